@@ -1,0 +1,221 @@
+"""Everything that can go wrong, as one tree, each leaf with its exit code.
+
+::
+
+    HccScopeError                        1
+    |-- UsageError                       2   an option that contradicts another
+    |-- RigError
+    |   |-- ConfigError                 10   a .cfg or rig file: missing, unknown command, bad value
+    |   |-- DeviceError                 11   a device or adapter that is not there, or answers with an error
+    |   |-- CameraError                 12   no camera, no image size, no frame in time
+    |   `-- FramesLost                  13   the camera's own buffer overflowed or its counter has a gap
+    |-- PlanError                       14   empty plan, outside the stage limits or the section
+    |-- IdError                         15   animal or section id missing or not usable in a file name
+    |-- ModelError                      20   no such model, or one that broke while it ran
+    |   |-- ModelAlteredError           21   sha256 differs from the card
+    |   |-- ModelFormatError            22   not TorchScript, wrong output shape, unreadable card
+    |   |-- ModelSelfTestError          23   does not reproduce its own test output here
+    |   `-- ModelMismatchError          24   frames unlike those it was trained on (um/px, bit depth)
+    |-- FrameSizeError                  25   a frame smaller than one tile
+    |-- StoreError                      30   a store that cannot be read or written
+    |   |-- StoreExistsError            31   never overwrite
+    |   |-- StoreUnwritableError        32   permissions, read-only disk
+    |   |-- DiskFullError               33   too little space before, or none left during a run
+    |   |-- StoreIncompleteError        34   unfinished: recover it first
+    |   `-- StoreDamagedError           35   a frame is missing or its checksum is wrong
+    `-- CheckError                      40   replay --check found a difference
+
+A message is one sentence for a person: what is wrong, where, and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "CameraError",
+    "CheckError",
+    "ConfigError",
+    "DeviceError",
+    "DiskFullError",
+    "FrameSizeError",
+    "FramesLost",
+    "HccScopeError",
+    "IdError",
+    "ModelAlteredError",
+    "ModelError",
+    "ModelFormatError",
+    "ModelMismatchError",
+    "ModelSelfTestError",
+    "PlanError",
+    "RigError",
+    "StoreDamagedError",
+    "StoreError",
+    "StoreExistsError",
+    "StoreIncompleteError",
+    "StoreUnwritableError",
+    "UsageError",
+]
+
+
+class HccScopeError(Exception):
+    """Base of every error that is told to the user without a traceback.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong and where (file, line, device): one sentence without a full stop at its end is fine.
+    hint : str, optional
+        What to do about it.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Return the message, followed by the hint if there is one."""
+        if self.hint is None:
+            return self.message
+        return f"{self.message.rstrip('.')}. {self.hint}"
+
+
+class UsageError(HccScopeError):
+    """Options that contradict each other or make no sense together."""
+
+    exit_code = 2
+
+
+class RigError(HccScopeError):
+    """Anything about the microscope's hardware or its description."""
+
+    exit_code = 10
+
+
+class ConfigError(RigError):
+    """A Micro-Manager .cfg or a rig file is missing or wrong."""
+
+    exit_code = 10
+
+
+class DeviceError(RigError):
+    """A device or adapter is not there, or answered with an error."""
+
+    exit_code = 11
+
+
+class CameraError(RigError):
+    """The camera is missing, has no image size, or delivered nothing in time."""
+
+    exit_code = 12
+
+
+class FramesLost(RigError):  # noqa: N818 - the name the design gives it: an event, and an error
+    """Frames were lost between the camera and us.
+
+    Parameters
+    ----------
+    n_lost : int
+        How many; at least 1. For an overflow the true number can be larger.
+    message : str
+        What happened and after which frame.
+    """
+
+    exit_code = 13
+
+    def __init__(self, n_lost: int, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.n_lost = n_lost
+
+
+class PlanError(HccScopeError):
+    """The acquisition plan is empty or leads outside the stage limits or the section."""
+
+    exit_code = 14
+
+
+class IdError(HccScopeError):
+    """An animal or section id is missing or cannot be part of a file name."""
+
+    exit_code = 15
+
+
+class ModelError(HccScopeError):
+    """No such model, or a model that broke while it ran."""
+
+    exit_code = 20
+
+
+class ModelAlteredError(ModelError):
+    """The model file's sha256 is not the one in its card."""
+
+    exit_code = 21
+
+
+class ModelFormatError(ModelError):
+    """The model is not TorchScript, returns the wrong shape, or its card cannot be read."""
+
+    exit_code = 22
+
+
+class ModelSelfTestError(ModelError):
+    """The model does not reproduce its own test output on this machine."""
+
+    exit_code = 23
+
+
+class ModelMismatchError(ModelError):
+    """The frames are unlike those the model was trained on (um/px, bit depth, tile size)."""
+
+    exit_code = 24
+
+
+class FrameSizeError(HccScopeError):
+    """A frame is smaller than one tile."""
+
+    exit_code = 25
+
+
+class StoreError(HccScopeError):
+    """A store that cannot be read or written."""
+
+    exit_code = 30
+
+
+class StoreExistsError(StoreError):
+    """The store is already there; nothing is ever overwritten."""
+
+    exit_code = 31
+
+
+class StoreUnwritableError(StoreError):
+    """The output folder cannot be written to."""
+
+    exit_code = 32
+
+
+class DiskFullError(StoreError):
+    """Too little space before the run, or none left during it."""
+
+    exit_code = 33
+
+
+class StoreIncompleteError(StoreError):
+    """The store is unfinished; ``hcc-scope recover`` makes it valid."""
+
+    exit_code = 34
+
+
+class StoreDamagedError(StoreError):
+    """A frame is missing or its checksum is wrong."""
+
+    exit_code = 35
+
+
+class CheckError(HccScopeError):
+    """``replay --check`` found predictions that differ from the recorded ones."""
+
+    exit_code = 40

@@ -1,0 +1,95 @@
+"""The seams of the pipeline: what a source, a sink and a classifier promise each other.
+
+`hcc_scope.session.Session` knows only these; live, replay and catch-up differ only in what is plugged in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hcc_scope.types import Frame, FrameResult, RunSpec
+
+__all__ = ["Classifier", "FrameSink", "FrameSource", "ResultSink", "StopSignal"]
+
+
+class StopSignal(Protocol):
+    """What a source may ask and wait for (`hcc_scope.workers.StopToken` is the real one)."""
+
+    @property
+    def requested(self) -> bool:
+        """Whether the run shall end: deliver what was already exposed, then return."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep up to `timeout_s`, or until stop is requested; return whether it is."""
+
+
+@runtime_checkable
+class FrameSource(Protocol):
+    """Where frames come from. Opened (a context manager) by whoever builds it; the session only reads."""
+
+    @property
+    def spec(self) -> RunSpec:
+        """What is known before the first frame."""
+
+    @property
+    def live(self) -> bool:
+        """True if frames cannot wait (a camera): analysis then never blocks acquisition."""
+
+    def frames(self, stop: StopSignal) -> Iterator[Frame]:
+        """Yield frames with dense `seq` from 0, until the plan ends or stop is requested.
+
+        Raises
+        ------
+        FramesLost, CameraError, DeviceError
+            The run then fails; frames that were yielded stay.
+        """
+
+
+@runtime_checkable
+class FrameSink(Protocol):
+    """Where frames are kept. One thread appends; any thread may ask `committed` or `read`."""
+
+    @property
+    def committed(self) -> int:
+        """Frames 0 .. committed-1 are on disk and journalled: they survive a crash."""
+
+    def append(self, frame: Frame) -> None:
+        """Take over one frame; may block (back-pressure). An earlier write's error is raised here or in `close`."""
+
+    def close(self) -> None:
+        """Wait for every append to be on disk. Idempotent. Raises if anything is not."""
+
+    def read(self, seq: int) -> Frame:
+        """Read a committed frame back (for deferred analysis)."""
+
+
+@runtime_checkable
+class ResultSink(Protocol):
+    """Where per-tile predictions are kept. One thread appends."""
+
+    def append(self, result: FrameResult) -> None:
+        """Write one frame's results, append-only."""
+
+    def close(self) -> None:
+        """Flush; idempotent; raises if anything is not on disk."""
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """A model on an engine."""
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine, recorded with every prediction (``torchscript`` ...)."""
+
+    def classify(self, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:
+        """Return logits (n, 2), columns *low*, *high*, for raw tiles (n, tile, tile).
+
+        A tile's logits depend on that tile alone: the same bits whatever else is in the batch.
+        """

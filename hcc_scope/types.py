@@ -1,0 +1,208 @@
+"""The values that travel through the pipeline: frozen, slotted, every number with its unit in its name.
+
+Nothing here does work; see the module that produces a value for how it is made.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "Counts",
+    "Frame",
+    "FrameOutcome",
+    "FrameResult",
+    "QualityFlag",
+    "RunOutcome",
+    "RunSpec",
+    "RunState",
+    "Sampling",
+    "SectionScore",
+    "Snapshot",
+    "TagValue",
+]
+
+TagValue = str | int | float | bool | None
+"""What a frame's tag may hold: anything JSON can say in one word."""
+
+Sampling = Literal["random", "raster", "positions", "time_series", "sequence"]
+"""How the fields were chosen; only ``random`` makes the score's interval valid."""
+
+RunState = Literal["completed", "cancelled", "failed"]
+FrameOutcome = Literal["classified", "excluded", "failed"]
+
+
+class QualityFlag(enum.IntFlag):
+    """Why a tile is not classified; several reasons can hold at once. 0 means that it is."""
+
+    NO_TISSUE = 1
+    OUT_OF_FOCUS = 2
+    SATURATED = 4
+    UNDER_EXPOSED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One exposure, with everything that was read back from the rig for it."""
+
+    seq: int
+    """Our own dense number in the run: 0, 1, 2 ..."""
+    pixels: NDArray[np.uint16]
+    """(y, x) raw counts, C-contiguous, owned and read-only."""
+    t_mono_ns: int
+    """End of the exposure on this process's monotonic clock."""
+    t_utc: datetime
+    """End of the exposure in UTC."""
+    exposure_ms: float
+    """As read back from the camera."""
+    section_id: str
+    em_gain: float | None = None
+    stage_um: tuple[float, float, float | None] | None = None
+    """x, y, z read back from the stage; z is None without a focus drive, all None without a stage."""
+    camera_frame: int | None = None
+    """The device's own counter (gaps are lost frames), or None where it has none."""
+    pixel_size_um: float | None = None
+    bit_depth: int = 16
+    temperature_c: float | None = None
+    objective: str | None = None
+    tags: Mapping[str, TagValue] = field(default_factory=dict)
+    """Everything else the camera or the plan said about this frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """What is known before the first frame of a section."""
+
+    frame_shape_yx: tuple[int, int]
+    bit_depth: int
+    pixel_size_um: float
+    animal_id: str
+    section_id: str
+    tile_px: int = 512
+    dtype: str = "uint16"
+    sampling: Sampling = "random"
+    expected_frames: int | None = None
+    """None for an open-ended run."""
+    model_sha256: str | None = None
+    rig_sha256: str | None = None
+    """sha256 of the .cfg file that was loaded."""
+    software: Mapping[str, str] = field(default_factory=dict)
+    """Versions of the programs and adapters involved."""
+    provenance: Mapping[str, TagValue] = field(default_factory=dict)
+    """Free facts worth keeping (specimen is a phantom, plan's seed, model name ...)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResult:
+    """What the analysis made of one frame. Arrays have one entry per tile, in `TileGrid` order."""
+
+    seq: int
+    outcome: FrameOutcome
+    logits: NDArray[np.float32]
+    """(n,) uncalibrated log-odds of *high* against *low* (high minus low logit); NaN where not classified."""
+    probabilities: NDArray[np.float32]
+    """(n,) calibrated probability of *high*; NaN where not classified."""
+    flags: NDArray[np.uint8]
+    """(n,) bit set of `QualityFlag`."""
+    engine: str
+    latency_ms: Mapping[str, float] = field(default_factory=dict)
+    """Milliseconds per stage; ``total`` runs from the end of the exposure to the score."""
+    error: str | None = None
+    """Why the frame failed, in words, for outcome ``failed``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Where every frame is. ``acquired == classified + excluded + failed + deferred + pending``, always."""
+
+    acquired: int = 0
+    stored: int = 0
+    classified: int = 0
+    excluded: int = 0
+    failed: int = 0
+    deferred: int = 0
+    """Put off because analysis was busy; classified later from the store."""
+    pending: int = 0
+    """Acquired, waiting for or in analysis."""
+    lost: int = 0
+    """Never reached us (camera buffer overflow); not part of `acquired`."""
+
+    def balanced(self) -> bool:
+        """Return whether the invariant holds."""
+        return self.acquired == (self.classified + self.excluded + self.failed + self.deferred + self.pending)
+
+
+@dataclass(frozen=True, slots=True)
+class SectionScore:
+    """The running score of one section: mean over frames of the mean probability of *high* over included tiles."""
+
+    score: float | None
+    """None until a frame was classified."""
+    interval: tuple[float, float]
+    """Anytime-valid, at confidence `confidence`; (0, 1) before the first frame."""
+    interval_frames: int
+    """How many classified frames, in order of `seq` without a hole, the interval rests on."""
+    interval_valid: bool
+    """False when the fields were not sampled at random."""
+    confidence: float
+    threshold: float
+    """The model card's decision threshold."""
+    stabilised: bool
+    stabilised_reason: str
+    """Why (not), in words."""
+    frames: int
+    """Frames that entered the score."""
+    tiles: int
+    """Tiles that entered the score."""
+    tiles_excluded: Mapping[str, int]
+    """Excluded tiles by reason (names of `QualityFlag`, lower case); a tile counts under each of its reasons."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """How a run ended."""
+
+    state: RunState
+    cause: BaseException | None
+    """The first error, with later ones as its notes; None if completed or cancelled."""
+    counts: Counts
+    score: SectionScore
+    degraded: str | None = None
+    """Why analysis stopped working while storage went on, or None."""
+    store: str | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """acquire_fps, store_fps, classify_fps, end_to_end_fps."""
+    latency_ms: Mapping[str, float] = field(default_factory=dict)
+    """p50, p95, p99 from the end of an exposure to its score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a user interface polls: immutable, consistent, cheap."""
+
+    phase: Literal["starting", "running", "draining", "finished"]
+    counts: Counts
+    score: SectionScore
+    expected_frames: int | None
+    elapsed_s: float
+    eta_s: float | None
+    acquire_fps: float
+    store_fps: float
+    classify_fps: float
+    store_queue_fill: float
+    """0 to 1, of the bounded bytes."""
+    analyse_queue_fill: float
+    latest: Frame | None
+    latest_result: FrameResult | None
+    degraded: str | None
+    message: str
+    """The last thing worth telling an operator; empty if nothing."""

@@ -1,0 +1,285 @@
+"""Threads that cannot die unnoticed: a stop token, bounded channels, the newest-wins slot, and the one guard.
+
+Design
+------
+- `StopToken` counts requests: the first asks to finish cleanly, the second to skip analysis. It never skips storage.
+- `Channel` is bounded in bytes. `put` blocks (storage: the producer waits), `offer` does not (analysis: a frame
+  that does not fit is deferred). Closing a channel lets its reader drain it; *breaking* it wakes everyone at once,
+  so that a dead worker can never leave another one parked.
+- `guard` holds the only broad ``except`` of the program: first error wins, later ones become notes on it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Broken", "Channel", "Closed", "ErrorLatch", "LatestSlot", "StopToken", "Worker", "guard"]
+
+T = TypeVar("T")
+
+
+class Closed(Exception):  # noqa: N818 - a signal, not an error
+    """The channel is closed and empty: nothing more will come."""
+
+
+class Broken(Exception):  # noqa: N818 - a signal, not an error
+    """The channel was broken because its reader or writer died."""
+
+
+class StopToken:
+    """Ask a run to end: once to finish cleanly, twice to skip the analysis that is still open.
+
+    Examples
+    --------
+    >>> stop = StopToken()
+    >>> stop.requested
+    False
+    >>> stop.request()
+    >>> stop.requested, stop.hurried
+    (True, False)
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requested = threading.Event()
+        self._by_user = 0
+
+    @property
+    def requested(self) -> bool:
+        """Whether the run shall end."""
+        return self._requested.is_set()
+
+    @property
+    def by_user(self) -> bool:
+        """Whether a person asked (rather than an error)."""
+        return self._by_user > 0
+
+    @property
+    def hurried(self) -> bool:
+        """Whether a person asked a second time: skip analysis, keep storage."""
+        return self._by_user > 1
+
+    def request(self) -> None:
+        """Ask once more, on behalf of a person."""
+        with self._lock:
+            self._by_user += 1
+        self._requested.set()
+
+    def abort(self) -> None:
+        """End the run because something failed; does not count as a person's request."""
+        self._requested.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep up to `timeout_s` or until stop is requested; return whether it is."""
+        return self._requested.wait(timeout_s)
+
+
+class Channel(Generic[T]):
+    """A first-in first-out queue bounded in bytes, between two threads.
+
+    Parameters
+    ----------
+    capacity_bytes : int
+        Sum of the sizes that may wait. One item larger than that is still let through when the channel is empty.
+    """
+
+    def __init__(self, capacity_bytes: int) -> None:
+        if capacity_bytes <= 0:
+            raise ValueError(f"capacity_bytes must be positive, not {capacity_bytes}")
+        self._capacity = capacity_bytes
+        self._items: deque[tuple[T, int]] = deque()
+        self._bytes = 0
+        self._closed = False
+        self._broken = False
+        self._changed = threading.Condition()
+
+    @property
+    def fill(self) -> float:
+        """Share of the capacity in use, 0 to 1."""
+        return min(1.0, self._bytes / self._capacity)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def _fits(self, n_bytes: int) -> bool:
+        return not self._items or self._bytes + n_bytes <= self._capacity
+
+    def put(self, item: T, n_bytes: int) -> None:
+        """Append, waiting for room.
+
+        Raises
+        ------
+        Broken
+            If the reader died, also while waiting.
+        ValueError
+            If the channel was closed by its writer before.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._broken or self._closed or self._fits(n_bytes))
+            self._append(item, n_bytes)
+
+    def offer(self, item: T, n_bytes: int) -> bool:
+        """Append if there is room now; return whether it was. Raises like `put`."""
+        with self._changed:
+            if not (self._broken or self._closed) and not self._fits(n_bytes):
+                return False
+            self._append(item, n_bytes)
+            return True
+
+    def _append(self, item: T, n_bytes: int) -> None:
+        if self._broken:
+            raise Broken
+        if self._closed:
+            raise ValueError("put into a closed channel")
+        self._items.append((item, n_bytes))
+        self._bytes += n_bytes
+        self._changed.notify_all()
+
+    def get(self, timeout_s: float | None = None) -> T:
+        """Take the oldest item, waiting for one.
+
+        Raises
+        ------
+        Closed
+            If the channel was closed and everything was taken.
+        Broken
+            If the channel was broken; what was waiting in it is gone.
+        TimeoutError
+            If nothing came within `timeout_s`.
+        """
+        with self._changed:
+            ready = self._changed.wait_for(lambda: self._items or self._closed or self._broken, timeout_s)
+            if self._broken:
+                raise Broken
+            if self._items:
+                item, n_bytes = self._items.popleft()
+                self._bytes -= n_bytes
+                self._changed.notify_all()
+                return item
+            if not ready:
+                raise TimeoutError
+            raise Closed
+
+    def close(self) -> None:
+        """Say that nothing more will come; the reader drains the rest. Idempotent."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def break_(self) -> list[T]:
+        """Wake everyone who waits, with `Broken`, and return what was left. Idempotent."""
+        with self._changed:
+            left = [item for item, _ in self._items]
+            self._items.clear()
+            self._bytes = 0
+            self._broken = True
+            self._changed.notify_all()
+            return left
+
+
+class LatestSlot(Generic[T]):
+    """Holds the newest value only: writers never wait, readers never hold anything up."""
+
+    def __init__(self) -> None:
+        self._value: T | None = None
+
+    def put(self, value: T) -> None:
+        """Replace the value (one reference assignment: atomic)."""
+        self._value = value
+
+    def get(self) -> T | None:
+        """Return the newest value, or None if there never was one."""
+        return self._value
+
+
+class ErrorLatch:
+    """Keeps the first error; later ones become notes on it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._first: BaseException | None = None
+
+    @property
+    def error(self) -> BaseException | None:
+        """The first error, or None."""
+        return self._first
+
+    def set(self, error: BaseException, where: str) -> None:
+        """Latch `error`, which came from the worker `where`."""
+        with self._lock:
+            if self._first is None:
+                self._first = error
+            elif self._first is not error:
+                self._first.add_note(f"then, in {where}: {type(error).__name__}: {error}")
+
+
+def guard(where: str, body: Callable[[], None], on_error: Callable[[BaseException, str], None]) -> bool:
+    """Run `body`; hand whatever it raises to `on_error`. The only broad ``except`` of the program.
+
+    Returns
+    -------
+    bool
+        Whether `body` ended without an error.
+    """
+    try:
+        body()
+    except BaseException as error:  # noqa: BLE001 - this is the one place
+        on_error(error, where)
+        return False
+    return True
+
+
+class Worker:
+    """A thread whose death is noticed: its error goes to `on_error`, then `finally_` runs, always.
+
+    Parameters
+    ----------
+    name : str
+        The thread's name; also says in messages where an error came from.
+    body : callable
+        What it does.
+    on_error : callable
+        Takes the error and the worker's name.
+    finally_ : callable, optional
+        Wakes whoever waits for this worker (closes its channels).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        body: Callable[[], None],
+        on_error: Callable[[BaseException, str], None],
+        finally_: Callable[[], None] | None = None,
+    ) -> None:
+        self._body = body
+        self._on_error = on_error
+        self._finally = finally_
+        # daemon: a worker stuck inside a driver must not keep the interpreter from exiting; ends are joined on purpose
+        self._thread = threading.Thread(target=self._run, name=f"hcc-{name}", daemon=True)
+        self.name = name
+
+    def _run(self) -> None:
+        guard(self.name, self._body, self._on_error)
+        if self._finally is not None:
+            guard(self.name, self._finally, self._on_error)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the thread to end; return whether it did."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        return not self._thread.is_alive()
