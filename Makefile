@@ -1,0 +1,44 @@
+# `make demo` and `make test` each work alone on a fresh machine: they set up .venv first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test lint bench model clean
+
+help:
+	@echo "make demo   acquire and classify two phantom sections on Micro-Manager's demo camera"
+	@echo "make test   run the tests          make lint   ruff, mypy, import-linter"
+	@echo "make bench  run the benchmarks     make model  train the shipped model again"
+	@echo "make setup  only install into $(VENV)"
+
+setup: $(STAMP)
+
+# virtualenv is the fallback for a Python without ensurepip (Debian's without python3-venv)
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); $(PYTHON) -m pip install --quiet --user virtualenv; $(PYTHON) -m virtualenv $(VENV); }
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/hcc-scope demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+model: $(STAMP)
+	$(BIN)/hcc-scope train --out models --name phantom-meng2019
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .hypothesis .pytest_cache
