@@ -1,0 +1,210 @@
+"""The commands and their options. Thin: parse, then call the module that does the work."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hcc_scope import __version__
+from hcc_scope.cli.console import RESEARCH_USE_ONLY
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help=f"Acquire, store and classify microscope sections while they are under the lens. {RESEARCH_USE_ONLY}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+config_app = typer.Typer(help="Check Micro-Manager configuration files.", no_args_is_help=True)
+models_app = typer.Typer(help="List and test models.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+app.add_typer(models_app, name="models")
+
+DEFAULT_MODEL = "phantom-meng2019"
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
+Model = Annotated[str, typer.Option("--model", help="Name of a shipped model, or a folder with card.yaml.")]
+Engine = Annotated[str, typer.Option("--engine", help="What runs the model.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"hcc-scope {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that belong to no command."""
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path | None, typer.Option("--out", help="New folder for the stores. [default: runs/demo-DATE-TIME]")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Which phantom animals, fields and noise.")] = 1,
+    fields: Annotated[int, typer.Option("--fields", min=1, help="Random fields per section.")] = 24,
+    model: Model = DEFAULT_MODEL,
+    engine: Engine = "torchscript",
+    json_mode: Json = False,
+) -> None:
+    """Acquire and classify two phantom sections on Micro-Manager's demo camera, one of each class."""
+    from hcc_scope.cli.demo import run_demo
+
+    run_demo(out=out, seed=seed, n_fields=fields, model_name=model, engine=engine, json_mode=json_mode)
+
+
+@app.command()
+def acquire(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the store; made if missing.")],
+    # without a default these two would be typer's errors; a missing id is one of ours, with its own exit code
+    animal: Annotated[str, typer.Option("--animal", help="Animal id, mandatory; part of the store's name.")] = "",
+    section: Annotated[str, typer.Option("--section", help="Section id, mandatory; part of the store's name.")] = "",
+    rig: Annotated[str | None, typer.Option("--rig", help="A rig file, or 'demo'.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="A bare Micro-Manager .cfg instead of a rig file.")
+    ] = None,
+    attach: Annotated[
+        int | None, typer.Option("--attach", help="Use the running Micro-Manager on this local port (4827).")
+    ] = None,
+    plan: Annotated[Path | None, typer.Option("--plan", help="Plan file (YAML); see docs/plans.md.")] = None,
+    fields: Annotated[
+        int | None, typer.Option("--fields", help="Without a plan: this many random fields. [default: 24]")
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option("--frames", help="Without a plan: this many frames at full rate, stage at rest.")
+    ] = None,
+    exposure_ms: Annotated[float | None, typer.Option("--exposure-ms", help="Exposure of every frame.")] = None,
+    prop: Annotated[
+        list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Which random fields (and which phantom).")] = 1,
+    phantom: Annotated[
+        str | None, typer.Option("--phantom", help="DemoCamera only: show a phantom section, 'low' or 'high'.")
+    ] = None,
+    model: Model = DEFAULT_MODEL,
+    engine: Engine = "torchscript",
+    json_mode: Json = False,
+) -> None:
+    """Acquire one section: store every frame, classify it live, keep the score."""
+    from hcc_scope.cli.acquire import AcquireOptions, run_acquire
+
+    run_acquire(
+        AcquireOptions(
+            animal_id=animal,
+            section_id=section,
+            out=out,
+            rig=rig,
+            config=config,
+            attach_port=attach,
+            plan=plan,
+            n_fields=fields,
+            n_frames=frames,
+            exposure_ms=exposure_ms,
+            properties=tuple(prop or ()),
+            seed=seed,
+            phantom=phantom,
+            model_name=model,
+            engine=engine,
+            json_mode=json_mode,
+        )
+    )
+
+
+@app.command()
+def replay(
+    stores: Annotated[list[Path], typer.Argument(help="Stores (*.ome.zarr).", metavar="STORE...")],
+    model: Annotated[
+        str | None, typer.Option("--model", help="Another model. [default: the one recorded in the store]")
+    ] = None,
+    engine: Annotated[str | None, typer.Option("--engine", help="Another engine. [default: the recorded one]")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare every tile's logit with the recorded one, bit for bit.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="New folder for the new predictions and summary.json.")
+    ] = None,
+    json_mode: Json = False,
+) -> None:
+    """Classify stored sections again, through the same pipeline."""
+    from hcc_scope.cli.replay import run_replay
+
+    run_replay(stores, model_name=model, engine=engine, check=check, out=out, json_mode=json_mode)
+
+
+@app.command()
+def recover(
+    stores: Annotated[list[Path], typer.Argument(help="Unfinished stores (*.ome.zarr).", metavar="STORE...")],
+    json_mode: Json = False,
+) -> None:
+    """Make stores valid again after a crash; every journalled frame stays. Safe to repeat."""
+    from hcc_scope.cli.stores import run_recover
+
+    run_recover(stores, json_mode=json_mode)
+
+
+@app.command()
+def devices(
+    config: Annotated[Path | None, typer.Option("--config", help="Also load this .cfg and list it.")] = None,
+    rig: Annotated[str | None, typer.Option("--rig", help="Also load this rig ('demo') and list it.")] = None,
+    adapters: Annotated[Path | None, typer.Option("--adapters", help="Folder with device adapters.")] = None,
+    json_mode: Json = False,
+) -> None:
+    """Show versions, device interfaces and adapters, and what a configuration contains."""
+    from hcc_scope.cli.devices import run_devices
+
+    run_devices(config=config, rig=rig, adapters=adapters, json_mode=json_mode)
+
+
+@config_app.command("lint")
+def config_lint(
+    file: Annotated[Path, typer.Argument(help="A Micro-Manager .cfg file.")],
+    adapters: Annotated[
+        Path | None, typer.Option("--adapters", help="Also check that the adapters it names are in this folder.")
+    ] = None,
+    json_mode: Json = False,
+) -> None:
+    """Check a .cfg line by line before it reaches the microscope."""
+    from hcc_scope.cli.devices import run_lint
+
+    run_lint(file, adapters=adapters, json_mode=json_mode)
+
+
+@models_app.command("list")
+def models_list(json_mode: Json = False) -> None:
+    """List the models that are found, with what they are for."""
+    from hcc_scope.cli.models import run_list
+
+    run_list(json_mode=json_mode)
+
+
+@models_app.command("test")
+def models_test(
+    name: Annotated[str, typer.Argument(help="A shipped model's name, or a folder.")] = DEFAULT_MODEL,
+    engine: Engine = "torchscript",
+    json_mode: Json = False,
+) -> None:
+    """Check a model's sha256 and that it reproduces its own test output on this machine."""
+    from hcc_scope.cli.models import run_test
+
+    run_test(name, engine=engine, json_mode=json_mode)
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option("--out", help="Folder in which the model's folder is made.")],
+    name: Annotated[str, typer.Option("--name", help="The model's name.")] = DEFAULT_MODEL,
+    seed: Annotated[int, typer.Option("--seed", help="Fixes specimens, fields, weights and batches.")] = 2019,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the training tiles.")] = None,
+    json_mode: Json = False,
+) -> None:
+    """Train the paper's network on phantom sections of animals that the demo never shows."""
+    from hcc_scope.cli.train import run_train
+
+    run_train(out=out, name=name, seed=seed, epochs=epochs, json_mode=json_mode)

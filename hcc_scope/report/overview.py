@@ -1,0 +1,186 @@
+"""One picture of a run: where the fields are, what the tiles say, and how the score went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from numpy.typing import NDArray
+
+__all__ = ["FieldPicture", "SectionPicture", "draw_overview", "thumbnail"]
+
+_THUMBNAIL_PX = 128
+_LOW_COLOUR, _HIGH_COLOUR = "#2166ac", "#b2182b"  # both ends of the colour-blind-safe RdBu map
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPicture:
+    """One field as it is drawn."""
+
+    centre_um: tuple[float, float] | None
+    """Stage position x, y; None without a stage."""
+    size_um: tuple[float, float]
+    """Width, height."""
+    image: NDArray[np.uint16]
+    """(y, x) thumbnail of the raw counts."""
+    probabilities: NDArray[np.float32]
+    """(rows, cols) probability of *high* per tile; NaN where excluded."""
+    score: float | None
+    """Mean over included tiles."""
+
+
+@dataclass(frozen=True, slots=True)
+class SectionPicture:
+    """One section as it is drawn."""
+
+    title: str
+    fields: Sequence[FieldPicture]
+    course: NDArray[np.float64]
+    """(n, 4): frames so far, score, lower and upper end of the interval."""
+    threshold: float
+    interval_valid: bool
+    outline_um: NDArray[np.float64] | None = None
+
+
+def thumbnail(pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Return (y, x) pixels reduced by block means to at most 128 px on the longer side."""
+    step = max(1, -(-max(pixels.shape) // _THUMBNAIL_PX))
+    height, width = (n - n % step for n in pixels.shape)
+    blocks = pixels[:height, :width].reshape(height // step, step, width // step, step)
+    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32).round(), np.uint16)
+
+
+def draw_overview(sections: Sequence[SectionPicture], path: Path, *, subtitle: str) -> Path:
+    """Draw all sections, one row each, into a PNG at `path`.
+
+    Columns: the fields at their stage positions, the tile heatmap over them, example fields, and the score's course
+    with its interval and threshold.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = len(sections)
+    figure = Figure(figsize=(16, 4.6 * rows + 0.9), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(f"HCC-Scope: {subtitle}\nResearch use only. Not for diagnosis.", fontsize=12)
+    grid = figure.add_gridspec(rows, 4, width_ratios=(1.15, 1.25, 0.42, 1.25))
+    for row, section in enumerate(sections):
+        display = _display_window(section)
+        fields_axes = figure.add_subplot(grid[row, 0])
+        _draw_fields(fields_axes, section, display)
+        heat_axes = figure.add_subplot(grid[row, 1])
+        image = _draw_heat(heat_axes, section)
+        bar = figure.colorbar(image, ax=heat_axes, shrink=0.8)
+        bar.set_label("probability of high, per tile")
+        examples = grid[row, 2].subgridspec(_EXAMPLES, 1, hspace=0.05)
+        for index, field in enumerate(_examples(section)):
+            axes = figure.add_subplot(examples[index, 0])
+            axes.imshow(field.image, cmap="gray", vmin=display[0], vmax=display[1], interpolation="nearest")
+            axes.set_axis_off()
+            axes.set_title("" if field.score is None else f"{field.score:.2f}", fontsize=8, pad=2)
+        _draw_course(figure.add_subplot(grid[row, 3]), section)
+    figure.savefig(path)
+    return path
+
+
+def _display_window(section: SectionPicture) -> tuple[float, float]:
+    """Return black and white levels shared by all fields of a section, so that they can be compared."""
+    if not section.fields:
+        return 0.0, 1.0
+    values = np.concatenate([field.image.ravel() for field in section.fields])
+    low, high = np.percentile(values, (0.5, 99.8))
+    return float(low), float(max(high, low + 1))
+
+
+def _examples(section: SectionPicture) -> list[FieldPicture]:
+    """Return the scored fields nearest to the lowest, middle and highest score."""
+    scored = sorted(
+        (field for field in section.fields if field.score is not None), key=lambda field: field.score or 0.0
+    )
+    if len(scored) <= _EXAMPLES:
+        return scored
+    return [scored[0], scored[len(scored) // 2], scored[-1]]
+
+
+def _extent(field: FieldPicture, index: int) -> tuple[float, float, float, float]:
+    """Return left, right, bottom, top in um; fields without a stage position are laid out in a row."""
+    width, height = field.size_um
+    x, y = field.centre_um if field.centre_um is not None else (index * 1.1 * width, 0.0)
+    return x - width / 2, x + width / 2, y + height / 2, y - height / 2
+
+
+def _frame_axes(axes: Axes, section: SectionPicture, title: str) -> None:
+    extents = np.array([_extent(field, i) for i, field in enumerate(section.fields)]).reshape(-1, 4)
+    points = [extents[:, :2].ravel(), extents[:, 2:].ravel()]
+    if section.outline_um is not None:
+        outline = np.vstack([section.outline_um, section.outline_um[:1]])
+        axes.plot(outline[:, 0], outline[:, 1], color="0.5", linewidth=1)
+        points = [np.concatenate([points[0], outline[:, 0]]), np.concatenate([points[1], outline[:, 1]])]
+    if points[0].size:
+        margin = 0.03 * max(np.ptp(points[0]), np.ptp(points[1]), 1.0)
+        axes.set_xlim(points[0].min() - margin, points[0].max() + margin)
+        axes.set_ylim(points[1].max() + margin, points[1].min() - margin)  # stage y grows downwards, like rows
+    axes.set_aspect("equal")
+    axes.locator_params(nbins=5)
+    axes.set_xlabel("stage x (um)")
+    axes.set_ylabel("stage y (um)")
+    axes.set_title(title, fontsize=10)
+
+
+def _draw_fields(axes: Axes, section: SectionPicture, display: tuple[float, float]) -> None:
+    for index, field in enumerate(section.fields):
+        axes.imshow(field.image, cmap="gray", vmin=display[0], vmax=display[1], extent=_extent(field, index), zorder=2)
+    _frame_axes(axes, section, section.title)
+
+
+def _draw_heat(axes: Axes, section: SectionPicture) -> ScalarMappable:
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.patches import Rectangle
+
+    colours = colormaps["RdBu_r"].with_extremes(bad="white")
+    for index, field in enumerate(section.fields):
+        left, right, bottom, top = _extent(field, index)
+        axes.add_patch(
+            Rectangle(
+                (left, top), right - left, bottom - top, facecolor="none", edgecolor="0.6", hatch="////", zorder=1
+            )
+        )
+        shown = np.ma.masked_invalid(field.probabilities)
+        axes.imshow(
+            colours(shown, alpha=np.where(np.ma.getmaskarray(shown), 0.0, 1.0)),
+            extent=(left, right, bottom, top),
+            interpolation="nearest",
+            zorder=2,
+        )
+    _frame_axes(axes, section, "tiles (hatched: excluded)")
+    return ScalarMappable(Normalize(0, 1), colours)
+
+
+def _draw_course(axes: Axes, section: SectionPicture) -> None:
+    frames, score, low, high = section.course.T if len(section.course) else np.empty((4, 0))
+    if section.interval_valid:
+        axes.fill_between(frames, low, high, color="0.85", label="95 % confidence sequence", step=None)
+    axes.plot(frames, score, color="black", linewidth=1.5, label="section score")
+    axes.axhline(
+        section.threshold, color="0.3", linestyle="--", linewidth=1, label=f"threshold {section.threshold:.2f}"
+    )
+    field_scores = [field.score for field in section.fields if field.score is not None]
+    side = [_HIGH_COLOUR if value >= section.threshold else _LOW_COLOUR for value in field_scores]
+    axes.scatter(np.arange(1, len(field_scores) + 1), field_scores, s=12, c=side, label="single fields", zorder=3)
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("classified fields")
+    axes.set_ylabel("probability of high")
+    note = "" if section.interval_valid else " (no valid interval)"
+    axes.set_title(f"the score's course{note}", fontsize=10)
+    axes.legend(fontsize=8, loc="best")

@@ -1,0 +1,164 @@
+"""``summary.json``: one machine-readable account of a run, written next to its stores.
+
+Its keys are described in ``docs/summary.md``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from hcc_scope.types import Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from hcc_scope.types import RunOutcome, RunState
+
+__all__ = ["SectionReport", "build_summary", "software_versions", "write_summary"]
+
+_PACKAGES = (
+    "hcc-scope", "pycromanager", "pymmcore", "mm-test-adapters", "torch", "numpy", "tensorstore", "zarr", "pyarrow",
+)  # fmt: skip
+_WORST_FIRST: tuple[RunState, ...] = ("failed", "cancelled", "completed")
+
+
+@dataclass(frozen=True, slots=True)
+class SectionReport:
+    """One section's end, with the names a reader needs."""
+
+    animal_id: str
+    section_id: str
+    store: str | None
+    outcome: RunOutcome
+
+
+def software_versions(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the versions that matter for repeating a run, by package; `extra` (adapters) joins them."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    found.update(extra or {})
+    return found
+
+
+def _finite(value: float | None) -> float | None:
+    """Return `value`, or None for what JSON cannot say."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _section(report: SectionReport) -> dict[str, Any]:
+    score, outcome = report.outcome.score, report.outcome
+    return {
+        "animal_id": report.animal_id,
+        "section_id": report.section_id,
+        "score": _finite(score.score),
+        "interval": list(score.interval),
+        "interval_frames": score.interval_frames,
+        "interval_valid": score.interval_valid,
+        "confidence": score.confidence,
+        "threshold": score.threshold,
+        "decision": None if score.score is None else ("high" if score.score >= score.threshold else "low"),
+        "frames": score.frames,
+        "tiles": score.tiles,
+        "tiles_excluded": dict(score.tiles_excluded),
+        "stabilised": score.stabilised,
+        "stabilised_reason": score.stabilised_reason,
+        "store": report.store,
+        "outcome": outcome.state,
+        "cause": _cause(outcome.cause),
+        "degraded": outcome.degraded,
+        "counts": dataclasses.asdict(outcome.counts),
+        "rates": dict(outcome.rates),
+        "latency_ms": dict(outcome.latency_ms),
+    }
+
+
+def _cause(error: BaseException | None) -> str | None:
+    if error is None:
+        return None
+    notes = getattr(error, "__notes__", ())
+    return "; ".join([str(error) or type(error).__name__, *notes])
+
+
+def _total(counts: Iterable[Counts]) -> dict[str, int]:
+    total = dict.fromkeys((field.name for field in dataclasses.fields(Counts)), 0)
+    for one in counts:
+        for name, value in dataclasses.asdict(one).items():
+            total[name] += value
+    return total
+
+
+def _mean_by_frames(reports: Sequence[SectionReport], what: str) -> dict[str, float | None]:
+    """Average a per-section figure, weighted by the frames each section classified."""
+    sums: dict[str, float] = {}
+    weights: dict[str, float] = {}
+    for report in reports:
+        weight = max(1, report.outcome.counts.classified)
+        for name, value in getattr(report.outcome, what).items():
+            if math.isfinite(value):
+                sums[name] = sums.get(name, 0.0) + weight * value
+                weights[name] = weights.get(name, 0.0) + weight
+    return {name: sums[name] / weights[name] for name in sums}
+
+
+def build_summary(
+    reports: Sequence[SectionReport],
+    *,
+    command: str,
+    engine: str | None,
+    model_name: str | None,
+    model_sha256: str | None,
+    versions: Mapping[str, str],
+    started_utc: datetime,
+) -> dict[str, Any]:
+    """Return the account of a run over one or more sections.
+
+    Rates and latencies over several sections are means weighted by classified frames; each section keeps its own.
+    """
+    states = [report.outcome.state for report in reports]
+    errors = [report.outcome.cause for report in reports if report.outcome.cause is not None]
+    return {
+        "schema_version": 1,
+        "research_use_only": True,
+        "command": command,
+        "outcome": next((state for state in _WORST_FIRST if state in states), "cancelled"),
+        "cause": _cause(errors[0]) if errors else None,
+        "degraded": next((r.outcome.degraded for r in reports if r.outcome.degraded), None),
+        "counts": _total(report.outcome.counts for report in reports),
+        "sections": [_section(report) for report in reports],
+        "rates": _mean_by_frames(reports, "rates"),
+        "latency_ms": _mean_by_frames(reports, "latency_ms"),
+        "engine": engine,
+        "model": model_name,
+        "model_sha256": model_sha256,
+        "versions": dict(versions),
+        "started_utc": started_utc.isoformat(),
+        "finished_utc": datetime.now(UTC).isoformat(),
+    }
+
+
+def write_summary(summary: Mapping[str, Any], path: Path) -> Path:
+    """Write `summary` to `path`, whole or not at all; an earlier one is kept under the date of its run."""
+    if path.exists():
+        stamp = datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        path.rename(path.with_name(f"{path.stem}-{stamp}{path.suffix}"))
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8") as file:
+        json.dump(summary, file, indent=2, allow_nan=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    return path
