@@ -22,12 +22,14 @@ __all__ = [
     "FrameOutcome",
     "FrameResult",
     "QualityFlag",
+    "RigRoles",
     "RunOutcome",
     "RunSpec",
     "RunState",
     "Sampling",
     "SectionScore",
     "Snapshot",
+    "StageLimits",
     "TagValue",
 ]
 
@@ -76,6 +78,34 @@ class Frame:
     objective: str | None = None
     tags: Mapping[str, TagValue] = field(default_factory=dict)
     """Everything else the camera or the plan said about this frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageLimits:
+    """Where the stage may go, in its own coordinates; both ends belong to it."""
+
+    x_um: tuple[float, float]
+    y_um: tuple[float, float]
+    z_um: tuple[float, float] | None = None
+    """None where there is no focus drive to limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class RigRoles:
+    """Which property plays which part: every adapter names them differently. None: this rig has no such thing."""
+
+    em_gain: str | None = None
+    """Camera property that holds the electron-multiplying gain."""
+    em_switch: str | None = None
+    """Camera property that is ``Off`` when the gain above is without effect."""
+    temperature: str | None = None
+    """Camera property that holds the measured sensor temperature in degrees Celsius."""
+    temperature_set_point: str | None = None
+    """Camera property that holds the wanted sensor temperature in degrees Celsius."""
+    readout: str | None = None
+    """Camera property that names the read-out mode."""
+    objective: str | None = None
+    """Label of the state device whose position label names the objective."""
 
 
 @dataclass(frozen=True, slots=True)
