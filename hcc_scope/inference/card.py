@@ -1,0 +1,160 @@
+"""What a model says about itself: ``card.yaml``, read strictly and written by the training.
+
+A card that lacks a key, has an unknown one or a value of the wrong kind is refused with the key and its line, because
+a pixel size or a threshold that was guessed would make every score wrong without a sign.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import pydantic
+import yaml
+
+from hcc_scope.errors import ModelFormatError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["CARD_FILE", "ModelCard", "TrainingRecord", "ValidationRow", "read_card", "write_card"]
+
+CARD_FILE = "card.yaml"
+
+
+class _Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ValidationRow(_Strict):
+    """What the model makes of one animal that its weights were not fitted to."""
+
+    animal: str
+    tumour_class: Literal["low", "high"]
+    role: Literal["calibration", "test"]
+    """``calibration``: temperature and threshold were chosen on it; ``test``: nothing was."""
+    sections: int
+    fields: int
+    tiles: int
+    tile_accuracy: float = pydantic.Field(ge=0, le=1)
+    """Share of tiles on the right side of the decision threshold."""
+    section_scores: tuple[float, ...]
+    """Mean over fields of the mean calibrated P(high) over included tiles, per section."""
+    animal_score: float = pydantic.Field(ge=0, le=1)
+    """Mean over sections."""
+    correct: bool
+    """Whether every section is on the right side of the decision threshold."""
+
+
+class TrainingRecord(_Strict):
+    """How the weights came about."""
+
+    data: str
+    command: str
+    seed: int
+    animals: tuple[str, ...]
+    tiles: int
+    epochs: int
+    loss: str
+    optimiser: str
+    tile_auc_calibration: float | None = pydantic.Field(ge=0, le=1)
+    tile_auc_test: float | None = pydantic.Field(ge=0, le=1)
+    """Over all tiles of the test animals, which were used for nothing else; None if there were none."""
+    software: dict[str, str]
+
+
+class ModelCard(_Strict):
+    """The contract between a model and the pipeline (one ``card.yaml`` beside the artefact)."""
+
+    name: str = pydantic.Field(min_length=1)
+    description: str
+    sha256: str = pydantic.Field(pattern="^[0-9a-f]{64}$")
+    """Of ``model.pt``, checked before it is parsed."""
+    classes: tuple[Literal["low"], Literal["high"]]
+    """Order of the columns of the logits; the probability shown is always that of *high*."""
+    tile_px: int = pydantic.Field(gt=0)
+    pixel_size_um: float = pydantic.Field(gt=0)
+    """Of the specimen in the training tiles."""
+    pixel_size_tolerance: float = pydantic.Field(ge=0, lt=1)
+    """Largest relative difference of a frame's pixel size that is accepted."""
+    bit_depth: int = pydantic.Field(ge=8, le=16)
+    full_scale: int = pydantic.Field(gt=0)
+    """Counts at which the camera saturates."""
+    normalisation: Literal["inside", "external"]
+    """``inside``: the graph takes raw counts. ``external``: mean stretching is applied before the graph."""
+    count_scale: float = pydantic.Field(gt=0)
+    """Constant that the mean-stretched counts are multiplied by; the same as rescaling the first layer's weights."""
+    temperature: float = pydantic.Field(gt=0)
+    decision_threshold: float = pydantic.Field(gt=0, lt=1)
+    """Of the calibrated section score; at or above it a section counts as *high*."""
+    engine_tolerance: float = pydantic.Field(gt=0)
+    """Largest absolute difference of a logit to ``test_output.npy`` that the self-test accepts."""
+    parameters: int | None = None
+    training: TrainingRecord | None = None
+    validation: tuple[ValidationRow, ...] = ()
+    intended_use: str
+    limits: tuple[str, ...]
+    reference: str | None = None
+    licence: str
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read and check ``card.yaml`` in a model's folder.
+
+    Raises
+    ------
+    ModelFormatError
+        Names the file, and the key and line that are wrong.
+    """
+    path = folder / CARD_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ModelFormatError(f"the model folder {folder} has no {CARD_FILE}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFormatError(f"the model card {path} cannot be read: {error}") from error
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark is not None else ""
+        raise ModelFormatError(f"the model card {path}{where} is not valid YAML: {_problem(error)}") from error
+    if not isinstance(content, dict):
+        raise ModelFormatError(f"the model card {path} holds no keys")
+    try:
+        return ModelCard.model_validate(content)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        line = _line_of(root, first["loc"])
+        where = f", line {line}" if line is not None else ""
+        raise ModelFormatError(f"the model card {path}{where}: key '{key}': {first['msg']}") from error
+
+
+def write_card(card: ModelCard, folder: Path) -> Path:
+    """Write `card` as ``card.yaml`` into `folder` and return its path."""
+    path = folder / CARD_FILE
+    content = card.model_dump(mode="json", exclude_none=True)
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    return str(getattr(error, "problem", None) or error).splitlines()[0]
+
+
+def _line_of(node: yaml.Node | None, loc: tuple[int | str, ...]) -> int | None:
+    """Return the 1-based line of the deepest part of `loc` that is in the file; None for a missing key at the top."""
+    line: int | None = None
+    for part in loc:
+        child: Any = None
+        if isinstance(node, yaml.MappingNode):
+            child = next(((key, value) for key, value in node.value if key.value == part), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            child = (node.value[part], node.value[part])
+        if child is None:
+            return line
+        line = child[0].start_mark.line + 1
+        node = child[1]
+    return line

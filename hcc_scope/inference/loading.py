@@ -1,0 +1,184 @@
+"""From a folder to a model that may be trusted: card, checksum, parse, self-test, in that order.
+
+Nothing of ``model.pt`` is parsed before its sha256 is known to be the card's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import numpy as np
+
+from hcc_scope.errors import (
+    ModelAlteredError,
+    ModelError,
+    ModelFormatError,
+    ModelMismatchError,
+    ModelSelfTestError,
+)
+from hcc_scope.inference.card import read_card
+from hcc_scope.inference.catalogue import find_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+    from numpy.typing import NDArray
+
+    from hcc_scope.inference.card import ModelCard
+    from hcc_scope.protocols import Classifier
+    from hcc_scope.types import RunSpec
+
+__all__ = ["MODEL_FILE", "TEST_INPUT_FILE", "TEST_OUTPUT_FILE", "Engine", "LoadedModel", "load_model"]
+
+MODEL_FILE = "model.pt"
+TEST_INPUT_FILE = "test_input.npy"
+TEST_OUTPUT_FILE = "test_output.npy"
+
+D = TypeVar("D", bound=np.generic)
+Engine = Literal["torchscript"]
+
+DEFAULT_THREADS = min(2, os.cpu_count() or 1)
+"""Two threads take 1.8 to 2 times less time than one; more would take the cores from the camera and the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model whose checksum and self-test were right on this machine."""
+
+    folder: Path
+    card: ModelCard
+    module: torch.jit.ScriptModule
+    """Parsed, on the CPU, neither frozen nor optimised."""
+    test_input: NDArray[np.uint16]
+    """(k, tile, tile) raw counts."""
+    test_output: NDArray[np.float32]
+    """(k, 2) the logits that `test_input` has to give."""
+
+    def classifier(self, engine: Engine = "torchscript", *, threads: int | None = None) -> Classifier:
+        """Return the model on an engine, warmed up and self-tested.
+
+        Parameters
+        ----------
+        engine : {"torchscript"}
+            What runs it.
+        threads : int, optional
+            Threads within one operation; `DEFAULT_THREADS` if not given.
+
+        Raises
+        ------
+        ModelError
+            If there is no such engine.
+        ModelFormatError
+            If the model does not return two logits for a tile.
+        ModelSelfTestError
+            If the engine does not reproduce the model's own test output within the card's tolerance.
+        """
+        if engine != "torchscript":
+            raise ModelError(f"there is no engine '{engine}'", hint="Available: torchscript.")
+        from hcc_scope.inference.torchscript import TorchScriptClassifier
+
+        classifier = TorchScriptClassifier(self.module, self.card, threads or DEFAULT_THREADS)
+        self._self_test(classifier)
+        return classifier
+
+    def check_matches(self, spec: RunSpec) -> None:
+        """Refuse frames that are unlike those the model was trained on.
+
+        Raises
+        ------
+        ModelMismatchError
+            Names what differs: pixel size beyond the card's tolerance, bit depth, tile size.
+        """
+        card = self.card
+        if not spec.pixel_size_um > 0:
+            raise ModelMismatchError(
+                f"the pixel size of section {spec.section_id} is unknown, so the model {card.name} cannot be applied",
+                hint="Give the objective's pixel size in the configuration (PixelSize_um).",
+            )
+        if abs(spec.pixel_size_um / card.pixel_size_um - 1.0) > card.pixel_size_tolerance:
+            raise ModelMismatchError(
+                f"the frames have {spec.pixel_size_um:g} um/px but the model {card.name} was trained at "
+                f"{card.pixel_size_um:g} um/px (tolerance {card.pixel_size_tolerance:.0%})",
+                hint="Change the objective, or choose a model trained for this one.",
+            )
+        if spec.bit_depth != card.bit_depth:
+            raise ModelMismatchError(
+                f"the frames have {spec.bit_depth} bits but the model {card.name} was trained on {card.bit_depth}",
+                hint="Set the camera's bit depth, or choose a model trained for this one.",
+            )
+        if spec.tile_px != card.tile_px:
+            raise ModelMismatchError(
+                f"the tiles have {spec.tile_px} px but the model {card.name} was trained on {card.tile_px} px"
+            )
+
+    def _self_test(self, classifier: Classifier) -> None:
+        found = classifier.classify(self.test_input)
+        worst = float(np.abs(found - self.test_output).max())
+        if worst > self.card.engine_tolerance:
+            raise ModelSelfTestError(
+                f"the model {self.card.name} does not reproduce its own test output on this machine: a logit differs "
+                f"by {worst:.3g}, tolerance {self.card.engine_tolerance:g}",
+                hint="Do not use its scores; update torch, or install the model again.",
+            )
+
+
+def load_model(name_or_path: str | Path) -> LoadedModel:
+    """Find, check, parse and self-test a model.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        Name of a model that travels with the program, or the path of a model's folder.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+    ModelFormatError
+        If card, test tensors or artefact cannot be read, or the output has the wrong shape.
+    ModelAlteredError
+        If the sha256 of ``model.pt`` is not the card's.
+    ModelSelfTestError
+        If the model does not reproduce its test output.
+    """
+    folder = find_model(name_or_path)
+    card = read_card(folder)
+    path = folder / MODEL_FILE
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelFormatError(f"the model file {path} cannot be read: {error.strerror or error}") from error
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 != card.sha256:
+        raise ModelAlteredError(
+            f"the model file {path} is not the one its card describes: sha256 {sha256[:12]}..., "
+            f"card {card.sha256[:12]}...",
+            hint="Install the model again; a model that was changed on purpose needs a new card.",
+        )
+    from hcc_scope.inference.torchscript import parse
+
+    module = parse(data, str(path))
+    test_input = _read_tensor(folder / TEST_INPUT_FILE, np.dtype(np.uint16), (card.tile_px, card.tile_px))
+    test_output = _read_tensor(folder / TEST_OUTPUT_FILE, np.dtype(np.float32), (2,))
+    if len(test_input) != len(test_output) or len(test_input) == 0:
+        raise ModelFormatError(
+            f"the model {card.name} has {len(test_input)} test tiles but {len(test_output)} test outputs in {folder}"
+        )
+    model = LoadedModel(folder, card, module, test_input, test_output)
+    model.classifier()
+    return model
+
+
+def _read_tensor(path: Path, dtype: np.dtype[D], item_shape: tuple[int, ...]) -> NDArray[D]:
+    """Read a test tensor (k, *item_shape), as data only: a pickle inside is refused."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ModelFormatError(f"the model's test tensor {path} cannot be read: {error}") from error
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape[1:] != item_shape:
+        raise ModelFormatError(f"the model's test tensor {path} is not (k, {', '.join(map(str, item_shape))}) {dtype}")
+    return array

@@ -1,0 +1,189 @@
+"""The TorchScript engine, and the only place where ``torch.jit.load`` is called.
+
+Same bits, always
+-----------------
+A live score must equal its replay, so a tile's logits may depend on that tile alone. The engine therefore
+
+- runs tile by tile, never a batch: a frame's tiles differ in number with their quality, and kernels may differ with
+  the batch. It is also the fast way: batches of 16 spend their time in page faults (docs/decisions).
+- sets the number of threads on purpose, in whichever thread it is called from, and puts the old number back.
+- copies each tile into one contiguous buffer: views, byte orders and alignments make no difference.
+- is frozen, optimised and warmed up when it is made, so that the profiling executor has compiled what it will ever
+  compile before the first frame.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from hcc_scope.errors import ModelError, ModelFormatError
+from hcc_scope.inference.normalisation import mean_stretching
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.inference.card import ModelCard
+
+__all__ = ["TorchScriptClassifier", "parse"]
+
+WARM_UP_RUNS = 3
+"""The profiling executor profiles twice and runs optimised code from the third call on."""
+
+
+def parse(data: bytes, what: str) -> torch.jit.ScriptModule:
+    """Parse a TorchScript archive that was checked before.
+
+    Parameters
+    ----------
+    data : bytes
+        The file's bytes: those whose sha256 was compared, not read a second time.
+    what : str
+        The file's path, for the message.
+
+    Raises
+    ------
+    ModelFormatError
+        If it is no TorchScript archive.
+    """
+    try:
+        module: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]  # torch.jit has no types
+            io.BytesIO(data), map_location="cpu"
+        )
+    except RuntimeError as error:
+        raise ModelFormatError(
+            f"{what} is not a TorchScript model ({_first_line(error)})",
+            hint="Save it with torch.jit.script(model).save(...); a state dict or a pickled model is not enough.",
+        ) from error
+    module.eval()
+    return module
+
+
+class TorchScriptClassifier:
+    """A TorchScript model as a `hcc_scope.protocols.Classifier`, on the CPU in float32.
+
+    Parameters
+    ----------
+    module : torch.jit.ScriptModule
+        As `parse` returns it; raw counts (n, 1, tile, tile) to logits (n, 2), alone or as the first of a tuple.
+    card : ModelCard
+        Tile size and normalisation.
+    threads : int
+        Threads within one operation.
+    """
+
+    def __init__(self, module: torch.jit.ScriptModule, card: ModelCard, threads: int) -> None:
+        if threads < 1:
+            raise ValueError(f"threads must be at least 1, not {threads}")
+        self._tile_px = card.tile_px
+        self._external_scale = card.count_scale if card.normalisation == "external" else None
+        self._name = card.name
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._module = _optimised(module)
+        self._engine = (
+            f"torchscript {torch.__version__} {torch.backends.cpu.get_cpu_capability()} float32 {threads} threads"
+        )
+        blank = np.zeros((1, card.tile_px, card.tile_px), np.uint16)
+        for _ in range(WARM_UP_RUNS):
+            self.classify(blank)
+
+    @property
+    def engine(self) -> str:
+        """Everything that the bits of a logit may depend on: version, instruction set, precision, threads."""
+        return self._engine
+
+    def classify(self, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:
+        """Return logits for raw tiles.
+
+        Parameters
+        ----------
+        tiles : ndarray
+            (n, tile, tile) uint16 raw counts; views with any strides are fine, n may be 0.
+
+        Returns
+        -------
+        ndarray
+            (n, 2) float32, columns *low*, *high*.
+
+        Raises
+        ------
+        ModelFormatError
+            If the model returns anything but two logits for a tile.
+        ModelError
+            If the model fails, or a logit is not a finite number.
+        """
+        size = self._tile_px
+        if tiles.ndim != 3 or tiles.shape[1:] != (size, size):
+            raise ValueError(f"expected tiles (n, {size}, {size}), not {tiles.shape}")
+        logits = np.empty((len(tiles), 2), np.float32)
+        counts = torch.empty((1, 1, size, size), dtype=torch.uint16)
+        buffer = counts.numpy()
+        with self._lock, _threads(self._threads), torch.inference_mode():
+            for index, tile in enumerate(tiles):
+                buffer[0, 0] = tile
+                logits[index] = self._one(counts)
+        if not np.isfinite(logits).all():
+            raise ModelError(f"the model {self._name} returned a value that is not a finite number")
+        return logits
+
+    def _one(self, counts: torch.Tensor) -> NDArray[np.float32]:
+        """Return the (2,) logits of one tile (1, 1, tile, tile)."""
+        inputs = counts
+        if self._external_scale is not None:
+            inputs = mean_stretching(counts) * self._external_scale
+        try:
+            output = self._module(inputs)
+        except RuntimeError as error:
+            raise ModelError(f"the model {self._name} failed on a tile: {_last_line(error)}") from error
+        logits = output[0] if isinstance(output, tuple) and output else output
+        if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (1, 2):
+            found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+            raise ModelFormatError(
+                f"the model {self._name} returns {found} for one tile, where logits of shape (1, 2) are expected",
+                hint="The columns are the classes low and high.",
+            )
+        row: NDArray[np.float32] = logits[0].to(torch.float32).numpy()
+        return row
+
+
+def _optimised(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+    """Return the fastest form of a model that torch can make of it: some valid models are too much for its passes."""
+    for passes in ((torch.jit.freeze, torch.jit.optimize_for_inference), (torch.jit.freeze,)):
+        candidate = module
+        try:
+            for one in passes:
+                candidate = one(candidate)
+        except RuntimeError:  # e.g. padding="same" given as a word, or a model that was saved frozen
+            continue
+        return candidate
+    return module
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    """Run with `n` intra-operation threads. torch keeps the number per calling thread, hence not just once."""
+    before = torch.get_num_threads()
+    if before != n:
+        torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        if before != n:
+            torch.set_num_threads(before)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _last_line(error: BaseException) -> str:
+    """Return the last line: TorchScript puts the operation's own message below its traceback."""
+    return str(error).strip().rpartition("\n")[2]
