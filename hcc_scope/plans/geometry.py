@@ -1,0 +1,142 @@
+"""Polygons and rectangles in stage micrometres: just enough to place fields in a section.
+
+A *field* is the rectangle (w, h) that one frame covers, named by its centre.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+__all__ = ["SpatialHash", "fields_inside", "points_inside", "random_fields"]
+
+_BATCH = 256
+_MAX_MISSES = 20_000
+"""Admissible candidates in a row that all overlap a placed field: then the section counts as full."""
+_MAX_DRAWS = 2_000_000
+"""Candidates in all: a section so thin that hardly any field lies inside it must not hang the program."""
+
+
+def points_inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which points lie inside a polygon (even-odd rule).
+
+    Parameters
+    ----------
+    points : (n, 2) ndarray
+    polygon : (m, 2) ndarray
+        Vertices in order; the last is joined to the first.
+
+    Returns
+    -------
+    (n,) ndarray of bool
+    """
+    x, y = points[:, :1], points[:, 1:]  # (n, 1) against (m,) edges
+    x0, y0 = polygon[:, 0], polygon[:, 1]
+    x1, y1 = np.roll(x0, -1), np.roll(y0, -1)
+    spans = (y0 <= y) != (y1 <= y)
+    rise = np.where(y1 == y0, 1.0, y1 - y0)  # a level edge spans nothing: any divisor will do
+    crosses = spans & (x < x0 + (y - y0) * (x1 - x0) / rise)
+    odd: NDArray[np.bool_] = crosses.sum(axis=1) % 2 == 1
+    return odd
+
+
+def fields_inside(
+    centres: NDArray[np.float64], field_um: tuple[float, float], polygon: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Tell which fields lie wholly inside a polygon, convex or not.
+
+    That is so if the centre is inside and no edge of the polygon enters the field.
+
+    Parameters
+    ----------
+    centres : (n, 2) ndarray
+    field_um : (w, h)
+    polygon : (m, 2) ndarray
+
+    Returns
+    -------
+    (n,) ndarray of bool
+    """
+    half = np.array(field_um) / 2
+    a = polygon[None, :, :] - centres[:, None, :]  # (n, m, 2): edges seen from each centre
+    d = (np.roll(polygon, -1, axis=0) - polygon)[None, :, :]
+    # Slab method: the part of each edge, as parameter t in [0, 1], that is inside the field's open x and y slabs.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t0, t1 = (-half - a) / d, (half - a) / d
+    level = np.broadcast_to(d == 0, a.shape)
+    between = np.abs(a) < half
+    enter = np.where(level, np.where(between, -np.inf, np.inf), np.minimum(t0, t1)).max(axis=2)
+    leave = np.where(level, np.where(between, np.inf, -np.inf), np.maximum(t0, t1)).min(axis=2)
+    entered = (np.maximum(enter, 0.0) < np.minimum(leave, 1.0)).any(axis=1)
+    inside: NDArray[np.bool_] = points_inside(centres, polygon) & ~entered
+    return inside
+
+
+class SpatialHash:
+    """Placed fields by cells of one field's size, so that an overlap is looked for in nine cells only."""
+
+    def __init__(self, field_um: tuple[float, float]) -> None:
+        self._w, self._h = field_um
+        self._cells: dict[tuple[int, int], tuple[float, float]] = {}
+
+    def _near(self, x: float, y: float) -> Iterator[tuple[float, float]]:
+        column, row = int(x // self._w), int(y // self._h)
+        for i in (column - 1, column, column + 1):
+            for j in (row - 1, row, row + 1):
+                if (i, j) in self._cells:
+                    yield self._cells[i, j]
+
+    def place(self, x: float, y: float) -> bool:
+        """Place the field centred at (x, y) unless it overlaps one that is there; return whether it was placed."""
+        # Two fields that do not overlap cannot share a cell, hence one entry a cell.
+        if any(abs(x - px) < self._w and abs(y - py) < self._h for px, py in self._near(x, y)):
+            return False
+        self._cells[int(x // self._w), int(y // self._h)] = (x, y)
+        return True
+
+
+def random_fields(
+    n: int, field_um: tuple[float, float], polygon: NDArray[np.float64], seed: int
+) -> list[tuple[float, float]]:
+    """Place up to `n` fields at random, wholly inside a polygon, without overlap.
+
+    Each candidate centre is uniform over all admissible ones; one that overlaps an earlier field is drawn again
+    (random sequential adsorption). The order is then shuffled, so that any first k of them are a random choice of k.
+
+    Parameters
+    ----------
+    n : int
+    field_um : (w, h)
+    polygon : (m, 2) ndarray
+    seed : int
+
+    Returns
+    -------
+    list of (x, y)
+        Fewer than `n` if no more fitted.
+    """
+    rng = np.random.default_rng(seed)
+    half = np.array(field_um) / 2
+    low, high = polygon.min(axis=0) + half, polygon.max(axis=0) - half
+    placed: list[tuple[float, float]] = []
+    if (low > high).any():
+        return placed
+    taken = SpatialHash(field_um)
+    misses = 0
+    for _ in range(0, _MAX_DRAWS, _BATCH):
+        candidates = rng.uniform(low, high, size=(_BATCH, 2))
+        for x, y in candidates[fields_inside(candidates, field_um, polygon)].tolist():
+            if taken.place(x, y):
+                placed.append((x, y))
+                misses = 0
+            else:
+                misses += 1
+            if len(placed) == n or misses == _MAX_MISSES:
+                return [placed[i] for i in rng.permutation(len(placed))]
+    return [placed[i] for i in rng.permutation(len(placed))]

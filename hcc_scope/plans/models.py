@@ -1,0 +1,280 @@
+"""The five plans. Each is frozen, checked when it is made, and says how its fields were chosen (`sampling`).
+
+Sampling and the score's interval
+---------------------------------
+Only `RandomFields` makes the interval of the running score valid, and only in the order it comes in: fields are
+visited in random order, never along the shortest way, so that whenever the operator stops, what was seen so far is a
+random choice of fields. Sorting them would save stage travel and spoil that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator  # noqa: TC003 - pydantic resolves annotations when the classes are made
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
+
+from hcc_scope.errors import PlanError
+from hcc_scope.plans.geometry import points_inside, random_fields
+from hcc_scope.types import Sampling  # noqa: TC001 - as above
+
+__all__ = ["Event", "Grid", "Place", "Plan", "PlanBase", "PositionList", "RandomFields", "Sequence", "TimeSeries"]
+
+Event: TypeAlias = dict[str, Any]
+"""One exposure in pycromanager's form; lengths in um, ``exposure`` in ms, ``min_start_time`` in s from the start."""
+
+Point = tuple[FiniteFloat, FiniteFloat]
+Place = tuple[dict[str, int], float, float, float | None]
+"""Axes, x, y and z (None: leave the focus alone) of a field."""
+
+PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
+
+
+class PlanBase(BaseModel):
+    """What all plans have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sampling: ClassVar[Sampling]
+
+    exposure_ms: PositiveFloat | None = None
+    """None leaves the camera's exposure as the configuration set it."""
+    config_group: tuple[str, str] | None = None
+    """(group, preset) of the Micro-Manager configuration to apply, such as ("Objective", "20X")."""
+
+    @property
+    def expected_frames(self) -> int | None:
+        """Number of frames; None for an open end, or (a grid) where it depends on the size of a field."""
+        raise NotImplementedError
+
+    def places(self, field_um: tuple[float, float]) -> Iterator[Place]:
+        """Yield each place the stage is sent to once, in order; nothing if the stage is never moved."""
+        raise NotImplementedError
+
+    def events(self, field_um: tuple[float, float]) -> Iterator[Event]:
+        """Yield one event per frame, lazily.
+
+        Parameters
+        ----------
+        field_um : (w, h)
+            What one frame covers.
+
+        Raises
+        ------
+        PlanError
+            If the plan holds no field, or its fields do not fit.
+        """
+        for axes, x_um, y_um, z_um in self.places(field_um):
+            yield self._event(axes, (x_um, y_um), z_um)
+
+    def _event(
+        self, axes: dict[str, int], xy_um: tuple[float, float] | None, z_um: float | None, start_s: float | None = None
+    ) -> Event:
+        """Put one event together, leaving out what does not change."""
+        event: Event = {"axes": axes}
+        if self.exposure_ms is not None:
+            event["exposure"] = self.exposure_ms
+        if self.config_group is not None:
+            event["config_group"] = list(self.config_group)
+        if xy_um is not None:
+            event["x"], event["y"] = xy_um
+        if z_um is not None:
+            event["z"] = z_um
+        if start_s is not None:
+            event["min_start_time"] = start_s
+        return event
+
+
+class PositionList(PlanBase):
+    """The given positions, in the given order."""
+
+    sampling: ClassVar[Sampling] = "positions"
+    kind: Literal["positions"] = "positions"
+
+    positions_um: tuple[tuple[FiniteFloat, FiniteFloat] | tuple[FiniteFloat, FiniteFloat, FiniteFloat], ...]
+    """(x, y) or (x, y, z) of each field's centre."""
+
+    @property
+    def expected_frames(self) -> int:
+        """Number of frames."""
+        return len(self.positions_um)
+
+    def places(self, field_um: tuple[float, float]) -> Iterator[Place]:
+        """Yield the positions."""
+        del field_um
+        for i, (x_um, y_um, *z_um) in enumerate(self.positions_um):
+            yield {"position": i}, x_um, y_um, z_um[0] if z_um else None
+
+
+class _AreaPlan(PlanBase):
+    """A plan that fills an area: a polygon, or a rectangle for short."""
+
+    outline_um: Annotated[tuple[Point, ...], Field(min_length=3)] | None = None
+    """Vertices (x, y) of the section's outline, in order."""
+    rectangle_um: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat] | None = None
+    """x0, y0, x1, y1, instead of an outline."""
+    z_um: FiniteFloat | None = None
+
+    @model_validator(mode="after")
+    def _one_area(self) -> _AreaPlan:
+        if (self.outline_um is None) == (self.rectangle_um is None):
+            raise ValueError("give either outline_um or rectangle_um")
+        if self.rectangle_um is not None:
+            x0, y0, x1, y1 = self.rectangle_um
+            if x0 >= x1 or y0 >= y1:
+                raise ValueError("rectangle_um must be x0, y0, x1, y1 with x0 < x1 and y0 < y1")
+        return self
+
+    def polygon_um(self) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        """Return the area's outline, (n, 2)."""
+        if self.rectangle_um is not None:
+            x0, y0, x1, y1 = self.rectangle_um
+            return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+        return np.array(self.outline_um, dtype=np.float64)
+
+
+class Grid(_AreaPlan):
+    """A snake grid over an area: rows from low to high y, every second one backwards.
+
+    A rectangle is covered from edge to edge by fields that lie inside it, so the overlap is at least the one asked
+    for. Of an outline, every field whose centre lies inside is taken; the outermost ones show some bare glass.
+    """
+
+    sampling: ClassVar[Sampling] = "raster"
+    kind: Literal["grid"] = "grid"
+
+    overlap: Annotated[FiniteFloat, Field(ge=0, lt=0.9)] = 0.1
+    """Share of a field's width and height that neighbours have in common."""
+
+    @property
+    def expected_frames(self) -> int | None:
+        """None: how many fields there are depends on their size; see `count`."""
+        return None
+
+    def count(self, field_um: tuple[float, float]) -> int:
+        """Return the number of fields."""
+        return sum(1 for _ in self.places(field_um))
+
+    def _line(self, low: float, high: float, size: float) -> list[float]:
+        """Return centres along one direction, evenly spaced from edge to edge."""
+        room = high - low - size
+        if room <= 0:
+            return [(low + high) / 2]
+        n = math.ceil(room / (size * (1 - self.overlap)) - 1e-9) + 1  # the 1e-9 forgives rounding of an exact fit
+        return [low + size / 2 + room * i / (n - 1) for i in range(n)]
+
+    def places(self, field_um: tuple[float, float]) -> Iterator[Place]:
+        """Yield the grid's fields along the snake."""
+        polygon = self.polygon_um()
+        (x0, y0), (x1, y1) = polygon.min(axis=0).tolist(), polygon.max(axis=0).tolist()
+        xs = self._line(x0, x1, field_um[0])
+        for row, y in enumerate(self._line(y0, y1, field_um[1])):
+            columns = range(len(xs)) if row % 2 == 0 else range(len(xs) - 1, -1, -1)
+            inside = points_inside(np.array([(x, y) for x in xs]), polygon)
+            for column in columns:
+                if inside[column] or self.rectangle_um is not None:
+                    yield {"row": row, "column": column}, xs[column], y, self.z_um
+
+
+class RandomFields(_AreaPlan):
+    """Random fields, none overlapping another, each wholly inside the area: the paper's way, and the default.
+
+    Notes
+    -----
+    A centre is uniform over all places where the field lies wholly inside the outline, so the section's margin, half
+    a field wide, is seen less than its middle: the price for fields without bare glass. As fields do not overlap they
+    are drawn without replacement; `seed` decides all of them.
+    """
+
+    sampling: ClassVar[Sampling] = "random"
+    kind: Literal["random"] = "random"
+
+    n_fields: PositiveInt
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def expected_frames(self) -> int:
+        """Number of frames."""
+        return self.n_fields
+
+    def places(self, field_um: tuple[float, float]) -> Iterator[Place]:
+        """Yield the fields in random order.
+
+        Raises
+        ------
+        PlanError
+            If they do not all fit.
+        """
+        found = random_fields(self.n_fields, field_um, self.polygon_um(), self.seed)
+        if len(found) < self.n_fields:
+            w, h = field_um
+            raise PlanError(
+                f"only {len(found)} of {self.n_fields} fields of {w:.0f} x {h:.0f} um fit into the section"
+                " without overlap",
+                hint="Ask for fewer fields, or draw a larger outline.",
+            )
+        for i, (x_um, y_um) in enumerate(found):
+            yield {"position": i}, x_um, y_um, self.z_um
+
+
+class _OnePlace(PlanBase):
+    """A plan that stays where it is, or goes to one place first."""
+
+    position_um: Point | None = None
+    """(x, y) to go to first; None stays where the stage is."""
+    z_um: FiniteFloat | None = None
+
+    def places(self, field_um: tuple[float, float]) -> Iterator[Place]:
+        """Yield the one place, if there is one."""
+        del field_um
+        if self.position_um is not None:
+            yield {}, *self.position_um, self.z_um
+
+
+class TimeSeries(_OnePlace):
+    """One field again and again, each exposure begun no earlier than `interval_s` after the one before."""
+
+    sampling: ClassVar[Sampling] = "time_series"
+    kind: Literal["time_series"] = "time_series"
+
+    n_frames: PositiveInt
+    interval_s: Annotated[FiniteFloat, Field(ge=0)]
+
+    @property
+    def expected_frames(self) -> int:
+        """Number of frames."""
+        return self.n_frames
+
+    def events(self, field_um: tuple[float, float]) -> Iterator[Event]:
+        """Yield one event per time point."""
+        del field_um
+        for i in range(self.n_frames):
+            yield self._event({"time": i}, self.position_um, self.z_um, i * self.interval_s)
+
+
+class Sequence(_OnePlace):
+    """As many frames as the camera gives, back to back, at one place; the only plan where the camera sets the pace."""
+
+    sampling: ClassVar[Sampling] = "sequence"
+    kind: Literal["sequence"] = "sequence"
+
+    n_frames: PositiveInt | None = None
+    """None goes on until the run is stopped."""
+
+    @property
+    def expected_frames(self) -> int | None:
+        """Number of frames, or None for an open end."""
+        return self.n_frames
+
+    def events(self, field_um: tuple[float, float]) -> Iterator[Event]:
+        """Yield one event per frame, without end if `n_frames` is None."""
+        del field_um
+        i = 0
+        while self.n_frames is None or i < self.n_frames:
+            yield self._event({"time": i}, self.position_um, self.z_um)
+            i += 1
+
+
+Plan: TypeAlias = PositionList | Grid | RandomFields | TimeSeries | Sequence
