@@ -1,0 +1,358 @@
+"""What grows where: the section's outline, its slowly varying fields, and the list of every cell.
+
+Everything is in stage um and independent of any pixel size; `hcc_scope.phantom.specimen` draws it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from hcc_scope.phantom.sprites import KINDS, MAX_HALF_UM, N_LEVELS, N_ORIENTATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hcc_scope.phantom.effects import EffectSizes
+
+__all__ = ["Architecture", "Bubble", "ObjectTable", "Outline", "Tissue", "build_tissue"]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
+
+FINE_PITCH_UM = 8.0
+COARSE_PITCH_UM = 40.0
+SLOW = ("latent", "stroma", "necrosis", "tear", "fold", "fold_where", "fat", "thickness", "edge_um")
+"""Fields on the coarse lattice; unit variance, but for ``edge_um``: distance to the outline, positive inside."""
+
+_MARGIN_UM = 120.0
+_CELL_PITCH_UM = 12.4
+_BIN_UM = 64.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The section's edge: radius as a function of the angle, around the stage's zero."""
+
+    semi_axes_um: tuple[float, float]
+    tilt: float
+    waves: tuple[tuple[float, float], ...]
+    """Relative amplitude and phase of the harmonics 2, 3, 4 ..."""
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Outline:
+        """Draw an outline of about 8 x 6 mm."""
+        a, b = 4000.0 * math.exp(rng.normal(0.0, 0.03)), 3000.0 * math.exp(rng.normal(0.0, 0.03))
+        waves = tuple((float(rng.normal(0.0, 0.055 / k**0.8)), float(rng.uniform(0.0, 6.283))) for k in range(1, 10))
+        return cls((a, b), float(rng.normal(0.0, 0.12)), waves)
+
+    def radius_um(self, angle: Floats) -> F64:
+        """Return the distance of the edge from the centre in the direction `angle` (rad, from +x towards +y)."""
+        phi = angle - self.tilt
+        a, b = self.semi_axes_um
+        base = a * b / np.hypot(b * np.cos(phi), a * np.sin(phi))
+        factor = np.ones_like(base)
+        for k, (amplitude, phase) in enumerate(self.waves, start=2):
+            factor += amplitude * np.cos(k * phi + phase)
+        radius: F64 = base * factor
+        return radius
+
+    def inside_um(self, x_um: Floats, y_um: Floats) -> F64:
+        """Return how far inside (positive) or outside a place is, along the ray from the centre."""
+        depth: F64 = self.radius_um(np.arctan2(y_um, x_um)) - np.hypot(x_um, y_um)
+        return depth
+
+    def polygon_um(self, n: int = 360) -> F64:
+        """Return the edge as (n, 2) x, y in um."""
+        angle: F64 = np.arange(n, dtype=np.float64) * (2.0 * math.pi / n)
+        r = self.radius_um(angle)
+        return np.stack([r * np.cos(angle), r * np.sin(angle)], axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Bubble:
+    """An air bubble in the mounting medium."""
+
+    x_um: float
+    y_um: float
+    radius_um: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Lattice:
+    """Fields on a square lattice, between whose nodes a cubic B-spline goes (smooth, local, no ringing)."""
+
+    x0_um: float
+    y0_um: float
+    pitch_um: float
+    values: F32
+    """(field, y, x)."""
+
+    def on_grid(self, x_um: Floats, y_um: Floats) -> F32:
+        """Return the fields (field, y, x) at the nodes of the grid y_um, x_um."""
+        rows, y_weights = self._weights(y_um, self.y0_um, self.values.shape[1])
+        columns, x_weights = self._weights(x_um, self.x0_um, self.values.shape[2])
+        result: F32 = np.matmul(np.matmul(y_weights, self.values[:, rows, columns]), x_weights.T)
+        return result
+
+    def _weights(self, at_um: Floats, origin_um: float, n: int) -> tuple[slice, F32]:
+        position = np.clip((at_um - origin_um) / self.pitch_um, 1.0, n - 3.001)
+        left = np.floor(position).astype(np.intp)
+        t = position - left
+        start = int(left[0]) - 1
+        weights = np.zeros((at_um.size, int(left[-1]) + 3 - start), dtype=np.float32)
+        row = np.arange(at_um.size)
+        u = 1.0 - t
+        for k, w in enumerate((u**3, 3 * t**3 - 6 * t**2 + 4, 3 * u**3 - 6 * u**2 + 4, t**3)):
+            weights[row, left - 1 - start + k] = w / 6.0
+        return slice(start, start + weights.shape[1]), weights
+
+    def at(self, x_um: F64, y_um: F64) -> F32:
+        """Return the fields (field, n) at n places: the same spline."""
+        place = np.stack([(y_um - self.y0_um) / self.pitch_um, (x_um - self.x0_um) / self.pitch_um])
+        return np.stack(
+            [ndimage.map_coordinates(v, place, order=3, mode="nearest", prefilter=False) for v in self.values]
+        )
+
+
+def _smoothstep(value: F32, low: float, high: float) -> F32:
+    t = np.clip((value - np.float32(low)) * np.float32(1.0 / (high - low)), 0.0, 1.0)
+    step: F32 = t * t * (np.float32(3.0) - 2 * t)
+    return step
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What the fields mean at some places: all arrays of the places' shape, 0 to 1 unless said otherwise."""
+
+    phenotype: F32
+    inside: F32
+    """Tissue (1) or glass (0), tears included."""
+    sinusoid: F32
+    wall: F32
+    """Distance from the nearest sinusoid's wall in units of the level-set field; negative inside."""
+    stroma: F32
+    necrosis: F32
+    fold: F32
+    fat: F32
+    thickness: F32
+    """Local factor on absorbance, around 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectTable:
+    """Every cell of the section, sorted into square bins so that a chunk finds its own."""
+
+    x_um: F64
+    y_um: F64
+    sprite: NDArray[np.int32]
+    """Index into `hcc_scope.phantom.sprites.sprite_bank`."""
+    bin_start: NDArray[np.intp]
+    """(rows * columns + 1,) first object of each bin."""
+    bins_yx: tuple[int, int]
+    origin_um: tuple[float, float]
+    """x, y of the corner of the first bin."""
+
+    def near(self, x_um: tuple[float, float], y_um: tuple[float, float]) -> NDArray[np.intp]:
+        """Return the objects of which a part may lie in the rectangle, always in the same order."""
+        rows, columns = self.bins_yx
+        cols = [
+            min(max(math.floor((v - self.origin_um[0]) / _BIN_UM), 0), columns - 1)
+            for v in (x_um[0] - MAX_HALF_UM, x_um[1] + MAX_HALF_UM)
+        ]
+        lines = [
+            min(max(math.floor((v - self.origin_um[1]) / _BIN_UM), 0), rows - 1)
+            for v in (y_um[0] - MAX_HALF_UM, y_um[1] + MAX_HALF_UM)
+        ]
+        runs = [
+            np.arange(self.bin_start[line * columns + cols[0]], self.bin_start[line * columns + cols[1] + 1])
+            for line in range(lines[0], lines[1] + 1)
+        ]
+        return np.concatenate(runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Tissue:
+    """One section: fields, cells, bubbles."""
+
+    latent_mean: float
+    fine: _Lattice
+    slow: _Lattice
+    objects: ObjectTable
+    bubbles: tuple[Bubble, ...]
+
+    def architecture_on_grid(self, x_um: Floats, y_um: Floats) -> Architecture:
+        """Return the architecture (y, x) on a grid."""
+        return interpret(self.fine.on_grid(x_um, y_um)[0], self.slow.on_grid(x_um, y_um), self.latent_mean)
+
+
+def interpret(level: F32, slow: F32, latent_mean: float) -> Architecture:
+    """Translate fields into tissue.
+
+    Sinusoids are where the level-set field is near zero; the band narrows with the phenotype, from plates of two or
+    three cells to solid sheets with a few slits.
+    """
+    latent, stroma_f, necrosis_f, tear_f, fold_f, fold_where, fat_f, thickness_f, edge_um = slow
+    phenotype = 1.0 / (1.0 + np.exp(-(latent + np.float32(latent_mean))))
+    band = np.float32(0.02) + np.float32(0.40) * (1.0 - phenotype) ** 1.4
+    wall = np.abs(level) - band
+    sinusoid = 1.0 - _smoothstep(wall, -0.10, 0.08)
+    stroma = 1.0 - _smoothstep(np.abs(stroma_f) + 0.10 * level, 0.05, 0.16)
+    stroma *= _smoothstep(fat_f, -0.3, 0.5)  # septa end somewhere
+    necrosis = _smoothstep(necrosis_f + np.float32(1.0) * phenotype + 0.12 * level, 2.25, 2.6)
+    inside = _smoothstep(edge_um + 5.0 * level + 12.0 * tear_f, -3.0, 4.0)
+    inside *= _smoothstep(np.abs(tear_f) + 0.04 * level + 0.5 * (fold_where + 1.2).clip(0.0), 0.015, 0.05)
+    fold = np.exp(-((fold_f / np.float32(0.045)) ** 2)) * _smoothstep(fold_where, 1.2, 1.6)
+    sinusoid *= (1.0 - stroma) * (1.0 - necrosis)
+    fat = _smoothstep(fat_f, 0.6, 1.8) * (1.0 - necrosis)
+    thickness = 1.0 + np.float32(0.05) * thickness_f
+    return Architecture(phenotype, inside, sinusoid, wall, stroma, necrosis, fold, fat, thickness)
+
+
+def _noise(shape: tuple[int, int], sigma: float, rng: np.random.Generator, outer: float | None = None) -> F32:
+    """Return smooth noise of unit variance; with `outer`, a band between the two blurs."""
+    white = rng.standard_normal(shape, dtype=np.float32)
+    smooth: F32 = ndimage.gaussian_filter(white, sigma, mode="reflect")
+    if outer is not None:
+        smooth -= ndimage.gaussian_filter(white, outer, mode="reflect")
+        smooth /= smooth.std()
+        return smooth
+    # by theory, not by the sample's own spread: that would couple far places and shrink the section's mean
+    return smooth * np.float32(2.0 * sigma * math.sqrt(math.pi))
+
+
+def build_tissue(
+    rng_of: Callable[[str], np.random.Generator], outline: Outline, latent_mean: float, sizes: EffectSizes
+) -> Tissue:
+    """Grow a section: fields first, then cells where the fields let them.
+
+    Parameters
+    ----------
+    rng_of : callable
+        Returns the section's generator for a purpose, so that a change to one part leaves the others alone.
+    outline : Outline
+    latent_mean : float
+        Mean of the latent phenotype.
+    sizes : EffectSizes
+        Gives the scale of the heterogeneity.
+    """
+    polygon = outline.polygon_um()
+    x0, y0 = (float(v) - _MARGIN_UM for v in polygon.min(axis=0))
+    x1, y1 = (float(v) + _MARGIN_UM for v in polygon.max(axis=0))
+
+    def shape(pitch: float) -> tuple[int, int]:
+        return math.ceil((y1 - y0) / pitch) + 4, math.ceil((x1 - x0) / pitch) + 4
+
+    level = _noise(shape(FINE_PITCH_UM), 10.0 / FINE_PITCH_UM, rng_of("level"), outer=17.0 / FINE_PITCH_UM)
+    fine = _Lattice(x0, y0, FINE_PITCH_UM, level[None])
+    n = shape(COARSE_PITCH_UM)
+    x = x0 + np.arange(n[1]) * COARSE_PITCH_UM
+    y = y0 + np.arange(n[0]) * COARSE_PITCH_UM
+    sigma_um = {
+        "latent": sizes.heterogeneity_um,
+        "stroma": 150.0,
+        "necrosis": 100.0,
+        "tear": 260.0,
+        "fold": 320.0,
+        "fold_where": 400.0,
+        "fat": 130.0,
+        "thickness": 500.0,
+    }
+    fields = [_noise(n, sigma_um[name] / COARSE_PITCH_UM, rng_of(name)) for name in SLOW if name != "edge_um"]
+    fields.append(outline.inside_um(x[None, :], y[:, None]).astype(np.float32))
+    slow = _Lattice(x0, y0, COARSE_PITCH_UM, np.stack(fields))
+    cells = _grow_cells(rng_of("cells"), fine, slow, latent_mean, (x0, x1), (y0, y1))
+    rng = rng_of("bubbles")
+    corners = polygon[rng.integers(len(polygon), size=int(rng.poisson(3.0)))] * rng.uniform(0.2, 0.97)
+    bubbles = tuple(Bubble(float(bx), float(by), float(rng.uniform(30.0, 130.0))) for bx, by in corners)
+    return Tissue(latent_mean, fine, slow, cells, bubbles)
+
+
+def _grow_cells(
+    rng: np.random.Generator,
+    fine: _Lattice,
+    slow: _Lattice,
+    latent_mean: float,
+    x_um: tuple[float, float],
+    y_um: tuple[float, float],
+) -> ObjectTable:
+    """Put candidates on a jittered hexagonal lattice and let the architecture decide what each becomes."""
+    first: dict[str, int] = {}
+    total = 0
+    for kind, (groups, variants) in KINDS.items():
+        first[kind] = total
+        total += groups * variants
+
+    def candidates(pitch: float) -> tuple[F64, F64]:
+        row_pitch = pitch * math.sqrt(0.75)
+        ny, nx = math.ceil((y_um[1] - y_um[0]) / row_pitch), math.ceil((x_um[1] - x_um[0]) / pitch)
+        gy, gx = np.meshgrid(np.arange(ny), np.arange(nx), indexing="ij")
+        jitter = rng.normal(0.0, 0.17 * pitch, (2, ny, nx))
+        x = x_um[0] + (gx + 0.5 * (gy % 2)) * pitch + jitter[0]
+        y = y_um[0] + gy * row_pitch + jitter[1]
+        return x.ravel(), y.ravel()
+
+    found: list[tuple[F64, F64, NDArray[np.int32]]] = []
+
+    def add(kind: str, x: F64, y: F64, chosen: NDArray[np.bool_], group: NDArray[np.integer] | None = None) -> None:
+        variants = KINDS[kind][1]
+        picked = rng.integers(variants, size=x.size)
+        sprite = first[kind] + picked if group is None else first[kind] + group * variants + picked
+        found.append((x[chosen], y[chosen], sprite[chosen].astype(np.int32)))
+
+    x, y = candidates(_CELL_PITCH_UM)
+    level, at = fine.at(x, y)[0], slow.at(x, y)
+    a = interpret(level, at, latent_mean)
+    chance = rng.random((3, x.size), dtype=np.float32)
+    alive = (a.inside > 0.9) & (a.necrosis < 0.5)
+    # away from the walls of the sinusoids by half a nucleus, so that plates have a clean edge
+    in_plate = alive & (a.wall > 0.06) & (a.stroma < 0.3)
+    keep = chance[0] < 0.60 + 0.36 * a.phenotype
+    grade = np.clip(a.phenotype + rng.normal(0.0, 0.13, x.size), 0.0, 1.0)
+    add("tumour", x, y, in_plate & keep, np.rint(grade * (N_LEVELS - 1)).astype(np.int64))
+    spare = chance[1]
+    add("vacuole", x + 5.0, y + 3.0, in_plate & (spare < 0.01 + 0.30 * a.fat))
+    blood = (a.inside > 0.9) & (a.sinusoid > 0.9) & (a.wall < -0.08)
+    add("erythrocyte", x, y, blood & (chance[2] < 0.30))
+    add("lymphocyte", x, y, (a.inside > 0.9) & (a.stroma > 0.5) & (spare < 0.25))
+    add("lymphocyte", x, y, blood & (spare < 0.03))
+    dead = (a.inside > 0.9) & (a.necrosis >= 0.5)
+    add("ghost", x, y, dead & (chance[0] < 0.7))
+    add("debris", x + 4.0, y, dead & (spare < 0.7))
+    add("debris", x, y + 5.0, alive & (spare > 0.985))
+
+    x, y = candidates(9.0)
+    level, at = fine.at(x, y)[0], slow.at(x, y)
+    a = interpret(level, at, latent_mean)
+    chance0 = rng.random(x.size)
+    step = 1.0
+    along = np.arctan2(fine.at(x, y + step)[0] - level, fine.at(x + step, y)[0] - level) + 0.5 * math.pi
+    group = np.rint(along / math.pi * N_ORIENTATIONS).astype(np.int64) % N_ORIENTATIONS
+    lining = (a.inside > 0.9) & (a.sinusoid > 0.1) & (np.abs(a.wall) < 0.10)
+    add("endothelial", x, y, lining & (chance0 < 0.22), group)
+    step = 4.0
+    along = (
+        np.arctan2(slow.at(x, y + step)[1] - at[1], slow.at(x + step, y)[1] - at[1])
+        + 0.5 * math.pi
+        + rng.normal(0.0, 0.2, x.size)
+    )
+    group = np.rint(along / math.pi * N_ORIENTATIONS).astype(np.int64) % N_ORIENTATIONS
+    add("fibroblast", x, y, (a.inside > 0.9) & (a.stroma > 0.6) & (chance0 < 0.30), group)
+    return _binned(found, (x_um[0], y_um[0]))
+
+
+def _binned(found: list[tuple[F64, F64, NDArray[np.int32]]], origin_um: tuple[float, float]) -> ObjectTable:
+    x, y, sprite = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    column = np.maximum((x - origin_um[0]) // _BIN_UM, 0).astype(np.intp)
+    row = np.maximum((y - origin_um[1]) // _BIN_UM, 0).astype(np.intp)
+    shape = (int(row.max(initial=0)) + 1, int(column.max(initial=0)) + 1)
+    number = row * shape[1] + column
+    order = np.argsort(number, kind="stable")
+    start = np.concatenate([[0], np.cumsum(np.bincount(number, minlength=shape[0] * shape[1]))])
+    return ObjectTable(x[order], y[order], sprite[order], start.astype(np.intp), shape, origin_um)
