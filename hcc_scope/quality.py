@@ -1,0 +1,180 @@
+"""Decide per tile whether it is worth classifying: tissue, focus, saturation, exposure.
+
+In white light the bare glass is bright and smooth, tissue is darker and textured. Everything but the level is measured
+relative to the image itself, so that exposure, gain and camera offset hardly matter:
+
+- *Level*: mean and share of full-scale pixels, over every 4th pixel in y and x.
+- *Tissue*: the share of the tile's 32 x 32 px blocks that are textured: their variance (64 of those samples), less the
+  camera's noise, exceeds both ``texture_cv`` of their mean and what noise alone would give. Darkness is not asked for:
+  vignetting would need a flat field to tell a dark corner from tissue.
+- *Noise and focus* rest on the structure function S(d), the mean squared difference of pixels d apart, on
+  full-resolution strips. Pixel noise adds the same 2 sigma^2 to every S(d) and cancels from any difference of two. What
+  is smooth at the scale of a pixel has S(2) = 4 S(1), apart from the noise; hence sigma^2 = (4 S(1) - S(2)) / 6. Focus
+  is (S(2) - S(1)) / (S(16) - S(1)): the share of the finest detail in all structure up to some um; defocus takes the
+  finest first. It has no unit and does not depend on offset, gain, light or noise.
+
+Lags and blocks are in px; the limits are for 0.325 um/px, which a model insists on anyway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hcc_scope.types import QualityFlag
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hcc_scope.tiling import TileGrid
+
+__all__ = ["QualityLimits", "TileQuality", "assess", "reason_names"]
+
+_STEP_PX = 4  # level and texture look at every 4th pixel in y and x
+_BLOCK_PX = 32  # 10 um: a nucleus and its surroundings
+_STRIP_EVERY_PX = 16
+_STRUCTURE_MIN = 0.1  # relative to the noise; less is chance, given some 10,000 differences in a tile
+_NOISE_SIGMAS = 4.0  # a block of pure noise passes for textured once in some 10,000
+
+
+@dataclass(frozen=True, slots=True)
+class QualityLimits:
+    """Where a tile stops being usable. Recorded with every run (`as_dict`)."""
+
+    tissue_fraction_min: float = 0.5
+    """Below this share of textured blocks: ``NO_TISSUE``."""
+    texture_cv: float = 0.02
+    """A block is textured if its standard deviation, without noise, exceeds this share of its mean."""
+    focus_min: float = 0.05
+    """Below: ``OUT_OF_FOCUS``. See the module for the measure."""
+    saturated_fraction_max: float = 0.01
+    """Above this share of pixels at full scale: ``SATURATED``."""
+    mean_level_min: float = 0.05
+    """Below this mean, as a share of full scale: ``UNDER_EXPOSED``."""
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the limits by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TileQuality:
+    """One entry per tile, in `TileGrid` order."""
+
+    tissue_fraction: NDArray[np.float32]
+    """(n,) share of blocks with tissue, 0 to 1."""
+    focus: NDArray[np.float32]
+    """(n,) fine detail relative to coarse; 0 where there is no structure to judge by."""
+    saturated_fraction: NDArray[np.float32]
+    """(n,) share of pixels at full scale."""
+    mean_level: NDArray[np.float32]
+    """(n,) mean as a share of full scale."""
+    flags: NDArray[np.uint8]
+    """(n,) bit set of `QualityFlag`; 0 for a tile to classify."""
+
+
+def assess(pixels: NDArray[np.uint16], grid: TileGrid, limits: QualityLimits, bit_depth: int) -> TileQuality:
+    """Measure and judge every tile of a frame.
+
+    ``OUT_OF_FOCUS`` is raised only where there is tissue to judge by; the other reasons are independent.
+
+    Parameters
+    ----------
+    pixels : (y, x) uint16
+        Raw counts; only read.
+    grid : TileGrid
+        For this frame's shape; tiles of at least 32 px.
+    limits : QualityLimits
+        Where a tile stops being usable.
+    bit_depth : int
+        Of the camera: full scale is ``2**bit_depth - 1``.
+
+    Returns
+    -------
+    TileQuality
+        The same for the same pixels, always.
+
+    Raises
+    ------
+    FrameSizeError
+        If the frame has another shape than the grid.
+    """
+    full_scale = 2**bit_depth - 1
+    measured = np.array([_measure(tile, limits, full_scale) for tile in grid.views(pixels)], dtype=np.float32)
+    tissue_fraction, focus, saturated_fraction, mean_level = measured.T.copy()
+
+    has_tissue = tissue_fraction >= limits.tissue_fraction_min
+    flags = np.zeros(grid.n, dtype=np.uint8)
+    flags[~has_tissue] |= QualityFlag.NO_TISSUE.value
+    flags[has_tissue & (focus < limits.focus_min)] |= QualityFlag.OUT_OF_FOCUS.value
+    flags[saturated_fraction > limits.saturated_fraction_max] |= QualityFlag.SATURATED.value
+    flags[mean_level < limits.mean_level_min] |= QualityFlag.UNDER_EXPOSED.value
+    return TileQuality(tissue_fraction, focus, saturated_fraction, mean_level, flags)
+
+
+def _measure(tile: NDArray[np.uint16], limits: QualityLimits, full_scale: int) -> tuple[float, float, float, float]:
+    """Return tissue fraction, focus, saturated fraction and mean level of one tile (t, t)."""
+    sampled = tile[::_STEP_PX, ::_STEP_PX]
+    saturated_fraction = np.count_nonzero(sampled >= full_scale) / sampled.size
+    counts = sampled.astype(np.float32)
+    mean = float(counts.mean())
+    noise_variance, focus = _noise_and_focus(tile)
+    tissue_fraction = _textured_fraction(counts, mean, noise_variance, limits.texture_cv)
+    return tissue_fraction, focus, saturated_fraction, mean / full_scale
+
+
+def _noise_and_focus(tile: NDArray[np.uint16]) -> tuple[float, float]:
+    """Return the variance of the pixel noise (counts^2) and the focus measure of one tile."""
+    # three neighbouring rows out of every 16: (t / 16, t) each
+    upper, middle, lower = (tile[row::_STRIP_EVERY_PX].astype(np.float32) for row in range(3))
+    s_1 = (_mean_square(upper[:, 1:] - upper[:, :-1]) + _mean_square(middle - upper)) / 2
+    s_2 = (_mean_square(upper[:, 2:] - upper[:, :-2]) + _mean_square(lower - upper)) / 2
+    s_16 = _mean_square(upper[:, 16:] - upper[:, :-16])
+    noise_variance = max(0.0, (4 * s_1 - s_2) / 6)
+    structure = s_16 - s_1
+    if structure <= _STRUCTURE_MIN * noise_variance:
+        return noise_variance, 0.0
+    return noise_variance, max(0.0, (s_2 - s_1) / structure)
+
+
+def _mean_square(differences: NDArray[np.float32]) -> float:
+    return float(np.square(differences).mean())
+
+
+def _textured_fraction(counts: NDArray[np.float32], mean: float, noise_variance: float, texture_cv: float) -> float:
+    """Return the share of blocks whose variance exceeds noise and `texture_cv`.
+
+    Parameters
+    ----------
+    counts : (s, s) float32
+        Every 4th pixel of a tile.
+    mean : float
+        Its mean.
+    noise_variance : float
+        Of one pixel, in counts^2, at that mean.
+    texture_cv : float
+        See `QualityLimits`.
+    """
+    side = _BLOCK_PX // _STEP_PX
+    n_blocks = counts.shape[0] // side
+    # centred first: float32 would lose a small variance beside a large mean
+    blocks = (counts - np.float32(mean))[: n_blocks * side, : n_blocks * side].reshape(n_blocks, side, n_blocks, side)
+    block_mean = blocks.mean(axis=(1, 3))  # (n_blocks, n_blocks)
+    variance = np.square(blocks).mean(axis=(1, 3)) - np.square(block_mean)
+    level = np.maximum(block_mean + mean, 1.0)
+    noise = noise_variance * level / max(mean, 1.0)  # photon noise: its variance goes with the light
+    by_chance = _NOISE_SIGMAS * np.sqrt(2 / side**2) * noise
+    return float((variance - noise > np.maximum(np.square(texture_cv * level), by_chance)).mean())
+
+
+def reason_names(flag: int) -> tuple[str, ...]:
+    """Return the names of the flags that are set, lower case.
+
+    Examples
+    --------
+    >>> reason_names(5)
+    ('no_tissue', 'saturated')
+    """
+    return tuple(str(reason.name).lower() for reason in QualityFlag if flag & reason.value)

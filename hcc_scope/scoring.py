@@ -1,0 +1,290 @@
+"""From tile logits to the running score of a section, and of an animal.
+
+Tile probability (temperature-calibrated) -> frame score = mean over included tiles -> section score = mean over frames
+-> animal score = mean over sections. Frames are the sampling unit: tiles of one field are not independent.
+
+Design notes
+------------
+- A score is a pure function of the *set* of results. Live, deferred frames arrive late and out of order; the mean is
+  therefore kept as an exact sum, correctly rounded (as `math.fsum`), and the interval takes frames in order of ``seq``,
+  up to the first that is still open. Whatever the order of arrival, a finished section has the same bits.
+- A frame is *resolved* when it was classified, excluded or has failed, or was declared never to come (`skip`). Only a
+  classified frame with at least one included tile enters score and interval.
+- The interval (see `hcc_scope.confidence`) holds for fields sampled at random, and for the part of the section that can
+  be classified: fields without tissue or out of focus say nothing about the tumour.
+
+Examples
+--------
+>>> import numpy as np
+>>> from hcc_scope.types import FrameResult
+>>> scorer = SectionScorer(threshold=0.5, temperature=1.0, sampling="random")
+>>> logits = np.float32([0.0, 3.0, np.nan])
+>>> scorer.add(FrameResult(0, "classified", logits, calibrate(logits, 1.0), np.uint8([0, 0, 1]), "torchscript"))
+>>> score = scorer.score()
+>>> round(score.score, 3), score.frames, score.tiles, dict(score.tiles_excluded)
+(0.726, 1, 2, {'no_tissue': 1})
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hcc_scope.confidence import ConfidenceSequence
+from hcc_scope.types import QualityFlag, SectionScore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.types import FrameResult, Sampling
+
+__all__ = ["SectionScorer", "animal_score", "calibrate", "frame_score", "log_odds"]
+
+_NOT_RANDOM = {
+    "raster": "fields were taken as a raster",
+    "positions": "fields were chosen from a list",
+    "time_series": "fields are a time series of one place",
+    "sequence": "fields are a continuous sequence",
+}
+
+
+def log_odds(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the log-odds of *high* against *low*.
+
+    Parameters
+    ----------
+    logits : (n, 2) float32
+        Columns *low*, *high*.
+
+    Returns
+    -------
+    (n,) float32
+    """
+    if logits.ndim != 2 or logits.shape[1] != 2:
+        raise ValueError(f"logits must be (n, 2), not {logits.shape}")
+    return logits[:, 1].astype(np.float32) - logits[:, 0].astype(np.float32)
+
+
+def calibrate(log_odds: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Return the probability of *high*: the logistic function of ``log_odds / temperature``.
+
+    Temperature scaling after Guo et al., "On calibration of modern neural networks", ICML 2017. NaN stays NaN.
+
+    Parameters
+    ----------
+    log_odds : (n,) float32
+        See `log_odds`.
+    temperature : float
+        The model card's; 1 leaves the probabilities as the network gave them.
+
+    Returns
+    -------
+    (n,) float32 in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        If the temperature is not a positive number.
+    """
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"temperature must be positive, not {temperature}")
+    scaled = log_odds.astype(np.float64) / temperature
+    small = np.exp(-np.abs(scaled))  # never overflows
+    return (np.where(scaled >= 0, 1.0, small) / (1.0 + small)).astype(np.float32)
+
+
+def frame_score(result: FrameResult) -> float | None:
+    """Return the mean probability over a frame's included tiles, or None if it has none.
+
+    A tile is included if the frame was classified, none of the tile's quality flags is set and its probability is a
+    number.
+
+    Raises
+    ------
+    ValueError
+        If a probability lies outside [0, 1].
+    """
+    included = _included(result)
+    return math.fsum(included) / len(included) if included else None
+
+
+def _included(result: FrameResult) -> list[float]:
+    if result.outcome != "classified":
+        return []
+    usable = (result.flags == 0) & np.isfinite(result.probabilities)
+    probabilities: list[float] = result.probabilities[usable].tolist()
+    if any(not 0.0 <= p <= 1.0 for p in probabilities):
+        raise ValueError(f"frame {result.seq} has a probability outside [0, 1]")
+    return probabilities
+
+
+def animal_score(sections: Iterable[SectionScore]) -> float | None:
+    """Return the mean over an animal's sections that have a score, or None if none has."""
+    scores = [section.score for section in sections if section.score is not None]
+    return math.fsum(scores) / len(scores) if scores else None
+
+
+class SectionScorer:
+    """The running score of one section.
+
+    Not thread-safe: one thread adds and asks, or the caller holds a lock.
+
+    Parameters
+    ----------
+    threshold : float
+        The model card's decision threshold; only passed on.
+    temperature : float
+        The one that the results' probabilities were calibrated with; only kept beside the score.
+    sampling : str
+        How the fields were chosen: the interval is valid for ``"random"`` alone.
+    confidence : float
+        Of the interval, at all times together.
+    half_width_target : float
+        The score counts as stabilised below this half-width.
+    min_fields : int
+        And not before this many classified fields.
+    """
+
+    def __init__(
+        self,
+        threshold: float,
+        temperature: float,
+        sampling: Sampling,
+        *,
+        confidence: float = 0.95,
+        half_width_target: float = 0.1,
+        min_fields: int = 8,
+    ) -> None:
+        self.threshold = threshold
+        self.temperature = temperature
+        self.sampling = sampling
+        self.half_width_target = half_width_target
+        self.min_fields = min_fields
+        self._sequence = ConfidenceSequence(confidence)
+        self._sum = _ExactSum()
+        self._frames = 0
+        self._tiles = 0
+        self._tiles_excluded: dict[str, int] = {}
+        self._next_seq = 0
+        self._ahead: dict[int, float | None] = {}
+        """Resolved frames beyond the first open one: their score, None if they have none."""
+
+    def add(self, result: FrameResult) -> None:
+        """Take one frame's result; frames may come in any order, each once.
+
+        Raises
+        ------
+        ValueError
+            If the frame was already resolved, or a probability lies outside [0, 1].
+        """
+        self._check_open(result.seq)
+        included = _included(result)
+        if result.outcome != "failed":
+            self._count_excluded(result.flags)
+        value = math.fsum(included) / len(included) if included else None
+        if value is not None:
+            self._sum.add(value)
+            self._frames += 1
+            self._tiles += len(included)
+        self._resolve(result.seq, value)
+
+    def skip(self, seq: int) -> None:
+        """Declare that a frame will never have a result (lost from a damaged store): the interval does not wait for it.
+
+        Raises
+        ------
+        ValueError
+            If the frame was already resolved.
+        """
+        self._check_open(seq)
+        self._resolve(seq, None)
+
+    def score(self) -> SectionScore:
+        """Return the score as it stands; costs the same however many frames there were."""
+        valid, reason = self._validity()
+        stabilised = False
+        if valid:
+            stabilised, reason = self._stability()
+        return SectionScore(
+            score=self._sum.value() / self._frames if self._frames else None,
+            interval=self._sequence.interval,
+            interval_frames=self._sequence.n,
+            interval_valid=valid,
+            confidence=self._sequence.confidence,
+            threshold=self.threshold,
+            stabilised=stabilised,
+            stabilised_reason=reason,
+            frames=self._frames,
+            tiles=self._tiles,
+            tiles_excluded=dict(self._tiles_excluded),
+        )
+
+    def _check_open(self, seq: int) -> None:
+        if seq < 0:
+            raise ValueError(f"a frame's number cannot be negative ({seq})")
+        if seq < self._next_seq or seq in self._ahead:
+            raise ValueError(f"frame {seq} was already scored or skipped")
+
+    def _resolve(self, seq: int, value: float | None) -> None:
+        self._ahead[seq] = value
+        while self._next_seq in self._ahead:
+            next_value = self._ahead.pop(self._next_seq)
+            self._next_seq += 1
+            if next_value is not None:
+                self._sequence.add(next_value)
+
+    def _count_excluded(self, flags: NDArray[np.uint8]) -> None:
+        for flag in QualityFlag:
+            n_tiles = int(np.count_nonzero(flags & flag.value))
+            if n_tiles:
+                name = str(flag.name).lower()
+                self._tiles_excluded[name] = self._tiles_excluded.get(name, 0) + n_tiles
+
+    def _validity(self) -> tuple[bool, str]:
+        if self.sampling != "random":
+            return False, f"interval not valid: {_NOT_RANDOM[self.sampling]}, not at random"
+        if self._sequence.emptied:
+            return False, "interval not valid: the fields' scores drift, no single mean fits them all"
+        return True, ""
+
+    def _stability(self) -> tuple[bool, str]:
+        n_fields, half_width = self._sequence.n, self._sequence.half_width
+        waiting = f"; frame {self._next_seq} is still open, later ones wait for it" if self._ahead else ""
+        if n_fields == 0:
+            return False, f"no field classified yet{waiting}"
+        if n_fields < self.min_fields:
+            return False, f"{n_fields} of at least {self.min_fields} fields so far{waiting}"
+        shown = math.ceil(half_width * 100) / 100  # up: never narrower than it is
+        if half_width >= self.half_width_target:
+            return False, f"interval still ±{shown:.2f}, target ±{self.half_width_target:.2f}{waiting}"
+        return True, f"interval ±{shown:.2f} after {n_fields} fields, target ±{self.half_width_target:.2f}"
+
+
+class _ExactSum:
+    """A sum of floats without rounding until it is read: the order of the terms cannot matter.
+
+    Shewchuk, "Adaptive precision floating-point arithmetic", Discrete Comput. Geom. 18 (1997): the terms are kept as
+    numbers that do not overlap, whose sum is exact; `math.fsum` rounds it once.
+    """
+
+    def __init__(self) -> None:
+        self._partials: list[float] = []
+
+    def add(self, term: float) -> None:
+        partials: list[float] = []
+        for partial in self._partials:
+            large, small = (term, partial) if abs(term) >= abs(partial) else (partial, term)
+            total = large + small
+            rest = small - (total - large)
+            if rest:
+                partials.append(rest)
+            term = total
+        partials.append(term)
+        self._partials = partials
+
+    def value(self) -> float:
+        return math.fsum(self._partials)
