@@ -1,0 +1,14 @@
+"""Sections on disk: OME-Zarr 0.5 with a journal of committed frames and a table of predictions (``docs/store.md``).
+
+Import the submodules by name: this package loads none of them, so that the command line can check an id or name a
+store without loading tensorstore or pyarrow.
+
+========================  =====================================================================================
+`~.naming`                ids and paths; standard library only
+`~.writer`                `create_store`, `check_free_space`: frames in, each one committed and journalled
+`~.reader`                `open_store`: frames out, each one checked
+`~.source`                `StoreSource`: a store as a source of frames
+`~.predictions`           `PredictionWriter`, `read_predictions`
+`~.recover`               `recover`: an interrupted store made valid again
+========================  =====================================================================================
+"""

@@ -1,0 +1,133 @@
+"""The pixels of a store through tensorstore: one write, one file, one frame.
+
+Design
+------
+- The array's metadata is ours (`metadata.array_metadata`), written by us. tensorstore is told to *assume* it, with an
+  endless time axis: growing the array is then one small file, not a `resize` that waits behind queued writes, and a
+  reader needs no metadata but the journal.
+- ``store_data_equal_to_fill_value``: a black frame is written like any other, so that a file that is not there always
+  means a frame that is lost (``fill_missing_data_reads`` off).
+- Files are replaced atomically and synced (``file_io_sync``): a reader or a crash never sees half a frame.
+- No cache: every frame is written once and read rarely.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorstore as ts
+
+from hcc_scope.errors import StoreDamagedError
+from hcc_scope.storage.metadata import ARRAY_PATH, array_metadata
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["FrameArray", "crc32_of"]
+
+_ENDLESS = 1 << 40
+"""Length of the time axis as tensorstore sees it; what the file says is kept by the writer."""
+
+_COMPRESSING_THREADS = 2
+_FILE_THREADS = 4
+"""Enough for over 100 frames a second; the rest of the machine belongs to the classifier."""
+
+
+def crc32_of(pixels: NDArray[np.uint16]) -> int:
+    """Return the zlib CRC-32 of the frame's bytes in C order, little-endian.
+
+    Parameters
+    ----------
+    pixels : (y, x) ndarray of uint16
+        C-contiguous: no copy is made on a little-endian machine.
+    """
+    return zlib.crc32(np.ascontiguousarray(pixels, dtype="<u2").data)
+
+
+class FrameArray:
+    """The array ``frames/0`` of a store.
+
+    Parameters
+    ----------
+    store : Path
+        The store's folder.
+    shape_yx : tuple of int
+        Shape of every frame, px.
+    """
+
+    def __init__(self, store: Path, shape_yx: tuple[int, int]) -> None:
+        self._folder = store / ARRAY_PATH
+        self._shape_yx = shape_yx
+        context = ts.Context(
+            {
+                "cache_pool": {"total_bytes_limit": 0},
+                "data_copy_concurrency": {"limit": _COMPRESSING_THREADS},
+                "file_io_concurrency": {"limit": _FILE_THREADS},
+                "file_io_sync": True,
+            }
+        )
+        self._array: Any = ts.open(
+            {
+                "driver": "zarr3",
+                "kvstore": {"driver": "file", "path": f"{self._folder.absolute().as_posix()}/"},
+                "metadata": array_metadata(shape_yx, _ENDLESS),
+                "store_data_equal_to_fill_value": True,
+                "fill_missing_data_reads": False,
+            },
+            open=True,
+            assume_metadata=True,
+            context=context,
+        ).result()
+
+    def shard_path(self, seq: int) -> Path:
+        """Return the file of frame `seq`."""
+        return self._folder / "c" / str(seq) / "0" / "0"
+
+    def start_write(self, seq: int, pixels: NDArray[np.uint16]) -> Any:  # noqa: ANN401 - tensorstore has no types
+        """Start to write a frame; its future is done when the file is synced.
+
+        tensorstore reads `pixels` until then without a copy of its own: they must not change.
+        """
+        writing = self._array[seq].write(pixels, can_reference_source_data_indefinitely=True).commit
+        writing.force()  # a future starts to work when it is waited for, unless it is told to
+        return writing
+
+    def start_read(self, seq: int) -> Any:  # noqa: ANN401 - tensorstore has no types
+        """Start to read a frame; give the future to `finish_read`."""
+        reading = self._array[seq].read(order="C")
+        reading.force()
+        return reading
+
+    def finish_read(self, seq: int, reading: Any, crc32: int) -> NDArray[np.uint16]:  # noqa: ANN401
+        """Wait for a frame and return it if it is the one that was committed.
+
+        Returns
+        -------
+        (y, x) ndarray of uint16
+            Owned and read-only.
+
+        Raises
+        ------
+        StoreDamagedError
+            If its file is missing, cannot be decoded, or its checksum is wrong.
+        """
+        where = f"Frame {seq} in {self.shard_path(seq)}"
+        try:
+            pixels: NDArray[np.uint16] = reading.result()
+        except (ValueError, OSError) as error:
+            if not self.shard_path(seq).exists():
+                raise StoreDamagedError(f"{where} is missing") from error
+            raise StoreDamagedError(f"{where} cannot be read: {_first_words(error)}") from error
+        if crc32_of(pixels) != crc32:
+            raise StoreDamagedError(f"{where} is damaged: its checksum differs from the journal's")
+        pixels.flags.writeable = False
+        return pixels
+
+
+def _first_words(error: Exception) -> str:
+    """Return tensorstore's reason without the path that the sentence already has."""
+    return str(error).splitlines()[0].split(": ")[-1][:200]

@@ -1,0 +1,95 @@
+"""Names of stores: which ids can be part of a file name on every system, and where a section is kept.
+
+Standard library only: the command line checks ids before anything heavy is loaded.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from hcc_scope.errors import IdError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["MAX_ID_BYTES", "STORE_SUFFIX", "check_id", "store_name", "store_path"]
+
+STORE_SUFFIX = ".ome.zarr"
+
+MAX_ID_BYTES = 100
+"""In UTF-8. Two ids, the suffix and a temporary prefix stay below the 255 bytes that a file name may have."""
+
+_FORBIDDEN = frozenset('<>:"/\\|?*')
+_RESERVED = frozenset(
+    {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
+    | {f"{port}{n}" for port in ("COM", "LPT") for n in "123456789¹²³"}
+)
+
+
+def check_id(value: str, what: str) -> str:
+    """Return an animal or section id if it can be part of a file name on Linux, macOS and Windows.
+
+    Parameters
+    ----------
+    value : str
+        The id as the user typed it.
+    what : str
+        What it identifies, for the message: ``animal`` or ``section``.
+
+    Returns
+    -------
+    str
+        `value`, unchanged: an id is never repaired silently.
+
+    Raises
+    ------
+    IdError
+        If it is empty, too long, or not usable in a file name.
+    """
+    reason = _why_not(value)
+    if reason is not None:
+        raise IdError(
+            f"The {what} id {value!r} {reason}",
+            hint="Use letters, digits, '-' and '.', for example 'M17' or 'S03'.",
+        )
+    return value
+
+
+def _why_not(value: str) -> str | None:
+    """Return what is wrong with `value` as a part of a file name, or None."""
+    if not value.strip():
+        return "is empty"
+    if bad := sorted(_FORBIDDEN.intersection(value)):
+        return f"contains {' '.join(bad)}, which a file name cannot hold everywhere"
+    # Cc: control characters; Cf: invisible ones, such as a right-to-left mark; Cs: halves of a pair; Zl, Zp: line ends
+    if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for c in value):
+        return "contains a control character"
+    if len(value.encode()) > MAX_ID_BYTES:
+        return f"is longer than {MAX_ID_BYTES} bytes"
+    if value != value.strip():
+        return "starts or ends with a space"
+    if value.startswith(".") or value.endswith("."):
+        return "starts or ends with a dot"
+    if ".." in value:
+        return "contains '..'"
+    # Windows reserves the name with any extension too: NUL.txt is the null device
+    if value.split(".")[0].rstrip().upper() in _RESERVED:
+        return "is a name that Windows keeps for a device"
+    return None
+
+
+def store_name(animal: str, section: str) -> str:
+    """Return the folder name of a section's store, ``<animal>_<section>.ome.zarr``.
+
+    Raises
+    ------
+    IdError
+        If an id cannot be part of a file name.
+    """
+    return f"{check_id(animal, 'animal')}_{check_id(section, 'section')}{STORE_SUFFIX}"
+
+
+def store_path(out_dir: Path, animal: str, section: str) -> Path:
+    """Return where the store of a section lies below `out_dir`; raises like `store_name`."""
+    return out_dir / store_name(animal, section)

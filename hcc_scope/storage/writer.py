@@ -1,0 +1,475 @@
+"""Frames in: each one written to its own file, synced, and only then journalled.
+
+Design
+------
+::
+
+    append(frame) --starts the write, waits for room--> [in flight, bounded in bytes]
+                                                             |  committer thread, first in first out
+                                                             v
+                    checksum -> file synced -> folders synced -> journal line synced -> committed += 1
+
+- *Back-pressure*: `SectionWriter.append` blocks while more than `max_in_flight_bytes` wait for the disk.
+- *Group commit*: whatever is on disk by then shares one sync of the journal.
+- *Errors*: the first failed write is latched; whoever waits is woken, and `append` and `close` raise it. The journal
+  ends at the frame before; frames after it that did reach the disk are not acknowledged. A frame that `append` itself
+  refuses (wrong shape, no space left) was never taken, and does not make `close` fail.
+- *Growing*: the array's length on disk is ahead of the journal by up to `GROW_FRAMES`, and cut back by `close`.
+- *Ending*: `close` puts every frame on disk; `finalise` then says so, last and at once. Without it the run is
+  unfinished, whatever happened.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import uuid
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hcc_scope.errors import DiskFullError, StoreError, StoreExistsError
+from hcc_scope.storage.files import create_file, explain, json_bytes, replace_file, sync_folder
+from hcc_scope.storage.frame_array import FrameArray, crc32_of
+from hcc_scope.storage.journal import JournalWriter, line_of
+from hcc_scope.storage.metadata import (
+    ARRAY_PATH,
+    JOURNAL,
+    array_metadata,
+    check_spec,
+    frames_group_metadata,
+    group_metadata,
+    initial_attributes,
+)
+from hcc_scope.storage.naming import store_path
+from hcc_scope.workers import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.types import Frame, RunSpec
+
+__all__ = ["GROW_FRAMES", "RESERVE_BYTES", "SPACE_FACTOR", "SectionWriter", "check_free_space", "create_store"]
+
+SPACE_FACTOR = 1.25
+"""A run of known length starts only with this many times its uncompressed size free."""
+
+RESERVE_BYTES = 16 * 2**20
+"""Kept free during a run, besides two frames, so that journal and metadata can always be written."""
+
+GROW_FRAMES = 64
+MAX_IN_FLIGHT_BYTES = 256 * 2**20
+_MAX_GROUP = 16
+"""Frames that share one sync of the journal; more would only delay their acknowledgement."""
+
+
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    """A frame on its way to disk."""
+
+    frame: Frame
+    pixels: NDArray[np.uint16]
+    writing: Any
+    """tensorstore's future."""
+
+
+def check_free_space(out_dir: Path, spec: RunSpec) -> None:
+    """Refuse a run that would fill the disk.
+
+    Parameters
+    ----------
+    out_dir : Path
+        Where the store will be; need not exist yet.
+    spec : RunSpec
+        Frame shape and, if known, number of frames. An open-ended run needs the reserve only.
+
+    Raises
+    ------
+    DiskFullError
+        If less than `SPACE_FACTOR` times the plan's uncompressed size is free.
+    """
+    frame_bytes = _frame_bytes(spec)
+    need = 2 * frame_bytes + RESERVE_BYTES
+    if spec.expected_frames is not None:
+        need = max(need, int(SPACE_FACTOR * spec.expected_frames * frame_bytes))
+    folder = out_dir.absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        frames = "an open-ended run" if spec.expected_frames is None else f"{spec.expected_frames} frames"
+        raise DiskFullError(
+            f"{out_dir} has {free / 1e9:.2f} GB free, but {frames} need {need / 1e9:.2f} GB",
+            hint="Free some space or choose another disk.",
+        )
+
+
+def _frame_bytes(spec: RunSpec) -> int:
+    return 2 * spec.frame_shape_yx[0] * spec.frame_shape_yx[1]
+
+
+def create_store(
+    out_dir: Path,
+    spec: RunSpec,
+    *,
+    interval_s: float | None = None,
+    max_in_flight_bytes: int = MAX_IN_FLIGHT_BYTES,
+) -> SectionWriter:
+    """Create ``<animal>_<section>.ome.zarr`` below `out_dir` and return its writer.
+
+    The store appears under its name all at once, with valid metadata: a kill in between leaves a hidden folder without
+    frames, nothing else.
+
+    Parameters
+    ----------
+    out_dir : Path
+        Created if it is not there.
+    spec : RunSpec
+        What is known about the run.
+    interval_s : float, optional
+        Nominal time between frames, the scale of the time axis; None for an irregular course (scale 1).
+    max_in_flight_bytes : int
+        How much may wait for the disk before `SectionWriter.append` blocks. One frame always may.
+
+    Raises
+    ------
+    IdError
+        If an id cannot be part of a file name.
+    StoreExistsError
+        If there is anything of that name: nothing is ever overwritten.
+    StoreUnwritableError
+        If the folder cannot be written to.
+    DiskFullError
+        If there is too little space for the plan.
+    StoreError
+        If `spec` makes no sense.
+    """
+    path = store_path(out_dir, spec.animal_id, spec.section_id)
+    check_spec(spec)
+    if os.path.lexists(path):
+        raise _exists(path)
+    attributes = initial_attributes(
+        spec,
+        created_utc=datetime.now(UTC).isoformat(),
+        interval_s=interval_s,
+        software={name: version(name) for name in ("hcc-scope", "tensorstore", "numpy")},
+    )
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        check_free_space(out_dir, spec)
+        length = GROW_FRAMES if spec.expected_frames is None else spec.expected_frames
+        _create_skeleton(path, spec, attributes, length)
+        journal = JournalWriter(path / JOURNAL)
+    except OSError as error:
+        if os.path.lexists(path) and path.parent.is_dir():
+            raise _exists(path) from error
+        raise explain(error, f"The store {path} cannot be created") from error
+    return SectionWriter(path, spec, attributes, journal, length, max_in_flight_bytes)
+
+
+def _exists(path: Path) -> StoreExistsError:
+    return StoreExistsError(
+        f"{path} is already there and is never overwritten", hint="Choose another section id or output folder."
+    )
+
+
+def _create_skeleton(path: Path, spec: RunSpec, attributes: Mapping[str, Any], length: int) -> None:
+    """Make an empty store in a hidden folder, then give it its name in one step."""
+    hidden = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    array_folder = hidden / ARRAY_PATH
+    try:
+        (array_folder / "c").mkdir(parents=True)
+        create_file(array_folder / "zarr.json", json_bytes(array_metadata(spec.frame_shape_yx, length)))
+        create_file(hidden / "frames" / "zarr.json", json_bytes(frames_group_metadata()))
+        create_file(hidden / "zarr.json", json_bytes(group_metadata(spec, attributes)))
+        create_file(hidden / JOURNAL, b"")
+        for folder in (array_folder, hidden / "frames", hidden):
+            sync_folder(folder)
+        hidden.rename(path)
+        sync_folder(path.parent)
+    except OSError:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+
+
+class SectionWriter:
+    """The store of a section that is being acquired; made by `create_store`. A `hcc_scope.protocols.FrameSink`.
+
+    One thread appends; any thread may read what is committed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        spec: RunSpec,
+        attributes: dict[str, Any],
+        journal: JournalWriter,
+        length: int,
+        max_in_flight_bytes: int,
+    ) -> None:
+        self.path = path
+        self.spec = spec
+        self._attributes = attributes
+        self._journal = journal
+        self._array = FrameArray(path, spec.frame_shape_yx)
+        self._length = length  # of the time axis, on disk
+        self._limit = max_in_flight_bytes
+        self._changed = threading.Condition()
+        self._in_flight: deque[_InFlight] = deque()
+        self._in_flight_bytes = 0
+        self._next_seq = 0
+        self._committed = 0
+        self._error: BaseException | None = None
+        self._closing = False
+        self._ended = threading.Lock()
+        self._tidy = False
+        self._committer = Worker("store-commit", self._commit_all, self._fail, self._let_go)
+        self._committer.start()
+
+    @property
+    def committed(self) -> int:
+        """Frames 0 .. committed-1 are on disk and journalled: they survive a crash."""
+        return self._committed
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """Bytes of pixels that wait for the disk."""
+        return self._in_flight_bytes
+
+    def append(self, frame: Frame) -> None:
+        """Take over one frame and start to write it; blocks while too much waits for the disk.
+
+        Parameters
+        ----------
+        frame : Frame
+            The next in order of `seq`. Its pixels must not change any more; writeable ones are copied.
+
+        Raises
+        ------
+        DiskFullError
+            If the disk has no room for it; the frames before it are safe.
+        StoreError
+            If an earlier write failed, or the frame does not belong here (shape, type, order, section).
+        """
+        pixels = self._checked(frame)
+        with self._changed:
+            self._changed.wait_for(lambda: self._error is not None or self._closing or self._has_room(pixels.nbytes))
+            self._raise_if_failed()
+            if self._closing:
+                raise StoreError(f"Frame {frame.seq} came after {self.path} was closed")
+            self._require_space(frame.seq)
+            writing = self._array.start_write(frame.seq, pixels)
+            self._in_flight.append(_InFlight(frame, pixels, writing))
+            self._in_flight_bytes += pixels.nbytes
+            self._next_seq += 1
+            self._changed.notify_all()
+
+    def _has_room(self, n_bytes: int) -> bool:
+        return self._in_flight_bytes == 0 or self._in_flight_bytes + n_bytes <= self._limit
+
+    def _checked(self, frame: Frame) -> NDArray[np.uint16]:
+        """Return the pixels to write, or raise if the frame does not belong here."""
+        pixels = frame.pixels
+        if pixels.dtype != np.uint16 or pixels.shape != self.spec.frame_shape_yx:
+            raise StoreError(
+                f"Frame {frame.seq} is {pixels.dtype} {pixels.shape}, but {self.path.name} holds "
+                f"uint16 {self.spec.frame_shape_yx} (y, x)",
+                hint="Start a new section after changing the camera's settings.",
+            )
+        if frame.seq != self._next_seq:
+            raise StoreError(f"Frame {frame.seq} came where frame {self._next_seq} was due in {self.path.name}")
+        if frame.section_id != self.spec.section_id:
+            raise StoreError(
+                f"Frame {frame.seq} belongs to section {frame.section_id!r}, but {self.path.name} holds "
+                f"section {self.spec.section_id!r}"
+            )
+        if pixels.flags.writeable or not pixels.flags.c_contiguous:
+            # tensorstore reads the buffer later: one that the camera fills again would end up on disk
+            return np.array(pixels, order="C")
+        return pixels
+
+    def _require_space(self, seq: int) -> None:
+        """Keep a reserve, so that what was taken can still be finished and journalled."""
+        try:
+            free = shutil.disk_usage(self.path).free
+        except OSError as error:
+            raise explain(error, f"The store {self.path} is gone") from error
+        if free < self._in_flight_bytes + 2 * _frame_bytes(self.spec) + RESERVE_BYTES:
+            raise DiskFullError(
+                f"The disk of {self.path} is full: frame {seq} was not stored, the {seq} frames before it are safe",
+                hint="Free some space and start a new section.",
+            )
+
+    def _raise_if_failed(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    # ---- the committer thread
+
+    def _commit_all(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._in_flight or self._closing)
+                if not self._in_flight:
+                    return
+            self._commit_group()
+
+    def _commit_group(self) -> None:
+        """Wait for the oldest frame; commit it and those after it that are on disk by then."""
+        with self._changed:
+            waiting = list(islice(self._in_flight, _MAX_GROUP))
+        lines: list[bytes] = []
+        failure: BaseException | None = None
+        for item in waiting:
+            if lines and not item.writing.done():
+                break
+            line = line_of(item.frame, crc32_of(item.pixels))  # while the disk works
+            failure = item.writing.exception()  # waits
+            if failure is not None:
+                break
+            lines.append(line)
+        self._acknowledge(lines)
+        if failure is not None:
+            raise failure
+
+    def _acknowledge(self, lines: list[bytes]) -> None:
+        """Make the next ``len(lines)`` frames committed."""
+        if not lines:
+            return
+        first, end = self._committed, self._committed + len(lines)
+        # tensorstore syncs a frame's file and its folder, not the folders above that it made
+        for seq in range(first, end):
+            sync_folder(self._array.shard_path(seq).parents[1])
+        sync_folder(self._array.shard_path(first).parents[2])
+        if end > self._length:
+            self._set_length(-(-end // GROW_FRAMES) * GROW_FRAMES)
+        self._journal.append(lines)
+        with self._changed:
+            for _ in lines:
+                self._in_flight_bytes -= self._in_flight.popleft().pixels.nbytes
+            self._committed = end
+            self._changed.notify_all()
+
+    def _fail(self, error: BaseException, _where: str) -> None:
+        """Latch the first error and wake whoever waits."""
+        if isinstance(error, OSError | ValueError):
+            n = self._committed
+            told = explain(error, f"Frame {n} could not be written to {self.path} (the {n} frames before it are safe)")
+            told.__cause__ = error
+            error = told
+        with self._changed:
+            if self._error is None:
+                self._error = error
+            self._changed.notify_all()
+
+    def _let_go(self) -> None:
+        """After an error: wait until tensorstore touches the store no more, and free the frames."""
+        with self._changed:
+            left = list(self._in_flight)
+        for item in left:
+            item.writing.exception()
+        with self._changed:
+            self._in_flight.clear()
+            self._in_flight_bytes = 0
+
+    # ---- the end
+
+    def close(self) -> None:
+        """Wait until every appended frame is on disk, and cut the array to their number.
+
+        Idempotent: a second call waits for nothing and raises the same error again.
+
+        Raises
+        ------
+        StoreError
+            If an appended frame is not on disk; those before it are, and stay readable.
+        """
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._committer.join()
+        with self._ended:
+            if not self._tidy:
+                self._tidy = True
+                try:
+                    self._set_length(self._committed)
+                except OSError as error:
+                    self._fail(explain(error, f"{self.path} could not be closed"), "close")
+                self._journal.close()
+        self._raise_if_failed()
+
+    def finalise(self, outcome: Mapping[str, object]) -> None:
+        """Say that the run has ended, in the root ``zarr.json``: the last thing that is written, and all at once.
+
+        A store without it counts as unfinished. Also for a run that failed or was cancelled: after `close` its frames
+        are in order, and `outcome` tells how it ended.
+
+        Parameters
+        ----------
+        outcome : mapping
+            JSON values: state, cause, counts ... of the run.
+
+        Raises
+        ------
+        StoreError
+            If the store was not closed, or the manifest cannot be written.
+        """
+        if not self._tidy:
+            raise StoreError(f"{self.path} must be closed before it is finalised")
+        self._attributes = {
+            **self._attributes,
+            "complete": True,
+            "n_frames": self._committed,
+            "finished_utc": datetime.now(UTC).isoformat(),
+            "outcome": dict(outcome),
+        }
+        try:
+            replace_file(self.path / "zarr.json", json_bytes(group_metadata(self.spec, self._attributes)))
+        except OSError as error:
+            raise explain(error, f"The end of the run could not be written to {self.path}") from error
+
+    def _set_length(self, n_frames: int) -> None:
+        """Write the array's metadata with another length of the time axis."""
+        if n_frames != self._length:
+            metadata = json_bytes(array_metadata(self.spec.frame_shape_yx, n_frames))
+            replace_file(self.path / ARRAY_PATH / "zarr.json", metadata)
+            self._length = n_frames
+
+    def read(self, seq: int) -> Frame:
+        """Read a committed frame back, also while others are written, from any thread.
+
+        Raises
+        ------
+        StoreDamagedError
+            If it is not what was written.
+        StoreError
+            If it is not committed.
+        """
+        if not 0 <= seq < self._committed:
+            raise StoreError(f"Frame {seq} is not among the {self._committed} committed frames of {self.path}")
+        entry = self._journal.entry(seq)
+        return entry.frame(self._array.finish_read(seq, self._array.start_read(seq), entry.crc32))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+            return
+        with suppress(StoreError):  # the error that ended the block is the first one
+            self.close()
