@@ -28,7 +28,7 @@ class EffectSizes:
     sets the morphology. Latent effects are therefore in units of the within-section standard deviation.
     """
 
-    class_separation: float = 2.4
+    class_separation: float = 2.0
     """Distance of the class means in the latent phenotype: low at minus half of it, high at plus half."""
     animal_latent_sd: float = 0.25
     section_latent_sd: float = 0.12

@@ -307,14 +307,14 @@ class Specimen:
 def _absorbance(a: Architecture) -> tuple[F32, F32, F32]:
     """Return the absorbance of what lies between the nuclei, and the amplitudes of its grain and its fibres."""
     # less cytoplasm with the phenotype: it balances the darker nuclei, so the mean grey does not tell the class
-    cytoplasm = np.float32(0.185) - np.float32(0.055) * a.phenotype
+    cytoplasm = np.float32(0.27) - np.float32(0.17) * a.phenotype
     plate = cytoplasm * (1.0 - a.sinusoid) + 0.035 * a.sinusoid
-    base = plate * (1.0 - a.stroma) * (1.0 - a.necrosis) + 0.20 * a.stroma + 0.19 * a.necrosis
+    base = plate * (1.0 - a.stroma) * (1.0 - a.necrosis) + 0.20 * a.stroma + 0.17 * a.necrosis
     tissue = a.inside * a.thickness
     base *= tissue
-    base += a.inside * a.fold * 0.30
-    grain = tissue * (0.030 * (1.0 - a.sinusoid) + 0.03 * a.necrosis)
-    fibre = tissue * a.stroma * 0.07
+    base += a.inside * a.fold * 0.38
+    grain = tissue * (0.030 * (1.0 - a.sinusoid) + 0.006 * a.necrosis)
+    fibre = tissue * a.stroma * 0.06
     return base, grain, fibre
 
 

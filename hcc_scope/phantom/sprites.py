@@ -104,12 +104,12 @@ def _tumour_cell(level: float, um_per_px: float, rng: np.random.Generator) -> ND
     r = float(np.clip(mean_r * math.exp(rng.normal(0.0, 0.09 + 0.17 * level)), 2.2, 8.5))
     stretch = math.exp(abs(rng.normal(0.0, 0.10 + 0.16 * level)))
     a, b = r * math.sqrt(stretch), r / math.sqrt(stretch)
-    density = float(np.clip(rng.normal(0.46 + 0.10 * level, 0.06 + 0.09 * level), 0.22, 1.0))
+    density = float(np.clip(rng.normal(0.46 + 0.05 * level, 0.06 + 0.09 * level), 0.22, 1.0))
     body_r = max(9.2 - 2.2 * level, a * 1.15) * rng.uniform(0.9, 1.1)
     canvas = _Canvas(min(body_r * 1.25 + 1.0, MAX_HALF_UM - 0.5), um_per_px, rng)
     theta = rng.uniform(0.0, math.pi)
     body = canvas.ellipse(body_r * 1.08, body_r * 0.93, theta + rng.normal(0.0, 0.4), 0.06)
-    od = (0.085 + 0.03 * rng.standard_normal()) * _smooth_edge(body, 1.3)
+    od = (0.085 - 0.025 * level + 0.03 * rng.standard_normal()) * _smooth_edge(body, 1.3)
     od *= 1.0 + 0.15 * canvas.grain(1.0)
     off = rng.normal(0.0, 0.8 - 0.3 * level, 2)
     nucleus = canvas.ellipse(a, b, theta, 0.015 + 0.045 * level, (off[0], off[1]))
@@ -168,7 +168,7 @@ def _round(kind: str, um_per_px: float, rng: np.random.Generator) -> NDArray[np.
         r = rng.uniform(3.0, 5.0)
         canvas = _Canvas(r * 1.4 + 1.0, um_per_px, rng)
         signed = canvas.ellipse(r, r * rng.uniform(0.7, 1.0), theta, 0.07)
-        return rng.uniform(0.03, 0.10) * _smooth_edge(signed, 1.2) * (1.0 + 0.3 * canvas.grain(0.8))
+        return rng.uniform(0.05, 0.20) * _smooth_edge(signed, 1.0) * (1.0 + 0.3 * canvas.grain(0.8))
     r = math.exp(rng.normal(math.log(0.9), 0.45))
     canvas = _Canvas(min(r * 1.5, 6.0) + 1.0, um_per_px, rng)
     signed = canvas.ellipse(r, r * rng.uniform(0.5, 1.0), theta, 0.1)
@@ -236,7 +236,7 @@ def textures(um_per_px: float) -> Textures:
     # fibres: stripes whose phase is bent by smooth noise; a whole number of stripes per period keeps it endless
     period_um = n_fibre * um_per_px
     bend = _tileable_noise(n_fibre, min(14.0 / um_per_px, n_fibre / 12), rng) * 9.0
-    bend += _tileable_noise(n_fibre, 2.5 / um_per_px, rng) * 0.8
+    bend += _tileable_noise(n_fibre, 2.5 / um_per_px, rng) * 1.3
     axis = np.arange(n_fibre, dtype=np.float32) * np.float32(2.0 * math.pi / n_fibre)
     phase = round(period_um / 14.0) * axis[:, None] + round(period_um / 22.0) * axis[None, :]
     fibre = np.sin(phase + bend).astype(np.float32)

@@ -113,11 +113,11 @@ class _Lattice:
             weights[row, left - 1 - start + k] = w / 6.0
         return slice(start, start + weights.shape[1]), weights
 
-    def at(self, x_um: F64, y_um: F64) -> F32:
-        """Return the fields (field, n) at n places: the same spline."""
+    def at(self, x_um: F64, y_um: F64, *, order: int = 3) -> F32:
+        """Return the fields (field, n) at n places: by the same spline, or (order 1, much faster) linearly."""
         place = np.stack([(y_um - self.y0_um) / self.pitch_um, (x_um - self.x0_um) / self.pitch_um])
         return np.stack(
-            [ndimage.map_coordinates(v, place, order=3, mode="nearest", prefilter=False) for v in self.values]
+            [ndimage.map_coordinates(v, place, order=order, mode="nearest", prefilter=False) for v in self.values]
         )
 
 
@@ -207,7 +207,7 @@ def interpret(level: F32, slow: F32, latent_mean: float) -> Architecture:
     stroma *= _smoothstep(fat_f, -0.3, 0.5)  # septa end somewhere
     necrosis = _smoothstep(necrosis_f + np.float32(1.0) * phenotype + 0.12 * level, 2.25, 2.6)
     inside = _smoothstep(edge_um + 5.0 * level + 12.0 * tear_f, -3.0, 4.0)
-    inside *= _smoothstep(np.abs(tear_f) + 0.04 * level + 0.5 * (fold_where + 1.2).clip(0.0), 0.015, 0.05)
+    inside *= _smoothstep(np.abs(tear_f) + 0.015 * level + 0.5 * (fold_where + 1.2).clip(0.0), 0.015, 0.05)
     fold = np.exp(-((fold_f / np.float32(0.045)) ** 2)) * _smoothstep(fold_where, 1.2, 1.6)
     sinusoid *= (1.0 - stroma) * (1.0 - necrosis)
     fat = _smoothstep(fat_f, 0.6, 1.8) * (1.0 - necrosis)
@@ -289,14 +289,17 @@ def _grow_cells(
         first[kind] = total
         total += groups * variants
 
+    edge = _Lattice(slow.x0_um, slow.y0_um, slow.pitch_um, slow.values[-1:])
+
     def candidates(pitch: float) -> tuple[F64, F64]:
         row_pitch = pitch * math.sqrt(0.75)
         ny, nx = math.ceil((y_um[1] - y_um[0]) / row_pitch), math.ceil((x_um[1] - x_um[0]) / pitch)
         gy, gx = np.meshgrid(np.arange(ny), np.arange(nx), indexing="ij")
-        jitter = rng.normal(0.0, 0.17 * pitch, (2, ny, nx))
-        x = x_um[0] + (gx + 0.5 * (gy % 2)) * pitch + jitter[0]
-        y = y_um[0] + gy * row_pitch + jitter[1]
-        return x.ravel(), y.ravel()
+        jitter = rng.normal(0.0, 0.16 * pitch, (2, ny, nx))
+        x = (x_um[0] + (gx + 0.5 * (gy % 2)) * pitch + jitter[0]).ravel()
+        y = (y_um[0] + gy * row_pitch + jitter[1]).ravel()
+        tissue = edge.at(x, y, order=1)[0] > -20.0
+        return x[tissue], y[tissue]
 
     found: list[tuple[F64, F64, NDArray[np.int32]]] = []
 
@@ -307,13 +310,12 @@ def _grow_cells(
         found.append((x[chosen], y[chosen], sprite[chosen].astype(np.int32)))
 
     x, y = candidates(_CELL_PITCH_UM)
-    level, at = fine.at(x, y)[0], slow.at(x, y)
-    a = interpret(level, at, latent_mean)
+    a = interpret(fine.at(x, y)[0], slow.at(x, y, order=1), latent_mean)
     chance = rng.random((3, x.size), dtype=np.float32)
     alive = (a.inside > 0.9) & (a.necrosis < 0.5)
     # away from the walls of the sinusoids by half a nucleus, so that plates have a clean edge
     in_plate = alive & (a.wall > 0.06) & (a.stroma < 0.3)
-    keep = chance[0] < 0.60 + 0.36 * a.phenotype
+    keep = chance[0] < 0.62 + 0.28 * a.phenotype
     grade = np.clip(a.phenotype + rng.normal(0.0, 0.13, x.size), 0.0, 1.0)
     add("tumour", x, y, in_plate & keep, np.rint(grade * (N_LEVELS - 1)).astype(np.int64))
     spare = chance[1]
@@ -323,27 +325,27 @@ def _grow_cells(
     add("lymphocyte", x, y, (a.inside > 0.9) & (a.stroma > 0.5) & (spare < 0.25))
     add("lymphocyte", x, y, blood & (spare < 0.03))
     dead = (a.inside > 0.9) & (a.necrosis >= 0.5)
-    add("ghost", x, y, dead & (chance[0] < 0.7))
-    add("debris", x + 4.0, y, dead & (spare < 0.7))
+    add("ghost", x, y, dead & (chance[0] < 0.8))
+    add("debris", x + 4.0, y, dead & (spare < 0.8))
+    add("debris", x, y - 4.0, (a.inside > 0.9) & (a.necrosis > 0.05) & (chance[2] < 0.6))
     add("debris", x, y + 5.0, alive & (spare > 0.985))
 
     x, y = candidates(9.0)
-    level, at = fine.at(x, y)[0], slow.at(x, y)
-    a = interpret(level, at, latent_mean)
-    chance0 = rng.random(x.size)
-    step = 1.0
-    along = np.arctan2(fine.at(x, y + step)[0] - level, fine.at(x + step, y)[0] - level) + 0.5 * math.pi
-    group = np.rint(along / math.pi * N_ORIENTATIONS).astype(np.int64) % N_ORIENTATIONS
-    lining = (a.inside > 0.9) & (a.sinusoid > 0.1) & (np.abs(a.wall) < 0.10)
-    add("endothelial", x, y, lining & (chance0 < 0.22), group)
-    step = 4.0
-    along = (
-        np.arctan2(slow.at(x, y + step)[1] - at[1], slow.at(x + step, y)[1] - at[1])
-        + 0.5 * math.pi
-        + rng.normal(0.0, 0.2, x.size)
-    )
-    group = np.rint(along / math.pi * N_ORIENTATIONS).astype(np.int64) % N_ORIENTATIONS
-    add("fibroblast", x, y, (a.inside > 0.9) & (a.stroma > 0.6) & (chance0 < 0.30), group)
+    use = rng.random(x.size) < 0.30
+    x, y = x[use], y[use]
+    level = fine.at(x, y)[0]
+    a = interpret(level, slow.at(x, y, order=1), latent_mean)
+    lining = (a.inside > 0.9) & (a.sinusoid > 0.1) & (np.abs(a.wall) < 0.10) & (rng.random(x.size) < 0.75)
+    for kind, where, lattice, field, step in (
+        ("endothelial", lining, fine, 0, 1.0),
+        ("fibroblast", (a.inside > 0.9) & (a.stroma > 0.6), slow, SLOW.index("stroma"), 20.0),
+    ):
+        at_x, at_y = x[where], y[where]
+        here = lattice.at(at_x, at_y)[field]
+        rise_x, rise_y = lattice.at(at_x + step, at_y)[field] - here, lattice.at(at_x, at_y + step)[field] - here
+        along = np.arctan2(rise_y, rise_x) + 0.5 * math.pi + rng.normal(0.0, 0.15, at_x.size)
+        group = np.rint(along / math.pi * N_ORIENTATIONS).astype(np.int64) % N_ORIENTATIONS
+        add(kind, at_x, at_y, np.ones(at_x.size, dtype=np.bool_), group)
     return _binned(found, (x_um[0], y_um[0]))
 
 
