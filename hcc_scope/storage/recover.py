@@ -1,0 +1,187 @@
+"""Make an interrupted store valid again, from its journal. Running it again changes nothing."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hcc_scope.errors import StoreDamagedError, StoreError
+from hcc_scope.storage.files import TEMPORARY_SUFFIX, explain, json_bytes, lock, replace_file, sync_folder
+from hcc_scope.storage.journal import read_journal
+from hcc_scope.storage.metadata import (
+    ARRAY_PATH,
+    JOURNAL,
+    array_metadata,
+    frames_group_metadata,
+    group_metadata,
+)
+from hcc_scope.storage.predictions import PREDICTIONS, read_log, write_table
+from hcc_scope.storage.reader import open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hcc_scope.storage.reader import SectionStore
+
+__all__ = ["RecoverReport", "recover"]
+
+TORN_SUFFIX = ".torn"
+"""What was cut off a journal is kept in a file of its name with this ending."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverReport:
+    """What `recover` found and did."""
+
+    path: Path
+    n_frames: int
+    """Committed frames; every one of them is still there, or in `damaged`."""
+    changes: tuple[str, ...]
+    """What was changed, in words; empty if the store was valid."""
+    damaged: tuple[StoreDamagedError, ...]
+    """Committed frames that are missing or damaged, and why."""
+    problems: tuple[str, ...]
+    """Unreadable lines in the middle of the journal or the predictions; left as they are."""
+    unacknowledged: int
+    """Frames that reached the disk but not the journal; left as they are, behind the end of the array."""
+
+
+def recover(path: Path) -> RecoverReport:
+    """Make the store at `path` valid again and check every frame.
+
+    What the journal lists is kept, whatever else is there. An unfinished last line is cut (and kept in a side file), the
+    array is set to the journal's count, temporary files are removed, the table of predictions is made from its lines,
+    and the run is marked complete, with the outcome ``recovered``. The marker comes last: an interrupted recovery is
+    simply run again.
+
+    Raises
+    ------
+    StoreError
+        If there is no store, it is not one of ours, or another process still writes to it.
+    StoreUnwritableError, DiskFullError
+        If it cannot be changed.
+    """
+    open_store(path)  # refuses what is not ours before anything is touched
+    try:
+        with ExitStack() as stack:
+            for file in (path / JOURNAL, *_logs(path)):
+                handle = os.open(file, os.O_RDWR)
+                stack.callback(os.close, handle)
+                if not lock(handle):
+                    raise StoreError(f"{path} is being written by another process", hint="Wait until it has ended.")
+            return _recover(path)
+    except OSError as error:
+        raise explain(error, f"The store {path} cannot be recovered") from error
+
+
+def _logs(path: Path) -> list[Path]:
+    return sorted(path.glob(f"{PREDICTIONS}*.jsonl"))
+
+
+def _recover(path: Path) -> RecoverReport:
+    changes = [*_remove_temporary_files(path), *_mend_journal(path / JOURNAL)]
+    store = open_store(path)
+    problems = list(store.problems)
+    wanted = {
+        path / ARRAY_PATH / "zarr.json": array_metadata(store.spec.frame_shape_yx, store.n_frames),
+        path / "frames" / "zarr.json": frames_group_metadata(),
+    }
+    for file, metadata in wanted.items():
+        if _replace_if_different(file, json_bytes(metadata)):
+            changes.append(f"{file.relative_to(path)} rewritten for {store.n_frames} frames")
+    for log in _logs(path):
+        changes += _mend_predictions(path, log, problems)
+    damaged = tuple(item for item in store.read_ahead(range(store.n_frames), 3) if isinstance(item, StoreDamagedError))
+    changes += _mark_complete(store)
+    return RecoverReport(
+        path=path,
+        n_frames=store.n_frames,
+        changes=tuple(changes),
+        damaged=damaged,
+        problems=tuple(problems),
+        unacknowledged=_count_unacknowledged(path / ARRAY_PATH / "c", store.n_frames),
+    )
+
+
+def _remove_temporary_files(path: Path) -> list[str]:
+    """Remove files that were about to replace others: tensorstore's end in ``.__lock``, ours in ``.tmp``."""
+    leftovers = sorted([*path.rglob("*.__lock"), *path.rglob(f"*{TEMPORARY_SUFFIX}")])
+    for file in leftovers:
+        file.unlink()
+    return [f"{file.relative_to(path)} removed (temporary)" for file in leftovers]
+
+
+def _mend_journal(path: Path) -> list[str]:
+    """Cut an unfinished last line, or end a whole one that lacks its line end."""
+    journal = read_journal(path)
+    if journal.torn:
+        return [_cut(path, journal.torn)]
+    if journal.unterminated:
+        with path.open("ab") as file:
+            file.write(b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return [f"{path.name}: last line ended"]
+    return []
+
+
+def _cut(path: Path, torn: bytes) -> str:
+    """Cut an unfinished last line off; nothing that was on disk is thrown away."""
+    with path.with_name(path.name + TORN_SUFFIX).open("ab") as file:
+        file.write(torn + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - len(torn))
+        os.fsync(file.fileno())
+    return f"{path.name}: an unfinished last line of {len(torn)} bytes cut off"
+
+
+def _mend_predictions(store: Path, path: Path, problems: list[str]) -> list[str]:
+    """Cut an unfinished last line and make the table if it is missing."""
+    log = read_log(path)
+    problems += log.problems
+    changes = []
+    if log.torn:
+        changes.append(_cut(path, log.torn))
+    if not log.header:
+        path.unlink()  # killed before its first line was whole
+        return [*changes, f"{path.name} removed: it holds no prediction"]
+    table = path.with_suffix(".parquet")
+    if not table.exists():
+        write_table(store, log, table)
+        changes.append(f"{table.name} made from {len(log.results)} lines")
+    return changes
+
+
+def _replace_if_different(path: Path, data: bytes) -> bool:
+    if path.exists() and path.read_bytes() == data:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, data)
+    return True
+
+
+def _mark_complete(store: SectionStore) -> list[str]:
+    if store.complete:
+        return []
+    attributes: dict[str, Any] = {
+        **store.attributes,
+        "complete": True,
+        "recovered": True,
+        "n_frames": store.n_frames,
+        "finished_utc": datetime.now(UTC).isoformat(),
+        "outcome": {"state": "recovered", "cause": "the run was interrupted", "frames": store.n_frames},
+    }
+    replace_file(store.path / "zarr.json", json_bytes(group_metadata(store.spec, attributes)))
+    return ["marked complete, outcome recovered"]
+
+
+def _count_unacknowledged(chunks: Path, n_frames: int) -> int:
+    if not chunks.is_dir():
+        return 0
+    return sum(folder.name.isdecimal() and int(folder.name) >= n_frames for folder in chunks.iterdir())
