@@ -1,0 +1,148 @@
+"""The seam between our loop and the two kinds of Micro-Manager core.
+
+The Python backend (pymmcore, in process) and the Java backend (a running Micro-Manager, over a socket) answer to the
+same names in snake case. They differ in two things, which are all that this module hides: how pixels and tags come
+out of the camera's buffer, and what an error looks like.
+
+The Java side is tested against a stand-in with MMCoreJ's answers; no running Micro-Manager was available.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hcc_scope.errors import CameraError, DeviceError
+from hcc_scope.workers import Failure, attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.types import TagValue
+
+__all__ = ["Backend", "JavaBackend", "PythonBackend", "own_pixels", "say"]
+
+
+_TRACE = re.compile(r"\s*\n.*", re.DOTALL)
+
+
+def say(error: BaseException) -> str:
+    """Return the core's own words as one line, without the Java stack trace that may follow them."""
+    first = _TRACE.sub("", str(error).strip())
+    return first.removeprefix("java.lang.Exception: ") or type(error).__name__
+
+
+def own_pixels(pixels: NDArray[Any], bit_depth: int) -> NDArray[np.uint16]:
+    """Return a camera's grey image as ours: (y, x) uint16, C-contiguous, owned, read-only.
+
+    8-bit images are widened; a 16-bit array that owns its memory (as pymmcore's do) is taken over without a copy.
+
+    Raises
+    ------
+    CameraError
+        If the pixels are neither 8 nor 16 bits deep.
+    """
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise CameraError(
+            f"the camera delivers {pixels.dtype.itemsize * 8} bits a pixel ({bit_depth} bit colour or float)",
+            hint="Set its pixel type to 8 or 16 bit grey.",
+        )
+    owned = np.require(pixels, dtype=np.uint16, requirements=["C", "O"])
+    owned.flags.writeable = False
+    return owned
+
+
+class Backend:
+    """A core, with errors in our words.
+
+    Parameters
+    ----------
+    core
+        The snake-case core object.
+    """
+
+    def __init__(self, core: Any) -> None:  # noqa: ANN401 - a class made at run time by pycromanager
+        self.core = core
+
+    def ask(self, what: str, name: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever the core returns
+        """Call the core's method `name`; `what` says in words what for.
+
+        Raises
+        ------
+        DeviceError
+            With the core's own words, which name the device.
+        """
+        outcome = attempt(lambda: getattr(self.core, name)(*arguments))
+        if isinstance(outcome, Failure):
+            # pymmcore raises RuntimeError, OSError, IndexError ...; pyjavaz a plain Exception. A bug of ours is
+            # recognised by its type and is not dressed up as a device's fault.
+            if isinstance(outcome.error, TypeError | AttributeError | NameError) or not isinstance(
+                outcome.error, Exception
+            ):
+                raise outcome.error
+            raise DeviceError(f"{what} failed: {say(outcome.error)}") from outcome.error
+        return outcome
+
+    def snapped(self) -> tuple[NDArray[Any], Mapping[str, TagValue]]:
+        """Return pixels (y, x) and tags of the image that was just snapped."""
+        raise NotImplementedError
+
+    def popped(self) -> tuple[NDArray[Any], Mapping[str, TagValue]]:
+        """Return pixels (y, x) and tags of the oldest image in the camera's buffer."""
+        raise NotImplementedError
+
+    def labels(self, name: str, *arguments: object) -> tuple[str, ...]:
+        """Call a method that returns a list of strings."""
+        raise NotImplementedError
+
+
+class PythonBackend(Backend):
+    """pymmcore in this process: arrays come shaped and owned, snapped ones without tags."""
+
+    def snapped(self) -> tuple[NDArray[Any], Mapping[str, TagValue]]:
+        """Return pixels and no tags (the core keeps none for a snapped image here)."""
+        return self.ask("reading the image", "get_image"), {}
+
+    def popped(self) -> tuple[NDArray[Any], Mapping[str, TagValue]]:
+        """Return pixels and tags, all of them strings."""
+        image = self.ask("reading the image", "pop_next_tagged_image")
+        return image.pix, image.tags
+
+    def labels(self, name: str, *arguments: object) -> tuple[str, ...]:
+        """Return the core's tuple."""
+        return tuple(self.ask(name, name, *arguments))
+
+
+class JavaBackend(Backend):
+    """A running Micro-Manager: flat arrays with their shape in the tags, lists as Java objects."""
+
+    @staticmethod
+    def _shaped(image: Any) -> tuple[NDArray[Any], Mapping[str, TagValue]]:  # noqa: ANN401 - a Java object's shadow
+        tags = dict(image.tags)
+        pixels = np.asarray(image.pix)
+        height, width = int(tags["Height"]), int(tags["Width"])
+        if pixels.size != height * width:
+            raise CameraError(
+                f"the camera delivered {pixels.size} values for {width} x {height} pixels",
+                hint="Set its pixel type to 8 or 16 bit grey.",
+            )
+        if pixels.dtype.kind == "i":  # Java has no unsigned integers: same bits, other name
+            pixels = pixels.view(np.dtype(f"u{pixels.dtype.itemsize}"))
+        return pixels.reshape(height, width), tags
+
+    def snapped(self) -> tuple[NDArray[Any], Mapping[str, TagValue]]:
+        """Return pixels and tags."""
+        return self._shaped(self.ask("reading the image", "get_tagged_image"))
+
+    def popped(self) -> tuple[NDArray[Any], Mapping[str, TagValue]]:
+        """Return pixels and tags."""
+        return self._shaped(self.ask("reading the image", "pop_next_tagged_image"))
+
+    def labels(self, name: str, *arguments: object) -> tuple[str, ...]:
+        """Copy a Java ``StrVector`` over."""
+        vector = self.ask(name, name, *arguments)
+        return tuple(vector.get(i) for i in range(vector.size()))

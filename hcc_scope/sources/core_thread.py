@@ -1,0 +1,131 @@
+"""The one thread that talks to Micro-Manager's core.
+
+Why one thread: the sockets of the Java backend are not thread-safe, many drivers are not either, and a driver's call
+may block for as long as an exposure lasts, while whoever waits for it must be able to walk away within a second.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from hcc_scope.errors import CameraError, DeviceError
+from hcc_scope.workers import Failure, Worker, attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hcc_scope.protocols import StopSignal
+
+__all__ = ["CoreThread", "Stopped"]
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+_LOOK_S = 0.02
+"""How often a waiting caller looks whether stop was requested."""
+
+
+class Stopped(Exception):  # noqa: N818 - a signal, not an error
+    """Stop was requested while the core was busy; its call goes on and the next one waits for it."""
+
+
+class _Job(Generic[T]):
+    """One call and what came of it."""
+
+    def __init__(self, what: str, body: Callable[[], T]) -> None:
+        self.what = what
+        self.body = body
+        self.done = threading.Event()
+        self.left = threading.Event()
+        self.outcome: T | Failure | None = None
+
+    def run(self) -> None:
+        """Run in the core's thread, unless the caller left before its turn came."""
+        if not self.left.is_set():
+            self.outcome = attempt(self.body)
+            if self.left.is_set() and isinstance(self.outcome, Failure):
+                _log.warning("%s, which nobody waits for any more, failed: %s", self.what, self.outcome.error)
+        self.done.set()
+
+
+class CoreThread:
+    """Runs calls one after another in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
+        self._worker = Worker("core", self._loop, self._died)
+        self._worker.start()
+        self._busy_with = ""
+
+    def _loop(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._busy_with = job.what
+            job.run()
+            self._busy_with = ""
+
+    def _died(self, error: BaseException, where: str) -> None:
+        _log.critical("the thread %s died: %s", where, error)
+
+    def call(
+        self,
+        what: str,
+        body: Callable[[], T],
+        *,
+        stop: StopSignal | None = None,
+        grace_s: float = 0.0,
+        timeout_s: float | None = None,
+    ) -> T:
+        """Run `body` in the core's thread and return what it returns.
+
+        Parameters
+        ----------
+        what : str
+            The call in words, for messages: "moving the stage".
+        body : callable
+        stop : StopSignal, optional
+            Leave when it is requested.
+        grace_s : float
+            How long the call may still take then.
+        timeout_s : float, optional
+            How long it may take at all, waiting for its turn included.
+
+        Raises
+        ------
+        Stopped
+            If stop was requested and the call did not end within `grace_s`.
+        CameraError
+            If it did not end within `timeout_s`.
+        DeviceError
+            If the thread was closed.
+        """
+        if not self._worker.alive:
+            raise DeviceError(f"{what} is not possible: the connection to Micro-Manager is closed")
+        job = _Job(what, body)
+        self._jobs.put(cast("_Job[object]", job))
+        began = time.monotonic()
+        leave_at: float | None = None
+        while not job.done.wait(_LOOK_S):
+            now = time.monotonic()
+            if leave_at is None and stop is not None and stop.requested:
+                leave_at = now + grace_s
+            if leave_at is not None and now >= leave_at:
+                job.left.set()
+                raise Stopped
+            if timeout_s is not None and now - began >= timeout_s:
+                job.left.set()
+                raise CameraError(
+                    f"{self._busy_with or what} did not end within {timeout_s:.1f} s",
+                    hint="Check that the device is on and connected, and that its trigger is internal.",
+                )
+        if isinstance(job.outcome, Failure):
+            raise job.outcome.error
+        return cast("T", job.outcome)
+
+    def close(self, timeout_s: float) -> bool:
+        """End the thread after the calls that wait; return whether it ended within `timeout_s`."""
+        self._jobs.put(None)
+        return self._worker.join(timeout_s)

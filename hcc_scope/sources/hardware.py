@@ -1,0 +1,290 @@
+"""What is done to, and read back from, the devices of one loaded configuration. Runs in the core's thread only."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hcc_scope.errors import CameraError, ConfigError, DeviceError, PlanError
+
+if TYPE_CHECKING:
+    from hcc_scope.protocols import StopSignal
+    from hcc_scope.sources.backend import Backend
+    from hcc_scope.types import RigRoles, StageLimits
+
+__all__ = ["CameraFacts", "Hardware", "Readback"]
+
+MOVE_TIMEOUT_S = 60.0
+"""Longest a stage, focus drive or preset may take to arrive."""
+_FRESH_S = 1.0
+"""Age up to which what changes slowly (temperature, objective ...) is not asked for again."""
+_READ_SHARE = 0.05
+"""Largest share of the time that reading the stage may take during a full-rate sequence."""
+
+StageUm = tuple[float, float, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFacts:
+    """What the configuration's camera delivers."""
+
+    label: str
+    library: str
+    """Name of the device adapter library: ``DemoCamera``, ``Andor`` ..."""
+    shape_yx: tuple[int, int]
+    bit_depth: int
+    pixel_size_um: float
+
+
+@dataclass(frozen=True, slots=True)
+class Readback:
+    """What changes rarely, as the devices say it."""
+
+    exposure_ms: float
+    em_gain: float | None
+    temperature_c: float | None
+    objective: str | None
+    pixel_size_um: float
+    bit_depth: int
+    readout: str | None
+
+
+class Hardware:
+    """The devices that the configuration gives a role.
+
+    Parameters
+    ----------
+    backend : Backend
+        With a configuration loaded.
+    roles : RigRoles
+    limits : StageLimits or None
+        No move leads beyond them.
+    pixel_size_um : float or None
+        Takes the place of what the configuration says.
+
+    Raises
+    ------
+    CameraError
+        If there is no camera.
+    ConfigError
+        If a role names a property or device that is not there.
+    """
+
+    def __init__(
+        self, backend: Backend, roles: RigRoles, limits: StageLimits | None, pixel_size_um: float | None
+    ) -> None:
+        self._backend = backend
+        self._ask = backend.ask
+        self._roles = roles
+        self._limits = limits
+        self._pixel_size_um = pixel_size_um
+        self.camera: str = self._ask("looking for the camera", "get_camera_device")
+        if not self.camera:
+            raise CameraError(
+                "the configuration names no camera",
+                hint="Add the line 'Property,Core,Camera,<label>' after 'Property,Core,Initialize,1'.",
+            )
+        self.xy_stage: str = self._ask("looking for the stage", "get_xy_stage_device")
+        self.focus: str = self._ask("looking for the focus drive", "get_focus_device")
+        self._slow: tuple[float, Readback] | None = None
+        self._stage: tuple[float, float, StageUm | None] = (0.0, 0.0, None)
+        self._applied: dict[str, object] = {}
+        self.exposure_ms = 0.0
+        """The last one that was read back; whoever must wait for the camera needs it without asking."""
+        self._check_roles()
+
+    def _check_roles(self) -> None:
+        for role in ("em_gain", "em_switch", "temperature", "temperature_set_point", "readout"):
+            name = getattr(self._roles, role)
+            if name is not None and not self._ask("checking roles", "has_property", self.camera, name):
+                raise ConfigError(
+                    f"the rig file's role {role} names the property '{name}', which camera '{self.camera}' has not",
+                    hint="'hcc-scope devices CONFIG' lists the camera's properties.",
+                )
+        objective = self._roles.objective
+        if objective is not None and objective not in self._backend.labels("get_loaded_devices"):
+            raise ConfigError(f"the rig file's role objective names the device '{objective}', which is not loaded")
+
+    # --- reading ---
+
+    def facts(self) -> CameraFacts:
+        """Return what the camera delivers.
+
+        Raises
+        ------
+        CameraError
+            If it has no image size or delivers colour or float pixels.
+        ConfigError
+            If the size of a pixel is not known.
+        """
+        what = f"asking camera '{self.camera}'"
+        width, height = self._ask(what, "get_image_width"), self._ask(what, "get_image_height")
+        if width <= 0 or height <= 0:
+            raise CameraError(
+                f"camera '{self.camera}' has no image size ({width} x {height} pixels)",
+                hint="Check its region of interest and that the camera is on.",
+            )
+        components = self._ask(what, "get_number_of_components")
+        n_bytes, bit_depth = self._ask(what, "get_bytes_per_pixel"), self._ask(what, "get_image_bit_depth")
+        if components != 1 or n_bytes not in (1, 2):
+            kind = "colour" if components != 1 else f"{8 * n_bytes}-bit"
+            raise CameraError(
+                f"camera '{self.camera}' delivers {kind} images; only 8 and 16 bit grey ones can be classified",
+                hint="Set its pixel type to 8 or 16 bit grey.",
+            )
+        pixel_size_um = self._pixel_size_um or float(self._ask(what, "get_pixel_size_um"))
+        if pixel_size_um <= 0:
+            raise ConfigError(
+                "the size of a pixel on the specimen is unknown: no pixel size preset of the configuration"
+                " matches the present state",
+                hint="Add ConfigPixelSize and PixelSize_um lines for the objective in use, or set pixel_size_um in"
+                " the rig file.",
+            )
+        library = self._ask(what, "get_device_library", self.camera)
+        return CameraFacts(self.camera, library, (height, width), bit_depth, pixel_size_um)
+
+    def _number(self, name: str | None) -> float | None:
+        if name is None:
+            return None
+        text = self._ask(f"reading {name} of camera '{self.camera}'", "get_property", self.camera, name)
+        try:
+            return float(text)
+        except ValueError:
+            return None  # such as an empty string while the camera cools down: not known is not an error
+
+    def forget(self) -> None:
+        """Take nothing for known that was read or set before: a new run begins."""
+        self._slow = None
+        self._stage = (0.0, 0.0, None)
+        self._applied = {}
+
+    def slow(self) -> Readback:
+        """Return what changes rarely, at most a second old."""
+        now = time.monotonic()
+        if self._slow is not None and now - self._slow[0] < _FRESH_S:
+            return self._slow[1]
+        what = f"asking camera '{self.camera}'"
+        roles = self._roles
+        em_gain = self._number(roles.em_gain)
+        if roles.em_switch is not None and self._ask(what, "get_property", self.camera, roles.em_switch) == "Off":
+            em_gain = 1.0  # the register is bypassed: whatever the gain says has no effect
+        readback = Readback(
+            exposure_ms=float(self._ask(what, "get_exposure")),
+            em_gain=em_gain,
+            temperature_c=self._number(roles.temperature),
+            objective=roles.objective and self._ask("reading the objective", "get_state_label", roles.objective),
+            pixel_size_um=self._pixel_size_um or float(self._ask(what, "get_pixel_size_um")),
+            bit_depth=self._ask(what, "get_image_bit_depth"),
+            readout=roles.readout and self._ask(what, "get_property", self.camera, roles.readout),
+        )
+        self._slow = (now, readback)
+        self.exposure_ms = readback.exposure_ms
+        return readback
+
+    def stage_um(self) -> StageUm | None:
+        """Return where the stage says it is, now; None without an XY stage."""
+        if not self.xy_stage:
+            return None
+        what = f"reading the position of stage '{self.xy_stage}'"
+        began = time.monotonic()
+        # + 0.0 turns the -0.0 that a stage may answer into 0.0
+        x_um = float(self._ask(what, "get_x_position", self.xy_stage)) + 0.0
+        y_um = float(self._ask(what, "get_y_position", self.xy_stage)) + 0.0
+        z_um = float(self._ask(f"reading focus '{self.focus}'", "get_position", self.focus)) if self.focus else None
+        now = time.monotonic()
+        self._stage = (now, now - began, (x_um, y_um, z_um))
+        return self._stage[2]
+
+    def stage_now_and_then(self) -> StageUm | None:
+        """Return the position, asking again only as often as leaves the camera's buffer its time.
+
+        The demo stage answers in 2 us and is asked for every frame; one on a serial line takes tens of ms.
+        """
+        read_at, took_s, stage_um = self._stage
+        if stage_um is not None and time.monotonic() - read_at < took_s / _READ_SHARE:
+            return stage_um
+        return self.stage_um()
+
+    # --- acting ---
+
+    def apply(self, event: dict[str, Any], stop: StopSignal) -> bool:
+        """Bring the devices to where an event wants them, and wait until they are there.
+
+        Returns
+        -------
+        bool
+            False if stop was requested on the way; the stage was then told to halt.
+
+        Raises
+        ------
+        PlanError
+            If the event leads beyond the limits, needs a stage or preset that is not there.
+        DeviceError
+            If a device refuses or does not arrive.
+        """
+        waiting_for: list[str] = []
+        if "config_group" in event and self._applied.get("config_group") != event["config_group"]:
+            self._preset(*event["config_group"])
+            self._applied = {"config_group": event["config_group"]}  # a preset may change the exposure, too
+        if "exposure" in event and self._applied.get("exposure") != event["exposure"]:
+            self._ask(f"setting the exposure of camera '{self.camera}'", "set_exposure", event["exposure"])
+            self._applied["exposure"] = event["exposure"]
+            self._slow = None
+        if "x" in event:
+            waiting_for.append(self._start_xy(event["x"], event["y"]))
+        if event.get("z") is not None:
+            waiting_for.append(self._start_z(event["z"]))
+        return all(self._arrived(device, stop) for device in waiting_for)
+
+    def _preset(self, group: str, preset: str) -> None:
+        if not self._ask("looking for a preset", "is_config_defined", group, preset):
+            raise PlanError(
+                f"the plan asks for the preset '{preset}' of group '{group}', which the configuration does not have",
+                hint=f"Its groups are: {', '.join(self._backend.labels('get_available_config_groups'))}.",
+            )
+        what = f"applying preset '{preset}' of group '{group}'"
+        self._ask(what, "set_config", group, preset)
+        self._ask(what, "wait_for_config", group, preset)
+        self._slow = None
+
+    def _within(self, axis: str, value: float, span: tuple[float, float] | None) -> None:
+        if span is not None and not span[0] <= value <= span[1]:
+            raise PlanError(f"{axis} = {value:g} um lies outside the stage's limits, {span[0]:g} to {span[1]:g} um")
+
+    def _start_xy(self, x_um: float, y_um: float) -> str:
+        if not self.xy_stage:
+            raise PlanError(
+                "the plan moves the stage, but the configuration has no XY stage",
+                hint="Use a sequence or time series without a position, or add 'Property,Core,XYStage,<label>'.",
+            )
+        if self._limits is not None:
+            self._within("x", x_um, self._limits.x_um)
+            self._within("y", y_um, self._limits.y_um)
+        self._ask(f"moving stage '{self.xy_stage}'", "set_xy_position", self.xy_stage, x_um, y_um)
+        return self.xy_stage
+
+    def _start_z(self, z_um: float) -> str:
+        if not self.focus:
+            raise PlanError(
+                "the plan moves the focus, but the configuration has no focus drive",
+                hint="Leave z out of the plan, or add 'Property,Core,Focus,<label>'.",
+            )
+        if self._limits is not None:
+            self._within("z", z_um, self._limits.z_um)
+        self._ask(f"moving focus '{self.focus}'", "set_position", self.focus, z_um)
+        return self.focus
+
+    def _arrived(self, device: str, stop: StopSignal) -> bool:
+        """Wait for a device; halt it if stop is requested, or if it takes too long."""
+        deadline = time.monotonic() + MOVE_TIMEOUT_S
+        pause_s = 0.0005
+        while self._ask(f"waiting for '{device}'", "device_busy", device):
+            late = time.monotonic() > deadline
+            if late or stop.wait(pause_s):
+                self._ask(f"halting '{device}'", "stop", device)
+                if late:
+                    raise DeviceError(f"'{device}' did not arrive within {MOVE_TIMEOUT_S:.0f} s and was halted")
+                return False
+            pause_s = min(0.01, pause_s * 2)
+        return True

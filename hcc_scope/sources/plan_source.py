@@ -1,0 +1,435 @@
+"""Executes a plan on a microscope and yields its frames, each with what the devices said about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from hcc_scope.errors import CameraError, FramesLost, HccScopeError, RigError
+from hcc_scope.plans import check_plan
+from hcc_scope.sources.backend import own_pixels
+from hcc_scope.sources.core_thread import Stopped
+from hcc_scope.types import Frame, RunSpec
+from hcc_scope.workers import Failure, attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hcc_scope.plans import Plan
+    from hcc_scope.protocols import StopSignal
+    from hcc_scope.sources.hardware import Readback, StageUm
+    from hcc_scope.sources.micromanager import MicroManager
+    from hcc_scope.types import TagValue
+
+__all__ = ["CAMERA_MARGIN_S", "MicroManagerSource", "Scene"]
+
+CAMERA_MARGIN_S = 10.0
+"""How much longer than its exposure a frame may take: read-out, transfer, a driver that wakes up."""
+_GRACE_S = 0.5
+"""How long an exposure that is under way may still take once stop was requested."""
+_LOOK_S = 0.05
+"""Longest a wait for the next frame of a sequence keeps the core's thread."""
+_ENDLESS = 2**31 - 1
+_DEMO_LIBRARY = "DemoCamera"
+
+
+class Scene(Protocol):
+    """What the demo camera sees in place of its own test pattern (`hcc_scope.sources.phantom_scene`)."""
+
+    def expect(self, shape_yx: tuple[int, int], stage_um: StageUm, um_per_px: float) -> None:
+        """Prepare the field at a place that will be painted soon."""
+
+    def paint(
+        self,
+        shape_yx: tuple[int, int],
+        *,
+        stage_um: StageUm | None,
+        exposure_ms: float,
+        em_gain: float | None,
+        um_per_px: float,
+        seq: int,
+    ) -> NDArray[np.uint16]:
+        """Return the frame (y, x) that a camera would take there."""
+
+    def close(self) -> None:
+        """End what prepares fields in the background; it begins again when needed. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shot:
+    """An image as it left the core's thread."""
+
+    pixels: NDArray[Any]
+    camera_tags: Mapping[str, TagValue]
+    t_mono_ns: int
+    t_utc: datetime
+    stage_um: StageUm | None
+    readback: Readback
+
+
+_Shots: TypeAlias = Generator[tuple[_Shot, dict[str, Any]], None, None]
+"""Images with the events they belong to."""
+
+
+def _age_s(camera_tags: Mapping[str, TagValue]) -> float:
+    """Return how long ago the core received an image, 0 where that is not known.
+
+    The core stamps each image of a sequence in local time. An age that makes no sense (the clock was set, summer time
+    began) counts as 0.
+    """
+    stamp = camera_tags.get("TimeReceivedByCore")
+    if not isinstance(stamp, str):
+        return 0.0
+    try:
+        received = datetime.fromisoformat(stamp)
+    except ValueError:
+        return 0.0
+    age_s = (datetime.now(UTC).astimezone().replace(tzinfo=None) - received.replace(tzinfo=None)).total_seconds()
+    return age_s if 0.0 <= age_s < 600.0 else 0.0
+
+
+class MicroManagerSource:
+    """Frames of one section from a live microscope.
+
+    Parameters
+    ----------
+    rig : MicroManager
+        Opened; the source does not close it.
+    plan : Plan
+    animal_id, section_id : str
+    tile_px : int
+    model_sha256 : str, optional
+    software : mapping, optional
+        Versions to record besides those of Micro-Manager.
+    provenance : mapping, optional
+        Facts to record with the section.
+    outline_um : (n, 2) ndarray, optional
+        The section: every position of the plan must lie in it.
+    scene : Scene, optional
+        Replaces the demo camera's pixels; refused for any other camera.
+
+    Raises
+    ------
+    CameraError, ConfigError
+        If the camera cannot be used, or the pixel size is unknown.
+    PlanError
+        If the plan is empty, or leads outside the stage's limits or the section.
+    RigError
+        If a scene is given and the camera is a real one.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        rig: MicroManager,
+        plan: Plan,
+        *,
+        animal_id: str,
+        section_id: str,
+        tile_px: int = 512,
+        model_sha256: str | None = None,
+        software: Mapping[str, str] | None = None,
+        provenance: Mapping[str, TagValue] | None = None,
+        outline_um: NDArray[np.float64] | None = None,
+        scene: Scene | None = None,
+    ) -> None:
+        self._rig = rig
+        self._plan = plan
+        self._scene = scene
+        facts = rig.facts()
+        self._refuse_to_paint(facts.library)
+        height, width = facts.shape_yx
+        self._field_um = (width * facts.pixel_size_um, height * facts.pixel_size_um)
+        expected_frames = check_plan(plan, self._field_um, limits=rig.limits, outline_um=outline_um)
+        self.spec = RunSpec(
+            frame_shape_yx=facts.shape_yx,
+            bit_depth=facts.bit_depth,
+            pixel_size_um=facts.pixel_size_um,
+            animal_id=animal_id,
+            section_id=section_id,
+            tile_px=tile_px,
+            sampling=plan.sampling,
+            expected_frames=expected_frames,
+            model_sha256=model_sha256,
+            rig_sha256=rig.rig_sha256,
+            software={**rig.versions, **(software or {})},
+            provenance={
+                **(provenance or {}),
+                "camera": facts.label,
+                "camera_library": facts.library,
+                "plan": plan.model_dump_json(),
+            },
+        )
+
+    def _refuse_to_paint(self, library: str) -> None:
+        """Nobody may paint tissue onto a real rig."""
+        if self._scene is not None and library != _DEMO_LIBRARY:
+            raise RigError(
+                f"a phantom scene can only be shown to the DemoCamera, and this camera is a '{library}'",
+                hint="Leave the phantom out to acquire from a real camera.",
+            )
+
+    def frames(self, stop: StopSignal) -> Iterator[Frame]:
+        """Execute the plan.
+
+        Yields
+        ------
+        Frame
+            In order. When stop is requested, what was already exposed is still delivered, if it is ready soon.
+
+        Raises
+        ------
+        FramesLost
+            If the camera's buffer overflowed or its counter has a gap; the frames before that were yielded.
+        CameraError, DeviceError
+            If the camera delivers nothing in time, or a device fails.
+        """
+        try:
+            # Another run may have loaded another configuration: ask again, before the first pixel is painted.
+            facts = self._rig.thread.call("asking the camera", self._rig.hardware.facts, stop=stop)
+            self._refuse_to_paint(facts.library)
+            if (facts.shape_yx, facts.pixel_size_um) != (self.spec.frame_shape_yx, self.spec.pixel_size_um):
+                raise CameraError("the camera's image or pixel size has changed since the run was prepared")
+            self._rig.thread.call("beginning", self._rig.hardware.forget, stop=stop)
+            shots = self._sequence(stop) if self._plan.sampling == "sequence" else self._snaps(stop)
+            with closing(shots):
+                for seq, (shot, event) in enumerate(shots):
+                    yield self._frame(seq, shot, event)
+        except Stopped:
+            return
+        finally:
+            if self._scene is not None:
+                self._scene.close()
+
+    # --- one exposure at a time ---
+
+    def _snaps(self, stop: StopSignal) -> _Shots:
+        rig, began = self._rig, time.monotonic()
+        events = self._plan.events(self._field_um)
+        coming = next(events, None)
+        while (event := coming) is not None:
+            coming = next(events, None)
+            pause_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
+            if stop.wait(max(0.0, pause_s)):
+                return
+            if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
+                return
+            self._announce(coming)
+            exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
+            shot = rig.thread.call(
+                f"the exposure of camera '{rig.hardware.camera}'",
+                self._snap,
+                stop=stop,
+                grace_s=_GRACE_S,
+                timeout_s=exposure_s + CAMERA_MARGIN_S,
+            )
+            yield shot, event
+
+    def _snap(self) -> _Shot:
+        """Expose once (in the core's thread)."""
+        backend, hardware = self._rig.backend, self._rig.hardware
+        backend.ask(f"the exposure of camera '{hardware.camera}'", "snap_image")
+        t_mono_ns, t_utc = time.monotonic_ns(), datetime.now(UTC)
+        pixels, tags = backend.snapped()
+        return _Shot(pixels, tags, t_mono_ns, t_utc, hardware.stage_um(), hardware.slow())
+
+    def _announce(self, event: dict[str, Any] | None) -> None:
+        """Let the scene prepare the next field while this one is exposed and looked at."""
+        if self._scene is not None and event is not None and "x" in event:
+            where = (event["x"], event["y"], event.get("z", 0.0))
+            self._scene.expect(self.spec.frame_shape_yx, where, self.spec.pixel_size_um)
+
+    # --- as fast as the camera goes ---
+
+    def _sequence(self, stop: StopSignal) -> _Shots:
+        rig = self._rig
+        events = self._plan.events(self._field_um)
+        event = next(events, None)
+        if event is None:
+            return
+        if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
+            return
+        exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
+        rig.thread.call("starting the camera", self._start_sequence, stop=stop)
+        try:
+            yield from self._pops(event, events, exposure_s, stop)
+        except HccScopeError as error:
+            stopped = attempt(self._stop_sequence)
+            if isinstance(stopped, Failure):
+                error.add_note(f"then, stopping the camera: {stopped.error}")
+            raise
+        except GeneratorExit:
+            self._stop_sequence()
+            raise
+        self._stop_sequence()
+
+    def _pops(
+        self, event: dict[str, Any], events: Iterator[dict[str, Any]], exposure_s: float, stop: StopSignal
+    ) -> _Shots:
+        """Yield images until the plan is fulfilled, or the camera's buffer is empty after stop was requested."""
+        rig = self._rig
+        expected_next = 0
+        last = time.monotonic()
+        stopping = False
+        coming: dict[str, Any] | None = event
+        while coming is not None:
+            if stop.requested and not stopping:
+                stopping = True
+                # A long exposure cannot be cut short (the driver blocks until it ends) and must not hold up the stop;
+                # a short one ends at once, and what the buffer then holds is complete.
+                if exposure_s < _GRACE_S / 2:
+                    self._stop_sequence()
+            shot = rig.thread.call("waiting for a frame", partial(self._pop, 0.0 if stopping else _LOOK_S))
+            if shot is None:
+                if stopping:
+                    return
+                self._still_alive(expected_next, time.monotonic() - last, exposure_s)
+                continue
+            last = time.monotonic()
+            number = self._camera_frame(shot)
+            if number is not None and number != expected_next:
+                raise FramesLost(
+                    max(1, number - expected_next),
+                    f"the camera's counter went from {expected_next - 1} to {number}: frames were lost",
+                    hint="Use a longer exposure, or a larger camera buffer in the rig file.",
+                )
+            expected_next += 1
+            yield shot, coming
+            coming = next(events, None)
+
+    @staticmethod
+    def _camera_frame(shot: _Shot) -> int | None:
+        number = shot.camera_tags.get("ImageNumber")
+        return None if number is None else int(number)
+
+    def _start_sequence(self) -> None:
+        n = self._plan.expected_frames or _ENDLESS
+        # True: stop on overflow. The frames before it then stay in the buffer and can still be saved.
+        self._rig.backend.ask(
+            f"starting camera '{self._rig.hardware.camera}'", "start_sequence_acquisition", n, 0.0, True
+        )
+
+    def _stop_sequence(self) -> None:
+        """Stop the camera; one in the middle of a long exposure is left to end it, and the next call waits for it."""
+        rig = self._rig
+
+        def halt() -> None:
+            # Also when it has stopped by itself: this closes the shutter.
+            rig.backend.ask(f"stopping camera '{rig.hardware.camera}'", "stop_sequence_acquisition")
+
+        with suppress(Stopped):
+            rig.thread.call("stopping the camera", halt, stop=_ALREADY, grace_s=_GRACE_S)
+
+    def _pop(self, wait_s: float) -> _Shot | None:
+        """Take the oldest image out of the camera's buffer, waiting for one (in the core's thread)."""
+        backend, hardware = self._rig.backend, self._rig.hardware
+        what = f"reading from camera '{hardware.camera}'"
+        deadline = time.monotonic() + wait_s
+        while backend.ask(what, "get_remaining_image_count") == 0:
+            if time.monotonic() >= deadline or not backend.ask(what, "is_sequence_running"):
+                return None
+            time.sleep(0.0005)
+        pixels, tags = backend.popped()
+        age_s = _age_s(tags)
+        t_mono_ns = time.monotonic_ns() - int(age_s * 1e9)
+        t_utc = datetime.now(UTC) - timedelta(seconds=age_s)
+        return _Shot(pixels, tags, t_mono_ns, t_utc, hardware.stage_now_and_then(), hardware.slow())
+
+    def _still_alive(self, n_received: int, silent_s: float, exposure_s: float) -> None:
+        """Raise if no more frames can be hoped for."""
+        backend, camera = self._rig.backend, self._rig.hardware.camera
+
+        def ask() -> tuple[int, bool, bool]:
+            what = f"asking camera '{camera}'"
+            running = backend.ask(what, "is_sequence_running")
+            overflowed = backend.ask(what, "is_buffer_overflowed")
+            # Last: a frame that arrived meanwhile is then seen and not taken for lost.
+            return backend.ask(what, "get_remaining_image_count"), running, overflowed
+
+        waiting, running, overflowed = self._rig.thread.call("asking the camera", ask)
+        if waiting:
+            return
+        if overflowed:
+            raise FramesLost(
+                1,
+                f"the buffer of camera '{camera}' overflowed after frame {n_received - 1}:"
+                " the camera is faster than what follows",
+                hint="Use a longer exposure, or a larger camera buffer in the rig file.",
+            )
+        if not running:
+            raise CameraError(f"camera '{camera}' stopped by itself after {n_received} frames")
+        if silent_s > exposure_s + CAMERA_MARGIN_S:
+            raise CameraError(
+                f"camera '{camera}' delivered no frame within {silent_s:.1f} s",
+                hint="Check that it is on and that its trigger is internal.",
+            )
+
+    # --- putting a frame together ---
+
+    def _frame(self, seq: int, shot: _Shot, event: dict[str, Any]) -> Frame:
+        readback = shot.readback
+        if readback.pixel_size_um != self.spec.pixel_size_um:
+            raise RigError(
+                f"the pixel size changed from {self.spec.pixel_size_um:g} to {readback.pixel_size_um:g} um during the"
+                " run: the objective was changed",
+                hint="Start a new run for another objective.",
+            )
+        pixels = own_pixels(shot.pixels, readback.bit_depth)
+        if pixels.shape != self.spec.frame_shape_yx:
+            raise CameraError(
+                f"the image size changed from {self.spec.frame_shape_yx} to {pixels.shape} during the run"
+            )
+        if self._scene is not None:
+            pixels = self._scene.paint(
+                self.spec.frame_shape_yx,
+                stage_um=shot.stage_um,
+                exposure_ms=readback.exposure_ms,
+                em_gain=readback.em_gain,
+                um_per_px=readback.pixel_size_um,
+                seq=seq,
+            )
+            pixels.flags.writeable = False
+        tags: dict[str, TagValue] = dict(shot.camera_tags)
+        tags.update({f"axis_{name}": value for name, value in event["axes"].items()})
+        tags.update({f"planned_{axis}_um": event[axis] for axis in ("x", "y", "z") if axis in event})
+        if readback.readout is not None:
+            tags["readout"] = readback.readout
+        return Frame(
+            seq=seq,
+            pixels=pixels,
+            t_mono_ns=shot.t_mono_ns,
+            t_utc=shot.t_utc,
+            exposure_ms=readback.exposure_ms,
+            section_id=self.spec.section_id,
+            em_gain=readback.em_gain,
+            stage_um=shot.stage_um,
+            camera_frame=self._camera_frame(shot),
+            pixel_size_um=readback.pixel_size_um,
+            bit_depth=readback.bit_depth,
+            temperature_c=readback.temperature_c,
+            objective=readback.objective,
+            tags=tags,
+        )
+
+
+class _Already:
+    """A stop that was requested before the wait began."""
+
+    requested = True
+
+    def wait(self, timeout_s: float) -> bool:
+        """Return at once."""
+        del timeout_s
+        return True
+
+
+_ALREADY = _Already()
