@@ -6,20 +6,32 @@ Design
 - `Channel` is bounded in bytes. `put` blocks (storage: the producer waits), `offer` does not (analysis: a frame
   that does not fit is deferred). Closing a channel lets its reader drain it; *breaking* it wakes everyone at once,
   so that a dead worker can never leave another one parked.
-- `guard` holds the only broad ``except`` of the program: first error wins, later ones become notes on it.
+- `guard` holds the only broad ``except`` of the program; `attempt` is the same for work that returns something.
+- `ErrorLatch` keeps the first error of a run; later ones become notes on it.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Broken", "Channel", "Closed", "ErrorLatch", "LatestSlot", "StopToken", "Worker", "guard"]
+__all__ = [
+    "Broken",
+    "Channel",
+    "Closed",
+    "ErrorLatch",
+    "Failure",
+    "LatestSlot",
+    "StopToken",
+    "Worker",
+    "attempt",
+    "guard",
+]
 
 T = TypeVar("T")
 
@@ -46,14 +58,16 @@ class StopToken:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._requested = threading.Event()
+        # A Condition's own lock is re-entrant, an Event's is not: a signal handler may call `request` while the very
+        # thread that it interrupts is inside `wait` or `request`, and must not deadlock there.
+        self._changed = threading.Condition()
+        self._requested = False
         self._by_user = 0
 
     @property
     def requested(self) -> bool:
         """Whether the run shall end."""
-        return self._requested.is_set()
+        return self._requested
 
     @property
     def by_user(self) -> bool:
@@ -66,18 +80,22 @@ class StopToken:
         return self._by_user > 1
 
     def request(self) -> None:
-        """Ask once more, on behalf of a person."""
-        with self._lock:
+        """Ask once more, on behalf of a person. Safe in a signal handler."""
+        with self._changed:
             self._by_user += 1
-        self._requested.set()
+            self._requested = True
+            self._changed.notify_all()
 
     def abort(self) -> None:
         """End the run because something failed; does not count as a person's request."""
-        self._requested.set()
+        with self._changed:
+            self._requested = True
+            self._changed.notify_all()
 
     def wait(self, timeout_s: float) -> bool:
         """Sleep up to `timeout_s` or until stop is requested; return whether it is."""
-        return self._requested.wait(timeout_s)
+        with self._changed:
+            return self._changed.wait_for(lambda: self._requested, timeout_s)
 
 
 class Channel(Generic[T]):
@@ -154,7 +172,7 @@ class Channel(Generic[T]):
             If nothing came within `timeout_s`.
         """
         with self._changed:
-            ready = self._changed.wait_for(lambda: self._items or self._closed or self._broken, timeout_s)
+            self._changed.wait_for(lambda: self._items or self._closed or self._broken, timeout_s)
             if self._broken:
                 raise Broken
             if self._items:
@@ -162,9 +180,14 @@ class Channel(Generic[T]):
                 self._bytes -= n_bytes
                 self._changed.notify_all()
                 return item
-            if not ready:
-                raise TimeoutError
-            raise Closed
+            if self._closed:
+                raise Closed
+            raise TimeoutError
+
+    def wait_below(self, fill: float, timeout_s: float) -> bool:
+        """Wait up to `timeout_s` until at most the share `fill` of the capacity is in use; return whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._bytes <= fill * self._capacity, timeout_s)
 
     def close(self) -> None:
         """Say that nothing more will come; the reader drains the rest. Idempotent."""
@@ -173,7 +196,7 @@ class Channel(Generic[T]):
             self._changed.notify_all()
 
     def break_(self) -> list[T]:
-        """Wake everyone who waits, with `Broken`, and return what was left. Idempotent."""
+        """Wake everyone who waits, with `Broken`, and return what was left in it. Idempotent."""
         with self._changed:
             left = [item for item, _ in self._items]
             self._items.clear()
@@ -235,6 +258,22 @@ def guard(where: str, body: Callable[[], None], on_error: Callable[[BaseExceptio
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What `attempt` returns in place of a value."""
+
+    error: BaseException
+
+
+def attempt(body: Callable[[], T]) -> T | Failure:
+    """Return what `body` returns, or the error that it raised as a `Failure`."""
+    values: list[T] = []
+    errors: list[BaseException] = []
+    if guard("attempt", lambda: values.append(body()), lambda error, _: errors.append(error)):
+        return values[0]
+    return Failure(errors[0])
+
+
 class Worker:
     """A thread whose death is noticed: its error goes to `on_error`, then `finally_` runs, always.
 
@@ -280,6 +319,5 @@ class Worker:
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the thread to end; return whether it did."""
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        self._thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        self._thread.join(timeout_s)
         return not self._thread.is_alive()

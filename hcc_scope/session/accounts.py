@@ -1,0 +1,315 @@
+"""Where every frame is, at any moment: the one place in a run that counts.
+
+Each frame is in exactly one state, and every change happens under one lock, so that `Counts.balanced` holds in every
+snapshot::
+
+    acquired --> pending --> classified | excluded | failed
+                  |    ^
+                  v    |
+                 deferred                 (its pixels are let go; only its number is kept)
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left, insort
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from hcc_scope.session.meters import LatencyHistogram, RateMeter
+from hcc_scope.types import Counts, Snapshot
+
+if TYPE_CHECKING:
+    from hcc_scope.types import Frame, FrameResult, SectionScore
+
+__all__ = ["Accounts"]
+
+Phase = Literal["starting", "running", "draining", "finished"]
+
+
+class Accounts:
+    """Counts, deferred frames, rates and latencies of one run. Every method may be called from any thread.
+
+    Parameters
+    ----------
+    score : SectionScore
+        The score before the first frame.
+    expected_frames : int or None
+        What the plan promises, for the time that is left.
+    stores : bool
+        Whether frames are stored in this run.
+    classifies : bool
+        Whether frames are classified in this run.
+    """
+
+    def __init__(self, score: SectionScore, *, expected_frames: int | None, stores: bool, classifies: bool) -> None:
+        self._lock = threading.Lock()
+        self._counts = Counts()
+        self._score = score
+        self._expected = expected_frames
+        self._stores = stores
+        self._classifies = classifies
+        self._phase: Phase = "starting"
+        self._message = ""
+        self._degraded: str | None = None
+        self._latest_result: FrameResult | None = None
+        self._deferred: list[int] = []  # ascending
+        self._clock_ns: dict[int, int] = {}  # seq -> where its total latency starts, until it is resolved
+        self._latencies = LatencyHistogram()
+        self._acquired, self._stored, self._resolved = RateMeter(), RateMeter(), RateMeter()
+        self._started_ns: int | None = None
+        self._finished_ns: int | None = None
+        self._first_exposure_ns: int | None = None
+        self._first_arrival_ns = self._last_arrival_ns = self._last_commit_ns = self._last_result_ns = 0
+
+    # -- what happens to a frame -------------------------------------------------------------------------------------
+
+    def acquire(self, seq: int, *, clock_ns: int, exposure_start_ns: int, now_ns: int) -> None:
+        """Count a new frame as pending; its total latency runs from `clock_ns`."""
+        with self._lock:
+            n = self._counts.acquired + 1
+            self._counts = replace(self._counts, acquired=n, pending=self._counts.pending + 1)
+            self._clock_ns[seq] = clock_ns
+            self._acquired.update(n, now_ns)
+            if self._first_exposure_ns is None:
+                self._first_exposure_ns = exposure_start_ns
+                self._first_arrival_ns = now_ns
+            self._last_arrival_ns = now_ns
+            if self._phase == "starting":
+                self._phase = "running"
+
+    def commit(self, n_stored: int, now_ns: int) -> None:
+        """Take over how many frames are on disk."""
+        with self._lock:
+            self._take_over_stored(n_stored, now_ns)
+
+    def _take_over_stored(self, n_stored: int, now_ns: int) -> None:
+        if n_stored > self._counts.stored:
+            self._counts = replace(self._counts, stored=n_stored)
+            self._stored.update(n_stored, now_ns)
+            self._last_commit_ns = now_ns
+
+    def defer(self, seq: int) -> None:
+        """Put a pending frame off."""
+        with self._lock:
+            c = self._counts
+            self._counts = replace(c, pending=c.pending - 1, deferred=c.deferred + 1)
+            insort(self._deferred, seq)
+
+    def take_deferred(self, below: int, *, newest: bool) -> int | None:
+        """Make a deferred frame pending again.
+
+        Parameters
+        ----------
+        below : int
+            Only frames with a smaller `seq` (those that are committed).
+        newest : bool
+            The newest of them, else the oldest.
+
+        Returns
+        -------
+        int or None
+            Its `seq`; None if there is none.
+        """
+        with self._lock:
+            end = bisect_left(self._deferred, below)
+            if end == 0:
+                return None
+            seq = self._deferred.pop(end - 1 if newest else 0)
+            c = self._counts
+            self._counts = replace(c, pending=c.pending + 1, deferred=c.deferred - 1)
+            return seq
+
+    def defer_pending(self) -> None:
+        """Put everything off that is still pending: nobody works on it any more."""
+        with self._lock:
+            self._deferred = sorted(self._clock_ns)
+            self._counts = replace(self._counts, pending=0, deferred=len(self._deferred))
+
+    def take_deferred_from(self, first: int) -> list[int]:
+        """Make every deferred frame from number `first` on pending again, and return their numbers."""
+        with self._lock:
+            start = bisect_left(self._deferred, first)
+            taken = self._deferred[start:]
+            del self._deferred[start:]
+            c = self._counts
+            self._counts = replace(c, pending=c.pending + len(taken), deferred=c.deferred - len(taken))
+            return taken
+
+    def resolve(self, result: FrameResult, score: SectionScore, now_ns: int) -> None:
+        """Take over what became of a pending frame, and the score after it."""
+        with self._lock:
+            c = replace(self._counts, pending=self._counts.pending - 1)
+            match result.outcome:
+                case "classified":
+                    c = replace(c, classified=c.classified + 1)
+                    self._latencies.add(result.latency_ms["total"])
+                case "excluded":
+                    c = replace(c, excluded=c.excluded + 1)
+                case "failed":
+                    c = replace(c, failed=c.failed + 1)
+                    self._message = f"frame {result.seq} could not be classified: {result.error}"
+            self._counts = c
+            self._score = score
+            self._latest_result = result
+            self._clock_ns.pop(result.seq, None)
+            self._resolved.update(c.classified + c.excluded + c.failed, now_ns)
+            self._last_result_ns = now_ns
+
+    def lose(self, n_frames: int) -> None:
+        """Count frames that never reached us."""
+        with self._lock:
+            self._counts = replace(self._counts, lost=self._counts.lost + n_frames)
+
+    # -- the run -----------------------------------------------------------------------------------------------------
+
+    def start(self, now_ns: int) -> None:
+        """Note when the run began."""
+        with self._lock:
+            self._started_ns = now_ns
+
+    def drain(self) -> None:
+        """Note that no frame will come any more."""
+        with self._lock:
+            self._phase = "draining"
+
+    def finish(self, now_ns: int) -> None:
+        """Note that everything is done: rates and elapsed time stand still from now on."""
+        with self._lock:
+            self._phase = "finished"
+            self._finished_ns = now_ns
+
+    def degrade(self, reason: str) -> None:
+        """Note that nothing will be classified any more in this run, and why."""
+        with self._lock:
+            self._degraded = self._message = reason
+            self._classifies = False
+
+    def say(self, message: str) -> None:
+        """Replace the message for the operator."""
+        with self._lock:
+            self._message = message
+
+    # -- what is known -----------------------------------------------------------------------------------------------
+
+    @property
+    def counts(self) -> Counts:
+        """Where every frame is."""
+        with self._lock:
+            return self._counts
+
+    @property
+    def score(self) -> SectionScore:
+        """The score after the last frame that was resolved."""
+        with self._lock:
+            return self._score
+
+    @property
+    def degraded(self) -> str | None:
+        """Why nothing is classified any more, or None."""
+        with self._lock:
+            return self._degraded
+
+    def clock_ns(self, seq: int) -> int:
+        """Return where the total latency of an unresolved frame starts."""
+        with self._lock:
+            return self._clock_ns[seq]
+
+    def snapshot(
+        self,
+        now_ns: int,
+        *,
+        n_stored: int,
+        stopping: bool,
+        hurried: bool,
+        store_queue_fill: float,
+        analyse_queue_fill: float,
+        latest: Frame | None,
+    ) -> Snapshot:
+        """Return everything that a user interface shows, as it is at this moment."""
+        with self._lock:
+            self._take_over_stored(n_stored, now_ns)
+            if self._finished_ns is not None:
+                now_ns = self._finished_ns
+            message = self._message
+            if hurried and self._phase != "finished":
+                message = "stopping now: what is acquired is stored, the rest is not classified"
+            elif stopping and not message:
+                message = "stopping: what is acquired is stored and classified first"
+            return Snapshot(
+                phase=self._phase,
+                counts=self._counts,
+                score=self._score,
+                expected_frames=self._expected,
+                elapsed_s=0.0 if self._started_ns is None else (now_ns - self._started_ns) / 1e9,
+                eta_s=self._eta_s(now_ns, stopping=stopping, hurried=hurried),
+                acquire_fps=self._acquired.fps(now_ns),
+                store_fps=self._stored.fps(now_ns),
+                classify_fps=self._resolved.fps(now_ns),
+                store_queue_fill=store_queue_fill,
+                analyse_queue_fill=analyse_queue_fill,
+                latest=latest,
+                latest_result=self._latest_result,
+                degraded=self._degraded,
+                message=message,
+            )
+
+    def _eta_s(self, now_ns: int, *, stopping: bool, hurried: bool) -> float | None:
+        """Return the time left: each stage goes on at its present rate, the slowest decides; None if not known."""
+        if self._phase == "finished":
+            return 0.0
+        c = self._counts
+        goal = c.acquired if stopping or self._phase == "draining" else self._expected
+        if goal is None:
+            return None
+        stages = [(goal - c.acquired, self._acquired)]
+        if self._stores:
+            stages.append((goal - c.stored, self._stored))
+        if self._classifies and not hurried:
+            stages.append((goal - c.classified - c.excluded - c.failed, self._resolved))
+        slowest_s = 0.0
+        for n_left, meter in stages:
+            if n_left > 0:
+                fps = meter.fps(now_ns)
+                if fps <= 0:
+                    return None
+                slowest_s = max(slowest_s, n_left / fps)
+        return slowest_s
+
+    def rates(self, closed_ns: int) -> dict[str, float]:
+        """Return the rates of the whole run in frames per second; 0 where nothing can be said.
+
+        Parameters
+        ----------
+        closed_ns : int
+            When everything was resolved, written and closed.
+
+        Returns
+        -------
+        dict
+            - ``acquire_fps``: intervals between the first and the last frame's arrival, over that time.
+            - ``store_fps``: frames on disk, over the time from the first arrival until the last one was on disk.
+            - ``classify_fps``: frames classified, excluded or failed, over the time from the first arrival until the
+              last result. With a camera slower than the analysis it equals the camera's rate.
+            - ``end_to_end_fps``: frames acquired, over the time from the start of the first exposure (of the first
+              frame's arrival, if the source is not live) until `closed_ns`.
+        """
+        with self._lock:
+            c = self._counts
+            first_ns = self._first_arrival_ns
+            start_ns = closed_ns if self._first_exposure_ns is None else self._first_exposure_ns
+            return {
+                "acquire_fps": _per_s(c.acquired - 1, self._last_arrival_ns - first_ns),
+                "store_fps": _per_s(c.stored, self._last_commit_ns - first_ns),
+                "classify_fps": _per_s(c.classified + c.excluded + c.failed, self._last_result_ns - first_ns),
+                "end_to_end_fps": _per_s(c.acquired, closed_ns - start_ns),
+            }
+
+    def latency_ms(self) -> dict[str, float]:
+        """Return p50, p95 and p99 of the total latency of every classified frame; empty if none was."""
+        with self._lock:
+            return self._latencies.summary()
+
+
+def _per_s(n: int, span_ns: int) -> float:
+    return n * 1e9 / span_ns if n > 0 and span_ns > 0 else 0.0

@@ -1,0 +1,203 @@
+"""The analysis of a run: live frames first, deferred ones when there is time, and a way out of a broken classifier."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hcc_scope.errors import ModelFormatError, ModelMismatchError
+from hcc_scope.session.frame_analysis import failed_result
+from hcc_scope.session.watched import Abandoned, ClassifierHangs
+from hcc_scope.workers import Broken, Closed, Failure, attempt
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from hcc_scope.protocols import FrameSink, ResultSink
+    from hcc_scope.scoring import SectionScorer
+    from hcc_scope.session.accounts import Accounts
+    from hcc_scope.session.frame_analysis import FrameAnalyser
+    from hcc_scope.types import Frame, FrameResult
+    from hcc_scope.workers import Channel, StopToken
+
+__all__ = ["Analysis", "Arrival"]
+
+_STORE_FILL_LIMIT = 0.5
+_POLL_S = 0.02
+_BROKEN_AT_ONCE = (ClassifierHangs, ModelFormatError, ModelMismatchError)
+"""Errors that the next frame would meet again."""
+
+
+class Arrival:
+    """A frame on its way to analysis, and when it was put on it."""
+
+    __slots__ = ("frame", "since_ns")
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self.since_ns = time.perf_counter_ns()
+
+
+class Analysis:
+    """Body of the analysis thread: `run` returns when nothing more can be classified.
+
+    Live frames come first. While none waits, the newest deferred frame that is on disk is read back; after the last
+    live frame, the rest in order. Whatever is not classified at the end (operator in a hurry, classifier broken)
+    stays deferred. A frame that fails says why and the next one is tried; a classifier that fails `max_failures`
+    frames in a row, hangs, or returns nonsense is given up: `on_broken` is told, once.
+
+    Parameters
+    ----------
+    queue : Channel of Arrival
+        Live frames; closed after the last one.
+    store_queue : Channel or None
+        The storage queue: while it is more than half full, analysis leaves the processor to storage. None if frames
+        can wait anyway.
+    sink : FrameSink or None
+        Where deferred frames are read from.
+    storage_over : threading.Event
+        Set when no further frame will be committed.
+    storage_failed : callable
+        Whether storage broke down; deferred frames are then left alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        queue: Channel[Arrival],
+        store_queue: Channel[Frame] | None,
+        sink: FrameSink | None,
+        storage_over: threading.Event,
+        storage_failed: Callable[[], bool],
+        analyser: FrameAnalyser,
+        scorer: SectionScorer,
+        results: ResultSink | None,
+        accounts: Accounts,
+        stop: StopToken,
+        max_failures: int,
+        on_broken: Callable[[BaseException], None],
+    ) -> None:
+        self._queue = queue
+        self._store_queue = store_queue
+        self._sink = sink
+        self._storage_over = storage_over
+        self._storage_failed = storage_failed
+        self._analyser = analyser
+        self._scorer = scorer
+        self._results = results
+        self._accounts = accounts
+        self._stop = stop
+        self._max_failures = max_failures
+        self._on_broken = on_broken
+        self._failures = 0
+        self._broken = False
+        self._due = 0
+
+    @property
+    def _skipping(self) -> bool:
+        """Whether frames are only deferred from now on."""
+        return self._broken or self._stop.hurried
+
+    # -- the two phases ----------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve live frames until the queue is closed, then catch up."""
+        self._serve()
+        self._catch_up()
+
+    def _serve(self) -> None:
+        patience_s: float | None = None
+        while True:
+            if self._skipping or self._accounts.counts.deferred == 0:
+                patience_s = None  # no frame is deferred without another one waiting in the queue: that one wakes us
+            elif patience_s is None:
+                patience_s = 0.0
+            try:
+                arrival = self._queue.get(patience_s)
+            except TimeoutError:
+                patience_s = 0.0 if self._take_deferred(newest=True) else _POLL_S
+            except (Closed, Broken):
+                return
+            else:
+                patience_s = None
+                self._skip_missing(arrival.frame.seq)
+                self._handle(arrival.frame, {"queue": (time.perf_counter_ns() - arrival.since_ns) / 1e6})
+
+    def _skip_missing(self, seq: int) -> None:
+        """Tell the scorer about frames that a replay left out, so that its interval does not wait for them."""
+        if self._sink is None:
+            for missing in range(self._due, seq):
+                self._scorer.skip(missing)
+            self._due = seq + 1
+
+    def _catch_up(self) -> None:
+        while not self._skipping and self._accounts.counts.deferred:
+            over = self._storage_over.is_set()  # asked first: what was committed until then is seen below
+            if not self._take_deferred(newest=False):
+                if over:
+                    return
+                self._storage_over.wait(_POLL_S)
+
+    def _take_deferred(self, *, newest: bool) -> bool:
+        """Analyse one deferred frame; return whether there was one on disk."""
+        if self._sink is None or self._storage_failed():
+            return False
+        seq = self._accounts.take_deferred(self._sink.committed, newest=newest)
+        if seq is None:
+            return False
+        started_ns = time.perf_counter_ns()
+        frame = attempt(lambda: self._read(seq))
+        if isinstance(frame, Failure):
+            self._fail(seq, f"it could not be read back: {frame.error}")
+        else:
+            self._handle(frame, {"read": (time.perf_counter_ns() - started_ns) / 1e6})
+        return True
+
+    def _read(self, seq: int) -> Frame:
+        assert self._sink is not None
+        return self._sink.read(seq)
+
+    # -- one frame ---------------------------------------------------------------------------------------------------
+
+    def _handle(self, frame: Frame, waited_ms: dict[str, float]) -> None:
+        self._yield_to_storage()
+        if self._skipping:
+            self._accounts.defer(frame.seq)
+            return
+        result = attempt(lambda: self._analyser.analyse(frame))
+        if not isinstance(result, Failure):
+            self._failures = 0
+            self._finish(replace(result, latency_ms=waited_ms | dict(result.latency_ms)))
+            return
+        if isinstance(result.error, Abandoned):
+            self._accounts.defer(frame.seq)
+            return
+        self._fail(frame.seq, str(result.error) or type(result.error).__name__)
+        self._failures += 1
+        if isinstance(result.error, _BROKEN_AT_ONCE) or self._failures >= self._max_failures:
+            self._broken = True
+            self._on_broken(result.error)
+
+    def _yield_to_storage(self) -> None:
+        if self._store_queue is not None:
+            while not self._stop.hurried and not self._store_queue.wait_below(_STORE_FILL_LIMIT, _POLL_S):
+                pass
+
+    def _fail(self, seq: int, reason: str) -> None:
+        self._finish(failed_result(seq, self._analyser.grid.n, self._analyser.engine, reason))
+
+    def _finish(self, result: FrameResult) -> None:
+        """Score a result, count it, and write it down."""
+        started_ns = time.perf_counter_ns()
+        self._scorer.add(result)
+        score = self._scorer.score()
+        now_ns = time.monotonic_ns()
+        latency_ms = dict(result.latency_ms)
+        latency_ms["score"] = (time.perf_counter_ns() - started_ns) / 1e6
+        latency_ms["total"] = (now_ns - self._accounts.clock_ns(result.seq)) / 1e6
+        result = replace(result, latency_ms=latency_ms)
+        self._accounts.resolve(result, score, now_ns)
+        if self._results is not None:
+            self._results.append(result)

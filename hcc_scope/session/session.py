@@ -1,0 +1,412 @@
+"""One run: frames of one section, from a source, into a store, through a model, to a score.
+
+::
+
+    source -> [acquire] -put, BLOCKS----> Channel (bytes) -> [store]    append ... close
+                  |------offer, counted-> Channel (bytes) -> [analyse]  tile -> quality -> [classify] -> score
+                  '------overwrite------> LatestSlot      <- snapshot()
+                                                             [conduct]  waits for the three, decides how the run ended
+
+Live, replay and import differ only in what is plugged in. What holds for each:
+
+- *Storage* is never skipped, and the source waits for it. With a live source it also goes first: analysis pauses while
+  the storage queue is more than half full.
+- *Analysis* never holds up a live source that is being stored: a frame that does not fit is deferred, only its number
+  is kept, and it is read back from the store later. Any other source (replay, import, no store) waits for analysis.
+- *Errors*: the first one decides. Source, storage or results file: the run fails, what was acquired before is still
+  stored, and classified from memory; deferred frames are caught up if storage is sound. One frame that cannot be
+  classified is counted as failed. A broken classifier makes the run *degraded*: the rest is stored and stays deferred;
+  without a store there is nothing left to do, and the run fails.
+- *Stop* once: the source ends early, everything else ends properly. Twice: nothing more is classified.
+- *Shutdown*: source drained -> queues closed -> storage drained -> ``sink.close()`` -> deferred frames caught up ->
+  ``results.close()`` -> ``finalise(outcome)``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hcc_scope.errors import CameraError, FramesLost, StoreError
+from hcc_scope.session.accounts import Accounts
+from hcc_scope.session.analysis import Analysis, Arrival
+from hcc_scope.session.frame_analysis import FrameAnalyser, failed_result
+from hcc_scope.session.watched import WatchedClassifier
+from hcc_scope.tiling import TileGrid
+from hcc_scope.types import RunOutcome
+from hcc_scope.workers import Broken, Channel, Closed, ErrorLatch, LatestSlot, StopToken, Worker, guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hcc_scope.protocols import Classifier, FrameSink, FrameSource, ResultSink
+    from hcc_scope.quality import QualityLimits
+    from hcc_scope.scoring import SectionScorer
+    from hcc_scope.types import Frame, RunState, Snapshot
+
+__all__ = ["Session"]
+
+_WAKE_S = 0.1
+"""How often `join` wakes: on Windows, Ctrl-C cannot interrupt a wait, only be noticed after it."""
+_MB = 1 << 20
+
+
+class Session:
+    """Runs one source to its end.
+
+    Parameters
+    ----------
+    source : FrameSource
+        Open already; the session neither opens nor closes it.
+    sink : FrameSink or None
+        Where frames are kept; the session closes it. None for a replay.
+    classifier : Classifier or None
+        None: frames are stored only, and all count as deferred, since a replay can classify them at any time.
+    scorer : SectionScorer
+        Fresh; its temperature also calibrates the probabilities.
+    limits : QualityLimits
+        Which tiles are not classified.
+    results : ResultSink, optional
+        Where results are kept; the session closes it.
+    stop : StopToken, optional
+        To end the run; one of its own by default.
+    finalise : callable, optional
+        Takes the outcome once everything is closed, to write the manifest; if it raises, the run has failed.
+    store : str, optional
+        The store's path, for the outcome.
+    store_queue_bytes, analyse_queue_bytes : int
+        How much may wait for storage and for analysis.
+    classify_timeout_s : float
+        How long the classifier may take for one frame before it is given up.
+    max_failures : int
+        After how many failed frames in a row the classifier is given up.
+
+    Raises
+    ------
+    FrameSizeError
+        If the source's frames are smaller than one tile.
+    ValueError
+        If there is neither a sink nor a classifier.
+    """
+
+    def __init__(
+        self,
+        source: FrameSource,
+        sink: FrameSink | None,
+        classifier: Classifier | None,
+        *,
+        scorer: SectionScorer,
+        limits: QualityLimits,
+        results: ResultSink | None = None,
+        stop: StopToken | None = None,
+        finalise: Callable[[RunOutcome], None] | None = None,
+        store: str | None = None,
+        store_queue_bytes: int = 512 * _MB,
+        analyse_queue_bytes: int = 256 * _MB,
+        classify_timeout_s: float = 60.0,
+        max_failures: int = 5,
+    ) -> None:
+        if sink is None and classifier is None:
+            raise ValueError("a session needs a sink, a classifier, or both")
+        spec = source.spec
+        self._grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
+        self._source, self._sink, self._classifier = source, sink, classifier
+        self._results, self._scorer, self._limits = results, scorer, limits
+        self._stop = StopToken() if stop is None else stop
+        self._finalise, self._store_path = finalise, store
+        self._classify_timeout_s, self._max_failures = classify_timeout_s, max_failures
+
+        self._may_defer = source.live and sink is not None
+        self._store_queue: Channel[Frame] = Channel(store_queue_bytes)
+        self._analyse_queue: Channel[Arrival] = Channel(analyse_queue_bytes)
+        self._latest: LatestSlot[Frame] = LatestSlot()
+        self._accounts = Accounts(
+            scorer.score(),
+            expected_frames=spec.expected_frames,
+            stores=sink is not None,
+            classifies=classifier is not None,
+        )
+        self._errors = ErrorLatch()
+        self._storage_over = threading.Event()
+        self._storage_failed = False
+        self._cut_short = False
+        self._outcome: RunOutcome | None = None
+        self._finished = threading.Event()
+
+        self._acquire_worker = Worker("acquire", self._acquire, self._on_source_error, self._after_acquire)
+        self._store_worker = Worker("store", self._store, self._on_storage_error, self._after_store)
+        self._analyse_worker = Worker("analyse", self._analyse, self._on_error, self._after_analyse)
+        self._conductor = Worker("conduct", self._conduct, self._on_error, self._finish)
+
+    # -- what the outside sees ---------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the run; returns at once."""
+        self._accounts.start(time.monotonic_ns())
+        self._conductor.start()
+
+    def stop(self) -> None:
+        """Ask the run to end: once to finish properly, twice to skip what is not classified yet.
+
+        Only touches the stop token, so it is safe in a signal handler.
+        """
+        self._stop.request()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is over and `join` returns at once."""
+        return self._finished.is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait up to `timeout_s` for the run to end; return whether it did."""
+        return self._finished.wait(timeout_s)
+
+    def join(self) -> RunOutcome:
+        """Wait for the run to end, and return how it did. Wakes often, so that Ctrl-C is noticed on every system."""
+        while not self._finished.wait(_WAKE_S):
+            pass
+        self._conductor.join()
+        assert self._outcome is not None
+        return self._outcome
+
+    def run(self) -> RunOutcome:
+        """Start, and wait for the end. A KeyboardInterrupt counts as `stop`, the third one is passed on."""
+        self.start()
+        while True:
+            try:
+                return self.join()
+            except KeyboardInterrupt:
+                if self._stop.hurried:
+                    raise
+                self.stop()
+
+    def snapshot(self) -> Snapshot:
+        """Return where the run is now: immutable, consistent, cheap; at any time, from any thread."""
+        return self._accounts.snapshot(
+            time.monotonic_ns(),
+            n_stored=self._n_stored(),
+            stopping=self._stop.requested,
+            hurried=self._stop.hurried,
+            store_queue_fill=self._store_queue.fill,
+            analyse_queue_fill=self._analyse_queue.fill,
+            latest=self._latest.get(),
+        )
+
+    # -- acquire -----------------------------------------------------------------------------------------------------
+
+    def _acquire(self) -> None:
+        frames = self._source.frames(self._stop)
+        try:
+            due = 0
+            for frame in frames:
+                self._check_order(frame.seq, due)
+                due = frame.seq + 1
+                if not self._take(frame):
+                    return
+            expected = self._source.spec.expected_frames
+            self._cut_short = self._stop.by_user and (expected is None or due < expected)
+        finally:
+            if isinstance(frames, Generator):
+                frames.close()
+
+    def _check_order(self, seq: int, due: int) -> None:
+        if seq < due or (seq > due and self._sink is not None):
+            raise CameraError(
+                f"the source delivered frame {seq} where frame {due} was due", hint="This is a bug in the source"
+            )
+        if seq > due:
+            # a replay leaves out frames that are damaged
+            self._accounts.lose(seq - due)
+            self._accounts.say(f"{seq - due} frame(s) from number {due} on are missing in the source")
+
+    def _take(self, frame: Frame) -> bool:
+        """Pass one frame on; return whether the next one is wanted."""
+        now_ns = time.monotonic_ns()
+        # only a live frame's time stamp is on this process's clock
+        exposed_ns = frame.t_mono_ns if self._source.live else now_ns
+        exposure_ns = int(frame.exposure_ms * 1e6) if self._source.live else 0
+        self._accounts.acquire(
+            frame.seq, clock_ns=exposed_ns, exposure_start_ns=exposed_ns - exposure_ns, now_ns=now_ns
+        )
+        self._latest.put(frame)
+        n_bytes = frame.pixels.nbytes
+        if self._sink is not None:
+            try:
+                self._store_queue.put(frame, n_bytes)
+            except Broken:
+                self._accounts.defer(frame.seq)
+                return False
+        if self._classifier is None:
+            self._accounts.defer(frame.seq)
+            return True
+        try:
+            if not self._may_defer:
+                self._analyse_queue.put(Arrival(frame), n_bytes)
+            elif not self._analyse_queue.offer(Arrival(frame), n_bytes):
+                self._accounts.defer(frame.seq)
+        except Broken:
+            self._accounts.defer(frame.seq)
+        return True
+
+    def _after_acquire(self) -> None:
+        self._accounts.drain()
+        self._store_queue.close()
+        self._analyse_queue.close()
+
+    def _on_source_error(self, error: BaseException, where: str) -> None:
+        if isinstance(error, FramesLost):
+            self._accounts.lose(error.n_lost)
+        self._on_error(error, where)
+
+    # -- store -------------------------------------------------------------------------------------------------------
+
+    def _n_stored(self) -> int:
+        return 0 if self._sink is None else self._sink.committed
+
+    def _store(self) -> None:
+        assert self._sink is not None
+        n_appended = 0
+        while True:
+            try:
+                frame = self._store_queue.get()
+            except Closed:
+                break
+            self._sink.append(frame)
+            n_appended += 1
+            self._accounts.commit(self._n_stored(), time.monotonic_ns())
+        self._sink.close()
+        if self._n_stored() < n_appended:
+            raise StoreError(
+                f"only {self._n_stored()} of {n_appended} frames are on disk although the store was closed"
+            )
+
+    def _on_storage_error(self, error: BaseException, where: str) -> None:
+        self._storage_failed = True
+        self._on_error(error, where)
+        self._store_queue.break_()  # a producer that is parked there is freed
+
+    def _after_store(self) -> None:
+        assert self._sink is not None
+        try:
+            self._sink.close()  # again after an error in `append`: whatever can still reach the disk shall
+        finally:
+            self._accounts.commit(self._n_stored(), time.monotonic_ns())
+            self._storage_over.set()
+
+    # -- analyse -----------------------------------------------------------------------------------------------------
+
+    def _analyse(self) -> None:
+        assert self._classifier is not None
+        watched = WatchedClassifier(
+            self._classifier, timeout_s=self._classify_timeout_s, hurried=lambda: self._stop.hurried
+        )
+        try:
+            Analysis(
+                queue=self._analyse_queue,
+                store_queue=self._store_queue if self._may_defer else None,
+                sink=self._sink,
+                storage_over=self._storage_over,
+                storage_failed=lambda: self._storage_failed,
+                analyser=FrameAnalyser(
+                    grid=self._grid,
+                    limits=self._limits,
+                    classify=watched.classify,
+                    engine=self._classifier.engine,
+                    temperature=self._scorer.temperature,
+                ),
+                scorer=self._scorer,
+                results=self._results,
+                accounts=self._accounts,
+                stop=self._stop,
+                max_failures=self._max_failures,
+                on_broken=self._on_broken,
+            ).run()
+        finally:
+            watched.close()
+
+    def _after_analyse(self) -> None:
+        self._analyse_queue.break_()  # a producer that is parked there is freed
+
+    def _on_broken(self, error: BaseException) -> None:
+        if self._sink is None:
+            self._accounts.degrade(f"nothing is classified any more: {error}")
+            self._on_error(error, "analyse")
+        else:
+            self._accounts.degrade(f"nothing is classified any more, frames are only stored: {error}")
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def _on_error(self, error: BaseException, where: str) -> None:
+        self._errors.set(error, where)
+        self._accounts.say(str(self._errors.error))
+        self._stop.abort()
+
+    def _conduct(self) -> None:
+        workers = [self._acquire_worker]
+        if self._classifier is not None:
+            workers.append(self._analyse_worker)
+        if self._sink is not None:
+            workers.append(self._store_worker)
+        else:
+            self._storage_over.set()
+        for worker in reversed(workers):
+            worker.start()
+        for worker in workers:
+            worker.join()
+        guard("settle", self._settle, self._on_error)
+        if self._results is not None:
+            guard("results", self._results.close, self._on_error)
+
+    def _settle(self) -> None:
+        """Give every frame its final state: what nobody works on is deferred, what exists nowhere has failed."""
+        self._accounts.defer_pending()
+        if self._sink is None:
+            return
+        engine = "" if self._classifier is None else self._classifier.engine
+        gone = [
+            failed_result(seq, self._grid.n, engine, "it was neither stored nor classified")
+            for seq in self._accounts.take_deferred_from(self._n_stored())
+        ]
+        for result in gone:
+            self._scorer.add(result)
+            self._accounts.resolve(result, self._scorer.score(), time.monotonic_ns())
+        if self._results is not None:
+            for result in gone:
+                self._results.append(result)
+
+    def _finish(self) -> None:
+        try:
+            closed_ns = time.monotonic_ns()
+            self._outcome = self._decide(closed_ns)
+            if self._finalise is not None and not guard(
+                "finalise", partial(self._finalise, self._outcome), self._on_error
+            ):
+                self._outcome = self._decide(closed_ns)
+            if self._outcome.cause is not None:
+                self._accounts.say(str(self._outcome.cause))
+            elif self._outcome.counts.deferred and self._outcome.degraded is None:
+                self._accounts.say(f"{self._outcome.counts.deferred} frames are stored but not classified: replay them")
+            self._accounts.finish(time.monotonic_ns())
+        finally:
+            self._finished.set()
+
+    def _decide(self, closed_ns: int) -> RunOutcome:
+        counts, cause = self._accounts.counts, self._errors.error
+        state: RunState = "completed"
+        if cause is not None:
+            state = "failed"
+        elif self._cut_short or (self._stop.hurried and counts.deferred):
+            state = "cancelled"
+        return RunOutcome(
+            state=state,
+            cause=cause,
+            counts=counts,
+            score=self._accounts.score,
+            degraded=self._accounts.degraded,
+            store=self._store_path,
+            rates=self._accounts.rates(closed_ns),
+            latency_ms=self._accounts.latency_ms(),
+        )
