@@ -26,12 +26,13 @@ class _Strict(pydantic.BaseModel):
 
 
 class ValidationRow(_Strict):
-    """What the model makes of one animal that its weights were not fitted to."""
+    """What the model makes of one animal."""
 
     animal: str
     tumour_class: Literal["low", "high"]
-    role: Literal["calibration", "test"]
-    """``calibration``: temperature and threshold were chosen on it; ``test``: nothing was."""
+    role: Literal["train", "calibration", "test"]
+    """``train``: the weights were fitted to it; ``calibration``: epoch, temperature and threshold were chosen on it;
+    ``test``: nothing was."""
     sections: int
     fields: int
     tiles: int

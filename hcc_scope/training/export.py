@@ -5,7 +5,9 @@ The folder is complete or absent: it is written beside its final place and renam
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import io
 import shutil
 from typing import TYPE_CHECKING
 
@@ -16,36 +18,51 @@ from safetensors.torch import save
 from hcc_scope.errors import ModelError, StoreUnwritableError
 from hcc_scope.inference.card import write_card
 from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE, TEST_OUTPUT_FILE
+from hcc_scope.inference.torchscript import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from hcc_scope.inference.card import ModelCard
 
-__all__ = ["WEIGHTS_FILE", "export_model"]
+__all__ = ["WEIGHTS_FILE", "export_model", "refuse_existing", "to_torchscript"]
 
 WEIGHTS_FILE = "weights.safetensors"
 
 
+def to_torchscript(network: torch.nn.Module) -> bytes:
+    """Return the network as a TorchScript archive; the same weights give the same bytes.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Raw counts (n, 1, tile, tile) to (logits (n, 2), features); left as it is.
+    """
+    plain = copy.deepcopy(network).eval()
+    # training leaves the weights channels-last and asking for gradients
+    plain.load_state_dict({key: value.contiguous() for key, value in plain.state_dict().items()}, assign=True)
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.script(plain.requires_grad_(False)), file)
+    return file.getvalue()
+
+
 def export_model(
-    network: torch.nn.Module,
-    test_tiles: NDArray[np.uint16],
-    make_card: Callable[[str], ModelCard],
-    folder: Path,
+    artefact: bytes, network: torch.nn.Module, test_tiles: NDArray[np.uint16], card: ModelCard, folder: Path
 ) -> Path:
     """Write artefact, weights, test tensors and card.
 
     Parameters
     ----------
+    artefact : bytes
+        As `to_torchscript` returns it.
     network : torch.nn.Module
-        Raw counts (n, 1, tile, tile) to (logits (n, 2), features).
+        The same network, for its weights.
     test_tiles : ndarray
         (k, tile, tile) raw counts that the self-test will use.
-    make_card : callable
-        Takes the sha256 of the artefact, returns the card.
+    card : ModelCard
+        Its sha256 is set here.
     folder : Path
         The model's folder; must not exist.
 
@@ -61,26 +78,29 @@ def export_model(
     StoreUnwritableError
         If it cannot be written.
     """
-    if folder.exists():
-        raise ModelError(f"the model folder {folder} exists", hint="Models are never overwritten; give a new name.")
+    refuse_existing(folder)
+    module = parse(artefact, f"the model {card.name}")
+    with torch.inference_mode():
+        # tile by tile and unoptimised: what the engines have to reproduce
+        rows = [module(torch.from_numpy(tile[None, None].copy()))[0] for tile in test_tiles]
+    weights = {key: value.detach().contiguous() for key, value in network.state_dict().items()}
     partial = folder.with_name(f".{folder.name}.partial")
     try:
         if partial.exists():  # left by an export that was killed
             shutil.rmtree(partial)
         partial.mkdir(parents=True)
-        weights = {key: value.contiguous() for key, value in network.state_dict().items()}
-        network.load_state_dict(weights, assign=True)  # training may have left them channels-last
-        script = torch.jit.script(network.eval())
-        script.save(str(partial / MODEL_FILE))  # type: ignore[no-untyped-call]  # torch.jit has no types
+        (partial / MODEL_FILE).write_bytes(artefact)
         (partial / WEIGHTS_FILE).write_bytes(save(weights))
         np.save(partial / TEST_INPUT_FILE, test_tiles, allow_pickle=False)
-        with torch.inference_mode():
-            # tile by tile and unoptimised: what the engines have to reproduce
-            rows = [script(torch.from_numpy(tile[None, None].copy()))[0] for tile in test_tiles]
         np.save(partial / TEST_OUTPUT_FILE, torch.cat(rows).numpy(), allow_pickle=False)
-        sha256 = hashlib.sha256((partial / MODEL_FILE).read_bytes()).hexdigest()
-        write_card(make_card(sha256), partial)
+        write_card(card.model_copy(update={"sha256": hashlib.sha256(artefact).hexdigest()}), partial)
         partial.rename(folder)
     except OSError as error:
         raise StoreUnwritableError(f"the model folder {folder} cannot be written: {error.strerror or error}") from error
     return folder
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raise `ModelError` if a model's folder is there: models are never overwritten."""
+    if folder.exists():
+        raise ModelError(f"the model folder {folder} exists", hint="Models are never overwritten; give a new name.")

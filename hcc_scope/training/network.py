@@ -16,8 +16,8 @@ TILE_PX = 512
 MAPS = (16, 16, 16, 8, 8)
 FEATURES = MAPS[-1] * (TILE_PX // 2 ** len(MAPS)) ** 2
 """8 x 16 x 16 = 2048 nodes before the fully connected layer."""
-COUNT_SCALE = 2.0**-12
-"""About 16 over the full scale of 65535. Multiplying the input by a constant is the same as rescaling the first
+COUNT_SCALE = 2.0**-13
+"""About 8 over the full scale of 65535. Multiplying the input by a constant is the same as rescaling the first
 layer's weights; a power of two rounds nothing. It is there because optimisers expect inputs of about unit size."""
 
 
@@ -37,6 +37,10 @@ class Meng2019(nn.Module):
         self.convolutions = nn.Sequential(*layers)
         self.output = nn.Linear(FEATURES, 2)
         self.register_buffer("count_scale", torch.tensor(COUNT_SCALE))
+        for layer in self.convolutions:
+            if isinstance(layer, nn.Conv2d):
+                # He et al. 2015: keeps the variance through the ReLUs; torch's default loses it in five layers
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def forward(self, counts: Tensor) -> tuple[Tensor, Tensor]:
         """Classify tiles.
