@@ -16,14 +16,19 @@ Design notes
   reported runs from the largest point ruled out from below to the smallest ruled out from above: never narrower than
   the exact one, wider by at most a step (0.001) on each side.
 - Chosen over the predictable plug-in empirical-Bernstein sequence (theorem 2 there) because it is narrower. Mean
-  half-widths at 95 % for beta-distributed frame scores (``pytest tests/test_scoring.py -k bernstein`` computes both):
+  half-widths at 95 % for beta-distributed frame scores, in brackets those of the empirical-Bernstein sequence
+  (``pytest tests/test_confidence.py -k bernstein`` computes both and compares them with these):
 
-  ==== ==== =============== =============== ===============
-  mean  sd  n = 24          n = 100         n = 500
-            betting / EB    betting / EB    betting / EB
-  ==== ==== =============== =============== ===============
-  TABLE
-  ==== ==== =============== =============== ===============
+  ==== ==== ============= ============= =============
+  mean  sd  n = 24        n = 100       n = 500
+  ==== ==== ============= ============= =============
+  0.3  0.05 0.094 (0.304) 0.027 (0.075) 0.008 (0.016)
+  0.3  0.10 0.100 (0.306) 0.033 (0.078) 0.014 (0.018)
+  0.3  0.20 0.125 (0.308) 0.058 (0.089) 0.029 (0.030)
+  0.7  0.05 0.094 (0.304) 0.027 (0.075) 0.008 (0.016)
+  0.7  0.10 0.100 (0.306) 0.033 (0.078) 0.014 (0.018)
+  0.7  0.20 0.126 (0.308) 0.058 (0.089) 0.029 (0.030)
+  ==== ==== ============= ============= =============
 
 - Fields are drawn without replacement and do not overlap, so they vary less around the section's mean than independent
   draws; the interval is then, if anything, too wide (simulated in the tests, not proven). It is about the mean over the

@@ -168,7 +168,7 @@ class SectionScorer:
         self._sum = _ExactSum()
         self._frames = 0
         self._tiles = 0
-        self._tiles_excluded: dict[str, int] = {}
+        self._tiles_excluded = dict.fromkeys(QualityFlag, 0)
         self._next_seq = 0
         self._ahead: dict[int, float | None] = {}
         """Resolved frames beyond the first open one: their score, None if they have none."""
@@ -220,7 +220,7 @@ class SectionScorer:
             stabilised_reason=reason,
             frames=self._frames,
             tiles=self._tiles,
-            tiles_excluded=dict(self._tiles_excluded),
+            tiles_excluded={str(flag.name).lower(): n for flag, n in self._tiles_excluded.items() if n},
         )
 
     def _check_open(self, seq: int) -> None:
@@ -239,10 +239,7 @@ class SectionScorer:
 
     def _count_excluded(self, flags: NDArray[np.uint8]) -> None:
         for flag in QualityFlag:
-            n_tiles = int(np.count_nonzero(flags & flag.value))
-            if n_tiles:
-                name = str(flag.name).lower()
-                self._tiles_excluded[name] = self._tiles_excluded.get(name, 0) + n_tiles
+            self._tiles_excluded[flag] += int(np.count_nonzero(flags & flag.value))
 
     def _validity(self) -> tuple[bool, str]:
         if self.sampling != "random":
