@@ -78,7 +78,7 @@ class PredictionLog:
     """What a ``predictions.jsonl`` says."""
 
     header: dict[str, Any]
-    """run, model_sha256, frame_shape_yx, tile_px, pixel_size_um."""
+    """run, model_sha256, frame_shape_yx, tile_px, pixel_size_um; empty if a crash came before it was whole."""
     results: dict[int, FrameResult]
     """By `seq`; a frame analysed twice counts with its last result."""
     problems: tuple[str, ...]
@@ -301,7 +301,7 @@ def read_predictions_table(store: Path, name: str = PREDICTIONS) -> pa.Table:
 
 
 def write_table(store: Path, log: PredictionLog, path: Path) -> None:
-    """Write the Parquet table of `log`, all at once; frames without a known position get null coordinates.
+    """Write the Parquet table of a `log` with a header, at once; frames without a position get null coordinates.
 
     Raises
     ------
@@ -310,16 +310,15 @@ def write_table(store: Path, log: PredictionLog, path: Path) -> None:
     """
     frames = read_journal(store / JOURNAL).entries
     header = log.header
+    grid = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"])
     batches = []
-    if header:
-        grid = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"])
-        for seq in sorted(log.results):
-            entry = frames[seq] if seq < len(frames) else None
-            stage = None if entry is None else entry.stage_um
-            size_um = None if entry is None else entry.pixel_size_um
-            batches.append(
-                _rows(header, grid, log.results[seq], stage, header["pixel_size_um"] if size_um is None else size_um)
-            )
+    for seq in sorted(log.results):
+        entry = frames[seq] if seq < len(frames) else None
+        stage = None if entry is None else entry.stage_um
+        size_um = None if entry is None else entry.pixel_size_um
+        batches.append(
+            _rows(header, grid, log.results[seq], stage, header["pixel_size_um"] if size_um is None else size_um)
+        )
     table = pa.Table.from_batches([b for b in batches if b is not None], schema=_SCHEMA)
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
     try:

@@ -52,10 +52,10 @@ class RecoverReport:
 def recover(path: Path) -> RecoverReport:
     """Make the store at `path` valid again and check every frame.
 
-    What the journal lists is kept, whatever else is there. An unfinished last line is cut (and kept in a side file), the
-    array is set to the journal's count, temporary files are removed, the table of predictions is made from its lines,
-    and the run is marked complete, with the outcome ``recovered``. The marker comes last: an interrupted recovery is
-    simply run again.
+    What the journal lists is kept, whatever else is there. An unfinished last line is cut (and kept in a side file),
+    the array is set to the journal's count, temporary files are removed, the table of predictions is made from its
+    lines, and the run is marked complete, with the outcome ``recovered``. The marker comes last: an interrupted
+    recovery is simply run again.
 
     Raises
     ------
@@ -148,11 +148,8 @@ def _mend_predictions(store: Path, path: Path, problems: list[str]) -> list[str]
     changes = []
     if log.torn:
         changes.append(_cut(path, log.torn))
-    if not log.header:
-        path.unlink()  # killed before its first line was whole
-        return [*changes, f"{path.name} removed: it holds no prediction"]
     table = path.with_suffix(".parquet")
-    if not table.exists():
+    if log.header and not table.exists():  # no header: killed before the first line was whole
         write_table(store, log, table)
         changes.append(f"{table.name} made from {len(log.results)} lines")
     return changes

@@ -21,6 +21,7 @@ Design
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
@@ -111,7 +112,7 @@ def check_free_space(out_dir: Path, spec: RunSpec) -> None:
     if free < need:
         frames = "an open-ended run" if spec.expected_frames is None else f"{spec.expected_frames} frames"
         raise DiskFullError(
-            f"{out_dir} has {free / 1e9:.2f} GB free, but {frames} need {need / 1e9:.2f} GB",
+            f"{out_dir} has {free / 1e9:.2f} GB free, but {need / 1e9:.2f} GB are needed for {frames}",
             hint="Free some space or choose another disk.",
         )
 
@@ -173,8 +174,8 @@ def create_store(
         _create_skeleton(path, spec, attributes, length)
         journal = JournalWriter(path / JOURNAL)
     except OSError as error:
-        if os.path.lexists(path) and path.parent.is_dir():
-            raise _exists(path) from error
+        if error.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR} and os.path.lexists(path):
+            raise _exists(path) from error  # somebody else was faster
         raise explain(error, f"The store {path} cannot be created") from error
     return SectionWriter(path, spec, attributes, journal, length, max_in_flight_bytes)
 

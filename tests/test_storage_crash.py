@@ -1,0 +1,412 @@
+"""Kill it, fill its disk, damage its files: what was acknowledged stays, and what is gone is said to be."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaozarrs
+import zarr
+from storage_cases import assert_same_frame, fingerprint, make_frame, make_pixels, make_result, make_spec, shard
+
+from hcc_scope.errors import StoreDamagedError, StoreError
+from hcc_scope.storage.predictions import PredictionWriter, read_predictions, read_predictions_table
+from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.recover import recover
+from hcc_scope.storage.source import StoreSource
+from hcc_scope.storage.writer import create_store
+from hcc_scope.workers import StopToken
+
+HERE = Path(__file__).parent
+
+ENDLESS = """
+import sys
+from pathlib import Path
+from storage_cases import make_frame, make_result, make_spec
+from hcc_scope.storage.predictions import PredictionWriter
+from hcc_scope.storage.writer import create_store
+spec = make_spec(tile_px=35)
+writer = create_store(Path(sys.argv[1]), spec)
+results = PredictionWriter(writer.path, spec, run="r")
+seq = 0
+while True:
+    print(writer.committed, flush=True)
+    writer.append(make_frame(seq))
+    results.append(make_result(seq, 6))
+    seq += 1
+"""
+
+
+def finished_store(folder: Path, n: int = 5) -> Path:
+    with create_store(folder, make_spec()) as writer:
+        for seq in range(n):
+            writer.append(make_frame(seq))
+    writer.finalise({"state": "completed"})
+    return writer.path
+
+
+def unfinished_store(folder: Path, n: int = 5) -> Path:
+    with create_store(folder, make_spec()) as writer:
+        for seq in range(n):
+            writer.append(make_frame(seq))
+    return writer.path
+
+
+def run_python(code: str, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=HERE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(("committed", "seed"), [(0, 1), (1, 2), (7, 3), (70, 4)])
+def test_kill_9_loses_nothing_that_was_journalled(tmp_path: Path, committed: int, seed: int):
+    child = run_python(ENDLESS, tmp_path)
+    with child:
+        for line in child.stdout:
+            if int(line) >= committed:
+                break
+        for _ in range(random.Random(seed).randrange(6)):
+            line = child.stdout.readline()
+        child.kill()
+        child.communicate()
+    at_least = int(line)
+
+    [path] = tmp_path.iterdir()
+    store = open_store(path)
+    assert not store.complete
+    assert store.n_frames >= at_least
+    assert store.problems == ()
+    # an independent reader, which trusts the journal alone
+    array = zarr.open_array(path / "frames" / "0", mode="r")
+    journal = (path / "frames.jsonl").read_bytes().split(b"\n")[: store.n_frames]
+    for seq, text in enumerate(journal):
+        assert zlib.crc32(array[seq].tobytes()) == json.loads(text)["crc32"]
+    for seq in range(store.n_frames):
+        assert_same_frame(store.read(seq), make_frame(seq))
+
+    report = recover(path)
+    assert report.n_frames == store.n_frames
+    assert report.damaged == ()
+    assert report.problems == ()
+    assert "marked complete, outcome recovered" in report.changes
+    yaozarrs.validate_zarr_store(str(path))
+    assert zarr.open_array(path / "frames" / "0", mode="r").shape[0] == store.n_frames
+    assert open_store(path).attributes["outcome"]["state"] == "recovered"
+    assert [frame.seq for frame in StoreSource(open_store(path)).frames(StopToken())] == list(range(store.n_frames))
+    results = read_predictions(path)
+    for seq, result in results.items():
+        np.testing.assert_array_equal(result.logits, make_result(seq, 6).logits)
+    assert read_predictions_table(path).num_rows == 6 * len(results)
+
+    before = fingerprint(path)
+    assert recover(path).changes == ()
+    assert fingerprint(path) == before
+
+
+def test_recover_of_a_sound_store_changes_nothing(tmp_path: Path):
+    path = finished_store(tmp_path)
+    before = fingerprint(path)
+    report = recover(path)
+    assert (report.n_frames, report.changes, report.damaged) == (5, (), ())
+    assert fingerprint(path) == before
+
+
+@pytest.mark.parametrize("left", [1, 20, -1])
+def test_a_torn_last_line_is_no_frame(tmp_path: Path, left: int):
+    path = unfinished_store(tmp_path)
+    journal = path / "frames.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    torn = lines[4].rstrip(b"\n")[:left]
+    journal.write_bytes(b"".join(lines[:4]) + torn)
+
+    assert open_store(path).n_frames == 4
+    report = recover(path)
+    assert report.n_frames == 4
+    assert report.unacknowledged == 1
+    assert journal.read_bytes() == b"".join(lines[:4])
+    assert (path / "frames.jsonl.torn").read_bytes() == torn + b"\n"
+    assert zarr.open_array(path / "frames" / "0", mode="r").shape[0] == 4
+    before = fingerprint(path)
+    assert recover(path).changes == ()
+    assert fingerprint(path) == before
+
+
+def test_a_whole_last_line_without_its_end_is_a_frame(tmp_path: Path):
+    path = unfinished_store(tmp_path)
+    journal = path / "frames.jsonl"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[:-1])
+    assert open_store(path).n_frames == 5
+    assert recover(path).n_frames == 5
+    assert journal.read_bytes() == whole
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b"\x00" * 80, b"[1]", b'{"seq":3}', b'{"seq":4000000000000,"crc32":1}'])
+def test_an_unreadable_line_in_the_middle_costs_that_frame_alone(tmp_path: Path, line: bytes):
+    path = unfinished_store(tmp_path)
+    journal = path / "frames.jsonl"
+    lines = journal.read_bytes().splitlines()
+    lines[2] = line
+    journal.write_bytes(b"\n".join(lines) + b"\n")
+    damaged_journal = journal.read_bytes()
+
+    for _ in range(2):
+        store = open_store(path)
+        assert store.n_frames == 5
+        assert len(store.problems) == 1
+        assert "line 3" in store.problems[0]
+        with pytest.raises(StoreDamagedError, match="Frame 2 cannot be checked"):
+            store.read(2)
+        assert_same_frame(store.read(3), make_frame(3))
+        report = recover(path)
+        assert len(report.damaged) == 1
+        assert report.problems == store.problems
+        assert journal.read_bytes() == damaged_journal  # nothing is thrown away
+        assert zarr.open_array(path / "frames" / "0", mode="r").shape[0] == 5
+
+
+def test_a_number_from_nowhere_does_not_make_the_journal_endless(tmp_path: Path):
+    path = unfinished_store(tmp_path)
+    journal = path / "frames.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"seq":4', b'"seq":4000000000000'))
+    assert open_store(path).n_frames == 4
+
+
+def damage_missing(path: Path) -> None:
+    path.unlink()
+
+
+def damage_empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def damage_cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def damage_one_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[100] ^= 4
+    path.write_bytes(data)
+
+
+def damage_other_frame(path: Path) -> None:
+    shutil.copy(path.parents[2] / "0" / "0" / "0", path)
+
+
+@pytest.mark.parametrize("damage", [damage_missing, damage_empty, damage_cut, damage_one_bit, damage_other_frame])
+def test_a_damaged_frame_is_named_and_the_rest_is_replayed(tmp_path: Path, damage):  # noqa: ANN001 - one of the above
+    path = finished_store(tmp_path)
+    damage(shard(path, 2))
+
+    store = open_store(path)
+    with pytest.raises(StoreDamagedError) as caught:
+        store.read(2)
+    assert "Frame 2" in str(caught.value)
+    assert str(shard(path, 2)) in str(caught.value)
+
+    told: list[StoreDamagedError] = []
+    source = StoreSource(store, on_damaged=told.append)
+    replayed = list(source.frames(StopToken()))
+    assert [frame.seq for frame in replayed] == [0, 1, 3, 4]
+    for frame in replayed:
+        assert_same_frame(frame, make_frame(frame.seq))
+    assert [str(error) for error in source.damaged] == [str(caught.value)]
+    assert told == source.damaged
+    assert [str(error) for error in recover(path).damaged] == [str(caught.value)]
+
+
+def test_temporary_files_and_lost_metadata_are_mended(tmp_path: Path):
+    path = unfinished_store(tmp_path)
+    (path / "frames" / "0" / "zarr.json").unlink()
+    (path / "frames" / "zarr.json").write_text("{")
+    shard(path, 4).with_name("0.__lock").write_bytes(b"half a frame")
+    (path / "zarr.json.tmp").write_bytes(b"half")
+    (path / "predictions.jsonl").write_bytes(b'{"version":1,"ru')
+
+    assert_same_frame(open_store(path).read(4), make_frame(4))
+    recover(path)
+    yaozarrs.validate_zarr_store(str(path))
+    assert not shard(path, 4).with_name("0.__lock").exists()
+    assert not (path / "zarr.json.tmp").exists()
+    assert read_predictions(path) == {}
+    before = fingerprint(path)
+    assert recover(path).changes == ()
+    assert fingerprint(path) == before
+
+
+def test_torn_predictions_are_cut_and_the_table_is_made(tmp_path: Path):
+    path = unfinished_store(tmp_path)
+    spec = make_spec(tile_px=35)
+    results = PredictionWriter(path, spec, run="r")
+    for seq in range(3):
+        results.append(make_result(seq, 6))
+    results.close()
+    (path / "predictions.parquet").unlink()
+    log = path / "predictions.jsonl"
+    log.write_bytes(log.read_bytes()[:-30])
+
+    assert list(read_predictions(path)) == [0, 1]
+    report = recover(path)
+    assert "predictions.parquet made from 2 lines" in report.changes
+    assert read_predictions_table(path)["seq"].to_pylist() == [0] * 6 + [1] * 6
+    assert recover(path).changes == ()
+
+
+def test_a_store_that_is_being_written_is_not_recovered(tmp_path: Path):
+    with create_store(tmp_path, make_spec()) as writer:
+        writer.append(make_frame(0))
+        with pytest.raises(StoreError, match="being written"):
+            recover(writer.path)
+        writer.append(make_frame(1))
+    results = PredictionWriter(writer.path, make_spec(tile_px=35), run="r")
+    with pytest.raises(StoreError, match="being written"):
+        recover(writer.path)
+    results.close()
+    assert recover(writer.path).n_frames == 2
+
+
+def make_nothing(_: Path) -> None:
+    pass
+
+
+def make_file(path: Path) -> None:
+    path.write_text("x")
+
+
+def make_empty(path: Path) -> None:
+    path.mkdir()
+
+
+def make_other(path: Path) -> None:
+    path.mkdir()
+    (path / "notes.txt").write_text("x")
+
+
+def make_foreign(path: Path) -> None:
+    zarr.create_group(path)
+
+
+def make_garbage(path: Path) -> None:
+    path.mkdir()
+    (path / "zarr.json").write_text("[1, 2")
+
+
+def make_newer(path: Path) -> None:
+    unfinished_store(path.parent).rename(path)
+    root = path / "zarr.json"
+    root.write_text(root.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+
+
+def make_without_journal(path: Path) -> None:
+    unfinished_store(path.parent).rename(path)
+    (path / "frames.jsonl").unlink()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (make_nothing, "There is no store"),
+        (make_file, "There is no store"),
+        (make_empty, "empty folder and holds no frames. Delete it"),
+        (make_other, "not an OME-Zarr"),
+        (make_foreign, "not written by HCC-Scope"),
+        (make_garbage, "cannot be read"),
+        (make_newer, "version 99"),
+        (make_without_journal, "journal"),
+    ],
+)
+def test_what_is_no_store_is_said_to_be_none(tmp_path: Path, make, words: str):  # noqa: ANN001 - one of the above
+    path = tmp_path / "x.ome.zarr"
+    make(path)
+    before = fingerprint(tmp_path)
+    for use in (open_store, recover):
+        with pytest.raises(StoreError) as caught:
+            use(path)
+        assert words in str(caught.value)
+    assert fingerprint(tmp_path) == before
+
+
+# ---- real disks that are full
+
+UNTIL_FULL = """
+import sys
+from pathlib import Path
+import numpy as np
+from storage_cases import make_frame, make_spec
+from hcc_scope.errors import DiskFullError
+from hcc_scope.storage import writer as w
+shape = (512, 512)
+rng = np.random.default_rng(0)
+if sys.argv[2] == "limit":
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+else:
+    w.RESERVE_BYTES = -10**9  # the reserve would stop it before the disk does
+writer = w.create_store(Path(sys.argv[1]), make_spec(shape))
+try:
+    for seq in range(200):
+        # frames compress well until the tenth, which is noise: it is the one that does not fit
+        pixels = rng.integers(0, 65536, shape, np.uint16) if seq >= 10 else np.full(shape, seq, np.uint16)
+        writer.append(make_frame(seq, shape, pixels=pixels))
+except DiskFullError as error:
+    print("append:", error)
+try:
+    writer.close()
+except DiskFullError as error:
+    print("close:", error)
+    print(writer.committed)
+"""
+
+
+def assert_ended_cleanly(folder: Path, child: subprocess.Popen[str]) -> int:
+    out, err = child.communicate(timeout=120)
+    assert err == ""
+    assert "close: Frame" in out
+    assert "no space is left" in out
+    n = int(out.split()[-1])
+    assert n >= 10
+    [path] = folder.iterdir()
+    store = open_store(path)
+    assert store.n_frames == n
+    for seq in range(10):
+        np.testing.assert_array_equal(store.read(seq).pixels, seq)
+    assert store.read(n - 1).seq == n - 1
+    return n
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+def test_a_limit_on_files_ends_the_run_like_a_full_disk(tmp_path: Path):
+    assert assert_ended_cleanly(tmp_path, run_python(UNTIL_FULL, tmp_path, "limit")) == 10
+    [path] = tmp_path.iterdir()
+    assert recover(path).n_frames == 10
+    yaozarrs.validate_zarr_store(str(path))
+
+
+@pytest.mark.skipif(shutil.which("mount") is None, reason="needs a small disk")
+def test_a_small_disk_that_fills_up(tmp_path: Path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "small", disk], capture_output=True, check=False)
+    if made.returncode != 0:
+        pytest.skip("only root may mount a small disk")
+    try:
+        assert_ended_cleanly(disk, run_python(UNTIL_FULL, disk, "disk"))
+        shutil.rmtree(next(disk.iterdir()))
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_make_pixels_tells_frames_apart():
+    assert not np.array_equal(make_pixels(0), make_pixels(1))
