@@ -127,15 +127,18 @@ def replay(
     check: Annotated[
         bool, typer.Option("--check", help="Compare every tile's logit with the recorded one, bit for bit.")
     ] = False,
+    save: Annotated[
+        str | None, typer.Option("--save", help="Keep the new predictions in the stores, under this name.")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="New folder for the new predictions and summary.json.")
+        Path | None, typer.Option("--out", help="Folder for summary.json. [default: beside the stores]")
     ] = None,
     json_mode: Json = False,
 ) -> None:
     """Classify stored sections again, through the same pipeline."""
     from hcc_scope.cli.replay import run_replay
 
-    run_replay(stores, model_name=model, engine=engine, check=check, out=out, json_mode=json_mode)
+    run_replay(stores, model_name=model, engine=engine, check=check, save=save, out=out, json_mode=json_mode)
 
 
 @app.command()

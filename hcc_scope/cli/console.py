@@ -19,7 +19,9 @@ RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 
 def people(*, json_mode: bool) -> Console:
     """Return the console for people: stdout, or stderr when stdout belongs to a program."""
-    return Console(stderr=json_mode, highlight=False)
+    stream = sys.stderr if json_mode else sys.stdout
+    # a file or pipe has no width: wide enough that tables do not break
+    return Console(stderr=json_mode, highlight=False, width=None if stream.isatty() else 140)
 
 
 def note(console: Console, text: str, style: str = "") -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import RunOutcome, RunState
 
-__all__ = ["SectionReport", "build_summary", "software_versions", "write_summary"]
+__all__ = ["SectionReport", "build_summary", "section_account", "software_versions", "write_summary"]
 
 _PACKAGES = (
     "hcc-scope", "pycromanager", "pymmcore", "mm-test-adapters", "torch", "numpy", "tensorstore", "zarr", "pyarrow",
@@ -58,7 +58,8 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _section(report: SectionReport) -> dict[str, Any]:
+def section_account(report: SectionReport) -> dict[str, Any]:
+    """Return one section's part of the summary, as JSON values."""
     score, outcome = report.outcome.score, report.outcome
     return {
         "animal_id": report.animal_id,
@@ -117,9 +118,10 @@ def build_summary(
     reports: Sequence[SectionReport],
     *,
     command: str,
-    engine: str | None,
-    model_name: str | None,
-    model_sha256: str | None,
+    engine: str,
+    engine_in_full: str,
+    model_name: str,
+    model_sha256: str,
     versions: Mapping[str, str],
     started_utc: datetime,
 ) -> dict[str, Any]:
@@ -137,10 +139,11 @@ def build_summary(
         "cause": _cause(errors[0]) if errors else None,
         "degraded": next((r.outcome.degraded for r in reports if r.outcome.degraded), None),
         "counts": _total(report.outcome.counts for report in reports),
-        "sections": [_section(report) for report in reports],
+        "sections": [section_account(report) for report in reports],
         "rates": _mean_by_frames(reports, "rates"),
         "latency_ms": _mean_by_frames(reports, "latency_ms"),
         "engine": engine,
+        "engine_in_full": engine_in_full,
         "model": model_name,
         "model_sha256": model_sha256,
         "versions": dict(versions),

@@ -1,0 +1,152 @@
+"""``hcc-scope acquire``: one section, from a rig, by a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from hcc_scope.cli.console import people
+from hcc_scope.cli.rigs import attach_rig, open_rig
+from hcc_scope.cli.runs import finish, load_analyst, record_section, stop_on_signals, summarise
+from hcc_scope.errors import PlanError, StoreExistsError, UsageError
+from hcc_scope.plans import RandomFields, Sequence, load_plan
+from hcc_scope.report.summary import software_versions, write_summary
+from hcc_scope.storage.naming import check_id, store_path
+from hcc_scope.workers import StopToken
+
+if TYPE_CHECKING:
+    from hcc_scope.cli.rigs import OpenRig
+    from hcc_scope.phantom import Specimen
+    from hcc_scope.plans import Plan
+
+__all__ = ["AcquireOptions", "run_acquire"]
+
+DEFAULT_FIELDS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class AcquireOptions:
+    """What the command line said."""
+
+    animal_id: str
+    section_id: str
+    out: Path
+    rig: str | None
+    config: Path | None
+    attach_port: int | None
+    plan: Path | None
+    n_fields: int | None
+    n_frames: int | None
+    exposure_ms: float | None
+    properties: tuple[str, ...]
+    seed: int
+    phantom: str | None
+    model_name: str
+    engine: str
+    json_mode: bool
+
+
+def run_acquire(options: AcquireOptions) -> None:
+    """Acquire one section; everything that can be refused is refused before the camera starts.
+
+    Raises
+    ------
+    HccScopeError
+        See docs/errors.md.
+    """
+    _check_options(options)
+    animal = check_id(options.animal_id, "animal id")
+    section = check_id(options.section_id, "section id")
+    target = store_path(options.out, animal, section)
+    if target.exists():
+        raise StoreExistsError(f"{target} is already there and is never overwritten", hint="Choose another section id.")
+    planned = None if options.plan is None else load_plan(options.plan)
+
+    from hcc_scope.sources.micromanager import MicroManagerSource
+
+    console = people(json_mode=options.json_mode)
+    started = datetime.now(UTC)
+    analyst = load_analyst(options.model_name, options.engine)
+    specimen = _specimen(options)
+    stop = StopToken()
+    with stop_on_signals(stop, console), _open(options) as rig:
+        rig.set_properties(options.properties)
+        provenance: dict[str, str | int | float] = dict(analyst.facts)
+        scene = None
+        if specimen is not None:
+            from hcc_scope.sources.phantom_scene import PhantomScene
+
+            scene = PhantomScene(specimen)
+            provenance |= {
+                "specimen": "synthetic phantom, not tissue",
+                "phantom_seed": options.seed,
+                "phantom_class": specimen.tumour_class,
+            }
+        source = MicroManagerSource(
+            rig.microscope,
+            planned if planned is not None else _default_plan(options, rig, specimen),
+            animal_id=animal,
+            section_id=section,
+            tile_px=analyst.model.card.tile_px,
+            model_sha256=analyst.model.card.sha256,
+            provenance=provenance,
+            outline_um=None if specimen is None else specimen.outline_um,
+            scene=scene,
+        )
+        report = record_section(source, analyst, options.out, stop=stop, console=console, title=f"{animal} {section}")
+        versions = software_versions(dict(rig.microscope.versions))
+    summary = summarise([report], analyst, command="acquire", versions=versions, started_utc=started)
+    paths = [target, write_summary(summary, options.out / "summary.json")]
+    finish(summary, [report], console, json_mode=options.json_mode, paths=paths)
+
+
+def _check_options(options: AcquireOptions) -> None:
+    named = [name for name, value in (("--rig", options.rig), ("--config", options.config)) if value is not None]
+    if options.attach_port is not None and options.config is not None:
+        raise UsageError("--attach uses the configuration that is loaded there", hint="Leave out --config.")
+    if len(named) == 2:
+        raise UsageError("--rig and --config exclude each other", hint="A rig file names its .cfg itself.")
+    if not named and options.attach_port is None:
+        raise UsageError(
+            "no microscope is given", hint="Use --rig FILE (or 'demo'), --config FILE.cfg or --attach PORT."
+        )
+    if options.plan is not None and (options.n_fields, options.n_frames, options.exposure_ms) != (None, None, None):
+        raise UsageError("a plan file says fields, frames and exposure itself", hint="Leave those options out.")
+    if options.n_fields is not None and options.n_frames is not None:
+        raise UsageError("--fields and --frames exclude each other")
+    if options.phantom not in (None, "low", "high"):
+        raise UsageError(f"--phantom is 'low' or 'high', not '{options.phantom}'")
+
+
+def _specimen(options: AcquireOptions) -> Specimen | None:
+    if options.phantom is None:
+        return None
+    from hcc_scope.phantom import Specimen
+
+    tumour_class = cast("Literal['low', 'high']", options.phantom)
+    return Specimen(options.seed, options.animal_id, options.section_id, tumour_class, day="acquire")
+
+
+def _open(options: AcquireOptions) -> OpenRig:
+    if options.attach_port is not None:
+        return attach_rig(options.attach_port, options.rig)
+    return open_rig(options.rig if options.rig is not None else cast("Path", options.config))
+
+
+def _default_plan(options: AcquireOptions, rig: OpenRig, specimen: Specimen | None) -> Plan:
+    """Return random fields, or a full-rate sequence where it was asked for."""
+    if options.n_frames is not None:
+        return Sequence(n_frames=options.n_frames, exposure_ms=options.exposure_ms)
+    n_fields = DEFAULT_FIELDS if options.n_fields is None else options.n_fields
+    if specimen is not None:
+        outline = [(float(x), float(y)) for x, y in specimen.outline_um]
+        return RandomFields(n_fields=n_fields, seed=options.seed, outline_um=outline, exposure_ms=options.exposure_ms)
+    area = rig.area_um
+    if area is None:
+        raise PlanError(
+            "random fields need an area, and neither a plan nor the rig file gives one",
+            hint="Write a plan file with outline_um, or stage limits in the rig file.",
+        )
+    return RandomFields(n_fields=n_fields, seed=options.seed, rectangle_um=area, exposure_ms=options.exposure_ms)

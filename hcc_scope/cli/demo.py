@@ -1,0 +1,98 @@
+"""``hcc-scope demo``: two phantom sections on Micro-Manager's demo camera, from start to report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hcc_scope.cli.console import note, people
+from hcc_scope.cli.rigs import open_rig
+from hcc_scope.cli.runs import finish, load_analyst, record_section, stop_on_signals, summarise
+from hcc_scope.errors import StoreExistsError
+from hcc_scope.plans import RandomFields
+from hcc_scope.report.summary import software_versions, write_summary
+from hcc_scope.workers import StopToken
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hcc_scope.report.summary import SectionReport
+
+__all__ = ["run_demo"]
+
+SECTIONS: tuple[tuple[str, str, Literal["low", "high"]], ...] = (
+    ("demo-low", "S1", "low"),
+    ("demo-high", "S1", "high"),
+)
+"""Animal, section, class. Training never uses animals of these names."""
+
+
+def run_demo(*, out: Path | None, seed: int, n_fields: int, model_name: str, engine: str, json_mode: bool) -> None:
+    """Acquire, store, classify and score two phantom sections, then draw the overview.
+
+    Raises
+    ------
+    HccScopeError
+        As for any run; a folder with an earlier demo in it is refused.
+    """
+    from hcc_scope.phantom import Specimen
+    from hcc_scope.report.overview import draw_overview
+    from hcc_scope.report.pictures import section_picture
+    from hcc_scope.sources.micromanager import MicroManagerSource
+    from hcc_scope.sources.phantom_scene import PhantomScene
+    from hcc_scope.storage.naming import store_path
+
+    console = people(json_mode=json_mode)
+    started = datetime.now(UTC)
+    folder = out if out is not None else Path("runs") / started.astimezone().strftime("demo-%Y%m%d-%H%M%S")
+    for animal, section, _ in SECTIONS:
+        if store_path(folder, animal, section).exists():
+            raise StoreExistsError(
+                f"{folder} holds an earlier demo", hint="Choose another --out; nothing is overwritten."
+            )
+    analyst = load_analyst(model_name, engine)
+    stop = StopToken()
+    reports: list[SectionReport] = []
+    outlines: list[NDArray[np.float64]] = []
+    with stop_on_signals(stop, console), open_rig("demo") as rig:
+        for index, (animal, section, tumour_class) in enumerate(SECTIONS):
+            if stop.requested:
+                break
+            specimen = Specimen(seed, animal, section, tumour_class, day=f"demo-{index}")
+            outline = specimen.outline_um
+            source = MicroManagerSource(
+                rig,
+                RandomFields(n_fields=n_fields, seed=seed, outline_um=[(float(x), float(y)) for x, y in outline]),
+                animal_id=animal,
+                section_id=section,
+                tile_px=analyst.model.card.tile_px,
+                model_sha256=analyst.model.card.sha256,
+                provenance={
+                    **analyst.facts,
+                    "specimen": "synthetic phantom, not tissue",
+                    "phantom_seed": seed,
+                    "phantom_class": tumour_class,
+                },
+                outline_um=outline,
+                scene=PhantomScene(specimen),
+            )
+            title = f"{animal} {section} (phantom)"
+            reports.append(record_section(source, analyst, folder, stop=stop, console=console, title=title))
+            outlines.append(outline)
+        versions = software_versions(dict(rig.versions))
+    summary = summarise(reports, analyst, command="demo", versions=versions, started_utc=started)
+    paths = [write_summary(summary, folder / "summary.json")]
+    pictures = [
+        section_picture(Path(report.store or ""), threshold=analyst.model.card.decision_threshold, outline_um=outline)
+        for report, outline in zip(reports, outlines, strict=True)
+        if report.outcome.counts.stored
+    ]
+    if pictures:
+        subtitle = f"{len(pictures)} synthetic phantom sections on the demo camera, model {analyst.model.card.name}"
+        paths.append(draw_overview(pictures, folder / "overview.png", subtitle=subtitle))
+    note(console, f"Stores, summary and overview are in {folder}")
+    finish(summary, reports, console, json_mode=json_mode, paths=paths)

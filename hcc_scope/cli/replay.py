@@ -1,0 +1,225 @@
+"""``hcc-scope replay``: stored sections through the same pipeline, and the comparison with what was recorded live."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hcc_scope.cli.console import note, people
+from hcc_scope.cli.display import watch
+from hcc_scope.cli.runs import Analyst, finish, load_analyst, stop_on_signals, summarise
+from hcc_scope.errors import CheckError, ModelError, StoreError, StoreUnwritableError, UsageError
+from hcc_scope.quality import QualityLimits
+from hcc_scope.report.summary import SectionReport, software_versions, write_summary
+from hcc_scope.workers import StopToken
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from hcc_scope.storage.reader import SectionStore
+    from hcc_scope.types import FrameResult
+
+__all__ = ["differences", "run_replay"]
+
+
+class _Collected:
+    """Keeps results in memory: a `hcc_scope.protocols.ResultSink` for a comparison that writes nothing."""
+
+    def __init__(self) -> None:
+        self.results: dict[int, FrameResult] = {}
+
+    def append(self, result: FrameResult) -> None:
+        self.results[result.seq] = result
+
+    def close(self) -> None:
+        pass
+
+
+def run_replay(
+    stores: Sequence[Path],
+    *,
+    model_name: str | None,
+    engine: str | None,
+    check: bool,
+    save: str | None,
+    out: Path | None,
+    json_mode: bool,
+) -> None:
+    """Classify stored sections again.
+
+    Raises
+    ------
+    CheckError
+        With `check`, if a tile's logit is not the recorded one, bit for bit; says where.
+    StoreDamagedError
+        After everything else, if frames could not be read; the others were replayed.
+    """
+    from hcc_scope.storage.reader import open_store
+
+    if check and save is not None:
+        raise UsageError("--check compares and writes nothing", hint="Leave out --check or --save.")
+    console = people(json_mode=json_mode)
+    started = datetime.now(UTC)
+    opened = [open_store(path) for path in stores]
+    _same_model(opened, model_name)
+    recorded = opened[0].spec.provenance
+    analyst = load_analyst(
+        model_name or str(recorded.get("model", "")), engine or str(recorded.get("engine", "torchscript"))
+    )
+    if model_name is None and analyst.model.card.sha256 != opened[0].spec.model_sha256:
+        raise ModelError(
+            f"{opened[0].path} was classified with another version of {analyst.model.card.name} "
+            f"(sha256 {str(opened[0].spec.model_sha256)[:12]}) than the one that is installed",
+            hint="Name a model with --model to classify it anew.",
+        )
+    stop = StopToken()
+    reports: list[SectionReport] = []
+    problems: list[StoreError | CheckError] = []
+    with stop_on_signals(stop, console):
+        for store in opened:
+            if stop.requested:
+                break
+            report, results = _replay_one(store, analyst, stop, console, save, problems)
+            reports.append(report)
+            if check and report.outcome.state == "completed":
+                problems += _check_one(store, report, results, analyst, console)
+    summary = summarise(reports, analyst, command="replay", versions=software_versions(), started_utc=started)
+    summary["damaged"] = [str(problem) for problem in problems if not isinstance(problem, CheckError)]
+    if check:
+        summary["check"] = {"equal": not any(isinstance(problem, CheckError) for problem in problems)}
+    written = _write(summary, out, stores[0].parent, console)
+    finish(summary, reports, console, json_mode=json_mode, paths=written)
+    for problem in problems[1:]:
+        note(people(json_mode=True), str(problem), "yellow")
+    if problems:
+        raise problems[0]
+
+
+def _same_model(stores: Sequence[SectionStore], model_name: str | None) -> None:
+    """Refuse a replay of stores that were classified with different models, unless one is named."""
+    shas = {store.spec.model_sha256 for store in stores}
+    if model_name is None and len(shas) > 1:
+        raise UsageError(
+            "these stores were classified with different models", hint="Name one with --model, or replay them singly."
+        )
+    if model_name is None and shas == {None}:
+        raise UsageError(f"{stores[0].path} names no model", hint="Name one with --model.")
+
+
+def _replay_one(
+    store: SectionStore,
+    analyst: Analyst,
+    stop: StopToken,
+    console: Console,
+    save: str | None,
+    problems: list[StoreError | CheckError],
+) -> tuple[SectionReport, Mapping[int, FrameResult]]:
+    from hcc_scope.session import Session
+    from hcc_scope.storage.predictions import PredictionWriter
+    from hcc_scope.storage.source import StoreSource
+
+    if not store.complete:
+        note(
+            console,
+            f"{store.path} is unfinished: replaying its {store.n_frames} journalled frames; "
+            f"`hcc-scope recover {store.path}` makes it valid",
+            "yellow",
+        )
+    source = StoreSource(store)
+    spec = source.spec
+    analyst.model.check_matches(spec)
+    collected = _Collected()
+    saved = None
+    if save is not None:
+        saved = PredictionWriter(
+            store.path, spec, run=save, model_sha256=analyst.model.card.sha256, name=f"predictions-{save}"
+        )
+    session = Session(
+        source,
+        None,
+        analyst.classifier,
+        scorer=analyst.scorer(source),
+        limits=QualityLimits(),
+        results=collected if saved is None else saved,
+        stop=stop,
+        store=str(store.path),
+    )
+    outcome = watch(session, console, f"replay {store.path.name}")
+    problems += source.damaged
+    return SectionReport(spec.animal_id, spec.section_id, str(store.path), outcome), collected.results
+
+
+def differences(recorded: Mapping[int, FrameResult], replayed: Mapping[int, FrameResult]) -> list[str]:
+    """Return where two analyses of the same frames differ, in words; empty if every bit is the same.
+
+    Frames that one side has not classified (deferred, failed, damaged) are not compared.
+    """
+    found = []
+    for seq in sorted(recorded.keys() & replayed.keys()):
+        old, new = recorded[seq], replayed[seq]
+        if "failed" in (old.outcome, new.outcome):
+            continue
+        if not np.array_equal(old.flags, new.flags):
+            tile = int(np.flatnonzero(old.flags != new.flags)[0])
+            found.append(f"frame {seq}, tile {tile}: quality flags {old.flags[tile]} recorded, {new.flags[tile]} now")
+            continue
+        unequal = ~((old.logits == new.logits) | (np.isnan(old.logits) & np.isnan(new.logits)))
+        if unequal.any():
+            tile = int(np.flatnonzero(unequal)[0])
+            found.append(
+                f"frame {seq}, tile {tile}: logit {old.logits[tile]!s} recorded, {new.logits[tile]!s} now "
+                f"({int(unequal.sum())} of {len(unequal)} tiles of this frame differ)"
+            )
+    return found
+
+
+def _check_one(
+    store: SectionStore, report: SectionReport, replayed: Mapping[int, FrameResult], analyst: Analyst, console: Console
+) -> list[CheckError]:
+    """Compare one store's recorded predictions and score with the replayed ones."""
+    from hcc_scope.storage.predictions import read_predictions
+
+    recorded = read_predictions(store.path)
+    compared = [
+        seq
+        for seq in recorded.keys() & replayed.keys()
+        if "failed" not in (recorded[seq].outcome, replayed[seq].outcome)
+    ]
+    if not compared:
+        return [CheckError(f"{store.path} has no recorded prediction to compare with")]
+    engines = {recorded[seq].engine for seq in compared} - {analyst.classifier.engine}
+    other = f" (recorded with {', '.join(sorted(engines))}, now {analyst.classifier.engine})" if engines else ""
+    found = differences(recorded, replayed)
+    if found:
+        return [CheckError(f"{store.path}: {len(found)} of {len(compared)} frames differ{other}; first: {found[0]}")]
+    live = store.attributes.get("outcome", {})
+    score = report.outcome.score
+    if len(compared) == store.n_frames and isinstance(live.get("score"), float):
+        before = (live["score"], tuple(live["interval"]))
+        if before != (score.score, score.interval):
+            return [CheckError(f"{store.path}: score {before} recorded, {(score.score, score.interval)} now")]
+    tiles = sum(int(np.isfinite(replayed[seq].logits).sum()) for seq in compared)
+    note(console, f"{store.path.name}: {tiles} logits of {len(compared)} frames equal bit for bit", "green")
+    if len(compared) < store.n_frames:
+        note(console, f"  {store.n_frames - len(compared)} frames have no recorded prediction", "yellow")
+    return []
+
+
+def _write(summary: dict[str, object], out: Path | None, beside: Path, console: Console) -> list[Path]:
+    """Write the summary: into `out`, or beside the stores, where the live run's own summary keeps its name."""
+    if out is not None:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            return [write_summary(summary, out / "summary.json")]
+        except OSError as error:
+            raise StoreUnwritableError(f"{out} cannot be written: {error.strerror or error}") from error
+    try:
+        return [write_summary(summary, beside / "summary-replay.json")]
+    except OSError as error:  # an archive may be read-only: a replay must work there
+        note(console, f"No summary beside the stores: {error.strerror or error}", "yellow")
+        return []

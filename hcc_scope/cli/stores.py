@@ -1,0 +1,51 @@
+"""``hcc-scope recover``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hcc_scope.cli.console import note, people, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["run_recover"]
+
+
+def run_recover(stores: Sequence[Path], *, json_mode: bool) -> None:
+    """Recover each store and say what was found and done.
+
+    Raises
+    ------
+    StoreDamagedError
+        After all stores, if a committed frame is missing or damaged.
+    """
+    from hcc_scope.storage.recover import recover
+
+    console = people(json_mode=json_mode)
+    reports = []
+    for path in stores:
+        report = recover(path)
+        reports.append(report)
+        note(console, f"{path}: {report.n_frames} frames; {'; '.join(report.changes) or 'nothing to change'}")
+        if report.unacknowledged:
+            note(console, f"  {report.unacknowledged} frames reached the disk but not the journal; left as they are")
+        for problem in (*report.problems, *map(str, report.damaged)):
+            note(console, f"  {problem}", "yellow")
+    if json_mode:
+        rows: list[dict[str, Any]] = [
+            {
+                "store": str(report.path),
+                "frames": report.n_frames,
+                "changes": list(report.changes),
+                "damaged": [str(error) for error in report.damaged],
+                "problems": list(report.problems),
+                "unacknowledged": report.unacknowledged,
+            }
+            for report in reports
+        ]
+        print_json({"stores": rows})
+    first = next((error for report in reports for error in report.damaged), None)
+    if first is not None:
+        raise first

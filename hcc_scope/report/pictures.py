@@ -1,0 +1,90 @@
+"""Make the overview's parts from a store: what is drawn is what is on disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hcc_scope.report.overview import FieldPicture, SectionPicture, thumbnail
+from hcc_scope.scoring import SectionScorer, frame_score
+from hcc_scope.storage.predictions import read_predictions
+from hcc_scope.storage.reader import open_store
+from hcc_scope.tiling import TileGrid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.types import Frame, FrameResult, Sampling
+
+__all__ = ["course", "field_picture", "section_picture"]
+
+MAX_FIELDS = 200
+"""More would not be told apart on one page; every n-th is drawn."""
+
+
+def course(results: Iterable[FrameResult], threshold: float, sampling: Sampling) -> NDArray[np.float64]:
+    """Return how the score went: (n, 4) classified frames, score, lower and upper end of the interval."""
+    scorer = SectionScorer(threshold, 1.0, sampling)
+    rows: list[tuple[float, float, float, float]] = []
+    expected_seq = 0
+    for result in sorted(results, key=lambda r: r.seq):
+        for missing in range(expected_seq, result.seq):
+            scorer.skip(missing)
+        expected_seq = result.seq + 1
+        scorer.add(result)
+        score = scorer.score()
+        if score.score is not None and (not rows or score.frames > rows[-1][0]):
+            rows.append((float(score.frames), score.score, *score.interval))
+    return np.array(rows, dtype=np.float64).reshape(-1, 4)
+
+
+def field_picture(frame: Frame, result: FrameResult | None, grid: TileGrid, pixel_size_um: float) -> FieldPicture:
+    """Return one field as it is drawn; without a result all its tiles count as excluded."""
+    tiles = np.full(grid.shape_rc, np.nan, dtype=np.float32)
+    score = None
+    if result is not None:
+        included = (result.flags == 0) & np.isfinite(result.probabilities)
+        rows, columns = grid.rows_cols[included].T
+        tiles[rows, columns] = result.probabilities[included]
+        score = frame_score(result)
+    height, width = frame.pixels.shape
+    centre = None if frame.stage_um is None else frame.stage_um[:2]
+    return FieldPicture(centre, (width * pixel_size_um, height * pixel_size_um), thumbnail(frame.pixels), tiles, score)
+
+
+def section_picture(
+    store_path: Path, *, threshold: float, outline_um: Sequence[tuple[float, float]] | NDArray[np.float64] | None = None
+) -> SectionPicture:
+    """Read a store and return what is drawn of it; a damaged frame is left out.
+
+    Parameters
+    ----------
+    store_path : Path
+        A section's store with predictions.
+    threshold : float
+        The model's decision threshold.
+    outline_um : (n, 2), optional
+        The section's outline in stage um, if it is known.
+    """
+    store = open_store(store_path)
+    results = read_predictions(store_path)
+    spec = store.spec
+    grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
+    step = max(1, -(-store.n_frames // MAX_FIELDS))
+    fields = [
+        field_picture(frame, results.get(frame.seq), grid, spec.pixel_size_um)
+        for frame in store.read_ahead(range(0, store.n_frames, step), ahead=2)
+        if not isinstance(frame, Exception)
+    ]
+    return SectionPicture(
+        title=f"animal {spec.animal_id}, section {spec.section_id}",
+        fields=fields,
+        course=course(results.values(), threshold, spec.sampling),
+        threshold=threshold,
+        interval_valid=spec.sampling == "random",
+        outline_um=None if outline_um is None else np.asarray(outline_um, dtype=np.float64),
+    )

@@ -1,0 +1,68 @@
+"""The wheel carries what the program needs: built, installed into an empty environment, and run there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python of a new environment that holds our wheel; dependencies are lent from the running one."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = folder.glob("*.whl")
+    home = folder / "env"
+    venv.create(home, with_pip=False)
+    python = home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", str(wheel)],
+        check=True,
+        capture_output=True,
+    )
+    # a .pth entry is searched last and its own .pth files are not read: our editable checkout stays invisible
+    site = subprocess.run(
+        [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    (Path(site) / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+def _run(python: Path, code: str, cwd: Path) -> str:
+    return subprocess.run([str(python), "-c", code], check=True, capture_output=True, text=True, cwd=cwd).stdout.strip()
+
+
+def test_the_wheel_is_what_runs(wheel_python: Path, tmp_path: Path) -> None:
+    where = Path(_run(wheel_python, "import hcc_scope; print(hcc_scope.__file__)", tmp_path))
+    assert wheel_python.parent.parent in where.parents
+
+
+def test_shipped_models_and_configs_travel(wheel_python: Path, tmp_path: Path) -> None:
+    code = (
+        "from hcc_scope.resources import hardware_configs_dir, models_dir\n"
+        "print(*sorted(p.name for p in models_dir().iterdir()), sep=',')\n"
+        "print(*sorted(p.name for p in hardware_configs_dir().iterdir()), sep=',')"
+    )
+    models, configs = _run(wheel_python, code, tmp_path).splitlines()
+    assert "phantom-meng2019" in models.split(",")
+    assert {"demo.cfg", "demo.rig.yaml"} <= set(configs.split(","))
+
+
+def test_the_installed_command_tests_its_model(wheel_python: Path, tmp_path: Path) -> None:
+    command = wheel_python.parent / ("hcc-scope.exe" if sys.platform == "win32" else "hcc-scope")
+    done = subprocess.run([str(command), "models", "test"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
