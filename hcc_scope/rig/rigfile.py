@@ -1,0 +1,181 @@
+"""The rig file: what a Micro-Manager configuration cannot say about a microscope.
+
+::
+
+    config: demo.cfg              # beside this file, or an absolute path
+    adapters_dir: null            # folder of Micro-Manager; null: the demo adapters installed with this program
+    buffer_size_mb: 1024          # the camera's own buffer
+    pixel_size_um: null           # takes the place of the configuration's pixel size
+    roles:                        # camera properties, and the objective's device
+      em_gain: Gain
+      em_switch: null
+      temperature: CCDTemperature
+      temperature_set_point: CCDTemperatureSetPoint
+      readout: null
+      objective: Objective
+    stage_limits_um: {x: [-60000, 60000], y: [-40000, 40000], z: [-300, 300]}
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+
+from hcc_scope.errors import ConfigError
+from hcc_scope.resources import hardware_configs_dir
+from hcc_scope.types import RigRoles, StageLimits
+
+__all__ = ["Rig", "load_rig"]
+
+Span = tuple[FiniteFloat, FiniteFloat]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Roles(_Strict):
+    em_gain: str | None = None
+    em_switch: str | None = None
+    temperature: str | None = None
+    temperature_set_point: str | None = None
+    readout: str | None = None
+    objective: str | None = None
+
+
+class _Limits(_Strict):
+    x: Span
+    y: Span
+    z: Span | None = None
+
+    @model_validator(mode="after")
+    def _low_below_high(self) -> _Limits:
+        for axis, span in (("x", self.x), ("y", self.y), ("z", self.z)):
+            if span is not None and span[0] >= span[1]:
+                raise ValueError(f"the lower limit of {axis} must be below its upper one")
+        return self
+
+
+class _RigFile(_Strict):
+    config: str
+    adapters_dir: str | None = None
+    buffer_size_mb: Annotated[int, Field(gt=0)] = 1024
+    pixel_size_um: Annotated[FiniteFloat, Field(gt=0)] | None = None
+    roles: _Roles = _Roles()
+    stage_limits_um: _Limits | None = None
+
+
+class Rig(BaseModel):
+    """A rig file, read and with its paths resolved."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    path: Path | None
+    """The rig file; None if there was only a .cfg."""
+    config: Path
+    """The Micro-Manager configuration."""
+    adapters_dir: Path | None = None
+    """None: the demo adapters installed with this program."""
+    buffer_size_mb: int = 1024
+    pixel_size_um: float | None = None
+    roles: RigRoles = RigRoles()
+    stage_limits: StageLimits | None = None
+
+    def config_sha256(self) -> str:
+        """Return the sha256 of the configuration's bytes.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be read.
+        """
+        try:
+            return hashlib.sha256(self.config.read_bytes()).hexdigest()
+        except OSError as error:
+            raise ConfigError(f"cannot read the configuration {self.config}: {error.strerror}") from error
+
+
+def _find(path_or_name: str | Path) -> Path:
+    """Return the rig file meant: a path, or the name of one that is shipped, such as ``demo``."""
+    path = Path(path_or_name)
+    if path.suffix:
+        return path
+    shipped = hardware_configs_dir() / f"{path_or_name}.rig.yaml"
+    if not shipped.is_file():
+        names = sorted(file.name.removesuffix(".rig.yaml") for file in hardware_configs_dir().glob("*.rig.yaml"))
+        raise ConfigError(
+            f"there is no rig named '{path_or_name}'", hint=f"Give a file, or one of: {', '.join(names)}."
+        )
+    return shipped
+
+
+def _line_of(text: str, keys: tuple[int | str, ...]) -> int:
+    """Return the line (from 1) of a key in a YAML text, or of the last part of its way that is there."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    line = 1
+    for key in keys:
+        if not isinstance(node, yaml.MappingNode):
+            break
+        for key_node, value_node in node.value:
+            if key_node.value == key:
+                line, node = key_node.start_mark.line + 1, value_node
+                break
+    return line
+
+
+def _in_words(error: ValidationError) -> tuple[str, tuple[int | str, ...]]:
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown key '{where}'", first["loc"]
+    if first["type"] == "missing":
+        return f"the key '{where}' is missing", first["loc"]
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}", first["loc"]
+
+
+def load_rig(path_or_name: str | Path) -> Rig:
+    """Read a rig file, or take a .cfg as a rig without roles and limits.
+
+    Parameters
+    ----------
+    path_or_name : str or Path
+        A ``.rig.yaml`` or ``.cfg`` file, or the name of a shipped rig: ``demo``.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing, is not YAML, has an unknown key or a bad value (with file, line and key).
+    """
+    path = _find(path_or_name)
+    if path.suffix.lower() == ".cfg":
+        if not path.is_file():
+            raise ConfigError(f"the configuration {path} does not exist")
+        return Rig(path=None, config=path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+    except OSError as error:
+        raise ConfigError(f"cannot read the rig file {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the rig file {path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: a rig file must be a mapping", hint="It needs at least the key 'config'.")
+    try:
+        parsed = _RigFile.model_validate(content)
+    except ValidationError as error:
+        message, keys = _in_words(error)
+        raise ConfigError(f"{path}:{_line_of(text, keys)}: {message}") from error
+    limits = parsed.stage_limits_um
+    return Rig(
+        path=path,
+        config=path.parent / parsed.config,
+        adapters_dir=None if parsed.adapters_dir is None else Path(parsed.adapters_dir).expanduser(),
+        buffer_size_mb=parsed.buffer_size_mb,
+        pixel_size_um=parsed.pixel_size_um,
+        roles=RigRoles(**parsed.roles.model_dump()),
+        stage_limits=None if limits is None else StageLimits(limits.x, limits.y, limits.z),
+    )
