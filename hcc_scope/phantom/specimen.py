@@ -28,6 +28,7 @@ __all__ = ["Specimen", "defocus_sigma_um"]
 
 F32 = NDArray[np.float32]
 _ChunkKey = tuple[float, int, int]
+_Bank = tuple[F32, ...]
 
 _DEFOCUS_UM_PER_UM = 0.218
 _SHARP_PX = 0.3
@@ -63,7 +64,7 @@ class Specimen:
     sizes : EffectSizes
         How large the effects are.
     cache_mb : int
-        Memory for rendered chunks. 64 holds about two and a half fields of 2048 x 2048.
+        Memory for rendered chunks; 128 holds about six fields of 2048 x 2048.
 
     Attributes
     ----------
@@ -103,7 +104,7 @@ class Specimen:
         self._grown: Tissue | None = None
         self._cache: OrderedDict[_ChunkKey, F32] = OrderedDict()
         self._cache_chunks = max(1, cache_mb * 2**20 // (4 * CHUNK_PX * CHUNK_PX))
-        self._banks: dict[float, tuple[F32, ...]] = {}
+        self._bank: tuple[float, _Bank] | None = None  # of the pixel size used last
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -194,13 +195,13 @@ class Specimen:
                 yield place, chunk
         if not missing:
             return
-        self._prepare(um_per_px)
+        bank = self._prepare(um_per_px)
         if len(missing) < 4:
-            fresh: Iterator[F32] = (self._draw_chunk(row, column, um_per_px) for row, column in missing)
+            fresh: Iterator[F32] = (self._draw_chunk(row, column, um_per_px, bank) for row, column in missing)
             yield from self._keep(missing, fresh, um_per_px)
             return
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="hcc-phantom") as pool:
-            fresh = pool.map(lambda place: self._draw_chunk(place[0], place[1], um_per_px), missing)
+            fresh = pool.map(lambda place: self._draw_chunk(place[0], place[1], um_per_px, bank), missing)
             yield from self._keep(missing, fresh, um_per_px)
 
     def _keep(
@@ -219,22 +220,22 @@ class Specimen:
                 self._grown = build_tissue(self._rng, self._outline, self.section_effect.latent_mean, self.sizes)
             return self._grown
 
-    def _prepare(self, um_per_px: float) -> None:
-        """Make tissue, textures and this specimen's stained sprites, once, before threads need them."""
+    def _prepare(self, um_per_px: float) -> _Bank:
+        """Make tissue and textures before threads need them, and return this specimen's stained sprites."""
         self._tissue()
         textures(um_per_px)
         with self._lock:
-            if um_per_px not in self._banks:
-                bank = sprite_bank(um_per_px)
+            if self._bank is None or self._bank[0] != um_per_px:
+                plain = sprite_bank(um_per_px)
                 stain = np.float32(self.section_effect.stain)
-                self._banks = {
-                    um_per_px: tuple(
-                        sprite * stain if nuclear else sprite
-                        for sprite, nuclear in zip(bank.sprites, bank.nuclear, strict=True)
-                    )
-                }
+                stained = tuple(
+                    sprite * stain if nuclear else sprite
+                    for sprite, nuclear in zip(plain.sprites, plain.nuclear, strict=True)
+                )
+                self._bank = (um_per_px, stained)
+            return self._bank[1]
 
-    def _draw_chunk(self, row: int, column: int, um_per_px: float) -> F32:
+    def _draw_chunk(self, row: int, column: int, um_per_px: float, bank: _Bank) -> F32:
         """Draw one chunk of the sharp world: tissue's absorbance, cells on it, folds, bubbles; then light."""
         tissue = self._tissue()
         # nodes of the coarse grid lie on pixels; the last one is the next chunk's first, so there is no seam
@@ -255,7 +256,7 @@ class Specimen:
             od += grit
             if fibre.max() > 0.0:
                 od += _interpolate(fibre, up) * Textures.chunk(texture.fibre, row, column)
-            self._draw_objects(od, row, column, um_per_px)
+            self._draw_objects(od, row, column, um_per_px, bank)
             np.maximum(od, 0.0, out=od)
         else:
             od = np.zeros((CHUNK_PX, CHUNK_PX), dtype=np.float32)
@@ -265,14 +266,13 @@ class Specimen:
         od.flags.writeable = False
         return od
 
-    def _draw_objects(self, od: F32, row: int, column: int, um_per_px: float) -> None:
+    def _draw_objects(self, od: F32, row: int, column: int, um_per_px: float, bank: _Bank) -> None:
         objects = self._tissue().objects
         size_um = CHUNK_PX * um_per_px
         x0, y0 = column * size_um, row * size_um
         index = objects.near((x0, x0 + size_um), (y0, y0 + size_um))
         x_px = np.floor(objects.x_um[index] / um_per_px + 0.5).astype(np.int64) - column * CHUNK_PX
         y_px = np.floor(objects.y_um[index] / um_per_px + 0.5).astype(np.int64) - row * CHUNK_PX
-        bank = self._banks[um_per_px]
         for x, y, number in zip(x_px.tolist(), y_px.tolist(), objects.sprite[index].tolist(), strict=True):
             sprite = bank[number]
             n = sprite.shape[0]
