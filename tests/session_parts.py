@@ -4,8 +4,6 @@ Every tile carries its frame's number in its pixels, so that a classifier knows 
 can tell which frame landed where.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping

@@ -132,6 +132,7 @@ class Session:
         self._errors = ErrorLatch()
         self._storage_over = threading.Event()
         self._storage_failed = False
+        self._n_appended = 0
         self._cut_short = False
         self._outcome: RunOutcome | None = None
         self._finished = threading.Event()
@@ -268,20 +269,14 @@ class Session:
 
     def _store(self) -> None:
         assert self._sink is not None
-        n_appended = 0
         while True:
             try:
                 frame = self._store_queue.get()
             except Closed:
-                break
+                return
             self._sink.append(frame)
-            n_appended += 1
+            self._n_appended += 1
             self._accounts.commit(self._n_stored(), time.monotonic_ns())
-        self._sink.close()
-        if self._n_stored() < n_appended:
-            raise StoreError(
-                f"only {self._n_stored()} of {n_appended} frames are on disk although the store was closed"
-            )
 
     def _on_storage_error(self, error: BaseException, where: str) -> None:
         self._storage_failed = True
@@ -289,12 +284,17 @@ class Session:
         self._store_queue.break_()  # a producer that is parked there is freed
 
     def _after_store(self) -> None:
+        guard("store", self._close_sink, self._on_storage_error)
+        self._accounts.commit(self._n_stored(), time.monotonic_ns())
+        self._storage_over.set()
+
+    def _close_sink(self) -> None:
         assert self._sink is not None
-        try:
-            self._sink.close()  # again after an error in `append`: whatever can still reach the disk shall
-        finally:
-            self._accounts.commit(self._n_stored(), time.monotonic_ns())
-            self._storage_over.set()
+        self._sink.close()  # also after an error in `append`: whatever can still reach the disk shall
+        if self._n_stored() < self._n_appended and not self._storage_failed:
+            raise StoreError(
+                f"only {self._n_stored()} of {self._n_appended} frames are on disk although the store was closed"
+            )
 
     # -- analyse -----------------------------------------------------------------------------------------------------
 

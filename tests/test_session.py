@@ -1,0 +1,603 @@
+"""What a session promises when nothing breaks."""
+
+import _thread
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from session_parts import (
+    BASE,
+    N_TILES,
+    Classifier,
+    Gate,
+    Results,
+    Sink,
+    Source,
+    finish,
+    make_session,
+    make_spec,
+    new_scorer,
+    own_threads,
+    run,
+    wait_until,
+)
+
+from hcc_scope import scoring
+from hcc_scope.errors import FrameSizeError
+from hcc_scope.session import Session
+from hcc_scope.session.accounts import Accounts
+from hcc_scope.session.meters import LatencyHistogram, RateMeter
+from hcc_scope.types import Counts, FrameResult, RunOutcome, Snapshot
+from hcc_scope.workers import StopToken
+
+SECOND_NS = 1_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    yield
+    assert own_threads() == []
+
+
+# -- the plain run ----------------------------------------------------------------------------------------------------
+
+
+def test_every_frame_is_stored_classified_and_scored():
+    sink, results = Sink(), Results()
+    outcome = run(make_session(Source(range(20), expected_frames=20), sink, Classifier(), results=results))
+    assert outcome.state == "completed"
+    assert outcome.counts == Counts(acquired=20, stored=20, classified=20)
+    assert [int(frame.pixels[0, 0]) - BASE for frame in sink.frames] == list(range(20))
+    assert sorted(results.by_seq) == list(range(20))
+    assert results.closed
+    assert outcome.score.tiles == 20 * N_TILES
+    assert outcome.score.interval_frames == 20
+
+
+def test_a_result_holds_log_odds_calibrated_probabilities_and_the_time_of_each_stage():
+    results = Results()
+    run(make_session(Source([0]), Sink(), Classifier(), results=results))
+    result = results.by_seq[0]
+    high = np.sin(np.float32(BASE))
+    expected = np.full(N_TILES, high - -high, dtype=np.float32)
+    np.testing.assert_array_equal(result.logits, expected)
+    np.testing.assert_array_equal(result.probabilities, scoring.calibrate(expected, 1.5))
+    assert result.logits.dtype == result.probabilities.dtype == np.float32
+    assert result.engine == "test"
+    assert set(result.latency_ms) == {"queue", "tile", "quality", "classify", "score", "total"}
+    parts_ms = [ms for stage, ms in result.latency_ms.items() if stage != "total"]
+    assert sum(parts_ms) <= result.latency_ms["total"] + 1.0  # two clocks
+    assert not result.logits.flags.writeable
+
+
+def test_black_frames_are_excluded_and_never_shown_to_the_classifier():
+    classifier, results = Classifier(), Results()
+    outcome = run(make_session(Source(range(6), black=[1, 4]), Sink(), classifier, results=results))
+    assert outcome.counts == Counts(acquired=6, stored=6, classified=4, excluded=2)
+    assert classifier.asked == [0, 2, 3, 5]
+    assert results.by_seq[1].outcome == "excluded"
+    assert np.isnan(results.by_seq[1].logits).all()
+    assert np.isnan(results.by_seq[1].probabilities).all()
+    assert outcome.score.tiles_excluded["under_exposed"] == 2 * N_TILES
+    assert outcome.score.interval_frames == 4
+
+
+def test_a_run_of_no_frames_is_complete():
+    outcome = run(make_session(Source([]), Sink(), Classifier(), results=Results()))
+    assert outcome.state == "completed"
+    assert outcome.counts == Counts()
+    assert outcome.score.score is None
+    assert outcome.latency_ms == {}
+    assert set(outcome.rates.values()) == {0.0}
+
+
+def test_without_a_classifier_frames_are_stored_and_count_as_deferred():
+    outcome = run(make_session(Source(range(5)), Sink(), None))
+    assert outcome.state == "completed"
+    assert outcome.counts == Counts(acquired=5, stored=5, deferred=5)
+    assert outcome.degraded is None
+
+
+def test_a_session_needs_something_to_do():
+    with pytest.raises(ValueError, match="sink"):
+        make_session(Source([]), None, None)
+
+
+def test_frames_smaller_than_a_tile_are_refused_before_the_run():
+    source = Source([])
+    source.spec = make_spec(None).__class__(
+        frame_shape_yx=(16, 64), bit_depth=16, pixel_size_um=1.0, animal_id="a", section_id="s", tile_px=32
+    )
+    with pytest.raises(FrameSizeError):
+        make_session(source, Sink(), Classifier())
+
+
+def test_the_outcome_tells_rates_and_latencies():
+    outcome = run(make_session(Source(range(10)), Sink(), Classifier(), store="somewhere.ome.zarr"))
+    assert outcome.store == "somewhere.ome.zarr"
+    assert set(outcome.rates) == {"acquire_fps", "store_fps", "classify_fps", "end_to_end_fps"}
+    assert all(rate > 0 for rate in outcome.rates.values())
+    assert outcome.rates["end_to_end_fps"] <= outcome.rates["classify_fps"]
+    assert 0 < outcome.latency_ms["p50"] <= outcome.latency_ms["p95"] <= outcome.latency_ms["p99"]
+
+
+def test_finalise_comes_last_and_gets_the_outcome():
+    sink, results = Sink(), Results()
+    seen: list[RunOutcome] = []
+
+    def finalise(outcome: RunOutcome) -> None:
+        assert sink.close_calls > 0
+        assert results.closed
+        seen.append(outcome)
+
+    outcome = run(make_session(Source(range(3)), sink, Classifier(), results=results, finalise=finalise))
+    assert seen == [outcome]
+    assert outcome.state == "completed"
+
+
+# -- deferral ---------------------------------------------------------------------------------------------------------
+
+
+def test_frames_that_do_not_fit_are_deferred_and_read_back_newest_first_while_live():
+    analysis, camera = Gate(), Gate()
+    classifier, sink, results = Classifier(analysis.at(0)), Sink(), Results()
+
+    def before(seq: int) -> None:
+        if seq == 1:
+            analysis.wait_reached()  # frame 0 is in analysis, the queue is empty
+
+    source = Source(range(8), before=before, after=camera)
+    session = make_session(source, sink, classifier, analyse_frames=1, results=results)
+    session.start()
+    camera.wait_reached()
+    wait_until(lambda: session.snapshot().counts.stored == 8)
+    assert session.snapshot().counts == Counts(acquired=8, stored=8, deferred=6, pending=2)
+    assert session.snapshot().analyse_queue_fill == 1.0
+    analysis.open()
+    wait_until(lambda: session.snapshot().counts.classified == 8)  # still live: the camera has not ended
+    camera.open()
+    outcome = finish(session)
+    assert outcome.counts == Counts(acquired=8, stored=8, classified=8)
+    assert classifier.asked == [0, 1, 7, 6, 5, 4, 3, 2]
+    assert set(results.by_seq[7].latency_ms) == {"read", "tile", "quality", "classify", "score", "total"}
+
+
+def test_deferred_frames_are_caught_up_in_order_after_the_last_live_one():
+    analysis, ended = Gate(), threading.Event()
+    classifier, sink = Classifier(analysis.at(0)), Sink(on_close=ended.set)
+
+    def before(seq: int) -> None:
+        if seq == 1:
+            analysis.wait_reached()
+
+    session = make_session(Source(range(8), before=before), sink, classifier, analyse_frames=1)
+    session.start()
+    wait_until(ended.is_set)  # the sink is closed before anything is caught up: reading must still work
+    wait_until(lambda: session.snapshot().phase == "draining")
+    analysis.open()
+    outcome = finish(session)
+    assert outcome.counts == Counts(acquired=8, stored=8, classified=8)
+    assert classifier.asked == list(range(8))
+
+
+def test_only_committed_frames_are_read_back():
+    analysis, disk = Gate(), Gate()
+    classifier, sink = Classifier(analysis.at(0)), Sink(before=disk.at(2))
+
+    def before(seq: int) -> None:
+        if seq == 1:
+            analysis.wait_reached()
+
+    session = make_session(Source(range(4), before=before), sink, classifier, analyse_frames=1)
+    session.start()
+    wait_until(lambda: session.snapshot().counts.deferred == 2)  # frames 2 and 3
+    disk.wait_reached()
+    analysis.open()
+    wait_until(lambda: session.snapshot().counts.classified == 2)
+    assert session.snapshot().counts == Counts(acquired=4, stored=2, classified=2, deferred=2)
+    disk.open()
+    assert finish(session).counts == Counts(acquired=4, stored=4, classified=4)
+
+
+def test_a_deferred_run_scores_the_same_bits_as_its_replay():
+    sink, live = Sink(), Results()
+    gate = Gate()
+
+    def before(seq: int) -> None:
+        if seq == 1:
+            gate.wait_reached()
+        if seq == 20:
+            gate.open()
+
+    source = Source(range(30), before=before, black=[3, 17])
+    live_outcome = run(make_session(source, sink, Classifier(gate.at(0)), analyse_frames=1, results=live))
+    replayed = Results()
+    replay = Source(range(30), live=False, black=[3, 17])
+    replay_outcome = run(make_session(replay, None, Classifier(), analyse_frames=1, results=replayed))
+    assert live_outcome.score == replay_outcome.score
+    for seq in range(30):
+        np.testing.assert_array_equal(live.by_seq[seq].logits, replayed.by_seq[seq].logits)
+
+
+def test_analysis_waits_while_the_storage_queue_is_more_than_half_full():
+    disk, both_queued = Gate(), Gate()
+    log: list[tuple[str, int]] = []
+
+    def stored(seq: int) -> None:
+        if seq == 0:
+            disk()
+        log.append(("store", seq))
+
+    classifier = Classifier(lambda seq: log.append(("classify", seq)))
+    source = Source(range(3), before=both_queued.at(2))
+    session = make_session(source, Sink(before=stored), classifier, store_frames=1)
+    session.start()
+    disk.wait_reached()
+    both_queued.wait_reached()  # frame 0 hangs on the disk, frame 1 fills the queue
+    assert session.snapshot().store_queue_fill == 1.0
+    threading.Event().wait(0.1)  # an analysis that does not wait would have classified frame 1 by now
+    disk.open()
+    both_queued.open()
+    assert finish(session).counts == Counts(acquired=3, stored=3, classified=3)
+    assert log.index(("store", 0)) < log.index(("classify", 1))
+
+
+# -- sources that can wait --------------------------------------------------------------------------------------------
+
+
+def test_a_replay_waits_for_analysis_and_defers_nothing():
+    classifier = Classifier()
+    outcome = run(make_session(Source(range(50), live=False), None, classifier, analyse_frames=1))
+    assert outcome.state == "completed"
+    assert outcome.counts == Counts(acquired=50, classified=50)
+    assert classifier.asked == list(range(50))
+
+
+def test_a_live_source_without_a_store_waits_too():
+    outcome = run(make_session(Source(range(50)), None, Classifier(), analyse_frames=1))
+    assert outcome.counts == Counts(acquired=50, classified=50)
+
+
+def test_an_import_stores_and_waits_for_both():
+    outcome = run(make_session(Source(range(50), live=False), Sink(), Classifier(), store_frames=1, analyse_frames=1))
+    assert outcome.counts == Counts(acquired=50, stored=50, classified=50)
+
+
+def test_frames_missing_in_a_replay_are_counted_and_the_interval_goes_on():
+    outcome = run(make_session(Source([1, 2, 5, 6], live=False), None, Classifier(), results=Results()))
+    assert outcome.state == "completed"
+    assert outcome.counts == Counts(acquired=4, classified=4, lost=3)
+    assert outcome.score.interval_frames == 4
+
+
+# -- stopping ---------------------------------------------------------------------------------------------------------
+
+
+def test_stop_ends_the_source_and_finishes_what_was_acquired():
+    sessions: list[Session] = []
+
+    def before(seq: int) -> None:
+        if seq == 5:
+            sessions[0].stop()
+
+    session = make_session(Source(range(100), before=before), Sink(), Classifier())
+    sessions.append(session)
+    outcome = run(session)
+    assert outcome.state == "cancelled"
+    assert outcome.cause is None
+    assert outcome.counts == Counts(acquired=5, stored=5, classified=5)
+
+
+def test_a_second_stop_skips_analysis_but_never_storage():
+    analysis, disk = Gate(), Gate()
+    classifier = Classifier(analysis.at(0))
+
+    def before(seq: int) -> None:
+        if seq == 1:
+            analysis.wait_reached()
+
+    session = make_session(Source(range(6), before=before), Sink(before=disk.at(3)), classifier, analyse_frames=2)
+    session.start()
+    disk.wait_reached()
+    wait_until(lambda: session.snapshot().counts.acquired == 6)
+    session.stop()
+    session.stop()
+    assert "stopping now" in session.snapshot().message
+    analysis.open()
+    disk.open()
+    outcome = finish(session)
+    assert outcome.state == "cancelled"
+    assert outcome.counts == Counts(acquired=6, stored=6, classified=1, deferred=5)
+    assert classifier.asked == [0]
+    assert "5 frames are stored but not classified" in session.snapshot().message
+
+
+def test_stop_before_the_start_makes_an_empty_run():
+    session = make_session(Source(range(5)), Sink(), Classifier())
+    session.stop()
+    outcome = run(session)
+    assert outcome.state == "cancelled"
+    assert outcome.counts == Counts()
+
+
+def test_stop_before_the_first_frame():
+    first = Gate()
+    session = make_session(Source(range(5), before=first.at(0)), Sink(), Classifier())
+    session.start()
+    first.wait_reached()
+    session.stop()
+    first.open()
+    outcome = finish(session)
+    assert outcome.state == "cancelled"
+    assert outcome.counts == Counts()
+
+
+def test_stop_while_storage_drains_does_not_make_a_complete_run_incomplete():
+    disk = Gate()
+    session = make_session(Source(range(3), expected_frames=3), Sink(before=disk.at(1)), Classifier())
+    session.start()
+    wait_until(lambda: session.snapshot().phase == "draining")
+    session.stop()
+    disk.open()
+    outcome = finish(session)
+    assert outcome.state == "completed"
+    assert outcome.counts == Counts(acquired=3, stored=3, classified=3)
+
+
+def test_stop_after_the_end_changes_nothing():
+    session = make_session(Source(range(3)), Sink(), Classifier())
+    outcome = run(session)
+    session.stop()
+    session.stop()
+    assert session.join() == outcome
+    assert session.snapshot().counts == outcome.counts
+
+
+def test_a_stop_token_from_outside_stops_the_run():
+    stop = StopToken()
+    stop.request()
+    assert run(make_session(Source(range(5)), Sink(), Classifier(), stop=stop)).state == "cancelled"
+
+
+def test_a_keyboard_interrupt_during_run_is_a_stop():
+    interrupted = threading.Event()
+
+    def before(seq: int) -> None:
+        if seq == 3:
+            _thread.interrupt_main()
+            interrupted.set()
+            wait_until(lambda: session.snapshot().message.startswith("stopping"))
+
+    session = make_session(Source(range(100), before=before), Sink(), Classifier())
+    outcome = session.run()
+    assert interrupted.is_set()
+    assert outcome.state == "cancelled"
+    assert outcome.counts == Counts(acquired=3, stored=3, classified=3)
+
+
+# -- what a user interface sees ---------------------------------------------------------------------------------------
+
+
+def test_snapshots_follow_the_run():
+    camera = Gate()
+    session = make_session(Source(range(4), after=camera, expected_frames=4), Sink(), Classifier())
+    before = session.snapshot()
+    assert (before.phase, before.counts, before.latest, before.elapsed_s) == ("starting", Counts(), None, 0.0)
+    session.start()
+    camera.wait_reached()
+    wait_until(lambda: session.snapshot().counts.classified == 4)
+    live = session.snapshot()
+    assert live.phase == "running"
+    assert live.latest is not None
+    assert live.latest.seq == 3
+    assert live.latest_result is not None
+    assert live.latest_result.seq == 3
+    assert live.eta_s == 0.0
+    assert live.acquire_fps > 0
+    camera.open()
+    finish(session)
+    assert session.finished
+    assert session.snapshot().eta_s == 0.0
+    assert session.snapshot().elapsed_s == session.snapshot().elapsed_s > 0
+
+
+def blank_accounts(expected: int | None, *, stores: bool = True) -> Accounts:
+    return Accounts(new_scorer().score(), expected_frames=expected, stores=stores, classifies=True)
+
+
+def look(accounts: Accounts, now_ns: int, n_stored: int = 0, *, stopping: bool = False) -> Snapshot:
+    return accounts.snapshot(
+        now_ns,
+        n_stored=n_stored,
+        stopping=stopping,
+        hurried=False,
+        store_queue_fill=0.0,
+        analyse_queue_fill=0.0,
+        latest=None,
+    )
+
+
+def acquire(accounts: Accounts, seq: int, now_ns: int) -> None:
+    accounts.acquire(seq, clock_ns=now_ns, exposure_start_ns=now_ns, now_ns=now_ns)
+
+
+def classified(seq: int, total_ms: float = 1.0) -> FrameResult:
+    nothing = np.zeros(N_TILES, dtype=np.float32)
+    return FrameResult(
+        seq, "classified", nothing, nothing, np.zeros(N_TILES, dtype=np.uint8), "test", {"total": total_ms}
+    )
+
+
+def test_the_time_left_is_that_of_the_slowest_stage():
+    accounts = blank_accounts(expected=10)
+    accounts.start(0)
+    score = new_scorer().score()
+    for seq in range(4):  # one frame a second, stored at once
+        acquire(accounts, seq, (seq + 1) * SECOND_NS)
+        accounts.commit(seq + 1, (seq + 1) * SECOND_NS)
+    assert look(accounts, 4 * SECOND_NS, 4).eta_s is None  # nothing known about classification yet
+    accounts.resolve(classified(0), score, 2 * SECOND_NS)
+    accounts.resolve(classified(1), score, 4 * SECOND_NS)  # a frame every two seconds
+    snap = look(accounts, 4 * SECOND_NS, 4)
+    assert snap.acquire_fps == pytest.approx(1.0)
+    assert snap.classify_fps == pytest.approx(0.5)
+    assert snap.eta_s == pytest.approx(8 / 0.5)
+    assert look(accounts, 4 * SECOND_NS, 4, stopping=True).eta_s == pytest.approx(2 / 0.5)
+
+
+def test_an_open_end_has_no_time_left():
+    accounts = blank_accounts(expected=None)
+    for seq in range(3):
+        acquire(accounts, seq, seq * SECOND_NS)
+    assert look(accounts, 3 * SECOND_NS).eta_s is None
+
+
+def test_a_rate_falls_when_nothing_comes_any_more():
+    meter = RateMeter()
+    assert meter.fps(0) == 0.0
+    for n in range(1, 100):
+        meter.update(n, n * SECOND_NS // 10)
+    now_ns = 99 * SECOND_NS // 10
+    assert meter.fps(now_ns) == pytest.approx(10.0)
+    assert meter.fps(now_ns + SECOND_NS // 10) == pytest.approx(10.0)
+    assert meter.fps(now_ns + 10 * SECOND_NS) < 5.0
+
+
+@given(st.lists(st.floats(0.01, 1e6), min_size=1, max_size=200), st.sampled_from([0.5, 0.95, 0.99]))
+def test_latency_quantiles_are_within_one_percent(values_ms: list[float], q: float):
+    histogram = LatencyHistogram()
+    for value_ms in values_ms:
+        histogram.add(value_ms)
+    exact_ms = sorted(values_ms)[max(1, math.ceil(q * len(values_ms))) - 1]
+    assert histogram.quantile_ms(q) == pytest.approx(exact_ms, rel=0.01)
+
+
+def test_rates_are_defined_by_first_and_last_events():
+    accounts = blank_accounts(expected=None)
+    score = new_scorer().score()
+    for seq in range(5):
+        accounts.acquire(
+            seq, clock_ns=0, exposure_start_ns=(seq + 1) * SECOND_NS, now_ns=(seq + 2) * SECOND_NS
+        )  # arrivals at 2 .. 6 s
+    accounts.commit(5, 7 * SECOND_NS)
+    for seq in range(5):
+        accounts.resolve(classified(seq), score, (seq + 8) * SECOND_NS)  # last at 12 s
+    assert accounts.rates(closed_ns=21 * SECOND_NS) == {
+        "acquire_fps": 4 / 4,
+        "store_fps": 5 / 5,
+        "classify_fps": 5 / 10,
+        "end_to_end_fps": 5 / 20,
+    }
+
+
+# -- any speeds and sizes ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def watched(session: Session) -> Iterator[list[Snapshot]]:
+    """Take snapshots from another thread, as fast as it can, until the session is over."""
+    snapshots: list[Snapshot] = []
+
+    def watch() -> None:
+        while not session.finished:
+            snapshots.append(session.snapshot())
+            session.wait(0.0005)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield snapshots
+    finally:
+        thread.join()
+
+
+PACES = st.sampled_from([0.0, 0.0, 0.0005, 0.002])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n=st.integers(0, 25),
+    live=st.booleans(),
+    stores=st.booleans(),
+    store_frames=st.integers(1, 6),
+    analyse_frames=st.integers(1, 6),
+    paces_s=st.tuples(PACES, PACES, PACES),
+    black=st.sets(st.integers(0, 25)),
+    bad=st.sets(st.integers(0, 25)),
+    damaged=st.sets(st.integers(0, 25)),
+    stops_at=st.lists(st.integers(0, 25), max_size=2),
+    storage_fails_at=st.none() | st.integers(0, 25),
+    source_fails_at=st.none() | st.integers(0, 25),
+)
+def test_the_counts_balance_at_any_speed_and_whatever_fails(
+    n: int,
+    live: bool,
+    stores: bool,
+    store_frames: int,
+    analyse_frames: int,
+    paces_s: tuple[float, float, float],
+    black: set[int],
+    bad: set[int],
+    damaged: set[int],
+    stops_at: list[int],
+    storage_fails_at: int | None,
+    source_fails_at: int | None,
+):
+    pause = threading.Event()
+
+    def expose(seq: int) -> None:
+        pause.wait(paces_s[0])
+        for _ in range(stops_at.count(seq)):
+            session.stop()
+        if seq == source_fails_at:
+            raise OSError("camera unplugged")
+
+    def write(seq: int) -> None:
+        pause.wait(paces_s[1])
+        if seq == storage_fails_at:
+            raise OSError("disk full")
+
+    def think(seq: int) -> None:
+        pause.wait(paces_s[2])
+        if seq in bad:
+            raise RuntimeError("cannot classify this")
+
+    sink = Sink(before=write, damaged=damaged) if stores else None
+    results = Results()
+    session = make_session(
+        Source(range(n), live=live, before=expose, black=black),
+        sink,
+        Classifier(think),
+        store_frames=store_frames,
+        analyse_frames=analyse_frames,
+        results=results,
+    )
+    with watched(session) as snapshots:
+        outcome = run(session)
+
+    for snap in snapshots:
+        assert snap.counts.balanced(), snap.counts
+        assert min(getattr(snap.counts, name) for name in ("pending", "deferred", "failed", "stored")) >= 0
+        assert snap.counts.stored <= snap.counts.acquired
+        assert 0.0 <= snap.store_queue_fill <= 1.0
+    for earlier, later in pairwise(snapshots):
+        assert earlier.counts.acquired <= later.counts.acquired
+        assert earlier.counts.classified <= later.counts.classified
+    counts = outcome.counts
+    assert counts.stored == (0 if sink is None else len(sink.frames))
+    assert len(results.by_seq) == counts.classified + counts.excluded + counts.failed
+    assert {seq for seq, result in results.by_seq.items() if result.outcome == "classified"} <= (
+        set(range(n)) - bad - black
+    )
+    if outcome.state == "completed":
+        assert counts.acquired == n
+        assert outcome.degraded is not None or counts.deferred == 0
+        assert counts.stored == (n if stores else 0)
+    assert results.closed
+    assert sink is None or sink.close_calls > 0
