@@ -7,9 +7,9 @@ A live score must equal its replay, so a tile's logits may depend on that tile a
 - runs tile by tile, never a batch: a frame's tiles differ in number with their quality, and kernels may differ with
   the batch. It is also the fast way: batches of 16 spend their time in page faults (docs/decisions).
 - sets the number of threads on purpose, in whichever thread it is called from, and puts the old number back.
-- copies each tile into one contiguous buffer: views, byte orders and alignments make no difference.
-- is frozen, optimised and warmed up when it is made, so that the profiling executor has compiled what it will ever
-  compile before the first frame.
+- copies each tile into one contiguous float32 buffer: views, strides and byte orders make no difference.
+- is frozen and optimised when it is made, and warmed up by its self-test (`WARM_UP_RUNS`), so that the profiling
+  executor has compiled what it will ever compile before the first frame.
 """
 
 from __future__ import annotations
@@ -32,10 +32,13 @@ if TYPE_CHECKING:
 
     from hcc_scope.inference.card import ModelCard
 
-__all__ = ["TorchScriptClassifier", "parse"]
+__all__ = ["WARM_UP_RUNS", "TorchScriptClassifier", "parse"]
 
 WARM_UP_RUNS = 3
-"""The profiling executor profiles twice and runs optimised code from the third call on."""
+"""How often a tile has to be classified before the first frame.
+
+The profiling executor profiles twice and runs optimised code from the third call on.
+"""
 
 
 def parse(data: bytes, what: str) -> torch.jit.ScriptModule:
@@ -91,9 +94,6 @@ class TorchScriptClassifier:
         self._engine = (
             f"torchscript {torch.__version__} {torch.backends.cpu.get_cpu_capability()} float32 {threads} threads"
         )
-        blank = np.zeros((1, card.tile_px, card.tile_px), np.uint16)
-        for _ in range(WARM_UP_RUNS):
-            self.classify(blank)
 
     @property
     def engine(self) -> str:
@@ -124,7 +124,8 @@ class TorchScriptClassifier:
         if tiles.ndim != 3 or tiles.shape[1:] != (size, size):
             raise ValueError(f"expected tiles (n, {size}, {size}), not {tiles.shape}")
         logits = np.empty((len(tiles), 2), np.float32)
-        counts = torch.empty((1, 1, size, size), dtype=torch.uint16)
+        # float32 holds 16-bit counts exactly, and models that do not convert by themselves take it too
+        counts = torch.empty((1, 1, size, size), dtype=torch.float32)
         buffer = counts.numpy()
         with self._lock, _threads(self._threads), torch.inference_mode():
             for index, tile in enumerate(tiles):
@@ -141,7 +142,7 @@ class TorchScriptClassifier:
             inputs = mean_stretching(counts) * self._external_scale
         try:
             output = self._module(inputs)
-        except RuntimeError as error:
+        except (RuntimeError, torch.jit.Error) as error:  # what the graph raises itself is no RuntimeError
             raise ModelError(f"the model {self._name} failed on a tile: {_last_line(error)}") from error
         logits = output[0] if isinstance(output, tuple) and output else output
         if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (1, 2):

@@ -1,0 +1,457 @@
+"""Models: found, checked before they are trusted, and the same bits whatever surrounds a tile."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from hcc_scope.errors import (
+    ModelAlteredError,
+    ModelError,
+    ModelFormatError,
+    ModelMismatchError,
+    ModelSelfTestError,
+)
+from hcc_scope.inference import load_model
+from hcc_scope.inference.card import CARD_FILE, ModelCard, read_card, write_card
+from hcc_scope.inference.catalogue import find_model, list_models
+from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE, TEST_OUTPUT_FILE, LoadedModel
+from hcc_scope.types import RunSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHIPPED = "phantom-meng2019"
+TILE_PX = 32
+
+
+class Plain(torch.nn.Module):
+    """A small model of a user's: no normalisation inside, padding given as a word, logits alone."""
+
+    def __init__(self, n_out: int = 2) -> None:
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Conv2d(1, 4, 3, padding="same"),
+            torch.nn.ReLU(),
+            torch.nn.AdaptiveAvgPool2d(4),
+            torch.nn.Flatten(),
+            torch.nn.Linear(64, n_out),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+class Inside(torch.nn.Module):
+    """The same with the paper's mean stretching inside the graph."""
+
+    def __init__(self, inner: torch.nn.Module, scale: float) -> None:
+        super().__init__()
+        self.inner = inner
+        self.scale = scale
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        exact = x.to(torch.float64)
+        stretched = exact - exact.mean(dim=-1, keepdim=True).mean(dim=-2, keepdim=True)
+        logits = self.inner(stretched.to(torch.float32) * self.scale)
+        return logits, logits
+
+
+class Ratio(torch.nn.Module):
+    """Not a number for a black tile."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        ratio = x.mean() / x.max()
+        return torch.stack([ratio, -ratio]).unsqueeze(0)
+
+
+class Fixed(torch.nn.Module):
+    """Fails on any tile that is not all ones."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if bool((x != 1).any()):
+            raise RuntimeError("only ones")
+        return torch.zeros(1, 2)
+
+
+def archive(module: torch.nn.Module) -> bytes:
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.script(module.eval()), file)
+    return file.getvalue()
+
+
+def random_tiles(n: int, tile_px: int = TILE_PX, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 65536, (n, tile_px, tile_px), dtype=np.uint16)
+
+
+def make_model(folder: Path, data: bytes, outputs: np.ndarray, inputs: np.ndarray, **card: object) -> Path:
+    """Write a model's folder with test tensors and a card that fits."""
+    folder.mkdir()
+    (folder / MODEL_FILE).write_bytes(data)
+    np.save(folder / TEST_INPUT_FILE, inputs)
+    np.save(folder / TEST_OUTPUT_FILE, outputs)
+    values = {
+        "name": folder.name,
+        "description": "for a test",
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "classes": ("low", "high"),
+        "tile_px": TILE_PX,
+        "pixel_size_um": 0.325,
+        "pixel_size_tolerance": 0.05,
+        "bit_depth": 16,
+        "full_scale": 65535,
+        "normalisation": "inside",
+        "count_scale": 2.0**-13,
+        "temperature": 1.0,
+        "decision_threshold": 0.5,
+        "engine_tolerance": 1e-4,
+        "intended_use": "tests",
+        "limits": ("none",),
+        "licence": "BSD-3-Clause",
+        **card,
+    }
+    write_card(ModelCard.model_validate(values), folder)
+    return folder
+
+
+@pytest.fixture
+def plain_model(tmp_path: Path) -> Path:
+    """A correct small model's folder, free to be spoilt."""
+    torch.manual_seed(0)
+    module = Plain()
+    inputs = random_tiles(2)
+    with torch.inference_mode():
+        outputs = module(torch.from_numpy(inputs.astype(np.float32))[:, None]).numpy()
+    return make_model(tmp_path / "plain", archive(module), outputs, inputs, engine_tolerance=0.5)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> LoadedModel:
+    return load_model(SHIPPED)
+
+
+@pytest.fixture(scope="module")
+def tiles(shipped: LoadedModel) -> np.ndarray:
+    """Six different tissue tiles (6, 512, 512): the model's own two, shifted and turned."""
+    low, high = shipped.test_input
+    return np.stack([low, high, low[::-1], high[::-1], low.T, high.T])
+
+
+# ---- the shipped model ----------------------------------------------------------------------------------------------
+
+
+def test_shipped_model_is_listed_and_describes_itself(shipped: LoadedModel):
+    card = shipped.card
+    assert SHIPPED in {entry.name for entry in list_models() if entry.problem is None}
+    assert (card.name, card.classes, card.tile_px, card.bit_depth) == (SHIPPED, ("low", "high"), 512, 16)
+    assert card.parameters == 10_642
+    assert card.training is not None
+    assert {row.role for row in card.validation} == {"calibration", "test"}
+    held_out = {row.animal for row in card.validation}
+    assert held_out.isdisjoint(card.training.animals)
+    assert not any(animal.startswith("demo") for animal in held_out.union(card.training.animals))
+
+
+def test_shipped_model_separates_held_out_sections(shipped: LoadedModel):
+    assert all(row.correct for row in shipped.card.validation)
+    low, high = shipped.classifier().classify(shipped.test_input)
+    assert high[1] - high[0] > low[1] - low[0]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_bits_do_not_depend_on_threads(shipped: LoadedModel, tiles: np.ndarray, threads: int):
+    reference = shipped.classifier(threads=2).classify(tiles)
+    assert np.array_equal(shipped.classifier(threads=threads).classify(tiles), reference)
+
+
+def test_bits_do_not_depend_on_batch_order_strides_or_calling_thread(shipped: LoadedModel, tiles: np.ndarray):
+    classifier = shipped.classifier()
+    threads_before = torch.get_num_threads()
+    first = classifier.classify(tiles)
+    assert np.array_equal(classifier.classify(tiles[::-1])[::-1], first)
+    assert np.array_equal(np.concatenate([classifier.classify(tiles[i : i + 1]) for i in range(6)]), first)
+
+    frame = np.zeros((1100, 1700), np.uint16)
+    frame[3:515, 7:519] = tiles[0]
+    frame[520:1032, 1001:1513] = tiles[1]
+    frame.flags.writeable = False
+    for index, view in enumerate((frame[3:515, 7:519], frame[520:1032, 1001:1513])):
+        assert np.array_equal(classifier.classify(view[None])[0], first[index])
+
+    with ThreadPoolExecutor(3) as pool:
+        for later in pool.map(classifier.classify, [tiles] * 9):
+            assert np.array_equal(later, first)
+    assert torch.get_num_threads() == threads_before
+
+
+def test_a_constant_added_to_all_counts_changes_no_bit(shipped: LoadedModel, tiles: np.ndarray):
+    classifier = shipped.classifier()
+    room = np.uint16(65535 - tiles.max())
+    assert room > 0
+    assert np.array_equal(classifier.classify(tiles + room), classifier.classify(tiles))
+
+
+def test_no_tiles_give_no_logits(shipped: LoadedModel):
+    logits = shipped.classifier().classify(np.empty((0, 512, 512), np.uint16))
+    assert (logits.shape, logits.dtype) == ((0, 2), np.float32)
+
+
+def test_tiles_of_another_size_are_a_programming_error(shipped: LoadedModel):
+    with pytest.raises(ValueError, match="512"):
+        shipped.classifier().classify(np.zeros((1, 256, 256), np.uint16))
+
+
+# ---- a user's own model ---------------------------------------------------------------------------------------------
+
+
+def test_external_normalisation_equals_internal(tmp_path: Path):
+    torch.manual_seed(3)
+    scale = 2.0**-13
+    inner = Plain()
+    inside = Inside(inner, scale)
+    inputs = random_tiles(2)
+    with torch.inference_mode():
+        outputs = inside(torch.from_numpy(inputs.astype(np.float32))[:, None])[0].numpy()
+    a = load_model(make_model(tmp_path / "inside", archive(inside), outputs, inputs))
+    b = load_model(make_model(tmp_path / "outside", archive(inner), outputs, inputs, normalisation="external"))
+    others = random_tiles(5, seed=2)
+    assert np.array_equal(a.classifier().classify(others), b.classifier().classify(others))
+
+
+def test_a_model_that_was_saved_frozen_runs(tmp_path: Path):
+    torch.manual_seed(3)
+    module = Plain()
+    inputs = random_tiles(2)
+    with torch.inference_mode():
+        outputs = module(torch.from_numpy(inputs.astype(np.float32))[:, None]).numpy()
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.freeze(torch.jit.script(module.eval())), file)
+    model = load_model(make_model(tmp_path / "frozen", file.getvalue(), outputs, inputs, engine_tolerance=0.5))
+    assert np.allclose(model.classifier().classify(inputs), outputs, rtol=1e-4)
+
+
+def test_a_value_that_is_no_number_is_an_error(tmp_path: Path):
+    inputs = random_tiles(1)
+    ratio = inputs.astype(np.float64).mean() / inputs.max()
+    outputs = np.array([[ratio, -ratio]], np.float32)
+    classifier = load_model(make_model(tmp_path / "ratio", archive(Ratio()), outputs, inputs)).classifier()
+    with pytest.raises(ModelError, match="not a finite number"):
+        classifier.classify(np.zeros((1, TILE_PX, TILE_PX), np.uint16))
+    assert np.allclose(classifier.classify(inputs), outputs)  # one bad frame does not break the classifier
+
+
+def test_a_model_that_fails_on_a_tile_says_which_model_and_why(tmp_path: Path):
+    inputs = np.ones((1, TILE_PX, TILE_PX), np.uint16)
+    folder = make_model(tmp_path / "fixed", archive(Fixed()), np.zeros((1, 2), np.float32), inputs)
+    classifier = load_model(folder).classifier()
+    with pytest.raises(ModelError, match=r"model fixed failed on a tile.*only ones"):
+        classifier.classify(inputs + np.uint16(1))
+
+
+# ---- what is refused ------------------------------------------------------------------------------------------------
+
+
+def rehash(folder: Path) -> None:
+    """Make the card agree with a model file that was replaced."""
+    path = folder / CARD_FILE
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["sha256"] = hashlib.sha256((folder / MODEL_FILE).read_bytes()).hexdigest()
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def test_an_altered_file_is_refused_before_it_is_parsed(plain_model: Path):
+    (plain_model / MODEL_FILE).write_bytes(b"not even TorchScript")
+    with pytest.raises(ModelAlteredError, match=r"model\.pt.*sha256"):
+        load_model(plain_model)
+
+
+def test_one_flipped_bit_is_refused(plain_model: Path):
+    data = bytearray((plain_model / MODEL_FILE).read_bytes())
+    data[len(data) // 2] ^= 1
+    (plain_model / MODEL_FILE).write_bytes(data)
+    with pytest.raises(ModelAlteredError):
+        load_model(plain_model)
+
+
+def state_dict() -> bytes:
+    file = io.BytesIO()
+    torch.save(Plain().state_dict(), file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"garbage" * 100, pickle.dumps({"weights": [1, 2, 3]}), state_dict(), archive(Plain())[:2000]],
+    ids=["empty", "garbage", "pickle", "state dict", "truncated"],
+)
+def test_what_is_not_torchscript_is_refused(plain_model: Path, data: bytes):
+    (plain_model / MODEL_FILE).write_bytes(data)
+    rehash(plain_model)
+    with pytest.raises(ModelFormatError, match=r"model\.pt is not a TorchScript model"):
+        load_model(plain_model)
+
+
+@pytest.mark.parametrize("n_out", [1, 3])
+def test_a_wrong_output_shape_is_refused(plain_model: Path, n_out: int):
+    (plain_model / MODEL_FILE).write_bytes(archive(Plain(n_out)))
+    rehash(plain_model)
+    with pytest.raises(ModelFormatError, match=rf"\(1, {n_out}\).*logits of shape \(1, 2\)"):
+        load_model(plain_model)
+
+
+def test_a_model_that_does_not_reproduce_its_output_is_refused(plain_model: Path):
+    path = plain_model / TEST_OUTPUT_FILE
+    np.save(path, np.load(path) + np.float32(1.0))
+    with pytest.raises(ModelSelfTestError, match="differs by 1"):
+        load_model(plain_model)
+
+
+def test_an_output_that_is_no_number_does_not_pass_the_self_test(plain_model: Path):
+    path = plain_model / TEST_OUTPUT_FILE
+    np.save(path, np.load(path) * np.float32(np.nan))
+    with pytest.raises(ModelSelfTestError):
+        load_model(plain_model)
+
+
+@pytest.mark.parametrize("name", [MODEL_FILE, TEST_INPUT_FILE, TEST_OUTPUT_FILE])
+def test_a_missing_file_is_named(plain_model: Path, name: str):
+    (plain_model / name).unlink()
+    with pytest.raises(ModelFormatError, match=name.replace(".", r"\.")):
+        load_model(plain_model)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros((2, TILE_PX, TILE_PX), np.float32), np.zeros((2, 8, 8), np.uint16), np.array([{"a": 1}], dtype=object)],
+    ids=["dtype", "shape", "pickled"],
+)
+def test_a_wrong_test_tensor_is_refused(plain_model: Path, array: np.ndarray):
+    np.save(plain_model / TEST_INPUT_FILE, array)
+    with pytest.raises(ModelFormatError, match=r"test_input\.npy"):
+        load_model(plain_model)
+
+
+def test_as_many_test_outputs_as_inputs(plain_model: Path):
+    np.save(plain_model / TEST_INPUT_FILE, random_tiles(3))
+    with pytest.raises(ModelFormatError, match="3 test tiles but 2 test outputs"):
+        load_model(plain_model)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("tile_px: 32\n", "", "key 'tile_px': Field required"),
+        ("tile_px: 32\n", "tile_px: many\n", "line 7: key 'tile_px'"),
+        ("temperature: 1.0\n", "temperature: -1.0\n", "key 'temperature'"),
+        ("temperature: 1.0\n", "temperature: .nan\n", "key 'temperature'"),
+        ("- low\n- high\n", "- high\n- low\n", "line 5: key 'classes.0'"),
+        ("licence: BSD", "license: BSD", "key '"),
+        ("name: plain\n", "name: [\n", "not valid YAML"),
+        ("name: plain\n", "name: plain\n\x00", "not valid YAML"),
+    ],
+)
+def test_a_wrong_card_is_refused_with_key_and_line(plain_model: Path, old: str, new: str, says: str):
+    path = plain_model / CARD_FILE
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ModelFormatError) as caught:
+        load_model(plain_model)
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"just words", b"\xff\xfe\xff"], ids=["empty", "words", "not UTF-8"])
+def test_a_card_without_keys_is_refused(plain_model: Path, content: bytes):
+    (plain_model / CARD_FILE).write_bytes(content)
+    with pytest.raises(ModelFormatError, match=r"card\.yaml"):
+        load_model(plain_model)
+
+
+def test_a_card_survives_writing_and_reading(shipped: LoadedModel, tmp_path: Path):
+    write_card(shipped.card, tmp_path)
+    assert read_card(tmp_path) == shipped.card
+
+
+def test_an_unknown_name_lists_what_there_is():
+    with pytest.raises(ModelError, match=f"no model 'nobody'.*{SHIPPED}"):
+        find_model("nobody")
+
+
+def test_names_do_not_lead_out_of_the_models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    root = tmp_path / "models"
+    (root / "inner").mkdir(parents=True)
+    (tmp_path / "outer").mkdir()
+    (tmp_path / "outer" / CARD_FILE).write_text("name: x\n", encoding="utf-8")
+    monkeypatch.setattr("hcc_scope.inference.catalogue.models_dir", lambda: root)
+    with pytest.raises(ModelError, match="Available: none"):
+        find_model("../outer")
+
+
+def test_a_file_or_a_folder_without_card_is_told_apart(plain_model: Path, tmp_path: Path):
+    with pytest.raises(ModelError, match="Give the model's folder"):
+        find_model(plain_model / MODEL_FILE)
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(ModelFormatError, match=r"has no card\.yaml"):
+        load_model(tmp_path / "bare")
+    assert find_model(str(plain_model)) == plain_model
+
+
+def test_a_broken_card_is_listed_with_its_problem(plain_model: Path, monkeypatch: pytest.MonkeyPatch):
+    broken = plain_model.parent / "broken"
+    shutil.copytree(plain_model, broken)
+    (broken / CARD_FILE).write_text("name: broken\n", encoding="utf-8")
+    monkeypatch.setattr("hcc_scope.inference.catalogue.models_dir", lambda: plain_model.parent)
+    entries = {entry.name: entry for entry in list_models()}
+    assert sorted(entries) == ["broken", "plain"]
+    assert entries["plain"].problem is None
+    assert "Field required" in str(entries["broken"].problem)
+
+
+def test_an_unknown_engine_is_refused(shipped: LoadedModel):
+    with pytest.raises(ModelError, match="no engine 'abacus'"):
+        shipped.classifier("abacus")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"pixel_size_um": 0.65}, "0.65 um/px but the model phantom-meng2019 was trained at 0.325"),
+        ({"pixel_size_um": 0.325 * 1.06}, "tolerance 5%"),
+        ({"pixel_size_um": 0.0}, "unknown"),
+        ({"pixel_size_um": float("nan")}, "unknown"),
+        ({"bit_depth": 12}, "12 bits"),
+        ({"tile_px": 256}, "256 px"),
+    ],
+)
+def test_frames_unlike_the_training_are_refused(shipped: LoadedModel, change: dict[str, float], says: str):
+    spec = {
+        "frame_shape_yx": (2048, 2048),
+        "bit_depth": 16,
+        "pixel_size_um": 0.325,
+        "animal_id": "a",
+        "section_id": "s",
+    }
+    shipped.check_matches(RunSpec(**spec))
+    shipped.check_matches(RunSpec(**{**spec, "pixel_size_um": 0.325 * 1.04}))
+    with pytest.raises(ModelMismatchError, match=says):
+        shipped.check_matches(RunSpec(**{**spec, **change}))
+
+
+def test_cards_and_catalogue_need_no_torch():
+    code = (
+        "import sys, hcc_scope.inference, hcc_scope.inference.card, hcc_scope.training, hcc_scope.training.config;"
+        "from hcc_scope.inference.catalogue import list_models; assert list_models(); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
