@@ -17,6 +17,8 @@ import zarr
 from storage_cases import assert_same_frame, fingerprint, make_frame, make_pixels, make_result, make_spec, shard
 
 from hcc_scope.errors import StoreDamagedError, StoreError
+from hcc_scope.protocols import FrameSource
+from hcc_scope.storage.journal import line_of, read_journal
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions, read_predictions_table
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
@@ -142,6 +144,19 @@ def test_a_torn_last_line_is_no_frame(tmp_path: Path, left: int):
     assert fingerprint(path) == before
 
 
+def test_a_journal_cut_anywhere_holds_the_lines_that_were_whole(tmp_path: Path):
+    journal = tmp_path / "frames.jsonl"
+    lines = [line_of(make_frame(seq), 7 * seq) for seq in range(3)]
+    whole = b"".join(lines)
+    for cut in range(len(whole) + 1):
+        journal.write_bytes(whole[:cut])
+        read = read_journal(journal)
+        # a line that lacks nothing but its end is whole
+        assert read.n_frames == sum(cut + 1 >= sum(map(len, lines[: k + 1])) for k in range(3))
+        assert [entry.crc32 for entry in read.entries] == [0, 7, 14][: read.n_frames]
+        assert read.problems == ()
+
+
 def test_a_whole_last_line_without_its_end_is_a_frame(tmp_path: Path):
     path = unfinished_store(tmp_path)
     journal = path / "frames.jsonl"
@@ -262,6 +277,15 @@ def test_torn_predictions_are_cut_and_the_table_is_made(tmp_path: Path):
     assert "predictions.parquet made from 2 lines" in report.changes
     assert read_predictions_table(path)["seq"].to_pylist() == [0] * 6 + [1] * 6
     assert recover(path).changes == ()
+
+
+def test_predictions_without_a_readable_header_do_not_keep_the_frames_from_being_recovered(tmp_path: Path):
+    path = unfinished_store(tmp_path)
+    (path / "predictions.jsonl").write_bytes(b"\x00\x00\n")
+    report = recover(path)
+    assert open_store(path).complete
+    assert len(report.problems) == 1
+    assert "predictions.jsonl" in report.problems[0]
 
 
 def test_a_store_that_is_being_written_is_not_recovered(tmp_path: Path):
@@ -406,6 +430,24 @@ def test_a_small_disk_that_fills_up(tmp_path: Path):
         shutil.rmtree(next(disk.iterdir()))
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+# ---- replay
+
+
+def test_a_store_is_a_source_that_can_be_stopped_and_started_again(tmp_path: Path):
+    source = StoreSource(open_store(finished_store(tmp_path)))
+    assert isinstance(source, FrameSource)
+    assert not source.live
+    assert source.spec == make_spec(expected_frames=5)
+    stop = StopToken()
+    seen = []
+    for frame in source.frames(stop):
+        seen.append(frame.seq)
+        if frame.seq == 2:
+            stop.request()
+    assert seen == [0, 1, 2]
+    assert [frame.seq for frame in source.frames(StopToken())] == [0, 1, 2, 3, 4]
 
 
 def test_make_pixels_tells_frames_apart():

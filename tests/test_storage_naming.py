@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,9 @@ def test_path():
     assert store_path(Path("out"), "M1", "S2") == Path("out") / "M1_S2.ome.zarr"
     with pytest.raises(IdError, match="animal id"):
         store_path(Path("out"), "", "S2")
+
+
+def test_checking_an_id_loads_nothing_heavy():
+    code = "import sys, hcc_scope.storage.naming; print({'numpy', 'tensorstore', 'pyarrow', 'zarr'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -143,7 +143,11 @@ def _cut(path: Path, torn: bytes) -> str:
 
 def _mend_predictions(store: Path, path: Path, problems: list[str]) -> list[str]:
     """Cut an unfinished last line and make the table if it is missing."""
-    log = read_log(path)
+    try:
+        log = read_log(path)
+    except StoreError as error:  # predictions can be made again: they must not stand between the user and the frames
+        problems.append(error.message)
+        return []
     problems += log.problems
     changes = []
     if log.torn:
