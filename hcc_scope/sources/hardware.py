@@ -50,6 +50,11 @@ class Readback:
     readout: str | None
 
 
+def _tidy(position_um: float) -> float:
+    """Return a position without the noise of floating point (steps times step size) and without -0.0."""
+    return round(float(position_um), 6) + 0.0
+
+
 class Hardware:
     """The devices that the configuration gives a role.
 
@@ -188,10 +193,9 @@ class Hardware:
             return None
         what = f"reading the position of stage '{self.xy_stage}'"
         began = time.monotonic()
-        # + 0.0 turns the -0.0 that a stage may answer into 0.0
-        x_um = float(self._ask(what, "get_x_position", self.xy_stage)) + 0.0
-        y_um = float(self._ask(what, "get_y_position", self.xy_stage)) + 0.0
-        z_um = float(self._ask(f"reading focus '{self.focus}'", "get_position", self.focus)) if self.focus else None
+        x_um = _tidy(self._ask(what, "get_x_position", self.xy_stage))
+        y_um = _tidy(self._ask(what, "get_y_position", self.xy_stage))
+        z_um = _tidy(self._ask(f"reading focus '{self.focus}'", "get_position", self.focus)) if self.focus else None
         now = time.monotonic()
         self._stage = (now, now - began, (x_um, y_um, z_um))
         return self._stage[2]
@@ -207,6 +211,12 @@ class Hardware:
         return self.stage_um()
 
     # --- acting ---
+
+    def prepare(self, config_group: tuple[str, str] | None) -> None:
+        """Apply the preset that a plan asks for, so that what is asked next (pixel size ...) is true during the run."""
+        self.forget()
+        if config_group is not None:
+            self._preset(*config_group)
 
     def apply(self, event: dict[str, Any], stop: StopSignal) -> bool:
         """Bring the devices to where an event wants them, and wait until they are there.

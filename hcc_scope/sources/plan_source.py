@@ -99,6 +99,8 @@ def _age_s(camera_tags: Mapping[str, TagValue]) -> float:
 class MicroManagerSource:
     """Frames of one section from a live microscope.
 
+    Making one applies the plan's preset (an objective, say), because the field's size depends on it; nothing moves yet.
+
     Parameters
     ----------
     rig : MicroManager
@@ -145,6 +147,7 @@ class MicroManagerSource:
         self._rig = rig
         self._plan = plan
         self._scene = scene
+        rig.thread.call("preparing the devices", partial(rig.hardware.prepare, plan.config_group))
         facts = rig.facts()
         self._refuse_to_paint(facts.library)
         height, width = facts.shape_yx
@@ -194,12 +197,13 @@ class MicroManagerSource:
             If the camera delivers nothing in time, or a device fails.
         """
         try:
-            # Another run may have loaded another configuration: ask again, before the first pixel is painted.
+            # Somebody may have changed something since this source was made: look again, before anything is painted.
+            prepare = partial(self._rig.hardware.prepare, self._plan.config_group)
+            self._rig.thread.call("preparing the devices", prepare, stop=stop)
             facts = self._rig.thread.call("asking the camera", self._rig.hardware.facts, stop=stop)
             self._refuse_to_paint(facts.library)
             if (facts.shape_yx, facts.pixel_size_um) != (self.spec.frame_shape_yx, self.spec.pixel_size_um):
                 raise CameraError("the camera's image or pixel size has changed since the run was prepared")
-            self._rig.thread.call("beginning", self._rig.hardware.forget, stop=stop)
             shots = self._sequence(stop) if self._plan.sampling == "sequence" else self._snaps(stop)
             with closing(shots):
                 for seq, (shot, event) in enumerate(shots):
@@ -216,6 +220,7 @@ class MicroManagerSource:
         rig, began = self._rig, time.monotonic()
         events = self._plan.events(self._field_um)
         coming = next(events, None)
+        self._announce(coming)
         while (event := coming) is not None:
             coming = next(events, None)
             pause_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
@@ -288,7 +293,11 @@ class MicroManagerSource:
                 # a short one ends at once, and what the buffer then holds is complete.
                 if exposure_s < _GRACE_S / 2:
                     self._stop_sequence()
-            shot = rig.thread.call("waiting for a frame", partial(self._pop, 0.0 if stopping else _LOOK_S))
+            shot = rig.thread.call(
+                f"reading from camera '{rig.hardware.camera}'",
+                partial(self._pop, 0.0 if stopping else _LOOK_S),
+                timeout_s=exposure_s + CAMERA_MARGIN_S,
+            )
             if shot is None:
                 if stopping:
                     return
