@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hcc_scope.errors import IdError
@@ -58,6 +58,7 @@ def test_unusable_ids_are_refused_with_the_reason(value: str, reason: str):
     assert caught.value.hint is not None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=120), st.text(max_size=120))
 def test_an_accepted_pair_is_one_path_component_that_can_be_made(animal: str, section: str):
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from storage_cases import fingerprint, make_frame, make_result, make_spec
@@ -143,6 +143,7 @@ def test_schema(tmp_path: Path):
     assert read_predictions(path) == {}
 
 
+@settings(deadline=None, max_examples=50)  # a disk has no deadline
 @given(logits=hnp.arrays(np.float32, N, elements=st.floats(width=32)))
 def test_every_float_comes_back_with_every_bit(logits: np.ndarray):
     with tempfile.TemporaryDirectory() as folder:
