@@ -391,7 +391,7 @@ def test_snapshots_follow_the_run():
     assert (before.phase, before.counts, before.latest, before.elapsed_s) == ("starting", Counts(), None, 0.0)
     session.start()
     camera.wait_reached()
-    wait_until(lambda: session.snapshot().counts.classified == 4)
+    wait_until(lambda: session.snapshot().counts == Counts(acquired=4, stored=4, classified=4))
     live = session.snapshot()
     assert live.phase == "running"
     assert live.latest is not None

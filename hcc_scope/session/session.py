@@ -51,6 +51,7 @@ __all__ = ["Session"]
 
 _WAKE_S = 0.1
 """How often `join` wakes: on Windows, Ctrl-C cannot interrupt a wait, only be noticed after it."""
+_BIRTH_S = 1.0
 _MB = 1 << 20
 
 
@@ -135,7 +136,7 @@ class Session:
         self._n_appended = 0
         self._cut_short = False
         self._outcome: RunOutcome | None = None
-        self._finished = threading.Event()
+        self._begun, self._finished = threading.Event(), threading.Event()
 
         self._acquire_worker = Worker("acquire", self._acquire, self._on_source_error, self._after_acquire)
         self._store_worker = Worker("store", self._store, self._on_storage_error, self._after_store)
@@ -175,12 +176,16 @@ class Session:
 
     def run(self) -> RunOutcome:
         """Start, and wait for the end. A KeyboardInterrupt counts as `stop`, the third one is passed on."""
-        self.start()
+        started = False
         while True:
             try:
+                if not started:
+                    started = True
+                    self.start()
                 return self.join()
             except KeyboardInterrupt:
-                if self._stop.hurried:
+                # it may even come out of `start`, where only the conductor can say whether it was born
+                if self._stop.hurried or not self._begun.wait(_BIRTH_S):
                     raise
                 self.stop()
 
@@ -345,6 +350,7 @@ class Session:
         self._stop.abort()
 
     def _conduct(self) -> None:
+        self._begun.set()
         workers = [self._acquire_worker]
         if self._classifier is not None:
             workers.append(self._analyse_worker)
