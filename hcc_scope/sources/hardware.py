@@ -217,6 +217,7 @@ class Hardware:
         self.forget()
         if config_group is not None:
             self._preset(*config_group)
+            self._applied = {"config_group": list(config_group)}
 
     def apply(self, event: dict[str, Any], stop: StopSignal) -> bool:
         """Bring the devices to where an event wants them, and wait until they are there.

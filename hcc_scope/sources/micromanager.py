@@ -28,6 +28,7 @@ from pycromanager import Core, start_headless
 
 from hcc_scope.errors import ConfigError, DeviceError, RigError
 from hcc_scope.sources.backend import Backend, JavaBackend, PythonBackend
+from hcc_scope.sources.camera import Camera
 from hcc_scope.sources.core_thread import CoreThread
 from hcc_scope.sources.hardware import CameraFacts, Hardware
 from hcc_scope.sources.plan_source import MicroManagerSource
@@ -95,6 +96,7 @@ class MicroManager:
         self.thread = thread
         self.backend = backend
         self.hardware = hardware
+        self.camera = Camera(backend, hardware)
         self.limits = limits
         self.rig_sha256 = rig_sha256
         """sha256 of the .cfg file; None when attached, as nobody knows what was loaded there."""

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
 from contextlib import closing, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -18,14 +15,15 @@ from hcc_scope.types import Frame, RunSpec
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
     from hcc_scope.plans import Plan
     from hcc_scope.protocols import StopSignal
-    from hcc_scope.sources.hardware import Readback, StageUm
+    from hcc_scope.sources.camera import Shot
+    from hcc_scope.sources.hardware import StageUm
     from hcc_scope.sources.micromanager import MicroManager
     from hcc_scope.types import TagValue
 
@@ -37,7 +35,6 @@ _GRACE_S = 0.5
 """How long an exposure that is under way may still take once stop was requested."""
 _LOOK_S = 0.05
 """Longest a wait for the next frame of a sequence keeps the core's thread."""
-_ENDLESS = 2**31 - 1
 _DEMO_LIBRARY = "DemoCamera"
 
 
@@ -63,37 +60,8 @@ class Scene(Protocol):
         """End what prepares fields in the background; it begins again when needed. Idempotent."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Shot:
-    """An image as it left the core's thread."""
-
-    pixels: NDArray[Any]
-    camera_tags: Mapping[str, TagValue]
-    t_mono_ns: int
-    t_utc: datetime
-    stage_um: StageUm | None
-    readback: Readback
-
-
-_Shots: TypeAlias = Generator[tuple[_Shot, dict[str, Any]], None, None]
+_Shots: TypeAlias = "Generator[tuple[Shot, dict[str, Any]], None, None]"
 """Images with the events they belong to."""
-
-
-def _age_s(camera_tags: Mapping[str, TagValue]) -> float:
-    """Return how long ago the core received an image, 0 where that is not known.
-
-    The core stamps each image of a sequence in local time. An age that makes no sense (the clock was set, summer time
-    began) counts as 0.
-    """
-    stamp = camera_tags.get("TimeReceivedByCore")
-    if not isinstance(stamp, str):
-        return 0.0
-    try:
-        received = datetime.fromisoformat(stamp)
-    except ValueError:
-        return 0.0
-    age_s = (datetime.now(UTC).astimezone().replace(tzinfo=None) - received.replace(tzinfo=None)).total_seconds()
-    return age_s if 0.0 <= age_s < 600.0 else 0.0
 
 
 class MicroManagerSource:
@@ -232,20 +200,12 @@ class MicroManagerSource:
             exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
             shot = rig.thread.call(
                 f"the exposure of camera '{rig.hardware.camera}'",
-                self._snap,
+                rig.camera.snap,
                 stop=stop,
                 grace_s=_GRACE_S,
                 timeout_s=exposure_s + CAMERA_MARGIN_S,
             )
             yield shot, event
-
-    def _snap(self) -> _Shot:
-        """Expose once (in the core's thread)."""
-        backend, hardware = self._rig.backend, self._rig.hardware
-        backend.ask(f"the exposure of camera '{hardware.camera}'", "snap_image")
-        t_mono_ns, t_utc = time.monotonic_ns(), datetime.now(UTC)
-        pixels, tags = backend.snapped()
-        return _Shot(pixels, tags, t_mono_ns, t_utc, hardware.stage_um(), hardware.slow())
 
     def _announce(self, event: dict[str, Any] | None) -> None:
         """Let the scene prepare the next field while this one is exposed and looked at."""
@@ -264,8 +224,10 @@ class MicroManagerSource:
         if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
             return
         exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
-        rig.thread.call("starting the camera", self._start_sequence, stop=stop)
         try:
+            # Not to be left half-way: whoever starts the camera must be there to stop it.
+            start = partial(rig.camera.start, self._plan.expected_frames)
+            rig.thread.call(f"starting camera '{rig.hardware.camera}'", start, timeout_s=CAMERA_MARGIN_S)
             yield from self._pops(event, events, exposure_s, stop)
         except HccScopeError as error:
             stopped = attempt(self._stop_sequence)
@@ -295,7 +257,7 @@ class MicroManagerSource:
                     self._stop_sequence()
             shot = rig.thread.call(
                 f"reading from camera '{rig.hardware.camera}'",
-                partial(self._pop, 0.0 if stopping else _LOOK_S),
+                partial(rig.camera.pop, 0.0 if stopping else _LOOK_S),
                 timeout_s=exposure_s + CAMERA_MARGIN_S,
             )
             if shot is None:
@@ -304,7 +266,7 @@ class MicroManagerSource:
                 self._still_alive(expected_next, time.monotonic() - last, exposure_s)
                 continue
             last = time.monotonic()
-            number = self._camera_frame(shot)
+            number = shot.camera_frame
             if number is not None and number != expected_next:
                 raise FramesLost(
                     max(1, number - expected_next),
@@ -315,56 +277,15 @@ class MicroManagerSource:
             yield shot, coming
             coming = next(events, None)
 
-    @staticmethod
-    def _camera_frame(shot: _Shot) -> int | None:
-        number = shot.camera_tags.get("ImageNumber")
-        return None if number is None else int(number)
-
-    def _start_sequence(self) -> None:
-        n = self._plan.expected_frames or _ENDLESS
-        # True: stop on overflow. The frames before it then stay in the buffer and can still be saved.
-        self._rig.backend.ask(
-            f"starting camera '{self._rig.hardware.camera}'", "start_sequence_acquisition", n, 0.0, True
-        )
-
     def _stop_sequence(self) -> None:
         """Stop the camera; one in the middle of a long exposure is left to end it, and the next call waits for it."""
-        rig = self._rig
-
-        def halt() -> None:
-            # Also when it has stopped by itself: this closes the shutter.
-            rig.backend.ask(f"stopping camera '{rig.hardware.camera}'", "stop_sequence_acquisition")
-
         with suppress(Stopped):
-            rig.thread.call("stopping the camera", halt, stop=_ALREADY, grace_s=_GRACE_S)
-
-    def _pop(self, wait_s: float) -> _Shot | None:
-        """Take the oldest image out of the camera's buffer, waiting for one (in the core's thread)."""
-        backend, hardware = self._rig.backend, self._rig.hardware
-        what = f"reading from camera '{hardware.camera}'"
-        deadline = time.monotonic() + wait_s
-        while backend.ask(what, "get_remaining_image_count") == 0:
-            if time.monotonic() >= deadline or not backend.ask(what, "is_sequence_running"):
-                return None
-            time.sleep(0.0005)
-        pixels, tags = backend.popped()
-        age_s = _age_s(tags)
-        t_mono_ns = time.monotonic_ns() - int(age_s * 1e9)
-        t_utc = datetime.now(UTC) - timedelta(seconds=age_s)
-        return _Shot(pixels, tags, t_mono_ns, t_utc, hardware.stage_now_and_then(), hardware.slow())
+            self._rig.thread.call("stopping the camera", self._rig.camera.stop, stop=_ALREADY, grace_s=_GRACE_S)
 
     def _still_alive(self, n_received: int, silent_s: float, exposure_s: float) -> None:
         """Raise if no more frames can be hoped for."""
-        backend, camera = self._rig.backend, self._rig.hardware.camera
-
-        def ask() -> tuple[int, bool, bool]:
-            what = f"asking camera '{camera}'"
-            running = backend.ask(what, "is_sequence_running")
-            overflowed = backend.ask(what, "is_buffer_overflowed")
-            # Last: a frame that arrived meanwhile is then seen and not taken for lost.
-            return backend.ask(what, "get_remaining_image_count"), running, overflowed
-
-        waiting, running, overflowed = self._rig.thread.call("asking the camera", ask)
+        camera = self._rig.hardware.camera
+        waiting, running, overflowed = self._rig.thread.call("asking the camera", self._rig.camera.state)
         if waiting:
             return
         if overflowed:
@@ -384,7 +305,7 @@ class MicroManagerSource:
 
     # --- putting a frame together ---
 
-    def _frame(self, seq: int, shot: _Shot, event: dict[str, Any]) -> Frame:
+    def _frame(self, seq: int, shot: Shot, event: dict[str, Any]) -> Frame:
         readback = shot.readback
         if readback.pixel_size_um != self.spec.pixel_size_um:
             raise RigError(
@@ -421,7 +342,7 @@ class MicroManagerSource:
             section_id=self.spec.section_id,
             em_gain=readback.em_gain,
             stage_um=shot.stage_um,
-            camera_frame=self._camera_frame(shot),
+            camera_frame=shot.camera_frame,
             pixel_size_um=readback.pixel_size_um,
             bit_depth=readback.bit_depth,
             temperature_c=readback.temperature_c,
