@@ -1,0 +1,64 @@
+"""What every test may rely on, and what none may leave behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hcc_scope.resources import hardware_configs_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+# Threads that libraries keep for the whole process, by the beginning of their names
+LIBRARY_THREADS = ("zarr_io", "asyncio_", "fsspecIO", "tqdm", "pymmcore", "pydevd")
+GRACE_S = 3.0
+
+
+def _ours() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if not thread.name.startswith(LIBRARY_THREADS)}
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    """Fail the test that leaves a thread behind."""
+    before = _ours()
+    yield
+    deadline = time.monotonic() + GRACE_S
+    while (left := _ours() - before) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not left, f"threads left behind: {sorted(thread.name for thread in left)}"
+
+
+@pytest.fixture(scope="session")
+def adapters_dir() -> Path:
+    """Folder of the demo device adapters."""
+    from hcc_scope.rig.adapters import test_adapters_dir
+
+    return test_adapters_dir()
+
+
+@pytest.fixture
+def demo_cfg(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes the shipped demo configuration with other startup settings of its devices.
+
+    ``demo_cfg(OnCameraCCDXSize=64)`` changes what is there already and adds (to the camera) what is not.
+    """
+
+    def write(name: str = "rig.cfg", **settings: object) -> Path:
+        lines = (hardware_configs_dir() / "demo.cfg").read_text(encoding="utf-8").splitlines()
+        left = dict(settings)
+        for i, line in enumerate(lines):
+            fields = line.split(",")
+            if fields[:3] == ["ConfigGroup", "System", "Startup"] and fields[4] in left:
+                lines[i] = ",".join([*fields[:5], str(left.pop(fields[4]))])
+        lines += [f"ConfigGroup,System,Startup,Camera,{key},{value}" for key, value in left.items()]
+        path = tmp_path / name
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    return write

@@ -1,0 +1,248 @@
+"""Plans: where fields lie, in which order, and what is refused."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from hcc_scope.errors import PlanError
+from hcc_scope.plans import (
+    Grid,
+    Plan,
+    PositionList,
+    RandomFields,
+    Sequence,
+    TimeSeries,
+    check_plan,
+    load_plan,
+    parse_plan,
+)
+from hcc_scope.plans.geometry import fields_inside, points_inside
+from hcc_scope.types import StageLimits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Points = NDArray[np.float64]
+
+FIELD_UM = (665.6, 665.6)
+# A C-shape: the field around its hollow must be seen to leave it
+HOLLOW = ((0, 0), (6000, 0), (6000, 1500), (2000, 1500), (2000, 3500), (6000, 3500), (6000, 5000), (0, 5000))
+ELLIPSE = tuple((4000 * np.cos(t), 3000 * np.sin(t)) for t in np.linspace(0, 2 * np.pi, 60, endpoint=False))
+
+
+def centres(plan: Plan) -> Points:
+    return np.array([(event["x"], event["y"]) for event in plan.events(FIELD_UM)])
+
+
+def overlaps(xy: Points, field_um: tuple[float, float]) -> list[tuple[int, int]]:
+    w, h = field_um
+    return [
+        (a, b)
+        for a, b in itertools.combinations(range(len(xy)), 2)
+        if abs(xy[a, 0] - xy[b, 0]) < w and abs(xy[a, 1] - xy[b, 1]) < h
+    ]
+
+
+def inside_densely(x: float, y: float, field_um: tuple[float, float], polygon: Points) -> bool:
+    """Judge a field by many points of it: slow, independent of the code under test."""
+    w, h = field_um
+    grid = np.array(
+        [(x + w * u, y + h * v) for u in np.linspace(-0.499, 0.499, 41) for v in np.linspace(-0.499, 0.499, 41)]
+    )
+    return bool(points_inside(grid, np.array(polygon, dtype=float)).all())
+
+
+def test_points_inside_a_hollow_polygon():
+    points = np.array([(1000.0, 2500.0), (4000.0, 2500.0), (4000.0, 700.0), (-1.0, 2.0), (4000.0, 4000.0)])
+    assert points_inside(points, np.array(HOLLOW, dtype=float)).tolist() == [True, False, True, False, True]
+
+
+@given(x=st.floats(-500, 6500), y=st.floats(-500, 5500), w=st.floats(50, 2500), h=st.floats(50, 2500))
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_a_field_is_inside_if_all_its_points_are(x: float, y: float, w: float, h: float):
+    polygon = np.array(HOLLOW, dtype=float)
+    found = bool(fields_inside(np.array([(x, y)]), (w, h), polygon)[0])
+    # Near the edge the dense grid, which stops a little short of the field's own edge, may still be inside.
+    if found:
+        assert inside_densely(x, y, (w, h), polygon)
+    else:
+        assert not inside_densely(x, y, (w * 1.01, h * 1.01), polygon)
+
+
+@pytest.mark.parametrize("outline", [ELLIPSE, HOLLOW], ids=["ellipse", "hollow"])
+@pytest.mark.parametrize("seed", range(4))
+def test_random_fields_lie_inside_and_apart(outline: tuple[tuple[float, float], ...], seed: int):
+    plan = RandomFields(n_fields=20, seed=seed, outline_um=outline)
+    xy = centres(plan)
+    assert len(xy) == plan.expected_frames == 20
+    assert fields_inside(xy, FIELD_UM, np.array(outline, dtype=float)).all()
+    assert overlaps(xy, FIELD_UM) == []
+
+
+def test_the_seed_decides_the_fields():
+    def xy(seed: int) -> list[list[float]]:
+        return centres(RandomFields(n_fields=10, seed=seed, outline_um=ELLIPSE)).tolist()
+
+    assert xy(1) == xy(1)
+    assert xy(1) != xy(2)
+
+
+def test_any_first_fields_are_a_random_choice():
+    """The k-th visited field is as uniform as the first: no place is visited early or late on purpose."""
+    rectangle = (0, 0, 6000, 3000)
+    early, late = [], []
+    for seed in range(200):
+        xy = centres(RandomFields(n_fields=12, seed=seed, rectangle_um=rectangle))
+        early.append(xy[0])
+        late.append(xy[-1])
+    # Mean of 200 uniforms over 5334 um: standard error 109 um; 4 of them
+    for group in (early, late):
+        assert abs(np.mean([x for x, _ in group]) - 3000) < 440
+    # Uniform over the admissible centres: each quarter of them holds about a quarter
+    counts = np.histogram([x for x, _ in early + late], bins=4, range=(332.8, 6000 - 332.8))[0]
+    assert (np.abs(counts - 100) < 45).all()
+
+
+def test_too_many_random_fields_are_refused():
+    plan = RandomFields(n_fields=80, outline_um=ELLIPSE)
+    with pytest.raises(PlanError, match=r"only \d+ of 80 fields of 666 x 666 um fit"):
+        check_plan(plan, FIELD_UM)
+
+
+def test_a_section_smaller_than_a_field_is_refused():
+    with pytest.raises(PlanError, match="only 0 of 1 fields"):
+        check_plan(RandomFields(n_fields=1, rectangle_um=(0, 0, 600, 2000)), FIELD_UM)
+
+
+def test_a_grid_covers_its_rectangle_in_a_snake():
+    plan = Grid(rectangle_um=(0, 0, 2000, 1500), overlap=0.1)
+    events = list(plan.events((500.0, 400.0)))
+    columns = [event["axes"]["column"] for event in events]
+    rows = [event["axes"]["row"] for event in events]
+    assert columns == [0, 1, 2, 3, 4, 4, 3, 2, 1, 0, 0, 1, 2, 3, 4, 4, 3, 2, 1, 0, 0, 1, 2, 3, 4][: len(columns)]
+    assert rows == sorted(rows)
+    assert plan.count((500.0, 400.0)) == len(events) == check_plan(plan, (500.0, 400.0))
+    xs = sorted({event["x"] for event in events})
+    ys = sorted({event["y"] for event in events})
+    assert (xs[0], xs[-1], ys[0], ys[-1]) == (250.0, 1750.0, 200.0, 1300.0)
+    assert max(np.diff(xs)) <= 450.0
+    assert max(np.diff(ys)) <= 360.0
+
+
+@given(
+    width=st.floats(100, 9000),
+    height=st.floats(100, 9000),
+    overlap=st.floats(0, 0.5),
+)
+@settings(max_examples=50, deadline=None, derandomize=True)
+def test_a_grid_leaves_no_gap(width: float, height: float, overlap: float):
+    plan = Grid(rectangle_um=(0, 0, width, height), overlap=overlap)
+    xy = centres(plan)
+    for axis, size in ((0, width), (1, height)):
+        line = np.unique(xy[:, axis])
+        step = FIELD_UM[axis] * (1 - overlap)
+        assert (np.diff(line) <= step * (1 + 1e-6)).all()
+        # from edge to edge, unless one field is larger than the rectangle
+        assert line[0] - FIELD_UM[axis] / 2 <= 1e-6
+        assert line[-1] + FIELD_UM[axis] / 2 >= size - 1e-6
+
+
+def test_a_grid_in_an_outline_takes_fields_whose_centre_is_inside():
+    plan = Grid(outline_um=HOLLOW)
+    xy = centres(plan)
+    assert points_inside(xy, np.array(HOLLOW, dtype=float)).all()
+    assert not ((xy[:, 0] > 2000) & (xy[:, 1] > 1500) & (xy[:, 1] < 3500)).any()
+    assert check_plan(plan, FIELD_UM, outline_um=np.array(HOLLOW)) == len(xy)
+
+
+def test_events_have_pycromanagers_form():
+    plan = PositionList(positions_um=[(1, 2), (3, 4, 5)], exposure_ms=7, config_group=("Objective", "20x"))
+    assert list(plan.events(FIELD_UM)) == [
+        {"axes": {"position": 0}, "exposure": 7.0, "config_group": ["Objective", "20x"], "x": 1.0, "y": 2.0},
+        {"axes": {"position": 1}, "exposure": 7.0, "config_group": ["Objective", "20x"], "x": 3.0, "y": 4.0, "z": 5.0},
+    ]
+    assert [e["min_start_time"] for e in TimeSeries(n_frames=3, interval_s=2).events(FIELD_UM)] == [0.0, 2.0, 4.0]
+
+
+def test_events_are_streamed():
+    endless = Sequence().events(FIELD_UM)
+    assert [event["axes"]["time"] for event in itertools.islice(endless, 3)] == [0, 1, 2]
+    assert Sequence().expected_frames is None
+    assert check_plan(Sequence(), FIELD_UM) is None
+
+
+@pytest.mark.parametrize(
+    ("plan", "expected"),
+    [
+        (PositionList(positions_um=[]), "the plan holds no position"),
+        (
+            PositionList(positions_um=[(0, 0), (900, 0)]),
+            "position 2 of the plan is at x = 900 um, .* upper limit of 800 um",
+        ),
+        (PositionList(positions_um=[(0, -501)]), "position 1 .* y = -501 um, .* lower limit of -500 um"),
+        (PositionList(positions_um=[(0, 0, 11)]), "position 1 .* z = 11 um"),
+        (TimeSeries(n_frames=1, interval_s=0, position_um=(801, 0)), "position 1 .* x = 801"),
+        (
+            PositionList(positions_um=[(0, 0), (750, 0)]),
+            "position 2 of the plan, at x = 750, y = 0 um, lies outside the",
+        ),
+    ],
+    ids=["empty", "x", "y", "z", "series", "section"],
+)
+def test_plans_that_are_refused(plan: Plan, expected: str):
+    limits = StageLimits((-800.0, 800.0), (-500.0, 500.0), (-10.0, 10.0))
+    outline = np.array([(-700, -500), (700, -500), (700, 500), (-700, 500)])
+    with pytest.raises(PlanError, match=expected):
+        check_plan(plan, FIELD_UM, limits=limits, outline_um=outline)
+
+
+def test_limits_belong_to_the_stage():
+    limits = StageLimits((-800.0, 800.0), (-500.0, 500.0))
+    assert check_plan(PositionList(positions_um=[(800, -500, 1e6)]), FIELD_UM, limits=limits) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ([], "must be a mapping"),
+        ({}, "'kind' must be positions, grid, random, time_series or sequence"),
+        ({"kind": "spiral"}, "'kind' must be"),
+        ({"kind": "positions", "positions_um": [[1, 2]], "colour": 1}, "unknown key 'colour'"),
+        ({"kind": "positions"}, "the key 'positions_um' is missing"),
+        ({"kind": "positions", "positions_um": [["a", 2]]}, "positions_um.0.0: "),
+        ({"kind": "positions", "positions_um": [[float("nan"), 2]]}, "positions_um.0.0: "),
+        ({"kind": "random", "n_fields": 3}, "give either outline_um or rectangle_um"),
+        ({"kind": "random", "n_fields": 0, "rectangle_um": [0, 0, 1, 1]}, "n_fields: "),
+        ({"kind": "grid", "rectangle_um": [1, 0, 0, 1]}, "x0 < x1"),
+        ({"kind": "grid", "outline_um": [[0, 0], [1, 1]]}, "outline_um"),
+        ({"kind": "sequence", "exposure_ms": 0}, "exposure_ms: "),
+    ],
+)
+def test_plan_files_that_are_refused(content: object, expected: str):
+    with pytest.raises(PlanError, match=expected):
+        parse_plan(content)
+
+
+def test_plans_are_read_from_yaml_and_json(tmp_path: Path):
+    plan = RandomFields(n_fields=5, seed=3, rectangle_um=(0, 0, 3000, 3000), exposure_ms=4)
+    as_yaml, as_json = tmp_path / "plan.yaml", tmp_path / "plan.json"
+    as_yaml.write_text("kind: random\nn_fields: 5\nseed: 3\nrectangle_um: [0, 0, 3000, 3000]\nexposure_ms: 4\n")
+    as_json.write_text(json.dumps(plan.model_dump(mode="json")))
+    assert load_plan(as_yaml) == load_plan(as_json) == plan
+
+
+def test_plan_files_that_cannot_be_read(tmp_path: Path):
+    with pytest.raises(PlanError, match=r"cannot read the plan .*none\.yaml: No such file"):
+        load_plan(tmp_path / "none.yaml")
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("kind: [")
+    with pytest.raises(PlanError, match=r"bad\.yaml is not YAML"):
+        load_plan(bad)
