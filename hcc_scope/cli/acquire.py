@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from hcc_scope.cli.console import people
+from hcc_scope.cli.phantoms import phantom_facts, phantom_fields
 from hcc_scope.cli.rigs import attach_rig, open_rig
 from hcc_scope.cli.runs import finish, load_analyst, record_section, stop_on_signals, summarise
 from hcc_scope.errors import PlanError, StoreExistsError, UsageError
@@ -17,6 +18,11 @@ from hcc_scope.storage.naming import check_id, store_path
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from rich.console import Console
+
     from hcc_scope.cli.rigs import OpenRig
     from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
@@ -24,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["AcquireOptions", "run_acquire"]
 
 DEFAULT_FIELDS = 24
+DEMO_AREA_UM = (8000.0, 6000.0)
+"""Width, height: where random fields lie on the demo rig if nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +43,12 @@ class AcquireOptions:
     out: Path
     rig: str | None
     config: Path | None
+    adapters: Path | None
     attach_port: int | None
     plan: Path | None
     n_fields: int | None
     n_frames: int | None
+    area_um: str | None
     exposure_ms: float | None
     properties: tuple[str, ...]
     seed: int
@@ -71,7 +81,7 @@ def run_acquire(options: AcquireOptions) -> None:
     analyst = load_analyst(options.model_name, options.engine)
     specimen = _specimen(options)
     stop = StopToken()
-    with stop_on_signals(stop, console), _open(options) as rig:
+    with stop_on_signals(stop, console), _open(options, console) as rig:
         rig.set_properties(options.properties)
         provenance: dict[str, str | int | float] = dict(analyst.facts)
         scene = None
@@ -79,11 +89,7 @@ def run_acquire(options: AcquireOptions) -> None:
             from hcc_scope.sources.phantom_scene import PhantomScene
 
             scene = PhantomScene(specimen)
-            provenance |= {
-                "specimen": "synthetic phantom, not tissue",
-                "phantom_seed": options.seed,
-                "phantom_class": specimen.tumour_class,
-            }
+            provenance |= phantom_facts(specimen)
         source = MicroManagerSource(
             rig.microscope,
             planned if planned is not None else _default_plan(options, rig, specimen),
@@ -116,6 +122,8 @@ def _check_options(options: AcquireOptions) -> None:
         raise UsageError("a plan file says fields, frames and exposure itself", hint="Leave those options out.")
     if options.n_fields is not None and options.n_frames is not None:
         raise UsageError("--fields and --frames exclude each other")
+    if options.area_um is not None and (options.plan, options.n_frames, options.phantom) != (None, None, None):
+        raise UsageError("--area-um is for random fields of a real section", hint="Leave it out.")
     if options.phantom not in (None, "low", "high"):
         raise UsageError(f"--phantom is 'low' or 'high', not '{options.phantom}'")
 
@@ -129,10 +137,10 @@ def _specimen(options: AcquireOptions) -> Specimen | None:
     return Specimen(options.seed, options.animal_id, options.section_id, tumour_class, day="acquire")
 
 
-def _open(options: AcquireOptions) -> OpenRig:
+def _open(options: AcquireOptions, console: Console) -> AbstractContextManager[OpenRig]:
     if options.attach_port is not None:
         return attach_rig(options.attach_port, options.rig)
-    return open_rig(options.rig if options.rig is not None else cast("Path", options.config))
+    return open_rig(options.rig or cast("Path", options.config), console, adapters_dir=options.adapters)
 
 
 def _default_plan(options: AcquireOptions, rig: OpenRig, specimen: Specimen | None) -> Plan:
@@ -141,12 +149,43 @@ def _default_plan(options: AcquireOptions, rig: OpenRig, specimen: Specimen | No
         return Sequence(n_frames=options.n_frames, exposure_ms=options.exposure_ms)
     n_fields = DEFAULT_FIELDS if options.n_fields is None else options.n_fields
     if specimen is not None:
-        outline = [(float(x), float(y)) for x, y in specimen.outline_um]
-        return RandomFields(n_fields=n_fields, seed=options.seed, outline_um=outline, exposure_ms=options.exposure_ms)
-    area = rig.area_um
-    if area is None:
+        return phantom_fields(specimen, n_fields, options.seed, options.exposure_ms)
+    return RandomFields(
+        n_fields=n_fields,
+        seed=options.seed,
+        rectangle_um=_area(options, rig),
+        exposure_ms=options.exposure_ms,
+    )
+
+
+def _area(options: AcquireOptions, rig: OpenRig) -> tuple[float, float, float, float]:
+    """Return x0, y0, x1, y1 in um of the area in which random fields lie: around where the stage is now."""
+    if options.area_um is not None:
+        size = _parse_size(options.area_um)
+    elif rig.is_demo():
+        size = DEMO_AREA_UM
+    else:
+        # a motorised stage is never driven to places that nobody named
         raise PlanError(
-            "random fields need an area, and neither a plan nor the rig file gives one",
-            hint="Write a plan file with outline_um, or stage limits in the rig file.",
+            "random fields need an area",
+            hint="Give --area-um WIDTHxHEIGHT around the stage's present position, or a plan file with an outline.",
         )
-    return RandomFields(n_fields=n_fields, seed=options.seed, rectangle_um=area, exposure_ms=options.exposure_ms)
+    centre = rig.stage_xy_um()
+    if centre is None:
+        raise PlanError(
+            "random fields need an XY stage, and this rig has none",
+            hint="Give --frames N, or a plan of kind time_series, and move the specimen by hand.",
+        )
+    (x, y), (width, height) = centre, size
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def _parse_size(text: str) -> tuple[float, float]:
+    parts = text.lower().split("x")
+    try:
+        width, height = (float(part) for part in parts)
+    except ValueError:
+        width = height = 0.0
+    if not (0 < width < math.inf and 0 < height < math.inf):
+        raise UsageError(f"--area-um '{text}' is not WIDTHxHEIGHT in um, such as 6000x4000")
+    return width, height

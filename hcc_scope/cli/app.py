@@ -70,6 +70,9 @@ def acquire(
     config: Annotated[
         Path | None, typer.Option("--config", help="A bare Micro-Manager .cfg instead of a rig file.")
     ] = None,
+    adapters: Annotated[
+        Path | None, typer.Option("--adapters", help="Folder of device adapters (Micro-Manager's own folder).")
+    ] = None,
     attach: Annotated[
         int | None, typer.Option("--attach", help="Use the running Micro-Manager on this local port (4827).")
     ] = None,
@@ -79,6 +82,9 @@ def acquire(
     ] = None,
     frames: Annotated[
         int | None, typer.Option("--frames", help="Without a plan: this many frames at full rate, stage at rest.")
+    ] = None,
+    area_um: Annotated[
+        str | None, typer.Option("--area-um", help="Random fields in WIDTHxHEIGHT around the present position.")
     ] = None,
     exposure_ms: Annotated[float | None, typer.Option("--exposure-ms", help="Exposure of every frame.")] = None,
     prop: Annotated[
@@ -102,10 +108,12 @@ def acquire(
             out=out,
             rig=rig,
             config=config,
+            adapters=adapters,
             attach_port=attach,
             plan=plan,
             n_fields=fields,
             n_frames=frames,
+            area_um=area_um,
             exposure_ms=exposure_ms,
             properties=tuple(prop or ()),
             seed=seed,
@@ -157,12 +165,15 @@ def devices(
     config: Annotated[Path | None, typer.Option("--config", help="Also load this .cfg and list it.")] = None,
     rig: Annotated[str | None, typer.Option("--rig", help="Also load this rig ('demo') and list it.")] = None,
     adapters: Annotated[Path | None, typer.Option("--adapters", help="Folder with device adapters.")] = None,
+    properties: Annotated[
+        bool, typer.Option("--properties", help="Load the configuration and list every device's properties.")
+    ] = False,
     json_mode: Json = False,
 ) -> None:
     """Show versions, device interfaces and adapters, and what a configuration contains."""
     from hcc_scope.cli.devices import run_devices
 
-    run_devices(config=config, rig=rig, adapters=adapters, json_mode=json_mode)
+    run_devices(config=config, rig=rig, adapters=adapters, properties=properties, json_mode=json_mode)
 
 
 @config_app.command("lint")

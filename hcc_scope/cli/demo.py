@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hcc_scope.cli.console import note, people
+from hcc_scope.cli.phantoms import phantom_facts, phantom_fields
 from hcc_scope.cli.rigs import open_rig
 from hcc_scope.cli.runs import finish, load_analyst, record_section, stop_on_signals, summarise
 from hcc_scope.errors import StoreExistsError
-from hcc_scope.plans import RandomFields
 from hcc_scope.report.summary import software_versions, write_summary
 from hcc_scope.workers import StopToken
 
@@ -58,32 +58,27 @@ def run_demo(*, out: Path | None, seed: int, n_fields: int, model_name: str, eng
     stop = StopToken()
     reports: list[SectionReport] = []
     outlines: list[NDArray[np.float64]] = []
-    with stop_on_signals(stop, console), open_rig("demo") as rig:
+    with stop_on_signals(stop, console), open_rig("demo", console) as rig:
         for index, (animal, section, tumour_class) in enumerate(SECTIONS):
             if stop.requested:
                 break
             specimen = Specimen(seed, animal, section, tumour_class, day=f"demo-{index}")
             outline = specimen.outline_um
             source = MicroManagerSource(
-                rig,
-                RandomFields(n_fields=n_fields, seed=seed, outline_um=[(float(x), float(y)) for x, y in outline]),
+                rig.microscope,
+                phantom_fields(specimen, n_fields, seed),
                 animal_id=animal,
                 section_id=section,
                 tile_px=analyst.model.card.tile_px,
                 model_sha256=analyst.model.card.sha256,
-                provenance={
-                    **analyst.facts,
-                    "specimen": "synthetic phantom, not tissue",
-                    "phantom_seed": seed,
-                    "phantom_class": tumour_class,
-                },
+                provenance={**analyst.facts, **phantom_facts(specimen)},
                 outline_um=outline,
                 scene=PhantomScene(specimen),
             )
             title = f"{animal} {section} (phantom)"
             reports.append(record_section(source, analyst, folder, stop=stop, console=console, title=title))
             outlines.append(outline)
-        versions = software_versions(dict(rig.versions))
+        versions = software_versions(dict(rig.microscope.versions))
     summary = summarise(reports, analyst, command="demo", versions=versions, started_utc=started)
     paths = [write_summary(summary, folder / "summary.json")]
     pictures = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, note, people, print_json
 
 __all__ = ["run_list", "run_test"]

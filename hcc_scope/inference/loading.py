@@ -58,7 +58,7 @@ class LoadedModel:
     test_output: NDArray[np.float32]
     """(k, 2) the logits that `test_input` has to give."""
 
-    def classifier(self, engine: Engine = "torchscript", *, threads: int | None = None) -> Classifier:
+    def classifier(self, engine: str = "torchscript", *, threads: int | None = None) -> Classifier:
         """Return the model on an engine, warmed up and self-tested.
 
         Parameters

@@ -1,0 +1,125 @@
+"""``hcc-scope devices`` and ``hcc-scope config lint``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from hcc_scope.cli.console import note, people, print_json
+from hcc_scope.errors import ConfigError, DeviceError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from hcc_scope.rig.devices import ConfigDescription, Property
+
+__all__ = ["run_devices", "run_lint"]
+
+
+def run_devices(
+    *, config: Path | None, rig: str | None, adapters: Path | None, properties: bool, json_mode: bool
+) -> None:
+    """Show what is installed, and what a configuration contains; with `properties`, load it and ask its devices.
+
+    Raises
+    ------
+    DeviceError
+        If core and adapters do not fit each other.
+    """
+    from hcc_scope.rig.config import check
+    from hcc_scope.rig.devices import describe_config, describe_installation, read_properties
+    from hcc_scope.rig.rigfile import load_rig
+
+    if config is not None and rig is not None:
+        raise UsageError("--rig and --config exclude each other", hint="A rig file names its .cfg itself.")
+    chosen = None if config is None and rig is None else load_rig(rig if rig is not None else str(config))
+    folder = adapters or (None if chosen is None else chosen.adapters_dir)
+    installation = describe_installation(folder)
+    description = None if chosen is None else describe_config(chosen.config)
+    loaded: Mapping[str, tuple[Property, ...]] | None = None
+    if properties:
+        if chosen is None:
+            raise UsageError("--properties needs --config or --rig")
+        check(chosen.config, folder)
+        loaded = read_properties(chosen.config, folder)
+    if json_mode:
+        found: dict[str, Any] = {"installation": asdict(installation)}
+        if description is not None:
+            found["config"] = asdict(description)
+        if loaded is not None:
+            found["properties"] = {label: [asdict(one) for one in many] for label, many in loaded.items()}
+        print_json(found)
+    else:
+        console = people(json_mode=False)
+        for name, number in installation.versions.items():
+            note(console, f"{name:>18}  {number}")
+        note(
+            console,
+            f"  device interface  core {installation.core_interface}, adapters {installation.adapters_interface}",
+        )
+        note(
+            console, f"          adapters  {', '.join(installation.adapters) or 'none'} in {installation.adapters_dir}"
+        )
+        if description is not None:
+            _show_config(description, console)
+        if loaded is not None:
+            _show_properties(loaded, console)
+    if installation.mismatch:
+        raise DeviceError(installation.mismatch, hint="Install the pair that belongs together; see pyproject.toml.")
+
+
+def _show_config(description: ConfigDescription, console: Console) -> None:
+    table = Table(title=description.path, title_justify="left")
+    for heading in ("device", "library", "adapter", "roles", "hub"):
+        table.add_column(heading)
+    for device in description.devices:
+        table.add_row(device.label, device.library, device.adapter, ", ".join(device.roles), device.hub or "")
+    console.print(table)
+    for group, presets in description.groups.items():
+        note(console, f"  group {group}: {', '.join(presets)}")
+    for preset, size_um in description.pixel_sizes_um.items():
+        note(console, f"  pixel size {preset}: {size_um:g} um")
+
+
+def _show_properties(loaded: Mapping[str, tuple[Property, ...]], console: Console) -> None:
+    for label, many in loaded.items():
+        note(console, label, "bold")
+        for one in many:
+            what = " (read-only)" if one.read_only else ""
+            if one.allowed:
+                what += f" one of {', '.join(one.allowed)}"
+            if one.limits is not None:
+                what += f" from {one.limits[0]:g} to {one.limits[1]:g}"
+            note(console, f"  {one.name} = {one.value}{what}")
+
+
+def run_lint(file: Path, *, adapters: Path | None, json_mode: bool) -> None:
+    """Print every finding of a .cfg.
+
+    Raises
+    ------
+    ConfigError
+        If there is an error among them.
+    """
+    from hcc_scope.rig.config import lint
+
+    findings = lint(file, adapters)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if json_mode:
+        rows = [
+            {"line": one.line, "severity": one.severity, "message": one.message, "hint": one.hint} for one in findings
+        ]
+        print_json({"file": str(file), "errors": len(errors), "findings": rows})
+    else:
+        console = people(json_mode=False)
+        for finding in findings:
+            note(console, str(finding), "red" if finding.severity == "error" else "yellow")
+        if not findings:
+            note(console, f"{file}: nothing to complain about", "green")
+    if errors:
+        raise ConfigError(f"{file} has {len(errors)} error(s)", hint="Correct the lines above before loading it.")

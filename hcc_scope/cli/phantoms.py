@@ -1,0 +1,28 @@
+"""What demo and `acquire --phantom` share: fields of a phantom section, and the facts that say it is one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hcc_scope.plans import RandomFields
+
+if TYPE_CHECKING:
+    from hcc_scope.phantom import Specimen
+
+__all__ = ["phantom_facts", "phantom_fields"]
+
+
+def phantom_fields(specimen: Specimen, n_fields: int, seed: int, exposure_ms: float | None = None) -> RandomFields:
+    """Return random fields inside a specimen's outline."""
+    outline = tuple((float(x), float(y)) for x, y in specimen.outline_um)
+    return RandomFields(n_fields=n_fields, seed=seed, outline_um=outline, exposure_ms=exposure_ms)
+
+
+def phantom_facts(specimen: Specimen) -> dict[str, str | int]:
+    """Return what every store of a phantom must say about it."""
+    return {
+        "specimen": "synthetic phantom, not tissue",
+        "phantom_seed": specimen.seed,
+        "phantom_class": specimen.tumour_class,
+        "phantom_day": str(specimen.day),
+    }
