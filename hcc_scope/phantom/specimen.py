@@ -6,7 +6,6 @@ are cut from chunks. That is why two overlapping fields agree exactly, and why g
 
 from __future__ import annotations
 
-import functools
 import math
 import threading
 from collections import OrderedDict
@@ -246,16 +245,15 @@ class Specimen:
         x_um = (column * CHUNK_PX + nodes) * um_per_px
         y_um = (row * CHUNK_PX + nodes) * um_per_px
         a = tissue.architecture_on_grid(x_um, y_um)
-        up = _upsampling(step)
         if a.inside.max() > 0.0:
             texture = textures(um_per_px)
             base, grain, fibre = _absorbance(a)
-            od = _interpolate(base, up)
+            od = _interpolate(base, step)
             grit = Textures.chunk(texture.coarse, row, column) + Textures.chunk(texture.fine, row, column)
-            grit *= _interpolate(grain, up)
+            grit *= _interpolate(grain, step)
             od += grit
             if fibre.max() > 0.0:
-                od += _interpolate(fibre, up) * Textures.chunk(texture.fibre, row, column)
+                od += _interpolate(fibre, step) * Textures.chunk(texture.fibre, row, column)
             self._draw_objects(od, row, column, um_per_px, bank)
             np.maximum(od, 0.0, out=od)
         else:
@@ -318,17 +316,20 @@ def _absorbance(a: Architecture) -> tuple[F32, F32, F32]:
     return base, grain, fibre
 
 
-def _interpolate(nodes: F32, up: F32) -> F32:
-    pixels: F32 = np.matmul(np.matmul(up, nodes), up.T)
-    return pixels
+def _interpolate(nodes: F32, step: int) -> F32:
+    """Return a chunk's pixels, linearly between nodes that are `step` pixels apart.
 
-
-@functools.lru_cache(maxsize=8)
-def _upsampling(step: int) -> F32:
-    """Return the matrix that interpolates linearly from a chunk's nodes to its pixels."""
-    px = np.arange(CHUNK_PX)
-    left, t = px // step, (px % step) / step
-    weights = np.zeros((CHUNK_PX, CHUNK_PX // step + 1), dtype=np.float32)
-    weights[px, left] = 1.0 - t
-    weights[px, left + 1] += t
-    return weights
+    Without a matrix product, because those round differently from one processor to the next.
+    """
+    if step == 1:
+        return nodes[:CHUNK_PX, :CHUNK_PX].copy()
+    lines: F32 = np.empty((nodes.shape[0], CHUNK_PX), dtype=np.float32)
+    slope = (nodes[:, 1:] - nodes[:, :-1]) * np.float32(1.0 / step)
+    for k in range(step):
+        lines[:, k::step] = nodes[:, :-1] + slope * np.float32(k)
+    pixels: F32 = np.empty((CHUNK_PX // step, step, CHUNK_PX), dtype=np.float32)
+    slope = (lines[1:] - lines[:-1]) * np.float32(1.0 / step)
+    for k in range(step):
+        np.multiply(slope, np.float32(k), out=pixels[:, k])
+        pixels[:, k] += lines[:-1]
+    return pixels.reshape(CHUNK_PX, CHUNK_PX)

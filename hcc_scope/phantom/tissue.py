@@ -96,22 +96,27 @@ class _Lattice:
 
     def on_grid(self, x_um: Floats, y_um: Floats) -> F32:
         """Return the fields (field, y, x) at the nodes of the grid y_um, x_um."""
-        rows, y_weights = self._weights(y_um, self.y0_um, self.values.shape[1])
-        columns, x_weights = self._weights(x_um, self.x0_um, self.values.shape[2])
-        result: F32 = np.matmul(np.matmul(y_weights, self.values[:, rows, columns]), x_weights.T)
+        # four taps per axis, without a matrix product: those round differently from one processor to the next
+        top, y_weights = self._taps(y_um, self.y0_um, self.values.shape[1])
+        left, x_weights = self._taps(x_um, self.x0_um, self.values.shape[2])
+        window = self.values[:, :, left[0] : left[-1] + 4]
+        lines = window[:, top] * y_weights[0][:, None]
+        for k in range(1, 4):
+            lines += window[:, top + k] * y_weights[k][:, None]
+        left = left - left[0]
+        result: F32 = lines[:, :, left] * x_weights[0]
+        for k in range(1, 4):
+            result += lines[:, :, left + k] * x_weights[k]
         return result
 
-    def _weights(self, at_um: Floats, origin_um: float, n: int) -> tuple[slice, F32]:
+    def _taps(self, at_um: Floats, origin_um: float, n: int) -> tuple[NDArray[np.intp], F32]:
+        """Return for each place the first of its four nodes, and the weights (4, places) of the cubic B-spline."""
         position = np.clip((at_um - origin_um) / self.pitch_um, 1.0, n - 3.001)
-        left = np.floor(position).astype(np.intp)
-        t = position - left
-        start = int(left[0]) - 1
-        weights = np.zeros((at_um.size, int(left[-1]) + 3 - start), dtype=np.float32)
-        row = np.arange(at_um.size)
+        node = np.floor(position).astype(np.intp)
+        t = position - node
         u = 1.0 - t
-        for k, w in enumerate((u**3, 3 * t**3 - 6 * t**2 + 4, 3 * u**3 - 6 * u**2 + 4, t**3)):
-            weights[row, left - 1 - start + k] = w / 6.0
-        return slice(start, start + weights.shape[1]), weights
+        weights = np.stack([u * u * u, (3 * t - 6) * t * t + 4, (3 * u - 6) * u * u + 4, t * t * t]) / 6.0
+        return node - 1, weights.astype(np.float32)
 
     def at(self, x_um: F64, y_um: F64, *, order: int = 3) -> F32:
         """Return the fields (field, n) at n places: by the same spline, or (order 1, much faster) linearly."""
