@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from numpy.typing import NDArray
 
-__all__ = ["FieldPicture", "SectionPicture", "draw_overview", "thumbnail"]
+__all__ = ["FieldPicture", "SectionPicture", "draw_overview", "middle", "thumbnail"]
 
 _THUMBNAIL_PX = 128
+_DETAIL_PX = 768
 _LOW_COLOUR, _HIGH_COLOUR = "#2166ac", "#b2182b"  # both ends of the colour-blind-safe RdBu map
 _EXAMPLES = 3
 
@@ -32,6 +33,8 @@ class FieldPicture:
     """Width, height."""
     image: NDArray[np.uint16]
     """(y, x) thumbnail of the raw counts."""
+    detail: NDArray[np.uint16]
+    """(y, x) the field's middle, fine enough to see nuclei."""
     probabilities: NDArray[np.float32]
     """(rows, cols) probability of *high* per tile; NaN where excluded."""
     score: float | None
@@ -51,12 +54,18 @@ class SectionPicture:
     outline_um: NDArray[np.float64] | None = None
 
 
-def thumbnail(pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Return (y, x) pixels reduced by block means to at most 128 px on the longer side."""
-    step = max(1, -(-max(pixels.shape) // _THUMBNAIL_PX))
+def thumbnail(pixels: NDArray[np.uint16], side_px: int = _THUMBNAIL_PX) -> NDArray[np.uint16]:
+    """Return (y, x) pixels reduced by block means to at most `side_px` on the longer side."""
+    step = max(1, -(-max(pixels.shape) // side_px))
     height, width = (n - n % step for n in pixels.shape)
     blocks = pixels[:height, :width].reshape(height // step, step, width // step, step)
     return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32).round(), np.uint16)
+
+
+def middle(pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Return the middle of a field: 768 px a side, or less, reduced to 256."""
+    top, left = (max(0, (n - _DETAIL_PX) // 2) for n in pixels.shape)
+    return thumbnail(pixels[top : top + _DETAIL_PX, left : left + _DETAIL_PX], 2 * _THUMBNAIL_PX)
 
 
 def draw_overview(sections: Sequence[SectionPicture], path: Path, *, subtitle: str) -> Path:
@@ -72,7 +81,7 @@ def draw_overview(sections: Sequence[SectionPicture], path: Path, *, subtitle: s
     figure = Figure(figsize=(16, 4.6 * rows + 0.9), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(f"HCC-Scope: {subtitle}\nResearch use only. Not for diagnosis.", fontsize=12)
-    grid = figure.add_gridspec(rows, 4, width_ratios=(1.15, 1.25, 0.42, 1.25))
+    grid = figure.add_gridspec(rows, 4, width_ratios=(1.15, 1.25, 0.46, 1.15))
     for row, section in enumerate(sections):
         display = _display_window(section)
         fields_axes = figure.add_subplot(grid[row, 0])
@@ -84,9 +93,9 @@ def draw_overview(sections: Sequence[SectionPicture], path: Path, *, subtitle: s
         examples = grid[row, 2].subgridspec(_EXAMPLES, 1, hspace=0.05)
         for index, field in enumerate(_examples(section)):
             axes = figure.add_subplot(examples[index, 0])
-            axes.imshow(field.image, cmap="gray", vmin=display[0], vmax=display[1], interpolation="nearest")
+            axes.imshow(field.detail, cmap="gray", vmin=display[0], vmax=display[1], interpolation="nearest")
             axes.set_axis_off()
-            axes.set_title("" if field.score is None else f"{field.score:.2f}", fontsize=8, pad=2)
+            axes.set_title("" if field.score is None else f"field score {field.score:.2f}", fontsize=8, pad=2)
         _draw_course(figure.add_subplot(grid[row, 3]), section)
     figure.savefig(path)
     return path
@@ -96,7 +105,7 @@ def _display_window(section: SectionPicture) -> tuple[float, float]:
     """Return black and white levels shared by all fields of a section, so that they can be compared."""
     if not section.fields:
         return 0.0, 1.0
-    values = np.concatenate([field.image.ravel() for field in section.fields])
+    values = np.concatenate([field.detail.ravel() for field in section.fields])
     low, high = np.percentile(values, (0.5, 99.8))
     return float(low), float(max(high, low + 1))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.report.overview import FieldPicture, SectionPicture, thumbnail
+from hcc_scope.report.overview import FieldPicture, SectionPicture, middle, thumbnail
 from hcc_scope.scoring import SectionScorer, frame_score
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
@@ -53,7 +53,14 @@ def field_picture(frame: Frame, result: FrameResult | None, grid: TileGrid, pixe
         score = frame_score(result)
     height, width = frame.pixels.shape
     centre = None if frame.stage_um is None else frame.stage_um[:2]
-    return FieldPicture(centre, (width * pixel_size_um, height * pixel_size_um), thumbnail(frame.pixels), tiles, score)
+    return FieldPicture(
+        centre_um=centre,
+        size_um=(width * pixel_size_um, height * pixel_size_um),
+        image=thumbnail(frame.pixels),
+        detail=middle(frame.pixels),
+        probabilities=tiles,
+        score=score,
+    )
 
 
 def section_picture(
