@@ -15,6 +15,7 @@ from storage_cases import fingerprint, make_frame, make_result, make_spec
 
 from hcc_scope.errors import FrameSizeError, StoreError, StoreExistsError, StoreUnwritableError
 from hcc_scope.protocols import ResultSink
+from hcc_scope.storage.journal import line_of
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions, read_predictions_table
 from hcc_scope.storage.writer import create_store
 from hcc_scope.types import FrameResult
@@ -93,12 +94,13 @@ def test_the_tile_s_place_on_the_stage(tmp_path: Path):
     path = store_with_frames(tmp_path, 1, stage_um=(1000.0, -500.0, 3.0), pixel_size_um=0.5)
     writer = PredictionWriter(path, SPEC, run="r")
     writer.append(make_result(0, N))
-    writer.append(make_result(5, N))  # never journalled: its place is unknown
+    writer.append(make_result(1, N))  # never journalled: the store has no such frame
     writer.close()
     table = read_predictions_table(path)
     # centre of the frame is (45, 35) px; centres of the tiles are x = 20, 60, 70 and y = 20, 50 px
-    assert table["x_um"].to_pylist() == [987.5, 1007.5, 1012.5] * 2 + [None] * N
-    assert table["y_um"].to_pylist() == [-507.5] * 3 + [-492.5] * 3 + [None] * N
+    assert table["x_um"].to_pylist() == [987.5, 1007.5, 1012.5] * 2
+    assert table["y_um"].to_pylist() == [-507.5] * 3 + [-492.5] * 3
+    assert list(read_predictions(path)) == [0]
 
 
 def test_without_a_stage_there_is_no_place(tmp_path: Path):
@@ -148,7 +150,7 @@ def test_schema(tmp_path: Path):
 def test_every_float_comes_back_with_every_bit(logits: np.ndarray):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
-        (path / "frames.jsonl").touch()
+        (path / "frames.jsonl").write_bytes(line_of(make_frame(0), 0))
         writer = PredictionWriter(path, SPEC, run="r")
         writer.append(make_result(0, N, logits=logits, probabilities=logits))
         writer.close()

@@ -264,7 +264,10 @@ def read_log(path: Path) -> PredictionLog:
 
 
 def read_predictions(store: Path, name: str = PREDICTIONS) -> dict[int, FrameResult]:
-    """Return the results that a run recorded, by `seq`, every bit as it was.
+    """Return the results that a run recorded for the store's frames, by `seq`, every bit as it was.
+
+    A crash can leave results of frames that never reached the journal: the store has no such frames, so they are left
+    out.
 
     Raises
     ------
@@ -274,13 +277,14 @@ def read_predictions(store: Path, name: str = PREDICTIONS) -> dict[int, FrameRes
     path = store / f"{name}.jsonl"
     try:
         log = read_log(path)
+        n_frames = read_journal(store / JOURNAL).n_frames
     except FileNotFoundError as error:
         raise StoreError(f"{store} holds no predictions named {name!r}", hint="Replay it with a model.") from error
     except OSError as error:
         raise explain(error, f"The predictions {path} cannot be read") from error
     if log.problems:
         raise StoreError(f"Predictions are damaged: {'; '.join(log.problems)}", hint="Replay the store.")
-    return dict(sorted(log.results.items()))
+    return {seq: log.results[seq] for seq in sorted(log.results) if seq < n_frames}
 
 
 def read_predictions_table(store: Path, name: str = PREDICTIONS) -> pa.Table:
@@ -300,8 +304,13 @@ def read_predictions_table(store: Path, name: str = PREDICTIONS) -> pa.Table:
         raise StoreError(f"The table {path} cannot be read: {error}") from error
 
 
-def write_table(store: Path, log: PredictionLog, path: Path) -> None:
-    """Write the Parquet table of a `log` with a header, at once; frames without a position get null coordinates.
+def write_table(store: Path, log: PredictionLog, path: Path) -> int:
+    """Write the Parquet table of a `log` with a header, at once, for the frames that the journal lists.
+
+    Returns
+    -------
+    int
+        How many frames have results in it.
 
     Raises
     ------
@@ -312,8 +321,9 @@ def write_table(store: Path, log: PredictionLog, path: Path) -> None:
     header = log.header
     grid = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"])
     batches = []
-    for seq in sorted(log.results):
-        entry = frames[seq] if seq < len(frames) else None
+    seqs = [seq for seq in sorted(log.results) if seq < len(frames)]
+    for seq in seqs:
+        entry = frames[seq]
         stage = None if entry is None else entry.stage_um
         size_um = None if entry is None else entry.pixel_size_um
         batches.append(
@@ -331,6 +341,7 @@ def write_table(store: Path, log: PredictionLog, path: Path) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+    return len(seqs)
 
 
 def _rows(

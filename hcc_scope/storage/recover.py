@@ -154,8 +154,7 @@ def _mend_predictions(store: Path, path: Path, problems: list[str]) -> list[str]
         changes.append(_cut(path, log.torn))
     table = path.with_suffix(".parquet")
     if log.header and not table.exists():  # no header: killed before the first line was whole
-        write_table(store, log, table)
-        changes.append(f"{table.name} made from {len(log.results)} lines")
+        changes.append(f"{table.name} made from {write_table(store, log, table)} frames")
     return changes
 
 

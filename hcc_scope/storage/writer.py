@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hcc_scope.errors import DiskFullError, StoreError, StoreExistsError
+from hcc_scope.errors import StoreError, StoreExistsError
 from hcc_scope.storage.files import create_file, explain, json_bytes, replace_file, sync_folder
 from hcc_scope.storage.frame_array import FrameArray, crc32_of
 from hcc_scope.storage.journal import JournalWriter, line_of
@@ -50,6 +50,7 @@ from hcc_scope.storage.metadata import (
     initial_attributes,
 )
 from hcc_scope.storage.naming import store_path
+from hcc_scope.storage.space import check_free_space, require_space
 from hcc_scope.workers import Worker
 
 if TYPE_CHECKING:
@@ -62,13 +63,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import Frame, RunSpec
 
-__all__ = ["GROW_FRAMES", "RESERVE_BYTES", "SPACE_FACTOR", "SectionWriter", "check_free_space", "create_store"]
-
-SPACE_FACTOR = 1.25
-"""A run of known length starts only with this many times its uncompressed size free."""
-
-RESERVE_BYTES = 16 * 2**20
-"""Kept free during a run, besides two frames, so that journal and metadata can always be written."""
+__all__ = ["GROW_FRAMES", "MAX_IN_FLIGHT_BYTES", "SectionWriter", "check_free_space", "create_store"]
 
 GROW_FRAMES = 64
 MAX_IN_FLIGHT_BYTES = 256 * 2**20
@@ -84,41 +79,6 @@ class _InFlight:
     pixels: NDArray[np.uint16]
     writing: Any
     """tensorstore's future."""
-
-
-def check_free_space(out_dir: Path, spec: RunSpec) -> None:
-    """Refuse a run that would fill the disk.
-
-    Parameters
-    ----------
-    out_dir : Path
-        Where the store will be; need not exist yet.
-    spec : RunSpec
-        Frame shape and, if known, number of frames. An open-ended run needs the reserve only.
-
-    Raises
-    ------
-    DiskFullError
-        If less than `SPACE_FACTOR` times the plan's uncompressed size is free.
-    """
-    frame_bytes = _frame_bytes(spec)
-    need = 2 * frame_bytes + RESERVE_BYTES
-    if spec.expected_frames is not None:
-        need = max(need, int(SPACE_FACTOR * spec.expected_frames * frame_bytes))
-    folder = out_dir.absolute()
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    if free < need:
-        frames = "an open-ended run" if spec.expected_frames is None else f"{spec.expected_frames} frames"
-        raise DiskFullError(
-            f"{out_dir} has {free / 1e9:.2f} GB free, but {need / 1e9:.2f} GB are needed for {frames}",
-            hint="Free some space or choose another disk.",
-        )
-
-
-def _frame_bytes(spec: RunSpec) -> int:
-    return 2 * spec.frame_shape_yx[0] * spec.frame_shape_yx[1]
 
 
 def create_store(
@@ -270,7 +230,7 @@ class SectionWriter:
             self._raise_if_failed()
             if self._closing:
                 raise StoreError(f"Frame {frame.seq} came after {self.path} was closed")
-            self._require_space(frame.seq)
+            require_space(self.path, self.spec, frame.seq, self._in_flight_bytes)
             writing = self._array.start_write(frame.seq, pixels)
             self._in_flight.append(_InFlight(frame, pixels, writing))
             self._in_flight_bytes += pixels.nbytes
@@ -300,18 +260,6 @@ class SectionWriter:
             # tensorstore reads the buffer later: one that the camera fills again would end up on disk
             return np.array(pixels, order="C")
         return pixels
-
-    def _require_space(self, seq: int) -> None:
-        """Keep a reserve, so that what was taken can still be finished and journalled."""
-        try:
-            free = shutil.disk_usage(self.path).free
-        except OSError as error:
-            raise explain(error, f"The store {self.path} is gone") from error
-        if free < self._in_flight_bytes + 2 * _frame_bytes(self.spec) + RESERVE_BYTES:
-            raise DiskFullError(
-                f"The disk of {self.path} is full: frame {seq} was not stored, the {seq} frames before it are safe",
-                hint="Free some space and start a new section.",
-            )
 
     def _raise_if_failed(self) -> None:
         if self._error is not None:
