@@ -259,8 +259,11 @@ class Accounts:
         if self._phase == "finished":
             return 0.0
         c = self._counts
-        goal = c.acquired if stopping or self._phase == "draining" else self._expected
-        if goal is None:
+        if stopping or self._phase == "draining":
+            goal = c.acquired
+        elif self._expected is not None:
+            goal = self._expected - c.lost
+        else:
             return None
         stages = [(goal - c.acquired, self._acquired)]
         if self._stores:

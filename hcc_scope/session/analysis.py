@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import ModelFormatError, ModelMismatchError
+from hcc_scope.errors import ModelError, ModelFormatError, ModelMismatchError
 from hcc_scope.session.frame_analysis import failed_result
 from hcc_scope.session.watched import Abandoned, ClassifierHangs
 from hcc_scope.workers import Broken, Closed, Failure, attempt
@@ -177,8 +177,15 @@ class Analysis:
         self._fail(frame.seq, str(result.error) or type(result.error).__name__)
         self._failures += 1
         if isinstance(result.error, _BROKEN_AT_ONCE) or self._failures >= self._max_failures:
-            self._broken = True
-            self._on_broken(result.error)
+            self._give_up(result.error)
+
+    def _give_up(self, error: BaseException) -> None:
+        self._broken = True
+        if not isinstance(error, _BROKEN_AT_ONCE):
+            cause = error
+            error = ModelError(f"{self._failures} frames in a row could not be classified; the last: {cause}")
+            error.__cause__ = cause
+        self._on_broken(error)
 
     def _yield_to_storage(self) -> None:
         if self._store_queue is not None:

@@ -121,6 +121,7 @@ class Session:
         self._classify_timeout_s, self._max_failures = classify_timeout_s, max_failures
 
         self._may_defer = source.live and sink is not None
+        self._replaying = not source.live and sink is None
         self._store_queue: Channel[Frame] = Channel(store_queue_bytes)
         self._analyse_queue: Channel[Arrival] = Channel(analyse_queue_bytes)
         self._latest: LatestSlot[Frame] = LatestSlot()
@@ -213,20 +214,26 @@ class Session:
                 if not self._take(frame):
                     return
             expected = self._source.spec.expected_frames
-            self._cut_short = self._stop.by_user and (expected is None or due < expected)
+            incomplete = expected is None or due < expected
+            self._cut_short = self._stop.by_user and incomplete
+            if expected is not None and incomplete and not self._stop.requested and self._replaying:
+                self._miss(expected, due)
         finally:
             if isinstance(frames, Generator):
                 frames.close()
 
     def _check_order(self, seq: int, due: int) -> None:
-        if seq < due or (seq > due and self._sink is not None):
+        if seq < due or (seq > due and not self._replaying):
             raise CameraError(
                 f"the source delivered frame {seq} where frame {due} was due", hint="This is a bug in the source"
             )
         if seq > due:
-            # a replay leaves out frames that are damaged
-            self._accounts.lose(seq - due)
-            self._accounts.say(f"{seq - due} frame(s) from number {due} on are missing in the source")
+            self._miss(seq, due)
+
+    def _miss(self, seq: int, due: int) -> None:
+        """Count the frames that a replay left out because they are damaged."""
+        self._accounts.lose(seq - due)
+        self._accounts.say(f"{seq - due} frame(s) from number {due} on are missing in the source")
 
     def _take(self, frame: Frame) -> bool:
         """Pass one frame on; return whether the next one is wanted."""

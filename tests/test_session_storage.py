@@ -1,0 +1,119 @@
+"""The session with the real store: what it wrote is what was acquired, deferred frames come back, replay agrees."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from session_parts import BASE, EVERYTHING, FRAME_BYTES, Classifier, Gate, Source, finish, new_scorer, run, wait_until
+
+from hcc_scope.errors import StoreError
+from hcc_scope.session import Session
+from hcc_scope.storage.frame_array import FrameArray
+from hcc_scope.storage.predictions import PredictionWriter, read_predictions
+from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.source import StoreSource
+from hcc_scope.storage.writer import create_store
+from hcc_scope.types import Counts, RunOutcome
+
+
+def record(source: Source, out: Path, classifier: Classifier, *, analyse_frames: int = 64) -> tuple[Session, Path]:
+    sink = create_store(out, source.spec)
+
+    def finalise(outcome: RunOutcome) -> None:
+        sink.finalise({"state": outcome.state, "score": outcome.score.score})
+
+    session = Session(
+        source,
+        sink,
+        classifier,
+        scorer=new_scorer(),
+        limits=EVERYTHING,
+        results=PredictionWriter(sink.path, source.spec, run="live"),
+        finalise=finalise,
+        analyse_queue_bytes=analyse_frames * FRAME_BYTES,
+    )
+    return session, sink.path
+
+
+def replay(path: Path) -> RunOutcome:
+    return run(
+        Session(
+            StoreSource(open_store(path)),
+            None,
+            Classifier(),
+            scorer=new_scorer(),
+            limits=EVERYTHING,
+            results=PredictionWriter(path, open_store(path).spec, run="again", name="predictions-again"),
+        )
+    )
+
+
+def test_live_with_deferred_frames_and_its_replay_are_equal_bit_for_bit(tmp_path: Path):
+    analysis = Gate()
+
+    def before(seq: int) -> None:
+        if seq == 1:
+            analysis.wait_reached()
+
+    source = Source(range(20), before=before, black=[4], expected_frames=20)
+    session, path = record(source, tmp_path, Classifier(analysis.at(0)), analyse_frames=2)
+    session.start()
+    wait_until(lambda: session.snapshot().counts.stored == 20)
+    analysis.open()
+    outcome = finish(session)
+    assert outcome.state == "completed"
+    assert outcome.counts == Counts(acquired=20, stored=20, classified=19, excluded=1)
+
+    store = open_store(path)
+    assert store.complete
+    assert [int(store.read(seq).pixels[0, 0]) for seq in (0, 4, 19)] == [BASE, 0, BASE + 19]
+    replayed = replay(path)
+    assert replayed.score == outcome.score
+    live, again = read_predictions(path), read_predictions(path, name="predictions-again")
+    assert live.keys() == again.keys() == set(range(20))
+    for seq in live:
+        np.testing.assert_array_equal(live[seq].logits, again[seq].logits)
+        np.testing.assert_array_equal(live[seq].flags, again[seq].flags)
+
+
+def test_a_disk_that_fails_midway_keeps_what_was_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    start_write = FrameArray.start_write
+
+    def failing(self: FrameArray, seq: int, pixels: np.ndarray) -> object:
+        if seq == 5:
+            raise StoreError("the disk is gone")
+        return start_write(self, seq, pixels)
+
+    monkeypatch.setattr(FrameArray, "start_write", failing)
+    session, path = record(Source(range(50)), tmp_path, Classifier())
+    outcome = run(session)
+    assert outcome.state == "failed"
+    assert "the disk is gone" in str(outcome.cause)
+    assert outcome.counts.stored == 5
+    store = open_store(path)
+    assert store.n_frames == 5
+    assert [int(store.read(seq).pixels[0, 0]) - BASE for seq in range(5)] == list(range(5))
+
+
+def test_a_damaged_frame_is_missed_and_the_rest_replayed(tmp_path: Path):
+    session, path = record(Source(range(6)), tmp_path, Classifier())
+    finish_live = run(session)
+    assert finish_live.counts == Counts(acquired=6, stored=6, classified=6)
+    FrameArray(path, open_store(path).spec.frame_shape_yx).shard_path(2).unlink()
+    outcome = replay(path)
+    assert outcome.state == "completed"
+    assert outcome.counts == Counts(acquired=5, classified=5, lost=1)
+    assert outcome.score.interval_frames == 5
+
+
+def test_stop_leaves_a_complete_store_of_what_was_acquired(tmp_path: Path):
+    def before(seq: int) -> None:
+        if seq == 7:
+            session.stop()
+
+    session, path = record(Source(range(100), before=before, expected_frames=100), tmp_path, Classifier())
+    outcome = run(session)
+    assert outcome.state == "cancelled"
+    assert outcome.counts == Counts(acquired=7, stored=7, classified=7)
+    store = open_store(path)
+    assert (store.complete, store.n_frames) == (True, 7)
