@@ -235,7 +235,7 @@ class _Linter:
         label, library, _ = (field.strip() for field in line.fields)
         if label in self._devices or label == "Core":
             self.error(line.number, f"the device label '{label}' is already in use", "Give each device its own label.")
-        if self._initialised_at is not None:
+        elif self._initialised_at is not None:
             self.error(
                 line.number,
                 f"the device '{label}' comes after Property,Core,Initialize,1 and would stay uninitialised",

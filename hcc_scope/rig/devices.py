@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import pymmcore
+
 __all__ = [
     "ConfigDescription",
     "Device",
@@ -177,10 +179,7 @@ def read_properties(path: Path, adapters_dir: Path | None = None) -> dict[str, t
         core.unloadAllDevices()
 
 
-def _properties(core: object, label: str) -> tuple[Property, ...]:
-    import pymmcore
-
-    assert isinstance(core, pymmcore.CMMCore)
+def _properties(core: pymmcore.CMMCore, label: str) -> tuple[Property, ...]:
     found = []
     for name in core.getDevicePropertyNames(label):
         has_limits = core.hasPropertyLimits(label, name)
