@@ -22,7 +22,7 @@ class TrainConfig:
     """The model's name, and that of its folder."""
     seed: int = 2019
     """Decides everything: the phantom's specimens, fields, noise, first weights, order of tiles."""
-    train_animals: int = 8
+    train_animals: int = 5
     """Per class; the weights are fitted to their tiles."""
     calibration_animals: int = 3
     """Per class; the epoch, temperature and decision threshold are chosen on them."""
@@ -30,7 +30,7 @@ class TrainConfig:
     """Per class; used for nothing but the card's validation table."""
     sections: int = 2
     """Per animal."""
-    fields: int = 6
+    fields: int = 4
     """Per section, each cut into tiles."""
     field_px: int = 2048
     """Side of a field."""
@@ -48,8 +48,9 @@ class TrainConfig:
     threads: int = 2
 
     def command(self) -> str:
-        """Return the command line that repeats this run with the default sizes."""
-        return f"hcc-scope train --name {self.name} --seed {self.seed}"
+        """Return the command line that repeats this run."""
+        epochs = "" if self.epochs == TrainConfig().epochs else f" --epochs {self.epochs}"
+        return f"hcc-scope train --out models --name {self.name} --seed {self.seed}{epochs}"
 
 
 @dataclass(frozen=True, slots=True)

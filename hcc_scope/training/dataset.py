@@ -1,7 +1,8 @@
 """Tiles of phantom sections, rendered, exposed, cut and checked as the pipeline does with a microscope's frames.
 
 Animals are named ``train-low-1``, ``calibration-high-2``, ``test-low-3``. The phantom draws a specimen from its seed
-*and* its animal's name, so no seed of the demo, whose animals are named otherwise, can show a training specimen.
+*and* its animal's name; here the name it gets starts with ``training/``, which the pipeline refuses in an id (it is
+part of a file's name). So no seed and no id of a demo or an acquisition can show a specimen that was trained on.
 
 Section j of animal i is imaged on the same day for both classes, as a balanced study would: the day's light,
 gain and staining batch then say nothing about the class.
@@ -34,6 +35,7 @@ __all__ = ["CLASSES", "Role", "SectionRef", "TileSet", "render_tiles", "sections
 Role = Literal["train", "calibration", "test"]
 CLASSES: tuple[Literal["low"], Literal["high"]] = ("low", "high")
 
+NAMESPACE = "training/"
 EXPOSURE_MS = 10.0
 EXPOSURE_SD = 0.10
 """Log of the operator's factor on the exposure, per field, on top of the day's own light."""
@@ -118,7 +120,9 @@ def render_tiles(sections: tuple[SectionRef, ...], config: TrainConfig, on_field
     field_index = np.empty(n_max, np.int64)
     n = 0
     for s, ref in enumerate(sections):
-        specimen = Specimen(config.seed, ref.animal, ref.section, ref.tumour_class, ref.day)
+        specimen = Specimen(
+            config.seed, NAMESPACE + ref.animal, ref.section, ref.tumour_class, NAMESPACE + ref.day, cache_mb=1
+        )
         rng = stable_rng("training fields", config.seed, ref.animal, ref.section)
         side_um = config.field_px * config.pixel_size_um
         centres = random_fields(config.fields, (side_um, side_um), specimen.outline_um, int(rng.integers(1 << 32)))

@@ -41,8 +41,10 @@ def to_torchscript(network: torch.nn.Module) -> bytes:
         Raw counts (n, 1, tile, tile) to (logits (n, 2), features); left as it is.
     """
     plain = copy.deepcopy(network).eval()
-    # training leaves the weights channels-last and asking for gradients
-    plain.load_state_dict({key: value.contiguous() for key, value in plain.state_dict().items()}, assign=True)
+    # Training leaves the weights channels-last and asking for gradients. Cloned, because contiguous() keeps the strides
+    # of a weight with one channel, which is in both layouts at once, and strides are part of the archive.
+    layout = torch.contiguous_format
+    plain.load_state_dict({k: v.clone(memory_format=layout) for k, v in plain.state_dict().items()}, assign=True)
     file = io.BytesIO()
     torch.jit.save(torch.jit.script(plain.requires_grad_(False)), file)
     return file.getvalue()
