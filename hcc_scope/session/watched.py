@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ModelError
-from hcc_scope.workers import Broken, Channel, Closed, Failure, Worker, attempt
+from hcc_scope.workers import Channel, Closed, Failure, Worker, attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ class WatchedClassifier:
         while True:
             try:
                 call = self._calls.get()
-            except (Closed, Broken):
+            except Closed:
                 return
             call.answer = attempt(partial(self._classifier.classify, call.tiles))
             call.done.set()
@@ -92,7 +92,7 @@ class WatchedClassifier:
         while not call.done.wait(_LOOK_S):
             now_s = time.monotonic()
             if now_s > deadline_s:
-                self._leave_behind()
+                self._left_behind = True
                 raise ClassifierHangs(
                     f"the model did not answer within {self._timeout_s:g} s",
                     hint="Frames are still stored; replay them when it works again",
@@ -100,19 +100,15 @@ class WatchedClassifier:
             if self._hurried():
                 hurry_until_s = now_s + _GRACE_S if hurry_until_s is None else hurry_until_s
                 if now_s > hurry_until_s:
-                    self._leave_behind()
+                    self._left_behind = True
                     raise Abandoned
         if isinstance(call.answer, Failure):
             raise call.answer.error
         assert call.answer is not None
         return call.answer
 
-    def _leave_behind(self) -> None:
-        self._left_behind = True
-        self._calls.break_()  # so that the thread ends if the classifier ever returns
-
     def close(self) -> None:
-        """End the thread, unless it was left behind."""
+        """End the thread; one that was left behind ends if the classifier ever returns."""
         self._calls.close()
         if not self._left_behind:
             self._worker.join()
