@@ -11,6 +11,7 @@ tried out on the core (device interface 75).
 from __future__ import annotations
 
 import difflib
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -127,7 +128,8 @@ def lint(path: Path, adapters_dir: Path | None = None) -> list[Finding]:
     for line in lines:
         linter.look_at(line)
     linter.look_at_the_whole()
-    return sorted(linter.findings, key=lambda finding: finding.line)
+    # what concerns the whole file often follows from one line, so it comes last
+    return sorted(linter.findings, key=lambda finding: finding.line or sys.maxsize)
 
 
 def check(path: Path, adapters_dir: Path | None = None) -> list[Finding]:
