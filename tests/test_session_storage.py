@@ -1,13 +1,33 @@
-"""The session with the real store: what it wrote is what was acquired, deferred frames come back, replay agrees."""
+"""The session with the real store and the real demo camera: what was acquired is stored, deferred frames come back."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from session_parts import BASE, EVERYTHING, FRAME_BYTES, Classifier, Gate, Source, finish, new_scorer, run, wait_until
+from numpy.typing import NDArray
+from session_parts import (
+    BASE,
+    EVERYTHING,
+    FRAME_BYTES,
+    TILE_PX,
+    Classifier,
+    Gate,
+    Source,
+    finish,
+    new_scorer,
+    run,
+    wait_until,
+)
 
 from hcc_scope.errors import StoreError
+from hcc_scope.plans import Sequence
+from hcc_scope.protocols import FrameSource
+from hcc_scope.quality import QualityLimits
+from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.session import Session
+from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions
 from hcc_scope.storage.reader import open_store
@@ -15,8 +35,17 @@ from hcc_scope.storage.source import StoreSource
 from hcc_scope.storage.writer import create_store
 from hcc_scope.types import Counts, RunOutcome
 
+DARK_TOO = replace(EVERYTHING, mean_level_min=0.0)
 
-def record(source: Source, out: Path, classifier: Classifier, *, analyse_frames: int = 64) -> tuple[Session, Path]:
+
+def record(
+    source: FrameSource,
+    out: Path,
+    classifier: Classifier,
+    *,
+    analyse_frames: int = 64,
+    limits: QualityLimits = EVERYTHING,
+) -> tuple[Session, Path]:
     sink = create_store(out, source.spec)
 
     def finalise(outcome: RunOutcome) -> None:
@@ -27,7 +56,7 @@ def record(source: Source, out: Path, classifier: Classifier, *, analyse_frames:
         sink,
         classifier,
         scorer=new_scorer(),
-        limits=EVERYTHING,
+        limits=limits,
         results=PredictionWriter(sink.path, source.spec, run="live"),
         finalise=finalise,
         analyse_queue_bytes=analyse_frames * FRAME_BYTES,
@@ -117,3 +146,62 @@ def test_stop_leaves_a_complete_store_of_what_was_acquired(tmp_path: Path):
     assert outcome.counts == Counts(acquired=7, stored=7, classified=7)
     store = open_store(path)
     assert (store.complete, store.n_frames) == (True, 7)
+
+
+class Brightness(Classifier):
+    """Logits from a real frame's pixels; the first call waits."""
+
+    def __init__(self, first: Gate) -> None:
+        super().__init__()
+        self._first = first
+
+    def classify(self, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:
+        self._first()
+        level = tiles.mean(axis=(1, 2), dtype=np.float64).astype(np.float32) / 65535
+        return np.stack([-level, level], axis=1)
+
+
+def test_a_sequence_of_the_demo_camera_outruns_analysis_and_nothing_is_lost(
+    demo_cfg: Callable[..., Path], adapters_dir: Path, tmp_path: Path
+):
+    n = 200
+    analysis = Gate()
+    cfg = demo_cfg(OnCameraCCDXSize=64, OnCameraCCDYSize=64)
+    with MicroManager.start(cfg, adapters_dir=adapters_dir, roles=load_rig("demo").roles) as rig:
+        plan = Sequence(n_frames=n, exposure_ms=2)
+        source = MicroManagerSource(rig, plan, animal_id="a1", section_id="s1", tile_px=TILE_PX)
+        session, path = record(source, tmp_path / "out", Brightness(analysis), analyse_frames=4, limits=DARK_TOO)
+        session.start()
+        wait_until(lambda: session.snapshot().counts.stored == n)
+        assert session.snapshot().counts.deferred >= n - 6
+        analysis.open()
+        outcome = finish(session)
+    assert outcome.state == "completed"
+    assert outcome.cause is None
+    assert outcome.counts.acquired == outcome.counts.stored == n
+    assert outcome.counts.classified == n
+    assert outcome.rates["acquire_fps"] > 0
+    store = open_store(path)
+    assert [store.read(seq).camera_frame for seq in (0, n - 1)] == [0, n - 1]
+    assert read_predictions(path).keys() == set(range(n))
+
+
+def test_stopping_the_demo_camera_keeps_every_frame_it_gave(
+    demo_cfg: Callable[..., Path], adapters_dir: Path, tmp_path: Path
+):
+    analysis = Gate()
+    cfg = demo_cfg(OnCameraCCDXSize=64, OnCameraCCDYSize=64)
+    with MicroManager.start(cfg, adapters_dir=adapters_dir, roles=load_rig("demo").roles) as rig:
+        plan = Sequence(n_frames=20_000, exposure_ms=2)
+        source = MicroManagerSource(rig, plan, animal_id="a1", section_id="s1", tile_px=TILE_PX)
+        session, path = record(source, tmp_path / "out", Brightness(analysis), analyse_frames=4, limits=DARK_TOO)
+        session.start()
+        wait_until(lambda: session.snapshot().counts.stored >= 20)
+        session.stop()
+        session.stop()
+        analysis.open()
+        outcome = finish(session)
+    assert outcome.state == "cancelled"
+    assert 20 <= outcome.counts.acquired == outcome.counts.stored < 20_000
+    assert outcome.counts.deferred > 0
+    assert open_store(path).n_frames == outcome.counts.stored

@@ -31,13 +31,26 @@ _BROKEN_AT_ONCE = (ClassifierHangs, ModelFormatError, ModelMismatchError)
 
 
 class Arrival:
-    """A frame on its way to analysis, and when it was put on it."""
+    """A frame on its way to analysis, with what it has behind it.
 
-    __slots__ = ("frame", "since_ns")
+    Parameters
+    ----------
+    frame : Frame
+        Just acquired.
+    acquire_ms : float
+        From the end of its exposure until the session had it: read-out, transfer, copy.
+    """
 
-    def __init__(self, frame: Frame) -> None:
+    __slots__ = ("_acquire_ms", "_since_ns", "frame")
+
+    def __init__(self, frame: Frame, acquire_ms: float) -> None:
         self.frame = frame
-        self.since_ns = time.perf_counter_ns()
+        self._acquire_ms = acquire_ms
+        self._since_ns = time.perf_counter_ns()
+
+    def latency_ms(self) -> dict[str, float]:
+        """Return the stages up to now."""
+        return {"acquire": self._acquire_ms, "queue": (time.perf_counter_ns() - self._since_ns) / 1e6}
 
 
 class Analysis:
@@ -123,7 +136,7 @@ class Analysis:
             else:
                 patience_s = None
                 self._skip_missing(arrival.frame.seq)
-                self._handle(arrival.frame, {"queue": (time.perf_counter_ns() - arrival.since_ns) / 1e6})
+                self._handle(arrival.frame, arrival.latency_ms())
 
     def _skip_missing(self, seq: int) -> None:
         """Tell the scorer about frames that a replay left out, so that its interval does not wait for them."""

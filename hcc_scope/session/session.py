@@ -26,18 +26,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import CameraError, FramesLost, StoreError
+from hcc_scope.errors import StoreError
 from hcc_scope.session.accounts import Accounts
-from hcc_scope.session.analysis import Analysis, Arrival
+from hcc_scope.session.acquisition import Acquisition
+from hcc_scope.session.analysis import Analysis
 from hcc_scope.session.frame_analysis import FrameAnalyser, failed_result
 from hcc_scope.session.watched import WatchedClassifier
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import RunOutcome
-from hcc_scope.workers import Broken, Channel, Closed, ErrorLatch, LatestSlot, StopToken, Worker, guard
+from hcc_scope.workers import Channel, Closed, ErrorLatch, LatestSlot, StopToken, Worker, guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from hcc_scope.protocols import Classifier, FrameSink, FrameSource, ResultSink
     from hcc_scope.quality import QualityLimits
     from hcc_scope.scoring import SectionScorer
+    from hcc_scope.session.analysis import Arrival
     from hcc_scope.types import Frame, RunState, Snapshot
 
 __all__ = ["Session"]
@@ -120,8 +121,6 @@ class Session:
         self._finalise, self._store_path = finalise, store
         self._classify_timeout_s, self._max_failures = classify_timeout_s, max_failures
 
-        self._may_defer = source.live and sink is not None
-        self._replaying = not source.live and sink is None
         self._store_queue: Channel[Frame] = Channel(store_queue_bytes)
         self._analyse_queue: Channel[Arrival] = Channel(analyse_queue_bytes)
         self._latest: LatestSlot[Frame] = LatestSlot()
@@ -135,11 +134,18 @@ class Session:
         self._storage_over = threading.Event()
         self._storage_failed = False
         self._n_appended = 0
-        self._cut_short = False
         self._outcome: RunOutcome | None = None
         self._begun, self._finished = threading.Event(), threading.Event()
 
-        self._acquire_worker = Worker("acquire", self._acquire, self._on_source_error, self._after_acquire)
+        self._acquisition = Acquisition(
+            source=source,
+            store_queue=None if sink is None else self._store_queue,
+            analyse_queue=None if classifier is None else self._analyse_queue,
+            latest=self._latest,
+            accounts=self._accounts,
+            stop=self._stop,
+        )
+        self._acquire_worker = Worker("acquire", self._acquisition.run, self._on_error, self._after_acquire)
         self._store_worker = Worker("store", self._store, self._on_storage_error, self._after_store)
         self._analyse_worker = Worker("analyse", self._analyse, self._on_error, self._after_analyse)
         self._conductor = Worker("conduct", self._conduct, self._on_error, self._finish)
@@ -204,75 +210,10 @@ class Session:
 
     # -- acquire -----------------------------------------------------------------------------------------------------
 
-    def _acquire(self) -> None:
-        frames = self._source.frames(self._stop)
-        try:
-            due = 0
-            for frame in frames:
-                self._check_order(frame.seq, due)
-                due = frame.seq + 1
-                if not self._take(frame):
-                    return
-            expected = self._source.spec.expected_frames
-            incomplete = expected is None or due < expected
-            self._cut_short = self._stop.by_user and incomplete
-            if expected is not None and incomplete and not self._stop.requested and self._replaying:
-                self._miss(expected, due)
-        finally:
-            if isinstance(frames, Generator):
-                frames.close()
-
-    def _check_order(self, seq: int, due: int) -> None:
-        if seq < due or (seq > due and not self._replaying):
-            raise CameraError(
-                f"the source delivered frame {seq} where frame {due} was due", hint="This is a bug in the source"
-            )
-        if seq > due:
-            self._miss(seq, due)
-
-    def _miss(self, seq: int, due: int) -> None:
-        """Count the frames that a replay left out because they are damaged."""
-        self._accounts.lose(seq - due)
-        self._accounts.say(f"{seq - due} frame(s) from number {due} on are missing in the source")
-
-    def _take(self, frame: Frame) -> bool:
-        """Pass one frame on; return whether the next one is wanted."""
-        now_ns = time.monotonic_ns()
-        # only a live frame's time stamp is on this process's clock
-        exposed_ns = frame.t_mono_ns if self._source.live else now_ns
-        exposure_ns = int(frame.exposure_ms * 1e6) if self._source.live else 0
-        self._accounts.acquire(
-            frame.seq, clock_ns=exposed_ns, exposure_start_ns=exposed_ns - exposure_ns, now_ns=now_ns
-        )
-        self._latest.put(frame)
-        n_bytes = frame.pixels.nbytes
-        if self._sink is not None:
-            try:
-                self._store_queue.put(frame, n_bytes)
-            except Broken:
-                self._accounts.defer(frame.seq)
-                return False
-        if self._classifier is None:
-            self._accounts.defer(frame.seq)
-            return True
-        try:
-            if not self._may_defer:
-                self._analyse_queue.put(Arrival(frame), n_bytes)
-            elif not self._analyse_queue.offer(Arrival(frame), n_bytes):
-                self._accounts.defer(frame.seq)
-        except Broken:
-            self._accounts.defer(frame.seq)
-        return True
-
     def _after_acquire(self) -> None:
         self._accounts.drain()
         self._store_queue.close()
         self._analyse_queue.close()
-
-    def _on_source_error(self, error: BaseException, where: str) -> None:
-        if isinstance(error, FramesLost):
-            self._accounts.lose(error.n_lost)
-        self._on_error(error, where)
 
     # -- store -------------------------------------------------------------------------------------------------------
 
@@ -318,7 +259,7 @@ class Session:
         try:
             Analysis(
                 queue=self._analyse_queue,
-                store_queue=self._store_queue if self._may_defer else None,
+                store_queue=self._store_queue if self._source.live else None,
                 sink=self._sink,
                 storage_over=self._storage_over,
                 storage_failed=lambda: self._storage_failed,
@@ -411,7 +352,7 @@ class Session:
         state: RunState = "completed"
         if cause is not None:
             state = "failed"
-        elif self._cut_short or (self._stop.hurried and counts.deferred):
+        elif self._acquisition.cut_short or (self._stop.hurried and counts.deferred):
             state = "cancelled"
         return RunOutcome(
             state=state,

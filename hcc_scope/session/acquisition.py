@@ -1,0 +1,120 @@
+"""The acquisition of a run: frames out of the source, onto the queues of storage and analysis."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from hcc_scope.errors import CameraError, FramesLost
+from hcc_scope.session.analysis import Arrival
+from hcc_scope.workers import Broken
+
+if TYPE_CHECKING:
+    from hcc_scope.protocols import FrameSource
+    from hcc_scope.session.accounts import Accounts
+    from hcc_scope.types import Frame
+    from hcc_scope.workers import Channel, LatestSlot, StopToken
+
+__all__ = ["Acquisition"]
+
+
+class Acquisition:
+    """Body of the acquisition thread: `run` returns when the source has ended, or storage has broken down.
+
+    Parameters
+    ----------
+    store_queue : Channel or None
+        Takes every frame; acquisition waits for room. None if nothing is stored.
+    analyse_queue : Channel or None
+        Takes every frame that fits, if the source is live and frames can be read back later; else every frame, and
+        acquisition waits. None if nothing is analysed: then every frame is deferred.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: FrameSource,
+        store_queue: Channel[Frame] | None,
+        analyse_queue: Channel[Arrival] | None,
+        latest: LatestSlot[Frame],
+        accounts: Accounts,
+        stop: StopToken,
+    ) -> None:
+        self._source = source
+        self._store_queue = store_queue
+        self._analyse_queue = analyse_queue
+        self._latest = latest
+        self._accounts = accounts
+        self._stop = stop
+        self._may_defer = source.live and store_queue is not None
+        self._may_skip = not source.live and store_queue is None
+        self.cut_short = False
+        """Whether a person ended the source before it ended by itself."""
+
+    def run(self) -> None:
+        """Take frames until there are no more."""
+        frames = self._source.frames(self._stop)
+        try:
+            due = 0
+            for frame in frames:
+                self._check_order(frame.seq, due)
+                due = frame.seq + 1
+                if not self._take(frame):
+                    return
+            expected = self._source.spec.expected_frames
+            incomplete = expected is None or due < expected
+            self.cut_short = self._stop.by_user and incomplete
+            if expected is not None and incomplete and self._may_skip and not self._stop.requested:
+                self._miss(expected, due)
+        except FramesLost as error:
+            self._accounts.lose(error.n_lost)
+            raise
+        finally:
+            if isinstance(frames, Generator):
+                frames.close()
+
+    def _check_order(self, seq: int, due: int) -> None:
+        if seq < due or (seq > due and not self._may_skip):
+            raise CameraError(
+                f"the source delivered frame {seq} where frame {due} was due", hint="This is a bug in the source"
+            )
+        if seq > due:
+            self._miss(seq, due)
+
+    def _miss(self, seq: int, due: int) -> None:
+        """Count the frames that a replay left out because they are damaged."""
+        self._accounts.lose(seq - due)
+        self._accounts.say(f"{seq - due} frame(s) from number {due} on are missing in the source")
+
+    def _take(self, frame: Frame) -> bool:
+        """Pass one frame on; return whether the next one is wanted."""
+        now_ns = time.monotonic_ns()
+        # only a live frame's time stamp is on this process's clock
+        exposed_ns = frame.t_mono_ns if self._source.live else now_ns
+        exposure_ns = int(frame.exposure_ms * 1e6) if self._source.live else 0
+        self._accounts.acquire(
+            frame.seq, clock_ns=exposed_ns, exposure_start_ns=exposed_ns - exposure_ns, now_ns=now_ns
+        )
+        self._latest.put(frame)
+        if self._store_queue is not None:
+            try:
+                self._store_queue.put(frame, frame.pixels.nbytes)
+            except Broken:
+                self._accounts.defer(frame.seq)
+                return False
+        if not self._pass_to_analysis(Arrival(frame, (now_ns - exposed_ns) / 1e6)):
+            self._accounts.defer(frame.seq)
+        return True
+
+    def _pass_to_analysis(self, arrival: Arrival) -> bool:
+        if self._analyse_queue is None:
+            return False
+        n_bytes = arrival.frame.pixels.nbytes
+        try:
+            if self._may_defer:
+                return self._analyse_queue.offer(arrival, n_bytes)
+            self._analyse_queue.put(arrival, n_bytes)
+        except Broken:
+            return False
+        return True
