@@ -1,0 +1,220 @@
+"""The Java side of the seam, against a stand-in that answers as MMCoreJ does over pycromanager's bridge.
+
+No running Micro-Manager was available: what is tested here is our half of the contract.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from hcc_scope.errors import CameraError, DeviceError
+from hcc_scope.plans import PositionList, Sequence
+from hcc_scope.sources import plan_source
+from hcc_scope.sources.backend import JavaBackend, own_pixels, say
+from hcc_scope.sources.core_thread import CoreThread
+from hcc_scope.sources.hardware import Hardware
+from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.types import RigRoles
+from hcc_scope.workers import StopToken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HEIGHT, WIDTH = 6, 8
+
+
+class StrVector:
+    """A list of strings as Java hands it over."""
+
+    def __init__(self, *values: str) -> None:
+        self._values = values
+
+    def size(self) -> int:
+        return len(self._values)
+
+    def get(self, i: int) -> str:
+        return self._values[i]
+
+
+class StandInCore:
+    """What a running Micro-Manager answers: flat signed pixels, typed tags, Java's own words for an error."""
+
+    def __init__(self) -> None:
+        self.xy = (0.0, 0.0)
+        self.waiting: list[int] = []
+        self.running = False
+        self.silent = False
+
+    def _image(self, number: int) -> SimpleNamespace:
+        pixels = np.full(HEIGHT * WIDTH, 40_000 + number, dtype=np.uint16)
+        pixels[0] = 7
+        tags = {"Height": HEIGHT, "Width": WIDTH, "ImageNumber": number, "PixelType": "GRAY16"}
+        return SimpleNamespace(pix=pixels.view(np.int16), tags=tags)
+
+    def get_camera_device(self) -> str:
+        return "Cam"
+
+    def get_xy_stage_device(self) -> str:
+        return "XY"
+
+    def get_focus_device(self) -> str:
+        return ""
+
+    def get_loaded_devices(self) -> StrVector:
+        return StrVector("Cam", "XY", "Turret", "Core")
+
+    def get_device_library(self, label: str) -> str:
+        return {"Cam": "Andor"}[label]
+
+    def get_image_width(self) -> int:
+        return WIDTH
+
+    def get_image_height(self) -> int:
+        return HEIGHT
+
+    def get_number_of_components(self) -> int:
+        return 1
+
+    def get_bytes_per_pixel(self) -> int:
+        return 2
+
+    def get_image_bit_depth(self) -> int:
+        return 16
+
+    def get_pixel_size_um(self) -> float:
+        return 0.5
+
+    def get_exposure(self) -> float:
+        return 1.0
+
+    def get_state_label(self, label: str) -> str:
+        return {"Turret": "20x"}[label]
+
+    def set_xy_position(self, label: str, x_um: float, y_um: float) -> None:
+        if x_um > 100:
+            raise Exception('java.lang.Exception: Error in device "XY": stalled (10)\n\tat mmcorej.CMMCore')  # noqa: TRY002 - pyjavaz raises just this
+        self.xy = (x_um, y_um)
+
+    def device_busy(self, label: str) -> bool:
+        return False
+
+    def get_x_position(self, label: str) -> float:
+        return self.xy[0]
+
+    def get_y_position(self, label: str) -> float:
+        return self.xy[1]
+
+    def snap_image(self) -> None:
+        pass
+
+    def get_tagged_image(self) -> SimpleNamespace:
+        return self._image(0)
+
+    def start_sequence_acquisition(self, n: int, interval_ms: float, stop_on_overflow: bool) -> None:
+        self.running = True
+        self.waiting = [] if self.silent else list(range(n))
+
+    def stop_sequence_acquisition(self) -> None:
+        self.running = False
+
+    def is_sequence_running(self) -> bool:
+        return self.running
+
+    def is_buffer_overflowed(self) -> bool:
+        return False
+
+    def get_remaining_image_count(self) -> int:
+        return len(self.waiting)
+
+    def pop_next_tagged_image(self) -> SimpleNamespace:
+        return self._image(self.waiting.pop(0))
+
+
+@pytest.fixture
+def rig() -> Iterator[MicroManager]:
+    backend = JavaBackend(StandInCore())
+    with MicroManager(
+        CoreThread(),
+        backend,
+        Hardware(backend, RigRoles(objective="Turret"), None, None),
+        limits=None,
+        rig_sha256=None,
+        versions={},
+        on_close=lambda: None,
+    ) as opened:
+        yield opened
+
+
+def source(rig: MicroManager, plan: PositionList | Sequence) -> MicroManagerSource:
+    return MicroManagerSource(rig, plan, animal_id="m1", section_id="s1")
+
+
+def test_flat_signed_pixels_become_an_image(rig: MicroManager):
+    frames = list(source(rig, PositionList(positions_um=[(1, 2), (3, 4)])).frames(StopToken()))
+    assert [frame.stage_um for frame in frames] == [(1.0, 2.0, None), (3.0, 4.0, None)]
+    pixels = frames[0].pixels
+    assert (pixels.shape, pixels.dtype) == ((HEIGHT, WIDTH), np.uint16)
+    assert (pixels[0, 0], pixels[0, 1]) == (7, 40_000)
+    assert pixels.flags.owndata
+    assert not pixels.flags.writeable
+    assert frames[0].objective == "20x"
+
+
+def test_a_sequence_over_the_bridge(rig: MicroManager):
+    frames = list(source(rig, Sequence(n_frames=3)).frames(StopToken()))
+    assert [(frame.camera_frame, int(frame.pixels[5, 5])) for frame in frames] == [
+        (0, 40_000),
+        (1, 40_001),
+        (2, 40_002),
+    ]
+    assert not rig.backend.core.running
+
+
+def test_javas_words_are_kept_without_its_trace(rig: MicroManager):
+    with pytest.raises(DeviceError) as error:
+        list(source(rig, PositionList(positions_um=[(101, 0)])).frames(StopToken()))
+    assert error.value.message == "moving stage 'XY' failed: Error in device \"XY\": stalled (10)"
+    assert say(RuntimeError()) == "RuntimeError"
+
+
+def test_a_sequence_that_delivers_nothing_in_time(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(plan_source, "CAMERA_MARGIN_S", 0.2)
+    rig.backend.core.silent = True
+    with pytest.raises(CameraError, match="camera 'Cam' delivered no frame within"):
+        list(source(rig, Sequence(n_frames=3)).frames(StopToken()))
+    assert not rig.backend.core.running
+
+
+def test_an_image_of_another_shape_is_refused(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):
+    colour = SimpleNamespace(pix=np.zeros(4 * HEIGHT * WIDTH, np.uint8), tags={"Height": HEIGHT, "Width": WIDTH})
+    monkeypatch.setattr(rig.backend.core, "get_tagged_image", lambda: colour)
+    with pytest.raises(CameraError, match="delivered 192 values for 8 x 6 pixels"):
+        list(source(rig, PositionList(positions_um=[(0, 0)])).frames(StopToken()))
+
+
+def test_a_camera_without_an_image_size_is_refused(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rig.backend.core, "get_image_width", lambda: 0)
+    with pytest.raises(CameraError, match=r"camera 'Cam' has no image size \(0 x 6 pixels\)"):
+        source(rig, Sequence(n_frames=1))
+
+
+def test_a_bug_of_ours_is_not_called_a_devices_fault(rig: MicroManager):
+    with pytest.raises(AttributeError):
+        rig.backend.ask("asking", "no_such_method")
+
+
+def test_pixels_are_taken_over_or_widened():
+    owned = np.ones((3, 4), np.uint16)
+    assert np.shares_memory(own_pixels(owned, 16), owned)
+    borrowed = np.ones((6, 4), np.uint16)[::2]
+    kept = own_pixels(borrowed, 16)
+    assert not np.shares_memory(kept, borrowed)
+    assert kept.flags.c_contiguous
+    assert own_pixels(np.full((2, 2), 255, np.uint8), 8).tolist() == [[255, 255], [255, 255]]
+    for dtype in (np.float32, np.uint32):
+        with pytest.raises(CameraError, match="32 bits a pixel"):
+            own_pixels(np.ones((2, 2), dtype), 32)
