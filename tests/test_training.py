@@ -22,7 +22,9 @@ from hcc_scope.training.evaluation import (
     choose_threshold,
     cross_entropy,
     fit_temperature,
+    relit,
     section_scores,
+    sensitivity_row,
     validation_rows,
 )
 from hcc_scope.training.export import WEIGHTS_FILE, export_model, to_torchscript
@@ -197,6 +199,7 @@ def test_a_run_makes_a_model_that_can_be_used(tmp_path: Path):
     assert card.training is not None
     assert (card.name, card.training.seed, card.parameters) == ("tiny", 5, 10_642)
     assert card.training.command == "hcc-scope train --out models --name tiny --seed 5 --epochs 1"
+    assert [row.light for row in card.sensitivity] == list(loop.LIGHT_FACTORS)
     assert [row.role for row in card.validation] == ["calibration"] * 2 + ["test"] * 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny"]
 
@@ -282,4 +285,12 @@ def test_scores_by_section_and_animal():
     assert low.tile_accuracy == 0.8
     assert not low.correct  # its first section scores 0.5
     assert high.correct
+    row = sensitivity_row(data, odds, 0.7, 1.0, 0.4)
+    assert (row.light, row.sections_correct, row.sections) == (0.7, 3, 4)
+    assert row.mean_score_low == pytest.approx((0.5 + 1 - sure) / 2, abs=1e-4)
     assert high.animal_score == pytest.approx((sure + 0.5) / 2, abs=1e-4)
+
+
+def test_more_light_scales_what_is_above_the_offset():
+    tiles = np.array([[[500, 1500, 400]], [[60_000, 501, 0]]], np.uint16)
+    assert relit(tiles, 1.3, 500.0, 65535).tolist() == [[[500, 1800, 370]], [[65535, 501, 0]]]

@@ -16,7 +16,7 @@ from hcc_scope.errors import ModelFormatError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CARD_FILE", "ModelCard", "TrainingRecord", "ValidationRow", "read_card", "write_card"]
+__all__ = ["CARD_FILE", "ModelCard", "SensitivityRow", "TrainingRecord", "ValidationRow", "read_card", "write_card"]
 
 CARD_FILE = "card.yaml"
 
@@ -44,6 +44,20 @@ class ValidationRow(_Strict):
     """Mean over sections."""
     correct: bool
     """Whether every section is on the right side of the decision threshold."""
+
+
+class SensitivityRow(_Strict):
+    """What more or less light than in training does to the scores of the test animals."""
+
+    light: float = pydantic.Field(gt=0)
+    """Factor on the counts above the camera's offset, as a longer exposure or a higher gain gives."""
+    tile_auc: float = pydantic.Field(ge=0, le=1)
+    mean_score_low: float = pydantic.Field(ge=0, le=1)
+    """Mean score of the sections of class *low*."""
+    mean_score_high: float = pydantic.Field(ge=0, le=1)
+    sections_correct: int
+    """Sections on the right side of the decision threshold."""
+    sections: int
 
 
 class TrainingRecord(_Strict):
@@ -92,6 +106,7 @@ class ModelCard(_Strict):
     parameters: int | None = None
     training: TrainingRecord | None = None
     validation: tuple[ValidationRow, ...] = ()
+    sensitivity: tuple[SensitivityRow, ...] = ()
     intended_use: str
     limits: tuple[str, ...]
     reference: str | None = None

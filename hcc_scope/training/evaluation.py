@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.stats import rankdata
 
-from hcc_scope.inference.card import ValidationRow
+from hcc_scope.inference.card import SensitivityRow, ValidationRow
 from hcc_scope.scoring import calibrate
 
 if TYPE_CHECKING:
@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
     from hcc_scope.training.dataset import TileSet
 
-__all__ = ["auc", "choose_threshold", "cross_entropy", "fit_temperature", "section_scores", "validation_rows"]
+__all__ = [
+    "auc",
+    "choose_threshold",
+    "cross_entropy",
+    "fit_temperature",
+    "relit",
+    "section_scores",
+    "sensitivity_row",
+    "validation_rows",
+]
 
 
 def auc(log_odds: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
@@ -92,3 +101,32 @@ def validation_rows(
             )
         )
     return tuple(rows)
+
+
+def relit(tiles: NDArray[np.uint16], light: float, offset_counts: float, full_scale: int) -> NDArray[np.uint16]:
+    """Return tiles as a camera with `light` times the signal would have given them, its noise scaled along.
+
+    Mean stretching cancels an offset but not a factor: this is what it leaves to illumination, exposure and gain.
+    """
+    out = np.empty_like(tiles)
+    for new, tile in zip(out, tiles, strict=True):
+        counts = offset_counts + light * (tile.astype(np.float32) - np.float32(offset_counts))
+        new[...] = np.clip(np.rint(counts), 0, full_scale)
+    return out
+
+
+def sensitivity_row(
+    data: TileSet, log_odds: NDArray[np.float32], light: float, temperature: float, threshold: float
+) -> SensitivityRow:
+    """Return the scores that `relit` tiles of `data` got, in one row."""
+    scores = section_scores(data, calibrate(log_odds, temperature))
+    labels = np.array([data.sections[s].label for s in scores])
+    values = np.array(list(scores.values()))
+    return SensitivityRow(
+        light=light,
+        tile_auc=round(auc(log_odds, data.labels), 4),
+        mean_score_low=round(float(values[labels == 0].mean()), 4),
+        mean_score_high=round(float(values[labels == 1].mean()), 4),
+        sections_correct=int(((values >= threshold) == (labels == 1)).sum()),
+        sections=len(scores),
+    )

@@ -18,11 +18,20 @@ from torch.nn import functional
 
 from hcc_scope.errors import ModelError
 from hcc_scope.inference.torchscript import TorchScriptClassifier, parse
+from hcc_scope.phantom import CameraPhysics
 from hcc_scope.phantom.effects import stable_rng
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.training.config import TrainProgress
 from hcc_scope.training.dataset import render_tiles, sections_for
-from hcc_scope.training.evaluation import auc, choose_threshold, cross_entropy, fit_temperature, validation_rows
+from hcc_scope.training.evaluation import (
+    auc,
+    choose_threshold,
+    cross_entropy,
+    fit_temperature,
+    relit,
+    sensitivity_row,
+    validation_rows,
+)
 from hcc_scope.training.export import export_model, refuse_existing, to_torchscript
 from hcc_scope.training.model_card import draft_card, final_card
 from hcc_scope.training.network import Meng2019
@@ -37,7 +46,10 @@ if TYPE_CHECKING:
     from hcc_scope.training.config import OnProgress, TrainConfig
     from hcc_scope.training.dataset import TileSet
 
-__all__ = ["fit", "train"]
+__all__ = ["LIGHT_FACTORS", "fit", "train"]
+
+LIGHT_FACTORS = (0.7, 0.85, 1.15, 1.3)
+"""At which the card's sensitivity to light is measured."""
 
 
 def train(config: TrainConfig, out_dir: Path, on_progress: OnProgress) -> Path:
@@ -77,6 +89,12 @@ def train(config: TrainConfig, out_dir: Path, on_progress: OnProgress) -> Path:
     test_odds = _log_odds(artefact, draft, test.tiles, config.threads)
     temperature = fit_temperature(calibration_odds, calibration.labels)
     threshold = choose_threshold(calibration, calibrate(calibration_odds, temperature))
+    camera = CameraPhysics()
+    sensitivity = []
+    for light in LIGHT_FACTORS:
+        tiles = relit(test.tiles, light, camera.offset_counts, camera.full_scale)
+        odds = _log_odds(artefact, draft, tiles, config.threads)
+        sensitivity.append(sensitivity_row(test, odds, light, temperature, threshold))
     card = final_card(
         draft,
         config,
@@ -91,6 +109,7 @@ def train(config: TrainConfig, out_dir: Path, on_progress: OnProgress) -> Path:
             *validation_rows(calibration, calibration_odds, temperature, threshold),
             *validation_rows(test, test_odds, temperature, threshold),
         ),
+        sensitivity=tuple(sensitivity),
         torch_version=version("torch"),
     )
     one_of_each = [int(np.flatnonzero(test.labels == label)[0]) for label in (0, 1)]

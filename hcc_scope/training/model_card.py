@@ -11,7 +11,7 @@ from hcc_scope.training.dataset import CLASSES, DEFOCUS_UM, EXPOSURE_SD
 from hcc_scope.training.network import COUNT_SCALE, TILE_PX
 
 if TYPE_CHECKING:
-    from hcc_scope.inference.card import ValidationRow
+    from hcc_scope.inference.card import SensitivityRow, ValidationRow
     from hcc_scope.training.config import TrainConfig
     from hcc_scope.training.dataset import TileSet
 
@@ -24,7 +24,7 @@ _INTENDED_USE = (
 _LIMITS = (
     "Trained and validated on synthetic sections only; no figure here says anything about real tumours.",
     "Mean stretching leaves contrast to illumination, exposure and gain: sections imaged much brighter or darker than "
-    "in training shift the score.",
+    "in training shift the score (see 'sensitivity').",
     "Monochrome white-light frames of 16 bits at the pixel size above; other objectives are refused.",
     "Tiles of one field are not independent; only the section score over random fields is meant to be read.",
     "Temperature and threshold were chosen on the few animals marked 'calibration'.",
@@ -79,6 +79,7 @@ def final_card(
     auc_calibration: float,
     auc_test: float,
     validation: tuple[ValidationRow, ...],
+    sensitivity: tuple[SensitivityRow, ...],
     torch_version: str,
 ) -> ModelCard:
     """Return the draft with everything that was measured."""
@@ -105,5 +106,6 @@ def final_card(
             "decision_threshold": threshold,
             "training": record,
             "validation": validation,
+            "sensitivity": sensitivity,
         }
     )
