@@ -364,7 +364,7 @@ MISTAKES = {
     "other-bit-depth": (lambda d: acquire_arguments(d / "out", "--property", "Camera,BitDepth,12"), 24, "12"),
     "bad-property": (lambda d: acquire_arguments(d / "out", "--property", "Camera,Turbo,on"), 11, "Turbo"),
     "plan-missing": (lambda d: acquire_arguments(d / "out", "--plan", str(d / "no.yaml")), 14, "no.yaml"),
-    "plan-empty": (lambda d: _plan(d, "kind: positions\npositions_um: []\n"), 14, "positions_um"),
+    "plan-empty": (lambda d: _plan(d, "kind: positions\npositions_um: []\n"), 14, "no position"),
     "plan-unknown-key": (lambda d: _plan(d, "kind: positions\nplaces: []\n"), 14, "places"),
     "plan-outside-stage": (
         lambda d: _plan(d, "kind: positions\npositions_um: [[0, 0], [900000, 0]]\n"),
@@ -392,7 +392,7 @@ MISTAKES = {
     "out-is-a-file": (lambda d: acquire_arguments(_touch(d / "file"), "--fields", "1"), 32, "file"),
     "out-too-small": (lambda d: acquire_arguments(d / "out", "--frames", "10000000"), 33, "free"),
     "replay-nothing": (lambda d: ["replay", d / "no.ome.zarr"], 30, "no.ome.zarr"),
-    "replay-not-ours": (lambda d: ["replay", d], 30, "zarr"),
+    "replay-not-ours": (lambda d: ["replay", _touch(d / "notes.txt").parent], 30, "store"),
     "recover-nothing": (lambda d: ["recover", d / "no.ome.zarr"], 30, "no.ome.zarr"),
     "lint-missing": (lambda d: ["config", "lint", d / "no.cfg"], 10, "no.cfg"),
 }

@@ -2,14 +2,9 @@
 
 import _thread
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from session_parts import (
     BASE,
     N_TILES,
@@ -21,7 +16,6 @@ from session_parts import (
     finish,
     make_session,
     make_spec,
-    new_scorer,
     run,
     wait_until,
 )
@@ -29,7 +23,7 @@ from session_parts import (
 from hcc_scope import scoring
 from hcc_scope.errors import FrameSizeError
 from hcc_scope.session import Session
-from hcc_scope.types import Counts, FrameResult, RunOutcome, Snapshot
+from hcc_scope.types import Counts, RunOutcome
 from hcc_scope.workers import StopToken
 
 # -- the plain run ----------------------------------------------------------------------------------------------------
@@ -393,110 +387,3 @@ def test_snapshots_follow_the_run():
     assert session.finished
     assert session.snapshot().eta_s == 0.0
     assert session.snapshot().elapsed_s == session.snapshot().elapsed_s > 0
-
-
-# -- any speeds and sizes ---------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def watched(session: Session) -> Iterator[list[Snapshot]]:
-    """Take snapshots from another thread, as fast as it can, until the session is over."""
-    snapshots: list[Snapshot] = []
-
-    def watch() -> None:
-        while not session.finished:
-            snapshots.append(session.snapshot())
-            session.wait(0.0005)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield snapshots
-    finally:
-        thread.join()
-
-
-PACES = st.sampled_from([0.0, 0.0, 0.0005, 0.002])
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    n=st.integers(0, 25),
-    live=st.booleans(),
-    stores=st.booleans(),
-    store_frames=st.integers(1, 6),
-    analyse_frames=st.integers(1, 6),
-    paces_s=st.tuples(PACES, PACES, PACES),
-    black=st.sets(st.integers(0, 25)),
-    bad=st.sets(st.integers(0, 25)),
-    damaged=st.sets(st.integers(0, 25)),
-    stops_at=st.lists(st.integers(0, 25), max_size=2),
-    storage_fails_at=st.none() | st.integers(0, 25),
-    source_fails_at=st.none() | st.integers(0, 25),
-)
-def test_the_counts_balance_at_any_speed_and_whatever_fails(
-    n: int,
-    live: bool,
-    stores: bool,
-    store_frames: int,
-    analyse_frames: int,
-    paces_s: tuple[float, float, float],
-    black: set[int],
-    bad: set[int],
-    damaged: set[int],
-    stops_at: list[int],
-    storage_fails_at: int | None,
-    source_fails_at: int | None,
-):
-    pause = threading.Event()
-
-    def expose(seq: int) -> None:
-        pause.wait(paces_s[0])
-        for _ in range(stops_at.count(seq)):
-            session.stop()
-        if seq == source_fails_at:
-            raise OSError("camera unplugged")
-
-    def write(seq: int) -> None:
-        pause.wait(paces_s[1])
-        if seq == storage_fails_at:
-            raise OSError("disk full")
-
-    def think(seq: int) -> None:
-        pause.wait(paces_s[2])
-        if seq in bad:
-            raise RuntimeError("cannot classify this")
-
-    sink = Sink(before=write, damaged=damaged) if stores else None
-    results = Results()
-    session = make_session(
-        Source(range(n), live=live, before=expose, black=black),
-        sink,
-        Classifier(think),
-        store_frames=store_frames,
-        analyse_frames=analyse_frames,
-        results=results,
-    )
-    with watched(session) as snapshots:
-        outcome = run(session)
-
-    for snap in snapshots:
-        assert snap.counts.balanced(), snap.counts
-        assert min(getattr(snap.counts, name) for name in ("pending", "deferred", "failed", "stored")) >= 0
-        assert snap.counts.stored <= snap.counts.acquired
-        assert 0.0 <= snap.store_queue_fill <= 1.0
-    for earlier, later in pairwise(snapshots):
-        assert earlier.counts.acquired <= later.counts.acquired
-        assert earlier.counts.classified <= later.counts.classified
-    counts = outcome.counts
-    assert counts.stored == (0 if sink is None else len(sink.frames))
-    assert len(results.by_seq) == counts.classified + counts.excluded + counts.failed
-    assert {seq for seq, result in results.by_seq.items() if result.outcome == "classified"} <= (
-        set(range(n)) - bad - black
-    )
-    if outcome.state == "completed":
-        assert counts.acquired == n
-        assert outcome.degraded is not None or counts.deferred == 0
-        assert counts.stored == (n if stores else 0)
-    assert results.closed
-    assert sink is None or sink.close_calls > 0

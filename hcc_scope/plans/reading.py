@@ -21,7 +21,9 @@ _KINDS = "positions, grid, random, time_series or sequence"
 
 def _in_words(error: ValidationError) -> str:
     """Return the first complaint of pydantic as half a sentence."""
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    # a mistyped key is also a missing one: naming what was typed helps more
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     # The discriminator's own value leads the location, and a union's type may follow: neither is in the file.
     where = ".".join(str(part) for part in first["loc"][1:] if not str(part).startswith("tuple["))
     if first["type"] == "extra_forbidden":

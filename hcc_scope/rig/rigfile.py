@@ -128,7 +128,9 @@ def _line_of(text: str, keys: tuple[int | str, ...]) -> int:
 
 
 def _in_words(error: ValidationError) -> tuple[str, tuple[int | str, ...]]:
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    # a mistyped key is also a missing one: naming what was typed helps more
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"unknown key '{where}'", first["loc"]
