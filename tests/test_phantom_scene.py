@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from hcc_scope.errors import RigError
+from hcc_scope.errors import DeviceError, RigError
 from hcc_scope.phantom import CameraPhysics, Specimen
 from hcc_scope.plans import PositionList, RandomFields, Sequence
 from hcc_scope.rig.rigfile import load_rig
@@ -131,6 +131,19 @@ def test_a_camera_swapped_after_the_source_was_made_is_refused_too(
         rig.backend.core.set_camera_device("Real")
         with pytest.raises(RigError, match="this camera is a 'SequenceTester'"):
             next(source.frames(StopToken()))
+
+
+def test_a_camera_swapped_midway_ends_the_run(rig: MicroManager, specimen: Specimen):
+    plan = PositionList(positions_um=[(0, 0)] * 3, exposure_ms=1)
+    source = MicroManagerSource(rig, plan, animal_id="A1", section_id="S1", scene=PhantomScene(specimen))
+    frames = source.frames(StopToken())
+    next(frames)
+    core = rig.backend.core
+    core.load_device("Other", "DemoCamera", "DCam")
+    core.initialize_device("Other")
+    core.set_camera_device("Other")
+    with pytest.raises(DeviceError, match="the camera was changed from 'Camera' to 'Other' during the run"):
+        list(frames)
 
 
 def test_without_a_stage_the_middle_is_shown(specimen: Specimen):

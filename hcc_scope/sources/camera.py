@@ -64,28 +64,29 @@ class Camera:
     def __init__(self, backend: Backend, hardware: Hardware) -> None:
         self._backend = backend
         self._hardware = hardware
-        self._label = hardware.camera
 
     def snap(self) -> Shot:
         """Expose once."""
-        self._backend.ask(f"the exposure of camera '{self._label}'", "snap_image")
+        self._hardware.same_camera()
+        self._backend.ask(f"the exposure of camera '{self._hardware.camera}'", "snap_image")
         t_mono_ns, t_utc = time.monotonic_ns(), datetime.now(UTC)
         pixels, tags = self._backend.snapped()
         return Shot(pixels, tags, t_mono_ns, t_utc, self._hardware.stage_um(), self._hardware.slow())
 
     def start(self, n_frames: int | None) -> None:
         """Start a sequence of `n_frames`, or without end."""
+        self._hardware.same_camera()
         # True: stop on overflow. The frames before it then stay in the buffer and can still be saved.
-        what = f"starting camera '{self._label}'"
+        what = f"starting camera '{self._hardware.camera}'"
         self._backend.ask(what, "start_sequence_acquisition", n_frames or _ENDLESS, 0.0, True)
 
     def stop(self) -> None:
         """Stop the sequence. Needed also when it has ended by itself: this closes the shutter."""
-        self._backend.ask(f"stopping camera '{self._label}'", "stop_sequence_acquisition")
+        self._backend.ask(f"stopping camera '{self._hardware.camera}'", "stop_sequence_acquisition")
 
     def pop(self, wait_s: float) -> Shot | None:
         """Take the oldest image out of the buffer; None if there is none within `wait_s`, or none to come."""
-        what = f"reading from camera '{self._label}'"
+        what = f"reading from camera '{self._hardware.camera}'"
         deadline = time.monotonic() + wait_s
         while self._backend.ask(what, "get_remaining_image_count") == 0:
             if time.monotonic() >= deadline or not self._backend.ask(what, "is_sequence_running"):
@@ -99,7 +100,7 @@ class Camera:
 
     def state(self) -> tuple[int, bool, bool]:
         """Return how many images wait, whether the sequence runs, and whether the buffer overflowed."""
-        what = f"asking camera '{self._label}'"
+        what = f"asking camera '{self._hardware.camera}'"
         running = self._backend.ask(what, "is_sequence_running")
         overflowed = self._backend.ask(what, "is_buffer_overflowed")
         # Last, so that an image that arrives meanwhile is seen and not taken for lost.

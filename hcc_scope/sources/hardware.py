@@ -84,20 +84,25 @@ class Hardware:
         self._roles = roles
         self._limits = limits
         self._pixel_size_um = pixel_size_um
-        self.camera: str = self._ask("looking for the camera", "get_camera_device")
-        if not self.camera:
-            raise CameraError(
-                "the configuration names no camera",
-                hint="Add the line 'Property,Core,Camera,<label>' after 'Property,Core,Initialize,1'.",
-            )
-        self.xy_stage: str = self._ask("looking for the stage", "get_xy_stage_device")
-        self.focus: str = self._ask("looking for the focus drive", "get_focus_device")
+        self.camera = self.xy_stage = self.focus = ""
+        self._look_up()
         self._slow: tuple[float, Readback] | None = None
         self._stage: tuple[float, float, StageUm | None] = (0.0, 0.0, None)
         self._applied: dict[str, object] = {}
         self.exposure_ms = 0.0
         """The last one that was read back; whoever must wait for the camera needs it without asking."""
         self._check_roles()
+
+    def _look_up(self) -> None:
+        """Find out which devices have a role now."""
+        self.camera = self._ask("looking for the camera", "get_camera_device")
+        if not self.camera:
+            raise CameraError(
+                "the configuration names no camera",
+                hint="Add the line 'Property,Core,Camera,<label>' after 'Property,Core,Initialize,1'.",
+            )
+        self.xy_stage = self._ask("looking for the stage", "get_xy_stage_device")
+        self.focus = self._ask("looking for the focus drive", "get_focus_device")
 
     def _check_roles(self) -> None:
         for role in ("em_gain", "em_switch", "temperature", "temperature_set_point", "readout"):
@@ -210,6 +215,18 @@ class Hardware:
             return stage_um
         return self.stage_um()
 
+    def same_camera(self) -> None:
+        """Check that nobody made another device the camera since the run began.
+
+        Raises
+        ------
+        DeviceError
+            If somebody did.
+        """
+        now = self._ask("looking for the camera", "get_camera_device")
+        if now and now != self.camera:  # none at all: the exposure itself says so better
+            raise DeviceError(f"the camera was changed from '{self.camera}' to '{now}' during the run")
+
     # --- acting ---
 
     def prepare(self, config_group: tuple[str, str] | None) -> None:
@@ -218,6 +235,8 @@ class Hardware:
         if config_group is not None:
             self._preset(*config_group)
             self._applied = {"config_group": list(config_group)}
+        self._look_up()  # a preset may give a role to another device
+        self._check_roles()
 
     def apply(self, event: dict[str, Any], stop: StopSignal) -> bool:
         """Bring the devices to where an event wants them, and wait until they are there.
