@@ -22,7 +22,6 @@ from session_parts import (
 
 from hcc_scope import scoring
 from hcc_scope.errors import FrameSizeError
-from hcc_scope.session import Session
 from hcc_scope.types import Counts, RunOutcome
 from hcc_scope.workers import StopToken
 
@@ -262,14 +261,11 @@ def test_frames_missing_in_a_replay_are_counted_and_the_interval_goes_on():
 
 
 def test_stop_ends_the_source_and_finishes_what_was_acquired():
-    sessions: list[Session] = []
-
     def before(seq: int) -> None:
         if seq == 5:
-            sessions[0].stop()
+            session.stop()
 
     session = make_session(Source(range(100), before=before), Sink(), Classifier())
-    sessions.append(session)
     outcome = run(session)
     assert outcome.state == "cancelled"
     assert outcome.cause is None

@@ -82,6 +82,7 @@ def test_a_rate_falls_when_nothing_comes_any_more():
     assert meter.fps(now_ns + 10 * SECOND_NS) < 5.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.01, 1e6), min_size=1, max_size=200), st.sampled_from([0.5, 0.95, 0.99]))
 def test_latency_quantiles_are_within_one_percent(values_ms: list[float], q: float):
     histogram = LatencyHistogram()
@@ -109,6 +110,7 @@ def test_rates_are_defined_by_first_and_last_events():
     }
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_walk_of_frames_through_the_states_balances(data: st.DataObject):
     accounts = blank_accounts(expected=None)

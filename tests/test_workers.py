@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hcc_scope.workers import (
@@ -177,6 +177,7 @@ def test_wait_below_does_not_wait_for_a_dead_reader():
     assert channel.wait_below(0.5, 0.0)
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(1, 50), max_size=40), capacity=st.integers(1, 60))
 def test_the_bound_holds_and_nothing_is_lost_or_reordered(sizes: list[int], capacity: int):
     channel: Channel[int] = Channel(capacity)
