@@ -189,6 +189,16 @@ def test_a_sequence_that_delivers_nothing_in_time(rig: MicroManager, monkeypatch
     assert not rig.backend.core.running
 
 
+def test_an_error_on_closing_does_not_hide_the_first_one(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):
+    def broken() -> bool:
+        raise RuntimeError("gone")
+
+    with pytest.raises(KeyError) as error, rig:
+        monkeypatch.setattr(rig.backend.core, "is_sequence_running", broken)
+        raise KeyError("first")
+    assert error.value.__notes__ == ["then, closing Micro-Manager: closing failed: gone"]
+
+
 def test_an_image_of_another_shape_is_refused(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):
     colour = SimpleNamespace(pix=np.zeros(4 * HEIGHT * WIDTH, np.uint8), tags={"Height": HEIGHT, "Width": WIDTH})
     monkeypatch.setattr(rig.backend.core, "get_tagged_image", lambda: colour)

@@ -282,4 +282,8 @@ class MicroManager:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        closed = attempt(self.close)
+        if isinstance(closed, Failure):
+            if error is None:
+                raise closed.error
+            error.add_note(f"then, closing Micro-Manager: {closed.error}")  # the first error is the one to be told
