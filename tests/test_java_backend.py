@@ -193,8 +193,8 @@ def test_an_error_on_closing_does_not_hide_the_first_one(rig: MicroManager, monk
     def broken() -> bool:
         raise RuntimeError("gone")
 
+    monkeypatch.setattr(rig.backend.core, "is_sequence_running", broken)
     with pytest.raises(KeyError) as error, rig:
-        monkeypatch.setattr(rig.backend.core, "is_sequence_running", broken)
         raise KeyError("first")
     assert error.value.__notes__ == ["then, closing Micro-Manager: closing failed: gone"]
 
