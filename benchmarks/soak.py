@@ -30,7 +30,8 @@ def main() -> None:
                 resident = watched.memory_info().rss / MIB
             except psutil.NoSuchProcess:
                 break
-            samples.append((len(journalled(out / "m1_s1.ome.zarr")), resident))
+            if resident > 0:  # 0 is a process that has just ended
+                samples.append((len(journalled(out / "m1_s1.ome.zarr")), resident))
             time.sleep(0.25)
         printed, _ = process.communicate()
         summary = json.loads(printed)
