@@ -9,7 +9,7 @@ import numpy as np
 
 from hcc_scope.cli.console import note, people
 from hcc_scope.cli.display import watch
-from hcc_scope.cli.runs import Analyst, finish, load_analyst, stop_on_signals, summarise
+from hcc_scope.cli.runs import Analyst, finish, latencies_ms, load_analyst, stop_on_signals, summarise
 from hcc_scope.errors import CheckError, ModelError, StoreError, StoreUnwritableError, UsageError
 from hcc_scope.quality import QualityLimits
 from hcc_scope.report.summary import SectionReport, software_versions, write_summary
@@ -120,7 +120,7 @@ def _replay_one(
     problems: list[StoreError | CheckError],
 ) -> tuple[SectionReport, Mapping[int, FrameResult]]:
     from hcc_scope.session import Session
-    from hcc_scope.storage.predictions import PredictionWriter
+    from hcc_scope.storage.predictions import PredictionWriter, read_predictions
     from hcc_scope.storage.source import StoreSource
 
     if not store.complete:
@@ -151,7 +151,10 @@ def _replay_one(
     )
     outcome = watch(session, console, f"replay {store.path.name}")
     problems += source.damaged
-    return SectionReport(spec.animal_id, spec.section_id, str(store.path), outcome), collected.results
+    if saved is not None:
+        collected.results = read_predictions(store.path, f"predictions-{save}")
+    recorded = latencies_ms(collected.results.values())
+    return SectionReport(spec.animal_id, spec.section_id, str(store.path), outcome, recorded), collected.results
 
 
 def differences(recorded: Mapping[int, FrameResult], replayed: Mapping[int, FrameResult]) -> list[str]:

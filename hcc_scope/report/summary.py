@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hcc_scope.types import Counts
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class SectionReport:
     section_id: str
     store: str | None
     outcome: RunOutcome
+    latencies_ms: tuple[float, ...] = ()
+    """From the end of each classified frame's exposure to its score."""
 
 
 def software_versions(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -101,17 +105,26 @@ def _total(counts: Iterable[Counts]) -> dict[str, int]:
     return total
 
 
-def _mean_by_frames(reports: Sequence[SectionReport], what: str) -> dict[str, float | None]:
-    """Average a per-section figure, weighted by the frames each section classified."""
-    sums: dict[str, float] = {}
-    weights: dict[str, float] = {}
-    for report in reports:
-        weight = max(1, report.outcome.counts.classified)
-        for name, value in getattr(report.outcome, what).items():
-            if math.isfinite(value):
-                sums[name] = sums.get(name, 0.0) + weight * value
-                weights[name] = weights.get(name, 0.0) + weight
-    return {name: sums[name] / weights[name] for name in sums}
+def _overall_rates(reports: Sequence[SectionReport]) -> dict[str, float]:
+    """Return frames per second over all sections: all frames over the sum of the times that the sections took."""
+    rates = {}
+    for name in dict.fromkeys(name for report in reports for name in report.outcome.rates):
+        pairs = [(report.outcome.counts.acquired, report.outcome.rates.get(name, 0.0)) for report in reports]
+        frames = sum(n for n, fps in pairs if fps > 0)
+        seconds = sum(n / fps for n, fps in pairs if fps > 0)
+        rates[name] = frames / seconds if seconds > 0 else 0.0
+    return rates
+
+
+def _overall_latencies(reports: Sequence[SectionReport]) -> dict[str, float]:
+    """Return percentiles over the frames of all sections; one section alone has those of its outcome."""
+    if len(reports) == 1:
+        return dict(reports[0].outcome.latency_ms)
+    together = np.array([latency for report in reports for latency in report.latencies_ms])
+    if not together.size:
+        return {}
+    found = np.percentile(together, (50, 95, 99), method="inverted_cdf")
+    return dict(zip(("p50", "p95", "p99"), found.tolist(), strict=True))
 
 
 def build_summary(
@@ -127,7 +140,7 @@ def build_summary(
 ) -> dict[str, Any]:
     """Return the account of a run over one or more sections.
 
-    Rates and latencies over several sections are means weighted by classified frames; each section keeps its own.
+    Rates and latencies are over all frames of all sections; each section keeps its own.
     """
     states = [report.outcome.state for report in reports]
     errors = [report.outcome.cause for report in reports if report.outcome.cause is not None]
@@ -140,8 +153,8 @@ def build_summary(
         "degraded": next((r.outcome.degraded for r in reports if r.outcome.degraded), None),
         "counts": _total(report.outcome.counts for report in reports),
         "sections": [section_account(report) for report in reports],
-        "rates": _mean_by_frames(reports, "rates"),
-        "latency_ms": _mean_by_frames(reports, "latency_ms"),
+        "rates": _overall_rates(reports),
+        "latency_ms": _overall_latencies(reports),
         "engine": engine,
         "engine_in_full": engine_in_full,
         "model": model_name,
