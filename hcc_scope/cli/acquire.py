@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast
 
 from hcc_scope.cli.console import people
-from hcc_scope.cli.phantoms import phantom_facts, phantom_fields
+from hcc_scope.cli.phantoms import grown, phantom_facts, phantom_fields
 from hcc_scope.cli.rigs import attach_rig, open_rig
 from hcc_scope.cli.runs import finish, load_analyst, record_section, stop_on_signals, summarise
 from hcc_scope.errors import PlanError, StoreExistsError, UsageError
@@ -88,7 +88,7 @@ def run_acquire(options: AcquireOptions) -> None:
         if specimen is not None:
             from hcc_scope.sources.phantom_scene import PhantomScene
 
-            scene = PhantomScene(specimen)
+            scene = PhantomScene(grown(specimen, analyst.model.card.pixel_size_um))
             provenance |= phantom_facts(specimen)
         source = MicroManagerSource(
             rig.microscope,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hcc_scope.cli.console import note, people
-from hcc_scope.cli.phantoms import phantom_facts, phantom_fields
+from hcc_scope.cli.phantoms import grown, phantom_facts, phantom_fields
 from hcc_scope.cli.rigs import open_rig
 from hcc_scope.cli.runs import finish, load_analyst, record_section, stop_on_signals, summarise
 from hcc_scope.errors import StoreExistsError
@@ -63,6 +63,7 @@ def run_demo(*, out: Path | None, seed: int, n_fields: int, model_name: str, eng
             if stop.requested:
                 break
             specimen = Specimen(seed, animal, section, tumour_class, day=f"demo-{index}")
+            grown(specimen, analyst.model.card.pixel_size_um)
             outline = specimen.outline_um
             source = MicroManagerSource(
                 rig.microscope,

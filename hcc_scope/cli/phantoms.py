@@ -9,7 +9,13 @@ from hcc_scope.plans import RandomFields
 if TYPE_CHECKING:
     from hcc_scope.phantom import Specimen
 
-__all__ = ["phantom_facts", "phantom_fields"]
+__all__ = ["grown", "phantom_facts", "phantom_fields"]
+
+
+def grown(specimen: Specimen, um_per_px: float) -> Specimen:
+    """Return the specimen, ready to be looked at: growing it takes a second, which no camera should wait for."""
+    specimen.render(0.0, 0.0, 0.0, (1, 1), um_per_px)
+    return specimen
 
 
 def phantom_fields(specimen: Specimen, n_fields: int, seed: int, exposure_ms: float | None = None) -> RandomFields:
