@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 help:
 	@echo "make demo   acquire and classify two phantom sections on Micro-Manager's demo camera"
 	@echo "make test   run the tests          make lint   ruff, mypy, import-linter"
-	@echo "make bench  run the benchmarks     make model  train the shipped model again"
+	@echo "make bench  run the benchmarks     make model  train the shipped model again, into retrained/"
 	@echo "make setup  only install into $(VENV)"
 
 setup: $(STAMP)
@@ -38,7 +38,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
 model: $(STAMP)
-	$(BIN)/hcc-scope train --out models --name phantom-meng2019
+	$(BIN)/hcc-scope train --out retrained --name phantom-meng2019
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .hypothesis .pytest_cache
