@@ -264,7 +264,7 @@ class Crashing(MicroManagerSource):
                 rig.set_properties(["Camera,SimulateCrash,Dereference Null Pointer"])
 
 
-analyst = load_analyst("phantom-meng2019", "torchscript")
+analyst = load_analyst("phantom-meng2019", "torchscript", Console(stderr=True))
 with open_rig("demo", Console(stderr=True)) as rig:
     plan = PositionList(positions_um=[(700.0 * i, 0.0) for i in range(20)])
     source = Crashing(rig.microscope, plan, animal_id="m1", section_id="s1", model_sha256=analyst.model.card.sha256)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+import hcc_scope
 from hcc_scope.errors import ModelError, StoreUnwritableError
 from hcc_scope.inference import load_model
 from hcc_scope.inference.normalisation import mean_stretching
@@ -30,9 +34,6 @@ from hcc_scope.training.evaluation import (
 from hcc_scope.training.export import WEIGHTS_FILE, export_model, to_torchscript
 from hcc_scope.training.model_card import draft_card
 from hcc_scope.training.network import FEATURES, TILE_PX, Meng2019
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TINY = TrainConfig(
     name="tiny",
@@ -217,11 +218,28 @@ def test_a_run_makes_a_model_that_can_be_used(tmp_path: Path):
 # ---- export ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_same_weights_give_the_same_artefact(network: Meng2019):
-    other_layout = Meng2019()
-    other_layout.load_state_dict(network.state_dict())
-    other_layout.to(memory_format=torch.channels_last)
-    assert to_torchscript(network) == to_torchscript(other_layout)
+def test_the_same_weights_give_the_same_artefact_without_a_path_of_this_machine(tmp_path: Path):
+    code = """
+import sys, torch
+from hcc_scope.training.export import to_torchscript
+from hcc_scope.training.network import Meng2019
+torch.manual_seed(0)
+network = Meng2019()
+if sys.argv[1] == "2":
+    network.to(memory_format=torch.channels_last)
+with open(sys.argv[2], "wb") as file:
+    file.write(to_torchscript(network))
+"""
+    artefacts = []
+    for hash_seed in ("1", "2"):
+        path = tmp_path / hash_seed
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        subprocess.run([sys.executable, "-c", code, hash_seed, str(path)], check=True, env=environment)
+        artefacts.append(path.read_bytes())
+    assert artefacts[0] == artefacts[1]
+    for module in (hcc_scope, torch):
+        folder = Path(str(module.__file__)).parent
+        assert str(folder).encode() not in artefacts[0]
 
 
 def test_an_exported_network_comes_back(network: Meng2019, tiles: np.ndarray, tmp_path: Path):

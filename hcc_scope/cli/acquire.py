@@ -78,7 +78,7 @@ def run_acquire(options: AcquireOptions) -> None:
 
     console = people(json_mode=options.json_mode)
     started = datetime.now(UTC)
-    analyst = load_analyst(options.model_name, options.engine)
+    analyst = load_analyst(options.model_name, options.engine, console)
     specimen = _specimen(options)
     stop = StopToken()
     with stop_on_signals(stop, console), _open(options, console) as rig:

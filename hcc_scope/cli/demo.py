@@ -54,7 +54,7 @@ def run_demo(*, out: Path | None, seed: int, n_fields: int, model_name: str, eng
             raise StoreExistsError(
                 f"{folder} holds an earlier demo", hint="Choose another --out; nothing is overwritten."
             )
-    analyst = load_analyst(model_name, engine)
+    analyst = load_analyst(model_name, engine, console)
     stop = StopToken()
     reports: list[SectionReport] = []
     outlines: list[NDArray[np.float64]] = []

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from rich.columns import Columns
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -35,11 +37,12 @@ def score_words(score: SectionScore) -> str:
     return f"{words} -> {side}-metastatic side of {score.threshold:.2f}"
 
 
-def _bar(done: int, total: int | None) -> str:
-    if not total:
-        return f"{done} frames"
-    filled = min(_BAR_CELLS, _BAR_CELLS * done // total)
-    return f"{'█' * filled}{'░' * (_BAR_CELLS - filled)} {done}/{total}"
+def _progress(snap: Snapshot) -> Columns:
+    done, total = snap.counts.stored or snap.counts.acquired, snap.expected_frames
+    words = f"{done} frames" if total is None else f"{done}/{total}"
+    # rich's bar knows what a terminal can show
+    bar = ProgressBar(total=total or None, completed=done, width=_BAR_CELLS, pulse=total is None)
+    return Columns([bar, f"{words}   {snap.phase}"], padding=(0, 1))
 
 
 def _seconds(value: float | None) -> str:
@@ -58,7 +61,7 @@ def _panel(title: str, snap: Snapshot) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 1), title=title, title_justify="left", title_style="bold")
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
-    table.add_row("progress", _bar(snap.counts.stored, snap.expected_frames) + f"   {snap.phase}")
+    table.add_row("progress", _progress(snap))
     table.add_row("score", Text(score_words(snap.score), style="bold"))
     table.add_row("", snap.score.stabilised_reason)
     table.add_row("frames", _coverage(snap))

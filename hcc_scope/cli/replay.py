@@ -69,7 +69,7 @@ def run_replay(
     _same_model(opened, model_name)
     recorded = opened[0].spec.provenance
     analyst = load_analyst(
-        model_name or str(recorded.get("model", "")), engine or str(recorded.get("engine", "torchscript"))
+        model_name or str(recorded.get("model", "")), engine or str(recorded.get("engine", "torchscript")), console
     )
     if model_name is None and analyst.model.card.sha256 != opened[0].spec.model_sha256:
         raise ModelError(

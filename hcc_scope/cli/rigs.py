@@ -79,6 +79,7 @@ def open_rig(rig_or_cfg: str | Path, console: Console, *, adapters_dir: Path | N
     from hcc_scope.rig.rigfile import load_rig
 
     rig = load_rig(rig_or_cfg)
+    note(console, f"Loading the rig {rig.config} ...", "dim")
     folder = adapters_dir or rig.adapters_dir or test_adapters_dir()
     for finding in check(rig.config, folder):
         note(console, str(finding), "yellow")

@@ -61,8 +61,9 @@ class Analyst:
         return SectionScorer(card.decision_threshold, card.temperature, source.spec.sampling)
 
 
-def load_analyst(model_name: str | Path, engine: str) -> Analyst:
+def load_analyst(model_name: str | Path, engine: str, console: Console) -> Analyst:
     """Load, check and warm up a model; raises a `ModelError` if it may not be used."""
+    note(console, f"Loading the model {model_name} ...", "dim")
     from hcc_scope.inference import load_model
 
     model = load_model(model_name)

@@ -9,6 +9,7 @@ import copy
 import hashlib
 import io
 import shutil
+import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,11 @@ WEIGHTS_FILE = "weights.safetensors"
 
 
 def to_torchscript(network: torch.nn.Module) -> bytes:
-    """Return the network as a TorchScript archive; the same weights give the same bytes.
+    """Return the network as a TorchScript archive, for inference.
+
+    In a fresh process the same weights give the same bytes. The graph is frozen, because the order of an unfrozen
+    module's attributes changes from process to process, and what torch keeps for debugging is left out, because it
+    holds the paths of the machine. Weights to train further are in ``weights.safetensors``.
 
     Parameters
     ----------
@@ -45,9 +50,13 @@ def to_torchscript(network: torch.nn.Module) -> bytes:
     # of a weight with one channel, which is in both layouts at once, and strides are part of the archive.
     layout = torch.contiguous_format
     plain.load_state_dict({k: v.clone(memory_format=layout) for k, v in plain.state_dict().items()}, assign=True)
-    file = io.BytesIO()
-    torch.jit.save(torch.jit.script(plain.requires_grad_(False)), file)
-    return file.getvalue()
+    saved, stripped = io.BytesIO(), io.BytesIO()
+    torch.jit.save(torch.jit.freeze(torch.jit.script(plain.requires_grad_(False))), saved)
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(stripped, "w", zipfile.ZIP_STORED) as target:
+        for name in sorted(source.namelist()):
+            if not name.endswith((".debug_pkl", "/serialization_id")):
+                target.writestr(zipfile.ZipInfo(name), source.read(name))  # ZipInfo: no time of today
+    return stripped.getvalue()
 
 
 def export_model(

@@ -143,7 +143,6 @@ def _fit(
     network: Meng2019, train_data: TileSet, calibration: TileSet, config: TrainConfig, on_progress: OnProgress
 ) -> tuple[Meng2019, int]:
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-    draft = draft_card(config)
     rng = stable_rng("training order", config.seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     n = len(train_data.tiles)
@@ -176,7 +175,7 @@ def _fit(
                 done = (epoch - 1) * steps_per_epoch + step + 1
                 message = f"epoch {epoch}, loss {running:.3f}"
                 on_progress(TrainProgress("train", done, config.epochs * steps_per_epoch, message))
-        odds = _log_odds(to_torchscript(network), draft, calibration.tiles, config.threads)
+        odds = _held_out(network, calibration.tiles)
         held_out = cross_entropy(odds, calibration.labels)
         message = f"epoch {epoch}: loss {running:.3f}, on held-out animals {held_out:.3f}"
         message += f", tile AUC {auc(odds, calibration.labels):.3f}"
@@ -221,6 +220,15 @@ def _one_cycle(steps: int) -> Callable[[int], float]:
         return 0.5 * (1.0 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
     return factor
+
+
+def _held_out(network: Meng2019, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Return log-odds (n,) of tiles between two epochs, in float32."""
+    network.eval()
+    with torch.inference_mode():
+        # tile by tile, as everywhere
+        rows = [network(torch.from_numpy(tile[None, None]))[0] for tile in tiles]
+    return log_odds(torch.cat(rows).numpy())
 
 
 def _log_odds(artefact: bytes, card: ModelCard, tiles: NDArray[np.uint16], threads: int) -> NDArray[np.float32]:
