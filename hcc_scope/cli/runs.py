@@ -53,6 +53,7 @@ class Analyst:
             "engine": self.engine,
             "temperature": card.temperature,
             "decision_threshold": card.decision_threshold,
+            **{f"quality_{name}": limit for name, limit in QualityLimits().as_dict().items()},
         }
 
     def scorer(self, source: FrameSource) -> SectionScorer:

@@ -1,0 +1,164 @@
+"""The account of a run: its summary and its picture."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from hcc_scope.errors import StoreError
+from hcc_scope.report.overview import FieldPicture, SectionPicture, draw_overview, middle, thumbnail
+from hcc_scope.report.pictures import course, field_picture
+from hcc_scope.report.summary import SectionReport, build_summary, section_account, write_summary
+from hcc_scope.scoring import SectionScorer
+from hcc_scope.tiling import TileGrid
+from hcc_scope.types import Counts, Frame, FrameResult, RunOutcome, RunState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def result(seq: int, *probabilities: float, flags: tuple[int, ...] | None = None) -> FrameResult:
+    p = np.array(probabilities, dtype=np.float32)
+    return FrameResult(
+        seq=seq,
+        outcome="classified",
+        logits=p,
+        probabilities=p,
+        flags=np.array(flags if flags is not None else [0] * len(p), dtype=np.uint8),
+        engine="test",
+    )
+
+
+def report(
+    section: str, state: RunState, *, acquired: int = 4, fps: float = 2.0, latencies: tuple[float, ...] = ()
+) -> SectionReport:
+    scorer = SectionScorer(0.5, 1.0, "random")
+    scorer.add(result(0, 0.25, 0.75))
+    outcome = RunOutcome(
+        state=state,
+        cause=StoreError("the disk went away") if state == "failed" else None,
+        counts=Counts(acquired=acquired, stored=acquired, classified=acquired),
+        score=scorer.score(),
+        rates={"end_to_end_fps": fps},
+        latency_ms={"p50": 1.0, "p95": 2.0, "p99": 3.0},
+    )
+    return SectionReport("a1", section, f"a1_{section}.ome.zarr", outcome, latencies)
+
+
+def summary_of(*reports: SectionReport) -> dict[str, Any]:
+    return build_summary(
+        reports,
+        command="test",
+        engine="torchscript",
+        engine_in_full="torchscript 2",
+        model_name="m",
+        model_sha256="0" * 64,
+        versions={},
+        started_utc=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        (["completed", "completed"], "completed"),
+        (["completed", "cancelled"], "cancelled"),
+        (["cancelled", "failed"], "failed"),
+        ([], "cancelled"),
+    ],
+)
+def test_the_outcome_is_the_worst_of_the_sections(states: list[RunState], expected: str) -> None:
+    summary = summary_of(*(report(f"s{i}", state) for i, state in enumerate(states)))
+    assert summary["outcome"] == expected
+    assert (summary["cause"] == "the disk went away") == ("failed" in states)
+
+
+def test_rates_over_sections_are_frames_over_time() -> None:
+    # 10 frames in 5 s and 30 frames in 3 s: 40 frames in 8 s
+    summary = summary_of(
+        report("s1", "completed", acquired=10, fps=2.0), report("s2", "completed", acquired=30, fps=10.0)
+    )
+    assert summary["rates"] == {"end_to_end_fps": pytest.approx(5.0)}
+    assert summary["counts"]["acquired"] == 40
+
+
+def test_latencies_over_sections_are_percentiles_of_all_frames() -> None:
+    summary = summary_of(
+        report("s1", "completed", latencies=(1.0,) * 90), report("s2", "completed", latencies=(100.0,) * 10)
+    )
+    assert summary["latency_ms"] == {"p50": 1.0, "p95": 100.0, "p99": 100.0}
+
+
+def test_a_section_without_a_score_is_json_too() -> None:
+    scorer = SectionScorer(0.5, 1.0, "random")
+    outcome = RunOutcome("completed", None, Counts(), scorer.score())
+    account = section_account(SectionReport("a", "s", None, outcome))
+    assert account["score"] is account["decision"] is None
+    json.dumps(account, allow_nan=False)
+
+
+def test_an_earlier_summary_is_kept(tmp_path: Path) -> None:
+    for number in range(3):
+        write_summary({"number": number}, tmp_path / "summary.json")
+    assert json.loads((tmp_path / "summary.json").read_text()) == {"number": 2}
+    kept = sorted(json.loads(path.read_text())["number"] for path in tmp_path.glob("summary-*.json"))
+    assert kept == [0, 1]
+
+
+def test_the_course_ends_where_the_scorer_ends() -> None:
+    results = [result(seq, 0.1 * seq, 0.2) for seq in (0, 1, 3, 4)]  # frame 2 was damaged
+    scorer = SectionScorer(0.5, 1.0, "random")
+    for one in results[:2]:
+        scorer.add(one)
+    scorer.skip(2)
+    for one in results[2:]:
+        scorer.add(one)
+    end = scorer.score()
+    rows = course(results, 0.5, "random")
+    assert rows.shape == (4, 4)
+    assert tuple(rows[-1]) == (4.0, end.score, *end.interval)
+
+
+def test_thumbnails_are_means() -> None:
+    pixels = np.arange(1024 * 1024, dtype=np.uint32).reshape(1024, 1024).astype(np.uint16)
+    small = thumbnail(pixels)
+    assert small.shape == (128, 128)
+    assert small[3, 5] == np.round(pixels[24:32, 40:48].mean())
+    assert middle(pixels).shape == (256, 256)
+    assert middle(pixels[:300, :200]).shape == (150, 100)
+
+
+def test_a_field_shows_excluded_tiles_as_holes() -> None:
+    frame = Frame(
+        seq=0,
+        pixels=np.zeros((1024, 1024), dtype=np.uint16),
+        t_mono_ns=0,
+        t_utc=datetime(2026, 1, 1, tzinfo=UTC),
+        exposure_ms=10.0,
+        section_id="s",
+        stage_um=(100.0, -50.0, 3.0),
+    )
+    field = field_picture(
+        frame, result(0, 0.1, 0.2, 0.3, 0.4, flags=(0, 2, 0, 0)), TileGrid.for_frame((1024, 1024)), 0.5
+    )
+    np.testing.assert_array_equal(field.probabilities, np.float32([[0.1, np.nan], [0.3, 0.4]]))
+    assert field.centre_um == (100.0, -50.0)
+    assert field.size_um == (512.0, 512.0)
+    assert field.score == pytest.approx((0.1 + 0.3 + 0.4) / 3)
+
+
+@pytest.mark.parametrize("centre", [(0.0, 0.0), None])
+def test_the_overview_is_drawn_with_and_without_a_stage(tmp_path: Path, centre: tuple[float, float] | None) -> None:
+    image = np.full((8, 8), 500, dtype=np.uint16)
+    tiles = np.float32([[0.9, np.nan], [0.1, 0.5]])
+    fields = [FieldPicture(centre, (600.0, 600.0), image, image, tiles, 0.5)]
+    rows = np.array([[1.0, 0.5, 0.0, 1.0]])
+    drawn = SectionPicture("drawn", fields, rows, 0.45, interval_valid=True)
+    empty = SectionPicture("empty", [], np.empty((0, 4)), 0.45, interval_valid=False)
+    picture = imread(draw_overview([drawn, empty], tmp_path / "overview.png", subtitle="test"))
+    assert picture.std() > 0.05  # something is on it
