@@ -213,6 +213,8 @@ class RunOutcome:
     """acquire_fps, store_fps, classify_fps, end_to_end_fps."""
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     """p50, p95, p99 from the end of an exposure to its score."""
+    latency_bins: Mapping[int, int] = field(default_factory=dict)
+    """The same latencies for `hcc_scope.latency.LatencyHistogram.merged`: percentiles over several runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from session_parts import (
 
 from hcc_scope import scoring
 from hcc_scope.errors import FrameSizeError
+from hcc_scope.latency import LatencyHistogram
 from hcc_scope.types import Counts, RunOutcome
 from hcc_scope.workers import StopToken
 
@@ -104,6 +105,8 @@ def test_the_outcome_tells_rates_and_latencies():
     assert set(outcome.rates) == {"acquire_fps", "store_fps", "classify_fps", "end_to_end_fps"}
     assert all(rate > 0 for rate in outcome.rates.values())
     assert outcome.rates["end_to_end_fps"] <= outcome.rates["classify_fps"]
+    assert sum(outcome.latency_bins.values()) == outcome.counts.classified
+    assert LatencyHistogram.merged([outcome.latency_bins]).summary() == outcome.latency_ms
     assert 0 < outcome.latency_ms["p50"] <= outcome.latency_ms["p95"] <= outcome.latency_ms["p99"]
 
 

@@ -16,7 +16,8 @@ from bisect import bisect_left, insort
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from hcc_scope.session.meters import LatencyHistogram, RateMeter
+from hcc_scope.latency import LatencyHistogram
+from hcc_scope.session.meters import RateMeter
 from hcc_scope.types import Counts, Snapshot
 
 if TYPE_CHECKING:
@@ -312,6 +313,11 @@ class Accounts:
         """Return p50, p95 and p99 of the total latency of every classified frame; empty if none was."""
         with self._lock:
             return self._latencies.summary()
+
+    def latency_bins(self) -> dict[int, int]:
+        """Return the same latencies as bins, to be put together with those of other runs."""
+        with self._lock:
+            return self._latencies.bins
 
 
 def _per_s(n: int, span_ns: int) -> float:

@@ -363,4 +363,5 @@ class Session:
             store=self._store_path,
             rates=self._accounts.rates(closed_ns),
             latency_ms=self._accounts.latency_ms(),
+            latency_bins=self._accounts.latency_bins(),
         )
