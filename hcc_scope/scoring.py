@@ -10,6 +10,8 @@ Design notes
   up to the first that is still open. Whatever the order of arrival, a finished section has the same bits.
 - A frame is *resolved* when it was classified, excluded or has failed, or was declared never to come (`skip`). Only a
   classified frame with at least one included tile enters score and interval.
+- While a frame is open that others have overtaken, the score rests on more frames than the interval and may lie
+  outside: ``SectionScore.frames`` and ``interval_frames`` then differ, and the score does not count as stabilised.
 - The interval (see `hcc_scope.confidence`) holds for fields sampled at random, and for the part of the section that can
   be classified: fields without tissue or out of focus say nothing about the tumour.
 
@@ -144,7 +146,7 @@ class SectionScorer:
     confidence : float
         Of the interval, at all times together.
     half_width_target : float
-        The score counts as stabilised below this half-width.
+        The score counts as stabilised below this half-width, once no frame waits for an earlier one.
     min_fields : int
         And not before this many classified fields.
     """
@@ -250,14 +252,17 @@ class SectionScorer:
 
     def _stability(self) -> tuple[bool, str]:
         n_fields, half_width = self._sequence.n, self._sequence.half_width
-        waiting = f"; frame {self._next_seq} is still open, later ones wait for it" if self._ahead else ""
+        if self._ahead:  # the score knows frames that the interval does not: it may even lie outside
+            return False, (
+                f"interval over the first {n_fields} of {self._frames} frames; frame {self._next_seq} is still open"
+            )
         if n_fields == 0:
-            return False, f"no field classified yet{waiting}"
+            return False, "no field classified yet"
         if n_fields < self.min_fields:
-            return False, f"{n_fields} of at least {self.min_fields} fields so far{waiting}"
+            return False, f"{n_fields} of at least {self.min_fields} fields so far"
         shown = math.ceil(half_width * 100) / 100  # up: never narrower than it is
         if half_width >= self.half_width_target:
-            return False, f"interval still ±{shown:.2f}, target ±{self.half_width_target:.2f}{waiting}"
+            return False, f"interval still ±{shown:.2f}, target ±{self.half_width_target:.2f}"
         return True, f"interval ±{shown:.2f} after {n_fields} fields, target ±{self.half_width_target:.2f}"
 
 

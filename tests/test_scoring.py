@@ -153,6 +153,26 @@ def test_the_interval_waits_for_an_open_frame_and_the_score_does_not():
     assert section.score() == scored([result(seq, [0.25 * seq]) for seq in range(5)])
 
 
+def test_a_score_is_not_stabilised_while_later_frames_wait_for_an_open_one():
+    # the score has left the interval, which knows the first frames alone
+    section = scorer(half_width_target=0.2)
+    for seq in range(140):
+        if seq != 40:
+            section.add(result(seq, [0.2 if seq < 40 else 0.9]))
+    score = section.score()
+    assert score.score > score.interval[1]
+    assert (score.interval[1] - score.interval[0]) / 2 < 0.2
+    assert not score.stabilised
+    assert score.stabilised_reason == "interval over the first 40 of 139 frames; frame 40 is still open"
+
+
+def test_an_open_frame_at_the_end_keeps_nobody_waiting():
+    section = scorer(half_width_target=0.2)
+    for seq in range(40):
+        section.add(result(seq, [0.5]))
+    assert section.score().stabilised
+
+
 def test_a_skipped_frame_is_not_waited_for():
     section = scorer()
     section.add(result(2, [0.5]))
