@@ -104,7 +104,12 @@ def test_kill_9_loses_nothing_that_was_journalled(tmp_path: Path, committed: int
     assert "marked complete, outcome recovered" in report.changes
     yaozarrs.validate_zarr_store(str(path))
     assert zarr.open_array(path / "frames" / "0", mode="r").shape[0] == store.n_frames
-    assert open_store(path).attributes["outcome"]["state"] == "recovered"
+    outcome = open_store(path).attributes["outcome"]
+    assert outcome == {
+        "state": "recovered",
+        "cause": "the run was interrupted",
+        "counts": {"stored": store.n_frames},
+    }
     assert [frame.seq for frame in StoreSource(open_store(path)).frames(StopToken())] == list(range(store.n_frames))
     results = read_predictions(path)
     assert all(seq < store.n_frames for seq in results)  # analysis may have been ahead of the disk
@@ -192,11 +197,47 @@ def test_an_unreadable_line_in_the_middle_costs_that_frame_alone(tmp_path: Path,
         assert zarr.open_array(path / "frames" / "0", mode="r").shape[0] == 5
 
 
+@pytest.mark.parametrize("line", [b"", b"{", b"\x00" * 80, b"[1]", b'{"seq":4}', b'{"seq":4000000000000,"crc32":1}'])
+@pytest.mark.parametrize("torn", [b"", b'{"seq":5,"crc'])
+def test_an_unreadable_last_line_with_its_end_was_acknowledged_and_is_damaged(tmp_path: Path, line: bytes, torn: bytes):
+    path = unfinished_store(tmp_path)
+    journal = path / "frames.jsonl"
+    lines = journal.read_bytes().splitlines()
+    lines[4] = line
+    damaged_journal = b"\n".join(lines) + b"\n"
+    journal.write_bytes(damaged_journal + torn)
+
+    for _ in range(2):
+        store = open_store(path)
+        assert store.n_frames == 5
+        assert store.journal[4] is None
+        assert len(store.problems) == 1
+        assert "line 5" in store.problems[0]
+        source = StoreSource(store)
+        assert [frame.seq for frame in source.frames(StopToken())] == [0, 1, 2, 3]
+        assert len(source.damaged) == 1
+        report = recover(path)
+        assert [str(error) for error in report.damaged] == [str(source.damaged[0])]
+        assert (report.n_frames, report.unacknowledged) == (5, 0)
+        assert journal.read_bytes() == damaged_journal
+        assert zarr.open_array(path / "frames" / "0", mode="r").shape[0] == 5
+    before = fingerprint(path)
+    assert recover(path).changes == ()
+    assert fingerprint(path) == before
+
+
+def test_two_last_lines_that_ran_together_are_two_frames(tmp_path: Path):
+    journal = tmp_path / "frames.jsonl"
+    lines = [line_of(make_frame(seq), 7 * seq) for seq in range(4)]
+    journal.write_bytes(b"".join(lines[:3]).rstrip(b"\n") + b"\x02" + lines[3])
+    assert [entry is None for entry in read_journal(journal).entries] == [False, False, True, True]
+
+
 def test_a_number_from_nowhere_does_not_make_the_journal_endless(tmp_path: Path):
     path = unfinished_store(tmp_path)
     journal = path / "frames.jsonl"
     journal.write_bytes(journal.read_bytes().replace(b'"seq":4', b'"seq":4000000000000'))
-    assert open_store(path).n_frames == 4
+    assert open_store(path).n_frames == 5
 
 
 def damage_missing(path: Path) -> None:

@@ -7,20 +7,23 @@ import json
 import os
 import re
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DiskFullError, StoreError, StoreUnwritableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 __all__ = [
+    "HOLD_S",
     "TEMPORARY_SUFFIX",
     "create_file",
     "explain",
     "json_bytes",
     "lock",
+    "patiently",
     "replace_file",
     "sync_folder",
     "write_all",
@@ -34,6 +37,14 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, 112})
 _CODE_IN_TEXT = re.compile(r"os_error_code='(\d+)'")
 _UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EEXIST})
 """Forbidden, read-only, or a file where a folder should be."""
+
+HOLD_S = 1.0
+"""How long a file that is about to be replaced may be held open by somebody else."""
+_HOLDS_PASS = os.name == "nt"
+"""On Windows a file that a virus scanner or a reader has open cannot be replaced or renamed, mostly for a moment."""
+_LOOK_AGAIN_S = 0.02
+_HELD_BY_ANOTHER = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+"""What the systems answer for a lock that is taken; anything else means that there are no locks here."""
 
 
 def explain(error: OSError | ValueError, what: str) -> StoreError:
@@ -92,13 +103,43 @@ def create_file(path: Path, data: bytes) -> None:
         os.close(handle)
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Replace a file at once: whoever reads sees the old bytes or the new, also after a power cut."""
+def patiently(move: Callable[[], object], hold_s: float = HOLD_S) -> None:
+    """Call `move`, which replaces or renames a file; on Windows, again for as long as somebody holds that file open.
+
+    Parameters
+    ----------
+    move : callable
+        Raises PermissionError while it cannot be done.
+    hold_s : float
+        How long to go on.
+
+    Raises
+    ------
+    PermissionError
+        If it still cannot be done then; on other systems at once.
+    """
+    deadline_s = time.monotonic() + hold_s
+    while True:
+        try:
+            move()
+        except PermissionError:
+            if not _HOLDS_PASS or time.monotonic() >= deadline_s:
+                raise
+            time.sleep(_LOOK_AGAIN_S)
+        else:
+            return
+
+
+def replace_file(path: Path, data: bytes, *, hold_s: float = HOLD_S) -> None:
+    """Replace a file at once: whoever reads sees the old bytes or the new, also after a power cut.
+
+    `hold_s` is how long somebody else may hold it open on Windows, as in `patiently`.
+    """
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)  # one writer per store: the name cannot clash
     try:
         temporary.unlink(missing_ok=True)
         create_file(temporary, data)
-        temporary.replace(path)
+        patiently(lambda: temporary.replace(path), hold_s)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
@@ -114,6 +155,14 @@ def lock(handle: int) -> bool:
         False if another process writes to this store. True also where the file system knows no locks (some network
         drives): then nothing can be told.
     """
+    try:
+        _take_lock(handle)
+    except OSError as error:
+        return error.errno not in _HELD_BY_ANOTHER
+    return True
+
+
+def _take_lock(handle: int) -> None:
     if sys.platform == "win32":
         import msvcrt
 
@@ -121,15 +170,9 @@ def lock(handle: int) -> bool:
         try:
             os.lseek(handle, 1 << 40, os.SEEK_SET)  # far behind the end: Windows forbids others to read what is locked
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
         finally:
             os.lseek(handle, here, os.SEEK_SET)
-        return True
-    import fcntl
+    else:
+        import fcntl
 
-    try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in {errno.EWOULDBLOCK, errno.EACCES}
-    return True

@@ -1,7 +1,8 @@
 """The journal ``frames.jsonl``: one line for every frame that is safely on disk.
 
 A line is written after its frame's file is synced, so the journal never promises too much; readers trust its count and
-nothing else. A crash can only leave an unfinished last line: that frame was never acknowledged.
+nothing else. A crash can only leave an unfinished last line: that frame was never acknowledged. A line that has its end
+was: if it cannot be read, it keeps its place, and its frame is damaged.
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Journal", "JournalEntry", "JournalWriter", "line_of", "read_journal"]
 
-
 _SHORTEST_LINE_BYTES = 100
 """The names of the fields alone are longer; so a damaged number cannot make a journal seem endless."""
+
+_LINE_START = b'{"seq":'
+"""Counts the frames of lines that ran together: inside a text, its quotes would be escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Journal:
     """What a journal says."""
 
     entries: tuple[JournalEntry | None, ...]
-    """By `seq`; None where a line in the middle is unreadable."""
+    """By `seq`; None where a line that has its end is unreadable."""
     problems: tuple[str, ...]
     """One sentence for each unreadable line; the unfinished last line of a crash is none."""
     torn: bytes
@@ -168,25 +171,27 @@ def read_journal(path: Path) -> Journal:
     found: dict[int, JournalEntry] = {}
     problems: list[str] = []
     top = -1
+    n_unreadable = 0  # frames whose lines follow the one of frame `top`
 
     def take(line: bytes) -> bool:
-        nonlocal top
+        nonlocal top, n_unreadable
         try:
             entry = _entry_of(line)
         except (ValueError, KeyError, TypeError):
             return False
         if not top < entry.seq <= most:  # the journal only counts up, line by line: this is not what was written
             return False
-        top = entry.seq
+        top, n_unreadable = entry.seq, 0
         found[top] = entry
         return True
 
     for number, line in enumerate(lines, start=1):
         if not take(line):
             problems.append(f"line {number} of {path} is unreadable")
+            n_unreadable += max(1, line.count(_LINE_START))
     unterminated = bool(last) and take(last)
     return Journal(
-        entries=tuple(found.get(seq) for seq in range(top + 1)),
+        entries=tuple(found.get(seq) for seq in range(top + 1 + n_unreadable)),
         problems=tuple(problems),
         torn=b"" if unterminated else last,
         unterminated=unterminated,

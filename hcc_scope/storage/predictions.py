@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hcc_scope.errors import StoreError, StoreExistsError
-from hcc_scope.storage.files import TEMPORARY_SUFFIX, explain, lock, sync_folder, write_all
+from hcc_scope.storage.files import TEMPORARY_SUFFIX, explain, lock, patiently, sync_folder, write_all
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.tiling import TileGrid
@@ -336,7 +336,7 @@ def write_table(store: Path, log: PredictionLog, path: Path) -> int:
             pq.write_table(table, file, compression="zstd")
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        patiently(lambda: temporary.replace(path))
     except OSError:
         temporary.unlink(missing_ok=True)
         raise

@@ -44,7 +44,7 @@ class RecoverReport:
     damaged: tuple[StoreDamagedError, ...]
     """Committed frames that are missing or damaged, and why."""
     problems: tuple[str, ...]
-    """Unreadable lines in the middle of the journal or the predictions; left as they are."""
+    """Unreadable lines of the journal or the predictions; left as they are."""
     unacknowledged: int
     """Frames that reached the disk but not the journal; left as they are, behind the end of the array."""
 
@@ -175,7 +175,11 @@ def _mark_complete(store: SectionStore) -> list[str]:
         "recovered": True,
         "n_frames": store.n_frames,
         "finished_utc": datetime.now(UTC).isoformat(),
-        "outcome": {"state": "recovered", "cause": "the run was interrupted", "frames": store.n_frames},
+        "outcome": {
+            "state": "recovered",
+            "cause": "the run was interrupted",
+            "counts": {"stored": store.n_frames},
+        },
     }
     replace_file(store.path / "zarr.json", json_bytes(group_metadata(store.spec, attributes)))
     return ["marked complete, outcome recovered"]

@@ -14,7 +14,8 @@ Design
 - *Errors*: the first failed write is latched; whoever waits is woken, and `append` and `close` raise it. The journal
   ends at the frame before; frames after it that did reach the disk are not acknowledged. A frame that `append` itself
   refuses (wrong shape, no space left) was never taken, and does not make `close` fail.
-- *Growing*: the array's length on disk is ahead of the journal by up to `GROW_FRAMES`, and cut back by `close`.
+- *Growing*: the array's length on disk is ahead of the journal by up to `GROW_FRAMES`, and cut back by `close`. It may
+  fall behind while somebody holds the metadata open on Windows.
 - *Ending*: `close` puts every frame on disk; `finalise` then says so, last and at once. Without it the run is
   unfinished, whatever happened.
 """
@@ -37,7 +38,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hcc_scope.errors import StoreError, StoreExistsError
-from hcc_scope.storage.files import create_file, explain, json_bytes, replace_file, sync_folder
+from hcc_scope.storage.files import HOLD_S, create_file, explain, json_bytes, patiently, replace_file, sync_folder
 from hcc_scope.storage.frame_array import FrameArray, crc32_of
 from hcc_scope.storage.journal import JournalWriter, line_of
 from hcc_scope.storage.metadata import (
@@ -158,7 +159,7 @@ def _create_skeleton(path: Path, spec: RunSpec, attributes: Mapping[str, Any], l
         create_file(hidden / JOURNAL, b"")
         for folder in (array_folder, hidden / "frames", hidden):
             sync_folder(folder)
-        hidden.rename(path)
+        patiently(lambda: hidden.rename(path))
         sync_folder(path.parent)
     except OSError:
         shutil.rmtree(hidden, ignore_errors=True)
@@ -303,7 +304,10 @@ class SectionWriter:
             sync_folder(self._array.shard_path(seq).parents[1])
         sync_folder(self._array.shard_path(first).parents[2])
         if end > self._length:
-            self._set_length(-(-end // GROW_FRAMES) * GROW_FRAMES)
+            # whoever holds the metadata open on Windows must neither end the run nor slow it down: readers trust the
+            # journal, and the next group, at the latest `close`, tries again
+            with suppress(PermissionError):
+                self._set_length(-(-end // GROW_FRAMES) * GROW_FRAMES, hold_s=0.0)
         self._journal.append(lines)
         with self._changed:
             for _ in lines:
@@ -368,7 +372,7 @@ class SectionWriter:
         Parameters
         ----------
         outcome : mapping
-            JSON values: state, cause, counts ... of the run.
+            JSON values: how the run ended. Its keys are those of ``docs/store.md``; ``state`` is always there.
 
         Raises
         ------
@@ -389,11 +393,11 @@ class SectionWriter:
         except OSError as error:
             raise explain(error, f"The end of the run could not be written to {self.path}") from error
 
-    def _set_length(self, n_frames: int) -> None:
+    def _set_length(self, n_frames: int, hold_s: float = HOLD_S) -> None:
         """Write the array's metadata with another length of the time axis."""
         if n_frames != self._length:
             metadata = json_bytes(array_metadata(self.spec.frame_shape_yx, n_frames))
-            replace_file(self.path / ARRAY_PATH / "zarr.json", metadata)
+            replace_file(self.path / ARRAY_PATH / "zarr.json", metadata, hold_s=hold_s)
             self._length = n_frames
 
     def read(self, seq: int) -> Frame:

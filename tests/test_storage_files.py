@@ -1,0 +1,135 @@
+"""Files that are replaced at once, and the lock, on systems and disks that do not always let us."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+from storage_cases import fingerprint, make_frame, make_spec
+
+from hcc_scope.errors import StoreError, StoreUnwritableError
+from hcc_scope.storage import files
+from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.writer import GROW_FRAMES, create_store
+
+
+class Scanner:
+    """A virus scanner that holds files open: replacing or renaming one is refused `times` times."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, times: float, name: str = "") -> None:
+        self.refused = 0
+        for verb in ("replace", "rename"):
+            self._wrap(monkeypatch, verb, times, name)
+
+    def _wrap(self, monkeypatch: pytest.MonkeyPatch, verb: str, times: float, name: str) -> None:
+        original = getattr(Path, verb)
+
+        def replacement(path: Path, target: Path) -> Path:
+            if name in str(target) and self.refused < times:
+                self.refused += 1
+                raise PermissionError(errno.EACCES, "in use", str(target))
+            return original(path, target)
+
+        monkeypatch.setattr(Path, verb, replacement)
+
+
+@pytest.fixture
+def like_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_HOLDS_PASS", True)
+
+
+@pytest.mark.usefixtures("like_windows")
+def test_a_file_that_is_held_open_for_a_moment_is_replaced_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    scanner = Scanner(monkeypatch, times=3)
+    files.replace_file(tmp_path / "a.json", b"new")
+    assert scanner.refused == 3
+    assert (tmp_path / "a.json").read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.usefixtures("like_windows")
+def test_a_file_that_is_held_open_for_ever_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "a.json").write_bytes(b"old")
+    scanner = Scanner(monkeypatch, times=float("inf"))
+    with pytest.raises(PermissionError):
+        files.replace_file(tmp_path / "a.json", b"new", hold_s=0.05)
+    assert scanner.refused > 1
+    assert (tmp_path / "a.json").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_elsewhere_nobody_waits_for_what_is_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(files, "_HOLDS_PASS", False)
+    scanner = Scanner(monkeypatch, times=float("inf"))
+    with pytest.raises(PermissionError):
+        files.replace_file(tmp_path / "a.json", b"new")
+    assert scanner.refused == 1
+
+
+@pytest.mark.usefixtures("like_windows")
+def test_a_new_store_gets_its_name_when_the_scanner_lets_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    scanner = Scanner(monkeypatch, times=2)
+    with create_store(tmp_path, make_spec()) as writer:
+        writer.append(make_frame(0))
+    assert scanner.refused == 2
+    assert open_store(writer.path).n_frames == 1
+
+
+def test_a_reader_that_holds_the_metadata_does_not_keep_the_array_from_growing_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    n = GROW_FRAMES + 20
+    with create_store(tmp_path, make_spec()) as writer:
+        scanner = Scanner(monkeypatch, times=1, name=str(Path("frames", "0", "zarr.json")))
+        for seq in range(n):
+            writer.append(make_frame(seq))
+    assert scanner.refused == 1
+    assert writer.committed == n
+    assert json.loads((writer.path / "frames" / "0" / "zarr.json").read_text())["shape"][0] == n
+
+
+def test_metadata_that_stays_held_at_the_end_is_told_and_every_frame_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    n = GROW_FRAMES + 20
+    writer = create_store(tmp_path, make_spec())
+    Scanner(monkeypatch, times=float("inf"), name=str(Path("frames", "0", "zarr.json")))
+    for seq in range(n):
+        writer.append(make_frame(seq))
+    with pytest.raises(StoreUnwritableError, match="could not be closed"):
+        writer.close()
+    assert writer.committed == open_store(writer.path).n_frames == n
+
+
+# ---- the lock
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS])
+def test_a_disk_that_knows_no_locks_is_written_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int):
+    def refuse(_handle: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(files, "_take_lock", refuse)
+    with create_store(tmp_path, make_spec()) as writer:
+        writer.append(make_frame(0))
+    assert open_store(writer.path).n_frames == 1
+
+
+@pytest.mark.parametrize("code", [errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN, errno.EDEADLK])
+def test_a_lock_that_somebody_else_holds_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int):
+    with create_store(tmp_path, make_spec()) as writer:
+        writer.append(make_frame(0))
+    before = fingerprint(writer.path)
+
+    def refuse(_handle: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(files, "_take_lock", refuse)
+    with (writer.path / "frames.jsonl").open("rb") as file:
+        assert not files.lock(file.fileno())
+    with pytest.raises(StoreError, match="being written"):
+        create_store(tmp_path, make_spec(section_id="S3"))
+    assert fingerprint(writer.path) == before
