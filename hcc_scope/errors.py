@@ -21,7 +21,6 @@
     |   |-- StoreExistsError            31   never overwrite
     |   |-- StoreUnwritableError        32   permissions, read-only disk
     |   |-- DiskFullError               33   too little space before, or none left during a run
-    |   |-- StoreIncompleteError        34   unfinished: recover it first
     |   `-- StoreDamagedError           35   a frame is missing or its checksum is wrong
     `-- CheckError                      40   replay --check found a difference
 
@@ -52,7 +51,6 @@ __all__ = [
     "StoreDamagedError",
     "StoreError",
     "StoreExistsError",
-    "StoreIncompleteError",
     "StoreUnwritableError",
     "UsageError",
 ]
@@ -201,12 +199,6 @@ class DiskFullError(StoreError):
     """Too little space before the run, or none left during it."""
 
     exit_code = 33
-
-
-class StoreIncompleteError(StoreError):
-    """The store is unfinished; ``hcc-scope recover`` makes it valid."""
-
-    exit_code = 34
 
 
 class StoreDamagedError(StoreError):

@@ -42,7 +42,10 @@ class FrameSource(Protocol):
         """True if frames cannot wait (a camera): analysis then never blocks acquisition."""
 
     def frames(self, stop: StopSignal) -> Iterator[Frame]:
-        """Yield frames with dense `seq` from 0, until the plan ends or stop is requested.
+        """Yield frames in order of `seq` from 0, until the plan ends or stop is requested.
+
+        A live source counts without a gap: a frame that was lost is an error. One that is not live leaves out what it
+        cannot read (the damaged frames of a store), so `seq` then has gaps.
 
         Raises
         ------
