@@ -10,9 +10,8 @@ from pathlib import Path
 from hcc_scope.errors import HccScopeError
 from hcc_scope.workers import guard
 
-__all__ = ["EXIT_INTERNAL", "EXIT_INTERRUPTED", "main"]
+__all__ = ["EXIT_INTERNAL", "main"]
 
-EXIT_INTERRUPTED = 130
 EXIT_INTERNAL = 70
 
 
@@ -22,6 +21,9 @@ def main() -> None:
 
     def body() -> None:
         from hcc_scope.cli.app import app  # here, so that a broken install reaches the guard too
+        from hcc_scope.cli.console import survive_narrow_encodings
+
+        survive_narrow_encodings()
 
         app(prog_name="hcc-scope")
 
@@ -43,11 +45,6 @@ def _tell(error: BaseException) -> int:
             for extra in getattr(error, "__notes__", ()):
                 _say(f"  {extra}")
             return error.exit_code
-        case KeyboardInterrupt():
-            _say("Interrupted before the run began; nothing was recorded.")
-            return EXIT_INTERRUPTED
-        case BrokenPipeError():  # the reader of our output went away (`hcc-scope ... | head`): nothing to tell it
-            return 0
         case _:
             with tempfile.NamedTemporaryFile(
                 "w", prefix="hcc-scope-bug-", suffix=".txt", delete=False, encoding="utf-8"

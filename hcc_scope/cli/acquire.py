@@ -8,12 +8,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast
 
 from hcc_scope.cli.console import people
-from hcc_scope.cli.phantoms import grown, phantom_facts, phantom_fields
+from hcc_scope.cli.phantoms import grown, outline_points, phantom_facts
 from hcc_scope.cli.rigs import attach_rig, open_rig
-from hcc_scope.cli.runs import finish, load_analyst, record_section, stop_on_signals, summarise
+from hcc_scope.cli.runs import (
+    finish,
+    interruptible,
+    load_analyst,
+    record_section,
+    save_summary,
+    stop_on_signals,
+    summarise,
+)
 from hcc_scope.errors import PlanError, StoreExistsError, UsageError
-from hcc_scope.plans import RandomFields, Sequence, load_plan
-from hcc_scope.report.summary import software_versions, write_summary
+from hcc_scope.plans import TimeSeries, load_plan, parse_plan
+from hcc_scope.report.summary import software_versions
 from hcc_scope.storage.naming import check_id, store_path
 from hcc_scope.workers import StopToken
 
@@ -21,8 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from rich.console import Console
-
+    from hcc_scope.cli.console import People
     from hcc_scope.cli.rigs import OpenRig
     from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
@@ -78,10 +85,11 @@ def run_acquire(options: AcquireOptions) -> None:
 
     console = people(json_mode=options.json_mode)
     started = datetime.now(UTC)
-    analyst = load_analyst(options.model_name, options.engine, console)
+    with interruptible("nothing was acquired"):
+        analyst = load_analyst(options.model_name, options.engine, console)
     specimen = _specimen(options)
     stop = StopToken()
-    with stop_on_signals(stop, console), _open(options, console) as rig:
+    with interruptible("nothing was acquired"), _open(options, console) as rig, stop_on_signals(stop, console):
         rig.set_properties(options.properties)
         provenance: dict[str, str | int | float] = dict(analyst.facts)
         scene = None
@@ -90,9 +98,10 @@ def run_acquire(options: AcquireOptions) -> None:
 
             scene = PhantomScene(grown(specimen, analyst.model.card.pixel_size_um))
             provenance |= phantom_facts(specimen)
+        plan = planned if planned is not None else _default_plan(options, rig, specimen)
         source = MicroManagerSource(
             rig.microscope,
-            planned if planned is not None else _default_plan(options, rig, specimen),
+            plan,
             animal_id=animal,
             section_id=section,
             tile_px=analyst.model.card.tile_px,
@@ -101,10 +110,18 @@ def run_acquire(options: AcquireOptions) -> None:
             outline_um=None if specimen is None else specimen.outline_um,
             scene=scene,
         )
-        report = record_section(source, analyst, options.out, stop=stop, console=console, title=f"{animal} {section}")
+        report = record_section(
+            source,
+            analyst,
+            options.out,
+            stop=stop,
+            console=console,
+            title=f"{animal} {section}",
+            interval_s=plan.interval_s if isinstance(plan, TimeSeries) else None,
+        )
         versions = software_versions(dict(rig.microscope.versions))
-    summary = summarise([report], analyst, command="acquire", versions=versions, started_utc=started)
-    paths = [target, write_summary(summary, options.out / "summary.json")]
+        summary = summarise([report], analyst, command="acquire", versions=versions, started_utc=started)
+        paths = [target, save_summary(summary, options.out / "summary.json")]
     finish(summary, [report], console, json_mode=options.json_mode, paths=paths)
 
 
@@ -137,7 +154,7 @@ def _specimen(options: AcquireOptions) -> Specimen | None:
     return Specimen(options.seed, options.animal_id, options.section_id, tumour_class, day="acquire")
 
 
-def _open(options: AcquireOptions, console: Console) -> AbstractContextManager[OpenRig]:
+def _open(options: AcquireOptions, console: People) -> AbstractContextManager[OpenRig]:
     if options.attach_port is not None:
         return attach_rig(options.attach_port, options.rig)
     return open_rig(options.rig or cast("Path", options.config), console, adapters_dir=options.adapters)
@@ -145,17 +162,17 @@ def _open(options: AcquireOptions, console: Console) -> AbstractContextManager[O
 
 def _default_plan(options: AcquireOptions, rig: OpenRig, specimen: Specimen | None) -> Plan:
     """Return random fields, or a full-rate sequence where it was asked for."""
+    values: dict[str, object] = {"exposure_ms": options.exposure_ms}
     if options.n_frames is not None:
-        return Sequence(n_frames=options.n_frames, exposure_ms=options.exposure_ms)
-    n_fields = DEFAULT_FIELDS if options.n_fields is None else options.n_fields
-    if specimen is not None:
-        return phantom_fields(specimen, n_fields, options.seed, options.exposure_ms)
-    return RandomFields(
-        n_fields=n_fields,
-        seed=options.seed,
-        rectangle_um=_area(options, rig),
-        exposure_ms=options.exposure_ms,
-    )
+        values |= {"kind": "sequence", "n_frames": options.n_frames}
+    else:
+        n_fields = DEFAULT_FIELDS if options.n_fields is None else options.n_fields
+        values |= {"kind": "random", "n_fields": n_fields, "seed": options.seed}
+        if specimen is not None:
+            values["outline_um"] = outline_points(specimen)
+        else:
+            values["rectangle_um"] = _area(options, rig)
+    return parse_plan(values, where="the options")
 
 
 def _area(options: AcquireOptions, rig: OpenRig) -> tuple[float, float, float, float]:

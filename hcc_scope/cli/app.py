@@ -1,5 +1,6 @@
 """The commands and their options. Thin: parse, then call the module that does the work."""
 
+import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +49,7 @@ def demo(
     out: Annotated[
         Path | None, typer.Option("--out", help="New folder for the stores. [default: runs/demo-DATE-TIME]")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Which phantom animals, fields and noise.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Which phantom animals, fields and noise.")] = 1,
     fields: Annotated[int, typer.Option("--fields", min=1, help="Random fields per section.")] = 24,
     model: Model = DEFAULT_MODEL,
     engine: Engine = "torchscript",
@@ -90,7 +91,9 @@ def acquire(
     prop: Annotated[
         list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Which random fields (and which phantom).")] = 1,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Which random fields (and phantom). [default: drawn anew]")
+    ] = None,
     phantom: Annotated[
         str | None, typer.Option("--phantom", help="DemoCamera only: show a phantom section, 'low' or 'high'.")
     ] = None,
@@ -116,7 +119,7 @@ def acquire(
             area_um=area_um,
             exposure_ms=exposure_ms,
             properties=tuple(prop or ()),
-            seed=seed,
+            seed=secrets.randbelow(2**31) if seed is None else seed,
             phantom=phantom,
             model_name=model,
             engine=engine,
@@ -214,7 +217,7 @@ def models_test(
 def train(
     out: Annotated[Path, typer.Option("--out", help="Folder in which the model's folder is made.")],
     name: Annotated[str, typer.Option("--name", help="The model's name.")] = DEFAULT_MODEL,
-    seed: Annotated[int, typer.Option("--seed", help="Fixes specimens, fields, weights and batches.")] = 2019,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes specimens, fields, weights and batches.")] = 2019,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the training tiles.")] = None,
     json_mode: Json = False,
 ) -> None:

@@ -1,4 +1,8 @@
-"""Where words go: a person reads stderr (and stdout without ``--json``), a program reads stdout."""
+"""Where words go: a person reads stderr (and stdout without ``--json``), a program reads stdout.
+
+A display is never worth a run: whatever goes wrong while writing to a person (a closed pipe, a terminal that cannot
+show a letter) silences the display and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +13,70 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from hcc_scope.workers import guard
 
-__all__ = ["RESEARCH_USE_ONLY", "note", "people", "print_json"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rich.console import RenderableType
+
+__all__ = ["RESEARCH_USE_ONLY", "People", "people", "print_json", "survive_narrow_encodings"]
 
 RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
+_PIPE_WIDTH = 140
 
 
-def people(*, json_mode: bool) -> Console:
-    """Return the console for people: stdout, or stderr when stdout belongs to a program."""
+class People:
+    """Speaks to a person, as long as that works.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._silent = False
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether someone may be looking."""
+        return self.console.is_terminal
+
+    def attempt(self, paint: Callable[[], None]) -> bool:
+        """Do something with the console; return whether it worked. After a failure nothing is tried any more."""
+        if not self._silent:
+            self._silent = not guard("display", paint, _let_through_ctrl_c)
+        return not self._silent
+
+    def note(self, text: str, style: str = "") -> None:
+        """Print one line of plain words, unwrapped and without reading markup into it."""
+        self.attempt(lambda: self.console.print(Text(text, style=style), soft_wrap=True))
+
+    def show(self, what: RenderableType) -> None:
+        """Print a table or the like."""
+        self.attempt(lambda: self.console.print(what))
+
+
+def _let_through_ctrl_c(error: BaseException, _where: str) -> None:
+    if isinstance(error, KeyboardInterrupt):  # it can arrive anywhere, and is not the display's
+        raise error
+
+
+def people(*, json_mode: bool) -> People:
+    """Return the voice for people: stdout, or stderr when stdout belongs to a program."""
     stream = sys.stderr if json_mode else sys.stdout
     # a file or pipe has no width: wide enough that tables do not break
-    return Console(stderr=json_mode, highlight=False, width=None if stream.isatty() else 140)
+    return People(Console(stderr=json_mode, highlight=False, width=None if stream.isatty() else _PIPE_WIDTH))
 
 
-def note(console: Console, text: str, style: str = "") -> None:
-    """Print one line of plain words, unwrapped and without reading markup into it."""
-    console.print(Text(text, style=style), soft_wrap=True)
+def survive_narrow_encodings() -> None:
+    """Write what an encoding cannot say (Windows code pages, LANG=C) as an escape instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -6,12 +6,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hcc_scope.cli.console import note, people
-from hcc_scope.cli.phantoms import grown, phantom_facts, phantom_fields
+from hcc_scope.cli.console import people
+from hcc_scope.cli.phantoms import grown, outline_points, phantom_facts
 from hcc_scope.cli.rigs import open_rig
-from hcc_scope.cli.runs import finish, load_analyst, record_section, stop_on_signals, summarise
+from hcc_scope.cli.runs import (
+    finish,
+    interruptible,
+    load_analyst,
+    record_section,
+    save_summary,
+    stop_on_signals,
+    summarise,
+)
 from hcc_scope.errors import StoreExistsError
-from hcc_scope.report.summary import software_versions, write_summary
+from hcc_scope.plans import RandomFields
+from hcc_scope.report.summary import software_versions
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -54,11 +63,12 @@ def run_demo(*, out: Path | None, seed: int, n_fields: int, model_name: str, eng
             raise StoreExistsError(
                 f"{folder} holds an earlier demo", hint="Choose another --out; nothing is overwritten."
             )
-    analyst = load_analyst(model_name, engine, console)
+    with interruptible("nothing was acquired"):
+        analyst = load_analyst(model_name, engine, console)
     stop = StopToken()
     reports: list[SectionReport] = []
     outlines: list[NDArray[np.float64]] = []
-    with stop_on_signals(stop, console), open_rig("demo", console) as rig:
+    with interruptible("nothing was acquired"), open_rig("demo", console) as rig, stop_on_signals(stop, console):
         for index, (animal, section, tumour_class) in enumerate(SECTIONS):
             if stop.requested:
                 break
@@ -67,7 +77,7 @@ def run_demo(*, out: Path | None, seed: int, n_fields: int, model_name: str, eng
             outline = specimen.outline_um
             source = MicroManagerSource(
                 rig.microscope,
-                phantom_fields(specimen, n_fields, seed),
+                RandomFields(n_fields=n_fields, seed=seed, outline_um=outline_points(specimen)),
                 animal_id=animal,
                 section_id=section,
                 tile_px=analyst.model.card.tile_px,
@@ -80,8 +90,8 @@ def run_demo(*, out: Path | None, seed: int, n_fields: int, model_name: str, eng
             reports.append(record_section(source, analyst, folder, stop=stop, console=console, title=title))
             outlines.append(outline)
         versions = software_versions(dict(rig.microscope.versions))
-    summary = summarise(reports, analyst, command="demo", versions=versions, started_utc=started)
-    paths = [write_summary(summary, folder / "summary.json")]
+        summary = summarise(reports, analyst, command="demo", versions=versions, started_utc=started)
+        paths = [save_summary(summary, folder / "summary.json")]
     pictures = [
         section_picture(Path(report.store or ""), threshold=analyst.model.card.decision_threshold, outline_um=outline)
         for report, outline in zip(reports, outlines, strict=True)
@@ -90,5 +100,5 @@ def run_demo(*, out: Path | None, seed: int, n_fields: int, model_name: str, eng
     if pictures:
         subtitle = f"{len(pictures)} synthetic phantom sections on the demo camera, model {analyst.model.card.name}"
         paths.append(draw_overview(pictures, folder / "overview.png", subtitle=subtitle))
-    note(console, f"Stores, summary and overview are in {folder}")
+    console.note(f"Stores, summary and overview are in {folder}")
     finish(summary, reports, console, json_mode=json_mode, paths=paths)

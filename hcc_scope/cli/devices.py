@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from hcc_scope.cli.console import note, people, print_json
+from hcc_scope.cli.console import people, print_json
 from hcc_scope.errors import ConfigError, DeviceError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from rich.console import Console
-
+    from hcc_scope.cli.console import People
     from hcc_scope.rig.devices import ConfigDescription, Property
 
 __all__ = ["run_devices", "run_lint"]
@@ -57,14 +56,11 @@ def run_devices(
     else:
         console = people(json_mode=False)
         for name, number in installation.versions.items():
-            note(console, f"{name:>18}  {number}")
-        note(
-            console,
-            f"  device interface  core {installation.core_interface}, adapters {installation.adapters_interface}",
-        )
-        note(
-            console, f"          adapters  {', '.join(installation.adapters) or 'none'} in {installation.adapters_dir}"
-        )
+            console.note(f"{name:>18}  {number}")
+        interfaces = f"core {installation.core_interface}, adapters {installation.adapters_interface or 'unknown'}"
+        console.note(f"  device interface  {interfaces}")
+        console.note(f"          adapters  {', '.join(installation.adapters) or 'none'}")
+        console.note(f"                    in {installation.adapters_dir}")
         if description is not None:
             _show_config(description, console)
         if loaded is not None:
@@ -73,29 +69,29 @@ def run_devices(
         raise DeviceError(installation.mismatch, hint="Install the pair that belongs together; see pyproject.toml.")
 
 
-def _show_config(description: ConfigDescription, console: Console) -> None:
+def _show_config(description: ConfigDescription, console: People) -> None:
     table = Table(title=description.path, title_justify="left")
     for heading in ("device", "library", "adapter", "roles", "hub"):
         table.add_column(heading)
     for device in description.devices:
         table.add_row(device.label, device.library, device.adapter, ", ".join(device.roles), device.hub or "")
-    console.print(table)
+    console.show(table)
     for group, presets in description.groups.items():
-        note(console, f"  group {group}: {', '.join(presets)}")
+        console.note(f"  group {group}: {', '.join(presets)}")
     for preset, size_um in description.pixel_sizes_um.items():
-        note(console, f"  pixel size {preset}: {size_um:g} um")
+        console.note(f"  pixel size {preset}: {size_um:g} um")
 
 
-def _show_properties(loaded: Mapping[str, tuple[Property, ...]], console: Console) -> None:
+def _show_properties(loaded: Mapping[str, tuple[Property, ...]], console: People) -> None:
     for label, many in loaded.items():
-        note(console, label, "bold")
+        console.note(label, "bold")
         for one in many:
             what = " (read-only)" if one.read_only else ""
             if one.allowed:
                 what += f" one of {', '.join(one.allowed)}"
             if one.limits is not None:
                 what += f" from {one.limits[0]:g} to {one.limits[1]:g}"
-            note(console, f"  {one.name} = {one.value}{what}")
+            console.note(f"  {one.name} = {one.value}{what}")
 
 
 def run_lint(file: Path, *, adapters: Path | None, json_mode: bool) -> None:
@@ -118,8 +114,8 @@ def run_lint(file: Path, *, adapters: Path | None, json_mode: bool) -> None:
     else:
         console = people(json_mode=False)
         for finding in findings:
-            note(console, str(finding), "red" if finding.severity == "error" else "yellow")
+            console.note(str(finding), "red" if finding.severity == "error" else "yellow")
         if not findings:
-            note(console, f"{file}: nothing to complain about", "green")
+            console.note(f"{file}: nothing to complain about", "green")
     if errors:
         raise ConfigError(f"{file} has {len(errors)} error(s)", hint="Correct the lines above before loading it.")

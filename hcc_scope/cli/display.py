@@ -11,11 +11,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hcc_scope.cli.console import RESEARCH_USE_ONLY, note
+from hcc_scope.cli.console import RESEARCH_USE_ONLY
+from hcc_scope.report.summary import decision
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from hcc_scope.cli.console import People
     from hcc_scope.session import Session
     from hcc_scope.types import RunOutcome, SectionScore, Snapshot
 
@@ -27,14 +27,20 @@ _BAR_CELLS = 30
 
 
 def score_words(score: SectionScore) -> str:
-    """Return the score with its interval, as a person reads it."""
+    """Return the score with its interval and what may be said about the threshold, as a person reads it."""
     if score.score is None:
         return "no score yet"
-    low, high = score.interval
     words = f"{score.score:.3f}"
-    words += f" [{low:.3f}, {high:.3f}]" if score.interval_valid else " (no valid interval)"
-    side = "high" if score.score >= score.threshold else "low"
-    return f"{words} -> {side}-metastatic side of {score.threshold:.2f}"
+    if not score.interval_valid:
+        return f"{words}, no valid interval, so no decision (threshold {score.threshold:.2f})"
+    low, high = score.interval
+    words += f" [{low:.3f}, {high:.3f}]"
+    if score.interval_frames != score.frames:
+        words += f" (interval over the first {score.interval_frames} of {score.frames} frames)"
+    decided = decision(score)
+    if decided is None:
+        return f"{words}, undecided: contains the threshold {score.threshold:.2f}"
+    return f"{words}, on the {decided} side of {score.threshold:.2f}"
 
 
 def _progress(snap: Snapshot) -> Columns:
@@ -58,12 +64,12 @@ def _coverage(snap: Snapshot) -> str:
 
 
 def _panel(title: str, snap: Snapshot) -> Table:
-    table = Table(box=None, show_header=False, padding=(0, 1), title=title, title_justify="left", title_style="bold")
+    table = Table(box=None, show_header=False, padding=(0, 1), title=Text(title, style="bold"), title_justify="left")
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     table.add_row("progress", _progress(snap))
     table.add_row("score", Text(score_words(snap.score), style="bold"))
-    table.add_row("", snap.score.stabilised_reason)
+    table.add_row("", Text(snap.score.stabilised_reason))
     table.add_row("frames", _coverage(snap))
     table.add_row(
         "speed",
@@ -76,25 +82,29 @@ def _panel(title: str, snap: Snapshot) -> Table:
     if snap.degraded:
         table.add_row("degraded", Text(snap.degraded, style="bold yellow"))
     if snap.message:
-        table.add_row("note", snap.message)
+        table.add_row("note", Text(snap.message))
     table.add_row("", Text(RESEARCH_USE_ONLY, style="italic dim"))
     return table
 
 
-def watch(session: Session, console: Console, title: str) -> RunOutcome:
-    """Start `session`, show it until it ends, and return how it ended."""
+def watch(session: Session, console: People, title: str) -> RunOutcome:
+    """Start `session`, show it until it ends, and return how it ended; a display that breaks is left behind."""
     session.start()
-    if console.is_terminal:
-        with Live(console=console, refresh_per_second=1 / _REFRESH_S, transient=True) as live:
-            while not session.finished:
-                live.update(_panel(title, session.snapshot()))
-                time.sleep(_REFRESH_S)
-    else:
-        next_line = time.monotonic()
-        while not session.finished:
-            if time.monotonic() >= next_line:
-                next_line += _PLAIN_LINE_EVERY_S
-                snap = session.snapshot()
-                note(console, f"{title}: {score_words(snap.score)}; {_coverage(snap)}; ETA {_seconds(snap.eta_s)}")
-            session.wait(_REFRESH_S)
+    console.attempt(lambda: (_watch_live if console.is_terminal else _watch_plainly)(session, console, title))
     return session.join()
+
+
+def _watch_live(session: Session, console: People, title: str) -> None:
+    # refreshed here, not by a thread of rich's own, which would die with a traceback of its own
+    with Live(console=console.console, auto_refresh=False, transient=True) as live:
+        while not session.wait(_REFRESH_S):
+            live.update(_panel(title, session.snapshot()), refresh=True)
+
+
+def _watch_plainly(session: Session, console: People, title: str) -> None:
+    next_line = time.monotonic() + _PLAIN_LINE_EVERY_S
+    while not session.wait(_REFRESH_S):
+        if time.monotonic() >= next_line:
+            next_line += _PLAIN_LINE_EVERY_S
+            snap = session.snapshot()
+            console.note(f"{title}: {score_words(snap.score)}; {_coverage(snap)}; ETA {_seconds(snap.eta_s)}")

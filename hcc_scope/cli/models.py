@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hcc_scope.cli.console import RESEARCH_USE_ONLY, note, people, print_json
+from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 
 __all__ = ["run_list", "run_test"]
 
@@ -28,17 +28,16 @@ def run_list(*, json_mode: bool) -> None:
     console = people(json_mode=False)
     for entry in entries:
         card = entry.card
-        note(console, entry.name, "bold")
+        console.note(entry.name, "bold")
         if card is None:
-            note(console, f"  cannot be used: {entry.problem}", "yellow")
+            console.note(f"  cannot be used: {entry.problem}", "yellow")
             continue
-        note(console, f"  {card.description}")
-        note(
-            console,
+        console.note(f"  {card.description}")
+        console.note(
             f"  for {card.pixel_size_um:g} um/px, {card.bit_depth} bit, tiles of {card.tile_px} px; "
             f"section threshold {card.decision_threshold:.3f}; sha256 {card.sha256[:12]}",
         )
-    note(console, RESEARCH_USE_ONLY, "italic")
+    console.note(RESEARCH_USE_ONLY, "italic")
 
 
 def run_test(name: str, *, engine: str, json_mode: bool) -> None:
@@ -61,8 +60,7 @@ def run_test(name: str, *, engine: str, json_mode: bool) -> None:
             }
         )
         return
-    note(
-        people(json_mode=False),
+    people(json_mode=False).note(
         f"{model.card.name}: sha256 as in its card; on engine {classifier.engine} the logits of its "
         f"{len(model.test_input)} test tiles differ by at most {difference:.2g} "
         f"(tolerance {model.card.engine_tolerance:g}).",

@@ -1,15 +1,13 @@
-"""What demo and `acquire --phantom` share: fields of a phantom section, and the facts that say it is one."""
+"""What demo and `acquire --phantom` share: a phantom section, and the facts that say it is one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hcc_scope.plans import RandomFields
-
 if TYPE_CHECKING:
     from hcc_scope.phantom import Specimen
 
-__all__ = ["grown", "phantom_facts", "phantom_fields"]
+__all__ = ["grown", "outline_points", "phantom_facts"]
 
 
 def grown(specimen: Specimen, um_per_px: float) -> Specimen:
@@ -18,10 +16,9 @@ def grown(specimen: Specimen, um_per_px: float) -> Specimen:
     return specimen
 
 
-def phantom_fields(specimen: Specimen, n_fields: int, seed: int, exposure_ms: float | None = None) -> RandomFields:
-    """Return random fields inside a specimen's outline."""
-    outline = tuple((float(x), float(y)) for x, y in specimen.outline_um)
-    return RandomFields(n_fields=n_fields, seed=seed, outline_um=outline, exposure_ms=exposure_ms)
+def outline_points(specimen: Specimen) -> tuple[tuple[float, float], ...]:
+    """Return a specimen's outline as a plan takes it."""
+    return tuple((float(x), float(y)) for x, y in specimen.outline_um)
 
 
 def phantom_facts(specimen: Specimen) -> dict[str, str | int]:

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.cli.console import note, people
+from hcc_scope.cli.console import people
 from hcc_scope.cli.display import watch
-from hcc_scope.cli.runs import Analyst, finish, latencies_ms, load_analyst, stop_on_signals, summarise
-from hcc_scope.errors import CheckError, ModelError, StoreError, StoreUnwritableError, UsageError
+from hcc_scope.cli.runs import (
+    Analyst,
+    finish,
+    interruptible,
+    latencies_ms,
+    load_analyst,
+    stop_on_signals,
+    summarise,
+)
+from hcc_scope.errors import CheckError, ModelError, StoreDamagedError, StoreError, StoreUnwritableError, UsageError
 from hcc_scope.quality import QualityLimits
 from hcc_scope.report.summary import SectionReport, software_versions, write_summary
+from hcc_scope.storage.naming import check_id
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from rich.console import Console
-
+    from hcc_scope.cli.console import People
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import FrameResult
 
@@ -61,6 +70,8 @@ def run_replay(
     """
     from hcc_scope.storage.reader import open_store
 
+    if save is not None:
+        check_id(save, "name of the predictions")
     if check and save is not None:
         raise UsageError("--check compares and writes nothing", hint="Leave out --check or --save.")
     console = people(json_mode=json_mode)
@@ -68,18 +79,16 @@ def run_replay(
     opened = [open_store(path) for path in stores]
     _same_model(opened, model_name)
     recorded = opened[0].spec.provenance
-    analyst = load_analyst(
-        model_name or str(recorded.get("model", "")), engine or str(recorded.get("engine", "torchscript")), console
-    )
-    if model_name is None and analyst.model.card.sha256 != opened[0].spec.model_sha256:
-        raise ModelError(
-            f"{opened[0].path} was classified with another version of {analyst.model.card.name} "
-            f"(sha256 {str(opened[0].spec.model_sha256)[:12]}) than the one that is installed",
-            hint="Name a model with --model to classify it anew.",
-        )
     stop = StopToken()
     reports: list[SectionReport] = []
     problems: list[StoreError | CheckError] = []
+    frames_compared = 0
+    with interruptible("nothing was replayed"):
+        analyst = load_analyst(
+            _recorded_model(opened[0]) if model_name is None else model_name,
+            engine or str(recorded.get("engine", "torchscript")),
+            console,
+        )
     with stop_on_signals(stop, console):
         for store in opened:
             if stop.requested:
@@ -87,17 +96,54 @@ def run_replay(
             report, results = _replay_one(store, analyst, stop, console, save, problems)
             reports.append(report)
             if check and report.outcome.state == "completed":
-                problems += _check_one(store, report, results, analyst, console)
+                n_compared, found = _check_one(store, report, results, analyst, console)
+                frames_compared += n_compared
+                problems += found
     summary = summarise(reports, analyst, command="replay", versions=software_versions(), started_utc=started)
     summary["damaged"] = [str(problem) for problem in problems if not isinstance(problem, CheckError)]
     if check:
-        summary["check"] = {"equal": not any(isinstance(problem, CheckError) for problem in problems)}
+        differ = any(isinstance(problem, CheckError) for problem in problems)
+        every_store = len(reports) == len(opened) and all(r.outcome.state == "completed" for r in reports)
+        # null: what was compared is equal, but that is not all there is
+        equal = False if differ else (True if every_store and not problems else None)
+        summary["check"] = {"equal": equal, "frames_compared": frames_compared}
     written = _write(summary, out, stores[0].parent, console)
     finish(summary, reports, console, json_mode=json_mode, paths=written)
     for problem in problems[1:]:
-        note(people(json_mode=True), str(problem), "yellow")
+        people(json_mode=True).note(str(problem), "yellow")
     if problems:
         raise problems[0]
+
+
+def _recorded_model(store: SectionStore) -> str:
+    """Return the model that a store was classified with: by its name, or from the folder that it came from.
+
+    Raises
+    ------
+    ModelError
+        If it is not to be found with the recorded sha256.
+    """
+    from hcc_scope.inference.card import read_card
+    from hcc_scope.inference.catalogue import find_model
+
+    recorded = [str(store.spec.provenance[key]) for key in ("model", "model_folder") if key in store.spec.provenance]
+    for candidate in recorded:
+        with suppress(ModelError):
+            if read_card(find_model(candidate)).sha256 == store.spec.model_sha256:
+                return candidate
+    raise ModelError(
+        f"{store.path} was classified with {' in '.join(recorded) or 'a model'} (sha256 "
+        f"{str(store.spec.model_sha256)[:12]}), which is not here in that version",
+        hint="Name a model with --model to classify it anew.",
+    )
+
+
+def _recorded_limits(store: SectionStore) -> QualityLimits:
+    """Return the quality limits of the live run, so that the same tiles are excluded."""
+    known = QualityLimits().as_dict()
+    provenance = store.spec.provenance
+    recorded = {name: provenance.get(f"quality_{name}", limit) for name, limit in known.items()}
+    return QualityLimits(**{name: float(limit) for name, limit in recorded.items() if isinstance(limit, (int, float))})
 
 
 def _same_model(stores: Sequence[SectionStore], model_name: str | None) -> None:
@@ -115,7 +161,7 @@ def _replay_one(
     store: SectionStore,
     analyst: Analyst,
     stop: StopToken,
-    console: Console,
+    console: People,
     save: str | None,
     problems: list[StoreError | CheckError],
 ) -> tuple[SectionReport, Mapping[int, FrameResult]]:
@@ -124,12 +170,12 @@ def _replay_one(
     from hcc_scope.storage.source import StoreSource
 
     if not store.complete:
-        note(
-            console,
+        console.note(
             f"{store.path} is unfinished: replaying its {store.n_frames} journalled frames; "
             f"`hcc-scope recover {store.path}` makes it valid",
             "yellow",
         )
+    problems += [StoreDamagedError(problem) for problem in store.problems]
     source = StoreSource(store)
     spec = source.spec
     analyst.model.check_matches(spec)
@@ -144,7 +190,7 @@ def _replay_one(
         None,
         analyst.classifier,
         scorer=analyst.scorer(source),
-        limits=QualityLimits(),
+        limits=_recorded_limits(store),
         results=collected if saved is None else saved,
         stop=stop,
         store=str(store.path),
@@ -182,9 +228,9 @@ def differences(recorded: Mapping[int, FrameResult], replayed: Mapping[int, Fram
 
 
 def _check_one(
-    store: SectionStore, report: SectionReport, replayed: Mapping[int, FrameResult], analyst: Analyst, console: Console
-) -> list[CheckError]:
-    """Compare one store's recorded predictions and score with the replayed ones."""
+    store: SectionStore, report: SectionReport, replayed: Mapping[int, FrameResult], analyst: Analyst, console: People
+) -> tuple[int, list[CheckError]]:
+    """Compare one store's recorded predictions and score with the replayed ones; also return how many frames."""
     from hcc_scope.storage.predictions import read_predictions
 
     recorded = read_predictions(store.path)
@@ -194,26 +240,30 @@ def _check_one(
         if "failed" not in (recorded[seq].outcome, replayed[seq].outcome)
     ]
     if not compared:
-        return [CheckError(f"{store.path} has no recorded prediction to compare with")]
+        return 0, [CheckError(f"{store.path} has no recorded prediction to compare with")]
     engines = {recorded[seq].engine for seq in compared} - {analyst.classifier.engine}
     other = f" (recorded with {', '.join(sorted(engines))}, now {analyst.classifier.engine})" if engines else ""
     found = differences(recorded, replayed)
     if found:
-        return [CheckError(f"{store.path}: {len(found)} of {len(compared)} frames differ{other}; first: {found[0]}")]
+        return len(compared), [
+            CheckError(f"{store.path}: {len(found)} of {len(compared)} frames differ{other}; first: {found[0]}")
+        ]
     live = store.attributes.get("outcome", {})
     score = report.outcome.score
     if len(compared) == store.n_frames and isinstance(live.get("score"), float):
         before = (live["score"], tuple(live["interval"]))
         if before != (score.score, score.interval):
-            return [CheckError(f"{store.path}: score {before} recorded, {(score.score, score.interval)} now")]
+            return len(compared), [
+                CheckError(f"{store.path}: score {before} recorded, {(score.score, score.interval)} now")
+            ]
     tiles = sum(int(np.isfinite(replayed[seq].logits).sum()) for seq in compared)
-    note(console, f"{store.path.name}: {tiles} logits of {len(compared)} frames equal bit for bit", "green")
+    console.note(f"{store.path.name}: {tiles} logits of {len(compared)} frames equal bit for bit", "green")
     if len(compared) < store.n_frames:
-        note(console, f"  {store.n_frames - len(compared)} frames have no recorded prediction", "yellow")
-    return []
+        console.note(f"  {store.n_frames - len(compared)} frames have no recorded prediction", "yellow")
+    return len(compared), []
 
 
-def _write(summary: dict[str, object], out: Path | None, beside: Path, console: Console) -> list[Path]:
+def _write(summary: dict[str, object], out: Path | None, beside: Path, console: People) -> list[Path]:
     """Write the summary: into `out`, or beside the stores, where the live run's own summary keeps its name."""
     if out is not None:
         try:
@@ -224,5 +274,5 @@ def _write(summary: dict[str, object], out: Path | None, beside: Path, console: 
     try:
         return [write_summary(summary, beside / "summary-replay.json")]
     except OSError as error:  # an archive may be read-only: a replay must work there
-        note(console, f"No summary beside the stores: {error.strerror or error}", "yellow")
+        console.note(f"No summary beside the stores: {error.strerror or error}", "yellow")
         return []

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hcc_scope.cli.console import note
 from hcc_scope.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from rich.console import Console
-
+    from hcc_scope.cli.console import People
     from hcc_scope.sources.micromanager import MicroManager
 
 __all__ = ["OpenRig", "attach_rig", "open_rig"]
@@ -57,14 +55,14 @@ class OpenRig:
 
 
 @contextmanager
-def open_rig(rig_or_cfg: str | Path, console: Console, *, adapters_dir: Path | None = None) -> Iterator[OpenRig]:
+def open_rig(rig_or_cfg: str | Path, console: People, *, adapters_dir: Path | None = None) -> Iterator[OpenRig]:
     """Check a rig's configuration, load it, and unload it at the end.
 
     Parameters
     ----------
     rig_or_cfg : str or Path
         A rig file, a bare .cfg, or the name of a shipped rig.
-    console : Console
+    console : People
         Told the linter's warnings.
     adapters_dir : Path, optional
         Folder of the device adapters; takes the place of the rig file's.
@@ -79,10 +77,10 @@ def open_rig(rig_or_cfg: str | Path, console: Console, *, adapters_dir: Path | N
     from hcc_scope.rig.rigfile import load_rig
 
     rig = load_rig(rig_or_cfg)
-    note(console, f"Loading the rig {rig.config} ...", "dim")
+    console.note(f"Loading the rig {rig.config} ...", "dim")
     folder = adapters_dir or rig.adapters_dir or test_adapters_dir()
     for finding in check(rig.config, folder):
-        note(console, str(finding), "yellow")
+        console.note(str(finding), "yellow")
 
     from hcc_scope.sources.micromanager import MicroManager
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.table import Table
+from rich.text import Text
 
-from hcc_scope.cli.console import RESEARCH_USE_ONLY, note, people, print_json
+from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 from hcc_scope.cli.display import score_words, watch
-from hcc_scope.errors import HccScopeError
+from hcc_scope.errors import HccScopeError, StoreUnwritableError
 from hcc_scope.quality import QualityLimits
-from hcc_scope.report.summary import SectionReport, build_summary, section_account
+from hcc_scope.report.summary import SectionReport, build_summary, section_account, write_summary
 from hcc_scope.scoring import SectionScorer
 
 if TYPE_CHECKING:
@@ -22,14 +23,24 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from rich.console import Console
-
+    from hcc_scope.cli.console import People
     from hcc_scope.inference.loading import LoadedModel
     from hcc_scope.protocols import Classifier, FrameSource
     from hcc_scope.types import FrameResult, RunOutcome
     from hcc_scope.workers import StopToken
 
-__all__ = ["Analyst", "finish", "latencies_ms", "load_analyst", "record_section", "stop_on_signals", "summarise"]
+__all__ = [
+    "Analyst",
+    "Interrupted",
+    "finish",
+    "interruptible",
+    "latencies_ms",
+    "load_analyst",
+    "record_section",
+    "save_summary",
+    "stop_on_signals",
+    "summarise",
+]
 
 EXIT_CANCELLED = 130
 
@@ -62,27 +73,43 @@ class Analyst:
         return SectionScorer(card.decision_threshold, card.temperature, source.spec.sampling)
 
 
-def load_analyst(model_name: str | Path, engine: str, console: Console) -> Analyst:
+def load_analyst(model_name: str | Path, engine: str, console: People) -> Analyst:
     """Load, check and warm up a model; raises a `ModelError` if it may not be used."""
-    note(console, f"Loading the model {model_name} ...", "dim")
+    console.note(f"Loading the model {model_name} ...", "dim")
     from hcc_scope.inference import load_model
 
     model = load_model(model_name)
     return Analyst(model, engine, model.classifier(engine))
 
 
+class Interrupted(HccScopeError):  # noqa: N818 - what happened, not a fault
+    """Ctrl-C before there was anything to finish."""
+
+    exit_code = EXIT_CANCELLED
+
+
 @contextmanager
-def stop_on_signals(stop: StopToken, console: Console) -> Iterator[None]:
-    """Let Ctrl-C (and a polite kill) end the run properly; a second Ctrl-C skips analysis, never storage."""
+def interruptible(consequence: str) -> Iterator[None]:
+    """Turn a plain Ctrl-C (no session runs that could end properly) into a sentence that says what it meant."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(f"interrupted: {consequence}") from error
+
+
+@contextmanager
+def stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
+    """Let Ctrl-C (and a polite kill) end the run properly; a second Ctrl-C skips analysis, never storage.
+
+    For the time that a session can run: before that there is nothing to finish, and Ctrl-C just ends the program.
+    """
 
     def on_signal(_number: int, _frame: object) -> None:
         stop.request()
         if stop.hurried:
-            note(console, "Skipping what is not classified yet; every acquired frame is being stored.", "yellow")
+            console.note("Skipping what is not classified yet; every acquired frame is being stored.", "yellow")
         else:
-            note(
-                console, "Finishing: storing and classifying what was acquired. Ctrl-C again skips analysis.", "yellow"
-            )
+            console.note("Finishing: storing and classifying what was acquired. Ctrl-C again skips analysis.", "yellow")
 
     signals = [signal.SIGINT, signal.SIGTERM]
     before = {number: signal.signal(number, on_signal) for number in signals}
@@ -94,9 +121,33 @@ def stop_on_signals(stop: StopToken, console: Console) -> Iterator[None]:
 
 
 def record_section(
-    source: FrameSource, analyst: Analyst, out_dir: Path, *, stop: StopToken, console: Console, title: str
+    source: FrameSource,
+    analyst: Analyst,
+    out_dir: Path,
+    *,
+    stop: StopToken,
+    console: People,
+    title: str,
+    interval_s: float | None = None,
 ) -> SectionReport:
     """Acquire one section into a new store below `out_dir`, classify it live, and close everything.
+
+    Parameters
+    ----------
+    source : FrameSource
+        Open, and not started.
+    analyst : Analyst
+        What classifies.
+    out_dir : Path
+        Where the store is made.
+    stop : StopToken
+        Ends the run; requested already, it keeps a run from starting.
+    console : People
+        Shows the run.
+    title : str
+        What the run is called there.
+    interval_s : float, optional
+        Nominal time between frames of a time series.
 
     Raises
     ------
@@ -109,11 +160,11 @@ def record_section(
     from hcc_scope.tiling import TileGrid
 
     spec = source.spec
-    TileGrid.for_frame(
-        spec.frame_shape_yx, spec.tile_px
-    )  # a frame smaller than a tile is refused before a store is made
+    TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)  # refuses a frame smaller than a tile before a store is made
     analyst.model.check_matches(spec)
-    sink = create_store(out_dir, spec)
+    if stop.requested:
+        raise Interrupted("interrupted before the first frame; nothing was acquired")
+    sink = create_store(out_dir, spec, interval_s=interval_s)
     results = PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}")
 
     def finalise(outcome: RunOutcome) -> None:
@@ -140,6 +191,17 @@ def latencies_ms(results: Iterable[FrameResult]) -> tuple[float, ...]:
     return tuple(result.latency_ms["total"] for result in results if result.outcome == "classified")
 
 
+def save_summary(summary: dict[str, Any], path: Path) -> Path:
+    """Write `summary.json`, or raise StoreUnwritableError with the reason."""
+    try:
+        return write_summary(summary, path)
+    except OSError as error:
+        raise StoreUnwritableError(
+            f"the summary {path} cannot be written: {error.strerror or error}",
+            hint="The stores themselves are complete.",
+        ) from error
+
+
 def summarise(
     reports: Sequence[SectionReport],
     analyst: Analyst,
@@ -164,7 +226,7 @@ def summarise(
 def finish(
     summary: dict[str, Any],
     reports: Sequence[SectionReport],
-    console: Console,
+    console: People,
     *,
     json_mode: bool,
     paths: Sequence[Path],
@@ -176,16 +238,16 @@ def finish(
     SystemExit
         If the run did not complete.
     """
-    note(console, "")
-    console.print(_table(reports))
+    console.note("")
+    console.show(_table(reports))
     for path in paths:
-        note(console, f"{path}")
-    note(console, RESEARCH_USE_ONLY, "italic")
+        console.note(f"{path}")
+    console.note(RESEARCH_USE_ONLY, "italic")
     if json_mode:
         print_json(summary)
     for report in reports:
         if report.outcome.degraded:
-            note(console, f"Section {report.section_id}: analysis degraded: {report.outcome.degraded}", "yellow")
+            console.note(f"Section {report.section_id}: analysis degraded: {report.outcome.degraded}", "yellow")
     failed = next((report for report in reports if report.outcome.state == "failed"), None)
     if failed is not None:
         cause = failed.outcome.cause
@@ -201,7 +263,7 @@ def finish(
 
 
 def _leave(message: str, exit_code: int) -> NoReturn:
-    note(people(json_mode=True), f"Error: {message}")
+    people(json_mode=True).note(f"Error: {message}")
     raise SystemExit(exit_code)
 
 
@@ -224,9 +286,9 @@ def _table(reports: Sequence[SectionReport]) -> Table:
         tiles += [f"{number} {reason.replace('_', ' ')}" for reason, number in score.tiles_excluded.items()]
         state = "" if report.outcome.state == "completed" else f"\n({report.outcome.state})"
         table.add_row(
-            report.animal_id,
-            report.section_id,
-            score_words(score) + state,
+            Text(report.animal_id),
+            Text(report.section_id),
+            Text(score_words(score) + state),
             "\n".join(frames),
             "\n".join(tiles),
             f"{report.outcome.rates.get('end_to_end_fps', 0.0):.1f}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hcc_scope.cli.console import note, people, print_json
+from hcc_scope.cli.console import people, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,11 +28,11 @@ def run_recover(stores: Sequence[Path], *, json_mode: bool) -> None:
     for path in stores:
         report = recover(path)
         reports.append(report)
-        note(console, f"{path}: {report.n_frames} frames; {'; '.join(report.changes) or 'nothing to change'}")
+        console.note(f"{path}: {report.n_frames} frames; {'; '.join(report.changes) or 'nothing to change'}")
         if report.unacknowledged:
-            note(console, f"  {report.unacknowledged} frames reached the disk but not the journal; left as they are")
+            console.note(f"  {report.unacknowledged} frames reached the disk but not the journal; left as they are")
         for problem in (*report.problems, *map(str, report.damaged)):
-            note(console, f"  {problem}", "yellow")
+            console.note(f"  {problem}", "yellow")
     if json_mode:
         rows: list[dict[str, Any]] = [
             {

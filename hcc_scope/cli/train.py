@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from hcc_scope.cli.console import RESEARCH_USE_ONLY, note, people, print_json
+from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def run_train(*, out: Path, name: str, seed: int, epochs: int | None, json_mode:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[message]}"),
-        console=console,
+        console=console.console,
         disable=not console.is_terminal,
     ) as progress:
         tasks: dict[str, TaskID] = {}
@@ -51,7 +51,7 @@ def run_train(*, out: Path, name: str, seed: int, epochs: int | None, json_mode:
             if now.stage not in tasks:
                 tasks[now.stage] = progress.add_task(now.stage, total=now.total, message="")
                 if not console.is_terminal:
-                    note(console, f"{now.stage} ...")
+                    console.note(f"{now.stage} ...")
             progress.update(tasks[now.stage], completed=now.done, total=now.total, message=now.message)
 
         folder = train(config, out, on_progress)
@@ -59,11 +59,10 @@ def run_train(*, out: Path, name: str, seed: int, epochs: int | None, json_mode:
     if json_mode:
         print_json({"folder": str(folder), "card": card.model_dump(mode="json")})
         return
-    note(console, f"{folder}: {card.description}")
+    console.note(f"{folder}: {card.description}")
     if card.training is not None:
-        note(
-            console,
+        console.note(
             f"tile AUC on animals used for nothing else: {card.training.tile_auc_test}; temperature "
             f"{card.temperature:.3f}; section threshold {card.decision_threshold:.3f}",
         )
-    note(console, RESEARCH_USE_ONLY, "italic")
+    console.note(RESEARCH_USE_ONLY, "italic")

@@ -13,7 +13,7 @@ import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from hcc_scope.types import RunOutcome, RunState
+    from hcc_scope.types import RunOutcome, RunState, SectionScore
 
-__all__ = ["SectionReport", "build_summary", "section_account", "software_versions", "write_summary"]
+__all__ = ["SectionReport", "build_summary", "decision", "section_account", "software_versions", "write_summary"]
 
 _PACKAGES = (
     "hcc-scope", "pycromanager", "pymmcore", "mm-test-adapters", "torch", "numpy", "tensorstore", "zarr", "pyarrow",
@@ -62,6 +62,17 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def decision(score: SectionScore) -> Literal["low", "high"] | None:
+    """Return the side of the threshold on which the whole interval lies; None while it is open.
+
+    No early verdict: a score without a valid interval decides nothing, nor does one whose interval holds the threshold.
+    """
+    low, high = score.interval
+    if score.score is None or not score.interval_valid or low <= score.threshold <= high:
+        return None
+    return "high" if low > score.threshold else "low"
+
+
 def section_account(report: SectionReport) -> dict[str, Any]:
     """Return one section's part of the summary, as JSON values."""
     score, outcome = report.outcome.score, report.outcome
@@ -74,7 +85,7 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "interval_valid": score.interval_valid,
         "confidence": score.confidence,
         "threshold": score.threshold,
-        "decision": None if score.score is None else ("high" if score.score >= score.threshold else "low"),
+        "decision": decision(score),
         "frames": score.frames,
         "tiles": score.tiles,
         "tiles_excluded": dict(score.tiles_excluded),
@@ -82,6 +93,7 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "stabilised_reason": score.stabilised_reason,
         "store": report.store,
         "outcome": outcome.state,
+        "state": outcome.state,
         "cause": _cause(outcome.cause),
         "degraded": outcome.degraded,
         "counts": dataclasses.asdict(outcome.counts),

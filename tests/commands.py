@@ -1,0 +1,83 @@
+"""Start the command line as a user does, and look at what it leaves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import zarr
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMAND = [sys.executable, "-c", "from hcc_scope.cli import main; main()"]
+WAIT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.out)
+        return value
+
+
+def hcc_scope(*arguments: str | Path, cwd: Path | None = None) -> Done:
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=WAIT_S, check=False
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def journal(store: Path) -> list[dict[str, Any]]:
+    """Whole lines of the journal; what a crash left of the last one is not a line."""
+    path = store / "frames.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+
+
+def wait_for_frames(process: subprocess.Popen[str], store: Path, n: int) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while len(journal(store)) < n:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline, f"only {len(journal(store))} frames"
+        time.sleep(0.02)
+
+
+def assert_frames_readable(store: Path) -> int:
+    """Every journalled frame, read by zarr-python, has the crc of the journal."""
+    lines = journal(store)
+    frames = zarr.open_array(store / "frames" / "0", mode="r")
+    for line in lines:
+        pixels = np.ascontiguousarray(frames[line["seq"]], dtype="<u2")
+        assert zlib.crc32(pixels.tobytes()) == line["crc32"], line["seq"]
+    return len(lines)
+
+
+def acquire_arguments(out: Path, *more: str) -> list[str | Path]:
+    return ["acquire", "--rig", "demo", "--animal", "m1", "--section", "s1", "--out", out, *more]
+
+
+def edited(source: Path, target: Path, *changes: tuple[str, str]) -> Path:
+    """Write a copy of a text file with each old text replaced by a new one."""
+    text = source.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    target.write_text(text)
+    return target

@@ -1,0 +1,144 @@
+"""Users' mistakes: one sentence, the right exit code, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import acquire_arguments, edited, hcc_scope
+
+from hcc_scope.resources import hardware_configs_dir, models_dir
+
+DEMO_CFG = hardware_configs_dir() / "demo.cfg"
+
+
+def _unknown_command(folder: Path) -> list[str | Path]:
+    cfg = edited(DEMO_CFG, folder / "a.cfg", ("Property,Core,Camera,Camera", "Property,Core,Camera,Camera\nTurbo,on"))
+    return ["acquire", "--config", cfg, "--animal", "a", "--section", "s", "--out", folder / "out"]
+
+
+def _unknown_device(folder: Path) -> list[str | Path]:
+    cfg = edited(DEMO_CFG, folder / "a.cfg", ("Property,Core,Camera,Camera", "Property,Core,Camera,Kamera"))
+    return ["acquire", "--config", cfg, "--animal", "a", "--section", "s", "--out", folder / "out"]
+
+
+def _missing_adapter(folder: Path) -> list[str | Path]:
+    cfg = edited(DEMO_CFG, folder / "a.cfg", ("Camera,DemoCamera,DCam", "Camera,Andor,Andor"))
+    return ["acquire", "--config", cfg, "--animal", "a", "--section", "s", "--out", folder / "out"]
+
+
+def _no_camera(folder: Path) -> list[str | Path]:
+    cfg = edited(DEMO_CFG, folder / "a.cfg", ("Property,Core,Camera,Camera\n", ""))
+    return ["acquire", "--config", cfg, "--animal", "a", "--section", "s", "--out", folder / "out"]
+
+
+def _plan(folder: Path, text: str) -> list[str | Path]:
+    (folder / "plan.yaml").write_text(text)
+    return acquire_arguments(folder / "out", "--plan", str(folder / "plan.yaml"))
+
+
+def _model(folder: Path, change: str) -> list[str | Path]:
+    model = Path(shutil.copytree(models_dir() / "phantom-meng2019", folder / "model"))
+    match change:
+        case "altered":
+            with (model / "model.pt").open("ab") as file:
+                file.write(b"\0")
+        case "not-torchscript":
+            import hashlib
+
+            (model / "model.pt").write_bytes(b"no model at all")
+            old = next(line for line in (model / "card.yaml").read_text().splitlines() if line.startswith("sha256:"))
+            new = f"sha256: {hashlib.sha256(b'no model at all').hexdigest()}"
+            edited(model / "card.yaml", model / "card.yaml", (old, new))
+        case "self-test":
+            output = np.load(model / "test_output.npy")
+            np.save(model / "test_output.npy", output + np.float32(1))
+    return acquire_arguments(folder / "out", "--model", str(model))
+
+
+MISTAKES = {
+    "unknown-option": (lambda d: ["acquire", "--what"], 2, "--what"),
+    "config-missing": (
+        lambda d: ["acquire", "--config", d / "no.cfg", "--animal", "a", "--section", "s", "--out", d],
+        10,
+        "no.cfg",
+    ),
+    "config-unknown-command": (_unknown_command, 10, "Turbo"),
+    "config-unknown-device": (_unknown_device, 10, "Kamera"),
+    "config-missing-adapter": (_missing_adapter, 11, "Andor"),
+    "config-no-camera": (_no_camera, 10, "amera"),
+    "rig-unknown": (lambda d: ["acquire", "--rig", "zeiss", "--animal", "a", "--section", "s", "--out", d], 10, "demo"),
+    "no-microscope": (lambda d: ["acquire", "--animal", "a", "--section", "s", "--out", d], 2, "--rig"),
+    "frame-smaller-than-tile": (
+        lambda d: acquire_arguments(
+            d / "out", "--property", "Camera,OnCameraCCDXSize,256", "--property", "Camera,OnCameraCCDYSize,256"
+        ),
+        25,
+        "256",
+    ),
+    "other-pixel-size": (lambda d: acquire_arguments(d / "out", "--property", "Objective,Label,40x"), 24, "0.1625"),
+    "other-bit-depth": (lambda d: acquire_arguments(d / "out", "--property", "Camera,BitDepth,12"), 24, "12"),
+    "bad-property": (lambda d: acquire_arguments(d / "out", "--property", "Camera,Turbo,on"), 11, "Turbo"),
+    "plan-missing": (lambda d: acquire_arguments(d / "out", "--plan", str(d / "no.yaml")), 14, "no.yaml"),
+    "plan-empty": (lambda d: _plan(d, "kind: positions\npositions_um: []\n"), 14, "no position"),
+    "plan-unknown-key": (lambda d: _plan(d, "kind: positions\nplaces: []\n"), 14, "places"),
+    "plan-outside-stage": (
+        lambda d: _plan(d, "kind: positions\npositions_um: [[0, 0], [900000, 0]]\n"),
+        14,
+        "900000",
+    ),
+    "plan-outside-section": (
+        lambda d: [*_plan(d, "kind: positions\npositions_um: [[9000, 9000]]\n"), "--phantom", "low"],
+        14,
+        "9000",
+    ),
+    "no-fields": (lambda d: acquire_arguments(d / "out", "--fields", "0"), 14, "n_fields"),
+    "no-frames": (lambda d: acquire_arguments(d / "out", "--frames", "0"), 14, "n_frames"),
+    "negative-exposure": (lambda d: acquire_arguments(d / "out", "--exposure-ms", "-1"), 14, "exposure_ms"),
+    "negative-seed": (lambda d: ["demo", "--seed", "-1"], 2, "--seed"),
+    "save-is-no-name": (lambda d: ["replay", d / "no.ome.zarr", "--save", "x/../y"], 15, "x/../y"),
+    "too-many-fields": (lambda d: acquire_arguments(d / "out", "--fields", "900"), 14, "900"),
+    "animal-missing": (lambda d: ["acquire", "--rig", "demo", "--section", "s", "--out", d / "out"], 15, "animal"),
+    "section-missing": (lambda d: ["acquire", "--rig", "demo", "--animal", "a", "--out", d / "out"], 15, "section"),
+    "id-with-separator": (
+        lambda d: ["acquire", "--rig", "demo", "--animal", "a/b", "--section", "s", "--out", d / "out"],
+        15,
+        "a/b",
+    ),
+    "model-unknown": (lambda d: acquire_arguments(d / "out", "--model", "resnet"), 20, "phantom-meng2019"),
+    "model-altered": (lambda d: _model(d, "altered"), 21, "sha256"),
+    "model-not-torchscript": (lambda d: _model(d, "not-torchscript"), 22, "TorchScript"),
+    "model-self-test": (lambda d: _model(d, "self-test"), 23, "test output"),
+    "no-such-engine": (lambda d: acquire_arguments(d / "out", "--engine", "abacus"), 20, "abacus"),
+    "out-is-a-file": (lambda d: acquire_arguments(_touch(d / "file"), "--fields", "1"), 32, "file"),
+    "out-too-small": (lambda d: acquire_arguments(d / "out", "--frames", "10000000"), 33, "free"),
+    "replay-nothing": (lambda d: ["replay", d / "no.ome.zarr"], 30, "no.ome.zarr"),
+    "replay-not-ours": (lambda d: ["replay", _touch(d / "notes.txt").parent], 30, "store"),
+    "recover-nothing": (lambda d: ["recover", d / "no.ome.zarr"], 30, "no.ome.zarr"),
+    "lint-missing": (lambda d: ["config", "lint", d / "no.cfg"], 10, "no.cfg"),
+}
+
+
+def _touch(path: Path) -> Path:
+    path.touch()
+    return path
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_get_one_sentence_and_their_code(case: str, tmp_path: Path) -> None:
+    make, code, word = MISTAKES[case]
+    done = hcc_scope(*make(tmp_path), cwd=tmp_path)
+    assert (done.code, "Traceback" in done.err) == (code, False), done.err
+    assert word in done.err
+    assert not list(tmp_path.rglob("*.ome.zarr"))
+    if code != 2:
+        assert done.err.count("Error: ") == 1
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root and Windows ignore a folder's mode")
+def test_an_unwritable_folder(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    assert hcc_scope(*acquire_arguments(tmp_path / "out", "--fields", "1")).code == 32
