@@ -11,12 +11,13 @@ import pytest
 from matplotlib.image import imread
 
 from hcc_scope.errors import StoreError
+from hcc_scope.latency import LatencyHistogram
 from hcc_scope.report.overview import FieldPicture, SectionPicture, draw_overview, middle, thumbnail
 from hcc_scope.report.pictures import course, field_picture
-from hcc_scope.report.summary import SectionReport, build_summary, section_account, write_summary
+from hcc_scope.report.summary import SectionReport, build_summary, decision, section_account, write_summary
 from hcc_scope.scoring import SectionScorer
 from hcc_scope.tiling import TileGrid
-from hcc_scope.types import Counts, Frame, FrameResult, RunOutcome, RunState
+from hcc_scope.types import Counts, Frame, FrameResult, RunOutcome, RunState, Sampling
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,15 +40,18 @@ def report(
 ) -> SectionReport:
     scorer = SectionScorer(0.5, 1.0, "random")
     scorer.add(result(0, 0.25, 0.75))
+    histogram = LatencyHistogram()
+    for latency in latencies:
+        histogram.add(latency)
     outcome = RunOutcome(
         state=state,
         cause=StoreError("the disk went away") if state == "failed" else None,
         counts=Counts(acquired=acquired, stored=acquired, classified=acquired),
         score=scorer.score(),
         rates={"end_to_end_fps": fps},
-        latency_ms={"p50": 1.0, "p95": 2.0, "p99": 3.0},
+        latency_bins=histogram.bins,
     )
-    return SectionReport("a1", section, f"a1_{section}.ome.zarr", outcome, latencies)
+    return SectionReport("a1", section, f"a1_{section}.ome.zarr", outcome)
 
 
 def summary_of(*reports: SectionReport) -> dict[str, Any]:
@@ -91,7 +95,7 @@ def test_latencies_over_sections_are_percentiles_of_all_frames() -> None:
     summary = summary_of(
         report("s1", "completed", latencies=(1.0,) * 90), report("s2", "completed", latencies=(100.0,) * 10)
     )
-    assert summary["latency_ms"] == {"p50": 1.0, "p95": 100.0, "p99": 100.0}
+    assert summary["latency_ms"] == pytest.approx({"p50": 1.0, "p95": 100.0, "p99": 100.0}, rel=0.01)
 
 
 def test_a_section_without_a_score_is_json_too() -> None:
@@ -162,3 +166,22 @@ def test_the_overview_is_drawn_with_and_without_a_stage(tmp_path: Path, centre: 
     empty = SectionPicture("empty", [], np.empty((0, 4)), 0.45, interval_valid=False)
     picture = imread(draw_overview([drawn, empty], tmp_path / "overview.png", subtitle="test"))
     assert picture.std() > 0.05  # something is on it
+
+
+@pytest.mark.parametrize(
+    ("values", "sampling", "expected"),
+    [
+        ([0.9] * 40, "random", "high"),
+        ([0.1] * 40, "random", "low"),
+        ([0.9], "random", None),  # one field is no verdict
+        ([0.9] * 40, "raster", None),  # no valid interval
+        ([], "random", None),
+    ],
+)
+def test_no_decision_before_the_interval_has_left_the_threshold(
+    values: list[float], sampling: Sampling, expected: str | None
+) -> None:
+    scorer = SectionScorer(0.5, 1.0, sampling)
+    for seq, value in enumerate(values):
+        scorer.add(result(seq, value))
+    assert decision(scorer.score()) == expected

@@ -14,7 +14,6 @@ from hcc_scope.cli.runs import (
     Analyst,
     finish,
     interruptible,
-    latencies_ms,
     load_analyst,
     stop_on_signals,
     summarise,
@@ -166,7 +165,7 @@ def _replay_one(
     problems: list[StoreError | CheckError],
 ) -> tuple[SectionReport, Mapping[int, FrameResult]]:
     from hcc_scope.session import Session
-    from hcc_scope.storage.predictions import PredictionWriter, read_predictions
+    from hcc_scope.storage.predictions import PredictionWriter
     from hcc_scope.storage.source import StoreSource
 
     if not store.complete:
@@ -197,10 +196,7 @@ def _replay_one(
     )
     outcome = watch(session, console, f"replay {store.path.name}")
     problems += source.damaged
-    if saved is not None:
-        collected.results = read_predictions(store.path, f"predictions-{save}")
-    recorded = latencies_ms(collected.results.values())
-    return SectionReport(spec.animal_id, spec.section_id, str(store.path), outcome, recorded), collected.results
+    return SectionReport(spec.animal_id, spec.section_id, str(store.path), outcome), collected.results
 
 
 def differences(recorded: Mapping[int, FrameResult], replayed: Mapping[int, FrameResult]) -> list[str]:

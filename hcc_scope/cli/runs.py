@@ -19,14 +19,14 @@ from hcc_scope.report.summary import SectionReport, build_summary, section_accou
 from hcc_scope.scoring import SectionScorer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from hcc_scope.cli.console import People
     from hcc_scope.inference.loading import LoadedModel
     from hcc_scope.protocols import Classifier, FrameSource
-    from hcc_scope.types import FrameResult, RunOutcome
+    from hcc_scope.types import RunOutcome
     from hcc_scope.workers import StopToken
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "Interrupted",
     "finish",
     "interruptible",
-    "latencies_ms",
     "load_analyst",
     "record_section",
     "save_summary",
@@ -155,7 +154,7 @@ def record_section(
         If the run cannot start: nothing was acquired then. What goes wrong later is in the report's outcome.
     """
     from hcc_scope.session import Session
-    from hcc_scope.storage.predictions import PredictionWriter, read_predictions
+    from hcc_scope.storage.predictions import PredictionWriter
     from hcc_scope.storage.writer import create_store
     from hcc_scope.tiling import TileGrid
 
@@ -182,13 +181,7 @@ def record_section(
         store=str(sink.path),
     )
     outcome = watch(session, console, title)
-    recorded = latencies_ms(read_predictions(sink.path).values())
-    return SectionReport(spec.animal_id, spec.section_id, str(sink.path), outcome, recorded)
-
-
-def latencies_ms(results: Iterable[FrameResult]) -> tuple[float, ...]:
-    """Return the total latency of each classified frame."""
-    return tuple(result.latency_ms["total"] for result in results if result.outcome == "classified")
+    return SectionReport(spec.animal_id, spec.section_id, str(sink.path), outcome)
 
 
 def save_summary(summary: dict[str, Any], path: Path) -> Path:

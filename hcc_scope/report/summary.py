@@ -15,8 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
+from hcc_scope.latency import LatencyHistogram
 from hcc_scope.types import Counts
 
 if TYPE_CHECKING:
@@ -41,8 +40,6 @@ class SectionReport:
     section_id: str
     store: str | None
     outcome: RunOutcome
-    latencies_ms: tuple[float, ...] = ()
-    """From the end of each classified frame's exposure to its score."""
 
 
 def software_versions(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -128,17 +125,6 @@ def _overall_rates(reports: Sequence[SectionReport]) -> dict[str, float]:
     return rates
 
 
-def _overall_latencies(reports: Sequence[SectionReport]) -> dict[str, float]:
-    """Return percentiles over the frames of all sections; one section alone has those of its outcome."""
-    if len(reports) == 1:
-        return dict(reports[0].outcome.latency_ms)
-    together = np.array([latency for report in reports for latency in report.latencies_ms])
-    if not together.size:
-        return {}
-    found = np.percentile(together, (50, 95, 99), method="inverted_cdf")
-    return dict(zip(("p50", "p95", "p99"), found.tolist(), strict=True))
-
-
 def build_summary(
     reports: Sequence[SectionReport],
     *,
@@ -166,7 +152,7 @@ def build_summary(
         "counts": _total(report.outcome.counts for report in reports),
         "sections": [section_account(report) for report in reports],
         "rates": _overall_rates(reports),
-        "latency_ms": _overall_latencies(reports),
+        "latency_ms": LatencyHistogram.merged(report.outcome.latency_bins for report in reports).summary(),
         "engine": engine,
         "engine_in_full": engine_in_full,
         "model": model_name,

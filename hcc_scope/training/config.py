@@ -50,7 +50,7 @@ class TrainConfig:
     def command(self) -> str:
         """Return the command line that repeats this run."""
         epochs = "" if self.epochs == TrainConfig().epochs else f" --epochs {self.epochs}"
-        return f"hcc-scope train --out models --name {self.name} --seed {self.seed}{epochs}"
+        return f"hcc-scope train --out retrained --name {self.name} --seed {self.seed}{epochs}"
 
 
 @dataclass(frozen=True, slots=True)
