@@ -30,9 +30,11 @@ Design notes
   0.7  0.20 0.126 (0.308) 0.058 (0.089) 0.029 (0.030)
   ==== ==== ============= ============= =============
 
-- Fields are drawn without replacement and do not overlap, so they vary less around the section's mean than independent
-  draws; the interval is then, if anything, too wide (simulated in the tests, not proven). It is about the mean over the
-  whole area that was sampled from, not over the fields of a finite list.
+- Random fields are each uniform over the places where a field lies wholly inside the outline, but not independent: they
+  are drawn without replacement from fields that do not overlap (`hcc_scope.plans.geometry.random_fields`), so their
+  mean varies less than that of independent draws and the interval is, if anything, too wide. That is simulated, not
+  proven: ``pytest tests/test_plans.py -k rim``, on sections whose rim scores otherwise than their middle. The interval
+  is about the mean over all these places, not about that over a finite list of fields.
 - Plain arithmetic, element by element: the same frames in the same order give the same bits whenever they are replayed.
 
 Examples

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from hcc_scope.confidence import HedgedCapital
 from hcc_scope.errors import PlanError
+from hcc_scope.phantom import Specimen
 from hcc_scope.plans import (
     Grid,
     Plan,
@@ -24,11 +26,14 @@ from hcc_scope.plans import (
     load_plan,
     parse_plan,
 )
-from hcc_scope.plans.geometry import fields_inside, points_inside
+from hcc_scope.plans.geometry import fields_inside, points_inside, random_fields, scattered_fields
 from hcc_scope.types import StageLimits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    Choose = Callable[[int, tuple[float, float], "Points", int], list[tuple[float, float]]]
 
 Points = NDArray[np.float64]
 
@@ -47,7 +52,7 @@ def overlaps(xy: Points, field_um: tuple[float, float]) -> list[tuple[int, int]]
     return [
         (a, b)
         for a, b in itertools.combinations(range(len(xy)), 2)
-        if abs(xy[a, 0] - xy[b, 0]) < w and abs(xy[a, 1] - xy[b, 1]) < h
+        if abs(xy[a, 0] - xy[b, 0]) < w - 1e-6 and abs(xy[a, 1] - xy[b, 1]) < h - 1e-6  # they may touch
     ]
 
 
@@ -111,6 +116,59 @@ def test_any_first_fields_are_a_random_choice():
     assert (np.abs(counts - 100) < 45).all()
 
 
+def rim_and_middle(choose: Choose, field: float, n: int, runs: int) -> tuple[float, float, float]:
+    """Image sections of 8 x 6 mm whose rim, one field wide, scores 0.8 and whose middle scores 0.2.
+
+    Returns
+    -------
+    tuple of float
+        Share of fields centred in the rim; the same for uniform centres; share of runs whose interval missed the mean.
+    """
+    outline = np.array([(0, 0), (8000, 0), (8000, 6000), (0, 6000)], dtype=float)
+    uniform = 1 - (8000 - 2 * field) * (6000 - 2 * field) / ((8000 - field) * (6000 - field))
+    drawn = [np.array(choose(n, (field, field), outline, seed)) for seed in range(runs)]
+    xy = np.array([centres for centres in drawn if len(centres) == n])  # (runs, n, 2)
+    assert len(xy) > 0.3 * runs
+    rim = (np.minimum(xy, (8000, 6000) - xy) < field).any(axis=2)
+    scores = np.where(rim, 0.8, 0.2) + np.clip(np.random.default_rng(1).normal(0, 0.03, rim.shape), -0.2, 0.2)
+    mean = 0.2 + 0.6 * uniform
+    capital = HedgedCapital(len(xy))
+    missed = np.zeros(len(xy), dtype=np.bool_)
+    for frame_scores in scores.T:
+        capital.add(frame_scores)
+        missed |= (mean <= capital.lower) | (mean >= capital.upper)
+    return float(rim.mean()), uniform, float(missed.mean())
+
+
+# 580 um: a whole row or column of an upright lattice lies in the rim or beside it
+@pytest.mark.parametrize(("field", "n"), [(666, 24), (666, 45), (666, 55), (666, 70), (580, 55), (580, 90)])
+def test_random_fields_favour_neither_rim_nor_middle(field: float, n: int):
+    share, uniform, missed = rim_and_middle(random_fields, field, n, 300)
+    assert share == pytest.approx(uniform, abs=0.012)  # three standard errors of 300 runs
+    assert missed <= 0.05
+
+
+def test_scattered_fields_favour_the_rim():
+    """Why plans do not take them, and that the simulation above can tell."""
+    share, uniform, _ = rim_and_middle(scattered_fields, 666, 45, 60)
+    assert share > uniform + 0.08
+
+
+def test_scattered_fields_lie_inside_and_apart():
+    outline = np.array(ELLIPSE)
+    xy = np.array(scattered_fields(24, FIELD_UM, outline, 3))
+    assert xy.shape == (24, 2)
+    assert fields_inside(xy, FIELD_UM, outline).all()
+    assert overlaps(xy, FIELD_UM) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_phantom_has_room_for_many_fields(seed: int):
+    outline = Specimen(seed, "A1", "S1", "low", cache_mb=1).outline_um
+    plan = RandomFields(n_fields=45, seed=seed, outline_um=[tuple(corner) for corner in outline.tolist()])
+    assert check_plan(plan, FIELD_UM, outline_um=outline) == 45
+
+
 def test_too_many_random_fields_are_refused():
     plan = RandomFields(n_fields=80, outline_um=ELLIPSE)
     with pytest.raises(PlanError, match=r"only \d+ of 80 fields of 666 x 666 um fit"):
@@ -129,7 +187,7 @@ def test_a_grid_covers_its_rectangle_in_a_snake():
     rows = [event["axes"]["row"] for event in events]
     assert columns == [0, 1, 2, 3, 4, 4, 3, 2, 1, 0, 0, 1, 2, 3, 4, 4, 3, 2, 1, 0, 0, 1, 2, 3, 4][: len(columns)]
     assert rows == sorted(rows)
-    assert plan.count((500.0, 400.0)) == len(events) == check_plan(plan, (500.0, 400.0))
+    assert len(events) == check_plan(plan, (500.0, 400.0))
     xs = sorted({event["x"] for event in events})
     ys = sorted({event["y"] for event in events})
     assert (xs[0], xs[-1], ys[0], ys[-1]) == (250.0, 1750.0, 200.0, 1300.0)

@@ -150,12 +150,8 @@ class Grid(_AreaPlan):
 
     @property
     def expected_frames(self) -> int | None:
-        """None: how many fields there are depends on their size; see `count`."""
+        """None: how many fields there are depends on their size; `check_plan` tells."""
         return None
-
-    def count(self, field_um: tuple[float, float]) -> int:
-        """Return the number of fields."""
-        return sum(1 for _ in self.places(field_um))
 
     def _line(self, low: float, high: float, size: float) -> list[float]:
         """Return centres along one direction, evenly spaced from edge to edge."""
@@ -183,9 +179,10 @@ class RandomFields(_AreaPlan):
 
     Notes
     -----
-    A centre is uniform over all places where the field lies wholly inside the outline, so the section's margin, half
-    a field wide, is seen less than its middle: the price for fields without bare glass. As fields do not overlap they
-    are drawn without replacement; `seed` decides all of them.
+    Fields are drawn without replacement from a lattice that is laid through a random place
+    (`hcc_scope.plans.geometry.random_fields`). Each centre is uniform over all places where the field lies wholly
+    inside the outline: their mean estimates the mean over these places. The section's margin, half a field wide, is
+    seen less than its middle: the price for fields without bare glass. `seed` decides all of them.
     """
 
     sampling: ClassVar[Sampling] = "random"

@@ -18,7 +18,7 @@ import numpy as np
 from hcc_scope.errors import ModelError
 from hcc_scope.phantom import CameraPhysics, Specimen
 from hcc_scope.phantom.effects import stable_rng
-from hcc_scope.plans.geometry import random_fields
+from hcc_scope.plans.geometry import scattered_fields
 from hcc_scope.quality import QualityLimits, assess
 from hcc_scope.tiling import TileGrid
 from hcc_scope.training.network import TILE_PX
@@ -125,7 +125,7 @@ def render_tiles(sections: tuple[SectionRef, ...], config: TrainConfig, on_field
         )
         rng = stable_rng("training fields", config.seed, ref.animal, ref.section)
         side_um = config.field_px * config.pixel_size_um
-        centres = random_fields(config.fields, (side_um, side_um), specimen.outline_um, int(rng.integers(1 << 32)))
+        centres = scattered_fields(config.fields, (side_um, side_um), specimen.outline_um, int(rng.integers(1 << 32)))
         for f, (x_um, y_um) in enumerate(centres):
             field = specimen.render(
                 x_um, y_um, DEFOCUS_UM * rng.standard_normal(), (config.field_px, config.field_px), config.pixel_size_um
