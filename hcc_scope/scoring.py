@@ -175,6 +175,17 @@ class SectionScorer:
         self._ahead: dict[int, float | None] = {}
         """Resolved frames beyond the first open one: their score, None if they have none."""
 
+    def fresh(self) -> SectionScorer:
+        """Return a scorer with the same parameters that knows no frame yet."""
+        return SectionScorer(
+            self.threshold,
+            self.temperature,
+            self.sampling,
+            confidence=self._sequence.confidence,
+            half_width_target=self.half_width_target,
+            min_fields=self.min_fields,
+        )
+
     def add(self, result: FrameResult) -> None:
         """Take one frame's result; frames may come in any order, each once.
 

@@ -197,6 +197,15 @@ def test_a_frame_is_resolved_once(seq: int):
         section.skip(-1)
 
 
+def test_a_fresh_scorer_has_the_parameters_and_none_of_the_frames():
+    section = SectionScorer(0.4, 1.7, "positions", confidence=0.9, half_width_target=0.3, min_fields=5)
+    section.add(result(0, [0.5], [0]))
+    blank = SectionScorer(0.4, 1.7, "positions", confidence=0.9, half_width_target=0.3, min_fields=5)
+    fresh = section.fresh()
+    assert fresh.score() == blank.score()
+    assert (fresh.temperature, fresh.half_width_target, fresh.min_fields) == (1.7, 0.3, 5)
+
+
 def test_only_random_sampling_makes_the_interval_valid():
     for sampling in ("raster", "positions", "time_series", "sequence"):
         section = scorer(sampling)

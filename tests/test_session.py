@@ -268,11 +268,35 @@ def test_stop_ends_the_source_and_finishes_what_was_acquired():
         if seq == 5:
             session.stop()
 
-    session = make_session(Source(range(100), before=before), Sink(), Classifier())
+    session = make_session(Source(range(100), before=before, expected_frames=100), Sink(), Classifier())
     outcome = run(session)
     assert outcome.state == "cancelled"
     assert outcome.cause is None
     assert outcome.counts == Counts(acquired=5, stored=5, classified=5)
+
+
+def test_stop_is_the_normal_end_of_an_open_ended_run():
+    def before(seq: int) -> None:
+        if seq == 5:
+            session.stop()
+
+    session = make_session(Source(range(100), before=before, expected_frames=None), Sink(), Classifier())
+    outcome = run(session)
+    assert outcome.state == "completed"
+    assert outcome.counts == Counts(acquired=5, stored=5, classified=5)
+
+
+def test_a_second_stop_without_frames_left_behind_does_not_cancel_an_open_ended_run():
+    def before(seq: int) -> None:
+        if seq == 3:
+            wait_until(lambda: session.snapshot().counts.classified == 3)
+            session.stop()
+            session.stop()
+
+    session = make_session(Source(range(100), before=before), Sink(), Classifier())
+    outcome = run(session)
+    assert outcome.state == "completed"
+    assert outcome.counts == Counts(acquired=3, stored=3, classified=3)
 
 
 def test_a_second_stop_skips_analysis_but_never_storage():
@@ -300,7 +324,7 @@ def test_a_second_stop_skips_analysis_but_never_storage():
 
 
 def test_stop_before_the_start_makes_an_empty_run():
-    session = make_session(Source(range(5)), Sink(), Classifier())
+    session = make_session(Source(range(5), expected_frames=5), Sink(), Classifier())
     session.stop()
     outcome = run(session)
     assert outcome.state == "cancelled"
@@ -309,7 +333,7 @@ def test_stop_before_the_start_makes_an_empty_run():
 
 def test_stop_before_the_first_frame():
     first = Gate()
-    session = make_session(Source(range(5), before=first.at(0)), Sink(), Classifier())
+    session = make_session(Source(range(5), before=first.at(0), expected_frames=5), Sink(), Classifier())
     session.start()
     first.wait_reached()
     session.stop()
@@ -343,23 +367,31 @@ def test_stop_after_the_end_changes_nothing():
 def test_a_stop_token_from_outside_stops_the_run():
     stop = StopToken()
     stop.request()
-    assert run(make_session(Source(range(5)), Sink(), Classifier(), stop=stop)).state == "cancelled"
+    source = Source(range(5), expected_frames=5)
+    assert run(make_session(source, Sink(), Classifier(), stop=stop)).state == "cancelled"
 
 
-def test_a_keyboard_interrupt_during_run_is_a_stop():
-    interrupted = threading.Event()
+def test_a_keyboard_interrupt_gets_out_of_join_and_the_run_can_be_joined_again():
+    camera = Gate()
 
     def before(seq: int) -> None:
         if seq == 3:
             _thread.interrupt_main()
-            interrupted.set()
-            wait_until(lambda: session.snapshot().message.startswith("stopping"))
+            camera()
 
-    session = make_session(Source(range(100), before=before), Sink(), Classifier())
-    outcome = session.run()
-    assert interrupted.is_set()
-    assert outcome.state == "cancelled"
-    assert outcome.counts == Counts(acquired=3, stored=3, classified=3)
+    session = make_session(Source(range(100), before=before, expected_frames=100), Sink(), Classifier())
+    session.start()
+    with pytest.raises(KeyboardInterrupt):
+        session.join()
+    assert not session.finished
+    session.stop()
+    camera.open()
+    assert finish(session).state == "cancelled"
+
+
+def test_join_before_start_is_refused_instead_of_waiting_for_ever():
+    with pytest.raises(RuntimeError, match="not started"):
+        make_session(Source([]), Sink(), Classifier()).join()
 
 
 # -- what a user interface sees ---------------------------------------------------------------------------------------
@@ -386,3 +418,22 @@ def test_snapshots_follow_the_run():
     assert session.finished
     assert session.snapshot().eta_s == 0.0
     assert session.snapshot().elapsed_s == session.snapshot().elapsed_s > 0
+
+
+def test_an_interface_that_dies_while_it_polls_does_not_touch_the_run():
+    camera = Gate()
+    session = make_session(Source(range(9), before=camera.at(4), expected_frames=9), Sink(), Classifier())
+
+    def show() -> None:
+        while not session.finished:
+            if session.snapshot().counts.classified == 4:
+                raise ZeroDivisionError("the window is 0 pixels wide")
+            session.wait(0.001)
+
+    session.start()
+    with pytest.raises(ZeroDivisionError):
+        show()
+    camera.open()
+    outcome = finish(session)
+    assert outcome.state == "completed"
+    assert outcome.counts == Counts(acquired=9, stored=9, classified=9)

@@ -14,7 +14,7 @@ from session_parts import N_TILES, Classifier, Results, Sink, Source, make_sessi
 from hcc_scope.session import Session
 from hcc_scope.session.accounts import Accounts
 from hcc_scope.session.meters import RateMeter
-from hcc_scope.types import FrameResult, Snapshot
+from hcc_scope.types import Counts, FrameResult, Snapshot
 
 SECOND_NS = 1_000_000_000
 
@@ -163,6 +163,10 @@ def watched(session: Session) -> Iterator[list[Snapshot]]:
         thread.join()
 
 
+def resolved(counts: Counts) -> int:
+    return counts.classified + counts.excluded + counts.failed
+
+
 PACES = st.sampled_from([0.0, 0.0, 0.0005, 0.002])
 
 
@@ -177,6 +181,7 @@ PACES = st.sampled_from([0.0, 0.0, 0.0005, 0.002])
     black=st.sets(st.integers(0, 25)),
     bad=st.sets(st.integers(0, 25)),
     damaged=st.sets(st.integers(0, 25)),
+    open_ended=st.booleans(),
     stops_at=st.lists(st.integers(0, 25), max_size=2),
     storage_fails_at=st.none() | st.integers(0, 25),
     source_fails_at=st.none() | st.integers(0, 25),
@@ -191,6 +196,7 @@ def test_the_counts_balance_at_any_speed_and_whatever_fails(
     black: set[int],
     bad: set[int],
     damaged: set[int],
+    open_ended: bool,
     stops_at: list[int],
     storage_fails_at: int | None,
     source_fails_at: int | None,
@@ -217,7 +223,7 @@ def test_the_counts_balance_at_any_speed_and_whatever_fails(
     sink = Sink(before=write, damaged=damaged) if stores else None
     results = Results()
     session = make_session(
-        Source(range(n), live=live, before=expose, black=black),
+        Source(range(n), live=live, before=expose, black=black, expected_frames=None if open_ended else n),
         sink,
         Classifier(think),
         store_frames=store_frames,
@@ -234,16 +240,23 @@ def test_the_counts_balance_at_any_speed_and_whatever_fails(
         assert 0.0 <= snap.store_queue_fill <= 1.0
     for earlier, later in pairwise(snapshots):
         assert earlier.counts.acquired <= later.counts.acquired
-        assert earlier.counts.classified <= later.counts.classified
+        assert resolved(earlier.counts) <= resolved(later.counts)
     counts = outcome.counts
     assert counts.stored == (0 if sink is None else len(sink.frames))
-    assert len(results.by_seq) == counts.classified + counts.excluded + counts.failed
+    assert len(results.by_seq) == resolved(counts)
+    kept = [result for seq, result in results.by_seq.items() if sink is None or seq < len(sink.frames)]
+    for state in ("classified", "excluded"):
+        assert sum(result.outcome == state for result in kept) == getattr(counts, state)
+    scorer = new_scorer()
+    for result in kept:
+        scorer.add(result)
+    assert outcome.score == scorer.score()  # what a reader of the store finds
     assert {seq for seq, result in results.by_seq.items() if result.outcome == "classified"} <= (
         set(range(n)) - bad - black
     )
     if outcome.state == "completed":
-        assert counts.acquired == n
+        assert counts.acquired == n or (open_ended and stops_at)
         assert outcome.degraded is not None or counts.deferred == 0
-        assert counts.stored == (n if stores else 0)
+        assert counts.stored == (counts.acquired if stores else 0)
     assert results.closed
     assert sink is None or sink.close_calls > 0

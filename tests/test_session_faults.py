@@ -82,7 +82,39 @@ def test_frames_that_were_neither_stored_nor_classified_have_failed_and_stored_o
     outcome = finish(session)
     # 0 and 1 were in memory; 2 is in the store; 3, 4 and 5 are nowhere
     assert outcome.counts == Counts(acquired=6, stored=3, classified=2, deferred=1, failed=3)
-    assert results.by_seq[4].error == "it was neither stored nor classified"
+    assert results.by_seq[4].error == "it was not stored"
+
+
+def test_frames_that_were_classified_but_not_stored_have_failed_and_do_not_score():
+    def write(seq: int) -> None:
+        if seq == 5:  # frames 5 .. 9 are classified, or black, while 5 waits for the disk; none of them is ever on it
+            wait_until(lambda: session.snapshot().counts.acquired == 10)
+            wait_until(lambda: session.snapshot().counts.pending == 0)
+            raise OSError("gone")
+
+    results = Results()
+    source = Source(range(10), black=[2, 7])
+    session = make_session(source, Sink(before=write), Classifier(), results=results, analyse_frames=10)
+    outcome = run(session)
+    assert outcome.counts == Counts(acquired=10, stored=5, classified=4, excluded=1, failed=5)
+    assert results.by_seq[9].outcome == "classified"  # the store's reader leaves it out: it has no such frame
+
+    replayed = run(make_session(Source(range(5), live=False, black=[2]), None, Classifier()))
+    assert outcome.score == replayed.score
+    assert outcome.score.tiles_excluded == {"under_exposed": 4}
+    assert session.snapshot().score == outcome.score
+
+
+def test_frames_that_failed_and_were_not_stored_are_counted_once():
+    def write(seq: int) -> None:
+        if seq == 1:
+            wait_until(lambda: session.snapshot().counts.acquired == 4)
+            wait_until(lambda: session.snapshot().counts.pending == 0)
+            raise OSError("gone")
+
+    bad = Classifier(fail_at({0: RuntimeError("bad"), 2: RuntimeError("bad")}))
+    session = make_session(Source(range(4)), Sink(before=write), bad, analyse_frames=10)
+    assert run(session).counts == Counts(acquired=4, stored=1, failed=4)
 
 
 def test_when_append_and_close_both_fail_the_first_error_wins():
@@ -170,6 +202,16 @@ def test_a_source_that_fails_leaves_everything_before_it_stored_and_classified(k
     assert outcome.state == "failed"
     assert outcome.cause is error
     assert outcome.counts == Counts(acquired=k, stored=k if stores else 0, classified=k)
+
+
+@pytest.mark.parametrize(("live", "stores"), [(True, True), (True, False), (False, True)])
+def test_a_source_that_ends_early_by_itself_has_failed(live: bool, stores: bool):
+    source = Source(range(3), live=live, expected_frames=10)
+    outcome = run(make_session(source, Sink() if stores else None, Classifier()))
+    assert outcome.state == "failed"
+    assert isinstance(outcome.cause, CameraError)
+    assert "3 of 10 frames" in str(outcome.cause)
+    assert outcome.counts == Counts(acquired=3, stored=3 if stores else 0, classified=3)
 
 
 def test_lost_frames_are_counted_and_deferred_ones_are_still_caught_up():

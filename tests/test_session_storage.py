@@ -122,6 +122,10 @@ def test_a_disk_that_fails_midway_keeps_what_was_before(tmp_path: Path, monkeypa
     store = open_store(path)
     assert store.n_frames == 5
     assert [int(store.read(seq).pixels[0, 0]) - BASE for seq in range(5)] == list(range(5))
+    # the score that was recorded is that of the frames that are there, however far analysis was ahead
+    assert read_predictions(path).keys() == set(range(5))
+    assert outcome.counts.classified == 5
+    assert replay(path).score == outcome.score
 
 
 def test_a_damaged_frame_is_missed_and_the_rest_replayed(tmp_path: Path):

@@ -7,12 +7,15 @@ snapshot::
                   |    ^
                   v    |
                  deferred                 (its pixels are let go; only its number is kept)
+
+If storage breaks down, frames that never reached the disk have failed in the end, whatever they were before.
 """
 
 from __future__ import annotations
 
 import threading
 from bisect import bisect_left, insort
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +24,8 @@ from hcc_scope.session.meters import RateMeter
 from hcc_scope.types import Counts, Snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hcc_scope.types import Frame, FrameResult, SectionScore
 
 __all__ = ["Accounts"]
@@ -156,6 +161,19 @@ class Accounts:
             self._clock_ns.pop(result.seq, None)
             self._resolved.update(c.classified + c.excluded + c.failed, now_ns)
             self._last_result_ns = now_ns
+
+    def disown(self, results: Iterable[FrameResult], score: SectionScore) -> None:
+        """Count resolved frames as failed, because they are not on disk, and take over the score without them."""
+        with self._lock:
+            n = Counter(result.outcome for result in results)
+            c = self._counts
+            self._counts = replace(
+                c,
+                classified=c.classified - n["classified"],
+                excluded=c.excluded - n["excluded"],
+                failed=c.failed + n["classified"] + n["excluded"],
+            )
+            self._score = score
 
     def lose(self, n_frames: int) -> None:
         """Count frames that never reached us."""

@@ -50,7 +50,7 @@ class Acquisition:
         self._may_defer = source.live and store_queue is not None
         self._may_skip = not source.live and store_queue is None
         self.cut_short = False
-        """Whether a person ended the source before it ended by itself."""
+        """Whether a person ended the source before it had given all that was planned; an open end is never cut short."""
 
     def run(self) -> None:
         """Take frames until there are no more."""
@@ -63,10 +63,11 @@ class Acquisition:
                 if not self._take(frame):
                     return
             expected = self._source.spec.expected_frames
-            incomplete = expected is None or due < expected
-            self.cut_short = self._stop.by_user and incomplete
-            if expected is not None and incomplete and self._may_skip and not self._stop.requested:
-                self._miss(expected, due)
+            if expected is None or due >= expected:
+                return
+            self.cut_short = self._stop.by_user
+            if not self._stop.requested:
+                self._end_early(expected, due)
         except FramesLost as error:
             self._accounts.lose(error.n_lost)
             raise
@@ -81,6 +82,15 @@ class Acquisition:
             )
         if seq > due:
             self._miss(seq, due)
+
+    def _end_early(self, expected: int, due: int) -> None:
+        """Count what a replay left out at its end as missing; any other source owes what it has promised."""
+        if not self._may_skip:
+            raise CameraError(
+                f"the source ended by itself after {due} of {expected} frames",
+                hint="Check the camera; what was acquired is kept",
+            )
+        self._miss(expected, due)
 
     def _miss(self, seq: int, due: int) -> None:
         """Count the frames that a replay left out because they are damaged."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hcc_scope.scoring import SectionScorer
     from hcc_scope.session.accounts import Accounts
     from hcc_scope.session.frame_analysis import FrameAnalyser
+    from hcc_scope.session.stored_score import StoredScore
     from hcc_scope.types import Frame, FrameResult
     from hcc_scope.workers import Channel, StopToken
 
@@ -74,6 +75,8 @@ class Analysis:
         Set when no further frame will be committed.
     storage_failed : callable
         Whether storage broke down; deferred frames are then left alone.
+    stored_score : StoredScore or None
+        Told every result as well, if frames are stored.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Analysis:
         storage_failed: Callable[[], bool],
         analyser: FrameAnalyser,
         scorer: SectionScorer,
+        stored_score: StoredScore | None,
         results: ResultSink | None,
         accounts: Accounts,
         stop: StopToken,
@@ -99,6 +103,7 @@ class Analysis:
         self._storage_failed = storage_failed
         self._analyser = analyser
         self._scorer = scorer
+        self._stored_score = stored_score
         self._results = results
         self._accounts = accounts
         self._stop = stop
@@ -219,5 +224,7 @@ class Analysis:
         latency_ms["total"] = (now_ns - self._accounts.clock_ns(result.seq)) / 1e6
         result = replace(result, latency_ms=latency_ms)
         self._accounts.resolve(result, score, now_ns)
+        if self._stored_score is not None:
+            self._stored_score.add(result)
         if self._results is not None:
             self._results.append(result)

@@ -17,7 +17,10 @@ Live, replay and import differ only in what is plugged in. What holds for each:
   stored, and classified from memory; deferred frames are caught up if storage is sound. One frame that cannot be
   classified is counted as failed. A broken classifier makes the run *degraded*: the rest is stored and stays deferred;
   without a store there is nothing left to do, and the run fails.
-- *Stop* once: the source ends early, everything else ends properly. Twice: nothing more is classified.
+- *Stop* once: the source ends early, everything else ends properly. Twice: nothing more is classified. The run then
+  counts as cancelled if planned frames are missing or frames are left unclassified; an open-ended one has no other end.
+- *Score*: that of the frames on disk. If storage breaks down, analysis may have been ahead of it: those frames have
+  failed in the end, so that a replay of the store finds the same score.
 - *Shutdown*: source drained -> queues closed -> storage drained -> ``sink.close()`` -> deferred frames caught up ->
   ``results.close()`` -> ``finalise(outcome)``.
 """
@@ -34,6 +37,7 @@ from hcc_scope.session.accounts import Accounts
 from hcc_scope.session.acquisition import Acquisition
 from hcc_scope.session.analysis import Analysis
 from hcc_scope.session.frame_analysis import FrameAnalyser, failed_result
+from hcc_scope.session.stored_score import StoredScore
 from hcc_scope.session.watched import WatchedClassifier
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import RunOutcome
@@ -52,7 +56,6 @@ __all__ = ["Session"]
 
 _WAKE_S = 0.1
 """How often `join` wakes: on Windows, Ctrl-C cannot interrupt a wait, only be noticed after it."""
-_BIRTH_S = 1.0
 _MB = 1 << 20
 
 
@@ -135,7 +138,8 @@ class Session:
         self._storage_failed = False
         self._n_appended = 0
         self._outcome: RunOutcome | None = None
-        self._begun, self._finished = threading.Event(), threading.Event()
+        self._finished = threading.Event()
+        self._stored_score = None if sink is None else StoredScore(scorer.fresh(), sink)
 
         self._acquisition = Acquisition(
             source=source,
@@ -174,27 +178,21 @@ class Session:
         return self._finished.wait(timeout_s)
 
     def join(self) -> RunOutcome:
-        """Wait for the run to end, and return how it did. Wakes often, so that Ctrl-C is noticed on every system."""
+        """Wait for the run to end, and return how it did. Wakes often, so that Ctrl-C is noticed on every system.
+
+        A KeyboardInterrupt gets out and leaves the run as it is: `stop` and join again.
+
+        Raises
+        ------
+        RuntimeError
+            If the session was not started.
+        """
         while not self._finished.wait(_WAKE_S):
-            pass
+            if not self._conductor.alive and not self._finished.is_set():
+                raise RuntimeError("the session was not started")
         self._conductor.join()
         assert self._outcome is not None
         return self._outcome
-
-    def run(self) -> RunOutcome:
-        """Start, and wait for the end. A KeyboardInterrupt counts as `stop`, the third one is passed on."""
-        started = False
-        while True:
-            try:
-                if not started:
-                    started = True
-                    self.start()
-                return self.join()
-            except KeyboardInterrupt:
-                # it may even come out of `start`, where only the conductor can say whether it was born
-                if self._stop.hurried or not self._begun.wait(_BIRTH_S):
-                    raise
-                self.stop()
 
     def snapshot(self) -> Snapshot:
         """Return where the run is now: immutable, consistent, cheap; at any time, from any thread."""
@@ -271,6 +269,7 @@ class Session:
                     temperature=self._scorer.temperature,
                 ),
                 scorer=self._scorer,
+                stored_score=self._stored_score,
                 results=self._results,
                 accounts=self._accounts,
                 stop=self._stop,
@@ -298,7 +297,6 @@ class Session:
         self._stop.abort()
 
     def _conduct(self) -> None:
-        self._begun.set()
         workers = [self._acquire_worker]
         if self._classifier is not None:
             workers.append(self._analyse_worker)
@@ -315,18 +313,19 @@ class Session:
             guard("results", self._results.close, self._on_error)
 
     def _settle(self) -> None:
-        """Give every frame its final state: what nobody works on is deferred, what exists nowhere has failed."""
+        """Give every frame its final state: what nobody works on is deferred, what is not on disk has failed."""
         self._accounts.defer_pending()
-        if self._sink is None:
+        if self._stored_score is None or self._n_stored() == self._accounts.counts.acquired:
             return
+        score, disowned = self._stored_score.settle()
+        self._accounts.disown(disowned, score)
         engine = "" if self._classifier is None else self._classifier.engine
         gone = [
-            failed_result(seq, self._grid.n, engine, "it was neither stored nor classified")
+            failed_result(seq, self._grid.n, engine, "it was not stored")
             for seq in self._accounts.take_deferred_from(self._n_stored())
         ]
         for result in gone:
-            self._scorer.add(result)
-            self._accounts.resolve(result, self._scorer.score(), time.monotonic_ns())
+            self._accounts.resolve(result, score, time.monotonic_ns())
         if self._results is not None:
             for result in gone:
                 self._results.append(result)
