@@ -1,0 +1,28 @@
+"""Doors that import-linter cannot see, because they are attributes and not modules, or live in comments."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import hcc_scope
+
+PACKAGE = Path(hcc_scope.__file__).parent
+
+
+def _modules_that_match(pattern: str) -> set[str]:
+    return {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if re.search(pattern, path.read_text(encoding="utf-8"))
+    }
+
+
+def test_torchscript_is_read_and_written_in_one_place_each() -> None:
+    assert _modules_that_match(r"torch\.jit\.load\(") == {"inference/torchscript.py"}
+    assert _modules_that_match(r"torch\.jit\.save\(") == {"training/export.py"}
+
+
+def test_there_is_one_broad_except() -> None:
+    assert _modules_that_match(r"except (BaseException|Exception)\b|except:") == {"workers.py"}
+    assert len(re.findall(r"except BaseException", (PACKAGE / "workers.py").read_text(encoding="utf-8"))) == 1
