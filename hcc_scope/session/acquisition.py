@@ -50,7 +50,7 @@ class Acquisition:
         self._may_defer = source.live and store_queue is not None
         self._may_skip = not source.live and store_queue is None
         self.cut_short = False
-        """Whether a person ended the source before it had given all that was planned; an open end is never cut short."""
+        """Whether a person ended the source before it gave all that was planned; an open end is never cut short."""
 
     def run(self) -> None:
         """Take frames until there are no more."""
