@@ -117,7 +117,7 @@ class FramesLost(RigError):  # noqa: N818 - the name the design gives it: an eve
     Parameters
     ----------
     n_lost : int
-        How many; at least 1. For an overflow the true number can be larger.
+        How many at least, 1 or more. Of an overflow only that is known: the camera counts no frame it had no room for.
     message : str
         What happened and after which frame.
     """

@@ -54,7 +54,12 @@ class QualityFlag(enum.IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One exposure, with everything that was read back from the rig for it."""
+    """One exposure, with everything that was read back from the rig for it.
+
+    The devices are asked after each single exposure. During a full-rate sequence there is no time for that: exposure
+    time, gain, temperature, objective, pixel size and bit depth are then up to a second old, and the stage is asked as
+    often as its own speed allows.
+    """
 
     seq: int
     """Our own dense number in the run: 0, 1, 2 ..."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -14,7 +15,6 @@ from hcc_scope.plans import PositionList, RandomFields, Sequence, TimeSeries
 from hcc_scope.protocols import FrameSource
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.sources import plan_source
-from hcc_scope.sources.core_thread import CoreThread, Stopped
 from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.types import RigRoles, StageLimits
 from hcc_scope.workers import StopToken
@@ -72,6 +72,7 @@ def test_each_frame_says_what_the_devices_say(demo_cfg: MakeCfg, adapters_dir: P
         assert (frame.objective, frame.pixel_size_um, frame.bit_depth) == ("20x", 0.325, 16)
         assert (frame.pixels.shape, frame.pixels.dtype) == ((48, 64), np.uint16)
         assert frame.section_id == "s1"
+        assert frame.tags["temperature_set_point_c"] == -70.0
         assert frame.camera_frame is None  # the core counts only the images of a sequence
     assert frames[1].stage_um == (100.005, 49.995, 0.0)  # read back, not what was planned
     assert frames[0].t_mono_ns < frames[1].t_mono_ns < frames[2].t_mono_ns
@@ -103,7 +104,7 @@ def test_the_spec_is_known_before_the_first_frame(demo_cfg: MakeCfg, adapters_di
     assert made.live
     assert (spec.frame_shape_yx, spec.bit_depth, spec.pixel_size_um, spec.tile_px) == ((48, 64), 16, 0.325, 32)
     assert (spec.sampling, spec.expected_frames, spec.model_sha256) == ("random", 4, "ab")
-    assert spec.rig_sha256 == rig_file.config_sha256()
+    assert spec.rig_sha256 == hashlib.sha256(rig_file.config.read_bytes()).hexdigest()
     assert {"hcc-scope", "pymmcore", "micro-manager"} <= set(spec.software)
     assert (spec.provenance["day"], spec.provenance["camera_library"]) == (2, "DemoCamera")
 
@@ -256,6 +257,20 @@ def test_an_overflow_loses_no_frame_that_was_before_it(demo_cfg: MakeCfg, adapte
         works(rig)
 
 
+def test_an_overflow_is_told_although_the_run_was_stopped(demo_cfg: MakeCfg, adapters_dir: Path):
+    with MicroManager.start(demo_cfg(**TINY), adapters_dir=adapters_dir, buffer_size_mb=1) as rig:
+        core, stop = rig.backend.core, StopToken()
+        frames = source(rig, Sequence(exposure_ms=1)).frames(stop)
+        got = [next(frames)]
+        while not core.is_buffer_overflowed():
+            time.sleep(0.001)
+        stop.request()
+        with pytest.raises(FramesLost, match=r"overflowed after frame \d+, at least 1 frame was lost"):
+            got.extend(frames)
+        assert len(got) >= core.get_buffer_total_capacity()
+        works(rig)
+
+
 def test_a_gap_in_the_cameras_counter_is_a_loss(tiny_rig: MicroManager):
     frames = source(tiny_rig, Sequence(n_frames=10_000, exposure_ms=1)).frames(StopToken())
     assert next(frames).camera_frame == 0
@@ -312,6 +327,64 @@ def test_an_objective_changed_midway_ends_the_run(tiny_rig: MicroManager):
     tiny_rig.hardware.forget()
     with pytest.raises(RigError, match=r"the pixel size changed from 0\.325 to 0\.65 um during the run"):
         next(frames)
+
+
+@pytest.mark.parametrize("plan", [TimeSeries(n_frames=3, interval_s=0), Sequence(n_frames=3)])
+def test_another_bit_depth_than_promised_is_refused(tiny_rig: MicroManager, plan: Plan):
+    made = source(tiny_rig, plan)
+    tiny_rig.backend.core.set_property("Camera", "BitDepth", 12)
+    with pytest.raises(CameraError, match="bit depth has changed since the run was prepared"):
+        next(iter(made.frames(StopToken())))
+
+
+def test_a_bit_depth_changed_midway_ends_the_run(tiny_rig: MicroManager):
+    frames = source(tiny_rig, TimeSeries(n_frames=3, interval_s=0)).frames(StopToken())
+    next(frames)
+    tiny_rig.backend.core.set_property("Camera", "BitDepth", 12)
+    with pytest.raises(CameraError, match="the bit depth changed from 16 to 12 during the run"):
+        list(frames)
+
+
+def test_what_the_user_changes_between_two_exposures_is_seen_in_the_next(tiny_rig: MicroManager):
+    core = tiny_rig.backend.core
+    frames = source(tiny_rig, TimeSeries(n_frames=2, interval_s=0)).frames(StopToken())
+    next(frames)
+    core.set_exposure(7.0)
+    core.set_property("Camera", "Gain", 5)
+    second = next(frames)
+    assert (second.exposure_ms, second.em_gain) == (7.0, 5.0)
+
+
+def test_an_error_of_ours_does_not_leave_the_camera_running(tiny_rig: MicroManager, monkeypatch: pytest.MonkeyPatch):
+    frames = source(tiny_rig, Sequence(exposure_ms=1)).frames(StopToken())
+    next(frames)
+
+    def broken(wait_s: float) -> None:
+        raise ValueError("a tag that is no number")
+
+    monkeypatch.setattr(tiny_rig.camera, "pop", broken)
+    with pytest.raises(ValueError, match="a tag that is no number"):
+        next(frames)
+    assert not tiny_rig.backend.core.is_sequence_running()
+    monkeypatch.undo()
+    works(tiny_rig)
+
+
+def test_a_camera_that_cannot_be_stopped_does_not_hide_the_first_error(
+    tiny_rig: MicroManager, monkeypatch: pytest.MonkeyPatch
+):
+    frames = source(tiny_rig, Sequence(n_frames=1000, exposure_ms=1)).frames(StopToken())
+    next(frames)
+
+    def broken() -> None:
+        raise DeviceError("it does not stop")
+
+    tiny_rig.backend.core.stop_sequence_acquisition()
+    with monkeypatch.context() as patched:
+        patched.setattr(tiny_rig.camera, "stop", broken)
+        with pytest.raises(CameraError, match="stopped by itself") as error:
+            list(frames)
+    assert error.value.__notes__ == ["then, stopping the camera: it does not stop"]
 
 
 @pytest.mark.parametrize(
@@ -421,44 +494,3 @@ def test_one_rig_at_a_time(tiny_rig: MicroManager, demo_cfg: MakeCfg, adapters_d
     tiny_rig.close()  # idempotent
     with pytest.raises(DeviceError, match="the connection to Micro-Manager is closed"):
         tiny_rig.facts()
-
-
-# --- the thread ---
-
-
-def test_a_caller_can_leave_a_call_that_goes_on():
-    thread = CoreThread()
-    go_on, done = threading.Event(), threading.Event()
-    stop = StopToken()
-    stop.request()
-    with pytest.raises(Stopped):
-        thread.call("waiting", lambda: (go_on.wait(), done.set()), stop=stop)
-    with pytest.raises(CameraError, match=r"waiting did not end within 0\.1 s"):
-        thread.call("next", lambda: None, timeout_s=0.1)
-    go_on.set()
-    assert thread.call("last", done.is_set)
-    assert thread.close(5.0)
-
-
-def test_calls_left_before_their_turn_are_not_made():
-    thread = CoreThread()
-    go_on = threading.Event()
-    stop = StopToken()
-    stop.request()
-    made = []
-    with pytest.raises(Stopped):
-        thread.call("waiting", go_on.wait, stop=stop)
-    with pytest.raises(Stopped):
-        thread.call("a move", lambda: made.append("move"), stop=stop)
-    go_on.set()
-    thread.call("last", lambda: None)
-    assert made == []
-    assert thread.close(5.0)
-
-
-def test_errors_of_a_call_reach_its_caller():
-    thread = CoreThread()
-    with pytest.raises(ZeroDivisionError):
-        thread.call("dividing", lambda: 1 / 0)
-    assert thread.call("again", lambda: 7) == 7
-    assert thread.close(5.0)

@@ -3,14 +3,14 @@
 ::
 
     config: demo.cfg              # beside this file, or an absolute path
-    adapters_dir: null            # folder of Micro-Manager; null: the demo adapters installed with this program
+    adapters_dir: null            # Micro-Manager's folder, likewise; null: the demo adapters that are installed
     buffer_size_mb: 1024          # the camera's own buffer
     pixel_size_um: null           # takes the place of the configuration's pixel size
     roles:                        # camera properties, and the objective's device
       em_gain: Gain
       em_switch: null
       temperature: CCDTemperature
-      temperature_set_point: CCDTemperatureSetPoint
+      temperature_set_point: CCDTemperatureSetPoint  # recorded with each frame, beside the temperature
       readout: null
       objective: Objective
     stage_limits_um: {x: [-60000, 60000], y: [-40000, 40000], z: [-300, 300]}
@@ -18,7 +18,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated
 
@@ -79,24 +78,11 @@ class Rig(BaseModel):
     config: Path
     """The Micro-Manager configuration."""
     adapters_dir: Path | None = None
-    """None: the demo adapters installed with this program."""
+    """None: the demo adapters installed with this program. A relative one in the file is beside the file."""
     buffer_size_mb: int = 1024
     pixel_size_um: float | None = None
     roles: RigRoles = RigRoles()
     stage_limits: StageLimits | None = None
-
-    def config_sha256(self) -> str:
-        """Return the sha256 of the configuration's bytes.
-
-        Raises
-        ------
-        ConfigError
-            If it cannot be read.
-        """
-        try:
-            return hashlib.sha256(self.config.read_bytes()).hexdigest()
-        except OSError as error:
-            raise ConfigError(f"cannot read the configuration {self.config}: {error.strerror}") from error
 
 
 def _find(path_or_name: str | Path) -> Path:
@@ -175,7 +161,7 @@ def load_rig(path_or_name: str | Path) -> Rig:
     return Rig(
         path=path,
         config=path.parent / parsed.config,
-        adapters_dir=None if parsed.adapters_dir is None else Path(parsed.adapters_dir).expanduser(),
+        adapters_dir=None if parsed.adapters_dir is None else path.parent / Path(parsed.adapters_dir).expanduser(),
         buffer_size_mb=parsed.buffer_size_mb,
         pixel_size_um=parsed.pixel_size_um,
         roles=RigRoles(**parsed.roles.model_dump()),

@@ -71,7 +71,7 @@ class Camera:
         self._backend.ask(f"the exposure of camera '{self._hardware.camera}'", "snap_image")
         t_mono_ns, t_utc = time.monotonic_ns(), datetime.now(UTC)
         pixels, tags = self._backend.snapped()
-        return Shot(pixels, tags, t_mono_ns, t_utc, self._hardware.stage_um(), self._hardware.slow())
+        return Shot(pixels, tags, t_mono_ns, t_utc, self._hardware.stage_um(), self._hardware.read())
 
     def start(self, n_frames: int | None) -> None:
         """Start a sequence of `n_frames`, or without end."""

@@ -81,6 +81,8 @@ class CoreThread:
     ) -> T:
         """Run `body` in the core's thread and return what it returns.
 
+        Waits in short slices, so that Ctrl-C (KeyboardInterrupt) gets through on every system even if a driver hangs.
+
         Parameters
         ----------
         what : str
@@ -108,24 +110,40 @@ class CoreThread:
         self._jobs.put(cast("_Job[object]", job))
         began = time.monotonic()
         leave_at: float | None = None
-        while not job.done.wait(_LOOK_S):
-            now = time.monotonic()
-            if leave_at is None and stop is not None and stop.requested:
-                leave_at = now + grace_s
-            if leave_at is not None and now >= leave_at:
-                job.left.set()
-                raise Stopped
-            if timeout_s is not None and now - began >= timeout_s:
-                job.left.set()
-                raise CameraError(
-                    f"{self._busy_with or what} did not end within {timeout_s:.1f} s",
-                    hint="Check that the device is on and connected, and that its trigger is internal.",
-                )
+        try:
+            while not job.done.wait(_LOOK_S):
+                now = time.monotonic()
+                if leave_at is None and stop is not None and stop.requested:
+                    leave_at = now + grace_s
+                if leave_at is not None and now >= leave_at:
+                    raise Stopped
+                if timeout_s is not None and now - began >= timeout_s:
+                    raise CameraError(
+                        f"{self._busy_with or what} did not end within {timeout_s:.1f} s",
+                        hint="Check that the device is on and connected, and that its trigger is internal.",
+                    )
+        finally:
+            job.left.set()
         if isinstance(job.outcome, Failure):
             raise job.outcome.error
         return cast("T", job.outcome)
 
-    def close(self, timeout_s: float) -> bool:
-        """End the thread after the calls that wait; return whether it ended within `timeout_s`."""
+    def close(self, timeout_s: float, then: Callable[[], None] | None = None) -> bool:
+        """End the thread after the calls that wait, however long they take.
+
+        Parameters
+        ----------
+        timeout_s : float
+            How long to wait for that.
+        then : callable, optional
+            Called at the thread's end, be it after `timeout_s`.
+
+        Returns
+        -------
+        bool
+            Whether the thread ended in time.
+        """
+        if then is not None:
+            self._jobs.put(_Job("closing", then))
         self._jobs.put(None)
         return self._worker.join(timeout_s)

@@ -44,6 +44,7 @@ class Readback:
     exposure_ms: float
     em_gain: float | None
     temperature_c: float | None
+    temperature_set_point_c: float | None
     objective: str | None
     pixel_size_um: float
     bit_depth: int
@@ -170,10 +171,14 @@ class Hardware:
         self._applied = {}
 
     def slow(self) -> Readback:
-        """Return what changes rarely, at most a second old."""
-        now = time.monotonic()
-        if self._slow is not None and now - self._slow[0] < _FRESH_S:
+        """Return what changes rarely, at most a second old: for a full-rate sequence, which leaves no time to ask."""
+        if self._slow is not None and time.monotonic() - self._slow[0] < _FRESH_S:
             return self._slow[1]
+        return self.read()
+
+    def read(self) -> Readback:
+        """Return what changes rarely, as it is now."""
+        now = time.monotonic()
         what = f"asking camera '{self.camera}'"
         roles = self._roles
         em_gain = self._number(roles.em_gain)
@@ -183,6 +188,7 @@ class Hardware:
             exposure_ms=float(self._ask(what, "get_exposure")),
             em_gain=em_gain,
             temperature_c=self._number(roles.temperature),
+            temperature_set_point_c=self._number(roles.temperature_set_point),
             objective=roles.objective and self._ask("reading the objective", "get_state_label", roles.objective),
             pixel_size_um=self._pixel_size_um or float(self._ask(what, "get_pixel_size_um")),
             bit_depth=self._ask(what, "get_image_bit_depth"),

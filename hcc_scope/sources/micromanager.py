@@ -49,6 +49,9 @@ _log = logging.getLogger(__name__)
 DEFAULT_BUFFER_MB = 1024
 """The camera's own buffer: 128 frames of 2048 x 2048."""
 _CLOSE_MARGIN_S = 5.0
+"""How much longer than an exposure that is under way the devices may take to close."""
+_END_S = 1.0
+"""How long the core's thread may take to end: at once if it is idle, so later only if a driver hangs."""
 _open_rig = threading.Lock()
 """Held while the in-process core is in use."""
 
@@ -139,6 +142,8 @@ class MicroManager:
             If the file is missing or wrong, an adapter or device is missing, or there is no camera.
         RigError
             If another `MicroManager` of this process is still open.
+        KeyboardInterrupt
+            If the user interrupts a driver that hangs. The load goes on in the background and keeps the core in use.
         """
         try:
             rig_sha256 = hashlib.sha256(cfg.read_bytes()).hexdigest()
@@ -154,8 +159,8 @@ class MicroManager:
             )
         )
         if isinstance(outcome, Failure):
-            thread.close(_CLOSE_MARGIN_S)
-            _open_rig.release()
+            # a load that goes on keeps the core: nobody else may use it before it ends
+            thread.close(_END_S, _open_rig.release)
             raise outcome.error
         return outcome
 
@@ -243,7 +248,7 @@ class MicroManager:
 
         outcome = attempt(lambda: thread.call("connecting to Micro-Manager", connect))
         if isinstance(outcome, Failure):
-            thread.close(_CLOSE_MARGIN_S)
+            thread.close(_END_S)
             raise outcome.error
         return outcome
 
@@ -257,18 +262,18 @@ class MicroManager:
         Raises
         ------
         DeviceError
-            If a driver hangs; the program must be restarted then, as the core cannot be used again.
+            If a driver hangs; the core cannot be used again before it returns.
         """
         if self._closed:
             return
         self._closed = True
         exposure_s = self.hardware.exposure_ms / 1000
         outcome = attempt(lambda: self.thread.call("closing", self._shut_down, timeout_s=exposure_s + _CLOSE_MARGIN_S))
-        if not self.thread.close(_CLOSE_MARGIN_S):
-            raise DeviceError("a device hangs and Micro-Manager cannot be closed", hint="Restart the program.")
-        self._on_close()
-        if isinstance(outcome, Failure):
+        ended = self.thread.close(_END_S, self._on_close)
+        if isinstance(outcome, Failure) and (ended or isinstance(outcome.error, KeyboardInterrupt)):
             raise outcome.error
+        if not ended:
+            raise DeviceError("a device hangs and Micro-Manager cannot be closed", hint="Restart the program.")
 
     def _shut_down(self) -> None:
         if self.backend.ask("closing", "is_sequence_running"):

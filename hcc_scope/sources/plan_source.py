@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from hcc_scope.errors import CameraError, FramesLost, HccScopeError, RigError
+from hcc_scope.errors import CameraError, FramesLost, RigError
 from hcc_scope.plans import check_plan
 from hcc_scope.sources.backend import own_pixels
 from hcc_scope.sources.core_thread import Stopped
@@ -15,7 +15,8 @@ from hcc_scope.types import Frame, RunSpec
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
+    from types import TracebackType
 
     import numpy as np
     from numpy.typing import NDArray
@@ -170,8 +171,11 @@ class MicroManagerSource:
             self._rig.thread.call("preparing the devices", prepare, stop=stop)
             facts = self._rig.thread.call("asking the camera", self._rig.hardware.facts, stop=stop)
             self._refuse_to_paint(facts.library)
-            if (facts.shape_yx, facts.pixel_size_um) != (self.spec.frame_shape_yx, self.spec.pixel_size_um):
-                raise CameraError("the camera's image or pixel size has changed since the run was prepared")
+            promised = self.spec.frame_shape_yx, self.spec.pixel_size_um, self.spec.bit_depth
+            if (facts.shape_yx, facts.pixel_size_um, facts.bit_depth) != promised:
+                raise CameraError(
+                    "the camera's image or pixel size or bit depth has changed since the run was prepared"
+                )
             shots = self._sequence(stop) if self._plan.sampling == "sequence" else self._snaps(stop)
             with closing(shots):
                 for seq, (shot, event) in enumerate(shots):
@@ -224,20 +228,11 @@ class MicroManagerSource:
         if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
             return
         exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
-        try:
+        with _Finally(self._stop_sequence, "stopping the camera"):
             # Not to be left half-way: whoever starts the camera must be there to stop it.
             start = partial(rig.camera.start, self._plan.expected_frames)
             rig.thread.call(f"starting camera '{rig.hardware.camera}'", start, timeout_s=CAMERA_MARGIN_S)
             yield from self._pops(event, events, exposure_s, stop)
-        except HccScopeError as error:
-            stopped = attempt(self._stop_sequence)
-            if isinstance(stopped, Failure):
-                error.add_note(f"then, stopping the camera: {stopped.error}")
-            raise
-        except GeneratorExit:
-            self._stop_sequence()
-            raise
-        self._stop_sequence()
 
     def _pops(
         self, event: dict[str, Any], events: Iterator[dict[str, Any]], exposure_s: float, stop: StopSignal
@@ -261,9 +256,9 @@ class MicroManagerSource:
                 timeout_s=exposure_s + CAMERA_MARGIN_S,
             )
             if shot is None:
-                if stopping:
+                silent_s = time.monotonic() - last
+                if not self._more_to_come(expected_next, silent_s, exposure_s, stopping=stopping):
                     return
-                self._still_alive(expected_next, time.monotonic() - last, exposure_s)
                 continue
             last = time.monotonic()
             number = shot.camera_frame
@@ -282,19 +277,21 @@ class MicroManagerSource:
         with suppress(Stopped):
             self._rig.thread.call("stopping the camera", self._rig.camera.stop, stop=_ALREADY, grace_s=_GRACE_S)
 
-    def _still_alive(self, n_received: int, silent_s: float, exposure_s: float) -> None:
-        """Raise if no more frames can be hoped for."""
+    def _more_to_come(self, n_received: int, silent_s: float, exposure_s: float, *, stopping: bool) -> bool:
+        """Return whether to go on when the buffer was empty; raise if frames were lost or none can be hoped for."""
         camera = self._rig.hardware.camera
         waiting, running, overflowed = self._rig.thread.call("asking the camera", self._rig.camera.state)
-        if waiting:
-            return
+        if waiting and not stopping:
+            return True
         if overflowed:
             raise FramesLost(
-                1,
-                f"the buffer of camera '{camera}' overflowed after frame {n_received - 1}:"
+                1,  # the camera stops at the first frame without room; one in read-out then is counted by nobody
+                f"the buffer of camera '{camera}' overflowed after frame {n_received - 1}, at least 1 frame was lost:"
                 " the camera is faster than what follows",
                 hint="Use a longer exposure, or a larger camera buffer in the rig file.",
             )
+        if stopping:
+            return False
         if not running:
             raise CameraError(f"camera '{camera}' stopped by itself after {n_received} frames")
         if silent_s > exposure_s + CAMERA_MARGIN_S:
@@ -302,6 +299,7 @@ class MicroManagerSource:
                 f"camera '{camera}' delivered no frame within {silent_s:.1f} s",
                 hint="Check that it is on and that its trigger is internal.",
             )
+        return True
 
     # --- putting a frame together ---
 
@@ -312,6 +310,11 @@ class MicroManagerSource:
                 f"the pixel size changed from {self.spec.pixel_size_um:g} to {readback.pixel_size_um:g} um during the"
                 " run: the objective was changed",
                 hint="Start a new run for another objective.",
+            )
+        if readback.bit_depth != self.spec.bit_depth:
+            raise CameraError(
+                f"the bit depth changed from {self.spec.bit_depth} to {readback.bit_depth} during the run",
+                hint="Start a new run for another camera setting.",
             )
         pixels = own_pixels(shot.pixels, readback.bit_depth)
         if pixels.shape != self.spec.frame_shape_yx:
@@ -333,6 +336,8 @@ class MicroManagerSource:
         tags.update({f"planned_{axis}_um": event[axis] for axis in ("x", "y", "z") if axis in event})
         if readback.readout is not None:
             tags["readout"] = readback.readout
+        if readback.temperature_set_point_c is not None:
+            tags["temperature_set_point_c"] = readback.temperature_set_point_c
         return Frame(
             seq=seq,
             pixels=pixels,
@@ -349,6 +354,26 @@ class MicroManagerSource:
             objective=readback.objective,
             tags=tags,
         )
+
+
+class _Finally:
+    """Does something at the end, whatever the end is; if both fail, the first error is the one to be told."""
+
+    def __init__(self, body: Callable[[], None], what: str) -> None:
+        self._body = body
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        outcome = attempt(self._body)
+        if isinstance(outcome, Failure):
+            if error is None or isinstance(error, GeneratorExit):
+                raise outcome.error
+            error.add_note(f"then, {self._what}: {outcome.error}")
 
 
 class _Already:
