@@ -50,7 +50,7 @@ DEFAULT_BUFFER_MB = 1024
 """The camera's own buffer: 128 frames of 2048 x 2048."""
 _CLOSE_MARGIN_S = 5.0
 """How much longer than an exposure that is under way the devices may take to close."""
-_END_S = 1.0
+_END_S = 0.5
 """How long the core's thread may take to end: at once if it is idle, so later only if a driver hangs."""
 _open_rig = threading.Lock()
 """Held while the in-process core is in use."""
