@@ -199,7 +199,7 @@ def test_a_run_makes_a_model_that_can_be_used(tmp_path: Path):
     card = model.card
     assert card.training is not None
     assert (card.name, card.training.seed, card.parameters) == ("tiny", 5, 10_642)
-    assert card.training.command == "hcc-scope train --out models --name tiny --seed 5 --epochs 1"
+    assert card.training.command == "hcc-scope train --out retrained --name tiny --seed 5 --epochs 1"
     assert [row.light for row in card.sensitivity] == list(loop.LIGHT_FACTORS)
     assert [row.role for row in card.validation] == ["calibration"] * 2 + ["test"] * 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny"]
