@@ -5,11 +5,17 @@ Importing this package imports neither torch nor pydantic; calling it does.
 - `hcc_scope.inference.card`: what a model says about itself (``card.yaml``).
 - `hcc_scope.inference.catalogue`: where models are found, and what there is.
 - `hcc_scope.inference.loading`: the checks between a folder and a model that may be trusted.
-- `hcc_scope.inference.torchscript`: the one door to ``torch.jit.load``, and the engine that runs it.
+- `hcc_scope.inference.engines`: the engines by name, and how many threads they get.
+- `hcc_scope.inference.torchscript`: the one door to ``torch.jit.load``, and the reference engine.
+- `hcc_scope.inference.openvino`: the one door to OpenVINO, and its engines.
+- `hcc_scope.inference.cuda`: the engine for an NVIDIA GPU.
+- `hcc_scope.inference.agreement`: whether an engine's probabilities are the reference's.
+- `hcc_scope.inference.choice`: which engine is the fastest here.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +24,11 @@ if TYPE_CHECKING:
     from hcc_scope.inference.loading import LoadedModel
 
 __all__ = ["load_model"]
+
+# Read by the OpenMP library when torch loads it, hence here. By default its threads wait for one another by spinning;
+# as soon as anything else wants a core (the writer does, all the time), the spinning thread keeps the one that it
+# waits for from running, and a frame takes 20 times as long (docs/decisions/0005-engines.md).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def load_model(name_or_path: str | Path) -> LoadedModel:

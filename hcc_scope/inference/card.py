@@ -102,7 +102,13 @@ class ModelCard(_Strict):
     decision_threshold: float = pydantic.Field(gt=0, lt=1)
     """Of the calibrated section score; at or above it a section counts as *high*."""
     engine_tolerance: float = pydantic.Field(gt=0)
-    """Largest absolute difference of a logit to ``test_output.npy`` that the self-test accepts."""
+    """Largest absolute difference of a logit to ``test_output.npy`` that the self-test of the reference engine
+    accepts."""
+    probability_tolerance: float = pydantic.Field(default=0.01, gt=0, lt=1)
+    """Largest absolute difference of a tile's calibrated probability between another engine and the reference.
+
+    Engines of less precision change a logit by more than rounding does, and a section's score, a mean of
+    probabilities, by at most this."""
     parameters: int | None = None
     training: TrainingRecord | None = None
     validation: tuple[ValidationRow, ...] = ()

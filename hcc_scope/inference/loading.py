@@ -6,9 +6,9 @@ Nothing of ``model.pt`` is parsed before its sha256 is known to be the card's.
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -21,28 +21,27 @@ from hcc_scope.errors import (
 )
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model
+from hcc_scope.inference.engines import AUTO, ENGINES, REFERENCE, candidates, default_threads, make_engine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import torch
     from numpy.typing import NDArray
 
+    from hcc_scope.inference.agreement import Agreement
     from hcc_scope.inference.card import ModelCard
-    from hcc_scope.protocols import Classifier
+    from hcc_scope.inference.engines import Engine
     from hcc_scope.types import RunSpec
 
-__all__ = ["MODEL_FILE", "TEST_INPUT_FILE", "TEST_OUTPUT_FILE", "Engine", "LoadedModel", "load_model"]
+__all__ = ["MODEL_FILE", "TEST_INPUT_FILE", "TEST_OUTPUT_FILE", "LoadedModel", "load_model"]
 
 MODEL_FILE = "model.pt"
 TEST_INPUT_FILE = "test_input.npy"
 TEST_OUTPUT_FILE = "test_output.npy"
 
 D = TypeVar("D", bound=np.generic)
-Engine = Literal["torchscript"]
-
-DEFAULT_THREADS = min(2, os.cpu_count() or 1)
-"""Two threads take 1.8 to 2 times less time than one; more would take the cores from the camera and the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,33 +57,69 @@ class LoadedModel:
     test_output: NDArray[np.float32]
     """(k, 2) the logits that `test_input` has to give."""
 
-    def classifier(self, engine: str = "torchscript", *, threads: int | None = None) -> Classifier:
+    def classifier(
+        self, engine: str = REFERENCE, *, threads: int | None = None, note: Callable[[str], None] | None = None
+    ) -> Engine:
         """Return the model on an engine, warmed up and self-tested.
 
         Parameters
         ----------
-        engine : {"torchscript"}
-            What runs it.
+        engine : {"torchscript", "openvino", "openvino-bf16", "cuda", "auto"}
+            What runs it; ``"auto"`` takes the fastest that can be used here (`hcc_scope.inference.choice`).
         threads : int, optional
-            Threads within one operation; `DEFAULT_THREADS` if not given.
+            Threads within one operation; `default_threads` if not given.
+        note : callable, optional
+            With ``"auto"``: takes a sentence on what was chosen, and on each engine that cannot be used.
 
         Raises
         ------
         ModelError
-            If there is no such engine.
+            If there is no such engine, or it cannot run the model here.
         ModelFormatError
             If the model does not return two logits for a tile.
         ModelSelfTestError
-            If the engine does not reproduce the model's own test output within the card's tolerance.
+            If the reference engine does not reproduce the model's own test output, or another one the reference's
+            probabilities, within the card's tolerances.
         """
-        if engine != "torchscript":
-            raise ModelError(f"there is no engine '{engine}'", hint="Available: torchscript.")
-        from hcc_scope.inference.torchscript import WARM_UP_RUNS, TorchScriptClassifier
-
-        classifier = TorchScriptClassifier(self.module, self.card, threads or DEFAULT_THREADS)
-        for _ in range(WARM_UP_RUNS):
+        n_threads = threads or default_threads()
+        if engine == AUTO:
+            return self._fastest(n_threads, note or _ignore)
+        name = next((name for name in ENGINES if name == engine), None)
+        if name is None:
+            raise ModelError(f"there is no engine '{engine}'", hint=f"Available: {', '.join((AUTO, *ENGINES))}.")
+        classifier = make_engine(name, self.module, self.card, n_threads)
+        if name == REFERENCE:
             self._self_test(classifier)
+        else:
+            self.agreement(n_threads).check(classifier)
         return classifier
+
+    def agreement(self, threads: int | None = None) -> Agreement:
+        """Return what an engine has to agree with: the reference's probabilities, computed here and now."""
+        from hcc_scope.inference.agreement import Agreement
+
+        return Agreement.with_reference(
+            self.classifier(threads=threads),
+            self.test_input,
+            temperature=self.card.temperature,
+            tolerance=self.card.probability_tolerance,
+        )
+
+    def _fastest(self, threads: int, note: Callable[[str], None]) -> Engine:
+        from hcc_scope.inference.choice import cache_file, choice_key, choose
+
+        names = candidates(note)
+        makers = {
+            name: partial(self.classifier, threads=threads)
+            if name == REFERENCE
+            else partial(make_engine, name, self.module, self.card, threads)
+            for name in names
+        }
+        key = choice_key(self.card.sha256, self.card.probability_tolerance, threads, tuple(names))
+        choice = choose(makers, self.agreement(threads), cache=cache_file(), key=key)
+        for sentence in (*choice.notes, choice.sentence):
+            note(sentence)
+        return choice.engine
 
     def check_matches(self, spec: RunSpec) -> None:
         """Refuse frames that are unlike those the model was trained on.
@@ -116,8 +151,12 @@ class LoadedModel:
                 f"the tiles have {spec.tile_px} px but the model {card.name} was trained on {card.tile_px} px"
             )
 
-    def _self_test(self, classifier: Classifier) -> None:
-        found = classifier.classify(self.test_input)
+    def _self_test(self, classifier: Engine) -> None:
+        """Warm the reference engine up and compare it with the stored test output, strictly."""
+        from hcc_scope.inference.torchscript import WARM_UP_RUNS
+
+        for _ in range(WARM_UP_RUNS):
+            found = classifier.classify(self.test_input)
         worst = float(np.abs(found - self.test_output).max())
         if not worst <= self.card.engine_tolerance:  # also if it is not a number
             raise ModelSelfTestError(
@@ -183,3 +222,7 @@ def _read_tensor(path: Path, dtype: np.dtype[D], item_shape: tuple[int, ...]) ->
     if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape[1:] != item_shape:
         raise ModelFormatError(f"the model's test tensor {path} is not (k, {', '.join(map(str, item_shape))}) {dtype}")
     return array
+
+
+def _ignore(_sentence: str) -> None:
+    """Take a note that nobody wants to see."""

@@ -8,6 +8,7 @@ A live score must equal its replay, so a tile's logits may depend on that tile a
   the batch. It is also the fast way: batches of 16 spend their time in page faults (docs/decisions).
 - sets the number of threads on purpose, in whichever thread it is called from, and puts the old number back.
 - copies each tile into one contiguous float32 buffer: views, strides and byte orders make no difference.
+- waits for its threads without spinning (`hcc_scope.inference` sets that), so that a busy core costs little.
 - is frozen and optimised when it is made, and warmed up by its self-test (`WARM_UP_RUNS`), so that the profiling
   executor has compiled what it will ever compile before the first frame.
 """
@@ -24,6 +25,7 @@ import torch
 
 from hcc_scope.errors import ModelError, ModelFormatError
 from hcc_scope.inference.normalisation import mean_stretching
+from hcc_scope.inference.tensors import check_finite, check_tiles, last_line, wrong_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.inference.card import ModelCard
+    from hcc_scope.inference.engines import EngineName
 
 __all__ = ["WARM_UP_RUNS", "TorchScriptClassifier", "parse"]
 
@@ -87,13 +90,18 @@ class TorchScriptClassifier:
             raise ValueError(f"threads must be at least 1, not {threads}")
         self._tile_px = card.tile_px
         self._external_scale = card.count_scale if card.normalisation == "external" else None
-        self._name = card.name
+        self._model_name = card.name
         self._threads = threads
         self._lock = threading.Lock()
         self._module = _optimised(module)
         self._engine = (
             f"torchscript {torch.__version__} {torch.backends.cpu.get_cpu_capability()} float32 {threads} threads"
         )
+
+    @property
+    def name(self) -> EngineName:
+        """Short name of the engine."""
+        return "torchscript"
 
     @property
     def engine(self) -> str:
@@ -121,8 +129,7 @@ class TorchScriptClassifier:
             If the model fails, or a logit is not a finite number.
         """
         size = self._tile_px
-        if tiles.ndim != 3 or tiles.shape[1:] != (size, size):
-            raise ValueError(f"expected tiles (n, {size}, {size}), not {tiles.shape}")
+        check_tiles(tiles, size)
         logits = np.empty((len(tiles), 2), np.float32)
         # float32 holds 16-bit counts exactly, and models that do not convert by themselves take it too
         counts = torch.empty((1, 1, size, size), dtype=torch.float32)
@@ -131,8 +138,7 @@ class TorchScriptClassifier:
             for index, tile in enumerate(tiles):
                 buffer[0, 0] = tile
                 logits[index] = self._one(counts)
-        if not np.isfinite(logits).all():
-            raise ModelError(f"the model {self._name} returned a value that is not a finite number")
+        check_finite(logits, self._model_name)
         return logits
 
     def _one(self, counts: torch.Tensor) -> NDArray[np.float32]:
@@ -143,14 +149,11 @@ class TorchScriptClassifier:
         try:
             output = self._module(inputs)
         except (RuntimeError, torch.jit.Error) as error:  # what the graph raises itself is no RuntimeError
-            raise ModelError(f"the model {self._name} failed on a tile: {_last_line(error)}") from error
+            raise ModelError(f"the model {self._model_name} failed on a tile: {last_line(error)}") from error
         logits = output[0] if isinstance(output, tuple) and output else output
         if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (1, 2):
             found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-            raise ModelFormatError(
-                f"the model {self._name} returns {found} for one tile, where logits of shape (1, 2) are expected",
-                hint="The columns are the classes low and high.",
-            )
+            raise wrong_output(self._model_name, found)
         row: NDArray[np.float32] = logits[0].to(torch.float32).numpy()
         return row
 
@@ -183,8 +186,3 @@ def _threads(n: int) -> Iterator[None]:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
-
-
-def _last_line(error: BaseException) -> str:
-    """Return the last line: TorchScript puts the operation's own message below its traceback."""
-    return str(error).strip().rpartition("\n")[2]

@@ -1,0 +1,141 @@
+"""The engine for an NVIDIA GPU: TorchScript, float32, batches of tiles.
+
+Written without a GPU at hand: its speed was not measured (docs/engines.md). Its arithmetic is tested on the CPU.
+
+Same bits, always: cuDNN may choose another kernel for another batch size, so every batch has the same size (the rest is
+padded with black tiles), cuDNN is told to be deterministic and not to try kernels out, and TF32, which would round
+every product to 11 bits, is off.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from hcc_scope.errors import ModelError
+from hcc_scope.inference.normalisation import mean_stretching
+from hcc_scope.inference.tensors import check_finite, check_tiles, last_line, wrong_output
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hcc_scope.inference.card import ModelCard
+    from hcc_scope.inference.engines import EngineName
+
+__all__ = ["CudaClassifier", "is_there"]
+
+BATCH = 16
+"""Tiles of one 2048 x 2048 frame."""
+WARM_UP_RUNS = 3
+"""TorchScript's executor profiles twice and runs optimised code from the third call on."""
+
+
+def is_there() -> bool:
+    """Return whether torch can use a CUDA device."""
+    return torch.cuda.is_available()
+
+
+class CudaClassifier:
+    """A TorchScript model as a `hcc_scope.protocols.Classifier` on a GPU.
+
+    Parameters
+    ----------
+    module : torch.jit.ScriptModule
+        As `hcc_scope.inference.torchscript.parse` returns it; copied, not moved.
+    card : ModelCard
+        Tile size and normalisation.
+    device : str
+        ``"cpu"`` runs the same code without a GPU.
+
+    Raises
+    ------
+    ModelError
+        If there is no such device, or the model does not run on it.
+    ModelFormatError
+        If the model does not return two logits for each tile of a batch.
+    """
+
+    def __init__(self, module: torch.jit.ScriptModule, card: ModelCard, device: str = "cuda") -> None:
+        on_gpu = device != "cpu"
+        if on_gpu and not is_there():
+            raise ModelError(
+                "torch finds no CUDA device, or was installed without CUDA", hint="Choose another engine, or auto."
+            )
+        self._tile_px = card.tile_px
+        self._external_scale = card.count_scale if card.normalisation == "external" else None
+        self._model_name = card.name
+        self._device = torch.device(device)
+        self._lock = threading.Lock()
+        # int16, because torch computes with uint16 nowhere; read as uint16 again on the device
+        self._upload = torch.zeros((BATCH, 1, card.tile_px, card.tile_px), dtype=torch.int16, pin_memory=on_gpu)
+        self._counts = self._upload.numpy().view(np.uint16)
+        where = torch.cuda.get_device_name(self._device) if on_gpu else "cpu"
+        self._engine = f"cuda {torch.__version__} {where} float32 batches of {BATCH}"
+        try:
+            self._module = copy.deepcopy(module).to(self._device)
+        except RuntimeError as error:
+            raise ModelError(f"the model {card.name} cannot be moved to {where}: {last_line(error)}") from error
+        for _ in range(WARM_UP_RUNS):
+            self._batch()
+
+    @property
+    def name(self) -> EngineName:
+        """Short name of the engine."""
+        return "cuda"
+
+    @property
+    def engine(self) -> str:
+        """Everything that the bits of a logit may depend on: version, device, precision, batch."""
+        return self._engine
+
+    def classify(self, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:
+        """Return logits for raw tiles.
+
+        Parameters
+        ----------
+        tiles : ndarray
+            (n, tile, tile) uint16 raw counts; views with any strides are fine, n may be 0.
+
+        Returns
+        -------
+        ndarray
+            (n, 2) float32, columns *low*, *high*.
+
+        Raises
+        ------
+        ModelError
+            If the model fails, or a logit is not a finite number.
+        """
+        check_tiles(tiles, self._tile_px)
+        logits = np.empty((len(tiles), 2), np.float32)
+        with self._lock:
+            for begin in range(0, len(tiles), BATCH):
+                part = tiles[begin : begin + BATCH]
+                self._counts[: len(part), 0] = part
+                self._counts[len(part) :] = 0
+                logits[begin : begin + len(part)] = self._batch()[: len(part)]
+        check_finite(logits, self._model_name)
+        return logits
+
+    def _batch(self) -> NDArray[np.float32]:
+        """Return the (BATCH, 2) logits of what is in the upload buffer."""
+        exact = {"benchmark": False, "deterministic": True, "allow_tf32": False}
+        try:
+            with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, **exact):
+                raw = self._upload.to(self._device, non_blocking=True)
+                counts = (raw.to(torch.int32) & 0xFFFF).to(torch.float32)
+                if self._external_scale is not None:
+                    counts = mean_stretching(counts) * self._external_scale
+                output = self._module(counts)
+                logits = output[0] if isinstance(output, tuple) and output else output
+                if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (BATCH, 2):
+                    found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+                    raise wrong_output(self._model_name, f"{found} for a batch of {BATCH}, not (1, 2)")
+                rows: NDArray[np.float32] = logits.to(torch.float32).cpu().numpy()  # waits for the device
+        except (RuntimeError, torch.jit.Error) as error:
+            raise ModelError(f"the model {self._model_name} failed on a batch: {last_line(error)}") from error
+        return rows

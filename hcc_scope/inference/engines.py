@@ -1,0 +1,105 @@
+"""The engines by name: what there is, what this machine can have, and how many threads they get.
+
+Every engine runs the same checked TorchScript module, and answers for a tile with bits that depend on that tile alone.
+Nothing is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
+
+from hcc_scope.errors import ModelError
+from hcc_scope.protocols import Classifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from hcc_scope.inference.card import ModelCard
+
+__all__ = ["AUTO", "ENGINES", "REFERENCE", "Engine", "EngineName", "candidates", "default_threads", "make_engine"]
+
+EngineName = Literal["torchscript", "openvino", "openvino-bf16", "cuda"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+REFERENCE: EngineName = "torchscript"
+"""Reproduces the model's own test output; the others have to agree with it."""
+AUTO = "auto"
+"""The fastest of the engines that agree with the reference on this machine; see `hcc_scope.inference.choice`."""
+MOST_THREADS = 8
+"""The parts of one tile are too small for more."""
+
+
+class Engine(Classifier, Protocol):
+    """A classifier that knows by which name it was asked for."""
+
+    @property
+    def name(self) -> EngineName:
+        """Short name; `engine` is the long one, with versions, kernels and threads."""
+
+
+def default_threads(cores: int | None = None) -> int:
+    """Return how many threads an engine gets: what the camera, the store and the quality checks leave over.
+
+    1, 2, 3, 6, 8 threads on 1, 2, 4, 8, 16 cores. On two cores the engine gets both: the others mostly wait for the
+    camera and the disk, and an engine with one thread would leave a core idle.
+
+    Parameters
+    ----------
+    cores : int, optional
+        Those that this process may use, if not given.
+    """
+    n = cores if cores is not None else _usable_cores()
+    others = 0 if n <= 2 else 1 if n <= 4 else 2
+    return max(1, min(MOST_THREADS, n - others))
+
+
+def make_engine(name: EngineName, module: torch.jit.ScriptModule, card: ModelCard, threads: int) -> Engine:
+    """Return a model on an engine, not yet compared with anything.
+
+    Raises
+    ------
+    ModelError
+        If the engine is not installed, this machine cannot run it, or it cannot take the model.
+    """
+    match name:
+        case "torchscript":
+            from hcc_scope.inference.torchscript import TorchScriptClassifier
+
+            return TorchScriptClassifier(module, card, threads)
+        case "openvino" | "openvino-bf16":
+            from hcc_scope.inference.openvino import OpenVinoClassifier
+
+            return OpenVinoClassifier(module, card, threads, "bfloat16" if name == "openvino-bf16" else "float32")
+        case "cuda":
+            from hcc_scope.inference.cuda import CudaClassifier
+
+            return CudaClassifier(module, card)
+
+
+def candidates(note: Callable[[str], None]) -> list[EngineName]:
+    """Return the engines that this machine may have, most promising first, the reference last.
+
+    Parameters
+    ----------
+    note : callable
+        Takes a sentence on an engine that ought to be here and is not. A machine without a GPU, or without bfloat16
+        instructions, is nothing to speak of.
+    """
+    from hcc_scope.inference import cuda, openvino
+
+    found: list[EngineName] = []
+    if cuda.is_there():
+        found.append("cuda")
+    try:
+        found += ["openvino-bf16", "openvino"] if openvino.has_bf16() else ["openvino"]
+    except ModelError as error:
+        note(f"Engine openvino is not used: {error}")
+    return [*found, REFERENCE]
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # Linux: what a container or `taskset` leaves us
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
