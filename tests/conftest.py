@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import hcc_scope.inference  # noqa: F401 - sets how torch's threads wait, before any test imports torch
 from hcc_scope.resources import hardware_configs_dir
 
 if TYPE_CHECKING:
@@ -32,6 +33,14 @@ def no_thread_left() -> Iterator[None]:
     while (left := _ours() - before) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not left, f"threads left behind: {sorted(thread.name for thread in left)}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the choice of an engine, here and in subprocesses, out of the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HCC_SCOPE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ from commands import (
     wait_for_frames,
 )
 
+from hcc_scope.inference.engines import ENGINES
 from hcc_scope.resources import hardware_configs_dir
 
 DEMO_CFG = hardware_configs_dir() / "demo.cfg"
@@ -51,7 +52,9 @@ def test_the_demo_prints_its_summary_and_nothing_else(demo: tuple[Path, Done]) -
     summary = done.json
     assert summary == json.loads((out / "summary.json").read_text())
     assert summary["outcome"] == "completed"
-    assert summary["engine"] == "torchscript"
+    assert summary["engine"] in ENGINES
+    assert summary["engine_in_full"].startswith(summary["engine"].partition("-")[0])
+    assert f"Engine {summary['engine']}" in done.err
     counts = summary["counts"]
     assert counts["acquired"] == counts["stored"] == 4
     assert counts["lost"] == 0
@@ -89,7 +92,13 @@ def test_replay_gives_the_same_bits_and_the_same_score(demo: tuple[Path, Done]) 
     stores = sorted(out.glob("*.ome.zarr"), key=lambda store: "high" in store.name)
     done = hcc_scope("replay", *stores, "--check", "--json")
     assert done.code == 0, done.err
-    assert done.json["check"] == {"equal": True, "frames_compared": 4}
+    assert done.json["check"] == {
+        "equal": True,
+        "within_tolerance": True,
+        "largest_probability_difference": 0.0,
+        "frames_compared": 4,
+    }
+    assert done.json["engine_in_full"] == live.json["engine_in_full"]  # the recorded engine, not a new choice
     for before, after in zip(live.json["sections"], done.json["sections"], strict=True):
         assert [before[key] for key in ("score", "interval", "tiles", "tiles_excluded")] == [
             after[key] for key in ("score", "interval", "tiles", "tiles_excluded")
@@ -108,6 +117,55 @@ def test_replay_check_notices_one_changed_bit(demo: tuple[Path, Done], tmp_path:
     done = hcc_scope("replay", store, "--check")
     assert done.code == 40
     assert f"frame {result['seq']}, tile {tile}" in done.err
+
+
+def test_replay_check_on_another_engine_is_within_tolerance_and_says_so(
+    demo: tuple[Path, Done], tmp_path: Path
+) -> None:
+    out, live = demo
+    other = "openvino" if live.json["engine"] != "openvino" else "torchscript"
+    stores = sorted(out.glob("*.ome.zarr"), key=lambda store: "high" in store.name)
+    done = hcc_scope("replay", *stores, "--check", "--engine", other, "--out", tmp_path, "--json")
+    assert done.code == 0, done.err
+    assert done.json["engine"] == other
+    check = done.json["check"]
+    assert check["within_tolerance"]
+    assert not check["equal"]
+    assert 0 < check["largest_probability_difference"] <= 0.01
+    assert done.err.count("within tolerance, not bit for bit") == 2
+    assert f"now {done.json['engine_in_full']}" in done.err
+    for before, after in zip(live.json["sections"], done.json["sections"], strict=True):
+        assert abs(before["score"] - after["score"]) <= 0.01
+        assert before["decision"] == after["decision"]
+
+
+def test_replay_check_on_another_engine_notices_what_is_beyond_the_tolerance(
+    demo: tuple[Path, Done], tmp_path: Path
+) -> None:
+    out, live = demo
+    other = "openvino" if live.json["engine"] != "openvino" else "torchscript"
+    store = copy_of(sorted(out.glob("*.ome.zarr"))[0], tmp_path)
+    predictions = store / "predictions.jsonl"
+    header, first, *rest = predictions.read_text().splitlines()
+    result = json.loads(first)
+    tile = next(i for i, probability in enumerate(result["probabilities"]) if probability is not None)
+    probability = result["probabilities"][tile]
+    result["probabilities"][tile] = probability + 0.05 if probability < 0.5 else probability - 0.05
+    predictions.write_text("\n".join([header, json.dumps(result), *rest]) + "\n")
+    done = hcc_scope("replay", store, "--check", "--engine", other)
+    assert done.code == 40
+    assert "tolerance 0.01" in done.err
+
+
+def test_replay_where_the_recorded_engine_does_not_run_takes_the_reference(
+    demo: tuple[Path, Done], tmp_path: Path
+) -> None:
+    store = copy_of(sorted(demo[0].glob("*.ome.zarr"))[0], tmp_path)
+    edited(store / "zarr.json", store / "zarr.json", (f'"engine": "{demo[1].json["engine"]}"', '"engine": "abacus"'))
+    done = hcc_scope("replay", store, "--check", "--json")
+    assert done.code == 0, done.err
+    assert done.json["engine"] == "torchscript"
+    assert "Engine abacus is not used, but torchscript" in done.err
 
 
 @pytest.mark.parametrize("damage", ["missing", "corrupted"])
@@ -255,7 +313,19 @@ def test_help_imports_none_of_the_heavy_libraries() -> None:
         "finally:\n    print(sorted({n.split('.')[0] for n in sys.modules}), file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    heavy = {"torch", "pycromanager", "pymmcore", "tensorstore", "zarr", "matplotlib", "pyarrow", "numpy", "PySide6"}
+    heavy = {
+        "torch",
+        "pycromanager",
+        "pymmcore",
+        "tensorstore",
+        "zarr",
+        "matplotlib",
+        "pyarrow",
+        "numpy",
+        "openvino",
+        "PySide6",
+        "openvino",
+    }
     assert not heavy & set(json.loads(done.stderr.strip().replace("'", '"')))
 
 
@@ -283,7 +353,13 @@ def test_models_list_and_test() -> None:
     assert [model["name"] for model in listed.json["models"]] == ["phantom-meng2019"]
     tested = hcc_scope("models", "test", "--json")
     assert tested.code == 0
+    assert tested.json["engine"] == "torchscript"
     assert tested.json["largest_logit_difference"] <= tested.json["tolerance"]
+    assert tested.json["largest_probability_difference"] == 0
+    other = hcc_scope("models", "test", "--engine", "openvino", "--json")
+    assert other.code == 0
+    assert other.json["engine"] == "openvino"
+    assert 0 < other.json["largest_probability_difference"] <= other.json["probability_tolerance"]
 
 
 # --- what must not disturb a run ------------------------------------------------------------------------------------
@@ -351,4 +427,9 @@ def test_a_check_that_compared_only_a_part_is_not_called_equal(demo: tuple[Path,
     (store / "frames" / "0" / "c" / "1" / "0" / "0").unlink()
     done = hcc_scope("replay", store, "--check", "--json")
     assert done.code == 35
-    assert done.json["check"] == {"equal": None, "frames_compared": 1}
+    assert done.json["check"] == {
+        "equal": None,
+        "within_tolerance": None,
+        "largest_probability_difference": 0.0,
+        "frames_compared": 1,
+    }

@@ -24,9 +24,14 @@ app.add_typer(models_app, name="models")
 
 DEFAULT_MODEL = "phantom-meng2019"
 
+ENGINE_HELP = (
+    "What runs the model: torchscript (the reference), openvino, openvino-bf16, cuda, or auto: the fastest that agrees "
+    "with the reference here."
+)
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
 Model = Annotated[str, typer.Option("--model", help="Name of a shipped model, or a folder with card.yaml.")]
-Engine = Annotated[str, typer.Option("--engine", help="What runs the model.")]
+Engine = Annotated[str, typer.Option("--engine", help=ENGINE_HELP)]
 
 
 def _version(value: bool) -> None:
@@ -52,7 +57,7 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Which phantom animals, fields and noise.")] = 1,
     fields: Annotated[int, typer.Option("--fields", min=1, help="Random fields per section.")] = 24,
     model: Model = DEFAULT_MODEL,
-    engine: Engine = "torchscript",
+    engine: Engine = "auto",
     json_mode: Json = False,
 ) -> None:
     """Acquire and classify two phantom sections on Micro-Manager's demo camera, one of each class."""
@@ -98,7 +103,7 @@ def acquire(
         str | None, typer.Option("--phantom", help="DemoCamera only: show a phantom section, 'low' or 'high'.")
     ] = None,
     model: Model = DEFAULT_MODEL,
-    engine: Engine = "torchscript",
+    engine: Engine = "auto",
     json_mode: Json = False,
 ) -> None:
     """Acquire one section: store every frame, classify it live, keep the score."""
@@ -136,7 +141,11 @@ def replay(
     ] = None,
     engine: Annotated[str | None, typer.Option("--engine", help="Another engine. [default: the recorded one]")] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Compare every tile's logit with the recorded one, bit for bit.")
+        bool,
+        typer.Option(
+            "--check",
+            help="Compare every tile with the recorded one: bit for bit, or within tolerance on another engine.",
+        ),
     ] = False,
     save: Annotated[
         str | None, typer.Option("--save", help="Keep the new predictions in the stores, under this name.")
@@ -207,7 +216,7 @@ def models_test(
     engine: Engine = "torchscript",
     json_mode: Json = False,
 ) -> None:
-    """Check a model's sha256 and that it reproduces its own test output on this machine."""
+    """Check a model's sha256, that it reproduces its own test output here, and that an engine agrees with it."""
     from hcc_scope.cli.models import run_test
 
     run_test(name, engine=engine, json_mode=json_mode)

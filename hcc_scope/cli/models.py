@@ -45,23 +45,31 @@ def run_test(name: str, *, engine: str, json_mode: bool) -> None:
     from hcc_scope.inference import load_model
 
     model = load_model(name)
-    classifier = model.classifier(engine)
+    console = people(json_mode=json_mode)
+    classifier = model.classifier(engine, note=console.note)
+    agreement = model.agreement()
+    apart = agreement.largest_difference(classifier)
     difference = float(np.abs(classifier.classify(model.test_input) - model.test_output).max())
     if json_mode:
         print_json(
             {
                 "model": model.card.name,
                 "model_sha256": model.card.sha256,
-                "engine": classifier.engine,
+                "engine": classifier.name,
+                "engine_in_full": classifier.engine,
                 "test_tiles": len(model.test_input),
                 "largest_logit_difference": difference,
                 "tolerance": model.card.engine_tolerance,
+                "comparison_tiles": len(agreement.tiles),
+                "largest_probability_difference": apart,
+                "probability_tolerance": agreement.tolerance,
                 "passed": True,
             }
         )
         return
-    people(json_mode=False).note(
+    console.note(
         f"{model.card.name}: sha256 as in its card; on engine {classifier.engine} the logits of its "
-        f"{len(model.test_input)} test tiles differ by at most {difference:.2g} "
-        f"(tolerance {model.card.engine_tolerance:g}).",
+        f"{len(model.test_input)} test tiles differ by at most {difference:.2g} (tolerance of the reference engine "
+        f"{model.card.engine_tolerance:g}), the probabilities of {len(agreement.tiles)} tiles from the reference "
+        f"engine's by at most {apart:.2g} (tolerance {agreement.tolerance:g}).",
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -63,7 +65,8 @@ def run_replay(
     Raises
     ------
     CheckError
-        With `check`, if a tile's logit is not the recorded one, bit for bit; says where.
+        With `check`, if a tile's logit is not the recorded one, bit for bit; says where. Where the recorded engine
+        is not the present one, it is enough that every probability is within the model card's tolerance.
     StoreDamagedError
         After everything else, if frames could not be read; the others were replayed.
     """
@@ -81,12 +84,13 @@ def run_replay(
     stop = StopToken()
     reports: list[SectionReport] = []
     problems: list[StoreError | CheckError] = []
-    frames_compared = 0
+    comparisons: list[_Comparison] = []
     with interruptible("nothing was replayed"):
         analyst = load_analyst(
             _recorded_model(opened[0]) if model_name is None else model_name,
             engine or str(recorded.get("engine", "torchscript")),
             console,
+            fall_back=engine is None,  # an archive may be replayed where the engine of its day does not run
         )
     with stop_on_signals(stop, console):
         for store in opened:
@@ -95,17 +99,15 @@ def run_replay(
             report, results = _replay_one(store, analyst, stop, console, save, problems)
             reports.append(report)
             if check and report.outcome.state == "completed":
-                n_compared, found = _check_one(store, report, results, analyst, console)
-                frames_compared += n_compared
-                problems += found
+                comparison = _check_one(store, report, results, analyst, console)
+                comparisons.append(comparison)
+                if comparison.problem is not None:
+                    problems.append(comparison.problem)
     summary = summarise(reports, analyst, command="replay", versions=software_versions(), started_utc=started)
     summary["damaged"] = [str(problem) for problem in problems if not isinstance(problem, CheckError)]
     if check:
-        differ = any(isinstance(problem, CheckError) for problem in problems)
         every_store = len(reports) == len(opened) and all(r.outcome.state == "completed" for r in reports)
-        # null: what was compared is equal, but that is not all there is
-        equal = False if differ else (True if every_store and not problems else None)
-        summary["check"] = {"equal": equal, "frames_compared": frames_compared}
+        summary["check"] = _verdict(comparisons, complete=every_store and not problems)
     written = _write(summary, out, stores[0].parent, console)
     finish(summary, reports, console, json_mode=json_mode, paths=written)
     for problem in problems[1:]:
@@ -223,10 +225,41 @@ def differences(recorded: Mapping[int, FrameResult], replayed: Mapping[int, Fram
     return found
 
 
+def probability_difference(recorded: Mapping[int, FrameResult], replayed: Mapping[int, FrameResult]) -> float:
+    """Return the largest difference of a tile's probability between two analyses; infinite if tiles or flags differ.
+
+    Frames that one side has not classified (deferred, failed, damaged) are not compared.
+    """
+    worst = 0.0
+    for seq in recorded.keys() & replayed.keys():
+        old, new = recorded[seq], replayed[seq]
+        if "failed" in (old.outcome, new.outcome):
+            continue
+        included = np.isfinite(old.probabilities)
+        if not np.array_equal(old.flags, new.flags) or not np.array_equal(included, np.isfinite(new.probabilities)):
+            return math.inf
+        if included.any():
+            worst = max(worst, float(np.abs(old.probabilities - new.probabilities)[included].max()))
+    return worst
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """How one store's replay compares with what was recorded."""
+
+    frames: int
+    equal: bool
+    """Bit for bit."""
+    largest_difference: float
+    """Of a tile's probability."""
+    problem: CheckError | None = None
+    """If they differ by more than they may."""
+
+
 def _check_one(
     store: SectionStore, report: SectionReport, replayed: Mapping[int, FrameResult], analyst: Analyst, console: People
-) -> tuple[int, list[CheckError]]:
-    """Compare one store's recorded predictions and score with the replayed ones; also return how many frames."""
+) -> _Comparison:
+    """Compare one store's recorded predictions and score with the replayed ones, and say how it came out."""
     from hcc_scope.storage.predictions import read_predictions
 
     recorded = read_predictions(store.path)
@@ -235,28 +268,53 @@ def _check_one(
         for seq in recorded.keys() & replayed.keys()
         if "failed" not in (recorded[seq].outcome, replayed[seq].outcome)
     ]
+    n = len(compared)
     if not compared:
-        return 0, [CheckError(f"{store.path} has no recorded prediction to compare with")]
+        problem = CheckError(f"{store.path} has no recorded prediction to compare with")
+        return _Comparison(0, equal=False, largest_difference=math.inf, problem=problem)
     engines = {recorded[seq].engine for seq in compared} - {analyst.classifier.engine}
     other = f" (recorded with {', '.join(sorted(engines))}, now {analyst.classifier.engine})" if engines else ""
     found = differences(recorded, replayed)
-    if found:
-        return len(compared), [
-            CheckError(f"{store.path}: {len(found)} of {len(compared)} frames differ{other}; first: {found[0]}")
-        ]
+    worst = probability_difference(recorded, replayed)
+    # bits are promised by the same engine only
+    tolerance = analyst.model.card.probability_tolerance if engines else 0.0
+    if found and not (engines and worst <= tolerance):
+        limit = f", a probability by {worst:.2g} (tolerance {tolerance:g})" if engines and math.isfinite(worst) else ""
+        problem = CheckError(f"{store.path}: {len(found)} of {n} frames differ{limit}{other}; first: {found[0]}")
+        return _Comparison(n, equal=False, largest_difference=worst, problem=problem)
     live = store.attributes.get("outcome", {})
     score = report.outcome.score
-    if len(compared) == store.n_frames and isinstance(live.get("score"), float):
-        before = (live["score"], tuple(live["interval"]))
-        if before != (score.score, score.interval):
-            return len(compared), [
-                CheckError(f"{store.path}: score {before} recorded, {(score.score, score.interval)} now")
-            ]
+    if n == store.n_frames and isinstance(live.get("score"), float):
+        before, now = (live["score"], tuple(live["interval"])), (score.score, score.interval)
+        # a mean of probabilities moves by no more than they do
+        near = score.score is not None and abs(score.score - live["score"]) <= tolerance
+        if before != now and not (found and near):
+            problem = CheckError(f"{store.path}: score {before} recorded, {now} now{other}")
+            return _Comparison(n, equal=False, largest_difference=worst, problem=problem)
     tiles = sum(int(np.isfinite(replayed[seq].logits).sum()) for seq in compared)
-    console.note(f"{store.path.name}: {tiles} logits of {len(compared)} frames equal bit for bit", "green")
-    if len(compared) < store.n_frames:
-        console.note(f"  {store.n_frames - len(compared)} frames have no recorded prediction", "yellow")
-    return len(compared), []
+    words = f"{store.path.name}: {tiles} logits of {n} frames "
+    if found:
+        words += (
+            f"within tolerance, not bit for bit: probabilities differ by at most {worst:.2g} of {tolerance:g}{other}"
+        )
+    else:
+        words += "equal bit for bit"
+    console.note(words, "yellow" if found else "green")
+    if n < store.n_frames:
+        console.note(f"  {store.n_frames - n} frames have no recorded prediction", "yellow")
+    return _Comparison(n, equal=not found, largest_difference=worst)
+
+
+def _verdict(comparisons: Sequence[_Comparison], *, complete: bool) -> dict[str, bool | int | float | None]:
+    """Return the summary's account of a check; null: what was compared is right, but that is not all there is."""
+    passed = False if any(one.problem is not None for one in comparisons) else (True if complete else None)
+    worst = max((one.largest_difference for one in comparisons), default=math.inf)
+    return {
+        "equal": passed if all(one.equal for one in comparisons) else False,
+        "within_tolerance": passed,
+        "largest_probability_difference": worst if math.isfinite(worst) else None,
+        "frames_compared": sum(one.frames for one in comparisons),
+    }
 
 
 def _write(summary: dict[str, object], out: Path | None, beside: Path, console: People) -> list[Path]:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 from hcc_scope.cli.display import score_words, watch
-from hcc_scope.errors import HccScopeError, StoreUnwritableError
+from hcc_scope.errors import HccScopeError, ModelError, StoreUnwritableError
 from hcc_scope.quality import QualityLimits
 from hcc_scope.report.summary import SectionReport, build_summary, section_account, write_summary
 from hcc_scope.scoring import SectionScorer
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.cli.console import People
+    from hcc_scope.inference.engines import Engine
     from hcc_scope.inference.loading import LoadedModel
-    from hcc_scope.protocols import Classifier, FrameSource
+    from hcc_scope.protocols import FrameSource
     from hcc_scope.types import RunOutcome
     from hcc_scope.workers import StopToken
 
@@ -49,9 +50,9 @@ class Analyst:
     """A checked model on an engine."""
 
     model: LoadedModel
-    engine: str
-    """What the user chose; the classifier's own name says it in full, with version and threads."""
-    classifier: Classifier
+    classifier: Engine
+    """Its ``name`` is what the user chose, or what was chosen for them; ``engine`` says it in full, with version and
+    threads."""
 
     @property
     def facts(self) -> dict[str, str | float]:
@@ -60,7 +61,7 @@ class Analyst:
         return {
             "model": card.name,
             "model_folder": str(self.model.folder),
-            "engine": self.engine,
+            "engine": self.classifier.name,
             "temperature": card.temperature,
             "decision_threshold": card.decision_threshold,
             **{f"quality_{name}": limit for name, limit in QualityLimits().as_dict().items()},
@@ -72,13 +73,38 @@ class Analyst:
         return SectionScorer(card.decision_threshold, card.temperature, source.spec.sampling)
 
 
-def load_analyst(model_name: str | Path, engine: str, console: People) -> Analyst:
-    """Load, check and warm up a model; raises a `ModelError` if it may not be used."""
+def load_analyst(model_name: str | Path, engine: str, console: People, *, fall_back: bool = False) -> Analyst:
+    """Load, check and warm up a model on an engine, and say which engine that is.
+
+    Parameters
+    ----------
+    model_name : str or Path
+        Name, or folder.
+    engine : str
+        Name of an engine, or ``"auto"``.
+    console : People
+        Whom to tell.
+    fall_back : bool
+        If the engine cannot be used here, say so and take the reference engine.
+
+    Raises
+    ------
+    ModelError
+        If the model may not be used, or (without `fall_back`) not on this engine.
+    """
     console.note(f"Loading the model {model_name} ...", "dim")
     from hcc_scope.inference import load_model
+    from hcc_scope.inference.engines import REFERENCE
 
     model = load_model(model_name)
-    return Analyst(model, engine, model.classifier(engine))
+    try:
+        classifier = model.classifier(engine, note=console.note)
+    except ModelError as error:
+        if not fall_back or engine == REFERENCE:
+            raise
+        console.note(f"Engine {engine} is not used, but {REFERENCE}: {error}", "yellow")
+        classifier = model.classifier(REFERENCE)
+    return Analyst(model, classifier)
 
 
 class Interrupted(HccScopeError):  # noqa: N818 - what happened, not a fault
@@ -207,7 +233,7 @@ def summarise(
     return build_summary(
         reports,
         command=command,
-        engine=analyst.engine,
+        engine=analyst.classifier.name,
         engine_in_full=analyst.classifier.engine,
         model_name=analyst.model.card.name,
         model_sha256=analyst.model.card.sha256,

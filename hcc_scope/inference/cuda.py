@@ -9,7 +9,7 @@ every product to 11 bits, is off.
 
 from __future__ import annotations
 
-import copy
+import io
 import threading
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ import torch
 from hcc_scope.errors import ModelError
 from hcc_scope.inference.normalisation import mean_stretching
 from hcc_scope.inference.tensors import check_finite, check_tiles, last_line, wrong_output
+from hcc_scope.inference.torchscript import WARM_UP_RUNS, parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +31,6 @@ __all__ = ["CudaClassifier", "is_there"]
 
 BATCH = 16
 """Tiles of one 2048 x 2048 frame."""
-WARM_UP_RUNS = 3
-"""TorchScript's executor profiles twice and runs optimised code from the third call on."""
 
 
 def is_there() -> bool:
@@ -75,10 +74,10 @@ class CudaClassifier:
         self._counts = self._upload.numpy().view(np.uint16)
         where = torch.cuda.get_device_name(self._device) if on_gpu else "cpu"
         self._engine = f"cuda {torch.__version__} {where} float32 batches of {BATCH}"
-        try:
-            self._module = copy.deepcopy(module).to(self._device)
-        except RuntimeError as error:
-            raise ModelError(f"the model {card.name} cannot be moved to {where}: {last_line(error)}") from error
+        # parsed anew rather than copied and moved: moving leaves the constants of a frozen model where they are
+        archive = io.BytesIO()
+        torch.jit.save(module, archive)
+        self._module = parse(archive.getvalue(), f"the model {card.name}", device)
         for _ in range(WARM_UP_RUNS):
             self._batch()
 

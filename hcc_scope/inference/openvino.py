@@ -53,7 +53,7 @@ def has_bf16() -> bool:
     ModelError
         If OpenVINO is not installed.
     """
-    return "BF16" in _import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in _capabilities()
 
 
 class OpenVinoClassifier:
@@ -85,7 +85,7 @@ class OpenVinoClassifier:
             raise ValueError(f"threads must be at least 1, not {threads}")
         ov = _import_openvino()
         core = ov.Core()
-        if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if precision == "bfloat16" and not has_bf16():
             raise ModelError("this CPU has no bfloat16 instructions", hint="Use the engine openvino instead.")
         self._tile_px = card.tile_px
         self._model_name = card.name
@@ -150,6 +150,11 @@ class OpenVinoClassifier:
                 logits[index] = self._row[0]
         check_finite(logits, self._model_name)
         return logits
+
+
+def _capabilities() -> list[str]:
+    found: list[str] = _import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return found
 
 
 def _import_openvino() -> Any:  # noqa: ANN401 - it is not installed everywhere, and its types are not checked

@@ -44,7 +44,7 @@ The profiling executor profiles twice and runs optimised code from the third cal
 """
 
 
-def parse(data: bytes, what: str) -> torch.jit.ScriptModule:
+def parse(data: bytes, what: str, device: str = "cpu") -> torch.jit.ScriptModule:
     """Parse a TorchScript archive that was checked before.
 
     Parameters
@@ -53,6 +53,8 @@ def parse(data: bytes, what: str) -> torch.jit.ScriptModule:
         The file's bytes: those whose sha256 was compared, not read a second time.
     what : str
         The file's path, for the message.
+    device : str
+        Where its weights go.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def parse(data: bytes, what: str) -> torch.jit.ScriptModule:
     """
     try:
         module: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]  # torch.jit has no types
-            io.BytesIO(data), map_location="cpu"
+            io.BytesIO(data), map_location=device
         )
     except RuntimeError as error:
         raise ModelFormatError(
