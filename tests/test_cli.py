@@ -324,7 +324,6 @@ def test_help_imports_none_of_the_heavy_libraries() -> None:
         "numpy",
         "openvino",
         "PySide6",
-        "openvino",
     }
     assert not heavy & set(json.loads(done.stderr.strip().replace("'", '"')))
 
