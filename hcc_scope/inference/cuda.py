@@ -9,7 +9,6 @@ every product to 11 bits, is off.
 
 from __future__ import annotations
 
-import io
 import threading
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ import torch
 from hcc_scope.errors import ModelError
 from hcc_scope.inference.normalisation import mean_stretching
 from hcc_scope.inference.tensors import check_finite, check_tiles, last_line, wrong_output
-from hcc_scope.inference.torchscript import WARM_UP_RUNS, parse
+from hcc_scope.inference.torchscript import WARM_UP_RUNS, copy_to
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,10 +73,7 @@ class CudaClassifier:
         self._counts = self._upload.numpy().view(np.uint16)
         where = torch.cuda.get_device_name(self._device) if on_gpu else "cpu"
         self._engine = f"cuda {torch.__version__} {where} float32 batches of {BATCH}"
-        # parsed anew rather than copied and moved: moving leaves the constants of a frozen model where they are
-        archive = io.BytesIO()
-        torch.jit.save(module, archive)
-        self._module = parse(archive.getvalue(), f"the model {card.name}", device)
+        self._module = copy_to(module, device, f"the model {card.name}")
         for _ in range(WARM_UP_RUNS):
             self._batch()
 

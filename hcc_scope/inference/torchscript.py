@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from hcc_scope.inference.card import ModelCard
     from hcc_scope.inference.engines import EngineName
 
-__all__ = ["WARM_UP_RUNS", "TorchScriptClassifier", "parse"]
+__all__ = ["WARM_UP_RUNS", "TorchScriptClassifier", "copy_to", "parse"]
 
 WARM_UP_RUNS = 3
 """How often a tile has to be classified before the first frame.
@@ -72,6 +72,15 @@ def parse(data: bytes, what: str, device: str = "cpu") -> torch.jit.ScriptModule
         ) from error
     module.eval()
     return module
+
+
+def copy_to(module: torch.jit.ScriptModule, device: str, what: str) -> torch.jit.ScriptModule:
+    """Return a copy of a parsed module on another device.
+
+    Written to memory and parsed anew: moving a copy would leave the constants of a frozen model where they are.
+    """
+    data: bytes = module.save_to_buffer()
+    return parse(data, what, device)
 
 
 class TorchScriptClassifier:
