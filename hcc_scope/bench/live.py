@@ -99,7 +99,8 @@ class LiveContender:
             finalise=lambda outcome: sink.finalise({"state": outcome.state}),
         )
         with timed() as taken:
-            outcome = session.run()
+            session.start()
+            outcome = session.join()
         return results.latencies_ms, taken.account(max(1, outcome.counts.acquired)), outcome
 
     def close(self) -> None:

@@ -67,7 +67,9 @@ class ReplayContender:
         card = self._model.card
         source = StoreSource(open_store(self._path))
         scorer = SectionScorer(card.decision_threshold, card.temperature, source.spec.sampling)
-        outcome = Session(source, None, self._classifier, scorer=scorer, limits=EVERY_TILE).run()
+        session = Session(source, None, self._classifier, scorer=scorer, limits=EVERY_TILE)
+        session.start()
+        outcome = session.join()
         require_complete(outcome, self._n)
 
     def _forget(self) -> None:

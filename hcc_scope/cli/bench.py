@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from hcc_scope.cli.console import note, people
+from hcc_scope.cli.console import people
 from hcc_scope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def run_bench(
     HccScopeError
         If there is no such part, an earlier result cannot be read, or one of ours fails.
     """
-    console = people(json_mode=False)
+    voice = people(json_mode=False)
     if from_file is not None:
         result = _read(from_file)
     else:
@@ -53,23 +53,23 @@ def run_bench(
                 model=model_name,
                 scale=QUICK if quick else FULL,
                 engine=engine,
-                say=lambda words: note(console, words, "dim"),
+                say=lambda words: voice.note(words, "dim"),
             )
             result = suite.run(only or PARTS)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        note(console, f"{json_file}")
+        voice.note(f"{json_file}")
     if plots is not None:
         from hcc_scope.bench.page import write_page
 
         for path in write_page(result, plots):
-            note(console, f"{path}")
-    console.print(_rates(result))
+            voice.note(f"{path}")
+    voice.show(_rates(result))
     if result["targets"]:
-        console.print(_targets(result))
+        voice.show(_targets(result))
     if result["warning"]:
-        note(console, result["warning"], "yellow")
+        voice.note(result["warning"], "yellow")
 
 
 def _read(path: Path) -> dict[str, Any]:
