@@ -65,7 +65,7 @@ def busy_warning(machine: JsonObject) -> str | None:
         return None
     return (
         f"The machine was busy when the measurement began (load average {load:.1f} on {cores} cores): "
-        "absolute figures are too low; trust the ratios."
+        "absolute figures are too low, and ratios rougher than on a quiet one."
     )
 
 
