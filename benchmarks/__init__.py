@@ -1,1 +1,1 @@
-"""Measurements that anyone can repeat: ``python -m benchmarks`` runs the short ones, ``... NAME`` any of them."""
+"""Long measurements that anyone can repeat: ``python -m benchmarks NAME``. Comparisons are in ``hcc-scope bench``."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME]``: the short benchmarks, or one of them by name."""
+"""``python -m benchmarks NAME``: a measurement that takes long, or is about the phantom alone."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 import importlib
 import sys
 
-SHORT = ("bench_phantom", "bench_store")
-LONG = {
+MEASUREMENTS = {
+    "bench_phantom": "fields per second that the phantom delivers",
     "kills": "20 acquisitions killed at random times: what the journal promises is there",
     "seeds": "the demo with 10 seeds: on which side of the threshold its sections score",
     "soak": "2,000 frames at full rate: nothing lost, memory flat",
@@ -15,16 +15,12 @@ LONG = {
 
 
 def main() -> None:
-    names = [*SHORT, *LONG]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "name", nargs="?", choices=names, help="; ".join(f"{name}: {what}" for name, what in LONG.items())
-    )
-    chosen = parser.parse_args().name
-    for name in SHORT if chosen is None else (chosen,):
-        print(f"== {name}", flush=True)
-        sys.argv = [name]  # those that have options of their own take their defaults here
-        importlib.import_module(f"benchmarks.{name}").main()
+    explained = "; ".join(f"{name}: {what}" for name, what in MEASUREMENTS.items())
+    parser.add_argument("name", choices=MEASUREMENTS, help=explained)
+    name = parser.parse_args().name
+    sys.argv = [name]  # those that have options of their own take their defaults here
+    importlib.import_module(f"benchmarks.{name}").main()
 
 
 if __name__ == "__main__":

@@ -234,3 +234,43 @@ def train(
     from hcc_scope.cli.train import run_train
 
     run_train(out=out, name=name, seed=seed, epochs=epochs, json_mode=json_mode)
+
+
+@app.command()
+def bench(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="classify, store, end_to_end, latency, replay or roofline; repeatable."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One small round of everything: shows that it runs, not how fast.")
+    ] = False,
+    plots: Annotated[
+        Path | None, typer.Option("--plots", help="Write the page benchmarks.md and its plots into this folder.")
+    ] = None,
+    from_file: Annotated[
+        Path | None, typer.Option("--from", help="Take the result from this file instead of measuring.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder on the disk to measure. [default: the system's for temporary files]"),
+    ] = None,
+    model: Model = DEFAULT_MODEL,
+    engine: Annotated[
+        str | None, typer.Option("--engine", help="For end to end, latency and replay. [default: the fastest]")
+    ] = None,
+) -> None:
+    """Measure how fast this machine is, beside what people would write themselves. Takes some ten minutes."""
+    from hcc_scope.cli.bench import run_bench
+
+    run_bench(
+        json_file=json_file,
+        only=tuple(only or ()),
+        quick=quick,
+        plots=plots,
+        from_file=from_file,
+        out=out,
+        model_name=model,
+        engine=engine,
+    )

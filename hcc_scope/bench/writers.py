@@ -1,0 +1,212 @@
+"""Writers of frames, ours and the peers, with one layout: a shard per frame, chunks of 512, blosc lz4, bit shuffling.
+
+Ours syncs every frame to disk, computes its checksum and keeps a journal; none of the peers does any of these.
+ome-writers offers no bit shuffling, so its lz4 shuffles bytes. acquire-zarr and ome-writers are the extra ``bench``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from hcc_scope.bench.figures import percentiles
+from hcc_scope.bench.scenes import make_scenes
+from hcc_scope.bench.timing import timed
+from hcc_scope.storage.metadata import CHUNK_PX
+from hcc_scope.storage.writer import create_store
+from hcc_scope.types import Frame, RunSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hcc_scope.bench.figures import JsonObject
+
+__all__ = ["WRITERS", "OursWriter", "WriterContender", "missing_package"]
+
+_N_SCENES = 8
+_EXPOSURE_MS = 10.0
+
+
+class FrameWriter(Protocol):
+    """One open store."""
+
+    def append(self, seq: int, pixels: NDArray[np.uint16]) -> None:
+        """Take over a frame."""
+
+    def close(self) -> None:
+        """Put everything on disk (as far as this writer does) and close."""
+
+
+class OursWriter:
+    """`hcc_scope.storage.writer.SectionWriter`, closed and finalised."""
+
+    def __init__(self, folder: Path, n_frames: int, side_px: int) -> None:
+        spec = RunSpec((side_px, side_px), 16, 0.325, "bench", "s1", expected_frames=n_frames)
+        self._writer = create_store(folder, spec)
+        self.path = self._writer.path
+
+    def append(self, seq: int, pixels: NDArray[np.uint16]) -> None:
+        """Take over a frame."""
+        frame = Frame(seq, pixels, time.monotonic_ns(), datetime.now(UTC), _EXPOSURE_MS, "s1")
+        self._writer.append(frame)
+
+    def close(self) -> None:
+        """Wait until every frame is synced and journalled, then finalise."""
+        self._writer.close()
+        self._writer.finalise({"state": "completed"})
+
+
+class ZarrPythonWriter:
+    """zarr-python as its tutorial says: an array, and assignments."""
+
+    def __init__(self, folder: Path, n_frames: int, side_px: int) -> None:
+        from hcc_scope.bench.zarr_array import create_zarr_array
+
+        self._array = create_zarr_array(folder / "zarr-python.zarr", n_frames, side_px)
+
+    def append(self, seq: int, pixels: NDArray[np.uint16]) -> None:
+        """Write a frame."""
+        self._array[seq] = pixels
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class AcquireZarrWriter:
+    """acquire-zarr's stream, with its own threads."""
+
+    def __init__(self, folder: Path, n_frames: int, side_px: int) -> None:
+        import acquire_zarr as az
+
+        del n_frames  # a stream has no end
+        space = {"kind": az.DimensionType.SPACE, "array_size_px": side_px, "chunk_size_px": CHUNK_PX}
+        dimensions = [
+            az.Dimension(name="t", kind=az.DimensionType.TIME, array_size_px=0, chunk_size_px=1, shard_size_chunks=1),
+            az.Dimension(name="y", shard_size_chunks=side_px // CHUNK_PX, **space),
+            az.Dimension(name="x", shard_size_chunks=side_px // CHUNK_PX, **space),
+        ]
+        compression = az.CompressionSettings(
+            compressor=az.Compressor.BLOSC1, codec=az.CompressionCodec.BLOSC_LZ4, level=5, shuffle=2
+        )
+        array = az.ArraySettings(dimensions=dimensions, data_type=az.DataType.UINT16, compression=compression)
+        path = str(folder / "acquire.zarr")
+        self._stream = az.ZarrStream(az.StreamSettings(store_path=path, overwrite=True, arrays=[array]))
+
+    def append(self, seq: int, pixels: NDArray[np.uint16]) -> None:
+        """Hand a frame over; it is copied."""
+        del seq
+        self._stream.append(pixels)
+
+    def close(self) -> None:
+        """Wait for the stream's threads."""
+        self._stream.close()
+
+
+class OmeWritersWriter:
+    """ome-writers on its tensorstore backend."""
+
+    def __init__(self, folder: Path, n_frames: int, side_px: int) -> None:
+        import ome_writers as ow
+
+        shards = side_px // CHUNK_PX
+        dimensions = (
+            ow.Dimension(name="t", type="time", count=n_frames, chunk_size=1, shard_size_chunks=1),
+            ow.Dimension(name="y", type="space", count=side_px, chunk_size=CHUNK_PX, shard_size_chunks=shards),
+            ow.Dimension(name="x", type="space", count=side_px, chunk_size=CHUNK_PX, shard_size_chunks=shards),
+        )
+        settings = ow.AcquisitionSettings(
+            root_path=str(folder / "ome-writers.ome.zarr"),
+            dimensions=dimensions,
+            dtype="uint16",
+            compression="blosc-lz4",
+            format=ow.OmeZarrFormat(backend="tensorstore"),
+        )
+        self._stream = ow.create_stream(settings)
+
+    def append(self, seq: int, pixels: NDArray[np.uint16]) -> None:
+        """Hand a frame over; it is written later, from the same memory."""
+        del seq
+        self._stream.append(pixels)
+
+    def close(self) -> None:
+        """Wait for tensorstore."""
+        self._stream.close()
+
+
+WRITERS: dict[str, Callable[[Path, int, int], FrameWriter]] = {
+    "ours": OursWriter,
+    "zarr_python": ZarrPythonWriter,
+    "acquire_zarr": AcquireZarrWriter,
+    "ome_writers": OmeWritersWriter,
+}
+_OPTIONAL = {"acquire_zarr": "acquire-zarr", "ome_writers": "ome-writers"}
+
+
+def missing_package(writer: str) -> str | None:
+    """Return the package that a writer needs and that is not installed, or None."""
+    package = _OPTIONAL.get(writer)
+    return package if package is not None and importlib.util.find_spec(writer) is None else None
+
+
+class WriterContender:
+    """A writer, given the same frames as the others: as fast as it takes them, or at a camera's pace."""
+
+    def __init__(self, writer: str, side_px: int, folder: str) -> None:
+        self._open = WRITERS[writer]
+        self._scenes = make_scenes(side_px, _N_SCENES)
+        self._side_px = side_px
+        self._folder = Path(folder)
+        self.round({"frames": 2, "rate_hz": None})  # threads and codecs are there from now on
+
+    @property
+    def facts(self) -> JsonObject:
+        """Nothing that its name does not say."""
+        return {}
+
+    def round(self, request: JsonObject) -> JsonObject:
+        """Write ``frames`` frames into a new store, which is deleted after the clock has stopped.
+
+        Without ``rate_hz`` the frames are shared memory, so that the writer alone is measured. With it each frame is a
+        copy, as out of a camera's buffer, so that the memory is the one of a real run.
+        """
+        n, rate_hz = int(request["frames"]), request["rate_hz"]
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            writer = self._open(Path(name), n, self._side_px)
+            with timed() as taken:
+                lags_ms = self._fast(writer, n) if rate_hz is None else self._paced(writer, n, float(rate_hz))
+                closing_s = time.perf_counter()
+                writer.close()
+                closed_s = time.perf_counter()
+            n_bytes = sum(path.stat().st_size for path in Path(name).rglob("*") if path.is_file())
+        account = taken.account(n) | {"close_s": closed_s - closing_s, "mib": n_bytes / 2**20}
+        return account | ({"lag_ms": percentiles(lags_ms)} if lags_ms else {})
+
+    def _fast(self, writer: FrameWriter, n: int) -> list[float]:
+        for seq in range(n):
+            writer.append(seq, self._scenes[seq % _N_SCENES])
+        return []
+
+    def _paced(self, writer: FrameWriter, n: int, rate_hz: float) -> list[float]:
+        """Return for each frame how long after it was due the writer had taken it, in ms."""
+        lags_ms = []
+        start_s = time.perf_counter()
+        for seq in range(n):
+            pixels = self._scenes[seq % _N_SCENES].copy()
+            pixels.flags.writeable = False
+            due_s = start_s + (seq + 1) / rate_hz
+            with suppress(ValueError):  # already late
+                time.sleep(due_s - time.perf_counter())
+            writer.append(seq, pixels)
+            lags_ms.append(1e3 * (time.perf_counter() - due_s))
+        return lags_ms
+
+    def close(self) -> None:
+        """Nothing to let go."""

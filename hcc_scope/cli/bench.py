@@ -1,0 +1,115 @@
+"""``hcc-scope bench``: how fast this machine is, beside what people would write themselves."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from hcc_scope.cli.console import people
+from hcc_scope.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["run_bench"]
+
+
+def run_bench(
+    *,
+    json_file: Path | None,
+    only: Sequence[str],
+    quick: bool,
+    plots: Path | None,
+    from_file: Path | None,
+    out: Path | None,
+    model_name: str,
+    engine: str | None,
+) -> None:
+    """Measure (or take over an earlier measurement), show the ratios, and write what was asked for.
+
+    Raises
+    ------
+    HccScopeError
+        If there is no such part, an earlier result cannot be read, or one of ours fails.
+    """
+    voice = people(json_mode=False)
+    if from_file is not None:
+        result = _read(from_file)
+    else:
+        from hcc_scope.bench.suite import FULL, PARTS, QUICK, Suite
+
+        unknown = [name for name in only if name not in PARTS]
+        if unknown:
+            raise UsageError(f"there is no benchmark '{unknown[0]}'", hint=f"There are: {', '.join(PARTS)}.")
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="hcc-scope-bench-", dir=out) as folder:
+            suite = Suite(
+                folder=Path(folder),
+                model=model_name,
+                scale=QUICK if quick else FULL,
+                engine=engine,
+                say=lambda words: voice.note(words, "dim"),
+            )
+            result = suite.run(only or PARTS)
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        voice.note(f"{json_file}")
+    if plots is not None:
+        from hcc_scope.bench.page import write_page
+
+        for path in write_page(result, plots):
+            voice.note(f"{path}")
+    voice.show(_rates(result))
+    if result["targets"]:
+        voice.show(_targets(result))
+    if result["warning"]:
+        voice.note(result["warning"], "yellow")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the benchmark result {path} cannot be read: {error}") from error
+    if not isinstance(result, dict) or "ratios" not in result:
+        raise UsageError(f"{path} is no result of 'hcc-scope bench --json'")
+    return result
+
+
+def _rates(result: dict[str, Any]) -> Table:
+    table = Table(title="Frames per second: median of the rounds, and their range", title_justify="left")
+    for heading in ("", "frames/s", "range", "CPU s per 100 frames", "peak MiB"):
+        table.add_column(heading, justify="left" if not heading else "right")
+
+    def add(name: str, one: dict[str, Any]) -> None:
+        cpu, peak = one.get("cpu_s_per_100_frames"), one.get("peak_mib")
+        table.add_row(
+            name,
+            f"{one['fps']:.1f}",
+            f"{one['fps_min']:.1f} - {one['fps_max']:.1f}",
+            "" if cpu is None else f"{cpu:.2f}",
+            "" if peak is None else f"{peak:.0f}",
+        )
+
+    for part in ("classify", "store", "replay"):
+        for name, one in result.get(part, {}).items():
+            add(f"{part}.{name}", one)
+    for side_px, sides in result.get("end_to_end", {}).items():
+        for name, one in sides.items():
+            add(f"end_to_end.{side_px}.{name}", one)
+    return table
+
+
+def _targets(result: dict[str, Any]) -> Table:
+    table = Table(title="Wanted (2 cores, AVX512-BF16, frames of 2048 x 2048) and measured", title_justify="left")
+    for heading in ("", "wanted", "measured", "reached"):
+        table.add_column(heading)
+    for target in result["targets"]:
+        table.add_row(target["what"], target["wanted"], f"{target['value']:.3g}", "yes" if target["reached"] else "no")
+    return table

@@ -1,0 +1,168 @@
+"""The benchmark runs and tells what it promises to tell; how fast anything is, is no matter of tests."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hcc_scope.bench.figures import fps_account, paired_ratio, percentiles, stage_percentiles
+from hcc_scope.bench.machine import busy_warning, describe_machine
+from hcc_scope.bench.page import PAGE, RESULT, write_page
+from hcc_scope.bench.processes import ContenderProcess, take_turns
+from hcc_scope.bench.ratios import ratios_of, targets_of
+from hcc_scope.bench.suite import QUICK, Suite
+from hcc_scope.bench.writers import missing_package
+from hcc_scope.cli.bench import run_bench
+from hcc_scope.errors import HccScopeError, UsageError
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+MODEL = "phantom-meng2019"
+
+
+def measure(folder: Path, *parts: str) -> dict[str, Any]:
+    """Run parts of the quick suite; what comes back has been JSON."""
+    suite = Suite(folder=folder, model=MODEL, scale=QUICK, engine="torchscript", say=lambda words: None)
+    return json.loads(json.dumps(suite.run(parts), allow_nan=False))
+
+
+def numbers(value: object) -> list[float]:
+    """Return every number in a result."""
+    if isinstance(value, dict):
+        return [number for one in value.values() for number in numbers(one)]
+    if isinstance(value, list):
+        return [number for one in value for number in numbers(one)]
+    return [float(value)] if isinstance(value, int | float) and not isinstance(value, bool) else []
+
+
+def test_classify_and_roofline(tmp_path: Path) -> None:
+    result = measure(tmp_path, "roofline")
+    classified = result["classify"]
+    assert {"torchscript", "plain_batch16", "plain_tilewise"} <= set(classified)
+    for one in classified.values():
+        assert one["fps_min"] <= one["fps"] <= one["fps_max"]
+        assert one["peak_mib"] > 0
+        assert one["cpu_s_per_100_frames"] > 0
+    assert result["ratios"]["classify.best_to_plain_batch16"] > 0
+    # the paper's network by hand: five 3 x 3 convolutions at 512, 256, 128, 64, 32 px; the last sum is no product
+    convolutions = ((512, 1, 16), (256, 16, 16), (128, 16, 16), (64, 16, 8), (32, 8, 8))
+    by_hand = sum(side**2 * 9 * n_in * n_out for side, n_in, n_out in convolutions)
+    assert result["roofline"]["gmac_per_frame"] == pytest.approx(by_hand / 1e9, rel=1e-3)
+    assert set(result["roofline"]["peak_gmac_s"]) == {"fp32", "bf16"}
+    assert result["roofline"]["engines"]["torchscript"]["share_of_peak"] > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_store(tmp_path: Path) -> None:
+    result = measure(tmp_path, "store")
+    stored = result["store"]
+    assert {"ours", "zarr_python"} <= set(stored)
+    for one in stored.values():
+        assert one["fps"] > 0
+        (paced,) = one["paced"].values()
+        assert paced["lag_ms"]["p50"] <= paced["lag_ms"]["p95"] <= paced["lag_ms"]["p99"]
+    # the same codec on the same frames: nearly the same bytes, beside a journal and small files
+    assert stored["ours"]["mib"] == pytest.approx(stored["zarr_python"]["mib"], rel=0.02)
+    assert result["ratios"]["store.ours_to_zarr_python"] > 0
+    for peer in ("acquire_zarr", "ome_writers"):
+        assert (peer in stored) != (f"store.{peer}" in result["skipped"])
+        assert (peer in stored) == (missing_package(peer) is None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_end_to_end_and_its_page(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    result = measure(work, "end_to_end")
+    assert list(work.iterdir()) == []
+    sides = result["end_to_end"]["512"]
+    assert sides["ours"]["fps"] > 0
+    assert sides["plain"]["fps"] > 0
+    counts = sides["sustained"]["counts"]
+    assert counts["classified"] == counts["stored"] == counts["acquired"] == sides["sustained"]["frames"]
+    assert result["ratios"]["end_to_end.512.ours_to_plain"] > 0
+    paths = write_page(result, tmp_path / "docs")
+    assert {path.name for path in paths} == {PAGE, RESULT, "end_to_end.svg"}
+    assert "pycromanager" in paths[0].read_text(encoding="utf-8")
+
+
+def test_latency_and_replay(tmp_path: Path) -> None:
+    result = measure(tmp_path, "latency", "replay")
+    for stage in ("acquire", "queue", "quality", "tile", "classify", "score", "total"):
+        values = result["latency_ms"][stage]
+        assert 0 <= values["p50"] <= values["p95"] <= values["p99"]
+    assert result["latency_ms"] == result["latency"]["20"]["stages"]
+    for one in result["replay"].values():
+        assert one["fps"] > 0
+        assert one["read_fps"] > 0
+    assert all(math.isfinite(number) for number in numbers(result))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_contender_that_cannot_start_says_why() -> None:
+    with ContenderProcess("nobody", "engine", {"engine": "nobody", "model": MODEL, "side_px": 512}) as process:
+        with pytest.raises(HccScopeError, match="nobody failed while getting ready: ModelError: there is no engine"):
+            process.wait_ready()
+
+
+def test_contenders_take_turns_in_changing_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    class Listed:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def round(self, **request: object) -> dict[str, Any]:
+            order.append(self.name)
+            return dict(request)
+
+    monkeypatch.setattr("os.sync", lambda: None, raising=False)
+    answers = take_turns({name: Listed(name) for name in "ab"}, {"a": {"n": 1}, "b": {"n": 2}}, 3)  # type: ignore[misc]  # only `round` is used
+    assert order == ["a", "b", "b", "a", "a", "b"]
+    assert answers == {"a": [{"n": 1}] * 3, "b": [{"n": 2}] * 3}
+
+
+def test_figures() -> None:
+    account = fps_account([{"frames": 10, "seconds": s} for s in (1.0, 2.0, 0.5)])
+    assert (account["fps"], account["fps_min"], account["fps_max"]) == (10.0, 5.0, 20.0)
+    # a machine half as fast in the second round changes neither side's ratio
+    assert paired_ratio([10.0, 5.0, 10.0], [5.0, 2.5, 5.0]) == 2.0
+    assert percentiles(range(1, 101)) == {"p50": 50.0, "p95": 95.0, "p99": 99.0}
+    assert stage_percentiles([{"total": 1.0}, {"total": 1.0, "read": 2.0}])["read"]["p99"] == 2.0
+
+
+def test_a_busy_machine_is_told(tmp_path: Path) -> None:
+    machine = describe_machine(tmp_path)
+    assert machine["cores"] >= 1
+    assert machine["file_system"]
+    assert busy_warning({**machine, "load_average_at_start": 0.0}) is None
+    assert "load average" in str(busy_warning({**machine, "load_average_at_start": 9.0 * machine["cores"]}))
+
+
+def test_an_unknown_part_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no benchmark 'speed'"):
+        run_bench(
+            json_file=None,
+            only=["speed"],
+            quick=True,
+            plots=None,
+            from_file=None,
+            out=tmp_path,
+            model_name=MODEL,
+            engine=None,
+        )
+
+
+def test_the_page_in_docs_is_what_its_result_gives(tmp_path: Path) -> None:
+    """One who edits the page, its plots or the code that writes them has to make the page again."""
+    result = json.loads((DOCS / "benchmarks" / RESULT).read_text(encoding="utf-8"))
+    assert result["ratios"] == ratios_of(result)
+    assert result["targets"] == targets_of(result)
+    for path in write_page(result, tmp_path):
+        published = DOCS / path.relative_to(tmp_path)
+        assert published.exists()
+        if path.suffix != ".svg":  # their bytes differ between versions of matplotlib
+            assert path.read_bytes() == published.read_bytes()
