@@ -304,3 +304,17 @@ def test_plan_files_that_cannot_be_read(tmp_path: Path):
     bad.write_text("kind: [")
     with pytest.raises(PlanError, match=r"bad\.yaml is not YAML"):
         load_plan(bad)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Grid(rectangle_um=(0, 0, 1e12, 1e12)),
+        Grid(rectangle_um=(0, 0, 1e6, 1e6)),
+        RandomFields(n_fields=5, rectangle_um=(0, 0, 1e9, 1e9)),
+    ],
+    ids=["grid-side", "grid-area", "random"],
+)
+def test_a_slip_in_the_units_is_refused_at_once(plan: Plan) -> None:
+    with pytest.raises(PlanError, match=r"um|positions"):
+        check_plan(plan, (600.0, 600.0))

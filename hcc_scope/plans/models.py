@@ -20,7 +20,18 @@ from hcc_scope.errors import PlanError
 from hcc_scope.plans.geometry import points_inside, random_fields
 from hcc_scope.types import Sampling  # noqa: TC001 - as above
 
-__all__ = ["Event", "Grid", "Place", "Plan", "PlanBase", "PositionList", "RandomFields", "Sequence", "TimeSeries"]
+__all__ = [
+    "MAX_PLACES",
+    "Event",
+    "Grid",
+    "Place",
+    "Plan",
+    "PlanBase",
+    "PositionList",
+    "RandomFields",
+    "Sequence",
+    "TimeSeries",
+]
 
 Event: TypeAlias = dict[str, Any]
 """One exposure in pycromanager's form; lengths in um, ``exposure`` in ms, ``min_start_time`` in s from the start."""
@@ -30,6 +41,10 @@ Place = tuple[dict[str, int], float, float, float | None]
 """Axes, x, y and z (None: leave the focus alone) of a field."""
 
 PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
+
+
+MAX_PLACES = 1_000_000
+"""More positions than anyone visits: such a plan is a mistake."""
 
 
 class PlanBase(BaseModel):
@@ -159,6 +174,8 @@ class Grid(_AreaPlan):
         if room <= 0:
             return [(low + high) / 2]
         n = math.ceil(room / (size * (1 - self.overlap)) - 1e-9) + 1  # the 1e-9 forgives rounding of an exact fit
+        if n > MAX_PLACES:  # a slip in the units must not fill the memory
+            raise PlanError(f"the grid has {n:,} fields along one side", hint="Make the area smaller: it is in um.")
         return [low + size / 2 + room * i / (n - 1) for i in range(n)]
 
     def places(self, field_um: tuple[float, float]) -> Iterator[Place]:
@@ -204,6 +221,12 @@ class RandomFields(_AreaPlan):
         PlanError
             If they do not all fit.
         """
+        low, high = self.polygon_um().min(axis=0), self.polygon_um().max(axis=0)
+        if math.prod((high - low) / field_um) > MAX_PLACES:  # a slip in the units must not fill the memory
+            raise PlanError(
+                f"the area is {high[0] - low[0]:,.0f} x {high[1] - low[1]:,.0f} um: too large for a specimen",
+                hint="Make it smaller: it is in um.",
+            )
         found = random_fields(self.n_fields, field_um, self.polygon_um(), self.seed)
         if len(found) < self.n_fields:
             w, h = field_um

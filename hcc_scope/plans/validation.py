@@ -8,7 +8,7 @@ import numpy as np
 
 from hcc_scope.errors import PlanError
 from hcc_scope.plans.geometry import points_inside
-from hcc_scope.plans.models import Sequence, TimeSeries
+from hcc_scope.plans.models import MAX_PLACES, Sequence, TimeSeries
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,13 +61,16 @@ def check_plan(
     PlanError
         If the plan is empty, or a position lies outside the stage's limits or the section. Positions count from 1.
     """
-    places = list(plan.places(field_um))
+    places = []
+    for number, place in enumerate(plan.places(field_um), start=1):
+        if number > MAX_PLACES:
+            raise PlanError(f"the plan has more than {MAX_PLACES:,} positions", hint="Make the area smaller.")
+        if limits is not None:
+            _check_limits(place, number, limits)
+        places.append(place)
     frames = plan.expected_frames if isinstance(plan, TimeSeries | Sequence) else len(places)
     if frames == 0:
         raise PlanError("the plan holds no position", hint="Add positions, or enlarge the area.")
-    for number, place in enumerate(places, start=1):
-        if limits is not None:
-            _check_limits(place, number, limits)
     if outline_um is not None and places:
         centres = np.array([(x_um, y_um) for _, x_um, y_um, _ in places])
         outside = np.flatnonzero(~points_inside(centres, np.asarray(outline_um, dtype=np.float64)))
