@@ -256,6 +256,8 @@ def test_a_cfg_alone_is_a_rig(tmp_path: Path):
         ("config: a.cfg\npixel_size_um: 0\n", r":2: pixel_size_um: "),
         ("config: a.cfg\nbuffer_size_mb: many\n", r":2: buffer_size_mb: "),
         ("config: [\n", "is not YAML"),
+        ("config: 2020-13-45\n", "is not YAML"),
+        ("[" * 20_000, "is not YAML"),
         ("- config\n", "must be a mapping"),
     ],
 )

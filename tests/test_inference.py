@@ -273,6 +273,8 @@ def test_as_many_test_outputs_as_inputs(plain_model: Path):
         ("licence: BSD", "license: BSD", "key '"),
         ("name: plain\n", "name: [\n", "not valid YAML"),
         ("name: plain\n", "name: plain\n\x00", "not valid YAML"),
+        ("name: plain\n", "name: 2020-13-45\n", "not valid YAML"),
+        ("name: plain\n", f"name: {'[' * 20_000}\n", "not valid YAML"),
     ],
 )
 def test_a_wrong_card_is_refused_with_key_and_line(plain_model: Path, old: str, new: str, says: str):

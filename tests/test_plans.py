@@ -279,6 +279,9 @@ def test_limits_belong_to_the_stage():
         ({"kind": "positions", "positions_um": [[float("nan"), 2]]}, "positions_um.0.0: "),
         ({"kind": "random", "n_fields": 3}, "give either outline_um or rectangle_um"),
         ({"kind": "random", "n_fields": 0, "rectangle_um": [0, 0, 1, 1]}, "n_fields: "),
+        ({"kind": "random", "n_fields": True, "rectangle_um": [0, 0, 1, 1]}, "n_fields: "),
+        ({"kind": "random", "n_fields": 1, "seed": True, "rectangle_um": [0, 0, 1, 1]}, "seed: "),
+        ({"kind": "sequence", "n_frames": True}, "n_frames: "),
         ({"kind": "grid", "rectangle_um": [1, 0, 0, 1]}, "x0 < x1"),
         ({"kind": "grid", "outline_um": [[0, 0], [1, 1]]}, "outline_um"),
         ({"kind": "sequence", "exposure_ms": 0}, "exposure_ms: "),
@@ -301,9 +304,10 @@ def test_plan_files_that_cannot_be_read(tmp_path: Path):
     with pytest.raises(PlanError, match=r"cannot read the plan .*none\.yaml: No such file"):
         load_plan(tmp_path / "none.yaml")
     bad = tmp_path / "bad.yaml"
-    bad.write_text("kind: [")
-    with pytest.raises(PlanError, match=r"bad\.yaml is not YAML"):
-        load_plan(bad)
+    for text in ("kind: [", "kind: 2020-13-45", "[" * 20_000):
+        bad.write_text(text)
+        with pytest.raises(PlanError, match=r"bad\.yaml is not YAML"):
+            load_plan(bad)
 
 
 @pytest.mark.parametrize(

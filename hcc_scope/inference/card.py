@@ -137,7 +137,7 @@ def read_card(folder: Path) -> ModelCard:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a 45th of a month
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark is not None else ""
         raise ModelFormatError(f"the model card {path}{where} is not valid YAML: {_problem(error)}") from error
@@ -162,7 +162,7 @@ def write_card(card: ModelCard, folder: Path) -> Path:
     return path
 
 
-def _problem(error: yaml.YAMLError) -> str:
+def _problem(error: Exception) -> str:
     return str(getattr(error, "problem", None) or error).splitlines()[0]
 
 

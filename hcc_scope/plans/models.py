@@ -14,7 +14,7 @@ from collections.abc import Iterator  # noqa: TC003 - pydantic resolves annotati
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from hcc_scope.errors import PlanError
 from hcc_scope.plans.geometry import points_inside, random_fields
@@ -41,6 +41,8 @@ Place = tuple[dict[str, int], float, float, float | None]
 """Axes, x, y and z (None: leave the focus alone) of a field."""
 
 PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, strict=True)]
+"""Strict: YAML's ``true`` must not count as 1."""
 
 
 MAX_PLACES = 1_000_000
@@ -205,8 +207,8 @@ class RandomFields(_AreaPlan):
     sampling: ClassVar[Sampling] = "random"
     kind: Literal["random"] = "random"
 
-    n_fields: PositiveInt
-    seed: Annotated[int, Field(ge=0)] = 0
+    n_fields: Count
+    seed: Annotated[int, Field(ge=0, strict=True)] = 0
 
     @property
     def expected_frames(self) -> int:
@@ -259,7 +261,7 @@ class TimeSeries(_OnePlace):
     sampling: ClassVar[Sampling] = "time_series"
     kind: Literal["time_series"] = "time_series"
 
-    n_frames: PositiveInt
+    n_frames: Count
     interval_s: Annotated[FiniteFloat, Field(ge=0)]
 
     @property
@@ -280,7 +282,7 @@ class Sequence(_OnePlace):
     sampling: ClassVar[Sampling] = "sequence"
     kind: Literal["sequence"] = "sequence"
 
-    n_frames: PositiveInt | None = None
+    n_frames: Count | None = None
     """None goes on until the run is stopped."""
 
     @property

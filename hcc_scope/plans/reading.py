@@ -69,6 +69,6 @@ def load_plan(path: Path) -> Plan:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PlanError(f"cannot read the plan {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a 45th of a month
         raise PlanError(f"the plan {path} is not YAML: {error}".replace("\n", " ")) from error
     return parse_plan(content, where=f"the plan {path}")

@@ -148,7 +148,7 @@ def load_rig(path_or_name: str | Path) -> Rig:
         content = yaml.safe_load(text)
     except OSError as error:
         raise ConfigError(f"cannot read the rig file {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a 45th of a month
         raise ConfigError(f"the rig file {path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: a rig file must be a mapping", hint="It needs at least the key 'config'.")
