@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
+import threading
 import traceback
 from pathlib import Path
 
@@ -21,9 +23,9 @@ def main() -> None:
 
     def body() -> None:
         from hcc_scope.cli.app import app  # here, so that a broken install reaches the guard too
-        from hcc_scope.cli.console import survive_narrow_encodings
+        from hcc_scope.cli.console import survive_any_stream
 
-        survive_narrow_encodings()
+        survive_any_stream()
 
         app(prog_name="hcc-scope")
 
@@ -32,6 +34,11 @@ def main() -> None:
         code = _tell(error)
 
     guard("hcc-scope", body, told)
+    if any(thread.name.startswith("hcc-") for thread in threading.enumerate()):
+        # a worker hangs inside a driver or a model; the interpreter's own end would abort the process under it
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
     sys.exit(code)
 
 

@@ -13,13 +13,14 @@ from hcc_scope.cli.rigs import attach_rig, open_rig
 from hcc_scope.cli.runs import (
     finish,
     interruptible,
+    is_taken,
     load_analyst,
     record_section,
     save_summary,
     stop_on_signals,
     summarise,
 )
-from hcc_scope.errors import PlanError, StoreExistsError, UsageError
+from hcc_scope.errors import HccScopeError, PlanError, StoreExistsError, UsageError
 from hcc_scope.plans import TimeSeries, load_plan, parse_plan
 from hcc_scope.report.summary import software_versions
 from hcc_scope.storage.naming import check_id, store_path
@@ -77,7 +78,7 @@ def run_acquire(options: AcquireOptions) -> None:
     animal = check_id(options.animal_id, "animal id")
     section = check_id(options.section_id, "section id")
     target = store_path(options.out, animal, section)
-    if target.exists():
+    if is_taken(target):
         raise StoreExistsError(f"{target} is already there and is never overwritten", hint="Choose another section id.")
     planned = None if options.plan is None else load_plan(options.plan)
 
@@ -121,8 +122,10 @@ def run_acquire(options: AcquireOptions) -> None:
         )
         versions = software_versions(dict(rig.microscope.versions))
         summary = summarise([report], analyst, command="acquire", versions=versions, started_utc=started)
-        paths = [target, save_summary(summary, options.out / "summary.json")]
-    finish(summary, [report], console, json_mode=options.json_mode, paths=paths)
+        troubles: list[HccScopeError] = []
+        paths = [target, *save_summary(summary, options.out / "summary.json", troubles)]
+        # here, before the rig is closed: that may have to wait for a long exposure
+        finish(summary, [report], console, json_mode=options.json_mode, paths=paths, troubles=troubles)
 
 
 def _check_options(options: AcquireOptions) -> None:

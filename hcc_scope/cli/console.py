@@ -7,12 +7,15 @@ show a letter) silences the display and nothing else.
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
+from hcc_scope.errors import StoreUnwritableError
 from hcc_scope.workers import guard
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-__all__ = ["RESEARCH_USE_ONLY", "People", "people", "print_json", "survive_narrow_encodings"]
+__all__ = ["RESEARCH_USE_ONLY", "People", "people", "print_json", "survive_any_stream"]
 
 RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 _PIPE_WIDTH = 140
@@ -71,8 +74,11 @@ def people(*, json_mode: bool) -> People:
     return People(Console(stderr=json_mode, highlight=False, width=None if stream.isatty() else _PIPE_WIDTH))
 
 
-def survive_narrow_encodings() -> None:
-    """Write what an encoding cannot say (Windows code pages, LANG=C) as an escape instead of failing."""
+def survive_any_stream() -> None:
+    """Write nowhere if a stream is closed, and escape what an encoding cannot say (Windows code pages, LANG=C)."""
+    # a stream that the caller has closed is None
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -80,6 +86,16 @@ def survive_narrow_encodings() -> None:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Print `value` on stdout, and nothing else."""
-    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    """Print `value` on stdout, and nothing else.
+
+    Raises
+    ------
+    StoreUnwritableError
+        If stdout does not take it (a full disk behind it, a reader that has gone).
+    """
+    try:
+        sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
+        raise StoreUnwritableError(f"the JSON could not be written to stdout: {error.strerror or error}") from error

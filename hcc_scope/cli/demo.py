@@ -12,13 +12,14 @@ from hcc_scope.cli.rigs import open_rig
 from hcc_scope.cli.runs import (
     finish,
     interruptible,
+    is_taken,
     load_analyst,
     record_section,
     save_summary,
     stop_on_signals,
     summarise,
 )
-from hcc_scope.errors import StoreExistsError
+from hcc_scope.errors import HccScopeError, StoreExistsError
 from hcc_scope.plans import RandomFields
 from hcc_scope.report.summary import software_versions
 from hcc_scope.workers import StopToken
@@ -59,7 +60,7 @@ def run_demo(*, out: Path | None, seed: int, n_fields: int, model_name: str, eng
     started = datetime.now(UTC)
     folder = out if out is not None else Path("runs") / started.astimezone().strftime("demo-%Y%m%d-%H%M%S")
     for animal, section, _ in SECTIONS:
-        if store_path(folder, animal, section).exists():
+        if is_taken(store_path(folder, animal, section)):
             raise StoreExistsError(
                 f"{folder} holds an earlier demo", hint="Choose another --out; nothing is overwritten."
             )
@@ -90,15 +91,26 @@ def run_demo(*, out: Path | None, seed: int, n_fields: int, model_name: str, eng
             reports.append(record_section(source, analyst, folder, stop=stop, console=console, title=title))
             outlines.append(outline)
         versions = software_versions(dict(rig.microscope.versions))
-        summary = summarise(reports, analyst, command="demo", versions=versions, started_utc=started)
-        paths = [save_summary(summary, folder / "summary.json")]
-    pictures = [
-        section_picture(Path(report.store or ""), threshold=analyst.model.card.decision_threshold, outline_um=outline)
-        for report, outline in zip(reports, outlines, strict=True)
-        if report.outcome.counts.stored
-    ]
-    if pictures:
-        subtitle = f"{len(pictures)} synthetic phantom sections on the demo camera, model {analyst.model.card.name}"
-        paths.append(draw_overview(pictures, folder / "overview.png", subtitle=subtitle))
-    console.note(f"Stores, summary and overview are in {folder}")
-    finish(summary, reports, console, json_mode=json_mode, paths=paths)
+        summary = summarise(
+            reports,
+            analyst,
+            command="demo",
+            versions=versions,
+            started_utc=started,
+            cut_short=len(reports) < len(SECTIONS),
+        )
+        troubles: list[HccScopeError] = []
+        paths = save_summary(summary, folder / "summary.json", troubles)
+        pictures = [
+            section_picture(
+                Path(report.store or ""), threshold=analyst.model.card.decision_threshold, outline_um=outline
+            )
+            for report, outline in zip(reports, outlines, strict=True)
+            if report.outcome.counts.stored
+        ]
+        if pictures:
+            subtitle = f"{len(pictures)} synthetic phantom sections on the demo camera, model {analyst.model.card.name}"
+            paths.append(draw_overview(pictures, folder / "overview.png", subtitle=subtitle))
+        console.note(f"Stores, summary and overview are in {folder}")
+        # here, before the rig is closed: that may have to wait for a long exposure
+        finish(summary, reports, console, json_mode=json_mode, paths=paths, troubles=troubles)

@@ -6,7 +6,7 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,12 +17,21 @@ from hcc_scope.cli.runs import (
     finish,
     interruptible,
     load_analyst,
+    save_summary,
     stop_on_signals,
     summarise,
 )
-from hcc_scope.errors import CheckError, ModelError, StoreDamagedError, StoreError, StoreUnwritableError, UsageError
+from hcc_scope.errors import (
+    CheckError,
+    HccScopeError,
+    ModelError,
+    StoreDamagedError,
+    StoreError,
+    StoreUnwritableError,
+    UsageError,
+)
 from hcc_scope.quality import QualityLimits
-from hcc_scope.report.summary import SectionReport, software_versions, write_summary
+from hcc_scope.report.summary import SectionReport, software_versions
 from hcc_scope.storage.naming import check_id
 from hcc_scope.workers import StopToken
 
@@ -83,7 +92,7 @@ def run_replay(
     recorded = opened[0].spec.provenance
     stop = StopToken()
     reports: list[SectionReport] = []
-    problems: list[StoreError | CheckError] = []
+    problems: list[HccScopeError] = []
     comparisons: list[_Comparison] = []
     with interruptible("nothing was replayed"):
         analyst = load_analyst(
@@ -103,17 +112,23 @@ def run_replay(
                 comparisons.append(comparison)
                 if comparison.problem is not None:
                     problems.append(comparison.problem)
-    summary = summarise(reports, analyst, command="replay", versions=software_versions(), started_utc=started)
+    left_out = [store.path for store in opened[len(reports) :]]
+    summary = summarise(
+        reports,
+        analyst,
+        command="replay",
+        versions=software_versions(),
+        started_utc=started,
+        cut_short=bool(left_out),
+    )
+    if left_out:
+        console.note(f"Not replayed: {', '.join(map(str, left_out))}", "yellow")
     summary["damaged"] = [str(problem) for problem in problems if not isinstance(problem, CheckError)]
     if check:
         every_store = len(reports) == len(opened) and all(r.outcome.state == "completed" for r in reports)
         summary["check"] = _verdict(comparisons, complete=every_store and not problems)
-    written = _write(summary, out, stores[0].parent, console)
-    finish(summary, reports, console, json_mode=json_mode, paths=written)
-    for problem in problems[1:]:
-        people(json_mode=True).note(str(problem), "yellow")
-    if problems:
-        raise problems[0]
+    written = _write(summary, out, stores[0].parent, console, problems)
+    finish(summary, reports, console, json_mode=json_mode, paths=written, troubles=problems)
 
 
 def _recorded_model(store: SectionStore) -> str:
@@ -164,7 +179,7 @@ def _replay_one(
     stop: StopToken,
     console: People,
     save: str | None,
-    problems: list[StoreError | CheckError],
+    problems: list[HccScopeError],
 ) -> tuple[SectionReport, Mapping[int, FrameResult]]:
     from hcc_scope.session import Session
     from hcc_scope.storage.predictions import PredictionWriter
@@ -252,7 +267,7 @@ class _Comparison:
     """Bit for bit."""
     largest_difference: float
     """Of a tile's probability."""
-    problem: CheckError | None = None
+    problem: HccScopeError | None = None
     """If they differ by more than they may."""
 
 
@@ -262,7 +277,13 @@ def _check_one(
     """Compare one store's recorded predictions and score with the replayed ones, and say how it came out."""
     from hcc_scope.storage.predictions import read_predictions
 
-    recorded = read_predictions(store.path)
+    try:
+        recorded = read_predictions(store.path)
+    except StoreError as error:
+        return _Comparison(0, equal=False, largest_difference=math.inf, problem=error)
+    if store.n_frames == 0:
+        console.note(f"{store.path.name} holds no frame: nothing to check")
+        return _Comparison(0, equal=True, largest_difference=0.0)
     compared = [
         seq
         for seq in recorded.keys() & replayed.keys()
@@ -284,7 +305,9 @@ def _check_one(
         return _Comparison(n, equal=False, largest_difference=worst, problem=problem)
     live = store.attributes.get("outcome", {})
     score = report.outcome.score
-    if n == store.n_frames and isinstance(live.get("score"), float):
+    # a journal that lost lines since then has its own problem, told elsewhere: its score cannot be the recorded one
+    whole = n == store.n_frames == store.attributes.get("n_frames")
+    if whole and isinstance(live.get("score"), float):
         before, now = (live["score"], tuple(live["interval"])), (score.score, score.interval)
         # a mean of probabilities moves by no more than they do
         near = score.score is not None and abs(score.score - live["score"]) <= tolerance
@@ -317,16 +340,19 @@ def _verdict(comparisons: Sequence[_Comparison], *, complete: bool) -> dict[str,
     }
 
 
-def _write(summary: dict[str, object], out: Path | None, beside: Path, console: People) -> list[Path]:
+def _write(
+    summary: dict[str, Any], out: Path | None, beside: Path, console: People, troubles: list[HccScopeError]
+) -> list[Path]:
     """Write the summary: into `out`, or beside the stores, where the live run's own summary keeps its name."""
     if out is not None:
         try:
             out.mkdir(parents=True, exist_ok=True)
-            return [write_summary(summary, out / "summary.json")]
         except OSError as error:
-            raise StoreUnwritableError(f"{out} cannot be written: {error.strerror or error}") from error
-    try:
-        return [write_summary(summary, beside / "summary-replay.json")]
-    except OSError as error:  # an archive may be read-only: a replay must work there
-        console.note(f"No summary beside the stores: {error.strerror or error}", "yellow")
-        return []
+            troubles.append(StoreUnwritableError(f"{out} cannot be written: {error.strerror or error}"))
+            return []
+        return save_summary(summary, out / "summary.json", troubles)
+    unwritable: list[HccScopeError] = []
+    written = save_summary(summary, beside / "summary-replay.json", unwritable)
+    for trouble in unwritable:  # an archive may be read-only: a replay must work there
+        console.note(str(trouble), "yellow")
+    return written

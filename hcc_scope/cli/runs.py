@@ -35,6 +35,7 @@ __all__ = [
     "Interrupted",
     "finish",
     "interruptible",
+    "is_taken",
     "load_analyst",
     "record_section",
     "save_summary",
@@ -43,6 +44,14 @@ __all__ = [
 ]
 
 EXIT_CANCELLED = 130
+
+
+def is_taken(store: Path) -> bool:
+    """Return whether there is anything of that name; a path that cannot be looked at is told by who writes to it."""
+    try:
+        return store.exists()
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +145,8 @@ def stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
         else:
             console.note("Finishing: storing and classifying what was acquired. Ctrl-C again skips analysis.", "yellow")
 
-    signals = [signal.SIGINT, signal.SIGTERM]
+    # SIGHUP: the terminal was closed, or the connection to it was lost
+    signals = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     before = {number: signal.signal(number, on_signal) for number in signals}
     try:
         yield
@@ -210,15 +220,16 @@ def record_section(
     return SectionReport(spec.animal_id, spec.section_id, str(sink.path), outcome)
 
 
-def save_summary(summary: dict[str, Any], path: Path) -> Path:
-    """Write `summary.json`, or raise StoreUnwritableError with the reason."""
+def save_summary(summary: dict[str, Any], path: Path, troubles: list[HccScopeError]) -> list[Path]:
+    """Write `summary.json` and return its path; if that fails, add the reason to `troubles`.
+
+    It must not hide how the run itself ended, which `finish` says first.
+    """
     try:
-        return write_summary(summary, path)
+        return [write_summary(summary, path)]
     except OSError as error:
-        raise StoreUnwritableError(
-            f"the summary {path} cannot be written: {error.strerror or error}",
-            hint="The stores themselves are complete.",
-        ) from error
+        troubles.append(StoreUnwritableError(f"the summary {path} cannot be written: {error.strerror or error}"))
+        return []
 
 
 def summarise(
@@ -228,9 +239,10 @@ def summarise(
     command: str,
     versions: dict[str, str],
     started_utc: datetime,
+    cut_short: bool = False,
 ) -> dict[str, Any]:
-    """Return the account of a run of one model over some sections."""
-    return build_summary(
+    """Return the account of a run of one model over some sections; `cut_short` if others were left out on request."""
+    summary = build_summary(
         reports,
         command=command,
         engine=analyst.classifier.name,
@@ -240,6 +252,9 @@ def summarise(
         versions=versions,
         started_utc=started_utc,
     )
+    if cut_short and summary["outcome"] == "completed":
+        summary["outcome"] = "cancelled"
+    return summary
 
 
 def finish(
@@ -249,13 +264,17 @@ def finish(
     *,
     json_mode: bool,
     paths: Sequence[Path],
+    troubles: Sequence[HccScopeError] = (),
 ) -> None:
-    """Show how a run ended, and leave with its exit code: that of the first error, or 130 if ended by the operator.
+    """Show how a run ended, and leave with its exit code.
+
+    In this order: the error that failed a section, 20 if the model gave up, 130 if the operator ended it early, the
+    first of `troubles`.
 
     Raises
     ------
-    SystemExit
-        If the run did not complete.
+    SystemExit, HccScopeError
+        If there was anything to complain about.
     """
     console.note("")
     console.show(_table(reports))
@@ -264,9 +283,6 @@ def finish(
     console.note(RESEARCH_USE_ONLY, "italic")
     if json_mode:
         print_json(summary)
-    for report in reports:
-        if report.outcome.degraded:
-            console.note(f"Section {report.section_id}: analysis degraded: {report.outcome.degraded}", "yellow")
     failed = next((report for report in reports if report.outcome.state == "failed"), None)
     if failed is not None:
         cause = failed.outcome.cause
@@ -277,8 +293,19 @@ def finish(
             f"section {failed.section_id} failed after {counts.acquired} frames ({counts.stored} stored): {cause}",
             cause.exit_code if cause is not None else 1,
         )
+    degraded = next((report for report in reports if report.outcome.degraded), None)
+    if degraded is not None:
+        _leave(
+            f"section {degraded.section_id}: {degraded.outcome.degraded}. "
+            "Every frame is stored; replay it with a model that works",
+            ModelError.exit_code,
+        )
     if summary["outcome"] == "cancelled":
         _leave("the run was ended early by the operator; what was acquired is stored", EXIT_CANCELLED)
+    for trouble in troubles[1:]:
+        people(json_mode=True).note(f"Error: {trouble}")
+    if troubles:
+        raise troubles[0]
 
 
 def _leave(message: str, exit_code: int) -> NoReturn:

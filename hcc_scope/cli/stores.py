@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.cli.console import people, print_json
+from hcc_scope.errors import HccScopeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,15 +19,21 @@ def run_recover(stores: Sequence[Path], *, json_mode: bool) -> None:
 
     Raises
     ------
-    StoreDamagedError
-        After all stores, if a committed frame is missing or damaged.
+    HccScopeError
+        After all stores, the first one's: it cannot be recovered, or a committed frame is missing or damaged.
     """
     from hcc_scope.storage.recover import recover
 
     console = people(json_mode=json_mode)
     reports = []
+    troubles: list[HccScopeError] = []
     for path in stores:
-        report = recover(path)
+        try:
+            report = recover(path)
+        except HccScopeError as error:
+            troubles.append(error)
+            console.note(f"{path}: {error}", "yellow")
+            continue
         reports.append(report)
         console.note(f"{path}: {report.n_frames} frames; {'; '.join(report.changes) or 'nothing to change'}")
         if report.unacknowledged:
@@ -46,6 +53,6 @@ def run_recover(stores: Sequence[Path], *, json_mode: bool) -> None:
             for report in reports
         ]
         print_json({"stores": rows})
-    first = next((error for report in reports for error in report.damaged), None)
-    if first is not None:
-        raise first
+    troubles += [error for report in reports for error in report.damaged]
+    if troubles:
+        raise troubles[0]

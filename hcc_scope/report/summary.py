@@ -10,6 +10,8 @@ import json
 import math
 import os
 import platform
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -165,14 +167,26 @@ def build_summary(
 
 def write_summary(summary: Mapping[str, Any], path: Path) -> Path:
     """Write `summary` to `path`, whole or not at all; an earlier one is kept under the date of its run."""
-    if path.exists():
-        stamp = datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y%m%dT%H%M%S%fZ")
-        path.rename(path.with_name(f"{path.stem}-{stamp}{path.suffix}"))
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(summary, file, indent=2, allow_nan=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    _keep_earlier(path)
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")  # another run may end in the same folder now
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(summary, file, indent=2, allow_nan=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
     return path
+
+
+def _keep_earlier(path: Path) -> None:
+    """Give an earlier summary the date of its run as its name, never that of another one."""
+    with suppress(FileNotFoundError):  # there is none, or a run beside this one has just renamed it
+        stamp = datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        kept = path.with_name(f"{path.stem}-{stamp}{path.suffix}")
+        while kept.exists():
+            kept = path.with_name(f"{path.stem}-{stamp}-{uuid.uuid4().hex[:4]}{path.suffix}")
+        path.rename(kept)
