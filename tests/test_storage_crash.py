@@ -226,6 +226,20 @@ def test_an_unreadable_last_line_with_its_end_was_acknowledged_and_is_damaged(tm
     assert fingerprint(path) == before
 
 
+@pytest.mark.parametrize("damage", [b'"seq":1e999', b"[" * 100_000, b'"em_gain":"a"', b'"pixel_size_um":[]'])
+def test_a_line_of_other_values_is_an_unreadable_line(tmp_path: Path, damage: bytes):
+    path = unfinished_store(tmp_path)
+    journal = path / "frames.jsonl"
+    lines = journal.read_bytes().splitlines()
+    # of two fields with one name, the last one counts
+    lines[2] = damage if damage.startswith(b"[") else lines[2][:-1] + b"," + damage + b"}"
+    journal.write_bytes(b"\n".join(lines) + b"\n")
+    assert len(open_store(path).problems) == 1
+    assert [str(error) for error in recover(path).damaged] == [
+        f"Frame 2 cannot be checked: its line in {journal} is unreadable"
+    ]
+
+
 def test_two_last_lines_that_ran_together_are_two_frames(tmp_path: Path):
     journal = tmp_path / "frames.jsonl"
     lines = [line_of(make_frame(seq), 7 * seq) for seq in range(4)]

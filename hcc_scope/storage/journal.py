@@ -130,8 +130,15 @@ def line_of(frame: Frame, crc32: int) -> bytes:
     return (json.dumps(fields, separators=(",", ":"), allow_nan=False) + "\n").encode("ascii")
 
 
+def _number(value: object) -> float | None:
+    """Return a field that is a number or null; raises TypeError if it is neither."""
+    if value is None or isinstance(value, int | float):
+        return value
+    raise TypeError(f"{value!r} is no number")
+
+
 def _entry_of(line: bytes) -> JournalEntry:
-    """Parse one line; raises ValueError, KeyError or TypeError if it is not one."""
+    """Parse one line; raises ValueError, KeyError, TypeError, OverflowError or RecursionError if it is not one."""
     value: dict[str, Any] = json.loads(line)
     stage = value["stage_um"]
     if stage is not None:
@@ -146,12 +153,12 @@ def _entry_of(line: bytes) -> JournalEntry:
         t_utc=datetime.fromisoformat(value["t_utc"]),
         exposure_ms=math.nan if exposure_ms is None else float(exposure_ms),
         section_id=str(value["section_id"]),
-        em_gain=value["em_gain"],
+        em_gain=_number(value["em_gain"]),
         stage_um=stage,
         camera_frame=value["camera_frame"],
-        pixel_size_um=value["pixel_size_um"],
+        pixel_size_um=_number(value["pixel_size_um"]),
         bit_depth=int(value["bit_depth"]),
-        temperature_c=value["temperature_c"],
+        temperature_c=_number(value["temperature_c"]),
         objective=value["objective"],
         tags=dict(value["tags"]),
     )
@@ -177,7 +184,7 @@ def read_journal(path: Path) -> Journal:
         nonlocal top, n_unreadable
         try:
             entry = _entry_of(line)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return False
         if not top < entry.seq <= most:  # the journal only counts up, line by line: this is not what was written
             return False
