@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from storage_cases import fingerprint, make_frame, make_result, make_spec
 from hcc_scope.errors import FrameSizeError, StoreError, StoreExistsError, StoreUnwritableError
 from hcc_scope.protocols import ResultSink
 from hcc_scope.storage.journal import line_of
-from hcc_scope.storage.predictions import PredictionWriter, read_predictions, read_predictions_table
+from hcc_scope.storage.predictions import PredictionWriter, read_log, read_predictions, read_predictions_table
 from hcc_scope.storage.writer import create_store
 from hcc_scope.types import FrameResult
 
@@ -196,6 +197,50 @@ def test_a_store_without_predictions_says_so(tmp_path: Path):
     path = store_with_frames(tmp_path)
     with pytest.raises(StoreError, match="holds no predictions"):
         read_predictions(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"logits": [0.5] * (N + 2)},
+        {"logits": [0.5] * (N + 2), "probabilities": [0.5] * (N + 2), "flags": [0] * (N + 2)},
+        {"logits": [], "probabilities": [], "flags": []},
+        {"logits": [[0.5]] * N},
+        {"flags": [300] * N},
+        {"seq": 1e999},
+        {"seq": -1},
+        {"outcome": ["x"]},
+        {"outcome": "perhaps"},
+        {"latency_ms": []},
+        {"latency_ms": {"total": "soon"}},
+    ],
+)
+def test_a_line_that_does_not_fit_the_tiles_is_unreadable(tmp_path: Path, changes: dict[str, object]):
+    path = store_with_frames(tmp_path)
+    writer = PredictionWriter(path, SPEC, run="r")
+    for seq in range(3):
+        writer.append(make_result(seq, N))
+    writer.close()
+    log = path / "predictions.jsonl"
+    lines = log.read_bytes().splitlines()
+    lines[2] = json.dumps(json.loads(lines[2]) | changes).encode()
+    log.write_bytes(b"\n".join(lines) + b"\n")
+    with pytest.raises(StoreError, match="line 3 of"):
+        read_predictions(path)
+    assert sorted(read_log(log).results) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"\xff\x00garbage" * 9, b"[" * 100_000, b'{"version":1}', b'{"version":1,"frame_shape_yx":[1,1],"tile_px":40}'],
+)
+def test_an_unreadable_header_is_told_in_a_short_sentence(tmp_path: Path, header: bytes):
+    path = store_with_frames(tmp_path)
+    log = path / "predictions.jsonl"
+    log.write_bytes(header + b"\n")
+    with pytest.raises(StoreError) as caught:
+        read_predictions(path)
+    assert caught.value.message == f"The first line of {log} is unreadable"
 
 
 def test_an_unreadable_line_is_told(tmp_path: Path):

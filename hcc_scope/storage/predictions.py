@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hcc_scope.errors import StoreError, StoreExistsError
+from hcc_scope.errors import FrameSizeError, StoreError, StoreExistsError
 from hcc_scope.storage.files import TEMPORARY_SUFFIX, explain, lock, patiently, sync_folder, write_all
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.metadata import JOURNAL
@@ -49,6 +49,7 @@ PREDICTIONS = "predictions"
 """Name, without its ending, of the run's own predictions."""
 
 _VERSION = 1
+_OUTCOMES = frozenset({"classified", "excluded", "failed"})
 _NAMES = {math.inf: "inf", -math.inf: "-inf"}
 
 _SCHEMA = pa.schema(
@@ -110,19 +111,28 @@ def _line(result: FrameResult) -> dict[str, Any]:
     }
 
 
-def _result_of(line: bytes) -> FrameResult:
-    """Parse one line; raises ValueError, KeyError or TypeError if it is not one."""
+def _fits(result: FrameResult, n_tiles: int) -> bool:
+    """Return whether there is one entry per tile; a frame that failed before it was cut may have none."""
+    shapes = {result.logits.shape, result.probabilities.shape, result.flags.shape}
+    return shapes == {(n_tiles,)} or (shapes == {(0,)} and result.outcome == "failed")
+
+
+def _result_of(line: bytes, n_tiles: int) -> FrameResult:
+    """Parse one line; raises ValueError, KeyError, TypeError, OverflowError or RecursionError if it is not one."""
     value: dict[str, Any] = json.loads(line)
-    return FrameResult(
+    result = FrameResult(
         seq=int(value["seq"]),
         outcome=value["outcome"],
         logits=_float32(value["logits"]),
         probabilities=_float32(value["probabilities"]),
         flags=np.array(value["flags"], dtype=np.uint8),
         engine=str(value["engine"]),
-        latency_ms=dict(value["latency_ms"]),
+        latency_ms={stage: float(ms) for stage, ms in value["latency_ms"].items()},
         error=value["error"],
     )
+    if result.seq < 0 or result.outcome not in _OUTCOMES or not _fits(result, n_tiles):
+        raise ValueError("not a result of this run")
+    return result
 
 
 class PredictionWriter:
@@ -193,8 +203,8 @@ class PredictionWriter:
         DiskFullError, StoreError
             If they cannot be written.
         """
-        lengths = {len(result.logits), len(result.probabilities), len(result.flags)}
-        if lengths != {self._n_tiles} and not (lengths == {0} and result.outcome == "failed"):
+        if not _fits(result, self._n_tiles):
+            lengths = {len(result.logits), len(result.probabilities), len(result.flags)}
             raise ValueError(f"frame {result.seq} has results for {sorted(lengths)} tiles, not {self._n_tiles}")
         if self._closed:
             raise StoreError(f"Results of frame {result.seq} came after {self.path} was closed")
@@ -249,14 +259,15 @@ def read_log(path: Path) -> PredictionLog:
         header = json.loads(first)
         if header["version"] != _VERSION:
             raise StoreError(f"{path} has version {header['version']}, this program reads {_VERSION}")
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"The first line of {path} is unreadable: {error!r}") from error
+        n_tiles = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"]).n
+    except (ValueError, KeyError, TypeError, RecursionError, FrameSizeError) as error:
+        raise StoreError(f"The first line of {path} is unreadable", hint="Replay the store.") from error
     results: dict[int, FrameResult] = {}
     problems: list[str] = []
     for number, line in enumerate(lines, start=2):
         try:
-            result = _result_of(line)
-        except (ValueError, KeyError, TypeError, OverflowError):
+            result = _result_of(line, n_tiles)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             problems.append(f"line {number} of {path} is unreadable")
         else:
             results[result.seq] = result
