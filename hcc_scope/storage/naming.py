@@ -20,7 +20,8 @@ STORE_SUFFIX = ".ome.zarr"
 MAX_ID_BYTES = 100
 """In UTF-8. Two ids, the suffix and a temporary prefix stay below the 255 bytes that a file name may have."""
 
-_FORBIDDEN = frozenset('<>:"/\\|?*')
+_FORBIDDEN = frozenset('<>:"/\\|?*[]')
+"""What Windows refuses, and brackets: programs that look for files by a pattern cannot find a path with them."""
 _RESERVED = frozenset(
     {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
     | {f"{port}{n}" for port in ("COM", "LPT") for n in "123456789¹²³"}
@@ -35,7 +36,7 @@ def check_id(value: str, what: str) -> str:
     value : str
         The id as the user typed it.
     what : str
-        What it identifies, for the message: ``animal`` or ``section``.
+        What the message calls it: ``animal id``, ``section id``, ``name of the predictions``.
 
     Returns
     -------
@@ -50,7 +51,7 @@ def check_id(value: str, what: str) -> str:
     reason = _why_not(value)
     if reason is not None:
         raise IdError(
-            f"The {what} id {value!r} {reason}",
+            f"The {what} {value!r} {reason}",
             hint="Use letters, digits, '-' and '.', for example 'M17' or 'S03'.",
         )
     return value
@@ -87,7 +88,7 @@ def store_name(animal: str, section: str) -> str:
     IdError
         If an id cannot be part of a file name.
     """
-    return f"{check_id(animal, 'animal')}_{check_id(section, 'section')}{STORE_SUFFIX}"
+    return f"{check_id(animal, 'animal id')}_{check_id(section, 'section id')}{STORE_SUFFIX}"
 
 
 def store_path(out_dir: Path, animal: str, section: str) -> Path:
