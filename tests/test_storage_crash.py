@@ -173,6 +173,120 @@ def test_a_whole_last_line_without_its_end_is_a_frame(tmp_path: Path):
     assert journal.read_bytes() == whole
 
 
+def lose_end_of_line(data: bytes) -> bytes:
+    return data[:-30]
+
+
+def lose_two_lines(data: bytes) -> bytes:
+    return b"".join(data.splitlines(keepends=True)[:3])
+
+
+def lose_all(_: bytes) -> bytes:
+    return b""
+
+
+def lose_all_to_garbage(_: bytes) -> bytes:
+    return b"\xff\x00" * 400
+
+
+@pytest.mark.parametrize(
+    ("lose", "n_left", "missing"),
+    [
+        (lose_end_of_line, 4, "frames 4 to 4"),
+        (lose_two_lines, 3, "frames 3 to 4"),
+        (lose_all, 0, "frames 0 to 4"),
+        (lose_all_to_garbage, 0, "frames 0 to 4"),
+    ],
+)
+def test_journal_lines_that_a_finished_store_has_lost_are_missed(tmp_path: Path, lose, n_left: int, missing: str):  # noqa: ANN001 - one of the above
+    with create_store(tmp_path, make_spec(tile_px=35)) as writer:
+        for seq in range(5):
+            writer.append(make_frame(seq))
+    results = PredictionWriter(writer.path, make_spec(tile_px=35), run="r")
+    for seq in range(5):
+        results.append(make_result(seq, 6))
+    results.close()
+    counts = {"stored": 5, "classified": 5}
+    writer.finalise({"state": "completed", "cause": None, "counts": counts, "score": 0.5, "interval": [0.4, 0.6]})
+    path = writer.path
+    journal = path / "frames.jsonl"
+    journal.write_bytes(lose(journal.read_bytes()))
+
+    store = open_store(path)
+    assert (store.n_frames, store.recorded_frames) == (n_left, 5)
+    sentence = f"{missing} were recorded but their journal lines are missing from {journal}"
+    assert store.problems == (sentence,)
+    report = recover(path)
+    assert report.problems == (sentence,)
+    assert f"n_frames set from 5 to {n_left}, outcome recovered" in report.changes
+    assert report.unacknowledged == 5 - n_left  # nothing is removed
+
+    store = open_store(path)
+    assert store.problems == ()
+    assert (store.n_frames, store.recorded_frames, store.complete) == (n_left, n_left, True)
+    assert store.attributes["recovered"] is True
+    assert store.attributes["outcome"] == {
+        "state": "recovered",
+        "cause": "the journal did not list the 5 frames that were recorded",
+        "counts": {"stored": n_left},
+    }
+    assert store.attributes["outcome_before_recovery"] == {"state": "completed", "cause": None, "counts": counts}
+    assert sorted(set(read_predictions_table(path)["seq"].to_pylist())) == list(range(n_left))
+    assert zarr.open_array(path / "frames" / "0", mode="r").shape[0] == n_left
+    before = fingerprint(path)
+    report = recover(path)
+    assert (report.changes, report.problems) == ((), ())
+    assert fingerprint(path) == before
+
+
+def test_garbage_of_many_lines_in_a_finished_store_makes_no_frames(tmp_path: Path):
+    path = finished_store(tmp_path)
+    (path / "frames.jsonl").write_bytes(b"\xff\n" * 20)
+    store = open_store(path)
+    assert store.n_frames == 5
+    assert len(store.problems) == 20
+    report = recover(path)
+    assert len(report.damaged) == 5
+    assert zarr.open_array(path / "frames" / "0", mode="r").shape[0] == 5
+    assert recover(path).changes == ()
+
+
+def test_bytes_behind_the_last_line_of_a_finished_store_are_told_and_cut(tmp_path: Path):
+    path = finished_store(tmp_path)
+    journal = path / "frames.jsonl"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b"\x00" * 7)
+    assert open_store(path).problems == (f"{journal} has 7 bytes behind its last line",)
+    recover(path)
+    assert journal.read_bytes() == whole
+    assert open_store(path).problems == ()
+    assert open_store(path).attributes["outcome"] == {"state": "completed"}
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [("3", "lists 5 frames, but 3 were recorded"), ("null", "does not say how")]
+)
+def test_a_count_that_is_too_small_or_gone_is_told_and_set_right(tmp_path: Path, count: str, words: str):
+    path = finished_store(tmp_path)
+    root = path / "zarr.json"
+    root.write_text(root.read_text().replace('"n_frames": 5', f'"n_frames": {count}'))
+    store = open_store(path)
+    assert len(store.problems) == 1
+    assert words in store.problems[0]
+    assert recover(path).n_frames == 5
+    store = open_store(path)
+    assert (store.recorded_frames, store.problems) == (5, ())
+    assert recover(path).changes == ()
+
+
+def test_an_unfinished_store_promises_no_number_of_frames(tmp_path: Path):
+    path = unfinished_store(tmp_path)
+    journal = path / "frames.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-30])
+    store = open_store(path)
+    assert (store.n_frames, store.recorded_frames, store.problems) == (4, None, ())
+
+
 @pytest.mark.parametrize("line", [b"", b"{", b"\x00" * 80, b"[1]", b'{"seq":3}', b'{"seq":4000000000000,"crc32":1}'])
 def test_an_unreadable_line_in_the_middle_costs_that_frame_alone(tmp_path: Path, line: bytes):
     path = unfinished_store(tmp_path)

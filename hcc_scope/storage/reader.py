@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import StoreDamagedError, StoreError
@@ -37,7 +38,7 @@ def read_attributes(path: Path) -> dict[str, Any]:
         if not any(path.iterdir()):
             raise StoreError(f"{path} is an empty folder and holds no frames", hint="Delete it.") from None
         raise StoreError(f"{path} is not an OME-Zarr 0.5 store: it has no zarr.json") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{path / 'zarr.json'} cannot be read: {error}") from error
     if not isinstance(attributes, dict):
         raise StoreError(f"{path} was not written by HCC-Scope", hint="Import it first.")
@@ -72,7 +73,23 @@ def open_store(path: Path) -> SectionStore:
             f"The journal {path / JOURNAL} cannot be read: {error.strerror or error}",
             hint="Without it nobody can tell which frames are whole.",
         ) from error
+    recorded = _recorded_frames(attributes)
+    if recorded is not None:
+        journal = _without_lines_behind(journal, recorded)
     return SectionStore(path, spec, attributes, journal)
+
+
+def _recorded_frames(attributes: Mapping[str, Any]) -> int | None:
+    n = attributes.get("n_frames")
+    return n if attributes.get("complete") is True and type(n) is int and n >= 0 else None
+
+
+def _without_lines_behind(journal: Journal, n_recorded: int) -> Journal:
+    """Return `journal` without the unreadable lines behind the frames that were recorded: they are no frames."""
+    n = journal.n_frames
+    while n > n_recorded and journal.entries[n - 1] is None:
+        n -= 1
+    return replace(journal, entries=journal.entries[:n])
 
 
 class SectionStore:
@@ -104,8 +121,31 @@ class SectionStore:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Unreadable lines of the journal, in words; empty for a sound store."""
-        return self._journal.problems
+        """What is wrong with the journal, in words; empty for a sound store.
+
+        An unfinished last line, or fewer lines than frames, is a fault only of a run that has ended: the journal of an
+        unfinished one may stop anywhere.
+        """
+        return (*self._journal.problems, *self._contradictions())
+
+    @property
+    def recorded_frames(self) -> int | None:
+        """How many frames the end of the run counted; None for an unfinished run, or if ``zarr.json`` lost it."""
+        return _recorded_frames(self.attributes)
+
+    def _contradictions(self) -> list[str]:
+        if not self.complete:
+            return []
+        n, recorded, journal = self.n_frames, self.recorded_frames, self.path / JOURNAL
+        if recorded is None:
+            return [f"{self.path / 'zarr.json'} does not say how many frames were recorded"]
+        if n < recorded:
+            return [f"frames {n} to {recorded - 1} were recorded but their journal lines are missing from {journal}"]
+        if n > recorded:
+            return [f"{journal} lists {n} frames, but {recorded} were recorded"]
+        if self._journal.torn:
+            return [f"{journal} has {len(self._journal.torn)} bytes behind its last line"]
+        return []
 
     def read(self, seq: int) -> Frame:
         """Read one frame and check it.

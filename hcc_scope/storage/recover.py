@@ -31,6 +31,9 @@ __all__ = ["RecoverReport", "recover"]
 TORN_SUFFIX = ".torn"
 """What was cut off a journal is kept in a file of its name with this ending."""
 
+_LASTING = ("state", "cause", "degraded", "counts")
+"""Keys of an outcome that tell how the run went, whatever was lost afterwards."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecoverReport:
@@ -44,7 +47,8 @@ class RecoverReport:
     damaged: tuple[StoreDamagedError, ...]
     """Committed frames that are missing or damaged, and why."""
     problems: tuple[str, ...]
-    """Unreadable lines of the journal or the predictions; left as they are."""
+    """What is wrong with the journal and the predictions: unreadable lines, left as they are, and lines that the
+    journal has lost."""
     unacknowledged: int
     """Frames that reached the disk but not the journal; left as they are, behind the end of the array."""
 
@@ -54,8 +58,9 @@ def recover(path: Path) -> RecoverReport:
 
     What the journal lists is kept, whatever else is there. An unfinished last line is cut (and kept in a side file),
     the array is set to the journal's count, temporary files are removed, the table of predictions is made from its
-    lines, and the run is marked complete, with the outcome ``recovered``. The marker comes last: an interrupted
-    recovery is simply run again.
+    lines, and the run is marked complete, with the outcome ``recovered``. So is a run that had ended, if its journal
+    lost lines since: its count is set right, and its score, which rested on other frames, is dropped. The marker comes
+    last: an interrupted recovery is simply run again.
 
     Raises
     ------
@@ -93,7 +98,7 @@ def _recover(path: Path) -> RecoverReport:
         if _replace_if_different(file, json_bytes(metadata)):
             changes.append(f"{file.relative_to(path)} rewritten for {store.n_frames} frames")
     for log in _logs(path):
-        changes += _mend_predictions(path, log, problems)
+        changes += _mend_predictions(path, log, problems, anew=store.complete and not _agrees(store))
     damaged = tuple(item for item in store.read_ahead(range(store.n_frames), 3) if isinstance(item, StoreDamagedError))
     changes += _mark_complete(store)
     return RecoverReport(
@@ -141,8 +146,8 @@ def _cut(path: Path, torn: bytes) -> str:
     return f"{path.name}: an unfinished last line of {len(torn)} bytes cut off"
 
 
-def _mend_predictions(store: Path, path: Path, problems: list[str]) -> list[str]:
-    """Cut an unfinished last line and make the table if it is missing."""
+def _mend_predictions(store: Path, path: Path, problems: list[str], *, anew: bool) -> list[str]:
+    """Cut an unfinished last line and make the table if it is missing, or `anew` as it has rows of lost frames."""
     try:
         log = read_log(path)
     except StoreError as error:  # predictions can be made again: they must not stand between the user and the frames
@@ -153,7 +158,7 @@ def _mend_predictions(store: Path, path: Path, problems: list[str]) -> list[str]
     if log.torn:
         changes.append(_cut(path, log.torn))
     table = path.with_suffix(".parquet")
-    if log.header and not table.exists():  # no header: killed before the first line was whole
+    if log.header and (anew or not table.exists()):  # no header: killed before the first line was whole
         changes.append(f"{table.name} made from {write_table(store, log, table)} frames")
     return changes
 
@@ -166,23 +171,41 @@ def _replace_if_different(path: Path, data: bytes) -> bool:
     return True
 
 
+def _agrees(store: SectionStore) -> bool:
+    """Return whether the journal lists as many frames as the end of the run counted."""
+    return store.recorded_frames == store.n_frames
+
+
 def _mark_complete(store: SectionStore) -> list[str]:
-    if store.complete:
+    if store.complete and _agrees(store):
         return []
     attributes: dict[str, Any] = {
         **store.attributes,
         "complete": True,
         "recovered": True,
         "n_frames": store.n_frames,
-        "finished_utc": datetime.now(UTC).isoformat(),
         "outcome": {
             "state": "recovered",
             "cause": "the run was interrupted",
             "counts": {"stored": store.n_frames},
         },
     }
+    if store.complete:
+        change = f"n_frames set from {store.attributes.get('n_frames')} to {store.n_frames}, outcome recovered"
+        attributes["outcome"]["cause"] = (
+            f"the journal did not list the {store.attributes.get('n_frames')} frames that were recorded"
+        )
+        attributes.setdefault("outcome_before_recovery", _lasting_part(store.attributes.get("outcome")))
+    else:
+        change = "marked complete, outcome recovered"
+        attributes["finished_utc"] = datetime.now(UTC).isoformat()
     replace_file(store.path / "zarr.json", json_bytes(group_metadata(store.spec, attributes)))
-    return ["marked complete, outcome recovered"]
+    return [change]
+
+
+def _lasting_part(outcome: object) -> dict[str, Any]:
+    """Return what stays true of an outcome when frames that it counted are lost: not its score."""
+    return {key: outcome[key] for key in _LASTING if key in outcome} if isinstance(outcome, dict) else {}
 
 
 def _count_unacknowledged(chunks: Path, n_frames: int) -> int:
