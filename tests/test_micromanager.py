@@ -166,7 +166,32 @@ def test_a_rig_without_stage_or_focus(tmp_path: Path, adapters_dir: Path):
         assert (frame.stage_um, frame.em_gain, frame.objective, frame.temperature_c) == (None, None, None, None)
         assert frame.pixel_size_um == 0.5
         with pytest.raises(PlanError, match="the configuration has no XY stage"):
-            take(rig, PositionList(positions_um=[(0, 0)]))
+            source(rig, PositionList(positions_um=[(0, 0)]))
+        with pytest.raises(PlanError, match="the configuration has no XY stage"):
+            source(rig, Sequence(position_um=(0, 0)))
+        with pytest.raises(PlanError, match="the configuration has no focus drive"):
+            source(rig, Sequence(z_um=3))
+
+
+def test_a_later_position_needs_the_focus(demo_cfg: MakeCfg, adapters_dir: Path):
+    cfg = demo_cfg(**TINY)
+    cfg.write_text("".join(line for line in cfg.read_text().splitlines(True) if ",Core,Focus," not in line))
+    with (
+        MicroManager.start(cfg, adapters_dir=adapters_dir, buffer_size_mb=64) as rig,
+        pytest.raises(PlanError, match="the configuration has no focus drive"),
+    ):
+        source(rig, PositionList(positions_um=[(0, 0), (0, 0, 3)]))
+
+
+@pytest.mark.parametrize(("wanted_ms", "taken_ms"), [(20_000, "10"), (0.0001, "0")])
+def test_an_exposure_that_the_camera_does_not_take_is_refused(tiny_rig: MicroManager, wanted_ms: float, taken_ms: str):
+    with pytest.raises(CameraError, match=rf"exposure of {wanted_ms:g} ms, but camera 'Camera' gives {taken_ms} ms"):
+        source(tiny_rig, PositionList(positions_um=[(0, 0)], exposure_ms=wanted_ms))
+    works(tiny_rig)
+
+
+def test_an_exposure_may_be_rounded_a_little(tiny_rig: MicroManager):
+    assert take(tiny_rig, Sequence(n_frames=1, exposure_ms=1.234))[0].exposure_ms == 1.23
 
 
 def test_another_configuration_in_the_same_process(demo_cfg: MakeCfg, adapters_dir: Path):
@@ -451,8 +476,13 @@ def test_plans_are_checked_before_anything_moves(tiny_rig: MicroManager, demo_cf
             CameraError,
             "the configuration names no camera",
         ),
+        (
+            "Device,Multi,Utilities,Multi Camera\nProperty,Core,Initialize,1\nProperty,Core,Camera,Multi\n",
+            CameraError,
+            "camera 'Multi' has no image size",
+        ),
     ],
-    ids=["adapter", "device", "property", "startup", "camera"],
+    ids=["adapter", "device", "property", "startup", "camera", "size"],
 )
 def test_configurations_that_do_not_load(
     tmp_path: Path, adapters_dir: Path, demo_cfg: MakeCfg, text: str, kind: type[RigError], message: str

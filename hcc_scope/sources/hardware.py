@@ -22,6 +22,10 @@ _FRESH_S = 1.0
 _READ_SHARE = 0.05
 """Largest share of the time that reading the stage may take during a full-rate sequence."""
 
+_EXPOSURE_SHARE = 0.01
+_EXPOSURE_MS = 0.01
+"""How far a camera may round an exposure: the larger of a share of it and a line or two of its read-out."""
+
 StageUm = tuple[float, float, float | None]
 
 
@@ -119,6 +123,23 @@ class Hardware:
 
     # --- reading ---
 
+    def shape_yx(self) -> tuple[int, int]:
+        """Return the size of the camera's image, in pixels.
+
+        Raises
+        ------
+        CameraError
+            If it has none: a camera that combines others, and was given none of them, for example.
+        """
+        what = f"asking camera '{self.camera}'"
+        width, height = self._ask(what, "get_image_width"), self._ask(what, "get_image_height")
+        if width <= 0 or height <= 0:
+            raise CameraError(
+                f"camera '{self.camera}' has no image size ({width} x {height} pixels)",
+                hint="Check its region of interest and that the camera is on.",
+            )
+        return height, width
+
     def facts(self) -> CameraFacts:
         """Return what the camera delivers.
 
@@ -130,12 +151,7 @@ class Hardware:
             If the size of a pixel is not known.
         """
         what = f"asking camera '{self.camera}'"
-        width, height = self._ask(what, "get_image_width"), self._ask(what, "get_image_height")
-        if width <= 0 or height <= 0:
-            raise CameraError(
-                f"camera '{self.camera}' has no image size ({width} x {height} pixels)",
-                hint="Check its region of interest and that the camera is on.",
-            )
+        shape_yx = self.shape_yx()
         components = self._ask(what, "get_number_of_components")
         n_bytes, bit_depth = self._ask(what, "get_bytes_per_pixel"), self._ask(what, "get_image_bit_depth")
         if components != 1 or n_bytes not in (1, 2):
@@ -153,7 +169,7 @@ class Hardware:
                 " the rig file.",
             )
         library = self._ask(what, "get_device_library", self.camera)
-        return CameraFacts(self.camera, library, (height, width), bit_depth, pixel_size_um)
+        return CameraFacts(self.camera, library, shape_yx, bit_depth, pixel_size_um)
 
     def _number(self, name: str | None) -> float | None:
         if name is None:
@@ -235,14 +251,24 @@ class Hardware:
 
     # --- acting ---
 
-    def prepare(self, config_group: tuple[str, str] | None) -> None:
-        """Apply the preset that a plan asks for, so that what is asked next (pixel size ...) is true during the run."""
+    def prepare(self, config_group: tuple[str, str] | None, exposure_ms: float | None) -> None:
+        """Apply what a plan asks for throughout, so that what is asked next (pixel size ...) is true during the run.
+
+        Raises
+        ------
+        PlanError
+            If there is no such preset.
+        CameraError
+            If the camera takes another exposure than the plan's.
+        """
         self.forget()
         if config_group is not None:
             self._preset(*config_group)
             self._applied = {"config_group": list(config_group)}
         self._look_up()  # a preset may give a role to another device
         self._check_roles()
+        if exposure_ms is not None:
+            self._expose_for(exposure_ms)
 
     def apply(self, event: dict[str, Any], stop: StopSignal) -> bool:
         """Bring the devices to where an event wants them, and wait until they are there.
@@ -256,6 +282,8 @@ class Hardware:
         ------
         PlanError
             If the event leads beyond the limits, needs a stage or preset that is not there.
+        CameraError
+            If the camera takes another exposure than the event's.
         DeviceError
             If a device refuses or does not arrive.
         """
@@ -264,14 +292,25 @@ class Hardware:
             self._preset(*event["config_group"])
             self._applied = {"config_group": event["config_group"]}  # a preset may change the exposure, too
         if "exposure" in event and self._applied.get("exposure") != event["exposure"]:
-            self._ask(f"setting the exposure of camera '{self.camera}'", "set_exposure", event["exposure"])
-            self._applied["exposure"] = event["exposure"]
-            self._slow = None
+            self._expose_for(event["exposure"])
         if "x" in event:
             waiting_for.append(self._start_xy(event["x"], event["y"]))
         if event.get("z") is not None:
             waiting_for.append(self._start_z(event["z"]))
         return all(self._arrived(device, stop) for device in waiting_for)
+
+    def _expose_for(self, exposure_ms: float) -> None:
+        """Set the exposure; drivers silently take the nearest that they can do, which may be far away."""
+        what = f"setting the exposure of camera '{self.camera}'"
+        self._ask(what, "set_exposure", exposure_ms)
+        self._slow = None
+        taken_ms = float(self._ask(what, "get_exposure"))
+        if taken_ms <= 0 or abs(taken_ms - exposure_ms) > max(_EXPOSURE_SHARE * exposure_ms, _EXPOSURE_MS):
+            raise CameraError(
+                f"the plan wants an exposure of {exposure_ms:g} ms, but camera '{self.camera}' gives {taken_ms:g} ms",
+                hint="Change exposure_ms in the plan to what the camera can do.",
+            )
+        self._applied["exposure"] = exposure_ms
 
     def _preset(self, group: str, preset: str) -> None:
         if not self._ask("looking for a preset", "is_config_defined", group, preset):
@@ -288,12 +327,24 @@ class Hardware:
         if span is not None and not span[0] <= value <= span[1]:
             raise PlanError(f"{axis} = {value:g} um lies outside the stage's limits, {span[0]:g} to {span[1]:g} um")
 
-    def _start_xy(self, x_um: float, y_um: float) -> str:
+    def need_xy_stage(self) -> None:
+        """Raise `PlanError` if there is no XY stage to move."""
         if not self.xy_stage:
             raise PlanError(
                 "the plan moves the stage, but the configuration has no XY stage",
                 hint="Use a sequence or time series without a position, or add 'Property,Core,XYStage,<label>'.",
             )
+
+    def need_focus(self) -> None:
+        """Raise `PlanError` if there is no focus drive to move."""
+        if not self.focus:
+            raise PlanError(
+                "the plan moves the focus, but the configuration has no focus drive",
+                hint="Leave z out of the plan, or add 'Property,Core,Focus,<label>'.",
+            )
+
+    def _start_xy(self, x_um: float, y_um: float) -> str:
+        self.need_xy_stage()
         if self._limits is not None:
             self._within("x", x_um, self._limits.x_um)
             self._within("y", y_um, self._limits.y_um)
@@ -301,11 +352,7 @@ class Hardware:
         return self.xy_stage
 
     def _start_z(self, z_um: float) -> str:
-        if not self.focus:
-            raise PlanError(
-                "the plan moves the focus, but the configuration has no focus drive",
-                hint="Leave z out of the plan, or add 'Property,Core,Focus,<label>'.",
-            )
+        self.need_focus()
         if self._limits is not None:
             self._within("z", z_um, self._limits.z_um)
         self._ask(f"moving focus '{self.focus}'", "set_position", self.focus, z_um)

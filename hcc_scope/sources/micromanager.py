@@ -184,6 +184,8 @@ class MicroManager:
         if isinstance(loaded, Failure):
             core.unload_all_devices()  # an error in System/Startup leaves the devices loaded
             raise _load_error(loaded.error, cfg, adapters_dir) from loaded.error
+        hardware = Hardware(backend, roles or RigRoles(), limits, pixel_size_um)
+        hardware.shape_yx()  # first: without an image size the core finds no room, and does not say why
         backend.ask("making room for frames", "set_circular_buffer_memory_footprint", buffer_size_mb)
         versions = {
             "pycromanager": version("pycromanager"),
@@ -194,7 +196,7 @@ class MicroManager:
         return cls(
             thread,
             backend,
-            Hardware(backend, roles or RigRoles(), limits, pixel_size_um),
+            hardware,
             limits=limits,
             rig_sha256=rig_sha256,
             versions=versions,

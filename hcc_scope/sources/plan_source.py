@@ -68,7 +68,8 @@ _Shots: TypeAlias = "Generator[tuple[Shot, dict[str, Any]], None, None]"
 class MicroManagerSource:
     """Frames of one section from a live microscope.
 
-    Making one applies the plan's preset (an objective, say), because the field's size depends on it; nothing moves yet.
+    Making one applies the plan's preset (an objective, say), because the field's size depends on it, and its exposure,
+    because the camera may refuse it; the stage does not move yet.
 
     Parameters
     ----------
@@ -90,9 +91,9 @@ class MicroManagerSource:
     Raises
     ------
     CameraError, ConfigError
-        If the camera cannot be used, or the pixel size is unknown.
+        If the camera cannot be used or takes another exposure than the plan's, or the pixel size is unknown.
     PlanError
-        If the plan is empty, or leads outside the stage's limits or the section.
+        If the plan is empty, leads outside the stage's limits or the section, or moves what is not there.
     RigError
         If a scene is given and the camera is a real one.
     """
@@ -116,12 +117,13 @@ class MicroManagerSource:
         self._rig = rig
         self._plan = plan
         self._scene = scene
-        rig.thread.call("preparing the devices", partial(rig.hardware.prepare, plan.config_group))
+        rig.thread.call("preparing the devices", partial(rig.hardware.prepare, plan.config_group, plan.exposure_ms))
         facts = rig.facts()
         self._refuse_to_paint(facts.library)
         height, width = facts.shape_yx
         self._field_um = (width * facts.pixel_size_um, height * facts.pixel_size_um)
         expected_frames = check_plan(plan, self._field_um, limits=rig.limits, outline_um=outline_um)
+        self._need_what_moves()
         self.spec = RunSpec(
             frame_shape_yx=facts.shape_yx,
             bit_depth=facts.bit_depth,
@@ -141,6 +143,15 @@ class MicroManagerSource:
                 "plan": plan.model_dump_json(),
             },
         )
+
+    def _need_what_moves(self) -> None:
+        """Refuse a plan that moves a stage or focus drive that is not there, before anybody makes a store for it."""
+        hardware, plan, field_um = self._rig.hardware, self._plan, self._field_um
+        first = next(plan.events(field_um), {})
+        if "x" in first:
+            hardware.need_xy_stage()
+        if not hardware.focus and ("z" in first or any(z_um is not None for *_, z_um in plan.places(field_um))):
+            hardware.need_focus()
 
     def _refuse_to_paint(self, library: str) -> None:
         """Nobody may paint tissue onto a real rig."""
@@ -167,7 +178,7 @@ class MicroManagerSource:
         """
         try:
             # Somebody may have changed something since this source was made: look again, before anything is painted.
-            prepare = partial(self._rig.hardware.prepare, self._plan.config_group)
+            prepare = partial(self._rig.hardware.prepare, self._plan.config_group, self._plan.exposure_ms)
             self._rig.thread.call("preparing the devices", prepare, stop=stop)
             facts = self._rig.thread.call("asking the camera", self._rig.hardware.facts, stop=stop)
             self._refuse_to_paint(facts.library)
