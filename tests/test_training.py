@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 import hcc_scope
-from hcc_scope.errors import ModelError, StoreUnwritableError
+from hcc_scope.errors import ModelError, StoreUnwritableError, UsageError
 from hcc_scope.inference import load_model
 from hcc_scope.inference.normalisation import mean_stretching
 from hcc_scope.scoring import calibrate
@@ -253,6 +253,33 @@ def test_a_folder_that_cannot_be_written_is_an_error(network: Meng2019, tiles: n
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreUnwritableError, match="cannot be written"):
         export_model(to_torchscript(network), network, tiles[:1], draft_card(TINY), tmp_path / "file" / "tiny")
+
+
+def nothing_is_rendered(progress: TrainProgress) -> None:
+    pytest.fail(f"the training began: {progress}")
+
+
+@pytest.mark.parametrize("name", ["a/b", "a\\b", "", "..", "../x", ".hidden", "dot.", "x" * 101])
+def test_a_name_that_no_folder_can_have_is_refused_before_the_training(tmp_path: Path, name: str):
+    with pytest.raises(UsageError, match="cannot be that of a folder"):
+        loop.train(replace(TINY, name=name), tmp_path / "out", nothing_is_rendered)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_out_folder_that_cannot_be_written_is_refused_before_the_training(tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreUnwritableError, match="no model can be written to"):
+        loop.train(TINY, tmp_path / "file", nothing_is_rendered)
+    with pytest.raises(StoreUnwritableError, match="no model can be written to"):
+        loop.train(TINY, tmp_path / "file" / "below", nothing_is_rendered)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a user who may not write everywhere")
+def test_a_read_only_out_folder_is_refused_before_the_training(tmp_path: Path):
+    folder = tmp_path / "readonly"
+    folder.mkdir(mode=0o555)
+    with pytest.raises(StoreUnwritableError, match="no model can be written to"):
+        loop.train(TINY, folder, nothing_is_rendered)
 
 
 def test_what_a_killed_export_left_is_replaced(network: Meng2019, tiles: np.ndarray, tmp_path: Path):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import copy
 import math
+import re
+import tempfile
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from hcc_scope.errors import ModelError
+from hcc_scope.errors import ModelError, StoreUnwritableError, UsageError
 from hcc_scope.inference.torchscript import TorchScriptClassifier, parse
 from hcc_scope.phantom import CameraPhysics
 from hcc_scope.phantom.effects import stable_rng
@@ -51,6 +53,8 @@ __all__ = ["LIGHT_FACTORS", "fit", "train"]
 LIGHT_FACTORS = (0.7, 0.85, 1.15, 1.3)
 """At which the card's sensitivity to light is measured."""
 
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
+
 
 def train(config: TrainConfig, out_dir: Path, on_progress: OnProgress) -> Path:
     """Make a model from phantom sections.
@@ -73,11 +77,12 @@ def train(config: TrainConfig, out_dir: Path, on_progress: OnProgress) -> Path:
     ------
     ModelError
         If the folder exists, there are too few usable tiles, or training diverges.
+    UsageError
+        If the name cannot be that of a folder everywhere.
     StoreUnwritableError
         If the folder cannot be written.
     """
-    folder = out_dir / config.name
-    refuse_existing(folder)
+    folder = _check_folder(out_dir, config.name)
     data = _render(config, on_progress)
     network, epochs = fit(data["train"], data["calibration"], config, on_progress)
 
@@ -114,6 +119,24 @@ def train(config: TrainConfig, out_dir: Path, on_progress: OnProgress) -> Path:
     )
     one_of_each = [int(np.flatnonzero(test.labels == label)[0]) for label in (0, 1)]
     return export_model(artefact, network, test.tiles[one_of_each], card, folder)
+
+
+def _check_folder(out_dir: Path, name: str) -> Path:
+    """Return the model's folder, if it can be made: told now, and not when the training is done."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"the model's name {name!r} cannot be that of a folder everywhere",
+            hint="Use up to 100 letters, digits, '-', '_' and '.', for example 'phantom-2'.",
+        )
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writable-", dir=out_dir):
+            pass
+    except OSError as error:
+        raise StoreUnwritableError(f"no model can be written to {out_dir}: {error.strerror or error}") from error
+    folder = out_dir / name
+    refuse_existing(folder)
+    return folder
 
 
 def fit(
