@@ -5,6 +5,9 @@ No running Micro-Manager was available: what is tested here is our half of the c
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -215,6 +218,35 @@ def test_a_camera_without_an_image_size_is_refused(rig: MicroManager, monkeypatc
 def test_a_bug_of_ours_is_not_called_a_devices_fault(rig: MicroManager):
     with pytest.raises(AttributeError):
         rig.backend.ask("asking", "no_such_method")
+
+
+_ATTACH = """
+import sys, threading
+from hcc_scope.errors import DeviceError
+from hcc_scope.sources.micromanager import MicroManager
+
+before = threading.excepthook
+try:
+    MicroManager.attach(port=int(sys.argv[1]))
+except DeviceError as error:
+    print(error)
+assert threading.excepthook is before
+"""
+
+
+@pytest.mark.parametrize("listening", [False, True], ids=["closed", "silent"])
+def test_attaching_to_nobody_is_told_in_one_sentence(listening: bool):
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if listening:
+            server.listen()
+        port = server.getsockname()[1]
+        # In a process of its own: pycromanager attaches only where no core was started.
+        done = subprocess.run(
+            [sys.executable, "-c", _ATTACH, str(port)], capture_output=True, text=True, timeout=60, check=False
+        )
+    assert done.stdout.startswith(f"no Micro-Manager answers on port {port} of this machine. Start it")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_pixels_are_taken_over_or_widened():

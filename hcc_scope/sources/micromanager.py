@@ -19,7 +19,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import socket
 import threading
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Self
 
@@ -36,7 +38,7 @@ from hcc_scope.types import RigRoles
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -52,6 +54,8 @@ _CLOSE_MARGIN_S = 5.0
 """How much longer than an exposure that is under way the devices may take to close."""
 _END_S = 0.5
 """How long the core's thread may take to end: at once if it is idle, so later only if a driver hangs."""
+_PROBE_S = 2.0
+"""How long to wait for a connection to a port of this machine."""
 _open_rig = threading.Lock()
 """Held while the in-process core is in use."""
 
@@ -80,6 +84,40 @@ def _python_core(adapters_dir: Path, buffer_size_mb: int) -> Any:  # noqa: ANN40
     core = Core()
     core.set_device_adapter_search_paths([str(adapters_dir)])
     return core
+
+
+@contextmanager
+def _quiet_bridge(port: int) -> Iterator[None]:
+    """Keep the traceback of pyjavaz's own thread off the screen: what went wrong is told by the call that failed."""
+    before = threading.excepthook
+    name = f"BridgeSocketThread_port{port}"
+
+    def hook(arguments: threading.ExceptHookArgs) -> None:
+        if arguments.thread is not None and arguments.thread.name == name:
+            _log.debug("the bridge's thread ended: %s", arguments.exc_value)
+        else:
+            before(arguments)
+
+    threading.excepthook = hook
+    try:
+        yield
+    except Exception:
+        # The call fails a moment before the thread's traceback is due.
+        for thread in threading.enumerate():
+            if thread.name == name:
+                thread.join(_END_S)
+        raise
+    finally:
+        threading.excepthook = before
+
+
+def _java_core(port: int) -> Any:  # noqa: ANN401 - a class made at run time
+    """Return the core of the Micro-Manager that listens on a port of this machine."""
+    # Looked at first, because pyjavaz takes seconds to notice that nothing listens.
+    with socket.create_connection(("127.0.0.1", port), timeout=_PROBE_S):
+        pass
+    with _quiet_bridge(port):
+        return Core(port=port, timeout=2000)
 
 
 class MicroManager:
@@ -231,7 +269,7 @@ class MicroManager:
         thread = CoreThread()
 
         def connect() -> MicroManager:
-            core = attempt(lambda: Core(port=port, timeout=2000))
+            core = attempt(lambda: _java_core(port))
             if isinstance(core, Failure):
                 raise DeviceError(
                     f"no Micro-Manager answers on port {port} of this machine",
