@@ -21,7 +21,6 @@ import logging
 import re
 import socket
 import threading
-from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Self
 
@@ -38,7 +37,7 @@ from hcc_scope.types import RigRoles
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -86,9 +85,14 @@ def _python_core(adapters_dir: Path, buffer_size_mb: int) -> Any:  # noqa: ANN40
     return core
 
 
-@contextmanager
-def _quiet_bridge(port: int) -> Iterator[None]:
-    """Keep the traceback of pyjavaz's own thread off the screen: what went wrong is told by the call that failed."""
+def _java_core(port: int) -> Any:  # noqa: ANN401 - a class made at run time
+    """Return the core of the Micro-Manager that listens on a port of this machine.
+
+    The traceback of pyjavaz's own thread is kept off the screen: what went wrong is told by the call that failed.
+    """
+    # Looked at first, because pyjavaz takes seconds to notice that nothing listens.
+    with socket.create_connection(("127.0.0.1", port), timeout=_PROBE_S):
+        pass
     before = threading.excepthook
     name = f"BridgeSocketThread_port{port}"
 
@@ -100,24 +104,16 @@ def _quiet_bridge(port: int) -> Iterator[None]:
 
     threading.excepthook = hook
     try:
-        yield
-    except Exception:
-        # The call fails a moment before the thread's traceback is due.
-        for thread in threading.enumerate():
-            if thread.name == name:
-                thread.join(_END_S)
-        raise
+        core = attempt(lambda: Core(port=port, timeout=2000))
+        if isinstance(core, Failure):
+            # The call fails a moment before the thread's traceback is due.
+            for thread in threading.enumerate():
+                if thread.name == name:
+                    thread.join(_END_S)
+            raise core.error
+        return core
     finally:
         threading.excepthook = before
-
-
-def _java_core(port: int) -> Any:  # noqa: ANN401 - a class made at run time
-    """Return the core of the Micro-Manager that listens on a port of this machine."""
-    # Looked at first, because pyjavaz takes seconds to notice that nothing listens.
-    with socket.create_connection(("127.0.0.1", port), timeout=_PROBE_S):
-        pass
-    with _quiet_bridge(port):
-        return Core(port=port, timeout=2000)
 
 
 class MicroManager:
