@@ -431,6 +431,57 @@ def test_temporary_files_and_lost_metadata_are_mended(tmp_path: Path):
     assert fingerprint(path) == before
 
 
+@pytest.mark.parametrize("damage", [None, b"", b"[1, 2", b"\xff" * 99, b"[" * 100_000, b"[]"])
+@pytest.mark.parametrize("make", [finished_store, unfinished_store])
+def test_a_lost_manifest_is_made_again(tmp_path: Path, make, damage: bytes | None):  # noqa: ANN001 - one of the above
+    path = make(tmp_path)
+    root = path / "zarr.json"
+    if damage is None:
+        root.unlink()
+    else:
+        root.write_bytes(damage)
+    with pytest.raises(StoreError, match="Run hcc-scope recover"):
+        open_store(path)
+
+    report = recover(path)
+    assert "zarr.json made again from hcc_scope.json" in report.changes
+    assert (report.n_frames, report.damaged, report.problems) == (5, (), ())
+    if damage is not None:
+        assert (path / "zarr.json.torn").read_bytes() == damage
+    store = open_store(path)
+    assert (store.complete, store.n_frames, store.spec) == (True, 5, make_spec())
+    assert store.attributes["outcome"]["cause"] == "zarr.json was lost"
+    assert_same_frame(store.read(4), make_frame(4))
+    yaozarrs.validate_zarr_store(str(path))
+    before = fingerprint(path)
+    assert recover(path).changes == ()
+    assert fingerprint(path) == before
+
+
+def test_neither_manifest_nor_journal_is_no_store(tmp_path: Path):
+    path = finished_store(tmp_path)
+    (path / "zarr.json").unlink()
+    (path / "frames.jsonl").unlink()
+    before = fingerprint(path)
+    with pytest.raises(StoreError, match=r"has no zarr\.json$"):
+        recover(path)
+    assert fingerprint(path) == before
+
+
+@pytest.mark.parametrize("copy", [None, b"{", b"{}", b'{"schema_version":99}', b'{"schema_version":1,"spec":{}}'])
+def test_without_a_copy_a_lost_manifest_is_refused(tmp_path: Path, copy: bytes | None):
+    path = finished_store(tmp_path)
+    (path / "zarr.json").write_bytes(b"{")
+    if copy is None:
+        (path / "hcc_scope.json").unlink()
+    else:
+        (path / "hcc_scope.json").write_bytes(copy)
+    before = fingerprint(path)
+    with pytest.raises(StoreError, match="cannot be read"):
+        recover(path)
+    assert fingerprint(path) == before
+
+
 def test_torn_predictions_are_cut_and_the_table_is_made(tmp_path: Path):
     path = unfinished_store(tmp_path)
     spec = make_spec(tile_px=35)

@@ -69,7 +69,7 @@ def test_round_trip(tmp_path: Path, shape_yx: tuple[int, int]):
     array = zarr.open_array(writer.path / "frames" / "0", mode="r")
     np.testing.assert_array_equal(array[...], np.stack([frame.pixels for frame in frames]))
     # one file per frame, and no temporary file left
-    assert sorted(p.name for p in writer.path.iterdir()) == ["frames", "frames.jsonl", "zarr.json"]
+    assert sorted(p.name for p in writer.path.iterdir()) == ["frames", "frames.jsonl", "hcc_scope.json", "zarr.json"]
     assert len([p for p in (writer.path / "frames" / "0" / "c").rglob("*") if p.is_file()]) == 3
 
 

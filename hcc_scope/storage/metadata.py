@@ -19,6 +19,7 @@ __all__ = [
     "ATTRIBUTE",
     "CHUNK_PX",
     "JOURNAL",
+    "MANIFEST_COPY",
     "SCHEMA_VERSION",
     "array_metadata",
     "check_spec",
@@ -36,6 +37,8 @@ SCHEMA_VERSION = 1
 ATTRIBUTE = "hcc_scope"
 ARRAY_PATH = "frames/0"
 JOURNAL = "frames.jsonl"
+MANIFEST_COPY = "hcc_scope.json"
+"""The attribute `ATTRIBUTE` as it was at the start, never changed: `recover` makes a lost ``zarr.json`` from it."""
 
 CHUNK_PX = 512
 """Side of an inner chunk: the models' tile, so that one tile is one read."""

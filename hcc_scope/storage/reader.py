@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal import read_journal
-from hcc_scope.storage.metadata import ATTRIBUTE, JOURNAL, SCHEMA_VERSION, check_spec, spec_from_json
+from hcc_scope.storage.metadata import ATTRIBUTE, JOURNAL, MANIFEST_COPY, SCHEMA_VERSION, check_spec, spec_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,15 +31,17 @@ def read_attributes(path: Path) -> dict[str, Any]:
     """
     if not path.is_dir():
         raise StoreError(f"There is no store at {path}", hint="Give the path of a folder that ends in .ome.zarr.")
+    mendable = (path / MANIFEST_COPY).is_file() and (path / JOURNAL).is_file()
+    hint = "Run hcc-scope recover on it." if mendable else None
     try:
         root = json.loads((path / "zarr.json").read_bytes())
         attributes = root["attributes"].get(ATTRIBUTE)
     except FileNotFoundError:
         if not any(path.iterdir()):
             raise StoreError(f"{path} is an empty folder and holds no frames", hint="Delete it.") from None
-        raise StoreError(f"{path} is not an OME-Zarr 0.5 store: it has no zarr.json") from None
+        raise StoreError(f"{path} is not an OME-Zarr 0.5 store: it has no zarr.json", hint=hint) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StoreError(f"{path / 'zarr.json'} cannot be read: {error}") from error
+        raise StoreError(f"{path / 'zarr.json'} cannot be read: {error}", hint=hint) from error
     if not isinstance(attributes, dict):
         raise StoreError(f"{path} was not written by HCC-Scope", hint="Import it first.")
     if attributes.get("schema_version") != SCHEMA_VERSION:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,9 +15,12 @@ from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.metadata import (
     ARRAY_PATH,
     JOURNAL,
+    MANIFEST_COPY,
+    SCHEMA_VERSION,
     array_metadata,
     frames_group_metadata,
     group_metadata,
+    spec_from_json,
 )
 from hcc_scope.storage.predictions import PREDICTIONS, read_log, write_table
 from hcc_scope.storage.reader import open_store
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["RecoverReport", "recover"]
 
 TORN_SUFFIX = ".torn"
-"""What was cut off a journal is kept in a file of its name with this ending."""
+"""What was cut off a journal, or was an unreadable ``zarr.json``, is kept in a file of its name with this ending."""
 
 _LASTING = ("state", "cause", "degraded", "counts")
 """Keys of an outcome that tell how the run went, whatever was lost afterwards."""
@@ -56,11 +60,11 @@ class RecoverReport:
 def recover(path: Path) -> RecoverReport:
     """Make the store at `path` valid again and check every frame.
 
-    What the journal lists is kept, whatever else is there. An unfinished last line is cut (and kept in a side file),
-    the array is set to the journal's count, temporary files are removed, the table of predictions is made from its
-    lines, and the run is marked complete, with the outcome ``recovered``. So is a run that had ended, if its journal
-    lost lines since: its count is set right, and its score, which rested on other frames, is dropped. The marker comes
-    last: an interrupted recovery is simply run again.
+    What the journal lists is kept, whatever else is there. A lost ``zarr.json`` is made from the copy of its start, an
+    unfinished last line is cut (and kept in a side file), the array is set to the journal's count, temporary files are
+    removed, the table of predictions is made from its lines, and the run is marked complete, with the outcome
+    ``recovered``. So is a run that had ended, if its journal lost lines since: its count is set right, and its score,
+    which rested on other frames, is dropped. The marker comes last: an interrupted recovery is simply run again.
 
     Raises
     ------
@@ -69,15 +73,17 @@ def recover(path: Path) -> RecoverReport:
     StoreUnwritableError, DiskFullError
         If it cannot be changed.
     """
-    open_store(path)  # refuses what is not ours before anything is touched
     try:
+        manifest = _manifest_from_copy(path)
+        if manifest is None:
+            open_store(path)  # refuses what is not ours before anything is touched
         with ExitStack() as stack:
             for file in (path / JOURNAL, *_logs(path)):
                 handle = os.open(file, os.O_RDWR)
                 stack.callback(os.close, handle)
                 if not lock(handle):
                     raise StoreError(f"{path} is being written by another process", hint="Wait until it has ended.")
-            return _recover(path)
+            return _recover(path, manifest)
     except OSError as error:
         raise explain(error, f"The store {path} cannot be recovered") from error
 
@@ -86,8 +92,31 @@ def _logs(path: Path) -> list[Path]:
     return sorted(path.glob(f"{PREDICTIONS}*.jsonl"))
 
 
-def _recover(path: Path) -> RecoverReport:
-    changes = [*_remove_temporary_files(path), *_mend_journal(path / JOURNAL)]
+def _manifest_from_copy(path: Path) -> bytes | None:
+    """Return a new root ``zarr.json`` if that is lost and there is a copy of what it said at the start, else None."""
+    if _json_object(path / "zarr.json") is not None or not (path / JOURNAL).is_file():
+        return None
+    attributes = _json_object(path / MANIFEST_COPY)
+    if attributes is None or attributes.get("schema_version") != SCHEMA_VERSION:
+        return None
+    try:
+        return json_bytes(group_metadata(spec_from_json(attributes["spec"]), attributes))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _json_object(path: Path) -> dict[str, Any] | None:
+    """Return the object in a JSON file; None if the file is missing or holds something else."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _recover(path: Path, manifest: bytes | None) -> RecoverReport:
+    changes = [] if manifest is None else [_replace_manifest(path / "zarr.json", manifest)]
+    changes += [*_remove_temporary_files(path), *_mend_journal(path / JOURNAL)]
     store = open_store(path)
     problems = list(store.problems)
     wanted = {
@@ -100,7 +129,7 @@ def _recover(path: Path) -> RecoverReport:
     for log in _logs(path):
         changes += _mend_predictions(path, log, problems, anew=store.complete and not _agrees(store))
     damaged = tuple(item for item in store.read_ahead(range(store.n_frames), 3) if isinstance(item, StoreDamagedError))
-    changes += _mark_complete(store)
+    changes += _mark_complete(store, "the run was interrupted" if manifest is None else "zarr.json was lost")
     return RecoverReport(
         path=path,
         n_frames=store.n_frames,
@@ -109,6 +138,13 @@ def _recover(path: Path) -> RecoverReport:
         problems=tuple(problems),
         unacknowledged=_count_unacknowledged(path / ARRAY_PATH / "c", store.n_frames),
     )
+
+
+def _replace_manifest(file: Path, manifest: bytes) -> str:
+    if file.exists():
+        replace_file(file.with_name(file.name + TORN_SUFFIX), file.read_bytes())
+    replace_file(file, manifest)
+    return f"{file.name} made again from {MANIFEST_COPY}"
 
 
 def _remove_temporary_files(path: Path) -> list[str]:
@@ -176,7 +212,7 @@ def _agrees(store: SectionStore) -> bool:
     return store.recorded_frames == store.n_frames
 
 
-def _mark_complete(store: SectionStore) -> list[str]:
+def _mark_complete(store: SectionStore, why_unfinished: str) -> list[str]:
     if store.complete and _agrees(store):
         return []
     attributes: dict[str, Any] = {
@@ -186,7 +222,7 @@ def _mark_complete(store: SectionStore) -> list[str]:
         "n_frames": store.n_frames,
         "outcome": {
             "state": "recovered",
-            "cause": "the run was interrupted",
+            "cause": why_unfinished,
             "counts": {"stored": store.n_frames},
         },
     }

@@ -44,6 +44,7 @@ from hcc_scope.storage.journal import JournalWriter, line_of
 from hcc_scope.storage.metadata import (
     ARRAY_PATH,
     JOURNAL,
+    MANIFEST_COPY,
     array_metadata,
     check_spec,
     frames_group_metadata,
@@ -156,6 +157,7 @@ def _create_skeleton(path: Path, spec: RunSpec, attributes: Mapping[str, Any], l
         create_file(array_folder / "zarr.json", json_bytes(array_metadata(spec.frame_shape_yx, length)))
         create_file(hidden / "frames" / "zarr.json", json_bytes(frames_group_metadata()))
         create_file(hidden / "zarr.json", json_bytes(group_metadata(spec, attributes)))
+        create_file(hidden / MANIFEST_COPY, json_bytes(attributes))
         create_file(hidden / JOURNAL, b"")
         for folder in (array_folder, hidden / "frames", hidden):
             sync_folder(folder)
