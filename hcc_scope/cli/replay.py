@@ -306,7 +306,7 @@ def _check_one(
     live = store.attributes.get("outcome", {})
     score = report.outcome.score
     # a journal that lost lines since then has its own problem, told elsewhere: its score cannot be the recorded one
-    whole = n == store.n_frames == store.attributes.get("n_frames")
+    whole = n == store.n_frames == store.recorded_frames
     if whole and isinstance(live.get("score"), float):
         before, now = (live["score"], tuple(live["interval"])), (score.score, score.interval)
         # a mean of probabilities moves by no more than they do
