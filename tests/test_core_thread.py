@@ -109,7 +109,7 @@ def test_a_rig_that_hangs_can_be_left(demo_cfg: MakeCfg, adapters_dir: Path, mon
     monkeypatch.setattr(micromanager, "_END_S", 0.2)
     go_on = threading.Event()
 
-    def hang(_: object) -> None:
+    def hang(*_: object) -> None:
         _thread.interrupt_main()
         go_on.wait()
 
