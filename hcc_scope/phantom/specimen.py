@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -35,7 +34,6 @@ _SHARP_PX = 0.3
 _TRUNCATE = 3.0
 _LOW_RES_UM = 1.3
 """Architecture is evaluated on a grid of about this pitch and interpolated linearly to the pixels."""
-_THREADS = 2
 
 
 def defocus_sigma_um(z_um: float) -> float:
@@ -195,13 +193,9 @@ class Specimen:
         if not missing:
             return
         bank = self._prepare(um_per_px)
-        if len(missing) < 4:
-            fresh: Iterator[F32] = (self._draw_chunk(row, column, um_per_px, bank) for row, column in missing)
-            yield from self._keep(missing, fresh, um_per_px)
-            return
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="hcc-phantom") as pool:
-            fresh = pool.map(lambda place: self._draw_chunk(place[0], place[1], um_per_px, bank), missing)
-            yield from self._keep(missing, fresh, um_per_px)
+        # one after the other: two threads took a quarter more time and twice the processor, waiting for the interpreter
+        fresh = (self._draw_chunk(row, column, um_per_px, bank) for row, column in missing)
+        yield from self._keep(missing, fresh, um_per_px)
 
     def _keep(
         self, places: list[tuple[int, int]], fresh: Iterator[F32], um_per_px: float
