@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["Camera", "Shot"]
 
 _ENDLESS = 2**31 - 1
-_LOOK_S = 0.0005
+_LOOK_SHARE = 0.02
+"""How long to wait between two looks into the camera's buffer, as a share of the exposure ..."""
+_LOOK_S = (0.0005, 0.002)
+"""... but no less and no more: looking often costs processor time, looking rarely delays the frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +91,11 @@ class Camera:
         """Take the oldest image out of the buffer; None if there is none within `wait_s`, or none to come."""
         what = f"reading from camera '{self._hardware.camera}'"
         deadline = time.monotonic() + wait_s
+        pause_s = min(max(_LOOK_S[0], _LOOK_SHARE * self._hardware.exposure_ms / 1e3), _LOOK_S[1])
         while self._backend.ask(what, "get_remaining_image_count") == 0:
             if time.monotonic() >= deadline or not self._backend.ask(what, "is_sequence_running"):
                 return None
-            time.sleep(_LOOK_S)
+            time.sleep(pause_s)
         pixels, tags = self._backend.popped()
         age = age_s(tags)
         t_mono_ns = time.monotonic_ns() - int(age * 1e9)
