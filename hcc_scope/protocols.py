@@ -5,20 +5,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias, Union, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
     from hcc_scope.types import Frame, FrameResult, RunSpec
 
-    Tiles = NDArray[np.uint16] | Sequence[NDArray[np.uint16]]
-    """Raw counts: an array (n, tile, tile), or n views (tile, tile) into a frame, which nobody has to copy."""
+__all__ = ["Classifier", "FrameSink", "FrameSource", "ResultSink", "StopSignal", "Tiles"]
 
-__all__ = ["Classifier", "FrameSink", "FrameSource", "ResultSink", "StopSignal"]
+Tiles: TypeAlias = Union["NDArray[np.uint16]", Sequence["NDArray[np.uint16]"]]
+"""Raw counts: an array (n, tile, tile), or n views (tile, tile) into a frame, which nobody has to copy."""
 
 
 class StopSignal(Protocol):

@@ -1,9 +1,9 @@
 """The first stage of a network in one pass: counts - mean -> 3 x 3 convolution -> ReLU -> 2 x 2 max-pooling.
 
 Why a kernel of our own: with a single input channel a convolution does nine multiply-adds for each number that it
-writes. The usual order (convert, subtract, convolve to 16 maps of 512 x 512, write 16 MB, read them again, pool) waits for
-memory, and matrix units have nothing to multiply. Here a row is converted once, four rows stay in the first-level cache,
-and only the pooled maps are written: half the time (docs/decisions/0008-stem-and-lanes.md).
+writes. The usual order (convert, subtract, convolve to 16 maps of 512 x 512, write 16 MB, read them again, pool) waits
+for memory, and matrix units have nothing to multiply. Here a row is converted once, four rows stay in the first-level
+cache, and only the pooled maps are written: half the time (docs/decisions/0010-stem-and-lanes.md).
 
 Same bits everywhere: each output is one chain of fused multiply-adds, bias first, then the nine taps row by row; the
 width of the vectors changes how many chains run side by side, not what each of them does. The mean is exact (a sum of
