@@ -196,7 +196,8 @@ def test_any_network_gives_its_own_logits_with_or_without_it(tmp_path: Path, nam
     model = load_model(make_model(tmp_path / "model", archive(module), outputs, inputs))
     classifier = OpenVinoClassifier(model.module, model.card, 2, precision)
     assert ("stem+" in classifier.engine) == begins_so
-    assert np.allclose(classifier.classify(inputs), outputs, rtol=0, atol=1e-4 if precision == "float32" else 5e-3)
+    tolerance = (1e-4 if precision == "float32" else 5e-3) * max(1.0, np.abs(outputs).max())
+    assert np.abs(classifier.classify(inputs) - outputs).max() <= tolerance
 
 
 def test_external_normalisation_gets_it_too(tmp_path: Path):
