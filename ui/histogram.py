@@ -88,6 +88,8 @@ class HistogramPlot(QWidget):
         self._palette = "Grey"
         self._colours = colours("dark")
         self._dragged: int | None = None
+        self._held_range: tuple[int, int] | None = None
+        """While a limit is dragged the axis stands still, or the limit would run away under the hand."""
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(160, 72)
@@ -131,6 +133,8 @@ class HistogramPlot(QWidget):
 
     def shown_range(self) -> tuple[int, int]:
         """Return the first and the last count of the axis."""
+        if self._held_range is not None:
+            return self._held_range
         if not self._close_up or self._histogram is None:
             return 0, self._full_scale
         low = min(self._histogram.lowest, int(self._limits[0]))
@@ -190,7 +194,7 @@ class HistogramPlot(QWidget):
         painter.setBrush(QColor(self._colours.text_muted))
         painter.drawPolygon(outline)
         saturated_x = self._x_of(self._full_scale)
-        if saturated_x <= rect.right() + 1 and self._histogram is not None and self._histogram.occurrences[-1:].size:
+        if saturated_x <= rect.right() + 1:
             painter.setPen(QPen(QColor(*SATURATED_RGB), 2))
             painter.drawLine(QPointF(saturated_x - 1, rect.top()), QPointF(saturated_x - 1, rect.bottom()))
 
@@ -229,6 +233,7 @@ class HistogramPlot(QWidget):
             distances = [abs(event.position().x() - self._x_of(count)) for count in self._limits]
             nearer = int(distances[1] < distances[0])
             if distances[nearer] <= _HANDLE_PX:
+                self._held_range = self.shown_range()
                 self._dragged = nearer
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
@@ -241,7 +246,8 @@ class HistogramPlot(QWidget):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Let go."""
-        self._dragged = None
+        self._dragged = self._held_range = None
+        self.update()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         """Move a limit."""
