@@ -1,0 +1,150 @@
+"""Small controls that the views share: a toggle with a key, a percentage slider, a line that is shortened, not cut."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QWidget
+
+from ui.theme import GRID_PX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PySide6.QtGui import QPaintEvent, QResizeEvent
+
+__all__ = ["ElidedLabel", "PercentSlider", "action_button"]
+
+
+def action_button(  # noqa: PLR0913
+    owner: QWidget,
+    text: str,
+    tip: str,
+    key: str,
+    do: Callable[[bool], object],
+    *,
+    checked: bool | None = None,
+) -> QToolButton:
+    """Return a button for an action that the owner gets, with its key in the tooltip.
+
+    Parameters
+    ----------
+    owner : QWidget
+        The key works while the focus is in here.
+    text, tip : str
+        What stands on the button, and what it does.
+    key : str
+        Keyboard shortcut, as Qt writes it.
+    do : callable
+        Takes whether the button is down; a bound method that is a ``Slot(bool)``.
+    checked : bool, optional
+        Whether it is down at first; None for a button that does not stay down.
+    """
+    action = QAction(text, owner)
+    action.setShortcut(QKeySequence(key))
+    action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+    action.setToolTip(f"{tip} ({QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)})")
+    action.setCheckable(checked is not None)
+    action.setChecked(bool(checked))
+    action.triggered.connect(do)
+    owner.addAction(action)
+    button = QToolButton()
+    button.setDefaultAction(action)
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+    button.setAutoRaise(checked is None)
+    button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    button.setAccessibleName(text)
+    button.setAccessibleDescription(tip)
+    return button
+
+
+class PercentSlider(QWidget):
+    """A labelled slider from 0 to 100 that says its value."""
+
+    changed = Signal(float)
+    """0 to 1."""
+
+    def __init__(self, label: str, tip: str, value: float, *, as_probability: bool = False) -> None:
+        super().__init__()
+        self._as_probability = as_probability
+        self._name = QLabel(label)
+        self._slider = QSlider(Qt.Orientation.Horizontal)
+        self._slider.setRange(0, 100)
+        self._slider.setPageStep(10)
+        self._slider.setFixedWidth(10 * GRID_PX)
+        self._slider.setAccessibleName(label)
+        self._slider.setAccessibleDescription(tip)
+        self._name.setBuddy(self._slider)
+        self._value = QLabel()
+        self._value.setMinimumWidth(self._value.fontMetrics().horizontalAdvance("100 %"))
+        self.setToolTip(tip)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(GRID_PX, 0, GRID_PX, 0)
+        row.setSpacing(GRID_PX // 2)
+        for widget in (self._name, self._slider, self._value):
+            row.addWidget(widget)
+        self._slider.setValue(round(100 * value))
+        self._say(self._slider.value())
+        self._slider.valueChanged.connect(self._moved)
+
+    def value(self) -> float:
+        """Return the value, 0 to 1."""
+        return self._slider.value() / 100
+
+    def set_value(self, value: float) -> None:
+        """Move the slider."""
+        self._slider.setValue(round(100 * value))
+
+    @Slot(int)
+    def _moved(self, percent: int) -> None:
+        self._say(percent)
+        self.changed.emit(percent / 100)
+
+    def _say(self, percent: int) -> None:
+        self._value.setText(f"{percent / 100:.2f}" if self._as_probability else f"{percent} %")
+
+
+class ElidedLabel(QLabel):
+    """A line of text that ends in ... where there is no room; the tooltip has all of it."""
+
+    def __init__(self, name: str, align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft) -> None:
+        super().__init__()
+        self._whole = ""
+        self.setAlignment(align | Qt.AlignmentFlag.AlignVCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(name)
+
+    def set_text(self, text: str) -> None:
+        """Show another text."""
+        if text != self._whole:
+            self._whole = text
+            self.setAccessibleDescription(text)
+            self._shorten()
+
+    def whole_text(self) -> str:
+        """Return the text, shortened or not."""
+        return self._whole
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Ask for one line, however long the text is."""
+        return QSize(self.fontMetrics().averageCharWidth() * 12, self.fontMetrics().height() + GRID_PX // 2)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Do with less."""
+        return QSize(0, self.fontMetrics().height() + GRID_PX // 2)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Use the room there is."""
+        super().resizeEvent(event)
+        self._shorten()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Paint the text."""
+        super().paintEvent(event)
+
+    def _shorten(self) -> None:
+        shown = self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, max(0, self.width() - 2))
+        self.setText(shown)
+        self.setToolTip(self._whole if shown != self._whole else "")
