@@ -155,7 +155,7 @@ class AppState(QObject):
         self._asking_rig = self._asking_system = False
         self._shown: deque[float] = deque()
         self._fast = self._timer(SNAPSHOT_MS, self._look, precise=True)
-        self._rig_timer = self._timer(RIG_MS, self.ask_rig)
+        self._rig_timer = self._timer(RIG_MS, self._ask_rig_again)
         self._system_timer = self._timer(SYSTEM_MS, self.ask_system)
 
     def _timer(self, interval_ms: int, slot: object, *, precise: bool = False) -> QTimer:
@@ -190,10 +190,14 @@ class AppState(QObject):
             self.ask_rig()
 
     @Slot()
-    def ask_rig(self) -> None:
-        """Read the rig's state soon, unless it is being read or belongs to a run."""
+    def _ask_rig_again(self) -> None:
+        self.ask_rig()
+
+    def ask_rig(self, *, anew: bool = False) -> None:
+        """Read the rig's state soon, unless it is being read, or belongs to a run and is not asked for `anew`."""
         controls = self._controls
-        if controls is None or self._asking_rig or self.run is not None:
+        mine = self.run is None or (self.snapshot is not None and self.snapshot.paused) or anew
+        if controls is None or self._asking_rig or not mine:
             return
         self._asking_rig = True
         self._jobs.submit("rig", controls.read, self._take_rig, self._miss_rig)
