@@ -197,14 +197,14 @@ class Canvas(QWidget):
         """Ask for enough room to see something."""
         return QSize(640, 480)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802, ARG002
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Keep the whole world in sight, or the middle where it was."""
         if self._fits:
             self.fit()
         else:
             self._show(self._view.resized(self._size()))
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802, ARG002
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Paint the layers in order."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), self._background)
@@ -273,7 +273,7 @@ class Canvas(QWidget):
         second = QPointF(*self._view.to_world(other.x(), other.y()))
         return QRectF(first, second).normalized()
 
-    def leaveEvent(self, event: QEvent) -> None:  # noqa: N802, ARG002
+    def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
         """Say that nothing is under the cursor."""
         self._hover(None)
 

@@ -23,7 +23,7 @@ from ui.marks import ON_IMAGE
 from ui.overlays import RegionLayer, TileLayer
 from ui.picture import save_picture
 from ui.theme import GRID_PX, colours
-from ui.view_controls import ElidedLabel, PercentSlider, action_button, button_style, control_row
+from ui.view_controls import ElidedLabel, PercentSlider, action_button, control_row, style_buttons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,7 +186,7 @@ class LiveTab(QWidget):
         self.view.set_theme(theme)
         self.contrast_panel.set_theme(theme)
         self._legend.set_theme(theme)
-        self.setStyleSheet(button_style(theme))
+        style_buttons(self, theme)
 
     def clear(self) -> None:
         """Show nothing, and forget all results."""
@@ -327,7 +327,7 @@ class LiveTab(QWidget):
     @Slot()
     def _tell_zoom(self) -> None:
         percent = 100 * self.view.viewport.scale * self.devicePixelRatioF()
-        self._zoom.setText(f"{percent:,.0f} %" if percent >= 10 else f"{percent:.1f} %")  # noqa: PLR2004
+        self._zoom.setText(f"{percent:,.0f} %" if percent >= 10 else f"{percent:.1f} %")
 
     @Slot(bool)
     def _fit(self, _down: bool) -> None:

@@ -31,6 +31,7 @@ _SAMPLES = 40_000
 """Pixels of all thumbnails together from which the common contrast is taken."""
 _DRIFT = 0.1
 """Contrast is renewed when it is off by this share: redrawing all thumbnails for less would only flicker."""
+_SMALLEST_PX = 16
 _ROOM_FOR_WORDS_PX = 44.0
 _ROOM_FOR_HATCHING_PX = 40.0
 
@@ -49,7 +50,8 @@ class MapField:
     excluded: bool = False
     """By the operator."""
     score: float | None = None
-    image: QImage | None = field(default=None, repr=False)
+    images: list[QImage] = field(default_factory=list, repr=False)
+    """The thumbnail as it is shown, then half as large, a quarter ..."""
     heat: QImage | None = field(default=None, repr=False)
 
     def set_result(self, result: FrameResult | None, grid: TileGrid | None) -> None:
@@ -66,7 +68,7 @@ class FieldsLayer:
         self.field_um: tuple[float, float] = (1.0, 1.0)
         """Width and height of a field."""
         self.threshold = 0.5
-        self.opacity = 0.6
+        self.opacity = 0.5
         self.shows_pictures = True
         self.shows_heat = True
         self.shows_words = True
@@ -95,28 +97,23 @@ class FieldsLayer:
                 one.heat = None
 
     @property
+    def has_places(self) -> bool:
+        """Whether places on the map are places on the stage: not so if there are fields and none has a position."""
+        return not self.fields or self.without_position < len(self.fields)
+
+    @property
     def without_position(self) -> int:
         """How many fields have no stage position."""
         return sum(one.stage_um is None for one in self.fields.values())
 
-    def box(self, one: MapField) -> Box | None:
-        """Return where a field lies; None if it has no place on this map.
+    def boxes(self) -> list[tuple[MapField, Box]]:
+        """Return where the fields lie, in the order in which they came.
 
-        Without a stage no field has a position: they are then laid out in rows, in the order in which they came. Where
-        only some have none, those are left out, as every place on the map would be a false one.
+        Without a stage no field has a position: they are then laid out in rows, by their numbers. Where only some have
+        none, those are left out, as every place on the map would be a false one.
         """
         width, height = self.field_um
-        if one.stage_um is not None:
-            return one.stage_um[0] - width / 2, one.stage_um[1] - height / 2, width, height
-        if self.without_position < len(self.fields):
-            return None
-        row, column = divmod(sorted(self.fields).index(one.seq), _PER_ROW)
-        return column * _GAP * width, row * _GAP * height, width, height
-
-    def boxes(self) -> list[tuple[MapField, Box]]:
-        """Return all fields that have a place, in the order in which they are painted."""
-        width, height = self.field_um
-        if self.fields and self.without_position == len(self.fields):
+        if not self.has_places:
             places = {seq: divmod(index, _PER_ROW) for index, seq in enumerate(sorted(self.fields))}
             return [
                 (one, (places[seq][1] * _GAP * width, places[seq][0] * _GAP * height, width, height))
@@ -128,9 +125,13 @@ class FieldsLayer:
             if one.stage_um is not None
         ]
 
+    def _painted_boxes(self) -> list[tuple[MapField, Box]]:
+        """Return `boxes` with the chosen field last: it lies uppermost."""
+        return sorted(self.boxes(), key=lambda pair: pair[0].seq == self.chosen)
+
     def at(self, x_um: float, y_um: float) -> MapField | None:
         """Return the uppermost field at a place."""
-        for one, (left, top, width, height) in reversed(self.boxes()):
+        for one, (left, top, width, height) in reversed(self._painted_boxes()):
             if left <= x_um < left + width and top <= y_um < top + height:
                 return one
         return None
@@ -171,20 +172,30 @@ class FieldsLayer:
         if old is None or max(abs(low - old[0]), abs(high - old[1])) > _DRIFT * (old[1] - old[0]):
             self._limits = (low, high)
             for one in self.fields.values():
-                one.image = None
+                one.images.clear()
 
-    def _image(self, one: MapField) -> QImage:
-        if one.image is None:
-            pixels = one.thumbnail
-            if pixels.dtype != np.uint8:
-                low, high = self._limits or (0.0, 65535.0)
-                scaled = (pixels.astype(np.float32) - low) * (255.0 / (high - low))
-                pixels = np.clip(scaled, 0, 255).astype(np.uint8)
-            pixels = np.ascontiguousarray(pixels)
+    def _image(self, one: MapField, side_px: float) -> QImage:
+        """Return the thumbnail, not much larger than it is going to be drawn: else it would be grainy."""
+        if not one.images:
+            # counts with the common contrast; what is 8 bit already is shown as it is
+            low, high = (0.0, 255.0) if one.thumbnail.dtype == np.uint8 else self._limits or (0.0, 65535.0)
+            scaled = (one.thumbnail.astype(np.float32) - low) * (255.0 / (high - low))
+            pixels = np.ascontiguousarray(np.clip(scaled, 0, 255).astype(np.uint8))
             rows, columns = pixels.shape
             grey = QImage(pixels.data, columns, rows, columns, QImage.Format.Format_Grayscale8)
-            one.image = grey.convertToFormat(QImage.Format.Format_RGB32)  # which also owns its memory
-        return one.image
+            one.images.append(grey.convertToFormat(QImage.Format.Format_RGB32))  # which also owns its memory
+            while min(one.images[-1].width(), one.images[-1].height()) > 2 * _SMALLEST_PX:
+                last = one.images[-1]
+                one.images.append(
+                    last.scaled(
+                        last.width() // 2,
+                        last.height() // 2,
+                        Qt.AspectRatioMode.IgnoreAspectRatio,
+                        Qt.TransformationMode.SmoothTransformation,
+                    )
+                )
+        fine_enough = [image for image in one.images if image.width() >= side_px]
+        return fine_enough[-1] if fine_enough else one.images[0]
 
     def _heat(self, one: MapField) -> QImage | None:
         if one.heat is None and one.result is not None and one.grid is not None:
@@ -204,10 +215,7 @@ class FieldsLayer:
         """Paint all fields that are in sight, the chosen one last."""
         painter.save()
         screen = QRectF(0, 0, *view.size)
-        boxes = self.boxes()
-        if self.chosen is not None:
-            boxes.sort(key=lambda pair: pair[0].seq == self.chosen)
-        for one, (left, top, width, height) in boxes:
+        for one, (left, top, width, height) in self._painted_boxes():
             x, y = view.to_screen(left, top)
             right, bottom = view.to_screen(left + width, top + height)
             rect = QRectF(QPointF(round(x), round(y)), QPointF(round(right), round(bottom)))
@@ -218,7 +226,8 @@ class FieldsLayer:
     def _paint_field(self, painter: QPainter, rect: QRectF, one: MapField) -> None:
         if self.shows_pictures:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, True)
-            painter.drawImage(rect, self._image(one))
+            side_px = rect.width() * painter.device().devicePixelRatio()
+            painter.drawImage(rect, self._image(one, side_px))
         heat = self._heat(one) if self.shows_heat else None
         if heat is not None:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
@@ -236,11 +245,10 @@ class FieldsLayer:
         ys, xs = (edges / edges[-1] for edges in cell_edges(one.grid))
         for tile in np.flatnonzero(one.result.flags):
             row, column = one.grid.rows_cols[tile]
-            corner = QPointF(round(rect.left() + xs[column] * rect.width()), round(rect.top() + ys[row] * rect.height()))
-            other = QPointF(
-                round(rect.left() + xs[column + 1] * rect.width()), round(rect.top() + ys[row + 1] * rect.height())
-            )
-            paint_hatch(painter, QRectF(corner, other), int(one.result.flags[tile]))
+            left, right = (round(rect.left() + share * rect.width()) for share in xs[column : column + 2])
+            top, bottom = (round(rect.top() + share * rect.height()) for share in ys[row : row + 2])
+            corner, other = QPointF(left, top), QPointF(right, bottom)
+            paint_hatch(painter, QRectF(corner, other), int(one.result.flags[tile]), rect.topLeft())
 
     def _paint_border(self, painter: QPainter, rect: QRectF, one: MapField) -> None:
         painter.setBrush(Qt.BrushStyle.NoBrush)

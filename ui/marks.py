@@ -87,7 +87,7 @@ def heat_argb(probabilities: NDArray[np.float32], threshold: float) -> NDArray[n
     room = np.where(above, 1.0 - threshold, threshold)
     distance = np.abs(p - threshold) / np.maximum(room, 1e-6)
     rgba = np.empty((len(p), 4), np.uint8)
-    rgba[:, :3] = np.where(above[:, None], np.uint8(HIGH_RGB), np.uint8(LOW_RGB))
+    rgba[:, :3] = np.where(above[:, None], np.array(HIGH_RGB, np.uint8), np.array(LOW_RGB, np.uint8))
     rgba[:, 3] = np.where(known, np.round(255 * (_WEAKEST + (1 - _WEAKEST) * np.clip(distance, 0, 1))), 0)
     return rgba
 
@@ -119,9 +119,14 @@ def _hatch_pixmap(flag: int, ratio: float) -> QPixmap:
     return pixmap
 
 
-def paint_hatch(painter: QPainter, rect: QRectF, flag: int) -> None:
-    """Hatch a rectangle by the reasons in a bit set: / no tissue, \\ out of focus, | saturated, - under-exposed."""
-    painter.drawTiledPixmap(rect, _hatch_pixmap(flag, painter.device().devicePixelRatio()))
+def paint_hatch(painter: QPainter, rect: QRectF, flag: int, origin: QPointF | None = None) -> None:
+    r"""Hatch a rectangle by the reasons in a bit set: / no tissue, \ out of focus, | saturated, - under-exposed.
+
+    Rectangles with the same origin (the corner of their frame) are hatched without a seam.
+    """
+    start = rect.topLeft() if origin is None else origin
+    shift = QPointF((rect.left() - start.x()) % _HATCH_PX, (rect.top() - start.y()) % _HATCH_PX)
+    painter.drawTiledPixmap(rect, _hatch_pixmap(flag, painter.device().devicePixelRatio()), shift)
 
 
 def plate(

@@ -56,7 +56,7 @@ def length_text(um: float) -> str:
     >>> [length_text(v) for v in (0.5, 50.0, 2000.0)]
     ['0.5 um', '50 um', '2 mm']
     """
-    return f"{um / 1000:g} mm" if um >= 1000 else f"{um:g} um"  # noqa: PLR2004
+    return f"{um / 1000:g} mm" if um >= 1000 else f"{um:g} um"
 
 
 class TileLayer:
@@ -152,10 +152,11 @@ class TileLayer:
         return f"probability of high {p:.2f}, {side} the threshold {self.threshold:.2f}"
 
     def _paint_tiles(self, painter: QPainter, view: Viewport, result: FrameResult) -> None:
+        origin = QPointF(*(round(v) for v in view.to_screen(0.0, 0.0)))
         for tile in range(len(result.flags)):
             rect = self.rect_of(tile, view)
             if result.flags[tile]:
-                paint_hatch(painter, rect, int(result.flags[tile]))
+                paint_hatch(painter, rect, int(result.flags[tile]), origin)
             elif result.probabilities[tile] >= self.shown_from:
                 red, green, blue, alpha = (int(v) for v in self._rgba[tile])
                 painter.fillRect(rect, QColor(red, green, blue, round(alpha * self.opacity)))

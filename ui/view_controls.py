@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
     from ui.theme import ThemeName
 
-__all__ = ["ElidedLabel", "PercentSlider", "action_button", "button_style", "control_row"]
+__all__ = ["ElidedLabel", "PercentSlider", "action_button", "control_row", "style_buttons"]
 
 
-def button_style(theme: ThemeName) -> str:
-    """Return the style sheet of a view's buttons: one that is down has the accent's colour, and a mark below.
+def style_buttons(view: QWidget, theme: ThemeName) -> None:
+    """Style the buttons of a view: one that is down has the accent's colour, and a mark below.
 
     Fusion shows a button that is down by a slightly darker grey, which on a dark window nobody sees.
     """
     c = colours(theme)
-    return f"""
+    sheet = f"""
         QToolButton {{ background: transparent; border: 1px solid {c.border}; border-radius: 4px; padding: 3px 7px;
             color: {c.text}; }}
         QToolButton:hover {{ border-color: {c.accent}; }}
@@ -38,13 +38,13 @@ def button_style(theme: ThemeName) -> str:
         QToolButton:checked:focus {{ border-color: {c.text}; border-bottom: 3px solid {c.accent}; }}
         QToolButton:disabled {{ color: {c.text_muted}; }}
     """
+    view.setStyleSheet("")  # a view that was not yet shown otherwise keeps the rules of its first sheet (Qt 6.11)
+    view.setStyleSheet(sheet)
 
 
 def _mixed(one: str, other: str, share: float) -> str:
     """Return a colour between two, ``#rrggbb``."""
-    parts = [
-        round((1 - share) * int(one[i : i + 2], 16) + share * int(other[i : i + 2], 16)) for i in (1, 3, 5)
-    ]
+    parts = [round((1 - share) * int(one[i : i + 2], 16) + share * int(other[i : i + 2], 16)) for i in (1, 3, 5)]
     return "#" + "".join(f"{part:02x}" for part in parts)
 
 
@@ -61,7 +61,7 @@ def control_row(*widgets: QWidget) -> QWidget:
     return row
 
 
-def action_button(  # noqa: PLR0913
+def action_button(
     owner: QWidget,
     text: str,
     tip: str,
