@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
-from PySide6.QtWidgets import QBoxLayout, QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from ui.canvas import MouseMode
 from ui.contrast import ContrastPanel
@@ -23,13 +23,21 @@ from ui.marks import ON_IMAGE
 from ui.overlays import RegionLayer, TileLayer
 from ui.picture import save_picture
 from ui.theme import GRID_PX, colours
-from ui.view_controls import ElidedLabel, PercentSlider, action_button, control_row, style_buttons
+from ui.view_controls import (
+    ElidedLabel,
+    LayerSwitch,
+    PercentSlider,
+    TwoLines,
+    action_button,
+    control_row,
+    style_buttons,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from PySide6.QtGui import QResizeEvent, QShowEvent
+    from PySide6.QtGui import QShowEvent
 
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import Frame, FrameResult
@@ -94,11 +102,7 @@ class LiveTab(QWidget):
         column.addWidget(self._controls())
         column.addWidget(self.view, 1)
         column.addWidget(self._legend)
-        self._words = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._words.setSpacing(0)
-        self._words.addWidget(self._about, 1)
-        self._words.addWidget(self._cursor, 1)
-        column.addLayout(self._words)
+        column.addWidget(TwoLines(self._about, self._cursor))
         column.addWidget(self.contrast_panel)
         self.contrast_panel.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
@@ -116,14 +120,14 @@ class LiveTab(QWidget):
         )
         self._follow.setAccessibleName("Which frame is shown")
         self._opacity = PercentSlider("Opacity", "Opacity of the heatmap in %", self.tiles.opacity)
-        self._opacity.changed.connect(self._set_opacity)
+        self._opacity.changed.connect(LayerSwitch(self.view, self.tiles, "opacity").choose)
         self._from = PercentSlider(
             "Colour from",
             "Tiles with a lower probability of high get no colour",
             self.tiles.shown_from,
             as_probability=True,
         )
-        self._from.changed.connect(self._set_shown_from)
+        self._from.changed.connect(LayerSwitch(self.view, self.tiles, "shown_from").choose)
 
         def toggle(text: str, tip: str, key: str, do: Callable[[bool], object], down: bool = True) -> QWidget:
             return action_button(self, text, tip, key, do, checked=down)
@@ -140,12 +144,17 @@ class LiveTab(QWidget):
             toggle("Crosshair", "Two lines through the cursor", "C", self._show_crosshair, down=False),
             self._roi_button,
             toggle("Histogram", "Show histogram and contrast", "T", self._show_histogram),
-            toggle("Tile grid", "Borders of the model's tiles", "G", self._show_grid),
-            toggle("Heatmap", "Colour tiles by probability, hatch those that are excluded", "H", self._show_heat),
-            toggle("Values", "Write what became of each tile", "V", self._show_values),
+            toggle("Tile grid", "Borders of the model's tiles", "G", self._switch("shows_grid")),
+            toggle(
+                "Heatmap", "Colour tiles by probability; excluded ones are hatched", "H", self._switch("shows_heat")
+            ),
+            toggle("Values", "Write what became of each tile", "V", self._switch("shows_values")),
             self._opacity,
             self._from,
         )
+
+    def _switch(self, attribute: str) -> Callable[[bool], None]:
+        return LayerSwitch(self.view, self.tiles, attribute).switch
 
     # -- what it is told ---------------------------------------------------------------------------------------------
 
@@ -233,14 +242,6 @@ class LiveTab(QWidget):
         self._stale = not self.isVisible()
         if not self._stale:
             self._refresh()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Put both lines of words side by side where there is room."""
-        super().resizeEvent(event)
-        wide = self.width() >= 160 * self.fontMetrics().averageCharWidth()
-        self._words.setDirection(QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom)
-        right = Qt.AlignmentFlag.AlignRight if wide else Qt.AlignmentFlag.AlignLeft
-        self._cursor.setAlignment(right | Qt.AlignmentFlag.AlignVCenter)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         """Catch up with what came while the tab was hidden."""

@@ -5,11 +5,11 @@ Stage y grows downwards here, as rows of an image do and as in the report's pict
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from ui.canvas import Canvas, MouseMode
 from ui.legend import TileLegend
@@ -18,23 +18,31 @@ from ui.map_layers import OutlineLayer, PlanLayer, StageLayer
 from ui.overlays import ScaleBarLayer
 from ui.picture import save_picture
 from ui.theme import GRID_PX
-from ui.view_controls import ElidedLabel, PercentSlider, action_button, control_row, style_buttons
+from ui.view_controls import (
+    ElidedLabel,
+    LayerSwitch,
+    PercentSlider,
+    TwoLines,
+    action_button,
+    control_row,
+    style_buttons,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from PySide6.QtGui import QResizeEvent
 
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import FrameResult
     from ui.theme import ThemeName
     from ui.viewport import Box
 
-    Points = Sequence[tuple[float, float]] | NDArray[np.float64]
+__all__ = ["Points", "SectionMapTab"]
 
-__all__ = ["SectionMapTab"]
+Points: TypeAlias = "Sequence[tuple[float, float]] | NDArray[np.float64]"
+"""(n, 2) x, y in stage um."""
 
 _SCALES = (1e-4, 16.0)
 """Screen px per um: from a slide of 10 cm to a nucleus that fills the window."""
@@ -84,22 +92,15 @@ class SectionMapTab(QWidget):
         column.addWidget(self._controls())
         column.addWidget(self.view, 1)
         column.addWidget(self._legend)
-        self._words = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._words.setSpacing(GRID_PX // 2)
-        left = QHBoxLayout()
-        left.setSpacing(GRID_PX)
-        left.addWidget(self._progress)
-        left.addWidget(self._about, 1)
-        self._words.addLayout(left, 1)
-        self._words.addWidget(self._cursor, 1)
-        column.addLayout(self._words)
+        column.addWidget(TwoLines(self._about, self._cursor, before=self._progress))
 
     def _controls(self) -> QWidget:
         self._opacity = PercentSlider("Opacity", "Opacity of the heatmap in %", self.fields.opacity)
-        self._opacity.changed.connect(self._set_opacity)
+        self._opacity.changed.connect(LayerSwitch(self.view, self.fields, "opacity").choose)
 
-        def toggle(text: str, tip: str, key: str, do: Callable[[bool], object]) -> QWidget:
-            return action_button(self, text, tip, key, do, checked=True)
+        def toggle(text: str, tip: str, key: str, layer: object, attribute: str) -> QWidget:
+            switch = LayerSwitch(self.view, layer, attribute).switch
+            return action_button(self, text, tip, key, switch, checked=True)
 
         self._to_stage = action_button(self, "To stage", "Bring the stage's position into the middle", "L", self._go)
         self._move = action_button(
@@ -121,11 +122,13 @@ class SectionMapTab(QWidget):
             action_button(self, "+", "Zoom in", "+", self._zoom_in),
             before,
             after,
-            toggle("Pictures", "Thumbnails of the fields", "P", self._show_pictures),
-            toggle("Heatmap", "Colour tiles by probability, hatch those that are excluded", "H", self._show_heat),
-            toggle("Words", "Write each field's number and score", "V", self._show_words),
-            toggle("Outline", "Edge of the section", "O", self._show_outline),
-            toggle("Plan", "Fields that are still to be taken, dashed", "N", self._show_plan),
+            toggle("Pictures", "Thumbnails of the fields", "P", self.fields, "shows_pictures"),
+            toggle(
+                "Heatmap", "Colour tiles by probability; excluded ones are hatched", "H", self.fields, "shows_heat"
+            ),
+            toggle("Words", "Write each field's number and score", "V", self.fields, "shows_words"),
+            toggle("Outline", "Edge of the section", "O", self._outline, "visible"),
+            toggle("Plan", "Fields that are still to be taken, dashed", "N", self._plan, "visible"),
             self._opacity,
             self._to_stage,
             self._move,
@@ -329,14 +332,6 @@ class SectionMapTab(QWidget):
             words.append(f"{missing} without a position are not shown")
         return "; ".join(words)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Put both lines of words side by side where there is room."""
-        super().resizeEvent(event)
-        wide = self.width() >= 160 * self.fontMetrics().averageCharWidth()
-        self._words.setDirection(QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom)
-        right = Qt.AlignmentFlag.AlignRight if wide else Qt.AlignmentFlag.AlignLeft
-        self._cursor.setAlignment(right | Qt.AlignmentFlag.AlignVCenter)
-
     def _tooltip(self, x_um: float, y_um: float) -> str:
         one = self.fields.at(x_um, y_um)
         return "" if one is None else self.fields.describe(one)
@@ -415,36 +410,6 @@ class SectionMapTab(QWidget):
     @Slot(bool)
     def _zoom_out(self, _down: bool) -> None:
         self.view.zoom_by(0.8)
-
-    @Slot(float)
-    def _set_opacity(self, opacity: float) -> None:
-        self.fields.opacity = opacity
-        self.view.update()
-
-    @Slot(bool)
-    def _show_pictures(self, shows: bool) -> None:
-        self.fields.shows_pictures = shows
-        self.view.update()
-
-    @Slot(bool)
-    def _show_heat(self, shows: bool) -> None:
-        self.fields.shows_heat = shows
-        self.view.update()
-
-    @Slot(bool)
-    def _show_words(self, shows: bool) -> None:
-        self.fields.shows_words = shows
-        self.view.update()
-
-    @Slot(bool)
-    def _show_outline(self, shows: bool) -> None:
-        self._outline.visible = shows
-        self.view.update()
-
-    @Slot(bool)
-    def _show_plan(self, shows: bool) -> None:
-        self._plan.visible = shows
-        self.view.update()
 
 
 def _points(points: Points | None) -> NDArray[np.float64] | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtCore import QObject, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QWidget
 
 from ui.flow_layout import FlowLayout
 from ui.theme import GRID_PX, colours
@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
     from ui.theme import ThemeName
 
-__all__ = ["ElidedLabel", "PercentSlider", "action_button", "control_row", "style_buttons"]
+__all__ = [
+    "ElidedLabel",
+    "LayerSwitch",
+    "PercentSlider",
+    "TwoLines",
+    "action_button",
+    "control_row",
+    "style_buttons",
+]
+
+_WIDE_CHARACTERS = 160
+"""From here on two texts have room side by side."""
 
 
 def style_buttons(view: QWidget, theme: ThemeName) -> None:
@@ -186,3 +197,50 @@ class ElidedLabel(QLabel):
         shown = self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, max(0, self.width() - 2))
         self.setText(shown)
         self.setToolTip(self._whole if shown != self._whole else "")
+
+
+class TwoLines(QWidget):
+    """Two texts: side by side where there is room, else one below the other."""
+
+    def __init__(self, left: ElidedLabel, right: ElidedLabel, before: QWidget | None = None) -> None:
+        super().__init__()
+        self._right = right
+        first = QHBoxLayout()
+        first.setSpacing(GRID_PX)
+        if before is not None:
+            first.addWidget(before)
+        first.addWidget(left, 1)
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(GRID_PX // 2)
+        self._row.addLayout(first, 1)
+        self._row.addWidget(right, 1)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Choose the direction."""
+        super().resizeEvent(event)
+        wide = self.width() >= _WIDE_CHARACTERS * self.fontMetrics().averageCharWidth()
+        self._row.setDirection(QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom)
+        align = Qt.AlignmentFlag.AlignRight if wide else Qt.AlignmentFlag.AlignLeft
+        self._right.setAlignment(align | Qt.AlignmentFlag.AlignVCenter)
+
+
+class LayerSwitch(QObject):
+    """Switches one property of a layer, and repaints its canvas."""
+
+    def __init__(self, canvas: QWidget, layer: object, attribute: str) -> None:
+        super().__init__(canvas)
+        self._canvas, self._layer, self._attribute = canvas, layer, attribute
+
+    @Slot(bool)
+    def switch(self, on: bool) -> None:
+        """Set the property."""
+        setattr(self._layer, self._attribute, on)
+        self._canvas.update()
+
+    @Slot(float)
+    def choose(self, value: float) -> None:
+        """Set the property to a number."""
+        setattr(self._layer, self._attribute, value)
+        self._canvas.update()
