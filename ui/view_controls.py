@@ -4,21 +4,75 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtCore import QObject, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QWidget
 
-from ui.theme import GRID_PX
+from ui.flow_layout import FlowLayout
+from ui.theme import GRID_PX, colours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from PySide6.QtGui import QPaintEvent, QResizeEvent
+    from PySide6.QtGui import QResizeEvent
 
-__all__ = ["ElidedLabel", "PercentSlider", "action_button"]
+    from ui.theme import ThemeName
+
+__all__ = [
+    "ElidedLabel",
+    "LayerSwitch",
+    "PercentSlider",
+    "TwoLines",
+    "action_button",
+    "control_row",
+    "style_buttons",
+]
+
+_WIDE_CHARACTERS = 160
+"""From here on two texts have room side by side."""
 
 
-def action_button(  # noqa: PLR0913
+def style_buttons(view: QWidget, theme: ThemeName) -> None:
+    """Style the buttons of a view: one that is down has the accent's colour, and a mark below.
+
+    Fusion shows a button that is down by a slightly darker grey, which on a dark window nobody sees.
+    """
+    c = colours(theme)
+    sheet = f"""
+        QToolButton {{ background: transparent; border: 1px solid {c.border}; border-radius: 4px; padding: 3px 7px;
+            color: {c.text}; }}
+        QToolButton:hover {{ border-color: {c.accent}; }}
+        QToolButton:focus {{ border: 1px solid {c.text}; }}
+        QToolButton:pressed {{ background: {c.border}; }}
+        QToolButton:checked {{ background: {_mixed(c.window, c.accent, 0.28)}; border-color: {c.accent};
+            border-bottom: 3px solid {c.accent}; padding-bottom: 1px; }}
+        QToolButton:checked:focus {{ border-color: {c.text}; border-bottom: 3px solid {c.accent}; }}
+        QToolButton:disabled {{ color: {c.text_muted}; }}
+    """
+    view.setStyleSheet("")  # a view that was not yet shown otherwise keeps the rules of its first sheet (Qt 6.11)
+    view.setStyleSheet(sheet)
+
+
+def _mixed(one: str, other: str, share: float) -> str:
+    """Return a colour between two, ``#rrggbb``."""
+    parts = [round((1 - share) * int(one[i : i + 2], 16) + share * int(other[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{part:02x}" for part in parts)
+
+
+def control_row(*widgets: QWidget) -> QWidget:
+    """Return a row of controls that wraps where it is too narrow."""
+    row = QWidget()
+    layout = FlowLayout(row)
+    for widget in widgets:
+        layout.addWidget(widget)
+    # not Fixed: that would hold it to the height of one line
+    policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+    policy.setHeightForWidth(True)
+    row.setSizePolicy(policy)
+    return row
+
+
+def action_button(
     owner: QWidget,
     text: str,
     tip: str,
@@ -53,7 +107,6 @@ def action_button(  # noqa: PLR0913
     button = QToolButton()
     button.setDefaultAction(action)
     button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
-    button.setAutoRaise(checked is None)
     button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     button.setAccessibleName(text)
     button.setAccessibleDescription(tip)
@@ -73,7 +126,7 @@ class PercentSlider(QWidget):
         self._slider = QSlider(Qt.Orientation.Horizontal)
         self._slider.setRange(0, 100)
         self._slider.setPageStep(10)
-        self._slider.setFixedWidth(10 * GRID_PX)
+        self._slider.setFixedWidth(8 * GRID_PX)
         self._slider.setAccessibleName(label)
         self._slider.setAccessibleDescription(tip)
         self._name.setBuddy(self._slider)
@@ -81,7 +134,7 @@ class PercentSlider(QWidget):
         self._value.setMinimumWidth(self._value.fontMetrics().horizontalAdvance("100 %"))
         self.setToolTip(tip)
         row = QHBoxLayout(self)
-        row.setContentsMargins(GRID_PX, 0, GRID_PX, 0)
+        row.setContentsMargins(GRID_PX // 2, 0, 0, 0)
         row.setSpacing(GRID_PX // 2)
         for widget in (self._name, self._slider, self._value):
             row.addWidget(widget)
@@ -140,11 +193,54 @@ class ElidedLabel(QLabel):
         super().resizeEvent(event)
         self._shorten()
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        """Paint the text."""
-        super().paintEvent(event)
-
     def _shorten(self) -> None:
         shown = self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, max(0, self.width() - 2))
         self.setText(shown)
         self.setToolTip(self._whole if shown != self._whole else "")
+
+
+class TwoLines(QWidget):
+    """Two texts: side by side where there is room, else one below the other."""
+
+    def __init__(self, left: ElidedLabel, right: ElidedLabel, before: QWidget | None = None) -> None:
+        super().__init__()
+        self._right = right
+        first = QHBoxLayout()
+        first.setSpacing(GRID_PX)
+        if before is not None:
+            first.addWidget(before)
+        first.addWidget(left, 1)
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(GRID_PX // 2)
+        self._row.addLayout(first, 1)
+        self._row.addWidget(right, 1)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Choose the direction."""
+        super().resizeEvent(event)
+        wide = self.width() >= _WIDE_CHARACTERS * self.fontMetrics().averageCharWidth()
+        self._row.setDirection(QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom)
+        align = Qt.AlignmentFlag.AlignRight if wide else Qt.AlignmentFlag.AlignLeft
+        self._right.setAlignment(align | Qt.AlignmentFlag.AlignVCenter)
+
+
+class LayerSwitch(QObject):
+    """Switches one property of a layer, and repaints its canvas."""
+
+    def __init__(self, canvas: QWidget, layer: object, attribute: str) -> None:
+        super().__init__(canvas)
+        self._canvas, self._layer, self._attribute = canvas, layer, attribute
+
+    @Slot(bool)
+    def switch(self, on: bool) -> None:
+        """Set the property."""
+        setattr(self._layer, self._attribute, on)
+        self._canvas.update()
+
+    @Slot(float)
+    def choose(self, value: float) -> None:
+        """Set the property to a number."""
+        setattr(self._layer, self._attribute, value)
+        self._canvas.update()
