@@ -25,7 +25,7 @@ __all__ = ["CoverageView", "excluded_tiles_words"]
 class _Part(NamedTuple):
     """One place where a frame can be."""
 
-    count: str
+    field: str
     """Field of `Counts`."""
     colour: str
     """Field of `Colours`."""
@@ -50,7 +50,7 @@ _PARTS = (
         "text_muted",
         Qt.BrushStyle.BDiagPattern,
         "excluded, no usable tile",
-        "Frames whose tiles all failed quality (no tissue, out of focus, saturated, dark), or that the operator excluded.",
+        "Frames whose tiles all failed quality: no tissue, out of focus, saturated or dark.",
         always=True,
     ),
     _Part(
@@ -138,7 +138,7 @@ class _Swatch(QWidget):
         side = self.fontMetrics().ascent()
         return QSize(side, side)
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802, ARG002 - Qt's name
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         painter = QPainter(self)
         _paint_part(painter, QRectF(self.rect()), self._part, colours_of(self))
         painter.end()
@@ -163,7 +163,7 @@ class _Bar(QWidget):
         line = self.fontMetrics().height()
         return QSize(8 * line, round(0.8 * line))
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802, ARG002 - Qt's name
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         painter = QPainter(self)
         c = colours_of(self)
         painter.fillRect(self.rect(), QColor(c.surface))
@@ -229,7 +229,7 @@ class CoverageView(QWidget):
 
 
 def _numbers(counts: Counts | None) -> tuple[int, ...]:
-    return tuple(0 if counts is None else int(getattr(counts, part.count)) for part in _PARTS)
+    return tuple(0 if counts is None else int(getattr(counts, part.field)) for part in _PARTS)
 
 
 def _sentence(snapshot: Snapshot | None) -> str:
@@ -238,7 +238,7 @@ def _sentence(snapshot: Snapshot | None) -> str:
     acquired, used = snapshot.counts.acquired, snapshot.score.frames
     if not acquired:
         return f"No frame yet. {_plan_words(0, snapshot.expected_frames)}"
-    by_operator = snapshot.score.fields_excluded_by_operator
+    by_operator = getattr(snapshot.score, "fields_excluded_by_operator", 0)
     text = f"The score rests on {used} of {acquired} frames ({used / acquired:.0%}).".replace("%", " %")
     if by_operator:
         text += f" {by_operator} {'is' if by_operator == 1 else 'are'} excluded by the operator."

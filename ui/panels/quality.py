@@ -87,7 +87,9 @@ def _focus(with_tissue: int, blurred: int) -> Judgement:
         return Judgement("Focus", "unknown", "Cannot be judged: no tissue here")
     if not blurred:
         return Judgement("Focus", "good", "Sharp wherever there is tissue")
-    return Judgement("Focus", _shape(blurred, with_tissue), f"Out of focus in {_tiles(blurred, with_tissue)} with tissue")
+    return Judgement(
+        "Focus", _shape(blurred, with_tissue), f"Out of focus in {_tiles(blurred, with_tissue)} with tissue"
+    )
 
 
 def _tissue(n: int, without: int, quality: TileQuality | None) -> Judgement:

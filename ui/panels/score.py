@@ -16,7 +16,7 @@ from ui.panels.coverage import CoverageView
 from ui.panels.parts import RESEARCH_USE_ONLY, grid_margins, heading, quiet, sentence, words
 from ui.panels.score_bar import ScoreBar, interval_words, large_font
 from ui.panels.sections import OtherSection, OtherSectionsView, verdict
-from ui.panels.symbols import SymbolBadge
+from ui.panels.symbols import SignedLine
 from ui.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -32,33 +32,6 @@ __all__ = ["OtherSection", "ScorePanel"]
 
 _SCORE_SIZE = 4.0
 _NO_SCORE = "–"
-
-
-class SignedLine(QWidget):
-    """A sign with its words beside it."""
-
-    def __init__(self, *, scale: float = 1.0) -> None:
-        super().__init__()
-        self._badge = SymbolBadge(scale=scale)
-        self._words = words()
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(GRID_PX)
-        layout.addWidget(self._badge, 0, Qt.AlignmentFlag.AlignTop)
-        layout.addWidget(self._words, 1)
-
-    def show_line(self, shape: Shape, text: str) -> None:
-        """Show another sign and other words."""
-        self._badge.show_shape(shape, text)
-        self._words.setText(text)
-
-    def text(self) -> str:
-        """Return the words."""
-        return self._words.text()
-
-    def shape_name(self) -> Shape:
-        """Return the sign."""
-        return self._badge.shape_name
 
 
 class ScorePanel(QWidget):

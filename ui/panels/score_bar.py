@@ -84,7 +84,7 @@ class ScoreBar(QWidget):
         hint = self.sizeHint()
         return QSize(hint.width() // 2, hint.height())
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802, ARG002 - Qt's name
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Paint it."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

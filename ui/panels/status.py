@@ -120,7 +120,7 @@ class _Gauge(QWidget):
         line = self.fontMetrics().height()
         return QSize(3 * line, line // 2)
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802, ARG002 - Qt's name
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Paint it; what is full carries a stripe pattern too."""
         painter = QPainter(self)
         c = colours_of(self)
@@ -238,7 +238,9 @@ class StatusStrip(QFrame):
         self._cells["shown"].show_value(_rate(fps))
 
     def _show_phase(self, snapshot: Snapshot) -> None:
-        text = "Paused" if snapshot.paused and snapshot.phase == "running" else _PHASES[snapshot.phase]
+        text = (
+            "Paused" if getattr(snapshot, "paused", False) and snapshot.phase == "running" else _PHASES[snapshot.phase]
+        )
         if snapshot.degraded is None:
             self._cells["phase"].show_value(text)
         else:

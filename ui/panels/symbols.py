@@ -6,17 +6,17 @@ from typing import Literal
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
-from ui.panels.parts import colours_of
-from ui.theme import Colours
+from ui.panels.parts import colours_of, words
+from ui.theme import GRID_PX, Colours
 
-__all__ = ["Shape", "SymbolBadge", "paint_symbol", "symbol_icon"]
+__all__ = ["Shape", "SignedLine", "SymbolBadge", "paint_symbol", "symbol_icon"]
 
-Shape = Literal["good", "warning", "bad", "unknown", "busy", "high", "low", "undecided", "invalid", "locked"]
+Shape = Literal["good", "warning", "bad", "unknown", "busy", "high", "low", "undecided", "invalid", "locked", "stop"]
 """
 Tick in a disc, exclamation mark in a triangle, cross in an octagon, dash in a ring, three dots in a ring, triangle up,
-triangle down, diamond, ring with a bar across, padlock.
+triangle down, diamond, ring with a bar across, padlock, plain octagon.
 """
 
 _OCTAGON = ((0.3, 0.0), (0.7, 0.0), (1.0, 0.3), (1.0, 0.7), (0.7, 1.0), (0.3, 1.0), (0.0, 0.7), (0.0, 0.3))
@@ -96,6 +96,9 @@ def paint_symbol(painter: QPainter, rect: QRectF, shape: Shape, c: Colours) -> N
         case "invalid":
             ring(c.warning)
             painter.drawLine(at(0.24, 0.76), at(0.76, 0.24))
+        case "stop":
+            painter.setBrush(inner)  # on a red ground
+            painter.drawPolygon(_polygon(_OCTAGON, rect))
         case "locked":
             painter.setBrush(QColor(c.text_muted))
             painter.drawRoundedRect(QRectF(at(0.18, 0.45), at(0.82, 0.95)), side * 0.08, side * 0.08)
@@ -148,7 +151,7 @@ class SymbolBadge(QWidget):
         """Return the same: the sign is never squeezed."""
         return self.sizeHint()
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802, ARG002 - Qt's name
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Paint the sign in the middle."""
         side = min(self.width(), self.height()) - 2
         rect = QRectF((self.width() - side) / 2, (self.height() - side) / 2, side, side)
@@ -156,3 +159,29 @@ class SymbolBadge(QWidget):
         paint_symbol(painter, rect, self._shape, colours_of(self))
         painter.end()
 
+
+class SignedLine(QWidget):
+    """A sign with its words beside it."""
+
+    def __init__(self, *, scale: float = 1.0) -> None:
+        super().__init__()
+        self._badge = SymbolBadge(scale=scale)
+        self._words = words()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(GRID_PX)
+        layout.addWidget(self._badge, 0, Qt.AlignmentFlag.AlignTop)
+        layout.addWidget(self._words, 1)
+
+    def show_line(self, shape: Shape, text: str) -> None:
+        """Show another sign and other words."""
+        self._badge.show_shape(shape, text)
+        self._words.setText(text)
+
+    def text(self) -> str:
+        """Return the words."""
+        return self._words.text()
+
+    def shape_name(self) -> Shape:
+        """Return the sign."""
+        return self._badge.shape_name
