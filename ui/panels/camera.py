@@ -110,7 +110,7 @@ class CameraPanel(DevicePanel):
         self._readout.show_choice(camera.readouts, camera.readout)
         self._form.setRowVisible(self._temperature, camera.temperature_c is not None)
         if camera.temperature_c is not None:
-            self._temperature.setText(f"{number_words(camera.temperature_c, 1)} °C".replace("-", "−"))
+            self._temperature.setText(f"{number_words(camera.temperature_c, 1)} °C")
         self._form.setRowVisible(self._set_point, camera.temperature_set_point_c is not None)
         if camera.temperature_set_point_c is not None:
             self._set_point.show_value(camera.temperature_set_point_c)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QToolButton, QVB
 from ui.panels.camera import CameraPanel
 from ui.panels.light import LightPanel
 from ui.panels.objective import ObjectivePanel
-from ui.panels.parts import describe
+from ui.panels.parts import describe, quiet
 from ui.panels.presets import PresetsPanel
 from ui.panels.quality import QualityPanel
 from ui.panels.score import ScorePanel
@@ -77,6 +77,11 @@ class PanelColumn(QScrollArea):
         layout = QVBoxLayout(content)
         layout.setContentsMargins(0, 0, 0, GRID_PX)
         layout.setSpacing(0)
+        self.note = quiet()
+        """Above the panels, for what holds for all of them."""
+        self.note.setMargin(GRID_PX)
+        self.note.hide()
+        layout.addWidget(self.note)
         for folder in self.folders:
             layout.addWidget(folder)
         layout.addStretch(1)
@@ -115,8 +120,10 @@ class RigColumn(PanelColumn):
 
     def set_locked(self, reason: str | None) -> None:
         """Let nothing be changed during a run, for a reason; the red stop stays."""
+        self.note.setText(reason or "")
+        self.note.setVisible(reason is not None)
         for panel in (self.camera, self.stage, self.objective, self.presets, self.light):
-            panel.set_locked(reason)
+            panel.set_locked(reason, say=False)
 
 
 class ResultColumn(PanelColumn):

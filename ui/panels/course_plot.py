@@ -38,7 +38,7 @@ class CoursePlot(QWidget):
         self._plot.hideButtons()
         self._plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # nothing to do in it
         self._plot.setFixedHeight(_LINES_HIGH * self.fontMetrics().height())
-        self._plot.setYRange(0, 1, padding=0.03)
+        self._plot.setYRange(-0.03, 1.08, padding=0)  # room for the label of 1
         self._plot.setLabel("bottom", "classified fields")
         self._plot.getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")], []])
         self._threshold = pg.InfiniteLine(angle=0)

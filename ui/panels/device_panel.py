@@ -55,11 +55,11 @@ class DevicePanel(QWidget):
         """Whether the rig has something for this panel."""
         return self._present
 
-    def set_locked(self, reason: str | None) -> None:
-        """Let nothing be changed, for a reason that is shown; None: everything may be again."""
+    def set_locked(self, reason: str | None, *, say: bool = True) -> None:
+        """Let nothing be changed, for a reason that is shown (unless somebody else says it); None: all may be again."""
         self.body.setEnabled(reason is None)
         self._lock_words.setText(reason or "")
-        self._lock_words.setVisible(reason is not None)
+        self._lock_words.setVisible(say and reason is not None)
 
     def be_present(self, present: bool) -> None:
         """Show or hide the whole panel."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont, QPalette
-from PySide6.QtWidgets import QFormLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFormLayout, QLabel, QWidget
 
 from ui.theme import GRID_PX, Colours, colours
 
@@ -21,8 +21,10 @@ __all__ = [
     "describe",
     "duration_words",
     "form",
+    "full_stop",
     "grid_margins",
     "heading",
+    "label_column_px",
     "label_for",
     "number_words",
     "quiet",
@@ -55,7 +57,6 @@ def words(text: str = "", *, selectable: bool = False) -> QLabel:
     label = QLabel(text)
     label.setTextFormat(Qt.TextFormat.PlainText)  # ids and device names are not markup
     label.setWordWrap(True)
-    label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
     if selectable:
         label.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
@@ -98,12 +99,17 @@ def form() -> QFormLayout:
     return layout
 
 
+def label_column_px(widget: QWidget) -> int:
+    """Return the width of the column of labels."""
+    return _LABEL_CHARACTERS * widget.fontMetrics().averageCharWidth()
+
+
 def label_for(text: str, field: QWidget) -> QLabel:
     """Return a form's label for a field, as wide as in every other panel."""
     label = QLabel(text)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setBuddy(field)
-    label.setMinimumWidth(_LABEL_CHARACTERS * label.fontMetrics().averageCharWidth())
+    label.setMinimumWidth(label_column_px(label))
     label.setToolTip(field.toolTip())
     return label
 
@@ -140,9 +146,13 @@ def duration_words(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def full_stop(text: str) -> str:
+    """Return words that end like a sentence."""
+    text = text.strip()
+    return text if not text or text[-1] in ".!?" else f"{text}."
+
+
 def sentence(text: str) -> str:
     """Return words with a capital first letter and a full stop."""
-    text = text.strip()
-    if not text:
-        return ""
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+    text = full_stop(text)
+    return text[:1].upper() + text[1:]

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QVBoxLayout
 
 from ui.panels.device_panel import DevicePanel
 from ui.panels.fields import ChoiceField
-from ui.panels.parts import describe, form, label_for, quiet
+from ui.panels.parts import describe, form, label_column_px, label_for, quiet
 
 if TYPE_CHECKING:
     from hcc_scope.sources.controls import RigState
@@ -49,7 +49,12 @@ class PresetsPanel(DevicePanel):
             field = ChoiceField("no preset matches")
             describe(field, f"Preset of {name}", f"Applies a preset of the group {name}: sets several devices at once.")
             field.committed.connect(partial(self._ask, name))
-            self._form.addRow(label_for(name, field), field)
+            label = label_for(name, field)
+            if label.sizeHint().width() > label_column_px(self):  # above its field: the fields stay in one line
+                self._form.addRow(label)
+                self._form.addRow(label_for("", field), field)
+            else:
+                self._form.addRow(label, field)
             self._fields[name] = field
 
     def _ask(self, group: str, preset: str) -> None:

@@ -14,9 +14,21 @@ from ui.panels.property_model import PropertyFilter, PropertyModel
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from PySide6.QtGui import QResizeEvent
+
     from hcc_scope.sources.controls import DeviceProperty
 
 __all__ = ["PropertyBrowser"]
+
+
+class _WrappingTree(QTreeView):
+    """Measures its rows again when its width changes, since values wrap."""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Lay the rows out for the new width."""
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.scheduleDelayedItemsLayout()
 
 
 class PropertyBrowser(QWidget):
@@ -41,7 +53,7 @@ class PropertyBrowser(QWidget):
         self._model = PropertyModel(self)
         self._shown = PropertyFilter(self)
         self._shown.setSourceModel(self._model)
-        self._view = QTreeView()
+        self._view = _WrappingTree()
         self._view.setModel(self._shown)
         self._view.setItemDelegate(PropertyDelegate(self._view))
         self._view.setHeaderHidden(True)

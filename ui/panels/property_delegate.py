@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QAbstractItemModel, QLocale, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QDoubleValidator, QIntValidator, QPainter, QPalette
-from PySide6.QtWidgets import QComboBox, QLineEdit, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QLineEdit,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTreeView,
+    QWidget,
+)
 
 from ui.panels.parts import colours_of
 from ui.panels.property_model import PROPERTY_ROLE, why_fixed
@@ -20,6 +28,7 @@ __all__ = ["PropertyDelegate"]
 
 _Index = QModelIndex | QPersistentModelIndex
 _FILLED = "filled"
+_WRAP = Qt.TextFlag.TextWordWrap | Qt.TextFlag.TextWrapAnywhere
 
 
 class PropertyDelegate(QStyledItemDelegate):
@@ -27,10 +36,16 @@ class PropertyDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:  # noqa: N802 - Qt's name
         """Return two lines for a property, one for a device."""
-        size = super().sizeHint(option, index)
+        prop: DeviceProperty | None = index.data(PROPERTY_ROLE)
         line = option.fontMetrics.height()
-        lines = 1 if index.data(PROPERTY_ROLE) is None else 2
-        return QSize(size.width(), lines * line + GRID_PX)
+        if prop is None:
+            return QSize(0, line + GRID_PX)
+        # as wide as the view leaves it: two levels of indentation, the margins that are painted
+        view = option.widget
+        assert isinstance(view, QTreeView)
+        room = view.viewport().width() - 2 * view.indentation() - GRID_PX - GRID_PX // 2
+        value = option.fontMetrics.boundingRect(QRect(0, 0, max(1, room), 0), _WRAP, _value_words(prop))
+        return QSize(0, line + max(line, value.height()) + GRID_PX)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
         """Paint a row."""
@@ -54,21 +69,23 @@ class PropertyDelegate(QStyledItemDelegate):
         metrics, rect = option.fontMetrics, option.rect.adjusted(GRID_PX // 2, GRID_PX // 2, -GRID_PX, -GRID_PX // 2)
         line = metrics.height()
         painter.save()
-        upper = QRect(rect.x(), rect.y(), rect.width(), line)
         fixed = why_fixed(prop)
-        painter.setPen(chosen if selected else QColor(c.text_muted))
+        muted = chosen if selected else QColor(c.text_muted)
+        painter.setPen(muted)
+        upper = QRect(rect.x(), rect.y(), rect.width(), line)
         if fixed:
-            width = metrics.horizontalAdvance(fixed)
-            lower = QRect(rect.x(), rect.y() + line, rect.width(), line)
-            painter.drawText(lower, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, fixed)
+            name_px, fixed_px = metrics.horizontalAdvance(prop.name), metrics.horizontalAdvance(fixed)
             side = metrics.ascent()
-            lock = QRectF(rect.right() - width - side - GRID_PX // 2, rect.y() + line + 2, side, side)
-            paint_symbol(painter, lock, "locked", c)
-        painter.drawText(upper, Qt.AlignmentFlag.AlignVCenter, _fit(metrics, prop.name, upper.width()))
-        painter.setPen(chosen if selected else QColor(c.text_muted if fixed else c.text))
-        room = rect.width() - (metrics.horizontalAdvance(fixed) + 2 * line if fixed else 0)
-        value = QRect(rect.x(), rect.y() + line, room, line)
-        painter.drawText(value, Qt.AlignmentFlag.AlignVCenter, _fit(metrics, prop.value or "(empty)", room))
+            if name_px + fixed_px + side + 2 * GRID_PX > rect.width():
+                fixed, fixed_px = "", 0  # the padlock alone; the tooltip says which of both it is
+            painter.drawText(upper, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, fixed)
+            lock_x = rect.right() - fixed_px - side - GRID_PX // 2
+            paint_symbol(painter, QRectF(lock_x, rect.y() + 1, side, side), "locked", c)
+            upper.setRight(lock_x - GRID_PX)
+        fitted = metrics.elidedText(prop.name, Qt.TextElideMode.ElideMiddle, upper.width())
+        painter.drawText(upper, Qt.AlignmentFlag.AlignVCenter, fitted)
+        painter.setPen(muted if why_fixed(prop) and not selected else chosen if selected else QColor(c.text))
+        painter.drawText(rect.adjusted(0, line, 0, 0), _WRAP, _value_words(prop))
         painter.restore()
 
     def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: _Index) -> QWidget:  # noqa: N802 - Qt's name
@@ -118,7 +135,5 @@ class PropertyDelegate(QStyledItemDelegate):
         editor.setGeometry(option.rect)
 
 
-def _fit(metrics: object, text: str, width: int) -> str:
-    """Return text that fits; its middle goes first, and the tooltip has all of it."""
-    fitted: str = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, max(0, width))  # type: ignore[attr-defined]
-    return fitted
+def _value_words(prop: DeviceProperty) -> str:
+    return prop.value or "(empty)"

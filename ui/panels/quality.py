@@ -129,7 +129,6 @@ class QualityPanel(QWidget):
         grid.setHorizontalSpacing(GRID_PX)
         grid.setVerticalSpacing(GRID_PX)
         grid.setColumnStretch(2, 1)
-        grid.setColumnMinimumWidth(1, 10 * self.fontMetrics().averageCharWidth())
         self._rows = {}
         top = Qt.AlignmentFlag.AlignTop
         for row, (name, tip) in enumerate(_TIPS.items()):
@@ -137,6 +136,7 @@ class QualityPanel(QWidget):
             for widget in (title, text):
                 widget.setToolTip(tip)
             title.setWordWrap(False)
+            title.setContentsMargins(0, 0, GRID_PX, 0)
             text.setForegroundRole(title.foregroundRole())
             grid.addWidget(badge, row, 0, top)
             grid.addWidget(title, row, 1, top)

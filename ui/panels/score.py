@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ui.panels.course_plot import CoursePlot
 from ui.panels.coverage import CoverageView
-from ui.panels.parts import RESEARCH_USE_ONLY, grid_margins, heading, quiet, sentence, words
+from ui.panels.parts import RESEARCH_USE_ONLY, full_stop, grid_margins, heading, quiet, sentence, words
 from ui.panels.score_bar import ScoreBar, interval_words, large_font
 from ui.panels.sections import OtherSection, OtherSectionsView, verdict
 from ui.panels.symbols import SignedLine
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OtherSection", "ScorePanel"]
 
-_SCORE_SIZE = 4.0
+_SCORE_SIZE, _VERDICT_SIZE = 4.0, 1.4  # times the usual text
 _NO_SCORE = "–"
 
 
@@ -48,7 +48,8 @@ class ScorePanel(QWidget):
         self._number.setFont(large_font(self._number, _SCORE_SIZE))
         self._number.setToolTip("Mean probability of high metastatic over the classified fields, from 0 to 1.")
         self._meaning = quiet("mean probability of high metastatic (0 to 1)")
-        self._verdict = SignedLine(scale=1.2)
+        self._verdict = SignedLine(font=large_font(self, _VERDICT_SIZE))
+        self._why = quiet()
         self._bar = ScoreBar()
         self._interval = words()
         self._stabilised = SignedLine()
@@ -72,6 +73,7 @@ class ScorePanel(QWidget):
         layout.addWidget(self._of)
         layout.addLayout(top)
         layout.addWidget(self._verdict)
+        layout.addWidget(self._why)
         layout.addWidget(self._bar)
         layout.addWidget(self._interval)
         layout.addWidget(self._stabilised)
@@ -105,7 +107,7 @@ class ScorePanel(QWidget):
         degraded = None if snapshot is None else snapshot.degraded
         self._degraded.setVisible(degraded is not None)
         if degraded is not None:
-            self._degraded.show_line("bad", f"Classification stopped, frames are still stored: {sentence(degraded)}")
+            self._degraded.show_line("bad", f"Classification stopped, frames are still stored: {full_stop(degraded)}")
         self._plot.show_threshold(None if score is None else score.threshold)
         if self._course is not None and (score is None or before is None or _valid(before) != score.interval_valid):
             self.set_course(self._course)
@@ -129,10 +131,11 @@ class ScorePanel(QWidget):
     def _show_score(self, score: SectionScore | None) -> None:
         has_score = score is not None and score.score is not None
         self._number.setText(f"{score.score:.2f}" if score is not None and score.score is not None else _NO_SCORE)
-        shape, text = verdict(score)
-        self._verdict.show_line(shape, text)
+        said = verdict(score)
+        self._verdict.show_line(said.shape, said.words)
+        self._why.setText(said.why)
         self._number.setAccessibleName(f"Score {self._number.text()}" if has_score else "No score yet")
-        self._number.setAccessibleDescription(text)
+        self._number.setAccessibleDescription(f"{said.words}: {said.why}")
         self._bar.show_score(score)
         self._others.show_current(score)
         self._interval.setText("" if score is None else _interval_sentence(score))
@@ -162,5 +165,5 @@ def _stability(score: SectionScore) -> tuple[Shape, str]:
     if not score.interval_valid:
         return "warning", sentence(score.stabilised_reason)
     if score.stabilised:
-        return "good", f"Stabilised: {sentence(score.stabilised_reason)}"
-    return "busy", f"Not stabilised yet: {sentence(score.stabilised_reason)}"
+        return "good", f"Stabilised: {full_stop(score.stabilised_reason)}"
+    return "busy", f"Not stabilised yet: {full_stop(score.stabilised_reason)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hcc_scope.types import SectionScore
     from ui.panels.symbols import Shape
 
-__all__ = ["OtherSection", "OtherSectionsView", "verdict"]
+__all__ = ["OtherSection", "OtherSectionsView", "Verdict", "verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +32,25 @@ class OtherSection:
     score: SectionScore
 
 
-def verdict(score: SectionScore | None) -> tuple[Shape, str]:
-    """Return what may be said about a score: a sign, and words that decide nothing too early.
+class Verdict(NamedTuple):
+    """What may be said about a score."""
 
-    Returns
-    -------
-    tuple of Shape and str
-        ``high`` or ``low`` only once the whole interval lies on that side of the threshold.
-    """
+    shape: Shape
+    words: str
+    why: str
+
+
+def verdict(score: SectionScore | None) -> Verdict:
+    """Return what may be said: *high* or *low* only once the whole interval lies on that side of the threshold."""
     if score is None or score.score is None:
-        return "unknown", "No score yet"
+        return Verdict("unknown", "No score yet", "No field has been classified.")
     if not score.interval_valid:
-        return "invalid", "No decision: interval not valid for this plan"
+        return Verdict("invalid", "No decision", "The interval is not valid for this plan.")
     side = decision(score)
     if side is None:
-        return "undecided", f"Undecided: the interval contains the threshold {score.threshold:.2f}"
-    beyond = "above" if side == "high" else "below"
-    return side, f"{side.capitalize()} side: the whole interval is {beyond} the threshold {score.threshold:.2f}"
+        return Verdict("undecided", "Undecided", f"The interval contains the threshold {score.threshold:.2f}.")
+    words_, beyond = ("High side", "above") if side == "high" else ("Low side", "below")
+    return Verdict(side, words_, f"The whole interval is {beyond} the threshold {score.threshold:.2f}.")
 
 
 class OtherSectionsView(QWidget):
@@ -80,14 +82,15 @@ class OtherSectionsView(QWidget):
         grid.setVerticalSpacing(GRID_PX // 2)
         grid.setColumnStretch(2, 1)
         for row, section in enumerate(self._sections):
-            shape, meaning = verdict(section.score)
+            said = verdict(section.score)
+            meaning = f"{said.words}: {said.why}"
             badge = SymbolBadge()
-            badge.show_shape(shape, meaning)
+            badge.show_shape(said.shape, meaning)
             name, bar, number = words(section.section_id), ScoreBar(compact=True), QLabel()
             bar.show_score(section.score)
             number.setText("none" if section.score.score is None else f"{section.score.score:.2f}")
             number.setAccessibleName(f"Section {section.section_id}: {number.text()}. {meaning}")
-            name.setMaximumWidth(10 * self.fontMetrics().averageCharWidth())
+            name.setMaximumWidth(14 * self.fontMetrics().averageCharWidth())
             name.setToolTip(f"Section {section.section_id}")
             for column, widget in enumerate((badge, name, bar, number)):
                 grid.addWidget(widget, row, column, Qt.AlignmentFlag.AlignVCenter)

@@ -83,8 +83,8 @@ class StagePanel(DevicePanel):
         layout.addLayout(places)
         layout.addLayout(buttons)
         layout.addWidget(self._moving)
-        layout.addWidget(self._pad)
         layout.addLayout(self._form)
+        layout.addWidget(self._pad)
         self.outer.insertWidget(0, self._stop)  # outside the body: never locked
 
     def _connect(self) -> None:
@@ -200,14 +200,14 @@ class _Axis:
         self._at_um = at_um
         if at_um is None:
             return
-        self._now.setText(f"{at_um:.{self._decimals}f} {MICROMETRE}".replace("-", "−"))
+        self._now.setText(f"{at_um:.{self._decimals}f} {MICROMETRE}")
         self._now.setAccessibleName(f"Position {self._name.text()}: {self._now.text()}")
         self.target.show_limits(limits)
         if follows:
             self.target.show_value(at_um)
         self._limits.setVisible(limits is not None)
         if limits is not None:
-            low, high = (number_words(end, 1).replace("-", "−") for end in limits)
+            low, high = (number_words(end, 1) for end in limits)
             self._limits.setText(f"limits {low} to {high} {MICROMETRE}")
 
     def differs(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QToolButton
 
-from ui.panels.parts import MICROMETRE, describe, number_words
+from ui.panels.parts import MICROMETRE, describe, number_words, quiet
 from ui.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ __all__ = ["StagePad"]
 
 _SIDES = {
     # key: (arrow, x, y, words, row, column); y grows downwards, as the rows of an image do
-    Qt.Key.Key_Up: ("▲", 0, -1, "up (−y)", 0, 1),
-    Qt.Key.Key_Left: ("◀", -1, 0, "left (−x)", 1, 0),
+    Qt.Key.Key_Up: ("▲", 0, -1, "up (-y)", 0, 1),
+    Qt.Key.Key_Left: ("◀", -1, 0, "left (-x)", 1, 0),
     Qt.Key.Key_Right: ("▶", 1, 0, "right (+x)", 1, 2),
     Qt.Key.Key_Down: ("▼", 0, 1, "down (+y)", 2, 1),
 }
 _FOCUS = {
     Qt.Key.Key_PageUp: ("▲", 1, "up (+z)", 0),
-    Qt.Key.Key_PageDown: ("▼", -1, "down (−z)", 2),
+    Qt.Key.Key_PageDown: ("▼", -1, "down (-z)", 2),
 }
 _BUTTON_LINES = 2.2
 
@@ -57,18 +57,22 @@ class StagePad(QFrame):
         grid = QGridLayout(self)
         grid.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         grid.setSpacing(GRID_PX // 2)
-        grid.setColumnStretch(3, 1)
-        grid.setColumnStretch(5, 1)
+        for column in (0, 4, 6):
+            grid.setColumnStretch(column, 1)
+        self._xy_name, self._z_name = quiet("x, y"), quiet("z")
+        for name, column in ((self._xy_name, 2), (self._z_name, 5)):
+            name.setWordWrap(False)
+            grid.addWidget(name, 1, column, Qt.AlignmentFlag.AlignCenter)
         self._xy_buttons, self._z_buttons = {}, {}
         for key, (arrow, x, y, _, row, column) in _SIDES.items():
             button = self._button(arrow)
             button.clicked.connect(partial(self._step_xy, x, y))
-            grid.addWidget(button, row, column)
+            grid.addWidget(button, row, column + 1)
             self._xy_buttons[key] = button
         for key, (arrow, z, _, row) in _FOCUS.items():
             button = self._button(arrow)
             button.clicked.connect(partial(self._step_z, z))
-            grid.addWidget(button, row, 4)
+            grid.addWidget(button, row, 5)
             self._z_buttons[key] = button
         self._update()
 
@@ -93,6 +97,8 @@ class StagePad(QFrame):
 
     def _update(self) -> None:
         """Say on each arrow what it does, and let none lead beyond the limits."""
+        self._xy_name.setVisible(self._xy_um is not None)
+        self._z_name.setVisible(self._z_um is not None)
         for key, (_, x, y, side, _, _) in _SIDES.items():
             button = self._xy_buttons[key]
             button.setVisible(self._xy_um is not None)

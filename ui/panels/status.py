@@ -14,7 +14,7 @@ from ui.panels.symbols import SymbolBadge
 from ui.theme import GRID_PX
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QPaintEvent
+    from PySide6.QtGui import QPaintEvent, QResizeEvent
 
     from hcc_scope.types import Snapshot
     from ui.panels.symbols import Shape
@@ -173,7 +173,13 @@ class StatusStrip(QFrame):
         for cell in self._cells.values():
             flow.addWidget(cell)
         self.setLayout(flow)
+        self._flow = flow
         self.set_snapshot(None)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Take as many lines as the width asks for, in docks and status bars too."""
+        super().resizeEvent(event)
+        self.setMinimumHeight(self._flow.heightForWidth(event.size().width()))
 
     def value(self, key: str) -> str:
         """Return the words shown for one of the cells."""

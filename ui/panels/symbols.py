@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
+from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from ui.panels.parts import colours_of, words
@@ -122,10 +122,9 @@ def symbol_icon(shape: Shape, c: Colours, side_px: int, device_pixel_ratio: floa
 class SymbolBadge(QWidget):
     """One sign, as tall as a line of text; its words are read by screen readers."""
 
-    def __init__(self, shape: Shape = "unknown", *, scale: float = 1.0) -> None:
+    def __init__(self, shape: Shape = "unknown") -> None:
         super().__init__()
         self._shape: Shape = shape
-        self._scale = scale
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     @property
@@ -144,7 +143,7 @@ class SymbolBadge(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Return a square as tall as the text beside it."""
-        side = round(self.fontMetrics().height() * self._scale)
+        side = self.fontMetrics().height()
         return QSize(side, side)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
@@ -163,10 +162,13 @@ class SymbolBadge(QWidget):
 class SignedLine(QWidget):
     """A sign with its words beside it."""
 
-    def __init__(self, *, scale: float = 1.0) -> None:
+    def __init__(self, *, font: QFont | None = None) -> None:
         super().__init__()
-        self._badge = SymbolBadge(scale=scale)
+        self._badge = SymbolBadge()
         self._words = words()
+        if font is not None:
+            self._badge.setFont(font)
+            self._words.setFont(font)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GRID_PX)
