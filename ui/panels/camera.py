@@ -44,7 +44,7 @@ class CameraPanel(DevicePanel):
             "Electron-multiplying gain, as the camera counts it (no unit). High gain and bright light age the sensor.",
         )
         describe(self._switch, "Use EM gain", "Off: the gain register is bypassed and the gain has no effect.")
-        describe(self._binning, "Binning", "Pixels of the sensor that are read as one. Changes the pixel size in µm.")
+        describe(self._binning, "Binning", "Pixels of the sensor that are read as one. Changes the pixel size in um.")
         describe(self._readout, "Read-out mode", "How fast and through which amplifier the sensor is read.")
         describe(self._temperature, "Sensor temperature", "Measured sensor temperature in °C.")
         describe(self._set_point, "Wanted sensor temperature in degrees Celsius", "Wanted sensor temperature in °C.")
@@ -75,6 +75,10 @@ class CameraPanel(DevicePanel):
         self._region.whole.clicked.connect(self._ask_whole)
         self._region.committed.connect(self._ask_region)
         self.set_state(None)
+
+    def locked_widgets(self) -> tuple[QWidget, ...]:
+        """Return what changes the image's size or speed; exposure, gain and cooling stay free during a section."""
+        return (self._binning, self._readout, self._region)
 
     def set_state(self, state: RigState | None) -> None:
         """Show what the camera says."""
@@ -199,9 +203,9 @@ class _Region(QWidget):
         """Show what the camera reads; what was typed and not yet applied stays."""
         whole = roi == (0, 0, *full)
         self._says.setText(
-            f"Whole sensor, {full[0]} × {full[1]} px"
+            f"Whole sensor, {full[0]} x {full[1]} px"
             if whole
-            else f"{roi[2]} × {roi[3]} px of {full[0]} × {full[1]} px"
+            else f"{roi[2]} x {roi[3]} px of {full[0]} x {full[1]} px"
         )
         self.whole.setEnabled(not whole)
         if roi == self._shown and self._apply.isEnabled():

@@ -64,13 +64,12 @@ class _Folder(QWidget):
 
 
 class PanelColumn(QScrollArea):
-    """Scrolls up and down only: nothing in it is wider than the column."""
+    """Scrolls up and down; sideways only where it is narrower than its panels can be."""
 
     def __init__(self, *panels: QWidget) -> None:
         super().__init__()
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)  # the width does not jump
         self.folders = tuple(_Folder(panel) for panel in panels)
         content = QWidget()

@@ -44,7 +44,7 @@ class DevicePanel(QWidget):
         self._lock_words = quiet()
         self._lock_words.hide()
         self.body = QWidget()
-        """Holds what is locked during a run."""
+        """Holds what the panel shows of the rig."""
         self.outer = QVBoxLayout(self)
         grid_margins(self.outer)
         self.outer.addWidget(self._lock_words)
@@ -56,10 +56,15 @@ class DevicePanel(QWidget):
         return self._present
 
     def set_locked(self, reason: str | None, *, say: bool = True) -> None:
-        """Let nothing be changed, for a reason that is shown (unless somebody else says it); None: all may be again."""
-        self.body.setEnabled(reason is None)
+        """Lock what would spoil a running section, for a reason that is shown unless `say` is False; None unlocks."""
+        for widget in self.locked_widgets():
+            widget.setEnabled(reason is None)
         self._lock_words.setText(reason or "")
         self._lock_words.setVisible(say and reason is not None)
+
+    def locked_widgets(self) -> tuple[QWidget, ...]:
+        """Return what would spoil a section that is being acquired; a panel may leave some of it free."""
+        return (self.body,)
 
     def be_present(self, present: bool) -> None:
         """Show or hide the whole panel."""

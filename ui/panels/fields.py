@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QLocale, QSignalBlocker, QSize, Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QStyle
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSizePolicy, QStyle
 
 from ui.panels.parts import number_words
 
@@ -101,7 +101,7 @@ class NumberField(QDoubleSpinBox):
     def _needed_px(self) -> int:
         metrics = self.fontMetrics()
         text = max(metrics.horizontalAdvance(self.text()), metrics.horizontalAdvance("0" * 6 + self.suffix()))
-        return text + 4 * metrics.averageCharWidth() + self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
+        return text + 2 * metrics.averageCharWidth() + self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
 
     @Slot(str)
     def _begin_editing(self, text: str) -> None:
@@ -151,6 +151,7 @@ class ChoiceField(QComboBox):
         self.setPlaceholderText(placeholder)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.activated.connect(self._chosen)
 
     def show_choice(self, options: Sequence[str], current: str | None) -> None:

@@ -33,7 +33,7 @@ def why_fixed(prop: DeviceProperty) -> str:
     """Return why a property cannot be changed, in words; empty if it can."""
     if prop.read_only:
         return "read-only"
-    return "set while loading" if prop.pre_init else ""
+    return "fixed at load" if prop.pre_init else ""
 
 
 class PropertyModel(QAbstractItemModel):

@@ -47,7 +47,7 @@ class ScorePanel(QWidget):
         self._number = QLabel(_NO_SCORE)
         self._number.setFont(large_font(self._number, _SCORE_SIZE))
         self._number.setToolTip("Mean probability of high metastatic over the classified fields, from 0 to 1.")
-        self._meaning = quiet("mean probability of high metastatic (0 to 1)")
+        self._meaning = quiet("mean probability of high metastatic (0 to 1)")
         self._verdict = SignedLine(font=large_font(self, _VERDICT_SIZE))
         self._why = quiet()
         self._bar = ScoreBar()

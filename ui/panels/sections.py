@@ -49,7 +49,7 @@ def verdict(score: SectionScore | None) -> Verdict:
     side = decision(score)
     if side is None:
         return Verdict("undecided", "Undecided", f"The interval contains the threshold {score.threshold:.2f}.")
-    words_, beyond = ("High side", "above") if side == "high" else ("Low side", "below")
+    words_, beyond = ("High metastatic side", "above") if side == "high" else ("Low metastatic side", "below")
     return Verdict(side, words_, f"The whole interval is {beyond} the threshold {score.threshold:.2f}.")
 
 
@@ -90,7 +90,8 @@ class OtherSectionsView(QWidget):
             bar.show_score(section.score)
             number.setText("none" if section.score.score is None else f"{section.score.score:.2f}")
             number.setAccessibleName(f"Section {section.section_id}: {number.text()}. {meaning}")
-            name.setMaximumWidth(14 * self.fontMetrics().averageCharWidth())
+            metrics = self.fontMetrics()
+            name.setFixedWidth(min(metrics.horizontalAdvance(section.section_id) + 2, 14 * metrics.averageCharWidth()))
             name.setToolTip(f"Section {section.section_id}")
             for column, widget in enumerate((badge, name, bar, number)):
                 grid.addWidget(widget, row, column, Qt.AlignmentFlag.AlignVCenter)

@@ -32,6 +32,7 @@ class StagePanel(DevicePanel):
 
     def __init__(self) -> None:
         super().__init__("Stage")
+        self._xy_locked = False
         self._stop = QPushButton("Stop stage and focus")
         describe(self._stop, "Stop stage and focus at once", "Stops stage and focus at once, whatever they are doing.")
         self._x, self._y, self._z = (_Axis(axis) for axis in "xyz")
@@ -98,6 +99,17 @@ class StagePanel(DevicePanel):
         for axis in (self._x, self._y, self._z):
             axis.target.valueChanged.connect(self._typed)
 
+    def locked_widgets(self) -> tuple[QWidget, ...]:
+        """Return what moves the stage; the focus stays free during a section, and the stop always."""
+        return (self._x.target, self._y.target, self._home)
+
+    def set_locked(self, reason: str | None, *, say: bool = True) -> None:
+        """Lock the stage, not the focus: while a section is acquired, the plan moves the stage."""
+        super().set_locked(reason, say=say)
+        self._pad.lock_xy(reason)
+        self._xy_locked = reason is not None
+        self._offer_go()
+
     def set_state(self, state: RigState | None) -> None:
         """Show where stage and focus are."""
         xy_um = None if state is None else state.xy_um
@@ -107,8 +119,7 @@ class StagePanel(DevicePanel):
         self._pad.set_place(xy_um, z_um, limits)
         self._form.setRowVisible(self._step, xy_um is not None)
         self._form.setRowVisible(self._step_z, z_um is not None)
-        for widget in (self._go, self._home):
-            widget.setVisible(xy_um is not None)
+        self._home.setVisible(xy_um is not None)
         busy = state is not None and state.busy
         self._moving.setText("Moving ..." if busy else "At rest")
         x_um, y_um = (None, None) if xy_um is None else xy_um
@@ -118,7 +129,10 @@ class StagePanel(DevicePanel):
         self._offer_go()
 
     def _offer_go(self) -> None:
-        self._go.setEnabled(any(axis.differs() for axis in (self._x, self._y, self._z)))
+        self._go.setEnabled(self._xy_to_go() or self._z.differs())
+
+    def _xy_to_go(self) -> bool:
+        return not self._xy_locked and (self._x.differs() or self._y.differs())
 
     @Slot(float)
     def _typed(self, value: float) -> None:
@@ -138,7 +152,7 @@ class StagePanel(DevicePanel):
 
     @Slot()
     def _ask_go(self) -> None:
-        if self._x.differs() or self._y.differs():
+        if self._xy_to_go():
             self.requested.emit("move_to_um", (self._x.target.value(), self._y.target.value()))
         if self._z.differs():
             self.requested.emit("move_z_to_um", (self._z.target.value(),))

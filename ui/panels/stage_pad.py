@@ -30,6 +30,7 @@ _FOCUS = {
     Qt.Key.Key_PageDown: ("▼", -1, "down (-z)", 2),
 }
 _BUTTON_LINES = 2.2
+_BEYOND = "It would leave the limits."
 
 
 class StagePad(QFrame):
@@ -46,6 +47,7 @@ class StagePad(QFrame):
         self._xy_um: tuple[float, float] | None = None
         self._z_um: float | None = None
         self._limits: StageLimits | None = None
+        self._xy_locked: str | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
@@ -89,6 +91,11 @@ class StagePad(QFrame):
         self._step_um, self._step_z_um = step_um, step_z_um
         self._update()
 
+    def lock_xy(self, reason: str | None) -> None:
+        """Let the stage not be moved, for a reason; None: it may be again."""
+        self._xy_locked = reason
+        self._update()
+
     def set_place(self, xy_um: tuple[float, float] | None, z_um: float | None, limits: StageLimits | None) -> None:
         """Take over where stage and focus are and how far they may go; None for what is not there."""
         if (xy_um, z_um, limits) != (self._xy_um, self._z_um, self._limits):
@@ -104,20 +111,18 @@ class StagePad(QFrame):
             button.setVisible(self._xy_um is not None)
             allowed = self._allows_xy(x * self._step_um, y * self._step_um)
             button.setEnabled(allowed)
-            self._say(button, f"Move the stage {side} by {number_words(self._step_um, 3)} {MICROMETRE}", allowed)
+            what = f"Move the stage {side} by {number_words(self._step_um, 3)} {MICROMETRE}"
+            _say(button, what, allowed=allowed, why_not=self._xy_locked or _BEYOND)
         for key, (_, z, side, _) in _FOCUS.items():
             button = self._z_buttons[key]
             button.setVisible(self._z_um is not None)
             allowed = self._allows_z(z * self._step_z_um)
             button.setEnabled(allowed)
-            self._say(button, f"Move the focus {side} by {number_words(self._step_z_um, 3)} {MICROMETRE}", allowed)
-
-    @staticmethod
-    def _say(button: QToolButton, what: str, allowed: bool) -> None:
-        describe(button, what, f"{what}." if allowed else f"{what}: not possible, it would leave the limits.")
+            what = f"Move the focus {side} by {number_words(self._step_z_um, 3)} {MICROMETRE}"
+            _say(button, what, allowed=allowed, why_not=_BEYOND)
 
     def _allows_xy(self, dx_um: float, dy_um: float) -> bool:
-        if self._xy_um is None:
+        if self._xy_um is None or self._xy_locked is not None:
             return False
         limits = self._limits
         return limits is None or (
@@ -169,3 +174,7 @@ class StagePad(QFrame):
 
 def _within(value: float, span: tuple[float, float]) -> bool:
     return span[0] <= value <= span[1]
+
+
+def _say(button: QToolButton, what: str, *, allowed: bool, why_not: str) -> None:
+    describe(button, what, f"{what}." if allowed else f"{what}: not now. {why_not}")
