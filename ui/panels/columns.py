@@ -117,12 +117,12 @@ class RigColumn(PanelColumn):
         for panel in (self.camera, self.stage, self.objective, self.presets, self.light):
             panel.set_state(state)
 
-    def set_locked(self, reason: str | None) -> None:
-        """Let nothing be changed during a run, for a reason; the red stop stays."""
+    def set_locked(self, reason: str | None, *, paused: bool = False) -> None:
+        """Lock what would spoil a running section, for a reason; while it is paused, the stage stays free."""
         self.note.setText(reason or "")
         self.note.setVisible(reason is not None)
         for panel in (self.camera, self.stage, self.objective, self.presets, self.light):
-            panel.set_locked(reason, say=False)
+            panel.set_locked(None if paused and panel is self.stage else reason, say=False)
 
 
 class ResultColumn(PanelColumn):

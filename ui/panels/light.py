@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QCheckBox, QPushButton, QVBoxLayout
+from PySide6.QtWidgets import QCheckBox, QPushButton, QVBoxLayout, QWidget
 
 from ui.panels.device_panel import DevicePanel
 from ui.panels.parts import describe, form, label_for, words
@@ -41,6 +41,10 @@ class LightPanel(DevicePanel):
         self._toggle.clicked.connect(self._ask_shutter)
         self._auto.clicked.connect(self._ask_auto)
         self.set_state(None)
+
+    def locked_widgets(self) -> tuple[QWidget, ...]:
+        """Return nothing: the shutter may be opened and closed during a section, too."""
+        return ()
 
     def set_state(self, state: RigState | None) -> None:
         """Show whether there is light."""
