@@ -103,7 +103,7 @@ def section(
     return scorer.score(), np.array(course).reshape(-1, 4)
 
 
-def snapshot(score: SectionScore, counts: Counts, **changes: Any) -> Snapshot:
+def snapshot(score: SectionScore, counts: Counts, **changes: object) -> Snapshot:
     """Return a snapshot of a running section."""
     values: dict[str, Any] = {
         "phase": "running",

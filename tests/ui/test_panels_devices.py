@@ -1,4 +1,4 @@
-"""The device panels: what the rig has is there, what is asked for comes out as an action, what was refused goes back."""
+"""The device panels: what the rig has is there, wishes come out as actions, what was refused goes back."""
 
 from __future__ import annotations
 

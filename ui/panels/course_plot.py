@@ -36,7 +36,8 @@ class CoursePlot(QWidget):
         self._plot.setMouseEnabled(x=False, y=False)
         self._plot.setMenuEnabled(False)
         self._plot.hideButtons()
-        self._plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # nothing to do in it
+        for widget in (self._plot, self._plot.viewport()):
+            widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # nothing to do in it
         self._plot.setFixedHeight(_LINES_HIGH * self.fontMetrics().height())
         self._plot.setYRange(-0.03, 1.08, padding=0)  # room for the label of 1
         self._plot.setLabel("bottom", "classified fields")

@@ -238,7 +238,7 @@ def _sentence(snapshot: Snapshot | None) -> str:
     acquired, used = snapshot.counts.acquired, snapshot.score.frames
     if not acquired:
         return f"No frame yet. {_plan_words(0, snapshot.expected_frames)}"
-    by_operator = getattr(snapshot.score, "fields_excluded_by_operator", 0)
+    by_operator = snapshot.score.fields_excluded_by_operator
     text = f"The score rests on {used} of {acquired} frames ({used / acquired:.0%}).".replace("%", " %")
     if by_operator:
         text += f" {by_operator} {'is' if by_operator == 1 else 'are'} excluded by the operator."

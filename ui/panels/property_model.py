@@ -109,6 +109,8 @@ class PropertyModel(QAbstractItemModel):
 
     def flags(self, index: _Index) -> Qt.ItemFlag:
         """Return whether a row can be edited."""
+        if not index.isValid():
+            return Qt.ItemFlag.NoItemFlags
         flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
         prop = self._property(index)
         if prop is not None and not why_fixed(prop):
@@ -152,7 +154,7 @@ class PropertyFilter(QSortFilterProxyModel):
     def look_for(self, text: str, *, changeable_only: bool) -> None:
         """Keep other rows."""
         self._words, self._changeable_only = tuple(text.casefold().split()), changeable_only
-        self.invalidateFilter()
+        self.invalidate()
 
     def filterAcceptsRow(self, source_row: int, source_parent: _Index) -> bool:  # noqa: N802 - Qt's name
         """Return whether a property is kept; a device is kept by its properties."""

@@ -244,9 +244,7 @@ class StatusStrip(QFrame):
         self._cells["shown"].show_value(_rate(fps))
 
     def _show_phase(self, snapshot: Snapshot) -> None:
-        text = (
-            "Paused" if getattr(snapshot, "paused", False) and snapshot.phase == "running" else _PHASES[snapshot.phase]
-        )
+        text = "Paused" if snapshot.paused and snapshot.phase == "running" else _PHASES[snapshot.phase]
         if snapshot.degraded is None:
             self._cells["phase"].show_value(text)
         else:
