@@ -57,6 +57,7 @@ class PropertyBrowser(QWidget):
         self._view.setModel(self._shown)
         self._view.setItemDelegate(PropertyDelegate(self._view))
         self._view.setHeaderHidden(True)
+        self._view.setIndentation(12)  # names need the room more
         self._view.setAlternatingRowColors(True)
         self._view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self._view.setEditTriggers(

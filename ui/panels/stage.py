@@ -121,7 +121,7 @@ class StagePanel(DevicePanel):
         self._form.setRowVisible(self._step_z, z_um is not None)
         self._home.setVisible(xy_um is not None)
         busy = state is not None and state.busy
-        self._moving.setText("Moving ..." if busy else "At rest")
+        self._moving.setText("A device is at work ..." if busy else "At rest")
         x_um, y_um = (None, None) if xy_um is None else xy_um
         self._x.show(x_um, None if limits is None else limits.x_um)
         self._y.show(y_um, None if limits is None else limits.y_um)
