@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias, Union, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import Frame, FrameResult, NoteKind, RunSpec
 
-__all__ = ["Classifier", "FrameSink", "FrameSource", "NoteSink", "PausingSource", "ResultSink", "StopSignal"]
+__all__ = ["Classifier", "FrameSink", "FrameSource", "NoteSink", "PausingSource", "ResultSink", "StopSignal", "Tiles"]
+
+Tiles: TypeAlias = Union["NDArray[np.uint16]", Sequence["NDArray[np.uint16]"]]
+"""Raw counts: an array (n, tile, tile), or n views (tile, tile) into a frame, which nobody has to copy."""
 
 
 class StopSignal(Protocol):
@@ -119,8 +123,8 @@ class Classifier(Protocol):
     def engine(self) -> str:
         """Name of the engine, recorded with every prediction (``torchscript`` ...)."""
 
-    def classify(self, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:
-        """Return logits (n, 2), columns *low*, *high*, for raw tiles (n, tile, tile).
+    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
+        """Return logits (n, 2), columns *low*, *high*, for n raw tiles: an array (n, tile, tile) or a list of views.
 
         A tile's logits depend on that tile alone: the same bits whatever else is in the batch.
         """

@@ -13,6 +13,7 @@ from hcc_scope.workers import Broken
 if TYPE_CHECKING:
     from hcc_scope.protocols import FrameSource
     from hcc_scope.session.accounts import Accounts
+    from hcc_scope.session.kept import KeptFrames
     from hcc_scope.types import Frame
     from hcc_scope.workers import Channel, LatestSlot, StopToken
 
@@ -29,6 +30,8 @@ class Acquisition:
     analyse_queue : Channel or None
         Takes every frame that fits, if the source is live and frames can be read back later; else every frame, and
         acquisition waits. None if nothing is analysed: then every frame is deferred.
+    kept : KeptFrames
+        Given the frames that do not fit.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Acquisition:
         source: FrameSource,
         store_queue: Channel[Frame] | None,
         analyse_queue: Channel[Arrival] | None,
+        kept: KeptFrames,
         latest: LatestSlot[Frame],
         accounts: Accounts,
         stop: StopToken,
@@ -44,6 +48,7 @@ class Acquisition:
         self._source = source
         self._store_queue = store_queue
         self._analyse_queue = analyse_queue
+        self._kept = kept
         self._latest = latest
         self._accounts = accounts
         self._stop = stop
@@ -114,6 +119,8 @@ class Acquisition:
                 self._accounts.defer(frame.seq)
                 return False
         if not self._pass_to_analysis(Arrival(frame, (now_ns - exposed_ns) / 1e6)):
+            if self._analyse_queue is not None and not self._stop.hurried:
+                self._kept.keep(frame)
             self._accounts.defer(frame.seq)
         return True
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hcc_scope.scoring import SectionScorer
     from hcc_scope.session.accounts import Accounts
     from hcc_scope.session.frame_analysis import FrameAnalyser
+    from hcc_scope.session.kept import KeptFrames
     from hcc_scope.session.stored_score import StoredScore
     from hcc_scope.types import Frame, FrameResult
     from hcc_scope.workers import Channel, StopToken
@@ -71,6 +72,8 @@ class Analysis:
         can wait anyway.
     sink : FrameSink or None
         Where deferred frames are read from.
+    kept : KeptFrames
+        Where they are looked for first.
     storage_over : threading.Event
         Set when no further frame will be committed.
     storage_failed : callable
@@ -85,6 +88,7 @@ class Analysis:
         queue: Channel[Arrival],
         store_queue: Channel[Frame] | None,
         sink: FrameSink | None,
+        kept: KeptFrames,
         storage_over: threading.Event,
         storage_failed: Callable[[], bool],
         analyser: FrameAnalyser,
@@ -99,6 +103,7 @@ class Analysis:
         self._queue = queue
         self._store_queue = store_queue
         self._sink = sink
+        self._kept = kept
         self._storage_over = storage_over
         self._storage_failed = storage_failed
         self._analyser = analyser
@@ -124,6 +129,7 @@ class Analysis:
         """Serve live frames until the queue is closed, then catch up."""
         self._serve()
         self._catch_up()
+        self._kept.clear()
 
     def _serve(self) -> None:
         patience_s: float | None = None
@@ -175,7 +181,8 @@ class Analysis:
 
     def _read(self, seq: int) -> Frame:
         assert self._sink is not None
-        return self._sink.read(seq)
+        frame = self._kept.take(seq)
+        return self._sink.read(seq) if frame is None else frame
 
     # -- one frame ---------------------------------------------------------------------------------------------------
 
@@ -199,6 +206,7 @@ class Analysis:
 
     def _give_up(self, error: BaseException) -> None:
         self._broken = True
+        self._kept.clear()
         if not isinstance(error, _BROKEN_AT_ONCE):
             cause = error
             error = ModelError(f"{self._failures} frames in a row could not be classified; the last: {cause}")

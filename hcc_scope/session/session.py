@@ -37,6 +37,7 @@ from hcc_scope.session.accounts import Accounts
 from hcc_scope.session.acquisition import Acquisition
 from hcc_scope.session.analysis import Analysis
 from hcc_scope.session.frame_analysis import FrameAnalyser, failed_result
+from hcc_scope.session.kept import KeptFrames
 from hcc_scope.session.stored_score import StoredScore
 from hcc_scope.session.watched import WatchedClassifier
 from hcc_scope.tiling import TileGrid
@@ -84,6 +85,8 @@ class Session:
         The store's path, for the outcome.
     store_queue_bytes, analyse_queue_bytes : int
         How much may wait for storage and for analysis.
+    kept_bytes : int
+        How much of what analysis had no room for is kept in memory, so that it need not be read back.
     classify_timeout_s : float
         How long the classifier may take for one frame before it is given up.
     max_failures : int
@@ -111,6 +114,7 @@ class Session:
         store: str | None = None,
         store_queue_bytes: int = 512 * _MB,
         analyse_queue_bytes: int = 256 * _MB,
+        kept_bytes: int = 512 * _MB,
         classify_timeout_s: float = 60.0,
         max_failures: int = 5,
     ) -> None:
@@ -126,6 +130,7 @@ class Session:
 
         self._store_queue: Channel[Frame] = Channel(store_queue_bytes)
         self._analyse_queue: Channel[Arrival] = Channel(analyse_queue_bytes)
+        self._kept = KeptFrames(kept_bytes)
         self._latest: LatestSlot[Frame] = LatestSlot()
         self._accounts = Accounts(
             scorer.score(),
@@ -145,6 +150,7 @@ class Session:
             source=source,
             store_queue=None if sink is None else self._store_queue,
             analyse_queue=None if classifier is None else self._analyse_queue,
+            kept=self._kept,
             latest=self._latest,
             accounts=self._accounts,
             stop=self._stop,
@@ -259,6 +265,7 @@ class Session:
                 queue=self._analyse_queue,
                 store_queue=self._store_queue if self._source.live else None,
                 sink=self._sink,
+                kept=self._kept,
                 storage_over=self._storage_over,
                 storage_failed=lambda: self._storage_failed,
                 analyser=FrameAnalyser(

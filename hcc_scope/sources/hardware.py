@@ -142,16 +142,8 @@ class Hardware:
             )
         return height, width
 
-    def facts(self) -> CameraFacts:
-        """Return what the camera delivers.
-
-        Raises
-        ------
-        CameraError
-            If it has no image size or delivers colour or float pixels.
-        ConfigError
-            If the size of a pixel is not known.
-        """
+    def need_grey(self) -> tuple[tuple[int, int], int]:
+        """Return the image's size (y, x) and bit depth; raise `CameraError` if it has none, or is not grey."""
         what = f"asking camera '{self.camera}'"
         shape_yx = self.shape_yx()
         components = self._ask(what, "get_number_of_components")
@@ -162,6 +154,19 @@ class Hardware:
                 f"camera '{self.camera}' delivers {kind} images; only 8 and 16 bit grey ones can be classified",
                 hint="Set its pixel type to 8 or 16 bit grey.",
             )
+        return shape_yx, bit_depth
+
+    def facts(self) -> CameraFacts:
+        """Return what the camera delivers.
+
+        Raises
+        ------
+        CameraError
+            If it has no image size or delivers colour or float pixels.
+        ConfigError
+            If the size of a pixel is not known.
+        """
+        shape_yx, bit_depth = self.need_grey()
         pixel_size_um = self.pixel_size_um()
         if pixel_size_um <= 0:
             raise ConfigError(
@@ -170,7 +175,7 @@ class Hardware:
                 hint="Add ConfigPixelSize and PixelSize_um lines for the objective in use, or set pixel_size_um in"
                 " the rig file.",
             )
-        library = self._ask(what, "get_device_library", self.camera)
+        library = self._ask("asking for the camera's adapter", "get_device_library", self.camera)
         return CameraFacts(self.camera, library, shape_yx, bit_depth, pixel_size_um)
 
     def _number(self, name: str | None) -> float | None:
