@@ -18,9 +18,7 @@ Lane = Literal["rig", "disk", "model"]
 class JobRunner(Protocol):
     """Runs slow work in the background."""
 
-    def submit(
-        self, lane: Lane, fn: Callable[[], T], done: Callable[[T], None], failed: Callable[[str], None]
-    ) -> None:
+    def submit(self, lane: Lane, fn: Callable[[], T], done: Callable[[T], None], failed: Callable[[str], None]) -> None:
         """Queue a piece of work; returns at once.
 
         Parameters
