@@ -333,7 +333,7 @@ class LiveTab(QWidget):
     @Slot()
     def _tell_zoom(self) -> None:
         percent = 100 * self.view.viewport.scale * self.devicePixelRatioF()
-        self._zoom.setText(f"{percent:,.0f} %" if percent >= 10 else f"{percent:.1f} %")  # noqa: PLR2004
+        self._zoom.setText(f"{percent:,.0f} %" if percent >= 10 else f"{percent:.1f} %")
 
     @Slot(bool)
     def _fit(self, _down: bool) -> None:
