@@ -11,21 +11,19 @@ __all__ = ["JobRunner", "Lane"]
 
 T = TypeVar("T")
 
-Lane = Literal["rig", "disk", "model"]
+Lane = Literal["rig", "disk", "model", "replay"]
 """One lane is one thread: work on a lane is done in order, and never beside other work on it."""
 
 
 class JobRunner(Protocol):
     """Runs slow work in the background."""
 
-    def submit(
-        self, lane: Lane, fn: Callable[[], T], done: Callable[[T], None], failed: Callable[[str], None]
-    ) -> None:
+    def submit(self, lane: Lane, fn: Callable[[], T], done: Callable[[T], None], failed: Callable[[str], None]) -> None:
         """Queue a piece of work; returns at once.
 
         Parameters
         ----------
-        lane : {"rig", "disk", "model"}
+        lane : {"rig", "disk", "model", "replay"}
             Where it runs.
         fn : callable
             The work. It touches no widget.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
+from ui.marks import paint_hatch, plate
 from ui.review.tile_model import TILE_ROLE
 from ui.review.words import place_words, probability_words, side_word
 from ui.theme import GRID_PX, colours
@@ -44,7 +45,7 @@ class TileDelegate(QStyledItemDelegate):
         line = option.fontMetrics.height()
         return QSize(THUMBNAIL_PX + 2 * GRID_PX, THUMBNAIL_PX + 2 * line + _BAR_PX + 4 * GRID_PX)
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:  # noqa: N802, ARG002
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:  # noqa: N802
         """Return the size of every cell."""
         return self.cell_size(option)
 
@@ -85,10 +86,10 @@ class TileDelegate(QStyledItemDelegate):
         else:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawImage(picture, image)
-        if tile.flags or tile.failed or self._model.is_excluded(tile.seq):
-            hatch = QColor("#ffffff")
-            hatch.setAlpha(150)
-            painter.fillRect(picture, QBrush(hatch, Qt.BrushStyle.BDiagPattern))
+        if tile.flags:
+            paint_hatch(painter, QRectF(picture), tile.flags)
+        if tile.failed or self._model.is_excluded(tile.seq):
+            plate(painter, QPointF(picture.topLeft()) + QPointF(4, 4), "failed" if tile.failed else "by operator")
 
     def _paint_bar(self, painter: QPainter, tile: Tile, bar: QRectF) -> None:
         """Paint the probability from 0 to 1, with a notch at the threshold."""
@@ -98,7 +99,7 @@ class TileDelegate(QStyledItemDelegate):
         painter.drawRect(bar)
         if tile.probability is None or tile.flags:
             return
-        painter.setBrush(QColor(c.high if tile.probability > threshold else c.low))
+        painter.setBrush(QColor(c.high if tile.probability >= threshold else c.low))
         painter.drawRect(QRectF(bar.left(), bar.top(), bar.width() * tile.probability, bar.height()))
         painter.setPen(QPen(QColor(c.text), 1.5))
         x = bar.left() + bar.width() * threshold

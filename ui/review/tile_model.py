@@ -1,4 +1,4 @@
-"""The gallery's model: rows of a `TileTable` in the chosen order, brought up to date at a pace that an eye can follow."""
+"""The gallery's model: rows of a `TileTable` in the chosen order, brought up to date as fast as an eye can follow."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class TileListModel(QAbstractListModel):
         if not self._pace.isActive():
             self._pace.start()
 
-    def set_excluded(self, seq: int, excluded: bool) -> None:  # noqa: FBT001
+    def set_excluded(self, seq: int, excluded: bool) -> None:
         """Mark a field as excluded by the operator, or take that back."""
         (self._excluded.add if excluded else self._excluded.discard)(seq)
         if not self._pace.isActive():
@@ -85,7 +85,7 @@ class TileListModel(QAbstractListModel):
         self._filter = which
         self.bring_up_to_date()
 
-    def set_live(self, live: bool) -> None:  # noqa: FBT001
+    def set_live(self, live: bool) -> None:
         """Choose whether new tiles are sorted in as they come."""
         self._live = live
         if live:
@@ -135,8 +135,10 @@ class TileListModel(QAbstractListModel):
     def row_of(self, seq: int, index: int) -> int | None:
         """Return the gallery's row of a tile, or None if it is not shown."""
         row = self._table.row_of(seq, index)
-        found = np.flatnonzero(self._rows == row) if row is not None else ()
-        return int(found[0]) if len(found) else None
+        if row is None:
+            return None
+        found = np.flatnonzero(self._rows == row)
+        return int(found[0]) if found.size else None
 
     def find(self, seq: int, index: int) -> Tile | None:
         """Return a tile, shown or not, or None if there is none."""

@@ -81,10 +81,11 @@ def uncertainty(probabilities: NDArray[np.float32], threshold: float) -> NDArray
 
     Examples
     --------
-    >>> uncertainty(np.float32([0.0, 0.4, 1.0]), 0.4).round(2).tolist()
-    [0.33000001311302185, 1.0, 0.0]
+    >>> [round(float(u), 4) for u in uncertainty(np.float32([0.0, 0.4, 1.0]), 0.4)]
+    [0.3333, 1.0, 0.0]
     """
-    return (1.0 - np.abs(probabilities - np.float32(threshold)) / max(threshold, 1.0 - threshold)).astype(np.float32)
+    away = np.abs(probabilities - np.float32(threshold)) / np.float32(max(threshold, 1.0 - threshold))
+    return np.asarray(1.0 - away, dtype=np.float32)
 
 
 class TileTable:
@@ -172,8 +173,10 @@ class TileTable:
         excluded : collection of int
             Fields that the operator excluded.
         """
-        seq, tile, probability = (a[: self._n] for a in (self._rows.seq, self._rows.tile, self._rows.probability))
+        table, n = self._rows, self._n
+        seq, tile, probability = table.seq[:n], table.tile[:n], table.probability[:n]
         rows = np.flatnonzero(self._masks(excluded)[which]())
+        key: NDArray[np.float32]
         match order:
             case TileOrder.NEWEST:
                 key = np.zeros(len(rows), dtype=np.float32)

@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hcc_scope.quality import reason_names
+from ui.marks import reason_words
 
 if TYPE_CHECKING:
     from hcc_scope.tiling import TileGrid
     from ui.review.tile_table import Tile
 
-__all__ = ["place_words", "probability_words", "reason_words", "side_word", "tile_tooltip"]
-
-_HYPHENATED = {"under_exposed": "under-exposed"}
-
-
-def reason_words(flags: int) -> str:
-    """Return quality flags as words.
-
-    Examples
-    --------
-    >>> reason_words(5)
-    'no tissue, saturated'
-    """
-    return ", ".join(_HYPHENATED.get(name, name.replace("_", " ")) for name in reason_names(flags))
+__all__ = ["place_words", "probability_words", "side_word", "tile_tooltip"]
 
 
 def side_word(probability: float, threshold: float) -> str:
     """Return on which side of the threshold a tile's probability is; a tile decides nothing by itself."""
-    return "high" if probability > threshold else "low"
+    return "high" if probability >= threshold else "low"
 
 
 def probability_words(tile: Tile) -> str:
@@ -56,7 +43,7 @@ def tile_tooltip(tile: Tile, grid: TileGrid | None, threshold: float, *, exclude
     elif tile.flags:
         lines.append(f"Not classified: {reason_words(tile.flags)}")
     elif tile.probability is not None:
-        side = "above" if tile.probability > threshold else "not above"
+        side = "at or above" if tile.probability >= threshold else "below"
         lines.append(f"Probability of high: {tile.probability:.4f} ({side} the threshold {threshold:g})")
     if excluded:
         lines.append("The operator excluded this field from the score")
