@@ -181,6 +181,10 @@ class Canvas(QWidget):
         self._focus = QColor(colours(theme).accent)
         self.update()
 
+    def _holds(self, at: tuple[float, float]) -> bool:
+        left, top, width, height = self._reach
+        return left <= at[0] <= left + width and top <= at[1] <= top + height
+
     def _size(self) -> tuple[float, float]:
         return float(max(1, self.width())), float(max(1, self.height()))
 
@@ -290,7 +294,7 @@ class Canvas(QWidget):
         key, modifiers = Qt.Key(event.key()), event.modifiers()
         if key in _KEY_MOVES and modifiers & Qt.KeyboardModifier.ControlModifier:
             step = 10.0 if modifiers & Qt.KeyboardModifier.ShiftModifier else 1.0
-            x, y = self._cursor or self._view.centre
+            x, y = self._cursor if self._cursor is not None and self._holds(self._cursor) else self._view.centre
             self._hover((x + step * _KEY_MOVES[key][0], y + step * _KEY_MOVES[key][1]))
         elif key in _KEY_MOVES:
             dx, dy = _KEY_MOVES[key]

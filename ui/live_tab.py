@@ -182,6 +182,8 @@ class LiveTab(QWidget):
             self._attach_result()
         elif waiting is not None and self._follow.currentText() == _CLASSIFIED:
             self._show_frame(waiting)
+        else:
+            self._tell()
 
     def set_pixel_size_um(self, um: float | None) -> None:
         """Say how large a pixel is where the frame does not say so itself; None where nobody knows."""

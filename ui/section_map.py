@@ -123,9 +123,7 @@ class SectionMapTab(QWidget):
             before,
             after,
             toggle("Pictures", "Thumbnails of the fields", "P", self.fields, "shows_pictures"),
-            toggle(
-                "Heatmap", "Colour tiles by probability; excluded ones are hatched", "H", self.fields, "shows_heat"
-            ),
+            toggle("Heatmap", "Colour tiles by probability; excluded ones are hatched", "H", self.fields, "shows_heat"),
             toggle("Words", "Write each field's number and score", "V", self.fields, "shows_words"),
             toggle("Outline", "Edge of the section", "O", self._outline, "visible"),
             toggle("Plan", "Fields that are still to be taken, dashed", "N", self._plan, "visible"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QColor, QKeySequence, QPainter, QPen
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QWidget
 
 from ui.flow_layout import FlowLayout
@@ -14,7 +14,7 @@ from ui.theme import GRID_PX, colours
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from PySide6.QtGui import QResizeEvent
+    from PySide6.QtGui import QPaintEvent, QResizeEvent
 
     from ui.theme import ThemeName
 
@@ -23,6 +23,7 @@ __all__ = [
     "LayerSwitch",
     "PercentSlider",
     "TwoLines",
+    "ViewButton",
     "action_button",
     "control_row",
     "style_buttons",
@@ -32,31 +33,60 @@ _WIDE_CHARACTERS = 160
 """From here on two texts have room side by side."""
 
 
+class ViewButton(QToolButton):
+    """A button of a view. One that is down has the accent's colour and a bar below: not colour alone.
+
+    Fusion shows such a button by a slightly darker grey, which on a dark window nobody sees; and a style sheet that is
+    changed before its widget was shown keeps its old rules (Qt 6.11).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._colours = colours("dark")
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take the colours of a theme."""
+        self._colours = colours(theme)
+        self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Ask for the text and some room around it."""
+        metrics = self.fontMetrics()
+        return QSize(metrics.horizontalAdvance(self.text()) + 2 * GRID_PX + 2, metrics.height() + GRID_PX + 2)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Never cut the text."""
+        return self.sizeHint()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Paint frame, text and, if the button is down, the bar."""
+        c = self._colours
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        frame = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+        down = self.isChecked() or self.isDown()
+        fill = QColor(c.accent)
+        fill.setAlphaF(0.28 if down else 0.0)
+        edge = c.text if self.hasFocus() else c.accent if down or self.underMouse() else c.border
+        painter.setPen(QPen(QColor(edge), 1))
+        painter.setBrush(fill)
+        painter.drawRoundedRect(frame, 4, 4)
+        if self.isChecked():
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(c.accent))
+            painter.drawRoundedRect(QRectF(4, self.height() - 4, self.width() - 8, 3), 1.5, 1.5)
+        painter.setPen(QColor(c.text if self.isEnabled() else c.text_muted))
+        painter.drawText(self.rect().adjusted(0, 0, 0, -1), Qt.AlignmentFlag.AlignCenter, self.text())
+        painter.end()
+
+
 def style_buttons(view: QWidget, theme: ThemeName) -> None:
-    """Style the buttons of a view: one that is down has the accent's colour, and a mark below.
-
-    Fusion shows a button that is down by a slightly darker grey, which on a dark window nobody sees.
-    """
-    c = colours(theme)
-    sheet = f"""
-        QToolButton {{ background: transparent; border: 1px solid {c.border}; border-radius: 4px; padding: 3px 7px;
-            color: {c.text}; }}
-        QToolButton:hover {{ border-color: {c.accent}; }}
-        QToolButton:focus {{ border: 1px solid {c.text}; }}
-        QToolButton:pressed {{ background: {c.border}; }}
-        QToolButton:checked {{ background: {_mixed(c.window, c.accent, 0.28)}; border-color: {c.accent};
-            border-bottom: 3px solid {c.accent}; padding-bottom: 1px; }}
-        QToolButton:checked:focus {{ border-color: {c.text}; border-bottom: 3px solid {c.accent}; }}
-        QToolButton:disabled {{ color: {c.text_muted}; }}
-    """
-    view.setStyleSheet("")  # a view that was not yet shown otherwise keeps the rules of its first sheet (Qt 6.11)
-    view.setStyleSheet(sheet)
-
-
-def _mixed(one: str, other: str, share: float) -> str:
-    """Return a colour between two, ``#rrggbb``."""
-    parts = [round((1 - share) * int(one[i : i + 2], 16) + share * int(other[i : i + 2], 16)) for i in (1, 3, 5)]
-    return "#" + "".join(f"{part:02x}" for part in parts)
+    """Give all buttons of a view the colours of a theme."""
+    for button in view.findChildren(ViewButton):
+        button.set_theme(theme)
 
 
 def control_row(*widgets: QWidget) -> QWidget:
@@ -80,7 +110,7 @@ def action_button(
     do: Callable[[bool], object],
     *,
     checked: bool | None = None,
-) -> QToolButton:
+) -> ViewButton:
     """Return a button for an action that the owner gets, with its key in the tooltip.
 
     Parameters
@@ -104,10 +134,8 @@ def action_button(
     action.setChecked(bool(checked))
     action.triggered.connect(do)
     owner.addAction(action)
-    button = QToolButton()
+    button = ViewButton()
     button.setDefaultAction(action)
-    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
-    button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     button.setAccessibleName(text)
     button.setAccessibleDescription(tip)
     return button
