@@ -202,7 +202,7 @@ class ComparePanel(QWidget):
             box.setEnabled(len(analyses) > 1)
         rows = (0, len(analyses) - 1)
         if not newest:
-            found = tuple(box.findText(text) for box, text in zip((self.first, self.second), kept, strict=True))
+            found = (self.first.findText(kept[0]), self.second.findText(kept[1]))
             rows = found if min(found) >= 0 else rows
         for box, row in zip((self.first, self.second), rows, strict=True):
             box.setCurrentIndex(row)
