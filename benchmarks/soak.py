@@ -1,46 +1,57 @@
-"""Acquire 2,000 frames of 2048 x 2048 at full rate and watch memory: nothing may be lost, and it must stay flat."""
+"""Store and classify 10,000 frames of 1024 x 1024 at the pipeline's pace and watch memory: it must stay flat.
+
+``python -m benchmarks.soak [FRAMES] [FRAMES_PER_S]``. Every tile is classified, so the network is under load as well.
+Needs about 1.1 MiB of disk a frame, which is given back at the end.
+"""
 
 from __future__ import annotations
 
-import json
-import subprocess
+import sys
 import tempfile
+import threading
 import time
-from pathlib import Path
 
 import psutil
 
-from benchmarks.processes import acquire_command, journalled
+from hcc_scope.bench.live import LiveContender
 
-FRAMES = 2000
-WARM_FRAMES = 200
+FRAMES = 10_000
+RATE_HZ = 40.0
+SIDE_PX = 1024
+WARM_SHARE = 0.1
 MIB = 1 << 20
 
 
 def main() -> None:
+    frames = int(sys.argv[1]) if len(sys.argv) > 1 else FRAMES
+    rate_hz = float(sys.argv[2]) if len(sys.argv) > 2 else RATE_HZ
+    samples_mib: list[float] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        process = psutil.Process()
+        while not over.wait(0.5):
+            samples_mib.append(process.memory_info().rss / MIB)
+
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        process = subprocess.Popen(
-            acquire_command(out, "--frames", str(FRAMES)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        watched = psutil.Process(process.pid)
-        samples: list[tuple[int, float]] = []
-        while process.poll() is None:
-            try:
-                resident = watched.memory_info().rss / MIB
-            except psutil.NoSuchProcess:
-                break
-            if resident > 0:  # 0 is a process that has just ended
-                samples.append((len(journalled(out / "m1_s1.ome.zarr")), resident))
-            time.sleep(0.25)
-        printed, _ = process.communicate()
-        summary = json.loads(printed)
-    warm = [resident for frames, resident in samples if frames >= WARM_FRAMES]
-    print(f"outcome {summary['outcome']}, counts {summary['counts']}")
-    print(f"rates {summary['rates']}")
+        contender = LiveContender("auto", "phantom-meng2019", folder)
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            began_s = time.monotonic()
+            answer = contender.round({"frames": frames, "side_px": SIDE_PX, "exposure_ms": 1e3 / rate_hz})
+            seconds = time.monotonic() - began_s
+        finally:
+            over.set()
+            watcher.join()
+            contender.close()
+    warm = samples_mib[int(WARM_SHARE * len(samples_mib)) :]
+    print(f"{contender.facts['engine']}")
+    print(f"{frames} frames of {SIDE_PX} x {SIDE_PX} at {frames / seconds:.1f} frames/s; put off {answer['put_off']}")
+    print(f"counts {answer['counts']}")
     print(
-        f"resident memory: {warm[0]:.0f} MiB at frame {WARM_FRAMES}, "
-        f"{max(warm):.0f} MiB at most, {warm[-1]:.0f} MiB at the end"
+        f"resident memory: {warm[0]:.0f} MiB after {WARM_SHARE:.0%} of the run, {max(warm):.0f} MiB at most, "
+        f"{warm[-1]:.0f} MiB at the end"
     )
 
 

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias, Union, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,9 +14,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hcc_scope.types import Frame, FrameResult, RunSpec
+    from hcc_scope.types import Frame, FrameResult, NoteKind, RunSpec
 
-__all__ = ["Classifier", "FrameSink", "FrameSource", "ResultSink", "StopSignal"]
+__all__ = ["Classifier", "FrameSink", "FrameSource", "NoteSink", "PausingSource", "ResultSink", "StopSignal", "Tiles"]
+
+Tiles: TypeAlias = Union["NDArray[np.uint16]", Sequence["NDArray[np.uint16]"]]
+"""Raw counts: an array (n, tile, tile), or n views (tile, tile) into a frame, which nobody has to copy."""
 
 
 class StopSignal(Protocol):
@@ -27,6 +31,13 @@ class StopSignal(Protocol):
 
     def wait(self, timeout_s: float) -> bool:
         """Sleep up to `timeout_s`, or until stop is requested; return whether it is."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether no further frame shall be taken for now."""
+
+    def wait_while_paused(self) -> None:
+        """Stand still until the run goes on or shall end."""
 
 
 @runtime_checkable
@@ -52,6 +63,19 @@ class FrameSource(Protocol):
         FramesLost, CameraError, DeviceError
             The run then fails; frames that were yielded stay.
         """
+
+
+@runtime_checkable
+class PausingSource(FrameSource, Protocol):
+    """A source that sees to a pause itself, because its camera would go on while nobody takes its frames.
+
+    It delivers what was exposed before, then stands still in ``stop.wait_while_paused()``. Any other source is held
+    between two frames by whoever takes them.
+    """
+
+    @property
+    def pauses_itself(self) -> bool:
+        """True."""
 
 
 @runtime_checkable
@@ -84,6 +108,14 @@ class ResultSink(Protocol):
 
 
 @runtime_checkable
+class NoteSink(Protocol):
+    """Where a person's notes and marks are kept. Safe from any thread."""
+
+    def add(self, kind: NoteKind, text: str, seq: int | None = None) -> object:
+        """Write one down, durably, before it takes effect."""
+
+
+@runtime_checkable
 class Classifier(Protocol):
     """A model on an engine."""
 
@@ -91,8 +123,8 @@ class Classifier(Protocol):
     def engine(self) -> str:
         """Name of the engine, recorded with every prediction (``torchscript`` ...)."""
 
-    def classify(self, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:
-        """Return logits (n, 2), columns *low*, *high*, for raw tiles (n, tile, tile).
+    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
+        """Return logits (n, 2), columns *low*, *high*, for n raw tiles: an array (n, tile, tile) or a list of views.
 
         A tile's logits depend on that tile alone: the same bits whatever else is in the batch.
         """

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hcc_scope.errors import StoreDamagedError, StoreError
-from hcc_scope.protocols import StopSignal
+from hcc_scope.protocols import StopSignal, Tiles
 from hcc_scope.quality import QualityLimits
 from hcc_scope.scoring import SectionScorer
 from hcc_scope.session import Session
@@ -128,11 +128,11 @@ class Classifier:
         self.asked: list[int] = []
         self._before = before
 
-    def classify(self, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:
-        seq = int(tiles[0, 0, 0]) - BASE
+    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
+        seq = int(tiles[0][0, 0]) - BASE
         self.asked.append(seq)
         self._before(seq)
-        high = np.sin(tiles[:, 0, 0].astype(np.float32))
+        high = np.sin(np.float32([tile[0, 0] for tile in tiles]))
         return np.stack([-high, high], axis=1)
 
 
@@ -214,9 +214,10 @@ def make_session(
     *,
     store_frames: int = 8,
     analyse_frames: int = 8,
+    kept_frames: int = 0,
     **options: object,
 ) -> Session:
-    """Build a session whose queues hold so many frames."""
+    """Build a session whose queues hold so many frames; deferred ones are read back, unless some are kept."""
     return Session(
         source,
         sink,
@@ -225,6 +226,7 @@ def make_session(
         limits=EVERYTHING,
         store_queue_bytes=store_frames * FRAME_BYTES,
         analyse_queue_bytes=analyse_frames * FRAME_BYTES,
+        kept_bytes=kept_frames * FRAME_BYTES,
         **options,  # type: ignore[arg-type]  # whatever the test wants to set
     )
 

@@ -23,7 +23,7 @@ from session_parts import (
 
 from hcc_scope.errors import StoreError
 from hcc_scope.plans import Sequence
-from hcc_scope.protocols import FrameSource
+from hcc_scope.protocols import FrameSource, Tiles
 from hcc_scope.quality import QualityLimits
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.session import Session
@@ -159,9 +159,9 @@ class Brightness(Classifier):
         super().__init__()
         self._first = first
 
-    def classify(self, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:
+    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
         self._first()
-        level = tiles.mean(axis=(1, 2), dtype=np.float64).astype(np.float32) / 65535
+        level = np.float32([tile.mean(dtype=np.float64) for tile in tiles]) / 65535
         return np.stack([-level, level], axis=1)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.inference.card import ModelCard
     from hcc_scope.inference.engines import EngineName
+    from hcc_scope.protocols import Tiles
 
 __all__ = ["CudaClassifier", "is_there"]
 
@@ -87,13 +88,13 @@ class CudaClassifier:
         """Everything that the bits of a logit may depend on: version, device, precision, batch."""
         return self._engine
 
-    def classify(self, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:
+    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
         """Return logits for raw tiles.
 
         Parameters
         ----------
-        tiles : ndarray
-            (n, tile, tile) uint16 raw counts; views with any strides are fine, n may be 0.
+        tiles : ndarray or sequence of ndarray
+            (n, tile, tile) uint16 raw counts, or n times (tile, tile); any strides are fine, n may be 0.
 
         Returns
         -------
@@ -110,7 +111,8 @@ class CudaClassifier:
         with self._lock:
             for begin in range(0, len(tiles), BATCH):
                 part = tiles[begin : begin + BATCH]
-                self._counts[: len(part), 0] = part
+                for slot, tile in zip(self._counts, part, strict=False):
+                    slot[0] = tile
                 self._counts[len(part) :] = 0
                 logits[begin : begin + len(part)] = self._batch()[: len(part)]
         check_finite(logits, self._model_name)

@@ -4,38 +4,48 @@ The same TorchScript module, compiled for this CPU in float32 or bfloat16.
 
 Design
 ------
+- **Lanes.** Each thread takes whole tiles through the network, with requests and buffers of its own. Threads that share
+  the layers of one tile wait for one another some twenty times a tile, and for whichever of them the camera or the
+  writer has just interrupted; lanes never wait. A tile's bits depend neither on other tiles nor on the number of lanes.
 - **One tile at a time.** Batches are not faster, and OpenVINO 2026.4 adds the wrong bias when a sum over the last axis
-  is followed by an addition and the batch is larger than one (it reads beyond the constant). A tile's bits then
-  depend on that tile alone by construction.
+  is followed by an addition and the batch is larger than one (it reads beyond the constant).
+- **A first stage of our own** (`hcc_scope.inference.stem`) where the network begins as most do here: stretched counts,
+  one convolution 3 x 3 from one channel, ReLU, 2 x 2 pooling. It reads a tile where it lies in the frame, so nothing is
+  copied, and writes what the rest of the graph reads in place. Other networks run without it.
+- **Two graphs for bfloat16** where there is no such stage. The precision hint also lowers what comes before the first
+  convolution: a count of 31000 would be rounded to a multiple of 128 *before* the tile's mean is subtracted. So
+  everything up to the first convolution is compiled in float32, the rest in bfloat16.
 - **No cache of compiled models.** Compiling takes 0.1 s; reading it back from a cache was not faster.
-- **Two graphs for bfloat16.** The precision hint also lowers what comes before the first convolution: a count of 31000
-  would be rounded to a multiple of 128 *before* the tile's mean is subtracted. So everything up to the first
-  convolution is compiled in float32, the rest in bfloat16, and the second graph reads the first one's output in place.
-- **Raw counts in.** The tile is copied once, into a uint16 buffer that the graph reads without another copy (views of
-  a frame are not contiguous, and OpenVINO's strided tensors do not take uint16). Conversion and normalisation are in
-  the graph.
 - **Nobody is phoned.** ``import openvino`` reports to Google Analytics and writes below the home folder unless
   ``openvino_telemetry`` cannot be imported; it is made so before the first import, and OpenVINO then uses its own stub.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 import warnings
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from hcc_scope.errors import ModelError
+from hcc_scope.inference.stem import Stem
 from hcc_scope.inference.tensors import check_finite, check_tiles, last_line, wrong_output
+from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
     from numpy.typing import NDArray
 
     from hcc_scope.inference.card import ModelCard
     from hcc_scope.inference.engines import EngineName
+    from hcc_scope.protocols import Tiles
 
 __all__ = ["OpenVinoClassifier", "Precision", "has_bf16"]
 
@@ -43,6 +53,8 @@ Precision = Literal["float32", "bfloat16"]
 
 _HEAVY = frozenset({"Convolution", "GroupConvolution", "MatMul"})
 """What bfloat16 is worth it for; nothing before the first of these is lowered."""
+_SAME_STRETCHING = 1e-5
+"""Relative difference up to which two normalisations are one: float32 rounds by a hundredth of this."""
 
 
 def has_bf16() -> bool:
@@ -66,7 +78,7 @@ class OpenVinoClassifier:
     card : ModelCard
         Tile size and normalisation.
     threads : int
-        Threads within one operation, the caller's included.
+        Lanes: tiles that are under way at the same time, the caller's thread included.
     precision : {"float32", "bfloat16"}
         Of convolutions and matrix products.
 
@@ -84,30 +96,21 @@ class OpenVinoClassifier:
         if threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
         ov = _import_openvino()
-        core = ov.Core()
         if precision == "bfloat16" and not has_bf16():
             raise ModelError("this CPU has no bfloat16 instructions", hint="Use the engine openvino instead.")
         self._tile_px = card.tile_px
         self._model_name = card.name
         self._precision = precision
         self._lock = threading.Lock()
-        graphs = [(_convert(ov, module, card), "f32")]
-        if precision == "bfloat16":
-            head, trunk = _divided(ov, graphs[0][0], card)
-            graphs = [(head, "f32"), (trunk, "bf16")]
+        model = _convert(ov, module, card)
+        parts = _with_stem(ov, model, card, precision) or _without_stem(ov, model, card, precision)
         try:
-            compiled = [core.compile_model(graph, "CPU", _properties(threads, hint)) for graph, hint in graphs]
-            self._requests = [one.create_infer_request() for one in compiled]
-            for before, after in zip(self._requests, self._requests[1:], strict=False):
-                after.set_input_tensor(before.get_output_tensor())
-            self._buffer = np.zeros((1, 1, card.tile_px, card.tile_px), np.uint16)
-            self._requests[0].set_input_tensor(ov.Tensor(self._buffer, shared_memory=True))
-            # a view of the request's own memory, rewritten by every inference
-            self._row: NDArray[np.float32] = self._requests[-1].get_output_tensor().data
+            self._lanes = [_Lane(ov, parts, card.tile_px) for _ in range(threads)]
         except RuntimeError as error:
             raise ModelError(f"OpenVINO cannot compile the model {card.name}: {last_line(error)}") from error
         version = ov.get_version().partition("-")[0]
-        self._engine = f"openvino {version} {_kernels(compiled[-1])} {precision} {threads} threads"
+        kernels = ("stem+" if parts.stem else "") + self._lanes[0].kernels
+        self._engine = f"openvino {version} {kernels} {precision} 1 thread a tile"
 
     @property
     def name(self) -> EngineName:
@@ -116,16 +119,16 @@ class OpenVinoClassifier:
 
     @property
     def engine(self) -> str:
-        """Everything that the bits of a logit may depend on: version, kernels, precision, threads."""
+        """Everything that the bits of a logit may depend on: version, kernels, precision."""
         return self._engine
 
-    def classify(self, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:
+    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
         """Return logits for raw tiles.
 
         Parameters
         ----------
-        tiles : ndarray
-            (n, tile, tile) uint16 raw counts; views with any strides are fine, n may be 0.
+        tiles : ndarray or sequence of ndarray
+            (n, tile, tile) uint16 raw counts, or n times (tile, tile); any strides are fine, n may be 0.
 
         Returns
         -------
@@ -140,16 +143,80 @@ class OpenVinoClassifier:
         check_tiles(tiles, self._tile_px)
         logits = np.empty((len(tiles), 2), np.float32)
         with self._lock:
-            for index, tile in enumerate(tiles):
-                self._buffer[0, 0] = tile
-                try:
-                    for request in self._requests:
-                        request.infer()
-                except RuntimeError as error:
-                    raise ModelError(f"the model {self._model_name} failed on a tile: {last_line(error)}") from error
-                logits[index] = self._row[0]
+            self._share(tiles, logits)
         check_finite(logits, self._model_name)
         return logits
+
+    def _share(self, tiles: Tiles, logits: NDArray[np.float32]) -> None:
+        """Fill `logits`: every lane takes the next tile until there is none."""
+        turns = itertools.count()  # the interpreter lock makes taking a number atomic
+        failures: list[BaseException] = []
+
+        def work(lane: _Lane) -> None:
+            while not failures and (index := next(turns)) < len(tiles):
+                done = attempt(partial(lane.run, tiles[index], logits[index]))
+                if isinstance(done, Failure):
+                    failures.append(done.error)
+
+        # threads of one call: making one takes 0.1 ms, and a classifier then has nothing to close
+        helpers = [
+            threading.Thread(target=work, args=(lane,), name=f"hcc-lane-{number}", daemon=True)
+            for number, lane in enumerate(self._lanes[1 : len(tiles)], start=1)
+        ]
+        for helper in helpers:
+            helper.start()
+        work(self._lanes[0])
+        for helper in helpers:
+            helper.join()
+        if not failures:
+            return
+        if isinstance(failures[0], RuntimeError):
+            raise ModelError(f"the model {self._model_name} failed on a tile: {last_line(failures[0])}") from failures[
+                0
+            ]
+        raise failures[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a lane is made of, first to last."""
+
+    stem: Callable[[], Stem] | None
+    """Makes a first stage, whose output the first graph reads; or None."""
+    graphs: tuple[tuple[Any, str], ...]
+    """openvino.Model and precision hint; each reads the one before."""
+
+
+class _Lane:
+    """One thread's way through the network."""
+
+    def __init__(self, ov: Any, parts: _Parts, tile_px: int) -> None:  # noqa: ANN401
+        compiled = [ov.Core().compile_model(graph, "CPU", _properties(hint)) for graph, hint in parts.graphs]
+        self._requests = [one.create_infer_request() for one in compiled]
+        for before, after in itertools.pairwise(self._requests):
+            after.set_input_tensor(before.get_output_tensor())
+        self._stem = parts.stem() if parts.stem else None
+        if self._stem is None:
+            self._buffer = np.zeros((1, 1, tile_px, tile_px), np.uint16)
+            entrance = ov.Tensor(self._buffer, shared_memory=True)
+        elif self._stem.output.dtype == np.float32:
+            entrance = ov.Tensor(self._stem.output, shared_memory=True)
+        else:  # numpy has no bfloat16: the same memory under another name
+            entrance = ov.Tensor(self._stem.output, ov.Shape(self._stem.output.shape), ov.Type.bf16)
+        self._requests[0].set_input_tensor(entrance)
+        self.kernels = _kernels(compiled[-1])
+        # a view of the request's own memory, rewritten by every inference
+        self._row: NDArray[np.float32] = self._requests[-1].get_output_tensor().data
+
+    def run(self, tile: NDArray[np.uint16], logits: NDArray[np.float32]) -> None:
+        """Fill the (2,) `logits` of a tile."""
+        if self._stem is None:
+            self._buffer[0, 0] = tile
+        else:
+            self._stem.run(tile)
+        for request in self._requests:
+            request.infer()
+        logits[:] = self._row[0]
 
 
 def _capabilities() -> list[str]:
@@ -208,33 +275,147 @@ def _stretched(ov: Any, counts: Any, scale: float) -> Any:  # noqa: ANN401
     return ops.multiply(ops.subtract(counts, mean), ops.constant(np.float32(scale))).output(0)
 
 
-def _divided(ov: Any, model: Any, card: ModelCard) -> tuple[Any, Any]:  # noqa: ANN401
-    """Divide a graph before its first heavy operation.
-
-    The converter may have moved constants, such as the scale of the input, behind the cut: only the two graphs
-    together mean what the model means.
-    """
-    first = next((op for op in model.get_ordered_ops() if op.get_type_name() in _HEAVY), None)
+def _without_stem(ov: Any, model: Any, card: ModelCard, precision: Precision) -> _Parts:  # noqa: ANN401
+    """Return the whole model, divided before its first heavy operation for bfloat16."""
+    if precision == "float32":
+        return _Parts(None, ((model, "f32"),))
+    first = _first_heavy(model)
     if first is None:
         raise ModelError(f"the model {card.name} has nothing that bfloat16 would make faster")
-    seam = first.input_value(0)
-    head = ov.Model([seam], model.get_parameters(), f"{card.name}-head")
-    entry = ov.opset13.parameter(seam.get_partial_shape(), ov.Type.f32)
-    trunk_source = model.clone()  # the head keeps the original's nodes
-    twin = next(op for op in trunk_source.get_ordered_ops() if op.get_type_name() in _HEAVY)
-    for reader in twin.input_value(0).get_target_inputs():
-        reader.replace_source_output(entry.output(0))
     try:
-        return head, ov.Model([trunk_source.output(0)], [entry], f"{card.name}-trunk")
+        return _Parts(None, ((_head(ov, model, first), "f32"), (_trunk(ov, model, first.input_value(0)), "bf16")))
     except RuntimeError as error:  # a branch that goes round the first convolution
         raise ModelError(f"the model {card.name} cannot be divided for bfloat16: {last_line(error)}") from error
 
 
-def _properties(threads: int, hint: str) -> dict[str, Any]:
+def _with_stem(ov: Any, model: Any, card: ModelCard, precision: Precision) -> _Parts | None:  # noqa: ANN401
+    """Return the model with a first stage of our own, or None if it does not begin that way or none runs here."""
+    found = _stem_chain(model, card.tile_px)
+    if found is None:
+        return None
+    convolution, bias, pooling = found
+    weights = convolution.input_value(1).get_node()
+    if weights.get_type_name() != "Constant":
+        return None
+    try:
+        scale = _stretching(ov, _head(ov, model, convolution), card.tile_px)
+        trunk = _trunk(ov, model, pooling.output(0), layout="NHWC", kind=precision)
+    except RuntimeError:  # a branch that goes round it
+        return None
+    if scale is None:
+        return None
+    taps = np.asarray(weights.get_data(), np.float32) * scale
+    make = partial(Stem, taps, np.asarray(bias, np.float32).reshape(-1), card.tile_px, precision)
+    try:
+        make()
+    except (ModelError, ValueError):  # not on this processor, or not for these shapes: OpenVINO alone does it
+        return None
+    return _Parts(make, ((trunk, "f32" if precision == "float32" else "bf16"),))
+
+
+def _first_heavy(model: Any) -> Any:  # noqa: ANN401
+    return next((op for op in model.get_ordered_ops() if op.get_type_name() in _HEAVY), None)
+
+
+def _stem_chain(model: Any, tile_px: int) -> tuple[Any, NDArray[np.float32], Any] | None:  # noqa: ANN401
+    """Return convolution, bias and pooling of a model that begins as `Stem` does, or None."""
+    convolution = _first_heavy(model)
+    if convolution is None or convolution.get_type_name() != "Convolution":
+        return None
+    wanted = {"strides": [1, 1], "dilations": [1, 1], "pads_begin": [1, 1], "pads_end": [1, 1]}
+    if list(convolution.input_value(0).get_partial_shape().to_shape()) != [1, 1, tile_px, tile_px]:
+        return None
+    if not _has(convolution, wanted) or list(convolution.input_value(1).get_shape())[1:] != [1, 3, 3]:
+        return None
+    addition = _only_reader(convolution, "Add")
+    activation = addition and _only_reader(addition, "Relu")
+    pooling = activation and _only_reader(activation, "MaxPool")
+    wanted = {"kernel": [2, 2], "strides": [2, 2], "dilations": [1, 1], "pads_begin": [0, 0], "pads_end": [0, 0]}
+    if not pooling or not _has(pooling, wanted):
+        return None
+    for side in (0, 1):
+        term = addition.input_value(side).get_node()
+        if term.get_type_name() == "Constant":
+            n_maps = convolution.output(0).get_partial_shape().to_shape()[1]
+            bias = np.asarray(term.get_data(), np.float32)
+            return (convolution, bias, pooling) if bias.size == n_maps else None
+    return None
+
+
+def _has(op: Any, wanted: dict[str, list[int]]) -> bool:  # noqa: ANN401
+    attributes = op.get_attributes()
+    return all(list(attributes.get(name, value)) == value for name, value in wanted.items())
+
+
+def _only_reader(op: Any, kind: str) -> Any:  # noqa: ANN401
+    """Return the only operation that reads the first output of `op`, if it is of that kind; else None."""
+    readers = list(op.output(0).get_target_inputs())
+    if len(readers) != 1 or readers[0].get_node().get_type_name() != kind:
+        return None
+    return readers[0].get_node()
+
+
+def _stretching(ov: Any, head: Any, tile_px: int) -> np.float32 | None:  # noqa: ANN401
+    """Return the factor by which a graph multiplies the counts less their mean, or None if it does anything else.
+
+    Asked of the graph itself, with two tiles of chance of very different light: there are many ways to write a mean.
+    """
+    request = ov.Core().compile_model(head, "CPU", _properties("f32")).create_infer_request()
+    rng = np.random.default_rng(2019)
+    factors = []
+    for low, high in ((0, 600), (20_000, 65_536)):
+        counts = rng.integers(low, high, (1, 1, tile_px, tile_px), dtype=np.uint16)
+        found = request.infer([counts])[0].astype(np.float64)
+        stretched = counts.astype(np.float64) - counts.mean(dtype=np.float64)
+        factor = float((found * stretched).sum() / np.square(stretched).sum())
+        if not np.allclose(found, factor * stretched, rtol=0.0, atol=_SAME_STRETCHING * np.abs(found).max()):
+            return None
+        factors.append(factor)
+    return np.float32(factors[1]) if abs(factors[0] / factors[1] - 1.0) < _SAME_STRETCHING else None
+
+
+def _head(ov: Any, model: Any, first: Any) -> Any:  # noqa: ANN401
+    """Return the graph up to the input of an operation; it shares its nodes with `model`."""
+    return ov.Model([first.input_value(0)], model.get_parameters(), f"{model.get_friendly_name()}-head")
+
+
+def _trunk(ov: Any, model: Any, seam: Any, *, layout: str = "NCHW", kind: Precision = "float32") -> Any:  # noqa: ANN401
+    """Return the graph behind a value of `model`, which is left as it is.
+
+    The converter may have moved constants, such as the scale of the input, behind the cut: only head and trunk
+    together mean what the model means.
+
+    Parameters
+    ----------
+    ov, model
+        The package, and the whole graph.
+    seam
+        The value (1, channels, y, x) that the trunk is given.
+    layout, kind
+        How the given values lie in memory.
+    """
+    names = [op.get_friendly_name() for op in model.get_ordered_ops()]
+    twins = model.clone()
+    twin = twins.get_ordered_ops()[names.index(seam.get_node().get_friendly_name())].output(seam.get_index())
+    entry = ov.opset13.parameter(seam.get_partial_shape(), ov.Type.f32)
+    for reader in twin.get_target_inputs():
+        reader.replace_source_output(entry.output(0))
+    trunk = ov.Model([twins.output(0)], [entry], f"{model.get_friendly_name()}-trunk")
+    if layout == "NCHW" and kind == "float32":
+        return trunk
+    steps = ov.preprocess.PrePostProcessor(trunk)
+    steps.input().tensor().set_layout(ov.Layout(layout))
+    steps.input().model().set_layout(ov.Layout("NCHW"))
+    if kind == "bfloat16":
+        steps.input().tensor().set_element_type(ov.Type.bf16)
+    return steps.build()
+
+
+def _properties(hint: str) -> dict[str, Any]:
     return {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": hint,
-        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_NUM_THREADS": 1,
         "NUM_STREAMS": 1,
         # pinned threads cannot give way to the camera's and the writer's
         "ENABLE_CPU_PINNING": False,

@@ -11,13 +11,16 @@ from hcc_scope.errors import ModelError, ModelFormatError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hcc_scope.protocols import Tiles
+
 __all__ = ["check_finite", "check_tiles", "last_line", "wrong_output"]
 
 
-def check_tiles(tiles: NDArray[np.uint16], tile_px: int) -> None:
-    """Raise ValueError unless `tiles` is (n, tile_px, tile_px)."""
-    if tiles.ndim != 3 or tiles.shape[1:] != (tile_px, tile_px):
-        raise ValueError(f"expected tiles (n, {tile_px}, {tile_px}), not {tiles.shape}")
+def check_tiles(tiles: Tiles, tile_px: int) -> None:
+    """Raise ValueError unless every one of `tiles` is (tile_px, tile_px)."""
+    for tile in tiles:
+        if tile.shape != (tile_px, tile_px):
+            raise ValueError(f"expected tiles of ({tile_px}, {tile_px}), not {tile.shape}")
 
 
 def check_finite(logits: NDArray[np.float32], model: str) -> None:

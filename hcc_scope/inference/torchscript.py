@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.inference.card import ModelCard
     from hcc_scope.inference.engines import EngineName
+    from hcc_scope.protocols import Tiles
 
 __all__ = ["WARM_UP_RUNS", "TorchScriptClassifier", "copy_to", "parse"]
 
@@ -119,13 +120,13 @@ class TorchScriptClassifier:
         """Everything that the bits of a logit may depend on: version, instruction set, precision, threads."""
         return self._engine
 
-    def classify(self, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:
+    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
         """Return logits for raw tiles.
 
         Parameters
         ----------
-        tiles : ndarray
-            (n, tile, tile) uint16 raw counts; views with any strides are fine, n may be 0.
+        tiles : ndarray or sequence of ndarray
+            (n, tile, tile) uint16 raw counts, or n times (tile, tile); any strides are fine, n may be 0.
 
         Returns
         -------

@@ -7,12 +7,14 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import CameraError, FramesLost
+from hcc_scope.protocols import PausingSource
 from hcc_scope.session.analysis import Arrival
 from hcc_scope.workers import Broken
 
 if TYPE_CHECKING:
     from hcc_scope.protocols import FrameSource
     from hcc_scope.session.accounts import Accounts
+    from hcc_scope.session.kept import KeptFrames
     from hcc_scope.types import Frame
     from hcc_scope.workers import Channel, LatestSlot, StopToken
 
@@ -29,6 +31,8 @@ class Acquisition:
     analyse_queue : Channel or None
         Takes every frame that fits, if the source is live and frames can be read back later; else every frame, and
         acquisition waits. None if nothing is analysed: then every frame is deferred.
+    kept : KeptFrames
+        Given the frames that do not fit.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class Acquisition:
         source: FrameSource,
         store_queue: Channel[Frame] | None,
         analyse_queue: Channel[Arrival] | None,
+        kept: KeptFrames,
         latest: LatestSlot[Frame],
         accounts: Accounts,
         stop: StopToken,
@@ -44,24 +49,28 @@ class Acquisition:
         self._source = source
         self._store_queue = store_queue
         self._analyse_queue = analyse_queue
+        self._kept = kept
         self._latest = latest
         self._accounts = accounts
         self._stop = stop
         self._may_defer = source.live and store_queue is not None
         self._may_skip = not source.live and store_queue is None
+        self._holds = not (isinstance(source, PausingSource) and source.pauses_itself)
         self.cut_short = False
         """Whether a person ended the source before it gave all that was planned; an open end is never cut short."""
 
     def run(self) -> None:
-        """Take frames until there are no more."""
+        """Take frames until there are no more; stand still between two of them while the run is paused."""
         frames = self._source.frames(self._stop)
         try:
             due = 0
+            self._hold()
             for frame in frames:
                 self._check_order(frame.seq, due)
                 due = frame.seq + 1
                 if not self._take(frame):
                     return
+                self._hold()
             expected = self._source.spec.expected_frames
             if expected is None or due >= expected:
                 return
@@ -74,6 +83,10 @@ class Acquisition:
         finally:
             if isinstance(frames, Generator):
                 frames.close()
+
+    def _hold(self) -> None:
+        if self._holds:
+            self._stop.wait_while_paused()
 
     def _check_order(self, seq: int, due: int) -> None:
         if seq < due or (seq > due and not self._may_skip):
@@ -114,6 +127,8 @@ class Acquisition:
                 self._accounts.defer(frame.seq)
                 return False
         if not self._pass_to_analysis(Arrival(frame, (now_ns - exposed_ns) / 1e6)):
+            if self._analyse_queue is not None and not self._stop.hurried:
+                self._kept.keep(frame)
             self._accounts.defer(frame.seq)
         return True
 

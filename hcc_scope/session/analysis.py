@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.protocols import FrameSink, ResultSink
-    from hcc_scope.scoring import SectionScorer
     from hcc_scope.session.accounts import Accounts
     from hcc_scope.session.frame_analysis import FrameAnalyser
-    from hcc_scope.session.stored_score import StoredScore
+    from hcc_scope.session.kept import KeptFrames
+    from hcc_scope.session.scores import RunScore
     from hcc_scope.types import Frame, FrameResult
     from hcc_scope.workers import Channel, StopToken
 
@@ -71,12 +71,14 @@ class Analysis:
         can wait anyway.
     sink : FrameSink or None
         Where deferred frames are read from.
+    kept : KeptFrames
+        Where they are looked for first.
     storage_over : threading.Event
         Set when no further frame will be committed.
     storage_failed : callable
         Whether storage broke down; deferred frames are then left alone.
-    stored_score : StoredScore or None
-        Told every result as well, if frames are stored.
+    score : RunScore
+        Told every result.
     """
 
     def __init__(
@@ -85,11 +87,11 @@ class Analysis:
         queue: Channel[Arrival],
         store_queue: Channel[Frame] | None,
         sink: FrameSink | None,
+        kept: KeptFrames,
         storage_over: threading.Event,
         storage_failed: Callable[[], bool],
         analyser: FrameAnalyser,
-        scorer: SectionScorer,
-        stored_score: StoredScore | None,
+        score: RunScore,
         results: ResultSink | None,
         accounts: Accounts,
         stop: StopToken,
@@ -99,11 +101,11 @@ class Analysis:
         self._queue = queue
         self._store_queue = store_queue
         self._sink = sink
+        self._kept = kept
         self._storage_over = storage_over
         self._storage_failed = storage_failed
         self._analyser = analyser
-        self._scorer = scorer
-        self._stored_score = stored_score
+        self._score = score
         self._results = results
         self._accounts = accounts
         self._stop = stop
@@ -124,6 +126,7 @@ class Analysis:
         """Serve live frames until the queue is closed, then catch up."""
         self._serve()
         self._catch_up()
+        self._kept.clear()
 
     def _serve(self) -> None:
         patience_s: float | None = None
@@ -147,7 +150,7 @@ class Analysis:
         """Tell the scorer about frames that a replay left out, so that its interval does not wait for them."""
         if self._sink is None:
             for missing in range(self._due, seq):
-                self._scorer.skip(missing)
+                self._score.skip(missing)
             self._due = seq + 1
 
     def _catch_up(self) -> None:
@@ -175,7 +178,8 @@ class Analysis:
 
     def _read(self, seq: int) -> Frame:
         assert self._sink is not None
-        return self._sink.read(seq)
+        frame = self._kept.take(seq)
+        return self._sink.read(seq) if frame is None else frame
 
     # -- one frame ---------------------------------------------------------------------------------------------------
 
@@ -199,6 +203,7 @@ class Analysis:
 
     def _give_up(self, error: BaseException) -> None:
         self._broken = True
+        self._kept.clear()
         if not isinstance(error, _BROKEN_AT_ONCE):
             cause = error
             error = ModelError(f"{self._failures} frames in a row could not be classified; the last: {cause}")
@@ -216,15 +221,13 @@ class Analysis:
     def _finish(self, result: FrameResult) -> None:
         """Score a result, count it, and write it down."""
         started_ns = time.perf_counter_ns()
-        self._scorer.add(result)
-        score = self._scorer.score()
-        now_ns = time.monotonic_ns()
-        latency_ms = dict(result.latency_ms)
-        latency_ms["score"] = (time.perf_counter_ns() - started_ns) / 1e6
-        latency_ms["total"] = (now_ns - self._accounts.clock_ns(result.seq)) / 1e6
-        result = replace(result, latency_ms=latency_ms)
-        self._accounts.resolve(result, score, now_ns)
-        if self._stored_score is not None:
-            self._stored_score.add(result)
+        with self._score.lock:  # score and counts change together, whoever takes a field out meanwhile
+            score = self._score.add(result)
+            now_ns = time.monotonic_ns()
+            latency_ms = dict(result.latency_ms)
+            latency_ms["score"] = (time.perf_counter_ns() - started_ns) / 1e6
+            latency_ms["total"] = (now_ns - self._accounts.clock_ns(result.seq)) / 1e6
+            result = replace(result, latency_ms=latency_ms)
+            self._accounts.resolve(result, score, now_ns)
         if self._results is not None:
             self._results.append(result)

