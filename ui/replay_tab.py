@@ -59,6 +59,7 @@ class ReplayTab(QWidget):
         self._opened: dict[Path, OpenedStore] = {}
         self._opening: set[Path] = set()
         self._shown: OpenedStore | None = None
+        self._overlays_of: OpenedStore | None = None
         self._theme: ThemeName = "dark"
         self._dragging = False
         self.stores = StoreList()
@@ -84,7 +85,6 @@ class ReplayTab(QWidget):
         ):
             self.pages.setTabToolTip(self.pages.addTab(page, title), tip)
         self.pages.setAccessibleName("About the section")
-        self.pages.setDocumentMode(True)
         open_button = action_button(
             self, "Open store ...", "Open the folder of a stored section", "Ctrl+Shift+O", self._open_clicked
         )
@@ -97,6 +97,9 @@ class ReplayTab(QWidget):
         self._needs_store = [picture.defaultAction(), report.defaultAction()]
         open_button.hide()  # the list has a button for it; this one is there for its key
         open_button.setParent(self)
+        for button in (picture, report):
+            button.setText(button.defaultAction().text())  # Qt takes the dots off
+            button.setAutoRaise(False)
         buttons = QHBoxLayout()
         buttons.setSpacing(GRID_PX)
         buttons.addWidget(picture)
@@ -207,10 +210,12 @@ class ReplayTab(QWidget):
         """Offer what can be drawn over the frame."""
         opened = self._shown
         overlays = [] if opened is None else [Overlay(one.title, one) for one in opened.analyses]
+        chosen = "" if opened is not self._overlays_of else None  # another store: what it recorded comes first
+        self._overlays_of = opened
         if comparison is not None and comparison.first is not comparison.second:
             one, other = comparison.first, comparison.second
             overlays.append(Overlay(f"{other.title} minus {one.title.lower()}", one, other))
-        self.pane.set_overlays(overlays)
+        self.pane.set_overlays(overlays, chosen)
 
     @Slot(object)
     def _notes_changed(self, opened: OpenedStore) -> None:

@@ -94,17 +94,16 @@ class OpenedStore:
 def section_score(
     results: Iterable[FrameResult], spec: RunSpec, threshold: float, excluded: Collection[int] = ()
 ) -> SectionScore:
-    """Return the score of a set of results; frames without one, or excluded by the operator, are left out."""
+    """Return the score of a set of results; frames without one are passed over, excluded ones count as such."""
     scorer = SectionScorer(threshold, 1.0, spec.sampling)
+    for seq in sorted(excluded):
+        scorer.exclude(seq)
     expected = 0
     for result in sorted(results, key=lambda r: r.seq):
         for missing in range(expected, result.seq):
             scorer.skip(missing)
         expected = result.seq + 1
-        if result.seq in excluded:
-            scorer.skip(result.seq)
-        else:
-            scorer.add(result)
+        scorer.add(result)
     return scorer.score()
 
 

@@ -86,6 +86,7 @@ class NotesPanel(QWidget):
         self.which.currentIndexChanged.connect(self._which_chosen)
         self.list.setWordWrap(True)
         self.list.setAlternatingRowColors(True)
+        self.list.setSpacing(GRID_PX // 4)
         self.list.setAccessibleName("Notes")
         self.list.setToolTip("Enter or double-click shows the field of a note")
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

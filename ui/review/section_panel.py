@@ -98,9 +98,7 @@ class SectionPanel(QScrollArea):
         outcomes = [result.outcome for result in one.results.values()]
         n_open = (self._opened.store.n_frames if self._opened is not None else len(outcomes)) - len(outcomes)
         coverage = [f"{outcomes.count('classified')} fields classified"]
-        for word in ("excluded", "failed"):
-            if outcomes.count(word):
-                coverage.append(f"{outcomes.count(word)} {word}")
+        coverage += [f"{outcomes.count(word)} {word}" for word in ("excluded", "failed") if word in outcomes]
         if n_open > 0:
             coverage.append(f"{n_open} without a result")
         if self._opened is not None and self._opened.excluded:
