@@ -73,7 +73,7 @@ class SaliencyLayer:
     """A `ui.canvas.Layer`: colours whose opacity goes with the saliency, so that the image stays visible."""
 
     def __init__(self) -> None:
-        self.opacity = 0.7
+        self.opacity = 0.9
         self._argb: NDArray[np.uint8] | None = None
         self._image: QImage | None = None
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hcc_scope.errors import StoreError
 from hcc_scope.report.summary import decision
 from hcc_scope.scoring import SectionScorer
+from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.tiling import TileGrid
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
+    from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import FrameResult, RunSpec, SectionScore
 
@@ -65,6 +67,8 @@ class OpenedStore:
     analyses: list[Analysis]
     problems: tuple[str, ...] = ()
     """What is wrong with it, in words."""
+    notes: list[Note] = field(default_factory=list)
+    """Oldest first."""
     excluded: set[int] = field(default_factory=set)
     """Fields that the operator excluded."""
     n_replays: int = 0
@@ -90,21 +94,20 @@ class OpenedStore:
 def section_score(
     results: Iterable[FrameResult], spec: RunSpec, threshold: float, excluded: Collection[int] = ()
 ) -> SectionScore:
-    """Return the score of a set of results; frames without one, or excluded by the operator, are left out."""
+    """Return the score of a set of results; frames without one are passed over, excluded ones count as such."""
     scorer = SectionScorer(threshold, 1.0, spec.sampling)
+    for seq in sorted(excluded):
+        scorer.exclude(seq)
     expected = 0
     for result in sorted(results, key=lambda r: r.seq):
         for missing in range(expected, result.seq):
             scorer.skip(missing)
         expected = result.seq + 1
-        if result.seq in excluded:
-            scorer.skip(result.seq)
-        else:
-            scorer.add(result)
+        scorer.add(result)
     return scorer.score()
 
 
-def open_section(path: Path, excluded: Collection[int] = ()) -> OpenedStore:
+def open_section(path: Path) -> OpenedStore:
     """Open a store with everything that was recorded about its frames. Reads files: not for the Qt thread.
 
     Raises
@@ -119,6 +122,9 @@ def open_section(path: Path, excluded: Collection[int] = ()) -> OpenedStore:
     problems = list(store.problems)
     if not store.complete:
         problems.insert(0, "the run was not ended in order; recover it to make the store whole")
+    log = read_notes_log(path)
+    problems += log.problems
+    excluded = set(excluded_fields(log.notes))
     analyses: list[Analysis] = []
     for name in _prediction_names(path):
         try:
@@ -128,7 +134,7 @@ def open_section(path: Path, excluded: Collection[int] = ()) -> OpenedStore:
         else:
             if analysis is not None:
                 analyses.append(analysis)
-    return OpenedStore(path, store, grid, analyses, tuple(problems), set(excluded))
+    return OpenedStore(path, store, grid, analyses, tuple(problems), list(log.notes), excluded)
 
 
 def _prediction_names(path: Path) -> list[str]:

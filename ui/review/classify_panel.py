@@ -103,13 +103,11 @@ class ClassifyPanel(QWidget):
         form = QFormLayout()
         form.setHorizontalSpacing(GRID_PX)
         form.setVerticalSpacing(GRID_PX)
-        form.addRow("&Model:", models)
+        model_label = QLabel("&Model:")
+        model_label.setBuddy(self.model)
+        form.addRow(model_label, models)
         form.addRow("&Engine:", self.engine)
         form.addRow("&Keep as:", self.save_as)
-        for row, buddy in ((0, self.model), (1, self.engine), (2, self.save_as)):
-            label = form.itemAt(row, QFormLayout.ItemRole.LabelRole).widget()
-            if isinstance(label, QLabel):
-                label.setBuddy(buddy)
         self.start_button.setToolTip("Send all stored fields through the model again; the recorded ones stay")
         self.cancel_button.setToolTip("End it early; what was classified until then is shown")
         self.start_button.clicked.connect(self.start)

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from ui.review.comparison import compare
+from ui.review.difference_layer import difference_words
 from ui.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _cell_words(row: FieldDifference, column: int) -> str:
         return f"{value:.3f}"
     if value == 0:
         return "0"
-    return f"{value:+.2g}" if column == 3 else f"{value:.2g}"
+    return difference_words(value) if column == 3 else f"{value:.4f}"
 
 
 class ComparePanel(QWidget):
@@ -171,7 +172,9 @@ class ComparePanel(QWidget):
         view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         view.setAlternatingRowColors(True)
         view.verticalHeader().setVisible(False)
-        view.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        view.verticalHeader().setDefaultSectionSize(view.fontMetrics().height() + GRID_PX)
+        view.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        view.horizontalHeader().setStretchLastSection(True)
         view.setAccessibleName("Fields in both analyses")
         view.setMinimumHeight(12 * GRID_PX)
         view.activated.connect(self._row_chosen)
@@ -202,7 +205,7 @@ class ComparePanel(QWidget):
             box.setEnabled(len(analyses) > 1)
         rows = (0, len(analyses) - 1)
         if not newest:
-            found = tuple(box.findText(text) for box, text in zip((self.first, self.second), kept, strict=True))
+            found = (self.first.findText(kept[0]), self.second.findText(kept[1]))
             rows = found if min(found) >= 0 else rows
         for box, row in zip((self.first, self.second), rows, strict=True):
             box.setCurrentIndex(row)
@@ -230,7 +233,7 @@ class ComparePanel(QWidget):
             self.view.horizontalHeader().sortIndicatorSection(), self.view.horizontalHeader().sortIndicatorOrder()
         )
         if comparison is None:
-            self.sentence.setText("Classify the section again to compare the result with the recorded one.")
+            self.sentence.setText("Classify the section again, to compare what comes of it with what was recorded.")
         else:
             self.sentence.setText(comparison.sentence())
         if comparison is not None:

@@ -150,7 +150,7 @@ def compare(first: Analysis, second: Analysis) -> Comparison:
 
 
 def _included(result: FrameResult) -> NDArray[np.bool_]:
-    return (result.flags == 0) & np.isfinite(result.probabilities)
+    return np.asarray((result.flags == 0) & np.isfinite(result.probabilities), dtype=np.bool_)
 
 
 def _same_bits(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:

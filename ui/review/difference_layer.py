@@ -15,11 +15,22 @@ if TYPE_CHECKING:
     from ui.overlays import TileLayer
     from ui.viewport import Viewport
 
-__all__ = ["DifferenceLayer"]
+__all__ = ["DifferenceLayer", "difference_words"]
 
 _FULL_COLOUR = 0.25
 """A difference of this much, or more, gets the whole opacity."""
 _ROOM_PX = (56.0, 22.0)
+
+
+def difference_words(difference: float) -> str:
+    """Return a difference of probabilities, with its sign.
+
+    Examples
+    --------
+    >>> [difference_words(d) for d in (0.0, 0.0123, -0.5, 2e-6)]
+    ['0', '+0.0123', '−0.5000', '+0.0000']
+    """
+    return "0" if difference == 0 else f"{difference:+.4f}".replace("-", "−")
 
 
 class DifferenceLayer:
@@ -68,7 +79,7 @@ class DifferenceLayer:
         if difference is None or self._first is None or self._second is None:
             return "Not classified in both"
         one, other = float(self._first.probabilities[tile]), float(self._second.probabilities[tile])
-        words = f"Probability of high {one:.4f}, then {other:.4f}: difference {difference:+.2g}"
+        words = f"Probability of high {one:.4f}, then {other:.4f}: difference {difference_words(difference)}"
         return words + (", on the other side of the threshold" if self.changed_side(tile) else "")
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
@@ -87,7 +98,7 @@ class DifferenceLayer:
                 strength = min(abs(difference) / _FULL_COLOUR, 1.0)
                 colour = QColor(*(HIGH_RGB if difference > 0 else LOW_RGB), round(255 * self._tiles.opacity * strength))
                 painter.fillRect(rect, colour)
-                words = "0" if difference == 0 else f"{difference:+.2g}"
+                words = difference_words(difference)
                 if self.changed_side(tile):
                     double_rect(painter, rect.adjusted(2, 2, -2, -2), QColor("#ffffff"), 2, Qt.PenStyle.SolidLine)
             room = rect.width() >= max(_ROOM_PX[0], metrics.horizontalAdvance(words) + 16)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QVBoxLayout, QWidget
 
 from hcc_scope.scoring import frame_score
 from ui.flow_layout import FlowLayout
 from ui.image_view import ImageView
 from ui.legend import TileLegend
 from ui.overlays import TileLayer
-from ui.review.difference_layer import DifferenceLayer
+from ui.review.difference_layer import DifferenceLayer, difference_words
 from ui.review.scrubber import Scrubber
 from ui.review.thumbnails import display_limits
 from ui.theme import GRID_PX
@@ -78,7 +78,7 @@ class FramePane(QWidget):
         self.overlay.currentIndexChanged.connect(self._overlay_chosen)
         self._legend = TileLegend()
         self._about = ElidedLabel("About the field")
-        self._cursor = ElidedLabel("Under the cursor", Qt.AlignmentFlag.AlignRight)
+        self._cursor = ElidedLabel("Under the cursor")
         self._build()
         self.set_overlays([])
 
@@ -101,17 +101,14 @@ class FramePane(QWidget):
             self._keep,
         ):
             row.addWidget(widget)
-        words = QHBoxLayout()
-        words.setSpacing(GRID_PX)
-        words.addWidget(self._about, 3)
-        words.addWidget(self._cursor, 2)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID_PX // 2)
         column.addLayout(row)
         column.addWidget(self.view, 1)
         column.addWidget(self._legend)
-        column.addLayout(words)
+        column.addWidget(self._about)
+        column.addWidget(self._cursor)
         column.addWidget(self.scrubber)
 
     # -- what is shown -----------------------------------------------------------------------------------------------
@@ -146,8 +143,8 @@ class FramePane(QWidget):
         self.scrubber.set_value(seq)
 
     def set_overlays(self, overlays: list[Overlay], chosen: str | None = None) -> None:
-        """Offer overlays; keeps what is chosen if it is still there, unless another is named."""
-        wanted = chosen or self.overlay.currentText()
+        """Offer overlays; keeps what is chosen if it is still there, unless another is named, else takes the first."""
+        wanted = self.overlay.currentText() if chosen is None else chosen
         self.overlay.blockSignals(True)
         self.overlay.clear()
         for overlay in (*overlays, _NOTHING):
@@ -274,7 +271,7 @@ class FramePane(QWidget):
         words = f"x {found[0]} px, y {found[1]} px: {found[2]} counts"
         if tile is not None and self.difference.visible:
             difference = self.difference.difference(tile)
-            words += "" if difference is None else f", difference {difference:+.2g}"
+            words += "" if difference is None else f", difference {difference_words(difference)}"
         self._cursor.set_text(words)
 
     # -- switches ----------------------------------------------------------------------------------------------------

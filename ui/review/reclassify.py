@@ -85,10 +85,10 @@ class Reclassification:
         now = session.snapshot()
         counts = now.counts
         done, total = counts.classified + counts.excluded + counts.failed, now.expected_frames or 0
-        words = f"{now.classify_fps:.1f} fields/s"
+        parts = [f"{now.classify_fps:.1f} fields/s"] if now.classify_fps > 0 else ["Classifying ..."]
         if now.eta_s is not None:
-            words += f", {now.eta_s:.0f} s left"
-        return Progress(done, total, words, cancelled)
+            parts.append(f"{now.eta_s:.0f} s left")
+        return Progress(done, total, ", ".join(parts), cancelled)
 
     def run(self) -> Analysis:
         """Load the model, classify every field, return what came of it.

@@ -40,7 +40,6 @@ class TileScatter(QWidget):
         self.plot.hideButtons()
         self.plot.setMinimumSize(20 * GRID_PX, 20 * GRID_PX)
         item = self.plot.getPlotItem()
-        item.getViewBox().setAspectLocked(True)
         item.getViewBox().setLimits(xMin=-0.2, xMax=1.2, yMin=-0.2, yMax=1.2)
         self._diagonal = pg.PlotDataItem([0, 1], [0, 1])
         self._lines = (pg.InfiniteLine(angle=90), pg.InfiniteLine(angle=0))
@@ -95,6 +94,7 @@ class TileScatter(QWidget):
         self.plot.setBackground(c.surface)
         for name in ("bottom", "left"):
             axis = self.plot.getPlotItem().getAxis(name)
+            axis.enableAutoSIPrefix(False)
             axis.setPen(c.border)
             axis.setTextPen(c.text)
         self._diagonal.setPen(pg.mkPen(c.text_muted, width=1))

@@ -37,7 +37,7 @@ class Scrubber(QWidget):
         self._slider.setMinimumWidth(12 * GRID_PX)
         self._number = QSpinBox()
         self._number.setAccessibleName("Field number")
-        self._number.setToolTip("Number of the field, from 0")
+        self._number.setToolTip("Number of the field; the first is field 0")
         self._number.setKeyboardTracking(False)
         self._of = QLabel()
         self._buttons: list[QToolButton] = [
@@ -74,7 +74,7 @@ class Scrubber(QWidget):
             control.setRange(0, max(0, n - 1))
             control.setValue(0)
             control.blockSignals(False)
-        self._of.setText(f"of {n}")
+        self._of.setText(f"of 0 to {n - 1}" if n else "")
         self.setEnabled(n > 0)
         for button in self._buttons:
             button.defaultAction().setEnabled(n > 1)
