@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from panel_parts import CAMERA, MANUAL_STAND, RIG
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from ui.panels.camera import CameraPanel
 from ui.panels.columns import RigColumn
@@ -18,7 +18,6 @@ from ui.panels.presets import PresetsPanel
 from ui.panels.stage import StagePanel
 
 if TYPE_CHECKING:
-    from PySide6.QtWidgets import QWidget
     from pytestqt.qtbot import QtBot
 
     from ui.panels.device_panel import DevicePanel
@@ -162,6 +161,7 @@ def test_region_is_typed_and_applied_together(qtbot: QtBot):
 
 def test_presets_have_a_row_per_group(qtbot: QtBot):
     panel = PresetsPanel()
+    panel.set_state(RIG)
     show(qtbot, panel)
     panel.set_state(RIG)
     wishes = asked(panel)
@@ -178,6 +178,7 @@ def test_presets_have_a_row_per_group(qtbot: QtBot):
 
 def test_objective_warns_where_the_pixel_size_is_unknown(qtbot: QtBot):
     panel = ObjectivePanel()
+    panel.set_state(RIG)
     show(qtbot, panel)
     wishes = asked(panel)
     panel.set_state(RIG)
@@ -205,6 +206,42 @@ def test_light_says_open_or_closed(qtbot: QtBot):
     assert wishes == [("set_shutter", (True,)), ("set_shutter", (False,)), ("set_auto_shutter", (False,))]
     panel.set_state(MANUAL_STAND)
     assert not panel.isVisible()
+
+
+def test_column_without_a_rig_shows_the_camera_alone(qtbot: QtBot):
+    column = RigColumn()
+    show(qtbot, column)
+    assert column.camera.isVisible()
+    for panel in (column.stage, column.objective, column.presets, column.light):
+        assert not panel.isVisible()
+    column.set_state(RIG)
+    column.set_state(None)
+    assert not column.stage.isVisible()
+    assert column.camera._who.text() == "No rig is open."
+
+
+def test_panel_without_a_place_opens_no_window(qtbot: QtBot):
+    panel = StagePanel()
+    qtbot.addWidget(panel)
+    panel.set_state(RIG)
+    assert not panel.isVisible()
+    box = QWidget()
+    layout = QVBoxLayout(box)
+    layout.addWidget(panel)
+    show(qtbot, box)
+    assert panel.isVisible()
+
+
+def test_folded_panel_stays_folded(qtbot: QtBot):
+    column = RigColumn()
+    show(qtbot, column)
+    column.set_state(RIG)
+    folder = column.folders[1]
+    folder._head.click()
+    column.set_state(MANUAL_STAND)
+    column.set_state(RIG)
+    assert folder.isVisible()
+    assert not column.stage.isVisible()
 
 
 def test_stage_hides_on_a_manual_stand(qtbot: QtBot):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from ui.panels.parts import grid_margins, quiet
@@ -70,5 +70,9 @@ class DevicePanel(QWidget):
         """Show or hide the whole panel."""
         if present != self._present:
             self._present = present
-            self.setVisible(present)
+            if present and self.parentWidget() is None:
+                # not placed yet: shown with whatever it is placed into, not as a window of its own
+                self.setAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)
+            else:
+                self.setVisible(present)
             self.presence_changed.emit(present)

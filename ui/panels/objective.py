@@ -50,6 +50,7 @@ class ObjectivePanel(DevicePanel):
 
     def set_state(self, state: RigState | None) -> None:
         """Show the objective and the pixel size that goes with it."""
+        self.be_present(state is not None)
         objective = None if state is None else state.objective
         self._form.setRowVisible(self._choice, objective is not None)
         if objective is not None:

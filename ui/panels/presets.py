@@ -33,8 +33,8 @@ class PresetsPanel(DevicePanel):
 
     def set_state(self, state: RigState | None) -> None:
         """Show which preset each group matches."""
+        self.be_present(state is not None)
         groups = {} if state is None else state.groups
-        self._none.setText("No rig is open." if state is None else "This configuration has no groups.")
         self._none.setVisible(not groups)
         if tuple(groups) != tuple(self._fields):
             self._rebuild(tuple(groups))

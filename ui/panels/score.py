@@ -78,6 +78,7 @@ class ScorePanel(QWidget):
         layout.addWidget(self._interval)
         layout.addWidget(self._stabilised)
         layout.addWidget(self._degraded)
+        layout.addWidget(self._research)  # up here, where a low window does not scroll it away
         for title, widget in (
             (heading("Coverage"), self._coverage),
             (heading("Course over the classified fields"), self._plot),
@@ -86,8 +87,6 @@ class ScorePanel(QWidget):
             layout.addSpacing(GRID_PX)
             layout.addWidget(title)
             layout.addWidget(widget)
-        layout.addSpacing(GRID_PX)
-        layout.addWidget(self._research)
         layout.addStretch(1)
 
     def set_section(self, animal_id: str, section_id: str) -> None:

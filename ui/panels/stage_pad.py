@@ -5,14 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QToolButton
 
-from ui.panels.parts import MICROMETRE, describe, number_words, quiet
+from ui.panels.parts import MICROMETRE, colours_of, describe, number_words, quiet
 from ui.theme import GRID_PX
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QFocusEvent, QKeyEvent
+    from PySide6.QtGui import QKeyEvent, QPaintEvent
 
     from hcc_scope.types import StageLimits
 
@@ -159,17 +160,14 @@ class StagePad(QFrame):
         else:
             self._step_z(_FOCUS[key][1])
 
-    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
-        """Show that the arrow keys work now."""
-        super().focusInEvent(event)
-        self.setFrameShadow(QFrame.Shadow.Raised)
-        self.update()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
-        """Show that they do not any more."""
-        super().focusOutEvent(event)
-        self.setFrameShadow(QFrame.Shadow.Plain)
-        self.update()
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Show by a frame whether the arrow keys work now."""
+        super().paintEvent(event)
+        if self.hasFocus():
+            painter = QPainter(self)
+            painter.setPen(QPen(QColor(colours_of(self).accent), 2))
+            painter.drawRect(QRectF(self.rect()).adjusted(1, 1, -1, -1))
+            painter.end()
 
 
 def _within(value: float, span: tuple[float, float]) -> bool:
