@@ -117,6 +117,10 @@ class MainWindow(QMainWindow):
         self.statusBar().setSizeGripEnabled(False)
         self.setMinimumSize(960, 600)
 
+    def set_status(self, strip: QWidget) -> None:
+        """Put what is always shown at the bottom there."""
+        self.statusBar().insertWidget(0, strip, 1)
+
     # -- made once ---------------------------------------------------------------------------------------------------
 
     def _make_menus(self) -> None:

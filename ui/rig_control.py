@@ -19,6 +19,7 @@ from ui.specimens import scene_of
 from ui.top_bar import RigLight
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hcc_scope.runs.rigs import OpenRig
@@ -276,13 +277,13 @@ class RigControl(QObject):
 # -- in the lane -----------------------------------------------------------------------------------------------------
 
 
-def _reopen(old: LoadedRig | None, name: str, lock_folder: Path, note: object) -> LoadedRig:
+def _reopen(old: LoadedRig | None, name: str, lock_folder: Path, note: Callable[[str], None]) -> LoadedRig:
     if old is not None:
         _close(old)
     return _open(name, lock_folder, note)
 
 
-def _open(name: str, lock_folder: Path, note: object) -> LoadedRig:
+def _open(name: str, lock_folder: Path, note: Callable[[str], None]) -> LoadedRig:
     from hcc_scope.rig.rigfile import load_rig
     from ui._interim import open_rig
     from hcc_scope.sources.controls import RigControls

@@ -9,10 +9,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
 from hcc_scope.errors import PlanError
@@ -20,17 +23,66 @@ from hcc_scope.workers import StopToken
 from ui.specimens import specimen_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.plans import Plan
     from hcc_scope.report.summary import SectionReport
     from hcc_scope.runs.analyst import Analyst
     from hcc_scope.runs.section import SectionRun
+    from hcc_scope.session.session import Session
+    from hcc_scope.tiling import TileGrid
+    from hcc_scope.types import FrameResult, RunSpec
     from ui.jobs import Jobs
     from ui.rig_control import LoadedRig, RigControl
     from ui.section_request import SectionRequest
     from ui.state import AppState
 
-__all__ = ["Phase", "RunControl"]
+__all__ = ["Phase", "RunControl", "Running"]
+
+MAX_DRAWN = 5000
+"""Planned fields beyond which the map shows none: they would be one grey area."""
 
 Phase = Literal["idle", "preparing", "running", "paused", "stopping", "hurried", "finishing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A section that is under way, with what its plan says."""
+
+    section: SectionRun
+    threshold: float
+    """The model card's decision threshold."""
+    positions_um: NDArray[np.float64] | None
+    """(n, 2) centres of the planned fields; None where nothing is planned, or more than anyone can look at."""
+    outline_um: NDArray[np.float64] | None
+    """(m, 2)"""
+
+    @property
+    def session(self) -> Session:
+        """What runs it."""
+        return self.section.session
+
+    @property
+    def spec(self) -> RunSpec:
+        """What was known before its first frame."""
+        return self.section.spec
+
+    @property
+    def grid(self) -> TileGrid:
+        """How its frames are cut into tiles."""
+        return self.section.grid
+
+    @property
+    def results(self) -> Mapping[int, FrameResult]:
+        """What was made of its frames so far."""
+        return self.section.results
+
+    @property
+    def store_path(self) -> Path:
+        """Where it is kept."""
+        return Path(self.section.store_path)
 
 
 class RunControl(QObject):
@@ -60,7 +112,7 @@ class RunControl(QObject):
         self._analyst: tuple[tuple[str, str], Analyst] | None = None
         self._wanted: tuple[str, str] | None = None
         self.request: SectionRequest | None = None
-        self.run: SectionRun | None = None
+        self.run: Running | None = None
         self.last_store: Path | None = None
         """Of the section that ended last."""
         self._excluded: list[int] = []
@@ -151,7 +203,7 @@ class RunControl(QObject):
             "rig", partial(_start, request, loaded, stop, analyst, self._note), self._started, self._not_started
         )
 
-    def _started(self, run: SectionRun) -> None:
+    def _started(self, run: Running) -> None:
         self.run = run
         self._set_phase("stopping" if self._stop.requested else "running")
         self._state.watch_run(run)
@@ -229,7 +281,7 @@ class RunControl(QObject):
         if run is not self.run or self.run is None:
             return  # a replay, or a run of before
         self._set_phase("finishing")
-        self._jobs.submit("run", self.run.finish, self._finished, self._not_finished)
+        self._jobs.submit("run", self.run.section.finish, self._finished, self._not_finished)
 
     def _finished(self, report: SectionReport) -> None:
         self.run, self.last_store = None, None if report.store is None else Path(report.store)
@@ -262,13 +314,13 @@ def _end_words(report: SectionReport) -> tuple[str, str]:
 # -- in the lanes ----------------------------------------------------------------------------------------------------
 
 
-def _load(key: tuple[str, str], note: object) -> Analyst:
+def _load(key: tuple[str, str], note: Callable[[str], None]) -> Analyst:
     from ui._interim import load_analyst
 
     return load_analyst(*key, note)
 
 
-def _start(request: SectionRequest, loaded: LoadedRig, stop: StopToken, analyst: Analyst, note: object) -> SectionRun:
+def _start(request: SectionRequest, loaded: LoadedRig, stop: StopToken, analyst: Analyst, note: Callable[[str], None]) -> Running:
     """Put the section together and start it; everything that can be refused is refused before the camera starts."""
     from ui._interim import start_section
     from hcc_scope.plans import TimeSeries
@@ -303,10 +355,26 @@ def _start(request: SectionRequest, loaded: LoadedRig, stop: StopToken, analyst:
     )
     request.out_dir.mkdir(parents=True, exist_ok=True)
     interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
-    return start_section(source, analyst, request.out_dir, stop=stop, interval_s=interval_s)
+    section = start_section(source, analyst, request.out_dir, stop=stop, interval_s=interval_s)
+    height, width = section.spec.frame_shape_yx
+    um = section.spec.pixel_size_um
+    return Running(
+        section,
+        card.decision_threshold,
+        _positions(plan, (width * um, height * um)),
+        None if specimen is None else specimen.outline_um,
+    )
 
 
-def _plan(request: SectionRequest, loaded: LoadedRig, outline: list[tuple[float, float]] | None) -> object:
+def _positions(plan: Plan, field_um: tuple[float, float]) -> NDArray[np.float64] | None:
+    """Return the centres of the planned fields, as far as they are worth drawing."""
+    places = list(islice(plan.places(field_um), MAX_DRAWN + 1))
+    if not places or len(places) > MAX_DRAWN:
+        return None
+    return np.array([(x_um, y_um) for _, x_um, y_um, _ in places], dtype=np.float64)
+
+
+def _plan(request: SectionRequest, loaded: LoadedRig, outline: list[tuple[float, float]] | None) -> Plan:
     from hcc_scope.plans import load_plan, parse_plan
 
     choice = request.plan
