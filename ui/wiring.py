@@ -197,8 +197,9 @@ class Wiring(QObject):
     def _draw_roi(self) -> None:
         self._window.show_welcome(False)
         self._window.tabs.setCurrentWidget(self.live)
-        # the tab's own switch for it
-        next(action for action in self.live.findChildren(QAction) if action.text() == "Draw ROI").setChecked(True)
+        draw = next(action for action in self.live.findChildren(QAction) if action.text() == "Draw ROI")
+        if not draw.isChecked():
+            draw.trigger()
 
     @Slot(int, int, int, int)
     def _set_roi(self, x: int, y: int, width: int, height: int) -> None:
