@@ -13,6 +13,7 @@ from view_parts import THRESHOLD, colour_at, failed, grid_of, on_screen, phantom
 from hcc_scope.report.overview import thumbnail
 from ui.canvas import MouseMode
 from ui.section_map import SectionMapTab
+from ui.theme import colours
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -280,5 +281,6 @@ def test_both_themes_look_different_even_before_the_tab_is_shown(qtbot: QtBot):
         tab.resize(700, 500)
         tab.show()
         button = next(b for b in tab.findChildren(QAbstractButton) if b.isChecked())
-        pictures.append(button.grab().toImage().pixelColor(5, 8))
-    assert pictures[0].lightness() < 120 < pictures[1].lightness()
+        picture = button.grab().toImage()
+        pictures.append(picture.pixelColor(picture.width() // 2, picture.height() - 2).name())  # the bar of one down
+    assert pictures == [colours("dark").accent, colours("light").accent]
