@@ -18,6 +18,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from ui.marks import ON_IMAGE
 from ui.theme import colours
 from ui.viewport import Box, Viewport
 
@@ -98,6 +99,7 @@ class Canvas(QWidget):
         """Gives the tooltip of a world point; empty for none."""
         self._scales = scales
         self._world: Box = (0.0, 0.0, 1.0, 1.0)
+        self._reach: Box = self._world
         self._view = Viewport()
         self._fits = True
         self._mode = MouseMode.PAN
@@ -105,7 +107,7 @@ class Canvas(QWidget):
         self._rectangle: QRectF | None = None
         self._cursor: tuple[float, float] | None = None
         self._background = QColor(colours("dark").surface)
-        self._accent = QColor(colours("dark").accent)
+        self._focus = QColor(colours("dark").accent)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -129,11 +131,12 @@ class Canvas(QWidget):
         """World x, y under the cursor, or None."""
         return self._cursor
 
-    def set_world(self, box: Box) -> None:
-        """Say what there is to be seen: (left, top, width, height)."""
-        if box == self._world:
+    def set_world(self, box: Box, reach: Box | None = None) -> None:
+        """Say what there is to be seen, (left, top, width, height), and how far one may pan; else no further."""
+        reach = box if reach is None else reach
+        if (box, reach) == (self._world, self._reach):
             return
-        self._world = box
+        self._world, self._reach = box, reach
         if self._fits:
             self.fit()
         else:
@@ -175,14 +178,18 @@ class Canvas(QWidget):
     def set_theme(self, theme: ThemeName) -> None:
         """Take the background and accent of a theme."""
         self._background = QColor(colours(theme).surface)
-        self._accent = QColor(colours(theme).accent)
+        self._focus = QColor(colours(theme).accent)
         self.update()
+
+    def _holds(self, at: tuple[float, float]) -> bool:
+        left, top, width, height = self._reach
+        return left <= at[0] <= left + width and top <= at[1] <= top + height
 
     def _size(self) -> tuple[float, float]:
         return float(max(1, self.width())), float(max(1, self.height()))
 
     def _show(self, view: Viewport) -> None:
-        view = view.limited(self._world, self._scales)
+        view = view.limited(self._reach, self._scales)
         if view != self._view:
             self._view = view
             self.update()
@@ -194,14 +201,14 @@ class Canvas(QWidget):
         """Ask for enough room to see something."""
         return QSize(640, 480)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802, ARG002
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Keep the whole world in sight, or the middle where it was."""
         if self._fits:
             self.fit()
         else:
             self._show(self._view.resized(self._size()))
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802, ARG002
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Paint the layers in order."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), self._background)
@@ -210,7 +217,7 @@ class Canvas(QWidget):
         if self._rectangle is not None:
             self._paint_rectangle(painter, self._rectangle)
         if self.hasFocus():
-            painter.setPen(QPen(self._accent, 1))
+            painter.setPen(QPen(self._focus, 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
@@ -222,7 +229,7 @@ class Canvas(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(QColor(0, 0, 0, 200), 3))  # a dark edge: the accent must be seen on bright tissue
         painter.drawRect(rect)
-        painter.setPen(QPen(self._accent, 1.5, Qt.PenStyle.DashLine))
+        painter.setPen(QPen(QColor(ON_IMAGE), 1.5, Qt.PenStyle.DashLine))
         painter.drawRect(rect)
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
@@ -270,7 +277,7 @@ class Canvas(QWidget):
         second = QPointF(*self._view.to_world(other.x(), other.y()))
         return QRectF(first, second).normalized()
 
-    def leaveEvent(self, event: QEvent) -> None:  # noqa: N802, ARG002
+    def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
         """Say that nothing is under the cursor."""
         self._hover(None)
 
@@ -287,7 +294,7 @@ class Canvas(QWidget):
         key, modifiers = Qt.Key(event.key()), event.modifiers()
         if key in _KEY_MOVES and modifiers & Qt.KeyboardModifier.ControlModifier:
             step = 10.0 if modifiers & Qt.KeyboardModifier.ShiftModifier else 1.0
-            x, y = self._cursor or self._view.centre
+            x, y = self._cursor if self._cursor is not None and self._holds(self._cursor) else self._view.centre
             self._hover((x + step * _KEY_MOVES[key][0], y + step * _KEY_MOVES[key][1]))
         elif key in _KEY_MOVES:
             dx, dy = _KEY_MOVES[key]

@@ -9,6 +9,8 @@ from ui.theme import GRID_PX
 
 __all__ = ["FlowLayout"]
 
+_WIDE_PX = 640
+
 
 class FlowLayout(QLayout):
     """Left to right, line by line; the items of a line are centred on it."""
@@ -27,11 +29,11 @@ class FlowLayout(QLayout):
         """Return how many items there are."""
         return len(self._items)
 
-    def itemAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override]  # noqa: N802
+    def itemAt(self, index: int) -> QLayoutItem | None:  # noqa: N802
         """Return an item, or None beyond the last: Qt asks until it gets that."""
         return self._items[index] if 0 <= index < len(self._items) else None
 
-    def takeAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override]  # noqa: N802
+    def takeAt(self, index: int) -> QLayoutItem | None:  # noqa: N802
         """Remove and return an item."""
         return self._items.pop(index) if 0 <= index < len(self._items) else None
 
@@ -53,10 +55,10 @@ class FlowLayout(QLayout):
         self._arrange(rect, place=True)
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """Ask for all in one line."""
+        """Ask for all in one line, as long as that is no reason to widen a window."""
         sizes = [item.sizeHint() for item in self._shown()]
-        width = sum(size.width() for size in sizes) + self.spacing() * max(0, len(sizes) - 1)
-        return QSize(width, max((size.height() for size in sizes), default=0))
+        width = min(sum(size.width() for size in sizes) + self.spacing() * max(0, len(sizes) - 1), _WIDE_PX)
+        return QSize(width, self.heightForWidth(width))
 
     def minimumSize(self) -> QSize:  # noqa: N802
         """Ask for the widest item at least."""

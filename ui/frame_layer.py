@@ -114,7 +114,7 @@ class FrameLayer:
         if self._table is None:
             self._table = lookup_table(self._palette, self._limits, self._full_scale if self._marks_saturated else None)
         x0, y0, x1, y1, step = part
-        assert self._pixels is not None  # noqa: S101
+        assert self._pixels is not None
         argb = np.take(self._table, self._pixels[y0:y1:step, x0:x1:step], mode="clip")  # (rows, columns) uint32
         rows, columns = argb.shape
         image = QImage(argb.data, columns, rows, 4 * columns, QImage.Format.Format_RGB32)

@@ -183,9 +183,11 @@ class HistogramPlot(QWidget):
 
     def _paint_bars(self, painter: QPainter, rect: QRectF, bars: NDArray[np.float64]) -> None:
         heights = np.log1p(bars) if self._log else bars
-        highest = heights.max() if heights.size else 0.0
+        # the last bar may hold all saturated pixels, and would press the others flat: it is cut at the top instead
+        highest = heights[:-1].max() if heights[:-1].any() else heights.max()
         if highest <= 0:
             return
+        heights = np.minimum(heights, highest / 0.94)
         width = rect.width() / len(heights)
         xs = rect.left() + np.repeat(np.arange(len(heights) + 1), 2) * width
         ys = np.concatenate([[0.0], np.repeat(heights, 2), [0.0]]) * (0.94 * rect.height() / highest)

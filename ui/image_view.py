@@ -62,6 +62,7 @@ class ImageView(Canvas):
         self._scale_bar.visible = pixels is not None
         if pixels is not None:
             height_px, width_px = pixels.shape
+            self._scale_bar.inside = (float(width_px), float(height_px))
             self.set_world((0.0, 0.0, float(width_px), float(height_px)))
         self.update()
 

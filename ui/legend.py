@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["HeatBar", "TileLegend"]
 
 _SWATCH_PX = 16
-_BAR_PX = 96
+_BAR_PX = 72
 
 
 class HeatBar(QWidget):
@@ -57,7 +57,7 @@ class HeatBar(QWidget):
     def sizeHint(self) -> QSize:  # noqa: N802
         """Ask for the bar and its words."""
         metrics = self.fontMetrics()
-        width = sum(metrics.horizontalAdvance(text) for text in self._texts()) + _BAR_PX + 4 * GRID_PX
+        width = sum(metrics.horizontalAdvance(text) for text in self._texts()) + _BAR_PX + 3 * GRID_PX
         return QSize(width, max(metrics.height() + 4, _SWATCH_PX + 4))
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
@@ -113,7 +113,7 @@ class _Swatch(QWidget):
     def sizeHint(self) -> QSize:  # noqa: N802
         # room for two digits, so that the row stands still when numbers change
         width = self.fontMetrics().horizontalAdvance(f"{REASONS[self._flag][0]} 00")
-        return QSize(_SWATCH_PX + GRID_PX + width + GRID_PX, max(self.fontMetrics().height() + 4, _SWATCH_PX + 4))
+        return QSize(_SWATCH_PX + GRID_PX + width, max(self.fontMetrics().height() + 4, _SWATCH_PX + 4))
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         painter = QPainter(self)
@@ -142,7 +142,7 @@ class TileLegend(QWidget):
         row.addWidget(self.heat_bar)
         for swatch in self._swatches.values():
             row.addWidget(swatch)
-        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
 

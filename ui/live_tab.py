@@ -11,21 +11,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from ui.canvas import MouseMode
 from ui.contrast import ContrastPanel
-from ui.flow_layout import FlowLayout
 from ui.frame_layer import FrameBorder
 from ui.image_view import ImageView
 from ui.legend import TileLegend
 from ui.luts import PALETTES
+from ui.marks import ON_IMAGE
 from ui.overlays import RegionLayer, TileLayer
 from ui.picture import save_picture
 from ui.theme import GRID_PX, colours
-from ui.view_controls import ElidedLabel, PercentSlider, action_button
+from ui.view_controls import (
+    ElidedLabel,
+    LayerSwitch,
+    PercentSlider,
+    TwoLines,
+    action_button,
+    control_row,
+    style_buttons,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from PySide6.QtGui import QShowEvent
@@ -60,7 +69,7 @@ class LiveTab(QWidget):
         self.view = ImageView()
         self.tiles = TileLayer()
         self.contrast_panel = ContrastPanel()
-        self._region = RegionLayer(colours("dark").accent)
+        self._region = RegionLayer(ON_IMAGE)
         self._border = FrameBorder(colours("dark").border)
         for layer in (self._border, self.tiles, self._region):
             self.view.add_overlay(layer)
@@ -77,6 +86,7 @@ class LiveTab(QWidget):
             self, "Draw ROI", "Draw a region of interest for the camera", "R", self._draw_roi, checked=False
         )
         self._build()
+        self.set_theme("dark")
         self.view.hovered.connect(self._hovered)
         self.view.view_changed.connect(self._tell_zoom)
         self.view.rectangle_drawn.connect(self._rectangle_drawn)
@@ -89,19 +99,14 @@ class LiveTab(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         column.setSpacing(GRID_PX // 2)
-        column.addWidget(self._view_row())
-        column.addWidget(self._overlay_row())
+        column.addWidget(self._controls())
         column.addWidget(self.view, 1)
         column.addWidget(self._legend)
-        words = QHBoxLayout()
-        words.setSpacing(2 * GRID_PX)
-        words.addWidget(self._about, 1)
-        words.addWidget(self._cursor, 1)
-        column.addLayout(words)
+        column.addWidget(TwoLines(self._about, self._cursor))
         column.addWidget(self.contrast_panel)
         self.contrast_panel.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
-    def _view_row(self) -> QWidget:
+    def _controls(self) -> QWidget:
         self._palettes = QComboBox()
         self._palettes.addItems(PALETTES)
         self._palettes.setToolTip("Colours of the counts (look-up table)")
@@ -114,7 +119,20 @@ class LiveTab(QWidget):
             "Newest classified: a little later, always with its tiles."
         )
         self._follow.setAccessibleName("Which frame is shown")
-        return _row(
+        self._opacity = PercentSlider("Opacity", "Opacity of the heatmap in %", self.tiles.opacity)
+        self._opacity.changed.connect(LayerSwitch(self.view, self.tiles, "opacity").choose)
+        self._from = PercentSlider(
+            "Colour from",
+            "Tiles with a lower probability of high get no colour",
+            self.tiles.shown_from,
+            as_probability=True,
+        )
+        self._from.changed.connect(LayerSwitch(self.view, self.tiles, "shown_from").choose)
+
+        def toggle(text: str, tip: str, key: str, do: Callable[[bool], object], down: bool = True) -> QWidget:
+            return action_button(self, text, tip, key, do, checked=down)
+
+        return control_row(
             action_button(self, "Fit", "Show the whole frame", "F", self._fit),
             action_button(self, "1:1", "One screen pixel per frame pixel", "1", self._one_to_one),
             action_button(self, "−", "Zoom out", "-", self._zoom_out),
@@ -122,43 +140,21 @@ class LiveTab(QWidget):
             action_button(self, "+", "Zoom in", "+", self._zoom_in),
             self._palettes,
             self._follow,
-            action_button(
-                self,
-                "Saturation",
-                "Mark pixels at the camera's full scale in magenta",
-                "S",
-                self._mark_saturated,
-                checked=True,
-            ),
-            action_button(self, "Crosshair", "Two lines through the cursor", "C", self._show_crosshair, checked=False),
+            toggle("Saturation", "Mark pixels at the camera's full scale in magenta", "S", self._mark_saturated),
+            toggle("Crosshair", "Two lines through the cursor", "C", self._show_crosshair, down=False),
             self._roi_button,
-        )
-
-    def _overlay_row(self) -> QWidget:
-        self._opacity = PercentSlider("Opacity", "Opacity of the heatmap in %", self.tiles.opacity)
-        self._opacity.changed.connect(self._set_opacity)
-        self._from = PercentSlider(
-            "Colour from",
-            "Tiles with a lower probability of high get no colour",
-            self.tiles.shown_from,
-            as_probability=True,
-        )
-        self._from.changed.connect(self._set_shown_from)
-        return _row(
-            action_button(self, "Tile grid", "Borders of the model's tiles", "G", self._show_grid, checked=True),
-            action_button(
-                self,
-                "Heatmap",
-                "Colour tiles by their probability of high; hatch those that are excluded",
-                "H",
-                self._show_heat,
-                checked=True,
+            toggle("Histogram", "Show histogram and contrast", "T", self._show_histogram),
+            toggle("Tile grid", "Borders of the model's tiles", "G", self._switch("shows_grid")),
+            toggle(
+                "Heatmap", "Colour tiles by probability; excluded ones are hatched", "H", self._switch("shows_heat")
             ),
-            action_button(self, "Values", "Write what became of each tile", "V", self._show_values, checked=True),
+            toggle("Values", "Write what became of each tile", "V", self._switch("shows_values")),
             self._opacity,
             self._from,
-            action_button(self, "Histogram", "Show histogram and contrast", "T", self._show_histogram, checked=True),
         )
+
+    def _switch(self, attribute: str) -> Callable[[bool], None]:
+        return LayerSwitch(self.view, self.tiles, attribute).switch
 
     # -- what it is told ---------------------------------------------------------------------------------------------
 
@@ -186,6 +182,8 @@ class LiveTab(QWidget):
             self._attach_result()
         elif waiting is not None and self._follow.currentText() == _CLASSIFIED:
             self._show_frame(waiting)
+        else:
+            self._tell()
 
     def set_pixel_size_um(self, um: float | None) -> None:
         """Say how large a pixel is where the frame does not say so itself; None where nobody knows."""
@@ -195,11 +193,11 @@ class LiveTab(QWidget):
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
-        self._region.colour = colours(theme).accent
         self._border.colour = colours(theme).border
         self.view.set_theme(theme)
         self.contrast_panel.set_theme(theme)
         self._legend.set_theme(theme)
+        style_buttons(self, theme)
 
     def clear(self) -> None:
         """Show nothing, and forget all results."""
@@ -293,11 +291,10 @@ class LiveTab(QWidget):
             self._cursor.set_text("")
             return
         height_px, width_px = frame.pixels.shape
-        words = [f"Field {frame.seq + 1}" if frame.section_id else "Preview", f"{width_px} x {height_px} px"]
-        words.append(f"{frame.exposure_ms:g} ms")
+        words = [f"Field {frame.seq + 1}" if frame.section_id else "Preview", self._result_words()]
+        words += [f"{width_px} x {height_px} px", f"{frame.exposure_ms:g} ms"]
         if frame.em_gain is not None:
             words.append(f"EM gain {frame.em_gain:g}")
-        words.append(self._result_words())
         self._about.set_text(", ".join(word for word in words if word))
         self._hovered(self.view.cursor_at)
 
@@ -318,11 +315,11 @@ class LiveTab(QWidget):
             return
         x_px, y_px, counts = found
         um = self._um()
+        full = ", saturated" if counts >= self.view.frame_layer.full_scale else ""
         where = f"x {x_px} px, y {y_px} px"
         if um is not None:
-            where += f"  ({x_px * um:.1f} um, {y_px * um:.1f} um)"
-        full = counts >= self.view.frame_layer.full_scale
-        self._cursor.set_text(f"{where}  {counts:,} counts{', saturated' if full else ''}")
+            where += f" = {x_px * um:.1f} um, {y_px * um:.1f} um"
+        self._cursor.set_text(f"{counts:,} counts{full} at {where}")
 
     def _tooltip(self, x: float, y: float) -> str:
         tile = self.tiles.tile_at(x, y)
@@ -431,14 +428,3 @@ class LiveTab(QWidget):
         self._region.text = size if um is None else f"{size}, {width * um:.0f} x {height * um:.0f} um"
         self.view.update()
         self.roi_drawn.emit(x, y, width, height)
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    row = QWidget()
-    layout = FlowLayout(row)
-    for widget in widgets:
-        layout.addWidget(widget)
-    policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-    policy.setHeightForWidth(True)
-    row.setSizePolicy(policy)
-    return row

@@ -71,7 +71,7 @@ def lookup_table(palette: str, limits: tuple[float, float], saturated_from: int 
     index = np.clip((counts - low) * (255.0 / max(high - low, 1e-6)) + 0.5, 0, 255).astype(np.intp)
     red, green, blue = palette_rgb(palette).astype(np.uint32).T
     colours = np.uint32(0xFF000000) | (red << 16) | (green << 8) | blue  # (256,)
-    table = colours[index]
+    table: NDArray[np.uint32] = colours[index]
     if saturated_from is not None:
         r, g, b = SATURATED_RGB
         table[saturated_from:] = 0xFF000000 | (r << 16) | (g << 8) | b

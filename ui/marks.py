@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HIGH_RGB",
     "LOW_RGB",
+    "ON_IMAGE",
     "REASONS",
     "double_lines",
     "double_rect",
@@ -36,6 +37,9 @@ LOW_RGB = (0, 114, 178)
 HIGH_RGB = (213, 94, 0)
 """Blue and vermilion of Okabe and Ito: told apart with any colour vision, and far apart in print."""
 
+ON_IMAGE = "#5cb8f5"
+"""The accent on images, whatever the theme; always over a dark edge."""
+
 REASONS: dict[QualityFlag, tuple[str, str]] = {
     QualityFlag.NO_TISSUE: ("no tissue", "Less of the tile than the limit is textured as tissue is"),
     QualityFlag.OUT_OF_FOCUS: ("out of focus", "There is tissue, but its finest detail is missing"),
@@ -44,7 +48,7 @@ REASONS: dict[QualityFlag, tuple[str, str]] = {
 }
 """Why a tile is excluded: its name, and what that means."""
 
-_HATCH_PX = 12
+_HATCH_PX = 16
 _WEAKEST = 0.12
 """Share of the opacity that a tile at the threshold keeps: it was classified, and must not look as if it was not."""
 
@@ -83,7 +87,7 @@ def heat_argb(probabilities: NDArray[np.float32], threshold: float) -> NDArray[n
     room = np.where(above, 1.0 - threshold, threshold)
     distance = np.abs(p - threshold) / np.maximum(room, 1e-6)
     rgba = np.empty((len(p), 4), np.uint8)
-    rgba[:, :3] = np.where(above[:, None], np.uint8(HIGH_RGB), np.uint8(LOW_RGB))
+    rgba[:, :3] = np.where(above[:, None], np.array(HIGH_RGB, np.uint8), np.array(LOW_RGB, np.uint8))
     rgba[:, 3] = np.where(known, np.round(255 * (_WEAKEST + (1 - _WEAKEST) * np.clip(distance, 0, 1))), 0)
     return rgba
 
@@ -94,7 +98,7 @@ def _hatch_pixmap(flag: int, ratio: float) -> QPixmap:
     side = _HATCH_PX
     pixmap = QPixmap(round(side * ratio), round(side * ratio))
     pixmap.setDevicePixelRatio(pixmap.width() / side)
-    pixmap.fill(QColor(0, 0, 0, 70))
+    pixmap.fill(QColor(0, 0, 0, 60))
     painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     lines: list[tuple[QPointF, QPointF]] = []
@@ -115,9 +119,14 @@ def _hatch_pixmap(flag: int, ratio: float) -> QPixmap:
     return pixmap
 
 
-def paint_hatch(painter: QPainter, rect: QRectF, flag: int) -> None:
-    """Hatch a rectangle by the reasons in a bit set: / no tissue, \\ out of focus, | saturated, - under-exposed."""
-    painter.drawTiledPixmap(rect, _hatch_pixmap(flag, painter.device().devicePixelRatio()))
+def paint_hatch(painter: QPainter, rect: QRectF, flag: int, origin: QPointF | None = None) -> None:
+    r"""Hatch a rectangle by the reasons in a bit set: / no tissue, \ out of focus, | saturated, - under-exposed.
+
+    Rectangles with the same origin (the corner of their frame) are hatched without a seam.
+    """
+    start = rect.topLeft() if origin is None else origin
+    shift = QPointF((rect.left() - start.x()) % _HATCH_PX, (rect.top() - start.y()) % _HATCH_PX)
+    painter.drawTiledPixmap(rect, _hatch_pixmap(flag, painter.device().devicePixelRatio()), shift)
 
 
 def plate(

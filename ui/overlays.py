@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["CrosshairLayer", "RegionLayer", "ScaleBarLayer", "TileLayer", "cell_edges", "length_text"]
 
 _WHITE = QColor("#ffffff")
-_VALUE_ROOM_PX = (38.0, 22.0)
-"""A tile smaller than this on the screen has no room for its value."""
+_VALUE_MARGIN_PX = 8.0
 _BAR_SHARE, _BAR_LONGEST_PX = 0.25, 180.0
 _EDGE_PX = 12.0
 
@@ -57,7 +56,7 @@ def length_text(um: float) -> str:
     >>> [length_text(v) for v in (0.5, 50.0, 2000.0)]
     ['0.5 um', '50 um', '2 mm']
     """
-    return f"{um / 1000:g} mm" if um >= 1000 else f"{um:g} um"  # noqa: PLR2004
+    return f"{um / 1000:g} mm" if um >= 1000 else f"{um:g} um"
 
 
 class TileLayer:
@@ -153,10 +152,11 @@ class TileLayer:
         return f"probability of high {p:.2f}, {side} the threshold {self.threshold:.2f}"
 
     def _paint_tiles(self, painter: QPainter, view: Viewport, result: FrameResult) -> None:
+        origin = QPointF(*(round(v) for v in view.to_screen(0.0, 0.0)))
         for tile in range(len(result.flags)):
             rect = self.rect_of(tile, view)
             if result.flags[tile]:
-                paint_hatch(painter, rect, int(result.flags[tile]))
+                paint_hatch(painter, rect, int(result.flags[tile]), origin)
             elif result.probabilities[tile] >= self.shown_from:
                 red, green, blue, alpha = (int(v) for v in self._rgba[tile])
                 painter.fillRect(rect, QColor(red, green, blue, round(alpha * self.opacity)))
@@ -176,23 +176,24 @@ class TileLayer:
         metrics = QFontMetricsF(painter.font())
         for tile in range(len(result.flags)):
             rect = self.rect_of(tile, view)
-            if rect.width() < _VALUE_ROOM_PX[0] or rect.height() < _VALUE_ROOM_PX[1]:
+            if rect.height() < 2 * metrics.height():
                 return
-            text = self._value(tile, result)
-            if metrics.horizontalAdvance(text) + 16 > rect.width():
-                text = text.split(",")[0]  # the first reason; the tooltip and the hatching tell all
-            if metrics.horizontalAdvance(text) + 16 <= rect.width():
+            room = rect.width() - 2 * _VALUE_MARGIN_PX
+            text = next((t for t in self._values(tile, result) if metrics.horizontalAdvance(t) <= room), None)
+            if text is not None:
                 plate(painter, rect.topLeft() + QPointF(4, 4), text)
 
-    def _value(self, tile: int, result: FrameResult) -> str:
+    def _values(self, tile: int, result: FrameResult) -> tuple[str, ...]:
+        """Return what became of a tile, from the longest to the shortest way of writing it."""
         if result.outcome == "failed":
-            return "failed"
+            return ("failed",)
         if result.flags[tile]:
-            return reason_words(int(result.flags[tile]))
+            words = reason_words(int(result.flags[tile]))
+            return words, words.split(",")[0]
         p = float(result.probabilities[tile])
         if not np.isfinite(p):
-            return "not classified"
-        return f"{p:.2f} {'high' if p >= self.threshold else 'low'}"
+            return ("not classified",)
+        return f"{p:.2f} {'high' if p >= self.threshold else 'low'}", f"{p:.2f}"
 
 
 class ScaleBarLayer:
@@ -202,6 +203,8 @@ class ScaleBarLayer:
         self.um_per_unit: float | None = None
         """Micrometres per world unit; None: world units are px and stay so."""
         self.visible = True
+        self.inside: tuple[float, float] | None = None
+        """World x, y of a corner that the bar keeps to while it is in sight: that of the frame."""
 
     def bar(self, view: Viewport) -> tuple[float, str]:
         """Return the bar's length on the screen in px, and what stands over it."""
@@ -223,7 +226,11 @@ class ScaleBarLayer:
         metrics = QFontMetricsF(font)
         width = max(length_px, metrics.horizontalAdvance(text)) + 16
         height = metrics.height() + 16
-        box = QRectF(view.size[0] - _EDGE_PX - width, view.size[1] - _EDGE_PX - height, width, height)
+        right, bottom = view.size
+        if self.inside is not None:
+            right, bottom = (min(a, b) for a, b in zip(view.size, view.to_screen(*self.inside), strict=True))
+            right, bottom = max(right, width + 2 * _EDGE_PX), max(bottom, height + 2 * _EDGE_PX)
+        box = QRectF(round(right - _EDGE_PX - width), round(bottom - _EDGE_PX - height), width, height)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(16, 18, 20, 170))
         painter.drawRoundedRect(box, 4, 4)

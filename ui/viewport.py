@@ -77,9 +77,7 @@ class Viewport:
 
     def panned(self, dx_px: float, dy_px: float) -> Viewport:
         """Return the view after its content was dragged by so many screen px."""
-        return replace(
-            self, centre=(self.centre[0] - dx_px / self.scale, self.centre[1] - dy_px / self.scale)
-        )
+        return replace(self, centre=(self.centre[0] - dx_px / self.scale, self.centre[1] - dy_px / self.scale))
 
     def zoomed(self, factor: float, x_px: float | None = None, y_px: float | None = None) -> Viewport:
         """Return the view enlarged by a factor; what is under the given point of the widget stays there."""
