@@ -24,7 +24,7 @@ from ui.theme import GRID_PX
 from ui.trouble import Trouble, show_trouble
 
 if TYPE_CHECKING:
-    from ui.messages import Level
+    from ui.messages import Level, Message
 
 __all__ = ["LogView"]
 
@@ -172,6 +172,9 @@ class LogView(QWidget):
 
     @Slot(QModelIndex)
     def _open(self, index: QModelIndex) -> None:
-        message = self._model.message(self._filter.mapToSource(index).row())
+        self.show_message(self._model.message(self._filter.mapToSource(index).row()))
+
+    def show_message(self, message: Message) -> None:
+        """Show a message with everything that is known about it; returns at once."""
         source = f"Reported by {message.source}" if message.source else ""
         show_trouble(self, message.level.capitalize(), Trouble(message.text, f"{message.details}\n{source}".strip()))

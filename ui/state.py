@@ -86,24 +86,23 @@ class Course:
 
     def __init__(self) -> None:
         self._points: list[tuple[float, float, float, float]] = []
-        self._every = 1
-        self._seen = 0
 
-    def add(self, elapsed_s: float, score: SectionScore) -> bool:
-        """Add the score if there is one; return whether it was kept."""
+    def add(self, score: SectionScore) -> bool:
+        """Take the score if it is another one; return whether it was."""
         if score.score is None:
             return False
-        self._seen += 1
-        if self._seen % self._every:
-            return False
-        self._points.append((elapsed_s, score.score, *score.interval))
+        point = (float(score.frames), score.score, *score.interval)
+        while self._points and self._points[-1][0] >= point[0]:  # a field was excluded, or classified out of turn
+            if self._points[-1] == point:
+                return False
+            self._points.pop()
+        self._points.append(point)
         if len(self._points) > MAX_COURSE:
             self._points = self._points[::2]
-            self._every *= 2
         return True
 
     def as_array(self) -> NDArray[np.float64]:
-        """Return (n, 4): seconds since the start, score, lower and upper end of the interval."""
+        """Return (n, 4): classified fields, score, lower and upper end of the interval."""
         return np.array(self._points, dtype=np.float64).reshape(-1, 4)
 
 
@@ -155,7 +154,7 @@ class AppState(QObject):
         self._asking_rig = self._asking_system = False
         self._shown: deque[float] = deque()
         self._fast = self._timer(SNAPSHOT_MS, self._look, precise=True)
-        self._rig_timer = self._timer(RIG_MS, self.ask_rig)
+        self._rig_timer = self._timer(RIG_MS, self._ask_rig_again)
         self._system_timer = self._timer(SYSTEM_MS, self.ask_system)
 
     def _timer(self, interval_ms: int, slot: object, *, precise: bool = False) -> QTimer:
@@ -190,10 +189,14 @@ class AppState(QObject):
             self.ask_rig()
 
     @Slot()
-    def ask_rig(self) -> None:
-        """Read the rig's state soon, unless it is being read or belongs to a run."""
+    def _ask_rig_again(self) -> None:
+        self.ask_rig()
+
+    def ask_rig(self, *, anew: bool = False) -> None:
+        """Read the rig's state soon, unless it is being read, or belongs to a run and is not asked for `anew`."""
         controls = self._controls
-        if controls is None or self._asking_rig or self.run is not None:
+        mine = self.run is None or (self.snapshot is not None and self.snapshot.paused) or anew
+        if controls is None or self._asking_rig or not mine:
             return
         self._asking_rig = True
         self._jobs.submit("rig", controls.read, self._take_rig, self._miss_rig)
@@ -262,8 +265,7 @@ class AppState(QObject):
         if snapshot.latest is not None:
             self._set_frame(snapshot.latest)
         self._new_results(run)
-        if before is None or before.score != snapshot.score or over:
-            self.course.add(snapshot.elapsed_s, snapshot.score)
+        if (before is None or before.score != snapshot.score or over) and self.course.add(snapshot.score):
             self.course_changed.emit(self.course.as_array())
         if snapshot.message and snapshot.message != self._said:
             self._said = snapshot.message

@@ -8,12 +8,13 @@ import numpy as np
 
 from hcc_scope.report.overview import FieldPicture, SectionPicture, middle, thumbnail
 from hcc_scope.scoring import SectionScorer, frame_score
+from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,9 +27,16 @@ MAX_FIELDS = 200
 """More would not be told apart on one page; every n-th is drawn."""
 
 
-def course(results: Iterable[FrameResult], threshold: float, sampling: Sampling) -> NDArray[np.float64]:
-    """Return how the score went: (n, 4) classified frames, score, lower and upper end of the interval."""
+def course(
+    results: Iterable[FrameResult], threshold: float, sampling: Sampling, excluded: Collection[int] = ()
+) -> NDArray[np.float64]:
+    """Return how the score went: (n, 4) classified frames, score, lower and upper end of the interval.
+
+    The fields of `excluded` are left out.
+    """
     scorer = SectionScorer(threshold, 1.0, sampling)
+    for seq in excluded:
+        scorer.exclude(seq)
     rows: list[tuple[float, float, float, float]] = []
     expected_seq = 0
     for result in sorted(results, key=lambda r: r.seq):
@@ -79,6 +87,7 @@ def section_picture(
     """
     store = open_store(store_path)
     results = read_predictions(store_path)
+    excluded = excluded_fields(read_notes(store_path))
     spec = store.spec
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     step = max(1, -(-store.n_frames // MAX_FIELDS))
@@ -90,7 +99,7 @@ def section_picture(
     return SectionPicture(
         title=f"animal {spec.animal_id}, section {spec.section_id}",
         fields=fields,
-        course=course(results.values(), threshold, spec.sampling),
+        course=course(results.values(), threshold, spec.sampling, excluded),
         threshold=threshold,
         interval_valid=spec.sampling == "random",
         outline_um=None if outline_um is None else np.asarray(outline_um, dtype=np.float64),
