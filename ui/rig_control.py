@@ -285,7 +285,7 @@ def _reopen(old: LoadedRig | None, name: str, lock_folder: Path, note: Callable[
 
 def _open(name: str, lock_folder: Path, note: Callable[[str], None]) -> LoadedRig:
     from hcc_scope.rig.rigfile import load_rig
-    from ui._interim import open_rig
+    from hcc_scope.runs.rigs import open_rig
     from hcc_scope.sources.controls import RigControls
 
     lock = RigLock(load_rig(name).config, lock_folder)
