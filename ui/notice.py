@@ -60,6 +60,7 @@ class NoticeBar(QFrame):
         self._away.setAccessibleName("Put this notice away")
         self._away.clicked.connect(self.put_away)
         row = QHBoxLayout(self)
+        self._row = row
         row.setContentsMargins(GRID_PX, GRID_PX // 2, GRID_PX // 2, GRID_PX // 2)
         row.setSpacing(GRID_PX)
         row.addWidget(self._mark)
@@ -111,7 +112,7 @@ class NoticeBar(QFrame):
             return
         room = over.width() - 4 * GRID_PX
         self.setFixedWidth(max(20 * GRID_PX, min(room, _WIDEST_PX, self._wanted_width())))
-        height = max(self.layout().totalHeightForWidth(self.width()), self.minimumSizeHint().height())
+        height = max(self._row.totalHeightForWidth(self.width()), self.minimumSizeHint().height())
         self.resize(self.width(), height)
         self.move((over.width() - self.width()) // 2, over.height() - height - 2 * GRID_PX)
 

@@ -320,7 +320,9 @@ def _load(key: tuple[str, str], note: Callable[[str], None]) -> Analyst:
     return load_analyst(*key, note)
 
 
-def _start(request: SectionRequest, loaded: LoadedRig, stop: StopToken, analyst: Analyst, note: Callable[[str], None]) -> Running:
+def _start(
+    request: SectionRequest, loaded: LoadedRig, stop: StopToken, analyst: Analyst, note: Callable[[str], None]
+) -> Running:
     """Put the section together and start it; everything that can be refused is refused before the camera starts."""
     from hcc_scope.plans import TimeSeries
     from hcc_scope.runs.phantoms import outline_points, phantom_facts

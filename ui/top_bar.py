@@ -106,7 +106,9 @@ class TopBar(QWidget):
         self.specimen.addItems(list(SPECIMENS))
         self.specimen.setCurrentText(next(w for w, s in SPECIMENS.items() if s == settings.demo_specimen))
         self.specimen.setAccessibleName("Specimen of the demo rig")
-        self.specimen.setToolTip("What the demo camera is shown: a synthetic section of either class, or its own pattern")
+        self.specimen.setToolTip(
+            "What the demo camera is shown: a synthetic section of either class, or its own pattern"
+        )
         self.model = QComboBox()
         self.model.setAccessibleName("Model")
         self.model.setToolTip("Which model classifies the tiles")
