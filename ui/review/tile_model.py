@@ -47,10 +47,13 @@ class TileListModel(QAbstractListModel):
 
     def clear(self) -> None:
         """Forget all tiles."""
-        self._table = TileTable()
-        self._excluded.clear()
         self._pace.stop()
-        self.bring_up_to_date()
+        self.beginResetModel()
+        self._table = TileTable()
+        self._rows = np.empty(0, dtype=np.intp)
+        self._excluded.clear()
+        self.endResetModel()
+        self.counts_changed.emit()
 
     def add_result(self, result: FrameResult, grid: TileGrid) -> None:
         """Take one field's tiles; they appear a moment later."""
