@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
+from PySide6.QtWidgets import QApplication
 from review_parts import GRID, Reader, frame, result, settle, wait
 
 from hcc_scope.errors import ModelError
@@ -19,7 +20,6 @@ from ui.tiles_tab import TilesTab
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
 
     from ui.theme import ThemeName
@@ -149,8 +149,9 @@ def test_the_dialog_steps_through_the_gallery_and_to_neighbours(qtbot: QtBot, ta
     fill(tab, 2)
     tab.open_tile(1, 0)
     dialog = tab.dialog
-    with qtbot.waitActive(dialog):
-        dialog.activateWindow()
+    settle(qtbot, jobs)
+    dialog.activateWindow()
+    wait(qtbot, lambda: QApplication.activeWindow() is dialog)
     tab._step(1)
     assert dialog.here == (1, 1)
     qtbot.keyClick(dialog, Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier)
