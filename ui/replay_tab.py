@@ -255,7 +255,7 @@ class ReplayTab(QWidget):
         opened = self._shown
         if opened is None:
             return
-        from hcc_scope.report.section import section_report  # here: it takes matplotlib
+        from hcc_scope.report import section_report  # here: it takes matplotlib
 
         self.message.emit("info", f"Making the report of {opened.name} ...")
         self._jobs.submit("disk", partial(section_report, opened.path), self._have_report, self._warn)

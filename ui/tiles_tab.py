@@ -235,6 +235,7 @@ class TilesTab(QWidget):
             self._dialog.tile_shown.connect(self._shown)
         self._dialog.show()
         self._dialog.raise_()
+        self._dialog.activateWindow()
         self._dialog.show_tile(seq, index)
 
     @Slot(QModelIndex)

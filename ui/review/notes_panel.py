@@ -100,9 +100,9 @@ class NotesPanel(QWidget):
         self.add_to_section.clicked.connect(partial(self._add, "note", None))
         self.add_to_field.clicked.connect(self._add_to_field)
         self.exclude.clicked.connect(self._exclude_clicked)
-        QShortcut(QKeySequence("Ctrl+Return"), self.text, self._add_to_field_or_section).setContext(
-            Qt.ShortcutContext.WidgetShortcut
-        )
+        keep = QShortcut(QKeySequence("Ctrl+Return"), self.text)
+        keep.setContext(Qt.ShortcutContext.WidgetShortcut)
+        keep.activated.connect(self._add_to_field_or_section)
         self._state.setWordWrap(True)
         buttons = QHBoxLayout()
         buttons.setSpacing(GRID_PX)

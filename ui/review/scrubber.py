@@ -74,7 +74,7 @@ class Scrubber(QWidget):
             control.setRange(0, max(0, n - 1))
             control.setValue(0)
             control.blockSignals(False)
-        self._of.setText(f"of 0 to {n - 1}" if n else "")
+        self._of.setText(f"(0 to {n - 1})" if n else "")
         self.setEnabled(n > 0)
         for button in self._buttons:
             button.defaultAction().setEnabled(n > 1)

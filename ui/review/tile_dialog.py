@@ -159,7 +159,7 @@ class TileDialog(QDialog):
         whole.addLayout(top, 1)
         whole.addLayout(self._bottom())
         for keys, (rows, columns) in _STEPS.items():
-            QShortcut(QKeySequence(keys), self, partial(self._step_in_field, rows, columns))
+            QShortcut(QKeySequence(keys), self).activated.connect(partial(self._step_in_field, rows, columns))
         self.resize(1200, 640)
 
     def _bottom(self) -> QHBoxLayout:

@@ -21,10 +21,12 @@ __all__ = ["TILE_ROLE", "TileListModel"]
 
 TILE_ROLE = Qt.ItemDataRole.UserRole
 _UPDATE_MS = 500
+_MANY_TILES, _SLOWER_MS = 10_000, 1500
+"""Laying out tens of thousands of cells takes some 50 ms: not twice a second beside a camera."""
 
 
 class TileListModel(QAbstractListModel):
-    """Shows a table that grows; its rows are re-ordered at most twice a second."""
+    """Shows a table that grows; its rows are re-ordered at most twice a second, more seldom if there are many."""
 
     about_to_reorder = Signal()
     reordered = Signal()
@@ -40,30 +42,35 @@ class TileListModel(QAbstractListModel):
         self._excluded: set[int] = set()
         self.grid: TileGrid | None = None
         self.threshold = 0.5
-        self._pace = QTimer(self, singleShot=True, interval=_UPDATE_MS)
+        self._pace = QTimer(self, singleShot=True)
         self._pace.timeout.connect(self.bring_up_to_date)
 
     # -- content -----------------------------------------------------------------------------------------------------
 
     def clear(self) -> None:
         """Forget all tiles."""
-        self._table = TileTable()
-        self._excluded.clear()
         self._pace.stop()
-        self.bring_up_to_date()
+        self.beginResetModel()
+        self._table = TileTable()
+        self._rows = np.empty(0, dtype=np.intp)
+        self._excluded.clear()
+        self.endResetModel()
+        self.counts_changed.emit()
 
     def add_result(self, result: FrameResult, grid: TileGrid) -> None:
         """Take one field's tiles; they appear a moment later."""
         self.grid = grid
         self._table.add(result)
+        self._soon()
+
+    def _soon(self) -> None:
         if not self._pace.isActive():
-            self._pace.start()
+            self._pace.start(_UPDATE_MS if len(self._table) < _MANY_TILES else _SLOWER_MS)
 
     def set_excluded(self, seq: int, excluded: bool) -> None:
         """Mark a field as excluded by the operator, or take that back."""
         (self._excluded.add if excluded else self._excluded.discard)(seq)
-        if not self._pace.isActive():
-            self._pace.start()
+        self._soon()
 
     def is_excluded(self, seq: int) -> bool:
         """Return whether the operator excluded a field."""
