@@ -109,7 +109,7 @@ class MainWindow(QMainWindow):
         self._make_menus()
         self.log = LogView(self.messages)
         self.add_dock("messages", "Messages", self.log, Qt.DockWidgetArea.BottomDockWidgetArea, "Ctrl+M")
-        note = QLabel(RESEARCH_USE_ONLY)
+        note = self._note = QLabel(RESEARCH_USE_ONLY, self.menuBar())  # PySide leaves it to us to keep it
         note.setAccessibleName(RESEARCH_USE_ONLY)
         font = note.font()
         font.setBold(True)
