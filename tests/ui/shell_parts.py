@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-WAIT_S = 60.0
+WAIT_S = 45.0
 ONE_TILE = {"OnCameraCCDXSize": 512, "OnCameraCCDYSize": 512}
 
 
