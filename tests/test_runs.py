@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from hcc_scope.errors import ModelMismatchError, StoreError, StoreExistsError, UsageError
+from hcc_scope.errors import ModelMismatchError, StoreError, StoreExistsError, StoreUnwritableError, UsageError
 from hcc_scope.phantom import Specimen
 from hcc_scope.plans import RandomFields
 from hcc_scope.report.pictures import section_picture
+from hcc_scope.report.section import section_report
 from hcc_scope.runs.analyst import Analyst, load_analyst
 from hcc_scope.runs.comparison import check_replay, rescored
 from hcc_scope.runs.phantoms import grown, outline_points, phantom_facts
@@ -181,6 +182,52 @@ def test_damaged_notes_are_told_and_recover_leaves_the_lines(store: Path, analys
     assert report.changes == ("notes.jsonl: an unfinished last line of 6 bytes cut off",)
     assert report.problems == (f"line 3 of {store / 'notes.jsonl'} is unreadable",)
     assert recover(store).changes == ()
+
+
+def test_the_report_says_what_was_taken_out_and_needs_nothing_else(store: Path, tmp_path: Path):
+    NotesWriter(store).add("note", "a <b>bold</b> remark & more", seq=2)
+    NotesWriter(store).add("include", "", seq=1)
+    before = {file: file.read_bytes() for file in store.rglob("*") if file.is_file()}
+    page = section_report(store)
+    assert page == store.parent / "m1_s1-report.html"
+    text = page.read_text(encoding="utf-8")
+    assert page.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
+    for words in (
+        "Section s1 of animal m1",
+        "Research use only. Not for diagnosis.",
+        "The specimen: synthetic phantom, not tissue.",
+        '<td>excluded by the operator</td><td class="n">1</td>',
+        '<td>fields in the score</td><td class="n">5</td>',
+        "the last one, undone",
+        "With every field the score would be",
+        "The run ended with a score of",
+        "a &lt;b&gt;bold&lt;/b&gt; remark &amp; more",
+        "phantom-meng2019",
+        "torchscript",
+    ):
+        assert words in text
+    assert "http" not in text
+    assert "<script" not in text
+    assert {file: file.read_bytes() for file in store.rglob("*") if file.is_file()} == before
+    again = section_report(store, tmp_path / "elsewhere")
+    assert again.is_file()
+    assert section_report(store) == page  # an earlier report is replaced
+    assert not [file for file in store.parent.iterdir() if ".part" in file.name]
+
+
+def test_a_store_without_predictions_has_a_report(store: Path):
+    for file in store.glob("predictions*"):
+        file.unlink()
+    text = section_report(store).read_text(encoding="utf-8")
+    assert "No score" in text
+    assert "holds no predictions named" in text
+    assert '<td>not analysed</td><td class="n">6</td>' in text
+
+
+def test_a_report_that_cannot_be_written_says_so(store: Path, tmp_path: Path):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(StoreUnwritableError, match=r"The report .*m1_s1-report\.html cannot be written"):
+        section_report(store, tmp_path / "taken")
 
 
 def test_what_cannot_be_replayed_is_refused_before_it_starts(tmp_path: Path, analyst: Analyst):
