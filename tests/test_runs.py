@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from hcc_scope.errors import ModelMismatchError, StoreError, StoreExistsError, UsageError
+from hcc_scope.errors import ModelMismatchError, StoreError, StoreExistsError, StoreUnwritableError, UsageError
 from hcc_scope.phantom import Specimen
 from hcc_scope.plans import RandomFields
 from hcc_scope.report.pictures import section_picture
+from hcc_scope.report.section import section_report
 from hcc_scope.runs.analyst import Analyst, load_analyst
 from hcc_scope.runs.comparison import check_replay, rescored
 from hcc_scope.runs.phantoms import grown, outline_points, phantom_facts
@@ -26,7 +29,7 @@ from hcc_scope.storage.notes import NotesWriter, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
-from tests.commands import hcc_scope
+from tests.commands import assert_frames_readable, hcc_scope
 from tests.session_parts import wait_until
 
 if TYPE_CHECKING:
@@ -183,6 +186,52 @@ def test_damaged_notes_are_told_and_recover_leaves_the_lines(store: Path, analys
     assert recover(store).changes == ()
 
 
+def test_the_report_says_what_was_taken_out_and_needs_nothing_else(store: Path, tmp_path: Path):
+    NotesWriter(store).add("note", "a <b>bold</b> remark & more", seq=2)
+    NotesWriter(store).add("include", "", seq=1)
+    before = {file: file.read_bytes() for file in store.rglob("*") if file.is_file()}
+    page = section_report(store)
+    assert page == store.parent / "m1_s1-report.html"
+    text = page.read_text(encoding="utf-8")
+    assert page.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
+    for words in (
+        "Section s1 of animal m1",
+        "Research use only. Not for diagnosis.",
+        "The specimen: synthetic phantom, not tissue.",
+        '<td>excluded by the operator</td><td class="n">1</td>',
+        '<td>fields in the score</td><td class="n">5</td>',
+        "the last one, undone",
+        "With every field the score would be",
+        "The run ended with a score of",
+        "a &lt;b&gt;bold&lt;/b&gt; remark &amp; more",
+        "phantom-meng2019",
+        "torchscript",
+    ):
+        assert words in text
+    assert "http" not in text
+    assert "<script" not in text
+    assert {file: file.read_bytes() for file in store.rglob("*") if file.is_file()} == before
+    again = section_report(store, tmp_path / "elsewhere")
+    assert again.is_file()
+    assert section_report(store) == page  # an earlier report is replaced
+    assert not [file for file in store.parent.iterdir() if ".part" in file.name]
+
+
+def test_a_store_without_predictions_has_a_report(store: Path):
+    for file in store.glob("predictions*"):
+        file.unlink()
+    text = section_report(store).read_text(encoding="utf-8")
+    assert "No score" in text
+    assert "holds no predictions named" in text
+    assert '<td>not analysed</td><td class="n">6</td>' in text
+
+
+def test_a_report_that_cannot_be_written_says_so(store: Path, tmp_path: Path):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(StoreUnwritableError, match=r"The report .*m1_s1-report\.html cannot be written"):
+        section_report(store, tmp_path / "taken")
+
+
 def test_what_cannot_be_replayed_is_refused_before_it_starts(tmp_path: Path, analyst: Analyst):
     with pytest.raises(StoreError, match="There is no store at"):
         start_replay(tmp_path / "none.ome.zarr", analyst)
@@ -210,3 +259,49 @@ def test_results_so_far_can_be_gone_through_while_more_come(acquired: tuple[Path
     assert seen <= len(run.results) == N_FIELDS
     with pytest.raises(UsageError, match="there is no field 99"):
         run.session.exclude(99, "why")
+
+
+_KILLED_WHILE_PAUSED = """
+import sys, time
+from pathlib import Path
+from hcc_scope.plans import RandomFields
+from hcc_scope.runs.analyst import load_analyst
+from hcc_scope.runs.rigs import open_rig
+from hcc_scope.runs.section import start_section
+from hcc_scope.sources.micromanager import MicroManagerSource
+
+analyst = load_analyst("phantom-meng2019", "torchscript", print)
+with open_rig("demo") as rig:
+    rig.set_properties([f"Camera,OnCameraCCD{axis}Size,512" for axis in "XY"])
+    plan = RandomFields(n_fields=200, seed=1, rectangle_um=(-9000, -9000, 9000, 9000))
+    source = MicroManagerSource(
+        rig.microscope, plan, animal_id="m1", section_id="s1", model_sha256=analyst.model.card.sha256,
+        provenance=analyst.facts,
+    )
+    run = start_section(source, analyst, Path(sys.argv[1]))
+    while run.session.snapshot().counts.stored < 10:
+        time.sleep(0.01)
+    run.session.pause()
+    while run.session.snapshot().message != "paused" or (c := run.session.snapshot().counts).stored < c.acquired:
+        time.sleep(0.01)
+    run.session.exclude(2, "a bubble")
+    print("paused", run.session.snapshot().counts.acquired, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_kill_while_paused_loses_no_frame_and_no_mark(tmp_path: Path, analyst: Analyst):
+    process = subprocess.Popen(
+        [sys.executable, "-c", _KILLED_WHILE_PAUSED, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    n = next(int(line.split()[1]) for line in process.stdout if line.startswith("paused"))
+    process.kill()
+    process.communicate()
+    path = tmp_path / "m1_s1.ome.zarr"
+    assert assert_frames_readable(path) == n >= 10
+    for _ in range(2):  # as the crash left it, and recovered
+        report = start_replay(path, analyst).finish()
+        assert report.outcome.counts.acquired == n
+        assert report.outcome.excluded_by_operator == (2,)
+        recover(path)
