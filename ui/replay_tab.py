@@ -21,7 +21,7 @@ from ui.review.notes_panel import NotesPanel
 from ui.review.section_panel import SectionPanel
 from ui.review.store_list import StoreList, dropped_stores
 from ui.theme import GRID_PX, colours
-from ui.view_controls import action_button
+from ui.view_controls import action_button, style_buttons
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,7 +99,6 @@ class ReplayTab(QWidget):
         open_button.setParent(self)
         for button in (picture, report):
             button.setText(button.defaultAction().text())  # Qt takes the dots off
-            button.setAutoRaise(False)
         buttons = QHBoxLayout()
         buttons.setSpacing(GRID_PX)
         buttons.addWidget(picture)
@@ -272,6 +271,7 @@ class ReplayTab(QWidget):
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
         self._theme = theme
+        style_buttons(self, theme)
         for part in (self.pane, self.section, self.compare):
             part.set_theme(theme)
         self._show_drop(self._dragging)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import StoreError
 from hcc_scope.report.summary import decision
+from hcc_scope.runs.comparison import rescored
 from hcc_scope.scoring import SectionScorer
 from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_predictions
@@ -18,7 +19,7 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from hcc_scope.storage.notes import Note
@@ -83,28 +84,28 @@ class OpenedStore:
         """Animal and section."""
         return f"{self.spec.animal_id}, section {self.spec.section_id}"
 
+    def score_of(self, results: Mapping[int, FrameResult], threshold: float) -> SectionScore:
+        """Return the score of results of this store's frames, without the fields that the operator excluded."""
+        return section_score(results, self.spec, self.store.n_frames, threshold, self.excluded)
+
     def rescored(self) -> list[Analysis]:
         """Return the analyses with scores that leave out what the operator excluded by now."""
-        return [
-            replace(one, score=section_score(one.results.values(), self.spec, one.threshold, self.excluded))
-            for one in self.analyses
-        ]
+        return [replace(one, score=self.score_of(one.results, one.threshold)) for one in self.analyses]
 
 
 def section_score(
-    results: Iterable[FrameResult], spec: RunSpec, threshold: float, excluded: Collection[int] = ()
+    results: Mapping[int, FrameResult],
+    spec: RunSpec,
+    n_frames: int,
+    threshold: float,
+    excluded: Collection[int] = (),
 ) -> SectionScore:
-    """Return the score of a set of results; frames without one are passed over, excluded ones count as such."""
+    """Return the score of a section's results; `excluded` are the fields that the operator took out.
+
+    Probabilities are calibrated already, so the scorer's temperature plays no part.
+    """
     scorer = SectionScorer(threshold, 1.0, spec.sampling)
-    for seq in sorted(excluded):
-        scorer.exclude(seq)
-    expected = 0
-    for result in sorted(results, key=lambda r: r.seq):
-        for missing in range(expected, result.seq):
-            scorer.skip(missing)
-        expected = result.seq + 1
-        scorer.add(result)
-    return scorer.score()
+    return rescored(results, scorer, n_frames, [seq for seq in sorted(excluded) if seq < n_frames])
 
 
 def open_section(path: Path) -> OpenedStore:
@@ -128,7 +129,7 @@ def open_section(path: Path) -> OpenedStore:
     analyses: list[Analysis] = []
     for name in _prediction_names(path):
         try:
-            analysis = _recorded(path, spec, name, excluded)
+            analysis = _recorded(store, name, excluded)
         except StoreError as error:
             problems.append(str(error))
         else:
@@ -143,7 +144,8 @@ def _prediction_names(path: Path) -> list[str]:
     return sorted(names, key=lambda name: name != PREDICTIONS)
 
 
-def _recorded(path: Path, spec: RunSpec, name: str, excluded: Collection[int]) -> Analysis | None:
+def _recorded(store: SectionStore, name: str, excluded: Collection[int]) -> Analysis | None:
+    path, spec = store.path, store.spec
     results = read_predictions(path, name)
     if not results:
         return None
@@ -165,7 +167,7 @@ def _recorded(path: Path, spec: RunSpec, name: str, excluded: Collection[int]) -
         model=model,
         engine=", ".join(engines),
         results=results,
-        score=section_score(results.values(), spec, float(threshold), excluded),
+        score=section_score(results, spec, store.n_frames, float(threshold), excluded),
         model_sha256=sha256,
     )
 

@@ -198,7 +198,6 @@ class ClassifyPanel(QWidget):
             engine=self.engine.currentData(),
             title=f"Replay {opened.n_replays}",
             save_as=self.save_as.text().strip() or None,
-            excluded=frozenset(opened.excluded),
         )
         self._jobs.submit("replay", self._task.run, self._done, self._failed)
         self._poll.start()

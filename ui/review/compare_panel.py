@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
 )
 
 from ui.review.comparison import compare
-from ui.review.difference_layer import difference_words
 from ui.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -33,10 +32,10 @@ __all__ = ["ComparePanel", "FieldTable"]
 
 _COLUMNS = (
     ("Field", "Number of the field"),
-    ("First", "Score of the field in the first analysis, 0 to 1"),
-    ("Second", "Score of the field in the second analysis, 0 to 1"),
+    ("1st", "Score of the field in the first analysis, 0 to 1"),
+    ("2nd", "Score of the field in the second analysis, 0 to 1"),
     ("Change", "Second minus first score of the field"),
-    ("Max tile", "Largest difference of a tile's probability in the field"),
+    ("Max", "Largest difference of a tile's probability in the field"),
     ("Sides", "Tiles that changed their side of the threshold"),
 )
 
@@ -125,7 +124,7 @@ def _cell_words(row: FieldDifference, column: int) -> str:
         return f"{value:.3f}"
     if value == 0:
         return "0"
-    return difference_words(value) if column == 3 else f"{value:.4f}"
+    return f"{value:+.3f}".replace("-", "−") if column == 3 else f"{value:.4f}"
 
 
 class ComparePanel(QWidget):
