@@ -26,7 +26,7 @@ from ui.view_controls import action_button, style_buttons
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
+    from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
 
     from ui.jobs_protocol import JobRunner
     from ui.review.analysis import Analysis, OpenedStore
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from ui.theme import ThemeName
 
 __all__ = ["ReplayTab"]
+
+
+_NARROW_PX = 900
+"""As beside the docks of a window of 1280 px."""
 
 
 class ReplayTab(QWidget):
@@ -62,6 +66,7 @@ class ReplayTab(QWidget):
         self._overlays_of: OpenedStore | None = None
         self._theme: ThemeName = "dark"
         self._dragging = False
+        self._narrow: bool | None = None
         self.stores = StoreList()
         self.pane = FramePane(jobs, keys_in=self)
         self.section = SectionPanel()
@@ -70,6 +75,7 @@ class ReplayTab(QWidget):
         self.notes = NotesPanel(jobs)
         self.pages = QTabWidget()
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
+        self._left = QSplitter(Qt.Orientation.Vertical)
         self._build()
         self._wire()
         self._show(None)
@@ -104,22 +110,24 @@ class ReplayTab(QWidget):
         buttons.addWidget(picture)
         buttons.addWidget(report)
         buttons.addStretch(1)
-        left = QWidget()
-        left_column = QVBoxLayout(left)
+        upper = QWidget()
+        left_column = QVBoxLayout(upper)
         left_column.setContentsMargins(0, 0, 0, 0)
         left_column.setSpacing(GRID_PX)
         left_column.addWidget(self.stores, 1)
         left_column.addLayout(buttons)
-        left.setMinimumWidth(22 * GRID_PX)
-        self.pages.setMinimumWidth(32 * GRID_PX)
-        self.pane.setMinimumWidth(40 * GRID_PX)
+        self._left.addWidget(upper)
+        self._left.setMinimumWidth(20 * GRID_PX)
+        self._left.setChildrenCollapsible(False)
+        self.pages.setMinimumSize(28 * GRID_PX, 20 * GRID_PX)
+        self.pane.setMinimumWidth(32 * GRID_PX)
         self.pane.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        for index, (widget, stretch) in enumerate(((left, 0), (self.pane, 1), (self.pages, 0))):
+        for index, (widget, stretch) in enumerate(((self._left, 0), (self.pane, 1), (self.pages, 0))):
             self._splitter.addWidget(widget)
             self._splitter.setStretchFactor(index, stretch)
             self._splitter.setCollapsible(index, index != 1)
-        self._splitter.setSizes([200, 640, 320])
-        self._splitter.setHandleWidth(GRID_PX)
+        for splitter in (self._splitter, self._left):
+            splitter.setHandleWidth(GRID_PX)
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         column.addWidget(self._splitter)
@@ -268,6 +276,22 @@ class ReplayTab(QWidget):
 
     # -- looks and drops ---------------------------------------------------------------------------------------------
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Put the pages below the list of stores where three columns would leave no room for the frame."""
+        super().resizeEvent(event)
+        narrow = event.size().width() < _NARROW_PX
+        if narrow == self._narrow:
+            return
+        self._narrow = narrow
+        if narrow:
+            self._left.addWidget(self.pages)
+            self._left.setSizes([100, 250])
+        else:
+            self._splitter.addWidget(self.pages)
+        self._left.setMinimumWidth((34 if narrow else 20) * GRID_PX)
+        self._share_out(event.size().width())
+        self.pages.show()
+
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
         self._theme = theme
@@ -275,6 +299,11 @@ class ReplayTab(QWidget):
         for part in (self.pane, self.section, self.compare):
             part.set_theme(theme)
         self._show_drop(self._dragging)
+
+    def _share_out(self, width_px: int) -> None:
+        """Give the frame what the columns beside it leave over."""
+        sides = [272] if self._splitter.count() == 2 else [200, 352]
+        self._splitter.setSizes([sides[0], max(1, width_px - sum(sides)), *sides[1:]])
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         """Say that stores may be dropped here."""
