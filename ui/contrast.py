@@ -5,9 +5,10 @@ Only what is *seen* changes; the counts that are stored and classified never do.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QLabel, QPushButton, QSpinBox, QWidget
 
 from ui.histogram import CountHistogram, HistogramPlot
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ContrastPanel"]
 
 _IGNORED_PERCENT = 0.1
+_SHOW_EVERY_S = 0.1
 
 
 class ContrastPanel(QWidget):
@@ -37,6 +39,10 @@ class ContrastPanel(QWidget):
         self._histogram: CountHistogram | None = None
         self._full_scale = 65535
         self._limits = (0.0, 65535.0)
+        self._shown_s = 0.0
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.timeout.connect(self._show_now)
         self.plot = HistogramPlot()
         self.plot.limits_dragged.connect(self._fixed_by_hand)
         self._auto = QCheckBox("Auto-stretch")
@@ -138,9 +144,9 @@ class ContrastPanel(QWidget):
                 box.blockSignals(True)
                 box.setMaximum(full_scale)
                 box.blockSignals(False)
-        self.plot.set_histogram(self._histogram, self._full_scale)
         if self.auto:
             self._follow()
+        self._show_soon()
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
@@ -202,8 +208,22 @@ class ContrastPanel(QWidget):
         limits = self._histogram.limits(self._ignored.value() / 100)
         if limits != self._limits:
             self._limits = limits
-            self._show()
+            self._show_soon()
             self.changed.emit(*limits, True)
+
+    def _show_soon(self) -> None:
+        """Show counts and limits at most every 0.1 s: nobody reads faster, and frames may come 30 times a second."""
+        waited_s = time.monotonic() - self._shown_s
+        if waited_s >= _SHOW_EVERY_S:
+            self._show_now()
+        elif not self._late.isActive():
+            self._late.start(round(1000 * (_SHOW_EVERY_S - waited_s)))
+
+    @Slot()
+    def _show_now(self) -> None:
+        self._shown_s = time.monotonic()
+        self.plot.set_histogram(self._histogram, self._full_scale)
+        self._show()
 
     def _tell_choice(self) -> None:
         self.changed.emit(*self._limits, self.auto)

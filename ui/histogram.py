@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -36,8 +36,8 @@ _HANDLE_PX = 7.0
 class CountHistogram:
     """How often each count occurs among the sampled pixels of one frame."""
 
-    occurrences: NDArray[np.intp]
-    """(65536,) by count."""
+    reached: NDArray[np.intp]
+    """(65537,) how many sampled pixels have fewer counts than the index."""
     n: int
     """How many pixels were sampled."""
     lowest: int
@@ -48,26 +48,25 @@ class CountHistogram:
         """Count the pixels (y, x) of a frame, decimated."""
         step = max(1, min(_STEP_PX, min(pixels.shape) // _FEWEST_PX))
         sampled = pixels[::step, ::step].ravel()
-        occurrences = np.bincount(sampled, minlength=1 << 16)
-        return cls(occurrences, sampled.size, int(sampled.min()), int(sampled.max()))
+        reached = np.zeros((1 << 16) + 1, np.intp)
+        np.cumsum(np.bincount(sampled, minlength=1 << 16), out=reached[1:])
+        return cls(reached, sampled.size, int(sampled.min()), int(sampled.max()))
 
     def limits(self, ignored_share: float) -> tuple[float, float]:
         """Return black and white so that this share of the pixels lies beyond each; at least one count apart."""
-        reached = np.cumsum(self.occurrences)
-        low = int(np.searchsorted(reached, ignored_share * self.n, side="right"))
-        high = int(np.searchsorted(reached, (1.0 - ignored_share) * self.n, side="left"))
+        low = int(np.searchsorted(self.reached[1:], ignored_share * self.n, side="right"))
+        high = int(np.searchsorted(self.reached[1:], (1.0 - ignored_share) * self.n, side="left"))
         low = min(low, self.highest)
         return float(low), float(max(high, low + 1))
 
     def share_from(self, count: int) -> float:
         """Return the share of the pixels with this count or more."""
-        return float(self.occurrences[count:].sum()) / self.n
+        return 1.0 - float(self.reached[count]) / self.n
 
     def binned(self, first: int, last: int) -> NDArray[np.float64]:
         """Return (bins,) occurrences of the counts from first to last in bins of equal width."""
         edges = np.linspace(first, last + 1, min(_BINS, last + 1 - first) + 1).astype(np.intp)
-        below = np.concatenate([[0], np.cumsum(self.occurrences)])  # below[c]: pixels with less than c
-        return np.diff(below[edges]).astype(np.float64)
+        return np.diff(self.reached[edges]).astype(np.float64)
 
 
 class HistogramPlot(QWidget):
@@ -94,6 +93,7 @@ class HistogramPlot(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(160, 72)
         self.setMouseTracking(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAccessibleName("Histogram of counts")
         self.setAccessibleDescription("Left and right move the black limit, with Shift the white limit")
         self.setToolTip(
@@ -167,6 +167,7 @@ class HistogramPlot(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Paint bars, limits, the palette's strip and the axis."""
         painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(self._colours.window))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         rect = self._plot_rect()
         first, last = self.shown_range()
@@ -188,13 +189,20 @@ class HistogramPlot(QWidget):
         if highest <= 0:
             return
         heights = np.minimum(heights, highest / 0.94)
-        width = rect.width() / len(heights)
-        xs = rect.left() + np.repeat(np.arange(len(heights) + 1), 2) * width
-        ys = np.concatenate([[0.0], np.repeat(heights, 2), [0.0]]) * (0.94 * rect.height() / highest)
-        outline = QPolygonF([QPointF(x, rect.bottom() - y) for x, y in zip(xs.tolist(), ys.tolist(), strict=True)])
+        # whole px and no antialiasing: a polygon of 256 bars takes 5 ms, these rectangles a tenth
+        edges = np.round(rect.left() + np.linspace(0, rect.width(), len(heights) + 1)).astype(int).tolist()
+        tops = np.round(rect.bottom() - heights * (0.94 * rect.height() / highest)).astype(int).tolist()
+        bottom = round(rect.bottom())
+        bars_px = [
+            QRect(left, top, right - left, bottom - top)
+            for left, right, top in zip(edges[:-1], edges[1:], tops, strict=True)
+            if top < bottom and left < right
+        ]
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(self._colours.text_muted))
-        painter.drawPolygon(outline)
+        painter.drawRects(bars_px)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
         saturated_x = self._x_of(self._full_scale)
         if saturated_x <= rect.right() + 1:
             painter.setPen(QPen(QColor(*SATURATED_RGB), 2))
@@ -225,7 +233,9 @@ class HistogramPlot(QWidget):
         line = QRectF(rect.left(), rect.bottom() + 9, rect.width(), self.fontMetrics().height() + 2)
         painter.drawText(line, Qt.AlignmentFlag.AlignLeft, f"{first:,}")
         painter.drawText(line, Qt.AlignmentFlag.AlignRight, f"{last:,}")
-        painter.drawText(line, Qt.AlignmentFlag.AlignHCenter, "counts")
+        saturated = 0.0 if self._histogram is None else self._histogram.share_from(self._full_scale)
+        words = f"counts, {100 * saturated:.2g} % saturated" if saturated else "counts"
+        painter.drawText(line, Qt.AlignmentFlag.AlignHCenter, words)
 
     # -- dragging ----------------------------------------------------------------------------------------------------
 

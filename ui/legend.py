@@ -39,6 +39,8 @@ class HeatBar(QWidget):
 
     def set_threshold(self, threshold: float) -> None:
         """Mark another threshold."""
+        if threshold == self._threshold and self.toolTip():
+            return
         self._threshold = threshold
         self.setToolTip(
             "Probability of high, per tile: blue is below the model's threshold, orange at or above it;\n"
@@ -94,12 +96,14 @@ class _Swatch(QWidget):
     def __init__(self, flag: QualityFlag) -> None:
         super().__init__()
         self._flag = flag
-        self._n = 0
+        self._n = -1
         self._colours = colours("dark")
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.set_number(0)
 
     def set_number(self, n: int) -> None:
+        if n == self._n:
+            return
         name, meaning = REASONS[self._flag]
         self._n = n
         self.setAccessibleName(f"{n} tiles excluded: {name}")

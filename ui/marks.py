@@ -6,11 +6,12 @@ Images are bright or dark whatever the theme, so these signs bring their own con
 from __future__ import annotations
 
 import functools
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap
 
 from hcc_scope.types import QualityFlag
 
@@ -136,8 +137,8 @@ def plate(
     align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop,
 ) -> QRectF:
     """Write text on a dark plate whose corner or middle is at a point; return where it is."""
-    metrics = QFontMetricsF(painter.font())
-    width, height = metrics.horizontalAdvance(text) + 8, metrics.height() + 2
+    pixmap = _plate_pixmap(text, painter.font().toString(), painter.device().devicePixelRatio())
+    width, height = pixmap.deviceIndependentSize().toTuple()
     x, y = at.x(), at.y()
     if align & Qt.AlignmentFlag.AlignRight:
         x -= width
@@ -148,12 +149,31 @@ def plate(
     elif align & Qt.AlignmentFlag.AlignVCenter:
         y -= height / 2
     rect = QRectF(round(x), round(y), width, height)
+    painter.drawPixmap(rect.topLeft(), pixmap)
+    return rect
+
+
+@functools.lru_cache(maxsize=512)
+def _plate_pixmap(text: str, font_name: str, ratio: float) -> QPixmap:
+    """Return a plate; the same words are painted 30 times a second."""
+    font = QFont()
+    font.fromString(font_name)
+    metrics = QFontMetricsF(font)
+    width, height = math.ceil(metrics.horizontalAdvance(text)) + 8, math.ceil(metrics.height()) + 2
+    pixmap = QPixmap(math.ceil(width * ratio), math.ceil(height * ratio))
+    pixmap.setDevicePixelRatio(ratio)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setFont(font)
+    rect = QRectF(0, 0, width, height)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(16, 18, 20, 190))
     painter.drawRoundedRect(rect, 3, 3)
     painter.setPen(QColor("#ffffff"))
     painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
-    return rect
+    painter.end()
+    return pixmap
 
 
 def double_rect(painter: QPainter, rect: QRectF, colour: QColor, width: float, style: Qt.PenStyle) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetricsF
 
 from ui.marks import double_lines, double_rect, heat_argb, paint_hatch, plate, reason_words
 from ui.viewport import nice_length
@@ -165,12 +165,14 @@ class TileLayer:
         ys, xs = self._edges
         left, top = view.to_screen(xs[0], ys[0])
         right, bottom = view.to_screen(xs[-1], ys[-1])
-        lines = [QLineF(round(view.to_screen(x, 0)[0]), top, round(view.to_screen(x, 0)[0]), bottom) for x in xs[1:-1]]
-        lines += [QLineF(left, round(view.to_screen(0, y)[1]), right, round(view.to_screen(0, y)[1])) for y in ys[1:-1]]
-        if lines:
-            for pen in (QPen(QColor(0, 0, 0, 90), 3), QPen(QColor(255, 255, 255, 170), 1)):
-                painter.setPen(pen)
-                painter.drawLines(lines)
+        # rectangles: a line with a wide pen is stroked, which costs ten times as much
+        for colour, width in ((QColor(0, 0, 0, 90), 3), (QColor(255, 255, 255, 170), 1)):
+            for x in xs[1:-1]:
+                at = round(view.to_screen(x, 0)[0]) - width // 2
+                painter.fillRect(QRectF(at, top, width, bottom - top), colour)
+            for y in ys[1:-1]:
+                at = round(view.to_screen(0, y)[1]) - width // 2
+                painter.fillRect(QRectF(left, at, right - left, width), colour)
 
     def _paint_values(self, painter: QPainter, view: Viewport, result: FrameResult) -> None:
         metrics = QFontMetricsF(painter.font())

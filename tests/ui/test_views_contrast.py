@@ -135,3 +135,12 @@ def test_the_plot_paints(panel: ContrastPanel, pixels: NDArray[np.uint16], log: 
     assert panel.plot.grab().toImage() != empty
     assert panel.plot.shown_range()[1] == 65535
     assert (panel.plot.shown_range()[0] == 0) is not close_up
+
+
+def test_the_plot_catches_up_with_the_last_of_many_frames(
+    panel: ContrastPanel, pixels: NDArray[np.uint16], qtbot: QtBot
+):
+    for divisor in (1, 2, 3, 4):
+        panel.set_frame(pixels // divisor, 16)
+    qtbot.waitUntil(lambda: panel.plot._histogram is panel.histogram, timeout=1000)
+    assert panel.plot._limits == panel.limits
