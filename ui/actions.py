@@ -41,15 +41,26 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec("open_store", "File", "Open sections …", "Open stored sections in the tab Replay", "Ctrl+O"),
     ActionSpec("choose_folder", "File", "Folder for sections …", "Choose where new sections are stored"),
     ActionSpec("recover", "File", "Recover a section …", "Make the store of an interrupted run valid again"),
-    ActionSpec("export_view", "File", "Export view …", "Save what the open tab shows as a PNG file", "Ctrl+E", separate=True),
-    ActionSpec("report", "File", "Write report", "Write the report of the last section beside its store", "Ctrl+Shift+E"),
+    ActionSpec(
+        "export_view", "File", "Export view …", "Save what the open tab shows as a PNG file", "Ctrl+E", separate=True
+    ),
+    ActionSpec(
+        "report", "File", "Write report", "Write the report of the last section beside its store", "Ctrl+Shift+E"
+    ),
     ActionSpec("welcome", "File", "Welcome page", "Show the page with rigs, stores and what is missing", separate=True),
     ActionSpec("quit", "File", "Quit", "Close the window; a section that is under way is finished first", "Ctrl+Q"),
     ActionSpec("open_demo", "Rig", "Open demo rig", "Load Micro-Manager's demo camera and stage", "Ctrl+D"),
     ActionSpec("open_rig", "Rig", "Open rig …", "Load a rig file or a Micro-Manager configuration", "Ctrl+R"),
     ActionSpec("close_rig", "Rig", "Close rig", "Unload the devices"),
     ActionSpec(
-        "live", "Rig", "Live", "Show what the camera sees, without storing it", "F5", "live", checkable=True, separate=True
+        "live",
+        "Rig",
+        "Live",
+        "Show what the camera sees, without storing it",
+        "F5",
+        "live",
+        checkable=True,
+        separate=True,
     ),
     ActionSpec("snap", "Rig", "Snap", "Take one picture and show it, without storing it", "F6", "snap"),
     ActionSpec(
@@ -65,13 +76,21 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec("pause", "Section", "Pause", "Wait between frames; again to go on", "F9", "pause", checkable=True),
     ActionSpec("stop", "Section", "Stop", "End the section; what was taken is stored and classified", "F10", "stop"),
     ActionSpec(
-        "hurry", "Section", "Skip classification", "End the section without classifying what is left; it stays stored",
+        "hurry",
+        "Section",
+        "Skip classification",
+        "End the section without classifying what is left; it stays stored",
         "Shift+F10",
-    ),  # fmt: skip
+    ),
     ActionSpec(
-        "exclude", "Section", "Exclude last field", "Take the last field out of the score; it stays stored", "Ctrl+Z",
-        "undo", separate=True,
-    ),  # fmt: skip
+        "exclude",
+        "Section",
+        "Exclude last field",
+        "Take the last field out of the score; it stays stored",
+        "Ctrl+Z",
+        "undo",
+        separate=True,
+    ),
     ActionSpec("include", "Section", "Include it again", "Bring back the field that was excluded last", "Ctrl+Shift+Z"),
     ActionSpec("note", "Section", "Add a note …", "Write a note into the store of this section", "Ctrl+N"),
     ActionSpec("plan", "Section", "Plan …", "Choose how many fields are taken, and where", "Ctrl+P", separate=True),

@@ -12,12 +12,14 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QInputDialog
 
 from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.workers import Failure, attempt
 from ui.about import show_about
 from ui.help import CheatSheet
 from ui.plan_dialog import PlanDialog
 from ui.recovery import find_unfinished, recover_all
 from ui.section_request import PlanChoice, SectionRequest, next_id
 from ui.settings import default_out_dir, with_recent
+from ui.trouble import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from ui.rig_control import LoadedRig, RigControl
     from ui.run_control import RunControl
     from ui.state import AppState
+    from ui.theme import ThemeName
     from ui.wiring import Wiring
 
 __all__ = ["Commands"]
@@ -134,13 +137,13 @@ class Commands(QObject):
 
     def open_store(self) -> None:
         """Choose stored sections to open."""
-        self._choose_folder("Open a stored section (a folder that ends in .ome.zarr)", self.out_dir, self.open_one_store)
+        self._choose_folder(
+            "Open a stored section (a folder that ends in .ome.zarr)", self.out_dir, self.open_one_store
+        )
 
     @Slot(str)
     def open_one_store(self, path: str) -> None:
         """Open a stored section in the tab Replay."""
-        recent = with_recent(self._memory.settings.recent_stores, path)
-        self._memory.change(recent_stores=recent)
         self._window.show_welcome(False)
         self._wiring.open_store(Path(path))
 
@@ -203,8 +206,11 @@ class Commands(QObject):
         dialog.open()
 
     def _export(self, path: str) -> None:
-        self._wiring.export_png(Path(path))
-        self._state.message.emit("info", f"The view was saved as {path}.")
+        saved = attempt(partial(self._wiring.export_png, Path(path)))
+        if isinstance(saved, Failure):
+            self._window.messages.complain(describe(saved.error))
+        else:
+            self._state.message.emit("info", f"The view was saved as {path}.")
 
     def report(self) -> None:
         """Write the report of the last section and open it."""
@@ -347,16 +353,14 @@ class Commands(QObject):
 
     def edit_ids(self) -> None:
         """Go to the animal id."""
-        field = self._window.top.animal
-        field.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        field.lineEdit().selectAll()
+        self._window.top.animal.begin_edit()
 
     # -- the window --------------------------------------------------------------------------------------------------
 
     @Slot(bool)
     def change_theme(self, light: bool) -> None:
         """Change between dark and light."""
-        theme = "light" if light else "dark"
+        theme: ThemeName = "light" if light else "dark"
         self._window.set_theme(theme)
         self._memory.change(theme=theme)
 
@@ -382,9 +386,9 @@ def _ignoring_checked(do: Callable[[], None], _checked: bool = False) -> None:
 
 
 def _report(store: Path) -> Path:
-    from hcc_scope.report import section_report
+    from hcc_scope.report.section import section_report
 
-    return Path(section_report(store))
+    return section_report(store)
 
 
 def _note(store: Path, text: str) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QCompleter
+from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit
 
 from ui.section_request import problem_with_id
 from ui.theme import colours
@@ -44,16 +44,24 @@ class IdField(QComboBox):
         self.addItems(list(history)[:MAX_IDS])
         self.setCurrentIndex(-1)
         self.setAccessibleName(what.capitalize())
-        edit = self.lineEdit()
+        edit = QLineEdit()
+        self.setLineEdit(edit)
         edit.setAccessibleName(what.capitalize())
+        self._edit = edit
         edit.setPlaceholderText("mandatory")
-        completer = self.completer()
+        completer = QCompleter(self.model(), self)
+        self.setCompleter(completer)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseSensitive)
         completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
         self.setMinimumContentsLength(_WIDTH_CHARACTERS)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.editTextChanged.connect(self._check)
         self._check()
+
+    def begin_edit(self) -> None:
+        """Put the keyboard into the field, over what is there."""
+        self.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self._edit.selectAll()
 
     @property
     def value(self) -> str:

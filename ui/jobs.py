@@ -114,9 +114,7 @@ class Jobs(QObject):
         self._lanes[lane].put(partial(self._run, fn, done, failed))
         self._timer.start()
 
-    def _run(
-        self, fn: Callable[[], T], done: Callable[[T], None] | None, failed: Callable[[str], None] | None
-    ) -> None:
+    def _run(self, fn: Callable[[], T], done: Callable[[T], None] | None, failed: Callable[[str], None] | None) -> None:
         """Do the work; runs in the lane's thread."""
         outcome = attempt(fn)
         self._ends.put(partial(self._end, outcome, done, failed))

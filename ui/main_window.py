@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QSize, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QGuiApplication, QShowEvent
+from PySide6.QtCore import QByteArray, QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
@@ -41,7 +42,9 @@ RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 LAYOUT_VERSION = 1
 """Raised when docks change their names: a layout of before is then not restored."""
 _FIRST_SIZE = QSize(1600, 960)
-_LEFT_PX, _RIGHT_PX, _BOTTOM_PX = 300, 320, 150
+_LEFT_PX, _RIGHT_PX, _BOTTOM_PX = 296, 328, 152
+_NARROW_PX = 1440
+_LEFT_NARROW_PX, _RIGHT_NARROW_PX = 256, 288
 _TALL_PX = 900
 """From this height on there is room for the messages from the start."""
 
@@ -79,7 +82,6 @@ class MainWindow(QMainWindow):
         self.actions_ = Actions(self, settings.theme)
         self.messages = MessageModel(settings.theme, self)
         self.top = TopBar(self.actions_, settings)
-        self.notice = NoticeBar(settings.theme)
         self.welcome = Welcome(self.actions_, settings.theme)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
@@ -88,10 +90,9 @@ class MainWindow(QMainWindow):
         self._pages.addWidget(self.welcome)
         self._pages.addWidget(self.tabs)
         centre = QWidget()
+        self.notice = NoticeBar(settings.theme, centre)
         layout = QVBoxLayout(centre)
         layout.setContentsMargins(GRID_PX // 2, GRID_PX // 2, GRID_PX // 2, 0)
-        layout.setSpacing(GRID_PX // 2)
-        layout.addWidget(self.notice)
         layout.addWidget(self._pages, 1)
         self.setCentralWidget(centre)
 
@@ -108,12 +109,13 @@ class MainWindow(QMainWindow):
         self._make_menus()
         self.log = LogView(self.messages)
         self.add_dock("messages", "Messages", self.log, Qt.DockWidgetArea.BottomDockWidgetArea, "Ctrl+M")
-        note = QLabel(RESEARCH_USE_ONLY)
+        note = self._note = QLabel(RESEARCH_USE_ONLY, self.menuBar())  # PySide leaves it to us to keep it
         note.setAccessibleName(RESEARCH_USE_ONLY)
         font = note.font()
         font.setBold(True)
         note.setFont(font)
-        self.statusBar().addPermanentWidget(note)
+        note.setContentsMargins(GRID_PX, 0, 2 * GRID_PX, 0)
+        self.menuBar().setCornerWidget(note)
         self.statusBar().setSizeGripEnabled(False)
         self.setMinimumSize(960, 600)
 
@@ -134,6 +136,7 @@ class MainWindow(QMainWindow):
             if name == "View":
                 menu.addSeparator()
                 self._view_menu = menu
+                self._tabs_end = menu.addSeparator()
 
     def add_dock(
         self,
@@ -163,7 +166,18 @@ class MainWindow(QMainWindow):
     def add_tab(self, widget: QWidget, title: str, tip: str) -> None:
         """Put a view in the centre."""
         index = self.tabs.addTab(widget, title)
-        self.tabs.setTabToolTip(index, f"{tip} (Ctrl+{index + 1})")
+        keys = f"Ctrl+{index + 1}"
+        self.tabs.setTabToolTip(index, f"{tip} ({keys})")
+        action = QAction(title, self)
+        action.setShortcut(keys)
+        action.setToolTip(f"{tip} ({keys})")
+        action.setStatusTip(tip)
+        action.triggered.connect(partial(self._show_tab, widget))
+        self._view_menu.insertAction(self._tabs_end, action)
+
+    def _show_tab(self, widget: QWidget, _checked: bool = False) -> None:
+        self.show_welcome(False)
+        self.tabs.setCurrentWidget(widget)
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
@@ -202,7 +216,9 @@ class MainWindow(QMainWindow):
 
     def _lay_out(self) -> None:
         docks = self.docks
-        sides = [(docks[name], px) for name, px in (("rig", _LEFT_PX), ("score", _RIGHT_PX)) if name in docks]
+        narrow = self.width() < _NARROW_PX
+        left, right = (_LEFT_NARROW_PX, _RIGHT_NARROW_PX) if narrow else (_LEFT_PX, _RIGHT_PX)
+        sides = [(docks[name], px) for name, px in (("rig", left), ("score", right)) if name in docks]
         if sides:
             self.resizeDocks([dock for dock, _ in sides], [px for _, px in sides], Qt.Orientation.Horizontal)
         self.resizeDocks([docks["messages"]], [_BOTTOM_PX], Qt.Orientation.Vertical)
@@ -241,6 +257,29 @@ class MainWindow(QMainWindow):
         self.setFocus(Qt.FocusReason.OtherFocusReason)
 
 
+class _Scrolled(QScrollArea):
+    """Scrolls up and down alone: it asks for the width that its page needs."""
+
+    def __init__(self, page: QWidget) -> None:
+        super().__init__()
+        self.setWidget(page)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        page.installEventFilter(self)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Return the page's least width beside a scroll bar."""
+        width = self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        return QSize(width, super().minimumSizeHint().height())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Ask anew when the page shows other parts."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+
 def scrolled(*widgets: QWidget) -> QScrollArea:
     """Return widgets one below the other, in an area that scrolls where there is too little room."""
     page = QWidget()
@@ -250,12 +289,7 @@ def scrolled(*widgets: QWidget) -> QScrollArea:
     for widget in widgets:
         layout.addWidget(widget)
     layout.addStretch(1)
-    area = QScrollArea()
-    area.setWidget(page)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    return area
+    return _Scrolled(page)
 
 
 def _pack(value: QByteArray) -> str:

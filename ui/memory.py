@@ -1,4 +1,4 @@
-"""What the app remembers while it runs: settings that are changed at once and written a moment later, off the thread."""
+"""What the app remembers while it runs: settings that change at once and are written a moment later."""
 
 from __future__ import annotations
 

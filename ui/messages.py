@@ -77,7 +77,9 @@ class MessageModel(QAbstractTableModel):
         self.added.emit(message)
 
     def say(self, level: str, text: str) -> None:
-        """Add what the operator is told."""
+        """Add what the operator is told, unless that was the last thing said, with its details."""
+        if self._messages and self._messages[-1].text == text:
+            return
         self.add(Message(cast("Level", level), text))
 
     def complain(self, trouble: Trouble) -> None:

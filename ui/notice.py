@@ -1,10 +1,13 @@
-"""One line above the picture: the last thing worth telling, with what can be done about it. Never in the way."""
+"""The last thing worth telling, over the lower edge of the picture, with what can be done about it.
+
+It floats: nothing moves under the operator's hand when it comes or goes.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Slot
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from ui.theme import GRID_PX, colours
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NoticeBar"]
 
+_WIDEST_PX = 720
 PASSING_MS = 8000
 """How long plain information stays; warnings, errors and offers stay until they are put away."""
 _SHAPES: dict[Level, str] = {"debug": "·", "info": "○", "warning": "△", "error": "■"}
@@ -38,6 +42,9 @@ class NoticeBar(QFrame):
         self._act: Callable[[], None] | None = None
         self.setAccessibleName("Notice")
         self.setFrameShape(QFrame.Shape.StyledPanel)
+        self.setAutoFillBackground(True)
+        if parent is not None:
+            parent.installEventFilter(self)
         self._mark = QLabel()
         self._text = QLabel()
         self._text.setTextFormat(Qt.TextFormat.PlainText)
@@ -53,6 +60,7 @@ class NoticeBar(QFrame):
         self._away.setAccessibleName("Put this notice away")
         self._away.clicked.connect(self.put_away)
         row = QHBoxLayout(self)
+        self._row = row
         row.setContentsMargins(GRID_PX, GRID_PX // 2, GRID_PX // 2, GRID_PX // 2)
         row.setSpacing(GRID_PX)
         row.addWidget(self._mark)
@@ -90,10 +98,36 @@ class NoticeBar(QFrame):
         self._button.setVisible(bool(offer))
         self._paint()
         self.show()
+        self._place()
+        self.raise_()
         if level == "info" and act is None:
             self._timer.start(PASSING_MS)
         else:
             self._timer.stop()
+
+    def _place(self) -> None:
+        """Stay at the lower edge of what it floats over, as wide as its words need."""
+        over = self.parentWidget()
+        if over is None or self.isHidden():
+            return
+        room = over.width() - 4 * GRID_PX
+        self.setFixedWidth(max(20 * GRID_PX, min(room, _WIDEST_PX, self._wanted_width())))
+        height = max(self._row.totalHeightForWidth(self.width()), self.minimumSizeHint().height())
+        self.resize(self.width(), height)
+        self.move((over.width() - self.width()) // 2, over.height() - height - 2 * GRID_PX)
+
+    def _wanted_width(self) -> int:
+        words = self._text.fontMetrics().horizontalAdvance(self._text.text())
+        others = self._mark.sizeHint().width() + self._away.sizeHint().width()
+        if not self._button.isHidden():
+            others += self._button.sizeHint().width()
+        return words + others + 8 * GRID_PX
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Follow the size of what it floats over."""
+        if event.type() == QEvent.Type.Resize and watched is self.parentWidget():
+            self._place()
+        return super().eventFilter(watched, event)
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take a theme's colours."""
@@ -104,7 +138,7 @@ class NoticeBar(QFrame):
         c = colours(self._theme)
         colour = {"error": c.error, "warning": c.warning}.get(self._level, c.accent)
         self._mark.setText(f"<span style='color:{colour}'>{_SHAPES[self._level]}</span>")
-        self.setStyleSheet(f"NoticeBar {{ border: 1px solid {colour}; border-radius: 4px; }}")
+        self.setStyleSheet(f"NoticeBar {{ background: {c.window}; border: 2px solid {colour}; border-radius: 4px; }}")
 
     @Slot()
     def put_away(self) -> None:

@@ -106,9 +106,7 @@ class PlanDialog(QDialog):
             if kind == "random" and outlined:
                 form.setRowVisible(area, False)
                 form.addRow("Area", QLabel("the outline of the phantom section"))
-        self._buttons = QDialogButtonBox(
-            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
-        )
+        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
         self._buttons.accepted.connect(self._accept)
         self._buttons.rejected.connect(self.reject)
         layout.addStretch(1)

@@ -116,7 +116,9 @@ class RigControl(QObject):
             return
         old = self._give_up()
         self._loading, self._failed = name, ""
-        self._jobs.submit("rig", partial(_reopen, old, name, self._lock_folder, self._note), self._opened, self._not_opened)
+        self._jobs.submit(
+            "rig", partial(_reopen, old, name, self._lock_folder, self._note), self._opened, self._not_opened
+        )
         self._look()
 
     def _note(self, text: str) -> None:
@@ -205,10 +207,12 @@ class RigControl(QObject):
     def start_live(self, request: SectionRequest, um_per_px: float) -> None:
         """Show what the camera sees; on a demo rig, what the chosen specimen looks like there."""
         loaded = self.loaded
-        if loaded is None or self._live or self._state.run is not None and not self._paused():
+        if loaded is None or self._live or (self._state.run is not None and not self._paused()):
             return
         self._set_live(True)
-        self._jobs.submit("rig", partial(_begin_preview, loaded, request, um_per_px), self._live_begun, self._live_failed)
+        self._jobs.submit(
+            "rig", partial(_begin_preview, loaded, request, um_per_px), self._live_begun, self._live_failed
+        )
 
     def _paused(self) -> bool:
         return self._state.snapshot is not None and self._state.snapshot.paused
@@ -285,7 +289,7 @@ def _reopen(old: LoadedRig | None, name: str, lock_folder: Path, note: Callable[
 
 def _open(name: str, lock_folder: Path, note: Callable[[str], None]) -> LoadedRig:
     from hcc_scope.rig.rigfile import load_rig
-    from ui._interim import open_rig
+    from hcc_scope.runs.rigs import open_rig
     from hcc_scope.sources.controls import RigControls
 
     lock = RigLock(load_rig(name).config, lock_folder)

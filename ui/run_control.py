@@ -315,15 +315,18 @@ def _end_words(report: SectionReport) -> tuple[str, str]:
 
 
 def _load(key: tuple[str, str], note: Callable[[str], None]) -> Analyst:
-    from ui._interim import load_analyst
+    from hcc_scope.runs.analyst import load_analyst
 
     return load_analyst(*key, note)
 
 
-def _start(request: SectionRequest, loaded: LoadedRig, stop: StopToken, analyst: Analyst, note: Callable[[str], None]) -> Running:
+def _start(
+    request: SectionRequest, loaded: LoadedRig, stop: StopToken, analyst: Analyst, note: Callable[[str], None]
+) -> Running:
     """Put the section together and start it; everything that can be refused is refused before the camera starts."""
-    from ui._interim import start_section
     from hcc_scope.plans import TimeSeries
+    from hcc_scope.runs.phantoms import outline_points, phantom_facts
+    from hcc_scope.runs.section import start_section
     from hcc_scope.sources.micromanager import MicroManagerSource
     from hcc_scope.sources.phantom_scene import PhantomScene
 
@@ -334,13 +337,8 @@ def _start(request: SectionRequest, loaded: LoadedRig, stop: StopToken, analyst:
     specimen = specimen_of(request, card.pixel_size_um) if loaded.is_demo else None
     provenance: dict[str, str | int | float] = dict(analyst.facts)
     if specimen is not None:
-        provenance |= {
-            "specimen": "synthetic phantom, not tissue",
-            "phantom_seed": specimen.seed,
-            "phantom_class": specimen.tumour_class,
-            "phantom_day": str(specimen.day),
-        }
-    outline = None if specimen is None else [(float(x), float(y)) for x, y in specimen.outline_um]
+        provenance |= phantom_facts(specimen)
+    outline = None if specimen is None else outline_points(specimen)
     plan = _plan(request, loaded, outline)
     source = MicroManagerSource(
         loaded.rig.microscope,
@@ -374,7 +372,7 @@ def _positions(plan: Plan, field_um: tuple[float, float]) -> NDArray[np.float64]
     return np.array([(x_um, y_um) for _, x_um, y_um, _ in places], dtype=np.float64)
 
 
-def _plan(request: SectionRequest, loaded: LoadedRig, outline: list[tuple[float, float]] | None) -> Plan:
+def _plan(request: SectionRequest, loaded: LoadedRig, outline: tuple[tuple[float, float], ...] | None) -> Plan:
     from hcc_scope.plans import load_plan, parse_plan
 
     choice = request.plan

@@ -17,7 +17,15 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from ui.theme import ThemeName  # noqa: TC001 - pydantic resolves annotations when the class is made
 
-__all__ = ["FOLDER_VARIABLE", "Contrast", "Settings", "default_out_dir", "load_settings", "save_settings", "with_recent"]
+__all__ = [
+    "FOLDER_VARIABLE",
+    "Contrast",
+    "Settings",
+    "default_out_dir",
+    "load_settings",
+    "save_settings",
+    "with_recent",
+]
 
 FOLDER_VARIABLE = "HCC_SCOPE_SETTINGS_DIR"
 """Environment variable that takes the place of the system's folder for settings."""
@@ -96,12 +104,12 @@ def load_settings(folder: Path | None = None) -> tuple[Settings, tuple[str, ...]
     path = (settings_folder() if folder is None else folder) / _FILE
     try:
         content = json.loads(path.read_bytes())
-        if not isinstance(content, dict):
-            raise ValueError("it is not a mapping")  # noqa: TRY004 - what json raises too
     except FileNotFoundError:
         return Settings(), ()
     except (OSError, ValueError, RecursionError) as error:
         return Settings(), (f"The settings in {path} cannot be read and begin anew ({error}).{_keep_aside(path)}",)
+    if not isinstance(content, dict):
+        return Settings(), (f"The settings in {path} are no mapping and begin anew.{_keep_aside(path)}",)
     return _salvage(content, path)
 
 

@@ -19,11 +19,10 @@ def specimen_of(request: SectionRequest, um_per_px: float) -> Specimen | None:
     if request.specimen == "none":
         return None
     from hcc_scope.phantom import Specimen
+    from hcc_scope.runs.phantoms import grown
 
     animal, section = request.animal_id or _NAMELESS, request.section_id or _NAMELESS
-    specimen = Specimen(request.seed, animal, section, request.specimen, day="app")
-    specimen.render(0.0, 0.0, 0.0, (1, 1), um_per_px)  # grown now: no camera should wait for it
-    return specimen
+    return grown(Specimen(request.seed, animal, section, request.specimen, day="app"), um_per_px)
 
 
 def scene_of(request: SectionRequest, um_per_px: float) -> PhantomScene | None:

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from ui.id_field import IdField
 from ui.theme import GRID_PX, colours
+from ui.view_controls import ElidedLabel
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QAction
@@ -81,9 +81,11 @@ class TopBar(QWidget):
         row.setSpacing(GRID_PX // 2)
         self._rig = QLabel()
         self._rig.setAccessibleName("Rig and its state")
-        self._rig.setMinimumWidth(26 * GRID_PX)
-        self._rig.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        row.addWidget(self._rig, 1)
+        row.addWidget(self._rig)
+        row.addSpacing(2 * GRID_PX)
+        self._hint = ElidedLabel("What is missing before a section can start")
+        row.addWidget(self._hint, 1)
+        row.addSpacing(GRID_PX)
         for name in ("live", "snap"):
             row.addWidget(_button(self._actions[name]))
         row.addWidget(_rule())
@@ -104,7 +106,9 @@ class TopBar(QWidget):
         self.specimen.addItems(list(SPECIMENS))
         self.specimen.setCurrentText(next(w for w, s in SPECIMENS.items() if s == settings.demo_specimen))
         self.specimen.setAccessibleName("Specimen of the demo rig")
-        self.specimen.setToolTip("What the demo camera is shown: a synthetic section of either class, or its own pattern")
+        self.specimen.setToolTip(
+            "What the demo camera is shown: a synthetic section of either class, or its own pattern"
+        )
         self.model = QComboBox()
         self.model.setAccessibleName("Model")
         self.model.setToolTip("Which model classifies the tiles")
@@ -131,10 +135,7 @@ class TopBar(QWidget):
             row.addWidget(label)
             row.addWidget(widget)
             row.addSpacing(GRID_PX // 2)
-        self._hint = QLabel()
-        self._hint.setAccessibleName("What is missing before a section can start")
-        self._hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        row.addWidget(self._hint, 1)
+        row.addStretch(1)
         for field in (self.animal, self.section):
             field.changed.connect(self.request_changed)
         self.specimen.currentIndexChanged.connect(self._tell_change)
@@ -187,8 +188,7 @@ class TopBar(QWidget):
 
     def set_hint(self, words: str) -> None:
         """Say what keeps a section from starting; empty if nothing does."""
-        self._hint.setText(words)
-        self._hint.setToolTip(words)
+        self._hint.set_text(words)
 
     def set_plan(self, words: str) -> None:
         """Show the plan in a few words."""

@@ -38,9 +38,7 @@ def describe(error: BaseException) -> Trouble:
     if isinstance(error, HccScopeError):
         return Trouble("; ".join([str(error), *getattr(error, "__notes__", ())]), details)
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return Trouble(
-        f"A bug in HCC-Scope ({what}). What was acknowledged is stored; please report the details.", details
-    )
+    return Trouble(f"A bug in HCC-Scope ({what}). What was acknowledged is stored; please report the details.", details)
 
 
 def show_trouble(parent: QWidget, title: str, trouble: Trouble) -> QMessageBox:

@@ -106,7 +106,9 @@ class Welcome(QScrollArea):
         c = colours(self._theme)
         self._missing.clear()
         for finding in findings:
-            mark = f"<span style='color:{c.good}'>✓</span>" if finding.ok else f"<span style='color:{c.warning}'>△</span>"
+            mark = (
+                f"<span style='color:{c.good}'>✓</span>" if finding.ok else f"<span style='color:{c.warning}'>△</span>"
+            )
             self._missing.add_text(f"{mark}&nbsp; {'' if finding.ok else 'Missing: '}{finding.words}")
 
     def set_theme(self, theme: ThemeName) -> None:

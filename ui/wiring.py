@@ -21,8 +21,10 @@ from ui.panels.quality import QualityPanel
 from ui.panels.score import ScorePanel
 from ui.panels.stage import StagePanel
 from ui.panels.status import StatusStrip
+from ui.picture import save_picture
+from ui.replay_tab import ReplayTab
 from ui.section_map import SectionMapTab
-from ui.settings import Contrast
+from ui.settings import Contrast, with_recent
 from ui.stored_fields import StoredFields, small
 from ui.tiles_tab import TilesTab
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from ui.jobs import Jobs
     from ui.main_window import MainWindow
     from ui.memory import Memory
-    from ui.panels.device_panel import DevicePanel
+    from ui.review.analysis import OpenedStore
     from ui.rig_control import LoadedRig, RigControl
     from ui.run_control import RunControl, Running
     from ui.state import AppState, System
@@ -74,6 +76,7 @@ class Wiring(QObject):
         self._reading_missed = False
         self._asking_properties = False
         self._shown: Running | None = None
+        self._tiles_opened = False
         self._make_panels()
         self._make_tabs()
         self._connect_rig()
@@ -87,22 +90,33 @@ class Wiring(QObject):
         self.camera, self.presets, self.objective = CameraPanel(), PresetsPanel(), ObjectivePanel()
         self.stage, self.light = StagePanel(), LightPanel()
         self._no_rig = QLabel("No rig is open.")
-        self.devices: tuple[DevicePanel, ...] = (self.camera, self.presets, self.objective, self.stage, self.light)
+        self.devices: tuple[CameraPanel | PresetsPanel | ObjectivePanel | StagePanel | LightPanel, ...] = (
+            self.camera,
+            self.presets,
+            self.objective,
+            self.stage,
+            self.light,
+        )
         self.properties = PropertyBrowser()
         self.score, self.quality, self.status = ScorePanel(), QualityPanel(), StatusStrip()
         window = self._window
-        window.add_dock("rig", "Rig", scrolled(self._no_rig, *self.devices), _LEFT, "Ctrl+Shift+R")
-        window.add_dock("properties", "Properties", self.properties, _LEFT, "Ctrl+Shift+P", beside="rig")
-        window.add_dock("score", "Score", scrolled(self.score), _RIGHT, "Ctrl+Shift+S")
-        window.add_dock("quality", "Quality of the field", scrolled(self.quality), _RIGHT, "Ctrl+Shift+Q")
+        window.add_dock("rig", "Rig", scrolled(self._no_rig, *self.devices), _LEFT, "Ctrl+Alt+1")
+        window.add_dock("properties", "Properties", self.properties, _LEFT, "Ctrl+Alt+2", beside="rig")
+        window.add_dock("score", "Score", scrolled(self.score), _RIGHT, "Ctrl+Alt+3")
+        window.add_dock("quality", "Quality of the field", scrolled(self.quality), _RIGHT, "Ctrl+Alt+4")
         window.set_status(self.status)
 
     def _make_tabs(self) -> None:
         self.live, self.map, self.tiles = LiveTab(), SectionMapTab(), TilesTab(self._jobs)
+        self.replay = ReplayTab(self._jobs)
         window = self._window
         window.add_tab(self.live, "Live", "What the camera sees, and what the model says about it")
         window.add_tab(self.map, "Section map", "All fields where the stage was")
         window.add_tab(self.tiles, "Tiles", "All tiles of the section, sorted by what the model says")
+        window.add_tab(self.replay, "Replay", "Stored sections: look, classify again, compare, write notes")
+        self.replay.message.connect(self._state.message)
+        self.replay.store_opened.connect(self._remember_store)
+        self.replay.section_shown.connect(self._show_tiles_of)
         self.map.set_stage(None)
         self.map.field_chosen.connect(self._show_field)
         self.map.move_requested.connect(self._move_to)
@@ -142,7 +156,7 @@ class Wiring(QObject):
     @Slot(str)
     def set_theme(self, theme: ThemeName) -> None:
         """Take a theme's colours; the panels follow the palette by themselves."""
-        for tab in (self.live, self.map, self.tiles):
+        for tab in (self.live, self.map, self.tiles, self.replay):
             tab.set_theme(theme)
 
     # -- the rig -----------------------------------------------------------------------------------------------------
@@ -197,8 +211,9 @@ class Wiring(QObject):
     def _draw_roi(self) -> None:
         self._window.show_welcome(False)
         self._window.tabs.setCurrentWidget(self.live)
-        # the tab's own switch for it
-        next(action for action in self.live.findChildren(QAction) if action.text() == "Draw ROI").setChecked(True)
+        draw = next(action for action in self.live.findChildren(QAction) if action.text() == "Draw ROI")
+        if not draw.isChecked():
+            draw.trigger()
 
     @Slot(int, int, int, int)
     def _set_roi(self, x: int, y: int, width: int, height: int) -> None:
@@ -222,7 +237,7 @@ class Wiring(QObject):
 
     @Slot(object)
     def _begin(self, run: Running) -> None:
-        self._shown = run
+        self._shown, self._tiles_opened = run, False
         self._fields = StoredFields(run.store_path)
         self._missed = []
         spec = run.spec
@@ -275,9 +290,7 @@ class Wiring(QObject):
             return
         self._reading_missed = True
         fields, seq = self._fields, self._missed.pop()
-        self._jobs.submit(
-            "map", partial(_small_of, fields, seq), partial(self._take_missed, fields), self._lose_missed
-        )
+        self._jobs.submit("map", partial(_small_of, fields, seq), partial(self._take_missed, fields), self._lose_missed)
 
     def _take_missed(self, fields: StoredFields, got: tuple[Frame, object]) -> None:
         self._reading_missed = False
@@ -303,6 +316,31 @@ class Wiring(QObject):
         if run is not None and frame.seq in run.results:
             self.live.set_result(run.results[frame.seq], run.grid, run.threshold)
         self._window.tabs.setCurrentWidget(self.live)
+
+    @Slot(object)
+    def _remember_store(self, path: Path) -> None:
+        recent = with_recent(self._memory.settings.recent_stores, str(path))
+        self._memory.change(recent_stores=recent)
+
+    @Slot(object)
+    def _show_tiles_of(self, opened: OpenedStore | None) -> None:
+        """Fill the gallery with an opened section, unless one is being acquired."""
+        if self._run.active:
+            return
+        if opened is None or not opened.analyses:
+            if self._tiles_opened:
+                self.tiles.clear()
+            return
+        recorded = opened.analyses[0]
+        self._tiles_opened = True
+        self.tiles.show_section(
+            recorded.results.values(),
+            opened.grid,
+            opened.store.read,
+            threshold=recorded.threshold,
+            pixel_size_um=opened.spec.pixel_size_um,
+            excluded=opened.excluded,
+        )
 
     @Slot(int, bool)
     def _mark_excluded(self, seq: int, excluded: bool) -> None:
@@ -333,13 +371,14 @@ class Wiring(QObject):
 
     @Slot(object)
     def _take_analyst(self, analyst: Analyst) -> None:
-        self.tiles.set_saliency(analyst.model.saliency if hasattr(analyst.model, "saliency") else None)
+        self.tiles.set_saliency(getattr(analyst.model, 'saliency', None))
 
     # -- what the menus ask for ------------------------------------------------------------------------------------
 
     def open_store(self, path: Path) -> None:
         """Open a stored section."""
-        raise NotImplementedError(path)
+        self._window.tabs.setCurrentWidget(self.replay)
+        self.replay.open_stores([path])
 
     def export_png(self, path: Path) -> None:
         """Save what the open tab shows.
@@ -350,7 +389,10 @@ class Wiring(QObject):
             If the file cannot be written.
         """
         tab = self._window.tabs.currentWidget()
-        tab.export_png(path)  # every tab has it
+        if isinstance(tab, TilesTab):
+            save_picture(tab.view, path, "Tiles")
+        elif isinstance(tab, LiveTab | SectionMapTab | ReplayTab):
+            tab.export_png(path)
 
     # -- the computer ------------------------------------------------------------------------------------------------
 
