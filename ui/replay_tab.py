@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from ui.export import ask_where, export_picture
+from hcc_scope.workers import Failure, attempt
+from ui.export import ask_where
+from ui.picture import save_picture
 from ui.review.analysis import open_section
 from ui.review.classify_panel import ClassifyPanel
 from ui.review.compare_panel import ComparePanel
@@ -21,6 +23,7 @@ from ui.review.notes_panel import NotesPanel
 from ui.review.section_panel import SectionPanel
 from ui.review.store_list import StoreList, dropped_stores
 from ui.theme import GRID_PX, colours
+from ui.trouble import describe
 from ui.view_controls import action_button, style_buttons
 
 if TYPE_CHECKING:
@@ -155,19 +158,22 @@ class ReplayTab(QWidget):
 
     @Slot(list)
     def open_stores(self, paths: Iterable[Path]) -> None:
-        """Open stores; the last of them is shown. One that is open already is only shown."""
+        """Open stores; the last of them is shown. One that is open already is only shown, if its run has ended."""
         for path in (Path(one).resolve() for one in paths):
-            if path in self._opened:
+            if path in self._opened and self._opened[path].store.complete:
                 self.stores.select(path)
             elif path not in self._opening:
                 self._opening.add(path)
-                self.stores.add_opening(path)
+                if path not in self._opened:
+                    self.stores.add_opening(path)
                 self._jobs.submit("disk", partial(open_section, path), self._have_store, partial(self._no_store, path))
 
     def _have_store(self, opened: OpenedStore) -> None:
         self._opening.discard(opened.path)
         self._opened[opened.path] = opened
         self.stores.show_store(opened)
+        if self._shown is not None and self._shown.path == opened.path:  # read again, because it was still growing
+            self._show(opened)
         self.stores.select(opened.path)
         self.store_opened.emit(opened.path)
         for problem in opened.problems:
@@ -175,6 +181,7 @@ class ReplayTab(QWidget):
 
     def _no_store(self, path: Path, why: str) -> None:
         self._opening.discard(path)
+        self._opened.pop(path, None)
         self.stores.remove(path)
         self.message.emit("error", why)
 
@@ -198,6 +205,10 @@ class ReplayTab(QWidget):
         for action in self._needs_store:
             action.setEnabled(opened is not None)
         self.section_shown.emit(opened)
+
+    def stop(self) -> None:
+        """End early what is being classified; for when the window is closed."""
+        self.classify.cancel()
 
     # -- analyses ----------------------------------------------------------------------------------------------------
 
@@ -245,13 +256,25 @@ class ReplayTab(QWidget):
         if self._shown is not None:
             name = self._shown.path.name.removesuffix(".ome.zarr")
             suggestion = self._shown.path.parent / f"{name}_field{self.pane.seq}.png"
-            ask_where(self, "Save picture", suggestion, "PNG picture (*.png)", self.export_png)
+            ask_where(self, "Save picture", suggestion, "PNG picture (*.png)", self._save_picture)
+
+    def _save_picture(self, path: Path) -> None:
+        saved = attempt(partial(self.export_png, path))
+        if isinstance(saved, Failure):
+            self._warn(describe(saved.error).sentence)
+        else:
+            self.message.emit("info", f"Picture saved: {path}")
 
     def export_png(self, path: Path) -> None:
-        """Save the field as it is shown."""
+        """Save the field as it is shown, with a caption.
+
+        Raises
+        ------
+        StoreUnwritableError
+            If the file cannot be written.
+        """
         caption = "" if self._shown is None else f"{self._shown.name}. {self.pane.caption}"
-        why = export_picture(self.pane.view, path, caption)
-        self.message.emit(*(("info", f"Picture saved: {path}") if why is None else ("error", why)))
+        save_picture(self.pane.view, path, caption)
 
     @Slot(bool)
     def _report_clicked(self, _down: bool) -> None:
@@ -302,7 +325,7 @@ class ReplayTab(QWidget):
 
     def _share_out(self, width_px: int) -> None:
         """Give the frame what the columns beside it leave over."""
-        sides = [272] if self._splitter.count() == 2 else [200, 352]
+        sides = [296] if self._splitter.count() == 2 else [200, 352]
         self._splitter.setSizes([sides[0], max(1, width_px - sum(sides)), *sides[1:]])
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from ui.flow_layout import FlowLayout
+from ui.picture import save_picture
 from ui.review.thumbnails import Thumbnails
 from ui.review.tile_delegate import THUMBNAIL_PX, TileDelegate
 from ui.review.tile_dialog import GalleryContext, TileDialog
@@ -27,6 +28,7 @@ from ui.theme import GRID_PX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -64,6 +66,7 @@ class TilesTab(QWidget):
         super().__init__(parent)
         self._jobs = jobs
         self._context = GalleryContext()
+        self._saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None = None
         self._dialog: TileDialog | None = None
         self._current: tuple[int, int] | None = None
         self._scrolled_to = 0
@@ -157,9 +160,15 @@ class TilesTab(QWidget):
         threshold: float,
         pixel_size_um: float | None = None,
         excluded: Iterable[int] = (),
+        saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None = None,
     ) -> None:
-        """Show a whole section that is there already, in place of what was shown."""
+        """Show a whole section that is there already, in place of what was shown.
+
+        `saliency` is that of the model that classified it; without one, that of `set_saliency` is used.
+        """
         self.clear()
+        if saliency is not None:
+            self._context.saliency = saliency
         self.set_reader(reader)
         self.set_threshold(threshold)
         self.set_pixel_size_um(pixel_size_um)
@@ -174,6 +183,7 @@ class TilesTab(QWidget):
         self._current = None
         self._context.results.clear()
         self._context.excluded.clear()
+        self._context.saliency = self._saliency
         if self._dialog is not None:
             self._dialog.close()
             self._dialog = None
@@ -188,7 +198,7 @@ class TilesTab(QWidget):
 
     def set_saliency(self, saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None) -> None:
         """Say how saliency is computed (off the Qt thread) from a tile's counts; None: it cannot be."""
-        self._context.saliency = saliency
+        self._saliency = self._context.saliency = saliency
 
     def set_threshold(self, threshold: float) -> None:
         """Take the model's decision threshold."""
@@ -211,6 +221,17 @@ class TilesTab(QWidget):
         if self._dialog is not None:
             self._dialog.set_theme(theme)
         self.view.viewport().update()
+
+    def export_png(self, path: Path) -> None:
+        """Save what is seen of the gallery, with a caption.
+
+        Raises
+        ------
+        StoreUnwritableError
+            If the file cannot be written.
+        """
+        caption = f"Tiles: {self._filter.currentText()}, {self._order.currentText().lower()}."
+        save_picture(self.view, path, caption)
 
     def set_order(self, order: TileOrder) -> None:
         """Sort by something else."""

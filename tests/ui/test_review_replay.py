@@ -13,13 +13,16 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QImage
-from review_parts import settle, wait
+from review_parts import assert_usable_without_eyes_or_mouse, settle, wait
 
+from hcc_scope.inference import load_model
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from ui.jobs import Jobs
 from ui.replay_tab import ReplayTab
+from ui.saliency_view import relative_saliency
+from ui.tiles_tab import TilesTab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,6 +151,25 @@ def test_an_unfinished_store_opens_with_a_warning(
     assert "not ended in order" in told[0][1]
     assert "problem" in tab.stores.list.item(0).text()
     assert tab.pane.frame is not None
+
+
+def test_a_store_that_was_still_growing_is_read_again(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path, store: Path
+):
+    manifest, journal = store / "zarr.json", store / "frames.jsonl"
+    whole = manifest.read_bytes(), journal.read_bytes()
+    unfinished = json.loads(whole[0])
+    unfinished["attributes"]["hcc_scope"]["complete"] = False
+    manifest.write_text(json.dumps(unfinished))
+    journal.write_bytes(whole[1][: whole[1].index(b"\n") + 1])
+    opened(qtbot, jobs, tab, store)
+    assert tab.opened.store.n_frames == 1
+    manifest.write_bytes(whole[0])
+    journal.write_bytes(whole[1])
+    opened(qtbot, jobs, tab, store)
+    assert tab.stores.paths() == [store]
+    assert tab.opened.store.n_frames == N_FIELDS
+    assert tab.pane.scrubber._slider.maximum() == N_FIELDS - 1
 
 
 def test_the_dialog_opens_what_is_chosen_in_it(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path):
@@ -394,6 +416,31 @@ def test_a_note_that_cannot_be_kept_stays_in_the_editor(
     assert tab.notes.text.toPlainText() == "too late"
 
 
+def test_the_gallery_shows_an_opened_section_with_saliency_of_its_own_model(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path
+):
+    opened(qtbot, jobs, tab, acquired)
+    gallery, section = TilesTab(jobs), tab.opened
+    qtbot.addWidget(gallery)
+    recorded = section.analyses[0]
+    gallery.show_section(
+        recorded.results.values(),
+        section.grid,
+        section.store.read,
+        threshold=recorded.threshold,
+        pixel_size_um=section.spec.pixel_size_um,
+        saliency=section.saliency,
+    )
+    assert gallery.model.rowCount() == 16 * N_FIELDS
+    gallery.open_tile(1, 6)
+    wait(qtbot, lambda: gallery.dialog.view.relative is not None)
+    tile = section.grid.views(section.store.read(1).pixels)[6]
+    assert np.array_equal(gallery.dialog.view.pixels, tile)
+    expected = relative_saliency(load_model("phantom-meng2019").saliency(tile))
+    assert np.allclose(gallery.dialog.view.relative, expected, atol=1e-3)
+    gallery.clear()
+
+
 # -- exports and looks -------------------------------------------------------------------------------------------------
 
 
@@ -401,10 +448,10 @@ def test_the_view_is_saved_as_a_picture(
     qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], acquired: Path, tmp_path: Path
 ):
     opened(qtbot, jobs, tab, acquired)
-    tab.export_png(tmp_path / "view.png")
+    tab._save_picture(tmp_path / "view.png")
     assert told[-1] == ("info", f"Picture saved: {tmp_path / 'view.png'}")
     assert QImage(str(tmp_path / "view.png")).width() >= tab.pane.view.width()
-    tab.export_png(tmp_path / "missing" / "view.png")
+    tab._save_picture(tmp_path / "missing" / "view.png")
     assert told[-1][0] == "error"
     assert "cannot be written" in told[-1][1]
 
@@ -419,12 +466,4 @@ def test_both_themes_paint_and_what_can_be_used_has_a_name(
     for row in range(tab.pages.count()):
         tab.pages.setCurrentIndex(row)
         assert not tab.grab().isNull()
-    for part in (
-        tab.stores.list,
-        tab.pane.view,
-        tab.pane.overlay,
-        tab.compare.view,
-        tab.notes.text,
-        tab.classify.model,
-    ):
-        assert part.accessibleName()
+        assert_usable_without_eyes_or_mouse(tab)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hcc_scope.errors import StoreError
 from hcc_scope.report.summary import decision
 from hcc_scope.runs.comparison import rescored
+from hcc_scope.runs.replay import recorded_model
 from hcc_scope.scoring import SectionScorer
 from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_predictions
@@ -22,11 +23,23 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hcc_scope.inference.loading import LoadedModel
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import FrameResult, RunSpec, SectionScore
 
-__all__ = ["Analysis", "OpenedStore", "decision_words", "open_section", "score_words", "section_score"]
+__all__ = [
+    "Analysis",
+    "OpenedStore",
+    "RecordedSaliency",
+    "decision_words",
+    "open_section",
+    "score_words",
+    "section_score",
+]
 
 _DEFAULT_THRESHOLD = 0.5
 
@@ -58,6 +71,31 @@ class Analysis:
         return f"{self.title}: {self.model} on {self.engine}"
 
 
+class RecordedSaliency:
+    """Computes saliency with the model that a store was classified with; loads it when it is first asked.
+
+    Takes seconds the first time: not for the Qt thread, and one thread at a time (the lane ``model``).
+    """
+
+    def __init__(self, store: SectionStore) -> None:
+        self._store = store
+        self._model: LoadedModel | None = None
+
+    def __call__(self, tile: NDArray[np.uint16]) -> NDArray[np.float32]:
+        """Return how strongly the class score depends on each count of a tile (t, t).
+
+        Raises
+        ------
+        ModelError
+            If the recorded model is not here in that version, or gives no gradient.
+        """
+        if self._model is None:
+            from hcc_scope.inference import load_model
+
+            self._model = load_model(recorded_model(self._store))
+        return self._model.saliency(tile)
+
+
 @dataclass(slots=True)
 class OpenedStore:
     """One store that a person looks at; belongs to the Qt thread once it is there."""
@@ -73,6 +111,11 @@ class OpenedStore:
     excluded: set[int] = field(default_factory=set)
     """Fields that the operator excluded."""
     n_replays: int = 0
+    saliency: RecordedSaliency = field(init=False)
+    """Of the model that classified it live."""
+
+    def __post_init__(self) -> None:
+        self.saliency = RecordedSaliency(self.store)
 
     @property
     def spec(self) -> RunSpec:

@@ -144,7 +144,7 @@ class ClassifyPanel(QWidget):
     def set_store(self, opened: OpenedStore | None) -> None:
         """Classify this store next; one that is being classified goes on."""
         self._opened = opened
-        if not self._models_asked:
+        if opened is not None and not self._models_asked:
             self._models_asked = True
             self._jobs.submit("disk", list_models, self._have_models, self._no_models)
         self._show_state()

@@ -178,7 +178,7 @@ class ComparePanel(QWidget):
         view.verticalHeader().setVisible(False)
         view.verticalHeader().setDefaultSectionSize(view.fontMetrics().height() + GRID_PX)
         view.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        view.horizontalHeader().setStretchLastSection(True)
+        view.horizontalHeader().setSectionResizeMode(len(_COLUMNS) - 1, QHeaderView.ResizeMode.Stretch)
         view.setAccessibleName("Fields in both analyses")
         view.setMinimumHeight(12 * GRID_PX)
         view.activated.connect(self._row_chosen)
