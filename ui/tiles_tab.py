@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from PySide6.QtGui import QHideEvent, QShowEvent
 
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import Frame, FrameResult
@@ -329,10 +330,16 @@ class TilesTab(QWidget):
     def _thumbnails_arrived(self, _seq: int) -> None:
         self.view.viewport().update()
 
-    def showEvent(self, event: object) -> None:  # noqa: N802
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         """Make thumbnails as fine as the screen is."""
-        super().showEvent(event)  # type: ignore[arg-type]
+        super().showEvent(event)
         self._thumbnails.set_side_px(round(THUMBNAIL_PX * self.devicePixelRatioF()))
+        self.model.set_seen(True)
+
+    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
+        """Lay out nothing that nobody sees."""
+        super().hideEvent(event)
+        self.model.set_seen(False)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Ask for room for a few tiles."""

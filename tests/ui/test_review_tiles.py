@@ -111,6 +111,16 @@ def test_new_results_appear_soon_unless_the_order_is_held(qtbot: QtBot, tab: Til
     assert tab.model.rowCount() == 12
 
 
+def test_nothing_is_laid_out_that_nobody_sees(qtbot: QtBot, tab: TilesTab):
+    fill(tab, 1)
+    tab.hide()
+    tab.add_result(result(1, [0.5] * 4), GRID)
+    wait(qtbot, lambda: "8" in tab._count.text())
+    assert tab.model.rowCount() == 4
+    tab.show()
+    assert tab.model.rowCount() == 8
+
+
 def test_the_filter_counts_its_tiles(tab: TilesTab):
     fill(tab, 3)
     tab.set_excluded(1, True)
