@@ -41,13 +41,22 @@ from hcc_scope.confidence import ConfidenceSequence
 from hcc_scope.types import QualityFlag, SectionScore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from hcc_scope.types import FrameOutcome, FrameResult, Sampling
 
-__all__ = ["FieldEntry", "SectionScorer", "animal_score", "calibrate", "field_entry", "frame_score", "log_odds"]
+__all__ = [
+    "FieldEntry",
+    "SectionScorer",
+    "animal_score",
+    "calibrate",
+    "field_entry",
+    "frame_score",
+    "log_odds",
+    "rescored",
+]
 
 _NOT_RANDOM = {
     "raster": "fields were taken as a raster",
@@ -328,6 +337,31 @@ class SectionScorer:
         if half_width >= self.half_width_target:
             return False, f"interval still ±{shown:.2f}, target ±{self.half_width_target:.2f}"
         return True, f"interval ±{shown:.2f} after {n_fields} fields, target ±{self.half_width_target:.2f}"
+
+
+def rescored(
+    results: Mapping[int, FrameResult], scorer: SectionScorer, n_frames: int, excluded: Collection[int] = ()
+) -> SectionScore:
+    """Return the score of these results without the fields of `excluded`.
+
+    Parameters
+    ----------
+    results : mapping
+        By `seq`; frames below `n_frames` that it lacks count as never to come.
+    scorer : SectionScorer
+        Gives threshold, temperature and so on; it is left as it is.
+    n_frames : int
+    excluded : collection of int
+    """
+    fresh = scorer.fresh()
+    for seq in excluded:
+        fresh.exclude(seq)
+    for seq in range(n_frames):
+        if seq in results:
+            fresh.add(results[seq])
+        else:
+            fresh.skip(seq)
+    return fresh.score()
 
 
 class _ExactSum:

@@ -14,7 +14,7 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -50,7 +50,9 @@ def course(
     return np.array(rows, dtype=np.float64).reshape(-1, 4)
 
 
-def field_picture(frame: Frame, result: FrameResult | None, grid: TileGrid, pixel_size_um: float) -> FieldPicture:
+def field_picture(
+    frame: Frame, result: FrameResult | None, grid: TileGrid, pixel_size_um: float, *, taken_out: bool = False
+) -> FieldPicture:
     """Return one field as it is drawn; without a result all its tiles count as excluded."""
     tiles = np.full(grid.shape_rc, np.nan, dtype=np.float32)
     score = None
@@ -68,11 +70,16 @@ def field_picture(frame: Frame, result: FrameResult | None, grid: TileGrid, pixe
         detail=middle(frame.pixels),
         probabilities=tiles,
         score=score,
+        taken_out=taken_out,
     )
 
 
 def section_picture(
-    store_path: Path, *, threshold: float, outline_um: Sequence[tuple[float, float]] | NDArray[np.float64] | None = None
+    store_path: Path,
+    *,
+    threshold: float,
+    outline_um: Sequence[tuple[float, float]] | NDArray[np.float64] | None = None,
+    results: Mapping[int, FrameResult] | None = None,
 ) -> SectionPicture:
     """Read a store and return what is drawn of it; a damaged frame is left out.
 
@@ -84,15 +91,17 @@ def section_picture(
         The model's decision threshold.
     outline_um : (n, 2), optional
         The section's outline in stage um, if it is known.
+    results : mapping, optional
+        By `seq`; what the run recorded, if not given.
     """
     store = open_store(store_path)
-    results = read_predictions(store_path)
+    results = read_predictions(store_path) if results is None else results
     excluded = excluded_fields(read_notes(store_path))
     spec = store.spec
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     step = max(1, -(-store.n_frames // MAX_FIELDS))
     fields = [
-        field_picture(frame, results.get(frame.seq), grid, spec.pixel_size_um)
+        field_picture(frame, results.get(frame.seq), grid, spec.pixel_size_um, taken_out=frame.seq in excluded)
         for frame in store.read_ahead(range(0, store.n_frames, step), ahead=2)
         if not isinstance(frame, Exception)
     ]
