@@ -121,7 +121,7 @@ class App:
 
     def _notice(self, message: Message) -> None:
         """Show what was said above the picture, unless it is only for the log."""
-        if message.source:  # from a library's log
+        if message.source or message.level == "debug":  # from a library's log, or of no interest to most
             return
         offer = "Details" if message.level == "error" else ""
         self.window.notice.show_notice(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSortFilterProxyModel, Qt, Slot
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSortFilterProxyModel, Qt, QTimer, Slot
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["LogView"]
 
 _SHOW = {"All": "debug", "Information and worse": "info", "Warnings and errors": "warning", "Errors": "error"}
+FOLLOW_MS = 50
 _TIME_CHARACTERS, _LEVEL_CHARACTERS = 10, 12
 
 
@@ -42,11 +43,11 @@ class _Filter(QSortFilterProxyModel):
 
     def set_level(self, level: Level) -> None:
         self._level = LEVELS.index(level)
-        self.invalidateFilter()
+        self.invalidate()
 
     def set_text(self, text: str) -> None:
         self._words = tuple(text.casefold().split())
-        self.invalidateFilter()
+        self.invalidate()
 
     def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex | QPersistentModelIndex) -> bool:  # noqa: N802 - Qt's name
         """Return whether a message is shown."""
@@ -127,6 +128,10 @@ class LogView(QWidget):
         layout.setSpacing(GRID_PX // 2)
         layout.addLayout(bar)
         layout.addWidget(self._list, 1)
+        self._end_timer = QTimer(self)  # many messages at once are followed once
+        self._end_timer.setSingleShot(True)
+        self._end_timer.setInterval(FOLLOW_MS)
+        self._end_timer.timeout.connect(self._list.scrollToBottom)
         self._filter.rowsInserted.connect(self._follow)
         self._at_end = True
         self._list.verticalScrollBar().valueChanged.connect(self._note_place)
@@ -147,7 +152,7 @@ class LogView(QWidget):
     @Slot()
     def _follow(self) -> None:
         if self._at_end:  # whoever reads further up is left there
-            self._list.scrollToBottom()
+            self._end_timer.start()
 
     def shown_text(self) -> str:
         """Return the chosen messages as text, or all that are shown if none is chosen."""

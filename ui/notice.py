@@ -52,6 +52,7 @@ class NoticeBar(QFrame):
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._button = QPushButton()
+        self._button.setAccessibleName("What can be done about it")
         self._button.clicked.connect(self._do)
         self._away = QToolButton()
         self._away.setText("×")
@@ -95,6 +96,7 @@ class NoticeBar(QFrame):
         self._level, self._act = level, act
         self._text.setText(text)
         self._button.setText(offer)
+        self._button.setAccessibleName(offer)
         self._button.setVisible(bool(offer))
         self._paint()
         self.show()

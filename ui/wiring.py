@@ -371,7 +371,7 @@ class Wiring(QObject):
 
     @Slot(object)
     def _take_analyst(self, analyst: Analyst) -> None:
-        self.tiles.set_saliency(getattr(analyst.model, 'saliency', None))
+        self.tiles.set_saliency(analyst.model.saliency)
 
     # -- what the menus ask for ------------------------------------------------------------------------------------
 

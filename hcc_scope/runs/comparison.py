@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.errors import CheckError, StoreError
-from hcc_scope.scoring import SectionScorer
+from hcc_scope.scoring import SectionScorer, rescored
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from hcc_scope.errors import HccScopeError
     from hcc_scope.report.summary import SectionReport
     from hcc_scope.runs.analyst import Analyst
     from hcc_scope.storage.reader import SectionStore
-    from hcc_scope.types import FrameResult, SectionScore
+    from hcc_scope.types import FrameResult
 
 __all__ = ["Comparison", "check_replay", "compared_fields", "differences", "probability_difference", "rescored"]
 
@@ -68,31 +68,6 @@ def probability_difference(recorded: Mapping[int, FrameResult], replayed: Mappin
         if included.any():
             worst = max(worst, float(np.abs(old.probabilities - new.probabilities)[included].max()))
     return worst
-
-
-def rescored(
-    results: Mapping[int, FrameResult], scorer: SectionScorer, n_frames: int, excluded: Collection[int] = ()
-) -> SectionScore:
-    """Return the score of these results without the fields of `excluded`.
-
-    Parameters
-    ----------
-    results : mapping
-        By `seq`; frames below `n_frames` that it lacks count as never to come.
-    scorer : SectionScorer
-        Gives threshold, temperature and so on; it is left as it is.
-    n_frames : int
-    excluded : collection of int
-    """
-    fresh = scorer.fresh()
-    for seq in excluded:
-        fresh.exclude(seq)
-    for seq in range(n_frames):
-        if seq in results:
-            fresh.add(results[seq])
-        else:
-            fresh.skip(seq)
-    return fresh.score()
 
 
 @dataclass(frozen=True, slots=True)

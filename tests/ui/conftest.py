@@ -13,6 +13,9 @@ from PySide6.QtWidgets import QApplication
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from ui.app import App
 
 
 @pytest.fixture(autouse=True)
@@ -24,3 +27,21 @@ def no_widget_left(qapp: QApplication) -> Iterator[None]:
     qapp.processEvents()
     left = [w for w in QApplication.topLevelWidgets() if id(w) not in before and w.isVisible()]
     assert not left, f"widgets left behind: {left}"
+
+
+@pytest.fixture
+def shell(qapp: QApplication, tmp_path: Path) -> Iterator[App]:
+    """Return the whole app, shown, without a rig; closed in order at the end."""
+    from shell_parts import running_app
+
+    del qapp
+    with running_app(tmp_path) as app:
+        yield app
+
+
+@pytest.fixture
+def small_rig(demo_cfg: object) -> Path:
+    """Return the demo rig with frames of one tile: a rig file, so that it has roles and limits."""
+    from shell_parts import ONE_TILE, rig_file
+
+    return rig_file(demo_cfg(**ONE_TILE))  # type: ignore[operator]  # the fixture's function
