@@ -49,7 +49,7 @@ class ReplayTab(QWidget):
     Parameters
     ----------
     jobs : JobRunner
-        Reads and writes on ``disk``, classifies on ``replay``.
+        Reads and writes on ``disk``, classifies on ``replay``, draws reports on ``report``.
     parent : QWidget, optional
     """
 
@@ -59,6 +59,9 @@ class ReplayTab(QWidget):
     """The `OpenedStore` that is looked at now, or None: its tiles belong into the gallery."""
     message = Signal(str, str)
     """Level (``info``, ``warning``, ``error``) and text: worth telling, and worth a line in the log."""
+
+    report_made = Signal(object)
+    """The path of a section's report."""
 
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -285,13 +288,14 @@ class ReplayTab(QWidget):
         opened = self._shown
         if opened is None:
             return
-        from hcc_scope.report import section_report  # here: it takes matplotlib
+        from hcc_scope.report.section import section_report  # here: it takes matplotlib
 
         self.message.emit("info", f"Making the report of {opened.name} ...")
-        self._jobs.submit("disk", partial(section_report, opened.path), self._have_report, self._warn)
+        self._jobs.submit("report", partial(section_report, opened.path), self._have_report, self._warn)
 
     def _have_report(self, path: Path) -> None:
         self.message.emit("info", f"Report made: {path}")
+        self.report_made.emit(path)
 
     @Slot(str)
     def _warn(self, why: str) -> None:

@@ -456,6 +456,15 @@ def test_the_view_is_saved_as_a_picture(
     assert "cannot be written" in told[-1][1]
 
 
+def test_the_report_is_made_from_the_store(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list, store: Path):
+    opened(qtbot, jobs, tab, store)
+    with qtbot.waitSignal(tab.report_made, timeout=60_000) as signal:
+        tab.make_report()
+    (page,) = signal.args
+    assert "Research use only" in page.read_text(encoding="utf-8")
+    assert told[-1] == ("info", f"Report made: {page}")
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_both_themes_paint_and_what_can_be_used_has_a_name(
     qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path, theme: ThemeName
