@@ -90,7 +90,7 @@ class ReplayTab(QWidget):
         self.setAcceptDrops(True)
         self.setObjectName("replay")
         for page, title, tip in (
-            (self.section, "&Section", "What the section is, and its scores"),
+            (self.section, "Se&ction", "What the section is, and its scores"),
             (self.classify, "Cl&assify", "Classify the section again, with this or another model"),
             (self.compare, "Co&mpare", "Two analyses of the section beside each other"),
             (self.notes, "&Notes", "Notes on the section and on its fields"),

@@ -106,7 +106,7 @@ class TilesTab(QWidget):
         self._order.currentIndexChanged.connect(self._order_chosen)
         self._filter.currentIndexChanged.connect(self._filter_chosen)
         self._live.toggled.connect(self.model.set_live)
-        sort, show = QLabel("&Sort"), QLabel("S&how")
+        sort, show = QLabel("S&ort"), QLabel("Sho&w")
         sort.setBuddy(self._order)
         show.setBuddy(self._filter)
         bar = FlowLayout(spacing_px=GRID_PX)

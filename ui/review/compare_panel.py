@@ -153,11 +153,12 @@ class ComparePanel(QWidget):
         form = QFormLayout()
         form.setHorizontalSpacing(GRID_PX)
         form.setVerticalSpacing(GRID_PX)
-        for label, box in (("&First:", self.first), ("&Second:", self.second)):
+        for label, box in (("Firs&t:", self.first), ("Secon&d:", self.second)):
+            name = label.replace("&", "").rstrip(":")
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             box.setMinimumWidth(12 * GRID_PX)
-            box.setAccessibleName(f"{label[1:-1]} analysis")
-            box.setToolTip(f"The {label[1:-1].lower()} of the two analyses to compare")
+            box.setAccessibleName(f"{name} analysis")
+            box.setToolTip(f"The {name.lower()} of the two analyses to compare")
             box.currentIndexChanged.connect(self._chosen)
             form.addRow(label, box)
         self.sentence.setWordWrap(True)

@@ -72,7 +72,7 @@ class StoreList(QWidget):
         open_ = QPushButton("&Open ...")
         open_.setToolTip("Open a section's folder, <animal>_<section>.ome.zarr (Ctrl+Shift+O); or drop folders here")
         open_.clicked.connect(self.ask)
-        self._close = QPushButton("&Close")
+        self._close = QPushButton("C&lose")
         self._close.setToolTip("Take the chosen store out of the list (Delete); nothing is deleted on disk")
         self._close.clicked.connect(self._close_current)
         self._close.setEnabled(False)
