@@ -98,19 +98,17 @@ class ReplayTab(QWidget):
             self.pages.setTabToolTip(self.pages.addTab(page, title), tip)
         self.pages.setAccessibleName("About the section")
         open_button = action_button(
-            self, "Open store ...", "Open the folder of a stored section", "Ctrl+Shift+O", self._open_clicked
+            self, "Open store …", "Open the folder of a stored section", "Ctrl+Shift+O", self._open_clicked
         )
         picture = action_button(
-            self, "Save picture ...", "Save the field as it is shown, as a PNG", "Ctrl+Shift+P", self._picture_clicked
+            self, "Save picture …", "Save the field as it is shown, as a PNG", "Ctrl+Shift+P", self._picture_clicked
         )
         report = action_button(
-            self, "Report ...", "Make the section's report from what is stored", "Ctrl+Shift+R", self._report_clicked
+            self, "Report", "Make the section's report from what is stored", "Ctrl+Shift+R", self._report_clicked
         )
         self._needs_store = [picture.defaultAction(), report.defaultAction()]
         open_button.hide()  # the list has a button for it; this one is there for its key
         open_button.setParent(self)
-        for button in (picture, report):
-            button.setText(button.defaultAction().text())  # Qt takes the dots off
         buttons = QHBoxLayout()
         buttons.setSpacing(GRID_PX)
         buttons.addWidget(picture)

@@ -16,6 +16,8 @@ from PySide6.QtGui import QDropEvent, QImage
 from review_parts import assert_usable_without_eyes_or_mouse, settle, wait
 
 from hcc_scope.inference import load_model
+from hcc_scope.inference.card import read_card
+from hcc_scope.inference.catalogue import find_model
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from ui.theme import ThemeName
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from commands import hcc_scope
+from commands import edited, hcc_scope
 
 N_FIELDS = 4
 
@@ -284,6 +286,27 @@ def test_another_engine_differs_within_the_model_s_tolerance(qtbot: QtBot, tab: 
     assert tab.pane.seq == worst.seq
     tab.compare._scatter.tile_chosen.emit(2, 0)
     assert tab.pane.seq == 2
+
+
+def test_two_models_are_compared_each_with_its_own_threshold(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path, tmp_path: Path
+):
+    shipped = find_model("phantom-meng2019")
+    other = Path(shutil.copytree(shipped, tmp_path / "stricter"))
+    threshold = read_card(shipped).decision_threshold
+    edited(shipped / "card.yaml", other / "card.yaml", (f"decision_threshold: {threshold}", "decision_threshold: 0.9"))
+    opened(qtbot, jobs, tab, acquired)
+    settle(qtbot, jobs)
+    tab.classify.add_model("stricter", other)
+    classify(qtbot, jobs, tab)
+    comparison = tab.compare.comparison
+    assert (comparison.first.threshold, comparison.second.threshold) == (threshold, 0.9)
+    between = (comparison.pairs[:, 0] >= threshold) & (comparison.pairs[:, 0] < 0.9)
+    assert comparison.sides_changed == np.count_nonzero(between) > 0
+    assert f"With their own thresholds, {comparison.sides_changed} tiles lie" in comparison.sentence()
+    tab.pane.overlay.setCurrentIndex(2)
+    changed = [tab.pane.difference.changed_side(tile) for tile in range(16)]
+    assert sum(changed) == comparison.fields[0].sides_changed
 
 
 def test_it_can_be_ended_early_and_says_how_far_it_was(

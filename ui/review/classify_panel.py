@@ -82,7 +82,7 @@ class ClassifyPanel(QWidget):
             box.setMinimumWidth(12 * GRID_PX)
         self.model.setAccessibleName("Model")
         self.model.setToolTip("Which model classifies the stored frames")
-        browse = QPushButton("Other ...")
+        browse = QPushButton("Other …")
         browse.setToolTip("Take a model from a folder that holds its card.yaml")
         browse.setAccessibleName("Other model from a folder")
         browse.clicked.connect(self._browse)
