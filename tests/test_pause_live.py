@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hcc_scope.errors import FramesLost, RigError
+from hcc_scope.errors import CameraError, DeviceError, FramesLost, RigError
 from hcc_scope.plans import PositionList, Sequence, TimeSeries
 from hcc_scope.protocols import PausingSource
 from hcc_scope.rig.rigfile import load_rig
@@ -161,6 +161,10 @@ def test_fields_wait_where_the_stage_is_and_the_operator_may_look_and_move(rig: 
     wait_until(lambda: preview.latest() is not None)
     controls.move_by_um(0.0, 333.0)
     controls.move_z_to_um(4.0)
+    with pytest.raises(DeviceError, match="would spoil the section that is being acquired"):
+        controls.set_binning("2")
+    with pytest.raises(CameraError, match="a section is being acquired with this camera"):
+        source(rig, plan)
     taken.stop.resume()
     frames = taken.join()
     assert taken.error is None

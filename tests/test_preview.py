@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.sources.phantom_scene import PhantomScene
 from hcc_scope.sources.preview import Preview
-from hcc_scope.workers import StopToken
+from hcc_scope.workers import StopToken, guard
 from tests.session_parts import wait_until
 
 if TYPE_CHECKING:
@@ -109,6 +110,18 @@ def test_one_preview_and_one_section_at_a_time(rig: MicroManager):
     with pytest.raises(CameraError, match="a section is being acquired with this camera"):
         next(iter(sources[1].frames(StopToken())))
     assert len(list(frames)) == 1
+
+
+def test_a_section_that_begins_while_the_preview_starts_waits_and_ends_it(rig: MicroManager):
+    """The camera must not be started for a preview after the section has the buffer in its own mode."""
+    source = MicroManagerSource(rig, Sequence(n_frames=50, exposure_ms=1), animal_id="m1", section_id="s1")
+    for _ in range(10):
+        preview = Preview(rig)
+        thread = threading.Thread(target=lambda preview=preview: guard("start", preview.start, lambda *_: None))
+        thread.start()
+        assert len(list(source.frames(StopToken()))) == 50
+        thread.join()
+        preview.stop()
 
 
 def test_a_snap_alone_and_during_a_preview(rig: MicroManager):

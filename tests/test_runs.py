@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +29,7 @@ from hcc_scope.storage.notes import NotesWriter, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
-from tests.commands import hcc_scope
+from tests.commands import assert_frames_readable, hcc_scope
 from tests.session_parts import wait_until
 
 if TYPE_CHECKING:
@@ -257,3 +259,49 @@ def test_results_so_far_can_be_gone_through_while_more_come(acquired: tuple[Path
     assert seen <= len(run.results) == N_FIELDS
     with pytest.raises(UsageError, match="there is no field 99"):
         run.session.exclude(99, "why")
+
+
+_KILLED_WHILE_PAUSED = """
+import sys, time
+from pathlib import Path
+from hcc_scope.plans import RandomFields
+from hcc_scope.runs.analyst import load_analyst
+from hcc_scope.runs.rigs import open_rig
+from hcc_scope.runs.section import start_section
+from hcc_scope.sources.micromanager import MicroManagerSource
+
+analyst = load_analyst("phantom-meng2019", "torchscript", print)
+with open_rig("demo") as rig:
+    rig.set_properties([f"Camera,OnCameraCCD{axis}Size,512" for axis in "XY"])
+    plan = RandomFields(n_fields=200, seed=1, rectangle_um=(-9000, -9000, 9000, 9000))
+    source = MicroManagerSource(
+        rig.microscope, plan, animal_id="m1", section_id="s1", model_sha256=analyst.model.card.sha256,
+        provenance=analyst.facts,
+    )
+    run = start_section(source, analyst, Path(sys.argv[1]))
+    while run.session.snapshot().counts.stored < 10:
+        time.sleep(0.01)
+    run.session.pause()
+    while run.session.snapshot().message != "paused" or (c := run.session.snapshot().counts).stored < c.acquired:
+        time.sleep(0.01)
+    run.session.exclude(2, "a bubble")
+    print("paused", run.session.snapshot().counts.acquired, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_kill_while_paused_loses_no_frame_and_no_mark(tmp_path: Path, analyst: Analyst):
+    process = subprocess.Popen(
+        [sys.executable, "-c", _KILLED_WHILE_PAUSED, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    n = next(int(line.split()[1]) for line in process.stdout if line.startswith("paused"))
+    process.kill()
+    process.communicate()
+    path = tmp_path / "m1_s1.ome.zarr"
+    assert assert_frames_readable(path) == n >= 10
+    for _ in range(2):  # as the crash left it, and recovered
+        report = start_replay(path, analyst).finish()
+        assert report.outcome.counts.acquired == n
+        assert report.outcome.excluded_by_operator == (2,)
+        recover(path)

@@ -54,8 +54,7 @@ class CameraUse:
             If a section has it already.
         """
         with self._lock:
-            if self._state != "free":
-                raise CameraError("a section is being acquired with this camera", hint="Stop it first.")
+            self._refuse_section()
             self._state = "section"
         try:
             self.end_preview()
@@ -100,6 +99,22 @@ class CameraUse:
             preview = self._preview
         if preview is not None:
             preview.stop()
+
+    def make_way(self) -> None:
+        """End a preview, for a section that is being prepared.
+
+        Raises
+        ------
+        CameraError
+            If a section has the camera.
+        """
+        with self._lock:
+            self._refuse_section()
+        self.end_preview()
+
+    def _refuse_section(self) -> None:
+        if self._state != "free":
+            raise CameraError("a section is being acquired with this camera", hint="Stop it first.")
 
     def refuse_during_section(self) -> None:
         """Raise `CameraError` if the camera is busy with a section that is not paused."""

@@ -97,8 +97,7 @@ class MicroManagerSource:
         self._plan = plan
         self._scene = scene
         self._was_paused = False
-        rig.use.refuse_during_section()
-        rig.use.end_preview()
+        rig.use.make_way()
         rig.thread.call("preparing the devices", partial(rig.hardware.prepare, plan.config_group, plan.exposure_ms))
         facts = rig.facts()
         self._refuse_to_paint(facts.library)

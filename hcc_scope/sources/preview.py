@@ -62,6 +62,8 @@ class Preview:
         self._worker: Worker | None = None
         self._seq = 0
         self._painting = threading.Lock()
+        self._life = threading.RLock()
+        """Held while it begins or ends: whoever ends it must not come in between."""
         if scene is not None:
             refuse_to_paint(microscope.facts().library)
 
@@ -90,9 +92,12 @@ class Preview:
         DeviceError
             If the camera refuses.
         """
+        with self._life:
+            if not self.running:
+                self._start(exposure_ms)
+
+    def _start(self, exposure_ms: float | None) -> None:
         microscope = self._microscope
-        if self.running:
-            return
         self.stop()  # what is left of one that ended by itself
         microscope.use.begin_preview(self)
         begun = attempt(lambda: microscope.thread.call("starting the preview", partial(self._begin, exposure_ms)))
@@ -152,18 +157,19 @@ class Preview:
 
     def stop(self) -> None:
         """End; does nothing if it does not run. Waits for the camera."""
-        self._stop.request()
-        worker, self._worker = self._worker, None
-        if worker is None:
-            return
-        worker.join()
-        if self._scene is not None:
-            self._scene.close()
-        try:
+        with self._life:
+            self._stop.request()
+            worker, self._worker = self._worker, None
+            if worker is None:
+                return
+            worker.join()
+            if self._scene is not None:
+                self._scene.close()
             exposure_s = self._microscope.hardware.exposure_ms / 1000
-            self._microscope.thread.call("ending the preview", self._stop_camera, timeout_s=exposure_s + _MARGIN_S)
-        finally:
-            self._microscope.use.forget_preview(self)
+            try:
+                self._microscope.thread.call("ending the preview", self._stop_camera, timeout_s=exposure_s + _MARGIN_S)
+            finally:
+                self._microscope.use.forget_preview(self)
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
