@@ -1,4 +1,4 @@
-"""Ask where a picture shall go, and save it; make a section's report and say where it is."""
+"""Ask where a file shall go, without holding up the window."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QWidget
-
-from hcc_scope.workers import Failure, attempt
-from ui.picture import save_picture
-from ui.trouble import describe
+from PySide6.QtWidgets import QFileDialog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ask_where", "export_picture", "with_suffix"]
+    from PySide6.QtWidgets import QWidget
+
+__all__ = ["ask_where", "with_suffix"]
 
 
 def with_suffix(path: Path, suffix: str) -> Path:
@@ -52,9 +50,3 @@ def ask_where(parent: QWidget, title: str, suggestion: Path, kind: str, then: Ca
     dialog.fileSelected.connect(lambda chosen: then(with_suffix(Path(chosen), suggestion.suffix)))
     dialog.open()
     return dialog
-
-
-def export_picture(widget: QWidget, path: Path, caption: str) -> str | None:
-    """Save what a widget shows; return None, or why not, in one sentence."""
-    saved = attempt(lambda: save_picture(widget, path, caption))
-    return describe(saved.error).sentence if isinstance(saved, Failure) else None

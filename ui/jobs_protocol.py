@@ -11,7 +11,7 @@ __all__ = ["JobRunner", "Lane"]
 
 T = TypeVar("T")
 
-Lane = Literal["rig", "disk", "model", "replay"]
+Lane = Literal["rig", "disk", "model", "replay", "report"]
 """One lane is one thread: work on a lane is done in order, and never beside other work on it."""
 
 
@@ -23,7 +23,7 @@ class JobRunner(Protocol):
 
         Parameters
         ----------
-        lane : {"rig", "disk", "model", "replay"}
+        lane : {"rig", "disk", "model", "replay", "report"}
             Where it runs.
         fn : callable
             The work. It touches no widget.

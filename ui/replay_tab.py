@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from ui.export import ask_where, export_picture
+from hcc_scope.workers import Failure, attempt
+from ui.export import ask_where
+from ui.picture import save_picture
 from ui.review.analysis import open_section
 from ui.review.classify_panel import ClassifyPanel
 from ui.review.compare_panel import ComparePanel
@@ -21,12 +23,13 @@ from ui.review.notes_panel import NotesPanel
 from ui.review.section_panel import SectionPanel
 from ui.review.store_list import StoreList, dropped_stores
 from ui.theme import GRID_PX, colours
-from ui.view_controls import action_button
+from ui.trouble import describe
+from ui.view_controls import action_button, style_buttons
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
+    from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
 
     from ui.jobs_protocol import JobRunner
     from ui.review.analysis import Analysis, OpenedStore
@@ -36,13 +39,17 @@ if TYPE_CHECKING:
 __all__ = ["ReplayTab"]
 
 
+_NARROW_PX = 900
+"""As beside the docks of a window of 1280 px."""
+
+
 class ReplayTab(QWidget):
     """The tab.
 
     Parameters
     ----------
     jobs : JobRunner
-        Reads and writes on ``disk``, classifies on ``replay``.
+        Reads and writes on ``disk``, classifies on ``replay``, draws reports on ``report``.
     parent : QWidget, optional
     """
 
@@ -53,6 +60,9 @@ class ReplayTab(QWidget):
     message = Signal(str, str)
     """Level (``info``, ``warning``, ``error``) and text: worth telling, and worth a line in the log."""
 
+    report_made = Signal(object)
+    """The path of a section's report."""
+
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._jobs = jobs
@@ -62,6 +72,7 @@ class ReplayTab(QWidget):
         self._overlays_of: OpenedStore | None = None
         self._theme: ThemeName = "dark"
         self._dragging = False
+        self._narrow: bool | None = None
         self.stores = StoreList()
         self.pane = FramePane(jobs, keys_in=self)
         self.section = SectionPanel()
@@ -70,6 +81,7 @@ class ReplayTab(QWidget):
         self.notes = NotesPanel(jobs)
         self.pages = QTabWidget()
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
+        self._left = QSplitter(Qt.Orientation.Vertical)
         self._build()
         self._wire()
         self._show(None)
@@ -78,7 +90,7 @@ class ReplayTab(QWidget):
         self.setAcceptDrops(True)
         self.setObjectName("replay")
         for page, title, tip in (
-            (self.section, "&Section", "What the section is, and its scores"),
+            (self.section, "Se&ction", "What the section is, and its scores"),
             (self.classify, "Cl&assify", "Classify the section again, with this or another model"),
             (self.compare, "Co&mpare", "Two analyses of the section beside each other"),
             (self.notes, "&Notes", "Notes on the section and on its fields"),
@@ -86,41 +98,40 @@ class ReplayTab(QWidget):
             self.pages.setTabToolTip(self.pages.addTab(page, title), tip)
         self.pages.setAccessibleName("About the section")
         open_button = action_button(
-            self, "Open store ...", "Open the folder of a stored section", "Ctrl+Shift+O", self._open_clicked
+            self, "Open store …", "Open the folder of a stored section", "Ctrl+Shift+O", self._open_clicked
         )
         picture = action_button(
-            self, "Save picture ...", "Save the field as it is shown, as a PNG", "Ctrl+Shift+P", self._picture_clicked
+            self, "Save picture …", "Save the field as it is shown, as a PNG", "Ctrl+Shift+P", self._picture_clicked
         )
         report = action_button(
-            self, "Report ...", "Make the section's report from what is stored", "Ctrl+Shift+R", self._report_clicked
+            self, "Report", "Make the section's report from what is stored", "Ctrl+Shift+R", self._report_clicked
         )
         self._needs_store = [picture.defaultAction(), report.defaultAction()]
         open_button.hide()  # the list has a button for it; this one is there for its key
         open_button.setParent(self)
-        for button in (picture, report):
-            button.setText(button.defaultAction().text())  # Qt takes the dots off
-            button.setAutoRaise(False)
         buttons = QHBoxLayout()
         buttons.setSpacing(GRID_PX)
         buttons.addWidget(picture)
         buttons.addWidget(report)
         buttons.addStretch(1)
-        left = QWidget()
-        left_column = QVBoxLayout(left)
+        upper = QWidget()
+        left_column = QVBoxLayout(upper)
         left_column.setContentsMargins(0, 0, 0, 0)
         left_column.setSpacing(GRID_PX)
         left_column.addWidget(self.stores, 1)
         left_column.addLayout(buttons)
-        left.setMinimumWidth(22 * GRID_PX)
-        self.pages.setMinimumWidth(32 * GRID_PX)
-        self.pane.setMinimumWidth(40 * GRID_PX)
+        self._left.addWidget(upper)
+        self._left.setMinimumWidth(20 * GRID_PX)
+        self._left.setChildrenCollapsible(False)
+        self.pages.setMinimumSize(28 * GRID_PX, 20 * GRID_PX)
+        self.pane.setMinimumWidth(32 * GRID_PX)
         self.pane.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        for index, (widget, stretch) in enumerate(((left, 0), (self.pane, 1), (self.pages, 0))):
+        for index, (widget, stretch) in enumerate(((self._left, 0), (self.pane, 1), (self.pages, 0))):
             self._splitter.addWidget(widget)
             self._splitter.setStretchFactor(index, stretch)
             self._splitter.setCollapsible(index, index != 1)
-        self._splitter.setSizes([200, 640, 320])
-        self._splitter.setHandleWidth(GRID_PX)
+        for splitter in (self._splitter, self._left):
+            splitter.setHandleWidth(GRID_PX)
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         column.addWidget(self._splitter)
@@ -148,19 +159,22 @@ class ReplayTab(QWidget):
 
     @Slot(list)
     def open_stores(self, paths: Iterable[Path]) -> None:
-        """Open stores; the last of them is shown. One that is open already is only shown."""
+        """Open stores; the last of them is shown. One that is open already is only shown, if its run has ended."""
         for path in (Path(one).resolve() for one in paths):
-            if path in self._opened:
+            if path in self._opened and self._opened[path].store.complete:
                 self.stores.select(path)
             elif path not in self._opening:
                 self._opening.add(path)
-                self.stores.add_opening(path)
+                if path not in self._opened:
+                    self.stores.add_opening(path)
                 self._jobs.submit("disk", partial(open_section, path), self._have_store, partial(self._no_store, path))
 
     def _have_store(self, opened: OpenedStore) -> None:
         self._opening.discard(opened.path)
         self._opened[opened.path] = opened
         self.stores.show_store(opened)
+        if self._shown is not None and self._shown.path == opened.path:  # read again, because it was still growing
+            self._show(opened)
         self.stores.select(opened.path)
         self.store_opened.emit(opened.path)
         for problem in opened.problems:
@@ -168,6 +182,7 @@ class ReplayTab(QWidget):
 
     def _no_store(self, path: Path, why: str) -> None:
         self._opening.discard(path)
+        self._opened.pop(path, None)
         self.stores.remove(path)
         self.message.emit("error", why)
 
@@ -191,6 +206,10 @@ class ReplayTab(QWidget):
         for action in self._needs_store:
             action.setEnabled(opened is not None)
         self.section_shown.emit(opened)
+
+    def stop(self) -> None:
+        """End early what is being classified; for when the window is closed."""
+        self.classify.cancel()
 
     # -- analyses ----------------------------------------------------------------------------------------------------
 
@@ -238,13 +257,25 @@ class ReplayTab(QWidget):
         if self._shown is not None:
             name = self._shown.path.name.removesuffix(".ome.zarr")
             suggestion = self._shown.path.parent / f"{name}_field{self.pane.seq}.png"
-            ask_where(self, "Save picture", suggestion, "PNG picture (*.png)", self.export_png)
+            ask_where(self, "Save picture", suggestion, "PNG picture (*.png)", self._save_picture)
+
+    def _save_picture(self, path: Path) -> None:
+        saved = attempt(partial(self.export_png, path))
+        if isinstance(saved, Failure):
+            self._warn(describe(saved.error).sentence)
+        else:
+            self.message.emit("info", f"Picture saved: {path}")
 
     def export_png(self, path: Path) -> None:
-        """Save the field as it is shown."""
+        """Save the field as it is shown, with a caption.
+
+        Raises
+        ------
+        StoreUnwritableError
+            If the file cannot be written.
+        """
         caption = "" if self._shown is None else f"{self._shown.name}. {self.pane.caption}"
-        why = export_picture(self.pane.view, path, caption)
-        self.message.emit(*(("info", f"Picture saved: {path}") if why is None else ("error", why)))
+        save_picture(self.pane.view, path, caption)
 
     @Slot(bool)
     def _report_clicked(self, _down: bool) -> None:
@@ -255,13 +286,14 @@ class ReplayTab(QWidget):
         opened = self._shown
         if opened is None:
             return
-        from hcc_scope.report import section_report  # here: it takes matplotlib
+        from hcc_scope.report.section import section_report  # here: it takes matplotlib
 
         self.message.emit("info", f"Making the report of {opened.name} ...")
-        self._jobs.submit("disk", partial(section_report, opened.path), self._have_report, self._warn)
+        self._jobs.submit("report", partial(section_report, opened.path), self._have_report, self._warn)
 
     def _have_report(self, path: Path) -> None:
         self.message.emit("info", f"Report made: {path}")
+        self.report_made.emit(path)
 
     @Slot(str)
     def _warn(self, why: str) -> None:
@@ -269,12 +301,34 @@ class ReplayTab(QWidget):
 
     # -- looks and drops ---------------------------------------------------------------------------------------------
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Put the pages below the list of stores where three columns would leave no room for the frame."""
+        super().resizeEvent(event)
+        narrow = event.size().width() < _NARROW_PX
+        if narrow == self._narrow:
+            return
+        self._narrow = narrow
+        if narrow:
+            self._left.addWidget(self.pages)
+            self._left.setSizes([100, 250])
+        else:
+            self._splitter.addWidget(self.pages)
+        self._left.setMinimumWidth((34 if narrow else 20) * GRID_PX)
+        self._share_out(event.size().width())
+        self.pages.show()
+
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
         self._theme = theme
+        style_buttons(self, theme)
         for part in (self.pane, self.section, self.compare):
             part.set_theme(theme)
         self._show_drop(self._dragging)
+
+    def _share_out(self, width_px: int) -> None:
+        """Give the frame what the columns beside it leave over."""
+        sides = [296] if self._splitter.count() == 2 else [200, 352]
+        self._splitter.setSizes([sides[0], max(1, width_px - sum(sides)), *sides[1:]])
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         """Say that stores may be dropped here."""

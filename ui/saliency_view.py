@@ -20,7 +20,7 @@ from ui.luts import palette_rgb
 from ui.overlays import ScaleBarLayer
 from ui.review.thumbnails import display_limits
 from ui.theme import GRID_PX
-from ui.view_controls import PercentSlider, action_button
+from ui.view_controls import PercentSlider, action_button, style_buttons
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -240,6 +240,7 @@ class SaliencyView(QWidget):
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
+        style_buttons(self, theme)
         for pane in self._panes():
             pane.canvas.set_theme(theme)
 

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from ui.flow_layout import FlowLayout
+from ui.picture import save_picture
 from ui.review.thumbnails import Thumbnails
 from ui.review.tile_delegate import THUMBNAIL_PX, TileDelegate
 from ui.review.tile_dialog import GalleryContext, TileDialog
@@ -27,9 +28,11 @@ from ui.theme import GRID_PX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
+    from PySide6.QtGui import QHideEvent, QShowEvent
 
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import Frame, FrameResult
@@ -64,6 +67,7 @@ class TilesTab(QWidget):
         super().__init__(parent)
         self._jobs = jobs
         self._context = GalleryContext()
+        self._saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None = None
         self._dialog: TileDialog | None = None
         self._current: tuple[int, int] | None = None
         self._scrolled_to = 0
@@ -102,7 +106,7 @@ class TilesTab(QWidget):
         self._order.currentIndexChanged.connect(self._order_chosen)
         self._filter.currentIndexChanged.connect(self._filter_chosen)
         self._live.toggled.connect(self.model.set_live)
-        sort, show = QLabel("&Sort"), QLabel("S&how")
+        sort, show = QLabel("S&ort"), QLabel("Sho&w")
         sort.setBuddy(self._order)
         show.setBuddy(self._filter)
         bar = FlowLayout(spacing_px=GRID_PX)
@@ -157,9 +161,15 @@ class TilesTab(QWidget):
         threshold: float,
         pixel_size_um: float | None = None,
         excluded: Iterable[int] = (),
+        saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None = None,
     ) -> None:
-        """Show a whole section that is there already, in place of what was shown."""
+        """Show a whole section that is there already, in place of what was shown.
+
+        `saliency` is that of the model that classified it; without one, that of `set_saliency` is used.
+        """
         self.clear()
+        if saliency is not None:
+            self._context.saliency = saliency
         self.set_reader(reader)
         self.set_threshold(threshold)
         self.set_pixel_size_um(pixel_size_um)
@@ -174,6 +184,7 @@ class TilesTab(QWidget):
         self._current = None
         self._context.results.clear()
         self._context.excluded.clear()
+        self._context.saliency = self._saliency
         if self._dialog is not None:
             self._dialog.close()
             self._dialog = None
@@ -188,7 +199,7 @@ class TilesTab(QWidget):
 
     def set_saliency(self, saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None) -> None:
         """Say how saliency is computed (off the Qt thread) from a tile's counts; None: it cannot be."""
-        self._context.saliency = saliency
+        self._saliency = self._context.saliency = saliency
 
     def set_threshold(self, threshold: float) -> None:
         """Take the model's decision threshold."""
@@ -211,6 +222,17 @@ class TilesTab(QWidget):
         if self._dialog is not None:
             self._dialog.set_theme(theme)
         self.view.viewport().update()
+
+    def export_png(self, path: Path) -> None:
+        """Save what is seen of the gallery, with a caption.
+
+        Raises
+        ------
+        StoreUnwritableError
+            If the file cannot be written.
+        """
+        caption = f"Tiles: {self._filter.currentText()}, {self._order.currentText().lower()}."
+        save_picture(self.view, path, caption)
 
     def set_order(self, order: TileOrder) -> None:
         """Sort by something else."""
@@ -308,10 +330,16 @@ class TilesTab(QWidget):
     def _thumbnails_arrived(self, _seq: int) -> None:
         self.view.viewport().update()
 
-    def showEvent(self, event: object) -> None:  # noqa: N802
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         """Make thumbnails as fine as the screen is."""
-        super().showEvent(event)  # type: ignore[arg-type]
+        super().showEvent(event)
         self._thumbnails.set_side_px(round(THUMBNAIL_PX * self.devicePixelRatioF()))
+        self.model.set_seen(True)
+
+    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
+        """Lay out nothing that nobody sees."""
+        super().hideEvent(event)
+        self.model.set_seen(False)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Ask for room for a few tiles."""

@@ -6,6 +6,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QLineEdit,
+    QPlainTextEdit,
+    QScrollBar,
+    QWidget,
+)
 
 from hcc_scope.errors import StoreError
 from hcc_scope.tiling import TileGrid
@@ -66,3 +78,35 @@ def wait(qtbot: QtBot, until: Callable[[], bool]) -> None:
 def settle(qtbot: QtBot, jobs: Jobs) -> None:
     """Wait until no job waits or runs, and what followed is done."""
     wait(qtbot, lambda: jobs.n_open == 0)
+
+
+_CONTROLS = (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QLineEdit,
+    QPlainTextEdit,
+)
+
+
+def assert_usable_without_eyes_or_mouse(tab: QWidget) -> None:
+    """Every control has a name for screen readers, and gets the keyboard's focus."""
+    for control in tab.findChildren(QWidget):
+        parts_of_others = (QScrollBar,)
+        inner = control.parentWidget()
+        is_part = isinstance(
+            inner, (QAbstractSpinBox, QComboBox, QAbstractItemView)
+        ) or control.objectName().startswith("qt_")
+        if not isinstance(control, _CONTROLS) or isinstance(control, parts_of_others) or is_part:
+            continue
+        if (
+            "pyqtgraph" in type(control).__module__
+            or "Header" in type(control).__name__
+            or not control.isVisibleTo(tab)
+        ):
+            continue
+        text = control.text() if isinstance(control, QAbstractButton) else ""
+        assert control.accessibleName() or text, control
+        assert control.focusPolicy() & Qt.FocusPolicy.TabFocus, (control, control.accessibleName(), text)

@@ -120,7 +120,7 @@ def analysis(
     title: str, results: list[FrameResult], *, engine: str = "torchscript", threshold: float = 0.45, sha256: str = "a"
 ) -> Analysis:
     by_seq = {one.seq: one for one in results}
-    return Analysis(title, "m", engine, by_seq, section_score(results, SPEC, threshold), sha256, 0.01)
+    return Analysis(title, "m", engine, by_seq, section_score(by_seq, SPEC, 4, threshold), sha256, 0.01)
 
 
 def test_equal_analyses_are_equal_bit_for_bit():
@@ -175,22 +175,22 @@ def test_nothing_in_common_is_said():
 
 
 def test_a_score_leaves_out_what_the_operator_excluded():
-    results = [result(seq, [seq / 10] * 4) for seq in range(5)]
-    score = section_score(results, SPEC, 0.45, {4})
+    results = {seq: result(seq, [seq / 10] * 4) for seq in range(5)}
+    score = section_score(results, SPEC, 5, 0.45, {4})
     assert score.score == pytest.approx(0.15)
     assert (score.frames, score.fields_excluded_by_operator) == (4, 1)
 
 
 def test_scores_and_decisions_in_words():
-    few = section_score([result(0, [0.9] * 4)], SPEC, 0.45)
+    few = section_score({0: result(0, [0.9] * 4)}, SPEC, 1, 0.45)
     assert score_words(few).startswith("0.900, 95 % interval ")
     assert decision_words(few) == "Undecided: the interval contains the threshold 0.45"
-    many = section_score([result(seq, [0.97] * 4) for seq in range(60)], SPEC, 0.45)
+    many = section_score({seq: result(seq, [0.97] * 4) for seq in range(60)}, SPEC, 60, 0.45)
     assert decision_words(many) == "High metastatic: the whole interval is above the threshold 0.45"
-    raster = section_score([result(0, [0.9] * 4)], replace(SPEC, sampling="raster"), 0.45)
+    raster = section_score({0: result(0, [0.9] * 4)}, replace(SPEC, sampling="raster"), 1, 0.45)
     assert "not at random" in decision_words(raster)
     assert "(not valid)" in score_words(raster)
-    assert score_words(section_score([], SPEC, 0.45)) == "no score"
+    assert score_words(section_score({}, SPEC, 0, 0.45)) == "no score"
 
 
 def test_a_store_is_found_from_inside_itself_and_from_its_folder(tmp_path: Path):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QApplication
-from review_parts import GRID, Reader, frame, result, settle, wait
+from review_parts import GRID, Reader, assert_usable_without_eyes_or_mouse, frame, result, settle, wait
 
-from hcc_scope.errors import ModelError
+from hcc_scope.errors import ModelError, StoreUnwritableError
 from ui.jobs import Jobs
 from ui.review.tile_model import TILE_ROLE
 from ui.review.tile_table import TileFilter, TileOrder
@@ -19,6 +19,7 @@ from ui.tiles_tab import TilesTab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pytestqt.qtbot import QtBot
 
@@ -108,6 +109,16 @@ def test_new_results_appear_soon_unless_the_order_is_held(qtbot: QtBot, tab: Til
     assert tab.model.rowCount() == 8
     tab._live.setChecked(True)
     assert tab.model.rowCount() == 12
+
+
+def test_nothing_is_laid_out_that_nobody_sees(qtbot: QtBot, tab: TilesTab):
+    fill(tab, 1)
+    tab.hide()
+    tab.add_result(result(1, [0.5] * 4), GRID)
+    wait(qtbot, lambda: "8" in tab._count.text())
+    assert tab.model.rowCount() == 4
+    tab.show()
+    assert tab.model.rowCount() == 8
 
 
 def test_the_filter_counts_its_tiles(tab: TilesTab):
@@ -235,6 +246,14 @@ def test_another_section_closes_the_dialog(qtbot: QtBot, tab: TilesTab, jobs: Jo
     assert tab.dialog is None
 
 
+def test_the_gallery_is_saved_as_a_picture(tab: TilesTab, tmp_path: Path):
+    fill(tab, 1)
+    tab.export_png(tmp_path / "tiles.png")
+    assert (tmp_path / "tiles.png").is_file()
+    with pytest.raises(StoreUnwritableError, match="cannot be written"):
+        tab.export_png(tmp_path / "missing" / "tiles.png")
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_both_themes_paint(qtbot: QtBot, tab: TilesTab, jobs: Jobs, theme: ThemeName):
     fill(tab, 2)
@@ -242,5 +261,6 @@ def test_both_themes_paint(qtbot: QtBot, tab: TilesTab, jobs: Jobs, theme: Theme
     tab.open_tile(0, 0)
     settle(qtbot, jobs)
     assert not tab.grab().isNull()
+    assert_usable_without_eyes_or_mouse(tab)
     assert not tab.dialog.grab().isNull()
     assert tab.view.indexAt(QPointF(20, 20).toPoint()).isValid()

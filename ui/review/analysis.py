@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import StoreError
 from hcc_scope.report.summary import decision
+from hcc_scope.runs.comparison import rescored
+from hcc_scope.runs.replay import recorded_model
 from hcc_scope.scoring import SectionScorer
 from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_predictions
@@ -18,14 +20,26 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hcc_scope.inference.loading import LoadedModel
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import FrameResult, RunSpec, SectionScore
 
-__all__ = ["Analysis", "OpenedStore", "decision_words", "open_section", "score_words", "section_score"]
+__all__ = [
+    "Analysis",
+    "OpenedStore",
+    "RecordedSaliency",
+    "decision_words",
+    "open_section",
+    "score_words",
+    "section_score",
+]
 
 _DEFAULT_THRESHOLD = 0.5
 
@@ -57,6 +71,31 @@ class Analysis:
         return f"{self.title}: {self.model} on {self.engine}"
 
 
+class RecordedSaliency:
+    """Computes saliency with the model that a store was classified with; loads it when it is first asked.
+
+    Takes seconds the first time: not for the Qt thread, and one thread at a time (the lane ``model``).
+    """
+
+    def __init__(self, store: SectionStore) -> None:
+        self._store = store
+        self._model: LoadedModel | None = None
+
+    def __call__(self, tile: NDArray[np.uint16]) -> NDArray[np.float32]:
+        """Return how strongly the class score depends on each count of a tile (t, t).
+
+        Raises
+        ------
+        ModelError
+            If the recorded model is not here in that version, or gives no gradient.
+        """
+        if self._model is None:
+            from hcc_scope.inference import load_model
+
+            self._model = load_model(recorded_model(self._store))
+        return self._model.saliency(tile)
+
+
 @dataclass(slots=True)
 class OpenedStore:
     """One store that a person looks at; belongs to the Qt thread once it is there."""
@@ -72,6 +111,11 @@ class OpenedStore:
     excluded: set[int] = field(default_factory=set)
     """Fields that the operator excluded."""
     n_replays: int = 0
+    saliency: RecordedSaliency = field(init=False)
+    """Of the model that classified it live."""
+
+    def __post_init__(self) -> None:
+        self.saliency = RecordedSaliency(self.store)
 
     @property
     def spec(self) -> RunSpec:
@@ -83,28 +127,28 @@ class OpenedStore:
         """Animal and section."""
         return f"{self.spec.animal_id}, section {self.spec.section_id}"
 
+    def score_of(self, results: Mapping[int, FrameResult], threshold: float) -> SectionScore:
+        """Return the score of results of this store's frames, without the fields that the operator excluded."""
+        return section_score(results, self.spec, self.store.n_frames, threshold, self.excluded)
+
     def rescored(self) -> list[Analysis]:
         """Return the analyses with scores that leave out what the operator excluded by now."""
-        return [
-            replace(one, score=section_score(one.results.values(), self.spec, one.threshold, self.excluded))
-            for one in self.analyses
-        ]
+        return [replace(one, score=self.score_of(one.results, one.threshold)) for one in self.analyses]
 
 
 def section_score(
-    results: Iterable[FrameResult], spec: RunSpec, threshold: float, excluded: Collection[int] = ()
+    results: Mapping[int, FrameResult],
+    spec: RunSpec,
+    n_frames: int,
+    threshold: float,
+    excluded: Collection[int] = (),
 ) -> SectionScore:
-    """Return the score of a set of results; frames without one are passed over, excluded ones count as such."""
+    """Return the score of a section's results; `excluded` are the fields that the operator took out.
+
+    Probabilities are calibrated already, so the scorer's temperature plays no part.
+    """
     scorer = SectionScorer(threshold, 1.0, spec.sampling)
-    for seq in sorted(excluded):
-        scorer.exclude(seq)
-    expected = 0
-    for result in sorted(results, key=lambda r: r.seq):
-        for missing in range(expected, result.seq):
-            scorer.skip(missing)
-        expected = result.seq + 1
-        scorer.add(result)
-    return scorer.score()
+    return rescored(results, scorer, n_frames, [seq for seq in sorted(excluded) if seq < n_frames])
 
 
 def open_section(path: Path) -> OpenedStore:
@@ -128,7 +172,7 @@ def open_section(path: Path) -> OpenedStore:
     analyses: list[Analysis] = []
     for name in _prediction_names(path):
         try:
-            analysis = _recorded(path, spec, name, excluded)
+            analysis = _recorded(store, name, excluded)
         except StoreError as error:
             problems.append(str(error))
         else:
@@ -143,7 +187,8 @@ def _prediction_names(path: Path) -> list[str]:
     return sorted(names, key=lambda name: name != PREDICTIONS)
 
 
-def _recorded(path: Path, spec: RunSpec, name: str, excluded: Collection[int]) -> Analysis | None:
+def _recorded(store: SectionStore, name: str, excluded: Collection[int]) -> Analysis | None:
+    path, spec = store.path, store.spec
     results = read_predictions(path, name)
     if not results:
         return None
@@ -165,7 +210,7 @@ def _recorded(path: Path, spec: RunSpec, name: str, excluded: Collection[int]) -
         model=model,
         engine=", ".join(engines),
         results=results,
-        score=section_score(results.values(), spec, float(threshold), excluded),
+        score=section_score(results, spec, store.n_frames, float(threshold), excluded),
         model_sha256=sha256,
     )
 

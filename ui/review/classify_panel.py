@@ -67,8 +67,8 @@ class ClassifyPanel(QWidget):
         self.model = QComboBox()
         self.engine = QComboBox()
         self.save_as = QLineEdit()
-        self.start_button = QPushButton("Classify &again")
-        self.cancel_button = QPushButton("Ca&ncel")
+        self.start_button = QPushButton("Classify a&gain")
+        self.cancel_button = QPushButton("Cancel")
         self.progress = QProgressBar()
         self._state = QLabel()
         self._poll = QTimer(self, interval=_POLL_MS)
@@ -82,7 +82,7 @@ class ClassifyPanel(QWidget):
             box.setMinimumWidth(12 * GRID_PX)
         self.model.setAccessibleName("Model")
         self.model.setToolTip("Which model classifies the stored frames")
-        browse = QPushButton("Other ...")
+        browse = QPushButton("Other …")
         browse.setToolTip("Take a model from a folder that holds its card.yaml")
         browse.setAccessibleName("Other model from a folder")
         browse.clicked.connect(self._browse)
@@ -103,7 +103,7 @@ class ClassifyPanel(QWidget):
         form = QFormLayout()
         form.setHorizontalSpacing(GRID_PX)
         form.setVerticalSpacing(GRID_PX)
-        model_label = QLabel("&Model:")
+        model_label = QLabel("Mo&del:")
         model_label.setBuddy(self.model)
         form.addRow(model_label, models)
         form.addRow("&Engine:", self.engine)
@@ -144,7 +144,7 @@ class ClassifyPanel(QWidget):
     def set_store(self, opened: OpenedStore | None) -> None:
         """Classify this store next; one that is being classified goes on."""
         self._opened = opened
-        if not self._models_asked:
+        if opened is not None and not self._models_asked:
             self._models_asked = True
             self._jobs.submit("disk", list_models, self._have_models, self._no_models)
         self._show_state()
@@ -198,7 +198,6 @@ class ClassifyPanel(QWidget):
             engine=self.engine.currentData(),
             title=f"Replay {opened.n_replays}",
             save_as=self.save_as.text().strip() or None,
-            excluded=frozenset(opened.excluded),
         )
         self._jobs.submit("replay", self._task.run, self._done, self._failed)
         self._poll.start()

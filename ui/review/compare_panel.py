@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
 )
 
 from ui.review.comparison import compare
-from ui.review.difference_layer import difference_words
 from ui.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -33,10 +32,10 @@ __all__ = ["ComparePanel", "FieldTable"]
 
 _COLUMNS = (
     ("Field", "Number of the field"),
-    ("First", "Score of the field in the first analysis, 0 to 1"),
-    ("Second", "Score of the field in the second analysis, 0 to 1"),
+    ("1st", "Score of the field in the first analysis, 0 to 1"),
+    ("2nd", "Score of the field in the second analysis, 0 to 1"),
     ("Change", "Second minus first score of the field"),
-    ("Max tile", "Largest difference of a tile's probability in the field"),
+    ("Max", "Largest difference of a tile's probability in the field"),
     ("Sides", "Tiles that changed their side of the threshold"),
 )
 
@@ -125,7 +124,7 @@ def _cell_words(row: FieldDifference, column: int) -> str:
         return f"{value:.3f}"
     if value == 0:
         return "0"
-    return difference_words(value) if column == 3 else f"{value:.4f}"
+    return f"{value:+.3f}".replace("-", "−") if column == 3 else f"{value:.4f}"
 
 
 class ComparePanel(QWidget):
@@ -154,11 +153,12 @@ class ComparePanel(QWidget):
         form = QFormLayout()
         form.setHorizontalSpacing(GRID_PX)
         form.setVerticalSpacing(GRID_PX)
-        for label, box in (("&First:", self.first), ("&Second:", self.second)):
+        for label, box in (("Firs&t:", self.first), ("Secon&d:", self.second)):
+            name = label.replace("&", "").rstrip(":")
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             box.setMinimumWidth(12 * GRID_PX)
-            box.setAccessibleName(f"{label[1:-1]} analysis")
-            box.setToolTip(f"The {label[1:-1].lower()} of the two analyses to compare")
+            box.setAccessibleName(f"{name} analysis")
+            box.setToolTip(f"The {name.lower()} of the two analyses to compare")
             box.currentIndexChanged.connect(self._chosen)
             form.addRow(label, box)
         self.sentence.setWordWrap(True)
@@ -171,10 +171,15 @@ class ComparePanel(QWidget):
         view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         view.setAlternatingRowColors(True)
+        font = view.font()
+        font.setPointSizeF(font.pointSizeF() * 0.9)
+        view.setFont(font)
+        view.horizontalHeader().setFont(font)
+        view.horizontalHeader().setMinimumSectionSize(3 * GRID_PX)
         view.verticalHeader().setVisible(False)
         view.verticalHeader().setDefaultSectionSize(view.fontMetrics().height() + GRID_PX)
         view.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        view.horizontalHeader().setStretchLastSection(True)
+        view.horizontalHeader().setSectionResizeMode(len(_COLUMNS) - 1, QHeaderView.ResizeMode.Stretch)
         view.setAccessibleName("Fields in both analyses")
         view.setMinimumHeight(12 * GRID_PX)
         view.activated.connect(self._row_chosen)

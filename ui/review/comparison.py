@@ -87,6 +87,9 @@ class Comparison:
         what = f"{n_tiles} tile{_s(n_tiles)} of {n_fields} field{_s(n_fields)}"
         if self.equal:
             words = f"Equal bit for bit: {what}."
+            if self.sides_changed:
+                n = self.sides_changed
+                words += f" With their own thresholds, {n} tile{_s(n)} lie{'s' if n == 1 else ''} on other sides."
         else:
             words = (
                 f"{what} compared: probabilities differ by at most {self.largest:.2g}, {self.mean:.2g} on average; "

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from ui.overlays import TileLayer
     from ui.viewport import Viewport
 
-__all__ = ["DifferenceLayer", "difference_words"]
+__all__ = ["FULL_COLOUR", "DifferenceLayer", "difference_words"]
 
-_FULL_COLOUR = 0.25
+FULL_COLOUR = 0.25
 """A difference of this much, or more, gets the whole opacity."""
 _ROOM_PX = (56.0, 22.0)
 
@@ -95,7 +95,7 @@ class DifferenceLayer:
             if difference is None:
                 words = "–"
             else:
-                strength = min(abs(difference) / _FULL_COLOUR, 1.0)
+                strength = min(abs(difference) / FULL_COLOUR, 1.0)
                 colour = QColor(*(HIGH_RGB if difference > 0 else LOW_RGB), round(255 * self._tiles.opacity * strength))
                 painter.fillRect(rect, colour)
                 words = difference_words(difference)

@@ -13,7 +13,7 @@ from ui.flow_layout import FlowLayout
 from ui.image_view import ImageView
 from ui.legend import TileLegend
 from ui.overlays import TileLayer
-from ui.review.difference_layer import DifferenceLayer, difference_words
+from ui.review.difference_layer import FULL_COLOUR, DifferenceLayer, difference_words
 from ui.review.scrubber import Scrubber
 from ui.review.thumbnails import display_limits
 from ui.theme import GRID_PX
@@ -77,6 +77,11 @@ class FramePane(QWidget):
         self.overlay.setToolTip("Whose predictions are drawn over the frame, or how two analyses differ")
         self.overlay.currentIndexChanged.connect(self._overlay_chosen)
         self._legend = TileLegend()
+        self._difference_legend = QLabel(
+            f"Orange: higher in the second; blue: lower; full colour from {FULL_COLOUR:g}. "
+            "White frame: other side of the threshold."
+        )
+        self._difference_legend.setWordWrap(True)
         self._about = ElidedLabel("About the field")
         self._cursor = ElidedLabel("Under the cursor")
         self._build()
@@ -107,6 +112,7 @@ class FramePane(QWidget):
         column.addLayout(row)
         column.addWidget(self.view, 1)
         column.addWidget(self._legend)
+        column.addWidget(self._difference_legend)
         column.addWidget(self._about)
         column.addWidget(self._cursor)
         column.addWidget(self.scrubber)
@@ -227,6 +233,7 @@ class FramePane(QWidget):
         self._legend.heat_bar.set_threshold(threshold)
         self._legend.set_flags(None if first is None else first.flags)
         self._legend.setVisible(not both)
+        self._difference_legend.setVisible(both)
         self._tell(overlay)
         self.view.update()
 

@@ -72,7 +72,7 @@ class NotesPanel(QWidget):
         self.list = QListWidget()
         self.which = QComboBox()
         self.text = QPlainTextEdit()
-        self.add_to_section = QPushButton("Add to &section")
+        self.add_to_section = QPushButton("Add &to section")
         self.add_to_field = QPushButton()
         self.exclude = QPushButton()
         self._state = QLabel()
@@ -144,9 +144,9 @@ class NotesPanel(QWidget):
                 self.list.addItem(item)
         field = "field" if seq is None else f"field {seq}"
         excluded = opened is not None and seq in opened.excluded
-        self.add_to_field.setText(f"Add to &{field}")
+        self.add_to_field.setText(f"A&dd to {field}")
         self.add_to_field.setToolTip(f"Keep the text with {field}" + ("" if seq is None else " (Ctrl+Enter)"))
-        self.exclude.setText(f"&Take {field} back into the score" if excluded else f"&Exclude {field} from the score")
+        self.exclude.setText(f"Tak&e {field} back into the score" if excluded else f"&Exclude {field} from the score")
         self.exclude.setToolTip(
             "The field counts again" if excluded else "The field stays stored; the score is computed without it"
         )

@@ -50,7 +50,7 @@ class Scrubber(QWidget):
             self._buttons, ("First field", "Previous field", "Next field", "Last field"), strict=True
         ):
             button.setAccessibleName(name)
-        label = QLabel("&Field")
+        label = QLabel("F&ield")
         label.setBuddy(self._number)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

@@ -69,10 +69,10 @@ class StoreList(QWidget):
         self.list.setAccessibleName("Opened stores")
         self.list.setAccessibleDescription("Arrow keys choose a store, Delete closes it")
         self.list.currentItemChanged.connect(self._changed)
-        open_ = QPushButton("&Open store ...")
+        open_ = QPushButton("&Open …")
         open_.setToolTip("Open a section's folder, <animal>_<section>.ome.zarr (Ctrl+Shift+O); or drop folders here")
         open_.clicked.connect(self.ask)
-        self._close = QPushButton("&Close")
+        self._close = QPushButton("C&lose")
         self._close.setToolTip("Take the chosen store out of the list (Delete); nothing is deleted on disk")
         self._close.clicked.connect(self._close_current)
         self._close.setEnabled(False)
@@ -128,7 +128,7 @@ class StoreList(QWidget):
 
     def add_opening(self, path: Path) -> None:
         """Show that a store is being opened."""
-        item = QListWidgetItem(f"{path.name}\nOpening ...")
+        item = QListWidgetItem(f"{path.name}\nOpening …")
         item.setData(Qt.ItemDataRole.UserRole, path)
         item.setToolTip(str(path))
         item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsSelectable & ~Qt.ItemFlag.ItemIsEnabled)

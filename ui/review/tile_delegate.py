@@ -43,7 +43,7 @@ class TileDelegate(QStyledItemDelegate):
     def cell_size(self, option: QStyleOptionViewItem) -> QSize:
         """Return the size of every cell."""
         line = option.fontMetrics.height()
-        return QSize(THUMBNAIL_PX + 2 * GRID_PX, THUMBNAIL_PX + 2 * line + _BAR_PX + 4 * GRID_PX)
+        return QSize(THUMBNAIL_PX + 2 * GRID_PX, THUMBNAIL_PX + 2 * line + _BAR_PX + 3 * GRID_PX)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:  # noqa: N802
         """Return the size of every cell."""

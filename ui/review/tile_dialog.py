@@ -138,8 +138,7 @@ class TileDialog(QDialog):
             value.setAccessibleName(name)
             self._facts[name] = value
             form.addRow(f"{name}:", value)
-        heading = QLabel("Neighbours")
-        heading.setToolTip("Click a tile, or press Alt and an arrow key")
+        heading = QLabel("Neighbours (click, or Alt and an arrow key)")
         side = QVBoxLayout()
         side.setSpacing(GRID_PX)
         side.addLayout(form)
@@ -160,7 +159,8 @@ class TileDialog(QDialog):
         whole.addLayout(self._bottom())
         for keys, (rows, columns) in _STEPS.items():
             QShortcut(QKeySequence(keys), self).activated.connect(partial(self._step_in_field, rows, columns))
-        self.resize(1200, 640)
+        room = self.screen().availableSize()
+        self.resize(min(1200, room.width() - 4 * GRID_PX), min(680, room.height() - 8 * GRID_PX))
 
     def _bottom(self) -> QHBoxLayout:
         row = QHBoxLayout()

@@ -43,7 +43,8 @@ class TileListModel(QAbstractListModel):
         self.grid: TileGrid | None = None
         self.threshold = 0.5
         self._pace = QTimer(self, singleShot=True)
-        self._pace.timeout.connect(self.bring_up_to_date)
+        self._pace.timeout.connect(self._new_tiles)
+        self._seen = False
 
     # -- content -----------------------------------------------------------------------------------------------------
 
@@ -112,12 +113,24 @@ class TileListModel(QAbstractListModel):
         """Return how many tiles each filter would show."""
         return self._table.counts(self._excluded)
 
+    def set_seen(self, seen: bool) -> None:
+        """Say whether anybody sees the gallery: while nobody does, nothing is laid out."""
+        self._seen = seen
+        if seen and self._live and not self._pace.isActive():
+            self.bring_up_to_date()
+
+    @Slot()
+    def _new_tiles(self) -> None:
+        """Sort new tiles in, unless nobody looks or the order is held still."""
+        if self._seen and (self._live or not len(self._rows)):
+            self.bring_up_to_date()
+        else:
+            self.counts_changed.emit()
+
     @Slot()
     def bring_up_to_date(self) -> None:
-        """Sort and filter again, unless the order is held still."""
+        """Sort and filter again, at once."""
         self.counts_changed.emit()
-        if not self._live and len(self._rows) and self.sender() is self._pace:
-            return
         rows = self._table.chosen(self._order, self._filter, self.threshold, self._excluded)
         if np.array_equal(rows, self._rows):
             if len(rows):
