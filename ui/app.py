@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,7 @@ class App:
         for complaint in complaints:
             window.messages.say("warning", complaint)
         window.settle()
+        wiring.make_room(window.height())
         return made
 
     def connect(self) -> None:
@@ -144,6 +146,11 @@ class App:
         return left
 
 
+_opened = threading.Event()
+"""Set once Qt has a screen: only what it complains about before that is why it has none."""
+_last_words: list[str] = []
+
+
 def run_app(rig: str | None) -> int:
     """Open the window, on a rig if one is named, and stay until it is closed.
 
@@ -154,6 +161,7 @@ def run_app(rig: str | None) -> int:
     """
     qInstallMessageHandler(_tell_qt)
     app = QApplication(sys.argv[:1])
+    _opened.set()
     app.setApplicationName("hcc-scope")
     app.setApplicationDisplayName("HCC-Scope")
     app.setDesktopFileName("hcc-scope")
@@ -187,10 +195,12 @@ def _on_signal(made: App, _number: int, _frame: FrameType | None) -> None:
 def _tell_qt(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
     """Log what Qt says. What ends the program (no display, a missing library) is told in one sentence."""
     if kind == QtMsgType.QtFatalMsg:
-        reason = " ".join(text.split())
-        hint = "Set DISPLAY or use a desktop session; on a server, 'xvfb-run hcc-scope app' or the other commands work."
-        sys.stderr.write(f"Error: the window cannot be opened: {reason.rstrip('.')}. {hint}\n")
+        reason = " ".join((_last_words or [text])[0].split()).rstrip(". ")
+        hint = "It needs a desktop session (DISPLAY); every other command of hcc-scope works without one."
+        sys.stderr.write(f"Error: the window cannot be opened: {reason}. {hint}\n")
         sys.stderr.flush()
         os._exit(NO_DISPLAY_CODE)
+    if kind in (QtMsgType.QtWarningMsg, QtMsgType.QtCriticalMsg) and not _opened.is_set():
+        _last_words.append(text)  # of the screen's plugin, which knows best why there is none
     level = logging.WARNING if kind == QtMsgType.QtCriticalMsg else logging.DEBUG
     logging.getLogger("qt").log(level, text)

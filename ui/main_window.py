@@ -114,7 +114,7 @@ class MainWindow(QMainWindow):
         font = note.font()
         font.setBold(True)
         note.setFont(font)
-        note.setContentsMargins(GRID_PX, 0, 2 * GRID_PX, 0)
+        note.setContentsMargins(GRID_PX, GRID_PX // 2, 2 * GRID_PX, 0)
         self.menuBar().setCornerWidget(note)
         self.statusBar().setSizeGripEnabled(False)
         self.setMinimumSize(960, 600)

@@ -269,7 +269,8 @@ class AppState(QObject):
             self.course_changed.emit(self.course.as_array())
         if snapshot.message and snapshot.message != self._said:
             self._said = snapshot.message
-            self.message.emit("warning" if snapshot.degraded else "info", snapshot.message)
+            words = snapshot.message[:1].upper() + snapshot.message[1:]
+            self.message.emit("warning" if snapshot.degraded else "info", words)
         self.snapshot_changed.emit(snapshot)
         if over:
             self.run = None

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Welcome"]
 
 SHOWN_RECENT = 5
-_COLUMN_PX = 400
+_NARROW_PX, _WIDE_PX = 240, 440
 
 
 class Welcome(QScrollArea):
@@ -87,7 +87,8 @@ class Welcome(QScrollArea):
         self._missing.add_text("Looking …")
         for place, part in enumerate((self._rigs, self._stores, self._recent_rigs, self._missing)):
             grid.addWidget(part, place // 2, place % 2, Qt.AlignmentFlag.AlignTop)
-        grid.setColumnStretch(2, 1)
+        grid.setColumnStretch(0, 1)
+        grid.setColumnStretch(1, 1)
         outer.addLayout(grid)
         outer.addStretch(1)
         self.setWidget(page)
@@ -123,7 +124,8 @@ class _Part(QWidget):
 
     def __init__(self, heading: str) -> None:
         super().__init__()
-        self.setFixedWidth(_COLUMN_PX)
+        self.setMinimumWidth(_NARROW_PX)
+        self.setMaximumWidth(_WIDE_PX)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(GRID_PX)

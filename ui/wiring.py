@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QLabel
 
 from ui.live_tab import LiveTab
 from ui.main_window import scrolled
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Wiring"]
 
 PROPERTIES_MS = 5000
+LOW_PX = 800
 MAX_MISSED = 200
 """Fields that were not shown while they came and are read from the store afterwards for the map."""
 _LEFT, _RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
@@ -89,7 +89,6 @@ class Wiring(QObject):
     def _make_panels(self) -> None:
         self.camera, self.presets, self.objective = CameraPanel(), PresetsPanel(), ObjectivePanel()
         self.stage, self.light = StagePanel(), LightPanel()
-        self._no_rig = QLabel("No rig is open.")
         self.devices: tuple[CameraPanel | PresetsPanel | ObjectivePanel | StagePanel | LightPanel, ...] = (
             self.camera,
             self.presets,
@@ -100,7 +99,7 @@ class Wiring(QObject):
         self.properties = PropertyBrowser()
         self.score, self.quality, self.status = ScorePanel(), QualityPanel(), StatusStrip()
         window = self._window
-        window.add_dock("rig", "Rig", scrolled(self._no_rig, *self.devices), _LEFT, "Ctrl+Alt+1")
+        window.add_dock("rig", "Rig", scrolled(*self.devices), _LEFT, "Ctrl+Alt+1")
         window.add_dock("properties", "Properties", self.properties, _LEFT, "Ctrl+Alt+2", beside="rig")
         window.add_dock("score", "Score", scrolled(self.score), _RIGHT, "Ctrl+Alt+3")
         window.add_dock("quality", "Quality of the field", scrolled(self.quality), _RIGHT, "Ctrl+Alt+4")
@@ -163,7 +162,6 @@ class Wiring(QObject):
 
     @Slot(object)
     def _show_rig(self, rig: RigState | None) -> None:
-        self._no_rig.setVisible(rig is None)
         for panel in self.devices:
             panel.set_state(rig)
         if rig is None:
@@ -372,6 +370,12 @@ class Wiring(QObject):
     @Slot(object)
     def _take_analyst(self, analyst: Analyst) -> None:
         self.tiles.set_saliency(analyst.model.saliency)
+
+    def make_room(self, height_px: int) -> None:
+        """Begin without the histogram where the window is so low that the picture needs its room."""
+        shown = next(action for action in self.live.findChildren(QAction) if action.text() == "Histogram")
+        if height_px < LOW_PX and shown.isChecked():
+            shown.trigger()
 
     # -- what the menus ask for ------------------------------------------------------------------------------------
 
