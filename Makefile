@@ -4,12 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint bench model clean
+.PHONY: help setup demo app screenshots test lint bench model clean
 
 help:
 	@echo "make demo   acquire and classify two phantom sections on Micro-Manager's demo camera"
+	@echo "make app    open the desktop app on the demo rig"
 	@echo "make test   run the tests          make lint   ruff, mypy, import-linter"
 	@echo "make bench  run the benchmarks     make model  train the shipped model again, into retrained/"
+	@echo "make screenshots  draw the pictures of the app in docs/screenshots"
 	@echo "make setup  only install into $(VENV)"
 
 setup: $(STAMP)
@@ -27,6 +29,14 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP)
 	$(BIN)/hcc-scope demo
+
+app: $(STAMP)
+	$(BIN)/hcc-scope app --rig demo
+
+# on a screen of its own if there is a virtual one, else on none
+screenshots: $(STAMP)
+	run=$$(command -v xvfb-run) && run="$$run -a -s '-screen 0 1920x1200x24'" || export QT_QPA_PLATFORM=offscreen; \
+		eval $$run $(BIN)/python -m benchmarks.screenshots docs/screenshots
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

@@ -7,6 +7,7 @@ import importlib
 import sys
 
 MEASUREMENTS = {
+    "bench_display": "milliseconds that showing a frame costs the app",
     "bench_phantom": "fields per second that the phantom delivers",
     "kills": "20 acquisitions killed at random times: what the journal promises is there",
     "seeds": "the demo with 10 seeds: on which side of the threshold its sections score",

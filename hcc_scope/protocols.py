@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hcc_scope.types import Frame, FrameResult, RunSpec
+    from hcc_scope.types import Frame, FrameResult, NoteKind, RunSpec
 
-__all__ = ["Classifier", "FrameSink", "FrameSource", "ResultSink", "StopSignal", "Tiles"]
+__all__ = ["Classifier", "FrameSink", "FrameSource", "NoteSink", "PausingSource", "ResultSink", "StopSignal", "Tiles"]
 
 Tiles: TypeAlias = Union["NDArray[np.uint16]", Sequence["NDArray[np.uint16]"]]
 """Raw counts: an array (n, tile, tile), or n views (tile, tile) into a frame, which nobody has to copy."""
@@ -31,6 +31,13 @@ class StopSignal(Protocol):
 
     def wait(self, timeout_s: float) -> bool:
         """Sleep up to `timeout_s`, or until stop is requested; return whether it is."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether no further frame shall be taken for now."""
+
+    def wait_while_paused(self) -> None:
+        """Stand still until the run goes on or shall end."""
 
 
 @runtime_checkable
@@ -56,6 +63,19 @@ class FrameSource(Protocol):
         FramesLost, CameraError, DeviceError
             The run then fails; frames that were yielded stay.
         """
+
+
+@runtime_checkable
+class PausingSource(FrameSource, Protocol):
+    """A source that sees to a pause itself, because its camera would go on while nobody takes its frames.
+
+    It delivers what was exposed before, then stands still in ``stop.wait_while_paused()``. Any other source is held
+    between two frames by whoever takes them.
+    """
+
+    @property
+    def pauses_itself(self) -> bool:
+        """True."""
 
 
 @runtime_checkable
@@ -85,6 +105,14 @@ class ResultSink(Protocol):
 
     def close(self) -> None:
         """Flush; idempotent; raises if anything is not on disk."""
+
+
+@runtime_checkable
+class NoteSink(Protocol):
+    """Where a person's notes and marks are kept. Safe from any thread."""
+
+    def add(self, kind: NoteKind, text: str, seq: int | None = None) -> object:
+        """Write one down, durably, before it takes effect."""
 
 
 @runtime_checkable

@@ -12,6 +12,8 @@ Design notes
   classified frame with at least one included tile enters score and interval.
 - While a frame is open that others have overtaken, the score rests on more frames than the interval and may lie
   outside: ``SectionScore.frames`` and ``interval_frames`` then differ, and the score does not count as stabilised.
+- An operator can take a field out (`exclude`), before it is added: it is then resolved without a score, and its tiles
+  are counted nowhere. To take out one that was added, feed a fresh scorer with all others.
 - The interval (see `hcc_scope.confidence`) holds for fields sampled at random, and for the part of the section that can
   be classified: fields without tissue or out of focus say nothing about the tumour.
 
@@ -30,6 +32,7 @@ Examples
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,13 +41,22 @@ from hcc_scope.confidence import ConfidenceSequence
 from hcc_scope.types import QualityFlag, SectionScore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from hcc_scope.types import FrameResult, Sampling
+    from hcc_scope.types import FrameOutcome, FrameResult, Sampling
 
-__all__ = ["SectionScorer", "animal_score", "calibrate", "frame_score", "log_odds"]
+__all__ = [
+    "FieldEntry",
+    "SectionScorer",
+    "animal_score",
+    "calibrate",
+    "field_entry",
+    "frame_score",
+    "log_odds",
+    "rescored",
+]
 
 _NOT_RANDOM = {
     "raster": "fields were taken as a raster",
@@ -124,6 +136,36 @@ def _included(result: FrameResult) -> list[float]:
     return probabilities
 
 
+@dataclass(frozen=True, slots=True)
+class FieldEntry:
+    """All that a section's score needs of one frame's result; see `field_entry`."""
+
+    seq: int
+    outcome: FrameOutcome
+    score: float | None
+    """Mean over included tiles; None if there is none."""
+    n_included: int
+    """Tiles that enter the score."""
+    n_flagged: tuple[int, ...]
+    """Tiles by `QualityFlag`, in its order; all 0 for a frame that failed."""
+
+
+def field_entry(result: FrameResult) -> FieldEntry:
+    """Return what a section's score needs of a frame's result.
+
+    Raises
+    ------
+    ValueError
+        If a probability lies outside [0, 1].
+    """
+    included = _included(result)
+    score = math.fsum(included) / len(included) if included else None
+    n_flagged = tuple(
+        0 if result.outcome == "failed" else int(np.count_nonzero(result.flags & flag.value)) for flag in QualityFlag
+    )
+    return FieldEntry(result.seq, result.outcome, score, len(included), n_flagged)
+
+
 def animal_score(sections: Iterable[SectionScore]) -> float | None:
     """Return the mean over an animal's sections that have a score, or None if none has."""
     scores = [section.score for section in sections if section.score is not None]
@@ -174,6 +216,7 @@ class SectionScorer:
         self._next_seq = 0
         self._ahead: dict[int, float | None] = {}
         """Resolved frames beyond the first open one: their score, None if they have none."""
+        self._excluded: set[int] = set()
 
     def fresh(self) -> SectionScorer:
         """Return a scorer with the same parameters that knows no frame yet."""
@@ -194,16 +237,38 @@ class SectionScorer:
         ValueError
             If the frame was already resolved, or a probability lies outside [0, 1].
         """
-        self._check_open(result.seq)
-        included = _included(result)
-        if result.outcome != "failed":
-            self._count_excluded(result.flags)
-        value = math.fsum(included) / len(included) if included else None
+        self.add_entry(field_entry(result))
+
+    def add_entry(self, entry: FieldEntry) -> None:
+        """Take what `field_entry` made of a result; see `add`.
+
+        Raises
+        ------
+        ValueError
+            If the frame was already resolved.
+        """
+        self._check_open(entry.seq)
+        value = None
+        if entry.seq not in self._excluded:
+            value = entry.score
+            for flag, n in zip(QualityFlag, entry.n_flagged, strict=True):
+                self._tiles_excluded[flag] += n
         if value is not None:
             self._sum.add(value)
             self._frames += 1
-            self._tiles += len(included)
-        self._resolve(result.seq, value)
+            self._tiles += entry.n_included
+        self._resolve(entry.seq, value)
+
+    def exclude(self, seq: int) -> None:
+        """Declare that a person takes a frame out: its result, when it comes, enters nothing but the count of these.
+
+        Raises
+        ------
+        ValueError
+            If the frame was already resolved: feed a fresh scorer with the others instead.
+        """
+        self._check_open(seq)
+        self._excluded.add(seq)
 
     def skip(self, seq: int) -> None:
         """Declare that a frame will never have a result (lost from a damaged store): the interval does not wait for it.
@@ -234,6 +299,7 @@ class SectionScorer:
             frames=self._frames,
             tiles=self._tiles,
             tiles_excluded={str(flag.name).lower(): n for flag, n in self._tiles_excluded.items() if n},
+            fields_excluded_by_operator=len(self._excluded),
         )
 
     def _check_open(self, seq: int) -> None:
@@ -249,10 +315,6 @@ class SectionScorer:
             self._next_seq += 1
             if next_value is not None:
                 self._sequence.add(next_value)
-
-    def _count_excluded(self, flags: NDArray[np.uint8]) -> None:
-        for flag in QualityFlag:
-            self._tiles_excluded[flag] += int(np.count_nonzero(flags & flag.value))
 
     def _validity(self) -> tuple[bool, str]:
         if self.sampling != "random":
@@ -275,6 +337,31 @@ class SectionScorer:
         if half_width >= self.half_width_target:
             return False, f"interval still ±{shown:.2f}, target ±{self.half_width_target:.2f}"
         return True, f"interval ±{shown:.2f} after {n_fields} fields, target ±{self.half_width_target:.2f}"
+
+
+def rescored(
+    results: Mapping[int, FrameResult], scorer: SectionScorer, n_frames: int, excluded: Collection[int] = ()
+) -> SectionScore:
+    """Return the score of these results without the fields of `excluded`.
+
+    Parameters
+    ----------
+    results : mapping
+        By `seq`; frames below `n_frames` that it lacks count as never to come.
+    scorer : SectionScorer
+        Gives threshold, temperature and so on; it is left as it is.
+    n_frames : int
+    excluded : collection of int
+    """
+    fresh = scorer.fresh()
+    for seq in excluded:
+        fresh.exclude(seq)
+    for seq in range(n_frames):
+        if seq in results:
+            fresh.add(results[seq])
+        else:
+            fresh.skip(seq)
+    return fresh.score()
 
 
 class _ExactSum:

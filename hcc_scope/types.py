@@ -21,6 +21,7 @@ __all__ = [
     "Frame",
     "FrameOutcome",
     "FrameResult",
+    "NoteKind",
     "QualityFlag",
     "RigRoles",
     "RunOutcome",
@@ -41,6 +42,8 @@ Sampling = Literal["random", "raster", "positions", "time_series", "sequence"]
 
 RunState = Literal["completed", "cancelled", "failed"]
 FrameOutcome = Literal["classified", "excluded", "failed"]
+NoteKind = Literal["note", "exclude", "include"]
+"""What a person wrote down: a remark, or that a field shall not (or shall again) enter the score."""
 
 
 class QualityFlag(enum.IntFlag):
@@ -200,6 +203,8 @@ class SectionScore:
     """Tiles that entered the score."""
     tiles_excluded: Mapping[str, int]
     """Excluded tiles by reason (names of `QualityFlag`, lower case); a tile counts under each of its reasons."""
+    fields_excluded_by_operator: int = 0
+    """Fields that a person took out of the score; their tiles are counted nowhere here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +225,8 @@ class RunOutcome:
     """p50, p95, p99 from the end of an exposure to its score."""
     latency_bins: Mapping[int, int] = field(default_factory=dict)
     """The same latencies for `hcc_scope.latency.LatencyHistogram.merged`: percentiles over several runs."""
+    excluded_by_operator: tuple[int, ...] = ()
+    """`seq` of the fields that a person had taken out of `score` when the run ended, ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,3 +250,5 @@ class Snapshot:
     degraded: str | None
     message: str
     """The last thing worth telling an operator; empty if nothing."""
+    paused: bool = False
+    """Whether no further frame is taken for now; what was acquired is stored and classified all the same."""

@@ -3,6 +3,7 @@
 Design
 ------
 - `StopToken` counts requests: the first asks to finish cleanly, the second to skip analysis. It never skips storage.
+  It also holds a run between two frames (pause); a request to end lets go of it.
 - `Channel` is bounded in bytes. `put` blocks (storage: the producer waits), `offer` does not (analysis: a frame
   that does not fit is deferred). Closing a channel lets its reader drain it; *breaking* it wakes everyone at once,
   so that a dead worker can never leave another one parked.
@@ -45,7 +46,7 @@ class Broken(Exception):  # noqa: N818 - a signal, not an error
 
 
 class StopToken:
-    """Ask a run to end: once to finish cleanly, twice to skip the analysis that is still open.
+    """Ask a run to end (once to finish cleanly, twice to skip the analysis that is still open), or to pause.
 
     Examples
     --------
@@ -63,6 +64,8 @@ class StopToken:
         self._changed = threading.Condition()
         self._requested = False
         self._by_user = 0
+        self._paused = False
+        self._n_held = 0
 
     @property
     def requested(self) -> bool:
@@ -96,6 +99,39 @@ class StopToken:
         """Sleep up to `timeout_s` or until stop is requested; return whether it is."""
         with self._changed:
             return self._changed.wait_for(lambda: self._requested, timeout_s)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the run shall take no further frame for now; false once it shall end."""
+        return self._paused and not self._requested
+
+    @property
+    def held(self) -> bool:
+        """Whether somebody stands still because of the pause: no frame is being taken."""
+        return self._n_held > 0
+
+    def pause(self) -> None:
+        """Hold whoever comes to `wait_while_paused`."""
+        with self._changed:
+            self._paused = True
+            self._changed.notify_all()
+
+    def resume(self) -> None:
+        """Let go again."""
+        with self._changed:
+            self._paused = False
+            self._changed.notify_all()
+
+    def wait_while_paused(self) -> None:
+        """Stand still until the run goes on or shall end; returns at once if it is not paused."""
+        with self._changed:
+            if not self.paused:
+                return
+            self._n_held += 1
+            try:
+                self._changed.wait_for(lambda: not self.paused)
+            finally:
+                self._n_held -= 1
 
 
 class Channel(Generic[T]):

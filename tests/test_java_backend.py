@@ -136,6 +136,17 @@ class StandInCore:
     def pop_next_tagged_image(self) -> SimpleNamespace:
         return self._image(self.waiting.pop(0))
 
+    def get_last_tagged_image(self) -> SimpleNamespace:
+        return self._image(self.waiting[-1])
+
+    def get_roi(self) -> SimpleNamespace:  # java.awt.Rectangle answers in doubles
+        return SimpleNamespace(
+            get_x=lambda: 2.0, get_y=lambda: 1.0, get_width=lambda: float(WIDTH), get_height=lambda: float(HEIGHT)
+        )
+
+    def get_property_type(self, label: str, name: str) -> SimpleNamespace:
+        return SimpleNamespace(swig_value=lambda: 3)
+
 
 @pytest.fixture
 def rig() -> Iterator[MicroManager]:
@@ -260,3 +271,13 @@ def test_pixels_are_taken_over_or_widened():
     for dtype in (np.float32, np.uint32):
         with pytest.raises(CameraError, match="32 bits a pixel"):
             own_pixels(np.ones((2, 2), dtype), 32)
+
+
+def test_what_controls_and_preview_need_comes_over_the_bridge(rig: MicroManager):
+    backend = rig.backend
+    assert backend.roi() == (2, 1, WIDTH, HEIGHT)
+    assert backend.number("get_property_type", "Cam", "Gain") == 3
+    backend.core.waiting = [4, 5]
+    pixels = backend.last()
+    assert (pixels.shape, pixels.dtype, pixels[1, 1]) == ((HEIGHT, WIDTH), np.uint16, 40_005)
+    assert backend.core.waiting == [4, 5]  # it stays in the buffer

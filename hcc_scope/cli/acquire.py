@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast
 
 from hcc_scope.cli.console import people
-from hcc_scope.cli.phantoms import grown, outline_points, phantom_facts
 from hcc_scope.cli.rigs import attach_rig, open_rig
 from hcc_scope.cli.runs import (
     finish,
@@ -23,6 +22,7 @@ from hcc_scope.cli.runs import (
 from hcc_scope.errors import HccScopeError, PlanError, StoreExistsError, UsageError
 from hcc_scope.plans import TimeSeries, load_plan, parse_plan
 from hcc_scope.report.summary import software_versions
+from hcc_scope.runs.phantoms import grown, outline_points, phantom_facts
 from hcc_scope.storage.naming import check_id, store_path
 from hcc_scope.workers import StopToken
 

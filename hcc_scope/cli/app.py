@@ -66,6 +66,18 @@ def demo(
     run_demo(out=out, seed=seed, n_fields=fields, model_name=model, engine=engine, json_mode=json_mode)
 
 
+@app.command("app")
+def desktop(
+    rig: Annotated[
+        str | None, typer.Option("--rig", help="A rig file or a .cfg, or 'demo'. [default: the welcome page]")
+    ] = None,
+) -> None:
+    """Open the desktop app."""
+    from hcc_scope.cli.app_command import run_desktop_app
+
+    run_desktop_app(rig)
+
+
 @app.command()
 def acquire(
     out: Annotated[Path, typer.Option("--out", help="Folder for the store; made if missing.")],

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hcc_scope.errors import StoreUnwritableError
+from hcc_scope.report.words import RESEARCH_USE_ONLY
 from hcc_scope.workers import guard
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RESEARCH_USE_ONLY", "People", "people", "print_json", "survive_any_stream"]
 
-RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 _PIPE_WIDTH = 140
 
 

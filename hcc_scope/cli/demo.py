@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hcc_scope.cli.console import people
-from hcc_scope.cli.phantoms import grown, outline_points, phantom_facts
 from hcc_scope.cli.rigs import open_rig
 from hcc_scope.cli.runs import (
     finish,
@@ -22,6 +21,7 @@ from hcc_scope.cli.runs import (
 from hcc_scope.errors import HccScopeError, StoreExistsError
 from hcc_scope.plans import RandomFields
 from hcc_scope.report.summary import software_versions
+from hcc_scope.runs.phantoms import grown, outline_points, phantom_facts
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:

@@ -12,35 +12,18 @@ from rich.table import Table
 from rich.text import Text
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY
-from hcc_scope.report.summary import decision
+from hcc_scope.report.words import score_words
 
 if TYPE_CHECKING:
     from hcc_scope.cli.console import People
     from hcc_scope.session import Session
-    from hcc_scope.types import RunOutcome, SectionScore, Snapshot
+    from hcc_scope.types import Snapshot
 
 __all__ = ["score_words", "watch"]
 
 _REFRESH_S = 0.25
 _PLAIN_LINE_EVERY_S = 5.0
 _BAR_CELLS = 30
-
-
-def score_words(score: SectionScore) -> str:
-    """Return the score with its interval and what may be said about the threshold, as a person reads it."""
-    if score.score is None:
-        return "no score yet"
-    words = f"{score.score:.3f}"
-    if not score.interval_valid:
-        return f"{words}, no valid interval, so no decision (threshold {score.threshold:.2f})"
-    low, high = score.interval
-    words += f" [{low:.3f}, {high:.3f}]"
-    if score.interval_frames != score.frames:
-        words += f" (interval over the first {score.interval_frames} of {score.frames} frames)"
-    decided = decision(score)
-    if decided is None:
-        return f"{words}, undecided: contains the threshold {score.threshold:.2f}"
-    return f"{words}, on the {decided} side of {score.threshold:.2f}"
 
 
 def _progress(snap: Snapshot) -> Columns:
@@ -87,11 +70,9 @@ def _panel(title: str, snap: Snapshot) -> Table:
     return table
 
 
-def watch(session: Session, console: People, title: str) -> RunOutcome:
-    """Start `session`, show it until it ends, and return how it ended; a display that breaks is left behind."""
-    session.start()
+def watch(session: Session, console: People, title: str) -> None:
+    """Show a session that was started until it ends; a display that breaks is left behind, and the session goes on."""
     console.attempt(lambda: (_watch_live if console.is_terminal else _watch_plainly)(session, console, title))
-    return session.join()
 
 
 def _watch_live(session: Session, console: People, title: str) -> None:

@@ -1,57 +1,20 @@
-"""Open a microscope by rig file, by bare .cfg, or by attaching; the one place where `rig` and `sources` meet."""
+"""Open a microscope, and say so (`hcc_scope.runs.rigs` does the work)."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import UsageError
+from hcc_scope.runs.rigs import OpenRig, attach_rig
+from hcc_scope.runs.rigs import open_rig as open_quietly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from hcc_scope.cli.console import People
-    from hcc_scope.sources.micromanager import MicroManager
 
 __all__ = ["OpenRig", "attach_rig", "open_rig"]
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRig:
-    """A microscope that is ready."""
-
-    microscope: MicroManager
-
-    def set_properties(self, assignments: Sequence[str]) -> None:
-        """Set ``DEVICE,PROPERTY,VALUE`` each, in order.
-
-        Raises
-        ------
-        UsageError
-            If one is not of that form.
-        DeviceError
-            If the device refuses.
-        """
-        for assignment in assignments:
-            parts = assignment.split(",", 2)
-            if len(parts) != 3:
-                raise UsageError(f"--property '{assignment}' is not DEVICE,PROPERTY,VALUE")
-            device, name, value = parts
-            what = f"setting '{name}' of '{device}' to '{value}'"
-            ask = self.microscope.backend.ask
-            self.microscope.thread.call(what, partial(ask, what, "set_property", device, name, value))
-
-    def is_demo(self) -> bool:
-        """Return whether the camera is Micro-Manager's DemoCamera."""
-        return self.microscope.facts().library == "DemoCamera"
-
-    def stage_xy_um(self) -> tuple[float, float] | None:
-        """Return where the stage is now, or None without one."""
-        place = self.microscope.thread.call("asking the stage", self.microscope.hardware.stage_um)
-        return None if place is None else (place[0], place[1])
 
 
 @contextmanager
@@ -63,55 +26,17 @@ def open_rig(rig_or_cfg: str | Path, console: People, *, adapters_dir: Path | No
     rig_or_cfg : str or Path
         A rig file, a bare .cfg, or the name of a shipped rig.
     console : People
-        Told the linter's warnings.
+        Told what is loaded, and the linter's warnings.
     adapters_dir : Path, optional
         Folder of the device adapters; takes the place of the rig file's.
 
     Raises
     ------
     ConfigError, DeviceError, CameraError
-        If the file is wrong, an adapter or device is missing or does not fit, or there is no camera.
-    """
-    from hcc_scope.rig.adapters import test_adapters_dir
-    from hcc_scope.rig.config import check
-    from hcc_scope.rig.rigfile import load_rig
-
-    rig = load_rig(rig_or_cfg)
-    console.note(f"Loading the rig {rig.config} ...", "dim")
-    folder = adapters_dir or rig.adapters_dir or test_adapters_dir()
-    for finding in check(rig.config, folder):
-        console.note(str(finding), "yellow")
-
-    from hcc_scope.sources.micromanager import MicroManager
-
-    with MicroManager.start(
-        rig.config,
-        adapters_dir=folder,
-        buffer_size_mb=rig.buffer_size_mb,
-        roles=rig.roles,
-        limits=rig.stage_limits,
-        pixel_size_um=rig.pixel_size_um,
-    ) as microscope:
-        yield OpenRig(microscope)
-
-
-@contextmanager
-def attach_rig(port: int, rig_file: str | None) -> Iterator[OpenRig]:
-    """Attach to the Micro-Manager that runs on this machine; a rig file gives roles, limits and pixel size.
-
-    Raises
-    ------
-    DeviceError
-        If nothing answers on that port.
+        See `hcc_scope.runs.rigs.open_rig`.
     """
     from hcc_scope.rig.rigfile import load_rig
-    from hcc_scope.sources.micromanager import MicroManager
 
-    rig = None if rig_file is None else load_rig(rig_file)
-    with MicroManager.attach(
-        port=port,
-        roles=None if rig is None else rig.roles,
-        limits=None if rig is None else rig.stage_limits,
-        pixel_size_um=None if rig is None else rig.pixel_size_um,
-    ) as microscope:
-        yield OpenRig(microscope)
+    console.note(f"Loading the rig {load_rig(rig_or_cfg).config} ...", "dim")
+    with open_quietly(rig_or_cfg, lambda text: console.note(text, "yellow"), adapters_dir=adapters_dir) as rig:
+        yield rig

@@ -1,11 +1,9 @@
-"""Put a run together: a source, a store, a model and a session; then the account of it."""
+"""Runs as the command line does them: signals, a display, the account at the end (`hcc_scope.runs` does the work)."""
 
 from __future__ import annotations
 
 import signal
-import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.table import Table
@@ -14,9 +12,9 @@ from rich.text import Text
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 from hcc_scope.cli.display import score_words, watch
 from hcc_scope.errors import HccScopeError, ModelError, StoreUnwritableError
-from hcc_scope.quality import QualityLimits
-from hcc_scope.report.summary import SectionReport, build_summary, section_account, write_summary
-from hcc_scope.scoring import SectionScorer
+from hcc_scope.report.summary import build_summary, write_summary
+from hcc_scope.runs.analyst import load_analyst as load_quietly
+from hcc_scope.runs.section import start_section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,14 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.cli.console import People
-    from hcc_scope.inference.engines import Engine
-    from hcc_scope.inference.loading import LoadedModel
     from hcc_scope.protocols import FrameSource
-    from hcc_scope.types import RunOutcome
+    from hcc_scope.report.summary import SectionReport
+    from hcc_scope.runs.analyst import Analyst
     from hcc_scope.workers import StopToken
 
 __all__ = [
-    "Analyst",
     "Interrupted",
     "finish",
     "interruptible",
@@ -54,47 +50,8 @@ def is_taken(store: Path) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class Analyst:
-    """A checked model on an engine."""
-
-    model: LoadedModel
-    classifier: Engine
-    """Its ``name`` is what the user chose, or what was chosen for them; ``engine`` says it in full, with version and
-    threads."""
-
-    @property
-    def facts(self) -> dict[str, str | float]:
-        """What a store has to know to be scored again in the same way."""
-        card = self.model.card
-        return {
-            "model": card.name,
-            "model_folder": str(self.model.folder),
-            "engine": self.classifier.name,
-            "temperature": card.temperature,
-            "decision_threshold": card.decision_threshold,
-            **{f"quality_{name}": limit for name, limit in QualityLimits().as_dict().items()},
-        }
-
-    def scorer(self, source: FrameSource) -> SectionScorer:
-        """Return a fresh scorer for the source's section."""
-        card = self.model.card
-        return SectionScorer(card.decision_threshold, card.temperature, source.spec.sampling)
-
-
 def load_analyst(model_name: str | Path, engine: str, console: People, *, fall_back: bool = False) -> Analyst:
-    """Load, check and warm up a model on an engine, and say which engine that is.
-
-    Parameters
-    ----------
-    model_name : str or Path
-        Name, or folder.
-    engine : str
-        Name of an engine, or ``"auto"``.
-    console : People
-        Whom to tell.
-    fall_back : bool
-        If the engine cannot be used here, say so and take the reference engine.
+    """Load a model on an engine and say so (`hcc_scope.runs.analyst.load_analyst` does the work).
 
     Raises
     ------
@@ -102,18 +59,7 @@ def load_analyst(model_name: str | Path, engine: str, console: People, *, fall_b
         If the model may not be used, or (without `fall_back`) not on this engine.
     """
     console.note(f"Loading the model {model_name} ...", "dim")
-    from hcc_scope.inference import load_model
-    from hcc_scope.inference.engines import REFERENCE
-
-    model = load_model(model_name)
-    try:
-        classifier = model.classifier(engine, note=console.note)
-    except ModelError as error:
-        if not fall_back or engine == REFERENCE:
-            raise
-        console.note(f"Engine {engine} is not used, but {REFERENCE}: {error}", "yellow")
-        classifier = model.classifier(REFERENCE)
-    return Analyst(model, classifier)
+    return load_quietly(model_name, engine, console.note, fall_back)
 
 
 class Interrupted(HccScopeError):  # noqa: N818 - what happened, not a fault
@@ -189,35 +135,11 @@ def record_section(
     HccScopeError
         If the run cannot start: nothing was acquired then. What goes wrong later is in the report's outcome.
     """
-    from hcc_scope.session import Session
-    from hcc_scope.storage.predictions import PredictionWriter
-    from hcc_scope.storage.writer import create_store
-    from hcc_scope.tiling import TileGrid
-
-    spec = source.spec
-    TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)  # refuses a frame smaller than a tile before a store is made
-    analyst.model.check_matches(spec)
     if stop.requested:
         raise Interrupted("interrupted before the first frame; nothing was acquired")
-    sink = create_store(out_dir, spec, interval_s=interval_s)
-    results = PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}")
-
-    def finalise(outcome: RunOutcome) -> None:
-        sink.finalise(section_account(SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome)))
-
-    session = Session(
-        source,
-        sink,
-        analyst.classifier,
-        scorer=analyst.scorer(source),
-        limits=QualityLimits(),
-        results=results,
-        stop=stop,
-        finalise=finalise,
-        store=str(sink.path),
-    )
-    outcome = watch(session, console, title)
-    return SectionReport(spec.animal_id, spec.section_id, str(sink.path), outcome)
+    run = start_section(source, analyst, out_dir, stop, interval_s)
+    watch(run.session, console, title)
+    return run.finish()
 
 
 def save_summary(summary: dict[str, Any], path: Path, troubles: list[HccScopeError]) -> list[Path]:

@@ -10,6 +10,7 @@ Importing this package imports neither torch nor pydantic; calling it does.
 - `hcc_scope.inference.openvino`: the one door to OpenVINO, and its engines.
 - `hcc_scope.inference.cuda`: the engine for an NVIDIA GPU.
 - `hcc_scope.inference.agreement`: whether an engine's probabilities are the reference's.
+- `hcc_scope.inference.saliency`: which pixels an answer depends on.
 - `hcc_scope.inference.choice`: which engine is the fastest here.
 """
 

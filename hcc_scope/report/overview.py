@@ -39,6 +39,8 @@ class FieldPicture:
     """(rows, cols) probability of *high* per tile; NaN where excluded."""
     score: float | None
     """Mean over included tiles."""
+    taken_out: bool = False
+    """Whether an operator took it out of the section's score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +114,15 @@ def _display_window(section: SectionPicture) -> tuple[float, float]:
 
 def _examples(section: SectionPicture) -> list[FieldPicture]:
     """Return the scored fields nearest to the lowest, middle and highest score."""
-    scored = sorted(
-        (field for field in section.fields if field.score is not None), key=lambda field: field.score or 0.0
-    )
+    scored = sorted(_scored(section), key=lambda field: field.score or 0.0)
     if len(scored) <= _EXAMPLES:
         return scored
     return [scored[0], scored[len(scored) // 2], scored[-1]]
+
+
+def _scored(section: SectionPicture) -> list[FieldPicture]:
+    """Return the fields that the section's score rests on."""
+    return [field for field in section.fields if field.score is not None and not field.taken_out]
 
 
 def _extent(field: FieldPicture, index: int) -> tuple[float, float, float, float]:
@@ -172,7 +177,12 @@ def _draw_heat(axes: Axes, section: SectionPicture) -> ScalarMappable:
             interpolation="nearest",
             zorder=2,
         )
-    _frame_axes(axes, section, "tiles (hatched: excluded)")
+        if field.taken_out:
+            axes.plot((left, right), (top, bottom), color="black", linewidth=1.5, zorder=3)
+            axes.plot((left, right), (bottom, top), color="black", linewidth=1.5, zorder=3)
+    taken_out = any(field.taken_out for field in section.fields)
+    crossed = "; crossed: excluded by the operator" if taken_out else ""
+    _frame_axes(axes, section, f"tiles (hatched: excluded{crossed})")
     return ScalarMappable(Normalize(0, 1), colours)
 
 
@@ -184,7 +194,7 @@ def _draw_course(axes: Axes, section: SectionPicture) -> None:
     axes.axhline(
         section.threshold, color="0.3", linestyle="--", linewidth=1, label=f"threshold {section.threshold:.2f}"
     )
-    field_scores = [field.score for field in section.fields if field.score is not None]
+    field_scores = [field.score for field in _scored(section) if field.score is not None]
     side = [_HIGH_COLOUR if value >= section.threshold else _LOW_COLOUR for value in field_scores]
     axes.scatter(np.arange(1, len(field_scores) + 1), field_scores, s=12, c=side, label="single fields", zorder=3)
     axes.set_ylim(0, 1)

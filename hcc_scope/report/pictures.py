@@ -8,12 +8,13 @@ import numpy as np
 
 from hcc_scope.report.overview import FieldPicture, SectionPicture, middle, thumbnail
 from hcc_scope.scoring import SectionScorer, frame_score
+from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,9 +27,16 @@ MAX_FIELDS = 200
 """More would not be told apart on one page; every n-th is drawn."""
 
 
-def course(results: Iterable[FrameResult], threshold: float, sampling: Sampling) -> NDArray[np.float64]:
-    """Return how the score went: (n, 4) classified frames, score, lower and upper end of the interval."""
+def course(
+    results: Iterable[FrameResult], threshold: float, sampling: Sampling, excluded: Collection[int] = ()
+) -> NDArray[np.float64]:
+    """Return how the score went: (n, 4) classified frames, score, lower and upper end of the interval.
+
+    The fields of `excluded` are left out.
+    """
     scorer = SectionScorer(threshold, 1.0, sampling)
+    for seq in excluded:
+        scorer.exclude(seq)
     rows: list[tuple[float, float, float, float]] = []
     expected_seq = 0
     for result in sorted(results, key=lambda r: r.seq):
@@ -42,7 +50,9 @@ def course(results: Iterable[FrameResult], threshold: float, sampling: Sampling)
     return np.array(rows, dtype=np.float64).reshape(-1, 4)
 
 
-def field_picture(frame: Frame, result: FrameResult | None, grid: TileGrid, pixel_size_um: float) -> FieldPicture:
+def field_picture(
+    frame: Frame, result: FrameResult | None, grid: TileGrid, pixel_size_um: float, *, taken_out: bool = False
+) -> FieldPicture:
     """Return one field as it is drawn; without a result all its tiles count as excluded."""
     tiles = np.full(grid.shape_rc, np.nan, dtype=np.float32)
     score = None
@@ -60,11 +70,16 @@ def field_picture(frame: Frame, result: FrameResult | None, grid: TileGrid, pixe
         detail=middle(frame.pixels),
         probabilities=tiles,
         score=score,
+        taken_out=taken_out,
     )
 
 
 def section_picture(
-    store_path: Path, *, threshold: float, outline_um: Sequence[tuple[float, float]] | NDArray[np.float64] | None = None
+    store_path: Path,
+    *,
+    threshold: float,
+    outline_um: Sequence[tuple[float, float]] | NDArray[np.float64] | None = None,
+    results: Mapping[int, FrameResult] | None = None,
 ) -> SectionPicture:
     """Read a store and return what is drawn of it; a damaged frame is left out.
 
@@ -76,21 +91,24 @@ def section_picture(
         The model's decision threshold.
     outline_um : (n, 2), optional
         The section's outline in stage um, if it is known.
+    results : mapping, optional
+        By `seq`; what the run recorded, if not given.
     """
     store = open_store(store_path)
-    results = read_predictions(store_path)
+    results = read_predictions(store_path) if results is None else results
+    excluded = excluded_fields(read_notes(store_path))
     spec = store.spec
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     step = max(1, -(-store.n_frames // MAX_FIELDS))
     fields = [
-        field_picture(frame, results.get(frame.seq), grid, spec.pixel_size_um)
+        field_picture(frame, results.get(frame.seq), grid, spec.pixel_size_um, taken_out=frame.seq in excluded)
         for frame in store.read_ahead(range(0, store.n_frames, step), ahead=2)
         if not isinstance(frame, Exception)
     ]
     return SectionPicture(
         title=f"animal {spec.animal_id}, section {spec.section_id}",
         fields=fields,
-        course=course(results.values(), threshold, spec.sampling),
+        course=course(results.values(), threshold, spec.sampling, excluded),
         threshold=threshold,
         interval_valid=spec.sampling == "random",
         outline_um=None if outline_um is None else np.asarray(outline_um, dtype=np.float64),

@@ -88,6 +88,8 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "frames": score.frames,
         "tiles": score.tiles,
         "tiles_excluded": dict(score.tiles_excluded),
+        "fields_excluded_by_operator": score.fields_excluded_by_operator,
+        "excluded_by_operator": list(outcome.excluded_by_operator),
         "stabilised": score.stabilised,
         "stabilised_reason": score.stabilised_reason,
         "store": report.store,

@@ -1,1 +1,14 @@
-"""Put a run together: source, store, model, session. What the command line and the app do alike, and without a screen."""
+"""Whole runs put together of their parts, for the command line and the app alike.
+
+The one floor where rigs, sources, stores, models and sessions meet. Import the submodules by name; none of them loads
+anything heavy before it is called.
+
+====================  =========================================================================================
+`~.analyst`           `Analyst`, `load_analyst`: a checked model on an engine
+`~.rigs`              `open_rig`, `attach_rig`: a microscope, ready
+`~.section`           `start_section`: a section into a new store, classified live
+`~.replay`            `start_replay`: a store through the same pipeline; what was recorded with it
+`~.comparison`        how two analyses of the same frames differ
+`~.phantoms`          a phantom section in place of a specimen, for the demo
+====================  =========================================================================================
+"""

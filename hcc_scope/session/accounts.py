@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.latency import LatencyHistogram
 from hcc_scope.session.meters import RateMeter
+from hcc_scope.session.pauses import STAGES, Pauses
 from hcc_scope.types import Counts, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hcc_scope.types import Frame, FrameResult, SectionScore
+    from hcc_scope.session.pauses import Stage
+    from hcc_scope.types import Frame, FrameOutcome, FrameResult, SectionScore
 
 __all__ = ["Accounts"]
 
@@ -63,10 +65,14 @@ class Accounts:
         self._clock_ns: dict[int, int] = {}  # seq -> where its total latency starts, until it is resolved
         self._latencies = LatencyHistogram()
         self._acquired, self._stored, self._resolved = RateMeter(), RateMeter(), RateMeter()
+        self._pauses = Pauses()
+        self._first_own_ns: dict[Stage, int] = {}  # the stages' own time when the first frame arrived
+        self._last_own_ns: dict[Stage, int] = {}  # and when they did the last thing
+        self._idle_at_first_ns = 0
         self._started_ns: int | None = None
         self._finished_ns: int | None = None
         self._first_exposure_ns: int | None = None
-        self._first_arrival_ns = self._last_arrival_ns = self._last_commit_ns = self._last_result_ns = 0
+        self._last_arrival_ns = self._last_commit_ns = self._last_result_ns = 0
 
     # -- what happens to a frame -------------------------------------------------------------------------------------
 
@@ -76,11 +82,12 @@ class Accounts:
             n = self._counts.acquired + 1
             self._counts = replace(self._counts, acquired=n, pending=self._counts.pending + 1)
             self._clock_ns[seq] = clock_ns
-            self._acquired.update(n, now_ns)
             if self._first_exposure_ns is None:
                 self._first_exposure_ns = exposure_start_ns
-                self._first_arrival_ns = now_ns
+                self._first_own_ns = {stage: self._pauses.stage_ns(stage, now_ns) for stage in STAGES}
+                self._idle_at_first_ns = self._pauses.all_idle_ns
             self._last_arrival_ns = now_ns
+            self._acquired.update(n, self._own_ns("acquire", now_ns))
             if self._phase == "starting":
                 self._phase = "running"
 
@@ -92,7 +99,7 @@ class Accounts:
     def _take_over_stored(self, n_stored: int, now_ns: int) -> None:
         if n_stored > self._counts.stored:
             self._counts = replace(self._counts, stored=n_stored)
-            self._stored.update(n_stored, now_ns)
+            self._stored.update(n_stored, self._own_ns("store", now_ns))
             self._last_commit_ns = now_ns
 
     def defer(self, seq: int) -> None:
@@ -159,13 +166,13 @@ class Accounts:
             self._score = score
             self._latest_result = result
             self._clock_ns.pop(result.seq, None)
-            self._resolved.update(c.classified + c.excluded + c.failed, now_ns)
+            self._resolved.update(_resolved(c), self._own_ns("resolve", now_ns))
             self._last_result_ns = now_ns
 
-    def disown(self, results: Iterable[FrameResult], score: SectionScore) -> None:
+    def disown(self, outcomes: Iterable[FrameOutcome], score: SectionScore) -> None:
         """Count resolved frames as failed, because they are not on disk, and take over the score without them."""
         with self._lock:
-            n = Counter(result.outcome for result in results)
+            n = Counter(outcomes)
             c = self._counts
             self._counts = replace(
                 c,
@@ -173,6 +180,11 @@ class Accounts:
                 excluded=c.excluded - n["excluded"],
                 failed=c.failed + n["classified"] + n["excluded"],
             )
+            self._score = score
+
+    def rescore(self, score: SectionScore) -> None:
+        """Take over a score that changed without a new result: a person took a field out, or in again."""
+        with self._lock:
             self._score = score
 
     def lose(self, n_frames: int) -> None:
@@ -186,6 +198,27 @@ class Accounts:
         """Note when the run began."""
         with self._lock:
             self._started_ns = now_ns
+
+    def pause(self, now_ns: int) -> None:
+        """Note that no frame is wanted for now."""
+        with self._lock:
+            self._pauses.begin(now_ns)
+
+    def resume(self, now_ns: int) -> None:
+        """Note that frames are wanted again, or that the run is ending."""
+        with self._lock:
+            self._pauses.end(now_ns, self._done_ns())
+
+    def _done_ns(self) -> dict[Stage, int | None]:
+        """Return when each stage did the last thing that there was to do; None where there is still something."""
+        c = self._counts
+        stored = not self._stores or c.stored == c.acquired
+        resolved = not self._classifies or _resolved(c) == c.acquired
+        return {
+            "acquire": self._last_arrival_ns,
+            "store": self._last_commit_ns if stored else None,
+            "resolve": self._last_result_ns if resolved else None,
+        }
 
     def drain(self) -> None:
         """Note that no frame will come any more."""
@@ -244,6 +277,8 @@ class Accounts:
         store_queue_fill: float,
         analyse_queue_fill: float,
         latest: Frame | None,
+        paused: bool = False,
+        held: bool = False,
     ) -> Snapshot:
         """Return everything that a user interface shows, as it is at this moment."""
         with self._lock:
@@ -255,6 +290,12 @@ class Accounts:
                 message = "stopping now: what is acquired is stored, the rest is not classified"
             elif stopping and not message:
                 message = "stopping: what is acquired is stored and classified first"
+            elif paused and not message:
+                message = "paused" if held else "pausing: what is exposed already is still taken"
+            done_ns = self._done_ns()
+            acquire_ns, store_ns, resolve_ns = (
+                self._pauses.stage_ns(stage, now_ns, done_ns[stage]) for stage in ("acquire", "store", "resolve")
+            )
             return Snapshot(
                 phase=self._phase,
                 counts=self._counts,
@@ -262,15 +303,19 @@ class Accounts:
                 expected_frames=self._expected,
                 elapsed_s=0.0 if self._started_ns is None else (now_ns - self._started_ns) / 1e9,
                 eta_s=self._eta_s(now_ns, stopping=stopping, hurried=hurried),
-                acquire_fps=self._acquired.fps(now_ns),
-                store_fps=self._stored.fps(now_ns),
-                classify_fps=self._resolved.fps(now_ns),
+                # what stands still goes at no rate; the time left is reckoned with the rate that it will have again
+                acquire_fps=0.0 if paused and held else self._acquired.fps(acquire_ns),
+                store_fps=0.0 if paused and held and done_ns["store"] is not None else self._stored.fps(store_ns),
+                classify_fps=0.0
+                if paused and held and done_ns["resolve"] is not None
+                else self._resolved.fps(resolve_ns),
                 store_queue_fill=store_queue_fill,
                 analyse_queue_fill=analyse_queue_fill,
                 latest=latest,
                 latest_result=self._latest_result,
                 degraded=self._degraded,
                 message=message,
+                paused=paused,
             )
 
     def _eta_s(self, now_ns: int, *, stopping: bool, hurried: bool) -> float | None:
@@ -284,15 +329,15 @@ class Accounts:
             goal = self._expected - c.lost
         else:
             return None
-        stages = [(goal - c.acquired, self._acquired)]
+        stages: list[tuple[Stage, int, RateMeter]] = [("acquire", goal - c.acquired, self._acquired)]
         if self._stores:
-            stages.append((goal - c.stored, self._stored))
+            stages.append(("store", goal - c.stored, self._stored))
         if self._classifies and not hurried:
-            stages.append((goal - c.classified - c.excluded - c.failed, self._resolved))
-        slowest_s = 0.0
-        for n_left, meter in stages:
+            stages.append(("resolve", goal - _resolved(c), self._resolved))
+        slowest_s, done_ns = 0.0, self._done_ns()
+        for stage, n_left, meter in stages:
             if n_left > 0:
-                fps = meter.fps(now_ns)
+                fps = meter.fps(self._pauses.stage_ns(stage, now_ns, done_ns[stage]))
                 if fps <= 0:
                     return None
                 slowest_s = max(slowest_s, n_left / fps)
@@ -300,6 +345,8 @@ class Accounts:
 
     def rates(self, closed_ns: int) -> dict[str, float]:
         """Return the rates of the whole run in frames per second; 0 where nothing can be said.
+
+        Time in which the run was paused and a stage had nothing to do is not counted (`hcc_scope.session.pauses`).
 
         Parameters
         ----------
@@ -318,14 +365,24 @@ class Accounts:
         """
         with self._lock:
             c = self._counts
-            first_ns = self._first_arrival_ns
             start_ns = closed_ns if self._first_exposure_ns is None else self._first_exposure_ns
+            idle_ns = self._pauses.all_idle_ns - self._idle_at_first_ns
             return {
-                "acquire_fps": _per_s(c.acquired - 1, self._last_arrival_ns - first_ns),
-                "store_fps": _per_s(c.stored, self._last_commit_ns - first_ns),
-                "classify_fps": _per_s(c.classified + c.excluded + c.failed, self._last_result_ns - first_ns),
-                "end_to_end_fps": _per_s(c.acquired, closed_ns - start_ns),
+                "acquire_fps": _per_s(c.acquired - 1, self._span_ns("acquire")),
+                "store_fps": _per_s(c.stored, self._span_ns("store")),
+                "classify_fps": _per_s(_resolved(c), self._span_ns("resolve")),
+                "end_to_end_fps": _per_s(c.acquired, closed_ns - start_ns - idle_ns),
             }
+
+    def _own_ns(self, stage: Stage, now_ns: int) -> int:
+        """Note that a stage did something now, and return its own time."""
+        self._last_own_ns[stage] = self._pauses.stage_ns(stage, now_ns)
+        return self._last_own_ns[stage]
+
+    def _span_ns(self, stage: Stage) -> int:
+        """Return a stage's own time from the first frame's arrival until the last thing that it did."""
+        first_ns = self._first_own_ns.get(stage, 0)
+        return self._last_own_ns.get(stage, first_ns) - first_ns
 
     def latency_ms(self) -> dict[str, float]:
         """Return p50, p95 and p99 of the total latency of every classified frame; empty if none was."""
@@ -336,6 +393,10 @@ class Accounts:
         """Return the same latencies as bins, to be put together with those of other runs."""
         with self._lock:
             return self._latencies.bins
+
+
+def _resolved(counts: Counts) -> int:
+    return counts.classified + counts.excluded + counts.failed
 
 
 def _per_s(n: int, span_ns: int) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import CameraError, FramesLost
+from hcc_scope.protocols import PausingSource
 from hcc_scope.session.analysis import Arrival
 from hcc_scope.workers import Broken
 
@@ -54,19 +55,22 @@ class Acquisition:
         self._stop = stop
         self._may_defer = source.live and store_queue is not None
         self._may_skip = not source.live and store_queue is None
+        self._holds = not (isinstance(source, PausingSource) and source.pauses_itself)
         self.cut_short = False
         """Whether a person ended the source before it gave all that was planned; an open end is never cut short."""
 
     def run(self) -> None:
-        """Take frames until there are no more."""
+        """Take frames until there are no more; stand still between two of them while the run is paused."""
         frames = self._source.frames(self._stop)
         try:
             due = 0
+            self._hold()
             for frame in frames:
                 self._check_order(frame.seq, due)
                 due = frame.seq + 1
                 if not self._take(frame):
                     return
+                self._hold()
             expected = self._source.spec.expected_frames
             if expected is None or due >= expected:
                 return
@@ -79,6 +83,10 @@ class Acquisition:
         finally:
             if isinstance(frames, Generator):
                 frames.close()
+
+    def _hold(self) -> None:
+        if self._holds:
+            self._stop.wait_while_paused()
 
     def _check_order(self, seq: int, due: int) -> None:
         if seq < due or (seq > due and not self._may_skip):

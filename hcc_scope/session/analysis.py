@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.protocols import FrameSink, ResultSink
-    from hcc_scope.scoring import SectionScorer
     from hcc_scope.session.accounts import Accounts
     from hcc_scope.session.frame_analysis import FrameAnalyser
     from hcc_scope.session.kept import KeptFrames
-    from hcc_scope.session.stored_score import StoredScore
+    from hcc_scope.session.scores import RunScore
     from hcc_scope.types import Frame, FrameResult
     from hcc_scope.workers import Channel, StopToken
 
@@ -78,8 +77,8 @@ class Analysis:
         Set when no further frame will be committed.
     storage_failed : callable
         Whether storage broke down; deferred frames are then left alone.
-    stored_score : StoredScore or None
-        Told every result as well, if frames are stored.
+    score : RunScore
+        Told every result.
     """
 
     def __init__(
@@ -92,8 +91,7 @@ class Analysis:
         storage_over: threading.Event,
         storage_failed: Callable[[], bool],
         analyser: FrameAnalyser,
-        scorer: SectionScorer,
-        stored_score: StoredScore | None,
+        score: RunScore,
         results: ResultSink | None,
         accounts: Accounts,
         stop: StopToken,
@@ -107,8 +105,7 @@ class Analysis:
         self._storage_over = storage_over
         self._storage_failed = storage_failed
         self._analyser = analyser
-        self._scorer = scorer
-        self._stored_score = stored_score
+        self._score = score
         self._results = results
         self._accounts = accounts
         self._stop = stop
@@ -152,7 +149,7 @@ class Analysis:
         """Tell the scorer about frames that a replay left out, so that its interval does not wait for them."""
         if self._sink is None:
             for missing in range(self._due, seq):
-                self._scorer.skip(missing)
+                self._score.skip(missing)
             self._due = seq + 1
 
     def _catch_up(self) -> None:
@@ -223,15 +220,13 @@ class Analysis:
     def _finish(self, result: FrameResult) -> None:
         """Score a result, count it, and write it down."""
         started_ns = time.perf_counter_ns()
-        self._scorer.add(result)
-        score = self._scorer.score()
-        now_ns = time.monotonic_ns()
-        latency_ms = dict(result.latency_ms)
-        latency_ms["score"] = (time.perf_counter_ns() - started_ns) / 1e6
-        latency_ms["total"] = (now_ns - self._accounts.clock_ns(result.seq)) / 1e6
-        result = replace(result, latency_ms=latency_ms)
-        self._accounts.resolve(result, score, now_ns)
-        if self._stored_score is not None:
-            self._stored_score.add(result)
+        with self._score.lock:  # score and counts change together, whoever takes a field out meanwhile
+            score = self._score.add(result)
+            now_ns = time.monotonic_ns()
+            latency_ms = dict(result.latency_ms)
+            latency_ms["score"] = (time.perf_counter_ns() - started_ns) / 1e6
+            latency_ms["total"] = (now_ns - self._accounts.clock_ns(result.seq)) / 1e6
+            result = replace(result, latency_ms=latency_ms)
+            self._accounts.resolve(result, score, now_ns)
         if self._results is not None:
             self._results.append(result)

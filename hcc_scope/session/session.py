@@ -19,6 +19,10 @@ Live, replay and import differ only in what is plugged in. What holds for each:
   without a store there is nothing left to do, and the run fails.
 - *Stop* once: the source ends early, everything else ends properly. Twice: nothing more is classified. The run then
   counts as cancelled if planned frames are missing or frames are left unclassified; an open-ended one has no other end.
+- *Pause*: the source stands still between two frames (a camera's running sequence is stopped, emptied, and started
+  again for the rest); storage and analysis go on, and no rate is blamed for the time in which a stage had no work.
+- *Operator's exclusions*: a field is never deleted; the score becomes that of a fresh scorer without it, after the mark
+  was written into the store's notes.
 - *Score*: that of the frames on disk. If storage breaks down, analysis may have been ahead of it: those frames have
   failed in the end, so that a replay of the store finds the same score.
 - *Shutdown*: source drained -> queues closed -> storage drained -> ``sink.close()`` -> deferred frames caught up ->
@@ -38,16 +42,17 @@ from hcc_scope.session.acquisition import Acquisition
 from hcc_scope.session.analysis import Analysis
 from hcc_scope.session.frame_analysis import FrameAnalyser, failed_result
 from hcc_scope.session.kept import KeptFrames
-from hcc_scope.session.stored_score import StoredScore
+from hcc_scope.session.marks import Marks
+from hcc_scope.session.scores import RunScore
 from hcc_scope.session.watched import WatchedClassifier
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import RunOutcome
 from hcc_scope.workers import Channel, Closed, ErrorLatch, LatestSlot, StopToken, Worker, guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-    from hcc_scope.protocols import Classifier, FrameSink, FrameSource, ResultSink
+    from hcc_scope.protocols import Classifier, FrameSink, FrameSource, NoteSink, ResultSink
     from hcc_scope.quality import QualityLimits
     from hcc_scope.scoring import SectionScorer
     from hcc_scope.session.analysis import Arrival
@@ -77,8 +82,12 @@ class Session:
         Which tiles are not classified.
     results : ResultSink, optional
         Where results are kept; the session closes it.
+    notes : NoteSink, optional
+        Where marks on fields are kept. Without it they are forgotten with the session.
+    excluded : collection of int, optional
+        Fields that an operator took out of the score before.
     stop : StopToken, optional
-        To end the run; one of its own by default.
+        To end the run or to pause it; one of its own by default.
     finalise : callable, optional
         Takes the outcome once everything is closed, to write the manifest; if it raises, the run has failed.
     store : str, optional
@@ -109,6 +118,8 @@ class Session:
         scorer: SectionScorer,
         limits: QualityLimits,
         results: ResultSink | None = None,
+        notes: NoteSink | None = None,
+        excluded: Collection[int] = (),
         stop: StopToken | None = None,
         finalise: Callable[[RunOutcome], None] | None = None,
         store: str | None = None,
@@ -123,7 +134,8 @@ class Session:
         spec = source.spec
         self._grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
         self._source, self._sink, self._classifier = source, sink, classifier
-        self._results, self._scorer, self._limits = results, scorer, limits
+        self._results, self._limits = results, limits
+        self._score = RunScore(scorer, excluded)
         self._stop = StopToken() if stop is None else stop
         self._finalise, self._store_path = finalise, store
         self._classify_timeout_s, self._max_failures = classify_timeout_s, max_failures
@@ -133,18 +145,19 @@ class Session:
         self._kept = KeptFrames(kept_bytes)
         self._latest: LatestSlot[Frame] = LatestSlot()
         self._accounts = Accounts(
-            scorer.score(),
+            self._score.score(),
             expected_frames=spec.expected_frames,
             stores=sink is not None,
             classifies=classifier is not None,
         )
+        n_planned = 0 if source.live else spec.expected_frames or 0
+        self._marks = Marks(self._score, self._accounts, notes, n_planned)
         self._errors = ErrorLatch()
         self._storage_over = threading.Event()
         self._storage_failed = False
         self._n_appended = 0
         self._outcome: RunOutcome | None = None
         self._finished = threading.Event()
-        self._stored_score = None if sink is None else StoredScore(scorer.fresh(), sink)
 
         self._acquisition = Acquisition(
             source=source,
@@ -173,6 +186,48 @@ class Session:
         Only touches the stop token, so it is safe in a signal handler.
         """
         self._stop.request()
+
+    def pause(self) -> None:
+        """Take no further frame for now; what was acquired is stored and classified. `resume` goes on, `stop` ends."""
+        if not self.finished:
+            self._stop.pause()
+            self._accounts.pause(time.monotonic_ns())
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._stop.resume()
+        self._accounts.resume(time.monotonic_ns())
+
+    def exclude(self, seq: int, reason: str) -> None:
+        """Take a field out of the score; its frame and its result stay where they are. Also after the end.
+
+        The mark is on disk before it takes effect. A run that has ended keeps the score that it ended with in its
+        store; the snapshot shows the new one, as a replay will.
+
+        Parameters
+        ----------
+        seq : int
+            The field's number.
+        reason : str
+            Why, for whoever reads the notes.
+
+        Raises
+        ------
+        UsageError
+            If there is no such field.
+        StoreError
+            If the mark cannot be written down.
+        """
+        self._marks.exclude(seq, reason)
+
+    def include(self, seq: int, reason: str = "") -> None:
+        """Take a field into the score again; does nothing if it is in. Raises like `exclude`."""
+        self._marks.include(seq, reason)
+
+    @property
+    def excluded(self) -> tuple[int, ...]:
+        """The fields that an operator took out of the score, ascending."""
+        return self._score.excluded
 
     @property
     def finished(self) -> bool:
@@ -210,11 +265,14 @@ class Session:
             store_queue_fill=self._store_queue.fill,
             analyse_queue_fill=self._analyse_queue.fill,
             latest=self._latest.get(),
+            paused=self._stop.paused and not self.finished,
+            held=self._stop.held,
         )
 
     # -- acquire -----------------------------------------------------------------------------------------------------
 
     def _after_acquire(self) -> None:
+        self._accounts.resume(time.monotonic_ns())  # a pause ends with the run, if not before
         self._accounts.drain()
         self._store_queue.close()
         self._analyse_queue.close()
@@ -273,10 +331,9 @@ class Session:
                     limits=self._limits,
                     classify=watched.classify,
                     engine=self._classifier.engine,
-                    temperature=self._scorer.temperature,
+                    temperature=self._score.temperature,
                 ),
-                scorer=self._scorer,
-                stored_score=self._stored_score,
+                score=self._score,
                 results=self._results,
                 accounts=self._accounts,
                 stop=self._stop,
@@ -323,17 +380,19 @@ class Session:
     def _settle(self) -> None:
         """Give every frame its final state: what nobody works on is deferred, what is not on disk has failed."""
         self._accounts.defer_pending()
-        if self._stored_score is None or self._n_stored() == self._accounts.counts.acquired:
+        if self._sink is None or self._n_stored() == self._accounts.counts.acquired:
             return
-        score, disowned = self._stored_score.settle()
-        self._accounts.disown(disowned, score)
+        with self._score.lock:
+            score, disowned = self._score.keep_below(self._n_stored())
+            self._accounts.disown(disowned, score)
         engine = "" if self._classifier is None else self._classifier.engine
         gone = [
             failed_result(seq, self._grid.n, engine, "it was not stored")
             for seq in self._accounts.take_deferred_from(self._n_stored())
         ]
         for result in gone:
-            self._accounts.resolve(result, score, time.monotonic_ns())
+            with self._score.lock:
+                self._accounts.resolve(result, self._score.score(), time.monotonic_ns())
         if self._results is not None:
             for result in gone:
                 self._results.append(result)
@@ -355,7 +414,9 @@ class Session:
             self._finished.set()
 
     def _decide(self, closed_ns: int) -> RunOutcome:
-        counts, cause = self._accounts.counts, self._errors.error
+        cause = self._errors.error
+        with self._score.lock:
+            counts, score, excluded = self._accounts.counts, self._accounts.score, self._score.excluded
         state: RunState = "completed"
         if cause is not None:
             state = "failed"
@@ -365,10 +426,11 @@ class Session:
             state=state,
             cause=cause,
             counts=counts,
-            score=self._accounts.score,
+            score=score,
             degraded=self._accounts.degraded,
             store=self._store_path,
             rates=self._accounts.rates(closed_ns),
             latency_ms=self._accounts.latency_ms(),
             latency_bins=self._accounts.latency_bins(),
+            excluded_by_operator=excluded,
         )

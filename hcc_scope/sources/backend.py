@@ -95,8 +95,20 @@ class Backend:
         """Return pixels (y, x) and tags of the oldest image in the camera's buffer."""
         raise NotImplementedError
 
+    def last(self) -> NDArray[Any]:
+        """Return a copy of the newest image in the camera's buffer, which stays there: pixels (y, x)."""
+        raise NotImplementedError
+
     def labels(self, name: str, *arguments: object) -> tuple[str, ...]:
         """Call a method that returns a list of strings."""
+        raise NotImplementedError
+
+    def number(self, name: str, *arguments: object) -> int:
+        """Call a method that returns one of a few named numbers."""
+        raise NotImplementedError
+
+    def roi(self) -> tuple[int, int, int, int]:
+        """Return the camera's region of interest: x, y, width, height in px."""
         raise NotImplementedError
 
 
@@ -112,9 +124,22 @@ class PythonBackend(Backend):
         image = self.ask("reading the image", "pop_next_tagged_image")
         return image.pix, image.tags
 
+    def last(self) -> NDArray[Any]:
+        """Return the core's copy."""
+        return np.asarray(self.ask("looking at the newest image", "get_last_image"))
+
     def labels(self, name: str, *arguments: object) -> tuple[str, ...]:
         """Return the core's tuple."""
         return tuple(self.ask(name, name, *arguments))
+
+    def number(self, name: str, *arguments: object) -> int:
+        """Return the core's number."""
+        return int(self.ask(name, name, *arguments))
+
+    def roi(self) -> tuple[int, int, int, int]:
+        """Return the core's list as a tuple."""
+        x, y, width, height = self.ask("reading the region of interest", "get_roi")
+        return int(x), int(y), int(width), int(height)
 
 
 class JavaBackend(Backend):
@@ -146,3 +171,16 @@ class JavaBackend(Backend):
         """Copy a Java ``StrVector`` over."""
         vector = self.ask(name, name, *arguments)
         return tuple(vector.get(i) for i in range(vector.size()))
+
+    def last(self) -> NDArray[Any]:
+        """Return pixels without their tags."""
+        return self._shaped(self.ask("looking at the newest image", "get_last_tagged_image"))[0]
+
+    def number(self, name: str, *arguments: object) -> int:
+        """Unwrap a Java enumeration's constant."""
+        return int(self.ask(name, name, *arguments).swig_value())
+
+    def roi(self) -> tuple[int, int, int, int]:
+        """Copy a ``java.awt.Rectangle`` over."""
+        area = self.ask("reading the region of interest", "get_roi")
+        return int(area.get_x()), int(area.get_y()), int(area.get_width()), int(area.get_height())

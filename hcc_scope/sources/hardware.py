@@ -86,14 +86,16 @@ class Hardware:
     ) -> None:
         self._backend = backend
         self._ask = backend.ask
-        self._roles = roles
-        self._limits = limits
+        self.roles = self._roles = roles
+        self.limits = self._limits = limits
         self._pixel_size_um = pixel_size_um
         self.camera = self.xy_stage = self.focus = ""
         self._look_up()
         self._slow: tuple[float, Readback] | None = None
         self._stage: tuple[float, float, StageUm | None] = (0.0, 0.0, None)
         self._applied: dict[str, object] = {}
+        self.halts = self._halts_before = 0
+        """How often somebody stopped the stage in an emergency; see `apply`."""
         self.exposure_ms = 0.0
         """The last one that was read back; whoever must wait for the camera needs it without asking."""
         self._check_roles()
@@ -140,16 +142,8 @@ class Hardware:
             )
         return height, width
 
-    def facts(self) -> CameraFacts:
-        """Return what the camera delivers.
-
-        Raises
-        ------
-        CameraError
-            If it has no image size or delivers colour or float pixels.
-        ConfigError
-            If the size of a pixel is not known.
-        """
+    def need_grey(self) -> tuple[tuple[int, int], int]:
+        """Return the image's size (y, x) and bit depth; raise `CameraError` if it has none, or is not grey."""
         what = f"asking camera '{self.camera}'"
         shape_yx = self.shape_yx()
         components = self._ask(what, "get_number_of_components")
@@ -160,7 +154,20 @@ class Hardware:
                 f"camera '{self.camera}' delivers {kind} images; only 8 and 16 bit grey ones can be classified",
                 hint="Set its pixel type to 8 or 16 bit grey.",
             )
-        pixel_size_um = self._pixel_size_um or float(self._ask(what, "get_pixel_size_um"))
+        return shape_yx, bit_depth
+
+    def facts(self) -> CameraFacts:
+        """Return what the camera delivers.
+
+        Raises
+        ------
+        CameraError
+            If it has no image size or delivers colour or float pixels.
+        ConfigError
+            If the size of a pixel is not known.
+        """
+        shape_yx, bit_depth = self.need_grey()
+        pixel_size_um = self.pixel_size_um()
         if pixel_size_um <= 0:
             raise ConfigError(
                 "the size of a pixel on the specimen is unknown: no pixel size preset of the configuration"
@@ -168,7 +175,7 @@ class Hardware:
                 hint="Add ConfigPixelSize and PixelSize_um lines for the objective in use, or set pixel_size_um in"
                 " the rig file.",
             )
-        library = self._ask(what, "get_device_library", self.camera)
+        library = self._ask("asking for the camera's adapter", "get_device_library", self.camera)
         return CameraFacts(self.camera, library, shape_yx, bit_depth, pixel_size_um)
 
     def _number(self, name: str | None) -> float | None:
@@ -185,6 +192,15 @@ class Hardware:
         self._slow = None
         self._stage = (0.0, 0.0, None)
         self._applied = {}
+        self._halts_before = self.halts
+
+    def changed(self) -> None:
+        """Take nothing for known that changes rarely: somebody has just changed something."""
+        self._slow = None
+
+    def pixel_size_um(self) -> float:
+        """Return the size of a pixel on the specimen; 0 if it is not known."""
+        return self._pixel_size_um or float(self._ask("asking for the pixel size", "get_pixel_size_um"))
 
     def slow(self) -> Readback:
         """Return what changes rarely, at most a second old: for a full-rate sequence, which leaves no time to ask."""
@@ -206,7 +222,7 @@ class Hardware:
             temperature_c=self._number(roles.temperature),
             temperature_set_point_c=self._number(roles.temperature_set_point),
             objective=roles.objective and self._ask("reading the objective", "get_state_label", roles.objective),
-            pixel_size_um=self._pixel_size_um or float(self._ask(what, "get_pixel_size_um")),
+            pixel_size_um=self.pixel_size_um(),
             bit_depth=self._ask(what, "get_image_bit_depth"),
             readout=roles.readout and self._ask(what, "get_property", self.camera, roles.readout),
         )
@@ -285,8 +301,11 @@ class Hardware:
         CameraError
             If the camera takes another exposure than the event's.
         DeviceError
-            If a device refuses or does not arrive.
+            If a device refuses or does not arrive, or somebody stopped the stage in an emergency since the run began:
+            it shall not set off again by itself.
         """
+        if self._halted(stop):
+            return False
         waiting_for: list[str] = []
         if "config_group" in event and self._applied.get("config_group") != event["config_group"]:
             self._preset(*event["config_group"])
@@ -297,7 +316,18 @@ class Hardware:
             waiting_for.append(self._start_xy(event["x"], event["y"]))
         if event.get("z") is not None:
             waiting_for.append(self._start_z(event["z"]))
-        return all(self._arrived(device, stop) for device in waiting_for)
+        arrived = all(self._arrived(device, stop) for device in waiting_for)
+        return arrived and not self._halted(stop)
+
+    def _halted(self, stop: StopSignal) -> bool:
+        """Return whether the stage was halted and the run is ending; raise if it does not know that it must."""
+        if self.halts == self._halts_before:
+            return False
+        if stop.requested:
+            return True
+        raise DeviceError(
+            "the stage was stopped in an emergency, so the run has ended", hint="Start a new run when it is safe."
+        )
 
     def _expose_for(self, exposure_ms: float) -> None:
         """Set the exposure; drivers silently take the nearest that they can do, which may be far away."""

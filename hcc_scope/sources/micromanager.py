@@ -30,6 +30,7 @@ from pycromanager import Core, start_headless
 from hcc_scope.errors import ConfigError, DeviceError, RigError
 from hcc_scope.sources.backend import Backend, JavaBackend, PythonBackend
 from hcc_scope.sources.camera import Camera
+from hcc_scope.sources.camera_use import CameraUse
 from hcc_scope.sources.core_thread import CoreThread
 from hcc_scope.sources.hardware import CameraFacts, Hardware
 from hcc_scope.sources.plan_source import MicroManagerSource
@@ -134,6 +135,8 @@ class MicroManager:
         self.backend = backend
         self.hardware = hardware
         self.camera = Camera(backend, hardware)
+        self.use = CameraUse()
+        """Who has the camera now."""
         self.limits = limits
         self.rig_sha256 = rig_sha256
         """sha256 of the .cfg file; None when attached, as nobody knows what was loaded there."""
@@ -303,6 +306,9 @@ class MicroManager:
         if self._closed:
             return
         self._closed = True
+        preview_ended = attempt(self.use.end_preview)
+        if isinstance(preview_ended, Failure):
+            _log.warning("the preview could not be ended: %s", preview_ended.error)
         exposure_s = self.hardware.exposure_ms / 1000
         outcome = attempt(lambda: self.thread.call("closing", self._shut_down, timeout_s=exposure_s + _CLOSE_MARGIN_S))
         ended = self.thread.close(_END_S, self._on_close)

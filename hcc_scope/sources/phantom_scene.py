@@ -25,7 +25,7 @@ __all__ = ["PhantomScene"]
 
 
 class PhantomScene:
-    """A phantom specimen under a camera; a `hcc_scope.sources.plan_source.Scene`.
+    """A phantom specimen under a camera; a `hcc_scope.sources.scenes.Scene`.
 
     Parameters
     ----------

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from contextlib import closing, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hcc_scope.errors import CameraError, FramesLost, RigError
 from hcc_scope.plans import check_plan
 from hcc_scope.sources.backend import own_pixels
 from hcc_scope.sources.core_thread import Stopped
+from hcc_scope.sources.endings import ALREADY, Finally
+from hcc_scope.sources.scenes import refuse_to_paint
 from hcc_scope.types import Frame, RunSpec
-from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
-    from types import TracebackType
+    from collections.abc import Generator, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from hcc_scope.plans import Plan
     from hcc_scope.protocols import StopSignal
     from hcc_scope.sources.camera import Shot
-    from hcc_scope.sources.hardware import StageUm
     from hcc_scope.sources.micromanager import MicroManager
+    from hcc_scope.sources.scenes import Scene
     from hcc_scope.types import TagValue
 
-__all__ = ["CAMERA_MARGIN_S", "MicroManagerSource", "Scene"]
+__all__ = ["CAMERA_MARGIN_S", "MicroManagerSource"]
 
 CAMERA_MARGIN_S = 10.0
 """How much longer than its exposure a frame may take: read-out, transfer, a driver that wakes up."""
@@ -36,33 +36,11 @@ _GRACE_S = 0.5
 """How long an exposure that is under way may still take once stop was requested."""
 _LOOK_S = 0.05
 """Longest a wait for the next frame of a sequence keeps the core's thread."""
-_DEMO_LIBRARY = "DemoCamera"
 
 
-class Scene(Protocol):
-    """What the demo camera sees in place of its own test pattern (`hcc_scope.sources.phantom_scene`)."""
-
-    def expect(self, shape_yx: tuple[int, int], stage_um: StageUm, um_per_px: float) -> None:
-        """Prepare the field at a place that will be painted soon."""
-
-    def paint(
-        self,
-        shape_yx: tuple[int, int],
-        *,
-        stage_um: StageUm | None,
-        exposure_ms: float,
-        em_gain: float | None,
-        um_per_px: float,
-        seq: int,
-    ) -> NDArray[np.uint16]:
-        """Return the frame (y, x) that a camera would take there."""
-
-    def close(self) -> None:
-        """End what prepares fields in the background; it begins again when needed. Idempotent."""
-
-
-_Shots: TypeAlias = "Generator[tuple[Shot, dict[str, Any]], None, None]"
-"""Images with the events they belong to."""
+_Event: TypeAlias = "dict[str, Any]"
+_Shots: TypeAlias = "Generator[tuple[Shot, _Event, int], None, None]"
+"""Images with the events they belong to, and how often the camera had been started anew after a pause."""
 
 
 class MicroManagerSource:
@@ -99,6 +77,7 @@ class MicroManagerSource:
     """
 
     live = True
+    pauses_itself = True
 
     def __init__(
         self,
@@ -117,6 +96,8 @@ class MicroManagerSource:
         self._rig = rig
         self._plan = plan
         self._scene = scene
+        self._was_paused = False
+        rig.use.make_way()
         rig.thread.call("preparing the devices", partial(rig.hardware.prepare, plan.config_group, plan.exposure_ms))
         facts = rig.facts()
         self._refuse_to_paint(facts.library)
@@ -155,11 +136,8 @@ class MicroManagerSource:
 
     def _refuse_to_paint(self, library: str) -> None:
         """Nobody may paint tissue onto a real rig."""
-        if self._scene is not None and library != _DEMO_LIBRARY:
-            raise RigError(
-                f"a phantom scene can only be shown to the DemoCamera, and this camera is a '{library}'",
-                hint="Leave the phantom out to acquire from a real camera.",
-            )
+        if self._scene is not None:
+            refuse_to_paint(library)
 
     def frames(self, stop: StopSignal) -> Iterator[Frame]:
         """Execute the plan.
@@ -167,35 +145,47 @@ class MicroManagerSource:
         Yields
         ------
         Frame
-            In order. When stop is requested, what was already exposed is still delivered, if it is ready soon.
+            In order. When stop is requested, what was already exposed is still delivered, if it is ready soon. A pause
+            falls between two exposures; a running sequence is stopped, emptied, and started again for the rest.
 
         Raises
         ------
         FramesLost
             If the camera's buffer overflowed or its counter has a gap; the frames before that were yielded.
         CameraError, DeviceError
-            If the camera delivers nothing in time, or a device fails.
+            If the camera delivers nothing in time, a device fails, or another section has the camera.
         """
         try:
-            # Somebody may have changed something since this source was made: look again, before anything is painted.
-            prepare = partial(self._rig.hardware.prepare, self._plan.config_group, self._plan.exposure_ms)
-            self._rig.thread.call("preparing the devices", prepare, stop=stop)
-            facts = self._rig.thread.call("asking the camera", self._rig.hardware.facts, stop=stop)
-            self._refuse_to_paint(facts.library)
-            promised = self.spec.frame_shape_yx, self.spec.pixel_size_um, self.spec.bit_depth
-            if (facts.shape_yx, facts.pixel_size_um, facts.bit_depth) != promised:
-                raise CameraError(
-                    "the camera's image or pixel size or bit depth has changed since the run was prepared"
-                )
-            shots = self._sequence(stop) if self._plan.sampling == "sequence" else self._snaps(stop)
-            with closing(shots):
-                for seq, (shot, event) in enumerate(shots):
-                    yield self._frame(seq, shot, event)
+            with self._rig.use.section():
+                yield from self._executed(stop)
         except Stopped:
             return
         finally:
             if self._scene is not None:
                 self._scene.close()
+
+    def _executed(self, stop: StopSignal) -> Iterator[Frame]:
+        # Somebody may have changed something since this source was made: look again, before anything is painted.
+        prepare = partial(self._rig.hardware.prepare, self._plan.config_group, self._plan.exposure_ms)
+        self._rig.thread.call("preparing the devices", prepare, stop=stop)
+        facts = self._rig.thread.call("asking the camera", self._rig.hardware.facts, stop=stop)
+        self._refuse_to_paint(facts.library)
+        promised = self.spec.frame_shape_yx, self.spec.pixel_size_um, self.spec.bit_depth
+        if (facts.shape_yx, facts.pixel_size_um, facts.bit_depth) != promised:
+            raise CameraError("the camera's image or pixel size or bit depth has changed since the run was prepared")
+        shots = self._sequence(stop) if self._plan.sampling == "sequence" else self._snaps(stop)
+        with closing(shots):
+            for seq, (shot, event, part) in enumerate(shots):
+                yield self._frame(seq, shot, event, part)
+
+    def _hold(self, stop: StopSignal) -> float:
+        """Stand still while the run is paused, and let others look through the camera; return for how many s."""
+        if not stop.paused:
+            return 0.0
+        began = time.monotonic()
+        with self._rig.use.pause():
+            stop.wait_while_paused()
+        return time.monotonic() - began
 
     # --- one exposure at a time ---
 
@@ -206,8 +196,11 @@ class MicroManagerSource:
         self._announce(coming)
         while (event := coming) is not None:
             coming = next(events, None)
-            pause_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
-            if stop.wait(max(0.0, pause_s)):
+            wait_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
+            if stop.wait(max(0.0, wait_s)):
+                return
+            began += self._hold(stop)  # a time series goes on at its own pace, and does not catch up
+            if stop.requested:
                 return
             if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
                 return
@@ -220,9 +213,9 @@ class MicroManagerSource:
                 grace_s=_GRACE_S,
                 timeout_s=exposure_s + CAMERA_MARGIN_S,
             )
-            yield shot, event
+            yield shot, event, 0
 
-    def _announce(self, event: dict[str, Any] | None) -> None:
+    def _announce(self, event: _Event | None) -> None:
         """Let the scene prepare the next field while this one is exposed and looked at."""
         if self._scene is not None and event is not None and "x" in event:
             where = (event["x"], event["y"], event.get("z", 0.0))
@@ -231,62 +224,82 @@ class MicroManagerSource:
     # --- as fast as the camera goes ---
 
     def _sequence(self, stop: StopSignal) -> _Shots:
+        """Yield the images of the plan's sequence: one sequence of the camera, and another one after each pause."""
         rig = self._rig
         events = self._plan.events(self._field_um)
         event = next(events, None)
-        if event is None:
-            return
-        if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
-            return
-        exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
-        with _Finally(self._stop_sequence, "stopping the camera"):
-            # Not to be left half-way: whoever starts the camera must be there to stop it.
-            start = partial(rig.camera.start, self._plan.expected_frames)
-            rig.thread.call(f"starting camera '{rig.hardware.camera}'", start, timeout_s=CAMERA_MARGIN_S)
-            yield from self._pops(event, events, exposure_s, stop)
+        planned = self._plan.expected_frames
+        taken = part = 0
+        while event is not None:
+            self._hold(stop)
+            if stop.requested:
+                return
+            # after a pause too: the stage may have been moved meanwhile
+            if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
+                return
+            exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
+            with Finally(self._stop_sequence, "stopping the camera"):
+                # Not to be left half-way: whoever starts the camera must be there to stop it.
+                n_wanted = None if planned is None else planned - taken
+                start = partial(rig.camera.start, n_wanted)
+                rig.thread.call(f"starting camera '{rig.hardware.camera}'", start, timeout_s=CAMERA_MARGIN_S)
+                for shot in self._pops(n_wanted, taken, exposure_s, stop):
+                    assert event is not None  # there are as many events as frames
+                    yield shot, event, part
+                    taken += 1
+                    event = next(events, None)
+            if not self._was_paused:
+                return
+            part += 1
 
-    def _pops(
-        self, event: dict[str, Any], events: Iterator[dict[str, Any]], exposure_s: float, stop: StopSignal
-    ) -> _Shots:
-        """Yield images until the plan is fulfilled, or the camera's buffer is empty after stop was requested."""
+    def _pops(self, n_wanted: int | None, n_before: int, exposure_s: float, stop: StopSignal) -> Iterator[Shot]:
+        """Yield images of a running sequence until it is fulfilled, or its buffer is empty after a stop or a pause."""
         rig = self._rig
-        expected_next = 0
+        n = 0
         last = time.monotonic()
-        stopping = False
-        coming: dict[str, Any] | None = event
-        while coming is not None:
-            if stop.requested and not stopping:
-                stopping = True
+        ending = False
+        self._was_paused = False
+        while n_wanted is None or n < n_wanted:
+            if not ending and stop.requested:
+                ending = True
                 # A long exposure cannot be cut short (the driver blocks until it ends) and must not hold up the stop;
                 # a short one ends at once, and what the buffer then holds is complete.
                 if exposure_s < _GRACE_S / 2:
                     self._stop_sequence()
+            elif not ending and stop.paused:
+                ending = self._was_paused = True
+                rig.thread.call(
+                    f"stopping camera '{rig.hardware.camera}'",
+                    rig.camera.stop,
+                    stop=stop,
+                    grace_s=_GRACE_S,
+                    timeout_s=exposure_s + CAMERA_MARGIN_S,
+                )
             shot = rig.thread.call(
                 f"reading from camera '{rig.hardware.camera}'",
-                partial(rig.camera.pop, 0.0 if stopping else _LOOK_S),
+                partial(rig.camera.pop, 0.0 if ending else _LOOK_S),
                 timeout_s=exposure_s + CAMERA_MARGIN_S,
             )
             if shot is None:
                 silent_s = time.monotonic() - last
-                if not self._more_to_come(expected_next, silent_s, exposure_s, stopping=stopping):
+                if not self._more_to_come(n_before + n, silent_s, exposure_s, stopping=ending):
                     return
                 continue
             last = time.monotonic()
             number = shot.camera_frame
-            if number is not None and number != expected_next:
+            if number is not None and number != n:
                 raise FramesLost(
-                    max(1, number - expected_next),
-                    f"the camera's counter went from {expected_next - 1} to {number}: frames were lost",
+                    max(1, number - n),
+                    f"the camera's counter went from {n - 1} to {number}: frames were lost",
                     hint="Use a longer exposure, or a larger camera buffer in the rig file.",
                 )
-            expected_next += 1
-            yield shot, coming
-            coming = next(events, None)
+            n += 1
+            yield shot
 
     def _stop_sequence(self) -> None:
         """Stop the camera; one in the middle of a long exposure is left to end it, and the next call waits for it."""
         with suppress(Stopped):
-            self._rig.thread.call("stopping the camera", self._rig.camera.stop, stop=_ALREADY, grace_s=_GRACE_S)
+            self._rig.thread.call("stopping the camera", self._rig.camera.stop, stop=ALREADY, grace_s=_GRACE_S)
 
     def _more_to_come(self, n_received: int, silent_s: float, exposure_s: float, *, stopping: bool) -> bool:
         """Return whether to go on when the buffer was empty; raise if frames were lost or none can be hoped for."""
@@ -314,7 +327,7 @@ class MicroManagerSource:
 
     # --- putting a frame together ---
 
-    def _frame(self, seq: int, shot: Shot, event: dict[str, Any]) -> Frame:
+    def _frame(self, seq: int, shot: Shot, event: _Event, part: int) -> Frame:
         readback = shot.readback
         if readback.pixel_size_um != self.spec.pixel_size_um:
             raise RigError(
@@ -345,6 +358,8 @@ class MicroManagerSource:
         tags: dict[str, TagValue] = dict(shot.camera_tags)
         tags.update({f"axis_{name}": value for name, value in event["axes"].items()})
         tags.update({f"planned_{axis}_um": event[axis] for axis in ("x", "y", "z") if axis in event})
+        if part:
+            tags["sequence_part"] = part
         if readback.readout is not None:
             tags["readout"] = readback.readout
         if readback.temperature_set_point_c is not None:
@@ -365,37 +380,3 @@ class MicroManagerSource:
             objective=readback.objective,
             tags=tags,
         )
-
-
-class _Finally:
-    """Does something at the end, whatever the end is; if both fail, the first error is the one to be told."""
-
-    def __init__(self, body: Callable[[], None], what: str) -> None:
-        self._body = body
-        self._what = what
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        outcome = attempt(self._body)
-        if isinstance(outcome, Failure):
-            if error is None or isinstance(error, GeneratorExit):
-                raise outcome.error
-            error.add_note(f"then, {self._what}: {outcome.error}")
-
-
-class _Already:
-    """A stop that was requested before the wait began."""
-
-    requested = True
-
-    def wait(self, timeout_s: float) -> bool:
-        """Return at once."""
-        del timeout_s
-        return True
-
-
-_ALREADY = _Already()

@@ -9,6 +9,7 @@ store without loading tensorstore or pyarrow.
 `~.reader`                `open_store`: frames out, each one checked
 `~.source`                `StoreSource`: a store as a source of frames
 `~.predictions`           `PredictionWriter`, `read_predictions`
+`~.notes`                 `NotesWriter`, `read_notes`: what a person wrote about a section or a field
 `~.recover`               `recover`: an interrupted store made valid again
 ========================  =====================================================================================
 """

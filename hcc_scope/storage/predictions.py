@@ -24,6 +24,7 @@ from hcc_scope.errors import FrameSizeError, StoreError, StoreExistsError
 from hcc_scope.storage.files import TEMPORARY_SUFFIX, explain, lock, patiently, sync_folder, write_all
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.metadata import JOURNAL
+from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import FrameResult
 
@@ -318,6 +319,8 @@ def read_predictions_table(store: Path, name: str = PREDICTIONS) -> pa.Table:
 def write_table(store: Path, log: PredictionLog, path: Path) -> int:
     """Write the Parquet table of a `log` with a header, at once, for the frames that the journal lists.
 
+    Fields that the store's notes take out of the score are in it, as not included.
+
     Returns
     -------
     int
@@ -331,15 +334,15 @@ def write_table(store: Path, log: PredictionLog, path: Path) -> int:
     frames = read_journal(store / JOURNAL).entries
     header = log.header
     grid = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"])
+    out = excluded_fields(read_notes(store))
     batches = []
     seqs = [seq for seq in sorted(log.results) if seq < len(frames)]
     for seq in seqs:
         entry = frames[seq]
         stage = None if entry is None else entry.stage_um
         size_um = None if entry is None else entry.pixel_size_um
-        batches.append(
-            _rows(header, grid, log.results[seq], stage, header["pixel_size_um"] if size_um is None else size_um)
-        )
+        size_um = header["pixel_size_um"] if size_um is None else size_um
+        batches.append(_rows(header, grid, log.results[seq], stage, size_um, may_enter=seq not in out))
     table = pa.Table.from_batches([b for b in batches if b is not None], schema=_SCHEMA)
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
     try:
@@ -361,6 +364,8 @@ def _rows(
     result: FrameResult,
     stage_um: tuple[float, float, float | None] | None,
     pixel_size_um: float,
+    *,
+    may_enter: bool,
 ) -> pa.RecordBatch | None:
     """Return one frame's tiles as rows; None for a frame that failed before it was cut."""
     n = len(result.logits)
@@ -375,7 +380,7 @@ def _rows(
         centres_yx_um = (grid.origins_yx + grid.tile_px / 2 - middle_yx) * pixel_size_um
         x_um = stage_um[0] + centres_yx_um[:, 1]
         y_um = stage_um[1] + centres_yx_um[:, 0]
-    included = (result.flags == 0) & (result.outcome == "classified") & np.isfinite(result.probabilities)
+    included = may_enter & (result.flags == 0) & (result.outcome == "classified") & np.isfinite(result.probabilities)
     columns = [
         [header["run"]] * n,
         [header["model_sha256"]] * n,

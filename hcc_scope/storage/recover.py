@@ -22,6 +22,7 @@ from hcc_scope.storage.metadata import (
     group_metadata,
     spec_from_json,
 )
+from hcc_scope.storage.notes import NOTES, read_notes_log
 from hcc_scope.storage.predictions import PREDICTIONS, read_log, write_table
 from hcc_scope.storage.reader import open_store
 
@@ -51,8 +52,8 @@ class RecoverReport:
     damaged: tuple[StoreDamagedError, ...]
     """Committed frames that are missing or damaged, and why."""
     problems: tuple[str, ...]
-    """What is wrong with the journal and the predictions: unreadable lines, left as they are, and lines that the
-    journal has lost."""
+    """What is wrong with the journal, the predictions and the notes: unreadable lines, left as they are, and lines that
+    the journal has lost."""
     unacknowledged: int
     """Frames that reached the disk but not the journal; left as they are, behind the end of the array."""
 
@@ -78,7 +79,7 @@ def recover(path: Path) -> RecoverReport:
         if manifest is None:
             open_store(path)  # refuses what is not ours before anything is touched
         with ExitStack() as stack:
-            for file in (path / JOURNAL, *_logs(path)):
+            for file in (path / JOURNAL, *_logs(path), *path.glob(NOTES)):
                 handle = os.open(file, os.O_RDWR)
                 stack.callback(os.close, handle)
                 if not lock(handle):
@@ -119,6 +120,7 @@ def _recover(path: Path, manifest: bytes | None) -> RecoverReport:
     changes += [*_remove_temporary_files(path), *_mend_journal(path / JOURNAL)]
     store = open_store(path)
     problems = list(store.problems)
+    changes += _mend_notes(path, problems)
     wanted = {
         path / ARRAY_PATH / "zarr.json": array_metadata(store.spec.frame_shape_yx, store.n_frames),
         path / "frames" / "zarr.json": frames_group_metadata(),
@@ -167,6 +169,13 @@ def _mend_journal(path: Path) -> list[str]:
             os.fsync(file.fileno())
         return [f"{path.name}: last line ended"]
     return []
+
+
+def _mend_notes(store: Path, problems: list[str]) -> list[str]:
+    """Cut an unfinished last line: that note was never acknowledged."""
+    log = read_notes_log(store)
+    problems += log.problems
+    return [_cut(store / NOTES, log.torn)] if log.torn else []
 
 
 def _cut(path: Path, torn: bytes) -> str:

@@ -1,0 +1,148 @@
+"""What the window costs the pipeline: the same run with and without it, and how long the window keeps one waiting.
+
+``python -m benchmarks.app_cost [ROUNDS] [FRAMES]``; frames of 2048 x 2048 from the demo camera at full rate, stored and
+classified. Rounds alternate, since a computer's speed drifts; each is a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+ROUNDS = 3
+FRAMES = 150
+MODEL, ENGINE = "phantom-meng2019", "auto"
+EXPOSURE_MS = 10.0
+
+
+def _plan(folder: Path, frames: int) -> Path:
+    path = folder / "plan.yaml"
+    path.write_text(f"kind: sequence\nn_frames: {frames}\nexposure_ms: {EXPOSURE_MS}\n", encoding="utf-8")
+    return path
+
+
+def _fast(microscope: Any) -> None:  # noqa: ANN401 - MicroManager
+    """Have the demo camera send one picture again and again: what is measured is not how it draws."""
+    microscope.thread.call("choosing", lambda: microscope.backend.core.set_property("Camera", "FastImage", "1"))
+
+
+def without_window(folder: Path, frames: int) -> dict[str, float]:
+    from hcc_scope.plans import load_plan
+    from hcc_scope.runs.analyst import load_analyst
+    from hcc_scope.runs.rigs import open_rig
+    from hcc_scope.runs.section import start_section
+    from hcc_scope.sources.micromanager import MicroManagerSource
+
+    analyst = load_analyst(MODEL, ENGINE, lambda _: None)
+    with open_rig("demo") as rig:
+        _fast(rig.microscope)
+        source = MicroManagerSource(
+            rig.microscope,
+            load_plan(_plan(folder, frames)),
+            animal_id="bench",
+            section_id="plain",
+            tile_px=analyst.model.card.tile_px,
+            model_sha256=analyst.model.card.sha256,
+            provenance=dict(analyst.facts),
+        )
+        outcome = start_section(source, analyst, folder).finish().outcome
+    return {**outcome.rates, "stored": outcome.counts.stored}
+
+
+def with_window(folder: Path, frames: int) -> dict[str, float]:
+    from PySide6.QtWidgets import QApplication
+
+    from ui.app import App
+    from ui.section_request import PlanChoice
+
+    qt = QApplication([])
+    app = App.make(folder / "settings")
+    app.commands.out_dir = app.state.out_dir = folder
+    app.commands.plan = PlanChoice(kind="file", file=str(_plan(folder, frames)))
+    app.window.resize(1920, 1080)
+    app.begin()
+
+    def wait(condition: Any) -> None:  # noqa: ANN401 - a callable
+        while not condition():
+            qt.processEvents()
+            time.sleep(0.001)
+
+    app.commands.open_rig("demo")
+    wait(lambda: app.state.rig is not None)
+    assert app.rig.loaded is not None
+    _fast(app.rig.loaded.rig.microscope)
+    app.window.top.specimen.setCurrentText("Test pattern")
+    app.window.top.animal.set_value("bench")
+    app.window.top.section.set_value("window")
+    wait(lambda: app.run.analyst is not None and app.window.actions_["start"].isEnabled())
+    reports: list[Any] = []
+    app.state.run_finished.connect(reports.append)
+    app.window.actions_["start"].trigger()
+    wait(lambda: app.run.run is not None)
+    waits_ms: list[float] = []
+    shown: list[float] = []
+    tabs, canvas, n = app.window.tabs, app.wiring.live.view, 0
+    touched = time.monotonic()
+    while not reports:
+        qt.processEvents()
+        time.sleep(0.001)
+        shown.append(app.state.shown_fps)
+        if app.run.run is not None and time.monotonic() - touched > 0.5:  # what an operator does now and then
+            touched = time.monotonic()
+            n += 1
+            if n % 2:
+                tabs.setCurrentIndex((n // 2) % tabs.count())
+            else:
+                canvas.zoom_by(1.25 if n % 4 else 0.8) if hasattr(canvas, "zoom_by") else canvas.repaint()
+            qt.processEvents()
+            waits_ms.append(1000 * (time.monotonic() - touched))
+    outcome = reports[0].outcome
+    app.closing.ask()
+    wait(lambda: not app.window.isVisible())
+    app.end()
+    return {
+        **outcome.rates,
+        "stored": outcome.counts.stored,
+        "shown_fps": max(shown),
+        "wait_median_ms": statistics.median(waits_ms),
+        "wait_worst_ms": max(waits_ms),
+    }
+
+
+def _round(kind: str, frames: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.app_cost", "--round", kind, str(frames)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--round"]:
+        with tempfile.TemporaryDirectory() as folder:
+            measure = {"plain": without_window, "window": with_window}[sys.argv[2]]
+            print(json.dumps(measure(Path(folder), int(sys.argv[3]))))
+        return
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    frames = int(sys.argv[2]) if len(sys.argv) > 2 else FRAMES
+    found: dict[str, list[dict[str, float]]] = {"plain": [], "window": []}
+    for _ in range(rounds):
+        for kind, answers in found.items():
+            answers.append(_round(kind, frames))
+            print(kind, {name: round(value, 1) for name, value in answers[-1].items()}, flush=True)
+    best = {kind: max(one["end_to_end_fps"] for one in answers) for kind, answers in found.items()}
+    print(f"without the window {best['plain']:.1f} frames/s, with it {best['window']:.1f}")
+    print(f"the window costs {100 * (1 - best['window'] / best['plain']):.1f} % of the frame rate")
+    print(f"worst wait for a tab or a repaint: {max(one['wait_worst_ms'] for one in found['window']):.0f} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Draw the pictures of the app: every tab in both themes, of a real section on the demo rig.
+
+``python -m benchmarks.screenshots FOLDER [WIDTHxHEIGHT]``; needs no screen (``QT_QPA_PLATFORM=offscreen``), and is the
+same with one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PIL import Image
+from PySide6.QtWidgets import QApplication
+
+from ui.app import App
+from ui.section_request import PlanChoice
+from ui.theme import apply_theme
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PySide6.QtWidgets import QWidget
+
+    from ui.theme import ThemeName
+
+SIZE = (1440, 900)
+WAIT_S = 120.0
+SETTLE_S = 0.7
+SEED = 1
+FIELDS = 24
+THEMES: tuple[ThemeName, ...] = ("dark", "light")
+SECTIONS: tuple[tuple[str, str, Literal["low", "high"]], ...] = (("M7", "S1", "high"), ("M7", "S2", "high"))
+
+
+class Camera:
+    """Drives the app as an operator would, and takes pictures."""
+
+    def __init__(self, folder: Path, size: tuple[int, int], scratch: Path) -> None:
+        self.folder, self._scratch = folder, scratch
+        self.app = App.make(scratch / "settings")
+        commands = self.app.commands
+        commands.out_dir = self.app.state.out_dir = scratch / "sections"
+        commands.plan = PlanChoice(n_fields=FIELDS)
+        self.window = self.app.window
+        self.window.resize(*size)
+        self.window.docks["messages"].setVisible(size[1] >= SIZE[1])
+        self.app.wiring.make_room(size[1])
+        self.app.begin()
+
+    def wait(self, condition: Callable[[], object], what: str) -> None:
+        """Let the window live until something is so."""
+        deadline = time.monotonic() + WAIT_S
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{what}: {self.window.notice.text}")
+            QApplication.processEvents()
+            time.sleep(0.005)
+
+    def settle(self) -> None:
+        """Let what is slow to paint be painted."""
+        until = time.monotonic() + SETTLE_S
+        self.wait(lambda: time.monotonic() > until and not self.app.jobs.n_open, "quiet")
+
+    def take(self, name: str, widget: QWidget | None = None) -> None:
+        """Take a picture in both themes."""
+        for theme in THEMES:
+            self.window.set_theme(theme)
+            self.settle()
+            path = self.folder / f"{name}-{theme}.png"
+            (widget or self.window).grab().save(str(path), "PNG")
+            with Image.open(path) as picture:  # 256 colours: a third of the size, and nobody sees it
+                few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+            few.save(path, optimize=True)
+        self.window.set_theme("dark")
+
+    def section(self, animal: str, section: str, specimen: str) -> None:
+        """Start a section and wait for its first fields."""
+        top = self.window.top
+        top.animal.set_value(animal)
+        top.section.set_value(section)
+        top.specimen.setCurrentText(f"Phantom, {specimen}")
+        self.app.commands._seed = SEED  # noqa: SLF001 - the same pictures every time
+        self.wait(lambda: self.window.actions_["start"].isEnabled(), self.app.gates.missing)
+        self.window.actions_["start"].trigger()
+
+    def tab(self, name: str) -> None:
+        """Open a tab by its title."""
+        tabs = self.window.tabs
+        tabs.setCurrentIndex([tabs.tabText(i) for i in range(tabs.count())].index(name))
+
+    def run(self) -> None:
+        """Take them all."""
+        app = self.app
+        self.settle()
+        self.take("welcome")
+        app.commands.open_rig("demo")
+        self.wait(lambda: app.state.rig is not None, "the rig")
+        *_, (animal, section, specimen) = SECTIONS
+        for animal, section, specimen in SECTIONS:
+            self.section(animal, section, specimen)
+            self.wait(lambda: app.run.run is not None, "the section")
+            self.wait(lambda: app.state.snapshot is not None and app.state.snapshot.counts.classified >= FIELDS // 2, "it")
+            if section == SECTIONS[-1][1]:
+                app.run.pause(True)
+                self.wait(lambda: app.state.snapshot is not None and app.state.snapshot.paused, "the pause")
+                self.tab("Live")
+                self.take("live")
+                self.tab("Section map")
+                self.take("map")
+                app.run.pause(False)
+            self.wait(lambda: not app.run.active, "its end")
+        self.window.notice.put_away()
+        self.tab("Tiles")
+        self.take("tiles")
+        app.commands.open_one_store(str(app.run.last_store))
+        self.wait(lambda: app.wiring.replay.opened is not None, "the store")
+        self.tab("Replay")
+        self.take("replay")
+
+    def close(self) -> None:
+        """Close the window and let go of everything."""
+        self.app.run.hurry()
+        self.wait(lambda: not self.app.run.active, "the section")
+        self.app.closing.ask()
+        self.wait(lambda: not self.window.isVisible(), "the window")
+        self.app.end()
+
+
+def main() -> None:
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/screenshots")
+    width, height = (int(part) for part in sys.argv[2].split("x")) if len(sys.argv) > 2 else SIZE
+    folder.mkdir(parents=True, exist_ok=True)
+    app = QApplication(sys.argv[:1])
+    apply_theme(app, "dark")
+    with tempfile.TemporaryDirectory() as scratch:
+        camera = Camera(folder, (width, height), Path(scratch))
+        try:
+            camera.run()
+        finally:
+            camera.close()
+    print(f"The pictures are in {folder}")
+
+
+if __name__ == "__main__":
+    main()

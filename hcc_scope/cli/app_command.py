@@ -1,0 +1,30 @@
+"""``hcc-scope app``: the desktop app."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from hcc_scope.errors import UsageError
+
+__all__ = ["run_desktop_app"]
+
+
+def run_desktop_app(rig: str | None) -> None:
+    """Open the window and stay until it is closed.
+
+    Raises
+    ------
+    UsageError
+        If the packages of the desktop app are not installed.
+    SystemExit
+        With the window's exit code; 2 where there is no display.
+    """
+    for package in ("PySide6", "pyqtgraph", "psutil"):
+        if importlib.util.find_spec(package) is None:
+            raise UsageError(
+                f"the desktop app needs the package {package}, which is not installed",
+                hint="Install it with: pip install 'hcc-scope[app]'.",
+            )
+    from ui.app import run_app
+
+    raise SystemExit(run_app(rig))

@@ -1,0 +1,142 @@
+"""The report of one stored section: a page that opens in any browser, with everything in it, and its picture.
+
+All of it is read from the store when the report is made: what the run recorded, and the notes as they stand now. So the
+score is that of the fields that are in now; where that is not the one that the run ended with, the report says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from hcc_scope.errors import StoreError, StoreUnwritableError
+from hcc_scope.report.overview import draw_overview
+from hcc_scope.report.page import PageFacts, render
+from hcc_scope.report.pictures import section_picture
+from hcc_scope.scoring import SectionScorer, rescored
+from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.storage.notes import excluded_fields, read_notes_log
+from hcc_scope.storage.predictions import read_predictions
+from hcc_scope.storage.reader import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from hcc_scope.storage.reader import SectionStore
+    from hcc_scope.types import FrameResult
+
+__all__ = ["section_report"]
+
+_ASSUMED_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Predictions:
+    """What is known about the fields."""
+
+    results: Mapping[int, FrameResult]
+    problem: str | None
+
+
+def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
+    """Write the report of a stored section, and its picture as a PNG beside it.
+
+    Parameters
+    ----------
+    store_path : Path
+        A store, finished or not; it is only read.
+    out_dir : Path, optional
+        Where the report goes; beside the store, if not given. An earlier report of the section is replaced.
+
+    Returns
+    -------
+    Path
+        ``<animal>_<section>-report.html``; the picture has the same name and ends in ``.png``.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be read.
+    StoreUnwritableError
+        If the report cannot be written.
+    """
+    store = open_store(store_path)
+    folder = store_path.parent if out_dir is None else out_dir
+    page = folder / f"{store_path.name.removesuffix(STORE_SUFFIX)}-report.html"
+    picture = page.with_suffix(".png")
+    predictions = _predictions(store)
+    notes = read_notes_log(store_path)
+    excluded = {seq: why for seq, why in excluded_fields(notes.notes).items() if seq < store.n_frames}
+    threshold, threshold_known = _threshold(store)
+    scorer = SectionScorer(threshold, 1.0, store.spec.sampling)
+    drawn = section_picture(store_path, threshold=threshold, outline_um=_outline(store), results=predictions.results)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(picture, lambda part: draw_overview([drawn], part, subtitle=_subtitle(store)))
+        facts = PageFacts(
+            store=store,
+            results=predictions.results,
+            notes=notes.notes,
+            excluded=excluded,
+            score=rescored(predictions.results, scorer, store.n_frames, excluded),
+            score_of_all=rescored(predictions.results, scorer, store.n_frames),
+            threshold_known=threshold_known,
+            problems=tuple(filter(None, (*store.problems, *notes.problems, predictions.problem))),
+            picture=base64.b64encode(picture.read_bytes()).decode("ascii"),
+            made_utc=datetime.now(UTC),
+        )
+        text = render(facts)
+        _replace(page, lambda part: part.write_text(text, encoding="utf-8", newline="\n"))
+    except OSError as error:
+        raise StoreUnwritableError(
+            f"The report {page} cannot be written: {error.strerror or error}", hint="Choose another folder."
+        ) from error
+    return page
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f".{path.name}.part{path.suffix}")
+    try:
+        write(part)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _predictions(store: SectionStore) -> _Predictions:
+    """Return what the run recorded; a section without it has a report all the same."""
+    try:
+        return _Predictions(read_predictions(store.path), None)
+    except StoreError as error:
+        return _Predictions({}, str(error))
+
+
+def _threshold(store: SectionStore) -> tuple[float, bool]:
+    """Return the model's decision threshold, and whether the store says it."""
+    for value in (
+        store.spec.provenance.get("decision_threshold"),
+        (store.attributes.get("outcome") or {}).get("threshold"),
+    ):
+        if isinstance(value, (int, float)) and 0 < value < 1:
+            return float(value), True
+    return _ASSUMED_THRESHOLD, False
+
+
+def _outline(store: SectionStore) -> list[tuple[float, float]] | None:
+    """Return the section's outline in stage um, where the plan held one."""
+    try:
+        points = json.loads(str(store.spec.provenance.get("plan"))).get("outline_um")
+        return [(float(x), float(y)) for x, y in points] or None
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _subtitle(store: SectionStore) -> str:
+    specimen = store.spec.provenance.get("specimen")
+    return f"animal {store.spec.animal_id}, section {store.spec.section_id}" + (f" ({specimen})" if specimen else "")

@@ -1,0 +1,38 @@
+"""A score and what may be said about it, as people read it: the same words wherever it is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hcc_scope.report.summary import decision
+
+if TYPE_CHECKING:
+    from hcc_scope.types import SectionScore
+
+__all__ = ["RESEARCH_USE_ONLY", "score_words"]
+
+RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
+
+
+def score_words(score: SectionScore) -> str:
+    """Return the score with its interval and what may be said about the threshold, as a person reads it."""
+    if score.score is None:
+        return f"no score yet{_taken_out(score)}"
+    words = f"{score.score:.3f}"
+    out = _taken_out(score)
+    if not score.interval_valid:
+        return f"{words}, no valid interval, so no decision (threshold {score.threshold:.2f}){out}"
+    low, high = score.interval
+    words += f" [{low:.3f}, {high:.3f}]"
+    if score.interval_frames != score.frames:
+        words += f" (interval over the first {score.interval_frames} of {score.frames} frames)"
+    decided = decision(score)
+    if decided is None:
+        return f"{words}, undecided: contains the threshold {score.threshold:.2f}{out}"
+    return f"{words}, on the {decided} side of {score.threshold:.2f}{out}"
+
+
+def _taken_out(score: SectionScore) -> str:
+    """Return, for the end of a sentence, how many fields an operator took out of the score."""
+    n = score.fields_excluded_by_operator
+    return "" if not n else f"; {n} field{'s' if n > 1 else ''} excluded by the operator"

@@ -1,0 +1,169 @@
+"""How two analyses of the same frames differ: a live run and its replay, or two models."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hcc_scope.errors import CheckError, StoreError
+from hcc_scope.scoring import SectionScorer, rescored
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hcc_scope.errors import HccScopeError
+    from hcc_scope.report.summary import SectionReport
+    from hcc_scope.runs.analyst import Analyst
+    from hcc_scope.storage.reader import SectionStore
+    from hcc_scope.types import FrameResult
+
+__all__ = ["Comparison", "check_replay", "compared_fields", "differences", "probability_difference", "rescored"]
+
+
+def compared_fields(recorded: Mapping[int, FrameResult], replayed: Mapping[int, FrameResult]) -> list[int]:
+    """Return the fields that both sides have analysed: neither deferred, failed nor damaged."""
+    return [
+        seq
+        for seq in sorted(recorded.keys() & replayed.keys())
+        if "failed" not in (recorded[seq].outcome, replayed[seq].outcome)
+    ]
+
+
+def differences(recorded: Mapping[int, FrameResult], replayed: Mapping[int, FrameResult]) -> list[str]:
+    """Return where two analyses of the same frames differ, in words; empty if every bit is the same.
+
+    Frames that one side has not classified (deferred, failed, damaged) are not compared.
+    """
+    found = []
+    for seq in compared_fields(recorded, replayed):
+        old, new = recorded[seq], replayed[seq]
+        if not np.array_equal(old.flags, new.flags):
+            tile = int(np.flatnonzero(old.flags != new.flags)[0])
+            found.append(f"frame {seq}, tile {tile}: quality flags {old.flags[tile]} recorded, {new.flags[tile]} now")
+            continue
+        unequal = ~((old.logits == new.logits) | (np.isnan(old.logits) & np.isnan(new.logits)))
+        if unequal.any():
+            tile = int(np.flatnonzero(unequal)[0])
+            found.append(
+                f"frame {seq}, tile {tile}: logit {old.logits[tile]!s} recorded, {new.logits[tile]!s} now "
+                f"({int(unequal.sum())} of {len(unequal)} tiles of this frame differ)"
+            )
+    return found
+
+
+def probability_difference(recorded: Mapping[int, FrameResult], replayed: Mapping[int, FrameResult]) -> float:
+    """Return the largest difference of a tile's probability between two analyses; infinite if tiles or flags differ.
+
+    Frames that one side has not classified (deferred, failed, damaged) are not compared.
+    """
+    worst = 0.0
+    for seq in compared_fields(recorded, replayed):
+        old, new = recorded[seq], replayed[seq]
+        included = np.isfinite(old.probabilities)
+        if not np.array_equal(old.flags, new.flags) or not np.array_equal(included, np.isfinite(new.probabilities)):
+            return math.inf
+        if included.any():
+            worst = max(worst, float(np.abs(old.probabilities - new.probabilities)[included].max()))
+    return worst
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How one store's replay compares with what was recorded."""
+
+    frames: int
+    """How many were compared."""
+    equal: bool
+    """Bit for bit."""
+    largest_difference: float
+    """Of a tile's probability."""
+    problem: HccScopeError | None = None
+    """If they differ by more than they may."""
+    words: str = ""
+    """How it came out, for a person; empty with a `problem`."""
+    remarks: tuple[str, ...] = ()
+    """What else is worth knowing."""
+
+
+def check_replay(
+    store: SectionStore, report: SectionReport, replayed: Mapping[int, FrameResult], analyst: Analyst
+) -> Comparison:
+    """Compare a store's recorded predictions and score with the replayed ones.
+
+    The recorded score rests on the fields that were in when the run ended. If fields were taken out or in since, it is
+    compared with the replay's results scored as then, and a remark says so.
+    """
+    from hcc_scope.storage.predictions import read_predictions
+
+    try:
+        recorded = read_predictions(store.path)
+    except StoreError as error:
+        return Comparison(0, equal=False, largest_difference=math.inf, problem=error)
+    if store.n_frames == 0:
+        words = f"{store.path.name} holds no frame: nothing to check"
+        return Comparison(0, equal=True, largest_difference=0.0, words=words)
+    compared = compared_fields(recorded, replayed)
+    n = len(compared)
+    if not compared:
+        problem = CheckError(f"{store.path} has no recorded prediction to compare with")
+        return Comparison(0, equal=False, largest_difference=math.inf, problem=problem)
+    engines = {recorded[seq].engine for seq in compared} - {analyst.classifier.engine}
+    other = f" (recorded with {', '.join(sorted(engines))}, now {analyst.classifier.engine})" if engines else ""
+    found = differences(recorded, replayed)
+    worst = probability_difference(recorded, replayed)
+    # bits are promised by the same engine only
+    tolerance = analyst.model.card.probability_tolerance if engines else 0.0
+    if found and not (engines and worst <= tolerance):
+        limit = f", a probability by {worst:.2g} (tolerance {tolerance:g})" if engines and math.isfinite(worst) else ""
+        problem = CheckError(f"{store.path}: {len(found)} of {n} frames differ{limit}{other}; first: {found[0]}")
+        return Comparison(n, equal=False, largest_difference=worst, problem=problem)
+    remarks: list[str] = []
+    # a journal that lost lines since then has its own problem, told elsewhere: its score cannot be the recorded one
+    if n == store.n_frames == store.recorded_frames:
+        wrong = _compare_scores(store, report, replayed, analyst, tolerance if found else 0.0, remarks)
+        if wrong is not None:
+            problem = CheckError(f"{store.path}: {wrong}{other}")
+            return Comparison(n, equal=False, largest_difference=worst, problem=problem)
+    tiles = sum(int(np.isfinite(replayed[seq].logits).sum()) for seq in compared)
+    words = f"{store.path.name}: {tiles} logits of {n} frames "
+    if found:
+        words += (
+            f"within tolerance, not bit for bit: probabilities differ by at most {worst:.2g} of {tolerance:g}{other}"
+        )
+    else:
+        words += "equal bit for bit"
+    if n < store.n_frames:
+        remarks.append(f"{store.n_frames - n} frames have no recorded prediction")
+    return Comparison(n, equal=not found, largest_difference=worst, words=words, remarks=tuple(remarks))
+
+
+def _compare_scores(
+    store: SectionStore,
+    report: SectionReport,
+    replayed: Mapping[int, FrameResult],
+    analyst: Analyst,
+    tolerance: float,
+    remarks: list[str],
+) -> str | None:
+    """Return what is wrong with the recorded score, in words, or None; `tolerance` is 0 where bits are promised."""
+    live = store.attributes.get("outcome", {})
+    if not isinstance(live.get("score"), float):
+        return None
+    then = tuple(live.get("excluded_by_operator", ()))
+    score = report.outcome.score
+    if then != report.outcome.excluded_by_operator:
+        card = analyst.model.card
+        scorer = SectionScorer(card.decision_threshold, card.temperature, store.spec.sampling)
+        score = rescored(replayed, scorer, store.n_frames, then)
+        now = len(report.outcome.excluded_by_operator)
+        remarks.append(
+            f"the operator's exclusions were changed after the run: {len(then)} fields then, {now} now; the recorded "
+            "score was compared without those of then"
+        )
+    recorded, found = (live["score"], tuple(live["interval"])), (score.score, score.interval)
+    # a mean of probabilities moves by no more than they do
+    near = tolerance > 0 and score.score is not None and abs(score.score - live["score"]) <= tolerance
+    return None if recorded == found or near else f"score {recorded} recorded, {found} now"

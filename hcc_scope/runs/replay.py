@@ -1,0 +1,132 @@
+"""A store through the same pipeline again, with the operator's exclusions that its notes hold; nothing is acquired."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hcc_scope.errors import ModelError, StoreDamagedError
+from hcc_scope.quality import QualityLimits
+from hcc_scope.runs.results import ResultsSoFar
+from hcc_scope.runs.section import SectionRun
+from hcc_scope.tiling import TileGrid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hcc_scope.runs.analyst import Analyst
+    from hcc_scope.storage.reader import SectionStore
+    from hcc_scope.storage.source import StoreSource
+    from hcc_scope.workers import StopToken
+
+__all__ = ["ReplayRun", "recorded_engine", "recorded_limits", "recorded_model", "start_replay"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRun(SectionRun):
+    """A replay that has been started."""
+
+    store: SectionStore
+    source: StoreSource
+    problems: tuple[StoreDamagedError, ...]
+    """What is wrong with the journal or the notes, known before the first frame."""
+
+    @property
+    def damaged(self) -> tuple[StoreDamagedError, ...]:
+        """Frames that could not be read so far."""
+        return tuple(self.source.damaged)
+
+
+def recorded_model(store: SectionStore) -> str:
+    """Return the model that a store was classified with: by its name, or from the folder that it came from.
+
+    Raises
+    ------
+    ModelError
+        If it is not to be found with the recorded sha256.
+    """
+    from hcc_scope.inference.card import read_card
+    from hcc_scope.inference.catalogue import find_model
+
+    recorded = [str(store.spec.provenance[key]) for key in ("model", "model_folder") if key in store.spec.provenance]
+    for candidate in recorded:
+        with suppress(ModelError):
+            if read_card(find_model(candidate)).sha256 == store.spec.model_sha256:
+                return candidate
+    raise ModelError(
+        f"{store.path} was classified with {' in '.join(recorded) or 'a model'} (sha256 "
+        f"{str(store.spec.model_sha256)[:12]}), which is not here in that version",
+        hint="Name a model with --model to classify it anew.",
+    )
+
+
+def recorded_engine(store: SectionStore) -> str:
+    """Return the short name of the engine that a store was classified with; the reference's if it does not say."""
+    return str(store.spec.provenance.get("engine", "torchscript"))
+
+
+def recorded_limits(store: SectionStore) -> QualityLimits:
+    """Return the quality limits of the live run, so that the same tiles are excluded."""
+    known = QualityLimits().as_dict()
+    provenance = store.spec.provenance
+    recorded = {name: provenance.get(f"quality_{name}", limit) for name, limit in known.items()}
+    return QualityLimits(**{name: float(limit) for name, limit in recorded.items() if isinstance(limit, (int, float))})
+
+
+def start_replay(
+    store: Path | SectionStore, analyst: Analyst, save: str | None = None, stop: StopToken | None = None
+) -> ReplayRun:
+    """Begin to classify a store's frames again.
+
+    Parameters
+    ----------
+    store : Path or SectionStore
+        Its path, or the open store.
+    analyst : Analyst
+        What classifies.
+    save : str, optional
+        Keep the results in the store as ``predictions-<save>``; without it nothing is written but the marks that are
+        made on fields meanwhile.
+    stop : StopToken, optional
+        Ends or pauses the replay.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be read, or has predictions of that name.
+    ModelMismatchError
+        If the model was trained on other frames.
+    """
+    from hcc_scope.session import Session
+    from hcc_scope.storage.notes import NotesWriter, excluded_fields, read_notes_log
+    from hcc_scope.storage.predictions import PredictionWriter
+    from hcc_scope.storage.reader import SectionStore, open_store
+    from hcc_scope.storage.source import StoreSource
+
+    opened = store if isinstance(store, SectionStore) else open_store(store)
+    source = StoreSource(opened)
+    spec = source.spec
+    grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
+    analyst.model.check_matches(spec)
+    log = read_notes_log(opened.path)
+    saved = None
+    if save is not None:
+        sha256 = analyst.model.card.sha256
+        saved = PredictionWriter(opened.path, spec, run=save, model_sha256=sha256, name=f"predictions-{save}")
+    results = ResultsSoFar(saved)
+    session = Session(
+        source,
+        None,
+        analyst.classifier,
+        scorer=analyst.scorer(source),
+        limits=recorded_limits(opened),
+        results=results,
+        notes=NotesWriter(opened.path),
+        excluded=[seq for seq in excluded_fields(log.notes) if seq < opened.n_frames],
+        stop=stop,
+        store=str(opened.path),
+    )
+    session.start()
+    problems = tuple(StoreDamagedError(problem) for problem in (*opened.problems, *log.problems))
+    return ReplayRun(session, opened.path, spec, grid, results, opened, source, problems)

@@ -1,0 +1,104 @@
+"""A section from a source into a new store, classified while it comes.
+
+>>> run = start_section(source, analyst, Path("runs"))  # doctest: +SKIP
+>>> run.session.pause(), run.session.resume()  # doctest: +SKIP
+>>> report = run.finish()  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hcc_scope.quality import QualityLimits
+from hcc_scope.report.summary import SectionReport, section_account
+from hcc_scope.runs.results import ResultsSoFar
+from hcc_scope.tiling import TileGrid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hcc_scope.protocols import FrameSource
+    from hcc_scope.runs.analyst import Analyst
+    from hcc_scope.session import Session
+    from hcc_scope.types import RunOutcome, RunSpec
+    from hcc_scope.workers import StopToken
+
+__all__ = ["SectionRun", "start_section"]
+
+
+@dataclass(frozen=True, slots=True)
+class SectionRun:
+    """A run that has been started."""
+
+    session: Session
+    store_path: Path
+    spec: RunSpec
+    grid: TileGrid
+    results: ResultsSoFar
+    """`seq` to result, of every frame that has one so far; safe to read from any thread."""
+
+    def finish(self) -> SectionReport:
+        """Wait for the run to end, and return how it did; does not ask it to end (`Session.stop`)."""
+        outcome = self.session.join()
+        return SectionReport(self.spec.animal_id, self.spec.section_id, str(self.store_path), outcome)
+
+
+def start_section(
+    source: FrameSource,
+    analyst: Analyst,
+    out_dir: Path,
+    stop: StopToken | None = None,
+    interval_s: float | None = None,
+) -> SectionRun:
+    """Make a store below `out_dir` and begin to acquire a section into it.
+
+    Parameters
+    ----------
+    source : FrameSource
+        Open, and not started.
+    analyst : Analyst
+        What classifies.
+    out_dir : Path
+        Where the store is made.
+    stop : StopToken, optional
+        Ends or pauses the run.
+    interval_s : float, optional
+        Nominal time between frames of a time series.
+
+    Raises
+    ------
+    HccScopeError
+        If the run cannot start: nothing was acquired then, and there is no store. What goes wrong later is in the
+        outcome.
+    """
+    from hcc_scope.session import Session
+    from hcc_scope.storage.notes import NotesWriter
+    from hcc_scope.storage.predictions import PredictionWriter
+    from hcc_scope.storage.writer import create_store
+
+    spec = source.spec
+    # refuses a frame smaller than a tile before a store is made
+    grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
+    analyst.model.check_matches(spec)
+    sink = create_store(out_dir, spec, interval_s=interval_s)
+    results = ResultsSoFar(PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}"))
+
+    def finalise(outcome: RunOutcome) -> None:
+        sink.finalise(section_account(SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome)))
+
+    session = Session(
+        source,
+        sink,
+        analyst.classifier,
+        scorer=analyst.scorer(source),
+        limits=QualityLimits(),
+        results=results,
+        notes=NotesWriter(sink.path),
+        stop=stop,
+        finalise=finalise,
+        store=str(sink.path),
+    )
+    session.start()
+    return SectionRun(session, sink.path, spec, grid, results)

@@ -1,0 +1,197 @@
+"""Notes beside the frames: what a person wrote about a section or a field, and which fields they took out of the score.
+
+``notes.jsonl``, one JSON object per line, append-only: ``{"t_utc", "seq", "kind", "text"}``. A mark is never taken
+back by deleting it, only by a later one. Notes can be added to a finished store too; its frames are not touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, get_args
+
+from hcc_scope.errors import StoreError, UsageError
+from hcc_scope.storage.files import explain, lock, sync_folder, write_all
+from hcc_scope.storage.metadata import JOURNAL
+from hcc_scope.types import NoteKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+__all__ = ["NOTES", "Note", "NotesLog", "NotesWriter", "excluded_fields", "read_notes", "read_notes_log"]
+
+NOTES = "notes.jsonl"
+LONGEST_TEXT = 10_000
+"""Characters of one note: more belongs into a document."""
+_KINDS = frozenset(get_args(NoteKind))
+_HOLD_S = 2.0
+"""How long another writer may take for its line."""
+_LOOK_AGAIN_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line."""
+
+    t_utc: datetime
+    seq: int | None
+    """The field; None if it is about the section."""
+    kind: NoteKind
+    text: str
+    """Of a mark: why."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotesLog:
+    """What a ``notes.jsonl`` says."""
+
+    notes: tuple[Note, ...]
+    problems: tuple[str, ...]
+    """One sentence for each unreadable line that has its end."""
+    torn: bytes
+    """The unfinished last line of a crash, or empty."""
+
+
+def _note_of(line: bytes) -> Note:
+    """Parse one line; raises ValueError, KeyError, TypeError, OverflowError or RecursionError if it is not one."""
+    value = json.loads(line)
+    seq, kind, text = value["seq"], value["kind"], value["text"]
+    if kind not in _KINDS or not isinstance(text, str) or not (seq is None or (type(seq) is int and seq >= 0)):
+        raise ValueError("not a note")
+    if seq is None and kind != "note":
+        raise ValueError("a mark needs a field")
+    return Note(datetime.fromisoformat(value["t_utc"]), seq, kind, text)
+
+
+def read_notes_log(store: Path) -> NotesLog:
+    """Read a store's notes, also while they are being written; a store without any has none.
+
+    Raises
+    ------
+    StoreError
+        If the file is there and cannot be read.
+    """
+    path = store / NOTES
+    try:
+        *lines, torn = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return NotesLog((), (), b"")
+    except OSError as error:
+        raise explain(error, f"The notes {path} cannot be read") from error
+    notes: list[Note] = []
+    problems: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            notes.append(_note_of(line))
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            problems.append(f"line {number} of {path} is unreadable")
+    return NotesLog(tuple(notes), tuple(problems), torn)
+
+
+def read_notes(store: Path) -> tuple[Note, ...]:
+    """Return a store's notes, oldest first; lines that cannot be read are left out (`read_notes_log` tells them).
+
+    Raises
+    ------
+    StoreError
+        If the file is there and cannot be read.
+    """
+    return read_notes_log(store).notes
+
+
+def excluded_fields(notes: Iterable[Note]) -> dict[int, str]:
+    """Return which fields a person took out of the score, and why: `seq` to text. The last mark of a field counts."""
+    excluded: dict[int, str] = {}
+    for note in notes:
+        if note.seq is not None and note.kind == "exclude":
+            excluded[note.seq] = note.text
+        elif note.seq is not None and note.kind == "include":
+            excluded.pop(note.seq, None)
+    return dict(sorted(excluded.items()))
+
+
+class NotesWriter:
+    """Adds notes to a store, running or finished. Safe from any thread, and beside other writers of the same store.
+
+    Nothing is written before the first note; every note is on disk when `add` returns.
+
+    Parameters
+    ----------
+    store : Path
+        The store's folder.
+    """
+
+    def __init__(self, store: Path) -> None:
+        self.path = store / NOTES
+        self._store = store
+
+    def add(self, kind: NoteKind, text: str, seq: int | None = None) -> Note:
+        """Write one note down.
+
+        Parameters
+        ----------
+        kind : {"note", "exclude", "include"}
+            A remark, or a mark on a field.
+        text : str
+            The remark, or why.
+        seq : int, optional
+            The field; without one the note is about the section.
+
+        Raises
+        ------
+        UsageError
+            If a mark names no field, a remark is empty, or the text is too long.
+        StoreError, StoreUnwritableError, DiskFullError
+            If there is no store, or the note cannot be written.
+        """
+        text = text.strip()
+        if kind != "note" and seq is None:
+            raise UsageError("a mark needs a field")
+        if kind == "note" and not text:
+            raise UsageError("an empty note says nothing", hint="Write something.")
+        if len(text) > LONGEST_TEXT:
+            raise UsageError(f"a note of {len(text)} characters is too long", hint=f"{LONGEST_TEXT} are possible.")
+        note = Note(datetime.now(UTC), None if seq is None else int(seq), kind, text)
+        fields = {"t_utc": note.t_utc.isoformat(), "seq": note.seq, "kind": note.kind, "text": note.text}
+        # ASCII: a line separator in a text cannot break the line
+        line = (json.dumps(fields, separators=(",", ":"), allow_nan=False) + "\n").encode("ascii")
+        if not (self._store / JOURNAL).is_file():
+            raise StoreError(f"There is no store at {self._store} to add a note to")
+        try:
+            self._append(line)
+        except OSError as error:
+            raise explain(error, f"The note could not be added to {self.path}") from error
+        return note
+
+    def _append(self, line: bytes) -> None:
+        is_new = not self.path.exists()
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            deadline_s = time.monotonic() + _HOLD_S
+            while not lock(handle):
+                if time.monotonic() > deadline_s:
+                    raise StoreError(f"{self.path} is held by another program", hint="Close it and try again.")
+                time.sleep(_LOOK_AGAIN_S)
+            end = os.lseek(handle, 0, os.SEEK_END)
+            try:
+                write_all(handle, (b"" if _ends_whole(handle, end) else b"\n") + line)
+                os.fsync(handle)
+            except OSError:
+                os.ftruncate(handle, end)  # half a line would make the next one unreadable
+                raise
+        finally:
+            os.close(handle)
+        if is_new:
+            sync_folder(self._store)
+
+
+def _ends_whole(handle: int, end: int) -> bool:
+    """Return whether the file's last line has its end; a crash may have cut it short."""
+    if end == 0:
+        return True
+    os.lseek(handle, end - 1, os.SEEK_SET)
+    return os.read(handle, 1) == b"\n"

@@ -1,0 +1,307 @@
+"""Whole runs as command line and app share them: real model, real store, real demo rig; marks, replay and check."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from hcc_scope.errors import ModelMismatchError, StoreError, StoreExistsError, StoreUnwritableError, UsageError
+from hcc_scope.phantom import Specimen
+from hcc_scope.plans import RandomFields
+from hcc_scope.report.pictures import section_picture
+from hcc_scope.report.section import section_report
+from hcc_scope.runs.analyst import Analyst, load_analyst
+from hcc_scope.runs.comparison import check_replay, rescored
+from hcc_scope.runs.phantoms import grown, outline_points, phantom_facts
+from hcc_scope.runs.replay import recorded_engine, recorded_model, start_replay
+from hcc_scope.runs.rigs import open_rig
+from hcc_scope.runs.section import start_section
+from hcc_scope.sources.micromanager import MicroManagerSource
+from hcc_scope.sources.phantom_scene import PhantomScene
+from hcc_scope.storage.notes import NotesWriter, read_notes
+from hcc_scope.storage.predictions import read_predictions
+from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.recover import recover
+from tests.commands import assert_frames_readable, hcc_scope
+from tests.session_parts import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hcc_scope.report.summary import SectionReport
+
+N_FIELDS = 6
+
+
+@pytest.fixture(scope="module")
+def analyst() -> Analyst:
+    told: list[str] = []
+    return load_analyst("phantom-meng2019", "torchscript", told.append)
+
+
+@pytest.fixture(scope="module")
+def acquired(analyst: Analyst, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SectionReport]:
+    """Acquire a phantom section of 1024 x 1024 px on the demo rig, paused once, with two fields taken out live."""
+    specimen = grown(Specimen(5, "m1", "s1", "high", day="runs"), 0.325)
+    out = tmp_path_factory.mktemp("runs")
+    with open_rig("demo") as rig:
+        rig.set_properties(["Camera,OnCameraCCDXSize,1024", "Camera,OnCameraCCDYSize,1024"])
+        source = MicroManagerSource(
+            rig.microscope,
+            RandomFields(n_fields=N_FIELDS, seed=5, outline_um=outline_points(specimen)),
+            animal_id="m1",
+            section_id="s1",
+            model_sha256=analyst.model.card.sha256,
+            provenance={**analyst.facts, **phantom_facts(specimen)},
+            scene=PhantomScene(specimen),
+        )
+        run = start_section(source, analyst, out)
+        wait_until(lambda: len(run.results) >= 2)
+        run.session.pause()
+        run.session.exclude(1, "a bubble")
+        wait_until(lambda: run.session.snapshot().message == "paused")
+        assert set(run.results) == set(range(len(run.results)))
+        assert run.session.snapshot().score.fields_excluded_by_operator == 1
+        run.session.resume()
+        wait_until(lambda: run.session.snapshot().counts.acquired == N_FIELDS)
+        run.session.exclude(N_FIELDS - 1, "the last one, undone")
+        report = run.finish()
+    assert (run.grid.n, run.spec.frame_shape_yx) == (4, (1024, 1024))
+    assert run.store_path == out / "m1_s1.ome.zarr"
+    return run.store_path, report
+
+
+@pytest.fixture
+def store(acquired: tuple[Path, SectionReport], tmp_path: Path) -> Path:
+    return shutil.copytree(acquired[0], tmp_path / acquired[0].name)
+
+
+def test_the_run_keeps_every_frame_and_says_what_was_taken_out(acquired: tuple[Path, SectionReport]):
+    path, report = acquired
+    outcome = report.outcome
+    assert (outcome.state, outcome.counts.stored, outcome.counts.classified) == ("completed", N_FIELDS, N_FIELDS)
+    assert outcome.excluded_by_operator == (1, N_FIELDS - 1)
+    assert outcome.score.frames == N_FIELDS - 2
+    assert outcome.score.fields_excluded_by_operator == 2
+    recorded = open_store(path).attributes["outcome"]
+    assert (recorded["fields_excluded_by_operator"], recorded["excluded_by_operator"]) == (2, [1, N_FIELDS - 1])
+    assert recorded["score"] == outcome.score.score
+    assert len(read_predictions(path)) == N_FIELDS
+    assert [(note.kind, note.seq, note.text) for note in read_notes(path)] == [
+        ("exclude", 1, "a bubble"),
+        ("exclude", N_FIELDS - 1, "the last one, undone"),
+    ]
+    table = pq.read_table(path / "predictions.parquet").to_pydict()
+    assert {seq for seq, included in zip(table["seq"], table["included"], strict=True) if included} == {0, 2, 3, 4}
+    assert len(set(table["seq"])) == N_FIELDS
+
+
+def test_a_replay_finds_the_same_score_bit_for_bit(acquired: tuple[Path, SectionReport], analyst: Analyst):
+    path, report = acquired
+    store = open_store(path)
+    assert (recorded_model(store), recorded_engine(store)) == ("phantom-meng2019", "torchscript")
+    before = {file: file.read_bytes() for file in path.iterdir() if file.is_file()}
+    run = start_replay(path, analyst)
+    replayed = run.finish()
+    assert replayed.outcome.score == report.outcome.score
+    assert replayed.outcome.excluded_by_operator == report.outcome.excluded_by_operator
+    assert (run.problems, run.damaged) == ((), ())
+    comparison = check_replay(run.store, replayed, run.results, analyst)
+    assert (comparison.problem, comparison.equal, comparison.frames) == (None, True, N_FIELDS)
+    assert comparison.remarks == ()
+    assert {file: file.read_bytes() for file in path.iterdir() if file.is_file()} == before
+
+
+def test_marks_made_after_the_run_change_the_score_but_not_the_record(store: Path, analyst: Analyst):
+    NotesWriter(store).add("include", "it was none", seq=1)
+    NotesWriter(store).add("exclude", "a fold", seq=0)
+    NotesWriter(store).add("exclude", "not in this store", seq=99)
+    run = start_replay(store, analyst)
+    replayed = run.finish()
+    assert replayed.outcome.excluded_by_operator == (0, N_FIELDS - 1)
+    scorer = analyst.scorer(run.source)
+    assert replayed.outcome.score == rescored(run.results, scorer, N_FIELDS, [0, N_FIELDS - 1])
+    comparison = check_replay(run.store, replayed, run.results, analyst)
+    assert (comparison.problem, comparison.equal) == (None, True)
+    assert "exclusions were changed after the run: 2 fields then, 2 now" in comparison.remarks[0]
+    picture = section_picture(store, threshold=0.5)
+    assert picture.course[-1, :2].tolist() == [4.0, replayed.outcome.score.score]
+    assert len(picture.fields) == N_FIELDS
+
+
+def test_a_recorded_score_that_is_not_that_of_its_fields_is_found(store: Path, analyst: Analyst):
+    manifest = store / "zarr.json"
+    root = json.loads(manifest.read_text())
+    root["attributes"]["hcc_scope"]["outcome"]["excluded_by_operator"] = []
+    manifest.write_text(json.dumps(root))
+    run = start_replay(store, analyst)
+    comparison = check_replay(run.store, run.finish(), run.results, analyst)
+    assert comparison.problem is not None
+    assert "recorded" in str(comparison.problem)
+
+
+def test_fields_taken_out_while_replaying_are_noted_in_the_store(store: Path, analyst: Analyst):
+    run = start_replay(store, analyst)
+    run.session.exclude(3, "seen in replay")
+    report = run.finish()
+    assert 3 in report.outcome.excluded_by_operator
+    assert read_notes(store)[-1].text == "seen in replay"
+
+
+def test_a_replay_can_be_kept_and_is_not_overwritten(store: Path, analyst: Analyst):
+    start_replay(store, analyst, save="again").finish()
+    assert len(read_predictions(store, "predictions-again")) == N_FIELDS
+    with pytest.raises(StoreExistsError):
+        start_replay(store, analyst, save="again")
+
+
+def test_the_command_line_checks_it_and_says_how_many_were_taken_out(store: Path):
+    done = hcc_scope("replay", store, "--check", "--json")
+    assert done.code == 0, done.err
+    assert done.json["check"]["equal"] is True
+    assert done.json["sections"][0]["fields_excluded_by_operator"] == 2
+    assert "2 fields" in done.err  # in the table, where the sentence may be broken
+    NotesWriter(store).add("include", "", seq=1)
+    done = hcc_scope("replay", store, "--check", "--json")
+    assert done.code == 0, done.err
+    assert "2 fields then, 1 now" in done.err
+
+
+def test_damaged_notes_are_told_and_recover_leaves_the_lines(store: Path, analyst: Analyst):
+    with (store / "notes.jsonl").open("ab") as file:
+        file.write(b'nonsense\n{"torn')
+    run = start_replay(store, analyst)
+    assert run.finish().outcome.excluded_by_operator == (1, N_FIELDS - 1)
+    assert [str(problem) for problem in run.problems] == [f"line 3 of {store / 'notes.jsonl'} is unreadable"]
+    report = recover(store)
+    assert report.changes == ("notes.jsonl: an unfinished last line of 6 bytes cut off",)
+    assert report.problems == (f"line 3 of {store / 'notes.jsonl'} is unreadable",)
+    assert recover(store).changes == ()
+
+
+def test_the_report_says_what_was_taken_out_and_needs_nothing_else(store: Path, tmp_path: Path):
+    NotesWriter(store).add("note", "a <b>bold</b> remark & more", seq=2)
+    NotesWriter(store).add("include", "", seq=1)
+    before = {file: file.read_bytes() for file in store.rglob("*") if file.is_file()}
+    page = section_report(store)
+    assert page == store.parent / "m1_s1-report.html"
+    text = page.read_text(encoding="utf-8")
+    assert page.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
+    for words in (
+        "Section s1 of animal m1",
+        "Research use only. Not for diagnosis.",
+        "The specimen: synthetic phantom, not tissue.",
+        '<td>excluded by the operator</td><td class="n">1</td>',
+        '<td>fields in the score</td><td class="n">5</td>',
+        "the last one, undone",
+        "With every field the score would be",
+        "The run ended with a score of",
+        "a &lt;b&gt;bold&lt;/b&gt; remark &amp; more",
+        "phantom-meng2019",
+        "torchscript",
+    ):
+        assert words in text
+    assert "http" not in text
+    assert "<script" not in text
+    assert {file: file.read_bytes() for file in store.rglob("*") if file.is_file()} == before
+    again = section_report(store, tmp_path / "elsewhere")
+    assert again.is_file()
+    assert section_report(store) == page  # an earlier report is replaced
+    assert not [file for file in store.parent.iterdir() if ".part" in file.name]
+
+
+def test_a_store_without_predictions_has_a_report(store: Path):
+    for file in store.glob("predictions*"):
+        file.unlink()
+    text = section_report(store).read_text(encoding="utf-8")
+    assert "No score" in text
+    assert "holds no predictions named" in text
+    assert '<td>not analysed</td><td class="n">6</td>' in text
+
+
+def test_a_report_that_cannot_be_written_says_so(store: Path, tmp_path: Path):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(StoreUnwritableError, match=r"The report .*m1_s1-report\.html cannot be written"):
+        section_report(store, tmp_path / "taken")
+
+
+def test_what_cannot_be_replayed_is_refused_before_it_starts(tmp_path: Path, analyst: Analyst):
+    with pytest.raises(StoreError, match="There is no store at"):
+        start_replay(tmp_path / "none.ome.zarr", analyst)
+
+
+def test_frames_that_the_model_does_not_know_make_no_store(analyst: Analyst, tmp_path: Path):
+    with open_rig("demo") as rig:
+        source = MicroManagerSource(
+            rig.microscope,
+            RandomFields(n_fields=1, rectangle_um=(0, 0, 5000, 5000), config_group=("Objective", "10x")),
+            animal_id="m1",
+            section_id="s1",
+        )
+        with pytest.raises(ModelMismatchError, match=r"0\.65 um/px"):
+            start_section(source, analyst, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_so_far_can_be_gone_through_while_more_come(acquired: tuple[Path, SectionReport], analyst: Analyst):
+    run = start_replay(acquired[0], analyst)
+    seen = 0
+    while not run.session.finished:
+        seen = max(seen, sum(np.isfinite(result.probabilities).any() for result in run.results.values()))
+    run.finish()
+    assert seen <= len(run.results) == N_FIELDS
+    with pytest.raises(UsageError, match="there is no field 99"):
+        run.session.exclude(99, "why")
+
+
+_KILLED_WHILE_PAUSED = """
+import sys, time
+from pathlib import Path
+from hcc_scope.plans import RandomFields
+from hcc_scope.runs.analyst import load_analyst
+from hcc_scope.runs.rigs import open_rig
+from hcc_scope.runs.section import start_section
+from hcc_scope.sources.micromanager import MicroManagerSource
+
+analyst = load_analyst("phantom-meng2019", "torchscript", print)
+with open_rig("demo") as rig:
+    rig.set_properties([f"Camera,OnCameraCCD{axis}Size,512" for axis in "XY"])
+    plan = RandomFields(n_fields=200, seed=1, rectangle_um=(-9000, -9000, 9000, 9000))
+    source = MicroManagerSource(
+        rig.microscope, plan, animal_id="m1", section_id="s1", model_sha256=analyst.model.card.sha256,
+        provenance=analyst.facts,
+    )
+    run = start_section(source, analyst, Path(sys.argv[1]))
+    while run.session.snapshot().counts.stored < 10:
+        time.sleep(0.01)
+    run.session.pause()
+    while run.session.snapshot().message != "paused" or (c := run.session.snapshot().counts).stored < c.acquired:
+        time.sleep(0.01)
+    run.session.exclude(2, "a bubble")
+    print("paused", run.session.snapshot().counts.acquired, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_kill_while_paused_loses_no_frame_and_no_mark(tmp_path: Path, analyst: Analyst):
+    process = subprocess.Popen(
+        [sys.executable, "-c", _KILLED_WHILE_PAUSED, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    n = next(int(line.split()[1]) for line in process.stdout if line.startswith("paused"))
+    process.kill()
+    process.communicate()
+    path = tmp_path / "m1_s1.ome.zarr"
+    assert assert_frames_readable(path) == n >= 10
+    for _ in range(2):  # as the crash left it, and recovered
+        report = start_replay(path, analyst).finish()
+        assert report.outcome.counts.acquired == n
+        assert report.outcome.excluded_by_operator == (2,)
+        recover(path)

@@ -1,0 +1,47 @@
+"""The app's tests need no screen, and leave no window behind."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before Qt is imported
+
+import pytest
+from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtWidgets import QApplication
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ui.app import App
+
+
+@pytest.fixture(autouse=True)
+def no_widget_left(qapp: QApplication) -> Iterator[None]:
+    """Fail the test that leaves a top-level widget behind."""
+    before = set(map(id, QApplication.topLevelWidgets()))
+    yield
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    qapp.processEvents()
+    left = [w for w in QApplication.topLevelWidgets() if id(w) not in before and w.isVisible()]
+    assert not left, f"widgets left behind: {left}"
+
+
+@pytest.fixture
+def shell(qapp: QApplication, tmp_path: Path) -> Iterator[App]:
+    """Return the whole app, shown, without a rig; closed in order at the end."""
+    from shell_parts import running_app
+
+    del qapp
+    with running_app(tmp_path) as app:
+        yield app
+
+
+@pytest.fixture
+def small_rig(demo_cfg: object) -> Path:
+    """Return the demo rig with frames of one tile: a rig file, so that it has roles and limits."""
+    from shell_parts import ONE_TILE, rig_file
+
+    return rig_file(demo_cfg(**ONE_TILE))  # type: ignore[operator]  # the fixture's function

@@ -1,0 +1,87 @@
+"""The whole app in this process, on the real demo camera, for tests; small frames, since it is the app that is tested."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtWidgets import QApplication
+from shiboken6 import isValid
+
+from hcc_scope.resources import hardware_configs_dir
+from ui.app import App
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+WAIT_S = 45.0
+ONE_TILE = {"OnCameraCCDXSize": 512, "OnCameraCCDYSize": 512}
+
+
+def wait_for(condition: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"never: {what}"
+        QApplication.processEvents()
+        time.sleep(0.002)
+
+
+@contextmanager
+def running_app(folder: Path) -> Iterator[App]:
+    """Make the app, show it, and close it in order whatever happened."""
+    app = App.make(folder / "settings")
+    app.commands.out_dir = app.state.out_dir = folder / "sections"
+    app.window.resize(1280, 720)
+    app.begin()
+    try:
+        yield app
+    finally:
+        close(app)
+
+
+def close(app: App) -> None:
+    """Close the window as an operator who wants no more, and let go of everything."""
+    if not isValid(app.window):
+        return
+    if app.window.isVisible():
+        if app.run.active:
+            app.run.hurry()
+            wait_for(lambda: not app.run.active, "the section to end")
+        app.closing.ask()
+        wait_for(lambda: not app.window.isVisible(), "the window to close")
+    wait_for(lambda: not app.jobs.n_open, "what is under way to end")
+    left = app.end()
+    app.window.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert left == ()
+    assert app.log not in logging.getLogger().handlers
+
+
+def open_rig(app: App, rig: str | Path = "demo") -> None:
+    app.commands.open_rig(str(rig))
+    wait_for(lambda: not app.rig.busy, "the rig to load")
+    assert app.rig.loaded is not None, app.rig.failure
+    wait_for(lambda: app.state.rig is not None, "the devices to be read")
+
+
+def rig_file(cfg: Path) -> Path:
+    """Write the demo's rig file beside a configuration."""
+    shipped = (hardware_configs_dir() / "demo.rig.yaml").read_text(encoding="utf-8")
+    path = cfg.with_name("small.rig.yaml")
+    path.write_text(shipped.replace("config: demo.cfg", f"config: {cfg.name}"), encoding="utf-8")
+    return path
+
+
+def name_section(app: App, animal: str = "M7", section: str = "S1") -> None:
+    app.window.top.animal.set_value(animal)
+    app.window.top.section.set_value(section)
+
+
+def said(app: App) -> str:
+    """All messages, one a line."""
+    model = app.window.messages
+    return "\n".join(str(model.message(row)) for row in range(model.rowCount()))

@@ -1,0 +1,177 @@
+"""Looks and access: nothing cut at a dock's width, everything reachable, named and explained, in both themes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from panel_parts import COUNTS, MANUAL_STAND, PROPERTIES, RIG, result, section, snapshot
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QScrollBar,
+    QStyle,
+    QStyleOptionComboBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ui.panels.columns import ResultColumn, RigColumn
+from ui.panels.properties import PropertyBrowser
+from ui.panels.score import OtherSection
+from ui.panels.status import StatusStrip
+from ui.panels.symbols import SymbolBadge
+from ui.theme import apply_theme, colours
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytestqt.qtbot import QtBot
+
+    from ui.theme import ThemeName
+
+DOCK_PX = 300
+
+
+def rig_column() -> RigColumn:
+    column = RigColumn()
+    column.set_state(RIG)
+    return column
+
+
+def manual_column() -> RigColumn:
+    column = RigColumn()
+    column.set_state(MANUAL_STAND)
+    column.set_locked("A section is running: its settings cannot be changed until it ends.")
+    return column
+
+
+def result_column() -> ResultColumn:
+    score, course = section()
+    column = ResultColumn()
+    column.score.set_section("M7", "S1")
+    column.score.set_snapshot(snapshot(score, COUNTS, degraded="the model did not answer in 30 s"))
+    column.score.set_course(course)
+    column.score.set_other_sections([OtherSection("S2-deep-left", section(mean=-2)[0]), OtherSection("S3", score)])
+    column.quality.set_result(result(17, score.threshold, [2, 2] + [0] * 14))
+    return column
+
+
+def browser() -> PropertyBrowser:
+    widget = PropertyBrowser()
+    widget.set_properties(PROPERTIES)
+    return widget
+
+
+def strip() -> StatusStrip:
+    widget = StatusStrip()
+    widget.set_snapshot(snapshot(section(6)[0], COUNTS, analyse_queue_fill=0.9))
+    widget.set_system(85_000_000_000, 98e6, 1_340_000_000)
+    return widget
+
+
+MAKERS = [rig_column, manual_column, result_column, browser, strip]
+
+
+@pytest.fixture(params=["dark", "light"])
+def theme(qapp: QApplication, request: pytest.FixtureRequest) -> Iterator[ThemeName]:
+    palette, style = qapp.palette(), qapp.style().objectName()
+    apply_theme(qapp, request.param)
+    yield request.param
+    qapp.setStyle(style)
+    qapp.setPalette(palette)
+
+
+def show(qtbot: QtBot, widget: QWidget) -> None:
+    qtbot.addWidget(widget)
+    widget.resize(DOCK_PX, 1400)
+    with qtbot.waitExposed(widget):
+        widget.show()
+    QApplication.processEvents()
+
+
+def cut(widget: QWidget) -> str | None:
+    """Return the text of a widget that does not fit into it, or None."""
+    if isinstance(widget, QLabel) and widget.text():
+        needed = widget.heightForWidth(widget.width()) if widget.wordWrap() else widget.sizeHint().height()
+        # a wrapping label breaks between words, so the longest must fit
+        longest = max(widget.text().split(), key=widget.fontMetrics().horizontalAdvance)
+        width = widget.fontMetrics().horizontalAdvance(longest if widget.wordWrap() else widget.text())
+        return widget.text() if needed > widget.height() or width > widget.width() else None
+    if isinstance(widget, QComboBox):
+        option = QStyleOptionComboBox()
+        widget.initStyleOption(option)
+        room = widget.style().subControlRect(
+            QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, widget
+        )
+        text = widget.currentText() or widget.placeholderText()
+        return text if widget.fontMetrics().horizontalAdvance(text) > room.width() else None
+    if isinstance(widget, QAbstractButton) and widget.text():
+        return widget.text() if widget.sizeHint().width() > widget.width() else None
+    return None
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_no_text_is_cut_at_a_docks_width(qtbot: QtBot, theme: ThemeName, make: Callable[[], QWidget]):
+    widget = make()
+    show(qtbot, widget)
+    assert widget.minimumSizeHint().width() <= DOCK_PX
+    assert widget.width() == DOCK_PX
+    visible = [child for child in widget.findChildren(QWidget) if child.isVisible()]
+    assert [text for child in visible if (text := cut(child)) is not None] == []
+    for field in (child for child in visible if hasattr(child, "lineEdit") and child.lineEdit() is not None):
+        line = field.lineEdit()
+        assert line.fontMetrics().horizontalAdvance(line.text()) <= line.width() - 4, line.text()
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_everything_is_named_explained_and_reachable(qtbot: QtBot, make: Callable[[], QWidget]):
+    widget = make()
+    show(qtbot, widget)
+    controls = [
+        child
+        for child in widget.findChildren(QWidget)
+        if child.isVisible()
+        and child.focusPolicy() & Qt.FocusPolicy.TabFocus
+        and not isinstance(child, QScrollBar)
+        and not child.objectName().startswith("qt_")
+    ]
+    for control in controls:
+        if control is not widget:
+            assert control.accessibleName() or control.property("text"), control
+            assert control.toolTip(), control.accessibleName()
+    reached = set()
+    start = current = widget
+    while (current := current.nextInFocusChain()) is not start and current is not None:
+        reached.add(current)
+    assert set(controls) <= reached
+    for badge in widget.findChildren(SymbolBadge):
+        assert not badge.isVisible() or badge.accessibleName()
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_theme_changes_without_being_told(qtbot: QtBot, qapp: QApplication, make: Callable[[], QWidget]):
+    palette, style = qapp.palette(), qapp.style().objectName()
+    apply_theme(qapp, "dark")
+    box = QWidget()
+    layout = QVBoxLayout(box)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(make())
+    show(qtbot, box)
+    seen = []
+    for name in ("dark", "light"):
+        apply_theme(qapp, name)
+        QApplication.processEvents()
+        image = box.grab().toImage()
+        seen.append(Counter(image.pixelColor(x, y).name() for x in range(0, 300, 3) for y in range(0, 600, 3)))
+        assert seen[-1].total() > 1000
+    for ground in ("window", "surface"):
+        dark, light = getattr(colours("dark"), ground), getattr(colours("light"), ground)
+        assert seen[1][light] > seen[0][dark] / 2
+        assert seen[1][dark] < seen[0][dark] / 20 + 20  # letters and edges may have any shade
+    qapp.setStyle(style)
+    qapp.setPalette(palette)

@@ -1,0 +1,211 @@
+"""The review tabs' arithmetic and words, without a window."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QMimeData, QUrl
+from review_parts import GRID, frame, result
+
+from hcc_scope.types import FrameResult, RunSpec
+from ui.review.analysis import Analysis, decision_words, score_words, section_score
+from ui.review.comparison import compare
+from ui.review.store_list import dropped_stores, stores_in
+from ui.review.thumbnails import display_limits, make_thumbnails
+from ui.review.tile_table import TileFilter, TileOrder, TileTable
+from ui.saliency_view import relative_saliency
+
+SPEC = RunSpec((1024, 1024), 16, 0.325, "M7", "S1")
+OUT_OF_FOCUS, SATURATED = 2, 4
+
+
+def table() -> TileTable:
+    made = TileTable()
+    made.add(result(0, [0.9, 0.2, 0.45, 0.0], [0, 0, 0, OUT_OF_FOCUS]))
+    made.add(result(1, [0.1, 0.6, 0.0, 0.0], [0, 0, SATURATED | OUT_OF_FOCUS, 1]))
+    made.add(replace(result(2, [0.5] * 4), outcome="failed", probabilities=np.full(4, np.nan, np.float32)))
+    return made
+
+
+def places(made: TileTable, order: TileOrder, which: TileFilter, excluded: tuple[int, ...] = ()) -> list[tuple]:
+    rows = made.chosen(order, which, 0.45, excluded).tolist()
+    return [(made.tile(row).seq, made.tile(row).index) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (TileOrder.NEWEST, [(1, 0), (1, 1), (0, 0), (0, 1), (0, 2)]),
+        (TileOrder.HIGHEST, [(0, 0), (1, 1), (0, 2), (0, 1), (1, 0)]),
+        (TileOrder.LOWEST, [(1, 0), (0, 1), (0, 2), (1, 1), (0, 0)]),
+        (TileOrder.LEAST_CERTAIN, [(0, 2), (1, 1), (0, 1), (1, 0), (0, 0)]),
+    ],
+)
+def test_the_gallery_sorts_classified_tiles(order: TileOrder, expected: object):
+    assert places(table(), order, TileFilter.CLASSIFIED) == expected
+
+
+@pytest.mark.parametrize("order", [TileOrder.HIGHEST, TileOrder.LOWEST, TileOrder.LEAST_CERTAIN])
+def test_tiles_without_a_probability_come_last(order: TileOrder):
+    shown = places(table(), order, TileFilter.ALL)
+    assert len(shown) == 12
+    assert set(shown[5:]) == {(0, 3), (1, 2), (1, 3), (2, 0), (2, 1), (2, 2), (2, 3)}
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (TileFilter.EXCLUDED, {(0, 3), (1, 2), (1, 3)}),
+        (TileFilter.OUT_OF_FOCUS, {(0, 3), (1, 2)}),
+        (TileFilter.SATURATED, {(1, 2)}),
+        (TileFilter.NO_TISSUE, {(1, 3)}),
+        (TileFilter.UNDER_EXPOSED, set()),
+        (TileFilter.FAILED, {(2, 0), (2, 1), (2, 2), (2, 3)}),
+        (TileFilter.BY_OPERATOR, {(1, 0), (1, 1), (1, 2), (1, 3)}),
+    ],
+)
+def test_the_gallery_filters_by_reason(which: TileFilter, expected: object):
+    made = table()
+    assert set(places(made, TileOrder.NEWEST, which, (1,))) == expected
+    assert made.counts((1,))[which] == len(expected)
+
+
+def test_a_field_analysed_again_takes_the_place_of_its_first_result():
+    made = table()
+    made.add(result(0, [0.3, 0.3, 0.3, 0.3]))
+    assert len(made) == 12
+    assert made.tile(0).probability == pytest.approx(0.3)
+    assert made.counts()[TileFilter.OUT_OF_FOCUS] == 1
+
+
+def test_the_table_grows_and_a_field_without_tiles_takes_no_room():
+    made = TileTable()
+    for seq in range(1000):
+        made.add(result(seq, [seq / 1000] * 4))
+    made.add(replace(result(1000, []), outcome="failed"))
+    assert (len(made), made.n_fields) == (4000, 1001)
+    assert made.tile(3999).seq == 999
+    assert made.row_of(1000, 0) is None
+    assert made.row_of(999, 3) == 3999
+    with pytest.raises(IndexError, match="no tile 4000"):
+        made.tile(4000)
+
+
+def test_thumbnails_keep_the_frame_s_contrast():
+    pixels = frame(0).pixels
+    small = make_thumbnails(pixels, GRID, 128)
+    assert small.shape == (4, 128, 128)
+    means = small.mean(axis=(1, 2))
+    assert (np.diff(means) > 50).all()  # tiles of 1000, 2000, 3000, 4000 counts
+    assert display_limits(np.full((64, 64), 7, np.uint16)) == (7.0, 8.0)
+
+
+def test_saliency_is_relative_and_survives_nonsense():
+    saliency = np.zeros((64, 64), np.float32)
+    assert relative_saliency(saliency).max() == 0
+    saliency[3, 4] = -2.0  # one pixel is less than half a per cent
+    saliency[0, 0] = np.nan
+    relative = relative_saliency(saliency)
+    assert relative[3, 4] == 1.0
+    assert np.isfinite(relative).all()
+
+
+def analysis(
+    title: str, results: list[FrameResult], *, engine: str = "torchscript", threshold: float = 0.45, sha256: str = "a"
+) -> Analysis:
+    by_seq = {one.seq: one for one in results}
+    return Analysis(title, "m", engine, by_seq, section_score(by_seq, SPEC, 4, threshold), sha256, 0.01)
+
+
+def test_equal_analyses_are_equal_bit_for_bit():
+    results = [result(0, [0.1, 0.9, 0.5, 0.0], [0, 0, 0, 1]), result(1, [0.2] * 4)]
+    found = compare(analysis("Recorded", results), analysis("Replay 1", results))
+    assert found.equal
+    assert found.sentence() == "Equal bit for bit: 7 tiles of 2 fields."
+
+
+def test_a_last_bit_is_a_difference():
+    one = result(0, [0.1, 0.9, 0.5, 0.5])
+    logits = one.logits.copy()
+    logits[1] = np.nextafter(logits[1], np.float32(np.inf))
+    found = compare(analysis("A", [one]), analysis("B", [replace(one, logits=logits)]))
+    assert not found.equal
+    assert "this is a fault" in found.sentence()
+
+
+def test_differences_are_found_and_named():
+    first = analysis("A", [result(0, [0.1, 0.9, 0.44, 0.5]), result(1, [0.3] * 4), result(3, [0.3] * 4)])
+    second = analysis(
+        "B",
+        [result(0, [0.1, 0.9, 0.46, 0.5]), result(1, [0.3] * 4, [0, 0, 0, OUT_OF_FOCUS]), result(2, [0.3] * 4)],
+        engine="openvino",
+    )
+    found = compare(first, second)
+    assert [one.seq for one in found.fields] == [0, 1]
+    assert found.left_out == 2
+    assert found.largest == pytest.approx(0.02, abs=1e-6)
+    assert found.worst_place == (0, 2)
+    assert (found.fields[0].sides_changed, found.fields[1].flags_changed, found.fields[1].equal) == (1, 1, False)
+    words = found.sentence()
+    assert "7 tiles of 2 fields compared" in words
+    assert "1 tile changed side of the threshold. 1 tile got other quality flags" in words
+    assert "MORE than the model's tolerance between engines, 0.01" in words
+    assert words.endswith("2 fields could not be compared.")
+
+
+def test_another_model_has_no_tolerance_and_its_own_threshold():
+    one = analysis("A", [result(0, [0.5] * 4)])
+    other = analysis("B", [result(0, [0.5] * 4)], threshold=0.6, sha256="b")
+    found = compare(one, other)
+    assert found.sides_changed == 4
+    assert "tolerance" not in found.sentence()
+
+
+def test_nothing_in_common_is_said():
+    found = compare(analysis("A", [result(0, [0.5] * 4)]), analysis("B", [result(1, [0.5] * 4)]))
+    assert math.isnan(found.largest)
+    assert found.worst_place is None
+    assert found.sentence() == "Nothing to compare: no field was analysed in both."
+
+
+def test_a_score_leaves_out_what_the_operator_excluded():
+    results = {seq: result(seq, [seq / 10] * 4) for seq in range(5)}
+    score = section_score(results, SPEC, 5, 0.45, {4})
+    assert score.score == pytest.approx(0.15)
+    assert (score.frames, score.fields_excluded_by_operator) == (4, 1)
+
+
+def test_scores_and_decisions_in_words():
+    few = section_score({0: result(0, [0.9] * 4)}, SPEC, 1, 0.45)
+    assert score_words(few).startswith("0.900, 95 % interval ")
+    assert decision_words(few) == "Undecided: the interval contains the threshold 0.45"
+    many = section_score({seq: result(seq, [0.97] * 4) for seq in range(60)}, SPEC, 60, 0.45)
+    assert decision_words(many) == "High metastatic: the whole interval is above the threshold 0.45"
+    raster = section_score({0: result(0, [0.9] * 4)}, replace(SPEC, sampling="raster"), 1, 0.45)
+    assert "not at random" in decision_words(raster)
+    assert "(not valid)" in score_words(raster)
+    assert score_words(section_score({}, SPEC, 0, 0.45)) == "no score"
+
+
+def test_a_store_is_found_from_inside_itself_and_from_its_folder(tmp_path: Path):
+    store = tmp_path / "M7_S1.ome.zarr"
+    (store / "frames" / "0").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    assert stores_in(store) == stores_in(store / "frames" / "0") == stores_in(tmp_path) == [store]
+    assert stores_in(tmp_path / "other") == [tmp_path / "other"]
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(one)) for one in (tmp_path, store)])
+    assert dropped_stores(mime) == [store]
+    assert dropped_stores(QMimeData()) == []
+
+
+@pytest.mark.parametrize("module", ["ui.review.tile_table", "ui.review.difference_layer", "ui.export"])
+def test_examples_in_docstrings(module: str):
+    names = vars(importlib.import_module(module)) | {"np": np, "Path": Path}
+    assert doctest.testmod(importlib.import_module(module), extraglobs=names).failed == 0

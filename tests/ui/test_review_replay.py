@@ -1,0 +1,501 @@
+"""The Replay tab on a store that the demo rig made: open, scrub, classify again, compare, note, export."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent, QImage
+from review_parts import assert_usable_without_eyes_or_mouse, settle, wait
+
+from hcc_scope.inference import load_model
+from hcc_scope.inference.card import read_card
+from hcc_scope.inference.catalogue import find_model
+from hcc_scope.storage.notes import read_notes
+from hcc_scope.storage.predictions import read_predictions
+from hcc_scope.storage.reader import open_store
+from ui.jobs import Jobs
+from ui.replay_tab import ReplayTab
+from ui.saliency_view import relative_saliency
+from ui.tiles_tab import TilesTab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PySide6.QtWidgets import QApplication
+    from pytestqt.qtbot import QtBot
+
+    from ui.theme import ThemeName
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from commands import edited, hcc_scope
+
+N_FIELDS = 4
+
+
+@pytest.fixture(scope="module")
+def acquired(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A section from the demo rig; read-only."""
+    folder = tmp_path_factory.mktemp("acquired")
+    arguments = ("--phantom", "high", "--animal", "M7", "--section", "S1", "--fields", str(N_FIELDS))
+    done = hcc_scope("acquire", "--rig", "demo", *arguments, "--engine", "torchscript", "--out", folder)
+    assert done.code == 0, done.err
+    return folder / "M7_S1.ome.zarr"
+
+
+@pytest.fixture
+def store(acquired: Path, tmp_path: Path) -> Path:
+    """A copy that may be changed."""
+    return Path(shutil.copytree(acquired, tmp_path / acquired.name))
+
+
+@pytest.fixture
+def jobs(qapp: QApplication) -> Iterator[Jobs]:
+    made = Jobs()
+    yield made
+    assert made.close(30.0) == ()
+
+
+@pytest.fixture
+def tab(qtbot: QtBot, jobs: Jobs) -> ReplayTab:
+    made = ReplayTab(jobs)
+    qtbot.addWidget(made)
+    made.resize(1280, 640)
+    with qtbot.waitActive(made):
+        made.show()
+    return made
+
+
+@pytest.fixture
+def told(tab: ReplayTab) -> list[tuple[str, str]]:
+    messages: list[tuple[str, str]] = []
+    tab.message.connect(lambda level, text: messages.append((level, text)))
+    return messages
+
+
+def opened(qtbot: QtBot, jobs: Jobs, tab: ReplayTab, *stores: Path) -> None:
+    tab.open_stores(stores)
+    settle(qtbot, jobs)
+
+
+def classify(qtbot: QtBot, jobs: Jobs, tab: ReplayTab, engine: str = "torchscript", save_as: str = "") -> None:
+    tab.classify.engine.setCurrentIndex(tab.classify.engine.findData(engine))
+    tab.classify.save_as.setText(save_as)
+    tab.classify.start_button.click()
+    assert tab.classify.running
+    settle(qtbot, jobs)
+    assert not tab.classify.running
+
+
+# -- opening ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_store_is_shown_with_its_frames_scores_and_predictions(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path
+):
+    with qtbot.waitSignal(tab.store_opened) as signal:
+        tab.open_stores([acquired])
+    assert signal.args == [acquired]
+    settle(qtbot, jobs)
+    frame = open_store(acquired).read(0)
+    recorded = read_predictions(acquired)
+    assert np.array_equal(tab.pane.view.pixels, frame.pixels)
+    assert tab.pane.overlay.currentText() == "Recorded"
+    assert np.array_equal(tab.pane.tiles.result.probabilities, recorded[0].probabilities)
+    live = json.loads((acquired / "zarr.json").read_bytes())["attributes"]["hcc_scope"]["outcome"]
+    assert tab.opened.analyses[0].score.score == live["score"]
+    assert tab.opened.analyses[0].score.interval == tuple(live["interval"])
+    assert f"{live['score']:.3f}" in tab.stores.list.item(0).text()
+    assert "Research use only" in tab.section.label.text()
+
+
+def test_stores_are_opened_by_dropping_their_folder(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(acquired.parent))])
+    nothing, left = Qt.KeyboardModifier.NoModifier, Qt.MouseButton.LeftButton
+    tab.dropEvent(QDropEvent(QPointF(9, 9), Qt.DropAction.CopyAction, mime, left, nothing))
+    settle(qtbot, jobs)
+    assert tab.stores.paths() == [acquired]
+    opened(qtbot, jobs, tab, acquired)  # again: it is only shown
+    assert tab.stores.paths() == [acquired]
+
+
+def test_what_is_no_store_is_told_in_a_sentence(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], tmp_path: Path
+):
+    opened(qtbot, jobs, tab, tmp_path / "missing.ome.zarr")
+    assert told == [
+        (
+            "error",
+            f"There is no store at {tmp_path / 'missing.ome.zarr'}. Give the path of a folder that ends in .ome.zarr.",
+        )
+    ]
+    assert tab.stores.paths() == []
+    assert tab.opened is None
+
+
+def test_an_unfinished_store_opens_with_a_warning(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], store: Path
+):
+    manifest = json.loads((store / "zarr.json").read_bytes())
+    attributes = manifest["attributes"]["hcc_scope"]
+    attributes["complete"] = False
+    (store / "zarr.json").write_text(json.dumps(manifest))
+    opened(qtbot, jobs, tab, store)
+    assert told[0][0] == "warning"
+    assert "not ended in order" in told[0][1]
+    assert "problem" in tab.stores.list.item(0).text()
+    assert tab.pane.frame is not None
+
+
+def test_a_store_that_was_still_growing_is_read_again(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path, store: Path
+):
+    manifest, journal = store / "zarr.json", store / "frames.jsonl"
+    whole = manifest.read_bytes(), journal.read_bytes()
+    unfinished = json.loads(whole[0])
+    unfinished["attributes"]["hcc_scope"]["complete"] = False
+    manifest.write_text(json.dumps(unfinished))
+    journal.write_bytes(whole[1][: whole[1].index(b"\n") + 1])
+    opened(qtbot, jobs, tab, store)
+    assert tab.opened.store.n_frames == 1
+    manifest.write_bytes(whole[0])
+    journal.write_bytes(whole[1])
+    opened(qtbot, jobs, tab, store)
+    assert tab.stores.paths() == [store]
+    assert tab.opened.store.n_frames == N_FIELDS
+    assert tab.pane.scrubber._slider.maximum() == N_FIELDS - 1
+
+
+def test_the_dialog_opens_what_is_chosen_in_it(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path):
+    tab.stores.ask()
+    tab.stores._asked(str(acquired / "frames"))
+    tab.stores.dialog.close()
+    settle(qtbot, jobs)
+    assert tab.stores.paths() == [acquired]
+
+
+def test_delete_closes_a_store(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path):
+    opened(qtbot, jobs, tab, acquired)
+    tab.stores.list.setFocus()
+    qtbot.keyClick(tab.stores.list, Qt.Key.Key_Delete)
+    assert tab.stores.paths() == []
+    assert tab.opened is None
+    assert tab.pane.view.pixels is None
+    assert not tab.classify.start_button.isEnabled()
+    assert acquired.is_dir()
+
+
+# -- scrubbing -------------------------------------------------------------------------------------------------------
+
+
+def test_keys_go_from_field_to_field(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path):
+    opened(qtbot, jobs, tab, acquired)
+    tab.stores.list.setFocus()
+    alt = Qt.KeyboardModifier.AltModifier
+    for key, seq in ((Qt.Key.Key_Right, 1), (Qt.Key.Key_End, 3), (Qt.Key.Key_Left, 2), (Qt.Key.Key_Home, 0)):
+        qtbot.keyClick(tab, key, alt)
+        assert tab.pane.seq == seq
+        settle(qtbot, jobs)
+        assert tab.pane.frame.seq == seq
+        assert tab.pane.tiles.result.seq == seq
+        assert tab.pane._about.whole_text().startswith(f"Field {seq} · recorded ")
+
+
+def test_scrubbing_fast_reads_only_what_is_wanted_last(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path, monkeypatch: pytest.MonkeyPatch
+):
+    opened(qtbot, jobs, tab, acquired)
+    read: list[int] = []
+    whole = tab.opened.store.read
+    monkeypatch.setattr(tab.opened.store, "read", lambda seq: (read.append(seq), whole(seq))[1])
+    for seq in (1, 2, 1, 2, 3):
+        tab.pane.show_field(seq)
+    settle(qtbot, jobs)
+    wait(qtbot, lambda: tab.pane.frame.seq == 3)
+    assert read == [1, 3]
+
+
+def test_a_damaged_field_is_said_and_the_others_are_shown(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], store: Path
+):
+    (store / "frames" / "0" / "c" / "1" / "0" / "0").unlink()
+    opened(qtbot, jobs, tab, store)
+    tab.pane.show_field(1)
+    settle(qtbot, jobs)
+    assert told[-1][0] == "error"
+    assert tab.pane.view.pixels is None
+    assert tab.pane._about.whole_text() == told[-1][1]
+    tab.pane.show_field(2)
+    settle(qtbot, jobs)
+    assert tab.pane.frame.seq == 2
+
+
+def test_the_same_contrast_may_be_kept(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path):
+    opened(qtbot, jobs, tab, acquired)
+    tab.pane._keep.setChecked(True)
+    limits = tab.pane.view.frame_layer.limits
+    tab.pane.show_field(2)
+    settle(qtbot, jobs)
+    assert tab.pane.view.frame_layer.limits == limits
+
+
+# -- classifying again, and comparing ----------------------------------------------------------------------------------
+
+
+def test_the_same_engine_gives_the_same_bits_and_is_shown_as_equal(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path
+):
+    before = sorted(path.name for path in acquired.iterdir())
+    opened(qtbot, jobs, tab, acquired)
+    classify(qtbot, jobs, tab)
+    comparison = tab.compare.comparison
+    assert comparison.equal
+    assert tab.pages.currentWidget() is tab.compare
+    assert tab.compare.sentence.text().startswith("Equal bit for bit: ")
+    assert tab.opened.analyses[1].score == tab.opened.analyses[0].score
+    titles = [tab.pane.overlay.itemText(row) for row in range(tab.pane.overlay.count())]
+    assert titles == ["Recorded", "Replay 1", "Replay 1 minus recorded", "Frame alone"]
+    assert sorted(path.name for path in acquired.iterdir()) == before  # nothing was written
+
+
+@pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="OpenVINO is not installed")
+def test_another_engine_differs_within_the_model_s_tolerance(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path):
+    opened(qtbot, jobs, tab, acquired)
+    classify(qtbot, jobs, tab, "openvino")
+    comparison = tab.compare.comparison
+    assert len(comparison.fields) == N_FIELDS
+    assert comparison.largest <= 0.01
+    tab.pane.overlay.setCurrentIndex(2)
+    assert tab.pane.difference.visible
+    shown = tab.pane.difference.difference(5)
+    one, other = (analysis.results[0] for analysis in tab.opened.analyses)
+    assert shown == pytest.approx(float(other.probabilities[5]) - float(one.probabilities[5]))
+    assert "difference" in tab.pane._tooltip(700.0, 700.0)
+    tab.compare.view.sortByColumn(4, Qt.SortOrder.DescendingOrder)
+    worst = max(comparison.fields, key=lambda field: field.largest)
+    assert tab.compare.table.field_at(0) == worst.seq
+    tab.compare.view.activated.emit(tab.compare.table.index(0, 0))
+    assert tab.pane.seq == worst.seq
+    tab.compare._scatter.tile_chosen.emit(2, 0)
+    assert tab.pane.seq == 2
+
+
+def test_two_models_are_compared_each_with_its_own_threshold(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path, tmp_path: Path
+):
+    shipped = find_model("phantom-meng2019")
+    other = Path(shutil.copytree(shipped, tmp_path / "stricter"))
+    threshold = read_card(shipped).decision_threshold
+    edited(shipped / "card.yaml", other / "card.yaml", (f"decision_threshold: {threshold}", "decision_threshold: 0.9"))
+    opened(qtbot, jobs, tab, acquired)
+    settle(qtbot, jobs)
+    tab.classify.add_model("stricter", other)
+    classify(qtbot, jobs, tab)
+    comparison = tab.compare.comparison
+    assert (comparison.first.threshold, comparison.second.threshold) == (threshold, 0.9)
+    between = (comparison.pairs[:, 0] >= threshold) & (comparison.pairs[:, 0] < 0.9)
+    assert comparison.sides_changed == np.count_nonzero(between) > 0
+    assert f"With their own thresholds, {comparison.sides_changed} tiles lie" in comparison.sentence()
+    tab.pane.overlay.setCurrentIndex(2)
+    changed = [tab.pane.difference.changed_side(tile) for tile in range(16)]
+    assert sum(changed) == comparison.fields[0].sides_changed
+
+
+def test_it_can_be_ended_early_and_says_how_far_it_was(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], acquired: Path
+):
+    opened(qtbot, jobs, tab, acquired)
+    tab.classify.engine.setCurrentIndex(tab.classify.engine.findData("torchscript"))
+    tab.classify.start()
+    assert not tab.classify.start_button.isEnabled()
+    wait(qtbot, lambda: tab.classify.progress.value() >= 1 or not tab.classify.running)
+    tab.classify.cancel_button.click()
+    settle(qtbot, jobs)
+    assert not tab.classify.running
+    n = len(tab.opened.analyses[1].results)
+    if n < N_FIELDS:  # it may have been faster
+        assert f"ended early after {n} fields" in tab.classify.state
+    assert tab.compare.comparison.equal
+
+
+def test_ended_before_the_first_field_it_leaves_nothing(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], acquired: Path
+):
+    opened(qtbot, jobs, tab, acquired)
+    tab.classify.start()
+    tab.classify.cancel()
+    assert tab.classify.state.startswith("Ending")
+    settle(qtbot, jobs)
+    assert told[-1] == ("error", "Cancelled before the first field was classified")
+    assert len(tab.opened.analyses) == 1
+
+
+def test_predictions_can_be_kept_and_are_never_overwritten(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], store: Path
+):
+    opened(qtbot, jobs, tab, store)
+    classify(qtbot, jobs, tab, save_as="again")
+    assert read_predictions(store, "predictions-again").keys() == read_predictions(store).keys()
+    assert "kept in the store as predictions-again" in tab.classify.state
+    classify(qtbot, jobs, tab, save_as="again")
+    assert "never overwritten" in told[-1][1]
+    classify(qtbot, jobs, tab, save_as="../elsewhere")
+    assert told[-1][0] == "error"
+    assert len(tab.opened.analyses) == 2
+    tab.close_store(store)
+    opened(qtbot, jobs, tab, store)
+    assert [one.title for one in tab.opened.analyses] == ["Recorded", "Saved again"]
+    assert tab.compare.comparison.equal
+
+
+def test_a_folder_that_is_no_model_is_refused_in_words(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], acquired: Path, tmp_path: Path
+):
+    opened(qtbot, jobs, tab, acquired)
+    tab.classify._folder_chosen(str(tmp_path))
+    classify(qtbot, jobs, tab)
+    assert told[-1] == ("error", f"the model folder {tmp_path} has no card.yaml")
+    assert tab.classify.state == told[-1][1]
+
+
+def test_an_analysis_stays_with_its_store(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path, store: Path):
+    opened(qtbot, jobs, tab, acquired)
+    tab.classify.engine.setCurrentIndex(tab.classify.engine.findData("torchscript"))
+    tab.classify.start()
+    opened(qtbot, jobs, tab, store)
+    assert [one.title for one in tab.opened.analyses] == ["Recorded"]
+    tab.stores.select(acquired)
+    assert [one.title for one in tab.opened.analyses] == ["Recorded", "Replay 1"]
+    assert tab.compare.comparison.equal
+
+
+# -- notes -------------------------------------------------------------------------------------------------------------
+
+
+def test_notes_are_kept_in_the_store(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, store: Path):
+    opened(qtbot, jobs, tab, store)
+    tab.pages.setCurrentWidget(tab.notes)
+    assert not tab.notes.add_to_section.isEnabled()
+    tab.notes.text.setPlainText("Necrosis in the middle")
+    tab.notes.add_to_section.click()
+    settle(qtbot, jobs)
+    tab.pane.show_field(2)
+    settle(qtbot, jobs)
+    tab.notes.text.setPlainText("A fold")
+    tab.notes.text.setFocus()
+    qtbot.keyClick(tab.notes.text, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    settle(qtbot, jobs)
+    assert [(note.seq, note.text) for note in read_notes(store)] == [(None, "Necrosis in the middle"), (2, "A fold")]
+    assert tab.notes.text.toPlainText() == ""
+    tab.notes.which.setCurrentIndex(2)
+    assert tab.notes.list.count() == 1
+    tab.pane.show_field(0)
+    settle(qtbot, jobs)
+    assert tab.notes.list.count() == 0
+    tab.notes.which.setCurrentIndex(0)
+    tab.notes.list.itemActivated.emit(tab.notes.list.item(0))
+    assert tab.pane.seq == 2
+
+
+def test_a_field_can_be_taken_out_of_the_score_and_back(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, store: Path):
+    opened(qtbot, jobs, tab, store)
+    whole = tab.opened.analyses[0].score
+    tab.pane.show_field(1)
+    settle(qtbot, jobs)
+    tab.notes.text.setPlainText("air bubble")
+    tab.notes.exclude.click()
+    settle(qtbot, jobs)
+    score = tab.opened.analyses[0].score
+    assert (score.frames, score.fields_excluded_by_operator) == (N_FIELDS - 1, 1)
+    assert score.score != whole.score
+    assert "1 excluded by the operator" in tab.section.label.text()
+    assert "excluded from the score: air bubble" in tab.notes.list.item(0).text()
+    classify(qtbot, jobs, tab)  # a replay honours it
+    assert tab.opened.analyses[1].score == score
+    tab.notes.exclude.click()
+    settle(qtbot, jobs)
+    assert [one.score.score for one in tab.opened.analyses] == [whole.score, whole.score]
+    assert [(note.seq, note.kind) for note in read_notes(store)] == [(1, "exclude"), (1, "include")]
+
+
+def test_a_note_that_cannot_be_kept_stays_in_the_editor(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], store: Path
+):
+    opened(qtbot, jobs, tab, store)
+    shutil.rmtree(store)
+    tab.notes.text.setPlainText("too late")
+    tab.notes.add_to_section.click()
+    settle(qtbot, jobs)
+    assert told[-1][0] == "error"
+    assert "no store" in told[-1][1]
+    assert tab.notes.text.toPlainText() == "too late"
+
+
+def test_the_gallery_shows_an_opened_section_with_saliency_of_its_own_model(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path
+):
+    opened(qtbot, jobs, tab, acquired)
+    gallery, section = TilesTab(jobs), tab.opened
+    qtbot.addWidget(gallery)
+    recorded = section.analyses[0]
+    gallery.show_section(
+        recorded.results.values(),
+        section.grid,
+        section.store.read,
+        threshold=recorded.threshold,
+        pixel_size_um=section.spec.pixel_size_um,
+        saliency=section.saliency,
+    )
+    assert gallery.model.rowCount() == 16 * N_FIELDS
+    gallery.open_tile(1, 6)
+    wait(qtbot, lambda: gallery.dialog.view.relative is not None)
+    tile = section.grid.views(section.store.read(1).pixels)[6]
+    assert np.array_equal(gallery.dialog.view.pixels, tile)
+    expected = relative_saliency(load_model("phantom-meng2019").saliency(tile))
+    assert np.allclose(gallery.dialog.view.relative, expected, atol=1e-3)
+    gallery.clear()
+
+
+# -- exports and looks -------------------------------------------------------------------------------------------------
+
+
+def test_the_view_is_saved_as_a_picture(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], acquired: Path, tmp_path: Path
+):
+    opened(qtbot, jobs, tab, acquired)
+    tab._save_picture(tmp_path / "view.png")
+    assert told[-1] == ("info", f"Picture saved: {tmp_path / 'view.png'}")
+    assert QImage(str(tmp_path / "view.png")).width() >= tab.pane.view.width()
+    tab._save_picture(tmp_path / "missing" / "view.png")
+    assert told[-1][0] == "error"
+    assert "cannot be written" in told[-1][1]
+
+
+def test_the_report_is_made_from_the_store(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list, store: Path):
+    opened(qtbot, jobs, tab, store)
+    with qtbot.waitSignal(tab.report_made, timeout=60_000) as signal:
+        tab.make_report()
+    (page,) = signal.args
+    assert "Research use only" in page.read_text(encoding="utf-8")
+    assert told[-1] == ("info", f"Report made: {page}")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_both_themes_paint_and_what_can_be_used_has_a_name(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path, theme: ThemeName
+):
+    tab.set_theme(theme)
+    opened(qtbot, jobs, tab, acquired)
+    classify(qtbot, jobs, tab)
+    for row in range(tab.pages.count()):
+        tab.pages.setCurrentIndex(row)
+        assert not tab.grab().isNull()
+        assert_usable_without_eyes_or_mouse(tab)

@@ -1,0 +1,170 @@
+"""A real demo rig in the window: loaded in the background, looked through, acted on, stopped, and never in the way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtWidgets import QApplication
+from shell_parts import open_rig, said, wait_for
+
+from hcc_scope.errors import RigError
+from hcc_scope.resources import hardware_configs_dir
+from hcc_scope.rig.rigfile import load_rig
+from ui.single_instance import RigLock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ui.app import App
+
+
+def test_it_loads_in_the_background_and_says_so(shell: App, small_rig: Path):
+    shell.commands.open_rig(str(small_rig))
+    assert "loading" in shell.rig.light.words
+    assert not shell.window.welcome_shown
+    assert not shell.window.actions_["open_demo"].isEnabled()
+    wait_for(lambda: shell.state.rig is not None, "the devices to be read")
+    assert shell.rig.light.words == "small: ready"
+    assert shell.state.rig is not None
+    assert shell.state.rig.camera.library == "DemoCamera"
+    assert shell.memory.settings.recent_rigs[0] == str(small_rig)
+    assert shell.window.actions_["emergency"].isEnabled()
+    shell.commands.close_rig()
+    wait_for(lambda: shell.rig.light.words == "no rig", "the rig to close")
+    assert shell.state.rig is None
+
+
+def test_live_shows_the_phantom_and_stops(shell: App, small_rig: Path):
+    open_rig(shell, small_rig)
+    shell.window.actions_["live"].trigger()
+    wait_for(lambda: shell.state.frame is not None and shell.state.frame.seq > 3, "pictures")
+    assert shell.rig.light.words == "small: live"
+    assert shell.window.actions_["live"].isChecked()
+    assert shell.wiring.live.shown_frame is not None
+    assert shell.state.shown_fps > 0
+    shell.window.actions_["live"].trigger()
+    wait_for(lambda: not shell.jobs.n_open, "the camera to stop")
+    last = shell.state.frame
+    time.sleep(0.1)
+    QApplication.processEvents()
+    assert shell.state.frame is last
+    assert shell.rig.light.words == "small: ready"
+
+
+@pytest.mark.parametrize("during_live", [False, True])
+def test_a_snap_is_shown(shell: App, small_rig: Path, during_live: bool):
+    open_rig(shell, small_rig)
+    if during_live:
+        shell.window.actions_["live"].trigger()
+        wait_for(lambda: shell.state.frame is not None, "a picture")
+    before = shell.state.frame
+    shell.window.actions_["snap"].trigger()
+    wait_for(lambda: shell.state.frame is not before, "the picture")
+
+
+def test_what_a_panel_asks_for_is_done_and_read_back(shell: App, small_rig: Path):
+    open_rig(shell, small_rig)
+    shell.wiring.camera.requested.emit("set_exposure_ms", (25.0,))
+    wait_for(lambda: shell.state.rig is not None and shell.state.rig.camera.exposure_ms == 25.0, "the exposure")
+    shell.wiring.stage.requested.emit("move_to_um", (500.0, -300.0))
+    wait_for(lambda: shell.state.rig is not None and shell.state.rig.xy_um == pytest.approx((500, -300), abs=0.1), "it")
+    shell.wiring.stage.requested.emit("move_to_um", (1e7, 0.0))
+    wait_for(lambda: "limit" in said(shell), "the refusal in words")
+    assert shell.window.notice.text
+
+
+def test_properties_are_read_when_somebody_looks(shell: App, small_rig: Path):
+    open_rig(shell, small_rig)
+    shell.window.docks["properties"].show()
+    shell.window.docks["properties"].raise_()
+    wait_for(lambda: "of 0" not in _count(shell) and "No rig" not in _count(shell), "the properties")
+
+
+def _count(shell: App) -> str:
+    from PySide6.QtWidgets import QLabel
+
+    return " ".join(label.text() for label in shell.wiring.properties.findChildren(QLabel))
+
+
+def test_a_drawn_region_of_interest_is_set_where_it_was_drawn(shell: App, demo_cfg: object):
+    cfg = demo_cfg(OnCameraCCDXSize=1024, OnCameraCCDYSize=1024)  # type: ignore[operator]  # the fixture's function
+    open_rig(shell, cfg)
+    shell.wiring.live.roi_drawn.emit(128, 64, 512, 640)
+    wait_for(lambda: shell.state.rig is not None and shell.state.rig.camera.roi == (128, 64, 512, 640), "the region")
+    shell.wiring.live.roi_drawn.emit(0, 64, 512, 512)  # on the region that is read now
+    wait_for(lambda: shell.state.rig is not None and shell.state.rig.camera.roi == (128, 128, 512, 512), "the region")
+
+
+def test_the_contrast_of_a_camera_is_remembered(shell: App, small_rig: Path):
+    open_rig(shell, small_rig)
+    shell.wiring.live.contrast_changed.emit(100.0, 4000.0, False)
+    assert shell.memory.settings.contrast[str(small_rig)].high == 4000
+    open_rig(shell, small_rig)
+    assert shell.wiring.live.contrast() == (100.0, 4000.0, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("config: no.cfg\n", "no.cfg"),
+        ("config: [\n", "is not YAML"),
+        ("config: demo.cfg\nhologram: true\n", "unknown key 'hologram'"),
+    ],
+)
+def test_a_rig_that_cannot_be_opened_is_told_in_words(shell: App, tmp_path: Path, text: str, complaint: str):
+    path = tmp_path / "bad.rig.yaml"
+    path.write_text(text)
+    shell.commands.open_rig(str(path))
+    wait_for(lambda: not shell.rig.busy, "the end of it")
+    assert complaint in shell.window.notice.text
+    assert shell.rig.light.words == "not opened"
+    assert not shell.window.actions_["live"].isEnabled()
+
+
+def test_another_program_cannot_take_the_same_rig(shell: App, small_rig: Path):
+    open_rig(shell, small_rig)
+    other = RigLock(load_rig(small_rig).config, shell.rig._lock_folder)
+    with pytest.raises(RigError, match="in use by another program"):
+        other.take()
+    RigLock(hardware_configs_dir() / "demo.cfg", shell.rig._lock_folder).take()  # another rig is another matter
+    shell.commands.close_rig()
+    wait_for(lambda: not shell.rig.busy, "the rig to close")
+    other.take()
+    shell.commands.open_rig(str(small_rig))
+    wait_for(lambda: not shell.rig.busy, "the refusal")
+    assert "in use by another program" in shell.window.notice.text
+    other.release()
+    open_rig(shell, small_rig)
+
+
+def test_a_device_that_stalls_leaves_the_window_alive_and_the_emergency_stop_goes_past_it(
+    shell: App, small_rig: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("ui.rig_control.STALLED_S", 0.3)
+    open_rig(shell, small_rig)
+    loaded = shell.rig.loaded
+    assert loaded is not None
+    free, began = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        began.set()
+        free.wait()
+
+    shell.jobs.submit("rig", partial(loaded.rig.microscope.thread.call, "waiting for a driver", hang))
+    wait_for(began.is_set, "the driver to hang")
+    wait_for(lambda: "no answer" in shell.rig.light.words, "the window to say so")
+    longest = 0.0
+    for index in range(shell.window.tabs.count()):
+        start = time.monotonic()
+        shell.window.tabs.setCurrentIndex(index)
+        QApplication.processEvents()
+        longest = max(longest, time.monotonic() - start)
+    assert longest < 1.0  # a limit for a loaded computer; on a quiet one it is a few ms
+    shell.window.actions_["emergency"].trigger()
+    wait_for(lambda: "told to stop" in said(shell), "the emergency stop")
+    free.set()
+    wait_for(lambda: shell.rig.light.words == "small: ready", "it to answer again")

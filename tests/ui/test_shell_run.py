@@ -1,0 +1,287 @@
+"""Sections from Start to their end, on the real demo camera: paused, stopped, failed, closed, corrected, reported."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from shell_parts import name_section, open_rig, said, wait_for
+
+from hcc_scope.storage.notes import read_notes
+from hcc_scope.storage.reader import open_store
+from ui.section_request import PlanChoice
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hcc_scope.report.summary import SectionReport
+    from ui.app import App
+
+
+@pytest.fixture
+def ready(shell: App, small_rig: Path) -> App:
+    """Return the app with a rig, ids, a short plan and the reference engine."""
+    open_rig(shell, small_rig)
+    shell.window.top.engine.setCurrentText("torchscript")
+    shell.commands.plan = PlanChoice(n_fields=6)
+    name_section(shell)
+    return shell
+
+
+def reports(app: App) -> list[SectionReport]:
+    got: list[SectionReport] = []
+    app.state.run_finished.connect(got.append)
+    return got
+
+
+def start(app: App) -> None:
+    wait_for(lambda: app.window.actions_["start"].isEnabled(), f"Start: {app.gates.missing}")
+    app.window.actions_["start"].trigger()
+    wait_for(lambda: app.run.phase != "preparing", "the section to begin")
+    assert app.run.phase == "running", said(app)
+
+
+def finish(app: App) -> None:
+    wait_for(lambda: not app.run.active, "the section to end")
+
+
+def test_a_section_from_start_to_its_report(ready: App):
+    got = reports(ready)
+    start(ready)
+    for name in ("open_rig", "close_rig", "live", "snap", "start", "plan"):
+        assert not ready.window.actions_[name].isEnabled(), name
+    finish(ready)
+    (report,) = got
+    assert report.outcome.state == "completed"
+    assert report.outcome.counts.classified == 6
+    assert report.outcome.score.score is not None
+    assert "0." in ready.wiring.score._number.text()
+    assert len(ready.wiring.map.fields.fields) == 6
+    assert ready.wiring.tiles.model.rowCount() == 6
+    assert len(ready.state.course.as_array()) == 6
+    assert ready.window.top.section.value == "S2"  # the next one is suggested
+    assert "S1" in ready.window.top.section.history()
+    store = open_store(ready.commands.out_dir / "M7_S1.ome.zarr")
+    assert store.complete
+    assert store.n_frames == 6
+    assert store.spec.provenance["specimen"] == "synthetic phantom, not tissue"
+    assert str(store.path) in ready.memory.settings.recent_stores
+    ready.commands.add_note()
+    ready.commands._write_note(store.path, "fold at the upper edge")
+    wait_for(lambda: "note is stored" in said(ready), "the note")
+    assert read_notes(store.path)[-1].text == "fold at the upper edge"
+
+
+def test_the_store_is_opened_again_and_its_tiles_are_shown(ready: App):
+    start(ready)
+    finish(ready)
+    ready.wiring.tiles.clear()
+    ready.commands.open_one_store(str(ready.commands.out_dir / "M7_S1.ome.zarr"))
+    wait_for(lambda: ready.wiring.replay.opened is not None, "the store to open")
+    assert ready.wiring.replay.opened is not None
+    assert ready.wiring.tiles.model.rowCount() == 6
+
+
+def test_a_section_that_is_there_is_never_overwritten(ready: App):
+    start(ready)
+    finish(ready)
+    name_section(ready, "M7", "S1")
+    wait_for(lambda: "is there already" in ready.gates.missing, "the check")
+    assert not ready.window.actions_["start"].isEnabled()
+
+
+def test_pause_resume_and_stop(ready: App):
+    got = reports(ready)
+    ready.commands.plan = PlanChoice(n_fields=500)
+    start(ready)
+    wait_for(lambda: ready.state.snapshot.counts.acquired >= 2, "fields")
+    ready.window.actions_["pause"].trigger()
+    wait_for(lambda: ready.state.snapshot.paused, "the pause")
+    assert ready.run.phase == "paused"
+    wait_for(lambda: ready.rig.light.words.endswith("paused"), "the rig's light")
+    ready.window.actions_["pause"].trigger()
+    assert ready.run.phase == "running"
+    taken = ready.state.snapshot.counts.acquired
+    wait_for(lambda: ready.state.snapshot.counts.acquired > taken, "more fields")
+    ready.window.actions_["stop"].trigger()
+    finish(ready)
+    assert got[0].outcome.state == "cancelled"
+    counts = got[0].outcome.counts
+    assert counts.stored == counts.acquired == counts.classified
+    assert "ended early" in said(ready)
+
+
+def test_stop_while_it_is_paused(ready: App):
+    ready.commands.plan = PlanChoice(n_fields=500)
+    start(ready)
+    ready.window.actions_["pause"].trigger()
+    ready.window.actions_["stop"].trigger()
+    finish(ready)
+
+
+def test_hurry_leaves_the_rest_unclassified_but_stored(ready: App):
+    got = reports(ready)
+    ready.commands.plan = PlanChoice(n_fields=500)
+    start(ready)
+    wait_for(lambda: ready.state.snapshot.counts.acquired >= 1, "a field")
+    ready.window.actions_["hurry"].trigger()
+    finish(ready)
+    assert got[0].outcome.counts.stored == got[0].outcome.counts.acquired
+
+
+def test_the_last_field_is_excluded_and_brought_back(ready: App):
+    got = reports(ready)
+    ready.commands.plan = PlanChoice(n_fields=500)
+    start(ready)
+    wait_for(lambda: len(ready.run.run.results) >= 3, "results")
+    ready.window.actions_["pause"].trigger()
+    wait_for(lambda: ready.state.snapshot.paused, "the pause")
+    wait_for(lambda: ready.state.snapshot.counts.pending == 0, "the analysis")
+    last = max(ready.run.run.results)
+    ready.window.actions_["exclude"].trigger()
+    wait_for(lambda: ready.state.snapshot.score.fields_excluded_by_operator == 1, "the score without it")
+    assert f"Field {last} is excluded" in said(ready)
+    assert ready.wiring.map.fields.fields[last].excluded
+    ready.window.actions_["include"].trigger()
+    wait_for(lambda: ready.state.snapshot.score.fields_excluded_by_operator == 0, "the score with it")
+    ready.window.actions_["exclude"].trigger()
+    ready.window.actions_["stop"].trigger()
+    finish(ready)
+    assert got[0].outcome.score.fields_excluded_by_operator == 1
+    assert [note.kind for note in read_notes(ready.commands.out_dir / "M7_S1.ome.zarr")] == [
+        "exclude",
+        "include",
+        "exclude",
+    ]
+
+
+def test_a_device_error_in_the_middle_is_told_and_the_next_section_works(ready: App):
+    got = reports(ready)
+    ready.commands.plan = PlanChoice(n_fields=500)
+    start(ready)
+    wait_for(lambda: ready.state.snapshot.counts.stored >= 2, "stored fields")
+    loaded = ready.rig.loaded
+    assert loaded is not None
+    core = loaded.rig.microscope.backend.core
+    loaded.rig.microscope.thread.call("breaking it", lambda: core.unload_device("XY"))
+    finish(ready)
+    assert got[0].outcome.state == "failed"
+    assert "failed" in ready.window.notice.text
+    assert open_store(ready.commands.out_dir / "M7_S1.ome.zarr").n_frames >= 2
+    open_rig(ready, loaded.name)
+    ready.commands.plan = PlanChoice(n_fields=2)
+    start(ready)
+    finish(ready)
+    assert got[1].outcome.state == "completed"
+
+
+def test_the_emergency_stop_ends_the_section_in_order(ready: App):
+    got = reports(ready)
+    ready.commands.plan = PlanChoice(n_fields=500)
+    start(ready)
+    wait_for(lambda: ready.state.snapshot.counts.acquired >= 1, "a field")
+    ready.window.actions_["emergency"].trigger()
+    finish(ready)
+    assert got[0].outcome.counts.stored == got[0].outcome.counts.acquired
+
+
+def test_another_model_and_engine_are_loaded_between_sections(ready: App, tmp_path: Path):
+    from hcc_scope.inference.catalogue import find_model
+
+    start(ready)
+    finish(ready)
+    copy = shutil.copytree(find_model("phantom-meng2019"), tmp_path / "other")
+    ready.window.top.set_models([("other", str(copy), "")], str(copy))
+    ready.window.top.engine.setCurrentText("openvino")
+    start(ready)
+    finish(ready)
+    facts = open_store(ready.commands.out_dir / "M7_S2.ome.zarr").spec.provenance
+    assert facts["model_folder"] == str(copy)
+    assert facts["engine"] == "openvino"
+
+
+def test_a_model_that_was_altered_keeps_the_section_from_starting(ready: App, tmp_path: Path):
+    from hcc_scope.inference.catalogue import find_model
+
+    copy = shutil.copytree(find_model("phantom-meng2019"), tmp_path / "altered")
+    with (copy / "model.pt").open("ab") as file:
+        file.write(b"\0")
+    ready.window.top.set_models([("altered", str(copy), "")], str(copy))
+    wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
+    ready.window.actions_["start"].trigger()
+    finish(ready)
+    assert "sha256" in said(ready)
+    assert not (ready.commands.out_dir / "M7_S1.ome.zarr").exists()
+
+
+def test_a_plan_file_with_a_mistake_is_told(ready: App, tmp_path: Path):
+    path = tmp_path / "plan.yaml"
+    path.write_text("kind: spiral\n")
+    ready.commands.plan = PlanChoice(kind="file", file=str(path))
+    wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
+    ready.window.actions_["start"].trigger()
+    finish(ready)
+    assert "plan.yaml" in said(ready)
+
+
+def test_a_sequence_at_full_rate_is_on_the_map_whole(ready: App):
+    ready.window.top.specimen.setCurrentText("Test pattern")
+    ready.commands.plan = PlanChoice(kind="sequence", n_frames=40)
+    start(ready)
+    finish(ready)
+    assert open_store(ready.commands.out_dir / "M7_S1.ome.zarr").n_frames == 40
+    wait_for(lambda: len(ready.wiring.map.fields.fields) == 40, "what came between two looks")
+
+
+# --- closing ---
+
+
+def test_closing_during_a_section_asks_and_finishes_cleanly(ready: App):
+    got = reports(ready)
+    ready.commands.plan = PlanChoice(n_fields=500)
+    start(ready)
+    wait_for(lambda: ready.state.snapshot.counts.acquired >= 1, "a field")
+    ready.window.close()
+    assert ready.window.isVisible()
+    question = ready.closing.question
+    assert question is not None
+    _press(question, "Keep on")
+    assert ready.run.phase == "running"
+    ready.window.close()
+    question = ready.closing.question
+    assert question is not None
+    _press(question, "Finish and close")
+    wait_for(lambda: not ready.window.isVisible(), "the window to close")
+    assert got[0].outcome.counts.classified == got[0].outcome.counts.acquired
+    assert open_store(ready.commands.out_dir / "M7_S1.ome.zarr").complete
+
+
+def _press(box: object, text: str) -> None:
+    from PySide6.QtWidgets import QMessageBox
+
+    assert isinstance(box, QMessageBox)
+    next(button for button in box.buttons() if button.text() == text).click()
+
+
+def test_what_a_crash_left_is_offered_for_recovery(ready: App):
+    start(ready)
+    finish(ready)
+    store = ready.commands.out_dir / "M7_S1.ome.zarr"
+    manifest = store / "zarr.json"
+    manifest.write_text(manifest.read_text().replace('"complete": true', '"complete": false'))
+    assert not open_store(store).complete
+    ready.commands.look_for_unfinished()
+    wait_for(lambda: "Not ended in order: M7 S1" in ready.window.notice.text, "the offer")
+    ready.window.notice._button.click()
+    wait_for(lambda: "valid again" in said(ready), "the recovery")
+    assert open_store(store).complete
+
+
+def test_a_section_that_is_being_written_is_not_offered(ready: App):
+    from ui.recovery import find_unfinished
+
+    ready.commands.plan = PlanChoice(n_fields=500)
+    start(ready)
+    wait_for(lambda: ready.state.snapshot.counts.stored >= 1, "a stored field")
+    assert find_unfinished([ready.commands.out_dir]) == []

@@ -1,0 +1,285 @@
+"""The window without a rig: every action, every key, ids, themes, layout, messages."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QDialog,
+    QFileDialog,
+    QLineEdit,
+    QMessageBox,
+    QWidget,
+)
+from shell_parts import close, name_section, running_app, said, wait_for
+
+from hcc_scope.errors import StoreUnwritableError
+from ui.actions import SPECS
+from ui.help import keys_of
+from ui.messages import LEVELS, Message
+from ui.section_request import next_id
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+    from ui.app import App
+
+NEEDS_RIG = {"close_rig", "live", "snap", "emergency", "start"}
+NEEDS_SECTION = {"pause", "stop", "hurry", "exclude", "include", "note", "report"}
+
+
+def dialogs(shell: App) -> list[QDialog]:
+    return [one for one in shell.window.findChildren(QDialog) if one.isVisible()]
+
+
+def test_it_starts_with_the_welcome_page(shell: App):
+    assert shell.window.welcome_shown
+    wait_for(lambda: "Micro-Manager core" in page_text(shell.window.welcome), "what this computer has")
+    assert "phantom-meng2019" in page_text(shell.window.welcome)
+    assert "Research use only" in shell.window.windowTitle()
+
+
+def page_text(widget: QWidget) -> str:
+    from PySide6.QtWidgets import QLabel
+
+    return "\n".join(label.text() for label in widget.findChildren(QLabel))
+
+
+@pytest.mark.parametrize("name", [spec.name for spec in SPECS if spec.name not in {"quit", "open_demo"}])
+def test_every_action_does_something_harmless_without_a_rig(shell: App, qtbot: QtBot, name: str):
+    action = shell.window.actions_[name]
+    assert action.isEnabled() == (name not in NEEDS_RIG | NEEDS_SECTION)
+    assert action.toolTip()
+    if not action.isEnabled():
+        assert "Not now: " in action.toolTip()
+    with qtbot.captureExceptions() as errors:
+        action.trigger()
+        QApplication.processEvents()
+        for dialog in dialogs(shell):
+            assert dialog.windowTitle()
+            dialog.reject()
+        if name == "full_screen":
+            action.trigger()
+    assert errors == []
+    assert shell.window.isVisible()
+
+
+def test_every_other_action_of_the_window_can_be_triggered_too(shell: App, qtbot: QtBot):
+    shell.window.show_welcome(False)
+    ours = {id(shell.window.actions_[spec.name]) for spec in SPECS}
+    with qtbot.captureExceptions() as errors:
+        for action in shell.window.findChildren(QAction):
+            if id(action) in ours or not action.text() or not action.associatedObjects():
+                continue  # pyqtgraph has some that nobody can reach
+            action.trigger()
+            QApplication.processEvents()
+            for dialog in dialogs(shell):
+                dialog.reject()
+    assert errors == []
+
+
+def test_no_two_actions_share_a_key(shell: App):
+    windows_own = [
+        keys.toString()
+        for action in shell.window.findChildren(QAction)
+        if action.shortcutContext() == Qt.ShortcutContext.WindowShortcut
+        for keys in action.shortcuts()
+    ]
+    assert [keys for keys, n in Counter(windows_own).items() if n > 1] == []
+    of_widgets = {
+        keys.toString()
+        for action in shell.window.findChildren(QAction)
+        if action.shortcutContext() != Qt.ShortcutContext.WindowShortcut
+        for keys in action.shortcuts()
+    }
+    assert of_widgets.isdisjoint(windows_own), "Qt calls such a key ambiguous and does nothing"
+
+
+def test_the_cheat_sheet_has_every_key(shell: App):
+    shown = {keys for _, rows in keys_of(shell.window, shell.window.actions_) for keys, _ in rows}
+    for action in shell.window.findChildren(QAction):
+        if action.text() and not action.shortcut().isEmpty():
+            assert ", ".join(keys.toString() for keys in action.shortcuts()) in shown, action.text()
+
+
+def test_what_the_keyboard_reaches_has_a_name_and_a_tooltip_or_a_text(shell: App):
+    """A screen reader says the name; a person who hovers reads the tooltip."""
+    nameless = []
+    for kind in (QAbstractButton, QComboBox, QAbstractSpinBox, QLineEdit):
+        for widget in shell.window.findChildren(kind):
+            inside = isinstance(widget.parentWidget(), QComboBox | QAbstractSpinBox | QFileDialog)
+            if widget.focusPolicy() == Qt.FocusPolicy.NoFocus or inside or widget.objectName().startswith("qt_"):
+                continue
+            text = widget.text() if isinstance(widget, QAbstractButton) else ""
+            if not (widget.accessibleName() or text):
+                nameless.append((type(widget).__name__, widget.toolTip()))
+    assert nameless == []
+
+
+@pytest.mark.parametrize(
+    ("animal", "section", "missing"),
+    [
+        ("", "", "animal id is missing"),
+        ("M7", "", "section id is missing"),
+        ("M/7", "S1", "'M/7' contains /"),
+        ("M7", "CON", "keeps for a device"),
+        ("M7", " S1", "starts or ends with a space"),
+    ],
+)
+def test_ids_are_mandatory_and_checked_as_they_are_typed(
+    shell: App, small_rig: Path, animal: str, section: str, missing: str
+):
+    from shell_parts import open_rig
+
+    open_rig(shell, small_rig)
+    name_section(shell, animal, section)
+    assert missing in shell.gates.missing
+    assert not shell.window.actions_["start"].isEnabled()
+    assert missing in shell.window.actions_["start"].toolTip()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("S1", "S2"), ("S09", "S10"), ("99", "100"), ("a1b7c", "a1b8c"), ("left", "left"), ("", "")]
+)
+def test_the_next_section_is_suggested(before: str, after: str):
+    assert next_id(before) == after
+
+
+def test_themes_change_everything_and_are_remembered(shell: App, qapp: QApplication):
+    dark = qapp.palette().window().color()
+    shell.window.actions_["theme"].trigger()
+    assert qapp.palette().window().color() != dark
+    assert shell.memory.settings.theme == "light"
+    shell.window.actions_["theme"].trigger()
+    assert qapp.palette().window().color() == dark
+
+
+def test_the_layout_and_the_rest_come_back(qapp: QApplication, tmp_path: Path):
+    del qapp
+    with running_app(tmp_path) as first:
+        first.window.docks["score"].setFloating(False)
+        first.window.docks["quality"].hide()
+        first.window.actions_["theme"].trigger()
+        first.window.top.engine.setCurrentText("torchscript")
+        first.window.resize(1100, 700)
+        close(first)
+    with running_app(tmp_path) as second:
+        assert not second.window.docks["quality"].isVisible()
+        assert second.window.docks["score"].isVisible()
+        assert second.window.theme == "light"
+        second.window.actions_["reset_layout"].trigger()
+        assert second.window.docks["quality"].isVisible()
+        second.window.actions_["theme"].trigger()
+
+
+@pytest.mark.parametrize("broken", ["{", '{"geometry": "%%%", "layout": "AAAA", "theme": 3}'])
+def test_broken_settings_never_keep_it_from_starting(qapp: QApplication, tmp_path: Path, broken: str):
+    del qapp
+    (tmp_path / "settings").mkdir()
+    (tmp_path / "settings" / "settings.json").write_text(broken)
+    with running_app(tmp_path) as app:
+        assert app.window.isVisible()
+        assert "settings.json" in said(app)
+
+
+def test_settings_that_cannot_be_written_are_told_and_the_window_still_closes(qapp: QApplication, tmp_path: Path):
+    del qapp
+    (tmp_path / "settings").write_text("a file where the folder should be")
+    with running_app(tmp_path) as app:
+        app.memory.change(theme="light")
+        app.memory.save()
+        wait_for(lambda: "cannot be written" in said(app), "the complaint")
+        app.memory.change(theme="dark")
+
+
+def test_nothing_is_cut_off_at_the_smallest_size(shell: App):
+    shell.window.resize(1280, 720)
+    QApplication.processEvents()
+    assert shell.window.width() == 1280
+    assert shell.window.height() == 720
+    for button in shell.window.top.findChildren(QAbstractButton):
+        if button.isVisible():
+            assert button.width() >= button.minimumSizeHint().width(), button.text()
+            right = button.mapTo(shell.window, QPoint(button.width(), 0)).x()
+            assert right <= shell.window.width(), button.text()
+
+
+# --- messages ---
+
+
+def test_messages_are_filtered_and_copied(shell: App, qapp: QApplication):
+    for level in LEVELS:
+        shell.window.messages.add(Message(level, f"a {level} thing", details="line 1\nline 2"))
+    log = shell.window.log
+    log.findChild(QComboBox).setCurrentText("Warnings and errors")  # type: ignore[union-attr]  # it has one
+    assert "a warning thing" in log.shown_text()
+    assert "a error thing" in log.shown_text()
+    assert "a info thing" not in log.shown_text()
+    log.findChild(QLineEdit).setText("ERROR line")  # type: ignore[union-attr]  # it has one
+    assert "a warning thing" not in log.shown_text()
+    log.copy.trigger()
+    assert "a error thing\nline 1\nline 2" in qapp.clipboard().text()
+
+
+def test_the_log_of_the_core_arrives_from_any_thread(shell: App):
+    import threading
+
+    thread = threading.Thread(target=lambda: logging.getLogger("hcc_scope.somewhere").warning("the stage is %s", "slow"))
+    thread.start()
+    thread.join()
+    wait_for(lambda: "the stage is slow" in said(shell), "the record")
+    assert shell.window.notice.text == ""  # it is for the log
+
+
+def test_there_is_an_end_to_what_is_kept(shell: App):
+    for n in range(5100):
+        shell.window.messages.add(Message("debug", str(n)))
+    assert shell.window.messages.rowCount() == 5000
+    assert shell.window.messages.message(0).text == "100"
+
+
+def test_a_bug_of_a_widget_is_shown_with_its_details_and_the_window_goes_on(shell: App):
+    from ui.trouble import describe
+
+    shell.complain(describe(ZeroDivisionError("division by zero")))
+    assert "bug in HCC-Scope" in shell.window.notice.text
+    shell.window.log.details.trigger()
+    (box,) = shell.window.findChildren(QMessageBox)
+    assert "ZeroDivisionError" in box.detailedText()
+    box.reject()
+
+
+# --- stores ---
+
+
+def test_a_folder_that_is_no_store_is_told(shell: App, tmp_path: Path):
+    (tmp_path / "x.ome.zarr").mkdir()
+    shell.commands.open_one_store(str(tmp_path / "x.ome.zarr"))
+    wait_for(lambda: "holds no frames" in said(shell), "the complaint")
+
+
+def test_a_view_is_saved_as_a_picture_or_told_why_not(shell: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    shell.window.show_welcome(False)
+    for index in range(shell.window.tabs.count() - 1):
+        shell.window.tabs.setCurrentIndex(index)
+        shell.commands._export(str(tmp_path / f"{index}.png"))
+        assert (tmp_path / f"{index}.png").stat().st_size > 100
+    shell.window.tabs.setCurrentIndex(0)
+
+    def full(_path: Path) -> None:
+        raise StoreUnwritableError("the picture cannot be written: no space is left")
+
+    monkeypatch.setattr(shell.wiring, "export_png", full)
+    shell.commands._export(str(tmp_path / "no.png"))
+    assert "no space is left" in shell.window.notice.text

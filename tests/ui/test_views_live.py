@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtGui import QAction, QHelpEvent, QImage
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QSlider, QToolTip
+from view_parts import (
+    THRESHOLD,
+    colour_at,
+    drag,
+    failed,
+    frame_of,
+    grid_of,
+    on_screen,
+    phantom_pixels,
+    result_of,
+)
+
+from hcc_scope.errors import StoreUnwritableError
+from ui.live_tab import LiveTab
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from pytestqt.qtbot import QtBot
+
+    from ui.theme import ThemeName
+
+SIDE_PX = 256
+GRID = grid_of(SIDE_PX, 128)
+
+
+@pytest.fixture(scope="module")
+def pixels() -> NDArray[np.uint16]:
+    return phantom_pixels(SIDE_PX)
+
+
+@pytest.fixture
+def tab(qtbot: QtBot) -> LiveTab:
+    tab = LiveTab()
+    qtbot.addWidget(tab)
+    tab.resize(900, 760)
+    tab.show()
+    return tab
+
+
+def test_it_says_what_to_do_before_the_first_frame(tab: LiveTab):
+    assert "press Live or Snap" in tab._about.whole_text()
+    assert tab.shown_frame is None
+    tab.grab()
+
+
+def test_a_result_is_drawn_only_over_its_own_frame(tab: LiveTab, pixels: NDArray[np.uint16]):
+    tab.set_frame(frame_of(pixels, seq=3))
+    tab.set_result(result_of(2, [0.9] * 4), GRID, THRESHOLD)
+    assert tab.tiles.result is None
+    assert "not classified yet" in tab._about.whole_text()
+    tab.set_result(result_of(3, [0.9] * 4, [0, 1, 0, 0]), GRID, THRESHOLD)
+    assert tab.tiles.result is not None
+    assert "3 of 4 tiles classified" in tab._about.whole_text()
+    tab.set_frame(frame_of(pixels, seq=4))
+    assert tab.tiles.result is None
+
+
+def test_a_result_may_come_before_its_frame_is_shown(tab: LiveTab, pixels: NDArray[np.uint16]):
+    tab.set_result(result_of(7, [0.1] * 4), GRID, THRESHOLD)
+    tab.set_frame(frame_of(pixels, seq=7))
+    assert tab.tiles.result is not None
+
+
+def test_another_section_does_not_inherit_results(tab: LiveTab, pixels: NDArray[np.uint16]):
+    tab.set_frame(frame_of(pixels, seq=0))
+    tab.set_result(result_of(0, [0.9] * 4), GRID, THRESHOLD)
+    tab.set_frame(frame_of(pixels, seq=0, section="S2"))
+    assert tab.tiles.result is None
+
+
+def test_newest_classified_waits_for_the_model(tab: LiveTab, pixels: NDArray[np.uint16]):
+    tab._follow.setCurrentText("Newest classified")
+    tab.set_frame(frame_of(pixels, seq=0))
+    tab.set_frame(frame_of(pixels, seq=1))
+    tab.set_frame(frame_of(pixels, seq=2))
+    assert tab.shown_frame is not None
+    assert tab.shown_frame.seq == 0
+    tab.set_result(result_of(1, [0.9] * 4), GRID, THRESHOLD)
+    assert tab.shown_frame.seq == 1
+    assert tab.tiles.result is not None
+
+
+def test_few_frames_are_kept(tab: LiveTab, pixels: NDArray[np.uint16]):
+    for seq in range(50):
+        tab.set_frame(frame_of(pixels, seq=seq))
+        tab.set_result(result_of(seq, [0.5] * 4), GRID, THRESHOLD)
+    assert len(tab._frames) <= 4
+    assert len(tab._results) <= 16
+
+
+def test_tiles_are_coloured_by_side_and_hatched_when_excluded(tab: LiveTab):
+    grey = np.full((SIDE_PX, SIDE_PX), 30_000, np.uint16)
+    tab.set_contrast(0.0, 60_000.0, False)
+    tab.tiles.shows_values = tab.tiles.shows_grid = False
+    tab.set_frame(frame_of(grey))
+    plain = tab.view.grab().toImage()
+    tab.set_result(result_of(0, [0.99, 0.01, 0.5, 0.5], [0, 0, 1, 4]), GRID, THRESHOLD)
+    high, low = colour_at(tab.view, 64, 64), colour_at(tab.view, 192, 64)
+    assert high.red() > high.blue() + 40
+    assert low.blue() > low.red() + 40
+    shown = tab.view.grab().toImage()
+    for x in (64, 192):  # hatched tiles keep no hue, but are no longer flat
+        corner = on_screen(tab.view, x - 30, 192 - 30)
+        patch = shown.copy(corner.x(), corner.y(), 60, 60)
+        values = {patch.pixelColor(i, j).getRgb() for i in range(60) for j in range(60)}
+        assert len(values) >= 3
+        assert all(max(c[:3]) - min(c[:3]) <= 2 for c in values)
+    tab.tiles.shows_heat = False
+    tab.view.update()
+    assert tab.view.grab().toImage() == plain
+
+
+def test_opacity_and_colour_from_are_obeyed(tab: LiveTab):
+    tab.set_contrast(0.0, 60_000.0, False)
+    tab.tiles.shows_values = tab.tiles.shows_grid = False
+    tab.set_frame(frame_of(np.full((SIDE_PX, SIDE_PX), 30_000, np.uint16)))
+    tab.set_result(result_of(0, [0.99, 0.6, 0.01, 0.5]), GRID, THRESHOLD)
+    tab._opacity.set_value(1.0)
+    strong = colour_at(tab.view, 64, 64)
+    tab._opacity.set_value(0.2)
+    weak = colour_at(tab.view, 64, 64)
+    assert strong.red() - strong.blue() > weak.red() - weak.blue() > 5
+    tab._from.set_value(0.9)
+    low = colour_at(tab.view, 64, 192)
+    assert low.red() == low.blue()
+    assert colour_at(tab.view, 64, 64).red() > colour_at(tab.view, 64, 64).blue()
+
+
+def test_each_tile_says_why(tab: LiveTab, pixels: NDArray[np.uint16]):
+    tab.set_frame(frame_of(pixels))
+    assert tab._tooltip(10, 10) == ""
+    tab.set_result(result_of(0, [0.91, 0.2, 0.5, 0.5], [0, 0, 5, 2]), GRID, THRESHOLD)
+    assert tab._tooltip(10, 10) == "Tile row 1, column 1: probability of high 0.91, at or above the threshold 0.45"
+    assert tab._tooltip(200, 10).endswith("0.20, below the threshold 0.45")
+    assert tab._tooltip(10, 200) == "Tile row 2, column 1: excluded: no tissue, saturated"
+    assert tab._tooltip(200, 200) == "Tile row 2, column 2: excluded: out of focus"
+    assert tab._tooltip(SIDE_PX + 1, 5) == ""
+    numbers = [swatch.accessibleName() for swatch in tab._legend._swatches.values()]
+    assert [n[0] for n in numbers] == ["1", "1", "1", "0"]
+
+
+def test_the_tooltip_is_shown(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: QtBot):
+    tab.set_frame(frame_of(pixels))
+    tab.set_result(result_of(0, [0.91] * 4), GRID, THRESHOLD)
+    at = on_screen(tab.view, 10, 10)
+    QApplication.sendEvent(tab.view, QHelpEvent(QEvent.Type.ToolTip, at, tab.view.mapToGlobal(at)))
+    assert "0.91" in QToolTip.text()
+    QToolTip.hideText()
+    qtbot.waitUntil(lambda: not QToolTip.isVisible())
+
+
+def test_a_failed_frame_says_so(tab: LiveTab, pixels: NDArray[np.uint16]):
+    tab.set_frame(frame_of(pixels))
+    tab.set_result(failed(0, 4), GRID, THRESHOLD)
+    assert "could not be classified: out of memory" in tab._about.whole_text()
+    assert "out of memory" in tab._tooltip(5, 5)
+    tab.grab()
+
+
+def test_the_cursor_tells_px_um_and_counts(tab: LiveTab, pixels: NDArray[np.uint16]):
+    frame = pixels.copy()
+    frame[50, 100] = 65535
+    tab.set_frame(frame_of(frame))
+    QTest.mouseMove(tab.view, QPoint(2, 2))
+    QTest.mouseMove(tab.view, on_screen(tab.view, 100.5, 50.5))
+    assert tab._cursor.whole_text() == "65,535 counts, saturated at x 100 px, y 50 px = 32.5 um, 16.2 um"
+    tab.set_frame(frame_of(pixels, seq=1, um=None))  # the counts follow the frame, the cursor stands still
+    assert tab._cursor.whole_text() == f"{pixels[50, 100]:,} counts at x 100 px, y 50 px"
+
+
+def test_the_pixel_size_can_be_told(tab: LiveTab, pixels: NDArray[np.uint16]):
+    tab.set_frame(frame_of(pixels, um=None))
+    assert tab.view._scale_bar.bar(tab.view.viewport)[1].endswith("px")
+    tab.set_pixel_size_um(0.5)
+    assert tab.view._scale_bar.bar(tab.view.viewport)[1].endswith("um")
+
+
+def test_a_region_is_drawn_inside_the_frame(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: QtBot):
+    tab.set_frame(frame_of(pixels))
+    tab._roi_button.click()
+    with qtbot.waitSignal(tab.roi_drawn) as drawn:
+        drag(tab.view, on_screen(tab.view, 200, 100), on_screen(tab.view, 300, 180))
+    x, y, width, height = drawn.args
+    assert (x, y) == (pytest.approx(200, abs=1), pytest.approx(100, abs=1))
+    assert x + width == SIDE_PX
+    assert height == pytest.approx(80, abs=2)
+    assert not tab._roi_button.isChecked()
+    assert "um" in tab._region.text
+    tab.set_frame(frame_of(pixels[:128, :128]))  # the camera has taken it
+    assert tab._region.rect_px is None
+
+
+def test_escape_ends_drawing(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: QtBot):
+    tab.set_frame(frame_of(pixels))
+    tab._roi_button.click()
+    QTest.keyClick(tab.view, Qt.Key.Key_Escape)
+    assert not tab._roi_button.isChecked()
+    with qtbot.assertNotEmitted(tab.roi_drawn):
+        drag(tab.view, on_screen(tab.view, 20, 20), on_screen(tab.view, 200, 200))
+
+
+def test_contrast_is_remembered_and_told(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: QtBot):
+    tab.set_frame(frame_of(pixels))
+    assert tab.contrast()[2]
+    with qtbot.assertNotEmitted(tab.contrast_changed):
+        tab.set_contrast(10.0, 500.0, False)
+    assert tab.contrast() == (10.0, 500.0, False)
+    assert tab.view.frame_layer.limits == (10.0, 500.0)
+    with qtbot.waitSignal(tab.contrast_changed):
+        tab.contrast_panel.full_range()
+
+
+def test_a_hidden_tab_does_no_work_and_catches_up(tab: LiveTab, pixels: NDArray[np.uint16]):
+    tab.set_frame(frame_of(pixels))
+    tab.hide()
+    bright = np.full_like(pixels, 60_000)
+    tab.set_frame(frame_of(bright, seq=1))
+    assert tab.view.pixels is pixels
+    tab.show()
+    assert tab.view.pixels is bright
+
+
+def test_a_frame_of_another_size_fits_again(tab: LiveTab, pixels: NDArray[np.uint16]):
+    tab.set_frame(frame_of(pixels))
+    scale = tab.view.viewport.scale
+    tab.set_result(result_of(0, [0.9] * 4), GRID, THRESHOLD)
+    tab.set_frame(frame_of(pixels[:128, :128], seq=0, section="S3"))
+    assert tab.view.viewport.scale > scale
+    assert tab.tiles.grid is None
+    tab.set_result(result_of(0, [0.9] * 4), GRID, THRESHOLD)  # of the old shape: not shown over the new one
+    assert tab.tiles.result is None
+
+
+def test_clear_forgets_everything(tab: LiveTab, pixels: NDArray[np.uint16]):
+    tab.set_frame(frame_of(pixels))
+    tab.set_result(result_of(0, [0.9] * 4), GRID, THRESHOLD)
+    tab.clear()
+    assert tab.shown_frame is None
+    assert tab.view.pixels is None
+    tab.set_frame(frame_of(pixels))
+    assert tab.tiles.result is None
+
+
+def test_the_picture_is_saved_with_a_caption(tab: LiveTab, pixels: NDArray[np.uint16], tmp_path: Path):
+    tab.set_frame(frame_of(pixels))
+    tab.export_png(tmp_path / "view.png")
+    image = QImage(str(tmp_path / "view.png"))
+    assert image.width() == tab.view.width()
+    assert image.height() > tab.view.height()
+    with pytest.raises(StoreUnwritableError, match="Choose a folder"):
+        tab.export_png(tmp_path / "nowhere" / "view.png")
+
+
+def test_every_action_does_something_visible_and_nothing_breaks(tab: LiveTab, pixels: NDArray[np.uint16]):
+    tab.set_frame(frame_of(pixels))
+    tab.set_result(result_of(0, [0.9, 0.1, 0.5, 0.5], [0, 0, 1, 8]), GRID, THRESHOLD)
+    actions = tab.findChildren(QAction)
+    keys = [action.shortcut().toString() for action in actions]
+    assert len(set(keys)) == len(keys)
+    for action in actions:
+        before = tab.grab().toImage()
+        action.trigger()
+        if action.isCheckable():
+            assert tab.grab().toImage() != before, action.text()
+        action.trigger()
+        tab.grab()
+
+
+def test_keys_reach_the_actions(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: QtBot):
+    tab.set_frame(frame_of(pixels))
+    tab.activateWindow()
+    tab.view.setFocus()
+    qtbot.waitUntil(tab.view.hasFocus)
+    QTest.keyClick(tab.view, Qt.Key.Key_G)
+    assert not tab.tiles.shows_grid
+    QTest.keyClick(tab.view, Qt.Key.Key_1)
+    assert tab.view.viewport.scale == pytest.approx(1.0)
+    QTest.keyClick(tab.view, Qt.Key.Key_F)
+    assert tab.view.fits
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("width", [600, 900, 1400])
+def test_nothing_is_cut_off(tab: LiveTab, pixels: NDArray[np.uint16], theme: ThemeName, width: int):
+    tab.set_theme(theme)
+    tab.resize(width, 620)
+    tab.set_frame(frame_of(pixels))
+    tab.set_result(result_of(0, [0.9, 0.1, 0.5, 0.5], [0, 0, 1, 8]), GRID, THRESHOLD)
+    tab.grab()
+    for control in tab.findChildren(QAbstractButton):
+        if control.isVisible():
+            assert control.width() >= control.minimumSizeHint().width(), control.text()
+            assert tab.rect().contains(control.rect().translated(control.mapTo(tab, QPoint(0, 0)))), control.text()
+
+
+def test_every_control_has_a_name_and_a_tooltip(tab: LiveTab):
+    for kind in (QAbstractButton, QAbstractSpinBox, QComboBox, QSlider):
+        for control in tab.findChildren(kind):
+            assert control.accessibleName() or control.text(), control
+            assert control.toolTip() or control.parentWidget().toolTip(), control

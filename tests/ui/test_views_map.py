@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QImage
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton
+from view_parts import THRESHOLD, colour_at, failed, grid_of, on_screen, phantom_pixels, result_of
+
+from hcc_scope.report.overview import thumbnail
+from ui.canvas import MouseMode
+from ui.section_map import SectionMapTab
+from ui.theme import colours
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from pytestqt.qtbot import QtBot
+
+FIELD_UM = (100.0, 100.0)
+OUTLINE = [(0.0, 0.0), (1000.0, 0.0), (1000.0, 800.0), (0.0, 800.0)]
+PLACES = [(200.0, 200.0), (500.0, 200.0), (800.0, 600.0), (200.0, 600.0)]
+GRID = grid_of(256, 128)
+
+
+@pytest.fixture(scope="module")
+def picture() -> NDArray[np.uint16]:
+    return thumbnail(phantom_pixels(256))
+
+
+@pytest.fixture
+def tab(qtbot: QtBot) -> SectionMapTab:
+    tab = SectionMapTab()
+    qtbot.addWidget(tab)
+    tab.resize(900, 700)
+    tab.show()
+    tab.set_plan(PLACES, OUTLINE, FIELD_UM)
+    return tab
+
+
+def click(tab: SectionMapTab, x_um: float, y_um: float) -> None:
+    QTest.mouseClick(
+        tab.view, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, on_screen(tab.view, x_um, y_um)
+    )
+
+
+def test_the_whole_section_is_in_sight(tab: SectionMapTab):
+    left, top, width, height = tab.view.viewport.visible()
+    assert left <= 0
+    assert top <= 0
+    assert left + width >= 1000
+    assert top + height >= 800
+    assert tab._about.whole_text() == "0 of 4 planned fields acquired"
+
+
+def test_progress_counts_planned_places(tab: SectionMapTab, picture: NDArray[np.uint16]):
+    tab.add_field(0, picture, (*PLACES[0], 3.0))
+    tab.add_field(1, picture, (PLACES[1][0] + 2.0, PLACES[1][1] - 2.0, None))  # where the stage really went
+    tab.add_field(2, picture, (300.0, 400.0, 0.0))  # not planned
+    assert tab._about.whole_text() == "2 of 4 planned fields acquired"
+    tab.add_field(0, picture, (*PLACES[0], 3.0))  # the same again
+    assert tab._about.whole_text() == "2 of 4 planned fields acquired"
+    assert tab._progress.value() == 2
+    tab.set_plan(PLACES, None, FIELD_UM)
+    assert tab._about.whole_text() == "2 of 4 planned fields acquired"
+
+
+def test_a_place_planned_several_times_is_done_as_often_as_it_was_visited(
+    tab: SectionMapTab, picture: NDArray[np.uint16]
+):
+    tab.set_plan([PLACES[0]] * 3, None, FIELD_UM)
+    for seq in range(2):
+        tab.add_field(seq, picture, (*PLACES[0], 0.0))
+    assert tab._about.whole_text() == "2 of 3 planned fields acquired"
+
+
+def test_fields_lie_where_the_stage_was(tab: SectionMapTab, picture: NDArray[np.uint16]):
+    tab._plan.visible = tab.fields.shows_words = False
+    background = colour_at(tab.view, 500, 200)
+    white = np.full((64, 64), 255, np.uint8)
+    tab.add_field(0, white, (500.0, 200.0, None))
+    assert colour_at(tab.view, 500, 200).getRgb()[:3] == (255, 255, 255)
+    assert colour_at(tab.view, 455, 155).getRgb()[:3] == (255, 255, 255)
+    assert colour_at(tab.view, 560, 200) == background
+
+
+def test_the_heatmap_lies_over_the_right_tiles(tab: SectionMapTab):
+    grey = np.full((64, 64), 128, np.uint8)
+    tab.fields.shows_words = tab._plan.visible = False
+    tab.add_field(0, grey, (500.0, 400.0))
+    tab.set_result(result_of(0, [0.99, 0.01, 0.99, 0.01]), GRID, THRESHOLD)
+    left, right = colour_at(tab.view, 475, 425), colour_at(tab.view, 525, 375)
+    assert left.red() > left.blue() + 30
+    assert right.blue() > right.red() + 30
+    tab.fields.shows_heat = False
+    assert colour_at(tab.view, 475, 425).red() == 128
+
+
+def test_all_fields_share_one_contrast(tab: SectionMapTab):
+    ramp = np.tile(np.linspace(1000, 2000, 64).astype(np.uint16), (64, 1))
+    tab.add_field(0, ramp, (500.0, 200.0))
+    tab.fields.shows_words = tab._plan.visible = False
+    bright = colour_at(tab.view, 545, 200).red()
+    assert bright > 230
+    tab.add_field(1, np.full((64, 64), 4000, np.uint16), (200.0, 200.0))
+    assert colour_at(tab.view, 545, 200).red() < bright / 2
+
+
+def test_a_click_chooses_the_uppermost_field(tab: SectionMapTab, picture: NDArray[np.uint16], qtbot: QtBot):
+    tab.add_field(4, picture, (500.0, 400.0))
+    tab.add_field(9, picture, (540.0, 400.0))
+    with qtbot.waitSignal(tab.field_chosen) as chosen:
+        click(tab, 530, 400)
+    assert chosen.args == [9]
+    with qtbot.waitSignal(tab.field_chosen) as chosen:
+        click(tab, 460, 400)
+    assert chosen.args == [4]
+    with qtbot.waitSignal(tab.field_chosen) as chosen:
+        click(tab, 530, 400)  # the chosen one lies uppermost
+    assert chosen.args == [4]
+    with qtbot.assertNotEmitted(tab.field_chosen):
+        click(tab, 800, 100)
+
+
+def test_keys_go_from_field_to_field(tab: SectionMapTab, picture: NDArray[np.uint16], qtbot: QtBot):
+    for seq in (3, 1, 2):
+        tab.add_field(seq, picture, (*PLACES[seq], 0.0))
+    tab.activateWindow()
+    tab.view.setFocus()
+    qtbot.waitUntil(tab.view.hasFocus)
+    seen: list[int] = []
+    tab.field_chosen.connect(seen.append)
+    for key in (Qt.Key.Key_PageDown, Qt.Key.Key_PageDown, Qt.Key.Key_PageUp, Qt.Key.Key_PageUp):
+        QTest.keyClick(tab.view, key)
+    assert seen == [1, 2, 1, 1]
+    assert "field 2" in tab._cursor.whole_text()
+
+
+def test_excluded_fields_are_crossed_out_and_said(tab: SectionMapTab, qtbot: QtBot):
+    tab.add_field(0, np.full((64, 64), 200, np.uint8), (*PLACES[0], 0.0), result_of(0, [0.9] * 4), GRID)
+    before = tab.view.grab().toImage()
+    tab.set_excluded(0, True)
+    assert tab.view.grab().toImage() != before
+    assert "1 excluded by the operator" in tab._about.whole_text()
+    assert "excluded by the operator" in tab._tooltip(*PLACES[0])
+    tab.set_excluded(0, False)
+    assert tab.view.grab().toImage() == before
+    tab.set_excluded(77, True)
+    assert "excluded" not in tab._about.whole_text()
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (None, "not classified yet"),
+        (result_of(0, [0.8, 0.6, 0.5, 0.5], [0, 0, 1, 1]), "score 0.70 from 2 of 4 tiles"),
+        (result_of(0, [0.5] * 4, [1] * 4), "no tile could be used"),
+        (failed(0, 4), "could not be classified (out of memory)"),
+    ],
+)
+def test_a_field_says_what_became_of_it(tab: SectionMapTab, picture: NDArray[np.uint16], result, words: str):  # noqa: ANN001
+    tab.add_field(0, picture, (500.0, 400.0), result, GRID)
+    assert tab._tooltip(500, 400) == f"Field 1, centre at x 500.0 um, y 400.0 um, {words}"
+    tab.view.zoom_to(3.0)
+    tab.view.centre_on(500, 400)
+    tab.grab()
+
+
+def test_click_to_move_is_off_until_there_is_a_stage_and_someone_wants_it(tab: SectionMapTab, qtbot: QtBot):
+    assert not tab._move.isVisible()
+    with qtbot.assertNotEmitted(tab.move_requested):
+        click(tab, 300, 300)
+    tab.set_stage(100.0, 100.0)
+    assert tab._move.isVisible()
+    with qtbot.assertNotEmitted(tab.move_requested):
+        click(tab, 300, 300)
+    tab._move.click()
+    with qtbot.waitSignal(tab.move_requested) as moved, qtbot.assertNotEmitted(tab.field_chosen):
+        click(tab, 300, 350)
+    assert moved.args == [pytest.approx(300, abs=2), pytest.approx(350, abs=2)]
+    tab.set_move_allowed(False)
+    assert tab.view.mouse_mode is MouseMode.PAN
+    assert not tab._move.isEnabled()
+    tab.set_move_allowed(True)
+    tab._move.click()
+    QTest.keyClick(tab.view, Qt.Key.Key_Escape)
+    assert tab.view.mouse_mode is MouseMode.PAN
+    tab._move.click()
+    tab.set_stage(None)
+    assert tab.view.mouse_mode is MouseMode.PAN
+    assert not tab._move.isVisible()
+
+
+def test_dragging_in_click_to_move_moves_no_stage(tab: SectionMapTab, qtbot: QtBot):
+    tab.set_stage(100.0, 100.0)
+    tab._move.click()
+    start = on_screen(tab.view, 300, 300)
+    with qtbot.assertNotEmitted(tab.move_requested):
+        QTest.mousePress(tab.view, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, start)
+        for step in (20, 40, 0):
+            point = start + type(start)(step, 0)
+            QTest.mouseMove(tab.view, point)
+        QTest.mouseRelease(tab.view, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, start)
+
+
+def test_a_stage_far_away_can_be_reached_and_does_not_shrink_the_section(tab: SectionMapTab):
+    tab.set_stage(50_000.0, -20_000.0)
+    assert tab.view.viewport.scale > 0.5
+    tab._to_stage.click()
+    assert tab.view.viewport.centre == (50_000.0, -20_000.0)
+
+
+def test_without_positions_fields_are_laid_out_and_nothing_false_is_said(
+    tab: SectionMapTab, picture: NDArray[np.uint16], qtbot: QtBot
+):
+    for seq in range(8):
+        tab.add_field(seq, picture, None)
+    assert "no stage positions" in tab._about.whole_text()
+    boxes = [box for _, box in tab.fields.boxes()]
+    assert len(set(boxes)) == 8
+    assert tab._outline not in tab.view.layers
+    left, top, width, height = boxes[7]
+    with qtbot.waitSignal(tab.field_chosen) as chosen:
+        click(tab, left + width / 2, top + height / 2)
+    assert chosen.args == [7]
+    tab.add_field(8, picture, (*PLACES[0], 0.0))  # now some places are known: the others are not invented
+    assert len(tab.fields.boxes()) == 1
+    assert "8 without a position are not shown" in tab._about.whole_text()
+    assert tab._outline in tab.view.layers
+
+
+def test_clear_forgets_the_section(tab: SectionMapTab, picture: NDArray[np.uint16]):
+    tab.add_field(0, picture, (*PLACES[0], 0.0))
+    tab.choose(0)
+    tab.clear()
+    assert tab._about.whole_text() == "No field yet"
+    with pytest.raises(ValueError, match="set_plan"):
+        tab.add_field(0, picture, None)
+    with pytest.raises(ValueError, match="a size in um"):
+        tab.set_plan(None, None, (0.0, 10.0))
+    tab.set_plan(None, None, FIELD_UM)
+    tab.add_field(0, picture, (0.0, 0.0))
+    assert tab._about.whole_text() == "1 field"
+
+
+def test_the_map_is_saved(tab: SectionMapTab, picture: NDArray[np.uint16], tmp_path: Path):
+    tab.add_field(0, picture, (*PLACES[0], 0.0))
+    tab.export_png(tmp_path / "map.png")
+    assert QImage(str(tmp_path / "map.png")).width() == tab.view.width()
+
+
+def test_every_action_does_something_visible(tab: SectionMapTab, picture: NDArray[np.uint16]):
+    tab.set_stage(100.0, 100.0)
+    tab.add_field(0, picture, (*PLACES[0], 0.0), result_of(0, [0.9, 0.1, 0.5, 0.5], [0, 0, 1, 8]), GRID)
+    actions = tab.findChildren(QAction)
+    keys = [action.shortcut().toString() for action in actions]
+    assert len(set(keys)) == len(keys)
+    for action in actions:
+        before = tab.grab().toImage()
+        action.trigger()
+        if action.isCheckable():
+            assert tab.grab().toImage() != before, action.text()
+        action.trigger()
+    for button in tab.findChildren(QAbstractButton):
+        assert button.accessibleName()
+        assert button.toolTip()
+
+
+def test_both_themes_look_different_even_before_the_tab_is_shown(qtbot: QtBot):
+    pictures = []
+    for theme in ("dark", "light"):
+        tab = SectionMapTab()
+        qtbot.addWidget(tab)
+        tab.set_theme("light")
+        tab.set_theme("dark")
+        tab.set_theme(theme)
+        tab.resize(700, 500)
+        tab.show()
+        button = next(b for b in tab.findChildren(QAbstractButton) if b.isChecked())
+        picture = button.grab().toImage()
+        pictures.append(picture.pixelColor(picture.width() // 2, picture.height() - 2).name())  # the bar of one down
+    assert pictures == [colours("dark").accent, colours("light").accent]

@@ -1,0 +1,206 @@
+"""The desktop app: everything is made here, once, and ended in order.
+
+>>> run_app("demo")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QTimer, QtMsgType, qInstallMessageHandler
+from PySide6.QtWidgets import QApplication
+
+from ui.checks import look_around, models_to_choose
+from ui.closing import Closing
+from ui.commands import Commands
+from ui.gates import Gates
+from ui.jobs import Jobs
+from ui.main_window import MainWindow
+from ui.memory import Memory
+from ui.messages import MessageQueue
+from ui.rig_control import RigControl
+from ui.run_control import RunControl
+from ui.settings import load_settings, settings_folder
+from ui.state import AppState
+from ui.theme import apply_theme
+from ui.trouble import describe
+from ui.wiring import Wiring
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import FrameType, TracebackType
+
+    from PySide6.QtCore import QMessageLogContext
+
+    from ui.messages import Message
+    from ui.trouble import Trouble
+
+__all__ = ["NO_DISPLAY_CODE", "App", "run_app"]
+
+NO_DISPLAY_CODE = 2
+LOOK_AROUND_MS = 200
+"""After the window is there: the welcome page tells what is missing a moment later."""
+
+
+@dataclass
+class App:
+    """The parts, for whoever has to look at them (tests, screenshots)."""
+
+    window: MainWindow
+    jobs: Jobs
+    state: AppState
+    memory: Memory
+    rig: RigControl
+    run: RunControl
+    wiring: Wiring
+    commands: Commands
+    gates: Gates
+    closing: Closing
+    log: MessageQueue
+
+    @classmethod
+    def make(cls, folder: Path | None = None) -> App:
+        """Make everything; a `QApplication` must be there. The window is not shown yet.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            Where settings and marks of rigs in use are kept; the system's place for them by default.
+        """
+        folder = settings_folder() if folder is None else folder
+        settings, complaints = load_settings(folder)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        apply_theme(app, settings.theme)
+        window = MainWindow(settings)
+        jobs = Jobs(window)
+        state = AppState(jobs, window)
+        memory = Memory(settings, folder, jobs, window)
+        rig = RigControl(jobs, state, folder / "rigs-in-use", window)
+        run = RunControl(jobs, state, rig, window)
+        wiring = Wiring(window, jobs, state, rig, run, memory)
+        commands = Commands(window, jobs, state, rig, run, memory, wiring)
+        window.top.set_models(models_to_choose(), settings.model)
+        gates = Gates(window, jobs, state, rig, run, commands)
+        closing = Closing(window, jobs, state, rig, run, memory)
+        log = MessageQueue(window.messages)
+        logging.getLogger().addHandler(log)
+        made = cls(window, jobs, state, memory, rig, run, wiring, commands, gates, closing, log)
+        made.connect()
+        for complaint in complaints:
+            window.messages.say("warning", complaint)
+        window.settle()
+        wiring.make_room(window.height())
+        return made
+
+    def connect(self) -> None:
+        """Connect what is said with where it is read."""
+        window = self.window
+        self.state.message.connect(window.messages.say)
+        self.jobs.troubled.connect(window.messages.complain)
+        window.messages.added.connect(self._notice)
+        self.memory.changed.connect(self._show_recent)
+        self._show_recent(self.memory.settings)
+
+    def begin(self) -> None:
+        """Show the window, and look around once it is there."""
+        self.window.show()
+        self.state.begin()
+        QTimer.singleShot(LOOK_AROUND_MS, self.window, self._look_around)
+
+    def _look_around(self) -> None:
+        look = partial(look_around, self.commands.out_dir)
+        self.jobs.submit("disk", look, self.window.welcome.set_findings)
+        self.commands.look_for_unfinished()
+
+    def _notice(self, message: Message) -> None:
+        """Show what was said above the picture, unless it is only for the log."""
+        if message.source or message.level == "debug":  # from a library's log, or of no interest to most
+            return
+        offer = "Details" if message.level == "error" else ""
+        self.window.notice.show_notice(
+            message.level, message.text, offer, partial(self.window.log.show_message, message) if offer else None
+        )
+
+    def _show_recent(self, settings: Any) -> None:  # noqa: ANN401 - Settings, by a signal
+        self.window.welcome.set_recent(settings.recent_rigs, settings.recent_stores)
+
+    def complain(self, trouble: Trouble) -> None:
+        """Tell what went wrong in the window itself; a run never notices."""
+        self.window.messages.complain(trouble)
+
+    def end(self) -> tuple[str, ...]:
+        """Let go of everything after the window is closed; return the lanes that hang."""
+        self.state.end()
+        left = self.jobs.close()
+        logging.getLogger().removeHandler(self.log)
+        self.log.stop()
+        return left
+
+
+_opened = threading.Event()
+"""Set once Qt has a screen: only what it complains about before that is why it has none."""
+_last_words: list[str] = []
+
+
+def run_app(rig: str | None) -> int:
+    """Open the window, on a rig if one is named, and stay until it is closed.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    qInstallMessageHandler(_tell_qt)
+    app = QApplication(sys.argv[:1])
+    _opened.set()
+    app.setApplicationName("hcc-scope")
+    app.setApplicationDisplayName("HCC-Scope")
+    app.setDesktopFileName("hcc-scope")
+    made = App.make()
+    sys.excepthook = partial(_on_bug, made)
+    faulthandler.enable()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, partial(_on_signal, made))
+    made.begin()
+    if rig is not None:
+        made.commands.open_rig(rig)
+    code = app.exec()
+    made.end()
+    return code
+
+
+def _on_bug(made: App, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Show a bug of the window; it goes on."""
+    del kind
+    made.complain(describe(error.with_traceback(trace)))
+
+
+def _on_signal(made: App, _number: int, _frame: FrameType | None) -> None:
+    """Close as if the operator had; a second time without classifying the rest."""
+    if made.run.active:
+        made.closing.finish_or_hurry()
+    else:
+        made.closing.ask()
+
+
+def _tell_qt(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
+    """Log what Qt says. What ends the program (no display, a missing library) is told in one sentence."""
+    if kind == QtMsgType.QtFatalMsg:
+        reason = " ".join((_last_words or [text])[0].split()).rstrip(". ")
+        hint = "It needs a desktop session (DISPLAY); every other command of hcc-scope works without one."
+        sys.stderr.write(f"Error: the window cannot be opened: {reason}. {hint}\n")
+        sys.stderr.flush()
+        os._exit(NO_DISPLAY_CODE)
+    if kind in (QtMsgType.QtWarningMsg, QtMsgType.QtCriticalMsg) and not _opened.is_set():
+        _last_words.append(text)  # of the screen's plugin, which knows best why there is none
+    level = logging.WARNING if kind == QtMsgType.QtCriticalMsg else logging.DEBUG
+    logging.getLogger("qt").log(level, text)

@@ -1,0 +1,308 @@
+"""The main window: where everything has its place. What things do is in `ui.commands` and `ui.wiring`."""
+
+from __future__ import annotations
+
+import base64
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QShowEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QFrame,
+    QLabel,
+    QMainWindow,
+    QScrollArea,
+    QStackedWidget,
+    QTabWidget,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ui.actions import MENUS, Actions
+from ui.log_dock import LogView
+from ui.messages import MessageModel
+from ui.notice import NoticeBar
+from ui.theme import GRID_PX, apply_theme
+from ui.top_bar import TopBar
+from ui.welcome import Welcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ui.settings import Settings
+    from ui.theme import ThemeName
+
+__all__ = ["RESEARCH_USE_ONLY", "MainWindow"]
+
+RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
+LAYOUT_VERSION = 1
+"""Raised when docks change their names: a layout of before is then not restored."""
+_FIRST_SIZE = QSize(1600, 960)
+_LEFT_PX, _RIGHT_PX, _BOTTOM_PX = 296, 328, 152
+_NARROW_PX = 1440
+_LEFT_NARROW_PX, _RIGHT_NARROW_PX = 256, 288
+_TALL_PX = 900
+"""From this height on there is room for the messages from the start."""
+
+
+class MainWindow(QMainWindow):
+    """Menus, top bar, centre, docks and the line below.
+
+    Parameters
+    ----------
+    settings : Settings
+        What it looked like last time.
+    """
+
+    close_asked = Signal()
+    """The operator wants to close the window; `allow_close` and `close` do it."""
+    theme_changed = Signal(str)
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.theme: ThemeName = settings.theme
+        self._may_close = False
+        self._first_layout: QByteArray | None = None
+        self._saved = settings
+        self.setObjectName("main_window")
+        self.setWindowTitle(f"HCC-Scope: {RESEARCH_USE_ONLY}")
+        self.setDockOptions(
+            QMainWindow.DockOption.AnimatedDocks
+            | QMainWindow.DockOption.AllowTabbedDocks
+            | QMainWindow.DockOption.AllowNestedDocks
+        )
+        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
+
+        self.actions_ = Actions(self, settings.theme)
+        self.messages = MessageModel(settings.theme, self)
+        self.top = TopBar(self.actions_, settings)
+        self.welcome = Welcome(self.actions_, settings.theme)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.setAccessibleName("Views")
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.welcome)
+        self._pages.addWidget(self.tabs)
+        centre = QWidget()
+        self.notice = NoticeBar(settings.theme, centre)
+        layout = QVBoxLayout(centre)
+        layout.setContentsMargins(GRID_PX // 2, GRID_PX // 2, GRID_PX // 2, 0)
+        layout.addWidget(self._pages, 1)
+        self.setCentralWidget(centre)
+
+        bar = QToolBar("Top bar")
+        bar.setObjectName("toolbar_top")
+        bar.setMovable(False)
+        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        bar.toggleViewAction().setEnabled(False)
+        bar.toggleViewAction().setVisible(False)
+        bar.addWidget(self.top)
+        self.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
+
+        self.docks: dict[str, QDockWidget] = {}
+        self._make_menus()
+        self.log = LogView(self.messages)
+        self.add_dock("messages", "Messages", self.log, Qt.DockWidgetArea.BottomDockWidgetArea, "Ctrl+M")
+        note = self._note = QLabel(RESEARCH_USE_ONLY, self.menuBar())  # PySide leaves it to us to keep it
+        note.setAccessibleName(RESEARCH_USE_ONLY)
+        font = note.font()
+        font.setBold(True)
+        note.setFont(font)
+        note.setContentsMargins(GRID_PX, GRID_PX // 2, 2 * GRID_PX, 0)
+        self.menuBar().setCornerWidget(note)
+        self.statusBar().setSizeGripEnabled(False)
+        self.setMinimumSize(960, 600)
+
+    def set_status(self, strip: QWidget) -> None:
+        """Put what is always shown at the bottom there."""
+        self.statusBar().insertWidget(0, strip, 1)
+
+    # -- made once ---------------------------------------------------------------------------------------------------
+
+    def _make_menus(self) -> None:
+        for name in MENUS:
+            menu = self.menuBar().addMenu(f"&{name}")
+            menu.setToolTipsVisible(True)
+            for spec, action in self.actions_.menu(name):
+                if spec.separate:
+                    menu.addSeparator()
+                menu.addAction(action)
+            if name == "View":
+                menu.addSeparator()
+                self._view_menu = menu
+                self._tabs_end = menu.addSeparator()
+
+    def add_dock(
+        self,
+        name: str,
+        title: str,
+        widget: QWidget,
+        area: Qt.DockWidgetArea,
+        keys: str,
+        beside: str | None = None,
+    ) -> QDockWidget:
+        """Put a widget in a dock; `beside` names a dock with which it shares a place as tabs."""
+        dock = QDockWidget(title, self)
+        dock.setObjectName(f"dock_{name}")
+        dock.setWidget(widget)
+        self.addDockWidget(area, dock)
+        if beside is not None:
+            self.tabifyDockWidget(self.docks[beside], dock)
+            self.docks[beside].raise_()
+        action = dock.toggleViewAction()
+        action.setShortcut(keys)
+        action.setToolTip(f"Show or hide the panel {title} ({keys})")
+        action.setStatusTip(f"Show or hide the panel {title}")
+        self._view_menu.addAction(action)
+        self.docks[name] = dock
+        return dock
+
+    def add_tab(self, widget: QWidget, title: str, tip: str) -> None:
+        """Put a view in the centre."""
+        index = self.tabs.addTab(widget, title)
+        keys = f"Ctrl+{index + 1}"
+        self.tabs.setTabToolTip(index, f"{tip} ({keys})")
+        action = QAction(title, self)
+        action.setShortcut(keys)
+        action.setToolTip(f"{tip} ({keys})")
+        action.setStatusTip(tip)
+        action.triggered.connect(partial(self._show_tab, widget))
+        self._view_menu.insertAction(self._tabs_end, action)
+
+    def _show_tab(self, widget: QWidget, _checked: bool = False) -> None:
+        self.show_welcome(False)
+        self.tabs.setCurrentWidget(widget)
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    def show_welcome(self, shown: bool) -> None:
+        """Show the welcome page, or the views."""
+        self._pages.setCurrentWidget(self.welcome if shown else self.tabs)
+
+    @property
+    def welcome_shown(self) -> bool:
+        """Whether the welcome page is shown."""
+        return self._pages.currentWidget() is self.welcome
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Change every colour."""
+        self.theme = theme
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        apply_theme(app, theme)
+        self.actions_.set_theme(theme)
+        for part in (self.top, self.notice, self.welcome, self.messages):
+            part.set_theme(theme)
+        self.theme_changed.emit(theme)
+
+    # -- the layout --------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Lay everything out: as it was last time, else in its first order. Call it when all docks are there."""
+        screen = QGuiApplication.primaryScreen().availableGeometry()
+        self.resize(_FIRST_SIZE.boundedTo(screen.size()))
+        self._lay_out()
+        self._first_layout = self.saveState(LAYOUT_VERSION)
+        if self._saved.geometry:
+            self.restoreGeometry(_unpack(self._saved.geometry))
+        if self._saved.layout:
+            self.restoreState(_unpack(self._saved.layout), LAYOUT_VERSION)
+
+    def _lay_out(self) -> None:
+        docks = self.docks
+        narrow = self.width() < _NARROW_PX
+        left, right = (_LEFT_NARROW_PX, _RIGHT_NARROW_PX) if narrow else (_LEFT_PX, _RIGHT_PX)
+        sides = [(docks[name], px) for name, px in (("rig", left), ("score", right)) if name in docks]
+        if sides:
+            self.resizeDocks([dock for dock, _ in sides], [px for _, px in sides], Qt.Orientation.Horizontal)
+        self.resizeDocks([docks["messages"]], [_BOTTOM_PX], Qt.Orientation.Vertical)
+        docks["messages"].setVisible(self.height() >= _TALL_PX)
+
+    def reset_layout(self) -> None:
+        """Put every dock back in its first place."""
+        if self._first_layout is not None:
+            self.restoreState(self._first_layout, LAYOUT_VERSION)
+        for dock in self.docks.values():
+            dock.setFloating(False)
+            dock.show()
+        self._lay_out()
+
+    def packed_layout(self) -> tuple[str, str]:
+        """Return geometry and layout as the settings keep them."""
+        return _pack(self.saveGeometry()), _pack(self.saveState(LAYOUT_VERSION))
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def allow_close(self) -> None:
+        """Let the next `close` through."""
+        self._may_close = True
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+        """Ask first; what is under way has to be finished."""
+        if self._may_close:
+            event.accept()
+        else:
+            event.ignore()
+            self.close_asked.emit()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """Begin with the keyboard in the window, not in the first field."""
+        super().showEvent(event)
+        self.setFocus(Qt.FocusReason.OtherFocusReason)
+
+
+class _Scrolled(QScrollArea):
+    """Scrolls up and down alone: it asks for the width that its page needs."""
+
+    def __init__(self, page: QWidget) -> None:
+        super().__init__()
+        self.setWidget(page)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        page.installEventFilter(self)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Return the page's least width beside a scroll bar."""
+        width = self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        return QSize(width, super().minimumSizeHint().height())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Ask anew when the page shows other parts."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+
+def scrolled(*widgets: QWidget) -> QScrollArea:
+    """Return widgets one below the other, in an area that scrolls where there is too little room."""
+    page = QWidget()
+    layout = QVBoxLayout(page)
+    layout.setContentsMargins(GRID_PX // 2, GRID_PX // 2, GRID_PX // 2, GRID_PX // 2)
+    layout.setSpacing(GRID_PX)
+    for widget in widgets:
+        layout.addWidget(widget)
+    layout.addStretch(1)
+    return _Scrolled(page)
+
+
+def _pack(value: QByteArray) -> str:
+    return base64.b64encode(bytes(value.data())).decode()
+
+
+def _unpack(text: str) -> QByteArray:
+    try:
+        return QByteArray(base64.b64decode(text, validate=True))
+    except ValueError:
+        return QByteArray()  # a broken layout is no layout
+
+
+def titles(tabs: QTabWidget) -> Sequence[str]:
+    """Return the names of the tabs, in order."""
+    return [tabs.tabText(i) for i in range(tabs.count())]

@@ -1,0 +1,158 @@
+"""Small things that all panels share: headings, quiet text, forms with aligned labels, words for numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QFont, QPalette
+from PySide6.QtWidgets import QFormLayout, QLabel, QWidget
+
+from ui.theme import GRID_PX, Colours, colours
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QLayout
+
+__all__ = [
+    "MICROMETRE",
+    "RESEARCH_USE_ONLY",
+    "colours_of",
+    "describe",
+    "duration_words",
+    "form",
+    "full_stop",
+    "grid_margins",
+    "heading",
+    "label_column_px",
+    "label_for",
+    "number_words",
+    "quiet",
+    "sentence",
+    "words",
+]
+
+MICROMETRE = "um"  # as in plans, rig files and reports
+RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
+_DARK_BELOW = 128
+_LABEL_CHARACTERS = 13
+"""Width of the column of labels, in average characters: the same in every panel, so that fields stand in one line."""
+
+
+def colours_of(widget: QWidget) -> Colours:
+    """Return the colours of the theme that a widget's palette belongs to."""
+    dark = widget.palette().color(QPalette.ColorRole.Window).lightness() < _DARK_BELOW
+    return colours("dark" if dark else "light")
+
+
+def describe(widget: QWidget, name: str, tip: str) -> None:
+    """Give a widget its name for screen readers and its tooltip (with the unit, where there is one)."""
+    widget.setAccessibleName(name)
+    widget.setAccessibleDescription(tip)
+    widget.setToolTip(tip)
+
+
+def words(text: str = "", *, selectable: bool = False) -> QLabel:
+    """Return a label that wraps and shows its text as it is."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)  # ids and device names are not markup
+    label.setWordWrap(True)
+    if selectable:
+        label.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+    return label
+
+
+def quiet(text: str = "") -> QLabel:
+    """Return a label in muted text that wraps."""
+    label = words(text)
+    label.setForegroundRole(QPalette.ColorRole.PlaceholderText)  # the theme's muted text, whichever theme
+    return label
+
+
+def heading(text: str) -> QLabel:
+    """Return a label that begins a part of a panel."""
+    label = words(text)
+    font = QFont(label.font())
+    font.setWeight(QFont.Weight.DemiBold)
+    label.setFont(font)
+    return label
+
+
+def grid_margins(layout: QLayout) -> None:
+    """Put a panel's outer layout on the grid."""
+    layout.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
+    layout.setSpacing(GRID_PX)
+
+
+def form() -> QFormLayout:
+    """Return a form: labels left-aligned in a column of fixed width, fields below them where they do not fit beside."""
+    layout = QFormLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setHorizontalSpacing(GRID_PX)
+    layout.setVerticalSpacing(GRID_PX)
+    layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    layout.setFormAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+    return layout
+
+
+def label_column_px(widget: QWidget) -> int:
+    """Return the width of the column of labels."""
+    return _LABEL_CHARACTERS * widget.fontMetrics().averageCharWidth()
+
+
+def label_for(text: str, field: QWidget) -> QLabel:
+    """Return a form's label for a field, as wide as in every other panel."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setBuddy(field)
+    label.setMinimumWidth(label_column_px(label))
+    label.setToolTip(field.toolTip())
+    return label
+
+
+def number_words(value: float, decimals: int) -> str:
+    """Return a number with at most so many decimals and no useless zeros.
+
+    Examples
+    --------
+    >>> number_words(20.0, 3), number_words(-0.0001, 2), number_words(0.1625, 4)
+    ('20', '0', '0.1625')
+    """
+    text = f"{value:.{decimals}f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def duration_words(seconds: float | None) -> str:
+    """Return a time to go as a person says it.
+
+    Examples
+    --------
+    >>> duration_words(42.4), duration_words(130), duration_words(3900), duration_words(None)
+    ('42 s', '2 min 10 s', '1 h 5 min', 'unknown')
+    """
+    if seconds is None or not math.isfinite(seconds):
+        return "unknown"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def full_stop(text: str) -> str:
+    """Return words that end like a sentence."""
+    text = text.strip()
+    return text if not text or text[-1] in ".!?" else f"{text}."
+
+
+def sentence(text: str) -> str:
+    """Return words with a capital first letter and a full stop."""
+    text = full_stop(text)
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,172 @@
+"""How good the current field is: focus, tissue, saturation and light, each as a sign and in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
+
+from hcc_scope.types import QualityFlag
+from ui.panels.parts import grid_margins, heading, number_words, quiet, sentence, words
+from ui.panels.symbols import SymbolBadge
+from ui.theme import GRID_PX
+
+if TYPE_CHECKING:
+    from hcc_scope.quality import TileQuality
+    from hcc_scope.types import FrameResult
+    from ui.panels.symbols import Shape
+
+__all__ = ["Judgement", "QualityPanel", "judge"]
+
+_BAD_SHARE = 0.5
+"""From this share of affected tiles on, a field is not merely worth a warning."""
+_TIPS = {
+    "Focus": "Fine detail relative to coarse detail. Judged only where there is tissue.",
+    "Tissue": "Share of the field that is textured like tissue; bare glass is smooth.",
+    "Saturation": "Pixels at full scale carry no information: lower the exposure (ms) or the gain.",
+    "Light": "Mean level as a share of full scale: raise the exposure (ms) or the lamp where it is too dark.",
+}
+
+
+class Judgement(NamedTuple):
+    """One line of the panel."""
+
+    name: str
+    shape: Shape
+    words: str
+
+
+def judge(flags: np.ndarray, quality: TileQuality | None) -> tuple[Judgement, ...]:
+    """Return what is said about a field.
+
+    Parameters
+    ----------
+    flags : (n,) uint8
+        Bit set of `QualityFlag` per tile.
+    quality : TileQuality or None
+        The measured values behind the flags; without them the words do with the flags.
+    """
+    n = len(flags)
+    if n == 0:
+        return tuple(Judgement(name, "unknown", "Not known") for name in _TIPS)
+    no_tissue, blurred, saturated, dark = (
+        int(np.count_nonzero(flags & flag.value))
+        for flag in (
+            QualityFlag.NO_TISSUE,
+            QualityFlag.OUT_OF_FOCUS,
+            QualityFlag.SATURATED,
+            QualityFlag.UNDER_EXPOSED,
+        )
+    )
+    return (
+        _focus(n - no_tissue, blurred),
+        _tissue(n, no_tissue, quality),
+        _saturation(n, saturated, quality),
+        _light(n, dark, quality),
+    )
+
+
+def _shape(affected: int, n: int) -> Shape:
+    if not affected:
+        return "good"
+    return "bad" if affected >= _BAD_SHARE * n else "warning"
+
+
+def _tiles(n: int, of: int) -> str:
+    return f"all {of} tiles" if n == of else f"{n} of {of} tiles"
+
+
+def _percent(share: float) -> str:
+    return f"{number_words(100 * share, 1 if share < 0.1 else 0)} %"
+
+
+def _focus(with_tissue: int, blurred: int) -> Judgement:
+    if not with_tissue:
+        return Judgement("Focus", "unknown", "Cannot be judged: no tissue here")
+    if not blurred:
+        return Judgement("Focus", "good", "Sharp wherever there is tissue")
+    return Judgement(
+        "Focus", _shape(blurred, with_tissue), f"Out of focus in {_tiles(blurred, with_tissue)} with tissue"
+    )
+
+
+def _tissue(n: int, without: int, quality: TileQuality | None) -> Judgement:
+    covered = "" if quality is None else f", {_percent(float(quality.tissue_fraction.mean()))} of the area"
+    if without == n:
+        return Judgement("Tissue", "bad", "None: this is glass, or far out of focus")
+    return Judgement("Tissue", _shape(without, n), f"In {_tiles(n - without, n)}{covered}")
+
+
+def _saturation(n: int, saturated: int, quality: TileQuality | None) -> Judgement:
+    share = None if quality is None else float(quality.saturated_fraction.mean())
+    full = "" if not share else f", {_percent(share) if share >= 0.001 else 'under 0.1 %'} of pixels at full scale"
+    if saturated:
+        return Judgement("Saturation", _shape(saturated, n), f"Too bright in {_tiles(saturated, n)}{full}")
+    return Judgement("Saturation", "good", f"Within limits{full}" if full else "None")
+
+
+def _light(n: int, dark: int, quality: TileQuality | None) -> Judgement:
+    level = "" if quality is None else f", mean {_percent(float(quality.mean_level.mean()))} of full scale"
+    if dark:
+        return Judgement("Light", _shape(dark, n), f"Too dark in {_tiles(dark, n)}{level}")
+    return Judgement("Light", "good", f"Enough{level}")
+
+
+class QualityPanel(QWidget):
+    """Shows the judgements on the newest analysed field."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWindowTitle("Quality of this field")
+        self.setAccessibleName("Quality of the current field")
+        self._what = words()
+        layout = QVBoxLayout(self)
+        grid_margins(layout)
+        layout.addWidget(self._what)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(GRID_PX)
+        grid.setVerticalSpacing(GRID_PX)
+        grid.setColumnStretch(2, 1)
+        self._rows = {}
+        top = Qt.AlignmentFlag.AlignTop
+        for row, (name, tip) in enumerate(_TIPS.items()):
+            badge, title, text = SymbolBadge(), heading(name), quiet()
+            for widget in (title, text):
+                widget.setToolTip(tip)
+            title.setWordWrap(False)
+            title.setContentsMargins(0, 0, GRID_PX, 0)
+            text.setForegroundRole(title.foregroundRole())
+            grid.addWidget(badge, row, 0, top)
+            grid.addWidget(title, row, 1, top)
+            grid.addWidget(text, row, 2, top)
+            self._rows[name] = (badge, text)
+        layout.addLayout(grid)
+        layout.addStretch(1)
+        self.set_result(None)
+
+    def set_result(self, result: FrameResult | None, quality: TileQuality | None = None) -> None:
+        """Show a field's quality; None for no field yet."""
+        if result is None:
+            self._what.setText("No field analysed yet.")
+            flags = np.zeros(0, np.uint8)
+        else:
+            self._what.setText(_what(result))
+            flags = result.flags
+        for name, shape, text in judge(flags, quality):
+            badge, label = self._rows[name]
+            badge.show_shape(shape, f"{name}: {text}")
+            label.setText(text)
+
+
+def _what(result: FrameResult) -> str:
+    n = len(result.flags)
+    used = int(np.count_nonzero(np.isfinite(result.probabilities) & (result.flags == 0)))
+    match result.outcome:
+        case "failed":
+            return f"Field {result.seq}: could not be classified. {sentence(result.error or 'the reason is not known')}"
+        case "excluded":
+            return f"Field {result.seq}: excluded, none of its {n} tiles is usable."
+        case "classified":
+            return f"Field {result.seq}: {_tiles(used, n)} classified."

@@ -1,0 +1,168 @@
+"""The running score as someone who looks over the operator's shoulder should understand it at once.
+
+No number stands alone: beside the score are its interval, what it rests on, and what may be said about the threshold.
+A side is named only once the whole, valid interval lies on it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from ui.panels.course_plot import CoursePlot
+from ui.panels.coverage import CoverageView
+from ui.panels.parts import RESEARCH_USE_ONLY, full_stop, grid_margins, heading, quiet, sentence, words
+from ui.panels.score_bar import ScoreBar, interval_words, large_font
+from ui.panels.sections import OtherSection, OtherSectionsView, verdict
+from ui.panels.symbols import SignedLine
+from ui.theme import GRID_PX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hcc_scope.types import SectionScore, Snapshot
+    from ui.panels.symbols import Shape
+
+__all__ = ["OtherSection", "ScorePanel"]
+
+_SCORE_SIZE, _VERDICT_SIZE = 4.0, 1.4  # times the usual text
+_NO_SCORE = "–"
+
+
+class ScorePanel(QWidget):
+    """Score, interval, coverage, course and the animal's other sections."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWindowTitle("Score")
+        self.setAccessibleName("Score of the section")
+        self._snapshot: Snapshot | None = None
+        self._course: NDArray[np.float64] | None = None
+        self._of = quiet()
+        self._number = QLabel(_NO_SCORE)
+        self._number.setFont(large_font(self._number, _SCORE_SIZE))
+        self._number.setToolTip("Mean probability of high metastatic over the classified fields, from 0 to 1.")
+        self._meaning = quiet("mean probability of high metastatic (0 to 1)")
+        self._verdict = SignedLine(font=large_font(self, _VERDICT_SIZE))
+        self._why = quiet()
+        self._bar = ScoreBar()
+        self._interval = words()
+        self._stabilised = SignedLine()
+        self._degraded = SignedLine()
+        self._coverage = CoverageView()
+        self._plot = CoursePlot()
+        self._others_heading = heading("Other sections of this animal")
+        self._others = OtherSectionsView()
+        self._research = heading(RESEARCH_USE_ONLY)
+        self._lay_out()
+        self.set_section("", "")
+        self.set_snapshot(None)
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        grid_margins(layout)
+        top = QHBoxLayout()
+        top.setSpacing(GRID_PX + GRID_PX // 2)
+        top.addWidget(self._number)
+        top.addWidget(self._meaning, 1, Qt.AlignmentFlag.AlignVCenter)
+        layout.addWidget(self._of)
+        layout.addLayout(top)
+        layout.addWidget(self._verdict)
+        layout.addWidget(self._why)
+        layout.addWidget(self._bar)
+        layout.addWidget(self._interval)
+        layout.addWidget(self._stabilised)
+        layout.addWidget(self._degraded)
+        layout.addWidget(self._research)  # up here, where a low window does not scroll it away
+        for title, widget in (
+            (heading("Coverage"), self._coverage),
+            (heading("Course over the classified fields"), self._plot),
+            (self._others_heading, self._others),
+        ):
+            layout.addSpacing(GRID_PX)
+            layout.addWidget(title)
+            layout.addWidget(widget)
+        layout.addStretch(1)
+
+    def set_section(self, animal_id: str, section_id: str) -> None:
+        """Say whose score this is; empty ids for none."""
+        known = bool(animal_id and section_id)
+        self._of.setText(f"Animal {animal_id}, section {section_id}" if known else "No section is running.")
+        self._others_heading.setText(f"Other sections of {animal_id}" if animal_id else "Other sections of this animal")
+
+    def set_snapshot(self, snapshot: Snapshot | None) -> None:
+        """Show the state of a run; cheap where nothing that is shown here changed. None for no run."""
+        before, self._snapshot = self._snapshot, snapshot
+        if snapshot is not None and before is not None and _shown(snapshot) == _shown(before):
+            return
+        score = None if snapshot is None else snapshot.score
+        self._show_score(score)
+        self._coverage.show_snapshot(snapshot)
+        degraded = None if snapshot is None else snapshot.degraded
+        self._degraded.setVisible(degraded is not None)
+        if degraded is not None:
+            self._degraded.show_line("bad", f"Classification stopped, frames are still stored: {full_stop(degraded)}")
+        self._plot.show_threshold(None if score is None else score.threshold)
+        if self._course is not None and (score is None or before is None or _valid(before) != score.interval_valid):
+            self.set_course(self._course)
+
+    def set_course(self, course: NDArray[np.float64]) -> None:
+        """Draw the course.
+
+        Parameters
+        ----------
+        course : (n, 4) float64
+            Classified fields so far, score, lower and upper end of the interval.
+        """
+        self._course = course
+        valid = self._snapshot is not None and self._snapshot.score.interval_valid
+        self._plot.show_course(course, interval_valid=valid)
+
+    def set_other_sections(self, sections: Sequence[OtherSection]) -> None:
+        """Show the animal's other sections."""
+        self._others.show_sections(sections)
+
+    def _show_score(self, score: SectionScore | None) -> None:
+        has_score = score is not None and score.score is not None
+        self._number.setText(f"{score.score:.2f}" if score is not None and score.score is not None else _NO_SCORE)
+        said = verdict(score)
+        self._verdict.show_line(said.shape, said.words)
+        self._why.setText(said.why)
+        self._number.setAccessibleName(f"Score {self._number.text()}" if has_score else "No score yet")
+        self._number.setAccessibleDescription(f"{said.words}: {said.why}")
+        self._bar.show_score(score)
+        self._others.show_current(score)
+        self._interval.setText("" if score is None else _interval_sentence(score))
+        self._interval.setVisible(has_score and score is not None and score.interval_valid)
+        self._stabilised.setVisible(score is not None)
+        if score is not None:
+            self._stabilised.show_line(*_stability(score))
+
+
+def _shown(snapshot: Snapshot) -> tuple[object, ...]:
+    return snapshot.score, snapshot.counts, snapshot.expected_frames, snapshot.degraded
+
+
+def _valid(snapshot: Snapshot) -> bool:
+    return snapshot.score.interval_valid
+
+
+def _interval_sentence(score: SectionScore) -> str:
+    text = interval_words(score)
+    if score.interval_frames != score.frames:
+        text += f" (over the first {score.interval_frames} of {score.frames} frames)"
+    return text
+
+
+def _stability(score: SectionScore) -> tuple[Shape, str]:
+    """Return a sign and words for whether more fields would still change the score much."""
+    if not score.interval_valid:
+        return "warning", sentence(score.stabilised_reason)
+    if score.stabilised:
+        return "good", f"Stabilised: {full_stop(score.stabilised_reason)}"
+    return "busy", f"Not stabilised yet: {full_stop(score.stabilised_reason)}"

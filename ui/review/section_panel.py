@@ -1,0 +1,119 @@
+"""What a stored section is: ids, how it was taken, and each analysis with its score, interval and coverage."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from hcc_scope.types import QualityFlag
+from ui.marks import reason_words
+from ui.review.analysis import decision_words, score_words
+from ui.theme import GRID_PX, colours
+
+if TYPE_CHECKING:
+    from ui.review.analysis import Analysis, OpenedStore
+    from ui.theme import ThemeName
+
+__all__ = ["SectionPanel"]
+
+_SAMPLING = {
+    "random": "random fields",
+    "raster": "a raster",
+    "positions": "a list of positions",
+    "time_series": "a time series",
+    "sequence": "a continuous sequence",
+}
+_FLAGS = {str(flag.name).lower(): flag.value for flag in QualityFlag}
+
+
+class SectionPanel(QScrollArea):
+    """Text that can be selected and copied."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._opened: OpenedStore | None = None
+        self._theme: ThemeName = "dark"
+        self.label = QLabel()
+        self.label.setWordWrap(True)
+        self.label.setTextFormat(Qt.TextFormat.RichText)
+        self.label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self.label.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self.label.setAccessibleName("About the section")
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
+        column.addWidget(self.label, 1)
+        self.setWidget(inside)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.set_store(None)
+
+    def set_store(self, opened: OpenedStore | None) -> None:
+        """Describe a store."""
+        self._opened = opened
+        self._tell()
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take the colours of a theme."""
+        self._theme = theme
+        self._tell()
+
+    def _tell(self) -> None:
+        opened, c = self._opened, colours(self._theme)
+        if opened is None:
+            self.label.setText("Open a store, or drop its folder here.")
+            return
+        spec = opened.spec
+        muted = f"color: {c.text_muted}"
+        created = str(opened.store.attributes.get("created_utc", ""))[:19].replace("T", " ")
+        lines = [f"<h3>Animal {escape(spec.animal_id)}, section {escape(spec.section_id)}</h3>"]
+        facts = [
+            ("Acquired", f"{created} UTC" if created else "unknown"),
+            ("Fields", f"{opened.store.n_frames}, chosen as {_SAMPLING[spec.sampling]}"),
+            ("Frame", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
+            ("Pixel size", f"{spec.pixel_size_um:g} um" if spec.pixel_size_um > 0 else "unknown"),
+            ("Ended", "in order" if opened.store.complete else "not in order"),
+            ("Store", str(opened.path)),
+        ]
+        lines.append("<table cellspacing='0' cellpadding='2'>")
+        lines += [
+            f"<tr><td style='{muted}'>{name}&nbsp;&nbsp;</td><td>{_breakable(value)}</td></tr>" for name, value in facts
+        ]
+        lines.append("</table>")
+        lines += [f"<p style='color: {c.warning}'>⚠ {escape(problem)}</p>" for problem in opened.problems]
+        lines += [self._analysis(one) for one in opened.analyses]
+        if not opened.analyses:
+            lines.append("<p>No predictions are recorded. Classify the section to get a score.</p>")
+        lines.append(f"<p style='{muted}'>Research use only. Not for diagnosis.</p>")
+        self.label.setText("".join(lines))
+
+    def _analysis(self, one: Analysis) -> str:
+        score, c = one.score, colours(self._theme)
+        outcomes = [result.outcome for result in one.results.values()]
+        n_open = (self._opened.store.n_frames if self._opened is not None else len(outcomes)) - len(outcomes)
+        coverage = [f"{outcomes.count('classified')} fields classified"]
+        coverage += [f"{outcomes.count(word)} {word}" for word in ("excluded", "failed") if word in outcomes]
+        if n_open > 0:
+            coverage.append(f"{n_open} without a result")
+        if self._opened is not None and self._opened.excluded:
+            coverage.append(f"{len(self._opened.excluded)} excluded by the operator")
+        tiles = [f"{score.tiles} tiles scored"]
+        tiles += [f"{n} {reason_words(_FLAGS[name])}" for name, n in score.tiles_excluded.items()]
+        return (
+            f"<h4 style='margin-bottom: 2px'>{escape(one.title)}</h4>"
+            f"<div><b>{escape(score_words(score))}</b></div>"
+            f"<div>{escape(decision_words(score))}</div>"
+            f"<div style='color: {c.text_muted}'>{escape('; '.join(coverage))}. {escape(', '.join(tiles))}.<br>"
+            f"{escape(one.model)} on {escape(one.engine)}{'. ' + escape(one.note) if one.note else ''}</div>"
+        )
+
+
+def _breakable(value: str) -> str:
+    """Let a long path break at its folders."""
+    return escape(value).replace("/", "/\u200b").replace("\\", "\\\u200b").replace("_", "_\u200b")

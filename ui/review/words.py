@@ -1,0 +1,51 @@
+"""How tiles, scores and analyses are put into words, the same in both tabs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ui.marks import reason_words
+
+if TYPE_CHECKING:
+    from hcc_scope.tiling import TileGrid
+    from ui.review.tile_table import Tile
+
+__all__ = ["place_words", "probability_words", "side_word", "tile_tooltip"]
+
+
+def side_word(probability: float, threshold: float) -> str:
+    """Return on which side of the threshold a tile's probability is; a tile decides nothing by itself."""
+    return "high" if probability >= threshold else "low"
+
+
+def probability_words(tile: Tile) -> str:
+    """Return a tile's probability, or why there is none."""
+    if tile.failed:
+        return "failed"
+    if tile.flags:
+        return reason_words(tile.flags)
+    return "not classified" if tile.probability is None else f"{tile.probability:.3f}"
+
+
+def place_words(tile: Tile, grid: TileGrid | None) -> str:
+    """Return where a tile is, counted from 1 as people do; the field keeps its own number."""
+    if grid is None or tile.index >= grid.n:
+        return f"field {tile.seq}, tile {tile.index + 1}"
+    row, column = grid.rows_cols[tile.index].tolist()
+    return f"field {tile.seq}, row {row + 1}, col {column + 1}"
+
+
+def tile_tooltip(tile: Tile, grid: TileGrid | None, threshold: float, *, excluded: bool) -> str:
+    """Return all that is known about a tile, in a few lines."""
+    lines = [place_words(tile, grid).capitalize()]
+    if tile.failed:
+        lines.append("The field could not be analysed")
+    elif tile.flags:
+        lines.append(f"Not classified: {reason_words(tile.flags)}")
+    elif tile.probability is not None:
+        side = "at or above" if tile.probability >= threshold else "below"
+        lines.append(f"Probability of high: {tile.probability:.4f} ({side} the threshold {threshold:g})")
+    if excluded:
+        lines.append("The operator excluded this field from the score")
+    lines.append("Enter or double-click opens it")
+    return "\n".join(lines)

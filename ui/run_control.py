@@ -1,0 +1,401 @@
+"""One section from Start to its report: made in the background, watched by `ui.state`, ended in order.
+
+::
+
+    idle -start-> preparing -> running <-> paused
+                     |            '-stop-> stopping -hurry-> hurried
+                     '-stop-> idle         '----------------------> finishing -> idle
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal, Slot
+
+from hcc_scope.errors import PlanError
+from hcc_scope.workers import StopToken
+from ui.specimens import specimen_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.plans import Plan
+    from hcc_scope.report.summary import SectionReport
+    from hcc_scope.runs.analyst import Analyst
+    from hcc_scope.runs.section import SectionRun
+    from hcc_scope.session.session import Session
+    from hcc_scope.tiling import TileGrid
+    from hcc_scope.types import FrameResult, RunSpec
+    from ui.jobs import Jobs
+    from ui.rig_control import LoadedRig, RigControl
+    from ui.section_request import SectionRequest
+    from ui.state import AppState
+
+__all__ = ["Phase", "RunControl", "Running"]
+
+MAX_DRAWN = 5000
+"""Planned fields beyond which the map shows none: they would be one grey area."""
+
+Phase = Literal["idle", "preparing", "running", "paused", "stopping", "hurried", "finishing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A section that is under way, with what its plan says."""
+
+    section: SectionRun
+    threshold: float
+    """The model card's decision threshold."""
+    positions_um: NDArray[np.float64] | None
+    """(n, 2) centres of the planned fields; None where nothing is planned, or more than anyone can look at."""
+    outline_um: NDArray[np.float64] | None
+    """(m, 2)"""
+
+    @property
+    def session(self) -> Session:
+        """What runs it."""
+        return self.section.session
+
+    @property
+    def spec(self) -> RunSpec:
+        """What was known before its first frame."""
+        return self.section.spec
+
+    @property
+    def grid(self) -> TileGrid:
+        """How its frames are cut into tiles."""
+        return self.section.grid
+
+    @property
+    def results(self) -> Mapping[int, FrameResult]:
+        """What was made of its frames so far."""
+        return self.section.results
+
+    @property
+    def store_path(self) -> Path:
+        """Where it is kept."""
+        return Path(self.section.store_path)
+
+
+class RunControl(QObject):
+    """Starts, pauses and ends sections.
+
+    Parameters
+    ----------
+    jobs : Jobs
+    state : AppState
+    rig : RigControl
+    parent : QObject, optional
+    """
+
+    phase_changed = Signal(str)
+    analyst_ready = Signal(object)
+    """Carries the `Analyst`: a checked model on an engine."""
+    excluded_changed = Signal(int, bool)
+    """Carries the number of a field, and whether it is excluded now."""
+
+    def __init__(self, jobs: Jobs, state: AppState, rig: RigControl, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._jobs = jobs
+        self._state = state
+        self._rig = rig
+        self._phase: Phase = "idle"
+        self._stop = StopToken()
+        self._analyst: tuple[tuple[str, str], Analyst] | None = None
+        self._wanted: tuple[str, str] | None = None
+        self.request: SectionRequest | None = None
+        self.run: Running | None = None
+        self.last_store: Path | None = None
+        """Of the section that ended last."""
+        self._excluded: list[int] = []
+        state.run_ended.connect(self._over)
+
+    # -- the model ---------------------------------------------------------------------------------------------------
+
+    @property
+    def analyst(self) -> Analyst | None:
+        """The model that is loaded, whatever is wanted now."""
+        return None if self._analyst is None else self._analyst[1]
+
+    def prepare_model(self, model: str, engine: str) -> None:
+        """Load a model ahead, so that Start need not wait for it."""
+        key = model, engine
+        if not model or key == self._wanted or (self._analyst is not None and self._analyst[0] == key):
+            return
+        self._wanted = key
+        self._jobs.submit("model", partial(_load, key, self._note), partial(self._loaded, key), self._not_loaded)
+
+    def _loaded(self, key: tuple[str, str], analyst: Analyst) -> None:
+        if self._wanted == key:
+            self._wanted = None
+        self._analyst = key, analyst
+        self.analyst_ready.emit(analyst)
+
+    def _not_loaded(self, _sentence: str) -> None:
+        self._wanted = None
+
+    def _note(self, text: str) -> None:
+        """Tell something on the way; from a lane."""
+        self._jobs.tell(partial(self._state.message.emit, "info", text))
+
+    # -- start -------------------------------------------------------------------------------------------------------
+
+    @property
+    def phase(self) -> Phase:
+        """Where the section is."""
+        return self._phase
+
+    @property
+    def active(self) -> bool:
+        """Whether a section is being made, acquired or closed."""
+        return self._phase != "idle"
+
+    def _set_phase(self, phase: Phase) -> None:
+        if phase != self._phase:
+            self._phase = phase
+            self.phase_changed.emit(phase)
+
+    def start(self, request: SectionRequest) -> None:
+        """Acquire a section; comes back by `ui.state.AppState.run_started`, or by a message."""
+        loaded = self._rig.loaded
+        if self.active or loaded is None:
+            return
+        self._rig.stop_live()
+        self._stop = StopToken()
+        self._excluded = []
+        self.request = request
+        self._set_phase("preparing")
+        key = request.model, request.engine
+        if self._analyst is not None and self._analyst[0] == key:
+            self._make(request, loaded, self._stop, self._analyst[1])
+            return
+        self._jobs.submit(
+            "model",
+            partial(_load, key, self._note),
+            partial(self._go_on, request, loaded, self._stop, key),
+            self._not_started,
+        )
+
+    def _go_on(
+        self,
+        request: SectionRequest,
+        loaded: LoadedRig,
+        stop: StopToken,
+        key: tuple[str, str],
+        analyst: Analyst,
+    ) -> None:
+        self._loaded(key, analyst)
+        self._make(request, loaded, stop, analyst)
+
+    def _make(self, request: SectionRequest, loaded: LoadedRig, stop: StopToken, analyst: Analyst) -> None:
+        if stop.requested or self._rig.loaded is not loaded:
+            self._set_phase("idle")
+            return
+        self._jobs.submit(
+            "rig", partial(_start, request, loaded, stop, analyst, self._note), self._started, self._not_started
+        )
+
+    def _started(self, run: Running) -> None:
+        self.run = run
+        self._set_phase("stopping" if self._stop.requested else "running")
+        self._state.watch_run(run)
+
+    def _not_started(self, _sentence: str) -> None:
+        self._set_phase("idle")
+
+    # -- while it goes on --------------------------------------------------------------------------------------------
+
+    def pause(self, paused: bool) -> None:
+        """Wait between frames, or go on."""
+        if self.run is None or self._phase not in ("running", "paused"):
+            return
+        if paused:
+            self.run.session.pause()
+        else:
+            self._rig.stop_live()
+            self.run.session.resume()
+        self._set_phase("paused" if paused else "running")
+
+    @Slot()
+    def stop(self) -> None:
+        """End the section in order: what was taken is stored and classified."""
+        if self._phase in ("preparing", "running", "paused"):
+            self._stop.request()
+            if self._phase != "preparing":
+                self._set_phase("stopping")
+
+    @Slot()
+    def hurry(self) -> None:
+        """End the section without classifying what is left; everything is stored."""
+        self.stop()
+        if self._phase == "stopping":
+            self._stop.request()
+            self._set_phase("hurried")
+
+    # -- the last field ----------------------------------------------------------------------------------------------
+
+    def exclude_last(self) -> None:
+        """Take the newest field that counts out of the score; it stays stored."""
+        run = self.run
+        if run is None:
+            return
+        fields = sorted(set(run.results) - set(self._excluded))
+        if fields:
+            self.exclude(fields[-1])
+
+    def exclude(self, seq: int) -> None:
+        """Take a field out of the score."""
+        if self.run is not None:
+            self._excluded.append(seq)
+            act = partial(self.run.session.exclude, seq, "excluded by the operator")
+            self._jobs.submit("disk", act, partial(self._changed, seq, True))
+
+    def include_again(self) -> None:
+        """Bring back the field that was excluded last."""
+        if self.run is not None and self._excluded:
+            seq = self._excluded.pop()
+            self._jobs.submit("disk", partial(self.run.session.include, seq), partial(self._changed, seq, False))
+
+    def _changed(self, seq: int, excluded: bool, _nothing: object) -> None:
+        words = "is excluded from the score, and stays stored" if excluded else "counts again"
+        self._state.message.emit("info", f"Field {seq} {words}.")
+        self.excluded_changed.emit(seq, excluded)
+
+    @property
+    def n_excluded(self) -> int:
+        """How many fields the operator excluded and could bring back."""
+        return len(self._excluded)
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    @Slot(object)
+    def _over(self, run: object) -> None:
+        if run is not self.run or self.run is None:
+            return  # a replay, or a run of before
+        self._set_phase("finishing")
+        self._jobs.submit("run", self.run.section.finish, self._finished, self._not_finished)
+
+    def _finished(self, report: SectionReport) -> None:
+        self.run, self.last_store = None, None if report.store is None else Path(report.store)
+        self._set_phase("idle")
+        self._state.message.emit(*_end_words(report))
+        self._state.run_finished.emit(report)
+
+    def _not_finished(self, _sentence: str) -> None:
+        self.run = None
+        self._set_phase("idle")
+        self._state.run_finished.emit(None)
+
+
+def _end_words(report: SectionReport) -> tuple[str, str]:
+    """Return a level and how a section ended."""
+    outcome = report.outcome
+    counts = outcome.counts
+    what = f"Section {report.animal_id} {report.section_id}"
+    frames = f"{counts.stored} frames stored, {counts.classified} classified"
+    match outcome.state:
+        case "failed":
+            return "error", f"{what} failed: {outcome.cause}. {frames}."
+        case "cancelled":
+            return "info", f"{what} was ended early: {frames}."
+        case "completed":
+            level = "warning" if outcome.degraded else "info"
+            return level, f"{what} is complete: {frames}." + (f" {outcome.degraded}." if outcome.degraded else "")
+
+
+# -- in the lanes ----------------------------------------------------------------------------------------------------
+
+
+def _load(key: tuple[str, str], note: Callable[[str], None]) -> Analyst:
+    from hcc_scope.runs.analyst import load_analyst
+
+    return load_analyst(*key, note)
+
+
+def _start(
+    request: SectionRequest, loaded: LoadedRig, stop: StopToken, analyst: Analyst, note: Callable[[str], None]
+) -> Running:
+    """Put the section together and start it; everything that can be refused is refused before the camera starts."""
+    from hcc_scope.plans import TimeSeries
+    from hcc_scope.runs.phantoms import outline_points, phantom_facts
+    from hcc_scope.runs.section import start_section
+    from hcc_scope.sources.micromanager import MicroManagerSource
+    from hcc_scope.sources.phantom_scene import PhantomScene
+
+    if loaded.preview is not None:
+        loaded.preview.stop()
+        loaded.preview = None
+    card = analyst.model.card
+    specimen = specimen_of(request, card.pixel_size_um) if loaded.is_demo else None
+    provenance: dict[str, str | int | float] = dict(analyst.facts)
+    if specimen is not None:
+        provenance |= phantom_facts(specimen)
+    outline = None if specimen is None else outline_points(specimen)
+    plan = _plan(request, loaded, outline)
+    source = MicroManagerSource(
+        loaded.rig.microscope,
+        plan,
+        animal_id=request.animal_id,
+        section_id=request.section_id,
+        tile_px=card.tile_px,
+        model_sha256=card.sha256,
+        provenance=provenance,
+        outline_um=None if specimen is None else specimen.outline_um,
+        scene=None if specimen is None else PhantomScene(specimen),
+    )
+    request.out_dir.mkdir(parents=True, exist_ok=True)
+    interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
+    section = start_section(source, analyst, request.out_dir, stop=stop, interval_s=interval_s)
+    height, width = section.spec.frame_shape_yx
+    um = section.spec.pixel_size_um
+    return Running(
+        section,
+        card.decision_threshold,
+        _positions(plan, (width * um, height * um)),
+        None if specimen is None else specimen.outline_um,
+    )
+
+
+def _positions(plan: Plan, field_um: tuple[float, float]) -> NDArray[np.float64] | None:
+    """Return the centres of the planned fields, as far as they are worth drawing."""
+    places = list(islice(plan.places(field_um), MAX_DRAWN + 1))
+    if not places or len(places) > MAX_DRAWN:
+        return None
+    return np.array([(x_um, y_um) for _, x_um, y_um, _ in places], dtype=np.float64)
+
+
+def _plan(request: SectionRequest, loaded: LoadedRig, outline: tuple[tuple[float, float], ...] | None) -> Plan:
+    from hcc_scope.plans import load_plan, parse_plan
+
+    choice = request.plan
+    if choice.kind == "file":
+        return load_plan(Path(choice.file))
+    values: dict[str, object]
+    if choice.kind == "sequence":
+        values = {"kind": "sequence", "n_frames": choice.n_frames}
+    else:
+        values = {"kind": "random", "n_fields": choice.n_fields, "seed": request.seed}
+        if outline is not None:
+            values["outline_um"] = outline
+        else:
+            values["rectangle_um"] = _area(choice.area_um, loaded)
+    return parse_plan(values, where="the plan")
+
+
+def _area(size_um: tuple[float, float], loaded: LoadedRig) -> tuple[float, float, float, float]:
+    centre = loaded.rig.stage_xy_um()
+    if centre is None:
+        raise PlanError(
+            "random fields need an XY stage, and this rig has none",
+            hint="Choose a sequence, or a plan file with a time series, and move the specimen by hand.",
+        )
+    (x, y), (width, height) = centre, size_um
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
