@@ -49,7 +49,7 @@ class Analyst:
 
 
 def load_analyst(
-    model_name: str | Path, engine: str, note: Callable[[str], None], fall_back: bool = False  # noqa: FBT001, FBT002
+    model_name: str | Path, engine: str, note: Callable[[str], None], fall_back: bool = False
 ) -> Analyst:
     """Load, check and warm up a model on an engine, and say which engine that is.
 
