@@ -106,7 +106,9 @@ class Camera:
         for animal, section, specimen in SECTIONS:
             self.section(animal, section, specimen)
             self.wait(lambda: app.run.run is not None, "the section")
-            self.wait(lambda: app.state.snapshot is not None and app.state.snapshot.counts.classified >= FIELDS // 2, "it")
+            self.wait(
+                lambda: app.state.snapshot is not None and app.state.snapshot.counts.classified >= FIELDS // 2, "it"
+            )
             if section == SECTIONS[-1][1]:
                 app.run.pause(True)
                 self.wait(lambda: app.state.snapshot is not None and app.state.snapshot.paused, "the pause")
