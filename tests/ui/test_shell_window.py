@@ -235,7 +235,9 @@ def test_messages_are_filtered_and_copied(shell: App, qapp: QApplication):
 def test_the_log_of_the_core_arrives_from_any_thread(shell: App):
     import threading
 
-    thread = threading.Thread(target=lambda: logging.getLogger("hcc_scope.somewhere").warning("the stage is %s", "slow"))
+    thread = threading.Thread(
+        target=lambda: logging.getLogger("hcc_scope.somewhere").warning("the stage is %s", "slow")
+    )
     thread.start()
     thread.join()
     wait_for(lambda: "the stage is slow" in said(shell), "the record")
