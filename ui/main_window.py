@@ -117,7 +117,7 @@ class MainWindow(QMainWindow):
         note.setContentsMargins(GRID_PX, GRID_PX // 2, 2 * GRID_PX, 0)
         self.menuBar().setCornerWidget(note)
         self.statusBar().setSizeGripEnabled(False)
-        self.setMinimumSize(960, 600)
+        self.setMinimumSize(900, 520)
 
     def set_status(self, strip: QWidget) -> None:
         """Put what is always shown at the bottom there."""
