@@ -6,6 +6,7 @@ Needs about 1.1 MiB of disk a frame, which is given back at the end.
 
 from __future__ import annotations
 
+import statistics
 import sys
 import tempfile
 import threading
@@ -18,7 +19,6 @@ from hcc_scope.bench.live import LiveContender
 FRAMES = 10_000
 RATE_HZ = 40.0
 SIDE_PX = 1024
-WARM_SHARE = 0.1
 MIB = 1 << 20
 
 
@@ -45,13 +45,12 @@ def main() -> None:
             over.set()
             watcher.join()
             contender.close()
-    warm = samples_mib[int(WARM_SHARE * len(samples_mib)) :]
+    tenths = [samples_mib[len(samples_mib) * part // 10 : len(samples_mib) * (part + 1) // 10] for part in range(10)]
     print(f"{contender.facts['engine']}")
     print(f"{frames} frames of {SIDE_PX} x {SIDE_PX} at {frames / seconds:.1f} frames/s; put off {answer['put_off']}")
     print(f"counts {answer['counts']}")
     print(
-        f"resident memory: {warm[0]:.0f} MiB after {WARM_SHARE:.0%} of the run, {max(warm):.0f} MiB at most, "
-        f"{warm[-1]:.0f} MiB at the end"
+        "resident memory in each tenth of the run, median, MiB:", *(round(statistics.median(part)) for part in tenths)
     )
 
 

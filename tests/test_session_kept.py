@@ -30,7 +30,9 @@ def test_what_is_taken_is_kept_no_longer():
     assert kept.take(0) is first
     assert kept.take(0) is None
     kept.keep(first)
-    kept.clear()
+    kept.close()
+    assert kept.take(0) is None
+    kept.keep(first)
     assert kept.take(0) is None
 
 

@@ -35,7 +35,8 @@ __all__ = ["CACHE_DIR_VARIABLE", "Choice", "cache_file", "choice_key", "choose"]
 CACHE_DIR_VARIABLE = "HCC_SCOPE_CACHE_DIR"
 BUDGET_S = 2.0
 WORTH_IT = 1.1
-TIMED_TILES = 4
+TIMED_TILES = 8
+"""As many as an engine may have threads that take whole tiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ def cache_file() -> Path:
 def choice_key(model_sha256: str, tolerance: float, threads: int, names: tuple[str, ...]) -> str:
     """Return what a choice depends on, as a hash: machine, cores, software, model, tolerance, engines."""
     parts = [platform.node(), platform.machine(), platform.processor(), str(os.cpu_count()), str(threads)]
-    parts += [f"{package}={_version(package)}" for package in ("hcc-scope", "torch", "openvino")]
+    parts += [f"{package}={_version(package)}" for package in ("hcc-scope", "torch", "openvino", "llvmlite")]
     parts += [model_sha256, repr(tolerance), *names]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -26,6 +26,7 @@ import itertools
 import sys
 import threading
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -38,7 +39,7 @@ from hcc_scope.inference.tensors import check_finite, check_tiles, last_line, wr
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import torch
     from numpy.typing import NDArray
@@ -53,8 +54,12 @@ Precision = Literal["float32", "bfloat16"]
 
 _HEAVY = frozenset({"Convolution", "GroupConvolution", "MatMul"})
 """What bfloat16 is worth it for; nothing before the first of these is lowered."""
-_SAME_STRETCHING = 1e-5
-"""Relative difference up to which two normalisations are one: float32 rounds by a hundredth of this."""
+_LINEAR = frozenset(
+    {"Parameter", "Constant", "Add", "Subtract", "ReduceMean", "ReduceSum", "Reshape", "Squeeze", "Unsqueeze"}
+)
+"""Operations that are linear in their inputs, whatever these are (or affine: a constant would show in the probes)."""
+_SAME_STRETCHING = 1e-4
+"""Relative difference up to which two normalisations are one: OpenVINO's own float32 mean is off by up to 1.5e-5."""
 
 
 def has_bf16() -> bool:
@@ -148,7 +153,7 @@ class OpenVinoClassifier:
         return logits
 
     def _share(self, tiles: Tiles, logits: NDArray[np.float32]) -> None:
-        """Fill `logits`: every lane takes the next tile until there is none."""
+        """Fill `logits`: every lane takes the next tile until there is none. No lane is at work when this returns."""
         turns = itertools.count()  # the interpreter lock makes taking a number atomic
         failures: list[BaseException] = []
 
@@ -163,11 +168,14 @@ class OpenVinoClassifier:
             threading.Thread(target=work, args=(lane,), name=f"hcc-lane-{number}", daemon=True)
             for number, lane in enumerate(self._lanes[1 : len(tiles)], start=1)
         ]
-        for helper in helpers:
-            helper.start()
-        work(self._lanes[0])
-        for helper in helpers:
-            helper.join()
+        try:
+            with suppress(RuntimeError):  # no thread is to be had: fewer lanes do it as well
+                for helper in helpers:
+                    helper.start()
+            work(self._lanes[0])
+        finally:
+            _join(helpers, failures)
+        failures.sort(key=lambda error: isinstance(error, Exception))  # Ctrl-C before anything else
         if not failures:
             return
         if isinstance(failures[0], RuntimeError):
@@ -175,6 +183,16 @@ class OpenVinoClassifier:
                 0
             ]
         raise failures[0]
+
+
+def _join(helpers: Sequence[threading.Thread], failures: list[BaseException]) -> None:
+    """Wait for every helper, whatever happens meanwhile: its lane's buffers belong to the next call as well."""
+    for helper in helpers:
+        while helper.is_alive():
+            try:
+                helper.join()
+            except KeyboardInterrupt as error:
+                failures.append(error)  # the lanes stop after the tile that they are at
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +313,7 @@ def _with_stem(ov: Any, model: Any, card: ModelCard, precision: Precision) -> _P
         return None
     convolution, bias, pooling = found
     weights = convolution.input_value(1).get_node()
-    if weights.get_type_name() != "Constant":
+    if not _is_linear(convolution.input_value(0).get_node()):
         return None
     try:
         scale = _stretching(ov, _head(ov, model, convolution), card.tile_px)
@@ -323,9 +341,10 @@ def _stem_chain(model: Any, tile_px: int) -> tuple[Any, NDArray[np.float32], Any
     if convolution is None or convolution.get_type_name() != "Convolution":
         return None
     wanted = {"strides": [1, 1], "dilations": [1, 1], "pads_begin": [1, 1], "pads_end": [1, 1]}
-    if list(convolution.input_value(0).get_partial_shape().to_shape()) != [1, 1, tile_px, tile_px]:
+    taps = convolution.input_value(1).get_node()
+    if _static(convolution.input_value(0)) != [1, 1, tile_px, tile_px] or taps.get_type_name() != "Constant":
         return None
-    if not _has(convolution, wanted) or list(convolution.input_value(1).get_shape())[1:] != [1, 3, 3]:
+    if not _has(convolution, wanted) or _static(convolution.input_value(1))[1:] != [1, 3, 3]:
         return None
     addition = _only_reader(convolution, "Add")
     activation = addition and _only_reader(addition, "Relu")
@@ -336,10 +355,16 @@ def _stem_chain(model: Any, tile_px: int) -> tuple[Any, NDArray[np.float32], Any
     for side in (0, 1):
         term = addition.input_value(side).get_node()
         if term.get_type_name() == "Constant":
-            n_maps = convolution.output(0).get_partial_shape().to_shape()[1]
-            bias = np.asarray(term.get_data(), np.float32)
-            return (convolution, bias, pooling) if bias.size == n_maps else None
+            n_maps = _static(convolution.input_value(1))[0]
+            fits = _static(addition.input_value(side)) in ([1, n_maps, 1, 1], [n_maps, 1, 1])
+            return (convolution, np.asarray(term.get_data(), np.float32), pooling) if fits else None
     return None
+
+
+def _static(value: Any) -> list[int]:  # noqa: ANN401
+    """Return the shape of a value of a graph; empty if it is not known before the graph runs."""
+    shape = value.get_partial_shape()
+    return list(shape.to_shape()) if shape.is_static else []
 
 
 def _has(op: Any, wanted: dict[str, list[int]]) -> bool:  # noqa: ANN401
@@ -355,23 +380,52 @@ def _only_reader(op: Any, kind: str) -> Any:  # noqa: ANN401
     return readers[0].get_node()
 
 
-def _stretching(ov: Any, head: Any, tile_px: int) -> np.float32 | None:  # noqa: ANN401
-    """Return the factor by which a graph multiplies the counts less their mean, or None if it does anything else.
+def _is_linear(last: Any) -> bool:  # noqa: ANN401
+    """Return whether everything that leads to an operation is linear: what holds for some tiles then holds for all."""
+    waiting, seen = [last], set()
+    while waiting:
+        op = waiting.pop()
+        if op.get_friendly_name() in seen:
+            continue
+        seen.add(op.get_friendly_name())
+        kind = op.get_type_name()
+        operands = [op.input_value(i).get_node() for i in range(op.get_input_size())]
+        constants = [operand.get_type_name() == "Constant" for operand in operands]
+        linear = (
+            kind in _LINEAR
+            or (kind == "Convert" and op.get_element_type().is_real())
+            or (kind == "Multiply" and any(constants))
+            or (kind == "Divide" and constants[1])
+        )
+        if not linear:
+            return False
+        waiting += operands
+    return True
 
-    Asked of the graph itself, with two tiles of chance of very different light: there are many ways to write a mean.
+
+def _stretching(ov: Any, head: Any, tile_px: int) -> np.float32 | None:  # noqa: ANN401
+    """Return the factor by which a linear graph multiplies counts less their mean, or None if it does anything else.
+
+    Asked of the graph itself, with tiles of very different light and a single bright pixel: there are many ways to
+    write a mean.
     """
     request = ov.Core().compile_model(head, "CPU", _properties("f32")).create_infer_request()
     rng = np.random.default_rng(2019)
+    shape = (1, 1, tile_px, tile_px)
+    dark, bright = (rng.integers(*range_, shape, dtype=np.uint16) for range_ in ((0, 600), (20_000, 65_536)))
+    spot, board = np.zeros(shape, np.uint16), np.zeros(shape, np.uint16)
+    spot[0, 0, 1, 2] = board[..., ::2, ::2] = board[..., 1::2, 1::2] = 65_535
     factors = []
-    for low, high in ((0, 600), (20_000, 65_536)):
-        counts = rng.integers(low, high, (1, 1, tile_px, tile_px), dtype=np.uint16)
+    for counts in (dark, bright, spot, board):
         found = request.infer([counts])[0].astype(np.float64)
         stretched = counts.astype(np.float64) - counts.mean(dtype=np.float64)
         factor = float((found * stretched).sum() / np.square(stretched).sum())
         if not np.allclose(found, factor * stretched, rtol=0.0, atol=_SAME_STRETCHING * np.abs(found).max()):
             return None
         factors.append(factor)
-    return np.float32(factors[1]) if abs(factors[0] / factors[1] - 1.0) < _SAME_STRETCHING else None
+    if factors[0] == 0.0 or not np.allclose(factors, factors[0], rtol=_SAME_STRETCHING, atol=0.0):
+        return None
+    return np.float32(factors[0])
 
 
 def _head(ov: Any, model: Any, first: Any) -> Any:  # noqa: ANN401

@@ -90,8 +90,10 @@ class Stem:
 
     def run(self, tile: NDArray[np.uint16]) -> None:
         """Compute `output` for a tile (tile, tile); its rows may lie anywhere, its columns side by side."""
-        if tile.strides[1] != tile.itemsize or tile.strides[0] % tile.itemsize:
-            tile = np.ascontiguousarray(tile)
+        if tile.shape != (self._tile_px, self._tile_px):
+            raise ValueError(f"expected a tile of ({self._tile_px}, {self._tile_px}), not {tile.shape}")
+        if tile.dtype != np.uint16 or tile.strides[1] != tile.itemsize or tile.strides[0] % tile.itemsize:
+            tile = np.ascontiguousarray(tile, np.uint16)
         stride = tile.strides[0] // tile.itemsize
         address = tile.ctypes.data
         whole, rest = divmod(self._kernels.total(address, stride, self._tile_px), self._tile_px**2)

@@ -17,10 +17,12 @@ __all__ = ["check_finite", "check_tiles", "last_line", "wrong_output"]
 
 
 def check_tiles(tiles: Tiles, tile_px: int) -> None:
-    """Raise ValueError unless every one of `tiles` is (tile_px, tile_px)."""
+    """Raise ValueError unless every one of `tiles` is (tile_px, tile_px) of 16-bit counts, in either byte order."""
     for tile in tiles:
         if tile.shape != (tile_px, tile_px):
             raise ValueError(f"expected tiles of ({tile_px}, {tile_px}), not {tile.shape}")
+        if tile.dtype.kind != "u" or tile.dtype.itemsize != 2:
+            raise ValueError(f"expected tiles of uint16, not {tile.dtype}")
 
 
 def check_finite(logits: NDArray[np.float32], model: str) -> None:

@@ -126,7 +126,6 @@ class Analysis:
         """Serve live frames until the queue is closed, then catch up."""
         self._serve()
         self._catch_up()
-        self._kept.clear()
 
     def _serve(self) -> None:
         patience_s: float | None = None
@@ -203,7 +202,7 @@ class Analysis:
 
     def _give_up(self, error: BaseException) -> None:
         self._broken = True
-        self._kept.clear()
+        self._kept.close()
         if not isinstance(error, _BROKEN_AT_ONCE):
             cause = error
             error = ModelError(f"{self._failures} frames in a row could not be classified; the last: {cause}")

@@ -21,11 +21,14 @@ class KeptFrames:
         self._limit_bytes = limit_bytes
         self._frames: dict[int, Frame] = {}  # oldest first
         self._bytes = 0
+        self._closed = False
         self._lock = threading.Lock()
 
     def keep(self, frame: Frame) -> None:
         """Keep a frame, at the cost of the oldest ones."""
         with self._lock:
+            if self._closed:
+                return
             self._frames[frame.seq] = frame
             self._bytes += frame.pixels.nbytes
             while self._bytes > self._limit_bytes:
@@ -36,9 +39,10 @@ class KeptFrames:
         with self._lock:
             return self._forget(seq) if seq in self._frames else None
 
-    def clear(self) -> None:
-        """Keep nothing."""
+    def close(self) -> None:
+        """Keep nothing, from now on."""
         with self._lock:
+            self._closed = True
             self._frames.clear()
             self._bytes = 0
 

@@ -344,6 +344,7 @@ class Session:
             watched.close()
 
     def _after_analyse(self) -> None:
+        self._kept.close()
         self._analyse_queue.break_()  # a producer that is parked there is freed
 
     def _on_broken(self, error: BaseException) -> None:
