@@ -73,10 +73,11 @@ class Camera:
         for theme in THEMES:
             self.window.set_theme(theme)
             self.settle()
+            self.window.notice.put_away()
             path = self.folder / f"{name}-{theme}.png"
             (widget or self.window).grab().save(str(path), "PNG")
             with Image.open(path) as picture:  # 256 colours: a third of the size, and nobody sees it
-                few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+                few = picture.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
             few.save(path, optimize=True)
         self.window.set_theme("dark")
 
