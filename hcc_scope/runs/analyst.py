@@ -48,9 +48,7 @@ class Analyst:
         return SectionScorer(card.decision_threshold, card.temperature, source.spec.sampling)
 
 
-def load_analyst(
-    model_name: str | Path, engine: str, note: Callable[[str], None], fall_back: bool = False  # noqa: FBT001, FBT002
-) -> Analyst:
+def load_analyst(model_name: str | Path, engine: str, note: Callable[[str], None], fall_back: bool = False) -> Analyst:
     """Load, check and warm up a model on an engine, and say which engine that is.
 
     Parameters

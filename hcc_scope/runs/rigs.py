@@ -25,6 +25,7 @@ class OpenRig:
     microscope: MicroManager
     name: str = ""
     """For people: of the rig file or the configuration, or where it is attached to."""
+
     def set_properties(self, assignments: Sequence[str]) -> None:
         """Set ``DEVICE,PROPERTY,VALUE`` each, in order.
 
