@@ -50,7 +50,7 @@ class Camera:
         commands.plan = PlanChoice(n_fields=FIELDS)
         self.window = self.app.window
         self.window.resize(*size)
-        self.window.docks["messages"].setVisible(size[1] >= SIZE[1])
+        self.window.reset_layout()
         self.app.wiring.make_room(size[1])
         self.app.begin()
 

@@ -44,8 +44,9 @@ LAYOUT_VERSION = 1
 _FIRST_SIZE = QSize(1600, 960)
 _LEFT_PX, _RIGHT_PX, _BOTTOM_PX = 296, 328, 152
 _NARROW_PX = 1440
+_SCORE_PX, _QUALITY_PX = 640, 192
 _LEFT_NARROW_PX, _RIGHT_NARROW_PX = 256, 288
-_TALL_PX = 900
+_TALL_PX = 1000
 """From this height on there is room for the messages from the start."""
 
 
@@ -221,6 +222,9 @@ class MainWindow(QMainWindow):
         sides = [(docks[name], px) for name, px in (("rig", left), ("score", right)) if name in docks]
         if sides:
             self.resizeDocks([dock for dock, _ in sides], [px for _, px in sides], Qt.Orientation.Horizontal)
+        if "quality" in docks:
+            # the score has more to say
+            self.resizeDocks([docks["score"], docks["quality"]], [_SCORE_PX, _QUALITY_PX], Qt.Orientation.Vertical)
         self.resizeDocks([docks["messages"]], [_BOTTOM_PX], Qt.Orientation.Vertical)
         docks["messages"].setVisible(self.height() >= _TALL_PX)
 
