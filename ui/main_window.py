@@ -31,8 +31,6 @@ from ui.top_bar import TopBar
 from ui.welcome import Welcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ui.settings import Settings
     from ui.theme import ThemeName
 
@@ -255,6 +253,12 @@ class MainWindow(QMainWindow):
             event.ignore()
             self.close_asked.emit()
 
+    def event(self, event: QEvent) -> bool:
+        """Let no hint of an action take the place of what is always shown at the bottom."""
+        if event.type() == QEvent.Type.StatusTip:
+            return True
+        return super().event(event)
+
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """Begin with the keyboard in the window, not in the first field."""
         super().showEvent(event)
@@ -306,8 +310,3 @@ def _unpack(text: str) -> QByteArray:
         return QByteArray(base64.b64decode(text, validate=True))
     except ValueError:
         return QByteArray()  # a broken layout is no layout
-
-
-def titles(tabs: QTabWidget) -> Sequence[str]:
-    """Return the names of the tabs, in order."""
-    return [tabs.tabText(i) for i in range(tabs.count())]

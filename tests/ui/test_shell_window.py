@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QStatusTipEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -213,6 +213,11 @@ def test_nothing_is_cut_off_at_the_smallest_size(shell: App):
             assert button.width() >= button.minimumSizeHint().width(), button.text()
             right = button.mapTo(shell.window, QPoint(button.width(), 0)).x()
             assert right <= shell.window.width(), button.text()
+
+
+def test_what_is_at_the_bottom_stays_there_whatever_one_points_at(shell: App):
+    QApplication.sendEvent(shell.window, QStatusTipEvent("Show what the camera sees"))
+    assert shell.wiring.status.isVisible()
 
 
 # --- messages ---
