@@ -50,7 +50,7 @@ class Camera:
         commands.plan = PlanChoice(n_fields=FIELDS)
         self.window = self.app.window
         self.window.resize(*size)
-        self.window.docks["messages"].setVisible(size[1] >= SIZE[1])
+        self.window.reset_layout()
         self.app.wiring.make_room(size[1])
         self.app.begin()
 
@@ -73,10 +73,11 @@ class Camera:
         for theme in THEMES:
             self.window.set_theme(theme)
             self.settle()
+            self.window.notice.put_away()
             path = self.folder / f"{name}-{theme}.png"
             (widget or self.window).grab().save(str(path), "PNG")
             with Image.open(path) as picture:  # 256 colours: a third of the size, and nobody sees it
-                few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+                few = picture.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
             few.save(path, optimize=True)
         self.window.set_theme("dark")
 
@@ -106,7 +107,9 @@ class Camera:
         for animal, section, specimen in SECTIONS:
             self.section(animal, section, specimen)
             self.wait(lambda: app.run.run is not None, "the section")
-            self.wait(lambda: app.state.snapshot is not None and app.state.snapshot.counts.classified >= FIELDS // 2, "it")
+            self.wait(
+                lambda: app.state.snapshot is not None and app.state.snapshot.counts.classified >= FIELDS // 2, "it"
+            )
             if section == SECTIONS[-1][1]:
                 app.run.pause(True)
                 self.wait(lambda: app.state.snapshot is not None and app.state.snapshot.paused, "the pause")

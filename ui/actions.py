@@ -116,6 +116,7 @@ class Actions:
     def __init__(self, owner: QWidget, theme: ThemeName) -> None:
         self._specs = {spec.name: spec for spec in SPECS}
         self._actions: dict[str, QAction] = {}
+        self._paused = False
         for spec in SPECS:
             action = QAction(spec.text, owner)
             action.setObjectName(f"action_{spec.name}")
@@ -147,8 +148,18 @@ class Actions:
         self._actions[name].setEnabled(not why_not)
         self.explain(name, why_not)
 
+    def set_paused(self, paused: bool) -> None:
+        """Say on the button what pressing it does now."""
+        pause = self._actions["pause"]
+        pause.setChecked(paused)
+        pause.setText("Resume" if paused else self._specs["pause"].text)
+        self._paused = paused
+        self.set_theme(self._theme)
+
     def set_theme(self, theme: ThemeName) -> None:
         """Draw the icons in a theme's colours."""
+        self._theme: ThemeName = theme
         for spec in SPECS:
             if spec.icon is not None:
-                self._actions[spec.name].setIcon(icon(spec.icon, theme))
+                shown: IconName = "start" if spec.name == "pause" and self._paused else spec.icon
+                self._actions[spec.name].setIcon(icon(shown, theme))

@@ -111,7 +111,7 @@ class Gates(QObject):
     @Slot(str)
     def _phase_changed(self, phase: str) -> None:
         self._window.top.lock(phase != "idle")
-        self._window.actions_["pause"].setChecked(phase == "paused")
+        self._window.actions_.set_paused(phase == "paused")
         self._sort_out()
 
     # -- why not -----------------------------------------------------------------------------------------------------

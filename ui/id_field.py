@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit
+from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit, QSizePolicy
 
 from ui.section_request import problem_with_id
 from ui.theme import colours
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["IdField"]
 
 MAX_IDS = 50
-_WIDTH_CHARACTERS = 12
+_NARROW_CHARACTERS, _WIDEST_PX = 6, 176
 
 
 class IdField(QComboBox):
@@ -53,7 +53,9 @@ class IdField(QComboBox):
         self.setCompleter(completer)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseSensitive)
         completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
-        self.setMinimumContentsLength(_WIDTH_CHARACTERS)
+        self.setMinimumContentsLength(_NARROW_CHARACTERS)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMaximumWidth(_WIDEST_PX)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.editTextChanged.connect(self._check)
         self._check()

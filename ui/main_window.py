@@ -31,8 +31,6 @@ from ui.top_bar import TopBar
 from ui.welcome import Welcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ui.settings import Settings
     from ui.theme import ThemeName
 
@@ -44,8 +42,9 @@ LAYOUT_VERSION = 1
 _FIRST_SIZE = QSize(1600, 960)
 _LEFT_PX, _RIGHT_PX, _BOTTOM_PX = 296, 328, 152
 _NARROW_PX = 1440
+_SCORE_PX, _QUALITY_PX = 640, 192
 _LEFT_NARROW_PX, _RIGHT_NARROW_PX = 256, 288
-_TALL_PX = 900
+_TALL_PX = 1000
 """From this height on there is room for the messages from the start."""
 
 
@@ -117,7 +116,7 @@ class MainWindow(QMainWindow):
         note.setContentsMargins(GRID_PX, GRID_PX // 2, 2 * GRID_PX, 0)
         self.menuBar().setCornerWidget(note)
         self.statusBar().setSizeGripEnabled(False)
-        self.setMinimumSize(960, 600)
+        self.setMinimumSize(900, 520)
 
     def set_status(self, strip: QWidget) -> None:
         """Put what is always shown at the bottom there."""
@@ -221,6 +220,9 @@ class MainWindow(QMainWindow):
         sides = [(docks[name], px) for name, px in (("rig", left), ("score", right)) if name in docks]
         if sides:
             self.resizeDocks([dock for dock, _ in sides], [px for _, px in sides], Qt.Orientation.Horizontal)
+        if "quality" in docks:
+            # the score has more to say
+            self.resizeDocks([docks["score"], docks["quality"]], [_SCORE_PX, _QUALITY_PX], Qt.Orientation.Vertical)
         self.resizeDocks([docks["messages"]], [_BOTTOM_PX], Qt.Orientation.Vertical)
         docks["messages"].setVisible(self.height() >= _TALL_PX)
 
@@ -251,6 +253,12 @@ class MainWindow(QMainWindow):
             event.ignore()
             self.close_asked.emit()
 
+    def event(self, event: QEvent) -> bool:
+        """Let no hint of an action take the place of what is always shown at the bottom."""
+        if event.type() == QEvent.Type.StatusTip:
+            return True
+        return super().event(event)
+
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """Begin with the keyboard in the window, not in the first field."""
         super().showEvent(event)
@@ -262,6 +270,7 @@ class _Scrolled(QScrollArea):
 
     def __init__(self, page: QWidget) -> None:
         super().__init__()
+        self._page = page
         self.setWidget(page)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -270,7 +279,7 @@ class _Scrolled(QScrollArea):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Return the page's least width beside a scroll bar."""
-        width = self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        width = self._page.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
         return QSize(width, super().minimumSizeHint().height())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
@@ -301,8 +310,3 @@ def _unpack(text: str) -> QByteArray:
         return QByteArray(base64.b64decode(text, validate=True))
     except ValueError:
         return QByteArray()  # a broken layout is no layout
-
-
-def titles(tabs: QTabWidget) -> Sequence[str]:
-    """Return the names of the tabs, in order."""
-    return [tabs.tabText(i) for i in range(tabs.count())]

@@ -269,6 +269,10 @@ class RunControl(QObject):
         self._state.message.emit("info", f"Field {seq} {words}.")
         self.excluded_changed.emit(seq, excluded)
 
+    def is_excluded(self, seq: int) -> bool:
+        """Return whether a field of this section is excluded."""
+        return seq in self._excluded
+
     @property
     def n_excluded(self) -> int:
         """How many fields the operator excluded and could bring back."""

@@ -35,10 +35,11 @@ class PlanChoice:
         """Return it in a few words; `outlined` if the specimen's own outline takes the place of the area."""
         match self.kind:
             case "random":
-                where = "in the outline" if outlined else f"in {self.area_um[0]:g} × {self.area_um[1]:g} µm"
-                return f"{self.n_fields} random fields {where}"
+                if outlined:
+                    return f"{self.n_fields} random fields"
+                return f"{self.n_fields} fields in {self.area_um[0]:g} × {self.area_um[1]:g} µm"
             case "sequence":
-                return f"{self.n_frames} frames, stage at rest"
+                return f"{self.n_frames} frames at rest"
             case "file":
                 return self.file.replace("\\", "/").rsplit("/", 1)[-1] or "no file"
 

@@ -35,6 +35,7 @@ SNAPSHOT_MS = 33
 RIG_MS = 500
 SYSTEM_MS = 1000
 MAX_COURSE = 4000
+SLOWEST_FRAME_S = 0.5
 _SHOWN_S = 2.0
 """Over how long the rate of shown frames is counted."""
 
@@ -56,7 +57,7 @@ class RunningSection(Protocol):
 
     @property
     def results(self) -> Mapping[int, FrameResult]:
-        """What was made of its frames so far, by `seq`."""
+        """What was made of its frames so far, by `seq`, in the order of analysis."""
 
 
 class Reader(Protocol):
@@ -148,11 +149,12 @@ class AppState(QObject):
         self.out_dir = Path()
         self._controls: Reader | None = None
         self._preview: Camera | None = None
-        self._seen_result: FrameResult | None = None
-        self._seen_results: dict[int, FrameResult] = {}
+        self._told: dict[int, FrameResult] = {}
         self._said = ""
         self._asking_rig = self._asking_system = False
         self._shown: deque[float] = deque()
+        self._looked_s = self._next_frame_s = 0.0
+        self._drawn_s: float | None = None
         self._fast = self._timer(SNAPSHOT_MS, self._look, precise=True)
         self._rig_timer = self._timer(RIG_MS, self._ask_rig_again)
         self._system_timer = self._timer(SYSTEM_MS, self.ask_system)
@@ -237,7 +239,7 @@ class AppState(QObject):
         self.run = run
         self._preview = None
         self.course = Course()
-        self._seen_result, self._seen_results, self._said = None, {}, ""
+        self._told, self._said = {}, ""
         self.snapshot = run.session.snapshot()
         self.frame = None
         self._pace()
@@ -251,20 +253,28 @@ class AppState(QObject):
 
     @Slot()
     def _look(self) -> None:
+        began = time.monotonic()
+        late_s = max(0.0, began - self._looked_s - SNAPSHOT_MS / 1000)
+        self._looked_s = began
         if self.run is not None:
             self._look_at_run(self.run)
         elif self._preview is not None:
             frame = self._preview.latest()
-            if frame is not None:
+            if frame is not None and began >= self._next_frame_s:
                 self._set_frame(frame)
+        if self._drawn_s is not None:
+            # Where the computer has too much to do, pictures are what can be done without: no more than a quarter of
+            # this thread's time goes into them. What the last one cost is seen in how late this look is.
+            self._next_frame_s = began + min(3 * (late_s + self._drawn_s), SLOWEST_FRAME_S)
+            self._drawn_s = None
 
     def _look_at_run(self, run: RunningSection) -> None:
         over = run.session.finished  # asked first: what is read then is the last of it
         snapshot = run.session.snapshot()
         before, self.snapshot = self.snapshot, snapshot
-        if snapshot.latest is not None:
+        if snapshot.latest is not None and (over or time.monotonic() >= self._next_frame_s):
             self._set_frame(snapshot.latest)
-        self._new_results(run)
+        self._new_results(run, over=over)
         if (before is None or before.score != snapshot.score or over) and self.course.add(snapshot.score):
             self.course_changed.emit(self.course.as_array())
         if snapshot.message and snapshot.message != self._said:
@@ -277,18 +287,17 @@ class AppState(QObject):
             self._pace()
             self.run_ended.emit(run)
 
-    def _new_results(self, run: RunningSection) -> None:
-        """Tell every result that was not told yet, in order of `seq`."""
+    def _new_results(self, run: RunningSection, *, over: bool) -> None:
+        """Tell every result that was not told yet, in the order of analysis."""
         results = run.results
-        if len(results) == len(self._seen_results) and self.snapshot is not None:
-            newest = self.snapshot.latest_result
-            if newest is self._seen_result:
-                return
-            self._seen_result = newest
-        for seq in sorted(results):
+        n = len(self._told)
+        if not over and len(results) == n:
+            return
+        # the order is that of analysis, so what is new is at the end; only the end of a run may change earlier ones
+        for seq in list(results)[0 if over else n :]:
             result = results[seq]
-            if self._seen_results.get(seq) is not result:
-                self._seen_results[seq] = result
+            if self._told.get(seq) is not result:
+                self._told[seq] = result
                 self.result_arrived.emit(result)
 
     def _set_frame(self, frame: Frame) -> None:
@@ -300,6 +309,7 @@ class AppState(QObject):
         self._forget_shown(now)
         self._place(frame)
         self.frame_arrived.emit(frame)
+        self._drawn_s = time.monotonic() - now
 
     def _forget_shown(self, now: float) -> None:
         while self._shown and now - self._shown[0] > _SHOWN_S:

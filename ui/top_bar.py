@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -34,6 +35,7 @@ ENGINES = ("auto", "torchscript", "openvino", "openvino-bf16", "cuda")
 SPECIMENS: dict[str, Specimen] = {"Phantom, high": "high", "Phantom, low": "low", "Test pattern": "none"}
 
 _ICON_PX = 18
+_MODEL_PX, _ENGINE_PX = 240, 144
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,16 @@ class TopBar(QWidget):
         self.model.setAccessibleName("Model")
         self.model.setToolTip("Which model classifies the tiles")
         self.model.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.model.setMinimumContentsLength(16)
+        self.model.setMinimumContentsLength(6)
+        self.model.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.model.setMaximumWidth(_MODEL_PX)
         self.engine = QComboBox()
         self.engine.addItems(list(ENGINES))
         self.engine.setCurrentText(settings.engine)
+        self.engine.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.engine.setMinimumContentsLength(5)
+        self.engine.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.engine.setMaximumWidth(_ENGINE_PX)
         self.engine.setAccessibleName("Engine")
         self.engine.setToolTip("What runs the model; auto takes the fastest that agrees with the reference here")
         self.plan = _button(self._actions["plan"])
@@ -133,7 +141,7 @@ class TopBar(QWidget):
         ):
             label.setBuddy(widget)
             row.addWidget(label)
-            row.addWidget(widget)
+            row.addWidget(widget, 0 if widget in (self.plan, self.specimen) else 100)
             row.addSpacing(GRID_PX // 2)
         row.addStretch(1)
         for field in (self.animal, self.section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,9 @@ from ui.tiles_tab import TilesTab
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from hcc_scope.report.summary import SectionReport
     from hcc_scope.runs.analyst import Analyst
     from hcc_scope.sources.controls import RigState
@@ -46,9 +50,10 @@ if TYPE_CHECKING:
 __all__ = ["Wiring"]
 
 PROPERTIES_MS = 5000
+NUMBERS_MS = 150
 LOW_PX = 800
 MAX_MISSED = 200
-"""Fields that were not shown while they came and are read from the store afterwards for the map."""
+"""Fields that came between two looks, and are read from the store for the map once the section has ended."""
 _LEFT, _RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 
 
@@ -72,10 +77,17 @@ class Wiring(QObject):
         self._window, self._jobs, self._state = window, jobs, state
         self._rig, self._run, self._memory = rig, run, memory
         self._fields: StoredFields | None = None
-        self._missed: list[int] = []
+        self._missed: deque[int] = deque(maxlen=MAX_MISSED)
+        self._coming: set[int] = set()
         self._reading_missed = False
         self._asking_properties = False
         self._shown: Running | None = None
+        self._course: NDArray[np.float64] | None = None
+        self._judged: FrameResult | None = None
+        self._numbers = QTimer(self)
+        self._numbers.setSingleShot(True)
+        self._numbers.setInterval(NUMBERS_MS)
+        self._numbers.timeout.connect(self._show_numbers)
         self._tiles_opened = False
         self._make_panels()
         self._make_tabs()
@@ -143,7 +155,7 @@ class Wiring(QObject):
         state = self._state
         state.run_started.connect(self._begin)
         state.snapshot_changed.connect(self._show_snapshot)
-        state.course_changed.connect(self.score.set_course)
+        state.course_changed.connect(self._keep_course)
         state.frame_arrived.connect(self._show_frame)
         state.result_arrived.connect(self._show_result)
         state.system_changed.connect(self._show_system)
@@ -237,7 +249,8 @@ class Wiring(QObject):
     def _begin(self, run: Running) -> None:
         self._shown, self._tiles_opened = run, False
         self._fields = StoredFields(run.store_path)
-        self._missed = []
+        self._missed.clear()
+        self._coming.clear()
         spec = run.spec
         for part in (self.live, self.map, self.tiles):
             part.clear()
@@ -257,16 +270,39 @@ class Wiring(QObject):
 
     @Slot(object)
     def _show_snapshot(self, snapshot: Snapshot) -> None:
+        if snapshot.phase == "finished":
+            self._show_numbers()
+        elif not self._numbers.isActive():
+            self._numbers.start()
+
+    @Slot()
+    def _show_numbers(self) -> None:
+        """Show score, course, rates and quality; nobody reads them 30 times a second, and plots cost."""
+        self._numbers.stop()
+        snapshot = self._state.snapshot
+        if snapshot is None:
+            return
         self.score.set_snapshot(snapshot)
         self.status.set_snapshot(snapshot)
+        if self._course is not None:
+            self.score.set_course(self._course)
+            self._course = None
+        if self._judged is not None:
+            self.quality.set_result(self._judged)
+            self._judged = None
+
+    @Slot(object)
+    def _keep_course(self, course: NDArray[np.float64]) -> None:
+        self._course = course
 
     @Slot(object)
     def _show_frame(self, frame: Frame) -> None:
         self.live.set_frame(frame)
         run = self._state.run
         if run is not None and frame.section_id == run.spec.section_id:
-            seq = frame.seq
-            self.map.add_field(seq, small(frame), frame.stage_um, run.results.get(seq), run.grid)
+            make = partial(_with_small, frame)
+            self._coming.add(frame.seq)
+            self._jobs.submit("map", make, partial(self._take_field, self._fields))
 
     @Slot(object)
     def _show_result(self, result: FrameResult) -> None:
@@ -275,28 +311,34 @@ class Wiring(QObject):
             return
         self.live.set_result(result, run.grid, run.threshold)
         self.tiles.add_result(result, run.grid)
-        self.quality.set_result(result)
+        self._judged = result
         if result.seq in self.map.fields.fields:
             self.map.set_result(result, run.grid, run.threshold)
-        elif len(self._missed) < MAX_MISSED:
+        elif result.seq not in self._coming:
             self._missed.append(result.seq)
-            self._read_missed()
 
     def _read_missed(self) -> None:
-        """Read the newest field that came between two looks, for the map; one at a time."""
-        if self._reading_missed or not self._missed or self._fields is None:
+        """Read the newest field that came between two looks, for the map; one at a time, and not while others come."""
+        if self._reading_missed or not self._missed or self._fields is None or self._state.run is not None:
             return
         self._reading_missed = True
         fields, seq = self._fields, self._missed.pop()
         self._jobs.submit("map", partial(_small_of, fields, seq), partial(self._take_missed, fields), self._lose_missed)
 
-    def _take_missed(self, fields: StoredFields, got: tuple[Frame, object]) -> None:
+    def _take_missed(self, fields: StoredFields, got: tuple[Frame, NDArray[np.uint16]]) -> None:
         self._reading_missed = False
+        self._take_field(fields, got)
+        self._read_missed()
+
+    def _take_field(self, fields: StoredFields | None, got: tuple[Frame, NDArray[np.uint16]]) -> None:
+        """Put a field on the map, unless another section has begun meanwhile."""
         frame, thumbnail = got
         run = self._shown
         if run is not None and fields is self._fields:
-            self.map.add_field(frame.seq, thumbnail, frame.stage_um, run.results.get(frame.seq), run.grid)  # type: ignore[arg-type]  # an image
-        self._read_missed()
+            self._coming.discard(frame.seq)
+            self.map.add_field(frame.seq, thumbnail, frame.stage_um, run.results.get(frame.seq), run.grid)
+            if self._run.is_excluded(frame.seq):
+                self.map.set_excluded(frame.seq, True)
 
     def _lose_missed(self, _sentence: str) -> None:
         self._reading_missed = False
@@ -348,7 +390,8 @@ class Wiring(QObject):
     @Slot(object)
     def _end(self, report: SectionReport | None) -> None:
         del report
-        self.status.set_snapshot(self._state.snapshot)
+        self._show_numbers()
+        self._read_missed()
         self._ask_other_sections()
 
     def _ask_other_sections(self) -> None:
@@ -411,6 +454,9 @@ class Wiring(QObject):
         self.status.set_shown_fps(self._state.shown_fps)
 
 
-def _small_of(fields: StoredFields, seq: int) -> tuple[Frame, object]:
-    frame = fields.read(seq)
+def _small_of(fields: StoredFields, seq: int) -> tuple[Frame, NDArray[np.uint16]]:
+    return _with_small(fields.read(seq))
+
+
+def _with_small(frame: Frame) -> tuple[Frame, NDArray[np.uint16]]:
     return frame, small(frame)

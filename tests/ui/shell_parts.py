@@ -1,4 +1,4 @@
-"""The whole app in this process, on the real demo camera, for tests; small frames, since it is the app that is tested."""
+"""The whole app in this process, on the real demo camera, with frames of one tile: it is the app that is tested."""
 
 from __future__ import annotations
 

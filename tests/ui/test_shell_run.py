@@ -46,7 +46,9 @@ def finish(app: App) -> None:
     wait_for(lambda: not app.run.active, "the section to end")
 
 
-def test_a_section_from_start_to_its_report(ready: App):
+def test_a_section_from_start_to_its_report(ready: App, monkeypatch: pytest.MonkeyPatch):
+    opened: list[str] = []
+    monkeypatch.setattr("ui.commands.QDesktopServices.openUrl", lambda url: opened.append(url.toLocalFile()))
     got = reports(ready)
     start(ready)
     for name in ("open_rig", "close_rig", "live", "snap", "start", "plan"):
@@ -57,8 +59,9 @@ def test_a_section_from_start_to_its_report(ready: App):
     assert report.outcome.counts.classified == 6
     assert report.outcome.score.score is not None
     assert "0." in ready.wiring.score._number.text()
-    assert len(ready.wiring.map.fields.fields) == 6
-    assert ready.wiring.tiles.model.rowCount() == 6
+    wait_for(lambda: len(ready.wiring.map.fields.fields) == 6, "all fields on the map")
+    ready.window.tabs.setCurrentWidget(ready.wiring.tiles)
+    wait_for(lambda: ready.wiring.tiles.model.rowCount() == 6, "all tiles in the gallery")
     assert len(ready.state.course.as_array()) == 6
     assert ready.window.top.section.value == "S2"  # the next one is suggested
     assert "S1" in ready.window.top.section.history()
@@ -67,6 +70,10 @@ def test_a_section_from_start_to_its_report(ready: App):
     assert store.n_frames == 6
     assert store.spec.provenance["specimen"] == "synthetic phantom, not tissue"
     assert str(store.path) in ready.memory.settings.recent_stores
+    assert len(ready.state.course.as_array()) == 6
+    ready.window.actions_["report"].trigger()
+    wait_for(lambda: "The report is" in said(ready), "the report")
+    assert opened == [str(store.path.parent / "M7_S1-report.html")]
     ready.commands.add_note()
     ready.commands._write_note(store.path, "fold at the upper edge")
     wait_for(lambda: "note is stored" in said(ready), "the note")
@@ -79,7 +86,6 @@ def test_the_store_is_opened_again_and_its_tiles_are_shown(ready: App):
     ready.wiring.tiles.clear()
     ready.commands.open_one_store(str(ready.commands.out_dir / "M7_S1.ome.zarr"))
     wait_for(lambda: ready.wiring.replay.opened is not None, "the store to open")
-    assert ready.wiring.replay.opened is not None
     assert ready.wiring.tiles.model.rowCount() == 6
 
 
@@ -142,7 +148,7 @@ def test_the_last_field_is_excluded_and_brought_back(ready: App):
     ready.window.actions_["exclude"].trigger()
     wait_for(lambda: ready.state.snapshot.score.fields_excluded_by_operator == 1, "the score without it")
     assert f"Field {last} is excluded" in said(ready)
-    assert ready.wiring.map.fields.fields[last].excluded
+    wait_for(lambda: ready.wiring.map.fields.fields[last].excluded, "the cross on the map")
     ready.window.actions_["include"].trigger()
     wait_for(lambda: ready.state.snapshot.score.fields_excluded_by_operator == 0, "the score with it")
     ready.window.actions_["exclude"].trigger()

@@ -17,7 +17,9 @@ def test_without_a_file_there_are_defaults_and_nothing_is_said(tmp_path: Path):
 
 
 def test_what_is_saved_comes_back(tmp_path: Path):
-    settings = Settings(theme="light", animal_ids=("M7", "M8"), contrast={"demo": Contrast(low=1, high=900, auto=False)})
+    settings = Settings(
+        theme="light", animal_ids=("M7", "M8"), contrast={"demo": Contrast(low=1, high=900, auto=False)}
+    )
     save_settings(settings, tmp_path)
     assert load_settings(tmp_path) == (settings, ())
 

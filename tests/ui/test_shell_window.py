@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QStatusTipEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -215,6 +215,11 @@ def test_nothing_is_cut_off_at_the_smallest_size(shell: App):
             assert right <= shell.window.width(), button.text()
 
 
+def test_what_is_at_the_bottom_stays_there_whatever_one_points_at(shell: App):
+    QApplication.sendEvent(shell.window, QStatusTipEvent("Show what the camera sees"))
+    assert shell.wiring.status.isVisible()
+
+
 # --- messages ---
 
 
@@ -235,7 +240,9 @@ def test_messages_are_filtered_and_copied(shell: App, qapp: QApplication):
 def test_the_log_of_the_core_arrives_from_any_thread(shell: App):
     import threading
 
-    thread = threading.Thread(target=lambda: logging.getLogger("hcc_scope.somewhere").warning("the stage is %s", "slow"))
+    thread = threading.Thread(
+        target=lambda: logging.getLogger("hcc_scope.somewhere").warning("the stage is %s", "slow")
+    )
     thread.start()
     thread.join()
     wait_for(lambda: "the stage is slow" in said(shell), "the record")
