@@ -291,7 +291,7 @@ class LiveTab(QWidget):
             self._cursor.set_text("")
             return
         height_px, width_px = frame.pixels.shape
-        words = [f"Field {frame.seq + 1}" if frame.section_id else "Preview", self._result_words()]
+        words = [f"Field {frame.seq}" if frame.section_id else "Preview", self._result_words()]
         words += [f"{width_px} x {height_px} px", f"{frame.exposure_ms:g} ms"]
         if frame.em_gain is not None:
             words.append(f"EM gain {frame.em_gain:g}")
@@ -318,7 +318,7 @@ class LiveTab(QWidget):
         full = ", saturated" if counts >= self.view.frame_layer.full_scale else ""
         where = f"x {x_px} px, y {y_px} px"
         if um is not None:
-            where += f" = {x_px * um:.1f} um, {y_px * um:.1f} um"
+            where += f" = {x_px * um:.1f} µm, {y_px * um:.1f} µm"
         self._cursor.set_text(f"{counts:,} counts{full} at {where}")
 
     def _tooltip(self, x: float, y: float) -> str:
@@ -425,6 +425,6 @@ class LiveTab(QWidget):
         self._region.rect_px = (x, y, width, height)
         um = self._um()
         size = f"{width} x {height} px"
-        self._region.text = size if um is None else f"{size}, {width * um:.0f} x {height * um:.0f} um"
+        self._region.text = size if um is None else f"{size}, {width * um:.0f} x {height * um:.0f} µm"
         self.view.update()
         self.roi_drawn.emit(x, y, width, height)

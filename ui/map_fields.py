@@ -61,7 +61,7 @@ class MapField:
 
 
 class FieldsLayer:
-    """A `ui.canvas.Layer` of all fields, in the order in which they came; the world is the stage, in um."""
+    """A `ui.canvas.Layer` of all fields, in the order in which they came; the world is the stage, in µm."""
 
     def __init__(self) -> None:
         self.fields: dict[int, MapField] = {}
@@ -138,9 +138,9 @@ class FieldsLayer:
 
     def describe(self, one: MapField) -> str:
         """Return one field in words."""
-        parts = [f"Field {one.seq + 1}"]
+        parts = [f"Field {one.seq}"]
         if one.stage_um is not None:
-            parts.append(f"centre at x {one.stage_um[0]:,.1f} um, y {one.stage_um[1]:,.1f} um")
+            parts.append(f"centre at x {one.stage_um[0]:,.1f} µm, y {one.stage_um[1]:,.1f} µm")
         if one.excluded:
             parts.append("excluded by the operator")
         parts.append(self.verdict(one))

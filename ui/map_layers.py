@@ -30,7 +30,7 @@ class OutlineLayer:
 
     def __init__(self) -> None:
         self.points_um: NDArray[np.float64] | None = None
-        """(n, 2) x, y in stage um."""
+        """(n, 2) x, y in stage µm."""
         self.visible = True
         self._colours = colours("dark")
 

@@ -54,9 +54,9 @@ def length_text(um: float) -> str:
     Examples
     --------
     >>> [length_text(v) for v in (0.5, 50.0, 2000.0)]
-    ['0.5 um', '50 um', '2 mm']
+    ['0.5 µm', '50 µm', '2 mm']
     """
-    return f"{um / 1000:g} mm" if um >= 1000 else f"{um:g} um"
+    return f"{um / 1000:g} mm" if um >= 1000 else f"{um:g} µm"
 
 
 class TileLayer:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Points", "SectionMapTab"]
 
 Points: TypeAlias = "Sequence[tuple[float, float]] | NDArray[np.float64]"
-"""(n, 2) x, y in stage um."""
+"""(n, 2) x, y in stage µm."""
 
 _SCALES = (1e-4, 16.0)
 """Screen px per um: from a slide of 10 cm to a nucleus that fills the window."""
@@ -152,7 +152,7 @@ class SectionMapTab(QWidget):
             If a field has no size.
         """
         if min(field_um) <= 0:
-            raise ValueError(f"a field needs a size in um, not {field_um}")
+            raise ValueError(f"a field needs a size in µm, not {field_um}")
         self._field_um = field_um
         self.fields.field_um = self._stage.field_um = field_um
         self._plan.set_plan(_points(positions_um), field_um)
@@ -337,12 +337,12 @@ class SectionMapTab(QWidget):
     @Slot(object)
     def _hovered(self, at: tuple[float, float] | None) -> None:
         one = None if at is None else self.fields.at(*at)
-        words = [f"x {at[0]:,.1f} um, y {at[1]:,.1f} um"] if at is not None and self.fields.has_places else []
+        words = [f"x {at[0]:,.1f} µm, y {at[1]:,.1f} µm"] if at is not None and self.fields.has_places else []
         if one is None and self.fields.chosen is not None:
             chosen = self.fields.fields[self.fields.chosen]
-            words.append(f"chosen: field {chosen.seq + 1}, {self.fields.verdict(chosen)}")
+            words.append(f"chosen: field {chosen.seq}, {self.fields.verdict(chosen)}")
         elif one is not None:
-            words.append(f"field {one.seq + 1}: {self.fields.verdict(one)}")
+            words.append(f"field {one.seq}: {self.fields.verdict(one)}")
         self._cursor.set_text("; ".join(words))
 
     # -- choosing and moving -----------------------------------------------------------------------------------------

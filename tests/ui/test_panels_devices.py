@@ -182,7 +182,7 @@ def test_objective_warns_where_the_pixel_size_is_unknown(qtbot: QtBot):
     show(qtbot, panel)
     wishes = asked(panel)
     panel.set_state(RIG)
-    assert panel._size.text() == "0.325 um"
+    assert panel._size.text() == "0.325 µm"
     assert not panel._warning.isVisible()
     panel._choice.activated.emit(0)
     assert wishes == [("set_objective", ("40x",))]
@@ -301,17 +301,17 @@ def test_stage_goes_where_it_is_told(qtbot: QtBot):
     show(qtbot, panel)
     panel.set_state(RIG)
     wishes = asked(panel)
-    assert panel._x._now.text() == "12345.6 um"
+    assert panel._x._now.text() == "12345.6 µm"
     assert not panel._go.isEnabled()
     type_into(qtbot, panel._x.target, "-2000")
     panel.set_state(replace(RIG, xy_um=(12300.0, -3987.2)))  # moved by somebody else: what is typed stays
-    assert panel._x.target.text() == "-2000 um"
+    assert panel._x.target.text() == "-2000 µm"
     panel._go.click()
     assert wishes == [("move_to_um", (-2000.0, -3987.2))]
     panel.set_state(replace(RIG, xy_um=(-2000.0, -3987.2)))
     assert not panel._go.isEnabled()
     panel.set_state(replace(RIG, xy_um=(10.0, 20.0)))  # there, so the fields follow again
-    assert panel._x.target.text() == "10 um"
+    assert panel._x.target.text() == "10 µm"
     type_into(qtbot, panel._z.target, "5")
     panel._go.click()
     panel._home.click()

@@ -86,17 +86,17 @@ def test_every_wish_of_the_panels_is_an_action_of_the_rig(qtbot: QtBot, controls
     assert column.objective._warning.isVisible()  # the configuration gives no pixel size for it
     column.presets._fields["Objective"].activated.emit(0)
     assert column.objective._choice.currentText() == "10x"
-    assert column.objective._size.text() == "0.65 um"
+    assert column.objective._size.text() == "0.65 µm"
 
     qtbot.keyClick(stage._pad, Qt.Key.Key_Right)
     qtbot.keyClick(stage._pad, Qt.Key.Key_PageUp)
     assert controls.read().xy_um == pytest.approx((100.0, 0.0), abs=0.015)
-    assert stage._z._now.text() == "1.000 um"
+    assert stage._z._now.text() == "1.000 µm"
     type_into(qtbot, stage._x.target, "-500")
     stage._go.click()
     assert controls.read().xy_um == pytest.approx((-500.0, 0.0), abs=0.015)
     stage._home.click()
-    assert stage._x._now.text() == "0.0 um"
+    assert stage._x._now.text() == "0.0 µm"
     column.light._toggle.click()
     column.light._auto.click()
     assert (controls.read().shutter_open, controls.read().auto_shutter) == (True, False)

@@ -150,8 +150,8 @@ def test_enter_opens_the_raw_pixels_with_saliency(qtbot: QtBot, tab: TilesTab, j
     wait(qtbot, lambda: dialog.view.relative is not None)
     assert np.array_equal(dialog.view.pixels, GRID.views(frame(0).pixels)[1])
     assert dialog._facts["Probability of high"].text() == "0.4000, below the threshold 0.45"
-    # the frame's centre is at (100, 200) um; the tile's centre is 256 px right of and 256 px above it
-    assert dialog._facts["On the stage"].text() == "x 228 um, y 72 um"
+    # the frame's centre is at (100, 200) µm; the tile's centre is 256 px right of and 256 px above it
+    assert dialog._facts["On the stage"].text() == "x 228 µm, y 72 µm"
     dialog.view._hover((3.5, 0.5))
     assert dialog._cursor.whole_text().startswith("x 3 px, y 0 px in the tile: 2003 counts, saliency ")
 

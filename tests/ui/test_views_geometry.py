@@ -68,8 +68,8 @@ def test_no_scale_bar_without_a_length(longest: float):
 @pytest.mark.parametrize(
     ("um_per_unit", "scale", "text", "length_px"),
     [
-        (0.325, 0.5, "100 um", 100 / 0.325 * 0.5),
-        (0.325, 8.0, "5 um", 5 / 0.325 * 8),
+        (0.325, 0.5, "100 µm", 100 / 0.325 * 0.5),
+        (0.325, 8.0, "5 µm", 5 / 0.325 * 8),
         (None, 0.5, "200 px", 100.0),
         (1.0, 0.1, "1 mm", 100.0),
     ],

@@ -175,7 +175,7 @@ def test_the_cursor_tells_px_um_and_counts(tab: LiveTab, pixels: NDArray[np.uint
     tab.set_frame(frame_of(frame))
     QTest.mouseMove(tab.view, QPoint(2, 2))
     QTest.mouseMove(tab.view, on_screen(tab.view, 100.5, 50.5))
-    assert tab._cursor.whole_text() == "65,535 counts, saturated at x 100 px, y 50 px = 32.5 um, 16.2 um"
+    assert tab._cursor.whole_text() == "65,535 counts, saturated at x 100 px, y 50 px = 32.5 µm, 16.2 µm"
     tab.set_frame(frame_of(pixels, seq=1, um=None))  # the counts follow the frame, the cursor stands still
     assert tab._cursor.whole_text() == f"{pixels[50, 100]:,} counts at x 100 px, y 50 px"
 
@@ -184,7 +184,7 @@ def test_the_pixel_size_can_be_told(tab: LiveTab, pixels: NDArray[np.uint16]):
     tab.set_frame(frame_of(pixels, um=None))
     assert tab.view._scale_bar.bar(tab.view.viewport)[1].endswith("px")
     tab.set_pixel_size_um(0.5)
-    assert tab.view._scale_bar.bar(tab.view.viewport)[1].endswith("um")
+    assert tab.view._scale_bar.bar(tab.view.viewport)[1].endswith("µm")
 
 
 def test_a_region_is_drawn_inside_the_frame(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: QtBot):
@@ -197,7 +197,7 @@ def test_a_region_is_drawn_inside_the_frame(tab: LiveTab, pixels: NDArray[np.uin
     assert x + width == SIDE_PX
     assert height == pytest.approx(80, abs=2)
     assert not tab._roi_button.isChecked()
-    assert "um" in tab._region.text
+    assert "µm" in tab._region.text
     tab.set_frame(frame_of(pixels[:128, :128]))  # the camera has taken it
     assert tab._region.rect_px is None
 

@@ -137,7 +137,7 @@ def test_keys_go_from_field_to_field(tab: SectionMapTab, picture: NDArray[np.uin
     for key in (Qt.Key.Key_PageDown, Qt.Key.Key_PageDown, Qt.Key.Key_PageUp, Qt.Key.Key_PageUp):
         QTest.keyClick(tab.view, key)
     assert seen == [1, 2, 1, 1]
-    assert "field 2" in tab._cursor.whole_text()
+    assert "field 1" in tab._cursor.whole_text()
 
 
 def test_excluded_fields_are_crossed_out_and_said(tab: SectionMapTab, qtbot: QtBot):
@@ -164,7 +164,7 @@ def test_excluded_fields_are_crossed_out_and_said(tab: SectionMapTab, qtbot: QtB
 )
 def test_a_field_says_what_became_of_it(tab: SectionMapTab, picture: NDArray[np.uint16], result, words: str):  # noqa: ANN001
     tab.add_field(0, picture, (500.0, 400.0), result, GRID)
-    assert tab._tooltip(500, 400) == f"Field 1, centre at x 500.0 um, y 400.0 um, {words}"
+    assert tab._tooltip(500, 400) == f"Field 0, centre at x 500.0 µm, y 400.0 µm, {words}"
     tab.view.zoom_to(3.0)
     tab.view.centre_on(500, 400)
     tab.grab()
@@ -240,7 +240,7 @@ def test_clear_forgets_the_section(tab: SectionMapTab, picture: NDArray[np.uint1
     assert tab._about.whole_text() == "No field yet"
     with pytest.raises(ValueError, match="set_plan"):
         tab.add_field(0, picture, None)
-    with pytest.raises(ValueError, match="a size in um"):
+    with pytest.raises(ValueError, match="a size in µm"):
         tab.set_plan(None, None, (0.0, 10.0))
     tab.set_plan(None, None, FIELD_UM)
     tab.add_field(0, picture, (0.0, 0.0))

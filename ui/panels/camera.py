@@ -44,7 +44,7 @@ class CameraPanel(DevicePanel):
             "Electron-multiplying gain, as the camera counts it (no unit). High gain and bright light age the sensor.",
         )
         describe(self._switch, "Use EM gain", "Off: the gain register is bypassed and the gain has no effect.")
-        describe(self._binning, "Binning", "Pixels of the sensor that are read as one. Changes the pixel size in um.")
+        describe(self._binning, "Binning", "Pixels of the sensor that are read as one. Changes the pixel size in µm.")
         describe(self._readout, "Read-out mode", "How fast and through which amplifier the sensor is read.")
         describe(self._temperature, "Sensor temperature", "Measured sensor temperature in °C.")
         describe(self._set_point, "Wanted sensor temperature in degrees Celsius", "Wanted sensor temperature in °C.")

@@ -32,7 +32,7 @@ __all__ = [
     "words",
 ]
 
-MICROMETRE = "um"  # as in plans, rig files and reports
+MICROMETRE = "µm"
 RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 _DARK_BELOW = 128
 _LABEL_CHARACTERS = 13

@@ -38,9 +38,9 @@ class StagePad(QFrame):
     """Four arrows for x and y, two for z."""
 
     moved_xy = Signal(float, float)
-    """dx, dy in um."""
+    """dx, dy in µm."""
     moved_z = Signal(float)
-    """dz in um."""
+    """dz in µm."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class StagePad(QFrame):
         return button
 
     def set_steps(self, step_um: float, step_z_um: float) -> None:
-        """Take other steps, in um."""
+        """Take other steps, in µm."""
         self._step_um, self._step_z_um = step_um, step_z_um
         self._update()
 

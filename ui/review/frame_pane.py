@@ -257,7 +257,7 @@ class FramePane(QWidget):
             parts.append(f"{analysis.title.lower()} {outcome if score is None else f'{score:.3f}'}")
         parts.append(f"{frame.t_utc:%Y-%m-%d %H:%M:%S} UTC")
         if frame.stage_um is not None:
-            parts.append(f"x {frame.stage_um[0]:.0f} um, y {frame.stage_um[1]:.0f} um")
+            parts.append(f"x {frame.stage_um[0]:.0f} µm, y {frame.stage_um[1]:.0f} µm")
         parts.append(f"exposure {frame.exposure_ms:g} ms")
         self._about.set_text(" · ".join(parts))
 

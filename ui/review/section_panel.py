@@ -77,7 +77,7 @@ class SectionPanel(QScrollArea):
             ("Acquired", f"{created} UTC" if created else "unknown"),
             ("Fields", f"{opened.store.n_frames}, chosen as {_SAMPLING[spec.sampling]}"),
             ("Frame", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
-            ("Pixel size", f"{spec.pixel_size_um:g} um" if spec.pixel_size_um > 0 else "unknown"),
+            ("Pixel size", f"{spec.pixel_size_um:g} µm" if spec.pixel_size_um > 0 else "unknown"),
             ("Ended", "in order" if opened.store.complete else "not in order"),
             ("Store", str(opened.path)),
         ]

@@ -350,4 +350,4 @@ def _stage_words(frame: Frame, x_px: float, y_px: float, pixel_size_um: float | 
     height, width = frame.pixels.shape
     x_um = frame.stage_um[0] + (x_px - width / 2) * size_um
     y_um = frame.stage_um[1] + (y_px - height / 2) * size_um
-    return f"x {x_um:.0f} um, y {y_um:.0f} um"
+    return f"x {x_um:.0f} µm, y {y_um:.0f} µm"
