@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
@@ -11,7 +9,6 @@ from PySide6.QtGui import QAction
 
 from ui.live_tab import LiveTab
 from ui.main_window import scrolled
-from ui.other_sections import sections_of
 from ui.panels.camera import CameraPanel
 from ui.panels.light import LightPanel
 from ui.panels.objective import ObjectivePanel
@@ -24,36 +21,27 @@ from ui.panels.status import StatusStrip
 from ui.picture import save_picture
 from ui.replay_tab import ReplayTab
 from ui.section_map import SectionMapTab
+from ui.section_wiring import SectionWiring
 from ui.settings import Contrast, with_recent
-from ui.stored_fields import StoredFields, small
 from ui.tiles_tab import TilesTab
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from hcc_scope.report.summary import SectionReport
-    from hcc_scope.runs.analyst import Analyst
     from hcc_scope.sources.controls import RigState
-    from hcc_scope.types import Frame, FrameResult, Snapshot
     from ui.jobs import Jobs
     from ui.main_window import MainWindow
     from ui.memory import Memory
     from ui.review.analysis import OpenedStore
     from ui.rig_control import LoadedRig, RigControl
-    from ui.run_control import RunControl, Running
-    from ui.state import AppState, System
+    from ui.run_control import RunControl
+    from ui.state import AppState
     from ui.theme import ThemeName
 
 __all__ = ["Wiring"]
 
 PROPERTIES_MS = 5000
-NUMBERS_MS = 150
 LOW_PX = 800
-MAX_MISSED = 200
-"""Fields that came between two looks, and are read from the store for the map once the section has ended."""
 _LEFT, _RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 
 
@@ -76,23 +64,13 @@ class Wiring(QObject):
         super().__init__(window)
         self._window, self._jobs, self._state = window, jobs, state
         self._rig, self._run, self._memory = rig, run, memory
-        self._fields: StoredFields | None = None
-        self._missed: deque[int] = deque(maxlen=MAX_MISSED)
-        self._coming: set[int] = set()
-        self._reading_missed = False
         self._asking_properties = False
-        self._shown: Running | None = None
-        self._course: NDArray[np.float64] | None = None
-        self._judged: FrameResult | None = None
-        self._numbers = QTimer(self)
-        self._numbers.setSingleShot(True)
-        self._numbers.setInterval(NUMBERS_MS)
-        self._numbers.timeout.connect(self._show_numbers)
-        self._tiles_opened = False
+        self.tiles_opened = False
+        """Whether the gallery shows an opened store."""
         self._make_panels()
         self._make_tabs()
         self._connect_rig()
-        self._connect_run()
+        self.section = SectionWiring(self, jobs, state, run)
         self.set_theme(window.theme)
         window.theme_changed.connect(self.set_theme)
 
@@ -129,7 +107,6 @@ class Wiring(QObject):
         self.replay.store_opened.connect(self._remember_store)
         self.replay.section_shown.connect(self._show_tiles_of)
         self.map.set_stage(None)
-        self.map.field_chosen.connect(self._show_field)
         self.map.move_requested.connect(self._move_to)
         self.live.roi_drawn.connect(self._set_roi)
         self.live.contrast_changed.connect(self._keep_contrast)
@@ -150,19 +127,6 @@ class Wiring(QObject):
         self._timer.timeout.connect(self._refresh_properties)
         self._window.docks["properties"].visibilityChanged.connect(self._properties_shown)
         self._show_rig(None)
-
-    def _connect_run(self) -> None:
-        state = self._state
-        state.run_started.connect(self._begin)
-        state.snapshot_changed.connect(self._show_snapshot)
-        state.course_changed.connect(self._keep_course)
-        state.frame_arrived.connect(self._show_frame)
-        state.result_arrived.connect(self._show_result)
-        state.system_changed.connect(self._show_system)
-        state.run_finished.connect(self._end)
-        self._run.phase_changed.connect(self._lock)
-        self._run.analyst_ready.connect(self._take_analyst)
-        self._run.excluded_changed.connect(self._mark_excluded)
 
     @Slot(str)
     def set_theme(self, theme: ThemeName) -> None:
@@ -219,8 +183,7 @@ class Wiring(QObject):
 
     @Slot()
     def _draw_roi(self) -> None:
-        self._window.show_welcome(False)
-        self._window.tabs.setCurrentWidget(self.live)
+        self.show_live()
         draw = next(action for action in self.live.findChildren(QAction) if action.text() == "Draw ROI")
         if not draw.isChecked():
             draw.trigger()
@@ -243,118 +206,11 @@ class Wiring(QObject):
             kept = {**self._memory.settings.contrast, loaded.name: Contrast(low=low, high=high, auto=auto)}
             self._memory.change(contrast=kept)
 
-    # -- the section -------------------------------------------------------------------------------------------------
+    # -- the tabs ---------------------------------------------------------------------------------------------------
 
-    @Slot(object)
-    def _begin(self, run: Running) -> None:
-        self._shown, self._tiles_opened = run, False
-        self._fields = StoredFields(run.store_path)
-        self._missed.clear()
-        self._coming.clear()
-        spec = run.spec
-        for part in (self.live, self.map, self.tiles):
-            part.clear()
-        um = spec.pixel_size_um
-        height, width = spec.frame_shape_yx
-        self.live.set_pixel_size_um(um)
-        self.map.set_plan(run.positions_um, run.outline_um, (width * um, height * um))
-        self.map.set_threshold(run.threshold)
-        self.tiles.set_threshold(run.threshold)
-        self.tiles.set_pixel_size_um(um)
-        self.tiles.set_reader(self._fields.read)
-        self.score.set_section(spec.animal_id, spec.section_id)
-        self.score.set_snapshot(None)
-        self.score.set_course(self._state.course.as_array())
-        self.quality.set_result(None)
-        self._ask_other_sections()
-
-    @Slot(object)
-    def _show_snapshot(self, snapshot: Snapshot) -> None:
-        if snapshot.phase == "finished":
-            self._show_numbers()
-        elif not self._numbers.isActive():
-            self._numbers.start()
-
-    @Slot()
-    def _show_numbers(self) -> None:
-        """Show score, course, rates and quality; nobody reads them 30 times a second, and plots cost."""
-        self._numbers.stop()
-        snapshot = self._state.snapshot
-        if snapshot is None:
-            return
-        self.score.set_snapshot(snapshot)
-        self.status.set_snapshot(snapshot)
-        if self._course is not None:
-            self.score.set_course(self._course)
-            self._course = None
-        if self._judged is not None:
-            self.quality.set_result(self._judged)
-            self._judged = None
-
-    @Slot(object)
-    def _keep_course(self, course: NDArray[np.float64]) -> None:
-        self._course = course
-
-    @Slot(object)
-    def _show_frame(self, frame: Frame) -> None:
-        self.live.set_frame(frame)
-        run = self._state.run
-        if run is not None and frame.section_id == run.spec.section_id:
-            make = partial(_with_small, frame)
-            self._coming.add(frame.seq)
-            self._jobs.submit("map", make, partial(self._take_field, self._fields))
-
-    @Slot(object)
-    def _show_result(self, result: FrameResult) -> None:
-        run = self._shown
-        if run is None:
-            return
-        self.live.set_result(result, run.grid, run.threshold)
-        self.tiles.add_result(result, run.grid)
-        self._judged = result
-        if result.seq in self.map.fields.fields:
-            self.map.set_result(result, run.grid, run.threshold)
-        elif result.seq not in self._coming:
-            self._missed.append(result.seq)
-
-    def _read_missed(self) -> None:
-        """Read the newest field that came between two looks, for the map; one at a time, and not while others come."""
-        if self._reading_missed or not self._missed or self._fields is None or self._state.run is not None:
-            return
-        self._reading_missed = True
-        fields, seq = self._fields, self._missed.pop()
-        self._jobs.submit("map", partial(_small_of, fields, seq), partial(self._take_missed, fields), self._lose_missed)
-
-    def _take_missed(self, fields: StoredFields, got: tuple[Frame, NDArray[np.uint16]]) -> None:
-        self._reading_missed = False
-        self._take_field(fields, got)
-        self._read_missed()
-
-    def _take_field(self, fields: StoredFields | None, got: tuple[Frame, NDArray[np.uint16]]) -> None:
-        """Put a field on the map, unless another section has begun meanwhile."""
-        frame, thumbnail = got
-        run = self._shown
-        if run is not None and fields is self._fields:
-            self._coming.discard(frame.seq)
-            self.map.add_field(frame.seq, thumbnail, frame.stage_um, run.results.get(frame.seq), run.grid)
-            if self._run.is_excluded(frame.seq):
-                self.map.set_excluded(frame.seq, True)
-
-    def _lose_missed(self, _sentence: str) -> None:
-        self._reading_missed = False
-
-    @Slot(int)
-    def _show_field(self, seq: int) -> None:
-        """Show a stored field on the tab Live."""
-        fields = self._fields
-        if fields is not None:
-            self._jobs.submit("disk", partial(fields.read, seq), self._show_stored)
-
-    def _show_stored(self, frame: Frame) -> None:
-        run = self._shown
-        self.live.set_frame(frame)
-        if run is not None and frame.seq in run.results:
-            self.live.set_result(run.results[frame.seq], run.grid, run.threshold)
+    def show_live(self) -> None:
+        """Open the tab Live."""
+        self._window.show_welcome(False)
         self._window.tabs.setCurrentWidget(self.live)
 
     @Slot(object)
@@ -368,11 +224,11 @@ class Wiring(QObject):
         if self._run.active:
             return
         if opened is None or not opened.analyses:
-            if self._tiles_opened:
+            if self.tiles_opened:
                 self.tiles.clear()
             return
         recorded = opened.analyses[0]
-        self._tiles_opened = True
+        self.tiles_opened = True
         self.tiles.show_section(
             recorded.results.values(),
             opened.grid,
@@ -381,38 +237,6 @@ class Wiring(QObject):
             pixel_size_um=opened.spec.pixel_size_um,
             excluded=opened.excluded,
         )
-
-    @Slot(int, bool)
-    def _mark_excluded(self, seq: int, excluded: bool) -> None:
-        self.map.set_excluded(seq, excluded)
-        self.tiles.set_excluded(seq, excluded)
-
-    @Slot(object)
-    def _end(self, report: SectionReport | None) -> None:
-        del report
-        self._show_numbers()
-        self._read_missed()
-        self._ask_other_sections()
-
-    def _ask_other_sections(self) -> None:
-        run = self._shown
-        if run is not None:
-            spec = run.spec
-            find = partial(sections_of, run.store_path.parent, spec.animal_id, spec.section_id)
-            self._jobs.submit("disk", find, self.score.set_other_sections)
-
-    @Slot(str)
-    def _lock(self, phase: str) -> None:
-        """Let nothing be changed that would spoil the section."""
-        reason = None if phase == "idle" else "A section is being acquired."
-        for panel in self.devices:
-            panel.set_locked(None if phase == "paused" and panel is self.stage else reason, say=panel is self.camera)
-        self.properties.set_locked(reason)
-        self.map.set_move_allowed(phase in ("idle", "paused"))
-
-    @Slot(object)
-    def _take_analyst(self, analyst: Analyst) -> None:
-        self.tiles.set_saliency(analyst.model.saliency)
 
     def make_room(self, height_px: int) -> None:
         """Begin without the histogram where the window is so low that the picture needs its room."""
@@ -440,23 +264,3 @@ class Wiring(QObject):
             save_picture(tab.view, path, "Tiles")
         elif isinstance(tab, LiveTab | SectionMapTab | ReplayTab):
             tab.export_png(path)
-
-    # -- the computer ------------------------------------------------------------------------------------------------
-
-    @Slot(object)
-    def _show_system(self, system: System) -> None:
-        run, snapshot = self._state.run, self._state.snapshot
-        rate = 0.0
-        if run is not None and snapshot is not None:
-            height, width = run.spec.frame_shape_yx
-            rate = snapshot.store_fps * height * width * 2.0  # uncompressed: it will be less
-        self.status.set_system(system.disk_free_bytes, rate, system.resident_bytes)
-        self.status.set_shown_fps(self._state.shown_fps)
-
-
-def _small_of(fields: StoredFields, seq: int) -> tuple[Frame, NDArray[np.uint16]]:
-    return _with_small(fields.read(seq))
-
-
-def _with_small(frame: Frame) -> tuple[Frame, NDArray[np.uint16]]:
-    return frame, small(frame)
