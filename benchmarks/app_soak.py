@@ -1,7 +1,7 @@
 """Half an hour with the window open: 1024 x 1024 at 5 frames/s, tabs changing; memory, widgets, threads.
 
-``python -m benchmarks.app_soak [MINUTES]``. Prints one line for each tenth of the time. Without a display it runs on none
-(``QT_QPA_PLATFORM=offscreen``). Needs about 1.1 MiB of disk a frame, which is given back at the end.
+``python -m benchmarks.app_soak [MINUTES]``. Prints one line for each tenth of the time. Without a display it runs on
+none (``QT_QPA_PLATFORM=offscreen``). Needs about 1.1 MiB of disk a frame, which is given back at the end.
 """
 
 from __future__ import annotations
