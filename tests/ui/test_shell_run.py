@@ -147,7 +147,7 @@ def test_the_last_field_is_excluded_and_brought_back(ready: App):
     last = max(ready.run.run.results)
     ready.window.actions_["exclude"].trigger()
     wait_for(lambda: ready.state.snapshot.score.fields_excluded_by_operator == 1, "the score without it")
-    assert f"Field {last} is excluded" in said(ready)
+    wait_for(lambda: f"Field {last} is excluded" in said(ready), "the word of it")
     on_map = ready.wiring.map.fields.fields
     wait_for(lambda: last in on_map and on_map[last].excluded, "the cross on the map")
     ready.window.actions_["include"].trigger()
