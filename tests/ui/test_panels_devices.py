@@ -10,6 +10,7 @@ from panel_parts import CAMERA, MANUAL_STAND, RIG
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
+from hcc_scope.sources.rig_state import GroupState
 from ui.panels.camera import CameraPanel
 from ui.panels.columns import RigColumn
 from ui.panels.light import LightPanel
@@ -174,6 +175,14 @@ def test_presets_have_a_row_per_group(qtbot: QtBot):
     panel.set_state(MANUAL_STAND)
     assert panel._fields == {}
     assert panel._none.isVisible()
+
+
+def test_a_group_that_only_names_objectives_is_left_to_their_panel(qtbot: QtBot):
+    panel = PresetsPanel()
+    qtbot.addWidget(panel)
+    again = GroupState(("10x", "40x"), "40x")
+    panel.set_state(replace(RIG, groups={**RIG.groups, "Objective": again, "Empty": GroupState((), "")}))
+    assert set(panel._fields) == {*RIG.groups, "Empty"}
 
 
 def test_objective_warns_where_the_pixel_size_is_unknown(qtbot: QtBot):

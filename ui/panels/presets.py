@@ -12,7 +12,7 @@ from ui.panels.fields import ChoiceField
 from ui.panels.parts import describe, form, label_column_px, label_for, quiet
 
 if TYPE_CHECKING:
-    from hcc_scope.sources.controls import RigState
+    from hcc_scope.sources.controls import GroupState, RigState
 
 __all__ = ["PresetsPanel"]
 
@@ -34,7 +34,7 @@ class PresetsPanel(DevicePanel):
     def set_state(self, state: RigState | None) -> None:
         """Show which preset each group matches."""
         self.be_present(state is not None)
-        groups = {} if state is None else state.groups
+        groups = {} if state is None else _without_objective(state)
         self._none.setVisible(not groups)
         if tuple(groups) != tuple(self._fields):
             self._rebuild(tuple(groups))
@@ -59,3 +59,11 @@ class PresetsPanel(DevicePanel):
 
     def _ask(self, group: str, preset: str) -> None:
         self.requested.emit("apply_preset", (group, preset))
+
+
+def _without_objective(state: RigState) -> dict[str, GroupState]:
+    """Return the groups but for one that only names the objectives, which have a panel of their own."""
+    labels = set() if state.objective is None else set(state.objective.labels)
+    return {
+        name: group for name, group in state.groups.items() if not group.presets or not labels.issuperset(group.presets)
+    }
