@@ -84,7 +84,8 @@ def test_every_wish_of_the_panels_is_an_action_of_the_rig(qtbot: QtBot, controls
 
     column.objective._choice.activated.emit(column.objective._choice.findText("Objective-2"))
     assert column.objective._warning.isVisible()  # the configuration gives no pixel size for it
-    column.presets._fields["Objective"].activated.emit(0)
+    column.presets._fields["System"].activated.emit(0)
+    column.objective._choice.activated.emit(column.objective._choice.findText("10x"))
     assert column.objective._choice.currentText() == "10x"
     assert column.objective._size.text() == "0.65 µm"
 
