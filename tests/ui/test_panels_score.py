@@ -10,6 +10,7 @@ import pytest
 from panel_parts import COUNTS, section, snapshot
 
 from hcc_scope.types import Counts
+from ui.panels.course_plot import CoursePlot
 from ui.panels.coverage import excluded_tiles_words
 from ui.panels.score import OtherSection, ScorePanel
 from ui.panels.score_bar import interval_words
@@ -166,3 +167,14 @@ def test_words_for_tiles_and_interval():
     words = excluded_tiles_words(3, {"saturated": 1, "out_of_focus": 4})
     assert words == "3 tiles used. Tiles excluded: 4 out of focus, 1 saturated."
     assert interval_words(section(0)[0]) == "No interval before the first classified field."
+
+
+def test_a_long_course_is_thinned_for_the_plot_and_keeps_its_ends(qtbot: QtBot):
+    plot = CoursePlot()
+    qtbot.addWidget(plot)
+    n = np.arange(1.0, 5001.0)
+    plot.show_course(np.stack([n, n / 5000, n / 6000, np.ones(5000)], axis=1), interval_valid=True)
+    fields, score = plot._line.getData()
+    assert len(fields) <= 240
+    assert (fields[0], fields[-1]) == (1.0, 5000.0)
+    assert np.array_equal(score, fields / 5000)  # points of the course, none in between
