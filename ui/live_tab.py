@@ -285,6 +285,7 @@ class LiveTab(QWidget):
         return own or self._pixel_size_um
 
     def _tell(self) -> None:
+        self._tell_zoom()
         frame = self._frame
         if frame is None:
             self._about.set_text("No frame yet: press Live or Snap, or start a section")
@@ -329,6 +330,9 @@ class LiveTab(QWidget):
 
     @Slot()
     def _tell_zoom(self) -> None:
+        if self._frame is None:
+            self._zoom.clear()
+            return
         percent = 100 * self.view.viewport.scale * self.devicePixelRatioF()
         self._zoom.setText(f"{percent:,.0f} %" if percent >= 10 else f"{percent:.1f} %")
 

@@ -307,7 +307,7 @@ def _end_words(report: SectionReport) -> tuple[str, str]:
     frames = f"{counts.stored} frames stored, {counts.classified} classified"
     match outcome.state:
         case "failed":
-            return "error", f"{what} failed: {outcome.cause}. {frames}."
+            return "error", f"{what} failed: {str(outcome.cause).rstrip('.')}. {frames}."
         case "cancelled":
             return "info", f"{what} was ended early: {frames}."
         case "completed":

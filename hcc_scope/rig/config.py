@@ -88,7 +88,7 @@ def read_config(path: Path) -> list[CfgLine]:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(
-            f"cannot read the configuration {path}: {error.strerror}", hint="Check the path after --config."
+            f"cannot read the configuration {path}: {error.strerror}", hint="Check the path of the configuration."
         ) from error
     try:
         text = content.decode("utf-8-sig")

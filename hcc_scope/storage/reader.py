@@ -32,13 +32,15 @@ def read_attributes(path: Path) -> dict[str, Any]:
     if not path.is_dir():
         raise StoreError(f"There is no store at {path}", hint="Give the path of a folder that ends in .ome.zarr.")
     mendable = (path / MANIFEST_COPY).is_file() and (path / JOURNAL).is_file()
-    hint = "Run hcc-scope recover on it." if mendable else None
+    hint = "Recover it: hcc-scope recover, or Recover a section in the menu File of the app." if mendable else None
     try:
         root = json.loads((path / "zarr.json").read_bytes())
         attributes = root["attributes"].get(ATTRIBUTE)
     except FileNotFoundError:
         if not any(path.iterdir()):
-            raise StoreError(f"{path} is an empty folder and holds no frames", hint="Delete it.") from None
+            raise StoreError(
+                f"{path} is an empty folder and holds no frames", hint="Choose a folder that ends in .ome.zarr."
+            ) from None
         raise StoreError(f"{path} is not an OME-Zarr 0.5 store: it has no zarr.json", hint=hint) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{path / 'zarr.json'} cannot be read: {error}", hint=hint) from error
