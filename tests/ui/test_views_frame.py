@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QRectF, Qt
+from PySide6.QtCore import QEvent, QPoint, QRectF, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from view_parts import colour_at, drag, on_screen
 
 from ui.canvas import MouseMode
@@ -121,6 +122,7 @@ def test_everything_can_be_done_by_keys(view: ImageView, qtbot: QtBot):
     QTest.keyClick(view, Qt.Key.Key_0)
     assert view.fits
     assert view.viewport.scale == pytest.approx(fitted)
+    QApplication.sendEvent(view, QEvent(QEvent.Type.Leave))  # another test's mouse may still be over it
     QTest.keyClick(view, Qt.Key.Key_Right, Qt.KeyboardModifier.ControlModifier)
     assert view.cursor_at == (201.0, 200.0)
     QTest.keyClick(view, Qt.Key.Key_Up, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
