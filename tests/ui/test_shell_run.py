@@ -163,6 +163,45 @@ def test_the_last_field_is_excluded_and_brought_back(ready: App):
     ]
 
 
+def test_the_newest_stored_field_is_excluded_though_it_was_not_analysed_yet(ready: App):
+    ready.commands.plan = PlanChoice(n_fields=500)
+    start(ready)
+    wait_for(lambda: ready.state.snapshot.counts.stored >= 3, "stored fields")
+    ready.window.actions_["pause"].trigger()
+    wait_for(lambda: ready.state.snapshot.paused, "the pause")
+    wait_for(lambda: ready.state.snapshot.counts.stored == ready.state.snapshot.counts.acquired, "the store")
+    action = ready.window.actions_["exclude"]
+    last = ready.state.snapshot.counts.stored - 1
+    assert action.text() == f"Exclude field {last}"
+    assert f"field {last} " in action.toolTip()
+    action.trigger()
+    wait_for(lambda: f"Field {last} is excluded" in said(ready), "the word of it")
+    assert ready.run.run.session.excluded == (last,)
+    wait_for(lambda: action.text() != f"Exclude field {last}", "another one")
+    assert ready.window.actions_["include"].text() == f"Include field {last} again"
+    ready.window.actions_["hurry"].trigger()
+    finish(ready)
+
+
+def test_the_last_field_is_excluded_after_the_section_is_complete(ready: App):
+    start(ready)
+    finish(ready)
+    action = ready.window.actions_["exclude"]
+    assert action.isEnabled()
+    assert action.text() == "Exclude field 5"
+    action.trigger()
+    wait_for(lambda: "Field 5 of section M7 S1 is excluded" in said(ready), "the word of it")
+    assert ready.state.snapshot.score.fields_excluded_by_operator == 1
+    store = ready.commands.out_dir / "M7_S1.ome.zarr"
+    assert [(note.kind, note.seq) for note in read_notes(store)] == [("exclude", 5)]
+    ready.window.actions_["include"].trigger()
+    wait_for(lambda: "Field 5 of section M7 S1 counts again" in said(ready), "the word of it")
+    assert ready.state.snapshot.score.fields_excluded_by_operator == 0
+    start(ready)
+    assert ready.run.last_excluded is None
+    finish(ready)
+
+
 def test_a_device_error_in_the_middle_is_told_and_the_next_section_works(ready: App):
     got = reports(ready)
     ready.commands.plan = PlanChoice(n_fields=500)
