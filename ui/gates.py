@@ -133,6 +133,8 @@ class Gates(QObject):
         if not top.chosen_model:
             return "no model is chosen"
         request = self._commands.request()
+        if request.plan.kind == "file" and not request.plan.file.strip():
+            return "the plan file is not chosen yet"
         if not loaded.has_stage and request.plan.kind == "random":
             return "this rig has no stage for random fields: choose a sequence or a plan file"
         if self._taken is not None and self._taken == (request.store, True):

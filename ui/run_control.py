@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -23,7 +24,7 @@ from hcc_scope.workers import StopToken
 from ui.specimens import specimen_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -372,17 +373,18 @@ def _start(
         provenance |= phantom_facts(specimen)
     outline = None if specimen is None else outline_points(specimen)
     plan = _plan(request, loaded, outline)
-    source = MicroManagerSource(
-        loaded.rig.microscope,
-        plan,
-        animal_id=request.animal_id,
-        section_id=request.section_id,
-        tile_px=card.tile_px,
-        model_sha256=card.sha256,
-        provenance=provenance,
-        outline_um=None if specimen is None else specimen.outline_um,
-        scene=None if specimen is None else PhantomScene(specimen),
-    )
+    with _said_for_the_app(request, on_phantom=specimen is not None):
+        source = MicroManagerSource(
+            loaded.rig.microscope,
+            plan,
+            animal_id=request.animal_id,
+            section_id=request.section_id,
+            tile_px=card.tile_px,
+            model_sha256=card.sha256,
+            provenance=provenance,
+            outline_um=None if specimen is None else specimen.outline_um,
+            scene=None if specimen is None else PhantomScene(specimen),
+        )
     request.out_dir.mkdir(parents=True, exist_ok=True)
     interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
     section = start_section(source, analyst, request.out_dir, stop=stop, interval_s=interval_s)
@@ -394,6 +396,19 @@ def _start(
         _positions(plan, (width * um, height * um)),
         None if specimen is None else specimen.outline_um,
     )
+
+
+@contextmanager
+def _said_for_the_app(request: SectionRequest, *, on_phantom: bool) -> Iterator[None]:
+    """Advise what can be done in this window where too many random fields were asked for."""
+    try:
+        yield
+    except PlanError as error:
+        if request.plan.kind != "random" or "without overlap" not in error.message:
+            raise
+        fewer = "Choose fewer fields under Section > Plan"
+        hint = f"{fewer}: the outline is the phantom section's." if on_phantom else f"{fewer}, or a larger area."
+        raise PlanError(error.message, hint=hint) from None  # the details would give the other advice
 
 
 def _positions(plan: Plan, field_um: tuple[float, float]) -> NDArray[np.float64] | None:

@@ -10,10 +10,13 @@ from shell_parts import name_section, open_rig, said, wait_for
 
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.reader import open_store
+from ui.plan_dialog import PlanDialog
 from ui.section_request import PlanChoice
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
 
     from hcc_scope.report.summary import SectionReport
     from ui.app import App
@@ -269,6 +272,31 @@ def test_a_plan_file_with_a_mistake_is_told(ready: App, tmp_path: Path):
     ready.window.actions_["start"].trigger()
     finish(ready)
     assert "plan.yaml" in said(ready)
+
+
+def test_a_plan_without_its_file_is_refused_before_start(ready: App, qtbot: QtBot):
+    dialog = PlanDialog(PlanChoice(kind="file", file=" "), outlined=True, parent=ready.window)
+    qtbot.addWidget(dialog)
+    chosen: list[PlanChoice] = []
+    dialog.chosen.connect(chosen.append)
+    dialog._accept()
+    assert chosen == []
+    assert "plan file has to be named" in dialog._problem.text()
+    dialog._path.setText("plan.yaml")
+    assert dialog._problem.text() == ""
+    dialog._accept()
+    assert chosen[0].file == "plan.yaml"
+    ready.commands._take_plan(PlanChoice(kind="file", file=""))
+    assert "plan file" in ready.gates.missing
+
+
+def test_too_many_fields_for_the_phantom_are_answered_with_what_can_be_done(ready: App):
+    ready.commands.plan = PlanChoice(n_fields=90_000)
+    wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
+    ready.window.actions_["start"].trigger()
+    finish(ready)
+    assert "Choose fewer fields under Section > Plan" in said(ready)
+    assert "larger outline" not in said(ready)
 
 
 def test_of_a_stage_at_rest_the_map_shows_one_field(ready: App):
