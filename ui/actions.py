@@ -86,7 +86,7 @@ SPECS: tuple[ActionSpec, ...] = (
         "exclude",
         "Section",
         "Exclude last field",
-        "Take the last field out of the score; it stays stored",
+        "Take the newest stored field out of the score; it stays stored",
         "Ctrl+Z",
         "undo",
         separate=True,
@@ -147,6 +147,20 @@ class Actions:
         """Allow an action, or forbid it and say why."""
         self._actions[name].setEnabled(not why_not)
         self.explain(name, why_not)
+
+    def name_fields(self, last: int | None, excluded: int | None) -> None:
+        """Say which field would be excluded, and which one brought back; None where there is none."""
+        for name, text, tip, seq in (
+            ("exclude", "Exclude field {}", "Take field {} out of the score; it stays stored", last),
+            ("include", "Include field {} again", "Bring back field {}, which was excluded last", excluded),
+        ):
+            spec = self._specs[name]
+            words = spec.text if seq is None else text.format(seq)
+            if self._actions[name].text() != words:
+                self._actions[name].setText(words)
+            if seq is not None:
+                keys = f" ({spec.keys})" if spec.keys else ""
+                self._actions[name].setToolTip(f"{tip.format(seq)}{keys}")
 
     def set_paused(self, paused: bool) -> None:
         """Say on the button what pressing it does now."""

@@ -46,6 +46,7 @@ class Gates(QObject):
         self._window, self._jobs, self._state = window, jobs, state
         self._rig, self._run, self._commands = rig, run, commands
         self._taken: tuple[Path, bool] | None = None
+        self._named: tuple[int | None, int | None, bool] | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(LOOK_FOR_STORE_MS)
@@ -59,7 +60,7 @@ class Gates(QObject):
         rig.live_changed.connect(self._sort_out)
         run.phase_changed.connect(self._phase_changed)
         run.excluded_changed.connect(self._sort_out)
-        state.result_arrived.connect(self._sort_out_undo)
+        state.snapshot_changed.connect(self._sort_out_undo)
         state.run_finished.connect(self._request_changed)
         top.set_rig(NO_RIG)
         self._request_changed()
@@ -132,6 +133,8 @@ class Gates(QObject):
         if not top.chosen_model:
             return "no model is chosen"
         request = self._commands.request()
+        if request.plan.kind == "file" and not request.plan.file.strip():
+            return "the plan file is not chosen yet"
         if not loaded.has_stage and request.plan.kind == "random":
             return "this rig has no stage for random fields: choose a sequence or a plan file"
         if self._taken is not None and self._taken == (request.store, True):
@@ -180,7 +183,14 @@ class Gates(QObject):
     @Slot()
     def _sort_out_undo(self) -> None:
         run, actions = self._run, self._window.actions_
-        fields = 0 if run.run is None else len(run.run.results) - run.n_excluded
-        none = "no section is under way" if run.run is None else "no field was analysed yet"
-        actions.enable("exclude", "" if fields > 0 else none)
-        actions.enable("include", "" if run.run is not None and run.n_excluded else "no field was excluded")
+        last, excluded = run.last_field, run.last_excluded
+        if run.correctable is None:
+            last = excluded = None
+        none = "there is no section" if run.correctable is None else "no field was stored yet, or none counts any more"
+        named = last, excluded, run.correctable is None
+        if named == self._named:
+            return
+        self._named = named
+        actions.enable("exclude", "" if last is not None else none)
+        actions.enable("include", "" if excluded is not None else "no field was excluded")
+        actions.name_fields(last, excluded)

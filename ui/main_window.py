@@ -40,8 +40,12 @@ RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 LAYOUT_VERSION = 1
 """Raised when docks change their names: a layout of before is then not restored."""
 _FIRST_SIZE = QSize(1600, 960)
+_LEAST_SIZE = QSize(600, 320)
+"""Fits a screen of 1280 x 720 at 200 %, with a title bar."""
 _LEFT_PX, _RIGHT_PX, _BOTTOM_PX = 296, 328, 152
 _NARROW_PX = 1440
+_VERY_NARROW_PX = 1000
+"""Below this width docks on both sides leave no room for the picture: all go to one side, as tabs."""
 _SCORE_PX, _QUALITY_PX = 640, 192
 _LEFT_NARROW_PX, _RIGHT_NARROW_PX = 256, 288
 _TALL_PX = 1000
@@ -116,7 +120,7 @@ class MainWindow(QMainWindow):
         note.setContentsMargins(GRID_PX, GRID_PX // 2, 2 * GRID_PX, 0)
         self.menuBar().setCornerWidget(note)
         self.statusBar().setSizeGripEnabled(False)
-        self.setMinimumSize(900, 520)
+        self.setMinimumSize(_LEAST_SIZE.boundedTo(QGuiApplication.primaryScreen().availableGeometry().size()))
 
     def set_status(self, strip: QWidget) -> None:
         """Put what is always shown at the bottom there."""
@@ -206,15 +210,28 @@ class MainWindow(QMainWindow):
         """Lay everything out: as it was last time, else in its first order. Call it when all docks are there."""
         screen = QGuiApplication.primaryScreen().availableGeometry()
         self.resize(_FIRST_SIZE.boundedTo(screen.size()))
-        self._lay_out()
         self._first_layout = self.saveState(LAYOUT_VERSION)
+        self._lay_out()
         if self._saved.geometry:
             self.restoreGeometry(_unpack(self._saved.geometry))
         if self._saved.layout:
             self.restoreState(_unpack(self._saved.layout), LAYOUT_VERSION)
+            self._gather_docks()  # it may be of a larger screen
+
+    def _gather_docks(self) -> None:
+        """Put the docks of both sides into one place where the window is too narrow for two."""
+        first = self.docks.get("rig")
+        if first is None or self.width() >= _VERY_NARROW_PX:
+            return
+        for name in ("properties", "score", "quality"):
+            dock = self.docks.get(name)
+            if dock is not None and not dock.isFloating():
+                self.tabifyDockWidget(first, dock)
+        first.raise_()
 
     def _lay_out(self) -> None:
         docks = self.docks
+        self._gather_docks()
         narrow = self.width() < _NARROW_PX
         left, right = (_LEFT_NARROW_PX, _RIGHT_NARROW_PX) if narrow else (_LEFT_PX, _RIGHT_PX)
         sides = [(docks[name], px) for name, px in (("rig", left), ("score", right)) if name in docks]

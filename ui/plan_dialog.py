@@ -110,6 +110,9 @@ class PlanDialog(QDialog):
         self._buttons.accepted.connect(self._accept)
         self._buttons.rejected.connect(self.reject)
         layout.addStretch(1)
+        self._problem = QLabel()
+        self._problem.setAccessibleName("What is missing in the plan")
+        layout.addWidget(self._problem)
         layout.addWidget(self._buttons)
         self._path.textChanged.connect(self._sort_out)
         self._sort_out()
@@ -123,6 +126,7 @@ class PlanDialog(QDialog):
         if hasattr(self, "_buttons"):
             complete = not self._file.isChecked() or bool(self._path.text().strip())
             self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(complete)
+            self._problem.setText("" if complete else "A plan file has to be named: type its name, or browse for it.")
 
     @Slot()
     def _browse(self) -> None:
@@ -145,6 +149,8 @@ class PlanDialog(QDialog):
 
     @Slot()
     def _accept(self) -> None:
+        if self._problem.text():
+            return
         self.chosen.emit(self.choice())
         self.accept()
 

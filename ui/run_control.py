@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -23,7 +24,7 @@ from hcc_scope.workers import StopToken
 from ui.specimens import specimen_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -115,6 +116,7 @@ class RunControl(QObject):
         self.run: Running | None = None
         self.last_store: Path | None = None
         """Of the section that ended last."""
+        self._correctable: Running | None = None
         self._excluded: list[int] = []
         state.run_ended.connect(self._over)
 
@@ -170,7 +172,6 @@ class RunControl(QObject):
             return
         self._rig.stop_live()
         self._stop = StopToken()
-        self._excluded = []
         self.request = request
         self._set_phase("preparing")
         key = request.model, request.engine
@@ -204,7 +205,9 @@ class RunControl(QObject):
         )
 
     def _started(self, run: Running) -> None:
-        self.run = run
+        self.run = self._correctable = run
+        self._excluded = []
+        self._state.snapshot = None  # of the section before
         self._set_phase("stopping" if self._stop.requested else "running")
         self._state.watch_run(run)
 
@@ -242,41 +245,67 @@ class RunControl(QObject):
 
     # -- the last field ----------------------------------------------------------------------------------------------
 
+    @property
+    def correctable(self) -> Running | None:
+        """The section whose fields can be taken out of the score: the one under way, else the one that ended last."""
+        return None if self._phase == "preparing" else self._correctable
+
+    @property
+    def last_field(self) -> int | None:
+        """The newest stored field that counts, analysed or not; None if there is none."""
+        snapshot = self._state.snapshot
+        if self.correctable is None or snapshot is None:
+            return None
+        out = set(self._excluded)
+        return next((seq for seq in range(snapshot.counts.stored - 1, -1, -1) if seq not in out), None)
+
     def exclude_last(self) -> None:
-        """Take the newest field that counts out of the score; it stays stored."""
-        run = self.run
-        if run is None:
-            return
-        fields = sorted(set(run.results) - set(self._excluded))
-        if fields:
-            self.exclude(fields[-1])
+        """Take the newest stored field that counts out of the score; it stays stored."""
+        seq = self.last_field
+        if seq is not None:
+            self.exclude(seq)
 
     def exclude(self, seq: int) -> None:
         """Take a field out of the score."""
-        if self.run is not None:
+        run = self.correctable
+        if run is not None and seq not in self._excluded:
             self._excluded.append(seq)
-            act = partial(self.run.session.exclude, seq, "excluded by the operator")
-            self._jobs.submit("disk", act, partial(self._changed, seq, True))
+            act = partial(run.session.exclude, seq, "excluded by the operator")
+            self._jobs.submit(
+                "disk", act, partial(self._changed, run, seq, True), partial(self._not_excluded, run, seq)
+            )
 
     def include_again(self) -> None:
         """Bring back the field that was excluded last."""
-        if self.run is not None and self._excluded:
+        run = self.correctable
+        if run is not None and self._excluded:
             seq = self._excluded.pop()
-            self._jobs.submit("disk", partial(self.run.session.include, seq), partial(self._changed, seq, False))
+            self._jobs.submit("disk", partial(run.session.include, seq), partial(self._changed, run, seq, False))
 
-    def _changed(self, seq: int, excluded: bool, _nothing: object) -> None:
+    def _changed(self, run: Running, seq: int, excluded: bool, _nothing: object) -> None:
         words = "is excluded from the score, and stays stored" if excluded else "counts again"
-        self._state.message.emit("info", f"Field {seq} {words}.")
+        spec = run.spec
+        where = "" if run is self.run else f" of section {spec.animal_id} {spec.section_id}"
+        self._state.message.emit("info", f"Field {seq}{where} {words}.")
+        if run is not self._correctable:
+            return  # another section has begun meanwhile
+        if self._state.run is None:
+            self._state.look_back_at(run)  # it has ended: nobody else would look
         self.excluded_changed.emit(seq, excluded)
+
+    def _not_excluded(self, run: Running, seq: int, _sentence: str) -> None:
+        if run is self._correctable and seq in self._excluded:
+            self._excluded.remove(seq)
+            self.excluded_changed.emit(seq, False)
 
     def is_excluded(self, seq: int) -> bool:
         """Return whether a field of this section is excluded."""
         return seq in self._excluded
 
     @property
-    def n_excluded(self) -> int:
-        """How many fields the operator excluded and could bring back."""
-        return len(self._excluded)
+    def last_excluded(self) -> int | None:
+        """The field that the operator excluded last and could bring back."""
+        return self._excluded[-1] if self._excluded else None
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -344,17 +373,18 @@ def _start(
         provenance |= phantom_facts(specimen)
     outline = None if specimen is None else outline_points(specimen)
     plan = _plan(request, loaded, outline)
-    source = MicroManagerSource(
-        loaded.rig.microscope,
-        plan,
-        animal_id=request.animal_id,
-        section_id=request.section_id,
-        tile_px=card.tile_px,
-        model_sha256=card.sha256,
-        provenance=provenance,
-        outline_um=None if specimen is None else specimen.outline_um,
-        scene=None if specimen is None else PhantomScene(specimen),
-    )
+    with _said_for_the_app(request, on_phantom=specimen is not None):
+        source = MicroManagerSource(
+            loaded.rig.microscope,
+            plan,
+            animal_id=request.animal_id,
+            section_id=request.section_id,
+            tile_px=card.tile_px,
+            model_sha256=card.sha256,
+            provenance=provenance,
+            outline_um=None if specimen is None else specimen.outline_um,
+            scene=None if specimen is None else PhantomScene(specimen),
+        )
     request.out_dir.mkdir(parents=True, exist_ok=True)
     interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
     section = start_section(source, analyst, request.out_dir, stop=stop, interval_s=interval_s)
@@ -366,6 +396,19 @@ def _start(
         _positions(plan, (width * um, height * um)),
         None if specimen is None else specimen.outline_um,
     )
+
+
+@contextmanager
+def _said_for_the_app(request: SectionRequest, *, on_phantom: bool) -> Iterator[None]:
+    """Advise what can be done in this window where too many random fields were asked for."""
+    try:
+        yield
+    except PlanError as error:
+        if request.plan.kind != "random" or "without overlap" not in error.message:
+            raise
+        fewer = "Choose fewer fields under Section > Plan"
+        hint = f"{fewer}: the outline is the phantom section's." if on_phantom else f"{fewer}, or a larger area."
+        raise PlanError(error.message, hint=hint) from None  # the details would give the other advice
 
 
 def _positions(plan: Plan, field_um: tuple[float, float]) -> NDArray[np.float64] | None:

@@ -245,6 +245,13 @@ class AppState(QObject):
         self._pace()
         self.run_started.emit(run)
 
+    def look_back_at(self, run: RunningSection) -> None:
+        """Show once more a section that has ended: its score was corrected."""
+        self.snapshot = run.session.snapshot()
+        if self.course.add(self.snapshot.score):
+            self.course_changed.emit(self.course.as_array())
+        self.snapshot_changed.emit(self.snapshot)
+
     def _pace(self) -> None:
         if self.run is not None or self._preview is not None:
             self._fast.start()

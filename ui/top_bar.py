@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QComboBox,
     QFrame,
     QHBoxLayout,
@@ -22,7 +23,7 @@ from ui.theme import GRID_PX, colours
 from ui.view_controls import ElidedLabel
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QAction
+    from PySide6.QtGui import QAction, QResizeEvent
 
     from ui.actions import Actions
     from ui.section_request import Specimen
@@ -34,8 +35,12 @@ __all__ = ["ENGINES", "RigLight", "TopBar"]
 ENGINES = ("auto", "torchscript", "openvino", "openvino-bf16", "cuda")
 SPECIMENS: dict[str, Specimen] = {"Phantom, high": "high", "Phantom, low": "low", "Test pattern": "none"}
 
+_BUTTONS = ("live", "snap", "start", "pause", "stop", "exclude")
 _ICON_PX = 18
 _MODEL_PX, _ENGINE_PX = 240, 144
+_NARROW_PX = 900
+"""Below this width the buttons show icons alone, and what the section is made with takes two lines."""
+_LEAST_PX = 560
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class TopBar(QWidget):
         self._actions = actions
         self._theme: ThemeName = settings.theme
         self._light = RigLight("no rig", "none")
+        self._narrow = False
         self.setAccessibleName("Top bar")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(GRID_PX, GRID_PX // 2, GRID_PX, GRID_PX // 2)
@@ -81,27 +87,26 @@ class TopBar(QWidget):
     def _first_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(GRID_PX // 2)
+        self._emergency = _button(self._actions["emergency"])
+        self._emergency.setAccessibleName("Emergency stop")
+        row.addWidget(self._emergency)  # first: whatever else a narrow window cuts off, this stays
+        row.addWidget(_rule())
         self._rig = QLabel()
         self._rig.setAccessibleName("Rig and its state")
+        self._rig.setMinimumWidth(2 * GRID_PX)
         row.addWidget(self._rig)
         row.addSpacing(2 * GRID_PX)
         self._hint = ElidedLabel("What is missing before a section can start")
         row.addWidget(self._hint, 1)
         row.addSpacing(GRID_PX)
-        for name in ("live", "snap"):
-            row.addWidget(_button(self._actions[name]))
-        row.addWidget(_rule())
-        for name in ("start", "pause", "stop", "exclude"):
-            row.addWidget(_button(self._actions[name]))
-        row.addWidget(_rule())
-        self._emergency = _button(self._actions["emergency"])
-        self._emergency.setAccessibleName("Emergency stop")
-        row.addWidget(self._emergency)
+        self._buttons = {name: _button(self._actions[name]) for name in _BUTTONS}
+        for name, button in self._buttons.items():
+            if name == "start":
+                row.addWidget(_rule())
+            row.addWidget(button)
         return row
 
-    def _second_row(self, settings: Settings) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(GRID_PX // 2)
+    def _second_row(self, settings: Settings) -> QBoxLayout:
         self.animal = IdField("animal id", settings.animal_ids, settings.theme)
         self.section = IdField("section id", settings.section_ids, settings.theme)
         self.specimen = QComboBox()
@@ -131,6 +136,9 @@ class TopBar(QWidget):
         self.plan.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         self.plan.setAccessibleName("Plan")
         self._specimen_label = QLabel("Specimen")
+        whole, row, model_row = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
+        for part in (whole, row, model_row):
+            part.setSpacing(GRID_PX // 2)
         for label, widget in (
             (QLabel("Animal"), self.animal),
             (QLabel("Section"), self.section),
@@ -139,17 +147,43 @@ class TopBar(QWidget):
             (QLabel("Model"), self.model),
             (QLabel("Engine"), self.engine),
         ):
+            part = model_row if widget in (self.model, self.engine) else row
             label.setBuddy(widget)
-            row.addWidget(label)
-            row.addWidget(widget, 0 if widget in (self.plan, self.specimen) else 100)
-            row.addSpacing(GRID_PX // 2)
-        row.addStretch(1)
+            label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
+            part.addWidget(label)
+            part.addWidget(widget, 0 if widget in (self.plan, self.specimen) else 100)
+            part.addSpacing(GRID_PX // 2)
+        model_row.addStretch(1)
+        whole.addLayout(row, 200)
+        whole.addLayout(model_row, 100)
+        whole.addStretch(1)
         for field in (self.animal, self.section):
             field.changed.connect(self.request_changed)
         self.specimen.currentIndexChanged.connect(self._tell_change)
         for box in (self.model, self.engine):
             box.currentIndexChanged.connect(self._tell_model)
-        return row
+        self._rows = whole
+        return whole
+
+    # -- its width ---------------------------------------------------------------------------------------------------
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Ask for no more width than a small screen has: else the tool bar would hide all of it behind an arrow."""
+        hint = super().minimumSizeHint()
+        return QSize(min(hint.width(), _LEAST_PX), hint.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Take less room where there is little."""
+        super().resizeEvent(event)
+        narrow = self.width() < _NARROW_PX
+        if narrow == self._narrow:
+            return
+        self._narrow = narrow
+        style = Qt.ToolButtonStyle.ToolButtonIconOnly if narrow else Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+        for button in self._buttons.values():
+            button.setToolButtonStyle(style)
+        self._rows.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
+        self.updateGeometry()
 
     # -- what the operator chose -------------------------------------------------------------------------------------
 

@@ -10,10 +10,13 @@ from shell_parts import name_section, open_rig, said, wait_for
 
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.reader import open_store
+from ui.plan_dialog import PlanDialog
 from ui.section_request import PlanChoice
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
 
     from hcc_scope.report.summary import SectionReport
     from ui.app import App
@@ -163,6 +166,45 @@ def test_the_last_field_is_excluded_and_brought_back(ready: App):
     ]
 
 
+def test_the_newest_stored_field_is_excluded_though_it_was_not_analysed_yet(ready: App):
+    ready.commands.plan = PlanChoice(n_fields=500)
+    start(ready)
+    wait_for(lambda: ready.state.snapshot.counts.stored >= 3, "stored fields")
+    ready.window.actions_["pause"].trigger()
+    wait_for(lambda: ready.state.snapshot.paused, "the pause")
+    wait_for(lambda: ready.state.snapshot.counts.stored == ready.state.snapshot.counts.acquired, "the store")
+    action = ready.window.actions_["exclude"]
+    last = ready.state.snapshot.counts.stored - 1
+    assert action.text() == f"Exclude field {last}"
+    assert f"field {last} " in action.toolTip()
+    action.trigger()
+    wait_for(lambda: f"Field {last} is excluded" in said(ready), "the word of it")
+    assert ready.run.run.session.excluded == (last,)
+    wait_for(lambda: action.text() != f"Exclude field {last}", "another one")
+    assert ready.window.actions_["include"].text() == f"Include field {last} again"
+    ready.window.actions_["hurry"].trigger()
+    finish(ready)
+
+
+def test_the_last_field_is_excluded_after_the_section_is_complete(ready: App):
+    start(ready)
+    finish(ready)
+    action = ready.window.actions_["exclude"]
+    assert action.isEnabled()
+    assert action.text() == "Exclude field 5"
+    action.trigger()
+    wait_for(lambda: "Field 5 of section M7 S1 is excluded" in said(ready), "the word of it")
+    assert ready.state.snapshot.score.fields_excluded_by_operator == 1
+    store = ready.commands.out_dir / "M7_S1.ome.zarr"
+    assert [(note.kind, note.seq) for note in read_notes(store)] == [("exclude", 5)]
+    ready.window.actions_["include"].trigger()
+    wait_for(lambda: "Field 5 of section M7 S1 counts again" in said(ready), "the word of it")
+    assert ready.state.snapshot.score.fields_excluded_by_operator == 0
+    start(ready)
+    assert ready.run.last_excluded is None
+    finish(ready)
+
+
 def test_a_device_error_in_the_middle_is_told_and_the_next_section_works(ready: App):
     got = reports(ready)
     ready.commands.plan = PlanChoice(n_fields=500)
@@ -230,6 +272,31 @@ def test_a_plan_file_with_a_mistake_is_told(ready: App, tmp_path: Path):
     ready.window.actions_["start"].trigger()
     finish(ready)
     assert "plan.yaml" in said(ready)
+
+
+def test_a_plan_without_its_file_is_refused_before_start(ready: App, qtbot: QtBot):
+    dialog = PlanDialog(PlanChoice(kind="file", file=" "), outlined=True, parent=ready.window)
+    qtbot.addWidget(dialog)
+    chosen: list[PlanChoice] = []
+    dialog.chosen.connect(chosen.append)
+    dialog._accept()
+    assert chosen == []
+    assert "plan file has to be named" in dialog._problem.text()
+    dialog._path.setText("plan.yaml")
+    assert dialog._problem.text() == ""
+    dialog._accept()
+    assert chosen[0].file == "plan.yaml"
+    ready.commands._take_plan(PlanChoice(kind="file", file=""))
+    assert "plan file" in ready.gates.missing
+
+
+def test_too_many_fields_for_the_phantom_are_answered_with_what_can_be_done(ready: App):
+    ready.commands.plan = PlanChoice(n_fields=90_000)
+    wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
+    ready.window.actions_["start"].trigger()
+    finish(ready)
+    assert "Choose fewer fields under Section > Plan" in said(ready)
+    assert "larger outline" not in said(ready)
 
 
 def test_of_a_stage_at_rest_the_map_shows_one_field(ready: App):
