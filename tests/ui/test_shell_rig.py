@@ -8,7 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QDialog, QInputDialog
 from shell_parts import open_rig, said, wait_for
 
 from hcc_scope.errors import RigError
@@ -168,3 +170,47 @@ def test_a_device_that_stalls_leaves_the_window_alive_and_the_emergency_stop_goe
     wait_for(lambda: "told to stop" in said(shell), "the emergency stop")
     free.set()
     wait_for(lambda: shell.rig.light.words == "small: ready", "it to answer again")
+
+
+@pytest.mark.parametrize("name", ["note", "shortcuts", "about", "plan", "open_rig"])
+def test_the_key_of_the_emergency_stop_works_in_every_dialog(
+    shell: App, small_rig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    open_rig(shell, small_rig)
+    monkeypatch.setattr(shell.commands, "note_store", lambda: tmp_path / "M7_S1.ome.zarr")
+    shell.window.actions_[name].setEnabled(True)
+    shell.window.actions_[name].trigger()
+    (dialog,) = (one for one in shell.window.findChildren(QDialog) if one.isVisible())
+    assert dialog.isModal() == (name not in ("note", "shortcuts"))
+    QTest.qWaitForWindowActive(dialog)
+    QTest.keyClick(dialog.windowHandle(), Qt.Key.Key_F12)
+    wait_for(lambda: "told to stop" in said(shell), "the emergency stop")
+    assert said(shell).count("told to stop") == 1
+    dialog.reject()
+
+
+def test_the_key_of_the_emergency_stop_works_once_in_the_window(shell: App, small_rig: Path):
+    stops: list[str] = []
+    shell.window.actions_["emergency"].triggered.connect(lambda: stops.append("stop"))
+    QTest.keyClick(shell.window.windowHandle(), Qt.Key.Key_F12)
+    assert not stops  # there is nothing to stop
+    open_rig(shell, small_rig)
+    shell.window.activateWindow()
+    QTest.qWaitForWindowActive(shell.window)
+    QTest.keyClick(shell.window.windowHandle(), Qt.Key.Key_F12)
+    assert len(stops) == 1
+
+
+def test_a_note_that_is_being_written_is_kept_when_the_window_closes(
+    shell: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    written: list[str] = []
+    monkeypatch.setattr(shell.commands, "note_store", lambda: tmp_path / "M7_S1.ome.zarr")
+    monkeypatch.setattr(shell.commands, "_write_note", lambda _store, text: written.append(text))
+    shell.commands.add_note()
+    shell.commands.add_note()
+    (dialog,) = shell.window.findChildren(QInputDialog)
+    dialog.setTextValue("fold")
+    shell.window.close()
+    wait_for(lambda: not shell.window.isVisible(), "the window to close")
+    assert written == ["fold"]
