@@ -214,3 +214,25 @@ def test_a_note_that_is_being_written_is_kept_when_the_window_closes(
     shell.window.close()
     wait_for(lambda: not shell.window.isVisible(), "the window to close")
     assert written == ["fold"]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_closing_while_the_rig_loads_closes_the_rig_and_then_the_window(
+    shell: App, small_rig: Path, tmp_path: Path, broken: bool
+):
+    path = tmp_path / "bad.rig.yaml"
+    path.write_text("config: no.cfg\n")
+    notices: list[str] = []
+    for signal in (shell.rig.opened, shell.rig.closed):
+        signal.connect(lambda *_: notices.append(shell.window.notice.text))
+    shell.commands.open_rig(str(path if broken else small_rig))
+    assert shell.rig.busy
+    start = time.monotonic()
+    shell.window.close()
+    shell.state.message.emit("error", "something else")
+    wait_for(lambda: not shell.window.isVisible(), "the window to close")
+    assert time.monotonic() - start < 10  # the closing's patience ends after 15 s
+    assert shell.rig.loaded is None
+    assert shell.rig.light.words == ("not opened" if broken else "no rig")
+    assert set(notices) == {"Closing the rig …"}
+    assert len(notices) == (1 if broken else 2)
