@@ -57,6 +57,7 @@ class Closing(QObject):
         window.close_asked.connect(self.ask)
         run.phase_changed.connect(self._go_on)
         rig.closed.connect(self._rig_closed)
+        rig.kept.connect(self._rig_closed)
         rig.opened.connect(self._rig_closed)  # one that was loading: it is closed as soon as it is there
 
     @property

@@ -56,6 +56,7 @@ class Gates(QObject):
         rig.light_changed.connect(self._light_changed)
         rig.opened.connect(self._rig_changed)
         rig.closed.connect(self._rig_changed)
+        rig.kept.connect(self._rig_changed)
         rig.live_changed.connect(self._sort_out)
         run.phase_changed.connect(self._phase_changed)
         run.excluded_changed.connect(self._sort_out)
@@ -124,6 +125,8 @@ class Gates(QObject):
             return "a section is under way"
         if loaded is None:
             return "the rig is loading" if self._rig.busy else "no rig is open"
+        if self._rig.busy:
+            return "another rig is being opened"
         for field, what in ((top.animal, "the animal id"), (top.section, "the section id")):
             if not field.value:
                 return f"{what} is missing"
@@ -151,7 +154,7 @@ class Gates(QObject):
         reasons = {
             "open_demo": busy or changing,
             "open_rig": busy or changing,
-            "close_rig": busy or no_rig,
+            "close_rig": busy or no_rig or changing,
             "live": no_rig or camera_busy,
             "snap": no_rig or camera_busy,
             "emergency": no_rig,

@@ -166,7 +166,7 @@ class RunControl(QObject):
     def start(self, request: SectionRequest) -> None:
         """Acquire a section; comes back by `ui.state.AppState.run_started`, or by a message."""
         loaded = self._rig.loaded
-        if self.active or loaded is None:
+        if self.active or loaded is None or self._rig.busy:
             return
         self._rig.stop_live()
         self._stop = StopToken()

@@ -236,3 +236,29 @@ def test_closing_while_the_rig_loads_closes_the_rig_and_then_the_window(
     assert shell.rig.light.words == ("not opened" if broken else "no rig")
     assert set(notices) == {"Closing the rig …"}
     assert len(notices) == (1 if broken else 2)
+
+
+@pytest.mark.parametrize(("text", "complaint"), [("config: no.cfg\n", "no.cfg"), ("config: bad.cfg\n", "bad.cfg:1")])
+@pytest.mark.parametrize("closing", [False, True])
+def test_a_broken_rig_file_leaves_the_open_rig_open(
+    shell: App, small_rig: Path, tmp_path: Path, text: str, complaint: str, closing: bool
+):
+    open_rig(shell, small_rig)
+    loaded = shell.rig.loaded
+    (tmp_path / "bad.cfg").write_text("Nonsense,1\n")
+    path = tmp_path / "bad.rig.yaml"
+    path.write_text(text)
+    shell.commands.open_rig(str(path))
+    assert shell.gates.missing == "another rig is being opened"
+    if closing:
+        shell.window.close()
+        wait_for(lambda: not shell.window.isVisible(), "the window to close", 10)
+        assert shell.rig.loaded is None
+        return
+    wait_for(lambda: not shell.rig.busy, "the end of it")
+    assert complaint in shell.window.notice.text
+    assert shell.rig.loaded is loaded
+    assert shell.rig.light.words == "small: ready"
+    assert shell.window.actions_["live"].isEnabled()
+    shell.wiring.camera.requested.emit("set_exposure_ms", (25.0,))
+    wait_for(lambda: shell.state.rig is not None and shell.state.rig.camera.exposure_ms == 25.0, "the exposure")
