@@ -103,7 +103,7 @@ class Gates(QObject):
         if top.animal.problem or top.section.problem:
             return
         store = self._commands.request().store
-        self._jobs.submit("disk", store.exists, partial(self._take_taken, store))
+        self._jobs.submit("disk", partial(_is_there, store), partial(self._take_taken, store))
 
     def _take_taken(self, store: Path, taken: bool) -> None:
         self._taken = store, taken
@@ -187,3 +187,11 @@ class Gates(QObject):
         none = "no section is under way" if run.run is None else "no field was analysed yet"
         actions.enable("exclude", "" if fields > 0 else none)
         actions.enable("include", "" if run.run is not None and run.n_excluded else "no field was excluded")
+
+
+def _is_there(store: Path) -> bool:
+    """Return whether a store is there; of a folder that cannot be looked into, Start says what is wrong."""
+    try:
+        return store.exists()
+    except OSError:
+        return False
