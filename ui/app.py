@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QApplication
 from ui.checks import look_around, models_to_choose
 from ui.closing import Closing
 from ui.commands import Commands
+from ui.emergency_key import EmergencyKey
 from ui.gates import Gates
 from ui.jobs import Jobs
 from ui.main_window import MainWindow
@@ -65,6 +66,7 @@ class App:
     gates: Gates
     closing: Closing
     log: MessageQueue
+    emergency_key: EmergencyKey
 
     @classmethod
     def make(cls, folder: Path | None = None) -> App:
@@ -93,7 +95,9 @@ class App:
         closing = Closing(window, jobs, state, rig, run, memory)
         log = MessageQueue(window.messages)
         logging.getLogger().addHandler(log)
-        made = cls(window, jobs, state, memory, rig, run, wiring, commands, gates, closing, log)
+        emergency_key = EmergencyKey(window.actions_["emergency"], window)
+        emergency_key.begin()
+        made = cls(window, jobs, state, memory, rig, run, wiring, commands, gates, closing, log, emergency_key)
         made.connect()
         for complaint in complaints:
             window.messages.say("warning", complaint)
@@ -139,6 +143,7 @@ class App:
 
     def end(self) -> tuple[str, ...]:
         """Let go of everything after the window is closed; return the lanes that hang."""
+        self.emergency_key.end()
         self.state.end()
         left = self.jobs.close()
         logging.getLogger().removeHandler(self.log)

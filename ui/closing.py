@@ -57,6 +57,8 @@ class Closing(QObject):
         window.close_asked.connect(self.ask)
         run.phase_changed.connect(self._go_on)
         rig.closed.connect(self._rig_closed)
+        rig.kept.connect(self._rig_closed)
+        rig.opened.connect(self._rig_closed)  # one that was loading: it is closed as soon as it is there
 
     @property
     def wanted(self) -> bool:
@@ -135,15 +137,16 @@ class Closing(QObject):
         geometry, layout = self._window.packed_layout()
         self._memory.change(geometry=geometry, layout=layout)
         self._window.setEnabled(False)
-        self._window.notice.show_notice("info", "Closing the rig …")
+        self._window.notice.show_last("Closing the rig …")
         self._patience.start()
         if self._rig.busy:
-            return  # its own end follows, and `_rig_closed` with it
+            return  # its own end follows, whatever it is, and `_rig_closed` with it
         self._rig.close()
 
     @Slot()
     def _rig_closed(self) -> None:
-        if not self._left:
+        """Go on, once the rig is neither being opened nor being closed."""
+        if not self._left or self._writing:
             return
         if self._rig.loaded is not None:
             self._rig.close()

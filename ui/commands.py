@@ -69,6 +69,8 @@ class Commands(QObject):
         self._window, self._jobs, self._state = window, jobs, state
         self._rig, self._run, self._memory, self._wiring = rig, run, memory, wiring
         self._seed = secrets.randbelow(2**31)
+        self._note_dialog: QInputDialog | None = None
+        self._keys: CheatSheet | None = None
         settings = memory.settings
         self.out_dir = Path(settings.out_dir) if settings.out_dir else default_out_dir()
         state.out_dir = self.out_dir
@@ -110,6 +112,7 @@ class Commands(QObject):
         actions["theme"].setChecked(settings.theme == "light")
         window.welcome.rig_chosen.connect(self.open_rig)
         window.welcome.store_chosen.connect(self.open_one_store)
+        window.close_asked.connect(self._close_dialogs)
         rig.opened.connect(self._rig_opened)
         state.run_finished.connect(self._run_finished)
 
@@ -316,13 +319,30 @@ class Commands(QObject):
         store = self.note_store()
         if store is None:
             return
-        dialog = QInputDialog(self._window)
+        if self._note_dialog is not None:
+            self._note_dialog.raise_()
+            self._note_dialog.activateWindow()
+            return
+        dialog = self._note_dialog = QInputDialog(self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setWindowTitle("Add a note")
         dialog.setLabelText(f"Note about {store.name.removesuffix(STORE_SUFFIX)}")
         dialog.setOption(QInputDialog.InputDialogOption.UsePlainTextEditForTextInput)
         dialog.textValueSelected.connect(partial(self._write_note, store))
-        dialog.open()
+        dialog.finished.connect(self._note_left)
+        dialog.show()  # not modal: the emergency stop has to stay in reach
+
+    @Slot()
+    def _note_left(self) -> None:
+        self._note_dialog = None
+
+    @Slot()
+    def _close_dialogs(self) -> None:
+        """Before the window closes: what was written of a note is kept."""
+        if self._note_dialog is not None:
+            self._note_dialog.accept()
+        if self._keys is not None:
+            self._keys.close()
 
     def note_store(self) -> Path | None:
         """Return the store that a note would go to."""
@@ -374,7 +394,16 @@ class Commands(QObject):
 
     def show_keys(self) -> None:
         """Show all keys."""
-        CheatSheet(self._window, self._window.actions_).open()
+        if self._keys is None:
+            self._keys = CheatSheet(self._window, self._window.actions_)
+            self._keys.finished.connect(self._keys_left)
+        self._keys.show()  # not modal: the emergency stop has to stay in reach
+        self._keys.raise_()
+        self._keys.activateWindow()
+
+    @Slot()
+    def _keys_left(self) -> None:
+        self._keys = None
 
     def show_about(self) -> None:
         """Show versions."""

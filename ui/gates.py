@@ -57,6 +57,7 @@ class Gates(QObject):
         rig.light_changed.connect(self._light_changed)
         rig.opened.connect(self._rig_changed)
         rig.closed.connect(self._rig_changed)
+        rig.kept.connect(self._rig_changed)
         rig.live_changed.connect(self._sort_out)
         run.phase_changed.connect(self._phase_changed)
         run.excluded_changed.connect(self._sort_out)
@@ -103,7 +104,7 @@ class Gates(QObject):
         if top.animal.problem or top.section.problem:
             return
         store = self._commands.request().store
-        self._jobs.submit("disk", store.exists, partial(self._take_taken, store))
+        self._jobs.submit("disk", partial(_is_there, store), partial(self._take_taken, store))
 
     def _take_taken(self, store: Path, taken: bool) -> None:
         self._taken = store, taken
@@ -125,6 +126,8 @@ class Gates(QObject):
             return "a section is under way"
         if loaded is None:
             return "the rig is loading" if self._rig.busy else "no rig is open"
+        if self._rig.busy:
+            return "another rig is being opened"
         for field, what in ((top.animal, "the animal id"), (top.section, "the section id")):
             if not field.value:
                 return f"{what} is missing"
@@ -154,7 +157,7 @@ class Gates(QObject):
         reasons = {
             "open_demo": busy or changing,
             "open_rig": busy or changing,
-            "close_rig": busy or no_rig,
+            "close_rig": busy or no_rig or changing,
             "live": no_rig or camera_busy,
             "snap": no_rig or camera_busy,
             "emergency": no_rig,
@@ -194,3 +197,11 @@ class Gates(QObject):
         actions.enable("exclude", "" if last is not None else none)
         actions.enable("include", "" if excluded is not None else "no field was excluded")
         actions.name_fields(last, excluded)
+
+
+def _is_there(store: Path) -> bool:
+    """Return whether a store is there; of a folder that cannot be looked into, Start says what is wrong."""
+    try:
+        return store.exists()
+    except OSError:
+        return False

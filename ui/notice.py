@@ -40,6 +40,7 @@ class NoticeBar(QFrame):
         self._theme: ThemeName = theme
         self._level: Level = "info"
         self._act: Callable[[], None] | None = None
+        self._last = False
         self.setAccessibleName("Notice")
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.setAutoFillBackground(True)
@@ -90,6 +91,8 @@ class NoticeBar(QFrame):
         act : callable, optional
             What the button does; the notice is put away first.
         """
+        if self._last:
+            return
         busy_with_worse = not self.isHidden() and (self._act is not None or self._level == "error")
         if busy_with_worse and level == "info":
             return
@@ -106,6 +109,15 @@ class NoticeBar(QFrame):
             self._timer.start(PASSING_MS)
         else:
             self._timer.stop()
+
+    def show_last(self, text: str) -> None:
+        """Show what the window does while it closes; nothing takes its place any more."""
+        self.put_away()
+        self.show_notice("info", text)
+        self._timer.stop()
+        self._away.hide()
+        self._last = True
+        self._place()
 
     def _place(self) -> None:
         """Stay at the lower edge of what it floats over, as wide as its words need."""

@@ -72,6 +72,8 @@ class RigControl(QObject):
     opened = Signal(object)
     """Carries the `LoadedRig`."""
     closed = Signal()
+    kept = Signal()
+    """Another rig was to be opened, but its files are of no use: the rig that was open still is."""
     live_changed = Signal(bool)
     """Whether the live picture is on."""
     acted = Signal(str)
@@ -111,15 +113,31 @@ class RigControl(QObject):
         return self._live
 
     def open(self, name: str) -> None:
-        """Open a rig; the one that is open is closed first. Comes back by `opened`, or by a message."""
+        """Open a rig; the one that is open is closed first, once it is clear that the new one's files are usable.
+
+        Comes back by `opened`, or by a message and `closed`, or `kept` if the old one stays.
+        """
         if self.busy:
             return
-        old = self._give_up()
         self._loading, self._failed = name, ""
+        if self.loaded is None:
+            self._load(None)
+        else:
+            self._jobs.submit("rig", partial(_check, name), self._load, self._not_usable)
+        self._look()
+
+    def _load(self, _checked: None) -> None:
+        name, old = self._loading, self._give_up()
         self._jobs.submit(
             "rig", partial(_reopen, old, name, self._lock_folder, self._note), self._opened, self._not_opened
         )
         self._look()
+
+    def _not_usable(self, _sentence: str) -> None:
+        """Stay with the rig that is open; what is wrong with the other one was told."""
+        self._loading = ""
+        self._look()
+        self.kept.emit()
 
     def _note(self, text: str) -> None:
         """Tell something on the way; from the lane."""
@@ -279,6 +297,16 @@ class RigControl(QObject):
 
 
 # -- in the lane -----------------------------------------------------------------------------------------------------
+
+
+def _check(name: str) -> None:
+    """Refuse a rig whose file or configuration is wrong, before the one that works is given up for it."""
+    from hcc_scope.rig.adapters import test_adapters_dir
+    from hcc_scope.rig.config import check
+    from hcc_scope.rig.rigfile import load_rig
+
+    rig = load_rig(name)
+    check(rig.config, rig.adapters_dir or test_adapters_dir())
 
 
 def _reopen(old: LoadedRig | None, name: str, lock_folder: Path, note: Callable[[str], None]) -> LoadedRig:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
-from hcc_scope.errors import PlanError
+from hcc_scope.errors import DiskFullError, PlanError, StoreUnwritableError
+from hcc_scope.storage.files import explain
 from hcc_scope.workers import StopToken
 from ui.specimens import specimen_of
 
@@ -168,7 +169,7 @@ class RunControl(QObject):
     def start(self, request: SectionRequest) -> None:
         """Acquire a section; comes back by `ui.state.AppState.run_started`, or by a message."""
         loaded = self._rig.loaded
-        if self.active or loaded is None:
+        if self.active or loaded is None or self._rig.busy:
             return
         self._rig.stop_live()
         self._stop = StopToken()
@@ -385,7 +386,7 @@ def _start(
             outline_um=None if specimen is None else specimen.outline_um,
             scene=None if specimen is None else PhantomScene(specimen),
         )
-    request.out_dir.mkdir(parents=True, exist_ok=True)
+    _make_folder(request.out_dir)
     interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
     section = start_section(source, analyst, request.out_dir, stop=stop, interval_s=interval_s)
     height, width = section.spec.frame_shape_yx
@@ -409,6 +410,20 @@ def _said_for_the_app(request: SectionRequest, *, on_phantom: bool) -> Iterator[
         fewer = "Choose fewer fields under Section > Plan"
         hint = f"{fewer}: the outline is the phantom section's." if on_phantom else f"{fewer}, or a larger area."
         raise PlanError(error.message, hint=hint) from None  # the details would give the other advice
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        known = explain(error, f"cannot make the folder for new sections {folder}")
+        if isinstance(known, DiskFullError):
+            raise known from error
+        why = "a file is in its place" if isinstance(error, FileExistsError) else error.strerror or str(error)
+        raise StoreUnwritableError(
+            f"cannot make the folder for new sections {folder}: {why}",
+            hint="Choose another one with File > Folder for sections.",
+        ) from error
 
 
 def _positions(plan: Plan, field_um: tuple[float, float]) -> NDArray[np.float64] | None:

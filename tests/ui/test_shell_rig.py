@@ -8,7 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QDialog, QInputDialog
 from shell_parts import open_rig, said, wait_for
 
 from hcc_scope.errors import RigError
@@ -168,3 +170,95 @@ def test_a_device_that_stalls_leaves_the_window_alive_and_the_emergency_stop_goe
     wait_for(lambda: "told to stop" in said(shell), "the emergency stop")
     free.set()
     wait_for(lambda: shell.rig.light.words == "small: ready", "it to answer again")
+
+
+@pytest.mark.parametrize("name", ["note", "shortcuts", "about", "plan", "open_rig"])
+def test_the_key_of_the_emergency_stop_works_in_every_dialog(
+    shell: App, small_rig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    open_rig(shell, small_rig)
+    monkeypatch.setattr(shell.commands, "note_store", lambda: tmp_path / "M7_S1.ome.zarr")
+    shell.window.actions_[name].setEnabled(True)
+    shell.window.actions_[name].trigger()
+    (dialog,) = (one for one in shell.window.findChildren(QDialog) if one.isVisible())
+    assert dialog.isModal() == (name not in ("note", "shortcuts"))
+    QTest.qWaitForWindowActive(dialog)
+    QTest.keyClick(dialog.windowHandle(), Qt.Key.Key_F12)
+    wait_for(lambda: "told to stop" in said(shell), "the emergency stop")
+    assert said(shell).count("told to stop") == 1
+    dialog.reject()
+
+
+def test_the_key_of_the_emergency_stop_works_once_in_the_window(shell: App, small_rig: Path):
+    stops: list[str] = []
+    shell.window.actions_["emergency"].triggered.connect(lambda: stops.append("stop"))
+    QTest.keyClick(shell.window.windowHandle(), Qt.Key.Key_F12)
+    assert not stops  # there is nothing to stop
+    open_rig(shell, small_rig)
+    shell.window.activateWindow()
+    QTest.qWaitForWindowActive(shell.window)
+    QTest.keyClick(shell.window.windowHandle(), Qt.Key.Key_F12)
+    assert len(stops) == 1
+
+
+def test_a_note_that_is_being_written_is_kept_when_the_window_closes(
+    shell: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    written: list[str] = []
+    monkeypatch.setattr(shell.commands, "note_store", lambda: tmp_path / "M7_S1.ome.zarr")
+    monkeypatch.setattr(shell.commands, "_write_note", lambda _store, text: written.append(text))
+    shell.commands.add_note()
+    shell.commands.add_note()
+    (dialog,) = shell.window.findChildren(QInputDialog)
+    dialog.setTextValue("fold")
+    shell.window.close()
+    wait_for(lambda: not shell.window.isVisible(), "the window to close")
+    assert written == ["fold"]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_closing_while_the_rig_loads_closes_the_rig_and_then_the_window(
+    shell: App, small_rig: Path, tmp_path: Path, broken: bool
+):
+    path = tmp_path / "bad.rig.yaml"
+    path.write_text("config: no.cfg\n")
+    notices: list[str] = []
+    for signal in (shell.rig.opened, shell.rig.closed):
+        signal.connect(lambda *_: notices.append(shell.window.notice.text))
+    shell.commands.open_rig(str(path if broken else small_rig))
+    assert shell.rig.busy
+    start = time.monotonic()
+    shell.window.close()
+    shell.state.message.emit("error", "something else")
+    wait_for(lambda: not shell.window.isVisible(), "the window to close")
+    assert time.monotonic() - start < 10  # the closing's patience ends after 15 s
+    assert shell.rig.loaded is None
+    assert shell.rig.light.words == ("not opened" if broken else "no rig")
+    assert set(notices) == {"Closing the rig …"}
+    assert len(notices) == (1 if broken else 2)
+
+
+@pytest.mark.parametrize(("text", "complaint"), [("config: no.cfg\n", "no.cfg"), ("config: bad.cfg\n", "bad.cfg:1")])
+@pytest.mark.parametrize("closing", [False, True])
+def test_a_broken_rig_file_leaves_the_open_rig_open(
+    shell: App, small_rig: Path, tmp_path: Path, text: str, complaint: str, closing: bool
+):
+    open_rig(shell, small_rig)
+    loaded = shell.rig.loaded
+    (tmp_path / "bad.cfg").write_text("Nonsense,1\n")
+    path = tmp_path / "bad.rig.yaml"
+    path.write_text(text)
+    shell.commands.open_rig(str(path))
+    assert shell.gates.missing == "another rig is being opened"
+    if closing:
+        shell.window.close()
+        wait_for(lambda: not shell.window.isVisible(), "the window to close", 10)
+        assert shell.rig.loaded is None
+        return
+    wait_for(lambda: not shell.rig.busy, "the end of it")
+    assert complaint in shell.window.notice.text
+    assert shell.rig.loaded is loaded
+    assert shell.rig.light.words == "small: ready"
+    assert shell.window.actions_["live"].isEnabled()
+    shell.wiring.camera.requested.emit("set_exposure_ms", (25.0,))
+    wait_for(lambda: shell.state.rig is not None and shell.state.rig.camera.exposure_ms == 25.0, "the exposure")

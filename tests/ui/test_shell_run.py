@@ -299,6 +299,21 @@ def test_too_many_fields_for_the_phantom_are_answered_with_what_can_be_done(read
     assert "larger outline" not in said(ready)
 
 
+@pytest.mark.parametrize(("name", "why"), [("file", "a file is in its place"), ("file/sections", "")])
+def test_a_folder_that_cannot_be_made_is_told(ready: App, tmp_path: Path, name: str, why: str):
+    (tmp_path / "file").write_text("")
+    folder = ready.commands.out_dir = ready.state.out_dir = tmp_path / name
+    wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
+    ready.window.actions_["start"].trigger()
+    finish(ready)
+    assert f"cannot make the folder for new sections {folder}: {why}" in said(ready)
+    assert "Choose another one with File > Folder for sections." in said(ready)
+    assert "A bug" not in said(ready)
+    ready.commands.out_dir = ready.state.out_dir = tmp_path / "sections"
+    start(ready)
+    finish(ready)
+
+
 def test_of_a_stage_at_rest_the_map_shows_one_field(ready: App):
     ready.window.top.specimen.setCurrentText("Test pattern")
     ready.commands.plan = PlanChoice(kind="sequence", n_frames=40)
