@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Literal
 if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import numpy as np
 from PIL import Image, ImageColor
 from PySide6.QtWidgets import QApplication
 
 from ui.app import App
+from ui.marks import heat_argb
 from ui.section_request import PlanChoice
 from ui.theme import apply_theme, colours
 
@@ -36,7 +38,8 @@ WAIT_S = 120.0
 SETTLE_S = 0.7
 SEED = 1
 FIELDS = 24
-OF_WIDGETS = 128
+OF_WIDGETS = 144
+OF_HEAT = 32
 THEMES: tuple[ThemeName, ...] = ("dark", "light")
 SECTIONS: tuple[tuple[str, str, Literal["low", "high"]], ...] = (("M7", "S1", "high"), ("M7", "S2", "high"))
 
@@ -142,6 +145,10 @@ def _with_few_colours(picture: Image.Image, theme: ThemeName) -> Image.Image:
     """Return a picture of 256 colours, a third of the size: those of the widgets as they are, the rest nearly so."""
     found = picture.getcolors(picture.width * picture.height) or []
     named = [ImageColor.getrgb(colour) for colour in dataclasses.astuple(colours(theme))]
+    # the heatmap's bar is small: a colour of its own for each step, over the window's
+    ground = np.array(ImageColor.getrgb(colours(theme).window))
+    heat = heat_argb(np.linspace(0, 1, OF_HEAT, dtype=np.float32), 0.45).astype(float)
+    named += [tuple(row) for row in (ground + (heat[:, :3] - ground) * heat[:, 3:] / 255).round().astype(int).tolist()]
     widgets = [*named, *(colour for _, colour in sorted(found, reverse=True))][:OF_WIDGETS]
     rest = picture.quantize(256 - OF_WIDGETS).getpalette() or []
     palette = Image.new("P", (1, 1))

@@ -243,12 +243,13 @@ def test_ctrl_c_finishes_cleanly(tmp_path: Path, presses: int) -> None:
     out, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 130, err
     assert "Finishing" in err
-    assert ("Skipping" in err) == (presses == 2)
     summary = json.loads(out)
     assert summary["outcome"] == "cancelled"
     counts = summary["counts"]
     assert counts["stored"] == counts["acquired"] < 40
-    if presses == 1:
+    skipping = "Skipping" in err
+    assert presses == 2 or not skipping
+    if not skipping:  # of two presses the second one may come when everything is done already
         assert counts["deferred"] == counts["pending"] == 0
     assert assert_frames_readable(store) == counts["stored"]
     assert zarr.open_group(store, mode="r").attrs["hcc_scope"]["complete"] is True

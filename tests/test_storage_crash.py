@@ -564,7 +564,7 @@ def make_without_journal(path: Path) -> None:
     [
         (make_nothing, "There is no store"),
         (make_file, "There is no store"),
-        (make_empty, "empty folder and holds no frames. Delete it"),
+        (make_empty, "empty folder and holds no frames. Choose a folder that ends in .ome.zarr"),
         (make_other, "not an OME-Zarr"),
         (make_foreign, "not written by HCC-Scope"),
         (make_garbage, "cannot be read"),

@@ -265,7 +265,7 @@ class FieldsLayer:
 
     def _paint_words(self, painter: QPainter, rect: QRectF, one: MapField) -> None:
         metrics = QFontMetricsF(painter.font())
-        plate(painter, rect.topLeft() + QPointF(3, 3), str(one.seq + 1))
+        plate(painter, rect.topLeft() + QPointF(3, 3), str(one.seq))
         words = self._short(one)
         fits = metrics.horizontalAdvance(words) + 14 <= rect.width() and rect.height() >= 3 * metrics.height()
         if words and fits:

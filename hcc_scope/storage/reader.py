@@ -32,7 +32,7 @@ def read_attributes(path: Path) -> dict[str, Any]:
     if not path.is_dir():
         raise StoreError(f"There is no store at {path}", hint="Give the path of a folder that ends in .ome.zarr.")
     mendable = (path / MANIFEST_COPY).is_file() and (path / JOURNAL).is_file()
-    hint = "Recover it: hcc-scope recover, or Recover a section in the menu File of the app." if mendable else None
+    hint = "Run hcc-scope recover on it, or Recover a section in the app's menu File." if mendable else None
     try:
         root = json.loads((path / "zarr.json").read_bytes())
         attributes = root["attributes"].get(ATTRIBUTE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from shell_parts import name_section, open_rig, said, wait_for
 
@@ -65,7 +66,9 @@ def test_a_section_from_start_to_its_report(ready: App, monkeypatch: pytest.Monk
     wait_for(lambda: len(ready.wiring.map.fields.fields) == 6, "all fields on the map")
     ready.window.tabs.setCurrentWidget(ready.wiring.tiles)
     wait_for(lambda: ready.wiring.tiles.model.rowCount() == 6, "all tiles in the gallery")
-    assert len(ready.state.course.as_array()) == 6
+    course = ready.state.course.as_array()  # as often as it was looked at: two fields may come between two looks
+    assert 1 < len(course) <= 6
+    assert course[-1, 0] == 6
     assert ready.window.top.section.value == "S2"  # the next one is suggested
     assert "S1" in ready.window.top.section.history()
     store = open_store(ready.commands.out_dir / "M7_S1.ome.zarr")
@@ -73,7 +76,7 @@ def test_a_section_from_start_to_its_report(ready: App, monkeypatch: pytest.Monk
     assert store.n_frames == 6
     assert store.spec.provenance["specimen"] == "synthetic phantom, not tissue"
     assert str(store.path) in ready.memory.settings.recent_stores
-    assert len(ready.state.course.as_array()) == 6
+    assert np.array_equal(ready.state.course.as_array(), course)
     ready.window.actions_["report"].trigger()
     wait_for(lambda: "The report is" in said(ready), "the report")
     assert opened == [str(store.path.parent / "M7_S1-report.html")]
