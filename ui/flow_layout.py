@@ -13,10 +13,30 @@ _WIDE_PX = 640
 
 
 class FlowLayout(QLayout):
-    """Left to right, line by line; the items of a line are centred on it."""
+    """Left to right, line by line; the items of a line are centred on it, but for those aligned to its top.
 
-    def __init__(self, parent: QWidget | None = None, spacing_px: int = GRID_PX // 2) -> None:
+    Parameters
+    ----------
+    parent : QWidget, optional
+    spacing_px : int
+        Between neighbours.
+    line_spacing_px : int, optional
+        Between lines; as between neighbours by default.
+    widest_px : int or None
+        It asks for all in one line, but for no more than this: a long row is no reason to widen a window. None: for
+        all, whatever it takes.
+    """
+
+    def __init__(
+        self,
+        parent: QWidget | None = None,
+        spacing_px: int = GRID_PX // 2,
+        line_spacing_px: int | None = None,
+        widest_px: int | None = _WIDE_PX,
+    ) -> None:
         super().__init__(parent)
+        self._line_spacing_px = spacing_px if line_spacing_px is None else line_spacing_px
+        self._widest_px = widest_px
         self._items: list[QLayoutItem] = []
         self.setSpacing(spacing_px)
         self.setContentsMargins(QMargins(0, 0, 0, 0))
@@ -55,39 +75,47 @@ class FlowLayout(QLayout):
         self._arrange(rect, place=True)
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """Ask for all in one line, as long as that is no reason to widen a window."""
+        """Ask for all in one line, up to the widest."""
         sizes = [item.sizeHint() for item in self._shown()]
-        width = min(sum(size.width() for size in sizes) + self.spacing() * max(0, len(sizes) - 1), _WIDE_PX)
+        one_line = sum(size.width() for size in sizes) + self.spacing() * max(0, len(sizes) - 1)
+        wanted = one_line if self._widest_px is None else min(one_line, self._widest_px)
+        width = wanted + self._margins_px().width()
         return QSize(width, self.heightForWidth(width))
 
     def minimumSize(self) -> QSize:  # noqa: N802
         """Ask for the widest item at least."""
         sizes = [item.minimumSize() for item in self._shown()]
-        return QSize(
-            max((size.width() for size in sizes), default=0), max((size.height() for size in sizes), default=0)
-        )
+        widest, tallest = max((s.width() for s in sizes), default=0), max((s.height() for s in sizes), default=0)
+        return QSize(widest, tallest) + self._margins_px()
+
+    def _margins_px(self) -> QSize:
+        margins = self.contentsMargins()
+        return QSize(margins.left() + margins.right(), margins.top() + margins.bottom())
 
     def _shown(self) -> list[QLayoutItem]:
         return [item for item in self._items if not item.isEmpty()]
 
     def _arrange(self, rect: QRect, *, place: bool) -> int:
+        inner = rect.marginsRemoved(self.contentsMargins())
         lines: list[list[QLayoutItem]] = [[]]
         x = 0
         for item in self._shown():
             width = item.sizeHint().width()
-            if lines[-1] and x + width > rect.width():
+            if lines[-1] and x + width > inner.width():
                 lines.append([])
                 x = 0
             lines[-1].append(item)
             x += width + self.spacing()
-        y = rect.y()
+        y = inner.y()
         for line in lines:
             height = max((item.sizeHint().height() for item in line), default=0)
-            x = rect.x()
+            x = inner.x()
             for item in line:
                 size = item.sizeHint()
                 if place:
-                    item.setGeometry(QRect(QPoint(x, y + (height - size.height()) // 2), size))
+                    on_top = bool(item.alignment() & Qt.AlignmentFlag.AlignTop)
+                    below = 0 if on_top else (height - size.height()) // 2
+                    item.setGeometry(QRect(QPoint(x, y + below), size))
                 x += size.width() + self.spacing()
-            y += height + self.spacing()
-        return y - self.spacing() - rect.y()
+            y += height + self._line_spacing_px
+        return y - self._line_spacing_px - rect.y() + self.contentsMargins().bottom()

@@ -366,31 +366,6 @@ class LiveTab(QWidget):
         self.view.set_crosshair(visible)
 
     @Slot(bool)
-    def _show_grid(self, shows: bool) -> None:
-        self.tiles.shows_grid = shows
-        self.view.update()
-
-    @Slot(bool)
-    def _show_heat(self, shows: bool) -> None:
-        self.tiles.shows_heat = shows
-        self.view.update()
-
-    @Slot(bool)
-    def _show_values(self, shows: bool) -> None:
-        self.tiles.shows_values = shows
-        self.view.update()
-
-    @Slot(float)
-    def _set_opacity(self, opacity: float) -> None:
-        self.tiles.opacity = opacity
-        self.view.update()
-
-    @Slot(float)
-    def _set_shown_from(self, probability: float) -> None:
-        self.tiles.shown_from = probability
-        self.view.update()
-
-    @Slot(bool)
     def _show_histogram(self, shows: bool) -> None:
         self.contrast_panel.setVisible(shows)
         if shows and self._frame is not None:

@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPalette, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from ui.panels.flow import FlowLayout
+from ui.flow_layout import FlowLayout
 from ui.panels.parts import colours_of, describe, duration_words, number_words
 from ui.panels.symbols import SymbolBadge
 from ui.theme import GRID_PX
@@ -168,10 +168,11 @@ class StatusStrip(QFrame):
         self._store_gauge, self._analyse_gauge = _Gauge(), _Gauge()
         self._cells["store_queue"].add(self._store_gauge)
         self._cells["analyse_queue"].add(self._analyse_gauge)
-        flow = FlowLayout(2 * GRID_PX, GRID_PX // 2)
+        flow = FlowLayout(spacing_px=2 * GRID_PX, line_spacing_px=GRID_PX // 2, widest_px=None)
         flow.setContentsMargins(GRID_PX, GRID_PX // 2, GRID_PX, GRID_PX // 2)
         for cell in self._cells.values():
             flow.addWidget(cell)
+            flow.setAlignment(cell, Qt.AlignmentFlag.AlignTop)  # the names stay in one line
         self.setLayout(flow)
         self._flow = flow
         self.set_snapshot(None)

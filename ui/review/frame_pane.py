@@ -17,7 +17,7 @@ from ui.review.difference_layer import FULL_COLOUR, DifferenceLayer, difference_
 from ui.review.scrubber import Scrubber
 from ui.review.thumbnails import display_limits
 from ui.theme import GRID_PX
-from ui.view_controls import ElidedLabel, PercentSlider, action_button
+from ui.view_controls import ElidedLabel, LayerSwitch, PercentSlider, action_button
 
 if TYPE_CHECKING:
     from hcc_scope.types import Frame
@@ -91,16 +91,17 @@ class FramePane(QWidget):
         over = QLabel("Sho&w")
         over.setBuddy(self.overlay)
         opacity = PercentSlider("Opacity", "Opacity of the tiles' colours, in %", self.tiles.opacity)
-        opacity.changed.connect(self._opacity_changed)
+        opacity.changed.connect(LayerSwitch(self.view, self.tiles, "opacity").choose)
         self._keep = QCheckBox("Same contrast")
         self._keep.setAccessibleName("Same contrast")
         self._keep.setToolTip("Show all fields with this field's black and white; off: each with its own")
+        grid = LayerSwitch(self.view, self.tiles, "shows_grid")
         row = FlowLayout(spacing_px=GRID_PX)
         for widget in (
             over,
             self.overlay,
             opacity,
-            action_button(self, "Grid", "Show where the tiles lie", "G", self._grid_switched, checked=True),
+            action_button(self, "Grid", "Show where the tiles lie", "G", grid.switch, checked=True),
             action_button(self, "Values", "Show each tile's probability", "V", self._values_switched, checked=True),
             action_button(self, "Fit", "Show the whole field", "F", self._fit),
             self._keep,
@@ -284,11 +285,6 @@ class FramePane(QWidget):
     # -- switches ----------------------------------------------------------------------------------------------------
 
     @Slot(bool)
-    def _grid_switched(self, on: bool) -> None:
-        self.tiles.shows_grid = on
-        self.view.update()
-
-    @Slot(bool)
     def _values_switched(self, on: bool) -> None:
         self.tiles.shows_values = on
         self.difference.shows_values = on
@@ -297,8 +293,3 @@ class FramePane(QWidget):
     @Slot(bool)
     def _fit(self, _down: bool) -> None:
         self.view.fit()
-
-    @Slot(float)
-    def _opacity_changed(self, value: float) -> None:
-        self.tiles.opacity = value
-        self.view.update()

@@ -55,11 +55,6 @@ class TileScatter(QWidget):
         self._theme: ThemeName = "dark"
         self.set_theme("dark")
 
-    @property
-    def n_points(self) -> int:
-        """How many points are drawn."""
-        return 0 if self._shown is None else len(self._shown[0])
-
     def show_pairs(
         self,
         pairs: NDArray[np.float32],

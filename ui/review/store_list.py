@@ -92,10 +92,6 @@ class StoreList(QWidget):
         column.addWidget(heading)
         column.addWidget(self.list, 1)
 
-    def set_folder(self, folder: Path) -> None:
-        """Begin the dialog in a folder."""
-        self._folder = str(folder)
-
     @property
     def dialog(self) -> QFileDialog | None:
         """The open dialog, if there is one."""
