@@ -53,7 +53,7 @@ class SectionWiring(QObject):
         self._places: set[tuple[int, int]] = set()
         self._reading_missed = False
         self._shown: Running | None = None
-        self._course: NDArray[np.float64] | None = None
+        self._course_is_new = False
         self._judged: FrameResult | None = None
         self._numbers = QTimer(self)
         self._numbers.setSingleShot(True)
@@ -62,7 +62,7 @@ class SectionWiring(QObject):
         views.map.field_chosen.connect(self._show_field)
         state.run_started.connect(self._begin)
         state.snapshot_changed.connect(self._show_snapshot)
-        state.course_changed.connect(self._keep_course)
+        state.course_changed.connect(self._note_course)
         state.frame_arrived.connect(self._show_frame)
         state.result_arrived.connect(self._show_result)
         state.system_changed.connect(self._show_system)
@@ -78,7 +78,8 @@ class SectionWiring(QObject):
         self._fields = StoredFields(run.store_path)
         for known in (self._missed, self._coming, self._places):
             known.clear()
-        self._course = self._judged = None
+        self._course_is_new = False
+        self._judged = None
         spec = run.spec
         views.tiles_opened = False
         for part in (views.live, views.map, views.tiles):
@@ -106,9 +107,9 @@ class SectionWiring(QObject):
         elif not self._numbers.isActive():
             self._numbers.start()
 
-    @Slot(object)
-    def _keep_course(self, course: NDArray[np.float64]) -> None:
-        self._course = course
+    @Slot()
+    def _note_course(self) -> None:
+        self._course_is_new = True
 
     @Slot()
     def _show_numbers(self) -> None:
@@ -119,9 +120,9 @@ class SectionWiring(QObject):
             return
         views.score.set_snapshot(snapshot)
         views.status.set_snapshot(snapshot)
-        if self._course is not None:
-            views.score.set_course(self._course)
-            self._course = None
+        if self._course_is_new:
+            views.score.set_course(self._state.course.as_array())
+            self._course_is_new = False
         if self._judged is not None:
             views.quality.set_result(self._judged)
             self._judged = None

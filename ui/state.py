@@ -124,8 +124,8 @@ class AppState(QObject):
     """Carries every `FrameResult` of the run, once (again if a frame was classified later)."""
     rig_changed = Signal(object)
     """Carries a `RigState`, or None without a rig."""
-    course_changed = Signal(object)
-    """Carries the course of the score, as `Course.as_array`."""
+    course_changed = Signal()
+    """`course` has changed: another score, or another section."""
     system_changed = Signal(object)
     """Carries a `System`."""
     run_started = Signal(object)
@@ -249,7 +249,7 @@ class AppState(QObject):
         """Show once more a section that has ended: its score was corrected."""
         self.snapshot = run.session.snapshot()
         if self.course.add(self.snapshot.score):
-            self.course_changed.emit(self.course.as_array())
+            self.course_changed.emit()
         self.snapshot_changed.emit(self.snapshot)
 
     def _pace(self) -> None:
@@ -283,7 +283,7 @@ class AppState(QObject):
             self._set_frame(snapshot.latest)
         self._new_results(run, over=over)
         if (before is None or before.score != snapshot.score or over) and self.course.add(snapshot.score):
-            self.course_changed.emit(self.course.as_array())
+            self.course_changed.emit()
         if snapshot.message and snapshot.message != self._said:
             self._said = snapshot.message
             words = snapshot.message[:1].upper() + snapshot.message[1:]
