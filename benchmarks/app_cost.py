@@ -39,21 +39,12 @@ def without_window(folder: Path, frames: int) -> dict[str, float]:
     from hcc_scope.plans import load_plan
     from hcc_scope.runs.analyst import load_analyst
     from hcc_scope.runs.rigs import open_rig
-    from hcc_scope.runs.section import start_section
-    from hcc_scope.sources.micromanager import MicroManagerSource
+    from hcc_scope.runs.section import section_source, start_section
 
     analyst = load_analyst(MODEL, ENGINE, lambda _: None)
     with open_rig("demo") as rig:
         _fast(rig.microscope)
-        source = MicroManagerSource(
-            rig.microscope,
-            load_plan(_plan(folder, frames)),
-            animal_id="bench",
-            section_id="plain",
-            tile_px=analyst.model.card.tile_px,
-            model_sha256=analyst.model.card.sha256,
-            provenance=dict(analyst.facts),
-        )
+        source = section_source(rig.microscope, load_plan(_plan(folder, frames)), analyst, "bench", "plain")
         outcome = start_section(source, analyst, folder).finish().outcome
     return {**outcome.rates, "stored": outcome.counts.stored}
 

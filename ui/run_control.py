@@ -359,33 +359,19 @@ def _start(
 ) -> Running:
     """Put the section together and start it; everything that can be refused is refused before the camera starts."""
     from hcc_scope.plans import TimeSeries
-    from hcc_scope.runs.phantoms import outline_points, phantom_facts
-    from hcc_scope.runs.section import start_section
-    from hcc_scope.sources.micromanager import MicroManagerSource
-    from hcc_scope.sources.phantom_scene import PhantomScene
+    from hcc_scope.runs.phantoms import outline_points
+    from hcc_scope.runs.section import section_source, start_section
 
     if loaded.preview is not None:
         loaded.preview.stop()
         loaded.preview = None
     card = analyst.model.card
     specimen = specimen_of(request, card.pixel_size_um) if loaded.is_demo else None
-    provenance: dict[str, str | int | float] = dict(analyst.facts)
-    if specimen is not None:
-        provenance |= phantom_facts(specimen)
     outline = None if specimen is None else outline_points(specimen)
     plan = _plan(request, loaded, outline)
     with _said_for_the_app(request, on_phantom=specimen is not None):
-        source = MicroManagerSource(
-            loaded.rig.microscope,
-            plan,
-            animal_id=request.animal_id,
-            section_id=request.section_id,
-            tile_px=card.tile_px,
-            model_sha256=card.sha256,
-            provenance=provenance,
-            outline_um=None if specimen is None else specimen.outline_um,
-            scene=None if specimen is None else PhantomScene(specimen),
-        )
+        microscope = loaded.rig.microscope
+        source = section_source(microscope, plan, analyst, request.animal_id, request.section_id, specimen)
     _make_folder(request.out_dir)
     interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
     section = start_section(source, analyst, request.out_dir, stop=stop, interval_s=interval_s)
@@ -448,16 +434,6 @@ def _plan(request: SectionRequest, loaded: LoadedRig, outline: tuple[tuple[float
         if outline is not None:
             values["outline_um"] = outline
         else:
-            values["rectangle_um"] = _area(choice.area_um, loaded)
+            hint = "Choose a sequence, or a plan file with a time series, and move the specimen by hand."
+            values["rectangle_um"] = loaded.rig.area_around_stage_um(choice.area_um, hint=hint)
     return parse_plan(values, where="the plan")
-
-
-def _area(size_um: tuple[float, float], loaded: LoadedRig) -> tuple[float, float, float, float]:
-    centre = loaded.rig.stage_xy_um()
-    if centre is None:
-        raise PlanError(
-            "random fields need an XY stage, and this rig has none",
-            hint="Choose a sequence, or a plan file with a time series, and move the specimen by hand.",
-        )
-    (x, y), (width, height) = centre, size_um
-    return x - width / 2, y - height / 2, x + width / 2, y + height / 2

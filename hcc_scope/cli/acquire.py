@@ -22,7 +22,8 @@ from hcc_scope.cli.runs import (
 from hcc_scope.errors import HccScopeError, PlanError, StoreExistsError, UsageError
 from hcc_scope.plans import TimeSeries, load_plan, parse_plan
 from hcc_scope.report.summary import software_versions
-from hcc_scope.runs.phantoms import grown, outline_points, phantom_facts
+from hcc_scope.runs.phantoms import grown, outline_points
+from hcc_scope.runs.section import section_source
 from hcc_scope.storage.naming import check_id, store_path
 from hcc_scope.workers import StopToken
 
@@ -82,8 +83,6 @@ def run_acquire(options: AcquireOptions) -> None:
         raise StoreExistsError(f"{target} is already there and is never overwritten", hint="Choose another section id.")
     planned = None if options.plan is None else load_plan(options.plan)
 
-    from hcc_scope.sources.micromanager import MicroManagerSource
-
     console = people(json_mode=options.json_mode)
     started = datetime.now(UTC)
     with interruptible("nothing was acquired"):
@@ -92,25 +91,10 @@ def run_acquire(options: AcquireOptions) -> None:
     stop = StopToken()
     with interruptible("nothing was acquired"), _open(options, console) as rig, stop_on_signals(stop, console):
         rig.set_properties(options.properties)
-        provenance: dict[str, str | int | float] = dict(analyst.facts)
-        scene = None
         if specimen is not None:
-            from hcc_scope.sources.phantom_scene import PhantomScene
-
-            scene = PhantomScene(grown(specimen, analyst.model.card.pixel_size_um))
-            provenance |= phantom_facts(specimen)
+            grown(specimen, analyst.model.card.pixel_size_um)
         plan = planned if planned is not None else _default_plan(options, rig, specimen)
-        source = MicroManagerSource(
-            rig.microscope,
-            plan,
-            animal_id=animal,
-            section_id=section,
-            tile_px=analyst.model.card.tile_px,
-            model_sha256=analyst.model.card.sha256,
-            provenance=provenance,
-            outline_um=None if specimen is None else specimen.outline_um,
-            scene=scene,
-        )
+        source = section_source(rig.microscope, plan, analyst, animal, section, specimen)
         report = record_section(
             source,
             analyst,
@@ -190,14 +174,8 @@ def _area(options: AcquireOptions, rig: OpenRig) -> tuple[float, float, float, f
             "random fields need an area",
             hint="Give --area-um WIDTHxHEIGHT around the stage's present position, or a plan file with an outline.",
         )
-    centre = rig.stage_xy_um()
-    if centre is None:
-        raise PlanError(
-            "random fields need an XY stage, and this rig has none",
-            hint="Give --frames N, or a plan of kind time_series, and move the specimen by hand.",
-        )
-    (x, y), (width, height) = centre, size
-    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+    hint = "Give --frames N, or a plan of kind time_series, and move the specimen by hand."
+    return rig.area_around_stage_um(size, hint=hint)
 
 
 def _parse_size(text: str) -> tuple[float, float]:

@@ -21,7 +21,8 @@ from hcc_scope.cli.runs import (
 from hcc_scope.errors import HccScopeError, StoreExistsError
 from hcc_scope.plans import RandomFields
 from hcc_scope.report.summary import software_versions
-from hcc_scope.runs.phantoms import grown, outline_points, phantom_facts
+from hcc_scope.runs.phantoms import grown, outline_points
+from hcc_scope.runs.section import section_source
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -52,8 +53,6 @@ def run_demo(*, out: Path | None, seed: int, n_fields: int, model_name: str, eng
     from hcc_scope.phantom import Specimen
     from hcc_scope.report.overview import draw_overview
     from hcc_scope.report.pictures import section_picture
-    from hcc_scope.sources.micromanager import MicroManagerSource
-    from hcc_scope.sources.phantom_scene import PhantomScene
     from hcc_scope.storage.naming import store_path
 
     console = people(json_mode=json_mode)
@@ -75,21 +74,11 @@ def run_demo(*, out: Path | None, seed: int, n_fields: int, model_name: str, eng
                 break
             specimen = Specimen(seed, animal, section, tumour_class, day=f"demo-{index}")
             grown(specimen, analyst.model.card.pixel_size_um)
-            outline = specimen.outline_um
-            source = MicroManagerSource(
-                rig.microscope,
-                RandomFields(n_fields=n_fields, seed=seed, outline_um=outline_points(specimen)),
-                animal_id=animal,
-                section_id=section,
-                tile_px=analyst.model.card.tile_px,
-                model_sha256=analyst.model.card.sha256,
-                provenance={**analyst.facts, **phantom_facts(specimen)},
-                outline_um=outline,
-                scene=PhantomScene(specimen),
-            )
+            plan = RandomFields(n_fields=n_fields, seed=seed, outline_um=outline_points(specimen))
+            source = section_source(rig.microscope, plan, analyst, animal, section, specimen)
             title = f"{animal} {section} (phantom)"
             reports.append(record_section(source, analyst, folder, stop=stop, console=console, title=title))
-            outlines.append(outline)
+            outlines.append(specimen.outline_um)
         versions = software_versions(dict(rig.microscope.versions))
         summary = summarise(
             reports,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import UsageError
+from hcc_scope.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -53,6 +53,20 @@ class OpenRig:
         """Return where the stage is now, or None without one."""
         place = self.microscope.thread.call("asking the stage", self.microscope.hardware.stage_um)
         return None if place is None else (place[0], place[1])
+
+    def area_around_stage_um(self, size_um: tuple[float, float], *, hint: str) -> tuple[float, float, float, float]:
+        """Return x0, y0, x1, y1 of an area of a width and height around where the stage is now.
+
+        Raises
+        ------
+        PlanError
+            If there is no stage; `hint` says what to do then.
+        """
+        centre = self.stage_xy_um()
+        if centre is None:
+            raise PlanError("random fields need an XY stage, and this rig has none", hint=hint)
+        (x, y), (width, height) = centre, size_um
+        return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A section from a source into a new store, classified while it comes.
 
+>>> source = section_source(rig.microscope, plan, analyst, "M7", "S1")  # doctest: +SKIP
 >>> run = start_section(source, analyst, Path("runs"))  # doctest: +SKIP
 >>> run.session.pause(), run.session.resume()  # doctest: +SKIP
 >>> report = run.finish()  # doctest: +SKIP
@@ -13,19 +14,23 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.quality import QualityLimits
 from hcc_scope.report.summary import SectionReport, section_account
+from hcc_scope.runs.phantoms import phantom_facts
 from hcc_scope.runs.results import ResultsSoFar
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hcc_scope.phantom import Specimen
+    from hcc_scope.plans import Plan
     from hcc_scope.protocols import FrameSource
     from hcc_scope.runs.analyst import Analyst
     from hcc_scope.session import Session
+    from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
     from hcc_scope.types import RunOutcome, RunSpec
     from hcc_scope.workers import StopToken
 
-__all__ = ["SectionRun", "start_section"]
+__all__ = ["SectionRun", "section_source", "start_section"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,51 @@ class SectionRun:
         """Wait for the run to end, and return how it did; does not ask it to end (`Session.stop`)."""
         outcome = self.session.join()
         return SectionReport(self.spec.animal_id, self.spec.section_id, str(self.store_path), outcome)
+
+
+def section_source(
+    microscope: MicroManager,
+    plan: Plan,
+    analyst: Analyst,
+    animal_id: str,
+    section_id: str,
+    specimen: Specimen | None = None,
+) -> MicroManagerSource:
+    """Return a section's frames from a microscope, with what its store has to know to be scored again.
+
+    Parameters
+    ----------
+    microscope : MicroManager
+        Ready.
+    plan : Plan
+        Which fields.
+    analyst : Analyst
+        What will classify them.
+    animal_id, section_id : str
+        Checked (`hcc_scope.storage.naming.check_id`).
+    specimen : Specimen, optional
+        A phantom to paint over what the demo camera sees; grown, since no camera should wait for that.
+
+    Raises
+    ------
+    HccScopeError
+        If the plan cannot be carried out on this rig.
+    """
+    from hcc_scope.sources.micromanager import MicroManagerSource
+    from hcc_scope.sources.phantom_scene import PhantomScene
+
+    card = analyst.model.card
+    return MicroManagerSource(
+        microscope,
+        plan,
+        animal_id=animal_id,
+        section_id=section_id,
+        tile_px=card.tile_px,
+        model_sha256=card.sha256,
+        provenance={**analyst.facts, **({} if specimen is None else phantom_facts(specimen))},
+        outline_um=None if specimen is None else specimen.outline_um,
+        scene=None if specimen is None else PhantomScene(specimen),
+    )
 
 
 def start_section(
