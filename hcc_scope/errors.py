@@ -22,7 +22,14 @@
     |   |-- StoreUnwritableError        32   permissions, read-only disk
     |   |-- DiskFullError               33   too little space before, or none left during a run
     |   `-- StoreDamagedError           35   a frame is missing or its checksum is wrong
-    `-- CheckError                      40   replay --check found a difference
+    |-- CheckError                      40   replay --check found a difference
+    |-- DatasetError                    50   labelled images that cannot be trained on or validated with
+    |   |-- ManifestError               51   a manifest: missing, unknown column, bad value
+    |   |-- ImageError                  52   an image that is missing, unreadable or of an unsupported kind
+    |   `-- LeakError                   53   the same image on both sides of a split that must not share any
+    `-- TrainingError                   60   a training or evaluation that cannot go on
+        |-- DivergedError               61   the loss is no finite number
+        `-- ResumeError                 62   a run that was started with another configuration or other data
 
 A message is one sentence for a person: what is wrong, where, and what to do.
 """
@@ -35,23 +42,30 @@ __all__ = [
     "CameraError",
     "CheckError",
     "ConfigError",
+    "DatasetError",
     "DeviceError",
     "DiskFullError",
+    "DivergedError",
     "FrameSizeError",
     "FramesLost",
     "HccScopeError",
     "IdError",
+    "ImageError",
+    "LeakError",
+    "ManifestError",
     "ModelAlteredError",
     "ModelError",
     "ModelFormatError",
     "ModelMismatchError",
     "ModelSelfTestError",
     "PlanError",
+    "ResumeError",
     "RigError",
     "StoreDamagedError",
     "StoreError",
     "StoreExistsError",
     "StoreUnwritableError",
+    "TrainingError",
     "UsageError",
 ]
 
@@ -211,3 +225,45 @@ class CheckError(HccScopeError):
     """``replay --check`` found predictions that differ from the recorded ones."""
 
     exit_code = 40
+
+
+class DatasetError(HccScopeError):
+    """Labelled images that cannot be trained on, or not validated in the way that was asked for."""
+
+    exit_code = 50
+
+
+class ManifestError(DatasetError):
+    """A manifest is missing, has an unknown or missing column, or a value that cannot be."""
+
+    exit_code = 51
+
+
+class ImageError(DatasetError):
+    """An image is missing, unreadable, or of a kind that is not supported."""
+
+    exit_code = 52
+
+
+class LeakError(DatasetError):
+    """The same image is on both sides of a split that must not share any."""
+
+    exit_code = 53
+
+
+class TrainingError(HccScopeError):
+    """A training or an evaluation that cannot go on."""
+
+    exit_code = 60
+
+
+class DivergedError(TrainingError):
+    """The loss is no finite number; the last good checkpoint is kept."""
+
+    exit_code = 61
+
+
+class ResumeError(TrainingError):
+    """A run cannot be continued: it was started with another configuration, or on other data."""
+
+    exit_code = 62

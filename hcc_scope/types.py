@@ -53,6 +53,8 @@ class QualityFlag(enum.IntFlag):
     OUT_OF_FOCUS = 2
     SATURATED = 4
     UNDER_EXPOSED = 8
+    UNLIKE_TRAINING = 16
+    """Set by the model and not by `hcc_scope.quality`: farther from the training tiles than the card allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,8 @@ class FrameResult:
     """Milliseconds per stage; ``total`` runs from the end of the exposure to the score."""
     error: str | None = None
     """Why the frame failed, in words, for outcome ``failed``."""
+    distances: NDArray[np.float32] | None = None
+    """(n,) distance from the training tiles, NaN where the model did not see the tile; None if it tells none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,22 @@ from hcc_scope.errors import ModelFormatError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CARD_FILE", "ModelCard", "SensitivityRow", "TrainingRecord", "ValidationRow", "read_card", "write_card"]
+__all__ = [
+    "CARD_FILE",
+    "AnimalRow",
+    "EvaluationRecord",
+    "Interval",
+    "Level",
+    "LevelFigures",
+    "ModelCard",
+    "ProtocolRecord",
+    "ShiftRow",
+    "TrainingRecord",
+    "UnlikeTraining",
+    "ValidationRow",
+    "read_card",
+    "write_card",
+]
 
 CARD_FILE = "card.yaml"
 
@@ -46,11 +61,17 @@ class ValidationRow(_Strict):
     """Whether every section is on the right side of the decision threshold."""
 
 
-class SensitivityRow(_Strict):
-    """What more or less light than in training does to the scores of the test animals."""
+Level = Literal["tile", "image", "section", "animal"]
+Interval = tuple[float, float]
 
-    light: float = pydantic.Field(gt=0)
-    """Factor on the counts above the camera's offset, as a longer exposure or a higher gain gives."""
+
+class ShiftRow(_Strict):
+    """What another light, gain, flatness or focus than in training does to the scores of held-out sections."""
+
+    kind: Literal["exposure", "gain", "vignetting", "defocus"]
+    amount: float
+    """``exposure`` and ``gain``: factor on the signal, without and with its noise; ``vignetting``: light missing in the
+    corners, 0 to 1; ``defocus``: um from focus."""
     tile_auc: float = pydantic.Field(ge=0, le=1)
     mean_score_low: float = pydantic.Field(ge=0, le=1)
     """Mean score of the sections of class *low*."""
@@ -58,6 +79,88 @@ class SensitivityRow(_Strict):
     sections_correct: int
     """Sections on the right side of the decision threshold."""
     sections: int
+
+
+class LevelFigures(_Strict):
+    """What a protocol found at one level, pooled over its folds; the intervals are at 95 %."""
+
+    level: Level
+    n: int
+    """Of tiles, images, sections or animals."""
+    auc: float | None
+    auc_interval: Interval | None
+    """Cluster bootstrap by animal."""
+    sensitivity: float | None
+    sensitivity_interval: Interval | None
+    specificity: float | None
+    specificity_interval: Interval | None
+    accuracy: float
+    accuracy_interval: Interval | None
+    brier: float
+    ece: float
+    """Expected calibration error."""
+
+
+class ProtocolRecord(_Strict):
+    """One way of splitting the images, and what it found."""
+
+    protocol: Literal["paper", "by_animal"]
+    folds: int
+    splitting: str
+    """How, in a sentence."""
+    fold_auc: tuple[float | None, ...]
+    """Per fold, at tile level."""
+    levels: tuple[LevelFigures, ...]
+
+
+class AnimalRow(_Strict):
+    """What the folds that had never seen an animal made of it."""
+
+    animal: str
+    tumour_class: Literal["low", "high"]
+    sections: int
+    images: int
+    tiles: int
+    section_scores: tuple[float, ...]
+    animal_score: float = pydantic.Field(ge=0, le=1)
+    correct: bool
+    """Whether the animal's score is on the right side of the decision threshold."""
+
+
+class EvaluationRecord(_Strict):
+    """Validation of this network and recipe on the training data: both protocols, never one alone."""
+
+    command: str
+    animals: int
+    images: int
+    tiles: int
+    protocols: tuple[ProtocolRecord, ...]
+    leakage_gap: float | None
+    """AUC (image level) of the protocol *paper* less that of *by_animal*: what sharing animals between training and
+    validation adds."""
+    leakage_gap_interval: Interval | None
+    permuted_auc: float | None
+    """By animal, with the animals' classes permuted: 0.5 if nothing leaks."""
+    permuted_auc_interval: Interval | None
+    day_accuracy: float | None
+    """Share of images whose day of acquisition the same network tells; None if there is only one day."""
+    day_chance: float | None
+    per_animal: tuple[AnimalRow, ...]
+
+
+class UnlikeTraining(_Strict):
+    """When a tile is so unlike the training tiles that its score would mean nothing."""
+
+    method: str
+    components: int
+    threshold: float = pydantic.Field(gt=0)
+    """Of the distance, the third output of the artefact; beyond it a tile is flagged."""
+    false_flag_rate: float = pydantic.Field(gt=0, lt=1)
+    """Share of tiles of the kind trained on that the threshold flags."""
+    measured_on: str
+    """Which tiles the threshold was set on."""
+    flagged: dict[str, float] = {}
+    """Share of flagged tiles of other things, by what they are."""
 
 
 class TrainingRecord(_Strict):
@@ -110,9 +213,16 @@ class ModelCard(_Strict):
     Engines of less precision change a logit by more than rounding does, and a section's score, a mean of
     probabilities, by at most this."""
     parameters: int | None = None
+    network: str | None = None
+    """Name of the architecture, as in ``hcc-scope train --network``."""
+    calibrated_on: str | None = None
+    """What temperature and threshold were chosen on, in a sentence."""
     training: TrainingRecord | None = None
     validation: tuple[ValidationRow, ...] = ()
-    sensitivity: tuple[SensitivityRow, ...] = ()
+    evaluation: EvaluationRecord | None = None
+    shifts: tuple[ShiftRow, ...] = ()
+    unlike_training: UnlikeTraining | None = None
+    """None: the model says nothing about what it was not trained for."""
     intended_use: str
     limits: tuple[str, ...]
     reference: str | None = None

@@ -1,4 +1,4 @@
-"""What a training run is asked to do, and how it tells how far it is. Imports neither torch nor the phantom."""
+"""What a training run is asked to do, and how it tells how far it is. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,56 +8,43 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["OnProgress", "TrainConfig", "TrainProgress"]
+__all__ = ["Device", "NetworkName", "OnProgress", "Precision", "RecipeName", "TrainConfig", "TrainProgress"]
+
+NetworkName = Literal["meng2019", "compact"]
+RecipeName = Literal["meng2019", "modern"]
+Precision = Literal["auto", "bfloat16", "float32"]
+Device = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """One training run: a pure function of these numbers (on one kind of processor and one version of torch).
+    """One training run: with its data, a pure function of these (on one kind of processor and one version of torch)."""
 
-    The defaults make the shipped model.
-    """
-
-    name: str = "phantom-meng2019"
-    """The model's name, and that of its folder."""
+    network: NetworkName = "meng2019"
+    recipe: RecipeName = "modern"
     seed: int = 2019
-    """Decides everything: the phantom's specimens, fields, noise, first weights, order of tiles."""
-    train_animals: int = 5
-    """Per class; the weights are fitted to their tiles."""
-    calibration_animals: int = 3
-    """Per class; the epoch, temperature and decision threshold are chosen on them."""
-    test_animals: int = 3
-    """Per class; used for nothing but the card's validation table."""
-    sections: int = 2
-    """Per animal."""
-    fields: int = 4
-    """Per section, each cut into tiles."""
-    field_px: int = 2048
-    """Side of a field."""
-    pixel_size_um: float = 0.325
-    epochs: int = 6
-    patience: int = 2
-    """Stop after so many epochs without a lower loss on the calibration animals."""
-    batch: int = 8
-    """Tiles per step. Larger batches are not faster on a CPU: their activations do not fit its caches."""
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-2
-    precision: Literal["bfloat16", "float32"] = "bfloat16"
-    """Of the convolutions while training. bfloat16 halves the time on processors that have it; the exported model
-    is float32 either way."""
-    threads: int = 2
-
-    def command(self) -> str:
-        """Return the command line that repeats this run."""
-        epochs = "" if self.epochs == TrainConfig().epochs else f" --epochs {self.epochs}"
-        return f"hcc-scope train --out retrained --name {self.name} --seed {self.seed}{epochs}"
+    """Decides first weights, order of tiles, augmentation, and which animals are held out."""
+    epochs: int | None = None
+    """Passes over the training tiles, at most; None: the recipe's."""
+    batch: int | None = None
+    """Tiles per step; None: the recipe's."""
+    learning_rate: float | None = None
+    """None: the recipe's for this network."""
+    patience: int | None = None
+    """Stop after so many epochs without a lower loss on held-out tiles; None: the recipe's (never, for the paper's)."""
+    precision: Precision = "auto"
+    """Of the convolutions while training: bfloat16 where the device has it. Exported models are float32 either way."""
+    device: Device = "auto"
+    threads: int | None = None
+    """On the CPU; None: all cores. The last bits of the weights depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainProgress:
     """How far a run is."""
 
-    stage: Literal["render", "train", "validate"]
+    stage: str
+    """What is being done, in a word or two; stages of one name count together."""
     done: int
     total: int
     message: str

@@ -1,0 +1,70 @@
+"""A labelled image, and a set of them: what a manifest says, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["CLASSES", "LabelledImage", "LabelledSet", "TumourClass"]
+
+TumourClass = Literal["low", "high"]
+CLASSES: tuple[Literal["low"], Literal["high"]] = ("low", "high")
+"""In the order of the logits' columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """One image of one field, with everything that a split or a control needs to know of it."""
+
+    path: Path
+    """Of the file or store, absolute."""
+    index: int
+    """Page of a file, or `seq` of a store's frame."""
+    tumour_class: TumourClass
+    animal_id: str
+    section_id: str
+    """Within its animal: two animals may both have an ``s1``."""
+    day: str
+    """Of acquisition, as the manifest writes it."""
+    pixel_size_um: float
+    shape_yx: tuple[int, int]
+    bit_depth: int
+
+    @property
+    def label(self) -> int:
+        """Column of the image's class in the logits."""
+        return CLASSES.index(self.tumour_class)
+
+    @property
+    def section(self) -> tuple[str, str]:
+        """Animal and section: what names a section in the whole set."""
+        return self.animal_id, self.section_id
+
+    @property
+    def name(self) -> str:
+        """What a message calls it."""
+        return f"{self.path.name}[{self.index}]" if self.index else self.path.name
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSet:
+    """Images that can be trained on together: one pixel size (within tolerance), one bit depth, none too small."""
+
+    manifest: Path
+    images: tuple[LabelledImage, ...]
+    """In the order of the manifest."""
+    pixel_size_um: float
+    """Median over the images."""
+    bit_depth: int
+    fingerprint: str
+    """sha256 over what the manifest says and the size and modification time of every file: the same set or not."""
+    synthetic: str | None = None
+    """If the images are no tissue: what they are, in a sentence for the model's card; None for real ones."""
+
+    @property
+    def full_scale(self) -> int:
+        """The largest count."""
+        return 2**self.bit_depth - 1

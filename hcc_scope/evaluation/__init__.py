@@ -1,0 +1,1 @@
+"""Honest validation of models: splits, figures of merit with intervals, tables and figures. Imports no torch."""

@@ -1,0 +1,73 @@
+"""What the folds of an evaluation found, before anything is computed from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hcc_scope.datasets.labelled import LabelledSet
+    from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.training.config import TrainConfig
+    from hcc_scope.training.fitted import Epoch
+
+__all__ = ["EvaluationResult", "FoldResult", "ProtocolName", "Split"]
+
+ProtocolName = Literal["paper", "by_animal", "permuted", "day"]
+"""``paper``: stratified folds over images; ``by_animal``: folds share no animal; ``permuted``: as by_animal, with the
+animals' classes permuted; ``day``: as paper, with the day of acquisition in place of the class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One fold of a protocol, in images."""
+
+    protocol: ProtocolName
+    fold: int
+    """0, 1, ..."""
+    train: NDArray[np.int64]
+    """Indices into the set's images, ascending."""
+    test: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    """(all images,) what the network is trained to tell: class, permuted class, or day."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldResult:
+    """What a network that was trained on one part of the images makes of the other."""
+
+    split: Split
+    rows: NDArray[np.int64]
+    """(k,) rows of the tile table: all usable tiles of ``split.test``."""
+    labels: NDArray[np.int64]
+    """(k,) of these tiles, as in ``split.labels``."""
+    logits: NDArray[np.float32]
+    """(k, n_outputs)."""
+    features: NDArray[np.float32]
+    """(k, n_features), the last hidden layer."""
+    history: tuple[Epoch, ...]
+    weights: Path
+    """``weights.safetensors`` of this fold's network."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationResult:
+    """All folds of all protocols."""
+
+    data: LabelledSet
+    tiles: TileTable
+    config: TrainConfig
+    folds: tuple[FoldResult, ...]
+    temperature: float
+    """Fitted to the logits of the folds by animal."""
+    threshold: float
+    """Of the calibrated section score, chosen on the folds by animal."""
+
+    def of(self, protocol: ProtocolName) -> tuple[FoldResult, ...]:
+        """Return one protocol's folds, in order."""
+        return tuple(fold for fold in self.folds if fold.split.protocol == protocol)
