@@ -151,6 +151,8 @@ def test_intervals_name_their_rule_and_are_never_points():
     at_images = figures_at(mixed, 0.5, boot)
     assert at_images.accuracy.interval.method == "cluster bootstrap by animal"
     assert at_images.accuracy.interval.low <= at_images.accuracy.value <= at_images.accuracy.interval.high
+    # three animals of one class are too few to draw from
+    assert at_images.sensitivity.interval.method == "hoeffding bound"
     same = auc_difference(mixed, mixed, boot)
     assert same.value == 0.0
     assert same.interval.low < 0.0 < same.interval.high

@@ -249,6 +249,67 @@ def train(
 
 
 @app.command()
+def evaluate(
+    manifest: Annotated[Path, typer.Argument(help="Table of labelled images; see docs/datasets.md.")],
+    out: Annotated[Path, typer.Option("--out", help="New folder for tables, figures and folds.")],
+    network: Annotated[str, typer.Option("--network", help="meng2019 (the paper's) or compact.")] = "meng2019",
+    recipe: Annotated[str, typer.Option("--recipe", help="modern, or meng2019 (the paper's).")] = "modern",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes folds, permutations, weights and batches.")] = 2019,
+    folds: Annotated[
+        int, typer.Option("--folds", min=2, help="By animal: at most as many as the rarer class has animals.")
+    ] = 5,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Per fold, all of them. [default: the recipe's]")
+    ] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Tiles per step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="[default: the recipe's]")] = None,
+    precision: Annotated[str, typer.Option("--precision", help="auto, bfloat16 or float32.")] = "auto",
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Folds side by side. [default: one per core, 1 on a GPU]")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder for the cut tiles. [default: beside the manifest]")
+    ] = None,
+    leave_one_out: Annotated[
+        bool, typer.Option("--leave-one-animal-out", help="By animal: one fold per animal, so no AUC per fold.")
+    ] = False,
+    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures.")] = True,
+    smooth: Annotated[int, typer.Option("--smooth", min=0, help="Saliency as SmoothGrad over this many copies.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the evaluation that --out holds.")] = False,
+    json_mode: Json = False,
+) -> None:
+    """Validate network and recipe on labelled images: the paper's protocol and the one by animal, side by side."""
+    from hcc_scope.cli.evaluate import EvaluateOptions, run_evaluate, train_config
+
+    config = train_config(
+        network=network,
+        recipe=recipe,
+        seed=seed,
+        epochs=epochs,
+        batch=batch,
+        learning_rate=learning_rate,
+        precision=precision,
+        device=device,
+    )
+    run_evaluate(
+        EvaluateOptions(
+            manifest=manifest,
+            out=out,
+            config=config,
+            folds=folds,
+            jobs=jobs,
+            cache=cache,
+            figures=figures,
+            smooth=smooth,
+            resume=resume,
+            leave_one_out=leave_one_out,
+            json_mode=json_mode,
+        )
+    )
+
+
+@app.command()
 def bench(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
     only: Annotated[

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.results import Split
-    from hcc_scope.training.config import TrainConfig, TrainProgress
+    from hcc_scope.training.config import TrainConfig
 
 __all__ = ["FoldTask", "fold_folder", "load_fold", "run_fold"]
 
@@ -45,7 +45,7 @@ def fold_folder(out: Path, split: Split) -> Path:
     return out / "folds" / f"{split.protocol}-{split.fold + 1}"
 
 
-def run_fold(tiles: TileTable, task: FoldTask, send: Callable[[TrainProgress], None]) -> None:
+def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) -> None:
     """Train on the one part of a split for a fixed number of epochs, predict the other, and keep it.
 
     Nothing is chosen on the test part: not the epoch, not the learning rate. Its loss after each epoch is recorded for
@@ -61,7 +61,7 @@ def run_fold(tiles: TileTable, task: FoldTask, send: Callable[[TrainProgress], N
     from hcc_scope.training.fit import fit
     from hcc_scope.training.predict import predict
 
-    split = task.split
+    tiles, split = shared, task.split
     labels = tiles.of_images(split.labels)
     train, test = tiles.rows_of(split.train), tiles.rows_of(split.test)
     part = task.folder.with_name(task.folder.name + ".part")

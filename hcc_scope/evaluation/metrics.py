@@ -132,7 +132,7 @@ def mean_by_animal(what: NDArray[np.float64], animals: NDArray[np.int64], boot: 
         replicates = np.where(drawn > 0, (boot.weights @ sums) / drawn, np.nan)
     value = float(sums.sum() / n.sum())
     worth = float(n.sum() ** 2 / (n**2).sum())
-    return Estimate(value, boot.interval(replicates) or bounded_mean(min(max(value, 0.0), 1.0), worth))
+    return Estimate(value, boot.interval(replicates, n > 0) or bounded_mean(min(max(value, 0.0), 1.0), worth))
 
 
 def _proportion(hits: NDArray[np.bool_], among: NDArray[np.bool_], values: Scored, boot: ClusterBootstrap) -> Estimate:
