@@ -276,7 +276,8 @@ def phantom_cohort(
     image_px: Annotated[int, typer.Option("--image-px", min=512, help="Side of an image.")] = 2048,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Which animals, fields and noise.")] = 1,
     days: Annotated[
-        str, typer.Option("--days", help="What a day stands for: balanced (nothing), per-section, per-animal, per-class.")
+        str,
+        typer.Option("--days", help="What a day stands for: balanced (nothing), per-section, per-animal, per-class."),
     ] = "balanced",
     day_effect: Annotated[float, typer.Option("--day-effect", min=0, help="Factor on what days change.")] = 1.0,
     animal_effect: Annotated[float, typer.Option("--animal-effect", min=0, help="Factor on animals' shifts.")] = 1.0,

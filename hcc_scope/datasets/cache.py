@@ -129,9 +129,7 @@ def _make(place: Path, data: LabelledSet, on_progress: OnStep) -> None:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(place)
-        free = shutil.disk_usage(place.parent).free
-        if free < need + RESERVE_BYTES:
-            raise DiskFullError(f"{what}: {free / 1e9:.2f} GB are free", hint=f"Free some space. {_ELSEWHERE}")
+        _require_space(place.parent, need, what)
         hidden.mkdir()
         with (hidden / _LOCK).open("wb") as held:
             lock(held.fileno())
@@ -146,6 +144,12 @@ def _make(place: Path, data: LabelledSet, on_progress: OnStep) -> None:
         raise _told(error, what) from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _require_space(folder: Path, need: int, what: str) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < need + RESERVE_BYTES:
+        raise DiskFullError(f"{what}: {free / 1e9:.2f} GB are free")
 
 
 def _told(error: StoreError, what: str | None = None) -> StoreError:

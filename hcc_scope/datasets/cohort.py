@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope import __version__
 from hcc_scope.datasets.cohort_plan import CohortSpec, PlannedSection, plan_cohort, truth
-from hcc_scope.datasets.manifest import COHORT_FILE, COLUMNS
+from hcc_scope.datasets.manifest import COHORT_FILE
+from hcc_scope.datasets.rows import COLUMNS
 from hcc_scope.datasets.steps import Step
 from hcc_scope.errors import DiskFullError, StoreExistsError
 from hcc_scope.phantom import CameraPhysics
@@ -108,8 +109,8 @@ def _require_space(spec: CohortSpec, folder: Path, n_images: int) -> None:
     free = shutil.disk_usage(folder.parent).free
     if free < need:
         raise DiskFullError(
-            f"{folder.parent} has {free / 1e9:.2f} GB free, but {need / 1e9:.2f} GB are needed for {n_images} images of "
-            f"{spec.image_px} px",
+            f"{folder.parent} has {free / 1e9:.2f} GB free, but {need / 1e9:.2f} GB are needed for {n_images} images "
+            f"of {spec.image_px} px",
             hint="Free some space, choose another disk, or draw fewer or smaller images.",
         )
 
@@ -149,9 +150,7 @@ def _images(spec: CohortSpec, one: PlannedSection) -> Iterator[NDArray[np.uint16
     shape = (spec.image_px, spec.image_px)
     for field in one.fields:
         light = specimen.render(field.x_um, field.y_um, field.z_um, shape, spec.pixel_size_um)
-        yield camera.expose(
-            light, exposure_ms=field.exposure_ms, noise_seed=field.noise_seed, day=specimen.day_effect
-        )
+        yield camera.expose(light, exposure_ms=field.exposure_ms, noise_seed=field.noise_seed, day=specimen.day_effect)
 
 
 def _draw_section(spec: CohortSpec, one: PlannedSection, folder: Path, on_image: Callable[[], None]) -> None:
@@ -270,7 +269,7 @@ class _Stopped(Exception):  # noqa: N818 - a signal, not an error
 
 
 def _begin(drawn: Any, stop: Any) -> None:  # noqa: ANN401 - multiprocessing's proxies have no public types
-    global _in_process  # noqa: PLW0603
+    global _in_process
     _in_process = drawn, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that started this process stops it
 

@@ -1,15 +1,15 @@
 """A labelled cohort of phantom animals, with effects of known size: what the validation is tried out on.
 
-Animals are named ``low-1``, ``high-3``. The phantom draws a specimen from its seed *and* its animal's name; here the name
-it gets starts with ``training/``, which the pipeline refuses in an id (it is part of a file's name). So no seed and no id
-of a demo or an acquisition can show a specimen that was trained on. The same holds for days.
+Animals are named ``low-1``, ``high-3``. The phantom draws a specimen from its seed *and* its animal's name; here the
+name it gets starts with ``training/``, which the pipeline refuses in an id (it is part of a file's name). So no seed
+and no id of a demo or an acquisition can show a specimen that was trained on. The same holds for days.
 
-Which day a section is imaged on decides what a day effect can do (`Days`). Balanced, the default, is what a careful study
-does: section j of animal i of both classes on one day, so that the day's light, gain and staining batch say nothing about
-the class. The other layouts let the day stand for the section, the animal or the class.
+Which day a section is imaged on decides what a day effect can do (`Days`). Balanced, the default, is what a careful
+study does: section j of animal i of both classes on one day, so that the day's light, gain and staining batch say
+nothing about the class. The other layouts let the day stand for the section, the animal or the class.
 
-The operator sets the exposure once a day, so that bare glass is neither dark nor saturated, and leaves it within a factor
-per field. Without that, a strong day effect would only cost tiles: they would be saturated or dark, and excluded.
+The operator sets the exposure once a day, so that bare glass is neither dark nor saturated, and leaves it within a
+factor per field. Without that, a strong day effect would only cost tiles: saturated or dark ones are excluded.
 """
 
 from __future__ import annotations
@@ -211,9 +211,7 @@ def _day(spec: CohortSpec, animal: int, section: int, label: int) -> int:
     return label
 
 
-def _specimen(
-    spec: CohortSpec, animal: str, section: str, tumour_class: Literal["low", "high"], day: str
-) -> Specimen:
+def _specimen(spec: CohortSpec, animal: str, section: str, tumour_class: Literal["low", "high"], day: str) -> Specimen:
     return Specimen(
         spec.seed,
         NAMESPACE + animal,
@@ -226,7 +224,7 @@ def _specimen(
 
 
 def day_exposure_ms(effect: DayEffect) -> float:
-    """Return the exposure that the operator chooses on a day: the nominal one, unless bare glass is too dark or bright."""
+    """Return the exposure that the operator chooses on a day: the nominal one, unless glass is too dark or bright."""
     glass = _NOMINAL_GLASS * effect.illumination * effect.gain
     low, high = GLASS_LEVEL
     return EXPOSURE_MS * min(max(glass, low), high) / glass

@@ -1,9 +1,9 @@
 """Images of other programs: what a file holds (from its headers alone), and its pixels as raw counts.
 
-TIFF, OME-TIFF and BigTIFF of either byte order, tiled or in strips, compressed or not, and PNG; of our own stores, every
-frame whose journal line is readable. Grey images of 8 to 16 bits, unsigned, are counts of a camera; colour, palettes,
-transparency, signed and floating-point numbers are refused, because something was done to them that nobody can undo.
-What a file is, its first bytes say and not its name.
+TIFF, OME-TIFF and BigTIFF of either byte order, tiled or in strips, compressed or not, and PNG; of our own stores,
+every frame whose journal line is readable. Grey images of 8 to 16 bits, unsigned, are counts of a camera; colour,
+palettes, transparency, signed and floating-point numbers are refused, because something was done to them that nobody
+can undo. What a file is, its first bytes say and not its name.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -21,6 +20,7 @@ from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -157,7 +157,8 @@ def frames_of(path: Path, seq: int | None = None) -> list[Header]:
 
 def _guarded(path: Path, what: str, body: Callable[[], T]) -> T:
     """Run a decoder: whatever it raises over a broken file (they raise anything) becomes an `ImageError`."""
-    result = attempt(body)
+    with np.errstate(all="ignore"):  # tifffile divides by whatever a damaged header says
+        result = attempt(body)
     if not isinstance(result, Failure):
         return result
     error = result.error
@@ -230,6 +231,8 @@ def _tiff_headers(path: Path, page: int | None) -> list[Header]:
     size = path.stat().st_size
     with _tifffile().TiffFile(path) as file:
         n = len(file.pages)
+        if n == 0:
+            raise ImageError(f"{path} has no page", hint="Copy it again from where it came.")
         if page is not None:
             if page >= n:
                 raise ImageError(f"{path} has no page {page}: its pages are 0 to {n - 1}")

@@ -1,8 +1,8 @@
 """Tiles on disk through tensorstore: many small squares of raw counts, written once in order and read at random.
 
-A zarr v3 array (n, tile, tile) uint16 of one chunk per tile, `SHARD_TILES` of them in a file: thousands of tiles are then
-hundreds of files. Codecs as for frames (`metadata.array_metadata`), with a checksum for each tile besides. Nothing is
-synced: tiles are cut anew from their images if a power cut takes them.
+A zarr v3 array (n, tile, tile) uint16 of one chunk per tile, `SHARD_TILES` of them in a file: thousands of tiles are
+then hundreds of files. Codecs as for frames (`metadata.array_metadata`), with a checksum for each tile besides. Nothing
+is synced: tiles are cut anew from their images if a power cut takes them.
 """
 
 from __future__ import annotations
@@ -135,9 +135,11 @@ class TileArrayWriter:
         if self._filled == 0:
             return
         start, end = self._written, self._written + self._filled
-        writing = self._array[start:end].write(
-            self._shard[: self._filled], can_reference_source_data_indefinitely=True
-        ).commit
+        writing = (
+            self._array[start:end]
+            .write(self._shard[: self._filled], can_reference_source_data_indefinitely=True)
+            .commit
+        )
         writing.force()
         self._writing.append(writing)
         self._shard, self._filled, self._written = self._fresh(), 0, end
