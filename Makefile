@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# tests that run at the same time; 0 for one after the other
+TEST_WORKERS ?= 2
 
 .PHONY: help setup demo app screenshots test lint bench model clean
 
@@ -39,7 +41,7 @@ screenshots: $(STAMP)
 		eval $$run $(BIN)/python -m benchmarks.screenshots docs/screenshots
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
