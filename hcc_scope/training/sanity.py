@@ -15,21 +15,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from scipy.ndimage import sobel
 from scipy.stats import rankdata
 from torch import nn
 
+from hcc_scope.errors import ModelFormatError
 from hcc_scope.inference.saliency import saliency
+from hcc_scope.inference.tensors import last_line
 from hcc_scope.inference.torchscript import parse
 from hcc_scope.training.export import to_torchscript
+from hcc_scope.training.network import Meng2019
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-    import torch
     from numpy.typing import NDArray
 
-__all__ = ["AS_TRAINED", "SanityCheck", "cascade", "check_map", "module_of", "rank_correlation", "verdict"]
+    from hcc_scope.training.config import NetworkName
+
+__all__ = ["AS_TRAINED", "SanityCheck", "cascade", "check_map", "module_of", "networks_of", "verdict"]
 
 AS_TRAINED = "as trained"
 _SHIFTS = 8
@@ -54,7 +62,7 @@ class SanityCheck:
 
 
 def cascade(network: nn.Module, fresh: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the network as it is, then with one more layer's weights taken from `fresh` each time, the last layer first.
+    """Yield the network as it is, then with one more layer of `fresh` each time, the last layer first.
 
     Layers are those with a matrix or kernel of weights, in the order in which the network registers them; what lies
     between two of them (normalisation with its running statistics) goes with the one before. The last network yielded
@@ -104,6 +112,38 @@ def module_of(network: nn.Module) -> torch.jit.ScriptModule:
     return parse(to_torchscript(network), "the network")
 
 
+def networks_of(name: NetworkName, weights: Path, bit_depth: int, seed: int) -> tuple[nn.Module, nn.Module]:
+    """Return a network with its weights, and the same before training, from another seed.
+
+    Parameters
+    ----------
+    name : str
+        Of the network.
+    weights : Path
+        ``weights.safetensors``.
+    bit_depth : int
+        Of the images that it was trained on.
+    seed : int
+        Of the fresh weights.
+
+    Raises
+    ------
+    ModelFormatError
+        If the weights are not there, or are not those of this network.
+    """
+    if name != "meng2019":
+        raise ModelFormatError(f"there is no network {name} to load {weights} into")
+    trained = Meng2019()
+    try:
+        trained.load_state_dict(load_file(weights))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelFormatError(f"{weights} does not hold the weights of {name}: {last_line(error)}") from error
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        fresh = Meng2019()
+    return trained, fresh
+
+
 def check_map(network: nn.Module, fresh: nn.Module, tile: NDArray[np.uint16], smooth: int = 0) -> SanityCheck:
     """Draw the weights anew, layer by layer, and compare the maps.
 
@@ -140,11 +180,6 @@ def check_map(network: nn.Module, fresh: nn.Module, tile: NDArray[np.uint16], sm
     )
 
 
-def rank_correlation(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Return Spearman's rank correlation of the magnitudes of two maps; 0 if either is the same everywhere."""
-    return _pearson(_ranks(np.abs(a)), _ranks(np.abs(b)))
-
-
 def _ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(rankdata(values.ravel()), np.float64).reshape(values.shape)
 
@@ -167,7 +202,8 @@ def verdict(checks: Sequence[SanityCheck]) -> str:
         said = "The maps depend on the weights in part, and in part on the image alone"
     else:
         said = "The maps depend little on the weights: they show the image rather than what was learnt"
+    tiles = "1 tile" if len(checks) == 1 else f"{len(checks)} tiles"
     return (
         f"{said}: with all weights drawn anew their rank correlation with the original maps is {end:.2f} "
-        f"(the image's edges: {edges:.2f}; 1 is the same map; mean of {len(checks)} tile{'s' if len(checks) > 1 else ''})."
+        f"(the image's edges: {edges:.2f}; 1 is the same map; mean of {tiles})."
     )

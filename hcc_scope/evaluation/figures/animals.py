@@ -13,6 +13,7 @@ from hcc_scope.evaluation.figures.style import (
     DASHED,
     PROTOCOL_WORDS,
     house,
+    natural,
     page,
     plural,
     say,
@@ -68,7 +69,7 @@ def _panel(axes: Axes, scores: Scored, threshold: float) -> None:
         say(axes, "No sections.")
         return
     found = set(zip(scores.labels.tolist(), scores.animals.tolist(), strict=True))
-    columns = sorted(found, key=lambda one: (one[0], scores.animal_ids[one[1]]))
+    columns = sorted(found, key=lambda one: (one[0], natural(scores.animal_ids[one[1]])))
     names = [scores.animal_ids[animal] for _, animal in columns]
     axes.axhline(threshold, color="0.3", linestyle=DASHED, linewidth=0.9, label=f"threshold {threshold:.2f}")
     shown: set[int] = set()

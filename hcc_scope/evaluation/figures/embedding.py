@@ -50,7 +50,7 @@ def embed(features: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
 
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
 
     # One thread: with more, sums are added up in another order every time, and the picture changes; and threads that
     # wait for each other by spinning take fifty times as long where anything else runs

@@ -54,6 +54,7 @@ def draw_histograms(
             top.set_title(f"{PROTOCOL_WORDS.get(protocol, protocol)}\nn = {plural(len(tiles[protocol]), 'tile')}")
             _spread(top, tiles[protocol])
             _confusion(bottom, sections[protocol], threshold)
+        axes[0, 0].set_ylim(0, 1.3 * max((one.dataLim.ymax for one in axes[0]), default=1.0))
         axes[0, 0].set_ylabel("share of the class's tiles")
     return figure
 
@@ -88,7 +89,14 @@ def _confusion(axes: Axes, scores: Scored, threshold: float) -> None:
     axes.imshow(shares, cmap="Greys", vmin=0, vmax=1.4, aspect="auto")
     for (truth, call), n in np.ndenumerate(table):
         share = f"\n{shares[truth, call]:.0%}" if totals[truth, 0] else ""
-        axes.text(call, truth, f"{n}{share}", ha="center", va="center", color="white" if shares[truth, call] > 0.7 else "black")
+        axes.text(
+            call,
+            truth,
+            f"{n}{share}",
+            ha="center",
+            va="center",
+            color="white" if shares[truth, call] > 0.7 else "black",
+        )
     axes.set_xticks((0, 1), [f"called {name}" for name in CLASSES])
     axes.set_yticks((0, 1), [f"is {name}" for name in CLASSES])
     axes.tick_params(length=0)

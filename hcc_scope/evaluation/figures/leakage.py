@@ -57,7 +57,7 @@ def draw_leakage(
     """
     levels = list(dict.fromkeys(one.level for one in aucs))
     protocols = list(dict.fromkeys(one.protocol for one in aucs))
-    note = f"{interval_note} Small points: single folds. The gap is paper minus by animal."
+    note = f"{interval_note} Small points: single folds with both classes. The gap is paper minus by animal."
     with house():
         figure = page("Leakage gap: AUC by protocol and level", 3.7, note=note, synthetic=synthetic)
         axes = figure.add_subplot()
@@ -65,7 +65,7 @@ def draw_leakage(
             say(axes, "No AUC is defined: every protocol has one class only.", width=90)
             return figure
         axes.axhline(0.5, color="0.6", linewidth=0.8, linestyle=DASHED)
-        axes.text(len(levels) - 0.5, 0.51, "chance", color="0.45", fontsize=6.5, ha="right", va="bottom")
+        axes.text(-0.48, 0.51, "chance", color="0.45", fontsize=6.5, ha="left", va="bottom")
         floor = 0.5
         for protocol, shift in zip(protocols, _shifts(len(protocols)), strict=True):
             colour = PROTOCOL_COLOURS.get(protocol, "0.5")
@@ -76,7 +76,8 @@ def draw_leakage(
                     axes.text(x, 0.52, "one class", rotation=90, fontsize=6.0, color=colour, ha="center", va="bottom")
                     continue
                 if one.folds:
-                    axes.scatter(np.full(len(one.folds), x - 0.07), one.folds, s=6, color=colour, alpha=0.45, linewidths=0)
+                    beside = np.full(len(one.folds), x - 0.07)
+                    axes.scatter(beside, one.folds, s=6, color=colour, alpha=0.45, linewidths=0)
                 if one.interval is not None:
                     axes.vlines(x, *one.interval, color=colour, linewidth=1.4)
                 axes.plot(x, one.auc, _MARKERS.get(protocol, "v"), color=colour, markersize=5.5, label=name)
@@ -86,7 +87,7 @@ def draw_leakage(
         axes.set_xticks(range(len(levels)), [_level_words(level, aucs, gaps.get(level)) for level in levels])
         axes.set(xlim=(-0.5, len(levels) - 0.5), ylim=(max(-0.02, floor - 0.06), 1.04))
         axes.set_ylabel("AUC, folds pooled")
-        figure.legend(loc="outside upper center", ncols=len(protocols))
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(protocols))
     return figure
 
 
@@ -94,9 +95,7 @@ def _shifts(n: int) -> list[float]:
     return [0.26 * (i - (n - 1) / 2) for i in range(n)]
 
 
-def _level_words(
-    level: str, aucs: Sequence[LevelAuc], gap: tuple[float, tuple[float, float] | None] | None
-) -> str:
+def _level_words(level: str, aucs: Sequence[LevelAuc], gap: tuple[float, tuple[float, float] | None] | None) -> str:
     """Return the level, how many there are, and the gap."""
     counts = sorted({one.n for one in aucs if one.level == level})
     words = f"{level}\nn = {' / '.join(f'{n:,}' for n in counts)}"

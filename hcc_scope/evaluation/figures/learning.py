@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from hcc_scope.evaluation.figures.style import FOLD_COLOURS, PROTOCOL_WORDS, house, page, plural, say
 
@@ -36,8 +37,8 @@ def draw_learning(histories: Mapping[str, Sequence[Sequence[Epoch]]], *, loss_na
     """
     folds = [fold for protocol in histories.values() for fold in protocol]
     n_epochs = [len(fold) for fold in folds if fold]
-    span = f"{min(n_epochs)} to {max(n_epochs)} epochs per fold. " if n_epochs else ""
-    note = f"{span}Held-out tiles decide when to stop; they are part of a fold's training images, never of its test."
+    span = _range(n_epochs)
+    note = f"{span}Held-out tiles were kept back from the fold's training images; they are not its test."
     with house():
         figure = page("Learning curves, per fold", 3.1, note=note, synthetic=synthetic)
         panels = figure.subplots(1, max(1, len(histories)), squeeze=False, sharey=True)[0]
@@ -50,6 +51,13 @@ def draw_learning(histories: Mapping[str, Sequence[Sequence[Epoch]]], *, loss_na
     return figure
 
 
+def _range(n_epochs: Sequence[int]) -> str:
+    if not n_epochs:
+        return ""
+    low, high = min(n_epochs), max(n_epochs)
+    return f"{plural(high, 'epoch') if low == high else f'{low} to {high} epochs'} per fold. "
+
+
 def _panel(axes: Axes, folds: Sequence[Sequence[Epoch]], *, log: bool) -> None:
     if not any(folds):
         say(axes, "No epochs were recorded.")
@@ -60,7 +68,11 @@ def _panel(axes: Axes, folds: Sequence[Sequence[Epoch]], *, log: bool) -> None:
         if not fold:
             continue
         colour = FOLD_COLOURS[k] if few else FOLD_COLOURS[0]
-        mark = {"color": colour, "alpha": 1.0 if few else 0.5, "marker": "o" if len(fold) == 1 else None}
+        mark: dict[str, Any] = {
+            "color": colour,
+            "alpha": 1.0 if few else 0.5,
+            "marker": "o" if len(fold) == 1 else None,
+        }
         epochs = np.array([epoch.epoch for epoch in fold])
         axes.plot(epochs, [epoch.loss for epoch in fold], label=f"fold {k + 1}" if few else None, **mark)
         known = [(epoch.epoch, epoch.held_out_loss) for epoch in fold if epoch.held_out_loss is not None]
@@ -73,5 +85,5 @@ def _panel(axes: Axes, folds: Sequence[Sequence[Epoch]], *, log: bool) -> None:
     if log:
         axes.set_yscale("log")
     axes.set_xlabel("epoch")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(ncols=2, loc="upper right")

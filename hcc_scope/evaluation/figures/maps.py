@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from hcc_scope.evaluation.figures.style import DASHED, FOLD_COLOURS, FOLD_LINES, house, page, plural, say
+from hcc_scope.evaluation.figures.style import DASHED, FOLD_COLOURS, FOLD_LINES, house, page, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,14 +34,18 @@ class ExplainedTile:
     """A tile, its map, and why it was chosen."""
 
     words: str
-    """Class, rule, probability, animal."""
+    """Class, rule, probability, animal; several lines."""
+    name: str
+    """The same in one short line, for a legend."""
     image: NDArray[np.uint16]
     """(h, w) raw counts."""
     map: NDArray[np.float32]
     """(h, w) as `hcc_scope.inference.saliency` gives it."""
 
 
-def draw_saliency(tiles: Sequence[ExplainedTile], *, pixel_size_um: float, smooth: int, synthetic: bool) -> Figure:
+def draw_saliency(
+    tiles: Sequence[ExplainedTile], *, pixel_size_um: float, smooth: int, unseen: str, synthetic: bool
+) -> Figure:
     """Draw one row per tile: image, map, map over image.
 
     Parameters
@@ -51,15 +55,17 @@ def draw_saliency(tiles: Sequence[ExplainedTile], *, pixel_size_um: float, smoot
         For the scale bar.
     smooth : int
         Noisy copies behind each map; 0 for the plain gradient.
+    unseen : str
+        What the network had not seen.
     synthetic : bool
         Whether the images are no tissue.
     """
-    how = f"SmoothGrad of {plural(smooth, 'noisy copy').replace('copys', 'copies')}" if smooth else "plain gradient"
+    how = f"SmoothGrad of {smooth} noisy cop{'y' if smooth == 1 else 'ies'}" if smooth else "plain gradient"
     note = (
-        f"Magnitude of the gradient of the log-odds with respect to the counts ({how}), of the network that did not see "
-        f"the animal; black to white up to the map's {_CLIP_PERCENTILE} % quantile. Overlay: the map smoothed with a "
-        f"Gaussian of {_OVERLAY_SIGMA_PX:.0f} px. Tiles were chosen by rule. A map shows where the answer is sensitive, "
-        "not why; see the check with random weights."
+        f"Magnitude of the gradient of the log-odds with respect to the counts ({how}), of a network that had not "
+        f"seen {unseen}; brightest from the map's {_CLIP_PERCENTILE} % quantile on. Overlay: the map smoothed with a "
+        f"Gaussian of {_OVERLAY_SIGMA_PX:.0f} px. n = {len(tiles)}, chosen by rule. A map shows where the answer is "
+        "sensitive, not why; see the check with random weights."
     )
     with house():
         figure = page("Saliency of held-out tiles", 1.85 * max(1, len(tiles)) + 0.9, note=note, synthetic=synthetic)
@@ -124,13 +130,13 @@ def draw_sanity(checks: Sequence[SanityCheck], names: Sequence[str], verdict: st
         Whether the images are no tissue.
     """
     note = (
-        "Weights are drawn anew from the output layer back to the first, as before training; each step keeps those before "
-        "it (Adebayo et al. 2018). Edges: rank correlation of the original maps with the image's edges (Sobel), which "
-        "know no weights: the range over the tiles. Chance: an original map against itself, shifted."
+        "Weights are drawn anew from the output layer back to the first, as before training; each step keeps those "
+        "before it (Adebayo et al. 2018). Edges: rank correlation of the original maps with the image's edges (Sobel), "
+        "which know no weights: the range over the tiles. Chance: an original map against itself, shifted."
     )
     title = "Do the saliency maps depend on the weights?"
     with house():
-        figure = page(title, 4.6, note=f"{verdict} {note}", synthetic=synthetic)
+        figure = page(title, 4.6, note=note, synthetic=synthetic)
         if not checks:
             say(figure.add_subplot(), "No tiles to check.", width=90)
             return figure
@@ -143,6 +149,7 @@ def draw_sanity(checks: Sequence[SanityCheck], names: Sequence[str], verdict: st
             axes.set_title(textwrap.fill(step, 12), fontsize=6.5)
         axes = figure.add_subplot(grid[1, :])
         _correlations(axes, checks, names)
+        axes.set_title(textwrap.fill(verdict, 92), loc="left")
         axes.set_xticks(range(len(steps)), [textwrap.fill(step, 12) for step in steps])
     return figure
 
@@ -157,8 +164,16 @@ def _correlations(axes: Axes, checks: Sequence[SanityCheck], names: Sequence[str
     x = np.arange(len(checks[0].steps))
     for k, (check, name) in enumerate(zip(checks, names, strict=True)):
         k %= len(FOLD_COLOURS)
-        line = {"color": FOLD_COLOURS[k], "linestyle": FOLD_LINES[k]}
-        axes.plot(x, check.correlations, marker="o", markersize=3, linewidth=1.0, label=name, **line)
+        axes.plot(
+            x,
+            check.correlations,
+            marker="o",
+            markersize=3,
+            linewidth=1.0,
+            label=name,
+            color=FOLD_COLOURS[k],
+            linestyle=FOLD_LINES[k],
+        )
     axes.axhline(0, color="0.6", linewidth=0.8, linestyle=DASHED)
     lowest = min(float(chance.min()), min(edges), *(float(check.correlations.min()) for check in checks))
     axes.set(xlim=(-0.3, len(x) - 0.7), ylim=(min(-0.1, lowest - 0.05), 1.05))

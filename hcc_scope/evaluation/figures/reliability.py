@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_reliability"]
 
+
 def draw_reliability(
     by_title: Mapping[str, NDArray[np.float64]],
     labels: NDArray[np.int64],

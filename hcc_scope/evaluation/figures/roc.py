@@ -11,7 +11,6 @@ from hcc_scope.evaluation.figures.style import (
     DASHED,
     FOLD_COLOURS,
     FOLD_LINES,
-    GREY,
     PROTOCOL_WORDS,
     house,
     page,
@@ -62,8 +61,8 @@ def draw_roc(by_level: Mapping[str, Mapping[str, Sequence[Scored]]], *, syntheti
     rows = len(by_level)
     columns = max(1, max(len(by_protocol) for by_protocol in by_level.values()))
     note = (
-        "Thin: folds, on tiles that their network was not trained on. Thick: mean of the folds that have both classes; "
-        "band: one standard deviation over them, which is no confidence interval."
+        "Thin: folds, each on what its network was not trained on. Thick: mean of the folds that have both classes; "
+        "band: one standard deviation over them, which is no confidence interval. Image: mean of its tiles."
     )
     with house():
         figure = page("ROC of held-out data, per fold", 3.4 * rows + 0.5, note=note, synthetic=synthetic)
@@ -85,8 +84,9 @@ def draw_roc(by_level: Mapping[str, Mapping[str, Sequence[Scored]]], *, syntheti
 
 def _panel(axes: Axes, folds: Sequence[Scored]) -> None:
     defined = [(k, fold) for k, fold in enumerate(folds) if both_classes(fold.labels)]
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     if not defined:
-        say(axes, "No curve: no fold has both classes among its held-out animals.")
+        _pooled(axes, folds)
         return
     axes.plot((0, 1), (0, 1), color="0.75", linewidth=0.8, linestyle=DASHED)
     areas = np.array([auc_of(fold.ranks, fold.labels) for _, fold in defined], dtype=np.float64)
@@ -101,8 +101,14 @@ def _panel(axes: Axes, folds: Sequence[Scored]) -> None:
             label = f"{len(defined)} folds: AUC {areas.min():.2f} to {areas.max():.2f}" if place == 0 else None
             axes.plot(false, true, color=FOLD_COLOURS[0], alpha=0.45, linewidth=0.8, label=label)
         else:
-            line = {"color": FOLD_COLOURS[k], "linestyle": FOLD_LINES[k]}
-            axes.plot(false, true, linewidth=0.9, label=f"fold {k + 1}: AUC {areas[place]:.2f}", **line)
+            axes.plot(
+                false,
+                true,
+                linewidth=0.9,
+                label=f"fold {k + 1}: AUC {areas[place]:.2f}",
+                color=FOLD_COLOURS[k],
+                linestyle=FOLD_LINES[k],
+            )
     if len(curves) > 1:
         mean, spread = np.mean(curves, axis=0), np.std(curves, axis=0, ddof=1)
         low, high = np.clip(mean - spread, 0, 1), np.clip(mean + spread, 0, 1)
@@ -111,6 +117,16 @@ def _panel(axes: Axes, folds: Sequence[Scored]) -> None:
         axes.plot(_GRID, mean, color="black", linewidth=1.8, label=label)
     if missing := len(folds) - len(defined):
         axes.plot([], [], " ", label=f"{plural(missing, 'fold')} with one class: no curve")
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    axes.legend(loc="lower right", handlelength=2.6, labelcolor=None, title=None)
-    axes.tick_params(color=GREY)
+    axes.legend(loc="lower right", handlelength=2.6)
+
+
+def _pooled(axes: Axes, folds: Sequence[Scored]) -> None:
+    """Draw one curve over all folds, as where every fold is one animal: it compares answers of different networks."""
+    ranks, labels = np.concatenate([fold.ranks for fold in folds]), np.concatenate([fold.labels for fold in folds])
+    if not both_classes(labels):
+        say(axes, "No curve: all that was held out is of one class.")
+        return
+    axes.plot((0, 1), (0, 1), color="0.75", linewidth=0.8, linestyle=DASHED)
+    label = f"all folds pooled: AUC {auc_of(ranks, labels):.2f}\n(each fold has one class: no curves of their own)"
+    axes.plot(*roc_points(ranks, labels), color="black", linewidth=1.8, label=label)
+    axes.legend(loc="lower right", handlelength=2.6)

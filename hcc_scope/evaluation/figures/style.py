@@ -6,13 +6,15 @@ meaning, markers, line styles or words carry it too. The same arrays give the sa
 
 from __future__ import annotations
 
+import re
 import textwrap
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from hcc_scope.errors import StoreUnwritableError
 
@@ -28,13 +30,13 @@ __all__ = [
     "DASHED",
     "FOLD_COLOURS",
     "FOLD_LINES",
-    "GREY",
     "PHANTOM",
     "PROTOCOL_COLOURS",
     "PROTOCOL_WORDS",
     "RASTERISE_ABOVE",
     "RESEARCH_USE_ONLY",
     "house",
+    "natural",
     "page",
     "plural",
     "say",
@@ -57,15 +59,15 @@ PROTOCOL_WORDS = {
 }
 FOLD_COLOURS = ("#4477aa", "#ee6677", "#228833", "#bb9900", "#aa3377", "#33bbcc")
 FOLD_LINES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
-GREY, DASHED = "0.45", (0, (4, 3))
+DASHED = (0, (4, 3))
 RASTERISE_ABOVE = 2000
 """Points of a scatter, beyond which an SVG holds them as a picture."""
 
 _WIDTH_IN = 7.2
 _PNG_DPI, _SVG_DPI = 220, 150
 _SMALL_PT = 6.5
-_FOOTER_CHARS, _TITLE_CHARS = 140, 108
-_LOOK = {
+_FOOTER_CHARS, _TITLE_CHARS = 150, 108
+_LOOK: Any = {
     "axes.labelsize": 8.0,
     "axes.linewidth": 0.7,
     "axes.spines.right": False,
@@ -111,7 +113,8 @@ def page(title: str, height_in: float, *, note: str, synthetic: bool, width_in: 
     width_in : float
         In inches.
     """
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    engine = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05)
+    figure = Figure(figsize=(width_in, height_in), layout=engine)
     FigureCanvasAgg(figure)
     share = width_in / _WIDTH_IN
     notices = f"{RESEARCH_USE_ONLY} {PHANTOM}" if synthetic else RESEARCH_USE_ONLY
@@ -122,8 +125,7 @@ def page(title: str, height_in: float, *, note: str, synthetic: bool, width_in: 
         0.06 / width_in, 0.06 / height_in, "\n".join(lines), fontsize=_SMALL_PT, color="0.25", va="bottom", ha="left"
     )
     bottom = (0.14 + 1.25 * _SMALL_PT / 72 * len(lines)) / height_in
-    engine = figure.get_layout_engine()
-    engine.set(rect=(0.0, bottom, 1.0, 1.0 - bottom), w_pad=0.05, h_pad=0.05)
+    engine.set(rect=(0.0, bottom, 1.0, 1.0 - bottom))
     return figure
 
 
@@ -145,6 +147,11 @@ def sentence_page(title: str, sentence: str, *, synthetic: bool) -> Figure:
         figure = page(title, 2.0, note="", synthetic=synthetic)
         say(figure.add_subplot(), sentence, width=90)
     return figure
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Return a key that sorts ``m2`` before ``m10``."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)]
 
 
 def plural(n: int, what: str) -> str:

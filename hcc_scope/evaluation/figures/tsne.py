@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from hcc_scope.evaluation.figures.style import (
     CLASS_MARKERS,
     RASTERISE_ABOVE,
     house,
+    natural,
     page,
     plural,
     say,
@@ -32,7 +33,7 @@ MOST_FOLDS = 6
 _COOL = ("#0072b2", "#56b4e9", "#009e73", "#332288")
 _WARM = ("#d55e00", "#e69f00", "#cc79a7", "#882255")
 _MOST_NAMES = 10
-_MARK = {"s": 6.0, "linewidths": 0.0, "alpha": 0.75}
+_MARK: Any = {"s": 6.0, "linewidths": 0.0, "alpha": 0.75}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +114,14 @@ def _panel(
 def _legend(axes: Axes, looks: Mapping[str, tuple[str, str]], how_many: str) -> None:
     from matplotlib.lines import Line2D
 
+    names = list(looks)
+    if len(names) > _MOST_NAMES:  # some from everywhere
+        names = [names[i] for i in np.linspace(0, len(names) - 1, _MOST_NAMES).astype(int)]
     handles = [
-        Line2D([], [], color=colour, marker=marker, linestyle="", markersize=4.0, label=name)
-        for name, (colour, marker) in list(looks.items())[:_MOST_NAMES]
+        Line2D([], [], color=looks[name][0], marker=looks[name][1], linestyle="", markersize=4.0, label=name)
+        for name in names
     ]
-    if len(looks) > _MOST_NAMES:
+    if len(looks) > len(names):
         handles.append(Line2D([], [], linestyle="", label=f"... {how_many}"))
     axes.legend(
         handles=handles, loc="center left", bbox_to_anchor=(1.02, 0.5), handletextpad=0.1, borderaxespad=0.0,
@@ -132,20 +136,20 @@ def _looks_of_classes() -> dict[str, tuple[str, str]]:
 def _looks_of_animals(class_of: Mapping[str, int]) -> dict[str, tuple[str, str]]:
     """Return cool colours and circles for animals of the low class, warm ones and triangles for the high class."""
     looks: dict[str, tuple[str, str]] = {}
-    for label, few, many in ((0, _COOL, "winter"), (1, _WARM, "autumn")):
-        names = sorted(name for name, k in class_of.items() if k == label)
-        colours = few if len(names) <= len(few) else _shades(many, len(names))
+    for label, few, many in ((0, _COOL, "YlGnBu"), (1, _WARM, "YlOrRd")):
+        names = sorted((name for name, k in class_of.items() if k == label), key=natural)
+        colours = few if len(names) <= len(few) else _shades(many, len(names), first=0.3)
         looks.update({name: (colours[i], CLASS_MARKERS[label]) for i, name in enumerate(names)})
     return looks
 
 
 def _looks_of_days(days: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return shades from early to late."""
-    return {day: (colour, "o") for day, colour in zip(days, _shades("viridis", len(days), 0.92), strict=True)}
+    return {day: (colour, "o") for day, colour in zip(days, _shades("viridis", len(days), last=0.92), strict=True)}
 
 
-def _shades(name: str, n: int, last: float = 1.0) -> list[str]:
+def _shades(name: str, n: int, *, first: float = 0.0, last: float = 1.0) -> list[str]:
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
-    return [to_hex(colormaps[name](x)) for x in np.linspace(0.0, last, n)]
+    return [to_hex(colormaps[name](x)) for x in np.linspace(first, last, n)]
