@@ -156,7 +156,7 @@ def test_more_folds_than_colours(weights: Path):
     legend = drawer.roc().axes[0].get_legend()
     assert re.match(r"\d folds: AUC 0\.\d\d to", legend.get_texts()[0].get_text())
     figure = drawer.tsne("by_animal")
-    assert "The first 6 of 8 folds" in figure.texts[0].get_text()
+    assert "The first 6 of 8 folds" in figure.texts[-1].get_text()
     assert len(figure.axes) == 3 * 6
     names = figure.axes[11].get_legend().get_texts()
     assert names[-1].get_text() == "... of 12 animals"
