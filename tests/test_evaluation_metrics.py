@@ -144,7 +144,9 @@ def test_intervals_name_their_rule_and_are_never_points():
     assert at_animals.auc.interval.method == "hoeffding bound"
     assert at_animals.auc.interval.pair == pytest.approx((0.025 ** (1 / 3), 1.0))
     mixed = scored(
-        np.repeat(labels, 3), np.linspace(0, 1, 18) * 0.4 + np.tile([0.1, 0.3, 0.6], 6), np.repeat(range(6), 3)
+        np.repeat(labels, 3),
+        np.repeat([0.1, 0.2, 0.4, 0.2, 0.3, 0.45], 3) + np.tile([0.0, 0.15, 0.35], 6),
+        np.repeat(range(6), 3),
     )
     at_images = figures_at(mixed, 0.5, boot)
     assert at_images.accuracy.interval.method == "cluster bootstrap by animal"

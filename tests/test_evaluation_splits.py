@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,7 +15,6 @@ from hcc_scope.datasets.tiles import ArrayTiles, TileTable
 from hcc_scope.errors import DatasetError, LeakError
 from hcc_scope.evaluation.intervals import bounded_mean
 from hcc_scope.evaluation.metrics import auc_of
-from hcc_scope.evaluation.results import Split
 from hcc_scope.evaluation.splits import (
     MIN_DRAWS,
     animal_splits,
@@ -24,6 +24,9 @@ from hcc_scope.evaluation.splits import (
     permuted_splits,
 )
 from tests.labelled_parts import texture_set
+
+if TYPE_CHECKING:
+    from hcc_scope.evaluation.results import Split
 
 BASE = texture_set(1, 1, 1, 1)[1].images[0]
 

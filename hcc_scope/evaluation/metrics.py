@@ -28,6 +28,7 @@ __all__ = [
     "auc_of",
     "brier",
     "figures_at",
+    "mean_by_animal",
     "pair_wins",
     "reliability",
     "shares",
@@ -113,11 +114,19 @@ def shares(values: Scored, threshold: float) -> dict[str, tuple[NDArray[np.bool_
     }
 
 
-def _mean(what: NDArray[np.float64], among: NDArray[np.bool_], values: Scored, boot: ClusterBootstrap) -> Estimate:
-    """Return a mean of something between 0 and 1; its interval is the bootstrap's or, if that is a point, a bound."""
-    n_animals = len(values.animal_ids)
-    n = np.bincount(values.animals[among], minlength=n_animals).astype(np.float64)
-    sums = np.bincount(values.animals[among], what[among], minlength=n_animals)
+def mean_by_animal(what: NDArray[np.float64], animals: NDArray[np.int64], boot: ClusterBootstrap) -> Estimate:
+    """Return a mean of numbers between 0 and 1; its interval is the bootstrap's or, if that is a point, a bound.
+
+    Parameters
+    ----------
+    what : (n,) float64
+    animals : (n,) int64
+        Of which animal each is, as in the strata of `boot`.
+    boot : ClusterBootstrap
+    """
+    n_animals = boot.weights.shape[1]
+    n = np.bincount(animals, minlength=n_animals).astype(np.float64)
+    sums = np.bincount(animals, what, minlength=n_animals)
     drawn = boot.weights @ n
     with np.errstate(invalid="ignore"):
         replicates = np.where(drawn > 0, (boot.weights @ sums) / drawn, np.nan)
@@ -132,7 +141,7 @@ def _proportion(hits: NDArray[np.bool_], among: NDArray[np.bool_], values: Score
     independent = len(np.unique(values.animals[among])) == n
     if values.level == "animal" and independent:
         return Estimate(k / n, clopper_pearson(k, n))
-    return _mean(hits.astype(np.float64), among, values, boot)
+    return mean_by_animal(hits[among].astype(np.float64), values.animals[among], boot)
 
 
 def brier(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
@@ -242,7 +251,7 @@ def figures_at(values: Scored, threshold: float, boot: ClusterBootstrap | None =
         sensitivity=found["sensitivity"],
         specificity=found["specificity"],
         accuracy=accuracy,
-        brier=_mean(squares, np.ones(len(values), bool), values, boot)
+        brier=mean_by_animal(squares, values.animals, boot)
         if boot is not None
         else Estimate(brier(values.scores, values.labels)),
         ece=curve.ece,

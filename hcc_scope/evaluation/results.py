@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -67,6 +67,12 @@ class EvaluationResult:
     """Fitted to the logits of the folds by animal."""
     threshold: float
     """Of the calibrated section score, chosen on the folds by animal."""
+    days: tuple[str, ...] = ()
+    """Names of the labels of the protocol *day*, in order."""
+    not_run: dict[str, str] = field(default_factory=dict)
+    """Why a control was not run, by protocol."""
+    leave_one_out: bool = False
+    """Whether a fold by animal leaves out one animal, and so may test a single class."""
 
     def of(self, protocol: ProtocolName) -> tuple[FoldResult, ...]:
         """Return one protocol's folds, in order."""
