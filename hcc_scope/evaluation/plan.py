@@ -79,7 +79,7 @@ def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig
         "tiles": len(tiles),
         "folds": folds,
         "leave_one_out": plan.leave_one_out,
-        "config": asdict(config) | {"epochs": plan.epochs},
+        "config": {name: value for name, value in asdict(config).items() if name != "threads"},
         "splits": digest.hexdigest(),
         "torch": version("torch"),
     }

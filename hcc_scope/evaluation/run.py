@@ -1,13 +1,11 @@
 """Run an evaluation: every fold of both protocols and both controls, and what is calibrated on them.
 
 Folds are independent, so they run side by side in processes of one thread each: two such processes train faster than
-one with two threads, and the weights, whose last bits depend on the number of threads, do not depend on how many folds
-ran side by side.
+one with two threads. The weights depend on neither.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -82,10 +80,12 @@ def evaluate(
     TrainingError, DivergedError
         If a fold cannot be trained, or its process dies.
     """
+    from hcc_scope.training.compute import usable_cores
+
     if jobs is not None and jobs < 1:
         raise UsageError(f"{jobs} jobs do nothing", hint="Ask for at least 1.")
-    epochs = _epochs(config)
-    config = replace(config, threads=1, epochs=epochs, patience=None)
+    config = _decided(config)
+    epochs = config.epochs or 0
     plan = make_plan(data, tiles, config, folds=folds, epochs=epochs, leave_one_out=leave_one_out)
     take_folder(folder, plan, data, tiles, config, folds=folds, resume=resume)
 
@@ -97,8 +97,9 @@ def evaluate(
     ]
     costs = [len(tiles.rows_of(split.train)) * epochs for split in plan.splits]
     to_do = [len(tiles.rows_of(task.split.train)) * epochs for task in tasks]
+
     teller = _Teller(tasks, to_do, sum(costs) - sum(to_do), on_progress)
-    run_all(work, tiles, tasks, _jobs(config) if jobs is None else jobs, teller.heard)
+    run_all(work, tiles, tasks, jobs or (1 if config.device == "cuda" else usable_cores()), teller.heard)
 
     results = tuple(_finished(load_fold(fold_folder(folder, split), split), folder) for split in plan.splits)
     temperature, threshold = calibrate_folds([r for r in results if r.split.protocol == "by_animal"], tiles)
@@ -121,16 +122,23 @@ def _finished(fold: FoldResult | None, folder: Path) -> FoldResult:
     return fold
 
 
-def _epochs(config: TrainConfig) -> int:
-    return config.epochs or 12
+def _decided(config: TrainConfig) -> TrainConfig:
+    """Return the configuration with everything that the recipe and this machine decide."""
+    from hcc_scope.training.compute import choose_place
+    from hcc_scope.training.recipes import settings_for
 
-
-def _jobs(config: TrainConfig) -> int:
-    if config.device == "cuda":
-        return 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    settings = settings_for(config)
+    place = choose_place(config.device, config.precision, 1)
+    return replace(
+        config,
+        epochs=settings.epochs,
+        batch=settings.batch,
+        learning_rate=settings.learning_rate,
+        patience=None,
+        precision=place.precision,
+        device=place.device,
+        threads=1,
+    )
 
 
 class _Teller:
