@@ -21,6 +21,10 @@ config_app = typer.Typer(help="Check Micro-Manager configuration files.", no_arg
 models_app = typer.Typer(help="List and test models.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")
+dataset_app = typer.Typer(help="Check labelled images before they are trained on.", no_args_is_help=True)
+phantom_app = typer.Typer(help="Make synthetic data whose truth is known.", no_args_is_help=True)
+app.add_typer(dataset_app, name="dataset")
+app.add_typer(phantom_app, name="phantom")
 
 DEFAULT_MODEL = "phantom-meng2019"
 
@@ -246,6 +250,69 @@ def train(
     from hcc_scope.cli.train import run_train
 
     run_train(out=out, name=name, seed=seed, epochs=epochs, json_mode=json_mode)
+
+
+@dataset_app.command("check")
+def dataset_check(
+    manifest: Annotated[Path, typer.Argument(help="CSV or TSV that lists the images; see docs/datasets.md.")],
+    json_mode: Json = False,
+) -> None:
+    """Count images by class, animal, section and day, and look for everything that would spoil a training."""
+    from hcc_scope.cli.dataset import run_check
+
+    run_check(manifest, json_mode=json_mode)
+
+
+@phantom_app.command("cohort")
+def phantom_cohort(
+    out: Annotated[Path, typer.Option("--out", help="New folder for images, manifest.csv and cohort.json.")],
+    animals: Annotated[int, typer.Option("--animals-per-class", min=1, help="Animals of each class.")] = 3,
+    images: Annotated[
+        int, typer.Option("--images-per-class", min=1, help="Images of each class, spread over its animals.")
+    ] = 24,
+    sections: Annotated[
+        int | None, typer.Option("--sections", min=1, help="Per animal. [default: 2, or as many as the fields need]")
+    ] = None,
+    image_px: Annotated[int, typer.Option("--image-px", min=512, help="Side of an image.")] = 2048,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Which animals, fields and noise.")] = 1,
+    days: Annotated[
+        str,
+        typer.Option("--days", help="What a day stands for: balanced (nothing), per-section, per-animal, per-class."),
+    ] = "balanced",
+    day_effect: Annotated[float, typer.Option("--day-effect", min=0, help="Factor on what days change.")] = 1.0,
+    animal_effect: Annotated[float, typer.Option("--animal-effect", min=0, help="Factor on animals' shifts.")] = 1.0,
+    section_effect: Annotated[float, typer.Option("--section-effect", min=0, help="Factor on sections' shifts.")] = 1.0,
+    class_separation: Annotated[
+        float, typer.Option("--class-separation", min=0, help="Between the classes, in SD within a section; 0: none.")
+    ] = 2.0,
+    exposure_sd: Annotated[
+        float, typer.Option("--exposure-sd", min=0, help="Log of the factor on the exposure, per field.")
+    ] = 0.1,
+    defocus_um: Annotated[float, typer.Option("--defocus-um", min=0, help="SD of the focus error, per field.")] = 1.0,
+    stores: Annotated[bool, typer.Option("--stores", help="One OME-Zarr store per section instead of TIFFs.")] = False,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Processes. [default: one per core]")] = None,
+    json_mode: Json = False,
+) -> None:
+    """Draw labelled images of phantom animals, with effects of animal, section and day of known size."""
+    from hcc_scope.cli.phantom import run_cohort
+    from hcc_scope.datasets.cohort import CohortSpec
+
+    spec = CohortSpec(
+        animals_per_class=animals,
+        images_per_class=images,
+        sections=sections,
+        image_px=image_px,
+        seed=seed,
+        days=days,
+        day_effect=day_effect,
+        animal_effect=animal_effect,
+        section_effect=section_effect,
+        class_separation=class_separation,
+        exposure_sd=exposure_sd,
+        defocus_um=defocus_um,
+        stores=stores,
+    )
+    run_cohort(spec, out, jobs=jobs, json_mode=json_mode)
 
 
 @app.command()
