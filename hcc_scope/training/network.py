@@ -3,7 +3,7 @@
 Both take raw counts and return logits and the last hidden layer, and both can be scripted. In evaluation a tile's
 result depends on that tile alone, and bit for bit so if it is given alone: kernels differ with the size of the batch.
 `stages` and `head` are parts of ``forward`` that a larger module (one that also tells how unlike the training tiles a
-tile is) can be built on; `training_stages` computes the same maps in an order that is faster to train.
+tile is) can be built on; `pooled_first` computes the same maps in an order that is faster.
 """
 
 # TorchScript reads the annotations below at run time, so they must not become strings ("from __future__ ...").
@@ -38,6 +38,8 @@ COUNT_SCALE = 2.0**-13
 """About 8 over the full scale of 65535. Multiplying the input by a constant is the same as rescaling the first
 layer's weights; a power of two rounds nothing. It is there because optimisers expect inputs of about unit size."""
 COMPACT_MAPS = (16, 16, 32, 48, 64)
+MOMENTUM = 0.05
+"""Share of one batch in the running averages of the normalisation."""
 
 
 class Network(Protocol):
@@ -52,8 +54,11 @@ class Network(Protocol):
     def head(self, last: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits and features from the last of the `stages`. Scriptable."""
 
-    def training_stages(self, counts: Tensor) -> Tensor:
-        """Return the last of the `stages`, in the order of operations that is fast to train."""
+    def pooled_first(self, counts: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the last of the `stages`, in the order of operations that is fast, and what `absorb` takes."""
+
+    def absorb(self, moments: list[Tensor]) -> None:
+        """Move the running means and variances a step towards those of one batch."""
 
 
 def count_scale_for(bit_depth: int) -> float:
@@ -131,13 +136,17 @@ class Meng2019(nn.Module):
         return maps
 
     @torch.jit.unused
-    def training_stages(self, counts: Tensor) -> Tensor:
+    def pooled_first(self, counts: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return the last maps; pooled before the ReLU, which changes no value and leaves it a quarter of the work."""
         x = mean_stretching(counts) * self.count_scale
         for layer in self.convolutions:
             if isinstance(layer, nn.Conv2d):
                 x = functional.relu_(functional.max_pool2d(layer(x), 2))
-        return x
+        return x, []
+
+    @torch.jit.unused
+    def absorb(self, moments: list[Tensor]) -> None:
+        """Do nothing: it has no normalisation layers."""
 
 
 class Compact(nn.Module):
@@ -191,7 +200,9 @@ class Compact(nn.Module):
 
     def contrast(self, counts: Tensor) -> Tensor:
         """Return (n, 1, y, x) float32: mean-stretched counts over the tile's mean; of a black tile, over one count."""
-        mean = counts.to(torch.float64).mean(dim=-1, keepdim=True).mean(dim=-2, keepdim=True)  # exact, see mean_stretching
+        mean = (
+            counts.to(torch.float64).mean(dim=-1, keepdim=True).mean(dim=-2, keepdim=True)
+        )  # exact, see mean_stretching
         return mean_stretching(counts) / mean.clamp_min(1.0).to(torch.float32)
 
     def head(self, last: Tensor) -> tuple[Tensor, Tensor]:
@@ -212,15 +223,36 @@ class Compact(nn.Module):
         return maps
 
     @torch.jit.unused
-    def training_stages(self, counts: Tensor) -> Tensor:
-        """Return the last maps, normalised after pooling: what `forward` computes once it no longer trains."""
+    def pooled_first(self, counts: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the last maps, and while it trains mean and 1/sqrt(variance + eps) of each normalisation.
+
+        The running averages are left as they are, so that several threads may each work on a part of a batch.
+        """
         x = self.contrast(counts)
+        moments: list[Tensor] = []
         for layer in self.convolutions:
             if isinstance(layer, nn.Conv2d):
                 x = functional.max_pool2d(layer(x), 2)
             elif isinstance(layer, nn.BatchNorm2d):
-                x = functional.relu_(layer(x))
-        return x
+                if self.training:
+                    x, mean, inverse_sd = torch.native_batch_norm(
+                        x, layer.weight, layer.bias, None, None, True, 0.0, layer.eps
+                    )
+                    moments += [mean.detach(), inverse_sd.detach()]
+                else:
+                    x = layer(x)
+                x = functional.relu_(x)
+        return x, moments
+
+    @torch.jit.unused
+    def absorb(self, moments: list[Tensor]) -> None:
+        """Move the running averages towards the moments of one (part of a) batch, as `nn.BatchNorm2d` does."""
+        norms = [layer for layer in self.convolutions if isinstance(layer, nn.BatchNorm2d)]
+        for norm, mean, inverse_sd in zip(norms, moments[::2], moments[1::2], strict=True):
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            norm.running_mean.lerp_(mean.float(), MOMENTUM)
+            norm.running_var.lerp_(inverse_sd.float().pow(-2).sub(norm.eps), MOMENTUM)
 
 
 def make_network(name: "NetworkName", *, n_outputs: int = 2, bit_depth: int = 16, seed: int = 0) -> nn.Module:
