@@ -166,6 +166,7 @@ def test_words_for_tiles_and_interval():
     assert excluded_tiles_words(3, {}) == "3 tiles used, none excluded."
     words = excluded_tiles_words(3, {"saturated": 1, "out_of_focus": 4})
     assert words == "3 tiles used. Tiles excluded: 4 out of focus, 1 saturated."
+    assert excluded_tiles_words(0, {"unlike_training": 2}) == "0 tiles used. Tiles excluded: 2 unlike training."
     assert interval_words(section(0)[0]) == "No interval before the first classified field."
 
 

@@ -19,10 +19,11 @@ from ui.review.comparison import compare
 from ui.review.store_list import dropped_stores, stores_in
 from ui.review.thumbnails import display_limits, make_thumbnails
 from ui.review.tile_table import TileFilter, TileOrder, TileTable
+from ui.review.words import probability_words, tile_tooltip
 from ui.saliency_view import relative_saliency
 
 SPEC = RunSpec((1024, 1024), 16, 0.325, "M7", "S1")
-OUT_OF_FOCUS, SATURATED = 2, 4
+OUT_OF_FOCUS, SATURATED, UNLIKE = 2, 4, 16
 
 
 def table() -> TileTable:
@@ -74,6 +75,41 @@ def test_the_gallery_filters_by_reason(which: TileFilter, expected: object):
     made = table()
     assert set(places(made, TileOrder.NEWEST, which, (1,))) == expected
     assert made.counts((1,))[which] == len(expected)
+
+
+def unlike_table() -> TileTable:
+    """One tile of each of two fields is unlike training; a third field is of a model that tells no distance."""
+    made = TileTable()
+    for seq, distances in enumerate(([1.0, 9.0, 3.0, np.nan], [2.0, 8.0, 4.0, 5.0])):
+        told = result(seq, [0.9, 0.2, 0.45, 0.1], [0, UNLIKE, 0, OUT_OF_FOCUS if seq == 0 else 0])
+        made.add(replace(told, distances=np.float32(distances)))
+    made.add(result(2, [0.5] * 4))
+    return made
+
+
+def test_tiles_unlike_training_are_found():
+    made = unlike_table()
+    assert places(made, TileOrder.NEWEST, TileFilter.UNLIKE_TRAINING) == [(1, 1), (0, 1)]
+    assert made.counts()[TileFilter.UNLIKE_TRAINING] == 2
+    assert places(made, TileOrder.MOST_UNLIKE, TileFilter.ALL)[:4] == [(0, 1), (1, 1), (1, 3), (1, 2)]
+    without = places(made, TileOrder.MOST_UNLIKE, TileFilter.ALL)[-5:]
+    assert set(without) == {(2, 0), (2, 1), (2, 2), (2, 3), (0, 3)}
+    flagged, unasked, untold = made.tile(1), made.tile(3), made.tile(8)
+    assert (flagged.distance, flagged.probability) == (9.0, None)
+    assert (unasked.distance, untold.distance) == (None, None)
+    assert probability_words(flagged) == "unlike training"
+    tip = tile_tooltip(flagged, None, 0.45, excluded=False)
+    assert "Not scored: unlike training" in tip
+    assert "Distance from the model's training tiles: 9" in tip
+    assert "Not classified: out of focus" in tile_tooltip(unasked, None, 0.45, excluded=False)
+    assert "Distance" not in tile_tooltip(untold, None, 0.45, excluded=False)
+
+
+def test_the_columns_keep_their_values_when_the_table_grows():
+    made = unlike_table()
+    for seq in range(3, 400):
+        made.add(result(seq, [0.5] * 4))
+    assert made.tile(1).distance == 9.0
 
 
 def test_a_field_analysed_again_takes_the_place_of_its_first_result():
@@ -128,6 +164,13 @@ def test_equal_analyses_are_equal_bit_for_bit():
     found = compare(analysis("Recorded", results), analysis("Replay 1", results))
     assert found.equal
     assert found.sentence() == "Equal bit for bit: 7 tiles of 2 fields."
+
+
+def test_distances_are_compared_if_both_models_tell_them():
+    one = replace(result(0, [0.1, 0.9, 0.5, 0.5]), distances=np.float32([1, 2, 3, 4]))
+    other = replace(one, distances=np.float32([1, 2, 3, 5]))
+    assert not compare(analysis("A", [one]), analysis("B", [other])).equal
+    assert compare(analysis("A", [one]), analysis("B", [replace(one, distances=None)])).equal
 
 
 def test_a_last_bit_is_a_difference():

@@ -151,6 +151,23 @@ def test_each_tile_says_why(tab: LiveTab, pixels: NDArray[np.uint16]):
     assert [n[0] for n in numbers] == ["1", "1", "1", "0", "0"]
 
 
+def test_a_tile_unlike_training_is_marked_and_not_coloured(tab: LiveTab):
+    tab.tiles.shows_values = tab.tiles.shows_grid = False
+    tab.set_frame(frame_of(np.full((SIDE_PX, SIDE_PX), 30_000, np.uint16)))
+    tab.set_result(result_of(0, [0.9] * 4, [16, 0, 1, 16 | 1]), GRID, THRESHOLD)
+    assert tab._tooltip(10, 10) == "Tile row 1, column 1: excluded: unlike training"
+    assert "1 of 4 tiles scored, 2 unlike training" in tab._about.whole_text()
+    swatch = list(tab._legend._swatches.values())[-1]
+    assert swatch.accessibleName() == "2 tiles excluded: unlike training"
+    assert "such tiles are not scored" in swatch.toolTip()
+    shown = tab.view.grab().toImage()
+    patches = []
+    for x, y in ((64, 64), (64, 192), (192, 192)):  # circles, lines, both: three patterns
+        corner = on_screen(tab.view, x - 30, y - 30)
+        patches.append(shown.copy(corner.x(), corner.y(), 60, 60))
+    assert patches[0] != patches[1] != patches[2] != patches[0]
+
+
 def test_the_tooltip_is_shown(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: QtBot):
     tab.set_frame(frame_of(pixels))
     tab.set_result(result_of(0, [0.91] * 4), GRID, THRESHOLD)
