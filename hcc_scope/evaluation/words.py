@@ -20,8 +20,8 @@ def gap_words(analysis: Analysis) -> str:
         return "Leakage gap: not defined, because an AUC is not."
     low, high = analysis.gap.interval.pair
     words = (
-        f"Leakage gap: {analysis.gap.value:+.3f} [{low:+.3f}, {high:+.3f}] in the pooled AUC of images: {paper.value:.3f} "
-        f"by the paper's protocol, {animal.value:.3f} by animal."
+        f"Leakage gap: {analysis.gap.value:+.3f} [{low:+.3f}, {high:+.3f}] in the pooled AUC of images: "
+        f"{paper.value:.3f} by the paper's protocol, {animal.value:.3f} by animal."
     )
     if low > 0:
         return words + " Sharing animals between training and test makes this model look better than it is."
@@ -104,8 +104,8 @@ def interval_words(analysis: Analysis) -> list[str]:
         "*exact*: Clopper-Pearson, for shares of animals.",
         f"Unmarked: cluster bootstrap, {analysis.replicates} drawings of whole animals within their class "
         f"(expanded percentiles). With these animals there are {analysis.distinct_resamples:,} different drawings; "
-        "with fewer than ten animals per class such intervals are coarse, and near 0 and 1 they hold less often than 95 % "
-        "(docs/evaluation.md has figures).",
+        "with fewer than ten animals per class such intervals are coarse, and near 0 and 1 they hold less often than "
+        "95 % (docs/evaluation.md has figures).",
         "*bound*: Hoeffding's, where all drawings agree (nothing goes wrong, or everything), for figures that rest "
         "on too few animals to draw from, and for the independent permutations. Never too narrow.",
         "All intervals are over animals like these with the networks of this run: neither another laboratory nor "
