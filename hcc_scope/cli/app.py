@@ -240,16 +240,66 @@ def models_test(
 
 @app.command()
 def train(
-    out: Annotated[Path, typer.Option("--out", help="Folder in which the model's folder is made.")],
-    name: Annotated[str, typer.Option("--name", help="The model's name.")] = DEFAULT_MODEL,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes specimens, fields, weights and batches.")] = 2019,
+    manifest: Annotated[Path, typer.Argument(help="CSV or TSV that lists the images; see docs/datasets.md.")],
+    out: Annotated[Path, typer.Option("--out", help="The run's new folder; the model's is made in it.")],
+    name: Annotated[str | None, typer.Option("--name", help="The model's name. [default: the folder's]")] = None,
+    network: Annotated[str | None, typer.Option("--network", help="meng2019 or compact. [default: meng2019]")] = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", help="modern or meng2019. [default: modern]")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Fixes weights, order, changes of tiles, held-out animals.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the training tiles.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Tiles per step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="[default: the recipe's]")] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option("--patience", min=1, help="Stop after so many epochs without a gain on held-out tiles."),
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", help="auto, bfloat16 or float32; the model is float32 in any case.")
+    ] = None,
+    device: Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="[default: all cores]")] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder for the tiles. [default: beside the manifest]")
+    ] = None,
+    hold_out: Annotated[
+        str | None,
+        typer.Option(
+            "--hold-out", help="Animals of each class to choose epoch and threshold on, or none. [default: 1]"
+        ),
+    ] = None,
+    evaluation: Annotated[
+        Path | None, typer.Option("--evaluation", help="Folder of an evaluation, for the model's card.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     json_mode: Json = False,
 ) -> None:
-    """Train the paper's network on phantom sections of animals that the demo never shows."""
-    from hcc_scope.cli.train import run_train
+    """Train a network on labelled images, and make a model of it."""
+    from hcc_scope.cli.train import TrainOptions, run_train
 
-    run_train(out=out, name=name, seed=seed, epochs=epochs, json_mode=json_mode)
+    run_train(
+        TrainOptions(
+            manifest=manifest,
+            out=out,
+            name=name,
+            network=network,
+            recipe=recipe,
+            seed=seed,
+            epochs=epochs,
+            batch=batch,
+            learning_rate=learning_rate,
+            patience=patience,
+            precision=precision,
+            device=device,
+            threads=threads,
+            cache=cache,
+            hold_out=hold_out,
+            evaluation=evaluation,
+            resume=resume,
+        ),
+        json_mode=json_mode,
+    )
 
 
 @dataset_app.command("check")

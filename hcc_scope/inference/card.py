@@ -174,8 +174,8 @@ class TrainingRecord(_Strict):
     epochs: int
     loss: str
     optimiser: str
-    tile_auc_calibration: float | None = pydantic.Field(ge=0, le=1)
-    tile_auc_test: float | None = pydantic.Field(ge=0, le=1)
+    tile_auc_calibration: float | None = pydantic.Field(default=None, ge=0, le=1)
+    tile_auc_test: float | None = pydantic.Field(default=None, ge=0, le=1)
     """Over all tiles of the test animals, which were used for nothing else; None if there were none."""
     software: dict[str, str]
 

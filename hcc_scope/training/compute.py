@@ -17,16 +17,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self, cast
 
-import numpy as np
 import torch
 
 from hcc_scope.errors import ModelError, UsageError
 from hcc_scope.training.recipes import loss_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from hcc_scope.training.config import Device, NetworkName, Precision
@@ -129,7 +128,6 @@ class Gradients:
         self._place = place
         self._weights = [weight for weight in network.parameters() if weight.requires_grad]
         self._stack = ExitStack()
-        self._each: Callable[..., list[tuple[list[torch.Tensor], list[torch.Tensor], float]]]
 
     def __enter__(self) -> Self:
         if self._place.device == "cpu":
@@ -160,7 +158,7 @@ class Gradients:
             parts = [self._part(upload, torch.from_numpy(labels).to("cuda"), n)]
         else:
             size = PART[self._settings.network]
-            tiles, wanted = torch.from_numpy(counts).split(size), torch.from_numpy(labels).split(size)
+            tiles, wanted = torch.split(torch.from_numpy(counts), size), torch.split(torch.from_numpy(labels), size)
             parts = list(self._pool.map(self._part, tiles, wanted, [n] * len(tiles)))
         network = cast("Network", self._network)
         for weight in self._weights:

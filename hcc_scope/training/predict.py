@@ -80,11 +80,12 @@ def predict(
             for batch in ready:
                 counts = torch.from_numpy(batch.counts)
                 if place.device == "cpu":
-                    parts = list(pool.map(lambda one: _forward(network, one), counts.split(1)))
+                    parts = list(pool.map(lambda one: _forward(network, one), torch.split(counts, 1)))
                 else:
                     padded = torch.zeros((_BATCH, *counts.shape[1:])).pin_memory()
                     padded[: len(counts)] = counts
-                    parts = [tuple(one[: len(counts)].cpu() for one in _forward(network, padded.to("cuda")))]
+                    both = _forward(network, padded.to("cuda"))
+                    parts = [(both[0][: len(counts)].cpu(), both[1][: len(counts)].cpu())]
                 for one_logits, one_features in parts:
                     logits.append(one_logits.numpy())
                     features.append(one_features.numpy())
