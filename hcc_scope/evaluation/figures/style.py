@@ -131,8 +131,8 @@ def page(title: str, height_in: float, *, note: str, synthetic: bool, width_in: 
 
 def say(axes: Axes, sentence: str, *, width: int = 34) -> None:
     """Put a sentence where a plot would be."""
-    axes.set_xticks([])
-    axes.set_yticks([])
+    # the ticks themselves may be shared with a panel that has a plot
+    axes.tick_params(bottom=False, left=False, labelbottom=False, labelleft=False)
     axes.spines[:].set_visible(True)
     axes.spines[:].set_color("0.8")
     axes.text(
