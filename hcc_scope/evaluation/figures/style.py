@@ -64,7 +64,8 @@ RASTERISE_ABOVE = 2000
 """Points of a scatter, beyond which an SVG holds them as a picture."""
 
 _WIDTH_IN = 7.2
-_PNG_DPI, _SVG_DPI = 220, 150
+_KINDS = (("png", 220), ("svg", 150))
+"""Formats, and dots per inch of what is a picture in them."""
 _SMALL_PT = 6.5
 _FOOTER_CHARS, _TITLE_CHARS = 150, 108
 _LOOK: Any = {
@@ -170,7 +171,7 @@ def write(figure: Figure, folder: Path, name: str) -> list[Path]:
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for kind, dpi in (("png", _PNG_DPI), ("svg", _SVG_DPI)):
+        for kind, dpi in _KINDS:
             path = folder / f"{name}.{kind}"
             partial = folder / f".{name}.{kind}.partial"
             with house():
