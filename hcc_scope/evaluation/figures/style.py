@@ -169,6 +169,11 @@ def write(figure: Figure, folder: Path, name: str) -> list[Path]:
         If the folder cannot be written.
     """
     paths = []
+    if figure.get_layout_engine() is not None:
+        # Laid out once: doing it again for the second file would move everything by a hair
+        with house():
+            figure.draw_without_rendering()
+        figure.set_layout_engine("none")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for kind, dpi in _KINDS:
