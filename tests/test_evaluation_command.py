@@ -62,6 +62,7 @@ def test_evaluate_from_a_manifest_to_the_report(tmp_path: Path) -> None:
         [f"{p}-{k}" for p in ("paper", "by_animal", "day") for k in (1, 2)] + [f"permuted-{k}" for k in range(1, 7)]
     )
     assert {path.name for path in (out / "folds/paper-1").iterdir()} == {
+        "features.npy",
         "fold.json",
         "metrics.jsonl",
         "predictions.npz",

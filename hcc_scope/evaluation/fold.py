@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FoldTask", "fold_folder", "load_fold", "run_fold"]
 
-_PREDICTIONS, _HISTORY, _WEIGHTS = "predictions.npz", "fold.json", "weights.safetensors"
+_PREDICTIONS, _FEATURES, _HISTORY, _WEIGHTS = "predictions.npz", "features.npy", "fold.json", "weights.safetensors"
+_WITH_FEATURES = ("paper", "by_animal")
+"""What is drawn from the last hidden layer; of the controls nothing is, and at the paper's scale it is much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,9 @@ def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) 
             rows=test,
             labels=labels[test],
             logits=found.logits,
-            features=found.features,
         )
+        if split.protocol in _WITH_FEATURES:
+            np.save(part / _FEATURES, found.features, allow_pickle=False)
         (part / _HISTORY).write_bytes(json_bytes({"schema": 1, "history": [asdict(epoch) for epoch in fitted.history]}))
         shutil.rmtree(part / "checkpoints", ignore_errors=True)  # only a fold that was broken off would need them
         patiently(lambda: part.rename(task.folder))
@@ -118,11 +121,16 @@ def load_fold(folder: Path, split: Split) -> FoldResult | None:
                 np.array_equal(kept[name], value)
                 for name, value in (("train", split.train), ("test", split.test), ("image_labels", split.labels))
             )
-            arrays = {name: kept[name] for name in ("rows", "labels", "logits", "features")}
+            arrays = {name: kept[name] for name in ("rows", "labels", "logits")}
+        features = (
+            np.load(folder / _FEATURES, mmap_mode="r", allow_pickle=False)
+            if split.protocol in _WITH_FEATURES
+            else np.zeros((len(arrays["rows"]), 0), np.float32)
+        )
         history = json.loads((folder / _HISTORY).read_text(encoding="utf-8"))["history"]
         epochs = tuple(Epoch(**epoch) for epoch in history)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ResumeError(f"the finished fold {folder} cannot be read: {error}", hint="Delete that folder.") from error
     if not same:
         raise ResumeError(f"the finished fold {folder} is of another split", hint="Use another --out.")
-    return FoldResult(split=split, history=epochs, weights=folder / _WEIGHTS, **arrays)
+    return FoldResult(split=split, history=epochs, weights=folder / _WEIGHTS, features=features, **arrays)
