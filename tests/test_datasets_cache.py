@@ -36,6 +36,7 @@ from hcc_scope.storage.tile_array import TileArray, TileArrayWriter
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hcc_scope.datasets.labelled import LabelledSet
@@ -147,7 +148,7 @@ def test_a_damaged_tile_is_noticed(tmp_path: Path):
         lambda place: os.truncate(next((place / "tiles" / "c").rglob("0/0/0")), 100),
     ],
 )
-def test_a_cache_that_is_damaged_or_of_another_set_is_made_anew(tmp_path: Path, harm):
+def test_a_cache_that_is_damaged_or_of_another_set_is_made_anew(tmp_path: Path, harm: Callable[[Path], object]):
     data = read_manifest(small_set(tmp_path))
     cut_tiles(data, None, nobody)
     harm(tmp_path / CACHE_FOLDER / data.fingerprint[:12])
@@ -288,10 +289,13 @@ def test_work_is_done_in_order_and_not_far_ahead():
             raise ImageError("the 30th")
         return i
 
-    with pytest.raises(ImageError, match="the 30th"):
+    def take_all() -> None:
         for i in over(range(100), body, 2):
             taken.append(i)
             assert max(running) <= i + 4
+
+    with pytest.raises(ImageError, match="the 30th"):
+        take_all()
     assert taken == list(range(30))
     assert max(running) <= 34
 

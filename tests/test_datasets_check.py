@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from hcc_scope.datasets import check
 from hcc_scope.datasets.check import DatasetReport, check_dataset, cramers_v
-from hcc_scope.datasets.steps import Step
 from hcc_scope.errors import DatasetError, ManifestError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hcc_scope.datasets.steps import Step
 
 
 def kinds(report: DatasetReport) -> list[tuple[str, str]]:
