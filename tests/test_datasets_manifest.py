@@ -77,7 +77,7 @@ def test_every_way_to_write_it_says_the_same(images: Path, name: str, text: str)
 
 
 MISTAKES = {
-    "unknown column": (["a.tif,low,m1,s1,mon,0.3,x"], HEADER + ",stain", ManifestError, "line 1: unknown column .stain"),
+    "unknown column": (["a.tif,low,m1,s1,mon,0.3,x"], HEADER + ",stain", ManifestError, "unknown column .stain"),
     "misspelt column": ([], HEADER.replace("animal_id", "animal"), ManifestError, "Did you mean animal_id"),
     "missing columns": ([], "path,class", ManifestError, "line 1: missing columns animal_id, section_id, day, pixel"),
     "column twice": ([], HEADER + ",day", ManifestError, "line 1: the column day is there twice"),
