@@ -135,6 +135,13 @@ def test_every_page_is_an_image_unless_one_is_named(images: Path):
     assert [image.index for image in data.images] == [2, 0]
 
 
+def test_paths_may_lead_into_folders_in_the_way_of_either_system(tmp_path: Path):
+    for name in ("low", "high"):
+        write_image(tmp_path / name / "1.tif", tissue(len(name)))
+    path = manifest(tmp_path, ["low/1.tif,low,m1,s1,mon,0.3", "high\\1.tif,high,m2,s1,mon,0.3"])
+    assert [image.path for image in read_manifest(path).images] == [tmp_path / "low/1.tif", tmp_path / "high/1.tif"]
+
+
 def test_the_column_bit_depth_says_what_the_camera_has(images: Path):
     rows = ["a.tif,low,m1,s1,mon,0.325,12", "b.tif,high,m2,s1,mon,0.325,12"]
     data = read_manifest(manifest(images, rows, HEADER + ",bit_depth"))
