@@ -90,6 +90,9 @@ def test_the_second_time_nothing_is_cut(tmp_path: Path, monkeypatch: pytest.Monk
     np.testing.assert_array_equal(again.image_index, first.image_index)
     np.testing.assert_array_equal(again.reader.read([3, 0]), first.reader.read([3, 0]))
     assert (again.digests, again.excluded) == (first.digests, first.excluded)
+    sent = pickle.loads(pickle.dumps(again))  # to another process
+    assert sent.images == data.images
+    np.testing.assert_array_equal(sent.reader.read([1]), first.reader.read([1]))
     assert [path.name for path in (tmp_path / CACHE_FOLDER).iterdir()] == [data.fingerprint[:12]]
 
 
