@@ -36,6 +36,7 @@ from hcc_scope.storage.tile_array import TileArray, TileArrayWriter
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hcc_scope.datasets.labelled import LabelledSet
@@ -89,6 +90,9 @@ def test_the_second_time_nothing_is_cut(tmp_path: Path, monkeypatch: pytest.Monk
     np.testing.assert_array_equal(again.image_index, first.image_index)
     np.testing.assert_array_equal(again.reader.read([3, 0]), first.reader.read([3, 0]))
     assert (again.digests, again.excluded) == (first.digests, first.excluded)
+    sent = pickle.loads(pickle.dumps(again))  # to another process
+    assert sent.images == data.images
+    np.testing.assert_array_equal(sent.reader.read([1]), first.reader.read([1]))
     assert [path.name for path in (tmp_path / CACHE_FOLDER).iterdir()] == [data.fingerprint[:12]]
 
 
@@ -147,7 +151,7 @@ def test_a_damaged_tile_is_noticed(tmp_path: Path):
         lambda place: os.truncate(next((place / "tiles" / "c").rglob("0/0/0")), 100),
     ],
 )
-def test_a_cache_that_is_damaged_or_of_another_set_is_made_anew(tmp_path: Path, harm):
+def test_a_cache_that_is_damaged_or_of_another_set_is_made_anew(tmp_path: Path, harm: Callable[[Path], object]):
     data = read_manifest(small_set(tmp_path))
     cut_tiles(data, None, nobody)
     harm(tmp_path / CACHE_FOLDER / data.fingerprint[:12])
@@ -288,10 +292,13 @@ def test_work_is_done_in_order_and_not_far_ahead():
             raise ImageError("the 30th")
         return i
 
-    with pytest.raises(ImageError, match="the 30th"):
+    def take_all() -> None:
         for i in over(range(100), body, 2):
             taken.append(i)
             assert max(running) <= i + 4
+
+    with pytest.raises(ImageError, match="the 30th"):
+        take_all()
     assert taken == list(range(30))
     assert max(running) <= 34
 

@@ -12,14 +12,17 @@ from commands import hcc_scope
 from dataset_parts import small_set, tissue, write_image, write_lines
 from hypothesis import given
 from hypothesis import strategies as st
+from storage_cases import make_frame, make_spec, shard
 
 from hcc_scope.datasets import check
 from hcc_scope.datasets.check import DatasetReport, check_dataset, cramers_v
-from hcc_scope.datasets.steps import Step
 from hcc_scope.errors import DatasetError, ManifestError
+from hcc_scope.storage.writer import create_store
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hcc_scope.datasets.steps import Step
 
 
 def kinds(report: DatasetReport) -> list[tuple[str, str]]:
@@ -175,6 +178,23 @@ def test_cramers_v_is_a_share_and_symmetric(pairs: list[tuple[str, str]]):
     else:
         assert 0.0 <= v <= 1.0
         assert cramers_v(rows, rows) == pytest.approx(1.0)
+
+
+def test_what_is_wrong_with_a_store(tmp_path: Path, few_are_enough: None):
+    shape = (512, 512)
+    for animal, complete in (("M1", True), ("M2", False)):
+        with create_store(tmp_path, make_spec(shape, animal_id=animal, bit_depth=16)) as writer:
+            for seq in range(2):
+                writer.append(make_frame(seq, shape, bit_depth=16, pixels=tissue(seq + 10 * complete)))
+        if complete:
+            writer.finalise({"state": "completed"})
+    path = write_lines(tmp_path / "m.csv", ["M1_S2.ome.zarr,low,,,,", "M2_S2.ome.zarr,high,,,,"])
+    report = check_dataset(path)
+    assert kinds(report) == [("warning", "store"), ("warning", "animals"), ("warning", "animals")]
+    assert "M2_S2.ome.zarr never ended in order" in says(report, "store")
+    shard(tmp_path / "M1_S2.ome.zarr", 1).unlink()
+    [error] = check_dataset(path).errors
+    assert (error.kind, "Frame 1 in" in error.what, "is missing" in error.what) == ("unreadable", True, True)
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import io
 import os
 import string
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -21,6 +21,9 @@ from hcc_scope.datasets.manifest import read_manifest
 from hcc_scope.datasets.rows import COLUMNS, parse_rows
 from hcc_scope.errors import DatasetError, ImageError, ManifestError
 from hcc_scope.storage.writer import create_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +57,19 @@ def test_a_manifest_is_read_in_its_order(images: Path):
     assert len(data.fingerprint) == 64
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("bom.csv", "\ufeff" + HEADER + "\r\n" + "\r\n".join(GOOD) + "\r\n"),
-        ("tabs.tsv", "\n".join([HEADER, *GOOD]).replace(",", "\t")),
-        ("tabs.csv", "\n".join([HEADER, *GOOD]).replace(",", "\t")),
-        ("german.csv", "\n".join([HEADER, *GOOD]).replace(",", ";").replace("0.325", "0,325")),
-        ("quoted.csv", '"path",Class,animal_id,section_id,day,pixel_size_um\n' + "\n".join(f'"{g}' for g in GOOD).replace(".tif", '.tif"')),
-        ("order.csv", "day,pixel_size_um,section_id,animal_id,class,path\nmon,0.325,s1,m1,low,a.tif\nmon,0.325,s1,m2,high,b.tif"),
-    ],
-)  # fmt: skip
+TEXT = "\n".join([HEADER, *GOOD])
+WRITTEN = {
+    "bom.csv": "\ufeff" + TEXT.replace("\n", "\r\n") + "\r\n",
+    "tabs.tsv": TEXT.replace(",", "\t"),
+    "tabs.csv": TEXT.replace(",", "\t"),
+    "german.csv": TEXT.replace(",", ";").replace("0.325", "0,325"),
+    "quoted.csv": TEXT.replace("path,class", '"path",Class').replace("a.tif", '"a.tif"').replace("mon", '"mon"'),
+    "order.csv": "day,pixel_size_um,section_id,animal_id,class,path\n"
+    "mon,0.325,s1,m1,low,a.tif\nmon,0.325,s1,m2,high,b.tif",
+}
+
+
+@pytest.mark.parametrize(("name", "text"), WRITTEN.items(), ids=WRITTEN)
 def test_every_way_to_write_it_says_the_same(images: Path, name: str, text: str):
     path = images / name
     path.write_bytes(text.encode())
@@ -72,7 +77,7 @@ def test_every_way_to_write_it_says_the_same(images: Path, name: str, text: str)
 
 
 MISTAKES = {
-    "unknown column": (["a.tif,low,m1,s1,mon,0.3,x"], HEADER + ",stain", ManifestError, "line 1: unknown column 'stain'"),
+    "unknown column": (["a.tif,low,m1,s1,mon,0.3,x"], HEADER + ",stain", ManifestError, "unknown column .stain"),
     "misspelt column": ([], HEADER.replace("animal_id", "animal"), ManifestError, "Did you mean animal_id"),
     "missing columns": ([], "path,class", ManifestError, "line 1: missing columns animal_id, section_id, day, pixel"),
     "column twice": ([], HEADER + ",day", ManifestError, "line 1: the column day is there twice"),
@@ -95,7 +100,7 @@ MISTAKES = {
     "twice by another path": ([*GOOD, "./" + GOOD[0]], HEADER, ManifestError, "line 4: a.tif is listed already"),
     "nothing": ([], HEADER, DatasetError, "lists no image"),
     "one class": (GOOD[:1], HEADER, DatasetError, "images of the class low alone.*Add images of class high"),
-    "bit depths": ([*GOOD, "eight.tif,low,m1,s1,mon,0.325"], HEADER, DatasetError, r"have 16 bit, but not eight.tif \(8"),
+    "bit depths": ([*GOOD, "eight.tif,low,m1,s1,mon,0.325"], HEADER, DatasetError, r"16 bit, but not eight.tif \(8"),
     "pixel sizes": ([*GOOD, "c.tif,low,m1,s1,mon,0.65"], HEADER, DatasetError, r"more than 5% .* in c.tif \(0.65 um\)"),
     "too small": ([*GOOD, "small.tif,low,m1,s1,mon,0.325"], HEADER, DatasetError, r"512 px: small.tif \(400 x 600\)"),
     "two classes in one animal": ([*GOOD, "c.tif,high,m1,s1,mon,0.325"], HEADER, DatasetError, "both classes .* m1"),
@@ -128,6 +133,13 @@ def test_every_page_is_an_image_unless_one_is_named(images: Path):
     rows = ["pages.tif,low,m1,s1,mon,0.325,2", "b.tif,high,m2,s1,mon,0.325,"]
     data = read_manifest(manifest(images, rows, HEADER + ",page"))
     assert [image.index for image in data.images] == [2, 0]
+
+
+def test_paths_may_lead_into_folders_in_the_way_of_either_system(tmp_path: Path):
+    for name in ("low", "high"):
+        write_image(tmp_path / name / "1.tif", tissue(len(name)))
+    path = manifest(tmp_path, ["low/1.tif,low,m1,s1,mon,0.3", "high\\1.tif,high,m2,s1,mon,0.3"])
+    assert [image.path for image in read_manifest(path).images] == [tmp_path / "low/1.tif", tmp_path / "high/1.tif"]
 
 
 def test_the_column_bit_depth_says_what_the_camera_has(images: Path):
