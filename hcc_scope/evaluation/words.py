@@ -82,8 +82,8 @@ def calibration_words(result: EvaluationResult, analysis: Analysis) -> list[str]
     ]
     if result.temperature >= _LARGEST_TEMPERATURE:
         words.append(
-            "The temperature is the largest that is tried: on new animals these networks are hardly better than chance, "
-            "and their probabilities say nothing."
+            "The temperature is the largest that is tried: on new animals these networks are hardly better than "
+            "chance, and their probabilities say nothing."
         )
     elif result.temperature <= _SMALLEST_TEMPERATURE:
         words.append(
