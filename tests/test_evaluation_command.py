@@ -85,7 +85,7 @@ def test_an_option_without_such_a_value_says_which_there_are() -> None:
 def test_ctrl_c_keeps_finished_folds_and_leaves_no_process(tmp_path: Path) -> None:
     table = manifest(tmp_path / "set")
     out = tmp_path / "out"
-    process = start("evaluate", table, "--out", out, "--epochs", "4", "--folds", "2", "--jobs", "2", "--no-figures")
+    process = start("evaluate", table, "--out", out, "--epochs", "2", "--folds", "2", "--jobs", "2", "--no-figures")
     deadline = time.monotonic() + 60
     while not list(out.glob("folds/paper-*[0-9]")):
         assert process.poll() is None, process.communicate()[1]

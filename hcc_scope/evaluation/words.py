@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["calibrated_on", "calibration_words", "day_words", "gap_words", "interval_words", "permuted_words"]
 
+_SMALLEST_TEMPERATURE, _LARGEST_TEMPERATURE = 0.05, 20.08
+"""Ends of the range in which `hcc_scope.training.merit.fit_temperature` looks."""
+
 
 def gap_words(analysis: Analysis) -> str:
     """Return the headline."""
@@ -77,6 +80,16 @@ def calibration_words(result: EvaluationResult, analysis: Analysis) -> list[str]
         "Both were chosen on the same predictions that the tables by animal are made of, so sensitivity, specificity "
         "and accuracy of sections and animals are optimistic there.",
     ]
+    if result.temperature >= _LARGEST_TEMPERATURE:
+        words.append(
+            "The temperature is the largest that is tried: on new animals these networks are hardly better than "
+            "chance, and their probabilities say nothing."
+        )
+    elif result.temperature <= _SMALLEST_TEMPERATURE:
+        words.append(
+            "The temperature is the smallest that is tried: every tile here is on its side, so how sure a probability "
+            "should be cannot be learnt from them."
+        )
     inner = analysis.nested
     if inner is None:
         words.append("Too few folds to choose them on some and count on others.")
