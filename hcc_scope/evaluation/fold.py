@@ -66,6 +66,7 @@ def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) 
     tiles, split = shared, task.split
     labels = tiles.of_images(split.labels)
     train, test = tiles.rows_of(split.train), tiles.rows_of(split.test)
+    drawn = split.protocol in _WITH_FEATURES
     part = task.folder.with_name(task.folder.name + ".part")
     try:
         shutil.rmtree(part, ignore_errors=True)
@@ -74,7 +75,7 @@ def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) 
             tiles,
             labels,
             train,
-            test,
+            test if drawn else test[:0],  # learning curves are drawn of the protocols alone
             task.config,
             n_outputs=task.n_outputs,
             folder=part,
@@ -96,7 +97,7 @@ def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) 
             labels=labels[test],
             logits=found.logits,
         )
-        if split.protocol in _WITH_FEATURES:
+        if drawn:
             np.save(part / _FEATURES, found.features, allow_pickle=False)
         (part / _HISTORY).write_bytes(json_bytes({"schema": 1, "history": [asdict(epoch) for epoch in fitted.history]}))
         shutil.rmtree(part / "checkpoints", ignore_errors=True)  # only a fold that was broken off would need them
