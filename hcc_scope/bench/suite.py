@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FULL", "PARTS", "QUICK", "Scale", "Suite"]
 
-PARTS = ("classify", "store", "end_to_end", "latency", "replay", "roofline")
+PARTS = ("classify", "store", "end_to_end", "latency", "replay", "roofline", "training")
 SCHEMA_VERSION = 1
 
 _TILE_PX = 512
@@ -57,6 +57,8 @@ class Scale:
     latency_hz: tuple[float, ...]
     latency_s: float
     replay_frames: int
+    training: Mapping[str, tuple[int, int]]
+    """Network to the number of tiles of a round for our loop and for the plain one."""
 
 
 FULL = Scale(
@@ -71,6 +73,7 @@ FULL = Scale(
     latency_hz=(5.0, 10.0, 20.0),
     latency_s=10.0,
     replay_frames=40,
+    training={"meng2019": (400, 64), "compact": (320, 64)},
 )
 QUICK = Scale(
     side_px=512,
@@ -84,6 +87,7 @@ QUICK = Scale(
     latency_hz=(20.0,),
     latency_s=0.2,
     replay_frames=4,
+    training={"meng2019": (8, 16)},
 )
 
 
@@ -155,6 +159,8 @@ class Suite:
                 result |= self.latency(engine)
             if "replay" in wanted:
                 result["replay"] = self.replay(engine)
+        if "training" in wanted:
+            result["training"] = self.training()
         machine["load_average_at_end"] = round(load_average(), 2)
         result["seconds"] = round(time.monotonic() - began_s, 1)
         result["skipped"] = self.skipped
@@ -344,6 +350,24 @@ class Suite:
                 result[cache] = {
                     **fps_account(rounds[cache, True]),
                     "read_fps": fps_account(rounds[cache, False])["fps"],
+                }
+        return result
+
+    def training(self) -> JsonObject:
+        """Measure tiles per second of a training: our loop beside a plain one, network by network."""
+        result: JsonObject = {}
+        for network, tiles in self.scale.training.items():
+            setup = {"network": network}
+            kinds: dict[str, tuple[str, JsonObject]] = {"ours": ("training", setup), "plain": ("plain_training", setup)}
+            with ExitStack() as stack:
+                ready = self._ready(stack, f"training {network}", kinds, required=tuple(kinds))
+                requests = {name: {"tiles": n} for name, n in zip(ready, tiles, strict=True)}
+                if self.scale is not QUICK:
+                    self._turns(f"training {network}: warming up", ready, requests, 1)
+                answers = self._turns(f"training {network}", ready, requests, self.scale.n_rounds)
+                result[network] = {
+                    name: {**_account(rounds), "engine": ready[name].wait_ready()["engine"]}
+                    for name, rounds in answers.items()
                 }
         return result
 
