@@ -178,6 +178,23 @@ class TrainingRecord(_Strict):
     tile_auc_test: float | None = pydantic.Field(ge=0, le=1)
     """Over all tiles of the test animals, which were used for nothing else; None if there were none."""
     software: dict[str, str]
+    synthetic: bool | None = None
+    """Whether the images are no tissue; None on cards that do not say."""
+    network: str | None = None
+    recipe: str | None = None
+    images: int | None = None
+    """That the weights were fitted to."""
+    images_by_class: dict[str, int] = {}
+    animals_by_class: dict[str, int] = {}
+    sections: int | None = None
+    days: int | None = None
+    """Of acquisition."""
+    excluded_tiles: dict[str, int] = {}
+    """Tiles of the set that failed quality, by reason; a tile counts under each of its reasons."""
+    data_fingerprint: str | None = None
+    """sha256 over what the manifest says and its files' sizes and times: whether it was the same set."""
+    precision: str | None = None
+    device: str | None = None
 
 
 class ModelCard(_Strict):
