@@ -243,11 +243,17 @@ def _scores(row: AnimalRow | ValidationRow) -> tuple[str, str, str, str]:
 
 
 def _calibration(card: ModelCard) -> str:
-    where = _or(card.calibrated_on, "the card does not say what").rstrip(".")
-    return (
+    where = _or(card.calibrated_on, "the card does not say").rstrip(".")
+    text = (
         f"## Calibration\n\nTemperature {card.temperature:g}; a section counts as high from a score of "
-        f"{card.decision_threshold:g}. Chosen on: {where}."
+        f"{card.decision_threshold:g}. What both were chosen on: {where}."
     )
+    record = card.training
+    if record is not None and record.tile_auc_calibration is not None:
+        text += f"\n\nTile AUC on the held-out tiles that also chose the epoch: {record.tile_auc_calibration:.3f}."
+    if record is not None and record.tile_auc_test is not None:
+        text += f"\n\nTile AUC on animals that were used for nothing else: {record.tile_auc_test:.3f}."
+    return text
 
 
 def _shifts(shifts: Sequence[ShiftRow]) -> str:

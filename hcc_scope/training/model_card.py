@@ -205,7 +205,6 @@ def final_card(
         precision=config.precision if precision is None else precision,
         device=config.device if device is None else device,
     )
-    calibration = f"Temperature and threshold were chosen on {calibrated_on.rstrip('.')}."
     return draft.model_copy(
         update={
             "network": config.network,
@@ -217,7 +216,6 @@ def final_card(
             "shifts": tuple(shifts),
             "unlike_training": unlike_training,
             "validation": tuple(validation),
-            "limits": (*draft.limits, calibration),
         }
     )
 
