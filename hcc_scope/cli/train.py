@@ -2,67 +2,177 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+import shlex
+import signal
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.cli.runs import interruptible
+from hcc_scope.cli.steps import steps_shown
+from hcc_scope.errors import UsageError
+from hcc_scope.training.config import TRAINING_STAGES, Device, NetworkName, Precision, RecipeName, TrainConfig
+from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from hcc_scope.cli.console import People
     from hcc_scope.training.config import TrainProgress
+    from hcc_scope.training.run_folder import TrainRun
 
-__all__ = ["run_train"]
+__all__ = ["TrainOptions", "run_train"]
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "network": get_args(NetworkName),
+    "recipe": get_args(RecipeName),
+    "precision": get_args(Precision),
+    "device": get_args(Device),
+}
+_OF_CONFIG = ("network", "recipe", "seed", "epochs", "batch", "learning_rate", "patience", "precision", "device")
 
 
-def run_train(*, out: Path, name: str, seed: int, epochs: int | None, json_mode: bool) -> None:
-    """Train, export and check a model, and say what its card says."""
-    from hcc_scope.inference import load_model
-    from hcc_scope.training.config import TrainConfig
-    from hcc_scope.training.loop import train
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What was typed; None: not given."""
 
+    manifest: Path
+    out: Path
+    name: str | None
+    network: str | None
+    recipe: str | None
+    seed: int | None
+    epochs: int | None
+    batch: int | None
+    learning_rate: float | None
+    patience: int | None
+    precision: str | None
+    device: str | None
+    threads: int | None
+    cache: Path | None
+    hold_out: str | None
+    evaluation: Path | None
+    resume: bool
+
+
+def run_train(options: TrainOptions, *, json_mode: bool) -> None:
+    """Train, make the model's folder, and say what its card says."""
     console = people(json_mode=json_mode)
-    config = TrainConfig(name=name, seed=seed)
-    if epochs is not None:
-        config = replace(config, epochs=epochs)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[message]}"),
-        console=console.console,
-        disable=not console.is_terminal,
-    ) as progress:
-        tasks: dict[str, TaskID] = {}
+    run = _run_of(options)
+    stop = StopToken()
+    with _stop_on_signals(stop, console), interruptible(_consequence(options)), steps_shown(console) as on_step:
+        from hcc_scope.inference import load_model
+        from hcc_scope.training.fit import Stopped
+        from hcc_scope.training.run_folder import train_run
 
-        def on_progress(now: TrainProgress) -> None:
-            if now.stage not in tasks:
-                tasks[now.stage] = progress.add_task(now.stage, total=now.total, message="")
-                if not console.is_terminal:
-                    console.note(f"{now.stage} ...")
-            progress.update(tasks[now.stage], completed=now.done, total=now.total, message=now.message)
+        def on_progress(step: TrainProgress) -> None:
+            if stop.requested and step.stage not in TRAINING_STAGES:  # training itself ends between two steps
+                raise KeyboardInterrupt
+            on_step(step)
 
-        folder = train(config, out, on_progress)
+        try:
+            folder = train_run(
+                run,
+                resume=options.resume,
+                on_progress=on_progress,
+                say=console.note,
+                stop=lambda: stop.requested,
+            )
+        except Stopped as stopped:
+            raise KeyboardInterrupt from stopped
     card = load_model(folder).card
     if json_mode:
-        print_json({"folder": str(folder), "card": card.model_dump(mode="json")})
+        print_json({"run": str(run.folder), "model": str(folder), "card": card.model_dump(mode="json")})
         return
     console.note(f"{folder}: {card.description}")
-    if card.training is not None:
+    if card.training is not None and card.training.tile_auc_calibration is not None:
         console.note(
-            f"tile AUC on animals used for nothing else: {card.training.tile_auc_test}; temperature "
-            f"{card.temperature:.3f}; section threshold {card.decision_threshold:.3f}",
+            f"tile AUC on the held-out images, which also chose the epoch: {card.training.tile_auc_calibration:.3f}; "
+            f"temperature {card.temperature:.3f}; section threshold {card.decision_threshold:.3f}"
         )
+    console.note(f"Calibrated on: {card.calibrated_on}")
+    console.note(f"Use it with --model {folder}")
     console.note(RESEARCH_USE_ONLY, "italic")
+
+
+def _consequence(options: TrainOptions) -> str:
+    again = shlex.join(["hcc-scope", "train", str(options.manifest), "--out", str(options.out)])
+    return f"no model is made yet; what was learnt is kept, and {again} --resume goes on from there"
+
+
+@contextmanager
+def _stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
+    """Let Ctrl-C (and a polite kill) end the training after the step under way, and a second one at once."""
+
+    def on_signal(_number: int, _frame: object) -> None:
+        stop.request()
+        if stop.hurried:
+            raise KeyboardInterrupt
+        console.note("Stopping after this step ...", "yellow")
+
+    signals = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.signal(number, on_signal) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run_of(options: TrainOptions) -> TrainRun:
+    """Return the run that was asked for; a continued one keeps what is not said anew."""
+    from hcc_scope.training.run_folder import TrainRun, check_name, stored_config
+
+    for option, known in _CHOICES.items():
+        value = getattr(options, option)
+        if value is not None and value not in known:
+            raise UsageError(f"there is no {option} '{value}'", hint=f"There are: {', '.join(known)}.")
+    stored = stored_config(options.out) if options.resume else None
+    asked: dict[str, Any] = {} if stored is None else dict(stored["asked"])
+    given = {key: getattr(options, key) for key in _OF_CONFIG}
+    asked |= {key: value for key, value in given.items() if value is not None}
+    if options.threads is not None:
+        asked["threads"] = options.threads
+    if asked.get("learning_rate") is not None and not asked["learning_rate"] > 0:
+        raise UsageError(f"the learning rate must be above 0, not {asked['learning_rate']:g}")
+    name = options.name or (options.out.resolve().name if stored is None else stored["run"]["name"])
+    check_name(name)
+    config = TrainConfig(**asked)
+    hold_out = _hold_out(options.hold_out, stored)
+    return TrainRun(
+        manifest=options.manifest,
+        folder=options.out,
+        name=name,
+        config=config,
+        hold_out=hold_out,
+        cache=options.cache,
+        evaluation=options.evaluation,
+        command=_command(options, name, config, hold_out),
+    )
+
+
+def _hold_out(given: str | None, stored: dict[str, Any] | None) -> int | None:
+    if given is None:
+        kept: int | None = 1 if stored is None else stored["run"]["hold_out"]
+        return kept
+    if given == "none":
+        return None
+    if not given.isdecimal() or int(given) < 1:
+        raise UsageError(f"--hold-out takes a number of animals per class, or 'none', not '{given}'")
+    return int(given)
+
+
+def _command(options: TrainOptions, name: str, config: TrainConfig, hold_out: int | None) -> str:
+    """Return the command that makes this model anywhere: no folder of this machine is in it."""
+    words = ["hcc-scope", "train", options.manifest.name, "--out", options.out.name, "--name", name]
+    default = TrainConfig()
+    for key in ("network", "recipe", "seed"):
+        words += [f"--{key}", str(getattr(config, key))]
+    for key in ("epochs", "batch", "learning_rate", "patience", "precision", "device"):
+        if getattr(config, key) != getattr(default, key):
+            words += [f"--{key.replace('_', '-')}", str(getattr(config, key))]
+    if hold_out != 1:
+        words += ["--hold-out", "none" if hold_out is None else str(hold_out)]
+    return shlex.join(words)

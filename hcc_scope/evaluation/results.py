@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class FoldResult:
     logits: NDArray[np.float32]
     """(k, n_outputs)."""
     features: NDArray[np.float32]
-    """(k, n_features), the last hidden layer."""
+    """(k, n_features), the last hidden layer; of the two controls (k, 0). May be on disk."""
     history: tuple[Epoch, ...]
     weights: Path
     """``weights.safetensors`` of this fold's network."""
@@ -67,6 +67,12 @@ class EvaluationResult:
     """Fitted to the logits of the folds by animal."""
     threshold: float
     """Of the calibrated section score, chosen on the folds by animal."""
+    days: tuple[str, ...] = ()
+    """Names of the labels of the protocol *day*, in order."""
+    not_run: dict[str, str] = field(default_factory=dict)
+    """Why a control was not run, by protocol."""
+    leave_one_out: bool = False
+    """Whether a fold by animal leaves out one animal, and so may test a single class."""
 
     def of(self, protocol: ProtocolName) -> tuple[FoldResult, ...]:
         """Return one protocol's folds, in order."""

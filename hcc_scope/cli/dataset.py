@@ -1,0 +1,98 @@
+"""``hcc-scope dataset check``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hcc_scope.cli.console import people, print_json
+from hcc_scope.cli.steps import steps_shown
+from hcc_scope.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rich.table import Table
+
+    from hcc_scope.datasets.check import DatasetReport, GroupCount
+
+__all__ = ["run_check"]
+
+_MOST_ROWS = 40
+"""Of a table on screen; ``--json`` has them all."""
+
+
+def run_check(manifest: Path, *, json_mode: bool) -> None:
+    """Check a set, print all that was found, and fail if it cannot be trained on.
+
+    Raises
+    ------
+    DatasetError
+        After everything was printed, if there is an error among the problems.
+    """
+    from hcc_scope.datasets.check import check_dataset
+
+    console = people(json_mode=json_mode)
+    with steps_shown(console) as on_step:
+        report = check_dataset(manifest, on_step)
+    if json_mode:
+        print_json(report.to_json())
+    else:
+        for table in _tables(report):
+            console.show(table)
+        for line in _lines(report):
+            console.note(line)
+    for problem in report.problems[:_MOST_ROWS]:
+        console.note(f"{problem.severity}: {problem}", "red" if problem.severity == "error" else "yellow")
+    if len(report.problems) > _MOST_ROWS:
+        console.note(f"... and {len(report.problems) - _MOST_ROWS} more (--json has them)", "yellow")
+    if not report.trainable:
+        n = len(report.errors)
+        raise DatasetError(
+            f"{manifest} cannot be trained on: {n} error{'s' * (n > 1)}, the first: {report.errors[0].what}",
+            hint=report.errors[0].hint,
+        )
+    if not json_mode:
+        n = len(report.problems)
+        console.note(f"{manifest} can be trained on; {n} warning{'s' * (n != 1)}.", "bold")
+
+
+def _tables(report: DatasetReport) -> list[Table]:
+    return [
+        _table("Classes", report.classes, ("images", "animals", "sections", "days")),
+        _table("Animals", report.animals, ("low", "high", "sections", "days")),
+        _table("Sections", report.sections, ("low", "high", "days")),
+        _table("Days", report.days, ("low", "high", "animals", "sections")),
+    ]
+
+
+def _table(title: str, groups: Sequence[GroupCount], columns: Sequence[str]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for column in columns:
+        table.add_column({"low": "images low", "high": "images high"}.get(column, column), justify="right")
+    for group in groups[:_MOST_ROWS]:
+        table.add_row(group.name, *(str(getattr(group, column)) for column in columns))
+    if len(groups) > _MOST_ROWS:
+        table.add_row(f"... and {len(groups) - _MOST_ROWS} more (--json has them)", *("" for _ in columns))
+    return table
+
+
+def _lines(report: DatasetReport) -> list[str]:
+    def spread(of: dict[str, int], unit: str) -> str:
+        return ", ".join(f"{value} {unit} ({n})" for value, n in of.items()) or "none"
+
+    association = "not defined" if report.class_by_day_v is None else f"{report.class_by_day_v:.2f}"
+    excluded = ", ".join(f"{n} {reason}" for reason, n in report.tiles_excluded.items()) or "none"
+    usable = report.tiles_usable
+    lines = [
+        f"{report.images} images; size {spread(report.shapes_yx, 'px')}; depth {spread(report.bit_depths, 'bit')}; "
+        f"pixel size {spread(report.pixel_sizes_um, 'um')}",
+        f"{report.tiles} tiles, usable {usable['low']} low and {usable['high']} high; left out: {excluded}",
+        f"Class by day: Cramér's V {association} (0: the day says nothing about the class, 1: it tells it)",
+    ]
+    if report.synthetic is not None:
+        lines.append(report.synthetic)
+    return lines

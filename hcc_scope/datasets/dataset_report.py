@@ -1,0 +1,90 @@
+"""What a check of labelled images found."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["DatasetReport", "GroupCount", "Problem", "Severity"]
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that a person should know."""
+
+    severity: Severity
+    kind: str
+    """In a word, for programs: ``manifest``, ``unreadable``, ``duplicate``, ``mixture``, ``size``, ``quality``,
+    ``animals``, ``day``, ``few``, ``unbalanced``, ``store``."""
+    what: str
+    """What is wrong and where."""
+    hint: str
+    """What to do about it."""
+    images: tuple[str, ...] = ()
+    """Those concerned, if they are few enough to name: path, or path[page]."""
+
+    def __str__(self) -> str:
+        """Return both as one sentence or two."""
+        return f"{self.what.rstrip('.')}. {self.hint}"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCount:
+    """How many images a class, an animal, a section or a day has."""
+
+    name: str
+    images: int
+    low: int
+    """Images of class low."""
+    high: int
+    animals: int
+    sections: int
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReport:
+    """What a manifest's images are, and what is wrong with them."""
+
+    manifest: Path
+    images: int
+    """Listed and readable."""
+    classes: tuple[GroupCount, ...]
+    animals: tuple[GroupCount, ...]
+    sections: tuple[GroupCount, ...]
+    days: tuple[GroupCount, ...]
+    shapes_yx: dict[str, int]
+    """Images by their size, such as ``2048 x 2048``."""
+    bit_depths: dict[str, int]
+    pixel_sizes_um: dict[str, int]
+    class_by_day_v: float | None
+    """Cramér's V of class and day over images: 0 if the day says nothing about the class, 1 if it tells it; None for a
+    single day or a single class."""
+    tiles: int
+    """That the readable images are cut into."""
+    tiles_usable: dict[str, int]
+    """That pass quality, by class."""
+    tiles_excluded: dict[str, int]
+    """By reason; a tile counts under each of its reasons."""
+    synthetic: str | None
+    problems: tuple[Problem, ...]
+    """Errors first."""
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that forbid training."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    @property
+    def trainable(self) -> bool:
+        """Whether there is no error."""
+        return not self.errors
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {**asdict(self), "manifest": str(self.manifest), "trainable": self.trainable}

@@ -1,0 +1,199 @@
+"""The lines of a manifest, each checked on its own; the images that they mean are `hcc_scope.datasets.manifest`'s."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from hcc_scope.datasets.images import is_store
+from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.errors import ManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+__all__ = ["COLUMNS", "OPTIONAL", "Row", "parse_rows"]
+
+COLUMNS = ("path", "class", "animal_id", "section_id", "day", "pixel_size_um")
+OPTIONAL = ("bit_depth", "page")
+_FROM_STORES = frozenset({"animal_id", "section_id", "day", "pixel_size_um", "bit_depth"})
+"""May be empty for a store, which knows them."""
+
+_SUFFIX_DELIMITER = {".tsv": "\t", ".tab": "\t"}
+_DELIMITERS = (",", ";", "\t")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a manifest, each value checked on its own; None and "" where a store will know."""
+
+    line: int
+    """In the file, from 1; of a record over several lines the first."""
+    path: Path
+    """Absolute."""
+    written_path: str
+    """As in the manifest."""
+    tumour_class: Literal["low", "high"]
+    animal_id: str
+    section_id: str
+    day: str
+    pixel_size_um: float | None
+    bit_depth: int | None
+    page: int | None
+
+
+def parse_rows(path: Path, on_error: Callable[[ManifestError], None]) -> list[Row]:
+    """Read the rows of a manifest.
+
+    Parameters
+    ----------
+    path : Path
+        Of the manifest.
+    on_error : callable
+        Takes the error of one row; if it returns, that row is left out.
+
+    Raises
+    ------
+    ManifestError
+        If the file cannot be read, or its columns are not those of a manifest.
+    """
+    text = _text(path)
+    delimiter = _delimiter(path, text)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    columns: list[str] | None = None
+    rows: list[Row] = []
+    line = 1
+    try:
+        for cells in lines:
+            first, line = line, lines.line_num + 1
+            if not any(cell.strip() for cell in cells):
+                continue
+            if columns is None:
+                columns = _columns(path, cells)
+                continue
+            try:
+                rows.append(_row(path, first, columns, cells, delimiter))
+            except ManifestError as error:
+                on_error(error)
+    except csv.Error as error:
+        raise ManifestError(f"{path}, line {line}: {error}", hint="Check the quotes.") from error
+    if columns is None:
+        raise ManifestError(f"{path} is empty", hint=f"Its first line names the columns: {','.join(COLUMNS)}.")
+    return rows
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"The manifest {path} cannot be read: {error.strerror or error}") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ManifestError(
+            f"{path}, line {line}: not UTF-8", hint="Save it as 'CSV UTF-8' (so Excel calls it)."
+        ) from error
+
+
+def _delimiter(path: Path, text: str) -> str:
+    """Return what parts the columns: by the suffix, else what finds the most known names in the first line."""
+    known = {*COLUMNS, *OPTIONAL}
+    first = next((line for line in text.splitlines() if line.strip()), "")
+
+    def names(delimiter: str) -> int:
+        return sum(cell.strip().strip('"').lower() in known for cell in first.split(delimiter))
+
+    preferred = _SUFFIX_DELIMITER.get(path.suffix.lower(), ",")
+    return max(_DELIMITERS, key=lambda delimiter: (names(delimiter), delimiter == preferred))
+
+
+def _columns(path: Path, cells: Sequence[str]) -> list[str]:
+    columns = [cell.strip().lower() for cell in cells]
+    known = (*COLUMNS, *OPTIONAL)
+    for name in columns:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"A manifest has {', '.join(known)}."
+            raise ManifestError(f"{path}, line 1: unknown column {name!r}", hint=hint)
+    if twice := [name for name, n in Counter(columns).items() if n > 1]:
+        raise ManifestError(f"{path}, line 1: the column {twice[0]} is there twice", hint="Remove one.")
+    if missing := [name for name in COLUMNS if name not in columns]:
+        raise ManifestError(
+            f"{path}, line 1: missing column{'s' * (len(missing) > 1)} {', '.join(missing)}",
+            hint=f"A manifest has {', '.join(COLUMNS)}; optional are {' and '.join(OPTIONAL)}.",
+        )
+    return columns
+
+
+def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str], delimiter: str) -> Row:
+    where = f"{manifest}, line {line}"
+    if len(cells) != len(columns):
+        raise ManifestError(
+            f"{where}: {len(cells)} values for {len(columns)} columns", hint="Quote a value that holds the delimiter."
+        )
+    value = dict(zip(columns, (cell.strip() for cell in cells), strict=True))
+    written = value["path"]
+    if not written:
+        raise ManifestError(f"{where}: path is empty", hint="Fill it in or remove the line.")
+    if "\0" in written:
+        raise ManifestError(f"{where}: path holds a character that no file name has")
+    folder = manifest.absolute().parent
+    path = (folder / written).absolute()
+    if "\\" in written and not path.exists():
+        path = (folder / written.replace("\\", "/")).absolute()  # written on Windows
+    for name in COLUMNS:
+        if not value[name] and not (name in _FROM_STORES and is_store(path)):
+            raise ManifestError(f"{where}: {name} is empty", hint="Fill it in; only a store's row may leave it out.")
+    tumour_class = value["class"].lower()
+    if tumour_class not in CLASSES:
+        raise ManifestError(
+            f"{where}: the class is {value['class']!r}, not low or high", hint="Name every image's class low or high."
+        )
+    pixel_size = _number(where, "pixel_size_um", value["pixel_size_um"], delimiter)
+    if pixel_size is not None and not (math.isfinite(pixel_size) and pixel_size > 0):
+        raise ManifestError(f"{where}: a pixel size of {value['pixel_size_um']} um cannot be", hint="Give it in um.")
+    bit_depth = _whole(where, "bit_depth", value.get("bit_depth", ""))
+    if bit_depth is not None and not 1 <= bit_depth <= 16:
+        raise ManifestError(f"{where}: a bit depth of {bit_depth} is not within 1 to 16")
+    page = _whole(where, "page", value.get("page", ""))
+    if page is not None and page < 0:
+        raise ManifestError(f"{where}: page {page} is negative", hint="The first page is 0.")
+    return Row(
+        line=line,
+        path=path,
+        written_path=written,
+        tumour_class=CLASSES[CLASSES.index(tumour_class)],
+        animal_id=value["animal_id"],
+        section_id=value["section_id"],
+        day=value["day"],
+        pixel_size_um=pixel_size,
+        bit_depth=bit_depth,
+        page=page,
+    )
+
+
+def _number(where: str, name: str, text: str, delimiter: str) -> float | None:
+    if not text:
+        return None
+    if delimiter != "," and "." not in text:
+        text = text.replace(",", ".", 1)  # where spreadsheets part columns by semicolons, they write 0,325
+    try:
+        return float(text)
+    except ValueError:
+        raise ManifestError(f"{where}: {name} is {text!r}, which is no number") from None
+
+
+def _whole(where: str, name: str, text: str) -> int | None:
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise ManifestError(f"{where}: {name} is {text!r}, which is no whole number") from None

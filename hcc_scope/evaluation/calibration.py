@@ -1,0 +1,117 @@
+"""Temperature and decision threshold, from predictions of networks that had never seen the animal.
+
+Both are chosen on the same out-of-fold predictions that the tables are made of. For the temperature, one number from
+hundreds of tiles, that hardly matters; a threshold that was chosen on six sections looks better on these six than it
+is. `nested` therefore chooses both on all other folds, and counts on the one that was left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hcc_scope.evaluation.levels import scored
+from hcc_scope.scoring import log_odds
+from hcc_scope.training.merit import fit_temperature
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.evaluation.results import FoldResult
+
+__all__ = ["Nested", "calibrate_folds", "choose_threshold", "nested"]
+
+
+def choose_threshold(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Return the threshold with the largest sensitivity + specificity - 1 (Youden 1950).
+
+    Between two neighbouring scores all thresholds do as well: the middle is taken. If several gaps do equally well, the
+    one whose middle is nearest to the midpoint of the two classes' means. If no threshold does better than chance,
+    that midpoint itself.
+
+    Parameters
+    ----------
+    scores : (n,) float64
+        In [0, 1]; of both classes.
+    labels : (n,) int64
+
+    Returns
+    -------
+    float
+        Strictly between 0 and 1.
+    """
+    low, high = np.sort(scores[labels == 0]), np.sort(scores[labels == 1])
+    midpoint = float((low.mean() + high.mean()) / 2.0)
+    distinct = np.unique(scores)
+    cuts = (distinct[1:] + distinct[:-1]) / 2.0
+    if len(cuts):
+        sensitivity = 1.0 - np.searchsorted(high, cuts, "left") / len(high)
+        specificity = np.searchsorted(low, cuts, "left") / len(low)
+        # whole numbers of pairs: equal ones are equal
+        youden = np.rint((sensitivity + specificity - 1.0) * len(low) * len(high))
+        if youden.max() > 0:
+            best = cuts[youden == youden.max()]
+            midpoint = float(best[np.argmin(np.abs(best - midpoint))])
+    return min(max(midpoint, 1e-6), 1.0 - 1e-6)
+
+
+def calibrate_folds(folds: Sequence[FoldResult], tiles: TileTable) -> tuple[float, float]:
+    """Return temperature (of tiles) and threshold (of sections) from folds by animal."""
+    temperature = fit_temperature(
+        np.concatenate([log_odds(fold.logits) for fold in folds]), np.concatenate([fold.labels for fold in folds])
+    )
+    sections = scored(folds, tiles, temperature)["section"]
+    return temperature, choose_threshold(sections.scores, sections.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """What temperature and threshold are worth where they were not chosen."""
+
+    thresholds: tuple[float, ...]
+    """Per fold, chosen on the others."""
+    temperatures: tuple[float, ...]
+    section_sensitivity: float | None
+    section_specificity: float | None
+    section_accuracy: float
+    tile_brier: float
+    n_sections: int
+
+
+def nested(folds: Sequence[FoldResult], tiles: TileTable) -> Nested | None:
+    """Choose on all folds but one, count on that one; None if a choice would see one class alone.
+
+    Parameters
+    ----------
+    folds : sequence of FoldResult
+        By animal.
+    tiles : TileTable
+    """
+    temperatures, thresholds, right, labels, squares = [], [], [], [], []
+    for left_out in folds:
+        others = [fold for fold in folds if fold is not left_out]
+        if not others or len(np.unique(np.concatenate([fold.labels for fold in others]))) < 2:
+            return None
+        temperature, threshold = calibrate_folds(others, tiles)
+        temperatures.append(temperature)
+        thresholds.append(threshold)
+        tested = scored([left_out], tiles, temperature)
+        sections = tested["section"]
+        right.append((sections.scores >= threshold) == (sections.labels == 1))
+        labels.append(sections.labels)
+        squares.append((tested["tile"].scores - tested["tile"].labels) ** 2)
+    hits, of = np.concatenate(right), np.concatenate(labels)
+    return Nested(
+        thresholds=tuple(thresholds),
+        temperatures=tuple(temperatures),
+        section_sensitivity=float(hits[of == 1].mean()) if (of == 1).any() else None,
+        section_specificity=float(hits[of == 0].mean()) if (of == 0).any() else None,
+        section_accuracy=float(hits.mean()),
+        tile_brier=float(np.concatenate(squares).mean()),
+        n_sections=len(hits),
+    )

@@ -1,0 +1,145 @@
+"""From the logits of held-out tiles to scores of images, sections and animals, as the live score does it.
+
+Tile probability (calibrated) -> image = mean over its tiles -> section = mean over its images -> animal = mean over its
+sections (`hcc_scope.scoring`). Where images of one section are in several folds (protocol *paper*), each image has the
+score that the fold gave it in which it was held out, and the section is the mean over all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from hcc_scope.scoring import calibrate, log_odds
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.evaluation.results import FoldResult
+
+__all__ = ["LEVELS", "Level", "Scored", "animal_strata", "fold_of_each", "scored"]
+
+Level = Literal["tile", "image", "section", "animal"]
+LEVELS: tuple[Level, ...] = ("tile", "image", "section", "animal")
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Everything of one level that a protocol has held out, in a fixed order."""
+
+    level: Level
+    labels: NDArray[np.int64]
+    """(n,) 0 for low, 1 for high."""
+    scores: NDArray[np.float64]
+    """(n,) calibrated probability of *high*, or a mean of them."""
+    ranks: NDArray[np.float64]
+    """(n,) what AUCs are computed from: the log-odds of tiles, which never saturate, and the scores of all else."""
+    animals: NDArray[np.int64]
+    """(n,) into `animal_ids`."""
+    folds: NDArray[np.int64]
+    """(n,) in which it was held out; -1: parts of it in several."""
+    names: tuple[tuple[Hashable, ...], ...]
+    """What each is: ``(row,)`` of a tile, ``(index,)`` of an image, ``(animal, section)``, ``(animal,)``."""
+    animal_ids: tuple[str, ...]
+    """All of the set, sorted."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.labels)
+
+    def part(self, chosen: NDArray[np.bool_]) -> Scored:
+        """Return some of them."""
+        return Scored(
+            self.level,
+            self.labels[chosen],
+            self.scores[chosen],
+            self.ranks[chosen],
+            self.animals[chosen],
+            self.folds[chosen],
+            tuple(self.names[i] for i in np.flatnonzero(chosen)),
+            self.animal_ids,
+        )
+
+
+def scored(folds: Sequence[FoldResult], tiles: TileTable, temperature: float) -> dict[Level, Scored]:
+    """Return the scores of a protocol's held-out tiles at all levels.
+
+    Parameters
+    ----------
+    folds : sequence of FoldResult
+        With two outputs; no image is held out twice.
+    tiles : TileTable
+    temperature : float
+
+    Returns
+    -------
+    dict
+        By level. A section or animal with images of both classes counts as two, one of each class.
+    """
+    images = tiles.images
+    animal_ids = tuple(sorted({image.animal_id for image in images}))
+    code = {name: i for i, name in enumerate(animal_ids)}
+    animal_of = np.array([code[image.animal_id] for image in images], dtype=np.int64)
+
+    rows = np.concatenate([fold.rows for fold in folds])
+    order = np.argsort(rows, kind="stable")
+    rows = rows[order]
+    odds = np.concatenate([log_odds(fold.logits) for fold in folds])[order]
+    labels = np.concatenate([fold.labels for fold in folds])[order]
+    fold_of = np.concatenate([np.full(len(fold.rows), fold.split.fold, np.int64) for fold in folds])[order]
+    of_tile = tiles.image_index[rows]
+    tile = Scored(
+        "tile",
+        labels,
+        calibrate(odds, temperature).astype(np.float64),
+        odds.astype(np.float64),
+        animal_of[of_tile],
+        fold_of,
+        tuple((row,) for row in rows.tolist()),
+        animal_ids,
+    )
+    image = _means(tile, "image", [(index,) for index in of_tile.tolist()])
+    section = _means(image, "section", [images[int(str(name[0]))].section for name in image.names])
+    animal = _means(section, "animal", [(name[0],) for name in section.names])
+    return {"tile": tile, "image": image, "section": section, "animal": animal}
+
+
+def _means(below: Scored, level: Level, names: Sequence[tuple[Hashable, ...]]) -> Scored:
+    """Return the means over everything of `below` that shares a name and a class, in order of first appearance."""
+    index: dict[tuple[tuple[Hashable, ...], int], int] = {}
+    labels = below.labels.tolist()
+    group = np.array([index.setdefault(key, len(index)) for key in zip(names, labels, strict=True)], dtype=np.int64)
+    first = np.zeros(len(index), np.int64)
+    first[group[::-1]] = np.arange(len(group))[::-1]
+    scores = np.bincount(group, below.scores) / np.bincount(group)
+    folds = below.folds[first]
+    folds[np.unique(group[below.folds != folds[group]])] = -1
+    return Scored(
+        level,
+        below.labels[first],
+        scores,
+        scores,
+        below.animals[first],
+        folds,
+        tuple(name for name, _ in index),
+        below.animal_ids,
+    )
+
+
+def fold_of_each(values: Scored) -> dict[int, Scored]:
+    """Return the parts of each fold, without what was in several."""
+    return {int(fold): values.part(values.folds == fold) for fold in np.unique(values.folds) if fold >= 0}
+
+
+def animal_strata(tiles: TileTable) -> NDArray[np.int64]:
+    """Return (animals,) what each animal with usable tiles carries: 0 low, 1 high, 2 both; -1 has no usable tile."""
+    names = sorted({image.animal_id for image in tiles.images})
+    carried: dict[str, set[int]] = {name: set() for name in names}
+    for index in np.unique(tiles.image_index).tolist():
+        carried[tiles.images[index].animal_id].add(tiles.images[index].label)
+    return np.array([2 if len(c := carried[n]) == 2 else (next(iter(c)) if c else -1) for n in names], dtype=np.int64)

@@ -1,0 +1,138 @@
+"""What an evaluation is going to do, written down before it starts, so that going on with it does the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from hcc_scope.errors import DatasetError, ResumeError, StoreExistsError
+from hcc_scope.evaluation.splits import animal_splits, day_splits, paper_splits, permuted_splits
+from hcc_scope.storage.files import explain, json_bytes, replace_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hcc_scope.datasets.labelled import LabelledSet
+    from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.evaluation.results import Split
+    from hcc_scope.training.config import TrainConfig
+
+__all__ = ["PLAN_FILE", "Plan", "make_plan", "take_folder"]
+
+PLAN_FILE = "plan.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All folds of all protocols."""
+
+    splits: tuple[Split, ...]
+    days: tuple[str, ...]
+    """Names of the labels of the protocol *day*."""
+    not_run: dict[str, str]
+    """Why a control is not run."""
+    epochs: int
+    leave_one_out: bool
+
+    def n_outputs(self, split: Split) -> int:
+        """Return how many classes a fold's network tells."""
+        return len(self.days) if split.protocol == "day" else 2
+
+
+def make_plan(
+    data: LabelledSet, tiles: TileTable, config: TrainConfig, *, folds: int, epochs: int, leave_one_out: bool = False
+) -> Plan:
+    """Return the folds of both protocols and both controls.
+
+    Raises
+    ------
+    DatasetError
+        If one of the two protocols cannot run: neither is ever shown without the other.
+    LeakError
+        If the folds by animal hold the same image on both sides.
+    """
+    if not len(tiles):
+        raise DatasetError(f"no image of {data.manifest} has a usable tile")
+    days = day_splits(tiles, folds, config.seed)
+    splits = (
+        *paper_splits(tiles, folds, config.seed),
+        *animal_splits(tiles, folds, config.seed, leave_one_out=leave_one_out),
+        *permuted_splits(tiles, folds, config.seed),
+        *days.splits,
+    )
+    not_run = {} if days.why_not is None else {"day": days.why_not}
+    return Plan(splits, days.names, not_run, epochs, leave_one_out)
+
+
+def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig, folds: int) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for split in plan.splits:
+        digest.update(f"{split.protocol} {split.fold}".encode())
+        for part in (split.train, split.test, split.labels):
+            digest.update(part.astype("<i8").tobytes())
+    return {
+        "schema": 1,
+        "data": data.fingerprint,
+        "tiles": len(tiles),
+        "folds": folds,
+        "leave_one_out": plan.leave_one_out,
+        "config": {name: value for name, value in asdict(config).items() if name != "threads"},
+        "splits": digest.hexdigest(),
+        "torch": version("torch"),
+    }
+
+
+def take_folder(
+    out: Path, plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig, *, folds: int, resume: bool
+) -> None:
+    """Make the evaluation's folder, or check that the one that is there was made for the same.
+
+    Raises
+    ------
+    StoreExistsError
+        If there is one and `resume` is not asked for.
+    ResumeError
+        If it is of another configuration or of other data: says what differs.
+    StoreError
+        If it cannot be written.
+    """
+    record = _record(plan, data, tiles, config, folds)
+    path = out / PLAN_FILE
+    if not path.exists():
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise StoreExistsError(f"{out} exists and holds no evaluation", hint="Choose a new folder.")
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            replace_file(path, json_bytes(record))
+        except OSError as error:
+            raise explain(error, f"no evaluation can be written to {out}") from error
+        return
+    if not resume:
+        raise StoreExistsError(f"{out} holds an evaluation", hint="Go on with it (--resume), or choose a new folder.")
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ResumeError(f"{path} cannot be read: {error}", hint="Choose a new folder.") from error
+    found = _differences(kept, record)
+    if found:
+        raise ResumeError(
+            f"{out} was started with something else: {'; '.join(found)}",
+            hint="Give the same options and data, or choose a new folder.",
+        )
+
+
+def _differences(kept: Any, now: dict[str, Any], prefix: str = "") -> list[str]:  # noqa: ANN401 - of a file
+    if not isinstance(kept, dict):
+        return ["its plan is no plan"]
+    found = []
+    for key in sorted({*kept, *now}):
+        before, after = kept.get(key), now.get(key)
+        if isinstance(after, dict):
+            found += _differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            shown = (f"{str(v)[:12]}..." if isinstance(v, str) and len(v) == 64 else v for v in (before, after))
+            found.append("{} was {}, is {}".format(f"{prefix}{key}".removeprefix("config."), *shown))
+    return found

@@ -1,0 +1,285 @@
+"""What is kept of an evaluation: ``evaluation.json`` with everything, and the record that goes into a model's card."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import pydantic
+
+from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.errors import TrainingError
+from hcc_scope.evaluation import published
+from hcc_scope.evaluation.analysis import analyse
+from hcc_scope.evaluation.levels import scored
+from hcc_scope.evaluation.report import RESEARCH_USE_ONLY, relative_pngs, report_markdown, table1_markdown
+from hcc_scope.evaluation.tables import MEASURES
+from hcc_scope.evaluation.words import calibrated_on, gap_words
+from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
+from hcc_scope.storage.files import explain, json_bytes, replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hcc_scope.evaluation.analysis import Analysis
+    from hcc_scope.evaluation.intervals import Estimate
+    from hcc_scope.evaluation.metrics import Figures
+    from hcc_scope.evaluation.results import EvaluationResult
+    from hcc_scope.inference.card import Interval
+
+__all__ = [
+    "EVALUATION_FILE",
+    "Calibration",
+    "evaluation_json",
+    "evaluation_record",
+    "load_calibration",
+    "write_evaluation",
+]
+
+EVALUATION_FILE = "evaluation.json"
+SCHEMA = 1
+
+
+def _pair(estimate: Estimate | None) -> Interval | None:
+    return None if estimate is None or estimate.interval is None else estimate.interval.pair
+
+
+def _value(estimate: Estimate | None) -> float | None:
+    return None if estimate is None else estimate.value
+
+
+def _level(figures: Figures) -> LevelFigures:
+    return LevelFigures(
+        level=figures.level,
+        n=figures.n,
+        auc=_value(figures.auc),
+        auc_interval=_pair(figures.auc),
+        sensitivity=_value(figures.sensitivity),
+        sensitivity_interval=_pair(figures.sensitivity),
+        specificity=_value(figures.specificity),
+        specificity_interval=_pair(figures.specificity),
+        accuracy=figures.accuracy.value,
+        accuracy_interval=_pair(figures.accuracy),
+        brier=figures.brier.value,
+        ece=figures.ece,
+    )
+
+
+def evaluation_record(result: EvaluationResult, command: str, analysis: Analysis | None = None) -> EvaluationRecord:
+    """Return what a model's card says of the evaluation: both protocols, never one alone.
+
+    Parameters
+    ----------
+    result : EvaluationResult
+    command : str
+        That made it.
+    analysis : Analysis, optional
+        Of `result`, if it is at hand.
+    """
+    found = analyse(result) if analysis is None else analysis
+    images = result.tiles.images
+    return EvaluationRecord(
+        command=command,
+        animals=len({image.animal_id for image in images}),
+        images=len(images),
+        tiles=len(result.tiles),
+        protocols=tuple(
+            ProtocolRecord(
+                protocol=protocol.protocol,
+                folds=len(protocol.folds),
+                splitting=protocol.splitting,
+                fold_auc=tuple(protocol.of_fold(fold, "tile", "auc") for fold in protocol.folds),
+                levels=tuple(_level(figures) for figures in protocol.pooled.values()),
+            )
+            for protocol in found.protocols.values()
+        ),
+        leakage_gap=_value(found.gap),
+        leakage_gap_interval=_pair(found.gap),
+        permuted_auc=found.permuted.auc.value,
+        permuted_auc_interval=_pair(found.permuted.auc),
+        day_accuracy=None if found.day is None else found.day.accuracy.value,
+        day_chance=None if found.day is None else found.day.chance,
+        per_animal=tuple(
+            AnimalRow(
+                animal=a.animal,
+                tumour_class=CLASSES[a.label],
+                sections=len(a.section_scores),
+                images=a.images,
+                tiles=a.tiles,
+                section_scores=a.section_scores,
+                animal_score=a.score,
+                correct=a.correct,
+            )
+            for a in found.animals
+        ),
+    )
+
+
+def evaluation_json(
+    result: EvaluationResult, analysis: Analysis, command: str, figures: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return everything as JSON values; docs/evaluation.md describes the keys."""
+    data = result.data
+    kept: dict[str, Any] = asdict(analysis)
+    for protocol, found in zip(kept["protocols"].values(), analysis.protocols.values(), strict=True):
+        protocol["fold_mean"] = {
+            level: {name: found.fold_mean(level, name) for name in MEASURES} for level in found.pooled
+        }
+    gap, fold_gap = kept.pop("gap"), kept.pop("gap_of_fold_means")
+    inner = kept.pop("nested")
+    low, high, both = kept.pop("n_animals")
+    return {
+        "schema": SCHEMA,
+        "note": RESEARCH_USE_ONLY,
+        "command": command,
+        "headline": gap_words(analysis),
+        "data": {
+            "manifest": str(data.manifest),
+            "fingerprint": data.fingerprint,
+            "synthetic": data.synthetic,
+            "pixel_size_um": data.pixel_size_um,
+            "bit_depth": data.bit_depth,
+            "animals": {"low": low, "high": high, "both": both},
+            "images": len(data.images),
+            "tiles": len(result.tiles),
+            "tiles_excluded": dict(result.tiles.excluded),
+        },
+        "config": asdict(result.config),
+        "leakage_gap": None if gap is None else gap | {"of_fold_means": fold_gap},
+        "calibration": {
+            "temperature": result.temperature,
+            "threshold": result.threshold,
+            "calibrated_on": calibrated_on(analysis),
+            "nested": inner,
+        },
+        **kept,
+        "not_run": dict(result.not_run),
+        "images": _images(result),
+        "published": {
+            "source": published.SOURCE,
+            "specificity": published.SPECIFICITY,
+            "sensitivity": published.SENSITIVITY,
+            "accuracy": published.ACCURACY,
+            "auc": published.AUC,
+        },
+        "figures": list(figures),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("hcc-scope", "torch", "numpy", "scipy")},
+        },
+        "card": evaluation_record(result, command, analysis).model_dump(mode="json"),
+    }
+
+
+def _images(result: EvaluationResult) -> list[dict[str, Any]]:
+    """Return each image with its held-out scores: enough to compute any other figure."""
+    rows = [
+        {
+            "path": str(image.path),
+            "index": image.index,
+            "class": image.tumour_class,
+            "animal": image.animal_id,
+            "section": image.section_id,
+            "day": image.day,
+        }
+        for image in result.tiles.images
+    ]
+    for name in ("paper", "by_animal"):
+        image = scored(result.of(name), result.tiles, result.temperature)["image"]
+        for (index,), score, fold in zip(image.names, image.scores.tolist(), image.folds.tolist(), strict=True):
+            rows[int(str(index))][name] = {"score": score, "fold": fold + 1}
+    return rows
+
+
+def write_evaluation(
+    result: EvaluationResult, analysis: Analysis, folder: Path, command: str, figures: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """Write ``table1.md``, ``report.md`` and, last, ``evaluation.json``; return what the latter holds.
+
+    Parameters
+    ----------
+    result, analysis : EvaluationResult, Analysis
+    folder : Path
+    command : str
+    figures : sequence of Path
+        Files below `folder`.
+
+    Raises
+    ------
+    StoreError
+        If one cannot be written.
+    """
+    links = relative_pngs(figures, folder)
+    content = evaluation_json(result, analysis, command, links)
+    try:
+        replace_file(folder / "table1.md", table1_markdown(result, analysis).encode())
+        replace_file(folder / "report.md", report_markdown(result, analysis, command, links).encode())
+        replace_file(folder / EVALUATION_FILE, json_bytes(content))
+    except OSError as error:
+        raise explain(error, f"the evaluation in {folder} could not be written") from error
+    return content
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a training takes over from the evaluation of the same network and recipe."""
+
+    temperature: float
+    threshold: float
+    calibrated_on: str
+    evaluation: EvaluationRecord
+    config: dict[str, Any]
+    """Of the folds; ``epochs`` is what they were trained for."""
+    fingerprint: str
+    """Of the labelled set."""
+
+    @property
+    def network(self) -> str:
+        """Name of the architecture."""
+        return str(self.config["network"])
+
+    @property
+    def recipe(self) -> str:
+        """Name of the recipe."""
+        return str(self.config["recipe"])
+
+    @property
+    def epochs(self) -> int:
+        """Per fold."""
+        return int(self.config["epochs"])
+
+
+def load_calibration(folder: Path) -> Calibration:
+    """Read what a finished evaluation says about temperature and threshold.
+
+    Raises
+    ------
+    TrainingError
+        If there is no finished evaluation, or one that cannot be read.
+    """
+    path = folder / EVALUATION_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        calibration = content["calibration"]
+        found = Calibration(
+            temperature=float(calibration["temperature"]),
+            threshold=float(calibration["threshold"]),
+            calibrated_on=str(calibration["calibrated_on"]),
+            evaluation=EvaluationRecord.model_validate(content["card"]),
+            config=dict(content["config"]),
+            fingerprint=str(content["data"]["fingerprint"]),
+        )
+        schema, _ = content["schema"], (found.network, found.recipe, found.epochs)
+    except FileNotFoundError:
+        raise TrainingError(
+            f"{folder} holds no finished evaluation", hint="Run hcc-scope evaluate, or finish it with --resume."
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, pydantic.ValidationError) as error:
+        raise TrainingError(f"the evaluation {path} cannot be read: {type(error).__name__}: {error}") from error
+    if schema != SCHEMA:
+        raise TrainingError(f"{path} has schema {schema}, and this version knows {SCHEMA} alone")
+    return found

@@ -1,0 +1,348 @@
+"""How the images are dealt into folds: the paper's way, by animal, and the two controls.
+
+Why the grouped folds are built here and not by scikit-learn
+------------------------------------------------------------
+``StratifiedGroupKFold`` can return an empty fold, or one with a single class, although enough groups are there
+(scikit-learn#34828). Every fold needs one animal that carries both classes, or one animal of each; so with `a` animals
+of the rarer class at most `a` folds exist, and `animal_splits` deals exactly that many (or as many as are asked for).
+The same count tells when no grouped protocol can run: a class with one animal is missing from the training part of
+the fold that tests it, also if one animal at a time is left out.
+
+Leave-one-animal-out (`leave_one_out=True`) is therefore never needed to make grouped folds *possible*. With as many
+folds as animals of the rarer class it trains on more animals of the commoner class, and on no more of the rarer one, at
+the price that a fold tests one class: it has no AUC of its own, and a pooled AUC compares scores of different networks.
+It is there for those who are asked for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.errors import DatasetError, LeakError
+from hcc_scope.evaluation.results import Split
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.datasets.labelled import LabelledImage
+    from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.evaluation.results import ProtocolName
+
+__all__ = [
+    "MIN_DRAWS",
+    "Days",
+    "animal_splits",
+    "check_grouped",
+    "copies_across",
+    "day_splits",
+    "paper_splits",
+    "permuted_splits",
+    "refuse_leaks",
+    "require_animals",
+]
+
+MIN_DRAWS = 6
+"""Permutations of the animals' classes, at least: with fewer, not even an AUC of 1 in every one of them would be told
+from 0.5 by an interval that supposes nothing (0.025 ** (1 / 5) < 0.5 < 0.025 ** (1 / 6))."""
+
+_STREAMS: dict[ProtocolName, int] = {"paper": 1, "by_animal": 2, "permuted": 3, "day": 4}
+
+
+def _rng(protocol: ProtocolName, seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, _STREAMS[protocol]])
+
+
+def _usable(tiles: TileTable) -> NDArray[np.int64]:
+    """Return the images with at least one usable tile; the others can neither be trained on nor tested."""
+    return np.unique(tiles.image_index)
+
+
+def _class_labels(tiles: TileTable) -> NDArray[np.int64]:
+    return np.array([image.label for image in tiles.images], dtype=np.int64)
+
+
+def _dealt(strata: Sequence[NDArray[np.int64]], folds: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Return each fold's test part: every stratum is shuffled and dealt like cards, each where the last ended."""
+    shuffled = np.concatenate([rng.permutation(stratum) for stratum in strata])
+    return [np.sort(shuffled[fold::folds]) for fold in range(folds)]
+
+
+def _splits(
+    protocol: ProtocolName, usable: NDArray[np.int64], parts: Sequence[NDArray[np.int64]], labels: NDArray[np.int64]
+) -> tuple[Split, ...]:
+    return tuple(
+        Split(protocol, fold, train=np.setdiff1d(usable, part), test=part, labels=labels)
+        for fold, part in enumerate(parts)
+    )
+
+
+def _check_folds(folds: int) -> None:
+    if folds < 2:
+        raise DatasetError(f"{folds} fold is no cross-validation", hint="Ask for at least 2.")
+
+
+def paper_splits(tiles: TileTable, folds: int = 5, seed: int = 0) -> tuple[Split, ...]:
+    """Deal the images at random into folds with equal shares of both classes, whatever animal they are of.
+
+    Meng et al. 2019. Images of one animal, and of one section, are on both sides: that is what is wrong with it.
+
+    Raises
+    ------
+    DatasetError
+        If a class has fewer images than there are folds.
+    """
+    _check_folds(folds)
+    usable, labels = _usable(tiles), _class_labels(tiles)
+    strata = [usable[labels[usable] == label] for label in range(len(CLASSES))]
+    for name, stratum in zip(CLASSES, strata, strict=True):
+        if len(stratum) < folds:
+            raise DatasetError(
+                f"class '{name}' has {len(stratum)} image{'s' * (len(stratum) != 1)} with usable tiles, too few for "
+                f"{folds} folds",
+                hint="Add images, or ask for fewer folds.",
+            )
+    return _splits("paper", usable, _dealt(strata, folds, _rng("paper", seed)), labels)
+
+
+@dataclass(frozen=True, slots=True)
+class _Animal:
+    """What the dealing needs of an animal."""
+
+    name: str
+    images: NDArray[np.int64]
+    n_of: tuple[int, int]
+    """Images of each class."""
+
+    @property
+    def kind(self) -> int | None:
+        """Its class, or None if it carries both."""
+        return None if min(self.n_of) else int(self.n_of[0] == 0)
+
+
+def _animals(images: Sequence[LabelledImage], usable: Iterable[int]) -> list[_Animal]:
+    by_name: dict[str, list[int]] = {}
+    for index in usable:
+        by_name.setdefault(images[index].animal_id, []).append(index)
+    found = []
+    for name, members in sorted(by_name.items()):
+        n_high = sum(images[index].label for index in members)
+        found.append(_Animal(name, np.array(members, dtype=np.int64), (len(members) - n_high, n_high)))
+    return found
+
+
+def _check_animals(animals: Sequence[_Animal]) -> int:
+    """Return how many animals the rarer class has.
+
+    Raises
+    ------
+    DatasetError
+        If it is fewer than two: says why nothing by animal can run then.
+    """
+    counts = [sum(animal.n_of[label] > 0 for animal in animals) for label in range(len(CLASSES))]
+    for name, count in zip(CLASSES, counts, strict=True):
+        if count == 0:
+            raise DatasetError(
+                f"there is no usable image of class '{name}': with one class there is nothing to tell apart"
+            )
+        if count == 1:
+            raise DatasetError(
+                f"class '{name}' has one animal, so the protocol by animal cannot run: when that animal is tested, no "
+                f"'{name}' is left to train on, and without it nobody can tell the class from the animal",
+                hint="Add images of at least one more animal of that class.",
+            )
+    return min(counts)
+
+
+def require_animals(images: Sequence[LabelledImage]) -> None:
+    """Refuse images by which nothing could be validated by animal, before any of them is read.
+
+    Raises
+    ------
+    DatasetError
+        If a class has fewer than two animals.
+    """
+    _check_animals(_animals(images, range(len(images))))
+
+
+def _paired(animals: Sequence[_Animal], k: int, rng: np.random.Generator) -> list[list[_Animal]]:
+    """Deal animals into `k` folds that each hold both classes, about as many images of each in each.
+
+    Needs ``k <= animals of the rarer class``. First every fold gets what it needs (one animal with both classes, or
+    one of each), then the rest go, largest first, where their class has the fewest images.
+    """
+    # ties in size are broken by the seed
+    ordered = sorted((animals[i] for i in rng.permutation(len(animals))), key=lambda a: -len(a.images))
+    both = [a for a in ordered if a.kind is None]
+    low, high = ([a for a in ordered if a.kind == label] for label in (0, 1))
+    folds: list[list[_Animal]] = [[a] for a in both[:k]]
+    rest = both[k:]
+    n_pairs = k - len(folds)
+    # the largest of one class with the smallest of the other, among the largest that are needed
+    folds += [[a, b] for a, b in zip(low[:n_pairs], reversed(high[:n_pairs]), strict=True)]
+    rest += low[n_pairs:] + high[n_pairs:]
+    for animal in sorted(rest, key=lambda a: -len(a.images)):
+        classes = [label for label in (0, 1) if animal.n_of[label]]
+        folds[min(range(k), key=lambda f: sum(a.n_of[c] for a in folds[f] for c in classes))].append(animal)
+    return folds
+
+
+def animal_splits(tiles: TileTable, folds: int = 5, seed: int = 0, *, leave_one_out: bool = False) -> tuple[Split, ...]:
+    """Deal whole animals into folds, each with both classes on both sides.
+
+    Parameters
+    ----------
+    tiles : TileTable
+    folds : int
+        At most; there are never more than animals of the rarer class.
+    seed : int
+        Decides between animals with as many images.
+    leave_one_out : bool
+        One fold per animal instead; a fold's test part then has one class (unless its animal carries both).
+
+    Raises
+    ------
+    DatasetError
+        If a class has fewer than two animals.
+    LeakError
+        If the same image is on both sides.
+    """
+    _check_folds(folds)
+    animals = _animals(tiles.images, _usable(tiles).tolist())
+    k = min(folds, _check_animals(animals))
+    dealt = [[animal] for animal in animals] if leave_one_out else _paired(animals, k, _rng("by_animal", seed))
+    parts = [np.sort(np.concatenate([animal.images for animal in fold])) for fold in dealt]
+    splits = _splits("by_animal", _usable(tiles), parts, _class_labels(tiles))
+    for split in splits:
+        check_grouped(split, tiles.images, both_classes=not leave_one_out)
+    refuse_leaks(splits, tiles)
+    return splits
+
+
+def permuted_splits(tiles: TileTable, folds: int = 5, seed: int = 0, draws: int | None = None) -> tuple[Split, ...]:
+    """Deal animals as `animal_splits` does, and give them each other's classes.
+
+    Classes are permuted among the animals *of each fold*, and every split draws anew. So every part keeps both classes
+    in the shares they have; and what a network is trained on says nothing of its test animals' labels, nor do
+    two splits share a draw. The expected AUC of a split is 0.5, exactly where a fold has as many animals of each class
+    or all animals have as many images, however few they are. One permutation over all animals would not do: a
+    test animal's class is then rarer in the training part, which makes a useless classifier look worse than chance
+    (the negative bias of cross-validation), and with three animals per class a tenth of the permutations change
+    nothing.
+
+    An animal that carries both classes has them swapped, or not.
+
+    Parameters
+    ----------
+    tiles : TileTable
+    folds : int
+    seed : int
+    draws : int, optional
+        Splits; None: one per fold and at least `MIN_DRAWS`, going round the folds.
+    """
+    base = animal_splits(tiles, folds, seed)
+    animals = {animal.name: animal for animal in _animals(tiles.images, _usable(tiles).tolist())}
+    rng = _rng("permuted", seed)
+    truth = _class_labels(tiles)
+    members = [[animals[name] for name in sorted({tiles.images[i].animal_id for i in split.test})] for split in base]
+    splits = []
+    for draw in range(max(len(base), MIN_DRAWS) if draws is None else draws):
+        labels = truth.copy()
+        for fold in members:
+            single = [animal for animal in fold if animal.kind is not None]
+            for animal, other in zip(single, rng.permutation(len(single)), strict=True):
+                labels[animal.images] = single[other].kind
+            for animal in fold:
+                if animal.kind is None and rng.random() < 0.5:
+                    labels[animal.images] = 1 - truth[animal.images]
+        split = base[draw % len(base)]
+        splits.append(Split("permuted", draw, train=split.train, test=split.test, labels=labels))
+    for split in splits:
+        check_grouped(split, tiles.images, both_classes=True)
+    return tuple(splits)
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Folds in which the network is trained to tell the day of acquisition, or why there are none."""
+
+    names: tuple[str, ...]
+    """The days, in the order of the labels."""
+    splits: tuple[Split, ...]
+    why_not: str | None = None
+
+
+def day_splits(tiles: TileTable, folds: int = 5, seed: int = 0) -> Days:
+    """Deal the images at random into folds with equal shares of every day; the day is the label."""
+    _check_folds(folds)
+    usable = _usable(tiles)
+    names = tuple(sorted({tiles.images[i].day for i in usable}))
+    if len(names) < 2:
+        return Days(names, (), "all images were acquired on one day")
+    labels = np.array([names.index(i.day) if i.day in names else -1 for i in tiles.images], dtype=np.int64)
+    strata = [usable[labels[usable] == day] for day in range(len(names))]
+    fewest = min(range(len(names)), key=lambda day: len(strata[day]))
+    if len(strata[fewest]) < folds:
+        n = len(strata[fewest])
+        return Days(
+            names, (), f"day {names[fewest]} has {n} image{'s' * (n != 1)} with usable tiles, too few for {folds} folds"
+        )
+    return Days(names, _splits("day", usable, _dealt(strata, folds, _rng("day", seed)), labels))
+
+
+def check_grouped(split: Split, images: Sequence[LabelledImage], *, both_classes: bool) -> None:
+    """Assert what the words "by animal" promise of a split.
+
+    Parameters
+    ----------
+    split : Split
+    images : sequence of LabelledImage
+    both_classes : bool
+        Whether the test part must hold both classes; the training part always must.
+
+    Raises
+    ------
+    LeakError
+        If an animal is on both sides.
+    DatasetError
+        If a part lacks a class.
+    """
+    shared = {images[i].animal_id for i in split.train} & {images[i].animal_id for i in split.test}
+    if shared:
+        raise LeakError(f"fold {split.fold + 1} of '{split.protocol}' trains on animal '{min(shared)}' and tests it")
+    for name, part, needed in (("training", split.train, True), ("test", split.test, both_classes)):
+        if needed and len(np.unique(split.labels[part])) < len(CLASSES):
+            raise DatasetError(f"the {name} part of fold {split.fold + 1} of '{split.protocol}' lacks a class")
+
+
+def copies_across(split: Split, digests: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the pairs of images (one trained on, one tested) that hold the same pixels."""
+    if not digests:
+        return []
+    trained: dict[str, int] = {}
+    for index in split.train.tolist():
+        trained.setdefault(digests[index], index)
+    return [(trained[digests[i]], i) for i in split.test.tolist() if digests[i] in trained]
+
+
+def refuse_leaks(splits: Sequence[Split], tiles: TileTable) -> None:
+    """Refuse folds that test an image they were trained on under another name.
+
+    Raises
+    ------
+    LeakError
+        Names both files.
+    """
+    for split in splits:
+        for trained, tested in copies_across(split, tiles.digests):
+            one, other = tiles.images[trained], tiles.images[tested]
+            raise LeakError(
+                f"{one.path}[{one.index}] (animal {one.animal_id}) and {other.path}[{other.index}] (animal "
+                f"{other.animal_id}) hold the same pixels, so folds by animal would test what they were trained on",
+                hint="Remove one of them from the manifest, or correct its animal_id.",
+            )

@@ -1,0 +1,140 @@
+"""Table 1 in the paper's layout: its own numbers, ours by its protocol, and ours by animal, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from hcc_scope.evaluation import published
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from hcc_scope.evaluation.analysis import Analysis, ProtocolFigures
+    from hcc_scope.evaluation.intervals import Estimate
+    from hcc_scope.evaluation.levels import Level
+    from hcc_scope.evaluation.metrics import Figures
+
+__all__ = ["MEASURES", "Table1", "estimate_words", "level_rows", "markdown", "rich_table", "table_1"]
+
+Measure = Literal["specificity", "sensitivity", "accuracy", "auc"]
+MEASURES: tuple[Measure, ...] = ("specificity", "sensitivity", "accuracy", "auc")
+"""In the paper's order."""
+_SHORT = {"specificity": "spec", "sensitivity": "sens", "accuracy": "acc", "auc": "AUC"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table1:
+    """Cells of the table, as text."""
+
+    title: str
+    groups: tuple[str, ...]
+    """Each over four columns."""
+    rows: tuple[tuple[str, ...], ...]
+    """Name of the row, then the cells of all groups."""
+    notes: tuple[str, ...]
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def table_1(analysis: Analysis, level: Literal["tile", "image"] = "tile") -> Table1:
+    """Return specificity, sensitivity, accuracy and AUC per fold, and their means.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    level : 'tile' or 'image'
+    """
+    paper, animal = analysis.protocols["paper"], analysis.protocols["by_animal"]
+    columns: list[Sequence[float | None]] = [
+        *(
+            tuple(values)
+            for values in (published.SPECIFICITY, published.SENSITIVITY, published.ACCURACY, published.AUC)
+        ),
+        *(tuple(p.of_fold(fold, level, name) for fold in p.folds) for p in (paper, animal) for name in MEASURES),
+    ]
+    means = [*published.MEANS, *(p.fold_mean(level, name) for p in (paper, animal) for name in MEASURES)]
+    n_rows = max(len(column) for column in columns)
+    rows = [
+        (f"fold {i + 1}", *(_cell(column[i]) if i < len(column) else "" for column in columns)) for i in range(n_rows)
+    ]
+    rows.append(("mean", *(_cell(mean) for mean in means)))
+    pooled = [getattr(p.pooled[level], name) for p in (paper, animal) for name in MEASURES]
+    rows.append(("pooled", "", "", "", "", *(_cell(None if e is None else e.value) for e in pooled)))
+    return Table1(
+        title=f"Table 1, {level}s",
+        groups=(published.SOURCE, "paper's protocol", "by animal"),
+        rows=tuple(rows),
+        notes=(
+            "High is positive; a tile or image counts as high from a probability of 0.5. The paper's numbers are of "
+            "tissue that is not public, ours of the data named here: compare the two protocols, not the first group.",
+            "The mean of the paper's AUCs is computed here; the paper does not print it.",
+            "Pooled: over the held-out predictions of all folds together, that is of different networks.",
+        ),
+    )
+
+
+def markdown(table: Table1, *, notes: bool = True) -> str:
+    """Return the table as markdown, with or without its notes."""
+    heads = ["", *(f"{group}: {_SHORT[name]}" for group in table.groups for name in MEASURES)]
+    lines = [f"**{table.title}**", "", _line(heads), _line(["---"] + ["---:"] * (len(heads) - 1))]
+    lines += [_line(row) for row in table.rows]
+    return "\n".join([*lines, "", *(f"{note}\n" for note in table.notes if notes)])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def rich_table(table: Table1) -> Table:
+    """Return the table for a terminal."""
+    from rich.table import Table as RichTable
+
+    shown = RichTable(title=table.title, title_justify="left")
+    shown.add_column("")
+    for group in table.groups:
+        for i, name in enumerate(MEASURES):
+            shown.add_column(f"{group if i == 0 else ''}\n{_SHORT[name]}", justify="right")
+    for row in table.rows:
+        shown.add_row(*row, style="bold" if row[0] == "mean" else None)
+    return shown
+
+
+def estimate_words(estimate: Estimate | None, digits: int = 2) -> str:
+    """Return a figure with its interval, as a person reads it."""
+    if estimate is None:
+        return "not defined"
+    words = f"{estimate.value:.{digits}f}"
+    if estimate.interval is None:
+        return words
+    mark = {
+        "cluster bootstrap by animal": "",
+        "clopper-pearson": " exact",
+        "wilson": " Wilson",
+        "hoeffding bound": " bound",
+    }
+    low, high = estimate.interval.pair
+    return f"{words} [{low:.{digits}f}, {high:.{digits}f}]{mark[estimate.interval.method]}"
+
+
+def level_rows(protocol: ProtocolFigures) -> list[tuple[str, ...]]:
+    """Return one row per level: level, n, AUC, sensitivity, specificity, accuracy, Brier, ECE, threshold."""
+    return [_level_row(level, figures) for level, figures in protocol.pooled.items()]
+
+
+def _level_row(level: Level, figures: Figures) -> tuple[str, ...]:
+    return (
+        level,
+        str(figures.n),
+        estimate_words(figures.auc),
+        estimate_words(figures.sensitivity),
+        estimate_words(figures.specificity),
+        estimate_words(figures.accuracy),
+        estimate_words(figures.brier, 3),
+        f"{figures.ece:.3f}",
+        f"{figures.threshold:.3f}",
+    )

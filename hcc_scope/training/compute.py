@@ -1,0 +1,183 @@
+"""Where and how a batch's gradient is computed: devices, precision, and the fast way on a processor.
+
+A processor works on a batch in small parts, each by one thread from the first convolution to the last gradient. The
+maps of two tiles stay in its caches, no thread waits for another one inside an operation, and the gradients of the
+parts are added in the order of the tiles: the weights do not depend on the number of threads. What else makes it fast:
+bfloat16 convolutions where the processor has them, channels-last maps, pooling before the ReLU
+(`hcc_scope.training.network`), and memory that is kept instead of being given back to the system for each map.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self, cast
+
+import torch
+
+from hcc_scope.errors import ModelError, UsageError
+from hcc_scope.training.recipes import loss_sum
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hcc_scope.training.config import Device, NetworkName, Precision
+    from hcc_scope.training.network import Network
+    from hcc_scope.training.recipes import Settings
+
+__all__ = ["Gradients", "Place", "choose_place", "keep_memory", "single_threaded"]
+
+PART: dict[NetworkName, int] = {"meng2019": 2, "compact": 8}
+"""Tiles that a thread works on at once. Batch normalisation averages over a part: too few tiles would not do."""
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Of ``mallopt`` in glibc's malloc.h."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where training runs."""
+
+    device: Literal["cpu", "cuda"]
+    precision: Literal["bfloat16", "float32"]
+    threads: int
+    """On the processor; they change the speed and nothing else."""
+
+
+def choose_place(device: Device, precision: Precision, threads: int | None) -> Place:
+    """Return where to train, with every ``auto`` decided.
+
+    Raises
+    ------
+    UsageError
+        If a GPU is asked for and there is none.
+    """
+    has_gpu = torch.cuda.is_available()
+    if device == "cuda" and not has_gpu:
+        raise UsageError("torch finds no CUDA device, or was installed without CUDA", hint="Use --device cpu, or auto.")
+    chosen: Literal["cpu", "cuda"] = "cuda" if device == "cuda" or (device == "auto" and has_gpu) else "cpu"
+    if precision == "auto":
+        fast = torch.cuda.is_bf16_supported() if chosen == "cuda" else _cpu_has_bf16()
+        precision = "bfloat16" if fast else "float32"
+    return Place(chosen, precision, threads or usable_cores())
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux: what a container or `taskset` leaves us
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu_has_bf16() -> bool:
+    """Return whether this processor multiplies bfloat16 itself; emulated it would be slower than float32."""
+    from hcc_scope.inference.openvino import has_bf16
+
+    try:
+        return has_bf16()  # torch itself has no public way to ask
+    except ModelError:  # no OpenVINO here
+        return False
+
+
+def keep_memory() -> None:
+    """Tell glibc's malloc to keep freed memory: maps of megabytes are otherwise mapped, zeroed and unmapped each time.
+
+    Does nothing where the C library is another one. Lasts as long as the process.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)  # the most that glibc accepts
+    libc.mallopt(_M_TRIM_THRESHOLD, 2**30)
+
+
+class single_threaded:  # noqa: N801 - reads as a statement: with single_threaded():
+    """Within the ``with``, torch uses one thread per operation; new threads inherit that."""
+
+    def __enter__(self) -> None:
+        self._before = torch.get_num_threads()
+        torch.set_num_threads(1)
+
+    def __exit__(self, *_: object) -> None:
+        torch.set_num_threads(self._before)
+
+
+class Gradients:
+    """Computes gradients of batches. A context manager: its threads end with it.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        As `hcc_scope.training.network.make_network` returns it; moved to the place, channels last.
+    settings : Settings
+        Decides loss and parts.
+    place : Place
+        Where it runs.
+    """
+
+    def __init__(self, network: torch.nn.Module, settings: Settings, place: Place) -> None:
+        self._network = network.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+        self._settings = settings
+        self._place = place
+        self._weights = [weight for weight in network.parameters() if weight.requires_grad]
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        if self._place.device == "cpu":
+            keep_memory()
+            self._stack.enter_context(single_threaded())
+            pool = ThreadPoolExecutor(self._place.threads, "training", torch.set_num_threads, (1,))
+            self._pool = self._stack.enter_context(pool)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def compute(self, counts: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+        """Set the gradient of each weight to that of the mean loss over a batch; return that loss.
+
+        Parameters
+        ----------
+        counts : ndarray
+            (b, 1, tile, tile).
+        labels : ndarray
+            (b,).
+        """
+        n = len(counts)
+        if self._place.device == "cuda":
+            upload = torch.from_numpy(counts).pin_memory().to("cuda", non_blocking=True)
+            parts = [self._part(upload, torch.from_numpy(labels).to("cuda"), n)]
+        else:
+            size = PART[self._settings.network]
+            tiles, wanted = torch.split(torch.from_numpy(counts), size), torch.split(torch.from_numpy(labels), size)
+            parts = list(self._pool.map(self._part, tiles, wanted, [n] * len(tiles)))
+        network = cast("Network", self._network)
+        for weight in self._weights:
+            weight.grad = None
+        loss = 0.0
+        for gradients, moments, part_loss in parts:  # in the order of the tiles, so that the sum has the same bits
+            for weight, gradient in zip(self._weights, gradients, strict=True):
+                weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+            network.absorb(moments)
+            loss += float(part_loss)
+        return loss
+
+    def _part(
+        self, counts: torch.Tensor, labels: torch.Tensor, n: int
+    ) -> tuple[tuple[torch.Tensor, ...], list[torch.Tensor], torch.Tensor]:
+        network = cast("Network", self._network)
+        low = self._place.precision == "bfloat16"
+        with torch.autocast(self._place.device, dtype=torch.bfloat16, enabled=low):
+            last, moments = network.pooled_first(counts)
+        logits, _ = network.head(last.float())
+        loss = loss_sum(self._settings, logits, labels) / n
+        return torch.autograd.grad(loss, self._weights), moments, loss.detach()

@@ -1,0 +1,378 @@
+"""Fit a network to labelled tiles: one flat loop that can be stopped, killed and continued to the same bytes.
+
+What decides the weights: the tiles, the labels, the rows, the settings, the kind of device, the precision, and the
+versions of torch and of the processor's kernels. Not the number of threads, and not whether the run was interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors.torch import save
+
+from hcc_scope.errors import DivergedError, StoreExistsError, TrainingError
+from hcc_scope.phantom.effects import stable_rng
+from hcc_scope.storage.files import explain
+from hcc_scope.training.checkpoint import (
+    CHECKPOINT,
+    HowFar,
+    check_identity,
+    read_checkpoint,
+    write_bytes,
+    write_checkpoint,
+)
+from hcc_scope.training.compute import Gradients, Place, choose_place
+from hcc_scope.training.config import TRAINING_STAGES, TrainProgress
+from hcc_scope.training.fitted import Epoch
+from hcc_scope.training.merit import auc
+from hcc_scope.training.network import make_network
+from hcc_scope.training.predict import predict
+from hcc_scope.training.prefetch import Prefetch
+from hcc_scope.training.recipes import augmented, loss_sum, make_optimiser, rate_factor, settings_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.training.config import OnProgress, TrainConfig
+    from hcc_scope.training.recipes import Settings
+
+__all__ = ["METRICS_FILE", "WEIGHTS_FILE", "Fitted", "Stopped", "fit"]
+
+METRICS_FILE = "metrics.jsonl"
+WEIGHTS_FILE = "weights.safetensors"
+CHECKPOINT_S = 60.0
+"""How much work a killed run may lose."""
+_STEPS_PER_LINE = 10
+TRAIN, VALIDATE = TRAINING_STAGES
+
+
+class Stopped(Exception):  # noqa: N818 - a signal, not an error
+    """Somebody asked the training to stop; its checkpoint, if it has a folder, is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A trained network."""
+
+    network: torch.nn.Module
+    """In evaluation mode, on the CPU."""
+    best_epoch: int
+    """The one whose weights it has."""
+    history: tuple[Epoch, ...]
+
+
+def fit(
+    tiles: TileTable,
+    labels: NDArray[np.int64],
+    train_rows: NDArray[np.int64],
+    held_out_rows: NDArray[np.int64],
+    config: TrainConfig,
+    *,
+    n_outputs: int = 2,
+    folder: Path | None = None,
+    resume: bool = False,
+    on_progress: OnProgress | None = None,
+    stop: Callable[[], bool] | None = None,
+    fixed_epochs: int | None = None,
+    checkpoint_s: float = CHECKPOINT_S,
+) -> Fitted:
+    """Fit a network.
+
+    Parameters
+    ----------
+    tiles : TileTable
+        The tiles.
+    labels : ndarray
+        (all tiles,) 0 .. n_outputs - 1.
+    train_rows, held_out_rows : ndarray
+        Rows of the table. Held-out tiles decide nothing but the epoch whose weights are taken, and that only if the
+        recipe or the configuration stops early; there may be none.
+    config : TrainConfig
+        Decides everything else.
+    n_outputs : int
+        Number of classes.
+    folder : Path, optional
+        Where metrics, checkpoints and weights are written; nothing is written if not given.
+    resume : bool
+        Continue the run in `folder`, or begin it if it has no checkpoint yet.
+    on_progress : callable, optional
+        Takes a `TrainProgress` every few steps.
+    stop : callable, optional
+        Asked before each step.
+    fixed_epochs : int, optional
+        Train so many epochs and take the last one's weights, whatever held-out tiles say.
+    checkpoint_s : float
+        At most so many seconds of work are lost when the run is killed; 0 writes a checkpoint after each step.
+
+    Returns
+    -------
+    Fitted
+
+    Raises
+    ------
+    TrainingError
+        If there is no tile to train on, or not of each class.
+    DivergedError
+        If the loss or a weight is no finite number: names epoch, step, and the last good checkpoint.
+    ResumeError
+        If the run in `folder` was started with another configuration or other data.
+    StoreExistsError
+        If `folder` holds a run and `resume` is not asked for.
+    DiskFullError, StoreUnwritableError
+        If `folder` cannot be written.
+    Stopped
+        If `stop` said so; the checkpoint is written.
+    """
+    settings = settings_for(config, fixed_epochs)
+    place = choose_place(config.device, config.precision, config.threads)
+    missing = [label for label in range(n_outputs) if label not in labels[train_rows]]
+    if missing:
+        raise TrainingError(
+            f"the {len(train_rows)} tiles to train on have none of class number {missing[0]}",
+            hint="Check the split, and how many tiles pass quality ('hcc-scope dataset check').",
+        )
+    bit_depth = tiles.images[0].bit_depth if tiles.images else 16
+    run = _Run(tiles, labels, train_rows, held_out_rows, settings, place, n_outputs, bit_depth, folder, checkpoint_s)
+    run.begin(resume)
+    if not run.how_far.finished:
+        with Gradients(run.network, settings, place) as gradients:
+            run.train(gradients, on_progress or _ignore, stop or _never)
+    return run.result()
+
+
+def _ignore(_progress: TrainProgress) -> None:
+    """Nobody watches."""
+
+
+def _never() -> bool:
+    return False
+
+
+class _Run:
+    """The loop's state."""
+
+    def __init__(
+        self,
+        tiles: TileTable,
+        labels: NDArray[np.int64],
+        train_rows: NDArray[np.int64],
+        held_out_rows: NDArray[np.int64],
+        settings: Settings,
+        place: Place,
+        n_outputs: int,
+        bit_depth: int,
+        folder: Path | None,
+        checkpoint_s: float,
+    ) -> None:
+        self._tiles, self._labels = tiles, labels
+        self._train_rows, self._held_out_rows = train_rows, held_out_rows
+        self._settings, self._place = settings, place
+        self._folder, self._checkpoint_s = folder, checkpoint_s
+        self._early = settings.patience is not None and len(held_out_rows) > 0
+        self._steps_per_epoch = math.ceil(len(train_rows) / settings.batch)
+        self.network = make_network(settings.network, n_outputs=n_outputs, bit_depth=bit_depth, seed=settings.seed)
+        self.network.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+        self._optimiser = make_optimiser(settings, self.network)
+        self._best: dict[str, torch.Tensor] = {}
+        self.how_far = HowFar()
+        self._identity = {
+            **asdict(settings),
+            "n_outputs": n_outputs,
+            "bit_depth": bit_depth,
+            "device": place.device,
+            "precision": place.precision,
+            "torch": torch.__version__,
+            "training tiles": len(train_rows),
+            "held-out tiles": len(held_out_rows),
+            "data": _fingerprint(tiles, labels, train_rows, held_out_rows),
+        }
+
+    # -- the folder --------------------------------------------------------------------------------------------------
+
+    @property
+    def _checkpoint(self) -> Path | None:
+        return None if self._folder is None else self._folder / CHECKPOINT
+
+    def begin(self, resume: bool) -> None:
+        """Load the checkpoint, or write the first one."""
+        if self._folder is None or self._checkpoint is None:
+            return
+        found = read_checkpoint(self._checkpoint)
+        if found is not None and not resume:
+            raise StoreExistsError(
+                f"{self._folder} holds a training run", hint="Continue it with --resume, or give another folder."
+            )
+        if found is None:
+            self._cut_metrics()
+            self._save()
+            return
+        check_identity(found.identity, self._identity, self._folder)
+        self.network.load_state_dict(found.network)
+        found.restore_optimiser(self._optimiser)
+        self._best = found.best
+        self.how_far = found.how_far
+        self._cut_metrics()
+
+    def _cut_metrics(self) -> None:
+        """Drop the lines that were written after the checkpoint: they will be written again."""
+        assert self._folder is not None
+        path = self._folder / METRICS_FILE
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                file.truncate(min(self.how_far.metrics_bytes, path.stat().st_size))
+        except OSError as error:
+            raise explain(error, f"{path} cannot be written") from error
+
+    def _line(self, values: dict[str, object]) -> None:
+        if self._folder is None:
+            return
+        path = self._folder / METRICS_FILE
+        try:
+            with path.open("ab") as file:
+                file.write((json.dumps(values, allow_nan=False) + "\n").encode())
+                self.how_far.metrics_bytes = file.tell()
+        except OSError as error:
+            raise explain(error, f"{path} cannot be written") from error
+
+    def _save(self) -> None:
+        """Write a checkpoint, if the weights are worth it."""
+        for name, value in self.network.state_dict().items():
+            if not bool(torch.isfinite(value).all()):
+                raise self._diverged(f"the weight {name} is no finite number", self.how_far.step)
+        if self._checkpoint is not None:
+            write_checkpoint(
+                self._checkpoint, self._identity, self.how_far, self.network.state_dict(), self._best, self._optimiser
+            )
+        self._saved_s = time.monotonic()
+
+    def _diverged(self, what: str, step: int) -> DivergedError:
+        kept = "" if self._checkpoint is None else f" The last good checkpoint is kept: {self._checkpoint}."
+        return DivergedError(
+            f"training diverged in epoch {self.how_far.epoch}, step {step}: {what}",
+            hint=f"Use a lower learning rate than {self._settings.learning_rate:g}.{kept}",
+        )
+
+    # -- the loop ----------------------------------------------------------------------------------------------------
+
+    def train(self, gradients: Gradients, on_progress: OnProgress, stop: Callable[[], bool]) -> None:
+        """Go on from where the run is to its end."""
+        self._saved_s = time.monotonic()
+        while not self.how_far.finished:
+            self._epoch(gradients, on_progress, stop)
+            self._end_epoch(on_progress)
+            self._save()
+
+    def _epoch(self, gradients: Gradients, on_progress: OnProgress, stop: Callable[[], bool]) -> None:
+        settings, now = self._settings, self.how_far
+        order = stable_rng("training order", settings.seed, now.epoch).permutation(self._train_rows)
+        batches = [order[i : i + settings.batch] for i in range(0, len(order), settings.batch)]
+        steps = settings.epochs * self._steps_per_epoch
+        epoch = now.epoch
+
+        def prepare(tile: NDArray[np.uint16], row: int) -> NDArray[np.float32]:
+            if not settings.augment:
+                return tile.astype(np.float32)
+            return augmented(tile, stable_rng("augmentation", settings.seed, epoch, row))
+
+        self.network.train()
+        with Prefetch(self._tiles.reader, batches[now.step :], prepare) as ready:
+            began_s = time.perf_counter()
+            for batch in ready:
+                if stop():
+                    self._save()
+                    raise Stopped
+                done = (epoch - 1) * self._steps_per_epoch + now.step
+                for group in self._optimiser.param_groups:
+                    group["lr"] = settings.learning_rate * rate_factor(settings, done, steps)
+                loss = gradients.compute(batch.counts, self._labels[batch.rows])
+                if not math.isfinite(loss):
+                    raise self._diverged("the loss is no finite number", now.step + 1)
+                self._optimiser.step()
+                now.step += 1
+                now.loss_sum += loss
+                ended_s = time.perf_counter()
+                now.seconds, began_s = now.seconds + ended_s - began_s, ended_s
+                if now.step % _STEPS_PER_LINE == 0 or now.step == len(batches):
+                    mean = now.loss_sum / now.step
+                    rate = settings.batch * now.step / now.seconds
+                    rate_now = self._optimiser.param_groups[0]["lr"]
+                    self._line(
+                        {"epoch": epoch, "step": now.step, "loss": loss, "mean_loss": mean, "learning_rate": rate_now}
+                    )
+                    message = f"epoch {epoch}, loss {mean:.3f}, {rate:.0f} tiles/s"
+                    on_progress(TrainProgress(TRAIN, done + 1, steps, message))
+                if self._folder is not None and time.monotonic() - self._saved_s >= self._checkpoint_s:
+                    self._save()
+
+    def _end_epoch(self, on_progress: OnProgress) -> None:
+        settings, now = self._settings, self.how_far
+        loss = now.loss_sum / now.step
+        held_out_loss, held_out_auc = self._held_out()
+        rate = float(self._optimiser.param_groups[0]["lr"])
+        epoch = Epoch(now.epoch, loss, held_out_loss, held_out_auc, rate, round(now.seconds, 3))
+        now.history.append(epoch)
+        self._line(asdict(epoch))
+        better = held_out_loss is not None and (now.best_loss is None or held_out_loss < now.best_loss)
+        if better or not self._early:
+            now.best_epoch, now.best_loss = now.epoch, held_out_loss
+        if better and self._early:
+            self._best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        out_of_patience = self._early and now.epoch - now.best_epoch >= (settings.patience or 0)
+        now.finished = now.epoch >= settings.epochs or out_of_patience
+        message = f"epoch {now.epoch}: loss {loss:.3f}"
+        message += "" if held_out_loss is None else f", held out {held_out_loss:.3f}"
+        message += "" if held_out_auc is None else f", tile AUC {held_out_auc:.3f}"
+        on_progress(TrainProgress(VALIDATE, now.epoch, settings.epochs, message))
+        now.epoch, now.step, now.loss_sum, now.seconds = now.epoch + 1, 0, 0.0, 0.0
+
+    def _held_out(self) -> tuple[float | None, float | None]:
+        """Return loss and tile AUC on the held-out tiles, in float32; None where there are none."""
+        rows = self._held_out_rows
+        if len(rows) == 0:
+            return None, None
+        found = predict(self.network, self._tiles, rows, threads=self._place.threads, device=self._place.device)
+        labels = self._labels[rows]
+        loss = float(loss_sum(self._settings, torch.from_numpy(found.logits).double(), torch.from_numpy(labels)))
+        if not math.isfinite(loss):
+            raise self._diverged("the loss on the held-out tiles is no finite number", self.how_far.step)
+        two = found.logits.shape[1] == 2 and set(labels.tolist()) == {0, 1}
+        area = auc(found.logits[:, 1] - found.logits[:, 0], labels) if two else None
+        return loss / len(rows), area
+
+    def result(self) -> Fitted:
+        """Return the network with its best weights, and write them."""
+        network = self.network.to("cpu").eval()
+        if self._best:
+            network.load_state_dict(self._best)
+        if self._folder is not None:
+            weights = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
+            write_bytes(self._folder / WEIGHTS_FILE, save(weights))
+        return Fitted(network, self.how_far.best_epoch, tuple(self.how_far.history))
+
+
+def _fingerprint(
+    tiles: TileTable, labels: NDArray[np.int64], train_rows: NDArray[np.int64], held_out_rows: NDArray[np.int64]
+) -> str:
+    """Return a hash of what is trained on: which tiles of which images, their labels, and their role."""
+    found = hashlib.sha256()
+    if tiles.digests:
+        words = list(tiles.digests)
+    else:  # a table in memory that nobody has hashed: say so by what it holds
+        words = [hashlib.sha256(tiles.reader.read([row]).tobytes()).hexdigest() for row in range(len(tiles))]
+    found.update(json.dumps(words).encode())
+    for values in (tiles.image_index, tiles.tile_index, labels, train_rows, held_out_rows):
+        found.update(np.ascontiguousarray(values, dtype="<i8").tobytes())
+        found.update(b"|")
+    return found.hexdigest()

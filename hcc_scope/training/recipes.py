@@ -1,0 +1,177 @@
+"""How a network is trained: the paper's way, and the way of today.
+
+``meng2019`` is the paper's: half the squared error of the softmax probabilities (eq. 4), plain gradient descent (eq. 5,
+6), nothing else. ``modern``: cross-entropy, AdamW, a learning rate that rises and falls once, tiles turned and mirrored
+and lit a little differently each time, and an end when tiles that were held out no longer profit.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hcc_scope.training.config import NetworkName, RecipeName, TrainConfig
+
+__all__ = ["RECIPES", "Recipe", "Settings", "augmented", "loss_sum", "make_optimiser", "rate_factor", "settings_for"]
+
+LIGHT_SD = 0.15
+"""Log of the factor on all counts of a tile: the operator's exposure and the lamp, seen anew each time."""
+GRADIENT_SD = 0.05
+"""Relative change of the light from a tile's centre to its edge, along each axis: what vignetting does to a tile."""
+VIGNETTE_SD = 0.03
+"""Relative change from a tile's centre to its corners, the same in all directions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a recipe does when nothing else is asked for."""
+
+    loss: Literal["squared error", "cross-entropy"]
+    optimiser: Literal["gradient descent", "AdamW"]
+    epochs: int
+    batch: int
+    learning_rate: dict[NetworkName, float]
+    weight_decay: float
+    patience: int | None
+    one_cycle: bool
+    augment: bool
+
+
+RECIPES: dict[RecipeName, Recipe] = {
+    "meng2019": Recipe(
+        loss="squared error",
+        optimiser="gradient descent",
+        epochs=30,
+        batch=8,
+        learning_rate={"meng2019": 0.02, "compact": 0.1},
+        weight_decay=0.0,
+        patience=None,
+        one_cycle=False,
+        augment=False,
+    ),
+    "modern": Recipe(
+        loss="cross-entropy",
+        optimiser="AdamW",
+        epochs=12,
+        batch=8,
+        learning_rate={"meng2019": 1e-3, "compact": 4e-3},
+        weight_decay=1e-2,
+        patience=4,
+        one_cycle=True,
+        augment=True,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A configuration with the recipe's values where it has none of its own."""
+
+    network: NetworkName
+    recipe: RecipeName
+    seed: int
+    epochs: int
+    batch: int
+    learning_rate: float
+    patience: int | None
+    loss: Literal["squared error", "cross-entropy"]
+    optimiser: Literal["gradient descent", "AdamW"]
+    weight_decay: float
+    one_cycle: bool
+    augment: bool
+
+
+def settings_for(config: TrainConfig, fixed_epochs: int | None = None) -> Settings:
+    """Return what a configuration asks for, in full.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        What was asked for.
+    fixed_epochs : int, optional
+        Train so long, whatever the held-out tiles say.
+    """
+    recipe = RECIPES[config.recipe]
+    patience = recipe.patience if config.patience is None else config.patience
+    return Settings(
+        network=config.network,
+        recipe=config.recipe,
+        seed=config.seed,
+        epochs=fixed_epochs or config.epochs or recipe.epochs,
+        batch=config.batch or recipe.batch,
+        learning_rate=config.learning_rate or recipe.learning_rate[config.network],
+        patience=None if fixed_epochs else patience,
+        loss=recipe.loss,
+        optimiser=recipe.optimiser,
+        weight_decay=recipe.weight_decay,
+        one_cycle=recipe.one_cycle,
+        augment=recipe.augment,
+    )
+
+
+def loss_sum(settings: Settings, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return the loss of some tiles, summed over them, so that parts of a batch add up.
+
+    Parameters
+    ----------
+    settings : Settings
+        Says which loss.
+    logits : Tensor
+        (k, n_outputs) float32.
+    labels : Tensor
+        (k,) int64.
+
+    Notes
+    -----
+    Eq. 4 of Meng et al. 2019: ``J = 1/q sum_j 1/2 [y_j - p_j]^2``, over the q tiles of a batch; y is 1 for the tile's
+    class and 0 for the others, p the softmax, and the square is summed over the outputs.
+    """
+    if settings.loss == "cross-entropy":
+        return functional.cross_entropy(logits, labels, reduction="sum")
+    wanted = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
+    return 0.5 * (wanted - logits.softmax(dim=1)).square().sum()
+
+
+def make_optimiser(settings: Settings, network: torch.nn.Module) -> torch.optim.Optimizer:
+    """Return the optimiser of the weights that are learnt."""
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    if settings.optimiser == "AdamW":
+        return torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    return torch.optim.SGD(weights, lr=settings.learning_rate)
+
+
+def rate_factor(settings: Settings, step: int, steps: int) -> float:
+    """Return the factor on the learning rate at a step 0, 1, ...: a linear rise over a tenth, then a cosine to zero."""
+    if not settings.one_cycle:
+        return 1.0
+    rise = max(1, steps // 10)
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1.0 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+
+
+def augmented(tile: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return a tile (y, x) in one of its eight orientations (a section has no upside), under another light.
+
+    The light: a factor of lognormal spread `LIGHT_SD` on all counts, with a plane of `GRADIENT_SD` and a bowl of
+    `VIGNETTE_SD` over the tile.
+    """
+    turned = np.rot90(tile, int(rng.integers(4)))
+    if rng.integers(2):
+        turned = turned[:, ::-1]
+    light = np.float32(np.exp(LIGHT_SD * rng.standard_normal()))
+    slope_y, slope_x = (GRADIENT_SD * rng.standard_normal(2)).astype(np.float32)
+    bowl = np.float32(VIGNETTE_SD * rng.standard_normal())
+    y = np.linspace(-1.0, 1.0, tile.shape[0], dtype=np.float32)[:, None]
+    x = np.linspace(-1.0, 1.0, tile.shape[1], dtype=np.float32)
+    field = light * ((1 + slope_y * y + bowl * (y * y / 2)) + (slope_x * x + bowl * (x * x / 2)))
+    lit: NDArray[np.float32] = turned * field
+    return lit

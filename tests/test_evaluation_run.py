@@ -1,0 +1,256 @@
+"""Evaluations from end to end: folds in processes, resumption, errors, tables, the record and what is written."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psutil
+import pytest
+
+from hcc_scope.errors import DatasetError, DivergedError, ResumeError, StoreExistsError, TrainingError
+from hcc_scope.evaluation import published
+from hcc_scope.evaluation.analysis import analyse
+from hcc_scope.evaluation.calibration import calibrate_folds
+from hcc_scope.evaluation.levels import scored
+from hcc_scope.evaluation.pool import run_all
+from hcc_scope.evaluation.record import evaluation_record, load_calibration, write_evaluation
+from hcc_scope.evaluation.report import RESEARCH_USE_ONLY
+from hcc_scope.evaluation.run import evaluate
+from hcc_scope.evaluation.tables import table_1
+from hcc_scope.evaluation.words import calibration_words
+from hcc_scope.report import words
+from hcc_scope.scoring import calibrate, log_odds
+from hcc_scope.training.config import TrainConfig, TrainProgress
+from hcc_scope.training.merit import fit_temperature
+from tests.evaluation_parts import breaks_by_animal, dies_by_animal, never_ends, quick_fold
+from tests.labelled_parts import texture_set
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hcc_scope.datasets.labelled import LabelledSet
+    from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.evaluation.results import EvaluationResult
+
+CONFIG = TrainConfig(epochs=1)
+
+
+def left_behind() -> list[psutil.Process]:
+    """Children other than the one that multiprocessing keeps for as long as its parent lives."""
+    return [child for child in psutil.Process().children() if "resource_tracker" not in " ".join(child.cmdline())]
+
+
+def quiet(_now: TrainProgress) -> None:
+    pass
+
+
+def small(
+    animals: int = 3, images: int = 4, *, day_effect: float = 0.0, class_effect: float = 0.0, animal_effect: float = 0.0
+) -> tuple[LabelledSet, TileTable]:
+    """Two tiles of 8 x 8 per image; the first day of two is brighter, classes and animals differ in grain."""
+    data, _ = texture_set(1, 1, 1, 1)
+    base = data.images[0]
+    rng = np.random.default_rng(7)
+    listed, pixels = [], []
+    for label, name in enumerate(("low", "high")):
+        for animal in range(animals):
+            brightness, grain = rng.normal(0, animal_effect, 2)
+            for i in range(images):
+                listed.append(
+                    replace(
+                        base,
+                        tumour_class=name,
+                        animal_id=f"{name}-{animal}",
+                        section_id=f"s{i % 2}",
+                        day=f"d{i % 2}",
+                        index=i,
+                    )
+                )
+                level = 20_000 + 1000 * (day_effect * (i % 2) + brightness)
+                width = 1000 * np.exp(grain + class_effect * label)
+                pixels += [rng.normal(level, width, (8, 8)).clip(0, 65535) for _ in range(2)]
+    from hcc_scope.datasets.tiles import ArrayTiles, TileTable
+
+    n = len(listed)
+    table = TileTable(
+        tuple(listed),
+        np.repeat(np.arange(n), 2),
+        np.tile([0, 1], n),
+        ArrayTiles(np.array(pixels, dtype=np.uint16)),
+        8,
+        tuple(f"{i:064x}" for i in range(n)),
+    )
+    return replace(data, images=tuple(listed)), table
+
+
+def run(folder: Path, sample: tuple[LabelledSet, TileTable], **options: object) -> EvaluationResult:
+    settings = {"folds": 4, "jobs": 1, "on_progress": quiet, "work": quick_fold} | options
+    return evaluate(*sample, CONFIG, folder, **settings)
+
+
+def test_the_same_scores_as_the_live_pipeline_makes_of_the_same_logits(tmp_path: Path) -> None:
+    result = run(tmp_path / "e", small(class_effect=0.2))
+    found = scored(result.of("paper"), result.tiles, 1.7)
+    probability = {}
+    for fold in result.of("paper"):
+        probability |= dict(zip(fold.rows.tolist(), calibrate(log_odds(fold.logits), 1.7).tolist(), strict=True))
+    by_hand: dict[str, dict[str, list[float]]] = {}
+    for index, image in enumerate(result.tiles.images):
+        tiles = [probability[row] for row in result.tiles.rows_of([index]).tolist()]
+        by_hand.setdefault(image.animal_id, {}).setdefault(image.section_id, []).append(math.fsum(tiles) / len(tiles))
+    for (animal,), score in zip(found["animal"].names, found["animal"].scores, strict=True):
+        sections = [np.mean(images) for images in by_hand[str(animal)].values()]
+        assert score == pytest.approx(np.mean(sections), abs=1e-12)
+    assert (found["section"].folds == -1).any()
+    assert (found["image"].folds >= 0).all()
+    assert [len(found[level]) for level in ("tile", "image", "section", "animal")] == [48, 24, 12, 6]
+
+
+def test_animals_that_differ_leak_and_animals_that_do_not_do_not(tmp_path: Path) -> None:
+    leaking = analyse(run(tmp_path / "a", small(5, 8, animal_effect=2.0)))
+    assert leaking.gap.value > 0.1
+    assert leaking.gap.interval.low > 0
+    clean = analyse(run(tmp_path / "b", small(5, 8, class_effect=0.3)))
+    assert clean.gap.interval.low <= 0 <= clean.gap.interval.high
+    assert clean.protocols["by_animal"].pooled["image"].auc.value > 0.9
+    for found in (leaking, clean):
+        assert found.permuted.auc.interval.low <= 0.5 <= found.permuted.auc.interval.high
+
+
+def test_a_day_that_shows_is_told_and_one_that_does_not_is_not(tmp_path: Path) -> None:
+    shown = analyse(run(tmp_path / "a", small(day_effect=5.0))).day
+    assert shown.accuracy.value > 0.95
+    assert shown.chance == 0.5
+    hidden = analyse(run(tmp_path / "b", small())).day
+    assert hidden.accuracy.interval.low <= hidden.chance <= hidden.accuracy.interval.high
+
+
+def test_everything_is_written_and_read_back(tmp_path: Path) -> None:
+    result = run(tmp_path / "e", small(class_effect=0.2))
+    found = analyse(result)
+    content = write_evaluation(
+        result, found, tmp_path / "e", "hcc-scope evaluate x.csv", [tmp_path / "e/figures/roc.png"]
+    )
+    assert json.loads((tmp_path / "e/evaluation.json").read_text(encoding="utf-8")) == json.loads(json.dumps(content))
+    report = (tmp_path / "e/report.md").read_text(encoding="utf-8")
+    assert report.index("Leakage gap") < report.index("Table 1")
+    assert "](figures/roc.png)" in report
+    for text in (report, (tmp_path / "e/table1.md").read_text(encoding="utf-8")):
+        assert words.RESEARCH_USE_ONLY in text
+        assert result.data.synthetic in text
+    taken = load_calibration(tmp_path / "e")
+    assert (taken.temperature, taken.threshold) == (result.temperature, result.threshold)
+    assert (taken.network, taken.recipe, taken.epochs) == ("meng2019", "modern", 1)
+    assert taken.evaluation == evaluation_record(result, "hcc-scope evaluate x.csv")
+    assert {p.protocol for p in taken.evaluation.protocols} == {"paper", "by_animal"}
+    assert len(content["images"]) == 24
+    assert {"paper", "by_animal"} <= set(content["images"][0])
+    assert RESEARCH_USE_ONLY == words.RESEARCH_USE_ONLY
+    with pytest.raises(TrainingError, match="no finished evaluation"):
+        load_calibration(tmp_path)
+
+
+def test_table_1_has_the_papers_numbers_beside_both_protocols(tmp_path: Path) -> None:
+    found = analyse(run(tmp_path / "e", small(class_effect=0.2)))
+    table = table_1(found)
+    assert table.rows[0][:5] == ("fold 1", "0.80", "0.83", "0.82", "0.89")
+    assert table.rows[5][:5] == ("mean", "0.84", "0.86", "0.85", "0.90")
+    assert table.rows[4][5:] == ("",) * 8  # four folds here, five there
+    means = [np.mean([p.of_fold(f, "tile", "auc") for f in p.folds]) for p in found.protocols.values()]
+    assert (table.rows[5][8], table.rows[5][12]) == tuple(f"{mean:.2f}" for mean in means)
+    for values, mean in zip(
+        (published.SPECIFICITY, published.SENSITIVITY, published.ACCURACY), published.MEANS, strict=False
+    ):
+        assert np.mean(values) == pytest.approx(mean, abs=0.005)
+
+
+def test_the_result_does_not_depend_on_how_many_processes_there_are(tmp_path: Path) -> None:
+    sample = small(class_effect=0.2, animal_effect=0.3)
+    one, two = (run(tmp_path / str(jobs), sample, jobs=jobs) for jobs in (1, 2))
+    for a, b in zip(one.folds, two.folds, strict=True):
+        assert np.array_equal(a.logits, b.logits)
+    assert (one.temperature, one.threshold) == (two.temperature, two.threshold)
+    assert analyse(one) == analyse(two)
+
+
+def test_a_folds_error_arrives_and_what_is_finished_is_gone_on_with(tmp_path: Path) -> None:
+    sample, folder = small(class_effect=0.2), tmp_path / "e"
+    with pytest.raises(DivergedError, match="lower learning rate") as told:
+        run(folder, sample, jobs=2, work=breaks_by_animal)
+    assert told.value.exit_code == 61
+    assert not left_behind()
+    finished = {path.name: path.stat().st_mtime_ns for path in (folder / "folds").iterdir() if path.suffix != ".part"}
+    assert "by_animal-1" in finished or "paper-4" in finished
+    assert "by_animal-2" not in finished
+    with pytest.raises(StoreExistsError, match="--resume"):
+        run(folder, sample)
+    heard: list[TrainProgress] = []
+    result = run(folder, sample, resume=True, on_progress=heard.append)
+    assert heard[0].done > heard[0].total * len(finished) // 20
+    assert heard[-1].done == heard[-1].total
+    assert all((folder / "folds" / name).stat().st_mtime_ns == when for name, when in finished.items())
+    whole = run(tmp_path / "f", sample)
+    assert all(np.array_equal(a.logits, b.logits) for a, b in zip(result.folds, whole.folds, strict=True))
+
+
+def test_a_process_that_is_killed_is_told_of(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"was killed|ended with code"):
+        run(tmp_path / "e", small(), jobs=2, work=dies_by_animal)
+    assert not left_behind()
+
+
+def test_ctrl_c_leaves_no_process_behind() -> None:
+    def interrupted(_number: int, message: object) -> None:
+        assert psutil.pid_exists(message)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_all(never_ends, None, [1, 2, 3], 2, interrupted)
+    assert not left_behind()
+
+
+def test_another_configuration_or_other_data_are_not_gone_on_with(tmp_path: Path) -> None:
+    data, tiles = small()
+    run(tmp_path / "e", (data, tiles))
+    for options, words_ in (
+        ({"config": replace(CONFIG, seed=1, epochs=2)}, r"epochs was 1, is 2; seed was 2019, is 1"),
+        ({"data": replace(data, fingerprint="0" * 64)}, r"data was f{12}\.\.\., is 0{12}"),
+    ):
+        given = {"data": data, "tiles": tiles, "config": CONFIG, "folder": tmp_path / "e"} | options
+        with pytest.raises(ResumeError, match=words_):
+            evaluate(**given, folds=4, jobs=1, on_progress=quiet, resume=True, work=quick_fold)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/thesis.txt").write_text("mine")
+    with pytest.raises(StoreExistsError, match="holds no evaluation"):
+        run(tmp_path / "other", (data, tiles))
+
+
+def test_without_two_animals_of_a_class_neither_protocol_is_shown(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="the protocol by animal cannot run"):
+        run(tmp_path / "e", small(animals=1))
+    assert not (tmp_path / "e").exists()
+
+
+def test_one_animal_out_has_no_auc_per_fold_but_a_pooled_one(tmp_path: Path) -> None:
+    result = run(tmp_path / "e", small(class_effect=0.2), leave_one_out=True)
+    found = analyse(result).protocols["by_animal"]
+    assert len(found.folds) == 6
+    assert found.fold_mean("image", "auc") is None
+    assert found.pooled["image"].auc is not None
+    write_evaluation(result, analyse(result), tmp_path / "e", "x")
+    assert load_calibration(tmp_path / "e").evaluation.protocols[1].fold_auc == (None,) * 6
+
+
+def test_temperature_and_threshold_come_from_folds_by_animal_alone(tmp_path: Path) -> None:
+    result = run(tmp_path / "e", small(class_effect=0.2, animal_effect=0.5))
+    assert (result.temperature, result.threshold) == calibrate_folds(result.of("by_animal"), result.tiles)
+    for odds, words_ in ((5, "the largest that is tried"), (-5, "the smallest that is tried")):
+        at_the_end = replace(result, temperature=fit_temperature(np.float32([odds, -odds]), np.array([0, 1])))
+        assert any(words_ in sentence for sentence in calibration_words(at_the_end, analyse(result)))
+    inner = analyse(result).nested
+    assert len(inner.thresholds) == 3
+    assert 0 <= inner.section_accuracy <= 1
