@@ -10,8 +10,10 @@ import json
 import socket
 import sys
 import textwrap
-from types import FunctionType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from types import FunctionType
 
 
 def refuse(*_arguments: object, **_keywords: object) -> NoReturn:
