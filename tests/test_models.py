@@ -180,6 +180,7 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(small: Pa
     assert isinstance(refusal("models", "export", broken, "--out", out), ModelSelfTestError)
     assert isinstance(refusal("models", "export", small, "--out", out, "--name", "a/b"), UsageError)
     assert isinstance(refusal("models", "export", small, "--out", out, "--author", "A. Person"), UsageError)
+    assert isinstance(refusal("models", "export", small, "--out", out, "--bioimageio", tmp_path / "a.tar"), UsageError)
     assert isinstance(refusal("models", "export", tmp_path / "nothing", "--out", out), ModelError)
     assert not out.exists()
 

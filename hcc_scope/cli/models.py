@@ -114,6 +114,8 @@ def run_export(
     source = _folder_of(model_or_run)
     if bioimageio is not None and bioimageio.exists():
         raise StoreExistsError(f"the package {bioimageio} exists", hint="Packages are never overwritten.")
+    if bioimageio is not None and bioimageio.suffix.lower() != ".zip":
+        raise UsageError(f"a package is a .zip, and {bioimageio} is not named so", hint="Give --bioimageio FILE.zip.")
     if authors and bioimageio is None:
         raise UsageError("--author is for a package", hint="Give --bioimageio FILE.zip as well.")
     model = load_model(source)

@@ -157,7 +157,7 @@ def _validation(record: EvaluationRecord | None) -> str:
     text = (
         f"{head}Cross-validation of the same network and recipe on the training data: {record.animals} animals, "
         f"{record.images:,} images, {record.tiles:,} tiles. The figures are of networks that were trained on parts "
-        "of the images, not of the model in this folder.\n\n"
+        "of the images, not of this very model.\n\n"
     )
     gap = "not defined" if record.leakage_gap is None else ""
     gap = gap or _value(record.leakage_gap, record.leakage_gap_interval, signed=True)

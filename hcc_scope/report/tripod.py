@@ -66,7 +66,7 @@ def tripod_rows(card: ModelCard) -> list[tuple[str, str, str]]:
         (
             "22",
             "Model specification",
-            "model.pt, weights.safetensors and model.pt2 beside this file",
+            "the files in the model's folder (docs/models.md)",
         ),
         ("23a", "Performance with intervals", evaluated),
         (
