@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
 )
 config_app = typer.Typer(help="Check Micro-Manager configuration files.", no_args_is_help=True)
-models_app = typer.Typer(help="List and test models.", no_args_is_help=True)
+models_app = typer.Typer(help="List, read, test and export models.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")
 dataset_app = typer.Typer(help="Check labelled images before they are trained on.", no_args_is_help=True)
@@ -230,12 +230,47 @@ def models_list(json_mode: Json = False) -> None:
 def models_test(
     name: Annotated[str, typer.Argument(help="A shipped model's name, or a folder.")] = DEFAULT_MODEL,
     engine: Engine = "torchscript",
+    bioimageio: Annotated[
+        list[Path] | None,
+        typer.Option("--bioimageio", help="A package made of it, to be compared as well; repeatable."),
+    ] = None,
     json_mode: Json = False,
 ) -> None:
-    """Check a model's sha256, that it reproduces its own test output here, and that an engine agrees with it."""
+    """Check a model's sha256, and that it, an engine, its program and packages give its own test output here."""
     from hcc_scope.cli.models import run_test
 
-    run_test(name, engine=engine, json_mode=json_mode)
+    run_test(name, engine=engine, packages=tuple(bioimageio or ()), json_mode=json_mode)
+
+
+@models_app.command("info")
+def models_info(
+    name: Annotated[str, typer.Argument(help="A shipped model's name, a model's folder, or that of a training run.")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print it as Markdown.")] = False,
+    json_mode: Json = False,
+) -> None:
+    """Show a model's card: what it is for, what it has seen, how it was validated, what moves it."""
+    from hcc_scope.cli.models import run_info
+
+    run_info(name, markdown=markdown, json_mode=json_mode)
+
+
+@models_app.command("export")
+def models_export(
+    model: Annotated[
+        str, typer.Argument(help="A model's folder, a training run's, or a shipped model.", metavar="MODEL_OR_RUN")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder in which the model's folder is made.")],
+    name: Annotated[str | None, typer.Option("--name", help="The copy's name. [default: the model's own]")] = None,
+    bioimageio: Annotated[
+        Path | None, typer.Option("--bioimageio", help="Also write a bioimage.io package to this .zip.")
+    ] = None,
+    author: Annotated[list[str] | None, typer.Option("--author", help="Named in the package; repeatable.")] = None,
+    json_mode: Json = False,
+) -> None:
+    """Copy a model that passes its tests, with a card for people, and as a package for other programs."""
+    from hcc_scope.cli.models import run_export
+
+    run_export(model, out=out, name=name, bioimageio=bioimageio, authors=tuple(author or ()), json_mode=json_mode)
 
 
 @app.command()
