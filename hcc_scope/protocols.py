@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import Frame, FrameResult, NoteKind, RunSpec
 
-__all__ = ["Classifier", "FrameSink", "FrameSource", "MeasuringClassifier", "NoteSink", "PausingSource", "ResultSink", "StopSignal", "Tiles"]
+__all__ = [
+    "Classifier",
+    "FrameSink",
+    "FrameSource",
+    "MeasuringClassifier",
+    "NoteSink",
+    "PausingSource",
+    "ResultSink",
+    "StopSignal",
+    "Tiles",
+]
 
 Tiles: TypeAlias = Union["NDArray[np.uint16]", Sequence["NDArray[np.uint16]"]]
 """Raw counts: an array (n, tile, tile), or n views (tile, tile) into a frame, which nobody has to copy."""
@@ -132,7 +142,10 @@ class Classifier(Protocol):
 
 @runtime_checkable
 class MeasuringClassifier(Classifier, Protocol):
-    """A model that also says how unlike its training data a tile is (its artefact has a third output)."""
+    """One that can also say how unlike its training data a tile is (the artefact then has a third output)."""
 
     def classify_and_measure(self, tiles: Tiles) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return logits (n, 2) as `classify` does, and distances (n,), or None if this model tells none."""
+        """Return logits (n, 2) as `classify` does, and distances (n,), or None if this model tells none.
+
+        A distance is a finite number from 0 on, and depends on its tile alone, as the logits do.
+        """

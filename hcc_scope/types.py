@@ -148,9 +148,11 @@ class FrameResult:
     seq: int
     outcome: FrameOutcome
     logits: NDArray[np.float32]
-    """(n,) uncalibrated log-odds of *high* against *low* (high minus low logit); NaN where not classified."""
+    """(n,) uncalibrated log-odds of *high* against *low* (high minus low logit); NaN where the model was not asked.
+
+    Kept for a tile that is unlike the training tiles, as a record of what the model answered; it enters nothing."""
     probabilities: NDArray[np.float32]
-    """(n,) calibrated probability of *high*; NaN where not classified."""
+    """(n,) calibrated probability of *high*; NaN where not classified, or unlike the training tiles."""
     flags: NDArray[np.uint8]
     """(n,) bit set of `QualityFlag`."""
     engine: str
@@ -159,7 +161,8 @@ class FrameResult:
     error: str | None = None
     """Why the frame failed, in words, for outcome ``failed``."""
     distances: NDArray[np.float32] | None = None
-    """(n,) distance from the training tiles, NaN where the model did not see the tile; None if it tells none."""
+    """(n,) distance from the training tiles, NaN where the model was not asked about the tile; None if it tells
+    none, or was not asked about any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class AcquireOptions:
     model_name: str
     engine: str
     json_mode: bool
+    score_unlike: bool = False
 
 
 def run_acquire(options: AcquireOptions) -> None:
@@ -86,7 +87,7 @@ def run_acquire(options: AcquireOptions) -> None:
     console = people(json_mode=options.json_mode)
     started = datetime.now(UTC)
     with interruptible("nothing was acquired"):
-        analyst = load_analyst(options.model_name, options.engine, console)
+        analyst = load_analyst(options.model_name, options.engine, console, score_unlike=options.score_unlike)
     specimen = _specimen(options)
     stop = StopToken()
     with interruptible("nothing was acquired"), _open(options, console) as rig, stop_on_signals(stop, console):

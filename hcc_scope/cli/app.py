@@ -36,6 +36,9 @@ ENGINE_HELP = (
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
 Model = Annotated[str, typer.Option("--model", help="Name of a shipped model, or a folder with card.yaml.")]
 Engine = Annotated[str, typer.Option("--engine", help=ENGINE_HELP)]
+ScoreUnlike = Annotated[
+    bool, typer.Option("--score-unlike", help="Also score tiles that are unlike the model's training tiles.")
+]
 
 
 def _version(value: bool) -> None:
@@ -62,12 +65,21 @@ def demo(
     fields: Annotated[int, typer.Option("--fields", min=1, help="Random fields per section.")] = 24,
     model: Model = DEFAULT_MODEL,
     engine: Engine = "auto",
+    score_unlike: ScoreUnlike = False,
     json_mode: Json = False,
 ) -> None:
     """Acquire and classify two phantom sections on Micro-Manager's demo camera, one of each class."""
     from hcc_scope.cli.demo import run_demo
 
-    run_demo(out=out, seed=seed, n_fields=fields, model_name=model, engine=engine, json_mode=json_mode)
+    run_demo(
+        out=out,
+        seed=seed,
+        n_fields=fields,
+        model_name=model,
+        engine=engine,
+        json_mode=json_mode,
+        score_unlike=score_unlike,
+    )
 
 
 @app.command("app")
@@ -120,6 +132,7 @@ def acquire(
     ] = None,
     model: Model = DEFAULT_MODEL,
     engine: Engine = "auto",
+    score_unlike: ScoreUnlike = False,
     json_mode: Json = False,
 ) -> None:
     """Acquire one section: store every frame, classify it live, keep the score."""
@@ -145,6 +158,7 @@ def acquire(
             model_name=model,
             engine=engine,
             json_mode=json_mode,
+            score_unlike=score_unlike,
         )
     )
 
@@ -169,12 +183,28 @@ def replay(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for summary.json. [default: beside the stores]")
     ] = None,
+    score_unlike: Annotated[
+        bool | None,
+        typer.Option(
+            "--score-unlike/--skip-unlike",
+            help="Whether to score tiles unlike the model's training tiles. [default: as recorded]",
+        ),
+    ] = None,
     json_mode: Json = False,
 ) -> None:
     """Classify stored sections again, through the same pipeline."""
     from hcc_scope.cli.replay import run_replay
 
-    run_replay(stores, model_name=model, engine=engine, check=check, save=save, out=out, json_mode=json_mode)
+    run_replay(
+        stores,
+        model_name=model,
+        engine=engine,
+        check=check,
+        save=save,
+        out=out,
+        json_mode=json_mode,
+        score_unlike=score_unlike,
+    )
 
 
 @app.command()

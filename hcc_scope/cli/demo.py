@@ -42,7 +42,16 @@ SECTIONS: tuple[tuple[str, str, Literal["low", "high"]], ...] = (
 """Animal, section, class. Training never uses animals of these names."""
 
 
-def run_demo(*, out: Path | None, seed: int, n_fields: int, model_name: str, engine: str, json_mode: bool) -> None:
+def run_demo(
+    *,
+    out: Path | None,
+    seed: int,
+    n_fields: int,
+    model_name: str,
+    engine: str,
+    json_mode: bool,
+    score_unlike: bool = False,
+) -> None:
     """Acquire, store, classify and score two phantom sections, then draw the overview.
 
     Raises
@@ -64,7 +73,7 @@ def run_demo(*, out: Path | None, seed: int, n_fields: int, model_name: str, eng
                 f"{folder} holds an earlier demo", hint="Choose another --out; nothing is overwritten."
             )
     with interruptible("nothing was acquired"):
-        analyst = load_analyst(model_name, engine, console)
+        analyst = load_analyst(model_name, engine, console, score_unlike=score_unlike)
     stop = StopToken()
     reports: list[SectionReport] = []
     outlines: list[NDArray[np.float64]] = []

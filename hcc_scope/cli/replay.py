@@ -49,8 +49,11 @@ def run_replay(
     save: str | None,
     out: Path | None,
     json_mode: bool,
+    score_unlike: bool | None = None,
 ) -> None:
-    """Classify stored sections again.
+    """Classify stored sections again; tiles unlike the model's training tiles are scored as in the live run.
+
+    `score_unlike` decides otherwise.
 
     Raises
     ------
@@ -64,6 +67,11 @@ def run_replay(
 
     if save is not None:
         check_id(save, "name of the predictions")
+    if check and score_unlike is not None:
+        raise UsageError(
+            "--check scores tiles unlike training as the recorded run did",
+            hint="Leave out --check, or --score-unlike or --skip-unlike.",
+        )
     if check and save is not None:
         raise UsageError("--check compares and writes nothing", hint="Leave out --check or --save.")
     console = people(json_mode=json_mode)
@@ -85,7 +93,7 @@ def run_replay(
         for store in opened:
             if stop.requested:
                 break
-            report, results = _replay_one(store, analyst, stop, console, save, problems)
+            report, results = _replay_one(store, analyst, stop, console, save, problems, score_unlike)
             reports.append(report)
             if check and report.outcome.state == "completed":
                 comparison = check_replay(store, report, results, analyst)
@@ -130,6 +138,7 @@ def _replay_one(
     console: People,
     save: str | None,
     problems: list[HccScopeError],
+    score_unlike: bool | None,
 ) -> tuple[SectionReport, Mapping[int, FrameResult]]:
     if not store.complete:
         console.note(
@@ -137,7 +146,7 @@ def _replay_one(
             f"`hcc-scope recover {store.path}` makes it valid",
             "yellow",
         )
-    run = start_replay(store, analyst, save, stop)
+    run = start_replay(store, analyst, save, stop, score_unlike=score_unlike)
     problems += run.problems
     watch(run.session, console, f"replay {store.path.name}")
     report = run.finish()

@@ -50,7 +50,9 @@ def is_taken(store: Path) -> bool:
         return False
 
 
-def load_analyst(model_name: str | Path, engine: str, console: People, *, fall_back: bool = False) -> Analyst:
+def load_analyst(
+    model_name: str | Path, engine: str, console: People, *, fall_back: bool = False, score_unlike: bool = False
+) -> Analyst:
     """Load a model on an engine and say so (`hcc_scope.runs.analyst.load_analyst` does the work).
 
     Raises
@@ -59,7 +61,7 @@ def load_analyst(model_name: str | Path, engine: str, console: People, *, fall_b
         If the model may not be used, or (without `fall_back`) not on this engine.
     """
     console.note(f"Loading the model {model_name} ...", "dim")
-    return load_quietly(model_name, engine, console.note, fall_back)
+    return load_quietly(model_name, engine, console.note, fall_back, score_unlike=score_unlike)
 
 
 class Interrupted(HccScopeError):  # noqa: N818 - what happened, not a fault

@@ -17,7 +17,15 @@ import torch
 
 from hcc_scope.errors import ModelError
 from hcc_scope.inference.normalisation import mean_stretching
-from hcc_scope.inference.tensors import check_finite, check_tiles, last_line, wrong_output
+from hcc_scope.inference.tensors import (
+    check_distances,
+    check_finite,
+    check_tiles,
+    check_told,
+    last_line,
+    wrong_distance,
+    wrong_output,
+)
 from hcc_scope.inference.torchscript import WARM_UP_RUNS, copy_to
 
 if TYPE_CHECKING:
@@ -39,14 +47,14 @@ def is_there() -> bool:
 
 
 class CudaClassifier:
-    """A TorchScript model as a `hcc_scope.protocols.Classifier` on a GPU.
+    """A TorchScript model as a `hcc_scope.protocols.MeasuringClassifier` on a GPU.
 
     Parameters
     ----------
     module : torch.jit.ScriptModule
         As `hcc_scope.inference.torchscript.parse` returns it; copied, not moved.
     card : ModelCard
-        Tile size and normalisation.
+        Tile size, normalisation, and whether it tells a distance.
     device : str
         ``"cpu"`` runs the same code without a GPU.
 
@@ -55,7 +63,7 @@ class CudaClassifier:
     ModelError
         If there is no such device, or the model does not run on it.
     ModelFormatError
-        If the model does not return two logits for each tile of a batch.
+        If the model does not return two logits for each tile of a batch, and a distance if its card says so.
     """
 
     def __init__(self, module: torch.jit.ScriptModule, card: ModelCard, device: str = "cuda") -> None:
@@ -67,6 +75,7 @@ class CudaClassifier:
         self._tile_px = card.tile_px
         self._external_scale = card.count_scale if card.normalisation == "external" else None
         self._model_name = card.name
+        self._measures = card.unlike_training is not None
         self._device = torch.device(device)
         self._lock = threading.Lock()
         # int16, because torch computes with uint16 nowhere; read as uint16 again on the device
@@ -106,20 +115,35 @@ class CudaClassifier:
         ModelError
             If the model fails, or a logit is not a finite number.
         """
+        return self.classify_and_measure(tiles)[0]
+
+    def classify_and_measure(self, tiles: Tiles) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return logits (n, 2) as `classify` does, and the distances (n,) from the training tiles, if the model tells.
+
+        Raises
+        ------
+        ModelError
+            As `classify`; or if a distance is not a number.
+        """
         check_tiles(tiles, self._tile_px)
         logits = np.empty((len(tiles), 2), np.float32)
+        distances = np.empty(len(tiles), np.float32) if self._measures else None
         with self._lock:
             for begin in range(0, len(tiles), BATCH):
                 part = tiles[begin : begin + BATCH]
                 for slot, tile in zip(self._counts, part, strict=False):
                     slot[0] = tile
                 self._counts[len(part) :] = 0
-                logits[begin : begin + len(part)] = self._batch()[: len(part)]
+                rows, found = self._batch()
+                logits[begin : begin + len(part)] = rows[: len(part)]
+                if distances is not None and found is not None:
+                    distances[begin : begin + len(part)] = found[: len(part)]
         check_finite(logits, self._model_name)
-        return logits
+        check_distances(distances, self._model_name)
+        return logits, distances
 
-    def _batch(self) -> NDArray[np.float32]:
-        """Return the (BATCH, 2) logits of what is in the upload buffer."""
+    def _batch(self) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return the (BATCH, 2) logits of what is in the upload buffer, and the (BATCH,) distances if there are any."""
         exact = {"benchmark": False, "deterministic": True, "allow_tf32": False}
         try:
             with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, **exact):
@@ -132,7 +156,12 @@ class CudaClassifier:
                 if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (BATCH, 2):
                     found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
                     raise wrong_output(self._model_name, f"{found} for a batch of {BATCH}, not (1, 2)")
+                check_told(len(output) if isinstance(output, tuple) else 1, self._model_name, promised=self._measures)
+                distance = output[2] if self._measures else None
+                if distance is not None and tuple(distance.shape) != (BATCH,):
+                    raise wrong_distance(self._model_name, f"{tuple(distance.shape)} for a batch of {BATCH}, not (1,)")
                 rows: NDArray[np.float32] = logits.to(torch.float32).cpu().numpy()  # waits for the device
+                measured = None if distance is None else distance.to(torch.float32).cpu().numpy()
         except (RuntimeError, torch.jit.Error) as error:
             raise ModelError(f"the model {self._model_name} failed on a batch: {last_line(error)}") from error
-        return rows
+        return rows, measured

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from hcc_scope.errors import ModelError
-from hcc_scope.protocols import Classifier
+from hcc_scope.protocols import MeasuringClassifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ MOST_THREADS = 8
 """The parts of one tile are too small for more."""
 
 
-class Engine(Classifier, Protocol):
+class Engine(MeasuringClassifier, Protocol):
     """A classifier that knows by which name it was asked for."""
 
     @property

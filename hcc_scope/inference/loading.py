@@ -103,6 +103,7 @@ class LoadedModel:
             self.test_input,
             temperature=self.card.temperature,
             tolerance=self.card.probability_tolerance,
+            unlike_beyond=1.0 if self.card.unlike_training is None else self.card.unlike_training.threshold,
         )
 
     def _fastest(self, threads: int, note: Callable[[str], None]) -> Engine:

@@ -33,7 +33,7 @@ import numpy as np
 
 from hcc_scope.errors import ModelError
 from hcc_scope.inference.openvino_graph import Precision, convert, parts_of, properties
-from hcc_scope.inference.tensors import check_finite, check_tiles, last_line
+from hcc_scope.inference.tensors import check_distances, check_finite, check_tiles, last_line
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
@@ -62,14 +62,14 @@ def has_bf16() -> bool:
 
 
 class OpenVinoClassifier:
-    """A TorchScript model as a `hcc_scope.protocols.Classifier`, compiled by OpenVINO for the CPU.
+    """A TorchScript model as a `hcc_scope.protocols.MeasuringClassifier`, compiled by OpenVINO for the CPU.
 
     Parameters
     ----------
     module : torch.jit.ScriptModule
         As `hcc_scope.inference.torchscript.parse` returns it; not changed.
     card : ModelCard
-        Tile size and normalisation.
+        Tile size, normalisation, and whether it tells a distance.
     threads : int
         Lanes: tiles that are under way at the same time, the caller's thread included.
     precision : {"float32", "bfloat16"}
@@ -80,7 +80,7 @@ class OpenVinoClassifier:
     ModelError
         If OpenVINO is not installed, cannot convert the model, or bfloat16 is asked for and this CPU has none.
     ModelFormatError
-        If the model does not return two logits for a tile.
+        If the model does not return two logits for a tile, or not the distance that its card speaks of.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class OpenVinoClassifier:
             raise ModelError("this CPU has no bfloat16 instructions", hint="Use the engine openvino instead.")
         self._tile_px = card.tile_px
         self._model_name = card.name
+        self._measures = card.unlike_training is not None
         self._precision = precision
         self._lock = threading.Lock()
         parts = parts_of(ov, convert(ov, module, card), card, precision)
@@ -132,21 +133,33 @@ class OpenVinoClassifier:
         ModelError
             If the model fails, or a logit is not a finite number.
         """
-        check_tiles(tiles, self._tile_px)
-        logits = np.empty((len(tiles), 2), np.float32)
-        with self._lock:
-            self._share(tiles, logits)
-        check_finite(logits, self._model_name)
-        return logits
+        return self.classify_and_measure(tiles)[0]
 
-    def _share(self, tiles: Tiles, logits: NDArray[np.float32]) -> None:
-        """Fill `logits`: every lane takes the next tile until there is none. No lane is at work when this returns."""
+    def classify_and_measure(self, tiles: Tiles) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return logits (n, 2) as `classify` does, and the distances (n,) from the training tiles, if the model tells.
+
+        Raises
+        ------
+        ModelError
+            As `classify`; or if a distance is not a number.
+        """
+        check_tiles(tiles, self._tile_px)
+        found = np.empty((len(tiles), 3 if self._measures else 2), np.float32)
+        with self._lock:
+            self._share(tiles, found)
+        logits, distances = np.ascontiguousarray(found[:, :2]), found[:, 2].copy() if self._measures else None
+        check_finite(logits, self._model_name)
+        check_distances(distances, self._model_name)
+        return logits, distances
+
+    def _share(self, tiles: Tiles, found: NDArray[np.float32]) -> None:
+        """Fill `found`: every lane takes the next tile until there is none. No lane is at work when this returns."""
         turns = itertools.count()  # the interpreter lock makes taking a number atomic
         failures: list[BaseException] = []
 
         def work(lane: _Lane) -> None:
             while not failures and (index := next(turns)) < len(tiles):
-                done = attempt(partial(lane.run, tiles[index], logits[index]))
+                done = attempt(partial(lane.run, tiles[index], found[index]))
                 if isinstance(done, Failure):
                     failures.append(done.error)
 
@@ -199,18 +212,22 @@ class _Lane:
             entrance = ov.Tensor(self._stem.output, ov.Shape(self._stem.output.shape), ov.Type.bf16)
         self._requests[0].set_input_tensor(entrance)
         self.kernels = _kernels(compiled[-1])
-        # a view of the request's own memory, rewritten by every inference
-        self._row: NDArray[np.float32] = self._requests[-1].get_output_tensor().data
+        # views of the request's own memory, rewritten by every inference: logits (2,), and the distance (1,) if any
+        last = self._requests[-1]
+        n_outputs = len(compiled[-1].outputs)
+        self._rows: list[NDArray[np.float32]] = [last.get_output_tensor(i).data.reshape(-1) for i in range(n_outputs)]
 
-    def run(self, tile: NDArray[np.uint16], logits: NDArray[np.float32]) -> None:
-        """Fill the (2,) `logits` of a tile."""
+    def run(self, tile: NDArray[np.uint16], found: NDArray[np.float32]) -> None:
+        """Fill `found` for a tile: its two logits, and its distance if the model tells one."""
         if self._stem is None:
             self._buffer[0, 0] = tile
         else:
             self._stem.run(tile)
         for request in self._requests:
             request.infer()
-        logits[:] = self._row[0]
+        found[:2] = self._rows[0]
+        if len(self._rows) > 1:
+            found[2] = self._rows[1][0]
 
 
 def _capabilities() -> list[str]:

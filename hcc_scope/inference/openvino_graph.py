@@ -18,7 +18,7 @@ import numpy as np
 
 from hcc_scope.errors import ModelError
 from hcc_scope.inference.stem import Stem
-from hcc_scope.inference.tensors import last_line, wrong_output
+from hcc_scope.inference.tensors import check_told, last_line, wrong_distance, wrong_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ class GraphParts:
 
 
 def convert(ov: Any, module: torch.jit.ScriptModule, card: ModelCard) -> Any:  # noqa: ANN401
-    """Return an openvino.Model: uint16 counts (1, 1, tile, tile) to logits (1, 2), nothing else."""
+    """Return an openvino.Model: uint16 counts (1, 1, tile, tile) to logits (1, 2), and a distance (1,) if it tells."""
     shape = ov.PartialShape([1, 1, card.tile_px, card.tile_px])
     failures = (
         RuntimeError,
@@ -66,8 +66,10 @@ def convert(ov: Any, module: torch.jit.ScriptModule, card: ModelCard) -> Any:  #
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # the converter's own use of torch.jit
             whole = ov.convert_model(module, input=(shape, ov.Type.f32))
+        check_told(len(whole.outputs), card.name, promised=card.unlike_training is not None)
         # features are computed anyway, but an output that nobody reads costs a copy
-        model = ov.Model([whole.outputs[0]], whole.get_parameters(), card.name)
+        wanted = [whole.outputs[0]] if card.unlike_training is None else [whole.outputs[0], whole.outputs[2]]
+        model = ov.Model(wanted, whole.get_parameters(), card.name)
         steps = ov.preprocess.PrePostProcessor(model)
         steps.input().tensor().set_element_type(ov.Type.u16)
         steps.input().preprocess().convert_element_type(ov.Type.f32)
@@ -79,6 +81,10 @@ def convert(ov: Any, module: torch.jit.ScriptModule, card: ModelCard) -> Any:  #
     found = model.output(0).get_partial_shape()
     if found != ov.PartialShape([1, 2]):
         raise wrong_output(card.name, found)
+    if card.unlike_training is not None:
+        distance = model.output(1).get_partial_shape()
+        if distance != ov.PartialShape([1]):
+            raise wrong_distance(card.name, distance)
     return model
 
 
@@ -261,7 +267,7 @@ def _trunk(ov: Any, model: Any, seam: Any, *, layout: str = "NCHW", kind: Precis
     entry = ov.opset13.parameter(seam.get_partial_shape(), ov.Type.f32)
     for reader in twin.get_target_inputs():
         reader.replace_source_output(entry.output(0))
-    trunk = ov.Model([twins.output(0)], [entry], f"{model.get_friendly_name()}-trunk")
+    trunk = ov.Model(list(twins.outputs), [entry], f"{model.get_friendly_name()}-trunk")
     if layout == "NCHW" and kind == "float32":
         return trunk
     steps = ov.preprocess.PrePostProcessor(trunk)

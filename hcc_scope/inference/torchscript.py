@@ -25,7 +25,15 @@ import torch
 
 from hcc_scope.errors import ModelError, ModelFormatError
 from hcc_scope.inference.normalisation import mean_stretching
-from hcc_scope.inference.tensors import check_finite, check_tiles, last_line, wrong_output
+from hcc_scope.inference.tensors import (
+    check_distances,
+    check_finite,
+    check_tiles,
+    check_told,
+    last_line,
+    wrong_distance,
+    wrong_output,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,14 +93,15 @@ def copy_to(module: torch.jit.ScriptModule, device: str, what: str) -> torch.jit
 
 
 class TorchScriptClassifier:
-    """A TorchScript model as a `hcc_scope.protocols.Classifier`, on the CPU in float32.
+    """A TorchScript model as a `hcc_scope.protocols.MeasuringClassifier`, on the CPU in float32.
 
     Parameters
     ----------
     module : torch.jit.ScriptModule
-        As `parse` returns it; raw counts (n, 1, tile, tile) to logits (n, 2), alone or as the first of a tuple.
+        As `parse` returns it; raw counts (n, 1, tile, tile) to logits (n, 2), alone or as the first of a tuple whose
+        third, if there is one, is the distance (n,) from the training tiles.
     card : ModelCard
-        Tile size and normalisation.
+        Tile size, normalisation, and whether it tells a distance.
     threads : int
         Threads within one operation.
     """
@@ -103,6 +112,7 @@ class TorchScriptClassifier:
         self._tile_px = card.tile_px
         self._external_scale = card.count_scale if card.normalisation == "external" else None
         self._model_name = card.name
+        self._measures = card.unlike_training is not None
         self._threads = threads
         self._lock = threading.Lock()
         self._module = _optimised(module)
@@ -140,21 +150,37 @@ class TorchScriptClassifier:
         ModelError
             If the model fails, or a logit is not a finite number.
         """
+        return self.classify_and_measure(tiles)[0]
+
+    def classify_and_measure(self, tiles: Tiles) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return logits (n, 2) as `classify` does, and the distances (n,) from the training tiles, if the model tells.
+
+        Raises
+        ------
+        ModelFormatError
+            As `classify`; or if the model's outputs are not what its card says about distances.
+        ModelError
+            As `classify`; or if a distance is not a number.
+        """
         size = self._tile_px
         check_tiles(tiles, size)
         logits = np.empty((len(tiles), 2), np.float32)
+        distances = np.empty(len(tiles), np.float32) if self._measures else None
         # float32 holds 16-bit counts exactly, and models that do not convert by themselves take it too
         counts = torch.empty((1, 1, size, size), dtype=torch.float32)
         buffer = counts.numpy()
         with self._lock, _threads(self._threads), torch.inference_mode():
             for index, tile in enumerate(tiles):
                 buffer[0, 0] = tile
-                logits[index] = self._one(counts)
+                logits[index], distance = self._one(counts)
+                if distances is not None:
+                    distances[index] = distance
         check_finite(logits, self._model_name)
-        return logits
+        check_distances(distances, self._model_name)
+        return logits, distances
 
-    def _one(self, counts: torch.Tensor) -> NDArray[np.float32]:
-        """Return the (2,) logits of one tile (1, 1, tile, tile)."""
+    def _one(self, counts: torch.Tensor) -> tuple[NDArray[np.float32], float]:
+        """Return the (2,) logits of one tile (1, 1, tile, tile), and its distance; NaN if the model tells none."""
         inputs = counts
         if self._external_scale is not None:
             inputs = mean_stretching(counts) * self._external_scale
@@ -166,8 +192,15 @@ class TorchScriptClassifier:
         if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (1, 2):
             found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
             raise wrong_output(self._model_name, found)
+        check_told(len(output) if isinstance(output, tuple) else 1, self._model_name, promised=self._measures)
         row: NDArray[np.float32] = logits[0].to(torch.float32).numpy()
-        return row
+        if not self._measures:
+            return row, float("nan")
+        distance = output[2]
+        if not isinstance(distance, torch.Tensor) or tuple(distance.shape) != (1,):
+            found = tuple(distance.shape) if isinstance(distance, torch.Tensor) else type(distance).__name__
+            raise wrong_distance(self._model_name, found)
+        return row, float(distance)
 
 
 def _optimised(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:

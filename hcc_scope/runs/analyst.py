@@ -28,9 +28,11 @@ class Analyst:
     classifier: Engine
     """Its ``name`` is what the user chose, or what was chosen for them; ``engine`` says it in full, with version and
     threads."""
+    score_unlike: bool = False
+    """Whether tiles that are unlike the model's training tiles are scored all the same."""
 
     @property
-    def facts(self) -> dict[str, str | float]:
+    def facts(self) -> dict[str, str | float | bool]:
         """What a store has to know to be scored again in the same way."""
         card = self.model.card
         return {
@@ -39,8 +41,24 @@ class Analyst:
             "engine": self.classifier.name,
             "temperature": card.temperature,
             "decision_threshold": card.decision_threshold,
+            **self._unlike_facts,
             **{f"quality_{name}": limit for name, limit in QualityLimits().as_dict().items()},
         }
+
+    @property
+    def _unlike_facts(self) -> dict[str, float | bool]:
+        told = self.model.card.unlike_training
+        return {} if told is None else {"unlike_threshold": told.threshold, "score_unlike": self.score_unlike}
+
+    @property
+    def unlike_beyond(self) -> float | None:
+        """Distance from the training tiles beyond which a tile is not scored; None: whatever it is, or tells none."""
+        return self.unlike_limit(score_unlike=self.score_unlike)
+
+    def unlike_limit(self, *, score_unlike: bool) -> float | None:
+        """Return what `unlike_beyond` is for another choice of `score_unlike`."""
+        told = self.model.card.unlike_training
+        return None if told is None or score_unlike else told.threshold
 
     def scorer(self, source: FrameSource) -> SectionScorer:
         """Return a fresh scorer for the source's section."""
@@ -48,7 +66,14 @@ class Analyst:
         return SectionScorer(card.decision_threshold, card.temperature, source.spec.sampling)
 
 
-def load_analyst(model_name: str | Path, engine: str, note: Callable[[str], None], fall_back: bool = False) -> Analyst:
+def load_analyst(
+    model_name: str | Path,
+    engine: str,
+    note: Callable[[str], None],
+    fall_back: bool = False,
+    *,
+    score_unlike: bool = False,
+) -> Analyst:
     """Load, check and warm up a model on an engine, and say which engine that is.
 
     Parameters
@@ -61,6 +86,8 @@ def load_analyst(model_name: str | Path, engine: str, note: Callable[[str], None
         Takes a sentence on what was chosen, and on each engine that cannot be used.
     fall_back : bool
         If the engine cannot be used here, say so and take the reference engine.
+    score_unlike : bool
+        Score tiles that are unlike the model's training tiles all the same.
 
     Raises
     ------
@@ -78,4 +105,6 @@ def load_analyst(model_name: str | Path, engine: str, note: Callable[[str], None
             raise
         note(f"Engine {engine} is not used, but {REFERENCE}: {error}")
         classifier = model.classifier(REFERENCE)
-    return Analyst(model, classifier)
+    if score_unlike and model.card.unlike_training is None:
+        note(f"The model {model.card.name} does not tell which tiles are unlike its training tiles: all are scored.")
+    return Analyst(model, classifier, score_unlike)

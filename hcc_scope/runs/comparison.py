@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hcc_scope.errors import CheckError, StoreError
-from hcc_scope.scoring import SectionScorer, rescored
+from hcc_scope.inference.agreement import DISTANCE_TOLERANCE, distances_apart
+from hcc_scope.runs.replay import recorded_score_unlike
+from hcc_scope.scoring import SectionScorer, calibrate, rescored
+from hcc_scope.types import QualityFlag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,9 +21,17 @@ if TYPE_CHECKING:
     from hcc_scope.report.summary import SectionReport
     from hcc_scope.runs.analyst import Analyst
     from hcc_scope.storage.reader import SectionStore
-    from hcc_scope.types import FrameResult
+    from hcc_scope.types import FrameOutcome, FrameResult
 
-__all__ = ["Comparison", "check_replay", "compared_fields", "differences", "probability_difference", "rescored"]
+__all__ = [
+    "Comparison",
+    "as_flagged_in",
+    "check_replay",
+    "compared_fields",
+    "differences",
+    "probability_difference",
+    "rescored",
+]
 
 
 def compared_fields(recorded: Mapping[int, FrameResult], replayed: Mapping[int, FrameResult]) -> list[int]:
@@ -44,14 +55,86 @@ def differences(recorded: Mapping[int, FrameResult], replayed: Mapping[int, Fram
             tile = int(np.flatnonzero(old.flags != new.flags)[0])
             found.append(f"frame {seq}, tile {tile}: quality flags {old.flags[tile]} recorded, {new.flags[tile]} now")
             continue
-        unequal = ~((old.logits == new.logits) | (np.isnan(old.logits) & np.isnan(new.logits)))
-        if unequal.any():
-            tile = int(np.flatnonzero(unequal)[0])
-            found.append(
-                f"frame {seq}, tile {tile}: logit {old.logits[tile]!s} recorded, {new.logits[tile]!s} now "
-                f"({int(unequal.sum())} of {len(unequal)} tiles of this frame differ)"
-            )
+        if (old.distances is None) != (new.distances is None):
+            found.append(f"frame {seq}: distances from the training tiles on one side only")
+            continue
+        pairs = [("logit", old.logits, new.logits)]
+        if old.distances is not None and new.distances is not None:
+            pairs.append(("distance", old.distances, new.distances))
+        for what, one, other in pairs:
+            unequal = ~((one == other) | (np.isnan(one) & np.isnan(other)))
+            if unequal.any():
+                tile = int(np.flatnonzero(unequal)[0])
+                found.append(
+                    f"frame {seq}, tile {tile}: {what} {one[tile]!s} recorded, {other[tile]!s} now "
+                    f"({int(unequal.sum())} of {len(unequal)} tiles of this frame differ)"
+                )
+                break  # a frame that differs is told once
     return found
+
+
+def as_flagged_in(
+    recorded: Mapping[int, FrameResult],
+    replayed: Mapping[int, FrameResult],
+    temperature: float,
+    unlike_beyond: float | None,
+) -> tuple[dict[int, FrameResult], int]:
+    """Return replayed results with the recorded flags `UNLIKE_TRAINING` where both distances are near the threshold.
+
+    Engines differ in the last digits of a distance, so a tile near the threshold may be scored on one and not on the
+    other. That is no disagreement, but it would look like one in every mean that the tile enters.
+
+    Parameters
+    ----------
+    recorded, replayed : mapping
+        `seq` to result, of two engines.
+    temperature : float
+        Gives a tile that is taken in again its probability.
+    unlike_beyond : float or None
+        The threshold; None: nothing is flagged for its distance.
+
+    Returns
+    -------
+    dict
+        `seq` to result; what is far from the threshold, and all else, as replayed.
+    int
+        Tiles whose flag was changed.
+    """
+    aligned, n_changed = dict(replayed), 0
+    if unlike_beyond is None:
+        return aligned, 0
+    bit = np.uint8(QualityFlag.UNLIKE_TRAINING.value)
+    for seq in compared_fields(recorded, replayed):
+        old, new = recorded[seq], replayed[seq]
+        if old.distances is None or new.distances is None or old.flags.shape != new.flags.shape:
+            continue
+        near = np.maximum(np.abs(old.distances - unlike_beyond), np.abs(new.distances - unlike_beyond))
+        change = ((old.flags ^ new.flags) == bit) & (near <= DISTANCE_TOLERANCE * unlike_beyond)
+        if not change.any():
+            continue
+        n_changed += int(np.count_nonzero(change))
+        flags = np.where(change, old.flags, new.flags)
+        probabilities = np.where(flags == 0, calibrate(new.logits, temperature), np.float32(np.nan))
+        outcome: FrameOutcome = "classified" if (flags == 0).any() else "excluded"
+        aligned[seq] = replace(new, flags=flags, probabilities=probabilities, outcome=outcome)
+    return aligned, n_changed
+
+
+def _distances_apart(
+    recorded: Mapping[int, FrameResult], replayed: Mapping[int, FrameResult], unlike_beyond: float
+) -> float:
+    """Return the largest difference of a tile's distance, as `hcc_scope.inference.agreement.distances_apart`."""
+    worst = 0.0
+    for seq in compared_fields(recorded, replayed):
+        old, new = recorded[seq].distances, replayed[seq].distances
+        if (old is None) != (new is None):
+            return math.inf
+        if old is not None and new is not None:
+            told = np.isfinite(old)
+            if not np.array_equal(told, np.isfinite(new)):
+                return math.inf
+            worst = max(worst, distances_apart(old[told], new[told], unlike_beyond))
+    return worst
 
 
 def probability_difference(recorded: Mapping[int, FrameResult], replayed: Mapping[int, FrameResult]) -> float:
@@ -112,18 +195,30 @@ def check_replay(
         return Comparison(0, equal=False, largest_difference=math.inf, problem=problem)
     engines = {recorded[seq].engine for seq in compared} - {analyst.classifier.engine}
     other = f" (recorded with {', '.join(sorted(engines))}, now {analyst.classifier.engine})" if engines else ""
+    card = analyst.model.card
+    n_near = 0
+    if engines:
+        beyond = analyst.unlike_limit(score_unlike=recorded_score_unlike(store))
+        replayed, n_near = as_flagged_in(recorded, replayed, card.temperature, beyond)
     found = differences(recorded, replayed)
     worst = probability_difference(recorded, replayed)
+    apart = _distances_apart(
+        recorded, replayed, 1.0 if card.unlike_training is None else card.unlike_training.threshold
+    )
     # bits are promised by the same engine only
-    tolerance = analyst.model.card.probability_tolerance if engines else 0.0
-    if found and not (engines and worst <= tolerance):
+    tolerance = card.probability_tolerance if engines else 0.0
+    if found and not (engines and worst <= tolerance and apart <= DISTANCE_TOLERANCE):
         limit = f", a probability by {worst:.2g} (tolerance {tolerance:g})" if engines and math.isfinite(worst) else ""
+        if engines and not apart <= DISTANCE_TOLERANCE and math.isfinite(apart):
+            limit += f", a distance from the training tiles by {apart:.2g} (tolerance {DISTANCE_TOLERANCE:g})"
         problem = CheckError(f"{store.path}: {len(found)} of {n} frames differ{limit}{other}; first: {found[0]}")
         return Comparison(n, equal=False, largest_difference=worst, problem=problem)
     remarks: list[str] = []
     # a journal that lost lines since then has its own problem, told elsewhere: its score cannot be the recorded one
     if n == store.n_frames == store.recorded_frames:
-        wrong = _compare_scores(store, report, replayed, analyst, tolerance if found else 0.0, remarks)
+        wrong = _compare_scores(
+            store, report, replayed, analyst, tolerance if found else 0.0, remarks, otherwise_flagged=n_near > 0
+        )
         if wrong is not None:
             problem = CheckError(f"{store.path}: {wrong}{other}")
             return Comparison(n, equal=False, largest_difference=worst, problem=problem)
@@ -135,6 +230,11 @@ def check_replay(
         )
     else:
         words += "equal bit for bit"
+    if n_near:
+        remarks.append(
+            f"{n_near} tile{'s' if n_near > 1 else ''} so near the limit of 'unlike training' that the engines flag "
+            "them differently; compared as recorded"
+        )
     if n < store.n_frames:
         remarks.append(f"{store.n_frames - n} frames have no recorded prediction")
     return Comparison(n, equal=not found, largest_difference=worst, words=words, remarks=tuple(remarks))
@@ -147,17 +247,23 @@ def _compare_scores(
     analyst: Analyst,
     tolerance: float,
     remarks: list[str],
+    *,
+    otherwise_flagged: bool,
 ) -> str | None:
-    """Return what is wrong with the recorded score, in words, or None; `tolerance` is 0 where bits are promised."""
+    """Return what is wrong with the recorded score, in words, or None; `tolerance` is 0 where bits are promised.
+
+    The report's own score is not that of `replayed` if these were `otherwise_flagged`.
+    """
     live = store.attributes.get("outcome", {})
     if not isinstance(live.get("score"), float):
         return None
     then = tuple(live.get("excluded_by_operator", ()))
     score = report.outcome.score
-    if then != report.outcome.excluded_by_operator:
+    if then != report.outcome.excluded_by_operator or otherwise_flagged:
         card = analyst.model.card
         scorer = SectionScorer(card.decision_threshold, card.temperature, store.spec.sampling)
         score = rescored(replayed, scorer, store.n_frames, then)
+    if then != report.outcome.excluded_by_operator:
         now = len(report.outcome.excluded_by_operator)
         remarks.append(
             f"the operator's exclusions were changed after the run: {len(then)} fields then, {now} now; the recorded "

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from hcc_scope.storage.source import StoreSource
     from hcc_scope.workers import StopToken
 
-__all__ = ["ReplayRun", "recorded_engine", "recorded_limits", "recorded_model", "start_replay"]
+__all__ = [
+    "ReplayRun",
+    "recorded_engine",
+    "recorded_limits",
+    "recorded_model",
+    "recorded_score_unlike",
+    "start_replay",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +81,18 @@ def recorded_limits(store: SectionStore) -> QualityLimits:
     return QualityLimits(**{name: float(limit) for name, limit in recorded.items() if isinstance(limit, (int, float))})
 
 
+def recorded_score_unlike(store: SectionStore) -> bool:
+    """Return whether the live run scored tiles that are unlike the model's training tiles; no if it does not say."""
+    return store.spec.provenance.get("score_unlike") is True
+
+
 def start_replay(
-    store: Path | SectionStore, analyst: Analyst, save: str | None = None, stop: StopToken | None = None
+    store: Path | SectionStore,
+    analyst: Analyst,
+    save: str | None = None,
+    stop: StopToken | None = None,
+    *,
+    score_unlike: bool | None = None,
 ) -> ReplayRun:
     """Begin to classify a store's frames again.
 
@@ -90,6 +107,9 @@ def start_replay(
         made on fields meanwhile.
     stop : StopToken, optional
         Ends or pauses the replay.
+    score_unlike : bool, optional
+        Score tiles that are unlike the model's training tiles all the same; as recorded in the store if not given. The
+        analyst's own choice is for new sections.
 
     Raises
     ------
@@ -126,6 +146,9 @@ def start_replay(
         excluded=[seq for seq in excluded_fields(log.notes) if seq < opened.n_frames],
         stop=stop,
         store=str(opened.path),
+        unlike_beyond=analyst.unlike_limit(
+            score_unlike=recorded_score_unlike(opened) if score_unlike is None else score_unlike
+        ),
     )
     session.start()
     problems = tuple(StoreDamagedError(problem) for problem in (*opened.problems, *log.problems))

@@ -149,6 +149,7 @@ def start_section(
         stop=stop,
         finalise=finalise,
         store=str(sink.path),
+        unlike_beyond=analyst.unlike_beyond,
     )
     session.start()
     return SectionRun(session, sink.path, spec, grid, results)

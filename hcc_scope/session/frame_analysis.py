@@ -10,7 +10,7 @@ import numpy as np
 
 from hcc_scope import quality, scoring
 from hcc_scope.errors import HccScopeError, ModelFormatError
-from hcc_scope.types import FrameResult
+from hcc_scope.types import FrameResult, QualityFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,16 +28,20 @@ __all__ = ["FrameAnalyser", "failed_result"]
 class FrameAnalyser:
     """Makes a `FrameResult` of a frame.
 
-    Tiles with a quality flag are not classified; a frame with no tile left is ``excluded``.
+    Tiles with a quality flag are not classified. Those that the model then finds unlike its training tiles are flagged
+    as well and get no probability; their log-odds and distances are kept. A frame with no tile left is ``excluded``.
     """
 
     grid: TileGrid
     limits: quality.QualityLimits
-    classify: Callable[[Tiles], NDArray[np.float32]]
-    """k raw tiles, as views into the frame, to (k, 2) logits, columns *low*, *high*."""
+    classify_and_measure: Callable[[Tiles], tuple[NDArray[np.float32], NDArray[np.float32] | None]]
+    """k raw tiles, as views into the frame, to (k, 2) logits, columns *low*, *high*, and (k,) distances from the
+    training tiles if the model tells any."""
     engine: str
     temperature: float
     """The model card's calibration temperature."""
+    unlike_beyond: float | None = None
+    """Distance from the training tiles beyond which a tile is not scored; None: whatever the distance."""
 
     def analyse(self, frame: Frame) -> FrameResult:
         """Return the frame's result, with the milliseconds of the stages ``tile``, ``quality`` and ``classify``.
@@ -45,26 +49,35 @@ class FrameAnalyser:
         Raises
         ------
         ModelFormatError
-            If the classifier does not return two logits per tile.
+            If the classifier does not return two logits and one or no distance per tile, or no distance where tiles
+            beyond one shall be flagged.
         HccScopeError
             If it returns something that is no number, or the frame does not fit the grid.
         """
         watch = _StopWatch()
         flags = quality.assess(frame.pixels, self.grid, self.limits, frame.bit_depth).flags
         watch.lap("quality")
-        included = np.flatnonzero(flags == 0)
+        asked = np.flatnonzero(flags == 0)
         logits = np.full(self.grid.n, np.nan, dtype=np.float32)
         probabilities = logits.copy()
-        if included.size:
+        distances: NDArray[np.float32] | None = None
+        if asked.size:
             views = self.grid.views(frame.pixels)
-            tiles = [views[index] for index in included]  # k views (tile, tile): nothing is copied
+            tiles = [views[index] for index in asked]  # k views (tile, tile): nothing is copied
             watch.lap("tile")
-            log_odds = scoring.log_odds(self._checked(self.classify(tiles), len(tiles)))  # (k,)
+            answer, measured = self._checked(*self.classify_and_measure(tiles), len(tiles))
             watch.lap("classify")
-            logits[included] = log_odds
-            probabilities[included] = scoring.calibrate(log_odds, self.temperature)
-        for array in (logits, probabilities, flags):
-            array.flags.writeable = False
+            logits[asked] = scoring.log_odds(answer)
+            if measured is not None:
+                distances = np.full(self.grid.n, np.nan, dtype=np.float32)
+                distances[asked] = measured
+                if self.unlike_beyond is not None:
+                    flags[asked[measured > self.unlike_beyond]] |= QualityFlag.UNLIKE_TRAINING.value
+        included = np.flatnonzero(flags == 0)
+        probabilities[included] = scoring.calibrate(logits[included], self.temperature)
+        for array in (logits, probabilities, flags, distances):
+            if array is not None:
+                array.flags.writeable = False
         return FrameResult(
             seq=frame.seq,
             outcome="classified" if included.size else "excluded",
@@ -73,15 +86,22 @@ class FrameAnalyser:
             flags=flags,
             engine=self.engine,
             latency_ms=watch.laps_ms,
+            distances=distances,
         )
 
-    @staticmethod
-    def _checked(logits: NDArray[np.float32], n_tiles: int) -> NDArray[np.float32]:
+    def _checked(
+        self, logits: NDArray[np.float32], distances: NDArray[np.float32] | None, n_tiles: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         if logits.shape != (n_tiles, 2):
             raise ModelFormatError(f"the model returned an array of shape {logits.shape} for {n_tiles} tiles")
         if not np.isfinite(logits).all():
             raise HccScopeError("the model returned a value that is no finite number")
-        return logits
+        if distances is None:
+            if self.unlike_beyond is not None:
+                raise ModelFormatError("the model does not tell how unlike its training tiles a tile is")
+        elif distances.shape != (n_tiles,) or not np.isfinite(distances).all():
+            raise ModelFormatError(f"the model did not return a distance for each of {n_tiles} tiles")
+        return logits, distances
 
 
 def failed_result(seq: int, n_tiles: int, engine: str, reason: str) -> FrameResult:

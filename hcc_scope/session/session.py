@@ -100,6 +100,9 @@ class Session:
         How long the classifier may take for one frame before it is given up.
     max_failures : int
         After how many failed frames in a row the classifier is given up.
+    unlike_beyond : float, optional
+        The model card's threshold of the distance from its training tiles: tiles beyond it are flagged and not scored.
+        Without it distances are only recorded, if the classifier tells any.
 
     Raises
     ------
@@ -128,6 +131,7 @@ class Session:
         kept_bytes: int = 512 * _MB,
         classify_timeout_s: float = 60.0,
         max_failures: int = 5,
+        unlike_beyond: float | None = None,
     ) -> None:
         if sink is None and classifier is None:
             raise ValueError("a session needs a sink, a classifier, or both")
@@ -139,6 +143,7 @@ class Session:
         self._stop = StopToken() if stop is None else stop
         self._finalise, self._store_path = finalise, store
         self._classify_timeout_s, self._max_failures = classify_timeout_s, max_failures
+        self._unlike_beyond = unlike_beyond
 
         self._store_queue: Channel[Frame] = Channel(store_queue_bytes)
         self._analyse_queue: Channel[Arrival] = Channel(analyse_queue_bytes)
@@ -329,9 +334,10 @@ class Session:
                 analyser=FrameAnalyser(
                     grid=self._grid,
                     limits=self._limits,
-                    classify=watched.classify,
+                    classify_and_measure=watched.classify_and_measure,
                     engine=self._classifier.engine,
                     temperature=self._score.temperature,
+                    unlike_beyond=self._unlike_beyond,
                 ),
                 score=self._score,
                 results=self._results,

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ModelError
+from hcc_scope.protocols import MeasuringClassifier
 from hcc_scope.workers import Channel, Closed, Failure, Worker, attempt
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.protocols import Classifier, Tiles
+
+    Answer = tuple[NDArray[np.float32], NDArray[np.float32] | None]
 
 __all__ = ["Abandoned", "ClassifierHangs", "WatchedClassifier"]
 
@@ -37,7 +40,7 @@ class _Call:
 
     def __init__(self, tiles: Tiles) -> None:
         self.tiles = tiles
-        self.answer: NDArray[np.float32] | Failure | None = None
+        self.answer: Answer | Failure | None = None
         self.done = threading.Event()
 
 
@@ -69,14 +72,19 @@ class WatchedClassifier:
                 call = self._calls.get()
             except Closed:
                 return
-            call.answer = attempt(partial(self._classifier.classify, call.tiles))
+            call.answer = attempt(partial(self._ask, call.tiles))
             call.done.set()
 
     def _surprise(self, error: BaseException, where: str) -> None:
         raise AssertionError(f"{where}: every error of the classifier is an answer") from error
 
-    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
-        """Return the classifier's logits for `tiles`, or raise what it raised.
+    def _ask(self, tiles: Tiles) -> Answer:
+        if isinstance(self._classifier, MeasuringClassifier):
+            return self._classifier.classify_and_measure(tiles)
+        return self._classifier.classify(tiles), None
+
+    def classify_and_measure(self, tiles: Tiles) -> Answer:
+        """Return the classifier's logits for `tiles`, and distances if it tells any, or raise what it raised.
 
         Raises
         ------

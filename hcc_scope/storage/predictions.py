@@ -4,6 +4,8 @@ Design
 ------
 - ``predictions.jsonl`` is the record: a header, then one line per analysed frame, in the order of analysis. Every
   number keeps all its bits, so that a replay can be compared bit for bit.
+- A model that tells how unlike its training tiles a tile is has its distances in the lines, too; other lines, and those
+  of older programs, have no such key.
 - ``predictions.parquet`` is made from it, for analysis elsewhere: one row per tile, in the order of `seq`.
 - Lines are not synced one by one: predictions can be computed again, frames cannot.
 """
@@ -68,6 +70,7 @@ _SCHEMA = pa.schema(
         pa.field("y_um", pa.float64()),
         pa.field("logit", pa.float32(), nullable=False),
         pa.field("probability", pa.float32(), nullable=False),
+        pa.field("distance", pa.float32()),
         pa.field("flags", pa.uint8(), nullable=False),
         pa.field("included", pa.bool_(), nullable=False),
         pa.field("latency_ms", pa.float64()),
@@ -100,7 +103,7 @@ def _float32(values: list[float | str | None]) -> NDArray[np.float32]:
 
 
 def _line(result: FrameResult) -> dict[str, Any]:
-    return {
+    line: dict[str, Any] = {
         "seq": int(result.seq),
         "outcome": result.outcome,
         "logits": _floats(result.logits),
@@ -110,11 +113,15 @@ def _line(result: FrameResult) -> dict[str, Any]:
         "latency_ms": {stage: float(ms) for stage, ms in result.latency_ms.items() if math.isfinite(ms)},
         "error": result.error,
     }
+    if result.distances is not None:
+        line["distances"] = _floats(result.distances)
+    return line
 
 
 def _fits(result: FrameResult, n_tiles: int) -> bool:
     """Return whether there is one entry per tile; a frame that failed before it was cut may have none."""
-    shapes = {result.logits.shape, result.probabilities.shape, result.flags.shape}
+    arrays = (result.logits, result.probabilities, result.flags, result.distances)
+    shapes = {array.shape for array in arrays if array is not None}
     return shapes == {(n_tiles,)} or (shapes == {(0,)} and result.outcome == "failed")
 
 
@@ -130,6 +137,7 @@ def _result_of(line: bytes, n_tiles: int) -> FrameResult:
         engine=str(value["engine"]),
         latency_ms={stage: float(ms) for stage, ms in value["latency_ms"].items()},
         error=value["error"],
+        distances=_float32(value["distances"]) if "distances" in value else None,
     )
     if result.seq < 0 or result.outcome not in _OUTCOMES or not _fits(result, n_tiles):
         raise ValueError("not a result of this run")
@@ -395,6 +403,7 @@ def _rows(
         y_um,
         result.logits,
         result.probabilities,
+        [None] * n if result.distances is None else [None if math.isnan(d) else d for d in result.distances.tolist()],
         result.flags,
         included,
         [result.latency_ms.get("total")] * n,
