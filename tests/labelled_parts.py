@@ -51,5 +51,7 @@ def texture_set(
         tile_px=TILE_PX,
         digests=tuple(f"{i:064x}" for i in range(len(listed))),
     )
-    labelled = LabelledSet(Path("/nowhere/manifest.csv"), listed, 0.325, 16, "f" * 64, "Noise of two grains, for tests.")
+    labelled = LabelledSet(
+        Path("/nowhere/manifest.csv"), listed, 0.325, 16, "f" * 64, "Noise of two grains, for tests."
+    )
     return labelled, table

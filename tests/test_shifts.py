@@ -36,7 +36,7 @@ def photons(mean: float, seed: int, shape: tuple[int, int] = (512, 512)) -> np.n
     return (np.random.default_rng(seed).poisson(scene / ELECTRONS) * ELECTRONS).clip(0, FULL).astype(np.uint16)
 
 
-def grainy(tiles: np.ndarray) -> np.ndarray:
+def grainy(tiles: np.ndarray, _rows: np.ndarray | None = None) -> np.ndarray:
     """Log-odds of a detector of fine texture: the class of `texture_set`'s tiles."""
     counts = tiles.astype(np.float64)
     fine = np.square(counts[:, 2:] - counts[:, :-2]).mean(axis=(1, 2)) / counts.var(axis=(1, 2))
@@ -141,7 +141,7 @@ def test_every_shift_has_a_row_and_focus_matters_to_a_detector_of_fine_texture()
     data, tiles = texture_set(animals_per_class=2, images=1)
     largest = 0
 
-    def predict(pixels: np.ndarray) -> np.ndarray:
+    def predict(pixels: np.ndarray, _rows: np.ndarray) -> np.ndarray:
         nonlocal largest
         largest = max(largest, len(pixels))
         return grainy(pixels)
@@ -178,7 +178,7 @@ def test_a_tile_is_shifted_by_its_place_in_its_image():
     )
     kept: list[np.ndarray] = []
 
-    def predict(pixels: np.ndarray) -> np.ndarray:
+    def predict(pixels: np.ndarray, _rows: np.ndarray) -> np.ndarray:
         kept.extend(pixels)
         return np.zeros(len(pixels), np.float32)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from labelled_parts import texture_set
 from torch.nn import functional
 from training_parts import QUICK, Small, small
 
@@ -23,6 +22,7 @@ from hcc_scope.training.network import make_network
 from hcc_scope.training.predict import load_weights, predict
 from hcc_scope.training.prefetch import Prefetch
 from hcc_scope.training.recipes import augmented, loss_sum, rate_factor, settings_for
+from tests.labelled_parts import texture_set
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tifffile
-from labelled_parts import texture_set
 
 from hcc_scope.cli.runs import Interrupted
 from hcc_scope.cli.train import TrainOptions, run_train
 from hcc_scope.errors import LeakError, ResumeError, StoreExistsError, StoreUnwritableError, TrainingError, UsageError
 from hcc_scope.inference import load_model
 from hcc_scope.training import run_folder
-from hcc_scope.training.assemble import midpoint_threshold
 from hcc_scope.training.config import TrainConfig
 from hcc_scope.training.held_out import hold_out
 from hcc_scope.training.predict import load_weights
+from tests.labelled_parts import texture_set
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -218,11 +217,3 @@ def test_a_copy_on_the_other_side_is_refused():
     copied = replace(tiles, digests=("a" * 64,) * len(tiles.images))
     with pytest.raises(LeakError, match=r"is held out, and .* is trained on, is the same image"):
         hold_out(copied, 1, 5)
-
-
-def test_the_threshold_is_the_middle_of_the_classes_section_scores():
-    _, tiles = texture_set(animals_per_class=1, sections=2, images=1, tiles=2)
-    # low: sections 0.1 and 0.3; high: 0.7 and 0.9
-    p = np.array([0.0, 0.2, 0.2, 0.4, 0.6, 0.8, 0.8, 1.0], np.float32)
-    assert midpoint_threshold(tiles, np.arange(8), p) == pytest.approx(0.5)
-    assert TrainConfig().network == "meng2019"

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from labelled_parts import texture_set
 
 from hcc_scope.datasets.tiles import ArrayTiles
 from hcc_scope.training.config import TrainConfig
 from hcc_scope.training.fit import Fitted, fit
+from tests.labelled_parts import texture_set
 
 if TYPE_CHECKING:
     from pathlib import Path

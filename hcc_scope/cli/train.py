@@ -6,6 +6,8 @@ import shlex
 import signal
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
@@ -17,7 +19,6 @@ from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from hcc_scope.cli.console import People
     from hcc_scope.training.config import TrainProgress
@@ -31,6 +32,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "precision": get_args(Precision),
     "device": get_args(Device),
 }
+_BY_EVALUATION = ("network", "recipe", "epochs", "batch", "learning_rate", "precision")
 _OF_CONFIG = ("network", "recipe", "seed", "epochs", "batch", "learning_rate", "patience", "precision", "device")
 
 
@@ -64,6 +66,7 @@ def run_train(options: TrainOptions, *, json_mode: bool) -> None:
     stop = StopToken()
     with _stop_on_signals(stop, console), interruptible(_consequence(options)), steps_shown(console) as on_step:
         from hcc_scope.inference import load_model
+        from hcc_scope.runs.making import make_model
         from hcc_scope.training.fit import Stopped
         from hcc_scope.training.run_folder import train_run
 
@@ -75,6 +78,7 @@ def run_train(options: TrainOptions, *, json_mode: bool) -> None:
         try:
             folder = train_run(
                 run,
+                partial(make_model, on_progress=on_progress, say=console.note),
                 resume=options.resume,
                 on_progress=on_progress,
                 say=console.note,
@@ -89,10 +93,12 @@ def run_train(options: TrainOptions, *, json_mode: bool) -> None:
     console.note(f"{folder}: {card.description}")
     if card.training is not None and card.training.tile_auc_calibration is not None:
         console.note(
-            f"tile AUC on the held-out images, which also chose the epoch: {card.training.tile_auc_calibration:.3f}; "
-            f"temperature {card.temperature:.3f}; section threshold {card.decision_threshold:.3f}"
+            f"tile AUC on the held-out images, which also chose the epoch: {card.training.tile_auc_calibration:.3f}"
         )
-    console.note(f"Calibrated on: {card.calibrated_on}")
+    console.note(
+        f"temperature {card.temperature:.3f} and section threshold {card.decision_threshold:.3f}, chosen on "
+        f"{card.calibrated_on}"
+    )
     console.note(f"Use it with --model {folder}")
     console.note(RESEARCH_USE_ONLY, "italic")
 
@@ -131,7 +137,13 @@ def _run_of(options: TrainOptions) -> TrainRun:
             raise UsageError(f"there is no {option} '{value}'", hint=f"There are: {', '.join(known)}.")
     stored = stored_config(options.out) if options.resume else None
     asked: dict[str, Any] = {} if stored is None else dict(stored["asked"])
-    given = {key: getattr(options, key) for key in _OF_CONFIG}
+    evaluation, given = options.evaluation, {key: getattr(options, key) for key in _OF_CONFIG}
+    if evaluation is None and stored is not None and stored["evaluation"] is not None:
+        evaluation = Path(stored["evaluation"])
+    fingerprint = None
+    if evaluation is not None:
+        evaluated, fingerprint = _of_evaluation(evaluation, options)
+        asked |= evaluated
     asked |= {key: value for key, value in given.items() if value is not None}
     if options.threads is not None:
         asked["threads"] = options.threads
@@ -140,7 +152,7 @@ def _run_of(options: TrainOptions) -> TrainRun:
     name = options.name or (options.out.resolve().name if stored is None else stored["run"]["name"])
     check_name(name)
     config = TrainConfig(**asked)
-    hold_out = _hold_out(options.hold_out, stored)
+    hold_out = None if evaluation is not None else _hold_out(options.hold_out, stored)
     return TrainRun(
         manifest=options.manifest,
         folder=options.out,
@@ -148,9 +160,38 @@ def _run_of(options: TrainOptions) -> TrainRun:
         config=config,
         hold_out=hold_out,
         cache=options.cache,
-        evaluation=options.evaluation,
-        command=_command(options, name, config, hold_out),
+        evaluation=evaluation,
+        fingerprint=fingerprint,
+        command=_command(options, name, config, hold_out, evaluation),
     )
+
+
+def _of_evaluation(folder: Path, options: TrainOptions) -> tuple[dict[str, Any], str]:
+    """Return what an evaluation decides of a training that it shall speak for, and the fingerprint of its data.
+
+    Raises
+    ------
+    UsageError
+        If an option asks for something else.
+    """
+    from hcc_scope.evaluation.record import load_calibration
+
+    found = load_calibration(folder)
+    decided = {key: found.config[key] for key in _BY_EVALUATION}
+    for key, value in decided.items():
+        asked = getattr(options, key)
+        if asked is not None and asked != value:
+            raise UsageError(
+                f"--{key.replace('_', '-')} is {asked}, but the evaluation {folder} is of {value}: it would not speak "
+                "for this model",
+                hint="Leave the option out, or evaluate with it.",
+            )
+    if options.hold_out not in (None, "none"):
+        raise UsageError(
+            "--hold-out and --evaluation contradict each other",
+            hint="With an evaluation all animals are trained on; unseen ones are those of its folds.",
+        )
+    return decided | {"seed": found.config["seed"]}, found.fingerprint
 
 
 def _hold_out(given: str | None, stored: dict[str, Any] | None) -> int | None:
@@ -164,7 +205,9 @@ def _hold_out(given: str | None, stored: dict[str, Any] | None) -> int | None:
     return int(given)
 
 
-def _command(options: TrainOptions, name: str, config: TrainConfig, hold_out: int | None) -> str:
+def _command(
+    options: TrainOptions, name: str, config: TrainConfig, hold_out: int | None, evaluation: Path | None
+) -> str:
     """Return the command that makes this model anywhere: no folder of this machine is in it."""
     words = ["hcc-scope", "train", options.manifest.name, "--out", options.out.name, "--name", name]
     default = TrainConfig()
@@ -173,6 +216,8 @@ def _command(options: TrainOptions, name: str, config: TrainConfig, hold_out: in
     for key in ("epochs", "batch", "learning_rate", "patience", "precision", "device"):
         if getattr(config, key) != getattr(default, key):
             words += [f"--{key.replace('_', '-')}", str(getattr(config, key))]
-    if hold_out != 1:
+    if evaluation is not None:
+        words += ["--evaluation", evaluation.name]
+    elif hold_out != 1:
         words += ["--hold-out", "none" if hold_out is None else str(hold_out)]
     return shlex.join(words)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.errors import DivergedError, ResumeError
+from hcc_scope.errors import DivergedError, ResumeError, TrainingError
 from hcc_scope.evaluation.results import FoldResult
 from hcc_scope.storage.files import explain, json_bytes, patiently
 from hcc_scope.training.fitted import Epoch
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.results import Split
     from hcc_scope.training.config import TrainConfig
 
-__all__ = ["FoldTask", "fold_folder", "load_fold", "run_fold"]
+__all__ = ["FoldTask", "fold_folder", "held_out_by_animal", "load_fold", "run_fold"]
 
 _PREDICTIONS, _FEATURES, _HISTORY, _WEIGHTS = "predictions.npz", "features.npy", "fold.json", "weights.safetensors"
 _WITH_FEATURES = ("paper", "by_animal")
@@ -135,3 +137,23 @@ def load_fold(folder: Path, split: Split) -> FoldResult | None:
     if not same:
         raise ResumeError(f"the finished fold {folder} is of another split", hint="Use another --out.")
     return FoldResult(split=split, history=epochs, weights=folder / _WEIGHTS, features=features, **arrays)
+
+
+def held_out_by_animal(out: Path) -> list[tuple[NDArray[np.int64], Path]]:
+    """Return, for each fold by animal, the rows of the tile table that it tested and its network's weights.
+
+    Raises
+    ------
+    TrainingError
+        If there is no such fold, or one cannot be read.
+    """
+    found: list[tuple[NDArray[np.int64], Path]] = []
+    try:
+        for folder in sorted((out / "folds").glob("by_animal-*[0-9]"), key=lambda path: int(path.name.split("-")[1])):
+            with np.load(folder / _PREDICTIONS, allow_pickle=False) as kept:
+                found.append((kept["rows"], folder / _WEIGHTS))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise TrainingError(f"the folds of the evaluation {out} cannot be read: {error}") from error
+    if not found:
+        raise TrainingError(f"the evaluation {out} has no folds by animal", hint="Run hcc-scope evaluate again.")
+    return found

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.tiles import TileTable
 
     Kind = Literal["exposure", "gain", "vignetting", "defocus"]
-    LogOdds = Callable[[NDArray[np.uint16]], NDArray[np.float32]]
+    LogOdds = Callable[[NDArray[np.uint16], NDArray[np.int64]], NDArray[np.float32]]
 
 __all__ = ["AMOUNTS", "defocused", "exposed", "gained", "noise_variance", "sampled_rows", "shift_rows", "vignetted"]
 
@@ -81,7 +81,7 @@ def shift_rows(
     Parameters
     ----------
     predict : callable
-        Raw tiles (k, tile, tile) uint16 to log-odds (k,) of *high*.
+        Raw tiles (k, tile, tile) uint16, and their rows (k,), to log-odds (k,) of *high*.
     tiles : TileTable
         Of the set.
     rows : (n,) int
@@ -132,7 +132,7 @@ def shift_rows(
                     for tile, row in zip(pixels, part, strict=True)
                 ]
             )
-            odds[start : start + BATCH] = predict(shifted)
+            odds[start : start + BATCH] = predict(shifted, part)
         found.append(_row(kind, amount, odds, labels, tiles, chosen, temperature, threshold))
         if on_progress is not None:
             on_progress(done + 1, len(todo))

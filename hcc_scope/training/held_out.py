@@ -58,11 +58,11 @@ def hold_out(tiles: TileTable, n_animals: int | None, seed: int) -> HeldOut:
     usable = np.unique(tiles.image_index)
     if n_animals is None:
         return HeldOut(usable, usable[:0], "none", "Nothing is held out.")
-    animals = {
+    animals: dict[str, list[str]] = {
         name: sorted({tiles.images[i].animal_id for i in usable if tiles.images[i].tumour_class == name})
         for name in CLASSES
     }
-    fewest = min(CLASSES, key=lambda name: len(animals[name]))
+    fewest = min(animals, key=lambda name: len(animals[name]))
     n = len(animals[fewest])
     if n > n_animals:
         chosen = {

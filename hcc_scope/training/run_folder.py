@@ -27,14 +27,14 @@ import numpy as np
 
 from hcc_scope.datasets.cache import cut_tiles
 from hcc_scope.datasets.manifest import read_manifest
-from hcc_scope.errors import ResumeError, StoreExistsError, UsageError
+from hcc_scope.errors import ResumeError, StoreExistsError, TrainingError, UsageError
 from hcc_scope.storage.files import explain, json_bytes
-from hcc_scope.training.assemble import MODEL_FOLDER, Trained, assemble_model
 from hcc_scope.training.checkpoint import check_identity, write_bytes
 from hcc_scope.training.compute import choose_place
 from hcc_scope.training.fit import fit
 from hcc_scope.training.held_out import hold_out
 from hcc_scope.training.recipes import settings_for
+from hcc_scope.training.trained import Trained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,9 +45,11 @@ if TYPE_CHECKING:
     from hcc_scope.training.compute import Place
     from hcc_scope.training.config import OnProgress, TrainConfig
     from hcc_scope.training.held_out import HeldOut
+    from hcc_scope.training.trained import MakeModel
 
-__all__ = ["CONFIG_FILE", "TrainRun", "check_name", "stored_config", "train_run"]
+__all__ = ["CONFIG_FILE", "MODEL_FOLDER", "TrainRun", "check_name", "stored_config", "train_run"]
 
+MODEL_FOLDER = "model"
 CONFIG_FILE = "config.json"
 SPLITS_FILE = "splits.json"
 ENVIRONMENT_FILE = "environment.json"
@@ -71,7 +73,9 @@ class TrainRun:
     cache: Path | None = None
     """Where tiles are kept; None: beside the manifest."""
     evaluation: Path | None = None
-    """Folder of an evaluation, whose result goes into the model's card."""
+    """Folder of an evaluation of the same network, recipe and data; what it found goes into the model's card."""
+    fingerprint: str | None = None
+    """Of the labelled set that the evaluation is of."""
     command: str = "hcc-scope train"
     """As it would be typed again, for the card."""
 
@@ -87,6 +91,7 @@ def check_name(name: str) -> None:
 
 def train_run(
     run: TrainRun,
+    make_model: MakeModel,
     *,
     resume: bool = False,
     on_progress: OnProgress,
@@ -99,6 +104,8 @@ def train_run(
     ----------
     run : TrainRun
         What to do.
+    make_model : callable
+        Makes the model's folder of what was trained.
     resume : bool
         Continue the run in its folder.
     on_progress : callable
@@ -117,6 +124,8 @@ def train_run(
     ------
     StoreExistsError
         If the run's folder exists and `resume` is not asked for.
+    TrainingError
+        If the evaluation is of other data.
     ResumeError
         If there is nothing to continue, or it was started with another configuration or other data.
     Stopped
@@ -127,6 +136,11 @@ def train_run(
     check_name(run.name)
     _check_folder(run.folder, resume)
     data = read_manifest(run.manifest)
+    if run.fingerprint not in (None, data.fingerprint):
+        raise TrainingError(
+            f"the evaluation {run.evaluation} is of other images than {run.manifest} lists now",
+            hint="Evaluate these images first: its figures would be on the card of a model that they do not speak for.",
+        )
     tiles = cut_tiles(data, run.cache, on_progress)
     place = choose_place(run.config.device, run.config.precision, run.config.threads)
     identity = _identity(run, data, tiles)
@@ -153,8 +167,7 @@ def train_run(
     )
     model = run.folder / MODEL_FOLDER
     if not model.exists():  # a run that was finished before
-        trained = Trained(fitted, data, tiles, split, run.config, run.name, run.command, run.evaluation)
-        assemble_model(trained, model, on_progress)
+        make_model(Trained(fitted, data, tiles, split, run.config, place, run.name, run.command, run.evaluation), model)
     return model
 
 
