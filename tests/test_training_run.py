@@ -17,7 +17,6 @@ from hcc_scope.cli.train import TrainOptions, run_train
 from hcc_scope.errors import LeakError, ResumeError, StoreExistsError, StoreUnwritableError, TrainingError, UsageError
 from hcc_scope.inference import load_model
 from hcc_scope.training import run_folder
-from hcc_scope.training.config import TrainConfig
 from hcc_scope.training.held_out import hold_out
 from hcc_scope.training.predict import load_weights
 from tests.labelled_parts import texture_set

@@ -388,7 +388,7 @@ def phantom_cohort(
     sections: Annotated[
         int | None, typer.Option("--sections", min=1, help="Per animal. [default: 2, or as many as the fields need]")
     ] = None,
-    image_px: Annotated[int, typer.Option("--image-px", min=512, help="Side of an image.")] = 2048,
+    image_px: Annotated[int, typer.Option("--image-px", min=512, help="Side of an image.")] = 1024,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Which animals, fields and noise.")] = 1,
     days: Annotated[
         str,

@@ -341,7 +341,7 @@ def _with_classes(total: int | None, by_class: dict[str, int]) -> str:
 
 def _excluded(record: TrainingRecord) -> str:
     if not record.excluded_tiles:
-        return "not stated"
+        return "not stated" if record.images is None else "none"
     return ", ".join(f"{n:,} {reason.lower().replace('_', ' ')}" for reason, n in record.excluded_tiles.items())
 
 

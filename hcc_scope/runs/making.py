@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 __all__ = ["make_model"]
 
 _CONVENTIONS = "nothing: temperature 1 and threshold 0.5 are conventions, since no animal was held out"
+_FALSE_FLAG_RATE = 0.01
+"""Share of tiles like those of the training that are taken for strangers all the same."""
 _PACKAGES = ("hcc-scope", "numpy", "torch")
 
 
@@ -280,12 +282,16 @@ def _odds(network: Module, pixels: NDArray[np.uint16], threads: int | None) -> N
 
 def _distance(trained: Trained, say: Callable[[str], None]) -> tuple[Module, UnlikeTraining | None]:
     data, tiles, split = trained.data, trained.tiles, trained.split
+    held_out = tiles.rows_of(split.held_out)
+    if len(held_out) < 1.0 / _FALSE_FLAG_RATE:  # then of training animals, each by a distance fitted to the others
+        held_out = held_out[:0]
     try:
         return fit_unlike(
             trained.fitted.network,
             tiles,
             tiles.rows_of(split.train),
-            tiles.rows_of(split.held_out),
+            held_out,
+            false_flag_rate=_FALSE_FLAG_RATE,
             others=strange_tiles(pixel_size_um=data.pixel_size_um, tile_px=tiles.tile_px, bit_depth=data.bit_depth),
             threads=trained.config.threads,
         )
