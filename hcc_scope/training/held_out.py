@@ -62,7 +62,7 @@ def hold_out(tiles: TileTable, n_animals: int | None, seed: int) -> HeldOut:
         name: sorted({tiles.images[i].animal_id for i in usable if tiles.images[i].tumour_class == name})
         for name in CLASSES
     }
-    fewest = min(CLASSES, key=lambda name: len(animals[name]))
+    fewest = min(animals, key=lambda name: len(animals[name]))
     n = len(animals[fewest])
     if n > n_animals:
         chosen = {
