@@ -17,11 +17,13 @@ from hcc_scope.cli.train import TrainOptions, run_train
 from hcc_scope.errors import LeakError, ResumeError, StoreExistsError, StoreUnwritableError, TrainingError, UsageError
 from hcc_scope.inference import load_model
 from hcc_scope.training import run_folder
+from hcc_scope.training.config import TrainProgress
 from hcc_scope.training.held_out import hold_out
 from hcc_scope.training.predict import load_weights
 from tests.labelled_parts import texture_set
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hcc_scope.training.fit import Fitted
@@ -131,7 +133,7 @@ def test_ctrl_c_keeps_what_was_learnt_and_says_how_to_go_on(
         return real(*arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(run_folder, "fit", interrupted)
-    with pytest.raises(Interrupted, match=r"interrupted: .* hcc-scope train .*manifest.csv --out .* --resume goes on"):
+    with pytest.raises(Interrupted, match=r"interrupted: .* 'hcc-scope train .*manifest.csv --out .* --resume' goes"):
         run_train(options(manifest, tmp_path / "run"), json_mode=False)
     assert signal.getsignal(signal.SIGINT) is before
     assert (tmp_path / "run" / "checkpoints" / "last.safetensors").exists()
@@ -139,6 +141,17 @@ def test_ctrl_c_keeps_what_was_learnt_and_says_how_to_go_on(
     monkeypatch.setattr(run_folder, "fit", real)
     run_train(options(manifest, tmp_path / "run", resume=True), json_mode=False)
     assert load_model(tmp_path / "run" / "model").card.network == "meng2019"
+
+
+def test_ctrl_c_before_the_training_says_so(manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def interrupted(_data: object, _cache: object, on_progress: Callable[[TrainProgress], None]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        on_progress(TrainProgress("cut tiles", 1, 8, ""))
+
+    monkeypatch.setattr(run_folder, "cut_tiles", interrupted)
+    with pytest.raises(Interrupted, match="interrupted: the training had not begun; start it again"):
+        run_train(options(manifest, tmp_path / "run"), json_mode=False)
+    assert list((tmp_path / "run").iterdir()) == []
 
 
 # ---- what is refused before anything is done ------------------------------------------------------------------------

@@ -7,6 +7,7 @@ wanted and what was reached.
 
 ======================  =======================================================================================
 `~.suite`               the parts, one after another, and the result as one JSON object
+`~.scale`               how much is measured
 `~.machine`             what the figures were measured on
 `~.processes`           a contender as its own process, seen from the suite
 `~.worker`              the same, seen from inside

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
-from hcc_scope.cli.runs import interruptible
+from hcc_scope.cli.runs import Interrupted
 from hcc_scope.cli.steps import steps_shown
 from hcc_scope.errors import UsageError
-from hcc_scope.training.config import TRAINING_STAGES, Device, NetworkName, Precision, RecipeName, TrainConfig
+from hcc_scope.training.config import TRAINING_STAGES, Device, NetworkName, Precision, RecipeName, Stopped, TrainConfig
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -62,20 +62,20 @@ class TrainOptions:
 def run_train(options: TrainOptions, *, json_mode: bool) -> None:
     """Train, make the model's folder, and say what its card says."""
     console = people(json_mode=json_mode)
-    run = _run_of(options)
     stop = StopToken()
-    with _stop_on_signals(stop, console), interruptible(_consequence(options)), steps_shown(console) as on_step:
+    try:
+        run = _run_of(options)
         from hcc_scope.inference import load_model
         from hcc_scope.runs.making import make_model
-        from hcc_scope.training.fit import Stopped
         from hcc_scope.training.run_folder import train_run
 
-        def on_progress(step: TrainProgress) -> None:
-            if stop.requested and step.stage not in TRAINING_STAGES:  # training itself ends between two steps
-                raise KeyboardInterrupt
-            on_step(step)
+        with _stop_on_signals(stop, console), steps_shown(console) as on_step:
 
-        try:
+            def on_progress(step: TrainProgress) -> None:
+                if step.stage not in TRAINING_STAGES:  # training itself ends between two steps
+                    _end_if(stop.requested)
+                on_step(step)
+
             folder = train_run(
                 run,
                 partial(make_model, on_progress=on_progress, say=console.note),
@@ -84,8 +84,8 @@ def run_train(options: TrainOptions, *, json_mode: bool) -> None:
                 say=console.note,
                 stop=lambda: stop.requested,
             )
-        except Stopped as stopped:
-            raise KeyboardInterrupt from stopped
+    except (KeyboardInterrupt, Stopped) as error:
+        raise Interrupted(f"interrupted: {_consequence(options)}") from error
     card = load_model(folder).card
     if json_mode:
         print_json({"run": str(run.folder), "model": str(folder), "card": card.model_dump(mode="json")})
@@ -103,9 +103,18 @@ def run_train(options: TrainOptions, *, json_mode: bool) -> None:
     console.note(RESEARCH_USE_ONLY, "italic")
 
 
+def _end_if(asked: bool) -> None:
+    if asked:
+        raise Stopped
+
+
 def _consequence(options: TrainOptions) -> str:
-    again = shlex.join(["hcc-scope", "train", str(options.manifest), "--out", str(options.out)])
-    return f"no model is made yet; what was learnt is kept, and {again} --resume goes on from there"
+    from hcc_scope.training.run_folder import CONFIG_FILE
+
+    again = ["hcc-scope", "train", str(options.manifest), "--out", str(options.out)]
+    if not (options.out / CONFIG_FILE).exists():
+        return "the training had not begun; start it again"
+    return f"what was learnt is kept, and '{shlex.join([*again, '--resume'])}' goes on from there"
 
 
 @contextmanager

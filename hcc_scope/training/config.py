@@ -15,6 +15,7 @@ __all__ = [
     "OnProgress",
     "Precision",
     "RecipeName",
+    "Stopped",
     "TrainConfig",
     "TrainProgress",
 ]
@@ -26,6 +27,10 @@ Device = Literal["auto", "cpu", "cuda"]
 
 TRAINING_STAGES = ("train", "validate")
 """Stages of `TrainProgress` in which a training looks by itself whether it shall stop."""
+
+
+class Stopped(Exception):  # noqa: N818 - a signal, not an error
+    """Somebody asked the training to stop; its checkpoint, if it has a folder, is written."""
 
 
 @dataclass(frozen=True, slots=True)

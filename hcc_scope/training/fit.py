@@ -29,7 +29,7 @@ from hcc_scope.training.checkpoint import (
     write_checkpoint,
 )
 from hcc_scope.training.compute import Gradients, Place, choose_place
-from hcc_scope.training.config import TRAINING_STAGES, TrainProgress
+from hcc_scope.training.config import TRAINING_STAGES, Stopped, TrainProgress
 from hcc_scope.training.fitted import Epoch
 from hcc_scope.training.merit import auc
 from hcc_scope.training.network import make_network
@@ -55,10 +55,6 @@ CHECKPOINT_S = 60.0
 """How much work a killed run may lose."""
 _STEPS_PER_LINE = 10
 TRAIN, VALIDATE = TRAINING_STAGES
-
-
-class Stopped(Exception):  # noqa: N818 - a signal, not an error
-    """Somebody asked the training to stop; its checkpoint, if it has a folder, is written."""
 
 
 @dataclass(frozen=True, slots=True)

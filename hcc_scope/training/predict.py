@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from hcc_scope.errors import TrainingError
-from hcc_scope.training.compute import choose_place, keep_memory, single_threaded
+from hcc_scope.training.compute import choose_place, keep_memory, reproducible_cudnn, single_threaded
 from hcc_scope.training.fitted import Predictions
 from hcc_scope.training.network import make_network
 from hcc_scope.training.prefetch import Prefetch
@@ -77,6 +77,8 @@ def predict(
                 keep_memory()
                 stack.enter_context(single_threaded())
                 pool = stack.enter_context(ThreadPoolExecutor(place.threads, "predict", torch.set_num_threads, (1,)))
+            else:
+                stack.enter_context(reproducible_cudnn())
             for batch in ready:
                 counts = torch.from_numpy(batch.counts)
                 if place.device == "cpu":
