@@ -297,7 +297,13 @@ def test_the_exact_sum_is_fsum_at_every_moment(terms: list[float]):
 def test_every_flag_has_its_own_count():
     flags = [int(flag) for flag in QualityFlag]
     score = scored([result(0, [NAN] * len(flags), flags, "excluded")])
-    assert score.tiles_excluded == {"no_tissue": 1, "out_of_focus": 1, "saturated": 1, "under_exposed": 1}
+    assert score.tiles_excluded == {
+        "no_tissue": 1,
+        "out_of_focus": 1,
+        "saturated": 1,
+        "under_exposed": 1,
+        "unlike_training": 1,
+    }
 
 
 # the animal

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -139,11 +140,44 @@ def test_schema(tmp_path: Path):
         "y_um": pa.float64(),
         "logit": pa.float32(),
         "probability": pa.float32(),
+        "distance": pa.float32(),
         "flags": pa.uint8(),
         "included": pa.bool_(),
         "latency_ms": pa.float64(),
     }
     assert read_predictions(path) == {}
+
+
+def test_distances_are_kept_bit_for_bit_and_are_null_where_there_is_none(tmp_path: Path):
+    path = store_with_frames(tmp_path)
+    writer = PredictionWriter(path, SPEC, run="r")
+    distances = np.float32([0.1, 7.0, 1e9, np.nan, 3.0, 2.5])[:N]
+    distances[-1] = np.nan
+    writer.append(make_result(0, N, distances=distances))
+    writer.append(make_result(1, N))
+    with pytest.raises(ValueError, match="tiles"):
+        writer.append(make_result(2, N, distances=distances[:-1]))
+    writer.close()
+    first, second = read_predictions(path).values()
+    assert first.distances is not None
+    np.testing.assert_array_equal(first.distances, distances)
+    assert first.distances.dtype == np.float32
+    assert second.distances is None
+    column = read_predictions_table(path)["distance"].to_pylist()
+    assert column == [None if np.isnan(d) else d for d in distances.tolist()] + [None] * N
+
+
+def test_predictions_of_earlier_versions_are_read(tmp_path: Path):
+    path = store_with_frames(tmp_path)
+    writer = PredictionWriter(path, SPEC, run="r")
+    writer.append(make_result(0, N))
+    writer.close()
+    lines = (path / "predictions.jsonl").read_text().splitlines()
+    assert "distances" not in json.loads(lines[1])  # what version 1 wrote, and this one writes if there are none
+    old = read_predictions_table(path).drop_columns(["distance"])
+    pq.write_table(old, path / "predictions.parquet")
+    assert read_predictions(path)[0].distances is None
+    assert read_predictions_table(path).num_rows == N
 
 
 @settings(deadline=None, max_examples=50)  # a disk has no deadline

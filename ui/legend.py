@@ -9,6 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from hcc_scope.types import QualityFlag
 from ui.flow_layout import FlowLayout
 from ui.marks import REASONS, heat_argb, paint_hatch
 from ui.theme import GRID_PX, colours
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PySide6.QtGui import QPaintEvent
 
-    from hcc_scope.types import QualityFlag
     from ui.theme import ThemeName
 
 __all__ = ["HeatBar", "TileLegend"]
@@ -107,7 +107,7 @@ class _Swatch(QWidget):
         name, meaning = REASONS[self._flag]
         self._n = n
         self.setAccessibleName(f"{n} tiles excluded: {name}")
-        self.setToolTip(f"Tiles excluded, {name}: {n}. {meaning}; such tiles are not classified.")
+        self.setToolTip(f"Tiles excluded, {name}: {n}. {meaning}; such tiles are not {_verb(self._flag)}.")
         self.update()
 
     def set_theme(self, theme: ThemeName) -> None:
@@ -133,6 +133,11 @@ class _Swatch(QWidget):
             f"{REASONS[self._flag][0]} {self._n}",
         )
         painter.end()
+
+
+def _verb(flag: QualityFlag) -> str:
+    """Return what does not happen to a tile with a flag: whether it is unlike training is known by classifying it."""
+    return "scored" if flag == QualityFlag.UNLIKE_TRAINING else "classified"
 
 
 class TileLegend(QWidget):

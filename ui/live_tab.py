@@ -13,6 +13,7 @@ import numpy as np
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from hcc_scope.types import QualityFlag
 from ui.canvas import MouseMode
 from ui.contrast import ContrastPanel
 from ui.frame_layer import FrameBorder
@@ -306,7 +307,9 @@ class LiveTab(QWidget):
         if result.outcome == "failed":
             return f"could not be classified: {result.error or 'no reason given'}"
         used = int(np.count_nonzero((result.flags == 0) & np.isfinite(result.probabilities)))
-        return f"{used} of {len(result.flags)} tiles classified"
+        unlike = int(np.count_nonzero(result.flags & np.uint8(QualityFlag.UNLIKE_TRAINING.value)))
+        left_out = f", {unlike} unlike training" if unlike else ""
+        return f"{used} of {len(result.flags)} tiles {'scored' if unlike else 'classified'}{left_out}"
 
     @Slot(object)
     def _hovered(self, at: tuple[float, float] | None) -> None:

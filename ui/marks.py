@@ -46,6 +46,7 @@ REASONS: dict[QualityFlag, tuple[str, str]] = {
     QualityFlag.OUT_OF_FOCUS: ("out of focus", "There is tissue, but its finest detail is missing"),
     QualityFlag.SATURATED: ("saturated", "Too many pixels at the camera's full scale"),
     QualityFlag.UNDER_EXPOSED: ("under-exposed", "The tile is too dark to be judged"),
+    QualityFlag.UNLIKE_TRAINING: ("unlike training", "The model was not trained on anything that looks like it"),
 }
 """Why a tile is excluded: its name, and what that means."""
 
@@ -112,16 +113,19 @@ def _hatch_pixmap(flag: int, ratio: float) -> QPixmap:
         lines.append((QPointF(side / 2, -2), QPointF(side / 2, side + 2)))
     if flag & QualityFlag.UNDER_EXPOSED.value:
         lines.append((QPointF(-2, side / 2), QPointF(side + 2, side / 2)))
+    unlike = bool(flag & QualityFlag.UNLIKE_TRAINING.value)
     for colour, width in ((QColor(0, 0, 0, 150), 2.6), (QColor(255, 255, 255, 235), 1.1)):
         painter.setPen(QPen(colour, width))
         for start, end in lines:
             painter.drawLine(start, end)
+        if unlike:
+            painter.drawEllipse(QPointF(side / 2, side / 2), side / 4, side / 4)
     painter.end()
     return pixmap
 
 
 def paint_hatch(painter: QPainter, rect: QRectF, flag: int, origin: QPointF | None = None) -> None:
-    r"""Hatch a rectangle by the reasons in a bit set: / no tissue, \ out of focus, | saturated, - under-exposed.
+    r"""Hatch a rectangle by the reasons in a bit set: / no tissue, \ out of focus, | saturated, - dark, o unlike.
 
     Rectangles with the same origin (the corner of their frame) are hatched without a seam.
     """

@@ -46,6 +46,7 @@ _ORDER_TIPS = {
     TileOrder.HIGHEST: "By the probability of high, from 1 down; excluded tiles last",
     TileOrder.LOWEST: "By the probability of high, from 0 up; excluded tiles last",
     TileOrder.LEAST_CERTAIN: "By how near the probability is to the decision threshold; excluded tiles last",
+    TileOrder.MOST_UNLIKE: "By the distance from the model's training tiles; tiles without one last",
 }
 _EMPTY = "No tiles yet. They appear here while a section is acquired, or when a store is opened."
 

@@ -5,14 +5,15 @@ under probabilistic principal component analysis: a few directions with variance
 all the others. It is computed from maps that the network makes anyway.
 
 - Means over a tile: what is measured is how much of each texture there is, not where.
-- Logarithms: exposure, gain and the section's thickness multiply contrast, so they move all channels along one line,
-  which the training tiles fill; what other things do to the proportions of channels lies beside it.
+- Logarithms of 1 + activation / usual activation: exposure, gain and the section's thickness multiply contrast, so
+  they move all channels along one line, which the training tiles fill; what other things do to the proportions of
+  channels lies beside it. Without the 1, a map that is silent on most tissue decides: a few tiles then lie so far out
+  that a threshold on some hundred tiles is worth nothing.
 - The first two stages are left out: they add nothing that the others do not see, and their maps are large (on the
   engine openvino-bf16 the second one alone would cost 5 % of the speed).
-- No deviation of a channel counts as less than 5 % (`FLOOR`), and no direction's variance as less than a tenth of a
+- No deviation of a channel counts as less than 10 % of its activation (`FLOOR`), and no direction's variance as less than a tenth of a
   channel's (`LEAST_VARIANCE`): what happened to be almost constant in the training tiles makes nothing unlike, nor does
   the rounding of an engine that computes in bfloat16.
-- A mean activation is told by its logarithm only above 1 % of what is usual (`LEAST_SHARE`).
 
 The threshold is set on tiles of animals that the distance was not fitted to: distances of training tiles themselves are
 too small.
@@ -23,6 +24,7 @@ distances of a network's spatial means in the same way.
 """
 
 # TorchScript reads the annotations below at run time, so they must not become strings ("from __future__ ...").
+import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -50,20 +52,21 @@ __all__ = [
     "fit_distance",
     "fit_unlike",
     "mean_activations",
+    "table_of",
     "threshold_for",
 ]
 
 COMPONENTS = 16
 FLOOR = 0.05
-"""Smallest standard deviation of a channel's logarithm that counts: 5 % of the activation."""
-LEAST_SHARE = 0.01
-"""Of a channel's mean activation in training; below it a channel counts as silent."""
+"""Smallest standard deviation of a channel's logarithm that counts: 10 % of the usual activation."""
+SILENT_SHARE = 0.1
+"""What is usual for a map that is always silent, as a share of the mean over all maps."""
 LEAST_VARIANCE = 0.1
 """Smallest variance of a direction, in units of the channels' own: bounds what rounding can do to a distance."""
 FEWEST_TILES = 50
 """To fit a distance to."""
 METHOD = (
-    "Mahalanobis distance of the logarithms of the mean activations of the maps of stages 3 to 5, under probabilistic "
+    "Mahalanobis distance of the logarithms of 1 + relative mean activation of the maps of stages 3 to 5, under probabilistic "
     "PCA (Tipping and Bishop 1999)"
 )
 _STAGES = slice(2, 5)
@@ -77,15 +80,15 @@ class WithDistance(nn.Module):
     ----------
     network : nn.Module
         With the methods ``stages`` and ``head`` of `hcc_scope.training.network.Network`; kept as it is.
-    offset : ndarray
-        (c,) added to a channel's mean activation before the logarithm.
+    usual : ndarray
+        (c,) mean activation of a channel over the training tiles.
     mean, deviation : ndarray
         (c,) of the logarithms over the training tiles.
     whitening : ndarray
         (c, c): rows that give uncorrelated coordinates of unit variance.
     """
 
-    offset: Tensor
+    gain: Tensor
     mean: Tensor
     scale: Tensor
     whitening: Tensor
@@ -93,14 +96,19 @@ class WithDistance(nn.Module):
     def __init__(
         self,
         network: nn.Module,
-        offset: "NDArray[np.float64]",
+        usual: "NDArray[np.float64]",
         mean: "NDArray[np.float64]",
         deviation: "NDArray[np.float64]",
         whitening: "NDArray[np.float64]",
     ) -> None:
         super().__init__()
         self.network: Any = network  # a scripted module's methods have no types
-        for name, values in (("offset", offset), ("mean", mean), ("scale", 1.0 / deviation), ("whitening", whitening)):
+        for name, values in (
+            ("gain", 1.0 / usual),
+            ("mean", mean),
+            ("scale", 1.0 / deviation),
+            ("whitening", whitening),
+        ):
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(values, np.float32)))
 
     def forward(self, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -131,7 +139,7 @@ class WithDistance(nn.Module):
 
     def distance(self, means: Tensor) -> Tensor:
         """Return the distance (n,) of tiles by their mean activations (n, c)."""
-        standard = (torch.log(means + self.offset) - self.mean) * self.scale  # (n, c)
+        standard = (torch.log(1.0 + means * self.gain) - self.mean) * self.scale  # (n, c)
         # no matrix product: its last bits would depend on the number of threads (see Meng2019.head)
         white = (standard.unsqueeze(1) * self.whitening).sum(dim=-1)  # (n, c)
         return (white * white).sum(dim=-1).sqrt()
@@ -179,6 +187,11 @@ def _means_of(network: nn.Module, tile: "NDArray[np.float32]") -> "NDArray[np.fl
         return means
 
 
+def table_of(pixels: "NDArray[np.uint16]") -> TileTable:
+    """Return tiles (n, tile, tile) of no image as a table."""
+    return TileTable((), np.zeros(len(pixels), np.int64), np.arange(len(pixels)), ArrayTiles(pixels))
+
+
 def fit_distance(network: nn.Module, means: "NDArray[np.float64]", components: int = COMPONENTS) -> WithDistance:
     """Return the network with the distance from some tiles, by their `mean_activations`.
 
@@ -202,15 +215,15 @@ def fit_distance(network: nn.Module, means: "NDArray[np.float64]", components: i
             hint="Give more images, or export the model without the distance.",
         )
     usual = means.mean(axis=0)
-    offset = np.maximum(LEAST_SHARE * usual, max(0.1 * LEAST_SHARE * float(usual.mean()), 1e-30))
-    logarithms = np.log(means + offset)
+    usual = np.maximum(usual, max(SILENT_SHARE * float(usual.mean()), 1e-30))
+    logarithms = np.log1p(means / usual)
     mean, deviation = logarithms.mean(axis=0), np.maximum(logarithms.std(axis=0), FLOOR)
     variances, directions = np.linalg.eigh(np.cov((logarithms - mean) / deviation, rowvar=False))
     variances, directions = variances[::-1].copy(), directions[:, ::-1]
     kept = min(components, len(variances) - 1)
     variances[kept:] = variances[kept:].mean()  # one for all: probabilistic PCA
     whitening = (directions / np.sqrt(np.maximum(variances, LEAST_VARIANCE))).T
-    return WithDistance(network, offset, mean, deviation, whitening)
+    return WithDistance(network, usual, mean, deviation, whitening)
 
 
 def distances_of(measuring: WithDistance, means: "NDArray[np.float64]") -> "NDArray[np.float32]":
@@ -292,17 +305,19 @@ def fit_unlike(
         measured_on = _held_out_words(_animals(tiles, fitted_to), _animals(tiles, held_out))
     else:
         distances, measured_on = _cross_fitted(network, means, _animals(tiles, fitted_to), components)
-    threshold = round(threshold_for(distances, false_flag_rate), 4)
+    threshold = math.ceil(1e4 * threshold_for(distances, false_flag_rate)) / 1e4  # up: no tile more is flagged
+
+    def share_beyond(pixels: "NDArray[np.uint16]") -> float:
+        found = mean_activations(network, table_of(pixels), range(len(pixels)), threads=threads)
+        return round(float((distances_of(measuring, found) > threshold).mean()), 4)
+
     return measuring, UnlikeTraining(
         method=METHOD,
         components=min(components, means.shape[1] - 1),
         threshold=threshold,
         false_flag_rate=false_flag_rate,
         measured_on=measured_on,
-        flagged={
-            what: round(float((distances_of(measuring, _means_of_array(network, some, threads)) > threshold).mean()), 4)
-            for what, some in (others or {}).items()
-        },
+        flagged={what: share_beyond(pixels) for what, pixels in (others or {}).items()},
     )
 
 
@@ -334,8 +349,3 @@ def _cross_fitted(
         own = animals == name
         distances[own] = distances_of(fit_distance(network, means[~own], components), means[own])
     return distances, f"{len(means)} training tiles of {len(names)} animals, each by a distance fitted to the others"
-
-
-def _means_of_array(network: nn.Module, pixels: "NDArray[np.uint16]", threads: int | None) -> "NDArray[np.float64]":
-    table = TileTable((), np.zeros(len(pixels), np.int64), np.arange(len(pixels)), ArrayTiles(pixels))
-    return mean_activations(network, table, np.arange(len(pixels)), threads=threads)

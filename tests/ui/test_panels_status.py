@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import Snapshot
 
-NO_TISSUE, BLURRED, SATURATED, DARK = 1, 2, 4, 8
+NO_TISSUE, BLURRED, SATURATED, DARK, UNLIKE = 1, 2, 4, 8, 16
 
 
 def measured(flags: list[int], *, saturated: float = 0.0004) -> TileQuality:
@@ -63,7 +64,35 @@ def test_judgement_without_measured_values():
         "Tissue": "In all 4 tiles",
         "Saturation": "Too bright in 1 of 4 tiles",
         "Light": "Too dark in 1 of 4 tiles",
+        "Likeness": "Not told by this model",
     }
+
+
+@pytest.mark.parametrize(
+    ("flags", "told", "shape", "words"),
+    [
+        ([0] * 16, True, "good", "No tile flagged as unlike training"),
+        ([UNLIKE] * 2 + [0] * 10 + [NO_TISSUE] * 4, True, "warning", "Unlike training: 2 of 12 tiles"),
+        ([UNLIKE] * 16, True, "bad", "Unlike training: all 16 tiles"),
+        ([0] * 16, False, "unknown", "Not told by this model"),
+        ([NO_TISSUE] * 16, False, "unknown", "Cannot be judged: no tile was classified"),
+    ],
+)
+def test_likeness_is_told_by_the_model_alone(flags: list[int], told: bool, shape: str, words: str):
+    distances = np.ones(16, np.float32) if told else None
+    found = {line.name: line for line in judge(np.array(flags, np.uint8), None, distances)}["Likeness"]
+    assert (found.shape, found.words) == (shape, words)
+
+
+def test_a_tile_that_was_classified_and_not_scored_is_not_said_to_be_unclassified(qtbot: QtBot):
+    panel = QualityPanel()
+    qtbot.addWidget(panel)
+    flags = np.array([UNLIKE] * 3 + [0] * 13, np.uint8)
+    told = replace(result(3, np.ones(16), flags), distances=np.full(16, 2.0, np.float32))
+    panel.set_result(told)
+    assert panel._what.text() == "Field 3: 13 of 16 tiles scored."
+    assert panel._rows["Likeness"][1].text() == "Unlike training: 3 of 16 tiles"
+    assert "not scored" in panel._rows["Likeness"][1].toolTip()
 
 
 def test_quality_panel_says_what_became_of_the_field(qtbot: QtBot):

@@ -126,7 +126,7 @@ def test_the_filter_counts_its_tiles(tab: TilesTab):
     tab.set_excluded(1, True)
     tab.model.bring_up_to_date()
     texts = [tab._filter.itemText(row) for row in range(tab._filter.count())]
-    assert texts[:4] == ["All tiles (12)", "Classified (9)", "Excluded by quality (3)", "No tissue (0)"]
+    assert texts[:4] == ["All tiles (12)", "Classified (9)", "Excluded (3)", "No tissue (0)"]
     assert texts[-1] == "Field excluded by operator (4)"
 
 

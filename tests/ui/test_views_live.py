@@ -148,7 +148,7 @@ def test_each_tile_says_why(tab: LiveTab, pixels: NDArray[np.uint16]):
     assert tab._tooltip(200, 200) == "Tile row 2, column 2: excluded: out of focus"
     assert tab._tooltip(SIDE_PX + 1, 5) == ""
     numbers = [swatch.accessibleName() for swatch in tab._legend._swatches.values()]
-    assert [n[0] for n in numbers] == ["1", "1", "1", "0"]
+    assert [n[0] for n in numbers] == ["1", "1", "1", "0", "0"]
 
 
 def test_the_tooltip_is_shown(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: QtBot):

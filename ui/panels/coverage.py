@@ -50,7 +50,7 @@ _PARTS = (
         "text_muted",
         Qt.BrushStyle.BDiagPattern,
         "excluded, no usable tile",
-        "Frames whose tiles all failed quality: no tissue, out of focus, saturated or dark.",
+        "Frames without a usable tile: no tissue, out of focus, saturated, dark, or unlike the model's training.",
         always=True,
     ),
     _Part(
@@ -91,6 +91,7 @@ _REASONS = {
     "out_of_focus": "out of focus",
     "saturated": "saturated",
     "under_exposed": "under-exposed",
+    "unlike_training": "unlike training",
 }
 
 

@@ -1,4 +1,4 @@
-"""How good the current field is: focus, tissue, saturation and light, each as a sign and in words."""
+"""How good the current field is: focus, tissue, saturation, light, and whether the model knows the like of it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ _TIPS = {
     "Tissue": "Share of the field that is textured like tissue; bare glass is smooth.",
     "Saturation": "Pixels at full scale carry no information: lower the exposure (ms) or the gain.",
     "Light": "Mean level as a share of full scale: raise the exposure (ms) or the lamp where it is too dark.",
+    "Likeness": "Whether the tiles look like those that the model was trained on. One that does not (another stain,\n"
+    "an artefact, no tissue at all) gets an answer all the same, which would mean nothing: it is not scored.\n"
+    "Of tiles like those of training the model flags a few as well; its card says how many (usually 1 in 100).",
 }
 
 
@@ -38,7 +41,7 @@ class Judgement(NamedTuple):
     words: str
 
 
-def judge(flags: np.ndarray, quality: TileQuality | None) -> tuple[Judgement, ...]:
+def judge(flags: np.ndarray, quality: TileQuality | None, distances: np.ndarray | None = None) -> tuple[Judgement, ...]:
     """Return what is said about a field.
 
     Parameters
@@ -47,24 +50,29 @@ def judge(flags: np.ndarray, quality: TileQuality | None) -> tuple[Judgement, ..
         Bit set of `QualityFlag` per tile.
     quality : TileQuality or None
         The measured values behind the flags; without them the words do with the flags.
+    distances : (n,) float32 or None
+        From the model's training tiles, NaN where it was not asked; None if it tells none.
     """
     n = len(flags)
     if n == 0:
         return tuple(Judgement(name, "unknown", "Not known") for name in _TIPS)
-    no_tissue, blurred, saturated, dark = (
+    no_tissue, blurred, saturated, dark, unlike = (
         int(np.count_nonzero(flags & flag.value))
         for flag in (
             QualityFlag.NO_TISSUE,
             QualityFlag.OUT_OF_FOCUS,
             QualityFlag.SATURATED,
             QualityFlag.UNDER_EXPOSED,
+            QualityFlag.UNLIKE_TRAINING,
         )
     )
+    asked = int(np.count_nonzero((flags == 0) | (flags == QualityFlag.UNLIKE_TRAINING.value)))
     return (
         _focus(n - no_tissue, blurred),
         _tissue(n, no_tissue, quality),
         _saturation(n, saturated, quality),
         _light(n, dark, quality),
+        _likeness(asked, unlike, told=distances is not None),
     )
 
 
@@ -114,6 +122,16 @@ def _light(n: int, dark: int, quality: TileQuality | None) -> Judgement:
     return Judgement("Light", "good", f"Enough{level}")
 
 
+def _likeness(asked: int, unlike: int, *, told: bool) -> Judgement:
+    if not asked:
+        return Judgement("Likeness", "unknown", "Cannot be judged: no tile was classified")
+    if not told and not unlike:
+        return Judgement("Likeness", "unknown", "Not told by this model")
+    if not unlike:
+        return Judgement("Likeness", "good", "No tile flagged as unlike training")
+    return Judgement("Likeness", _shape(unlike, asked), f"Unlike training: {_tiles(unlike, asked)}")
+
+
 class QualityPanel(QWidget):
     """Shows the judgements on the newest analysed field."""
 
@@ -150,11 +168,11 @@ class QualityPanel(QWidget):
         """Show a field's quality; None for no field yet."""
         if result is None:
             self._what.setText("No field analysed yet.")
-            flags = np.zeros(0, np.uint8)
+            flags, distances = np.zeros(0, np.uint8), None
         else:
             self._what.setText(_what(result))
-            flags = result.flags
-        for name, shape, text in judge(flags, quality):
+            flags, distances = result.flags, result.distances
+        for name, shape, text in judge(flags, quality, distances):
             badge, label = self._rows[name]
             badge.show_shape(shape, f"{name}: {text}")
             label.setText(text)
@@ -169,4 +187,9 @@ def _what(result: FrameResult) -> str:
         case "excluded":
             return f"Field {result.seq}: excluded, none of its {n} tiles is usable."
         case "classified":
-            return f"Field {result.seq}: {_tiles(used, n)} classified."
+            return f"Field {result.seq}: {_tiles(used, n)} {'scored' if _unlike(result) else 'classified'}."
+
+
+def _unlike(result: FrameResult) -> bool:
+    """Return whether a tile was classified and yet not scored."""
+    return bool((result.flags & QualityFlag.UNLIKE_TRAINING.value).any())

@@ -33,7 +33,7 @@ class FieldDifference:
     flags_changed: int
     """Tiles with other quality flags."""
     equal: bool
-    """All logits and flags, bit for bit."""
+    """All logits, flags and distances from training (if both models tell them), bit for bit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,11 @@ def compare(first: Analysis, second: Analysis) -> Comparison:
                 float(np.abs(q - p).max()) if both.any() else float("nan"),
                 int(np.count_nonzero((p >= first.threshold) != (q >= second.threshold))),
                 int(np.count_nonzero(one.flags != other.flags)),
-                bool(np.array_equal(one.flags, other.flags) and _same_bits(one.logits, other.logits)),
+                bool(
+                    np.array_equal(one.flags, other.flags)
+                    and _same_bits(one.logits, other.logits)
+                    and (one.distances is None or other.distances is None or _same_bits(one.distances, other.distances))
+                ),
             )
         )
         pairs.append(np.stack([p, q], axis=1))

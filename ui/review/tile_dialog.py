@@ -24,6 +24,7 @@ from ui.frame_layer import FrameLayer
 from ui.marks import double_rect, reason_words
 from ui.overlays import TileLayer
 from ui.review.thumbnails import display_limits
+from ui.review.words import verb_for
 from ui.saliency_view import SaliencyView
 from ui.theme import GRID_PX, colours
 from ui.view_controls import ElidedLabel
@@ -131,7 +132,16 @@ class TileDialog(QDialog):
         form = QFormLayout()
         form.setHorizontalSpacing(2 * GRID_PX)
         form.setVerticalSpacing(GRID_PX // 2)
-        for name in ("Field", "Tile", "Probability of high", "Log-odds", "Quality", "On the stage", "Engine"):
+        for name in (
+            "Field",
+            "Tile",
+            "Probability of high",
+            "Log-odds",
+            "Quality",
+            "From training",
+            "On the stage",
+            "Engine",
+        ):
             value = QLabel("–")
             value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             value.setWordWrap(True)
@@ -223,13 +233,13 @@ class TileDialog(QDialog):
         facts["Field"].setText(f"{seq}{excluded}")
         facts["Tile"].setText(where or f"{index + 1}")
         self.setWindowTitle(f"Field {seq}, {where.split(' (', maxsplit=1)[0] or f'tile {index + 1}'}")
-        for name in ("Probability of high", "Log-odds", "Quality", "Engine"):
+        for name in ("Probability of high", "Log-odds", "Quality", "From training", "Engine"):
             facts[name].setText("–")
         if result is None or index >= len(result.probabilities):
             facts["Quality"].setText("not analysed" if result is None else result.error or "the field failed")
             return
         flags, probability = int(result.flags[index]), float(result.probabilities[index])
-        facts["Quality"].setText(f"not classified: {reason_words(flags)}" if flags else "usable")
+        facts["Quality"].setText(f"not {verb_for(flags)}: {reason_words(flags)}" if flags else "usable")
         facts["Engine"].setText(result.engine)
         if result.outcome == "failed":
             facts["Quality"].setText(result.error or "the field could not be analysed")
@@ -237,6 +247,8 @@ class TileDialog(QDialog):
             side = "at or above" if probability >= c.threshold else "below"
             facts["Probability of high"].setText(f"{probability:.4f}, {side} the threshold {c.threshold:g}")
             facts["Log-odds"].setText(f"{float(result.logits[index]):+.3f}, before calibration")
+        if result.distances is not None and result.distances[index] == result.distances[index]:
+            facts["From training"].setText(f"{float(result.distances[index]):.3g} (distance from the training tiles)")
 
     def _show_pixels(self) -> None:
         frame, here, c = self._frame, self._here, self._context

@@ -35,6 +35,7 @@ class TileOrder(enum.Enum):
     HIGHEST = "Most likely high first"
     LOWEST = "Most likely low first"
     LEAST_CERTAIN = "Least certain first"
+    MOST_UNLIKE = "Most unlike training first"
 
 
 class TileFilter(enum.Enum):
@@ -42,11 +43,12 @@ class TileFilter(enum.Enum):
 
     ALL = "All tiles"
     CLASSIFIED = "Classified"
-    EXCLUDED = "Excluded by quality"
+    EXCLUDED = "Excluded"
     NO_TISSUE = "No tissue"
     OUT_OF_FOCUS = "Out of focus"
     SATURATED = "Saturated"
     UNDER_EXPOSED = "Under-exposed"
+    UNLIKE_TRAINING = "Unlike training"
     FAILED = "Field failed"
     BY_OPERATOR = "Field excluded by operator"
 
@@ -56,6 +58,7 @@ _FLAG_FILTERS = {
     TileFilter.OUT_OF_FOCUS: QualityFlag.OUT_OF_FOCUS,
     TileFilter.SATURATED: QualityFlag.SATURATED,
     TileFilter.UNDER_EXPOSED: QualityFlag.UNDER_EXPOSED,
+    TileFilter.UNLIKE_TRAINING: QualityFlag.UNLIKE_TRAINING,
 }
 
 
@@ -74,6 +77,8 @@ class Tile:
     """Bit set of `QualityFlag`."""
     failed: bool
     """The whole field could not be analysed."""
+    distance: float | None = None
+    """From the model's training tiles; None where it was not asked, or tells none."""
 
 
 def uncertainty(probabilities: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
@@ -124,6 +129,7 @@ class TileTable:
         rows.logit[part] = result.logits
         rows.flags[part] = result.flags
         rows.outcome[part] = _OUTCOMES[result.outcome]
+        rows.distance[part] = np.nan if result.distances is None else result.distances
 
     def _reserve(self, n: int) -> None:
         capacity = len(self._rows.seq)
@@ -143,7 +149,7 @@ class TileTable:
         if not 0 <= row < self._n:
             raise IndexError(f"there is no tile {row} of {self._n}")
         rows = self._rows
-        probability, logit = float(rows.probability[row]), float(rows.logit[row])
+        probability, logit, distance = (float(column[row]) for column in (rows.probability, rows.logit, rows.distance))
         return Tile(
             int(rows.seq[row]),
             int(rows.tile[row]),
@@ -151,6 +157,7 @@ class TileTable:
             None if np.isnan(logit) else logit,
             int(rows.flags[row]),
             failed=bool(rows.outcome[row] == _FAILED),
+            distance=None if np.isnan(distance) else distance,
         )
 
     def row_of(self, seq: int, index: int) -> int | None:
@@ -166,7 +173,7 @@ class TileTable:
         Parameters
         ----------
         order : TileOrder
-            Tiles without a probability come last where the order needs one.
+            Tiles without a probability, or a distance, come last where the order needs one.
         which : TileFilter
         threshold : float
             Of the decision.
@@ -186,6 +193,8 @@ class TileTable:
                 key = probability[rows]
             case TileOrder.LEAST_CERTAIN:
                 key = -uncertainty(probability[rows], threshold)
+            case TileOrder.MOST_UNLIKE:
+                key = -table.distance[:n][rows]
         # the last key counts first; NaN sorts to the end
         return rows[np.lexsort((tile[rows], -seq[rows], key))]
 
@@ -218,6 +227,7 @@ class _Rows:
     logit: NDArray[np.float32]
     flags: NDArray[np.uint8]
     outcome: NDArray[np.uint8]
+    distance: NDArray[np.float32]
 
     @classmethod
     def empty(cls, capacity: int) -> _Rows:
@@ -228,11 +238,12 @@ class _Rows:
             np.zeros(capacity, np.float32),
             np.zeros(capacity, np.uint8),
             np.zeros(capacity, np.uint8),
+            np.zeros(capacity, np.float32),
         )
 
     def grown(self, capacity: int, n: int) -> _Rows:
         """Return the first `n` rows with room for `capacity`."""
         new = _Rows.empty(capacity)
-        for name in ("seq", "tile", "probability", "logit", "flags", "outcome"):
+        for name in ("seq", "tile", "probability", "logit", "flags", "outcome", "distance"):
             getattr(new, name)[:n] = getattr(self, name)[:n]
         return new

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hcc_scope.types import QualityFlag
 from ui.marks import reason_words
 
 if TYPE_CHECKING:
     from hcc_scope.tiling import TileGrid
     from ui.review.tile_table import Tile
 
-__all__ = ["place_words", "probability_words", "side_word", "tile_tooltip"]
+__all__ = ["place_words", "probability_words", "side_word", "tile_tooltip", "verb_for"]
 
 
 def side_word(probability: float, threshold: float) -> str:
@@ -27,6 +28,11 @@ def probability_words(tile: Tile) -> str:
     return "not classified" if tile.probability is None else f"{tile.probability:.3f}"
 
 
+def verb_for(flags: int) -> str:
+    """Return what did not happen to a tile: one that is unlike training was classified to find that out."""
+    return "scored" if flags == QualityFlag.UNLIKE_TRAINING.value else "classified"
+
+
 def place_words(tile: Tile, grid: TileGrid | None) -> str:
     """Return where a tile is, counted from 1 as people do; the field keeps its own number."""
     if grid is None or tile.index >= grid.n:
@@ -41,10 +47,12 @@ def tile_tooltip(tile: Tile, grid: TileGrid | None, threshold: float, *, exclude
     if tile.failed:
         lines.append("The field could not be analysed")
     elif tile.flags:
-        lines.append(f"Not classified: {reason_words(tile.flags)}")
+        lines.append(f"Not {verb_for(tile.flags)}: {reason_words(tile.flags)}")
     elif tile.probability is not None:
         side = "at or above" if tile.probability >= threshold else "below"
         lines.append(f"Probability of high: {tile.probability:.4f} ({side} the threshold {threshold:g})")
+    if tile.distance is not None:
+        lines.append(f"Distance from the model's training tiles: {tile.distance:.3g}")
     if excluded:
         lines.append("The operator excluded this field from the score")
     lines.append("Enter or double-click opens it")
