@@ -42,8 +42,8 @@ def quick_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]
         rows=test,
         labels=labels[test],
         logits=logits.astype(np.float32),
-        features=features[test].astype(np.float32),
     )
+    np.save(part / "features.npy", features[test].astype(np.float32))
     (part / "fold.json").write_text('{"schema": 1, "history": []}')
     part.rename(task.folder)
 

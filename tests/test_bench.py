@@ -102,6 +102,17 @@ def test_latency_and_replay(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_training_and_its_page(tmp_path: Path) -> None:
+    result = measure(tmp_path, "training")
+    sides = result["training"]["meng2019"]
+    assert (sides["ours"]["frames"], sides["plain"]["frames"]) == (8, 16)
+    assert "float32" in sides["plain"]["engine"]
+    assert result["ratios"]["training.meng2019.ours_to_plain"] > 0
+    page, _, plot = write_page(result, tmp_path / "docs")
+    assert plot.name == "training.svg"
+    assert "tiles/s" in page.read_text(encoding="utf-8")
+
+
 def test_a_contender_that_cannot_start_says_why() -> None:
     with ContenderProcess("nobody", "engine", {"engine": "nobody", "model": MODEL, "side_px": 512}) as process:
         with pytest.raises(HccScopeError, match="nobody failed while getting ready: ModelError: there is no engine"):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from model_parts import TILE_PX, Inside, Plain, archive, make_model, random_tiles
 
 from hcc_scope.errors import ModelError, ModelFormatError, ModelSelfTestError
 from hcc_scope.inference import choice, load_model, openvino
@@ -21,6 +20,7 @@ from hcc_scope.inference.cuda import BATCH, CudaClassifier
 from hcc_scope.inference.engines import ENGINES, candidates, default_threads
 from hcc_scope.inference.openvino import OpenVinoClassifier, has_bf16
 from hcc_scope.scoring import calibrate, log_odds
+from tests.model_parts import TILE_PX, Inside, Plain, archive, make_model, random_tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable

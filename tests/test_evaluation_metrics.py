@@ -13,7 +13,15 @@ from scipy.stats import binomtest
 from hcc_scope.evaluation.calibration import choose_threshold
 from hcc_scope.evaluation.intervals import ClusterBootstrap, bounded_mean, clopper_pearson, wilson
 from hcc_scope.evaluation.levels import Scored
-from hcc_scope.evaluation.metrics import auc_difference, auc_of, brier, figures_at, pair_wins, reliability
+from hcc_scope.evaluation.metrics import (
+    auc_difference,
+    auc_of,
+    brier,
+    figures_at,
+    mean_by_animal,
+    pair_wins,
+    reliability,
+)
 
 
 def scored(labels: object, scores: object, animals: object, level: str = "image", folds: object = None) -> Scored:
@@ -184,6 +192,22 @@ def test_the_cluster_bootstrap_covers_about_as_often_as_it_says_and_drawing_imag
         assert clustered.auc is not None
     assert covered / n_cohorts > 0.86
     assert naive / n_cohorts < 0.75
+
+
+@pytest.mark.parametrize("n", [6, 12, 40])
+def test_the_expanded_percentiles_are_those_of_students_t_for_a_mean(n: int) -> None:
+    """One image per animal, two classes: the half-width has a closed form, but for the number of drawings."""
+    from scipy.stats import t
+
+    rng = np.random.default_rng(n)
+    animals, strata = np.arange(2 * n), np.repeat([0, 1], n)
+    values = np.clip(rng.normal(0.5, 0.1, 2 * n) + 0.1 * strata, 0, 1)
+    found = mean_by_animal(values, animals, ClusterBootstrap(strata, 1, 40_000))
+    variances = [values[strata == s].var(ddof=1) / n for s in (0, 1)]
+    half = t.ppf(0.975, 2 * n - 2) * math.sqrt(sum(variances)) / 2
+    assert found.value == pytest.approx(values.mean())
+    assert found.interval.method == "cluster bootstrap by animal"
+    assert (found.interval.high - found.interval.low) / 2 == pytest.approx(half, rel=0.08)
 
 
 def test_the_threshold_is_the_middle_of_the_gap_that_separates_best():

@@ -21,9 +21,11 @@ from hcc_scope.evaluation.record import evaluation_record, load_calibration, wri
 from hcc_scope.evaluation.report import RESEARCH_USE_ONLY
 from hcc_scope.evaluation.run import evaluate
 from hcc_scope.evaluation.tables import table_1
+from hcc_scope.evaluation.words import calibration_words
 from hcc_scope.report import words
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.training.config import TrainConfig, TrainProgress
+from hcc_scope.training.merit import fit_temperature
 from tests.evaluation_parts import breaks_by_animal, dies_by_animal, never_ends, quick_fold
 from tests.labelled_parts import texture_set
 
@@ -246,6 +248,9 @@ def test_one_animal_out_has_no_auc_per_fold_but_a_pooled_one(tmp_path: Path) -> 
 def test_temperature_and_threshold_come_from_folds_by_animal_alone(tmp_path: Path) -> None:
     result = run(tmp_path / "e", small(class_effect=0.2, animal_effect=0.5))
     assert (result.temperature, result.threshold) == calibrate_folds(result.of("by_animal"), result.tiles)
+    for odds, words_ in ((5, "the largest that is tried"), (-5, "the smallest that is tried")):
+        at_the_end = replace(result, temperature=fit_temperature(np.float32([odds, -odds]), np.array([0, 1])))
+        assert any(words_ in sentence for sentence in calibration_words(at_the_end, analyse(result)))
     inner = analyse(result).nested
     assert len(inner.thresholds) == 3
     assert 0 <= inner.section_accuracy <= 1

@@ -22,6 +22,7 @@ from hcc_scope.evaluation.splits import (
     day_splits,
     paper_splits,
     permuted_splits,
+    require_animals,
 )
 from tests.labelled_parts import texture_set
 
@@ -96,6 +97,9 @@ def test_a_class_with_one_animal_refuses_the_protocol_and_says_why():
     for leave_one_out in (False, True):
         with pytest.raises(DatasetError, match=r"class 'low' has one animal, .* no 'low' is left to train on"):
             animal_splits(tiles, leave_one_out=leave_one_out)
+    with pytest.raises(DatasetError, match="class 'low' has one animal"):
+        require_animals(tiles.images)
+    require_animals(table([(1, 1), (2, 2)]).images)
 
 
 def test_leave_one_animal_out_tests_each_animal_alone():

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from model_parts import TILE_PX, Inside, Plain, archive, make_model, random_tiles
 
 from hcc_scope.errors import (
     ModelAlteredError,
@@ -28,6 +27,7 @@ from hcc_scope.inference.card import CARD_FILE, read_card, write_card
 from hcc_scope.inference.catalogue import find_model, list_models
 from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE, TEST_OUTPUT_FILE, LoadedModel
 from hcc_scope.types import RunSpec
+from tests.model_parts import TILE_PX, Inside, Plain, archive, make_model, random_tiles
 
 if TYPE_CHECKING:
     from pathlib import Path

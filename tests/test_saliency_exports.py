@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
 
 from hcc_scope.inference.saliency import _NOISE, _SEED, saliency
 from hcc_scope.inference.torchscript import parse
-from hcc_scope.training import network as networks
 from hcc_scope.training.export import to_torchscript
+from hcc_scope.training.network import make_network
 from tests.labelled_parts import texture_tile
 
-
-def build(name: str) -> torch.nn.Module:
-    if hasattr(networks, "make_network"):
-        return networks.make_network(name, seed=4)
-    if name != "meng2019":
-        pytest.skip(f"there is no network {name}")
-    torch.manual_seed(4)
-    return networks.Meng2019()
+if TYPE_CHECKING:
+    from hcc_scope.training.config import NetworkName
 
 
 def gradient(network: torch.nn.Module, counts: np.ndarray) -> np.ndarray:
@@ -31,19 +27,25 @@ def gradient(network: torch.nn.Module, counts: np.ndarray) -> np.ndarray:
     return inputs.grad[0, 0].numpy()
 
 
+def assert_same(found: np.ndarray, expected: np.ndarray, name: str) -> None:
+    """To rounding; but where a normalisation melted into a convolution, rounding decides a few ReLUs and maxima."""
+    assert expected.max() > 0
+    difference = np.abs(found - expected) / expected.max()
+    few, little = (0.0, 1e-5) if name == "meng2019" else (0.01, 0.05)
+    assert np.mean(difference > 1e-5) <= few
+    assert difference.max() < little
+
+
 @pytest.mark.parametrize("name", ["meng2019", "compact"])
-def test_gradient_and_smoothgrad_are_those_of_the_network(name: str):
-    network = build(name).eval()
+def test_gradient_and_smoothgrad_are_those_of_the_network(name: NetworkName):
+    network = make_network(name, seed=4).eval()
     module = parse(to_torchscript(network), name)
     tile = texture_tile(np.random.default_rng(6), label=1)
-    plain = np.abs(gradient(network, tile))
-    scale = plain.max()
-    assert scale > 0
-    assert np.allclose(saliency(module, tile), plain, rtol=1e-4, atol=1e-6 * scale)
+    assert_same(saliency(module, tile), np.abs(gradient(network, tile)), name)
 
     counts = tile.astype(np.float32)
     noise = np.random.default_rng(_SEED)
     sigma = _NOISE * float(counts.max() - counts.min())
     copies = [counts + noise.normal(0.0, sigma, counts.shape).astype(np.float32) for _ in range(3)]
     smooth = np.abs(np.mean([gradient(network, copy) for copy in copies], axis=0))
-    assert np.allclose(saliency(module, tile, smooth=3), smooth, rtol=1e-4, atol=1e-6 * scale)
+    assert_same(saliency(module, tile, smooth=3), smooth, name)

@@ -12,12 +12,14 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from hcc_scope.errors import ModelFormatError
-from hcc_scope.training.network import Meng2019
+from hcc_scope.training.network import Meng2019, make_network
 from hcc_scope.training.sanity import AS_TRAINED, SanityCheck, cascade, check_map, networks_of, verdict
 from tests.model_parts import random_tiles
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hcc_scope.training.config import NetworkName
 
 
 class Small(nn.Module):
@@ -50,21 +52,24 @@ class Fixed(nn.Module):
         return self.output(features), features
 
 
-def test_layers_are_drawn_anew_from_the_output_back():
-    torch.manual_seed(1)
-    trained = Meng2019()
+@pytest.mark.parametrize("name", ["meng2019", "compact"])
+def test_layers_are_drawn_anew_from_the_output_back(name: NetworkName):
+    trained, fresh = make_network(name, seed=1), make_network(name, seed=2)
+    with torch.no_grad():  # as training would: biases and statistics are no longer those of the start
+        for value in (*trained.parameters(), *(b for b in trained.buffers() if b.ndim)):
+            value += 0.01
     before = {key: value.clone() for key, value in trained.state_dict().items()}
-    torch.manual_seed(2)
-    fresh = Meng2019()
-    names = ("output", *(f"convolutions.{i}" for i in (12, 9, 6, 3, 0)))
+    start = fresh.state_dict()
+    spacing = 3 if name == "meng2019" else 4
+    layers = ("output", *(f"convolutions.{i * spacing}" for i in (4, 3, 2, 1, 0)))
     steps = list(cascade(trained, fresh))
     assert [step for step, _ in steps] == [AS_TRAINED, "output", *(f"convolution {k}" for k in (5, 4, 3, 2, 1))]
     for k, (_, network) in enumerate(steps):
         state = network.state_dict()
-        for place, name in enumerate(names):
-            source = fresh.state_dict() if place < k else before
-            assert torch.equal(state[f"{name}.weight"], source[f"{name}.weight"])
-            assert torch.equal(state[f"{name}.bias"], source[f"{name}.bias"])
+        for place, layer in enumerate(layers):
+            source = start if place < k else before
+            assert torch.equal(state[f"{layer}.weight"], source[f"{layer}.weight"])
+    assert all(torch.equal(value, start[key]) for key, value in steps[-1][1].state_dict().items())
     assert all(torch.equal(value, before[key]) for key, value in trained.state_dict().items())
 
 

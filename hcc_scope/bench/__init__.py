@@ -7,6 +7,7 @@ wanted and what was reached.
 
 ======================  =======================================================================================
 `~.suite`               the parts, one after another, and the result as one JSON object
+`~.scale`               how much is measured
 `~.machine`             what the figures were measured on
 `~.processes`           a contender as its own process, seen from the suite
 `~.worker`              the same, seen from inside
@@ -15,6 +16,7 @@ wanted and what was reached.
 `~.live`                end to end and latency: our pipeline on Micro-Manager's demo camera
 `~.plain`               the same tasks as a user would write them with the libraries alone
 `~.replay`              a stored section classified again
+`~.training`            training: our loop
 `~.gemm`                roofline: the arithmetic peak, and what the network asks for
 `~.ratios`              the ratios that are wanted
 `~.page`, `~.plots`     the figures as a page

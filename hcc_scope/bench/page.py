@@ -63,6 +63,7 @@ def _page(result: JsonObject, plots: set[str]) -> str:
         ("end_to_end", "End to end", _end_to_end),
         ("latency", "Latency", _latency),
         ("replay", "Replay", _replay),
+        ("training", "Training", _training),
     ):
         if part in result:
             parts.append(f"## {title}")
@@ -228,4 +229,26 @@ def _replay(result: JsonObject) -> str:
         "A stored section, each frame decoded and its checksum compared; classified again, or only read. Cold: the "
         "system was told to drop the files from its cache before.\n\n"
         + _table(("cache", "classified again, frames/s", "read only, frames/s"), rows)
+    )
+
+
+def _training(result: JsonObject) -> str:
+    rows = (
+        (
+            f"`{network}`",
+            name,
+            _fps(one),
+            f"{result['ratios'][f'training.{network}.ours_to_plain']:.1f}" if name == "ours" else "",
+            f"{one['cpu_s_per_100_frames']:.1f}",
+            f"{one['peak_mib']:.0f}",
+            one["engine"],
+        )
+        for network, sides in result["training"].items()
+        for name, one in sides.items()
+    )
+    return (
+        "Tiles of 512 x 512 learnt from per second. Ours is the loop of `hcc-scope train` with its recipe `modern`: "
+        "each tile is read, turned and lit anew by a thread beside it. The plain loop is what one writes first, "
+        "with the same layers: float32, NCHW, batches of 16, tiles that lie ready in memory.\n\n"
+        + _table(("network", "loop", "tiles/s (range)", "ratio", "CPU s per 100 tiles", "peak MiB", "in full"), rows)
     )

@@ -28,9 +28,12 @@ if TYPE_CHECKING:
 
     from hcc_scope.bench.figures import JsonObject
 
-__all__ = ["PlainClassifier", "PlainLive"]
+__all__ = ["PlainClassifier", "PlainLive", "PlainTrainer"]
 
 _TILE_PX = 512
+_BATCH = 16
+_MAPS = {"meng2019": (16, 16, 16, 8, 8), "compact": (16, 16, 32, 48, 64)}
+"""Of the networks in `hcc_scope.training.network`."""
 
 
 def _load(model_file: str) -> torch.jit.ScriptModule:
@@ -124,3 +127,49 @@ class PlainLive:
     def close(self) -> None:
         """Unload the devices."""
         self._core.unload_all_devices()
+
+
+class PlainTrainer:
+    """A training loop as one writes it first: a `torch.nn.Sequential`, float32, NCHW, batches of 16, Adam."""
+
+    def __init__(self, network: str) -> None:
+        self._network = network
+        normalised = network == "compact"
+        layers: list[torch.nn.Module] = []
+        n_in = 1
+        for n_out in _MAPS[network]:
+            layers.append(torch.nn.Conv2d(n_in, n_out, 3, padding=1))
+            if normalised:
+                layers.append(torch.nn.BatchNorm2d(n_out))
+            layers += [torch.nn.ReLU(), torch.nn.MaxPool2d(2)]
+            n_in = n_out
+        if normalised:
+            layers += [torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(n_in, 2)]
+        else:
+            layers += [torch.nn.Flatten(), torch.nn.Linear(n_in * 16 * 16, 2)]
+        self._module = torch.nn.Sequential(*layers)
+        self._optimiser = torch.optim.Adam(self._module.parameters())
+        self._tiles = np.stack(make_scenes(_TILE_PX, _BATCH))
+
+    @property
+    def facts(self) -> JsonObject:
+        """What runs."""
+        how = f"float32, batch {_BATCH}, {torch.get_num_threads()} threads"
+        return {"engine": f"torch {torch.__version__}, {self._network}, {how}"}
+
+    def round(self, request: JsonObject) -> JsonObject:
+        """Train on ``tiles`` tiles, which lie ready in memory and are not changed."""
+        n_steps = max(1, int(request["tiles"]) // _BATCH)
+        labels = torch.arange(_BATCH) % 2
+        with timed() as taken:
+            for _ in range(n_steps):
+                counts = torch.from_numpy(self._tiles.astype(np.float32))[:, None]
+                stretched = (counts - counts.mean(dim=(2, 3), keepdim=True)) / counts.std()
+                loss = torch.nn.functional.cross_entropy(self._module(stretched), labels)
+                self._optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
+                self._optimiser.step()
+        return taken.account(n_steps * _BATCH)
+
+    def close(self) -> None:
+        """Nothing to let go."""

@@ -48,6 +48,7 @@ def draw_plots(result: JsonObject, folder: Path) -> list[Path]:
         "end_to_end": (1, _end_to_end),
         "latency": (1, _latency),
         "replay": (1, _replay),
+        "training": (1, _training),
     }
     folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
@@ -168,3 +169,14 @@ def _replay(result: JsonObject, axes: list[Axes]) -> None:
     axes[0].set_yticks(list(places), [f"{cache} cache" for cache in measured])
     axes[0].set_xlabel("frames/s")
     axes[0].legend(frameon=False)
+
+
+def _training(result: JsonObject, axes: list[Axes]) -> None:
+    accounts = {
+        f"{network}, {'ours' if name == 'ours' else 'plain loop'}": one
+        for network, sides in result["training"].items()
+        for name, one in sides.items()
+    }
+    _bars(axes[0], accounts, lambda name: name.endswith("ours"))
+    axes[0].set_xlabel("tiles/s")
+    axes[0].set_title("Train on tiles of 512 x 512")

@@ -20,6 +20,7 @@ _WANTED: tuple[tuple[str, str, float], ...] = (
     ("store.ours_to_acquire_zarr", "our writer, synced, to acquire-zarr", 1.5),
     ("store.ours_to_zarr_python", "our writer, synced, to zarr-python", 3.0),
     ("end_to_end.2048.ours_to_plain", "end to end at 2048 x 2048 to the plain composition", 15.0),
+    ("training.meng2019.ours_to_plain", "training, the paper's network, to a plain fp32 loop in batches of 16", 2.5),
     ("end_to_end.2048.ours_to_best_engine", "end to end at 2048 x 2048 to the best engine alone", 20 / 30),
 )
 
@@ -58,6 +59,8 @@ def ratios_of(result: JsonObject) -> dict[str, float]:
             engine = classified.get(result["engine"])
             if engine is not None:
                 ratios[f"end_to_end.{side_px}.ours_to_best_engine"] = sides["ours"]["fps"] / engine["fps"]
+    for network, sides in result.get("training", {}).items():
+        ratios[f"training.{network}.ours_to_plain"] = paired_ratio(_rounds(sides["ours"]), _rounds(sides["plain"]))
     return ratios
 
 

@@ -14,6 +14,7 @@ from hcc_scope.bench.machine import busy_warning, describe_machine, load_average
 from hcc_scope.bench.processes import ContenderProcess, take_turns
 from hcc_scope.bench.ratios import ratios_of, targets_of
 from hcc_scope.bench.replay import can_forget
+from hcc_scope.bench.scale import FULL, QUICK, Scale
 from hcc_scope.bench.writers import WRITERS, missing_package
 from hcc_scope.errors import HccScopeError
 from hcc_scope.inference.catalogue import find_model
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FULL", "PARTS", "QUICK", "Scale", "Suite"]
 
-PARTS = ("classify", "store", "end_to_end", "latency", "replay", "roofline")
+PARTS = ("classify", "store", "end_to_end", "latency", "replay", "roofline", "training")
 SCHEMA_VERSION = 1
 
 _TILE_PX = 512
@@ -36,55 +37,6 @@ _FAST_MS = 1.0
 """An exposure that never sets the pace."""
 _SUSTAINED = 0.9
 """Share of the full rate at which the pipeline is asked to keep up with the camera, frame by frame."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How much is measured."""
-
-    side_px: int
-    """Of the frames of every part but the end-to-end one."""
-    n_rounds: int
-    classify_s: float
-    """How long one round of one classifier shall take."""
-    store_frames: int
-    pace_hz: tuple[float, ...]
-    pace_s: float
-    """How long a camera of a given pace runs."""
-    live: Mapping[int, tuple[int, int]]
-    """Side of the frames in px to the number of frames for ours and for the plain composition."""
-    live_rounds: int
-    latency_hz: tuple[float, ...]
-    latency_s: float
-    replay_frames: int
-
-
-FULL = Scale(
-    side_px=2048,
-    n_rounds=5,
-    classify_s=1.5,
-    store_frames=100,
-    pace_hz=(10.0, 26.0, 56.0, 100.0),
-    pace_s=2.0,
-    live={512: (300, 40), 1024: (120, 12), 2048: (60, 5)},
-    live_rounds=3,
-    latency_hz=(5.0, 10.0, 20.0),
-    latency_s=10.0,
-    replay_frames=40,
-)
-QUICK = Scale(
-    side_px=512,
-    n_rounds=1,
-    classify_s=0.05,
-    store_frames=4,
-    pace_hz=(100.0,),
-    pace_s=0.05,
-    live={512: (4, 2)},
-    live_rounds=1,
-    latency_hz=(20.0,),
-    latency_s=0.2,
-    replay_frames=4,
-)
 
 
 @dataclass(slots=True)
@@ -155,6 +107,8 @@ class Suite:
                 result |= self.latency(engine)
             if "replay" in wanted:
                 result["replay"] = self.replay(engine)
+        if "training" in wanted:
+            result["training"] = self.training()
         machine["load_average_at_end"] = round(load_average(), 2)
         result["seconds"] = round(time.monotonic() - began_s, 1)
         result["skipped"] = self.skipped
@@ -344,6 +298,24 @@ class Suite:
                 result[cache] = {
                     **fps_account(rounds[cache, True]),
                     "read_fps": fps_account(rounds[cache, False])["fps"],
+                }
+        return result
+
+    def training(self) -> JsonObject:
+        """Measure tiles per second of a training: our loop beside a plain one, network by network."""
+        result: JsonObject = {}
+        for network, tiles in self.scale.training.items():
+            setup = {"network": network}
+            kinds: dict[str, tuple[str, JsonObject]] = {"ours": ("training", setup), "plain": ("plain_training", setup)}
+            with ExitStack() as stack:
+                ready = self._ready(stack, f"training {network}", kinds, required=tuple(kinds))
+                requests = {name: {"tiles": n} for name, n in zip(ready, tiles, strict=True)}
+                if self.scale is not QUICK:
+                    self._turns(f"training {network}: warming up", ready, requests, 1)
+                answers = self._turns(f"training {network}", ready, requests, self.scale.n_rounds)
+                result[network] = {
+                    name: {**_account(rounds), "engine": ready[name].wait_ready()["engine"]}
+                    for name, rounds in answers.items()
                 }
         return result
 

@@ -29,6 +29,8 @@ KINDS = {
     "live": "hcc_scope.bench.live:LiveContender",
     "plain_live": "hcc_scope.bench.plain:PlainLive",
     "replay": "hcc_scope.bench.replay:ReplayContender",
+    "training": "hcc_scope.bench.training:Trainer",
+    "plain_training": "hcc_scope.bench.plain:PlainTrainer",
     "gemm": "hcc_scope.bench.gemm:GemmContender",
 }
 

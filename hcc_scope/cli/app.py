@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
 )
 config_app = typer.Typer(help="Check Micro-Manager configuration files.", no_args_is_help=True)
-models_app = typer.Typer(help="List and test models.", no_args_is_help=True)
+models_app = typer.Typer(help="List, read, test and export models.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")
 dataset_app = typer.Typer(help="Check labelled images before they are trained on.", no_args_is_help=True)
@@ -260,26 +260,111 @@ def models_list(json_mode: Json = False) -> None:
 def models_test(
     name: Annotated[str, typer.Argument(help="A shipped model's name, or a folder.")] = DEFAULT_MODEL,
     engine: Engine = "torchscript",
+    bioimageio: Annotated[
+        list[Path] | None,
+        typer.Option("--bioimageio", help="A package made of it, to be compared as well; repeatable."),
+    ] = None,
     json_mode: Json = False,
 ) -> None:
-    """Check a model's sha256, that it reproduces its own test output here, and that an engine agrees with it."""
+    """Check a model's sha256, and that it, an engine, its program and packages give its own test output here."""
     from hcc_scope.cli.models import run_test
 
-    run_test(name, engine=engine, json_mode=json_mode)
+    run_test(name, engine=engine, packages=tuple(bioimageio or ()), json_mode=json_mode)
+
+
+@models_app.command("info")
+def models_info(
+    name: Annotated[str, typer.Argument(help="A shipped model's name, a model's folder, or that of a training run.")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print it as Markdown.")] = False,
+    json_mode: Json = False,
+) -> None:
+    """Show a model's card: what it is for, what it has seen, how it was validated, what moves it."""
+    from hcc_scope.cli.models import run_info
+
+    run_info(name, markdown=markdown, json_mode=json_mode)
+
+
+@models_app.command("export")
+def models_export(
+    model: Annotated[
+        str, typer.Argument(help="A model's folder, a training run's, or a shipped model.", metavar="MODEL_OR_RUN")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder in which the model's folder is made.")],
+    name: Annotated[str | None, typer.Option("--name", help="The copy's name. [default: the model's own]")] = None,
+    bioimageio: Annotated[
+        Path | None, typer.Option("--bioimageio", help="Also write a bioimage.io package to this .zip.")
+    ] = None,
+    author: Annotated[list[str] | None, typer.Option("--author", help="Named in the package; repeatable.")] = None,
+    json_mode: Json = False,
+) -> None:
+    """Copy a model that passes its tests, with a card for people, and as a package for other programs."""
+    from hcc_scope.cli.models import run_export
+
+    run_export(model, out=out, name=name, bioimageio=bioimageio, authors=tuple(author or ()), json_mode=json_mode)
 
 
 @app.command()
 def train(
-    out: Annotated[Path, typer.Option("--out", help="Folder in which the model's folder is made.")],
-    name: Annotated[str, typer.Option("--name", help="The model's name.")] = DEFAULT_MODEL,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes specimens, fields, weights and batches.")] = 2019,
+    manifest: Annotated[Path, typer.Argument(help="CSV or TSV that lists the images; see docs/datasets.md.")],
+    out: Annotated[Path, typer.Option("--out", help="The run's new folder; the model's is made in it.")],
+    name: Annotated[str | None, typer.Option("--name", help="The model's name. [default: the folder's]")] = None,
+    network: Annotated[str | None, typer.Option("--network", help="meng2019 or compact. [default: meng2019]")] = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", help="modern or meng2019. [default: modern]")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Fixes weights, order, changes of tiles, held-out animals.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the training tiles.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Tiles per step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="[default: the recipe's]")] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option("--patience", min=1, help="Stop after so many epochs without a gain on held-out tiles."),
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", help="auto, bfloat16 or float32; the model is float32 in any case.")
+    ] = None,
+    device: Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="[default: all cores]")] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder for the tiles. [default: beside the manifest]")
+    ] = None,
+    hold_out: Annotated[
+        str | None,
+        typer.Option(
+            "--hold-out", help="Animals of each class to choose epoch and threshold on, or none. [default: 1]"
+        ),
+    ] = None,
+    evaluation: Annotated[
+        Path | None, typer.Option("--evaluation", help="Folder of an evaluation, for the model's card.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     json_mode: Json = False,
 ) -> None:
-    """Train the paper's network on phantom sections of animals that the demo never shows."""
-    from hcc_scope.cli.train import run_train
+    """Train a network on labelled images, and make a model of it."""
+    from hcc_scope.cli.train import TrainOptions, run_train
 
-    run_train(out=out, name=name, seed=seed, epochs=epochs, json_mode=json_mode)
+    run_train(
+        TrainOptions(
+            manifest=manifest,
+            out=out,
+            name=name,
+            network=network,
+            recipe=recipe,
+            seed=seed,
+            epochs=epochs,
+            batch=batch,
+            learning_rate=learning_rate,
+            patience=patience,
+            precision=precision,
+            device=device,
+            threads=threads,
+            cache=cache,
+            hold_out=hold_out,
+            evaluation=evaluation,
+            resume=resume,
+        ),
+        json_mode=json_mode,
+    )
 
 
 @dataset_app.command("check")
@@ -303,7 +388,7 @@ def phantom_cohort(
     sections: Annotated[
         int | None, typer.Option("--sections", min=1, help="Per animal. [default: 2, or as many as the fields need]")
     ] = None,
-    image_px: Annotated[int, typer.Option("--image-px", min=512, help="Side of an image.")] = 2048,
+    image_px: Annotated[int, typer.Option("--image-px", min=512, help="Side of an image.")] = 1024,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Which animals, fields and noise.")] = 1,
     days: Annotated[
         str,
@@ -411,7 +496,7 @@ def bench(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help="classify, store, end_to_end, latency, replay or roofline; repeatable."),
+        typer.Option("--only", help="classify, store, end_to_end, latency, replay, roofline or training; repeatable."),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="One small round of everything: shows that it runs, not how fast.")

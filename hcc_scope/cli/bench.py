@@ -103,6 +103,9 @@ def _rates(result: dict[str, Any]) -> Table:
     for side_px, sides in result.get("end_to_end", {}).items():
         for name, one in sides.items():
             add(f"end_to_end.{side_px}.{name}", one)
+    for network, sides in result.get("training", {}).items():
+        for name, one in sides.items():
+            add(f"training.{network}.{name}: tiles", one)
     return table
 
 

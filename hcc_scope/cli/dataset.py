@@ -42,8 +42,10 @@ def run_check(manifest: Path, *, json_mode: bool) -> None:
             console.show(table)
         for line in _lines(report):
             console.note(line)
-    for problem in report.problems:
+    for problem in report.problems[:_MOST_ROWS]:
         console.note(f"{problem.severity}: {problem}", "red" if problem.severity == "error" else "yellow")
+    if len(report.problems) > _MOST_ROWS:
+        console.note(f"... and {len(report.problems) - _MOST_ROWS} more (--json has them)", "yellow")
     if not report.trainable:
         n = len(report.errors)
         raise DatasetError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast, get_args
 
@@ -64,6 +65,7 @@ class _Bars:
     def __init__(self, voice: People) -> None:
         self._voice = voice
         self._said: dict[str, float] = {}
+        self._began: dict[str, tuple[float, float]] = {}
         self._tasks: dict[str, TaskID] = {}
         self.bars = Progress(
             TextColumn("{task.description}"),
@@ -83,8 +85,16 @@ class _Bars:
         self.bars.update(self._tasks[now.stage], completed=now.done, total=now.total, message=now.message)
         share = now.done / now.total if now.total else 1.0
         if not self._voice.is_terminal and share >= self._said.get(now.stage, 0.0):
-            self._voice.note(f"{now.stage}: {share:.0%} ({now.message})")
+            self._voice.note(f"{now.stage}: {share:.0%}{self._left(now.stage, share)} ({now.message})")
             self._said[now.stage] = share + _SAY_EVERY
+
+    def _left(self, stage: str, share: float) -> str:
+        """Return how long the rest of a stage may take, once that can be told."""
+        began_s, first = self._began.setdefault(stage, (time.monotonic(), share))
+        if share <= first or share >= 1.0:
+            return ""
+        left_s = (time.monotonic() - began_s) * (1.0 - share) / (share - first)
+        return f", some {left_s / 60:.0f} min left" if left_s >= 90 else f", some {left_s:.0f} s left"
 
 
 def run_evaluate(options: EvaluateOptions) -> None:
@@ -100,9 +110,11 @@ def run_evaluate(options: EvaluateOptions) -> None:
     from hcc_scope.evaluation.analysis import analyse
     from hcc_scope.evaluation.record import write_evaluation
     from hcc_scope.evaluation.run import evaluate
+    from hcc_scope.evaluation.splits import require_animals
 
     voice = people(json_mode=options.json_mode)
     data = read_manifest(options.manifest)
+    require_animals(data.images)
     bars = _Bars(voice)
     figures: list[Path] = []
     with bars.bars:

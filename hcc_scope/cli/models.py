@@ -1,14 +1,22 @@
-"""``hcc-scope models list`` and ``hcc-scope models test``."""
+"""``hcc-scope models list``, ``info``, ``test`` and ``export``."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.errors import StoreExistsError, UsageError
 
-__all__ = ["run_list", "run_test"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["run_export", "run_info", "run_list", "run_test"]
+
+RUN_MODEL = "model"
+"""The finished model's folder in that of a training run."""
 
 
 def run_list(*, json_mode: bool) -> None:
@@ -40,16 +48,22 @@ def run_list(*, json_mode: bool) -> None:
     console.note(RESEARCH_USE_ONLY, "italic")
 
 
-def run_test(name: str, *, engine: str, json_mode: bool) -> None:
-    """Load a model with all its checks, and say how near it comes to its own test output here."""
+def run_test(name: str, *, engine: str, packages: Sequence[Path] = (), json_mode: bool) -> None:
+    """Load a model with all its checks, and say how near it, its program and its packages come to its test output."""
     from hcc_scope.inference import load_model
+    from hcc_scope.training.bioimageio import check_package
+    from hcc_scope.training.export import program_difference
+    from hcc_scope.training.program import PROGRAM_FILE
 
-    model = load_model(name)
+    model = load_model(_folder_of(name))
     console = people(json_mode=json_mode)
     classifier = model.classifier(engine, note=console.note)
     agreement = model.agreement()
     apart = agreement.largest_difference(classifier)
     difference = float(np.abs(classifier.classify(model.test_input) - model.test_output).max())
+    program = program_difference(model)
+    found = [*sorted(model.folder.glob("*.zip")), *packages]
+    of_packages = {str(path): check_package(path, model) for path in found}
     if json_mode:
         print_json(
             {
@@ -63,6 +77,8 @@ def run_test(name: str, *, engine: str, json_mode: bool) -> None:
                 "comparison_tiles": len(agreement.tiles),
                 "largest_probability_difference": apart,
                 "probability_tolerance": agreement.tolerance,
+                "program_largest_logit_difference": program,
+                "packages_largest_probability_difference": of_packages,
                 "passed": True,
             }
         )
@@ -73,3 +89,91 @@ def run_test(name: str, *, engine: str, json_mode: bool) -> None:
         f"{model.card.engine_tolerance:g}), the probabilities of {len(agreement.tiles)} tiles from the reference "
         f"engine's by at most {apart:.2g} (tolerance {agreement.tolerance:g}).",
     )
+    if program is None:
+        console.note(f"It has no torch.export program ({PROGRAM_FILE}).")
+    else:
+        console.note(f"Its torch.export program ({PROGRAM_FILE}) gives logits that differ by at most {program:.2g}.")
+    for path, worst in of_packages.items():
+        console.note(f"Its package {path} gives probabilities that differ by at most {worst:.2g}.")
+
+
+def run_export(
+    model_or_run: str,
+    *,
+    out: Path,
+    name: str | None,
+    bioimageio: Path | None,
+    authors: Sequence[str] = (),
+    json_mode: bool,
+) -> None:
+    """Copy a model, once it has passed its checks, under a name of its own; write its package, if one is wanted."""
+    from hcc_scope.inference import load_model
+    from hcc_scope.report.model_card import card_markdown
+    from hcc_scope.training.export import check_name, copy_model, refuse_existing
+
+    source = _folder_of(model_or_run)
+    if bioimageio is not None and bioimageio.exists():
+        raise StoreExistsError(f"the package {bioimageio} exists", hint="Packages are never overwritten.")
+    if bioimageio is not None and bioimageio.suffix.lower() != ".zip":
+        raise UsageError(f"a package is a .zip, and {bioimageio} is not named so", hint="Give --bioimageio FILE.zip.")
+    if authors and bioimageio is None:
+        raise UsageError("--author is for a package", hint="Give --bioimageio FILE.zip as well.")
+    model = load_model(source)
+    name = model.card.name if name is None else name
+    check_name(name)
+    folder = out / name
+    refuse_existing(folder)
+    copy_model(model, folder, name, describe=card_markdown)
+    if bioimageio is not None:
+        from hcc_scope.training.bioimageio import write_package
+
+        write_package(folder, bioimageio, authors=authors)
+    if json_mode:
+        print_json(
+            {
+                "model": name,
+                "folder": str(folder),
+                "model_sha256": model.card.sha256,
+                "files": sorted(path.name for path in folder.iterdir()),
+                "bioimageio": None if bioimageio is None else str(bioimageio),
+            }
+        )
+        return
+    console = people(json_mode=False)
+    console.note(f"{folder}: a checked copy of {source}")
+    if bioimageio is not None:
+        console.note(f"{bioimageio}: a bioimage.io package of it")
+    console.note(RESEARCH_USE_ONLY, "italic")
+
+
+def run_info(name: str, *, markdown: bool, json_mode: bool) -> None:
+    """Print a model's card: for people, as Markdown, or as JSON. Reads the card alone, parses no model."""
+    from hcc_scope.inference.card import read_card
+    from hcc_scope.report.model_card import card_markdown
+
+    if markdown and json_mode:
+        raise UsageError("--json and --markdown are two ways to print one card", hint="Give one of them.")
+    folder = _folder_of(name)
+    card = read_card(folder)
+    if json_mode:
+        print_json({"folder": str(folder), "card": card.model_dump(mode="json")})
+        return
+    console = people(json_mode=False)
+    text = card_markdown(card)
+    if markdown:
+        console.note(text.rstrip("\n"))
+        return
+    from rich.markdown import Markdown
+
+    console.show(Markdown(text))
+
+
+def _folder_of(model_or_run: str) -> Path:
+    """Return a model's folder, given it, a shipped model's name, or the folder of a training run."""
+    from hcc_scope.inference.card import CARD_FILE
+    from hcc_scope.inference.catalogue import find_model
+
+    path = Path(model_or_run)
+    if not (path / CARD_FILE).is_file() and (path / RUN_MODEL / CARD_FILE).is_file():
+        return path / RUN_MODEL
+    return find_model(model_or_run)

@@ -2,67 +2,231 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+import shlex
+import signal
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.cli.runs import Interrupted
+from hcc_scope.cli.steps import steps_shown
+from hcc_scope.errors import UsageError
+from hcc_scope.training.config import TRAINING_STAGES, Device, NetworkName, Precision, RecipeName, Stopped, TrainConfig
+from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
+    from hcc_scope.cli.console import People
     from hcc_scope.training.config import TrainProgress
+    from hcc_scope.training.run_folder import TrainRun
 
-__all__ = ["run_train"]
+__all__ = ["TrainOptions", "run_train"]
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "network": get_args(NetworkName),
+    "recipe": get_args(RecipeName),
+    "precision": get_args(Precision),
+    "device": get_args(Device),
+}
+_BY_EVALUATION = ("network", "recipe", "epochs", "batch", "learning_rate", "precision")
+_OF_CONFIG = ("network", "recipe", "seed", "epochs", "batch", "learning_rate", "patience", "precision", "device")
 
 
-def run_train(*, out: Path, name: str, seed: int, epochs: int | None, json_mode: bool) -> None:
-    """Train, export and check a model, and say what its card says."""
-    from hcc_scope.inference import load_model
-    from hcc_scope.training.config import TrainConfig
-    from hcc_scope.training.loop import train
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What was typed; None: not given."""
 
+    manifest: Path
+    out: Path
+    name: str | None
+    network: str | None
+    recipe: str | None
+    seed: int | None
+    epochs: int | None
+    batch: int | None
+    learning_rate: float | None
+    patience: int | None
+    precision: str | None
+    device: str | None
+    threads: int | None
+    cache: Path | None
+    hold_out: str | None
+    evaluation: Path | None
+    resume: bool
+
+
+def run_train(options: TrainOptions, *, json_mode: bool) -> None:
+    """Train, make the model's folder, and say what its card says."""
     console = people(json_mode=json_mode)
-    config = TrainConfig(name=name, seed=seed)
-    if epochs is not None:
-        config = replace(config, epochs=epochs)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[message]}"),
-        console=console.console,
-        disable=not console.is_terminal,
-    ) as progress:
-        tasks: dict[str, TaskID] = {}
+    stop = StopToken()
+    try:
+        run = _run_of(options)
+        from hcc_scope.inference import load_model
+        from hcc_scope.runs.making import make_model
+        from hcc_scope.training.run_folder import train_run
 
-        def on_progress(now: TrainProgress) -> None:
-            if now.stage not in tasks:
-                tasks[now.stage] = progress.add_task(now.stage, total=now.total, message="")
-                if not console.is_terminal:
-                    console.note(f"{now.stage} ...")
-            progress.update(tasks[now.stage], completed=now.done, total=now.total, message=now.message)
+        with _stop_on_signals(stop, console), steps_shown(console) as on_step:
 
-        folder = train(config, out, on_progress)
+            def on_progress(step: TrainProgress) -> None:
+                if step.stage not in TRAINING_STAGES:  # training itself ends between two steps
+                    _end_if(stop.requested)
+                on_step(step)
+
+            folder = train_run(
+                run,
+                partial(make_model, on_progress=on_progress, say=console.note),
+                resume=options.resume,
+                on_progress=on_progress,
+                say=console.note,
+                stop=lambda: stop.requested,
+            )
+    except (KeyboardInterrupt, Stopped) as error:
+        raise Interrupted(f"interrupted: {_consequence(options)}") from error
     card = load_model(folder).card
     if json_mode:
-        print_json({"folder": str(folder), "card": card.model_dump(mode="json")})
+        print_json({"run": str(run.folder), "model": str(folder), "card": card.model_dump(mode="json")})
         return
     console.note(f"{folder}: {card.description}")
-    if card.training is not None:
+    if card.training is not None and card.training.tile_auc_calibration is not None:
         console.note(
-            f"tile AUC on animals used for nothing else: {card.training.tile_auc_test}; temperature "
-            f"{card.temperature:.3f}; section threshold {card.decision_threshold:.3f}",
+            f"tile AUC on the held-out images, which also chose the epoch: {card.training.tile_auc_calibration:.3f}"
         )
+    console.note(
+        f"temperature {card.temperature:.3f} and section threshold {card.decision_threshold:.3f}, chosen on "
+        f"{card.calibrated_on}"
+    )
+    console.note(f"Use it with --model {folder}")
     console.note(RESEARCH_USE_ONLY, "italic")
+
+
+def _end_if(asked: bool) -> None:
+    if asked:
+        raise Stopped
+
+
+def _consequence(options: TrainOptions) -> str:
+    from hcc_scope.training.run_folder import CONFIG_FILE
+
+    again = ["hcc-scope", "train", str(options.manifest), "--out", str(options.out)]
+    if not (options.out / CONFIG_FILE).exists():
+        return "the training had not begun; start it again"
+    return f"what was learnt is kept, and '{shlex.join([*again, '--resume'])}' goes on from there"
+
+
+@contextmanager
+def _stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
+    """Let Ctrl-C (and a polite kill) end the training after the step under way, and a second one at once."""
+
+    def on_signal(_number: int, _frame: object) -> None:
+        stop.request()
+        if stop.hurried:
+            raise KeyboardInterrupt
+        console.note("Stopping after this step ...", "yellow")
+
+    signals = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.signal(number, on_signal) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run_of(options: TrainOptions) -> TrainRun:
+    """Return the run that was asked for; a continued one keeps what is not said anew."""
+    from hcc_scope.training.run_folder import TrainRun, check_name, stored_config
+
+    for option, known in _CHOICES.items():
+        value = getattr(options, option)
+        if value is not None and value not in known:
+            raise UsageError(f"there is no {option} '{value}'", hint=f"There are: {', '.join(known)}.")
+    stored = stored_config(options.out) if options.resume else None
+    asked: dict[str, Any] = {} if stored is None else dict(stored["asked"])
+    evaluation, given = options.evaluation, {key: getattr(options, key) for key in _OF_CONFIG}
+    if evaluation is None and stored is not None and stored["evaluation"] is not None:
+        evaluation = Path(stored["evaluation"])
+    fingerprint = None
+    if evaluation is not None:
+        evaluated, fingerprint = _of_evaluation(evaluation, options)
+        asked |= evaluated
+    asked |= {key: value for key, value in given.items() if value is not None}
+    if options.threads is not None:
+        asked["threads"] = options.threads
+    if asked.get("learning_rate") is not None and not asked["learning_rate"] > 0:
+        raise UsageError(f"the learning rate must be above 0, not {asked['learning_rate']:g}")
+    name = options.name or (options.out.resolve().name if stored is None else stored["run"]["name"])
+    check_name(name)
+    config = TrainConfig(**asked)
+    hold_out = None if evaluation is not None else _hold_out(options.hold_out, stored)
+    return TrainRun(
+        manifest=options.manifest,
+        folder=options.out,
+        name=name,
+        config=config,
+        hold_out=hold_out,
+        cache=options.cache,
+        evaluation=evaluation,
+        fingerprint=fingerprint,
+        command=_command(options, name, config, hold_out, evaluation),
+    )
+
+
+def _of_evaluation(folder: Path, options: TrainOptions) -> tuple[dict[str, Any], str]:
+    """Return what an evaluation decides of a training that it shall speak for, and the fingerprint of its data.
+
+    Raises
+    ------
+    UsageError
+        If an option asks for something else.
+    """
+    from hcc_scope.evaluation.record import load_calibration
+
+    found = load_calibration(folder)
+    decided = {key: found.config[key] for key in _BY_EVALUATION}
+    for key, value in decided.items():
+        asked = getattr(options, key)
+        if asked is not None and asked != value:
+            raise UsageError(
+                f"--{key.replace('_', '-')} is {asked}, but the evaluation {folder} is of {value}: it would not speak "
+                "for this model",
+                hint="Leave the option out, or evaluate with it.",
+            )
+    if options.hold_out not in (None, "none"):
+        raise UsageError(
+            "--hold-out and --evaluation contradict each other",
+            hint="With an evaluation all animals are trained on; unseen ones are those of its folds.",
+        )
+    return decided | {"seed": found.config["seed"]}, found.fingerprint
+
+
+def _hold_out(given: str | None, stored: dict[str, Any] | None) -> int | None:
+    if given is None:
+        kept: int | None = 1 if stored is None else stored["run"]["hold_out"]
+        return kept
+    if given == "none":
+        return None
+    if not given.isdecimal() or int(given) < 1:
+        raise UsageError(f"--hold-out takes a number of animals per class, or 'none', not '{given}'")
+    return int(given)
+
+
+def _command(
+    options: TrainOptions, name: str, config: TrainConfig, hold_out: int | None, evaluation: Path | None
+) -> str:
+    """Return the command that makes this model anywhere: no folder of this machine is in it."""
+    words = ["hcc-scope", "train", options.manifest.name, "--out", options.out.name, "--name", name]
+    default = TrainConfig()
+    for key in ("network", "recipe", "seed"):
+        words += [f"--{key}", str(getattr(config, key))]
+    for key in ("epochs", "batch", "learning_rate", "patience", "precision", "device"):
+        if getattr(config, key) != getattr(default, key):
+            words += [f"--{key.replace('_', '-')}", str(getattr(config, key))]
+    if evaluation is not None:
+        words += ["--evaluation", evaluation.name]
+    elif hold_out != 1:
+        words += ["--hold-out", "none" if hold_out is None else str(hold_out)]
+    return shlex.join(words)

@@ -18,7 +18,7 @@ import os
 import shutil
 import uuid
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ from hcc_scope.storage.tile_array import TileArray, TileArrayWriter
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -169,11 +169,12 @@ def _write(folder: Path, data: LabelledSet, on_progress: OnStep) -> dict[str, An
     images: list[dict[str, Any]] = []
     writer = TileArrayWriter(folder, TILE_PX)
     try:
-        for image, cut in _cut_all(data, limits):
-            writer.append(cut.tiles)
-            excluded += cut.excluded
-            images.append({"digest": cut.digest, "tiles": cut.kept.tolist()})
-            on_progress(Step(STAGE, len(images), len(data.images), image.name))
+        with closing(_cut_all(data, limits)) as cuts:
+            for image, cut in zip(data.images, cuts, strict=True):
+                writer.append(cut.tiles)
+                excluded += cut.excluded
+                images.append({"digest": cut.digest, "tiles": cut.kept.tolist()})
+                on_progress(Step(STAGE, len(images), len(data.images), image.name))
         writer.close()
     finally:
         writer.abandon()
@@ -190,7 +191,7 @@ def _write(folder: Path, data: LabelledSet, on_progress: OnStep) -> dict[str, An
     }
 
 
-def _cut_all(data: LabelledSet, limits: QualityLimits) -> Iterator[tuple[LabelledImage, _Cut]]:
+def _cut_all(data: LabelledSet, limits: QualityLimits) -> Generator[_Cut]:
     grids = {shape: TileGrid.for_frame(shape, TILE_PX) for shape in {image.shape_yx for image in data.images}}
 
     def cut(image: LabelledImage) -> _Cut:
@@ -201,14 +202,14 @@ def _cut_all(data: LabelledSet, limits: QualityLimits) -> Iterator[tuple[Labelle
         excluded = Counter(reason for flag in flags.tolist() for reason in reason_names(flag))
         return _Cut(digest_of(pixels), kept, grid.cut(pixels, kept), excluded)
 
-    yield from zip(data.images, over(data.images, cut, n_workers()), strict=True)
+    return over(data.images, cut, n_workers())
 
 
 def _remove_leftovers(place: Path) -> None:
     """Remove what killed cuts of this set left; not what another process is cutting just now."""
     for left in place.parent.glob(f".{place.name}.*.partial"):
         with suppress(OSError):
-            with (left / _LOCK).open("ab") as held:
+            with (left / _LOCK).open("r+b") as held:  # one that has none yet is being made just now
                 dead = lock(held.fileno())
             if dead:
                 shutil.rmtree(left, ignore_errors=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -206,10 +207,11 @@ def _look_at(images: Sequence[LabelledImage], on_progress: OnStep | None) -> Ite
         excluded = Counter(reason for flag in flags for reason in reason_names(flag))
         return _Looked(image, None, digest_of(pixels), grid.n, flags.count(0), excluded)
 
-    for done, looked in enumerate(over(images, look, n_workers()), start=1):
-        if on_progress is not None:
-            on_progress(Step(STAGE, done, len(images), looked.image.name))
-        yield looked
+    with closing(over(images, look, n_workers())) as looks:
+        for done, looked in enumerate(looks, start=1):
+            if on_progress is not None:
+                on_progress(Step(STAGE, done, len(images), looked.image.name))
+            yield looked
 
 
 def _duplicates(looked_at: Sequence[_Looked]) -> list[Problem]:
@@ -291,11 +293,14 @@ def _sizes(images: Sequence[LabelledImage]) -> list[Problem]:
 def _stores(images: Sequence[LabelledImage]) -> list[Problem]:
     problems = []
     for path in sorted({image.path for image in images if is_store(image.path)}):
-        unreadable = sum(entry is None for entry in opened_store(path).journal)
+        store = opened_store(path)
+        unreadable = sum(entry is None for entry in store.journal)
         if unreadable:
-            problems.append(
-                _warning("store", f"{unreadable} frames of {path} have no readable journal line", "They are left out.")
-            )
+            what = f"{unreadable} frames of {path} have no readable journal line"
+            problems.append(_warning("store", what, "They are left out."))
+        if not store.complete:
+            what = f"The run that made {path} never ended in order"
+            problems.append(_warning("store", what, "Its journalled frames are used; run hcc-scope recover on it."))
     return problems
 
 

@@ -14,8 +14,10 @@ import os
 import queue
 import shutil
 import signal
+import threading
 import uuid
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime, time, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,7 @@ from hcc_scope.datasets.cohort_plan import CohortSpec, PlannedSection, plan_coho
 from hcc_scope.datasets.manifest import COHORT_FILE
 from hcc_scope.datasets.rows import COLUMNS
 from hcc_scope.datasets.steps import Step
-from hcc_scope.errors import DiskFullError, StoreExistsError
+from hcc_scope.errors import DiskFullError, HccScopeError, StoreExistsError
 from hcc_scope.phantom import CameraPhysics
 from hcc_scope.storage.files import create_file, explain, json_bytes, patiently
 from hcc_scope.storage.space import RESERVE_BYTES
@@ -46,6 +48,7 @@ MANIFEST = "manifest.csv"
 STAGE = "draw images"
 _IMAGES = "images"
 _POLL_S = 0.2
+_LAST_WORDS_S = 10.0
 _BYTES_PER_PX = 2
 _SPACE_FACTOR = 1.02
 """Noise hardly compresses; headers come on top."""
@@ -241,7 +244,8 @@ def _draw_all(
     drawn, stop = context.Queue(), context.Event()
     pool = ProcessPoolExecutor(jobs, context, _begin, (drawn, stop))
     try:
-        left = {pool.submit(_draw_in_process, spec, one, folder) for one in planned}
+        with _children_without_ctrl_c():
+            left = {pool.submit(_draw_in_process, spec, one, folder) for one in planned}
         while left:
             ended, left = wait(left, _POLL_S, FIRST_COMPLETED)
             with contextlib.suppress(queue.Empty):
@@ -250,14 +254,34 @@ def _draw_all(
                     on_image()
             for one_ended in ended:
                 one_ended.result()
-        while done < total:
-            drawn.get(timeout=10.0)
+        while done < total:  # the last words are still on their way
+            drawn.get(timeout=_LAST_WORDS_S)
             on_image()
+    except BrokenProcessPool as error:
+        raise HccScopeError(
+            "A process that draws images ended without a word", hint="Is there enough memory? Take fewer with --jobs."
+        ) from error
     finally:
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
         drawn.close()
         drawn.join_thread()
+
+
+@contextlib.contextmanager
+def _children_without_ctrl_c() -> Iterator[None]:
+    """Start processes that a terminal's Ctrl-C does not reach: the one that started them stops them.
+
+    They inherit what this process ignores just then; set by themselves it would come a second too late.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 _in_process: tuple[Any, Any] | None = None
@@ -271,7 +295,6 @@ class _Stopped(Exception):  # noqa: N818 - a signal, not an error
 def _begin(drawn: Any, stop: Any) -> None:  # noqa: ANN401 - multiprocessing's proxies have no public types
     global _in_process
     _in_process = drawn, stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that started this process stops it
 
 
 def _draw_in_process(spec: CohortSpec, one: PlannedSection, folder: Path) -> None:
@@ -283,4 +306,6 @@ def _draw_in_process(spec: CohortSpec, one: PlannedSection, folder: Path) -> Non
         if stop.is_set():
             raise _Stopped
 
+    if stop.is_set():
+        raise _Stopped
     _draw_section(spec, one, folder, on_image)

@@ -20,6 +20,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.datasets.manifest import SMALLEST_PX
 from hcc_scope.errors import UsageError
 from hcc_scope.phantom import EFFECTS, CameraPhysics, EffectSizes, Specimen
 from hcc_scope.phantom.effects import stable_rng
@@ -39,6 +40,7 @@ FIRST_DAY = date(2026, 1, 5)
 FIELDS_PER_SECTION = 32
 """More fields of 2048 px than this do not fit every section without overlap."""
 FIRST_SECTIONS = 2
+_PIXEL_UM = 0.325
 GLASS_LEVEL = (0.30, 0.75)
 """Between these shares of full scale the operator keeps bare glass, by the exposure; 0.6 on the nominal day."""
 _NOMINAL_GLASS = 0.60
@@ -83,9 +85,11 @@ class CohortSpec:
     def __post_init__(self) -> None:
         if self.days not in get_args(Days):
             raise UsageError(f"days must be one of {', '.join(get_args(Days))}, not {self.days!r}")
-        for name in ("animals_per_class", "images_per_class", "image_px"):
+        for name in ("animals_per_class", "images_per_class"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        if self.image_px < SMALLEST_PX:
+            raise UsageError(f"image_px must be {SMALLEST_PX} or more, the models' tile, not {self.image_px}")
         if self.sections is not None and self.sections < 1:
             raise UsageError(f"sections must be 1 or more, not {self.sections}")
         for name in ("day_effect", "animal_effect", "section_effect", "class_separation", "exposure_sd", "defocus_um"):
@@ -125,7 +129,7 @@ class CohortSpec:
             return self.sections
         most = -(-self.images_per_class // self.animals_per_class)
         # the room that fields of 2048 px at 0.325 um take; smaller ones fit more often
-        share = (self.image_px * self.pixel_size_um / (2048 * EFFECTS_PIXEL_UM)) ** 2
+        share = (self.image_px * self.pixel_size_um / (2048 * _PIXEL_UM)) ** 2
         fit = max(1, int(FIELDS_PER_SECTION / max(share, 1e-9)))
         return min(most, max(FIRST_SECTIONS, -(-most // fit)))
 
@@ -138,9 +142,6 @@ class CohortSpec:
             f"days {self.days}, class separation {self.class_separation:g}, effects of day x {self.day_effect:g}, "
             f"animal x {self.animal_effect:g}, section x {self.section_effect:g}."
         )
-
-
-EFFECTS_PIXEL_UM = 0.325
 
 
 @dataclass(frozen=True, slots=True)

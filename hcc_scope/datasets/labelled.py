@@ -67,4 +67,4 @@ class LabelledSet:
     @property
     def full_scale(self) -> int:
         """The largest count."""
-        return 2**self.bit_depth - 1
+        return int(2**self.bit_depth - 1)

@@ -144,7 +144,10 @@ def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str]
         raise ManifestError(f"{where}: path is empty", hint="Fill it in or remove the line.")
     if "\0" in written:
         raise ManifestError(f"{where}: path holds a character that no file name has")
-    path = (manifest.absolute().parent / written).absolute()
+    folder = manifest.absolute().parent
+    path = (folder / written).absolute()
+    if "\\" in written and not path.exists():
+        path = (folder / written.replace("\\", "/")).absolute()  # written on Windows
     for name in COLUMNS:
         if not value[name] and not (name in _FROM_STORES and is_store(path)):
             raise ManifestError(f"{where}: {name} is empty", hint="Fill it in; only a store's row may leave it out.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
     from concurrent.futures import Future
 
     OnStep = Callable[[Any], None]
@@ -44,13 +44,13 @@ def n_workers() -> int:
     return max(1, min(_MOST_WORKERS, os.cpu_count() or 1))
 
 
-def over(items: Iterable[T], body: Callable[[T], R], workers: int) -> Iterator[R]:
+def over(items: Iterable[T], body: Callable[[T], R], workers: int) -> Generator[R]:
     """Yield ``body(item)`` in the order of `items`, computed by threads that run a few items ahead and no farther.
 
     Raises
     ------
     BaseException
-        Whatever `body` raises, at its turn. The threads have then ended, as they have when the caller stops early.
+        Whatever `body` raises, at its turn. The threads have then ended, as they have when the caller closes this.
     """
     waiting: deque[Future[R]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="hcc-images")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.errors import DivergedError, ResumeError
+from hcc_scope.errors import DivergedError, ResumeError, TrainingError
 from hcc_scope.evaluation.results import FoldResult
 from hcc_scope.storage.files import explain, json_bytes, patiently
 from hcc_scope.training.fitted import Epoch
@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.results import Split
     from hcc_scope.training.config import TrainConfig
 
-__all__ = ["FoldTask", "fold_folder", "load_fold", "run_fold"]
+__all__ = ["FoldTask", "fold_folder", "held_out_by_animal", "load_fold", "run_fold"]
 
-_PREDICTIONS, _HISTORY, _WEIGHTS = "predictions.npz", "fold.json", "weights.safetensors"
+_PREDICTIONS, _FEATURES, _HISTORY, _WEIGHTS = "predictions.npz", "features.npy", "fold.json", "weights.safetensors"
+_WITH_FEATURES = ("paper", "by_animal")
+"""What is drawn from the last hidden layer; of the controls nothing is, and at the paper's scale it is much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) 
     tiles, split = shared, task.split
     labels = tiles.of_images(split.labels)
     train, test = tiles.rows_of(split.train), tiles.rows_of(split.test)
+    drawn = split.protocol in _WITH_FEATURES
     part = task.folder.with_name(task.folder.name + ".part")
     try:
         shutil.rmtree(part, ignore_errors=True)
@@ -72,7 +77,7 @@ def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) 
             tiles,
             labels,
             train,
-            test,
+            test if drawn else test[:0],  # learning curves are drawn of the protocols alone
             task.config,
             n_outputs=task.n_outputs,
             folder=part,
@@ -93,8 +98,9 @@ def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) 
             rows=test,
             labels=labels[test],
             logits=found.logits,
-            features=found.features,
         )
+        if drawn:
+            np.save(part / _FEATURES, found.features, allow_pickle=False)
         (part / _HISTORY).write_bytes(json_bytes({"schema": 1, "history": [asdict(epoch) for epoch in fitted.history]}))
         shutil.rmtree(part / "checkpoints", ignore_errors=True)  # only a fold that was broken off would need them
         patiently(lambda: part.rename(task.folder))
@@ -118,11 +124,36 @@ def load_fold(folder: Path, split: Split) -> FoldResult | None:
                 np.array_equal(kept[name], value)
                 for name, value in (("train", split.train), ("test", split.test), ("image_labels", split.labels))
             )
-            arrays = {name: kept[name] for name in ("rows", "labels", "logits", "features")}
+            arrays = {name: kept[name] for name in ("rows", "labels", "logits")}
+        features = (
+            np.load(folder / _FEATURES, mmap_mode="r", allow_pickle=False)
+            if split.protocol in _WITH_FEATURES
+            else np.zeros((len(arrays["rows"]), 0), np.float32)
+        )
         history = json.loads((folder / _HISTORY).read_text(encoding="utf-8"))["history"]
         epochs = tuple(Epoch(**epoch) for epoch in history)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ResumeError(f"the finished fold {folder} cannot be read: {error}", hint="Delete that folder.") from error
     if not same:
         raise ResumeError(f"the finished fold {folder} is of another split", hint="Use another --out.")
-    return FoldResult(split=split, history=epochs, weights=folder / _WEIGHTS, **arrays)
+    return FoldResult(split=split, history=epochs, weights=folder / _WEIGHTS, features=features, **arrays)
+
+
+def held_out_by_animal(out: Path) -> list[tuple[NDArray[np.int64], Path]]:
+    """Return, for each fold by animal, the rows of the tile table that it tested and its network's weights.
+
+    Raises
+    ------
+    TrainingError
+        If there is no such fold, or one cannot be read.
+    """
+    found: list[tuple[NDArray[np.int64], Path]] = []
+    try:
+        for folder in sorted((out / "folds").glob("by_animal-*[0-9]"), key=lambda path: int(path.name.split("-")[1])):
+            with np.load(folder / _PREDICTIONS, allow_pickle=False) as kept:
+                found.append((kept["rows"], folder / _WEIGHTS))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise TrainingError(f"the folds of the evaluation {out} cannot be read: {error}") from error
+    if not found:
+        raise TrainingError(f"the evaluation {out} has no folds by animal", hint="Run hcc-scope evaluate again.")
+    return found

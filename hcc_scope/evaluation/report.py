@@ -25,7 +25,7 @@ _LEVEL_HEADS = ("level", "n", "AUC", "sensitivity", "specificity", "accuracy", "
 
 def table1_markdown(result: EvaluationResult, analysis: Analysis) -> str:
     """Return ``table1.md``: at tile level, as the paper has it, and at image level."""
-    parts = [markdown(table_1(analysis, "tile")), markdown(table_1(analysis, "image"))]
+    parts = [markdown(table_1(analysis, "tile"), notes=False), markdown(table_1(analysis, "image"))]
     return "\n".join([*parts, *_provenance(result), ""])
 
 
@@ -53,7 +53,7 @@ def report_markdown(result: EvaluationResult, analysis: Analysis, command: str, 
         "",
         "## Table 1",
         "",
-        markdown(table_1(analysis, "tile")),
+        markdown(table_1(analysis, "tile"), notes=False),
         markdown(table_1(analysis, "image")),
     ]
     for protocol in analysis.protocols.values():
@@ -97,7 +97,7 @@ def _provenance(result: EvaluationResult) -> list[str]:
     n_animals = len({image.animal_id for image in data.images})
     lines = [
         f"{data.manifest.name}: {n_animals} animals, {len(data.images)} images, {len(result.tiles)} usable tiles; "
-        f"network {result.config.network}, recipe {result.config.recipe}, {result.config.epochs} epochs per fold."
+        f"network {result.config.network}, recipe {result.config.recipe}, {_epochs(result)} per fold."
     ]
     if data.synthetic is not None:
         lines += ["", f"**No tissue: {data.synthetic}**"]
@@ -132,9 +132,14 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines]
 
 
+def _epochs(result: EvaluationResult) -> str:
+    n = result.config.epochs
+    return "1 epoch" if n == 1 else f"{n} epochs"
+
+
 def _how(result: EvaluationResult) -> str:
     return (
-        f"Every network was trained for {result.config.epochs} epochs, a number fixed beforehand: nothing was chosen "
+        f"Every network was trained for {_epochs(result)}, a number fixed beforehand: nothing was chosen "
         "on the test part of a fold, and it was looked at for learning curves alone. Seed "
         f"{result.config.seed}. All figures are in `evaluation.json`; docs/evaluation.md explains them."
     )

@@ -49,7 +49,7 @@ class FoldResult:
     logits: NDArray[np.float32]
     """(k, n_outputs)."""
     features: NDArray[np.float32]
-    """(k, n_features), the last hidden layer."""
+    """(k, n_features), the last hidden layer; of the two controls (k, 0). May be on disk."""
     history: tuple[Epoch, ...]
     weights: Path
     """``weights.safetensors`` of this fold's network."""

@@ -26,7 +26,7 @@ from hcc_scope.errors import DatasetError, LeakError
 from hcc_scope.evaluation.results import Split
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,6 +44,7 @@ __all__ = [
     "paper_splits",
     "permuted_splits",
     "refuse_leaks",
+    "require_animals",
 ]
 
 MIN_DRAWS = 6
@@ -124,14 +125,13 @@ class _Animal:
         return None if min(self.n_of) else int(self.n_of[0] == 0)
 
 
-def _animals(tiles: TileTable) -> list[_Animal]:
-    usable, labels = _usable(tiles), _class_labels(tiles)
+def _animals(images: Sequence[LabelledImage], usable: Iterable[int]) -> list[_Animal]:
     by_name: dict[str, list[int]] = {}
-    for index in usable.tolist():
-        by_name.setdefault(tiles.images[index].animal_id, []).append(index)
+    for index in usable:
+        by_name.setdefault(images[index].animal_id, []).append(index)
     found = []
     for name, members in sorted(by_name.items()):
-        n_high = int(labels[members].sum())
+        n_high = sum(images[index].label for index in members)
         found.append(_Animal(name, np.array(members, dtype=np.int64), (len(members) - n_high, n_high)))
     return found
 
@@ -148,7 +148,7 @@ def _check_animals(animals: Sequence[_Animal]) -> int:
     for name, count in zip(CLASSES, counts, strict=True):
         if count == 0:
             raise DatasetError(
-                f"no image of class '{name}' has a usable tile: with one class there is nothing to tell apart"
+                f"there is no usable image of class '{name}': with one class there is nothing to tell apart"
             )
         if count == 1:
             raise DatasetError(
@@ -157,6 +157,17 @@ def _check_animals(animals: Sequence[_Animal]) -> int:
                 hint="Add images of at least one more animal of that class.",
             )
     return min(counts)
+
+
+def require_animals(images: Sequence[LabelledImage]) -> None:
+    """Refuse images by which nothing could be validated by animal, before any of them is read.
+
+    Raises
+    ------
+    DatasetError
+        If a class has fewer than two animals.
+    """
+    _check_animals(_animals(images, range(len(images))))
 
 
 def _paired(animals: Sequence[_Animal], k: int, rng: np.random.Generator) -> list[list[_Animal]]:
@@ -202,7 +213,7 @@ def animal_splits(tiles: TileTable, folds: int = 5, seed: int = 0, *, leave_one_
         If the same image is on both sides.
     """
     _check_folds(folds)
-    animals = _animals(tiles)
+    animals = _animals(tiles.images, _usable(tiles).tolist())
     k = min(folds, _check_animals(animals))
     dealt = [[animal] for animal in animals] if leave_one_out else _paired(animals, k, _rng("by_animal", seed))
     parts = [np.sort(np.concatenate([animal.images for animal in fold])) for fold in dealt]
@@ -235,7 +246,7 @@ def permuted_splits(tiles: TileTable, folds: int = 5, seed: int = 0, draws: int 
         Splits; None: one per fold and at least `MIN_DRAWS`, going round the folds.
     """
     base = animal_splits(tiles, folds, seed)
-    animals = {animal.name: animal for animal in _animals(tiles)}
+    animals = {animal.name: animal for animal in _animals(tiles.images, _usable(tiles).tolist())}
     rng = _rng("permuted", seed)
     truth = _class_labels(tiles)
     members = [[animals[name] for name in sorted({tiles.images[i].animal_id for i in split.test})] for split in base]

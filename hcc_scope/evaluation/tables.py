@@ -70,20 +70,20 @@ def table_1(analysis: Analysis, level: Literal["tile", "image"] = "tile") -> Tab
         groups=(published.SOURCE, "paper's protocol", "by animal"),
         rows=tuple(rows),
         notes=(
-            f"High is positive; a {level} counts as high from a probability of 0.5. The paper's numbers are of tissue "
-            "that is not public, ours of the data named here: compare the two protocols, not the first group.",
+            "High is positive; a tile or image counts as high from a probability of 0.5. The paper's numbers are of "
+            "tissue that is not public, ours of the data named here: compare the two protocols, not the first group.",
             "The mean of the paper's AUCs is computed here; the paper does not print it.",
             "Pooled: over the held-out predictions of all folds together, that is of different networks.",
         ),
     )
 
 
-def markdown(table: Table1) -> str:
-    """Return the table as markdown."""
+def markdown(table: Table1, *, notes: bool = True) -> str:
+    """Return the table as markdown, with or without its notes."""
     heads = ["", *(f"{group}: {_SHORT[name]}" for group in table.groups for name in MEASURES)]
     lines = [f"**{table.title}**", "", _line(heads), _line(["---"] + ["---:"] * (len(heads) - 1))]
     lines += [_line(row) for row in table.rows]
-    return "\n".join([*lines, "", *(f"{note}\n" for note in table.notes)])
+    return "\n".join([*lines, "", *(f"{note}\n" for note in table.notes if notes)])
 
 
 def _line(cells: Sequence[str]) -> str:

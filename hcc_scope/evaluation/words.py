@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["calibrated_on", "calibration_words", "day_words", "gap_words", "interval_words", "permuted_words"]
 
+_SMALLEST_TEMPERATURE, _LARGEST_TEMPERATURE = 0.05, 20.08
+"""Ends of the range in which `hcc_scope.training.merit.fit_temperature` looks."""
+
 
 def gap_words(analysis: Analysis) -> str:
     """Return the headline."""
@@ -20,8 +23,8 @@ def gap_words(analysis: Analysis) -> str:
         return "Leakage gap: not defined, because an AUC is not."
     low, high = analysis.gap.interval.pair
     words = (
-        f"Leakage gap: {analysis.gap.value:+.3f} [{low:+.3f}, {high:+.3f}] in the AUC of images: {paper.value:.3f} by "
-        f"the paper's protocol, {animal.value:.3f} by animal."
+        f"Leakage gap: {analysis.gap.value:+.3f} [{low:+.3f}, {high:+.3f}] in the pooled AUC of images: "
+        f"{paper.value:.3f} by the paper's protocol, {animal.value:.3f} by animal."
     )
     if low > 0:
         return words + " Sharing animals between training and test makes this model look better than it is."
@@ -77,6 +80,16 @@ def calibration_words(result: EvaluationResult, analysis: Analysis) -> list[str]
         "Both were chosen on the same predictions that the tables by animal are made of, so sensitivity, specificity "
         "and accuracy of sections and animals are optimistic there.",
     ]
+    if result.temperature >= _LARGEST_TEMPERATURE:
+        words.append(
+            "The temperature is the largest that is tried: on new animals these networks are hardly better than "
+            "chance, and their probabilities say nothing."
+        )
+    elif result.temperature <= _SMALLEST_TEMPERATURE:
+        words.append(
+            "The temperature is the smallest that is tried: every tile here is on its side, so how sure a probability "
+            "should be cannot be learnt from them."
+        )
     inner = analysis.nested
     if inner is None:
         words.append("Too few folds to choose them on some and count on others.")
@@ -104,10 +117,10 @@ def interval_words(analysis: Analysis) -> list[str]:
         "*exact*: Clopper-Pearson, for shares of animals.",
         f"Unmarked: cluster bootstrap, {analysis.replicates} drawings of whole animals within their class "
         f"(expanded percentiles). With these animals there are {analysis.distinct_resamples:,} different drawings; "
-        "with fewer than ten animals per class such intervals are coarse, and near 0 and 1 they hold less often than 95 % "
-        "(docs/evaluation.md has figures).",
-        "*bound*: Hoeffding's, where all drawings agree (nothing goes wrong, or everything), for figures that rest on "
-        "too few animals to draw from, and for the independent permutations. Never too narrow.",
+        "with fewer than ten animals per class such intervals are coarse, and near 0 and 1 they hold less often than "
+        "95 % (docs/evaluation.md has figures).",
+        "*bound*: Hoeffding's, where all drawings agree (nothing goes wrong, or everything), for figures that rest "
+        "on too few animals to draw from, and for the independent permutations. Never too narrow.",
         "All intervals are over animals like these with the networks of this run: neither another laboratory nor "
         "another random start of the training is in them.",
     ]

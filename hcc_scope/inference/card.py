@@ -87,15 +87,15 @@ class LevelFigures(_Strict):
     level: Level
     n: int
     """Of tiles, images, sections or animals."""
-    auc: float | None
-    auc_interval: Interval | None
+    auc: float | None = None
+    auc_interval: Interval | None = None
     """Cluster bootstrap by animal."""
-    sensitivity: float | None
-    sensitivity_interval: Interval | None
-    specificity: float | None
-    specificity_interval: Interval | None
+    sensitivity: float | None = None
+    sensitivity_interval: Interval | None = None
+    specificity: float | None = None
+    specificity_interval: Interval | None = None
     accuracy: float
-    accuracy_interval: Interval | None
+    accuracy_interval: Interval | None = None
     brier: float
     ece: float
     """Expected calibration error."""
@@ -135,16 +135,16 @@ class EvaluationRecord(_Strict):
     images: int
     tiles: int
     protocols: tuple[ProtocolRecord, ...]
-    leakage_gap: float | None
+    leakage_gap: float | None = None
     """AUC (image level) of the protocol *paper* less that of *by_animal*: what sharing animals between training and
     validation adds."""
-    leakage_gap_interval: Interval | None
-    permuted_auc: float | None
+    leakage_gap_interval: Interval | None = None
+    permuted_auc: float | None = None
     """By animal, with the animals' classes permuted: 0.5 if nothing leaks."""
-    permuted_auc_interval: Interval | None
-    day_accuracy: float | None
+    permuted_auc_interval: Interval | None = None
+    day_accuracy: float | None = None
     """Share of images whose day of acquisition the same network tells; None if there is only one day."""
-    day_chance: float | None
+    day_chance: float | None = None
     per_animal: tuple[AnimalRow, ...]
 
 
@@ -174,10 +174,27 @@ class TrainingRecord(_Strict):
     epochs: int
     loss: str
     optimiser: str
-    tile_auc_calibration: float | None = pydantic.Field(ge=0, le=1)
-    tile_auc_test: float | None = pydantic.Field(ge=0, le=1)
+    tile_auc_calibration: float | None = pydantic.Field(default=None, ge=0, le=1)
+    tile_auc_test: float | None = pydantic.Field(default=None, ge=0, le=1)
     """Over all tiles of the test animals, which were used for nothing else; None if there were none."""
     software: dict[str, str]
+    synthetic: bool | None = None
+    """Whether the images are no tissue; None on cards that do not say."""
+    network: str | None = None
+    recipe: str | None = None
+    images: int | None = None
+    """That the weights were fitted to."""
+    images_by_class: dict[str, int] = {}
+    animals_by_class: dict[str, int] = {}
+    sections: int | None = None
+    days: int | None = None
+    """Of acquisition."""
+    excluded_tiles: dict[str, int] = {}
+    """Tiles of the set that failed quality, by reason; a tile counts under each of its reasons."""
+    data_fingerprint: str | None = None
+    """sha256 over what the manifest says and its files' sizes and times: whether it was the same set."""
+    precision: str | None = None
+    device: str | None = None
 
 
 class ModelCard(_Strict):

@@ -119,7 +119,7 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
     try:
         with safe_open(path, framework="pt") as file:
             content = json.loads(file.metadata()[_KEY])
-            for key in file.keys():  # noqa: SIM118 - it is no mapping
+            for key in file.keys():  # it is no mapping
                 part, _, name = key.partition("/")
                 parts[part][name] = file.get_tensor(key)
         numbers = content["how_far"]

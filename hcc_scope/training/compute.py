@@ -13,27 +13,27 @@ import ctypes
 import os
 import platform
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal, Self, cast
 
-import numpy as np
 import torch
 
 from hcc_scope.errors import ModelError, UsageError
 from hcc_scope.training.recipes import loss_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from hcc_scope.training.config import Device, NetworkName, Precision
     from hcc_scope.training.network import Network
     from hcc_scope.training.recipes import Settings
 
-__all__ = ["Gradients", "Place", "choose_place", "keep_memory", "single_threaded"]
+__all__ = ["Gradients", "Place", "choose_place", "keep_memory", "reproducible_cudnn", "single_threaded"]
 
 PART: dict[NetworkName, int] = {"meng2019": 2, "compact": 8}
 """Tiles that a thread works on at once. Batch normalisation averages over a part: too few tiles would not do."""
@@ -87,6 +87,7 @@ def _cpu_has_bf16() -> bool:
         return False
 
 
+@cache
 def keep_memory() -> None:
     """Tell glibc's malloc to keep freed memory: maps of megabytes are otherwise mapped, zeroed and unmapped each time.
 
@@ -97,6 +98,14 @@ def keep_memory() -> None:
     libc = ctypes.CDLL(None)
     libc.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)  # the most that glibc accepts
     libc.mallopt(_M_TRIM_THRESHOLD, 2**30)
+
+
+def reproducible_cudnn() -> AbstractContextManager[None]:
+    """Return a context in which a GPU does the same again: no trying of kernels, no atomic sums, no TF32 rounding."""
+    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    return flags
 
 
 class single_threaded:  # noqa: N801 - reads as a statement: with single_threaded():
@@ -129,7 +138,6 @@ class Gradients:
         self._place = place
         self._weights = [weight for weight in network.parameters() if weight.requires_grad]
         self._stack = ExitStack()
-        self._each: Callable[..., list[tuple[list[torch.Tensor], list[torch.Tensor], float]]]
 
     def __enter__(self) -> Self:
         if self._place.device == "cpu":
@@ -137,6 +145,8 @@ class Gradients:
             self._stack.enter_context(single_threaded())
             pool = ThreadPoolExecutor(self._place.threads, "training", torch.set_num_threads, (1,))
             self._pool = self._stack.enter_context(pool)
+        else:
+            self._stack.enter_context(reproducible_cudnn())
         return self
 
     def __exit__(
@@ -160,7 +170,7 @@ class Gradients:
             parts = [self._part(upload, torch.from_numpy(labels).to("cuda"), n)]
         else:
             size = PART[self._settings.network]
-            tiles, wanted = torch.from_numpy(counts).split(size), torch.from_numpy(labels).split(size)
+            tiles, wanted = torch.split(torch.from_numpy(counts), size), torch.split(torch.from_numpy(labels), size)
             parts = list(self._pool.map(self._part, tiles, wanted, [n] * len(tiles)))
         network = cast("Network", self._network)
         for weight in self._weights:

@@ -8,12 +8,29 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Device", "NetworkName", "OnProgress", "Precision", "RecipeName", "TrainConfig", "TrainProgress"]
+__all__ = [
+    "TRAINING_STAGES",
+    "Device",
+    "NetworkName",
+    "OnProgress",
+    "Precision",
+    "RecipeName",
+    "Stopped",
+    "TrainConfig",
+    "TrainProgress",
+]
 
 NetworkName = Literal["meng2019", "compact"]
 RecipeName = Literal["meng2019", "modern"]
 Precision = Literal["auto", "bfloat16", "float32"]
 Device = Literal["auto", "cpu", "cuda"]
+
+TRAINING_STAGES = ("train", "validate")
+"""Stages of `TrainProgress` in which a training looks by itself whether it shall stop."""
+
+
+class Stopped(Exception):  # noqa: N818 - a signal, not an error
+    """Somebody asked the training to stop; its checkpoint, if it has a folder, is written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import io
+import re
 import shutil
 import zipfile
 from typing import TYPE_CHECKING
@@ -16,21 +17,39 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from hcc_scope.errors import ModelError, StoreUnwritableError
+from hcc_scope.errors import ModelError, ModelFormatError, ModelSelfTestError, UsageError
 from hcc_scope.inference.card import write_card
 from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE, TEST_OUTPUT_FILE
 from hcc_scope.inference.torchscript import parse
+from hcc_scope.storage.files import explain
+from hcc_scope.training.program import PROGRAM_FILE, largest_program_difference, to_program
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from hcc_scope.inference.card import ModelCard
+    from hcc_scope.inference.loading import LoadedModel
 
-__all__ = ["WEIGHTS_FILE", "export_model", "refuse_existing", "to_torchscript"]
+__all__ = [
+    "README_FILE",
+    "WEIGHTS_FILE",
+    "archive",
+    "check_name",
+    "copy_model",
+    "export_model",
+    "program_difference",
+    "refuse_existing",
+    "to_torchscript",
+]
 
 WEIGHTS_FILE = "weights.safetensors"
+README_FILE = "README.md"
+"""The card for people, written from ``card.yaml``."""
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 
 
 def to_torchscript(network: torch.nn.Module) -> bytes:
@@ -43,15 +62,21 @@ def to_torchscript(network: torch.nn.Module) -> bytes:
     Parameters
     ----------
     network : torch.nn.Module
-        Raw counts (n, 1, tile, tile) to (logits (n, 2), features); left as it is.
+        Raw counts (n, 1, tile, tile) to logits (n, 2), alone or as the first of a tuple (features, and what else the
+        network tells of a tile); left as it is.
     """
     plain = copy.deepcopy(network).eval()
     # Training leaves the weights channels-last and asking for gradients. Cloned, because contiguous() keeps the strides
     # of a weight with one channel, which is in both layouts at once, and strides are part of the archive.
     layout = torch.contiguous_format
     plain.load_state_dict({k: v.clone(memory_format=layout) for k, v in plain.state_dict().items()}, assign=True)
+    return archive(torch.jit.freeze(torch.jit.script(plain.requires_grad_(False))))
+
+
+def archive(module: torch.jit.ScriptModule) -> bytes:
+    """Return a frozen module as a TorchScript archive without what torch keeps for debugging."""
     saved, stripped = io.BytesIO(), io.BytesIO()
-    torch.jit.save(torch.jit.freeze(torch.jit.script(plain.requires_grad_(False))), saved)
+    torch.jit.save(module, saved)
     with zipfile.ZipFile(saved) as source, zipfile.ZipFile(stripped, "w", zipfile.ZIP_STORED) as target:
         for name in sorted(source.namelist()):
             if not name.endswith((".debug_pkl", "/serialization_id")):
@@ -60,22 +85,36 @@ def to_torchscript(network: torch.nn.Module) -> bytes:
 
 
 def export_model(
-    artefact: bytes, network: torch.nn.Module, test_tiles: NDArray[np.uint16], card: ModelCard, folder: Path
+    artefact: bytes,
+    network: torch.nn.Module,
+    test_tiles: NDArray[np.uint16],
+    card: ModelCard,
+    folder: Path,
+    *,
+    weights_of: torch.nn.Module | None = None,
+    describe: Callable[[ModelCard], str] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> Path:
-    """Write artefact, weights, test tensors and card.
+    """Write artefact, program, weights, test tensors and card.
 
     Parameters
     ----------
     artefact : bytes
         As `to_torchscript` returns it.
     network : torch.nn.Module
-        The same network, for its weights.
+        The same network, for the program.
     test_tiles : ndarray
         (k, tile, tile) raw counts that the self-test will use.
     card : ModelCard
         Its sha256 is set here.
     folder : Path
         The model's folder; must not exist.
+    weights_of : torch.nn.Module, optional
+        The network to train further, if `network` only wraps it; its weights are written.
+    describe : callable, optional
+        Makes ``README.md`` of the finished card (`hcc_scope.report.model_card.card_markdown`).
+    note : callable, optional
+        Takes a sentence if there is no program: torch cannot export every network, and the model is whole without.
 
     Returns
     -------
@@ -86,29 +125,160 @@ def export_model(
     ------
     ModelError
         If `folder` exists.
-    StoreUnwritableError
-        If it cannot be written.
+    StoreError
+        If it cannot be written: `StoreUnwritableError`, `DiskFullError`.
     """
     refuse_existing(folder)
     module = parse(artefact, f"the model {card.name}")
     with torch.inference_mode():
         # tile by tile and unoptimised: what the engines have to reproduce
-        rows = [module(torch.from_numpy(tile[None, None].copy()))[0] for tile in test_tiles]
-    weights = {key: value.detach().contiguous() for key, value in network.state_dict().items()}
+        rows = [_logits(module(torch.from_numpy(tile[None, None].copy()))) for tile in test_tiles]
+    logits: NDArray[np.float32] = torch.cat(rows).numpy()
+    inner = network if weights_of is None else weights_of
+    weights = {key: value.detach().cpu().contiguous() for key, value in inner.state_dict().items()}
+    files = {
+        MODEL_FILE: artefact,
+        WEIGHTS_FILE: save(weights),
+        TEST_INPUT_FILE: _npy(test_tiles),
+        TEST_OUTPUT_FILE: _npy(logits),
+    }
+    try:
+        program = _agreeing_program(network, test_tiles, logits, card)
+    except ModelError as error:
+        if note is not None:
+            note(f"the model {card.name} is written without {PROGRAM_FILE}: {error}")
+    else:
+        files[PROGRAM_FILE] = program
+    sealed = card.model_copy(update={"sha256": hashlib.sha256(artefact).hexdigest()})
+    return _write_folder(folder, files, sealed, describe)
+
+
+def _logits(output: object) -> torch.Tensor:
+    logits = output[0] if isinstance(output, (tuple, list)) else output
+    if not isinstance(logits, torch.Tensor):
+        raise ModelError(f"the network returns {type(logits).__name__} where logits are expected")
+    return logits
+
+
+def _agreeing_program(
+    network: torch.nn.Module, tiles: NDArray[np.uint16], logits: NDArray[np.float32], card: ModelCard
+) -> bytes:
+    program = to_program(network, card.tile_px)
+    apart = largest_program_difference(program, tiles, logits, f"the program of the model {card.name}")
+    if not apart <= card.engine_tolerance:
+        raise ModelError(f"the torch.export program gives other logits (by {apart:.2g})")
+    return program
+
+
+def _npy(array: NDArray[np.generic]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def _write_folder(
+    folder: Path, files: Mapping[str, bytes], card: ModelCard, describe: Callable[[ModelCard], str] | None
+) -> Path:
     partial = folder.with_name(f".{folder.name}.partial")
     try:
         if partial.exists():  # left by an export that was killed
             shutil.rmtree(partial)
         partial.mkdir(parents=True)
-        (partial / MODEL_FILE).write_bytes(artefact)
-        (partial / WEIGHTS_FILE).write_bytes(save(weights))
-        np.save(partial / TEST_INPUT_FILE, test_tiles, allow_pickle=False)
-        np.save(partial / TEST_OUTPUT_FILE, torch.cat(rows).numpy(), allow_pickle=False)
-        write_card(card.model_copy(update={"sha256": hashlib.sha256(artefact).hexdigest()}), partial)
+        for name, data in files.items():
+            (partial / name).write_bytes(data)
+        write_card(card, partial)
+        if describe is not None:
+            (partial / README_FILE).write_text(describe(card), encoding="utf-8", newline="\n")
         partial.rename(folder)
     except OSError as error:
-        raise StoreUnwritableError(f"the model folder {folder} cannot be written: {error.strerror or error}") from error
+        shutil.rmtree(partial, ignore_errors=True)
+        raise explain(error, f"the model folder {folder} cannot be written") from error
     return folder
+
+
+def program_difference(model: LoadedModel) -> float | None:
+    """Return how far the program beside a model is from its test output; None if there is none.
+
+    Returns
+    -------
+    float or None
+        Largest absolute difference of a logit.
+
+    Raises
+    ------
+    ModelFormatError
+        If it is no program that runs here.
+    ModelSelfTestError
+        If it gives other logits than the model.
+    """
+    path = model.folder / PROGRAM_FILE
+    if not path.is_file():
+        return None
+    try:
+        program = path.read_bytes()
+    except OSError as error:
+        raise ModelFormatError(f"the program {path} cannot be read: {error.strerror or error}") from error
+    external = model.card.count_scale if model.card.normalisation == "external" else None
+    apart = largest_program_difference(program, model.test_input, model.test_output, str(path), external_scale=external)
+    if not apart <= model.card.engine_tolerance:
+        raise ModelSelfTestError(
+            f"the program {path} gives other logits than the model beside it: they differ by {apart:.3g}, tolerance "
+            f"{model.card.engine_tolerance:g}",
+            hint="Train or export the model again.",
+        )
+    return apart
+
+
+def copy_model(
+    model: LoadedModel, folder: Path, name: str, *, describe: Callable[[ModelCard], str] | None = None
+) -> Path:
+    """Copy a model under another name, if its program agrees with it; what is not part of a model is left behind.
+
+    Parameters
+    ----------
+    model : LoadedModel
+        Loading it has checked and tested it.
+    folder : Path
+        The new one; must not exist.
+    name : str
+        For the new card.
+    describe : callable, optional
+        As in `export_model`.
+
+    Returns
+    -------
+    Path
+        `folder`.
+
+    Raises
+    ------
+    ModelError
+        If `folder` exists or the program does not agree; nothing is written then.
+    UsageError
+        If the name cannot be that of a folder everywhere.
+    StoreError
+        If it cannot be written.
+    """
+    check_name(name)
+    refuse_existing(folder)
+    program_difference(model)
+    files = {}
+    try:
+        for part in (MODEL_FILE, PROGRAM_FILE, WEIGHTS_FILE, TEST_INPUT_FILE, TEST_OUTPUT_FILE):
+            if (model.folder / part).is_file():
+                files[part] = (model.folder / part).read_bytes()
+    except OSError as error:
+        raise ModelFormatError(f"the model {model.folder} cannot be read: {error.strerror or error}") from error
+    return _write_folder(folder, files, model.card.model_copy(update={"name": name}), describe)
+
+
+def check_name(name: str) -> None:
+    """Raise `UsageError` if a model's name cannot be that of a folder everywhere."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"the model's name {name!r} cannot be that of a folder everywhere",
+            hint="Use up to 100 letters, digits, '-', '_' and '.', for example 'phantom-2'.",
+        )
 
 
 def refuse_existing(folder: Path) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +29,7 @@ from hcc_scope.training.checkpoint import (
     write_checkpoint,
 )
 from hcc_scope.training.compute import Gradients, Place, choose_place
-from hcc_scope.training.config import TrainProgress
+from hcc_scope.training.config import TRAINING_STAGES, Stopped, TrainProgress
 from hcc_scope.training.fitted import Epoch
 from hcc_scope.training.merit import auc
 from hcc_scope.training.network import make_network
@@ -54,10 +54,7 @@ WEIGHTS_FILE = "weights.safetensors"
 CHECKPOINT_S = 60.0
 """How much work a killed run may lose."""
 _STEPS_PER_LINE = 10
-
-
-class Stopped(Exception):  # noqa: N818 - a signal, not an error
-    """Somebody asked the training to stop; its checkpoint, if it has a folder, is written."""
+TRAIN, VALIDATE = TRAINING_STAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,17 +246,17 @@ class _Run:
         """Write a checkpoint, if the weights are worth it."""
         for name, value in self.network.state_dict().items():
             if not bool(torch.isfinite(value).all()):
-                raise self._diverged(f"{name} is no finite number")
+                raise self._diverged(f"the weight {name} is no finite number", self.how_far.step)
         if self._checkpoint is not None:
             write_checkpoint(
                 self._checkpoint, self._identity, self.how_far, self.network.state_dict(), self._best, self._optimiser
             )
         self._saved_s = time.monotonic()
 
-    def _diverged(self, what: str) -> DivergedError:
+    def _diverged(self, what: str, step: int) -> DivergedError:
         kept = "" if self._checkpoint is None else f" The last good checkpoint is kept: {self._checkpoint}."
         return DivergedError(
-            f"training diverged in epoch {self.how_far.epoch}, step {self.how_far.step + 1}: {what}",
+            f"training diverged in epoch {self.how_far.epoch}, step {step}: {what}",
             hint=f"Use a lower learning rate than {self._settings.learning_rate:g}.{kept}",
         )
 
@@ -297,7 +294,7 @@ class _Run:
                     group["lr"] = settings.learning_rate * rate_factor(settings, done, steps)
                 loss = gradients.compute(batch.counts, self._labels[batch.rows])
                 if not math.isfinite(loss):
-                    raise self._diverged("the loss is no finite number")
+                    raise self._diverged("the loss is no finite number", now.step + 1)
                 self._optimiser.step()
                 now.step += 1
                 now.loss_sum += loss
@@ -311,7 +308,7 @@ class _Run:
                         {"epoch": epoch, "step": now.step, "loss": loss, "mean_loss": mean, "learning_rate": rate_now}
                     )
                     message = f"epoch {epoch}, loss {mean:.3f}, {rate:.0f} tiles/s"
-                    on_progress(TrainProgress("train", done + 1, steps, message))
+                    on_progress(TrainProgress(TRAIN, done + 1, steps, message))
                 if self._folder is not None and time.monotonic() - self._saved_s >= self._checkpoint_s:
                     self._save()
 
@@ -333,7 +330,7 @@ class _Run:
         message = f"epoch {now.epoch}: loss {loss:.3f}"
         message += "" if held_out_loss is None else f", held out {held_out_loss:.3f}"
         message += "" if held_out_auc is None else f", tile AUC {held_out_auc:.3f}"
-        on_progress(TrainProgress("validate", now.epoch, settings.epochs, message))
+        on_progress(TrainProgress(VALIDATE, now.epoch, settings.epochs, message))
         now.epoch, now.step, now.loss_sum, now.seconds = now.epoch + 1, 0, 0.0, 0.0
 
     def _held_out(self) -> tuple[float | None, float | None]:
@@ -345,7 +342,7 @@ class _Run:
         labels = self._labels[rows]
         loss = float(loss_sum(self._settings, torch.from_numpy(found.logits).double(), torch.from_numpy(labels)))
         if not math.isfinite(loss):
-            raise self._diverged("the loss on the held-out tiles is no finite number")
+            raise self._diverged("the loss on the held-out tiles is no finite number", self.how_far.step)
         two = found.logits.shape[1] == 2 and set(labels.tolist()) == {0, 1}
         area = auc(found.logits[:, 1] - found.logits[:, 0], labels) if two else None
         return loss / len(rows), area

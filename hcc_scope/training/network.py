@@ -246,13 +246,17 @@ class Compact(nn.Module):
 
     @torch.jit.unused
     def absorb(self, moments: list[Tensor]) -> None:
-        """Move the running averages towards the moments of one (part of a) batch, as `nn.BatchNorm2d` does."""
+        """Move the running averages towards the moments of one (part of a) batch."""
         norms = [layer for layer in self.convolutions if isinstance(layer, nn.BatchNorm2d)]
         for norm, mean, inverse_sd in zip(norms, moments[::2], moments[1::2], strict=True):
             assert norm.running_mean is not None
             assert norm.running_var is not None
-            norm.running_mean.lerp_(mean.float(), MOMENTUM)
-            norm.running_var.lerp_(inverse_sd.float().pow(-2).sub(norm.eps), MOMENTUM)
+            assert norm.num_batches_tracked is not None
+            # the first ones are averaged evenly: a short training would otherwise keep some of the initial 0 and 1
+            share = max(MOMENTUM, 1.0 / (1.0 + float(norm.num_batches_tracked)))
+            norm.running_mean.lerp_(mean.float(), share)
+            norm.running_var.lerp_(inverse_sd.float().pow(-2).sub(norm.eps), share)
+            norm.num_batches_tracked += 1
 
 
 def make_network(name: "NetworkName", *, n_outputs: int = 2, bit_depth: int = 16, seed: int = 0) -> nn.Module:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from hcc_scope.errors import TrainingError
-from hcc_scope.training.compute import choose_place, keep_memory, single_threaded
+from hcc_scope.training.compute import choose_place, keep_memory, reproducible_cudnn, single_threaded
 from hcc_scope.training.fitted import Predictions
 from hcc_scope.training.network import make_network
 from hcc_scope.training.prefetch import Prefetch
@@ -77,14 +77,17 @@ def predict(
                 keep_memory()
                 stack.enter_context(single_threaded())
                 pool = stack.enter_context(ThreadPoolExecutor(place.threads, "predict", torch.set_num_threads, (1,)))
+            else:
+                stack.enter_context(reproducible_cudnn())
             for batch in ready:
                 counts = torch.from_numpy(batch.counts)
                 if place.device == "cpu":
-                    parts = list(pool.map(lambda one: _forward(network, one), counts.split(1)))
+                    parts = list(pool.map(lambda one: _forward(network, one), torch.split(counts, 1)))
                 else:
                     padded = torch.zeros((_BATCH, *counts.shape[1:])).pin_memory()
                     padded[: len(counts)] = counts
-                    parts = [tuple(one[: len(counts)].cpu() for one in _forward(network, padded.to("cuda")))]
+                    both = _forward(network, padded.to("cuda"))
+                    parts = [(both[0][: len(counts)].cpu(), both[1][: len(counts)].cpu())]
                 for one_logits, one_features in parts:
                     logits.append(one_logits.numpy())
                     features.append(one_features.numpy())

@@ -62,7 +62,7 @@ RECIPES: dict[RecipeName, Recipe] = {
         optimiser="AdamW",
         epochs=12,
         batch=8,
-        learning_rate={"meng2019": 1e-3, "compact": 4e-3},
+        learning_rate={"meng2019": 4e-3, "compact": 4e-3},
         weight_decay=1e-2,
         patience=4,
         one_cycle=True,
@@ -173,4 +173,5 @@ def augmented(tile: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np.
     y = np.linspace(-1.0, 1.0, tile.shape[0], dtype=np.float32)[:, None]
     x = np.linspace(-1.0, 1.0, tile.shape[1], dtype=np.float32)
     field = light * ((1 + slope_y * y + bowl * (y * y / 2)) + (slope_x * x + bowl * (x * x / 2)))
-    return turned * field
+    lit: NDArray[np.float32] = turned * field
+    return lit

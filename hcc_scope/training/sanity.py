@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from scipy.ndimage import sobel
@@ -27,12 +26,13 @@ from hcc_scope.inference.saliency import saliency
 from hcc_scope.inference.tensors import last_line
 from hcc_scope.inference.torchscript import parse
 from hcc_scope.training.export import to_torchscript
-from hcc_scope.training.network import Meng2019
+from hcc_scope.training.network import make_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import torch
     from numpy.typing import NDArray
 
     from hcc_scope.training.config import NetworkName
@@ -131,17 +131,12 @@ def networks_of(name: NetworkName, weights: Path, bit_depth: int, seed: int) -> 
     ModelFormatError
         If the weights are not there, or are not those of this network.
     """
-    if name != "meng2019":
-        raise ModelFormatError(f"there is no network {name} to load {weights} into")
-    trained = Meng2019()
+    trained = make_network(name, bit_depth=bit_depth)
     try:
         trained.load_state_dict(load_file(weights))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelFormatError(f"{weights} does not hold the weights of {name}: {last_line(error)}") from error
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        fresh = Meng2019()
-    return trained, fresh
+    return trained, make_network(name, bit_depth=bit_depth, seed=seed)
 
 
 def check_map(network: nn.Module, fresh: nn.Module, tile: NDArray[np.uint16], smooth: int = 0) -> SanityCheck:

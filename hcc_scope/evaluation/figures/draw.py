@@ -19,7 +19,7 @@ from hcc_scope.evaluation.figures.reliability import draw_reliability
 from hcc_scope.evaluation.figures.roc import draw_roc
 from hcc_scope.evaluation.figures.style import PROTOCOL_WORDS, sentence_page, write
 from hcc_scope.evaluation.figures.tsne import MOST_FOLDS, Cloud, draw_tsne
-from hcc_scope.evaluation.intervals import CONFIDENCE, ClusterBootstrap
+from hcc_scope.evaluation.intervals import CONFIDENCE, ClusterBootstrap, bounded_mean
 from hcc_scope.evaluation.levels import LEVELS, animal_strata, scored
 from hcc_scope.evaluation.metrics import auc_difference, auc_of, figures_at
 from hcc_scope.scoring import calibrate, log_odds
@@ -139,23 +139,19 @@ class _Drawer:
     def leakage(self) -> Figure:
         result = self._result
         boot = ClusterBootstrap(animal_strata(result.tiles), result.config.seed)
-        pooled = dict(self._pooled)
-        by_fold = dict(self._by_fold)
-        if permuted := result.of("permuted"):
-            pooled["permuted"] = self._scored(permuted)
-            by_fold["permuted"] = [self._scored((fold,)) for fold in permuted]
         aucs: list[LevelAuc] = []
         gaps: dict[str, tuple[float, tuple[float, float] | None]] = {}
         methods: set[str] = set()
+        # a fold of the paper's protocol has parts of sections alone
         for level in LEVELS:
-            for protocol, by_level in pooled.items():
+            for protocol, by_level in self._pooled.items():
                 values = by_level[level]
                 found = figures_at(values, result.threshold, boot).auc
                 interval = None if found is None else found.interval
                 methods |= set() if interval is None else {interval.method}
                 of_folds = tuple(
                     float(area)
-                    for fold in by_fold[protocol]
+                    for fold in (() if protocol == "paper" and level in LEVELS[2:] else self._by_fold[protocol])
                     if (area := auc_of(fold[level].ranks, fold[level].labels)) is not None
                 )
                 aucs.append(
@@ -169,16 +165,29 @@ class _Drawer:
                     )
                 )
             if len(self.sides) == 2:
-                gap = auc_difference(pooled["paper"][level], pooled["by_animal"][level], boot)
+                gap = auc_difference(self._pooled["paper"][level], self._pooled["by_animal"][level], boot)
                 if gap is not None:
                     methods |= set() if gap.interval is None else {gap.interval.method}
                     gaps[level] = (gap.value, None if gap.interval is None else gap.interval.pair)
-        return draw_leakage(
-            aucs,
-            gaps,
-            interval_note=f"Lines and brackets: {CONFIDENCE:.0%} intervals ({', '.join(sorted(methods)) or 'none'}).",
-            synthetic=self.synthetic,
-        )
+        permuted = self._permuted()
+        if permuted is not None:
+            aucs.append(permuted)
+            methods.add(bounded_mean(0.5, 1).method)
+        note = f"Lines and brackets: {CONFIDENCE:.0%} intervals ({', '.join(sorted(methods)) or 'none'})."
+        if permuted is not None:
+            note += " Permuted: mean of its networks, each with the classes drawn anew."
+        return draw_leakage(aucs, gaps, interval_note=note, synthetic=self.synthetic)
+
+    def _permuted(self) -> LevelAuc | None:
+        """Return the mean over the control's drawings, each with a network of its own, as in the report."""
+        folds = self._result.of("permuted")
+        images = [self._scored((fold,))["image"] for fold in folds]
+        areas = [area for one in images if (area := auc_of(one.ranks, one.labels)) is not None]
+        if not areas:
+            return None
+        mean = float(np.mean(areas))
+        interval = bounded_mean(mean, len(areas)).pair
+        return LevelAuc("permuted", "image", mean, interval, sum(len(one) for one in images), tuple(areas))
 
     def animals(self) -> Figure:
         return draw_animals(self._at("section"), threshold=self._result.threshold, synthetic=self.synthetic)

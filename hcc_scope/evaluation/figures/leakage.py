@@ -21,7 +21,7 @@ _MARKERS = {"paper": "s", "by_animal": "o", "permuted": "D"}
 
 @dataclass(frozen=True, slots=True)
 class LevelAuc:
-    """The area under the pooled ROC curve of a protocol at a level."""
+    """The area under the ROC curve of a protocol at a level, its folds pooled; of ``permuted`` the mean over folds."""
 
     protocol: str
     level: str
@@ -57,7 +57,10 @@ def draw_leakage(
     """
     levels = list(dict.fromkeys(one.level for one in aucs))
     protocols = list(dict.fromkeys(one.protocol for one in aucs))
-    note = f"{interval_note} Small points: single folds with both classes. The gap is paper minus by animal."
+    note = (
+        f"AUC of all folds pooled. {interval_note} Small points: single folds with both classes. "
+        "Pooled, scores of different networks are compared. Gap: paper minus by animal."
+    )
     with house():
         figure = page("Leakage gap: AUC by protocol and level", 3.7, note=note, synthetic=synthetic)
         axes = figure.add_subplot()
@@ -86,7 +89,7 @@ def draw_leakage(
                 floor = min(floor, one.auc, *one.folds, *(one.interval or ()))
         axes.set_xticks(range(len(levels)), [_level_words(level, aucs, gaps.get(level)) for level in levels])
         axes.set(xlim=(-0.5, len(levels) - 0.5), ylim=(max(-0.02, floor - 0.06), 1.04))
-        axes.set_ylabel("AUC, folds pooled")
+        axes.set_ylabel("AUC")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(protocols))
     return figure
 
@@ -97,7 +100,7 @@ def _shifts(n: int) -> list[float]:
 
 def _level_words(level: str, aucs: Sequence[LevelAuc], gap: tuple[float, tuple[float, float] | None] | None) -> str:
     """Return the level, how many there are, and the gap."""
-    counts = sorted({one.n for one in aucs if one.level == level})
+    counts = sorted({one.n for one in aucs if one.level == level and one.protocol != "permuted"})
     words = f"{level}\nn = {' / '.join(f'{n:,}' for n in counts)}"
     if gap is None:
         return words

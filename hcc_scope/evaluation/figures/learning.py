@@ -1,4 +1,4 @@
-"""Learning curves: the loss on training and on held-out tiles, per fold."""
+"""Learning curves: the loss on training and on held-out (test) tiles, per fold."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def draw_learning(histories: Mapping[str, Sequence[Sequence[Epoch]]], *, loss_na
     folds = [fold for protocol in histories.values() for fold in protocol]
     n_epochs = [len(fold) for fold in folds if fold]
     span = _range(n_epochs)
-    note = f"{span}Held-out tiles were kept back from the fold's training images; they are not its test."
+    note = f"{span}Held-out: the fold's test tiles, recorded after each epoch; nothing was chosen by them."
     with house():
         figure = page("Learning curves, per fold", 3.1, note=note, synthetic=synthetic)
         panels = figure.subplots(1, max(1, len(histories)), squeeze=False, sharey=True)[0]

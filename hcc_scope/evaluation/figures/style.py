@@ -64,7 +64,8 @@ RASTERISE_ABOVE = 2000
 """Points of a scatter, beyond which an SVG holds them as a picture."""
 
 _WIDTH_IN = 7.2
-_PNG_DPI, _SVG_DPI = 220, 150
+_KINDS = (("png", 220), ("svg", 150))
+"""Formats, and dots per inch of what is a picture in them."""
 _SMALL_PT = 6.5
 _FOOTER_CHARS, _TITLE_CHARS = 150, 108
 _LOOK: Any = {
@@ -131,8 +132,8 @@ def page(title: str, height_in: float, *, note: str, synthetic: bool, width_in: 
 
 def say(axes: Axes, sentence: str, *, width: int = 34) -> None:
     """Put a sentence where a plot would be."""
-    axes.set_xticks([])
-    axes.set_yticks([])
+    # the ticks themselves may be shared with a panel that has a plot
+    axes.tick_params(bottom=False, left=False, labelbottom=False, labelleft=False)
     axes.spines[:].set_visible(True)
     axes.spines[:].set_color("0.8")
     axes.text(
@@ -168,9 +169,14 @@ def write(figure: Figure, folder: Path, name: str) -> list[Path]:
         If the folder cannot be written.
     """
     paths = []
+    if figure.get_layout_engine() is not None:
+        # Laid out once: doing it again for the second file would move everything by a hair
+        with house():
+            figure.draw_without_rendering()
+        figure.set_layout_engine("none")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for kind, dpi in (("png", _PNG_DPI), ("svg", _SVG_DPI)):
+        for kind, dpi in _KINDS:
             path = folder / f"{name}.{kind}"
             partial = folder / f".{name}.{kind}.partial"
             with house():

@@ -1,0 +1,289 @@
+"""A training run's folder, from a manifest to a model.
+
+::
+
+    RUN/
+        config.json           what was asked for, and on what
+        splits.json           which images of which animals were learnt from, which were held out
+        environment.json      where it ran
+        metrics.jsonl         a line every few steps and for each epoch
+        checkpoints/          what a killed run goes on from
+        weights.safetensors   the result
+        model/                the finished model, for ``--model RUN/model``
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import tempfile
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hcc_scope.datasets.cache import cut_tiles
+from hcc_scope.datasets.manifest import read_manifest
+from hcc_scope.errors import ResumeError, StoreExistsError, TrainingError, UsageError
+from hcc_scope.storage.files import explain, json_bytes
+from hcc_scope.training.checkpoint import check_identity, write_bytes
+from hcc_scope.training.compute import choose_place
+from hcc_scope.training.fit import fit
+from hcc_scope.training.held_out import hold_out
+from hcc_scope.training.recipes import settings_for
+from hcc_scope.training.trained import Trained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hcc_scope.datasets.labelled import LabelledSet
+    from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.training.compute import Place
+    from hcc_scope.training.config import OnProgress, TrainConfig
+    from hcc_scope.training.held_out import HeldOut
+    from hcc_scope.training.trained import MakeModel
+
+__all__ = ["CONFIG_FILE", "MODEL_FOLDER", "TrainRun", "check_name", "stored_config", "train_run"]
+
+MODEL_FOLDER = "model"
+CONFIG_FILE = "config.json"
+SPLITS_FILE = "splits.json"
+ENVIRONMENT_FILE = "environment.json"
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
+_PACKAGES = ("hcc-scope", "numpy", "torch", "safetensors", "tensorstore", "tifffile", "imagecodecs", "scipy")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRun:
+    """What ``hcc-scope train`` is asked to do."""
+
+    manifest: Path
+    folder: Path
+    """Of the run."""
+    name: str
+    """Of the model."""
+    config: TrainConfig
+    hold_out: int | None = 1
+    """Animals of each class; None: nothing is held out."""
+    cache: Path | None = None
+    """Where tiles are kept; None: beside the manifest."""
+    evaluation: Path | None = None
+    """Folder of an evaluation of the same network, recipe and data; what it found goes into the model's card."""
+    fingerprint: str | None = None
+    """Of the labelled set that the evaluation is of."""
+    command: str = "hcc-scope train"
+    """As it would be typed again, for the card."""
+
+
+def check_name(name: str) -> None:
+    """Refuse a model's name that cannot be that of a folder everywhere."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"the model's name {name!r} cannot be that of a folder everywhere",
+            hint="Use up to 100 letters, digits, '-', '_' and '.', for example 'liver-2'.",
+        )
+
+
+def train_run(
+    run: TrainRun,
+    make_model: MakeModel,
+    *,
+    resume: bool = False,
+    on_progress: OnProgress,
+    say: Callable[[str], None] = lambda words: None,
+    stop: Callable[[], bool] | None = None,
+) -> Path:
+    """Train on a manifest's images and make a model.
+
+    Parameters
+    ----------
+    run : TrainRun
+        What to do.
+    make_model : callable
+        Makes the model's folder of what was trained.
+    resume : bool
+        Continue the run in its folder.
+    on_progress : callable
+        Takes a `TrainProgress`, or a step of the cutting of tiles, which has the same fields.
+    say : callable
+        Takes sentences that a person should read.
+    stop : callable, optional
+        Asked before each step of the training.
+
+    Returns
+    -------
+    Path
+        The model's folder.
+
+    Raises
+    ------
+    StoreExistsError
+        If the run's folder exists and `resume` is not asked for.
+    TrainingError
+        If the evaluation is of other data.
+    ResumeError
+        If there is nothing to continue, or it was started with another configuration or other data.
+    Stopped
+        If `stop` said so; `resume` goes on from there.
+    HccScopeError
+        Whatever is wrong with manifest, images, options or disk.
+    """
+    check_name(run.name)
+    _check_folder(run.folder, resume)
+    data = read_manifest(run.manifest)
+    if run.fingerprint not in (None, data.fingerprint):
+        raise TrainingError(
+            f"the evaluation {run.evaluation} is of other images than {run.manifest} lists now",
+            hint="Evaluate these images first: its figures would be on the card of a model that they do not speak for.",
+        )
+    tiles = cut_tiles(data, run.cache, on_progress)
+    place = choose_place(run.config.device, run.config.precision, run.config.threads)
+    identity = _identity(run, data, tiles)
+    split = hold_out(tiles, run.hold_out, run.config.seed)
+    if resume:
+        check_identity(stored_config(run.folder)["run"], identity, run.folder)
+    else:
+        _write_json(run.folder / CONFIG_FILE, _config(run, identity))
+    _write_json(run.folder / SPLITS_FILE, _splits(tiles, split))
+    _write_json(run.folder / ENVIRONMENT_FILE, _environment(place))
+    say(split.words)
+    train_rows, held_out_rows = tiles.rows_of(split.train), tiles.rows_of(split.held_out)
+    say(f"{len(train_rows)} tiles to train on, {len(held_out_rows)} held out; {place.device}, {place.precision}.")
+    fitted = fit(
+        tiles,
+        tiles.labels,
+        train_rows,
+        held_out_rows,
+        run.config,
+        folder=run.folder,
+        resume=True,
+        on_progress=on_progress,
+        stop=stop,
+    )
+    model = run.folder / MODEL_FOLDER
+    if not model.exists():  # a run that was finished before
+        make_model(Trained(fitted, data, tiles, split, run.config, place, run.name, run.command, run.evaluation), model)
+    return model
+
+
+def stored_config(folder: Path) -> dict[str, Any]:
+    """Return ``config.json`` of a run that was started before.
+
+    Raises
+    ------
+    ResumeError
+        If there is none.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        content: dict[str, Any] = json.loads(path.read_bytes())
+        content["run"]["name"], content["asked"]["network"]  # both are there
+    except FileNotFoundError:
+        raise ResumeError(
+            f"there is no training run in {folder} that could be continued", hint="Start it without --resume."
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResumeError(f"{path} cannot be read ({error})", hint="Start the training in another folder.") from error
+    return content
+
+
+def _check_folder(folder: Path, resume: bool) -> None:
+    """Say now, and not when the tiles are cut, that a run cannot begin or go on."""
+    if resume:
+        stored_config(folder)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StoreExistsError(
+            f"{folder} exists and is not empty",
+            hint="Continue a run in it with --resume, or give a new folder with --out.",
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writable-", dir=folder):
+            pass
+    except OSError as error:
+        raise explain(error, f"no training run can be written to {folder}") from error
+
+
+def _identity(run: TrainRun, data: LabelledSet, tiles: TileTable) -> dict[str, object]:
+    """Return what a continued run must have in common with the one before."""
+    return {
+        "name": run.name,
+        "hold_out": run.hold_out,
+        **asdict(settings_for(run.config)),
+        "precision": run.config.precision,
+        "device": run.config.device,
+        "images": len(data.images),
+        "tiles": len(tiles),
+        "data": data.fingerprint,
+    }
+
+
+def _config(run: TrainRun, identity: dict[str, object]) -> dict[str, object]:
+    return {
+        "command": run.command,
+        "manifest": str(run.manifest),
+        "cache": None if run.cache is None else str(run.cache),
+        "evaluation": None if run.evaluation is None else str(run.evaluation),
+        "asked": asdict(run.config),
+        "run": identity,
+    }
+
+
+def _splits(tiles: TileTable, split: HeldOut) -> dict[str, object]:
+    counts = np.bincount(tiles.image_index, minlength=len(tiles.images))
+
+    def side(images: list[int]) -> dict[str, object]:
+        return {
+            "animals": sorted({tiles.images[i].animal_id for i in images}),
+            "tiles": int(counts[images].sum()) if images else 0,
+            "images": [
+                {
+                    "path": str(tiles.images[i].path),
+                    "index": tiles.images[i].index,
+                    "class": tiles.images[i].tumour_class,
+                    "animal": tiles.images[i].animal_id,
+                    "section": tiles.images[i].section_id,
+                    "tiles": int(counts[i]),
+                }
+                for i in images
+            ],
+        }
+
+    return {
+        "held_out_by": split.by,
+        "words": split.words,
+        "train": side(split.train.tolist()),
+        "held_out": side(split.held_out.tolist()),
+    }
+
+
+def _environment(place: Place) -> dict[str, object]:
+    import torch
+
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "versions": versions,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if place.device == "cuda" else None,
+        "device": place.device,
+        "precision": place.precision,
+        "threads": place.threads,
+    }
+
+
+def _write_json(path: Path, value: dict[str, object]) -> None:
+    write_bytes(path, json_bytes(value))

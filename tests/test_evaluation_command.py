@@ -1,0 +1,102 @@
+"""``hcc-scope evaluate`` as a user calls it, with real networks on a set that is learnt at once."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psutil
+import pytest
+
+from hcc_scope.cli.evaluate import train_config
+from hcc_scope.errors import UsageError
+from hcc_scope.training.config import TrainConfig
+from tests.commands import hcc_scope, start
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def manifest(folder: Path) -> Path:
+    """Write two images of one tile per animal, and the table that names them."""
+    import tifffile
+    from scipy.ndimage import gaussian_filter
+
+    rng = np.random.default_rng(3)
+    folder.mkdir()
+    lines = ["path,class,animal_id,section_id,day,pixel_size_um"]
+    for label, name in enumerate(("low", "high")):
+        for animal in range(2):
+            for image in range(2):
+                path = f"{name}-{animal}-{image}.tif"
+                spots = gaussian_filter(rng.normal(size=(512, 512)), 1.5 if label else 5.0)
+                counts = 30_000 + 6_000 * spots / spots.std() + rng.normal(0, 200, spots.shape)
+                tifffile.imwrite(folder / path, counts.clip(0, 65535).astype(np.uint16))
+                lines.append(f"{path},{name},{name}-{animal},s{image},2026-01-0{image + 1},0.325")
+    table = folder / "manifest.csv"
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return table
+
+
+def test_evaluate_from_a_manifest_to_the_report(tmp_path: Path) -> None:
+    table = manifest(tmp_path / "set")
+    out = tmp_path / "out"
+    options = ["--epochs", "1", "--folds", "2", "--jobs", "1", "--no-figures"]
+    done = hcc_scope("evaluate", table, "--out", out, *options, "--json")
+    assert done.code == 0, done.err
+    said = done.json
+    assert said["schema"] == 1
+    assert set(said["protocols"]) == {"paper", "by_animal"}
+    assert said["day"]["days"] == ["2026-01-01", "2026-01-02"]
+    assert said["permuted"]["auc"]["interval"]["low"] <= 0.5 <= said["permuted"]["auc"]["interval"]["high"]
+    assert said["config"]["epochs"] == 1
+    assert json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["card"] == said["card"]
+    assert "Leakage gap" in done.err
+    assert "Table 1, tiles" in done.err
+    assert "Research use only" in done.err
+    folds = sorted(path.name for path in (out / "folds").iterdir())
+    assert folds == sorted(
+        [f"{p}-{k}" for p in ("paper", "by_animal", "day") for k in (1, 2)] + [f"permuted-{k}" for k in range(1, 7)]
+    )
+    assert {path.name for path in (out / "folds/paper-1").iterdir()} == {
+        "features.npy",
+        "fold.json",
+        "metrics.jsonl",
+        "predictions.npz",
+        "weights.safetensors",
+    }
+
+
+def test_an_option_without_such_a_value_says_which_there_are() -> None:
+    given = {"network": "meng2019", "recipe": "modern", "seed": 1, "epochs": None, "batch": None}
+    given |= {"learning_rate": None, "precision": "auto", "device": "cpu"}
+    assert train_config(**given) == TrainConfig(seed=1, device="cpu")
+    with pytest.raises(UsageError, match=r"--network cannot be 'resnet'\. There are: meng2019, compact"):
+        train_config(**given | {"network": "resnet"})
+    with pytest.raises(UsageError, match="positive"):
+        train_config(**given | {"learning_rate": float("nan")})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_keeps_finished_folds_and_leaves_no_process(tmp_path: Path) -> None:
+    table = manifest(tmp_path / "set")
+    out = tmp_path / "out"
+    process = start("evaluate", table, "--out", out, "--epochs", "2", "--folds", "2", "--jobs", "2", "--no-figures")
+    deadline = time.monotonic() + 60
+    while not list(out.glob("folds/paper-*[0-9]")):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert children
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert not psutil.wait_procs(children, timeout=5)[1]
+    assert (out / "plan.json").exists()
+    assert not (out / "evaluation.json").exists()

@@ -1,0 +1,253 @@
+"""A model's folder: written with its torch.export program, copied, tested and read from the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from hcc_scope.cli.app import app
+from hcc_scope.errors import (
+    HccScopeError,
+    ModelAlteredError,
+    ModelError,
+    ModelFormatError,
+    ModelSelfTestError,
+    StoreExistsError,
+    UsageError,
+)
+from hcc_scope.inference import load_model
+from hcc_scope.inference.card import ModelCard, read_card, write_card
+from hcc_scope.inference.loading import MODEL_FILE
+from hcc_scope.training.bioimageio import check_package, write_package
+from hcc_scope.training.export import README_FILE, copy_model, export_model, program_difference, to_torchscript
+from hcc_scope.training.network import Meng2019
+from hcc_scope.training.program import PROGRAM_FILE, program_logits, to_program
+from tests.model_parts import TILE_PX, Inside, Plain, archive, make_model, random_tiles
+
+
+class Three(torch.nn.Module):
+    """A network that also says how unlike the training tiles a tile is."""
+
+    def __init__(self, inner: torch.nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        logits, features = self.inner(x)
+        return logits, features, features.square().sum(dim=1)
+
+
+class Odd(torch.nn.Module):
+    """What TorchScript can say and torch.export cannot: another path for other values."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x.to(torch.float32).mean(dim=-1).mean(dim=-1)  # (n, 1)
+        if bool(y.sum() > 1e4):
+            y = y + 1.0
+        return torch.cat([y, -y], dim=1) / 65536.0
+
+
+def network() -> torch.nn.Module:
+    torch.manual_seed(3)
+    return Three(Inside(Plain(), 2.0**-13)).eval()
+
+
+def card(name: str = "small") -> ModelCard:
+    return ModelCard(
+        name=name, description="for a test", sha256="0" * 64, classes=("low", "high"), tile_px=TILE_PX,
+        pixel_size_um=0.325, pixel_size_tolerance=0.05, bit_depth=16, full_scale=65535, normalisation="inside",
+        count_scale=2.0**-13, temperature=1.5, decision_threshold=0.5, engine_tolerance=1e-4, intended_use="tests",
+        limits=("none",), licence="BSD-3-Clause",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "small"
+    model = network()
+    return export_model(
+        to_torchscript(model), model, random_tiles(2), card(), folder, describe=lambda sealed: f"# {sealed.sha256}\n"
+    )
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def refusal(*arguments: str | Path) -> HccScopeError:
+    error = run(*arguments).exception
+    assert isinstance(error, HccScopeError), error
+    return error
+
+
+# --- the program ------------------------------------------------------------------------------------------------------
+
+
+def test_the_program_of_the_papers_network_takes_any_number_of_tiles():
+    torch.manual_seed(1)
+    paper = Meng2019().to(memory_format=torch.channels_last)  # as training leaves it
+    program = to_program(paper, 512)
+    assert b"/test" not in program
+    assert str(Path(__file__).parents[1]).encode() not in program
+    tiles = random_tiles(3, 512)
+    with torch.inference_mode():
+        logits = torch.cat([paper.eval()(torch.from_numpy(tile[None, None]))[0] for tile in tiles]).numpy()
+    np.testing.assert_allclose(program_logits(program, tiles, "it"), logits, atol=1e-4)
+    assert next(paper.parameters()).requires_grad
+
+
+def test_the_program_beside_the_model_gives_its_logits(small: Path):
+    model = load_model(small)
+    assert program_difference(model) <= 1e-6
+    assert len(model.test_input) == 2
+
+
+def test_a_network_that_cannot_be_a_program_is_written_without_one(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    notes: list[str] = []
+    odd = Odd()
+    folder = export_model(to_torchscript(odd), odd, random_tiles(1), card("odd"), tmp_path / "odd", note=notes.append)
+    assert not (folder / PROGRAM_FILE).exists()
+    assert len(notes) == 1
+    assert "torch.export cannot make a program of this network" in notes[0]
+    assert "\n" not in notes[0]
+    assert capfd.readouterr().err == ""
+    assert program_difference(load_model(folder)) is None
+
+
+def test_a_program_of_other_weights_is_told(small: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(small, tmp_path / "other"))
+    torch.manual_seed(4)
+    (folder / PROGRAM_FILE).write_bytes(to_program(Inside(Plain(), 2.0**-13), TILE_PX))
+    model = load_model(folder)
+    with pytest.raises(ModelSelfTestError, match="gives other logits than the model beside it"):
+        program_difference(model)
+    with pytest.raises(ModelSelfTestError):
+        copy_model(model, tmp_path / "copy", "copy")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other"]
+    (folder / PROGRAM_FILE).write_bytes(b"no program")
+    with pytest.raises(ModelFormatError, match=r"model\.pt2 is not a torch\.export program"):
+        program_difference(load_model(folder))
+
+
+def test_the_readme_is_made_of_the_finished_card(small: Path):
+    assert (small / README_FILE).read_text() == f"# {read_card(small).sha256}\n"
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_exported_as_a_copy_and_a_package(small: Path, tmp_path: Path):
+    trained = tmp_path / "run"
+    trained.mkdir()
+    shutil.copytree(small, trained / "model")
+    out, package = tmp_path / "out", tmp_path / "packages" / "mine.zip"
+    done = run("models", "export", trained, "--out", out, "--name", "mine", "--bioimageio", package, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    folder = out / "mine"
+    assert found["folder"] == str(folder)
+    assert "RESEARCH USE ONLY" in (folder / README_FILE).read_text()
+    assert (folder / MODEL_FILE).read_bytes() == (small / MODEL_FILE).read_bytes()
+    assert load_model(folder).card.name == "mine"
+    assert {path.name for path in folder.iterdir()} == {path.name for path in small.iterdir()}
+
+    tested = run("models", "test", folder, "--bioimageio", package, "--json")
+    assert tested.exit_code == 0, tested.output
+    result = json.loads(tested.stdout)
+    assert result["program_largest_logit_difference"] <= 1e-6
+    assert result["packages_largest_probability_difference"][str(package)] <= 1e-6
+    assert "Its package" in run("models", "test", folder, "--bioimageio", package).stdout
+
+    again = refusal("models", "export", trained, "--out", out, "--name", "mine")
+    assert isinstance(again, ModelError)
+    assert "never overwritten" in str(again)
+    occupied = refusal("models", "export", trained, "--out", out, "--name", "yours", "--bioimageio", package)
+    assert isinstance(occupied, StoreExistsError)
+    assert not (out / "yours").exists()
+
+
+def test_what_cannot_be_exported_is_refused_before_anything_is_written(small: Path, tmp_path: Path):
+    broken = Path(shutil.copytree(small, tmp_path / "broken"))
+    np.save(broken / "test_output.npy", np.load(small / "test_output.npy") + 1)
+    out = tmp_path / "out"
+    assert isinstance(refusal("models", "export", broken, "--out", out), ModelSelfTestError)
+    assert isinstance(refusal("models", "export", small, "--out", out, "--name", "a/b"), UsageError)
+    assert isinstance(refusal("models", "export", small, "--out", out, "--author", "A. Person"), UsageError)
+    assert isinstance(refusal("models", "export", small, "--out", out, "--bioimageio", tmp_path / "a.tar"), UsageError)
+    assert isinstance(refusal("models", "export", tmp_path / "nothing", "--out", out), ModelError)
+    assert not out.exists()
+
+
+def test_info_prints_the_card(small: Path):
+    as_json = json.loads(run("models", "info", small, "--json").stdout)
+    assert as_json["card"]["name"] == "small"
+    markdown = run("models", "info", small, "--markdown").stdout
+    assert markdown.startswith("# small\n")
+    assert "| classes | low, high" in markdown
+    shown = run("models", "info", small).stdout
+    assert "Intended use" in shown
+    assert "RESEARCH USE ONLY" in shown
+    assert isinstance(refusal("models", "info", small, "--json", "--markdown"), UsageError)
+
+
+# --- the package's own checks; the validator's are in test_bioimageio.py ----------------------------------------------
+
+
+def test_a_package_without_documentation_is_refused(tmp_path: Path):
+    tiles = random_tiles(1)
+    data = archive(network())
+    with torch.inference_mode():
+        logits = network()(torch.from_numpy(tiles[:, None].astype(np.float32)))[0].numpy()
+    folder = make_model(tmp_path / "bare", data, logits, tiles)
+    with pytest.raises(ModelError, match=r"no README\.md"):
+        write_package(folder, tmp_path / "bare.zip")
+    assert not (tmp_path / "bare.zip").exists()
+
+
+def test_a_package_is_compared_with_the_model_it_was_made_of(small: Path, tmp_path: Path):
+    package = write_package(small, tmp_path / "small.zip")
+    model = load_model(small)
+    assert check_package(package, model) <= 1e-6
+    with pytest.raises(StoreExistsError):
+        write_package(small, package)
+
+    altered = tmp_path / "altered.zip"
+    with zipfile.ZipFile(package) as source, zipfile.ZipFile(altered, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name) + (b" " if name == MODEL_FILE else b""))
+    with pytest.raises(ModelAlteredError, match="not those that it describes"):
+        check_package(altered, model)
+
+    torch.manual_seed(9)
+    other = Inside(Plain(), 2.0**-13)
+    folder = export_model(to_torchscript(other), other, random_tiles(1), card("other"), tmp_path / "other")
+    with pytest.raises(ModelFormatError, match="made of another model"):
+        check_package(package, load_model(folder))
+    with pytest.raises(ModelFormatError, match=r"is not a bioimage\.io package"):
+        check_package(small / MODEL_FILE, model)
+
+
+def test_the_package_applies_temperature_and_normalisation(tmp_path: Path):
+    torch.manual_seed(5)
+    inner = Plain().eval()
+    tiles = random_tiles(1)
+    counts = torch.from_numpy(tiles[:, None].astype(np.float32))
+    with torch.inference_mode():
+        logits = Inside(inner, 2.0**-13)(counts)[0].numpy()
+    folder = make_model(tmp_path / "external", archive(inner), logits, tiles, normalisation="external", temperature=2.5)
+    package = write_package(folder, tmp_path / "external.zip", documentation="# A model\n")
+    with zipfile.ZipFile(package) as file, file.open("test_output.npy") as array:
+        found = np.load(array)
+    high = 1 / (1 + np.exp(-(logits[:, 1] - logits[:, 0]) / 2.5))
+    np.testing.assert_allclose(found, np.stack([1 - high, high], axis=1), atol=1e-5)
+
+
+def test_a_card_without_the_newer_fields_is_read(small: Path, tmp_path: Path):
+    assert write_card(read_card(small), tmp_path).read_text() == (small / "card.yaml").read_text()

@@ -1,0 +1,162 @@
+"""A training that was killed, stopped or refused: what is continued is the same run, to the same bytes."""
+
+from __future__ import annotations
+
+import errno
+import json
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from training_parts import QUICK, Small, small
+
+from hcc_scope.errors import DiskFullError, ResumeError, StoreExistsError, StoreUnwritableError
+from hcc_scope.storage import files
+from hcc_scope.training import checkpoint
+from hcc_scope.training.fit import Stopped, fit
+
+TESTS = Path(__file__).resolve().parent
+
+
+@pytest.fixture(scope="module")
+def data() -> Small:
+    return small()
+
+
+def lines(folder: Path) -> list[dict[str, object]]:
+    found = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for line in found:
+        line.pop("seconds", None)
+    return found
+
+
+def killed(folder: Path, network: str, step: int, while_writing: bool) -> None:
+    """Train in a process of its own, which is killed."""
+    code = (
+        "from pathlib import Path; from training_parts import run_and_be_killed;"
+        f"run_and_be_killed(Path({str(folder)!r}), {network!r}, {step}, {while_writing})"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=TESTS, capture_output=True, check=False)
+    assert done.returncode in (-9, 9), done.stderr.decode()
+
+
+@pytest.mark.parametrize("network", ["meng2019", "compact"])
+def test_a_run_killed_at_a_random_step_and_again_while_writing_ends_in_the_same_bytes(
+    data: Small, network: str, tmp_path: Path
+):
+    config = replace(QUICK, network=network)  # two epochs of two steps
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    expected = data.fit(config, folder=whole)
+    step = random.randrange(1, 4)  # a different one each time the tests run: any must do
+    killed(parts, network, step, while_writing=False)
+    assert not (parts / "weights.safetensors").exists()
+    if network == "meng2019":  # once is enough for what does not depend on the network
+        killed(parts, network, 0, while_writing=True)
+    fitted = data.fit(config, folder=parts, resume=True)
+    assert (parts / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes(), step
+    assert lines(parts) == lines(whole)
+    assert replace(fitted.history[-1], seconds=0) == replace(expected.history[-1], seconds=0)
+    assert fitted.best_epoch == expected.best_epoch
+    assert [path.name for path in (parts / "checkpoints").iterdir()] == ["last.safetensors"]
+
+
+def test_a_stopped_run_goes_on_and_a_finished_one_comes_back(data: Small, tmp_path: Path):
+    config = replace(QUICK, recipe="meng2019", batch=2, epochs=1)
+    asked = iter([False, True])
+    with pytest.raises(Stopped):
+        data.fit(config, folder=tmp_path / "a", stop=lambda: next(asked))
+    a = data.fit(config, folder=tmp_path / "a", resume=True)
+    b = data.fit(config, folder=tmp_path / "b")
+    assert all(torch.equal(x, y) for x, y in zip(a.network.parameters(), b.network.parameters(), strict=True))
+    before = lines(tmp_path / "a")
+    c = data.fit(config, folder=tmp_path / "a", resume=True, stop=lambda: True)  # nothing is left to be stopped
+    assert all(torch.equal(x, y) for x, y in zip(a.network.parameters(), c.network.parameters(), strict=True))
+    assert c.history == a.history
+    assert lines(tmp_path / "a") == before
+
+
+@pytest.fixture(scope="module")
+def started(data: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was stopped before its first step."""
+    folder = tmp_path_factory.mktemp("started")
+    with pytest.raises(Stopped):
+        data.fit(QUICK, folder=folder, stop=lambda: True)
+    return folder
+
+
+def test_another_configuration_is_refused_with_what_differs(data: Small, started: Path):
+    with pytest.raises(ResumeError) as caught:
+        data.fit(replace(QUICK, learning_rate=0.5, batch=3), folder=started, resume=True)
+    told = str(caught.value).splitlines()
+    assert "another configuration or other data" in told[0]
+    assert [line.strip() for line in told[1:]] == [
+        "batch: 4 in the run, 3 now",
+        "learning_rate: 0.002 in the run, 0.5 now",
+    ]
+    data_before = (started / "checkpoints" / "last.safetensors").read_bytes()
+    data.fit(replace(QUICK, threads=2, epochs=None), folder=None, fixed_epochs=1, stop=None)
+    assert (started / "checkpoints" / "last.safetensors").read_bytes() == data_before
+
+
+def test_other_data_and_other_rows_are_refused(data: Small, started: Path):
+    labels = data.tiles.labels
+    flipped = labels.copy()
+    flipped[data.train] = 1 - flipped[data.train]
+    other = replace(data.tiles, digests=("f" * 64, *data.tiles.digests[1:]))
+    for tiles, wanted, rows in (
+        (data.tiles, flipped, data.train),
+        (other, labels, data.train),
+        (data.tiles, labels, data.train[::-1]),
+    ):
+        with pytest.raises(ResumeError, match=r"\n  data: [0-9a-f]+ in the run, [0-9a-f]+ now$"):
+            fit(tiles, wanted, rows, data.held_out, QUICK, folder=started, resume=True)
+    with pytest.raises(ResumeError, match=r"training tiles: 6 in the run, 5 now"):
+        fit(data.tiles, labels, data.train[1:], data.held_out, QUICK, folder=started, resume=True)
+
+
+def test_a_run_is_never_begun_anew_in_its_folder(data: Small, started: Path):
+    with pytest.raises(StoreExistsError, match=r"holds a training run\. Continue it with --resume"):
+        data.fit(QUICK, folder=started)
+
+
+def test_what_is_no_checkpoint_is_refused(data: Small, tmp_path: Path):
+    path = tmp_path / "checkpoints" / "last.safetensors"
+    path.parent.mkdir()
+    for content in (b"", b"junk" * 100, np.zeros(64).tobytes()):
+        path.write_bytes(content)
+        with pytest.raises(ResumeError, match="cannot be read"):
+            data.fit(QUICK, folder=tmp_path, resume=True)
+
+
+def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(
+    data: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    left = 2
+
+    def write(handle: int, content: bytes) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(handle, content)
+
+    real = files.write_all
+    monkeypatch.setattr(files, "write_all", write)
+    with pytest.raises(DiskFullError, match="no space is left"):
+        data.fit(QUICK, folder=tmp_path, checkpoint_s=0.0)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["last.safetensors"]
+    monkeypatch.undo()
+    found = checkpoint.read_checkpoint(tmp_path / "checkpoints" / "last.safetensors")
+    assert found is not None
+    assert (found.how_far.epoch, found.how_far.step) == (1, 1)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_first_step(data: Small, tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreUnwritableError, match="cannot be written"):
+        data.fit(QUICK, folder=tmp_path / "file" / "run")

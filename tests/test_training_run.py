@@ -1,0 +1,231 @@
+"""``hcc-scope train``: from a manifest to a model that can be used, and what may go wrong on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from hcc_scope.cli.runs import Interrupted
+from hcc_scope.cli.train import TrainOptions, run_train
+from hcc_scope.errors import LeakError, ResumeError, StoreExistsError, StoreUnwritableError, TrainingError, UsageError
+from hcc_scope.inference import load_model
+from hcc_scope.training import run_folder
+from hcc_scope.training.config import TrainProgress
+from hcc_scope.training.held_out import hold_out
+from hcc_scope.training.predict import load_weights
+from tests.labelled_parts import texture_set
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hcc_scope.training.fit import Fitted
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two animals per class, two images of one tile each."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    lines = ["path,class,animal_id,section_id,day,pixel_size_um"]
+    for label, name in enumerate(("low", "high")):
+        for animal in (1, 2):
+            for image in (1, 2):
+                file = f"{name}{animal}-{image}.tif"
+                grain = 2 if label else 8  # both pass quality
+                pixels = np.kron(rng.normal(30_000, 6_000, (512 // grain, 512 // grain)), np.ones((grain, grain)))
+                tifffile.imwrite(folder / file, pixels.clip(0, 65_535).astype(np.uint16), photometric="minisblack")
+                lines.append(f"{file},{name},{name}{animal},s1,2026-01-0{animal},0.325")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder / "manifest.csv"
+
+
+def options(manifest: Path, out: Path, **more: object) -> TrainOptions:
+    names = TrainOptions.__dataclass_fields__
+    values: dict[str, Any] = {**dict.fromkeys(names), "manifest": manifest, "out": out, "resume": False}
+    return TrainOptions(**{**values, "epochs": 1, "batch": 2, "threads": 1, **more})
+
+
+@pytest.fixture(scope="module")
+def run(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("runs") / "liver"
+    run_train(options(manifest, folder, network="compact", seed=3), json_mode=False)
+    return folder
+
+
+def test_a_run_folder_holds_everything(run: Path):
+    assert {path.name for path in run.iterdir()} == {
+        "checkpoints", "config.json", "environment.json", "metrics.jsonl", "model", "splits.json",
+        "weights.safetensors",
+    }  # fmt: skip
+    config, splits, environment = (
+        json.loads((run / f"{name}.json").read_bytes()) for name in ("config", "splits", "environment")
+    )
+    assert config["run"]["network"] == "compact"
+    assert config["command"].startswith("hcc-scope train manifest.csv --out liver --name liver --network compact")
+    assert len(config["run"]["data"]) == 64
+    assert splits["held_out_by"] == "animal"
+    assert len(splits["held_out"]["animals"]) == len(splits["train"]["animals"]) == 2
+    assert not set(splits["held_out"]["animals"]) & set(splits["train"]["animals"])
+    assert {environment["device"], environment["precision"]} <= {"cpu", "cuda", "bfloat16", "float32"}
+    assert "torch" in environment["versions"]
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in metrics] == [1, 1]
+    assert "held_out_auc" in metrics[-1]
+
+
+def test_the_model_can_be_used(run: Path):
+    model = load_model(run / "model")
+    card = model.card
+    assert card.training is not None
+    assert (card.name, card.network, card.training.seed, card.training.tiles) == ("liver", "compact", 3, 4)
+    assert "no tile of these animals was trained on" in str(card.calibrated_on)
+    logits = model.classifier().classify(model.test_input)
+    assert np.allclose(logits, model.test_output, atol=1e-5)
+    weights = load_weights("compact", run / "model" / "weights.safetensors")
+    weights_of_run = load_weights("compact", run / "weights.safetensors")
+    assert all(
+        np.array_equal(a.detach(), b.detach())
+        for a, b in zip(*(net.parameters() for net in (weights, weights_of_run)), strict=True)
+    )
+
+
+def test_what_is_there_is_not_overwritten_and_a_finished_run_comes_back(
+    run: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(StoreExistsError, match="exists and is not empty"):
+        run_train(options(manifest, run), json_mode=False)
+    before = (run / "model" / "card.yaml").read_bytes()
+    capsys.readouterr()
+    again = replace(options(manifest, run), resume=True, epochs=None, batch=None)  # the rest is the run's own
+    run_train(again, json_mode=True)
+    out = json.loads(capsys.readouterr().out)
+    assert out["model"] == str(run / "model")
+    assert out["card"]["network"] == "compact"
+    assert (run / "model" / "card.yaml").read_bytes() == before
+
+
+def test_a_continued_run_with_another_configuration_is_refused(run: Path, manifest: Path, tmp_path: Path):
+    with pytest.raises(ResumeError, match=r"epochs: 1 in the run, 7 now$"):
+        run_train(options(manifest, run, resume=True, epochs=7), json_mode=False)
+    with pytest.raises(ResumeError, match="no training run"):
+        run_train(options(manifest, tmp_path / "nothing", resume=True), json_mode=False)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ResumeError, match="cannot be read"):
+        run_train(options(manifest, tmp_path, resume=True), json_mode=False)
+
+
+def test_ctrl_c_keeps_what_was_learnt_and_says_how_to_go_on(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    real, before = run_folder.fit, signal.getsignal(signal.SIGINT)
+
+    def interrupted(*arguments: object, **more: object) -> Fitted:
+        signal.raise_signal(signal.SIGINT)
+        return real(*arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(run_folder, "fit", interrupted)
+    with pytest.raises(Interrupted, match=r"interrupted: .* 'hcc-scope train .*manifest.csv --out .* --resume' goes"):
+        run_train(options(manifest, tmp_path / "run"), json_mode=False)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert (tmp_path / "run" / "checkpoints" / "last.safetensors").exists()
+    assert not (tmp_path / "run" / "model").exists()
+    monkeypatch.setattr(run_folder, "fit", real)
+    run_train(options(manifest, tmp_path / "run", resume=True), json_mode=False)
+    assert load_model(tmp_path / "run" / "model").card.network == "meng2019"
+
+
+def test_ctrl_c_before_the_training_says_so(manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def interrupted(_data: object, _cache: object, on_progress: Callable[[TrainProgress], None]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        on_progress(TrainProgress("cut tiles", 1, 8, ""))
+
+    monkeypatch.setattr(run_folder, "cut_tiles", interrupted)
+    with pytest.raises(Interrupted, match="interrupted: the training had not begun; start it again"):
+        run_train(options(manifest, tmp_path / "run"), json_mode=False)
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+# ---- what is refused before anything is done ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"network": "resnet"}, "there is no network 'resnet'. There are: meng2019, compact"),
+        ({"recipe": "old"}, "there is no recipe 'old'"),
+        ({"precision": "int8"}, "there is no precision 'int8'"),
+        ({"device": "tpu"}, "there is no device 'tpu'"),
+        ({"learning_rate": 0.0}, "the learning rate must be above 0"),
+        ({"hold_out": "some"}, "--hold-out takes a number of animals per class, or 'none'"),
+        ({"hold_out": "0"}, "--hold-out takes a number"),
+        *(({"name": name}, "cannot be that of a folder") for name in ("a/b", "a\\b", "..", ".hidden", "x" * 101)),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(manifest: Path, tmp_path: Path, more: dict[str, Any], words: str):
+    with pytest.raises(UsageError) as caught:
+        run_train(options(manifest, tmp_path / "run", **more), json_mode=False)
+    assert words in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_out_folder_that_cannot_be_written_is_refused_before_the_tiles_are_cut(tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+    for folder in (tmp_path / "file" / "run", tmp_path / "file" / "below" / "run"):
+        with pytest.raises(StoreUnwritableError, match="no training run can be written"):
+            run_train(options(tmp_path / "no-manifest.csv", folder), json_mode=False)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a user who may not write everywhere")
+def test_a_read_only_out_folder_is_refused(manifest: Path, tmp_path: Path):
+    folder = tmp_path / "readonly"
+    folder.mkdir(mode=0o555)
+    with pytest.raises(StoreUnwritableError, match="no training run can be written"):
+        run_train(options(manifest, folder), json_mode=False)
+
+
+# ---- what is held out -----------------------------------------------------------------------------------------------
+
+
+def test_animals_are_held_out_whole_and_by_the_seed():
+    _, tiles = texture_set(animals_per_class=3, images=2)
+    seen = set()
+    for seed in range(8):
+        split = hold_out(tiles, 1, seed)
+        animals = [{tiles.images[i].animal_id for i in side} for side in (split.train, split.held_out)]
+        assert not animals[0] & animals[1]
+        assert {tiles.images[i].tumour_class for i in split.held_out} == {"low", "high"}
+        assert (len(animals[1]), split.by) == (2, "animal")
+        seen.add(frozenset(animals[1]))
+    assert len(seen) > 2
+    assert np.array_equal(hold_out(tiles, 1, 5).held_out, hold_out(tiles, 1, 5).held_out)
+    assert len({tiles.images[i].animal_id for i in hold_out(tiles, 2, 5).held_out}) == 4
+    with pytest.raises(UsageError, match="3 animals per class cannot be held out: class low has 3"):
+        hold_out(tiles, 3, 5)
+    nothing = hold_out(tiles, None, 5)
+    assert (len(nothing.train), len(nothing.held_out), nothing.by) == (12, 0, "none")
+
+
+def test_with_one_animal_per_class_images_are_held_out_and_it_is_said():
+    _, tiles = texture_set(animals_per_class=1, images=5)
+    split = hold_out(tiles, 1, 5)
+    assert (len(split.train), len(split.held_out), split.by) == (8, 2, "image")
+    assert "NOT by animal" in split.words
+    _, single = texture_set(animals_per_class=1, images=1)
+    with pytest.raises(TrainingError, match="class low has one usable image"):
+        hold_out(single, 1, 5)
+
+
+def test_a_copy_on_the_other_side_is_refused():
+    _, tiles = texture_set(animals_per_class=2, images=1)
+    copied = replace(tiles, digests=("a" * 64,) * len(tiles.images))
+    with pytest.raises(LeakError, match=r"is held out, and .* is trained on, is the same image"):
+        hold_out(copied, 1, 5)
