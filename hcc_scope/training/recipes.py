@@ -69,7 +69,7 @@ RECIPES: dict[RecipeName, Recipe] = {
         augment=True,
     ),
 }
-"""The learning rates served best of the few that were tried on 192 tiles of six phantom animals, judged on two others."""
+"""The learning rates served best of the few tried on 192 tiles of six phantom animals, judged on two others."""
 
 
 @dataclass(frozen=True, slots=True)
