@@ -65,11 +65,10 @@ def kill() -> None:
     os._exit(9)
 
 
-def run_and_be_killed(folder: Path, network: str, step: int, while_writing: bool) -> None:
+def run_and_be_killed(folder: Path, step: int, while_writing: bool) -> None:
     """Train in `folder` (or go on there) until killed."""
     from hcc_scope.training import checkpoint
 
-    config = replace(QUICK, network=network)
     if while_writing:
         real = checkpoint.replace_file
         left = step
@@ -83,6 +82,6 @@ def run_and_be_killed(folder: Path, network: str, step: int, while_writing: bool
             real(path, data)
 
         checkpoint.replace_file = half  # type: ignore[assignment]
-        small().fit(config, folder=folder, resume=True, checkpoint_s=0.0)
+        small().fit(folder=folder, resume=True, checkpoint_s=0.0)
     else:
-        small().fit(config, folder=folder, resume=True, stop=KilledAt(step), checkpoint_s=0.0)
+        small().fit(folder=folder, resume=True, stop=KilledAt(step), checkpoint_s=0.0)

@@ -49,9 +49,9 @@ RECIPES: dict[RecipeName, Recipe] = {
     "meng2019": Recipe(
         loss="squared error",
         optimiser="gradient descent",
-        epochs=30,
+        epochs=12,
         batch=8,
-        learning_rate={"meng2019": 0.02, "compact": 0.1},
+        learning_rate={"meng2019": 0.05, "compact": 0.1},
         weight_decay=0.0,
         patience=None,
         one_cycle=False,
@@ -69,6 +69,7 @@ RECIPES: dict[RecipeName, Recipe] = {
         augment=True,
     ),
 }
+"""The learning rates served best of the few tried on 192 tiles of six phantom animals, judged on two others."""
 
 
 @dataclass(frozen=True, slots=True)
