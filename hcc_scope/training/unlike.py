@@ -11,9 +11,9 @@ all the others. It is computed from maps that the network makes anyway.
   that a threshold on some hundred tiles is worth nothing.
 - The first two stages are left out: they add nothing that the others do not see, and their maps are large (on the
   engine openvino-bf16 the second one alone would cost 5 % of the speed).
-- No deviation of a channel counts as less than 10 % of its activation (`FLOOR`), and no direction's variance as less than a tenth of a
-  channel's (`LEAST_VARIANCE`): what happened to be almost constant in the training tiles makes nothing unlike, nor does
-  the rounding of an engine that computes in bfloat16.
+- No deviation of a channel counts as less than 10 % of its activation (`FLOOR`), and no direction's variance as less
+  than a tenth of a channel's (`LEAST_VARIANCE`): what happened to be almost constant in the training tiles makes
+  nothing unlike, nor does the rounding of an engine that computes in bfloat16.
 
 The threshold is set on tiles of animals that the distance was not fitted to: distances of training tiles themselves are
 too small.
@@ -66,8 +66,8 @@ LEAST_VARIANCE = 0.1
 FEWEST_TILES = 50
 """To fit a distance to."""
 METHOD = (
-    "Mahalanobis distance of the logarithms of 1 + relative mean activation of the maps of stages 3 to 5, under probabilistic "
-    "PCA (Tipping and Bishop 1999)"
+    "Mahalanobis distance of the logarithms of 1 + relative mean activation of the maps of stages 3 to 5, under "
+    "probabilistic PCA (Tipping and Bishop 1999)"
 )
 _STAGES = slice(2, 5)
 _AT_ONCE = 32
