@@ -60,7 +60,7 @@ RECIPES: dict[RecipeName, Recipe] = {
     "modern": Recipe(
         loss="cross-entropy",
         optimiser="AdamW",
-        epochs=12,
+        epochs=10,
         batch=8,
         learning_rate={"meng2019": 4e-3, "compact": 4e-3},
         weight_decay=1e-2,
