@@ -313,4 +313,5 @@ def _optimiser_words(settings: Settings) -> str:
     words = f"{settings.optimiser}, learning rate {settings.learning_rate:g}{' in one cycle' * settings.one_cycle}"
     words += f", weight decay {settings.weight_decay:g}" if settings.weight_decay else ""
     words += f", batch {settings.batch}"
+    words += "" if settings.largest_gradient is None else f", gradients of norm {settings.largest_gradient:g} at most"
     return words + (", tiles turned, mirrored and lit differently each time" if settings.augment else "")
