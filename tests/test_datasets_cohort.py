@@ -251,4 +251,5 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
+    assert "Error: interrupted: nothing was written" in errors
     assert list(tmp_path.iterdir()) == []

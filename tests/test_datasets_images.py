@@ -78,6 +78,27 @@ def test_pages_and_what_only_accompanies_them(tmp_path: Path):
     np.testing.assert_array_equal(read(path, 2), COUNTS + np.uint16(2))
 
 
+@pytest.mark.parametrize("options", [{"ome": True}, {"imagej": True}, {"ome": True, "tile": (64, 64)}])
+def test_a_series_of_fields_in_one_file(tmp_path: Path, options: dict):
+    path = tmp_path / "series.tif"
+    fields = np.stack([COUNTS + np.uint16(i) for i in range(3)])
+    with tifffile.TiffWriter(path, **{k: v for k, v in options.items() if k != "tile"}) as file:
+        file.write(fields, photometric="minisblack", metadata={"axes": "TYX"}, tile=options.get("tile"))
+    assert [header.index for header in read_headers(path)] == [0, 1, 2]
+    for i in range(3):
+        np.testing.assert_array_equal(read(path, i), fields[i])
+
+
+def test_levels_of_a_pyramid_are_no_images_of_their_own(tmp_path: Path):
+    path = tmp_path / "pyramid.ome.tif"
+    fields = np.stack([COUNTS, COUNTS + np.uint16(1)])
+    with tifffile.TiffWriter(path, ome=True) as file:
+        file.write(fields, photometric="minisblack", subifds=1, metadata={"axes": "TYX"})
+        file.write(fields[:, ::2, ::2], photometric="minisblack", subfiletype=1)
+    assert [header.shape_yx for header in read_headers(path)] == [COUNTS.shape] * 2
+    np.testing.assert_array_equal(read(path, 1), fields[1])
+
+
 @pytest.mark.parametrize("depth", [8, 16])
 def test_grey_pngs(tmp_path: Path, depth: int):
     pixels = BYTES if depth == 8 else COUNTS

@@ -87,6 +87,9 @@ MISTAKES = {
     "no number": (["a.tif,low,m1,s1,mon,wide"], HEADER, ManifestError, "line 2: pixel_size_um is 'wide'"),
     "negative": (["a.tif,low,m1,s1,mon,-0.3"], HEADER, ManifestError, "line 2: a pixel size of -0.3 um"),
     "nan": (["a.tif,low,m1,s1,mon,nan"], HEADER, ManifestError, "line 2: a pixel size of nan um"),
+    "metres": (["a.tif,low,m1,s1,mon,3.25e-7"], HEADER, ManifestError, "line 2: a pixel size of 3.25e-7 um.*in um"),
+    "nanometres": (["a.tif,low,m1,s1,mon,325"], HEADER, ManifestError, "line 2: a pixel size of 325 um cannot be"),
+    "too long": ([GOOD[0], "x" * 5000 + ",high,m2,s1,mon,0.3"], HEADER, ImageError, "line 3: .*cannot be opened: File"),
     "too few values": (["a.tif,low,m1,s1,mon"], HEADER, ManifestError, "line 2: 5 values for 6 columns"),
     "open quote": (['"a.tif,low,m1,s1,mon,0.3'], HEADER, ManifestError, "Check the quotes"),
     "bit depth": (["a.tif,low,m1,s1,mon,0.3,17"], HEADER + ",bit_depth", ManifestError, "line 2: a bit depth of 17"),
@@ -235,7 +238,7 @@ names = st.text(string.ascii_letters + string.digits + " ,;'\"", min_size=1, max
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
-        st.tuples(names, st.sampled_from(["low", "high"]), words, words, words, st.floats(1e-3, 1e3)), max_size=4
+        st.tuples(names, st.sampled_from(["low", "high"]), words, words, words, st.floats(0.01, 10.0)), max_size=4
     ),
     order=st.permutations(COLUMNS),
     delimiter=st.sampled_from([",", ";", "\t"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 from dataclasses import replace
@@ -164,7 +165,8 @@ def test_ctrl_c_before_the_training_says_so(manifest: Path, tmp_path: Path, monk
         ({"recipe": "old"}, "there is no recipe 'old'"),
         ({"precision": "int8"}, "there is no precision 'int8'"),
         ({"device": "tpu"}, "there is no device 'tpu'"),
-        ({"learning_rate": 0.0}, "the learning rate must be above 0"),
+        ({"learning_rate": 0.0}, "the learning rate must be a number above 0"),
+        ({"learning_rate": math.inf}, "the learning rate must be a number above 0, not inf"),
         ({"hold_out": "some"}, "--hold-out takes a number of animals per class, or 'none'"),
         ({"hold_out": "0"}, "--hold-out takes a number"),
         *(({"name": name}, "cannot be that of a folder") for name in ("a/b", "a\\b", "..", ".hidden", "x" * 101)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.cli.console import people, print_json
+from hcc_scope.cli.runs import interruptible
 from hcc_scope.cli.steps import steps_shown
 from hcc_scope.errors import DatasetError
 
@@ -33,7 +34,7 @@ def run_check(manifest: Path, *, json_mode: bool) -> None:
     from hcc_scope.datasets.check import check_dataset
 
     console = people(json_mode=json_mode)
-    with steps_shown(console) as on_step:
+    with interruptible("nothing was found yet that could be told"), steps_shown(console) as on_step:
         report = check_dataset(manifest, on_step)
     if json_mode:
         print_json(report.to_json())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast, get_args
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.cli.runs import Interrupted
 from hcc_scope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from hcc_scope.training.config import TrainConfig, TrainProgress
 
 __all__ = ["EvaluateOptions", "run_evaluate", "train_config"]
+
+_PLAN_FILE = "plan.json"
+"""`hcc_scope.evaluation.plan.PLAN_FILE`, without the wait for what that imports; a test holds them equal."""
 
 _SAY_EVERY = 0.1
 """Share of a stage after which it is told how far it is, where nobody sees a bar."""
@@ -103,8 +107,22 @@ def run_evaluate(options: EvaluateOptions) -> None:
     Raises
     ------
     HccScopeError
-        See `hcc_scope.evaluation.run.evaluate`.
+        See `hcc_scope.evaluation.run.evaluate`; `Interrupted` after Ctrl-C.
     """
+    voice = people(json_mode=options.json_mode)
+    try:
+        _evaluate(options, voice)
+    except KeyboardInterrupt as error:
+        raise Interrupted(f"interrupted: {_consequence(options)}") from error
+
+
+def _consequence(options: EvaluateOptions) -> str:
+    if not (options.out / _PLAN_FILE).exists():
+        return "no fold had begun; start it again"
+    return "finished folds are kept; the same command with --resume goes on from there"
+
+
+def _evaluate(options: EvaluateOptions, voice: People) -> None:
     from hcc_scope.datasets.cache import cut_tiles
     from hcc_scope.datasets.manifest import read_manifest
     from hcc_scope.evaluation.analysis import analyse
@@ -112,7 +130,6 @@ def run_evaluate(options: EvaluateOptions) -> None:
     from hcc_scope.evaluation.run import evaluate
     from hcc_scope.evaluation.splits import require_animals
 
-    voice = people(json_mode=options.json_mode)
     data = read_manifest(options.manifest)
     require_animals(data.images)
     bars = _Bars(voice)

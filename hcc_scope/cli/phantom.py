@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.cli.runs import interruptible
 from hcc_scope.cli.steps import steps_shown
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def run_cohort(spec: CohortSpec, out: Path, *, jobs: int | None, json_mode: bool
 
     console = people(json_mode=json_mode)
     started_s = time.monotonic()
-    with steps_shown(console) as on_step:
+    with interruptible("nothing was written"), steps_shown(console) as on_step:
         manifest = write_cohort(spec, out, on_step, jobs=jobs)
     elapsed_s = time.monotonic() - started_s
     known = json.loads((manifest.parent / COHORT_FILE).read_bytes())

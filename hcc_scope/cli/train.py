@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import signal
 from contextlib import contextmanager
@@ -14,7 +15,16 @@ from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 from hcc_scope.cli.runs import Interrupted
 from hcc_scope.cli.steps import steps_shown
 from hcc_scope.errors import UsageError
-from hcc_scope.training.config import TRAINING_STAGES, Device, NetworkName, Precision, RecipeName, Stopped, TrainConfig
+from hcc_scope.training.config import (
+    CONFIG_FILE,
+    TRAINING_STAGES,
+    Device,
+    NetworkName,
+    Precision,
+    RecipeName,
+    Stopped,
+    TrainConfig,
+)
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -109,8 +119,6 @@ def _end_if(asked: bool) -> None:
 
 
 def _consequence(options: TrainOptions) -> str:
-    from hcc_scope.training.run_folder import CONFIG_FILE
-
     again = ["hcc-scope", "train", str(options.manifest), "--out", str(options.out)]
     if not (options.out / CONFIG_FILE).exists():
         return "the training had not begun; start it again"
@@ -156,8 +164,9 @@ def _run_of(options: TrainOptions) -> TrainRun:
     asked |= {key: value for key, value in given.items() if value is not None}
     if options.threads is not None:
         asked["threads"] = options.threads
-    if asked.get("learning_rate") is not None and not asked["learning_rate"] > 0:
-        raise UsageError(f"the learning rate must be above 0, not {asked['learning_rate']:g}")
+    rate = asked.get("learning_rate")
+    if rate is not None and not (math.isfinite(rate) and rate > 0):
+        raise UsageError(f"the learning rate must be a number above 0, not {rate:g}")
     name = options.name or (options.out.resolve().name if stored is None else stored["run"]["name"])
     check_name(name)
     config = TrainConfig(**asked)

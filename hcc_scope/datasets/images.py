@@ -108,7 +108,10 @@ def read_pixels(image: LabelledImage) -> NDArray[np.uint16]:
 
 def is_store(path: Path) -> bool:
     """Return whether a path is meant as one of our stores: a folder, or a name that only folders have."""
-    return path.is_dir() or path.name.endswith(".ome.zarr")
+    try:
+        return path.is_dir() or path.name.endswith(".ome.zarr")
+    except OSError:  # a name that no file can have; who opens it says so
+        return False
 
 
 def opened_store(path: Path) -> SectionStore:
@@ -239,7 +242,8 @@ def _tiff_headers(path: Path, page: int | None) -> list[Header]:
             return [_page_header(path, page, file.pages[page], size)]
         if n > 1:
             _refuse_stacks(path, file)
-        pages = [(i, file.pages[i]) for i in range(n)]
+        # a series that was looked at keeps its pages as frames, which know no subfile type
+        pages = [(i, file.pages[i].aspage()) for i in range(n)]
         images = [(i, one) for i, one in pages if not int(one.subfiletype) & (_REDUCED | _MASK)]
         return [_page_header(path, i, one, size) for i, one in images or pages]
 

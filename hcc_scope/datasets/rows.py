@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import math
+import os
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -24,6 +24,9 @@ COLUMNS = ("path", "class", "animal_id", "section_id", "day", "pixel_size_um")
 OPTIONAL = ("bit_depth", "page")
 _FROM_STORES = frozenset({"animal_id", "section_id", "day", "pixel_size_um", "bit_depth"})
 """May be empty for a store, which knows them."""
+
+_SMALLEST_UM, _LARGEST_UM = 0.01, 10.0
+"""Of a light microscope's pixel at the specimen, generously: beyond it someone wrote metres or nanometres."""
 
 _SUFFIX_DELIMITER = {".tsv": "\t", ".tab": "\t"}
 _DELIMITERS = (",", ";", "\t")
@@ -146,7 +149,7 @@ def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str]
         raise ManifestError(f"{where}: path holds a character that no file name has")
     folder = manifest.absolute().parent
     path = (folder / written).absolute()
-    if "\\" in written and not path.exists():
+    if "\\" in written and not os.path.lexists(path):
         path = (folder / written.replace("\\", "/")).absolute()  # written on Windows
     for name in COLUMNS:
         if not value[name] and not (name in _FROM_STORES and is_store(path)):
@@ -157,8 +160,11 @@ def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str]
             f"{where}: the class is {value['class']!r}, not low or high", hint="Name every image's class low or high."
         )
     pixel_size = _number(where, "pixel_size_um", value["pixel_size_um"], delimiter)
-    if pixel_size is not None and not (math.isfinite(pixel_size) and pixel_size > 0):
-        raise ManifestError(f"{where}: a pixel size of {value['pixel_size_um']} um cannot be", hint="Give it in um.")
+    if pixel_size is not None and not _SMALLEST_UM <= pixel_size <= _LARGEST_UM:  # not for NaN either
+        raise ManifestError(
+            f"{where}: a pixel size of {value['pixel_size_um']} um cannot be",
+            hint=f"Give it in um at the specimen: {_SMALLEST_UM:g} to {_LARGEST_UM:g}.",
+        )
     bit_depth = _whole(where, "bit_depth", value.get("bit_depth", ""))
     if bit_depth is not None and not 1 <= bit_depth <= 16:
         raise ManifestError(f"{where}: a bit depth of {bit_depth} is not within 1 to 16")

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "CONFIG_FILE",
     "TRAINING_STAGES",
     "Device",
     "NetworkName",
@@ -24,6 +25,9 @@ NetworkName = Literal["meng2019", "compact"]
 RecipeName = Literal["meng2019", "modern"]
 Precision = Literal["auto", "bfloat16", "float32"]
 Device = Literal["auto", "cpu", "cuda"]
+
+CONFIG_FILE = "config.json"
+"""In a run's folder from its beginning; here, so that an interrupted command looks for it without importing torch."""
 
 TRAINING_STAGES = ("train", "validate")
 """Stages of `TrainProgress` in which a training looks by itself whether it shall stop."""

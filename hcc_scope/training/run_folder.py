@@ -31,6 +31,7 @@ from hcc_scope.errors import ResumeError, StoreExistsError, TrainingError, Usage
 from hcc_scope.storage.files import explain, json_bytes
 from hcc_scope.training.checkpoint import check_identity, write_bytes
 from hcc_scope.training.compute import choose_place
+from hcc_scope.training.config import CONFIG_FILE
 from hcc_scope.training.fit import fit
 from hcc_scope.training.held_out import hold_out
 from hcc_scope.training.recipes import settings_for
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 __all__ = ["CONFIG_FILE", "MODEL_FOLDER", "TrainRun", "check_name", "stored_config", "train_run"]
 
 MODEL_FOLDER = "model"
-CONFIG_FILE = "config.json"
 SPLITS_FILE = "splits.json"
 ENVIRONMENT_FILE = "environment.json"
 

@@ -123,4 +123,6 @@ def _stained(n: int, seed: int, pixel_size_um: float, tile_px: int, bit_depth: i
                         day=specimen.day_effect,
                     )
                 )
+    if not fluorescing:  # one field is wider than a section of the phantom
+        return {}
     return {STAIN: np.stack(fluorescing), TWICE_AS_DENSE: np.stack(denser)}

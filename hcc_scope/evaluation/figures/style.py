@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from hcc_scope.errors import StoreUnwritableError
+from hcc_scope.storage.files import explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,7 +165,7 @@ def write(figure: Figure, folder: Path, name: str) -> list[Path]:
 
     Raises
     ------
-    StoreUnwritableError
+    DiskFullError, StoreUnwritableError, StoreError
         If the folder cannot be written.
     """
     paths = []
@@ -184,8 +184,5 @@ def write(figure: Figure, folder: Path, name: str) -> list[Path]:
             partial.replace(path)
             paths.append(path)
     except OSError as error:
-        raise StoreUnwritableError(
-            f"the figure {folder / name} cannot be written: {error.strerror or error}",
-            hint="Check free space and permissions of the folder.",
-        ) from error
+        raise explain(error, f"the figure {folder / name} cannot be written") from error
     return paths
