@@ -81,6 +81,9 @@ MISTAKES = {
     "misspelt column": ([], HEADER.replace("animal_id", "animal"), ManifestError, "Did you mean animal_id"),
     "missing columns": ([], "path,class", ManifestError, "line 1: missing columns animal_id, section_id, day, pixel"),
     "column twice": ([], HEADER + ",day", ManifestError, "line 1: the column day is there twice"),
+    "line break in an id": (
+        [GOOD[0], 'b.tif,high,"m\n2",s1,mon,0.3'], HEADER, ManifestError, "animal_id holds a line break"
+    ),
     "third class": ([GOOD[0], "b.tif,medium,m2,s1,mon,0.3"], HEADER, ManifestError, "line 3: the class is 'medium'"),
     "empty animal": ([GOOD[0], "b.tif,high,,s1,mon,0.3"], HEADER, ManifestError, "line 3: animal_id is empty"),
     "empty path": ([",high,m2,s1,mon,0.3"], HEADER, ManifestError, "line 2: path is empty"),

@@ -50,7 +50,8 @@ class EvaluateOptions:
     def command(self) -> str:
         """Return the command that does the same again, with what decides the result."""
         config = self.config
-        words = ["hcc-scope", "evaluate", self.manifest.name, "--network", config.network, "--recipe", config.recipe]
+        words = ["hcc-scope", "evaluate", self.manifest.name, "--out", self.out.name]
+        words += ["--network", config.network, "--recipe", config.recipe]
         words += ["--seed", str(config.seed), "--folds", str(self.folds), "--precision", config.precision]
         for name, value in (
             ("--epochs", config.epochs),

@@ -154,6 +154,11 @@ def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str]
     for name in COLUMNS:
         if not value[name] and not (name in _FROM_STORES and is_store(path)):
             raise ManifestError(f"{where}: {name} is empty", hint="Fill it in; only a store's row may leave it out.")
+        if not value[name].isprintable():
+            raise ManifestError(
+                f"{where}: {name} holds a line break or another character that cannot be printed",
+                hint="Write it in one line.",
+            )
     tumour_class = value["class"].lower()
     if tumour_class not in CLASSES:
         raise ManifestError(

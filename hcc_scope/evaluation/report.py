@@ -104,6 +104,12 @@ def _provenance(result: EvaluationResult) -> list[str]:
     return [*lines, "", f"*{RESEARCH_USE_ONLY}*"]
 
 
+_CALIBRATED_ELSEWHERE = (
+    " Probabilities have the temperature, and sections and animals the threshold, that were chosen by animal (below), "
+    "not ones of this protocol's own."
+)
+
+
 def _protocol(protocol: ProtocolFigures) -> list[str]:
     title = {"paper": "The paper's protocol", "by_animal": "By animal"}[protocol.protocol]
     return [
@@ -113,7 +119,8 @@ def _protocol(protocol: ProtocolFigures) -> list[str]:
         "",
         *_table(_LEVEL_HEADS, level_rows(protocol)),
         "",
-        "Pooled over folds. ECE over 10 bins of one width; of few sections or animals it says little.",
+        "Pooled over folds. ECE over 10 bins of one width; of few sections or animals it says little."
+        + _CALIBRATED_ELSEWHERE * (protocol.protocol == "paper"),
         "",
         *_table(
             ("fold", "images to train on", "images tested", "animals tested"),

@@ -27,6 +27,8 @@ __all__ = ["STAIN", "TWICE_AS_DENSE", "strange_tiles"]
 STAIN = "another stain (nuclei that fluoresce)"
 TWICE_AS_DENSE = "the stain of training, twice as dense"
 EXPOSURE_MS = 10.0
+_DRAWN_UM = (0.1, 1.5)
+"""Pixel sizes at which the phantom can be drawn in a second and a tile fits into its section."""
 _BRIGHTNESS = 0.6
 """Of a fluorescing nucleus whose absorbance would be 1, relative to bare glass in white light."""
 
@@ -98,6 +100,8 @@ def strange_tiles(
 
 def _stained(n: int, seed: int, pixel_size_um: float, tile_px: int, bit_depth: int) -> dict[str, NDArray[np.uint16]]:
     """Return fields of a low and a high phantom section, as two other stains would show them."""
+    if not _DRAWN_UM[0] <= pixel_size_um <= _DRAWN_UM[1]:
+        return {}
     camera = CameraPhysics(bit_depth=bit_depth)
     side_um = tile_px * pixel_size_um
     fluorescing: list[NDArray[np.uint16]] = []

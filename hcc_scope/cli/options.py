@@ -1,0 +1,21 @@
+"""Options that several commands have."""
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["DEFAULT_MODEL", "Engine", "Json", "Model", "ScoreUnlike"]
+
+DEFAULT_MODEL = "phantom-meng2019"
+
+ENGINE_HELP = (
+    "What runs the model: torchscript (the reference), openvino, openvino-bf16, cuda, or auto: the fastest that agrees "
+    "with the reference here."
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
+Model = Annotated[str, typer.Option("--model", help="Name of a shipped model, or a folder with card.yaml.")]
+Engine = Annotated[str, typer.Option("--engine", help=ENGINE_HELP)]
+ScoreUnlike = Annotated[
+    bool, typer.Option("--score-unlike", help="Also score tiles that are unlike the model's training tiles.")
+]
