@@ -54,11 +54,11 @@ bench: $(STAMP)
 	-$(BIN)/python -m pip install --quiet --editable ".[dev,bench]"
 	$(BIN)/hcc-scope bench
 
-# some half an hour on two cores: both protocols and both controls on 12 phantom animals, then one training on all
+# some quarter of an hour on two cores: both protocols and both controls on 8 phantom animals, then one training on all
 model: $(STAMP)
-	$(BIN)/hcc-scope phantom cohort --out retrained/cohort --animals-per-class 6 --images-per-class 24 \
+	$(BIN)/hcc-scope phantom cohort --out retrained/cohort --animals-per-class 4 --images-per-class 16 \
 		--image-px 2048 --seed 2019
-	$(BIN)/hcc-scope evaluate retrained/cohort/manifest.csv --out retrained/evaluation --epochs 6
+	$(BIN)/hcc-scope evaluate retrained/cohort/manifest.csv --out retrained/evaluation --epochs 7
 	$(BIN)/hcc-scope train retrained/cohort/manifest.csv --out retrained/run --name phantom-meng2019 \
 		--evaluation retrained/evaluation
 	$(BIN)/hcc-scope models export retrained/run --out retrained

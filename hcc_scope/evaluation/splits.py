@@ -278,7 +278,10 @@ class Days:
 
 
 def day_splits(tiles: TileTable, folds: int = 5, seed: int = 0) -> Days:
-    """Deal the images at random into folds with equal shares of every day; the day is the label."""
+    """Deal the images at random into folds with equal shares of every day; the day is the label.
+
+    There are as many folds as the day with the fewest images has, or as are asked for if that is less.
+    """
     _check_folds(folds)
     usable = _usable(tiles)
     names = tuple(sorted({tiles.images[i].day for i in usable}))
@@ -287,12 +290,10 @@ def day_splits(tiles: TileTable, folds: int = 5, seed: int = 0) -> Days:
     labels = np.array([names.index(i.day) if i.day in names else -1 for i in tiles.images], dtype=np.int64)
     strata = [usable[labels[usable] == day] for day in range(len(names))]
     fewest = min(range(len(names)), key=lambda day: len(strata[day]))
-    if len(strata[fewest]) < folds:
-        n = len(strata[fewest])
-        return Days(
-            names, (), f"day {names[fewest]} has {n} image{'s' * (n != 1)} with usable tiles, too few for {folds} folds"
-        )
-    return Days(names, _splits("day", usable, _dealt(strata, folds, _rng("day", seed)), labels))
+    k = min(folds, len(strata[fewest]))
+    if k < 2:
+        return Days(names, (), f"day {names[fewest]} has one image with usable tiles, and two folds need two")
+    return Days(names, _splits("day", usable, _dealt(strata, k, _rng("day", seed)), labels))
 
 
 def check_grouped(split: Split, images: Sequence[LabelledImage], *, both_classes: bool) -> None:

@@ -35,7 +35,7 @@ from hcc_scope.training.merit import auc
 from hcc_scope.training.network import make_network
 from hcc_scope.training.predict import predict
 from hcc_scope.training.prefetch import Prefetch
-from hcc_scope.training.recipes import augmented, loss_sum, make_optimiser, rate_factor, settings_for
+from hcc_scope.training.recipes import augmented, begin_undecided, loss_sum, make_optimiser, rate_factor, settings_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,6 +179,7 @@ class _Run:
         self._steps_per_epoch = math.ceil(len(train_rows) / settings.batch)
         self.network = make_network(settings.network, n_outputs=n_outputs, bit_depth=bit_depth, seed=settings.seed)
         self.network.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+        begin_undecided(settings, self.network)
         self._optimiser = make_optimiser(settings, self.network)
         self._best: dict[str, torch.Tensor] = {}
         self.how_far = HowFar()

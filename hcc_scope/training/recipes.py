@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
@@ -20,7 +21,17 @@ if TYPE_CHECKING:
 
     from hcc_scope.training.config import NetworkName, RecipeName, TrainConfig
 
-__all__ = ["RECIPES", "Recipe", "Settings", "augmented", "loss_sum", "make_optimiser", "rate_factor", "settings_for"]
+__all__ = [
+    "RECIPES",
+    "Recipe",
+    "Settings",
+    "augmented",
+    "begin_undecided",
+    "loss_sum",
+    "make_optimiser",
+    "rate_factor",
+    "settings_for",
+]
 
 LIGHT_SD = 0.15
 """Log of the factor on all counts of a tile: the operator's exposure and the lamp, seen anew each time."""
@@ -64,7 +75,7 @@ RECIPES: dict[RecipeName, Recipe] = {
     "modern": Recipe(
         loss="cross-entropy",
         optimiser="AdamW",
-        epochs=10,
+        epochs=12,
         batch=8,
         learning_rate={"meng2019": 4e-3, "compact": 4e-3},
         weight_decay=1e-2,
@@ -154,6 +165,17 @@ def make_optimiser(settings: Settings, network: torch.nn.Module) -> torch.optim.
     if settings.optimiser == "AdamW":
         return torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     return torch.optim.SGD(weights, lr=settings.learning_rate)
+
+
+def begin_undecided(settings: Settings, network: torch.nn.Module) -> None:
+    """Let a network's last layer begin at zero, if the recipe is the modern one: its first answers are 0.5.
+
+    With random ones the first steps do little else than to take them back, and can silence the maps below for good.
+    """
+    last = network.get_submodule("output")
+    if settings.optimiser == "AdamW" and isinstance(last, nn.Linear):
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
 
 
 def rate_factor(settings: Settings, step: int, steps: int) -> float:
