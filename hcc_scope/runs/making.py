@@ -57,6 +57,13 @@ __all__ = ["make_model"]
 _CONVENTIONS = "nothing: temperature 1 and threshold 0.5 are conventions, since no animal was held out"
 _FALSE_FLAG_RATE = 0.01
 """Share of tiles like those of the training that are taken for strangers all the same."""
+_TILES_ASKED = 64
+_LEAST_SPREAD = 0.1
+"""Of the log-odds of tiles, from the lowest to the highest: 0.025 of probability."""
+_LEARNT_NOTHING = (
+    "This network has learnt nothing: it answers the same to all tiles that it was trained on. Train it with another "
+    "seed, for longer, or on more images."
+)
 _PACKAGES = ("hcc-scope", "numpy", "torch")
 
 
@@ -117,8 +124,12 @@ def make_model(trained: Trained, folder: Path, *, on_progress: OnProgress, say: 
     measuring, unlike = _distance(trained, say)
     on_progress(TrainProgress("distance", 1, 1, "" if unlike is None else f"threshold {unlike.threshold:g}"))
     train_rows = tiles.rows_of(split.train)
+    draft = draft_card(trained.name, network, data, network_name=config.network)
+    if _says_one_thing(trained, train_rows):
+        say(_LEARNT_NOTHING)
+        draft = draft.model_copy(update={"limits": (_LEARNT_NOTHING, *draft.limits)})
     card = final_card(
-        draft_card(trained.name, network, data, network_name=config.network),
+        draft,
         config,
         data,
         temperature=unseen.temperature,
@@ -282,22 +293,33 @@ def _odds(network: Module, pixels: NDArray[np.uint16], threads: int | None) -> N
 
 def _distance(trained: Trained, say: Callable[[str], None]) -> tuple[Module, UnlikeTraining | None]:
     data, tiles, split = trained.data, trained.tiles, trained.split
-    held_out = tiles.rows_of(split.held_out)
-    if len(held_out) < 1.0 / _FALSE_FLAG_RATE:  # then of training animals, each by a distance fitted to the others
+    rows, held_out = tiles.rows_of(split.train), tiles.rows_of(split.held_out)
+    needed = 1.0 / _FALSE_FLAG_RATE
+    if len(held_out) < needed:  # then of training animals, each by a distance fitted to the others
         held_out = held_out[:0]
+    others = None
+    if max(len(rows), len(held_out)) >= needed:  # else there will be no distance, and drawing them takes seconds
+        others = strange_tiles(pixel_size_um=data.pixel_size_um, tile_px=tiles.tile_px, bit_depth=data.bit_depth)
     try:
         return fit_unlike(
             trained.fitted.network,
             tiles,
-            tiles.rows_of(split.train),
+            rows,
             held_out,
             false_flag_rate=_FALSE_FLAG_RATE,
-            others=strange_tiles(pixel_size_um=data.pixel_size_um, tile_px=tiles.tile_px, bit_depth=data.bit_depth),
+            others=others,
             threads=trained.config.threads,
         )
     except TrainingError as error:
         say(f"The model does not tell tiles that are unlike its training: {error}")
         return trained.fitted.network, None
+
+
+def _says_one_thing(trained: Trained, train_rows: NDArray[np.int64]) -> bool:
+    """Return whether the network answers the same to tiles that it was trained on: some of them fall silent."""
+    some = train_rows[np.linspace(0, len(train_rows) - 1, min(len(train_rows), _TILES_ASKED)).astype(np.int64)]
+    logits = predict(trained.fitted.network, trained.tiles, some, threads=trained.config.threads, device="cpu").logits
+    return float(np.ptp(log_odds(logits))) < _LEAST_SPREAD
 
 
 # -- words ------------------------------------------------------------------------------------------------------------
