@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,12 +37,12 @@ def nobody(_step: object) -> None:
     """Nobody watches."""
 
 
-def trained(network: torch.nn.Module, **more: Any) -> Trained:
+def trained(network: torch.nn.Module) -> Trained:
     data, tiles = texture_set()
     split = hold_out(tiles, 1, 0)
     fitted = Fitted(network.eval(), 1, ())
     place = Place("cpu", "float32", 1)
-    return replace(Trained(fitted, data, tiles, split, CONFIG, place, "m", "hcc-scope train", None), **more)
+    return Trained(fitted, data, tiles, split, CONFIG, place, "m", "hcc-scope train", None)
 
 
 def test_a_network_that_says_one_thing_is_told_and_its_card_says_so(tmp_path: Path):
