@@ -247,6 +247,9 @@ def _shifts(
     trained: Trained, unseen: _Unseen, on_progress: OnProgress, say: Callable[[str], None]
 ) -> tuple[ShiftRow, ...]:
     """Return how scores of unseen animals move in another light and focus, each by the network that has not seen it."""
+    if not len(unseen.rows):
+        say("The card does not tell what another light or focus does: nothing was held out to measure it on.")
+        return ()
     network_of = {int(row): network for rows, network in unseen.networks for row in rows}
 
     def log_odds_of(pixels: NDArray[np.uint16], rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -285,6 +288,12 @@ def _distance(trained: Trained, say: Callable[[str], None]) -> tuple[Module, Unl
     held_out = tiles.rows_of(split.held_out)
     if len(held_out) < 1.0 / _FALSE_FLAG_RATE:  # then of training animals, each by a distance fitted to the others
         held_out = held_out[:0]
+    others = strange_tiles(
+        pixel_size_um=data.pixel_size_um,
+        tile_px=tiles.tile_px,
+        bit_depth=data.bit_depth,
+        of_phantom=data.synthetic is not None,
+    )
     try:
         return fit_unlike(
             trained.fitted.network,
@@ -292,7 +301,7 @@ def _distance(trained: Trained, say: Callable[[str], None]) -> tuple[Module, Unl
             tiles.rows_of(split.train),
             held_out,
             false_flag_rate=_FALSE_FLAG_RATE,
-            others=strange_tiles(pixel_size_um=data.pixel_size_um, tile_px=tiles.tile_px, bit_depth=data.bit_depth),
+            others=others,
             threads=trained.config.threads,
         )
     except TrainingError as error:
