@@ -152,7 +152,7 @@ def test_the_card_for_people_has_both_protocols_and_everything_that_was_measured
     assert "from a score of 0.4. What both were chosen on: folds by animal." in text
     assert "| exposure | as they are | 0.900 |" in text
     assert "| vignetting | 40% less light in the corners | 0.800 | 0.300 | 0.700 | 3 of 4 |" in text
-    assert "flags 1.0% of tiles like those in training" in text
+    assert "to flag at most 1.0% of these tiles" in text
     assert "| blank glass | 99.5% |" in text
     assert "hcc-scope train set.csv --out r\nhcc-scope evaluate set.csv --out e" in text
     assert "4 no tissue" in text
@@ -180,6 +180,16 @@ def test_what_is_missing_is_said(evaluation: EvaluationRecord | None, said: str)
     assert said in text
     assert "Not measured." in text
     assert "it scores anything" in text
+
+
+def test_that_no_tile_was_left_out_is_a_count_as_well():
+    data, _tiles = texture_set(animals_per_class=2)
+    card = made(data)
+    assert card.training is not None
+    record = card.training.model_copy(update={"excluded_tiles": {}})
+    text = card_markdown(card.model_copy(update={"training": record}))
+    assert "| tiles left out for quality, of the set | none |" in text
+    assert "tiles left out are not counted" not in text
 
 
 def test_every_shipped_card_can_be_read_by_people():

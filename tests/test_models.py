@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import zipfile
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from typer.testing import CliRunner, Result
 
 from hcc_scope.cli.app import app
@@ -19,13 +21,14 @@ from hcc_scope.errors import (
     ModelError,
     ModelFormatError,
     ModelSelfTestError,
+    StoreError,
     StoreExistsError,
     UsageError,
 )
 from hcc_scope.inference import load_model
-from hcc_scope.inference.card import ModelCard, read_card, write_card
+from hcc_scope.inference.card import ModelCard, UnlikeTraining, read_card, write_card
 from hcc_scope.inference.loading import MODEL_FILE
-from hcc_scope.training.bioimageio import check_package, write_package
+from hcc_scope.training.bioimageio import DESCRIPTION_FILE, check_package, write_package
 from hcc_scope.training.export import README_FILE, copy_model, export_model, program_difference, to_torchscript
 from hcc_scope.training.network import Meng2019
 from hcc_scope.training.program import PROGRAM_FILE, program_logits, to_program
@@ -59,12 +62,30 @@ def network() -> torch.nn.Module:
     return Three(Inside(Plain(), 2.0**-13)).eval()
 
 
-def card(name: str = "small") -> ModelCard:
+class Raises(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.size(0) == 1:
+            raise ValueError("not today")
+        return x
+
+
+class TwoTiles(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(2, 7)
+
+
+class WantsTwo(torch.nn.Module):
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return x + y
+
+
+def card(name: str = "small", *, measures: bool = True) -> ModelCard:
+    unlike = UnlikeTraining(method="any", components=1, threshold=1.0, false_flag_rate=0.01, measured_on="nothing")
     return ModelCard(
         name=name, description="for a test", sha256="0" * 64, classes=("low", "high"), tile_px=TILE_PX,
         pixel_size_um=0.325, pixel_size_tolerance=0.05, bit_depth=16, full_scale=65535, normalisation="inside",
         count_scale=2.0**-13, temperature=1.5, decision_threshold=0.5, engine_tolerance=1e-4, intended_use="tests",
-        limits=("none",), licence="BSD-3-Clause",
+        limits=("none",), licence="BSD-3-Clause", unlike_training=unlike if measures else None,
     )  # fmt: skip
 
 
@@ -112,7 +133,9 @@ def test_the_program_beside_the_model_gives_its_logits(small: Path):
 def test_a_network_that_cannot_be_a_program_is_written_without_one(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     notes: list[str] = []
     odd = Odd()
-    folder = export_model(to_torchscript(odd), odd, random_tiles(1), card("odd"), tmp_path / "odd", note=notes.append)
+    folder = export_model(
+        to_torchscript(odd), odd, random_tiles(1), card("odd", measures=False), tmp_path / "odd", note=notes.append
+    )
     assert not (folder / PROGRAM_FILE).exists()
     assert len(notes) == 1
     assert "torch.export cannot make a program of this network" in notes[0]
@@ -121,7 +144,7 @@ def test_a_network_that_cannot_be_a_program_is_written_without_one(tmp_path: Pat
     assert program_difference(load_model(folder)) is None
 
 
-def test_a_program_of_other_weights_is_told(small: Path, tmp_path: Path):
+def test_a_program_of_other_weights_is_told(small: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     folder = Path(shutil.copytree(small, tmp_path / "other"))
     torch.manual_seed(4)
     (folder / PROGRAM_FILE).write_bytes(to_program(Inside(Plain(), 2.0**-13), TILE_PX))
@@ -131,9 +154,11 @@ def test_a_program_of_other_weights_is_told(small: Path, tmp_path: Path):
     with pytest.raises(ModelSelfTestError):
         copy_model(model, tmp_path / "copy", "copy")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other"]
+    capfd.readouterr()
     (folder / PROGRAM_FILE).write_bytes(b"no program")
     with pytest.raises(ModelFormatError, match=r"model\.pt2 is not a torch\.export program"):
         program_difference(load_model(folder))
+    assert capfd.readouterr().err == ""
 
 
 def test_the_readme_is_made_of_the_finished_card(small: Path):
@@ -181,8 +206,35 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(small: Pa
     assert isinstance(refusal("models", "export", small, "--out", out, "--name", "a/b"), UsageError)
     assert isinstance(refusal("models", "export", small, "--out", out, "--author", "A. Person"), UsageError)
     assert isinstance(refusal("models", "export", small, "--out", out, "--bioimageio", tmp_path / "a.tar"), UsageError)
+    assert isinstance(refusal("models", "export", small, "--out", out, "--name", "NUL"), UsageError)
     assert isinstance(refusal("models", "export", tmp_path / "nothing", "--out", out), ModelError)
     assert not out.exists()
+
+
+def test_a_model_is_not_left_where_its_package_could_not_be_written(small: Path, tmp_path: Path):
+    occupied = tmp_path / "file"
+    occupied.write_text("not a folder")
+    assert refusal("models", "export", small, "--out", tmp_path / "out", "--bioimageio", occupied / "a.zip")
+    assert not (tmp_path / "out" / "small").exists()
+
+
+def test_paths_that_cannot_be_looked_at_are_told(small: Path, tmp_path: Path):
+    long = "x" * 300
+    assert "cannot be looked at" in str(refusal("models", "info", long))
+    assert isinstance(refusal("models", "export", long, "--out", tmp_path), ModelError)
+    assert isinstance(refusal("models", "export", small, "--out", tmp_path / long), StoreError)
+    package = tmp_path / f"{long}.zip"
+    assert isinstance(refusal("models", "export", small, "--out", tmp_path / "a", "--bioimageio", package), StoreError)
+    assert list((tmp_path / "a").iterdir()) == []
+
+
+def test_an_unfinished_run_is_told_as_one(tmp_path: Path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "config.json").write_text("{}")
+    for command in (("export", tmp_path, "--out", tmp_path / "out"), ("info", tmp_path), ("test", tmp_path)):
+        error = refusal("models", *command)
+        assert isinstance(error, ModelError)
+        assert "has no model: it was not finished" in str(error)
 
 
 def test_info_prints_the_card(small: Path):
@@ -202,9 +254,10 @@ def test_info_prints_the_card(small: Path):
 
 def test_a_package_without_documentation_is_refused(tmp_path: Path):
     tiles = random_tiles(1)
-    data = archive(network())
+    inside = network().inner  # the card of `make_model` promises no distance
+    data = archive(inside)
     with torch.inference_mode():
-        logits = network()(torch.from_numpy(tiles[:, None].astype(np.float32)))[0].numpy()
+        logits = inside(torch.from_numpy(tiles[:, None].astype(np.float32)))[0].numpy()
     folder = make_model(tmp_path / "bare", data, logits, tiles)
     with pytest.raises(ModelError, match=r"no README\.md"):
         write_package(folder, tmp_path / "bare.zip")
@@ -227,11 +280,53 @@ def test_a_package_is_compared_with_the_model_it_was_made_of(small: Path, tmp_pa
 
     torch.manual_seed(9)
     other = Inside(Plain(), 2.0**-13)
-    folder = export_model(to_torchscript(other), other, random_tiles(1), card("other"), tmp_path / "other")
+    folder = export_model(
+        to_torchscript(other), other, random_tiles(1), card("other", measures=False), tmp_path / "other"
+    )
     with pytest.raises(ModelFormatError, match="made of another model"):
         check_package(package, load_model(folder))
     with pytest.raises(ModelFormatError, match=r"is not a bioimage\.io package"):
         check_package(small / MODEL_FILE, model)
+
+
+def test_packages_of_strangers_are_refused_in_a_sentence(small: Path, tmp_path: Path):
+    package = write_package(small, tmp_path / "small.zip")
+    model = load_model(small)
+    with zipfile.ZipFile(package) as source:
+        files = {name: source.read(name) for name in source.namelist()}
+    description = yaml.safe_load(files[DESCRIPTION_FILE])
+
+    def packed(text: bytes, weights: bytes) -> Path:
+        path = tmp_path / "strange.zip"
+        with zipfile.ZipFile(path, "w") as target:
+            for name, data in (files | {DESCRIPTION_FILE: text, MODEL_FILE: weights}).items():
+                target.writestr(name, data)
+        return path
+
+    for text in (b"", b"a: 2001-99-45", b"[" * 5000, b"- 1", b"\xff\xfe\x00\x01"):
+        with pytest.raises(ModelFormatError, match=r"is not a bioimage\.io package"):
+            check_package(packed(text, files[MODEL_FILE]), model)
+    for module in (Raises(), TwoTiles(), WantsTwo(), network()):  # the last one gives a tuple
+        weights = archive(module)
+        description["weights"]["torchscript"]["sha256"] = hashlib.sha256(weights).hexdigest()
+        with pytest.raises(ModelFormatError, match=r"strange\.zip (does not take a tile|gives)"):
+            check_package(packed(yaml.safe_dump(description).encode(), weights), model)
+    data = bytearray(package.read_bytes())
+    for field, value in ((6, 1), (10, 97)):  # the flag of an encrypted file; a compression of nobody
+        odd = data.copy()
+        at = odd.rfind(b"PK\x01\x02")
+        while at >= 0:
+            odd[at + field + (2 if field == 6 else 0)] = value
+            at = odd.rfind(b"PK\x01\x02", 0, at)
+        odd[6] |= field == 6
+        (tmp_path / "odd.zip").write_bytes(odd)
+        with pytest.raises(ModelFormatError, match=r"is not a bioimage\.io package"):
+            check_package(tmp_path / "odd.zip", model)
+    start = data.find(DESCRIPTION_FILE.encode()) + len(DESCRIPTION_FILE)
+    data[start + 5 : start + 60] = b"\x99" * 55
+    (tmp_path / "odd.zip").write_bytes(data)
+    with pytest.raises(ModelFormatError, match=r"is not a bioimage\.io package"):
+        check_package(tmp_path / "odd.zip", model)
 
 
 def test_the_package_applies_temperature_and_normalisation(tmp_path: Path):

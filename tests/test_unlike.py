@@ -124,6 +124,9 @@ def test_the_threshold_flags_no_more_than_it_says():
     assert (ties > threshold_for(ties, 0.01)).mean() == 0.0
     with pytest.raises(TrainingError, match="100 are needed"):
         threshold_for(distances[:99], 0.01)
+    with pytest.raises(TrainingError) as refused:
+        threshold_for(distances[:99], 0.01)
+    assert "held-out" not in str(refused.value)  # they may be tiles of the training, each animal left out in turn
 
 
 def test_too_few_tiles_are_refused():
@@ -218,6 +221,7 @@ def phantoms() -> TileTable:
 
 
 def test_what_the_shipped_network_was_not_trained_for_is_told(phantoms: TileTable):
+    assert TWICE_AS_DENSE not in strange_tiles(1, of_phantom=False)  # it is not the stain of a real training
     kinds = strange_tiles(8, seed=3)
     assert list(kinds) == ["noise", "fluorescent beads", "waves", "blank glass", STAIN, TWICE_AS_DENSE]
     _, told = fit_unlike(shipped_network(), phantoms, np.arange(len(phantoms)), [], others=kinds)

@@ -16,6 +16,7 @@ from unlike_parts import measuring_model, test_tiles
 
 from hcc_scope.cli.app import app
 from hcc_scope.inference.agreement import DISTANCE_TOLERANCE
+from hcc_scope.report.section import section_report
 from hcc_scope.runs.analyst import Analyst, load_analyst
 from hcc_scope.runs.comparison import as_flagged_in, check_replay, differences
 from hcc_scope.runs.replay import recorded_score_unlike, start_replay
@@ -157,6 +158,8 @@ def test_the_store_keeps_flags_distances_and_what_was_decided(acquired: Path, al
     assert (provenance["unlike_threshold"], provenance["score_unlike"]) == (analyst.unlike_beyond, False)
     assert not recorded_score_unlike(open_store(acquired))
     assert recorded_score_unlike(open_store(all_scored))
+    assert outcome["tiles_unlike_training_scored"] is None
+    assert open_store(all_scored).attributes["outcome"]["tiles_unlike_training_scored"] == n_unlike
     np.testing.assert_array_equal(
         np.concatenate([result.distances for result in read_predictions(all_scored).values()]), distances
     )
@@ -252,6 +255,24 @@ def test_a_score_that_rests_on_tiles_near_the_threshold_is_compared_as_recorded(
     assert "compared as recorded" in comparison.remarks[0]
 
 
+def test_a_card_that_has_changed_since_is_named(acquired: Path, analyst: Analyst):
+    card = analyst.model.card
+    told = card.unlike_training.model_copy(update={"threshold": 1e-3})
+    model = replace(analyst.model, card=card.model_copy(update={"unlike_training": told}))
+    other = replace(analyst, model=model)
+    run = start_replay(acquired, other)
+    comparison = check_replay(run.store, run.finish(), run.results, other)
+    assert f"limit of 'unlike training' {analyst.unlike_beyond} then, 0.001 now" in str(comparison.problem)
+    unrelated = replace(model, card=model.card.model_copy(update={"sha256": "1" * 64}))
+    comparison = check_replay(run.store, run.finish(), run.results, replace(analyst, model=unrelated))
+    assert "recorded with another model" in str(comparison.problem)
+
+
+def test_the_report_says_what_was_done_with_them(acquired: Path, all_scored: Path, tmp_path: Path):
+    for store, said in ((acquired, "not scored (distance beyond"), (all_scored, "scored all the same (distance")):
+        assert said in section_report(store, tmp_path).read_text(encoding="utf-8")
+
+
 def test_the_command_line_scores_them_on_request(acquired: Path, folder: Path, tmp_path: Path):
     def replay(*options: str) -> tuple[int, str, str]:
         done = CliRunner().invoke(app, ["replay", str(acquired), "--model", str(folder), *options])
@@ -266,6 +287,10 @@ def test_the_command_line_scores_them_on_request(acquired: Path, folder: Path, t
     assert code == 0, err
     section = json.loads(out)["sections"][0]
     assert (section["tiles"], section["tiles_excluded"]) == (16, {})
+    flagged = summary["sections"][0]["tiles_excluded"]["unlike_training"]
+    assert section["tiles_unlike_training_scored"] == flagged
+    assert summary["sections"][0]["tiles_unlike_training_scored"] is None
+    assert "of them" in err
     code, _, err = replay("--check", "--score-unlike")
     assert code != 0
     assert "--check scores tiles unlike training as the recorded run did" in err

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
-from hcc_scope.errors import StoreExistsError, UsageError
+from hcc_scope.errors import ModelError, StoreExistsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +19,8 @@ __all__ = ["run_export", "run_info", "run_list", "run_test"]
 
 RUN_MODEL = "model"
 """The finished model's folder in that of a training run."""
+CONFIG_FILE, CHECKPOINTS = "config.json", "checkpoints"
+"""What such a run has from its beginning."""
 
 
 def run_list(*, json_mode: bool) -> None:
@@ -109,10 +113,10 @@ def run_export(
     """Copy a model, once it has passed its checks, under a name of its own; write its package, if one is wanted."""
     from hcc_scope.inference import load_model
     from hcc_scope.report.model_card import card_markdown
-    from hcc_scope.training.export import check_name, copy_model, refuse_existing
+    from hcc_scope.training.export import check_name, copy_model, is_taken, refuse_existing
 
     source = _folder_of(model_or_run)
-    if bioimageio is not None and bioimageio.exists():
+    if bioimageio is not None and is_taken(bioimageio):
         raise StoreExistsError(f"the package {bioimageio} exists", hint="Packages are never overwritten.")
     if bioimageio is not None and bioimageio.suffix.lower() != ".zip":
         raise UsageError(f"a package is a .zip, and {bioimageio} is not named so", hint="Give --bioimageio FILE.zip.")
@@ -127,7 +131,11 @@ def run_export(
     if bioimageio is not None:
         from hcc_scope.training.bioimageio import write_package
 
-        write_package(folder, bioimageio, authors=authors)
+        try:
+            write_package(folder, bioimageio, authors=authors)
+        except BaseException:  # the command did nothing then, and can be given again
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     if json_mode:
         print_json(
             {
@@ -174,6 +182,14 @@ def _folder_of(model_or_run: str) -> Path:
     from hcc_scope.inference.catalogue import find_model
 
     path = Path(model_or_run)
-    if not (path / CARD_FILE).is_file() and (path / RUN_MODEL / CARD_FILE).is_file():
-        return path / RUN_MODEL
+    with suppress(OSError):  # `find_model` tells what cannot be looked at
+        if (path / CARD_FILE).is_file():
+            return find_model(path)
+        if (path / RUN_MODEL / CARD_FILE).is_file():
+            return path / RUN_MODEL
+        if (path / CONFIG_FILE).is_file() and (path / CHECKPOINTS).is_dir():
+            raise ModelError(
+                f"the training run {path} has no model: it was not finished",
+                hint=f"'hcc-scope train' with the same manifest, '--out {path}' and '--resume' goes on with it.",
+            )
     return find_model(model_or_run)

@@ -253,6 +253,8 @@ def _table(reports: Sequence[SectionReport]) -> Table:
         )
         frames += [f"{number} {word}" for number, word in numbers if number]
         tiles = [f"{score.tiles} scored"]
+        if report.unlike_scored is not None:
+            tiles.append(f"of them {report.unlike_scored} unlike training")
         tiles += [f"{number} {reason.replace('_', ' ')}" for reason, number in score.tiles_excluded.items()]
         state = "" if report.outcome.state == "completed" else f"\n({report.outcome.state})"
         table.add_row(

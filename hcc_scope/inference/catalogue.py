@@ -51,7 +51,13 @@ def find_model(name_or_path: str | Path) -> Path:
     ModelError
         If there is no such model; lists those that there are.
     """
-    path = Path(name_or_path)
+    try:
+        return _found(Path(name_or_path), name_or_path)
+    except OSError as error:  # a folder of somebody else's, a name too long
+        raise ModelError(f"the model {name_or_path} cannot be looked at: {error.strerror or error}") from error
+
+
+def _found(path: Path, name_or_path: str | Path) -> Path:
     if path.is_file():
         raise ModelError(f"{path} is a file", hint=f"Give the model's folder, the one that holds its {CARD_FILE}.")
     if (path / CARD_FILE).is_file():

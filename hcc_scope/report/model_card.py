@@ -280,13 +280,14 @@ def _unlike(record: UnlikeTraining | None) -> str:
         return f"{head}This model does not say when a tile is unlike what it was trained on: it scores anything."
     text = (
         f"{head}{record.method.rstrip('.')} ({record.components} components). Beyond a distance of "
-        f"{record.threshold:g} a tile is flagged *unlike training* and by default not scored. The threshold flags "
-        f"{record.false_flag_rate:.1%} of tiles like those in training, set on: {record.measured_on.rstrip('.')}."
+        f"{record.threshold:g} a tile is flagged *unlike training* and by default not scored. The threshold "
+        f"was chosen to flag at most {record.false_flag_rate:.1%} of these tiles: {record.measured_on.rstrip('.')}. Of "
+        "others like those in training it can be more or fewer."
     )
     if not record.flagged:
         return f"{text}\n\nNothing else was tried on it."
     rows = [(what, f"{share:.1%}") for what, share in record.flagged.items()]
-    return f"{text}\n\n{_table(('of these tiles', 'flagged'), rows)}"
+    return f"{text}\n\n{_table(('of these tiles, drawn by a computer', 'flagged'), rows)}"
 
 
 def _reproduce(card: ModelCard) -> str:

@@ -214,6 +214,15 @@ def _fields(facts: PageFacts) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>\n" + "\n".join(lines) + "\n</tbody></table>"
 
 
+def _unlike(provenance: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Return what was done with tiles that the model took for unlike its training tiles; nothing if it tells none."""
+    beyond = provenance.get("unlike_threshold")
+    if not isinstance(beyond, float):
+        return []
+    done = "scored all the same" if provenance.get("score_unlike") is True else "not scored"
+    return [("tiles unlike training", f"{done} (distance beyond {beyond:g})")]
+
+
 def _provenance(facts: PageFacts) -> list[tuple[str, str]]:
     spec, attributes = facts.store.spec, facts.store.attributes
     engines = sorted({result.engine for result in facts.results.values() if result.engine})
@@ -226,6 +235,7 @@ def _provenance(facts: PageFacts) -> list[tuple[str, str]]:
         ("model sha256", spec.model_sha256 or "not recorded"),
         ("engine", "; ".join(engines) or "none"),
         ("threshold", f"{facts.score.threshold:g}"),
+        *_unlike(spec.provenance),
         ("camera", f"{spec.provenance.get('camera', '')} ({spec.provenance.get('camera_library', 'unknown')})".strip()),
         ("rig configuration sha256", spec.rig_sha256 or "not recorded"),
     ]

@@ -42,6 +42,8 @@ class SectionReport:
     section_id: str
     store: str | None
     outcome: RunOutcome
+    unlike_scored: int | None = None
+    """Tiles in the score that are unlike the model's training tiles; None: nobody asked for them, or it cannot tell."""
 
 
 def software_versions(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -88,6 +90,7 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "frames": score.frames,
         "tiles": score.tiles,
         "tiles_excluded": dict(score.tiles_excluded),
+        "tiles_unlike_training_scored": report.unlike_scored,
         "fields_excluded_by_operator": score.fields_excluded_by_operator,
         "excluded_by_operator": list(outcome.excluded_by_operator),
         "stabilised": score.stabilised,

@@ -43,7 +43,7 @@ def tripod_rows(card: ModelCard) -> list[tuple[str, str, str]]:
             "11",
             "Missing data",
             "tiles that fail quality are left out: Training data"
-            if record is not None and record.excluded_tiles
+            if record is not None and (record.excluded_tiles or record.images is not None)
             else _missing("tiles left out are not counted"),
         ),
         ("12a", "Use of the data", evaluated if evaluation is None else "Validation: splitting of both protocols"),

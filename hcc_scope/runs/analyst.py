@@ -55,6 +55,15 @@ class Analyst:
         """Distance from the training tiles beyond which a tile is not scored; None: whatever it is, or tells none."""
         return self.unlike_limit(score_unlike=self.score_unlike)
 
+    @property
+    def scored_beyond(self) -> float | None:
+        """Distance beyond which tiles are scored all the same; None: they are not, or the model tells none."""
+        return self.scored_limit(score_unlike=self.score_unlike)
+
+    def scored_limit(self, *, score_unlike: bool) -> float | None:
+        """Return what `scored_beyond` is for another choice of `score_unlike`."""
+        return self.unlike_limit(score_unlike=False) if score_unlike else None
+
     def unlike_limit(self, *, score_unlike: bool) -> float | None:
         """Return what `unlike_beyond` is for another choice of `score_unlike`."""
         told = self.model.card.unlike_training

@@ -34,6 +34,13 @@ __all__ = [
 ]
 
 
+_CARD_FACTS = {
+    "temperature": "temperature",
+    "decision_threshold": "decision threshold",
+    "unlike_threshold": "limit of 'unlike training'",
+}
+
+
 def compared_fields(recorded: Mapping[int, FrameResult], replayed: Mapping[int, FrameResult]) -> list[int]:
     """Return the fields that both sides have analysed: neither deferred, failed nor damaged."""
     return [
@@ -196,6 +203,7 @@ def check_replay(
     engines = {recorded[seq].engine for seq in compared} - {analyst.classifier.engine}
     other = f" (recorded with {', '.join(sorted(engines))}, now {analyst.classifier.engine})" if engines else ""
     card = analyst.model.card
+    other += _other_card(store, analyst)
     n_near = 0
     if engines:
         beyond = analyst.unlike_limit(score_unlike=recorded_score_unlike(store))
@@ -238,6 +246,19 @@ def check_replay(
     if n < store.n_frames:
         remarks.append(f"{store.n_frames - n} frames have no recorded prediction")
     return Comparison(n, equal=not found, largest_difference=worst, words=words, remarks=tuple(remarks))
+
+
+def _other_card(store: SectionStore, analyst: Analyst) -> str:
+    """Return, for the end of a sentence, what the card said otherwise when the store was made."""
+    if store.spec.model_sha256 != analyst.model.card.sha256:
+        return " (recorded with another model)"
+    now = analyst.facts
+    changes = [
+        f"{words} {store.spec.provenance[key]} then, {now[key]} now"
+        for key, words in _CARD_FACTS.items()
+        if key in store.spec.provenance and key in now and store.spec.provenance[key] != now[key]
+    ]
+    return f" (the model's card has changed: {', '.join(changes)})" if changes else ""
 
 
 def _compare_scores(

@@ -258,6 +258,9 @@ def _shifts(
     trained: Trained, unseen: _Unseen, on_progress: OnProgress, say: Callable[[str], None]
 ) -> tuple[ShiftRow, ...]:
     """Return how scores of unseen animals move in another light and focus, each by the network that has not seen it."""
+    if not len(unseen.rows):
+        say("The card does not tell what another light or focus does: nothing was held out to measure it on.")
+        return ()
     network_of = {int(row): network for rows, network in unseen.networks for row in rows}
 
     def log_odds_of(pixels: NDArray[np.uint16], rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -299,7 +302,12 @@ def _distance(trained: Trained, say: Callable[[str], None]) -> tuple[Module, Unl
         held_out = held_out[:0]
     others = None
     if max(len(rows), len(held_out)) >= needed:  # else there will be no distance, and drawing them takes seconds
-        others = strange_tiles(pixel_size_um=data.pixel_size_um, tile_px=tiles.tile_px, bit_depth=data.bit_depth)
+        others = strange_tiles(
+            pixel_size_um=data.pixel_size_um,
+            tile_px=tiles.tile_px,
+            bit_depth=data.bit_depth,
+            of_phantom=data.synthetic is not None,
+        )
     try:
         return fit_unlike(
             trained.fitted.network,

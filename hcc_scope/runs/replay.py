@@ -135,6 +135,8 @@ def start_replay(
         sha256 = analyst.model.card.sha256
         saved = PredictionWriter(opened.path, spec, run=save, model_sha256=sha256, name=f"predictions-{save}")
     results = ResultsSoFar(saved)
+    if score_unlike is None:
+        score_unlike = recorded_score_unlike(opened)
     session = Session(
         source,
         None,
@@ -146,10 +148,9 @@ def start_replay(
         excluded=[seq for seq in excluded_fields(log.notes) if seq < opened.n_frames],
         stop=stop,
         store=str(opened.path),
-        unlike_beyond=analyst.unlike_limit(
-            score_unlike=recorded_score_unlike(opened) if score_unlike is None else score_unlike
-        ),
+        unlike_beyond=analyst.unlike_limit(score_unlike=score_unlike),
     )
     session.start()
     problems = tuple(StoreDamagedError(problem) for problem in (*opened.problems, *log.problems))
-    return ReplayRun(session, opened.path, spec, grid, results, opened, source, problems)
+    beyond = analyst.scored_limit(score_unlike=score_unlike)
+    return ReplayRun(session, opened.path, spec, grid, results, beyond, opened, source, problems)

@@ -12,6 +12,8 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hcc_scope.quality import QualityLimits
 from hcc_scope.report.summary import SectionReport, section_account
 from hcc_scope.runs.phantoms import phantom_facts
@@ -19,6 +21,7 @@ from hcc_scope.runs.results import ResultsSoFar
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from hcc_scope.phantom import Specimen
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from hcc_scope.runs.analyst import Analyst
     from hcc_scope.session import Session
     from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
-    from hcc_scope.types import RunOutcome, RunSpec
+    from hcc_scope.types import FrameResult, RunOutcome, RunSpec
     from hcc_scope.workers import StopToken
 
 __all__ = ["SectionRun", "section_source", "start_section"]
@@ -43,11 +46,40 @@ class SectionRun:
     grid: TileGrid
     results: ResultsSoFar
     """`seq` to result, of every frame that has one so far; safe to read from any thread."""
+    scored_beyond: float | None
+    """Distance from the training tiles beyond which tiles are scored all the same, on request."""
 
     def finish(self) -> SectionReport:
         """Wait for the run to end, and return how it did; does not ask it to end (`Session.stop`)."""
         outcome = self.session.join()
-        return SectionReport(self.spec.animal_id, self.spec.section_id, str(self.store_path), outcome)
+        n = unlike_scored(self.results, outcome, self.scored_beyond)
+        return SectionReport(self.spec.animal_id, self.spec.section_id, str(self.store_path), outcome, n)
+
+
+def unlike_scored(results: Mapping[int, FrameResult], outcome: RunOutcome, beyond: float | None) -> int | None:
+    """Return how many tiles entered a score although they are unlike the model's training tiles.
+
+    Parameters
+    ----------
+    results : mapping
+        `seq` to result.
+    outcome : RunOutcome
+        Fields that the operator took out are not counted.
+    beyond : float or None
+        The model's threshold; None: such tiles were not scored, or the model cannot tell them.
+
+    Returns
+    -------
+    int or None
+        None without `beyond`.
+    """
+    if beyond is None:
+        return None
+    return sum(
+        int(np.count_nonzero((result.flags == 0) & (result.distances > beyond)))
+        for seq, result in results.items()
+        if result.distances is not None and seq not in outcome.excluded_by_operator
+    )
 
 
 def section_source(
@@ -136,7 +168,8 @@ def start_section(
     results = ResultsSoFar(PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}"))
 
     def finalise(outcome: RunOutcome) -> None:
-        sink.finalise(section_account(SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome)))
+        n = unlike_scored(results, outcome, analyst.scored_beyond)
+        sink.finalise(section_account(SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome, n)))
 
     session = Session(
         source,
@@ -152,4 +185,4 @@ def start_section(
         unlike_beyond=analyst.unlike_beyond,
     )
     session.start()
-    return SectionRun(session, sink.path, spec, grid, results)
+    return SectionRun(session, sink.path, spec, grid, results, analyst.scored_beyond)

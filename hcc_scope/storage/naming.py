@@ -13,7 +13,7 @@ from hcc_scope.errors import IdError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["MAX_ID_BYTES", "STORE_SUFFIX", "check_id", "store_name", "store_path"]
+__all__ = ["MAX_ID_BYTES", "RESERVED_NAMES", "STORE_SUFFIX", "check_id", "store_name", "store_path"]
 
 STORE_SUFFIX = ".ome.zarr"
 
@@ -22,7 +22,7 @@ MAX_ID_BYTES = 100
 
 _FORBIDDEN = frozenset('<>:"/\\|?*[]')
 """What Windows refuses, and brackets: programs that look for files by a pattern cannot find a path with them."""
-_RESERVED = frozenset(
+RESERVED_NAMES = frozenset(
     {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
     | {f"{port}{n}" for port in ("COM", "LPT") for n in "123456789¹²³"}
 )
@@ -75,7 +75,7 @@ def _why_not(value: str) -> str | None:
     if ".." in value:
         return "contains '..'"
     # Windows reserves the name with any extension too: NUL.txt is the null device
-    if value.split(".")[0].rstrip().upper() in _RESERVED:
+    if value.split(".")[0].rstrip().upper() in RESERVED_NAMES:
         return "is a name that Windows keeps for a device"
     return None
 

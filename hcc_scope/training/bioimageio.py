@@ -11,6 +11,8 @@ import hashlib
 import io
 import re
 import zipfile
+import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,10 +29,11 @@ from hcc_scope.errors import (
 )
 from hcc_scope.inference.card import CARD_FILE
 from hcc_scope.inference.loading import MODEL_FILE, load_model
+from hcc_scope.inference.tensors import last_line
 from hcc_scope.inference.torchscript import parse
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.storage.files import explain
-from hcc_scope.training.export import README_FILE, archive
+from hcc_scope.training.export import README_FILE, archive, is_taken
 from hcc_scope.training.probabilities import FirstOf, Probabilities
 
 if TYPE_CHECKING:
@@ -64,6 +67,19 @@ _METHOD = (
 )
 _METHOD_DOI = "10.1117/12.2512214"
 _DOI = re.compile(r"\b10\.\d{4,9}/[^\s,;]+")
+_UNREADABLE = (
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+    yaml.YAMLError,
+)
+"""What reading a strange zip and a strange YAML raises: RuntimeError is an encrypted one, an unknown compression, or a
+text that nests without end; ValueError is a date that no calendar has."""
 _RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 
 
@@ -98,7 +114,7 @@ def write_package(
     StoreError
         If it cannot be written.
     """
-    if out.exists():
+    if is_taken(out):
         raise StoreExistsError(f"the package {out} exists", hint="Packages are never overwritten; give a new name.")
     model = load_model(model_folder)
     if documentation is None:
@@ -130,7 +146,7 @@ def check_package(package: Path, model: LoadedModel) -> float:
             sha256 = str(description["config"]["hcc_scope"]["model_sha256"])
             stated = description["weights"]["torchscript"]["sha256"]
             weights = file.read(description["weights"]["torchscript"]["source"])
-    except (OSError, zipfile.BadZipFile, KeyError, TypeError, yaml.YAMLError) as error:
+    except _UNREADABLE as error:
         raise ModelFormatError(f"{package} is not a bioimage.io package of a model of HCC-Scope: {error}") from error
     if sha256 != model.card.sha256:
         raise ModelFormatError(
@@ -147,8 +163,14 @@ def check_package(package: Path, model: LoadedModel) -> float:
 def _check(weights: bytes, model: LoadedModel, what: str) -> tuple[NDArray[np.float32], float]:
     """Return what a package's graph makes of the test tiles, and how far that is from the model's probabilities."""
     tiles = model.test_input[:MOST_TEST_TILES]
-    found = _run(parse(weights, what), tiles)
-    worst = float(np.abs(found - _expected(model, tiles)).max())
+    module, expected = parse(weights, what), _expected(model, tiles)
+    try:
+        found = _run(module, tiles)
+    except (RuntimeError, torch.jit.Error, TypeError, ValueError) as error:  # a graph of whoever made the package
+        raise ModelFormatError(f"the graph of {what} does not take a tile: {last_line(error)}") from error
+    if found.shape != expected.shape:
+        raise ModelFormatError(f"{what} gives {found.shape} for {len(tiles)} tiles, not a probability per class")
+    worst = float(np.abs(found - expected).max())
     if not worst <= TOLERANCE:
         raise ModelSelfTestError(f"{what} gives other probabilities than the model {model.card.name}: by {worst:.2g}")
     return found, worst
@@ -322,4 +344,5 @@ def _write_zip(out: Path, files: Mapping[str, bytes]) -> None:
     except OSError as error:
         raise explain(error, f"the package {out} cannot be written") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # also where there is no such folder
+            partial.unlink()

@@ -22,6 +22,7 @@ from hcc_scope.inference.card import write_card
 from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE, TEST_OUTPUT_FILE
 from hcc_scope.inference.torchscript import parse
 from hcc_scope.storage.files import explain
+from hcc_scope.storage.naming import RESERVED_NAMES
 from hcc_scope.training.program import PROGRAM_FILE, largest_program_difference, to_program
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ __all__ = [
     "check_name",
     "copy_model",
     "export_model",
+    "is_taken",
     "program_difference",
     "refuse_existing",
     "to_torchscript",
@@ -274,7 +276,7 @@ def copy_model(
 
 def check_name(name: str) -> None:
     """Raise `UsageError` if a model's name cannot be that of a folder everywhere."""
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or name.partition(".")[0].upper() in RESERVED_NAMES:
         raise UsageError(
             f"the model's name {name!r} cannot be that of a folder everywhere",
             hint="Use up to 100 letters, digits, '-', '_' and '.', for example 'phantom-2'.",
@@ -283,5 +285,13 @@ def check_name(name: str) -> None:
 
 def refuse_existing(folder: Path) -> None:
     """Raise `ModelError` if a model's folder is there: models are never overwritten."""
-    if folder.exists():
+    if is_taken(folder):
         raise ModelError(f"the model folder {folder} exists", hint="Models are never overwritten; give a new name.")
+
+
+def is_taken(path: Path) -> bool:
+    """Return whether there is anything of that name; a path that cannot be looked at is told by who writes to it."""
+    try:
+        return path.exists()
+    except OSError:
+        return False

@@ -46,24 +46,29 @@ _USE_SYNTHETIC = (
 )
 _USE_REAL = (
     "Research use only, not for diagnosis. To score sections that were prepared and imaged like those it was trained "
-    "on: frozen sections of tumours in white light, at the pixel size and bit depth above."
+    "on: frozen sections of tumours in white light, at the pixel size and bit depth that this card states."
 )
-_LIMIT_SYNTHETIC = "Trained and validated on synthetic sections only; no figure here says anything about real tumours."
+_LIMIT_SYNTHETIC = (
+    "Trained on synthetic sections only, and validated on no others; no figure here says anything about real tumours."
+)
 _LIMIT_REAL = (
-    "Trained and validated on the animals of one set; nothing here says how it does in another laboratory, with "
-    "another stain, line of tumour or microscope."
+    "Trained on the animals of one set, and validated on no others; nothing here says how it does in another "
+    "laboratory, with another stain, line of tumour or microscope."
 )
 _LIMIT_CONTRAST = {
     "meng2019": (
         "Mean stretching leaves contrast to illumination, exposure and gain: sections imaged much brighter or darker "
-        "than in training shift the score (see 'shifts')."
+        "than in training shift the score (see 'Other light, gain, flatness and focus')."
     ),
     "compact": (
         "Contrast is taken relative to each tile's mean, so that exposure and gain matter little, but a camera offset, "
-        "flatness and focus do (see 'shifts')."
+        "flatness and focus do (see 'Other light, gain, flatness and focus')."
     ),
 }
-_LIMIT_OTHER = "Sections imaged in another light or focus than in training may shift the score (see 'shifts')."
+_LIMIT_OTHER = (
+    "Sections imaged in another light or focus than in training may shift the score (see 'Other light, gain, flatness "
+    "and focus')."
+)
 _LIMIT_TILES = "Tiles of one field are not independent; only the section score over random fields is meant to be read."
 
 

@@ -31,8 +31,8 @@ __all__ = ["PROGRAM_FILE", "largest_program_difference", "program_logits", "to_p
 
 PROGRAM_FILE = "model.pt2"
 
-_NOISY = "torch.fx.experimental.symbolic_shapes"
-"""Logs a whole graph for a network that cannot be exported."""
+_NOISY = ("torch.fx.experimental.symbolic_shapes", "torch.export")
+"""These log a whole graph for a network that cannot be exported, and a traceback for a file that is no program."""
 
 
 def to_program(network: torch.nn.Module, tile_px: int) -> bytes:
@@ -146,16 +146,18 @@ def largest_program_difference(
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep torch's remarks on graphs, and on what will change in its next version, from the user's screen."""
-    logger = logging.getLogger(_NOISY)
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    loggers = [logging.getLogger(name) for name in _NOISY]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         # it prints the graph of a network that it cannot export, beside raising
         with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _reason(error: BaseException) -> str:

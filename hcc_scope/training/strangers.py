@@ -34,7 +34,13 @@ _BRIGHTNESS = 0.6
 
 
 def strange_tiles(
-    n: int = 32, *, seed: int = 1, pixel_size_um: float = 0.325, tile_px: int = 512, bit_depth: int = 16
+    n: int = 32,
+    *,
+    seed: int = 1,
+    pixel_size_um: float = 0.325,
+    tile_px: int = 512,
+    bit_depth: int = 16,
+    of_phantom: bool = True,
 ) -> Mapping[str, NDArray[np.uint16]]:
     """Return tiles by what they show; the same for the same arguments.
 
@@ -50,6 +56,8 @@ def strange_tiles(
         Side of a tile.
     bit_depth : int
         Of the camera.
+    of_phantom : bool
+        Whether the training was of phantoms: the denser stain, the phantom's, is that of the training only then.
 
     Returns
     -------
@@ -95,7 +103,10 @@ def strange_tiles(
         "waves": np.stack([waves() for _ in range(n)]),
         "blank glass": np.stack([glass() for _ in range(n)]),
     }
-    return made | _stained(n, seed, pixel_size_um, tile_px, bit_depth)
+    stained = _stained(n, seed, pixel_size_um, tile_px, bit_depth)
+    if not of_phantom:
+        stained.pop(TWICE_AS_DENSE, None)
+    return made | stained
 
 
 def _stained(n: int, seed: int, pixel_size_um: float, tile_px: int, bit_depth: int) -> dict[str, NDArray[np.uint16]]:

@@ -212,7 +212,7 @@ def fit_distance(network: nn.Module, means: "NDArray[np.float64]", components: i
     if len(means) < FEWEST_TILES:
         raise TrainingError(
             f"{len(means)} tiles are too few to tell what is unlike them; {FEWEST_TILES} are needed",
-            hint="Give more images, or export the model without the distance.",
+            hint="Give more images.",
         )
     usual = means.mean(axis=0)
     usual = np.maximum(usual, max(SILENT_SHARE * float(usual.mean()), 1e-30))
@@ -244,9 +244,8 @@ def threshold_for(distances: "NDArray[np.float32]", false_flag_rate: float) -> f
     needed = int(np.ceil(1.0 / false_flag_rate))
     if len(distances) < needed:
         raise TrainingError(
-            f"a false-flag rate of {false_flag_rate:g} cannot be set on {len(distances)} held-out tiles; {needed} are "
-            "needed",
-            hint="Hold out more images, or export the model without the distance.",
+            f"a false-flag rate of {false_flag_rate:g} cannot be set on {len(distances)} tiles; {needed} are needed",
+            hint="Give more images.",
         )
     return float(np.quantile(distances, 1.0 - false_flag_rate, method="higher"))
 
@@ -342,7 +341,7 @@ def _cross_fitted(
     if len(names) < 2:
         raise TrainingError(
             "the distance from the training tiles cannot be given a threshold: all tiles are of one animal",
-            hint="Give images of more animals, or export the model without the distance.",
+            hint="Give images of more animals.",
         )
     distances = np.empty(len(means), np.float32)
     for name in names:
