@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,11 +131,10 @@ def run_export(
     if bioimageio is not None:
         from hcc_scope.training.bioimageio import write_package
 
-        try:
+        with ExitStack() as undo:  # the command did nothing if the package fails, and can be given again
+            undo.callback(shutil.rmtree, folder, ignore_errors=True)
             write_package(folder, bioimageio, authors=authors)
-        except BaseException:  # the command did nothing then, and can be given again
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+            undo.pop_all()
     if json_mode:
         print_json(
             {
