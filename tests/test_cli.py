@@ -140,7 +140,7 @@ def test_replay_check_on_another_engine_is_within_tolerance_and_says_so(
     assert done.err.count("within tolerance, not bit for bit") == 2
     assert f"now {done.json['engine_in_full']}" in done.err
     for before, after in zip(live.json["sections"], done.json["sections"], strict=True):
-        assert abs(before["score"] - after["score"]) <= 0.01
+        assert abs(before["score"] - after["score"]) <= 0.02  # a tile near the distance's threshold may be in or out
         assert before["decision"] == after["decision"]
 
 
@@ -459,6 +459,7 @@ np.save(folder / "test_input.npy", np.full((2, 512, 512), 7, np.uint16))
 np.save(folder / "test_output.npy", np.zeros((2, 2), np.float32))
 card = yaml.safe_load((folder / "card.yaml").read_text())
 card["sha256"] = hashlib.sha256((folder / "model.pt").read_bytes()).hexdigest()
+card.pop("unlike_training", None)
 (folder / "card.yaml").write_text(yaml.safe_dump(card))
 """
 

@@ -84,10 +84,12 @@ def test_shipped_model_is_listed_and_describes_itself(shipped: LoadedModel):
     assert (card.name, card.classes, card.tile_px, card.bit_depth) == (SHIPPED, ("low", "high"), 512, 16)
     assert card.parameters == 10_642
     assert card.training is not None
-    assert {row.role for row in card.validation} == {"calibration", "test"}
-    held_out = {row.animal for row in card.validation}
-    assert held_out.isdisjoint(card.training.animals)
-    assert not any(animal.startswith("demo") for animal in held_out.union(card.training.animals))
+    assert card.evaluation is not None
+    assert {one.protocol for one in card.evaluation.protocols} == {"paper", "by_animal"}
+    assert {row.animal for row in card.evaluation.per_animal} == set(card.training.animals)
+    assert card.evaluation.animals >= 6
+    assert card.unlike_training is not None
+    assert not any(animal.startswith("demo") for animal in card.training.animals)
 
 
 def test_shipped_model_separates_held_out_sections(shipped: LoadedModel):

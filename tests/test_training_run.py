@@ -124,13 +124,20 @@ def test_a_continued_run_with_another_configuration_is_refused(run: Path, manife
         run_train(options(manifest, tmp_path, resume=True), json_mode=False)
 
 
+def press_ctrl_c() -> None:
+    """Call what Ctrl-C would: a real signal can also end the process that runs tests side by side."""
+    handler = signal.getsignal(signal.SIGINT)
+    assert callable(handler)
+    handler(signal.SIGINT, None)
+
+
 def test_ctrl_c_keeps_what_was_learnt_and_says_how_to_go_on(
     manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     real, before = run_folder.fit, signal.getsignal(signal.SIGINT)
 
     def interrupted(*arguments: object, **more: object) -> Fitted:
-        signal.raise_signal(signal.SIGINT)
+        press_ctrl_c()
         return real(*arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(run_folder, "fit", interrupted)
@@ -146,7 +153,7 @@ def test_ctrl_c_keeps_what_was_learnt_and_says_how_to_go_on(
 
 def test_ctrl_c_before_the_training_says_so(manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def interrupted(_data: object, _cache: object, on_progress: Callable[[TrainProgress], None]) -> None:
-        signal.raise_signal(signal.SIGINT)
+        press_ctrl_c()
         on_progress(TrainProgress("cut tiles", 1, 8, ""))
 
     monkeypatch.setattr(run_folder, "cut_tiles", interrupted)
