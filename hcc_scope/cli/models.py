@@ -11,16 +11,15 @@ import numpy as np
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 from hcc_scope.errors import ModelError, StoreExistsError, UsageError
+from hcc_scope.training.config import CONFIG_FILE, MODEL_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["run_export", "run_info", "run_list", "run_test"]
 
-RUN_MODEL = "model"
-"""The finished model's folder in that of a training run."""
-CONFIG_FILE, CHECKPOINTS = "config.json", "checkpoints"
-"""What such a run has from its beginning."""
+CHECKPOINTS = "checkpoints"
+"""What a training run has from its beginning, beside its configuration."""
 
 
 def run_list(*, json_mode: bool) -> None:
@@ -184,8 +183,8 @@ def _folder_of(model_or_run: str) -> Path:
     with suppress(OSError):  # `find_model` tells what cannot be looked at
         if (path / CARD_FILE).is_file():
             return find_model(path)
-        if (path / RUN_MODEL / CARD_FILE).is_file():
-            return path / RUN_MODEL
+        if (path / MODEL_FOLDER / CARD_FILE).is_file():
+            return path / MODEL_FOLDER
         if (path / CONFIG_FILE).is_file() and (path / CHECKPOINTS).is_dir():
             raise ModelError(
                 f"the training run {path} has no model: it was not finished",

@@ -17,7 +17,7 @@ from hcc_scope.runs.analyst import load_analyst as load_quietly
 from hcc_scope.runs.section import start_section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Interrupted",
+    "called_on_signals",
     "finish",
     "interruptible",
     "is_taken",
@@ -80,6 +81,19 @@ def interruptible(consequence: str) -> Iterator[None]:
 
 
 @contextmanager
+def called_on_signals(handler: Callable[[int, object], None]) -> Iterator[None]:
+    """Have Ctrl-C, a polite kill and the loss of the terminal call `handler`, as a signal's handler is called."""
+    # SIGHUP: the terminal was closed, or the connection to it was lost
+    signals = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.signal(number, handler) for number in signals}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+@contextmanager
 def stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
     """Let Ctrl-C (and a polite kill) end the run properly; a second Ctrl-C skips analysis, never storage.
 
@@ -93,14 +107,8 @@ def stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
         else:
             console.note("Finishing: storing and classifying what was acquired. Ctrl-C again skips analysis.", "yellow")
 
-    # SIGHUP: the terminal was closed, or the connection to it was lost
-    signals = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before = {number: signal.signal(number, on_signal) for number in signals}
-    try:
+    with called_on_signals(on_signal):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def record_section(

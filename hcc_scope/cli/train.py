@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-import signal
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
-from hcc_scope.cli.runs import Interrupted
+from hcc_scope.cli.runs import Interrupted, called_on_signals
 from hcc_scope.cli.steps import steps_shown
 from hcc_scope.errors import UsageError
 from hcc_scope.training.config import (
@@ -135,18 +134,14 @@ def _stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
             raise KeyboardInterrupt
         console.note("Stopping after this step ...", "yellow")
 
-    signals = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before = {number: signal.signal(number, on_signal) for number in signals}
-    try:
+    with called_on_signals(on_signal):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _run_of(options: TrainOptions) -> TrainRun:
     """Return the run that was asked for; a continued one keeps what is not said anew."""
-    from hcc_scope.training.run_folder import TrainRun, check_name, stored_config
+    from hcc_scope.training.export import check_name
+    from hcc_scope.training.run_folder import TrainRun, stored_config
 
     for option, known in _CHOICES.items():
         value = getattr(options, option)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hcc_scope.datasets.labelled import CLASSES
 from hcc_scope.evaluation.tables import level_rows, markdown, table_1
 from hcc_scope.evaluation.words import calibration_words, day_words, gap_words, interval_words, permuted_words
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.results import EvaluationResult
 
 __all__ = ["RESEARCH_USE_ONLY", "relative_pngs", "report_markdown", "table1_markdown"]
-
-RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
-"""As `hcc_scope.report.words`, which lies on the same floor; a test holds them equal."""
 
 _LEVEL_HEADS = ("level", "n", "AUC", "sensitivity", "specificity", "accuracy", "Brier", "ECE", "threshold")
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.report.summary import decision
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from hcc_scope.types import SectionScore
 
 __all__ = ["RESEARCH_USE_ONLY", "score_words"]
-
-RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 
 
 def score_words(score: SectionScore) -> str:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.datasets.labelled import CLASSES
-from hcc_scope.datasets.tiles import ArrayTiles, TileTable
 from hcc_scope.errors import DatasetError, TrainingError
 from hcc_scope.evaluation.calibration import calibrate_folds
 from hcc_scope.evaluation.fold import held_out_by_animal
@@ -39,7 +38,7 @@ from hcc_scope.training.model_card import draft_card, final_card
 from hcc_scope.training.predict import load_weights, predict
 from hcc_scope.training.recipes import settings_for
 from hcc_scope.training.strangers import strange_tiles
-from hcc_scope.training.unlike import fit_unlike
+from hcc_scope.training.unlike import fit_unlike, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.inference.card import EvaluationRecord, ShiftRow, UnlikeTraining
     from hcc_scope.training.config import OnProgress
     from hcc_scope.training.recipes import Settings
@@ -289,9 +289,7 @@ def _shifts(
 
 
 def _odds(network: Module, pixels: NDArray[np.uint16], threads: int | None) -> NDArray[np.float32]:
-    n = len(pixels)
-    table = TileTable((), np.zeros(n, np.int64), np.arange(n), ArrayTiles(pixels))
-    return log_odds(predict(network, table, np.arange(n), threads=threads, device="cpu").logits)
+    return log_odds(predict(network, table_of(pixels), range(len(pixels)), threads=threads, device="cpu").logits)
 
 
 def _distance(trained: Trained, say: Callable[[str], None]) -> tuple[Module, UnlikeTraining | None]:

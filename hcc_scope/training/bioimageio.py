@@ -31,6 +31,7 @@ from hcc_scope.inference.card import CARD_FILE
 from hcc_scope.inference.loading import MODEL_FILE, load_model
 from hcc_scope.inference.tensors import last_line
 from hcc_scope.inference.torchscript import parse
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.storage.files import explain
 from hcc_scope.training.export import README_FILE, archive, is_taken
@@ -80,7 +81,6 @@ _UNREADABLE = (
 )
 """What reading a strange zip and a strange YAML raises: RuntimeError is an encrypted one, an unknown compression, or a
 text that nests without end; ValueError is a date that no calendar has."""
-_RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 
 
 def write_package(
@@ -244,7 +244,7 @@ def _description(card: ModelCard, files: Mapping[str, bytes], authors: Sequence[
         "format_version": FORMAT_VERSION,
         "type": "model",
         "name": _title(card.name),
-        "description": f"{_RESEARCH_USE_ONLY} {card.description}"[:1000],
+        "description": f"{RESEARCH_USE_ONLY} {card.description}"[:1000],
         "authors": [{"name": name} for name in authors] or [{"name": "Made with HCC-Scope, author not given"}],
         "cite": [cited],
         "license": card.licence,

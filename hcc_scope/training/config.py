@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONFIG_FILE",
+    "MODEL_FOLDER",
     "TRAINING_STAGES",
     "Device",
     "NetworkName",
@@ -26,6 +27,8 @@ RecipeName = Literal["meng2019", "modern"]
 Precision = Literal["auto", "bfloat16", "float32"]
 Device = Literal["auto", "cpu", "cuda"]
 
+MODEL_FOLDER = "model"
+"""The finished model's folder in that of a training run."""
 CONFIG_FILE = "config.json"
 """In a run's folder from its beginning; here, so that an interrupted command looks for it without importing torch."""
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import tempfile
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -27,11 +26,12 @@ import numpy as np
 
 from hcc_scope.datasets.cache import cut_tiles
 from hcc_scope.datasets.manifest import read_manifest
-from hcc_scope.errors import ResumeError, StoreExistsError, TrainingError, UsageError
+from hcc_scope.errors import ResumeError, StoreExistsError, TrainingError
 from hcc_scope.storage.files import explain, json_bytes
 from hcc_scope.training.checkpoint import check_identity, write_bytes
 from hcc_scope.training.compute import choose_place
-from hcc_scope.training.config import CONFIG_FILE
+from hcc_scope.training.config import CONFIG_FILE, MODEL_FOLDER
+from hcc_scope.training.export import check_name
 from hcc_scope.training.fit import fit
 from hcc_scope.training.held_out import hold_out
 from hcc_scope.training.recipes import settings_for
@@ -48,13 +48,11 @@ if TYPE_CHECKING:
     from hcc_scope.training.held_out import HeldOut
     from hcc_scope.training.trained import MakeModel
 
-__all__ = ["CONFIG_FILE", "MODEL_FOLDER", "TrainRun", "check_name", "stored_config", "train_run"]
+__all__ = ["TrainRun", "stored_config", "train_run"]
 
-MODEL_FOLDER = "model"
 SPLITS_FILE = "splits.json"
 ENVIRONMENT_FILE = "environment.json"
 
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 _PACKAGES = ("hcc-scope", "numpy", "torch", "safetensors", "tensorstore", "tifffile", "imagecodecs", "scipy")
 
 
@@ -78,15 +76,6 @@ class TrainRun:
     """Of the labelled set that the evaluation is of."""
     command: str = "hcc-scope train"
     """As it would be typed again, for the card."""
-
-
-def check_name(name: str) -> None:
-    """Refuse a model's name that cannot be that of a folder everywhere."""
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"the model's name {name!r} cannot be that of a folder everywhere",
-            hint="Use up to 100 letters, digits, '-', '_' and '.', for example 'liver-2'.",
-        )
 
 
 def train_run(

@@ -16,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.storage.files import explain
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ __all__ = [
     "write",
 ]
 
-RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
-"""As in `hcc_scope.report.words`, which stands on the same floor as this package and may not be imported from it."""
 PHANTOM = "Phantom: synthetic images, no tissue."
 
 CLASS_COLOURS = ("#2166ac", "#b2182b")
