@@ -140,7 +140,9 @@ def test_replay_check_on_another_engine_is_within_tolerance_and_says_so(
     assert done.err.count("within tolerance, not bit for bit") == 2
     assert f"now {done.json['engine_in_full']}" in done.err
     for before, after in zip(live.json["sections"], done.json["sections"], strict=True):
-        assert abs(before["score"] - after["score"]) <= 0.02  # a tile near the distance's threshold may be in or out
+        # a tile near the distance's threshold may be in on one engine and out on the other: that moves the score too
+        same_tiles = before["tiles"] == after["tiles"]
+        assert abs(before["score"] - after["score"]) <= (0.01 if same_tiles else 0.02)
         assert before["decision"] == after["decision"]
 
 

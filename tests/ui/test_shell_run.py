@@ -164,6 +164,7 @@ def test_the_last_field_is_excluded_and_brought_back(ready: App):
     ready.window.actions_["exclude"].trigger()
     ready.window.actions_["stop"].trigger()
     finish(ready)
+    wait_for(lambda: last in on_map and on_map[last].excluded, "the cross on the map")
     assert got[0].outcome.score.fields_excluded_by_operator == 1
     assert [note.kind for note in read_notes(ready.commands.out_dir / "M7_S1.ome.zarr")] == [
         "exclude",
