@@ -50,6 +50,11 @@ def finish(app: App) -> None:
     wait_for(lambda: not app.run.active, "the section to end")
 
 
+def wait_until_held(app: App) -> None:
+    """Wait until a pause has taken hold: before, what is exposed already still comes, and is then the last field."""
+    wait_for(lambda: app.state.snapshot.paused and app.state.snapshot.message == "paused", "the pause")
+
+
 def test_a_section_from_start_to_its_report(ready: App, monkeypatch: pytest.MonkeyPatch):
     opened: list[str] = []
     monkeypatch.setattr("ui.commands.QDesktopServices.openUrl", lambda url: opened.append(url.toLocalFile()))
@@ -148,7 +153,7 @@ def test_the_last_field_is_excluded_and_brought_back(ready: App):
     start(ready)
     wait_for(lambda: len(ready.run.run.results) >= 3, "results")
     ready.window.actions_["pause"].trigger()
-    wait_for(lambda: ready.state.snapshot.paused, "the pause")
+    wait_until_held(ready)
     # on a busy machine frames are put off: the newest one, which is on the map, is then not the newest with a result
     wait_for(lambda: ready.state.snapshot.counts.pending == 0, "the analysis")
     wait_for(lambda: ready.state.snapshot.counts.deferred == 0, "the analysis of what was put off")
@@ -178,7 +183,7 @@ def test_the_newest_stored_field_is_excluded_though_it_was_not_analysed_yet(read
     start(ready)
     wait_for(lambda: ready.state.snapshot.counts.stored >= 3, "stored fields")
     ready.window.actions_["pause"].trigger()
-    wait_for(lambda: ready.state.snapshot.paused, "the pause")
+    wait_until_held(ready)
     wait_for(lambda: ready.state.snapshot.counts.stored == ready.state.snapshot.counts.acquired, "the store")
     action = ready.window.actions_["exclude"]
     last = ready.state.snapshot.counts.stored - 1
