@@ -61,7 +61,7 @@ model: $(STAMP)
 	$(BIN)/hcc-scope evaluate retrained/cohort/manifest.csv --out retrained/evaluation --epochs 7
 	$(BIN)/hcc-scope train retrained/cohort/manifest.csv --out retrained/run --name phantom-meng2019 \
 		--evaluation retrained/evaluation
-	$(BIN)/hcc-scope models export retrained/run --out retrained
+	$(BIN)/hcc-scope models export retrained/run --out retrained --licence BSD-3-Clause
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .hypothesis .pytest_cache

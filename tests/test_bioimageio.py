@@ -51,7 +51,7 @@ def packages(tmp_path: Path) -> list[Path]:
     tiles = random_tiles(1)
     with torch.inference_mode():
         logits = Inside(inner, 2.0**-13)(torch.from_numpy(tiles[:, None].astype(np.float32)))[0].numpy()
-    own = make_model(tmp_path / "own", archive(inner), logits, tiles, normalisation="external")
+    own = make_model(tmp_path / "own", archive(inner), logits, tiles, normalisation="external", licence="not stated")
     return [
         write_package(folder, tmp_path / "three.zip", authors=("A. Person",)),
         write_package(own, tmp_path / "own.zip", documentation="# My model\n"),
@@ -85,5 +85,7 @@ def test_what_a_package_says(packages: list[Path]):
     assert said["authors"] == [{"name": "A. Person"}]
     assert said["cite"][0]["doi"] == "10.1117/12.2512214"
     assert said["license"] == "BSD-3-Clause"
+    with zipfile.ZipFile(packages[1]) as file:
+        assert "license" not in yaml.safe_load(file.read(DESCRIPTION_FILE))  # nobody has stated one
     assert said["description"].startswith("Research use only")
     assert said["inputs"][0]["axes"][2]["scale"] == 0.325

@@ -21,7 +21,7 @@ from hcc_scope.evaluation.record import evaluation_record, load_calibration, wri
 from hcc_scope.evaluation.report import RESEARCH_USE_ONLY
 from hcc_scope.evaluation.run import evaluate
 from hcc_scope.evaluation.tables import table_1
-from hcc_scope.evaluation.words import calibration_words
+from hcc_scope.evaluation.words import calibration_words, silent_words
 from hcc_scope.report import words
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.training.config import TrainConfig, TrainProgress
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.labelled import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
-    from hcc_scope.evaluation.results import EvaluationResult
+    from hcc_scope.evaluation.results import EvaluationResult, FoldResult
 
 CONFIG = TrainConfig(epochs=1)
 
@@ -119,6 +119,28 @@ def test_animals_that_differ_leak_and_animals_that_do_not_do_not(tmp_path: Path)
     assert clean.protocols["by_animal"].pooled["image"].auc.value > 0.9
     for found in (leaking, clean):
         assert found.permuted.auc.interval.low <= 0.5 <= found.permuted.auc.interval.high
+
+
+def test_a_network_that_learnt_nothing_is_told(tmp_path: Path) -> None:
+    result = run(tmp_path / "e", small(class_effect=0.2))
+    assert silent_words(analyse(result)) is None
+
+    def silenced(fold: FoldResult) -> FoldResult:
+        gone = fold.split.protocol != "permuted" and fold.split.fold in (0, 2)
+        return replace(fold, logits=np.full_like(fold.logits, 0.01)) if gone else fold
+
+    result = replace(result, folds=tuple(silenced(fold) for fold in result.folds))
+    found = analyse(result)
+    assert found.silent == {"paper": (0, 2), "by_animal": (0, 2)}
+    words = silent_words(found)
+    assert words is not None
+    assert "folds by image: 1, 3 of 4; folds by animal: 1, 3 of 3" in words
+    write_evaluation(result, found, tmp_path / "e", "x")
+    assert f"**{words}**" in (tmp_path / "e" / "report.md").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "e" / "evaluation.json").read_text())["silent"] == {
+        "paper": [0, 2],
+        "by_animal": [0, 2],
+    }
 
 
 def test_a_day_that_shows_is_told_and_one_that_does_not_is_not(tmp_path: Path) -> None:

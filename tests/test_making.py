@@ -109,6 +109,7 @@ def test_an_evaluation_decides_and_stands_on_the_card(manifest: Path, evaluation
     run_train(options(manifest, tmp_path / "r", evaluation=evaluation), json_mode=True)
     card, found = load_model(tmp_path / "r" / "model").card, load_calibration(evaluation)
     assert (card.temperature, card.decision_threshold) == (found.temperature, found.threshold)
+    assert card.licence == "not stated"
     assert card.evaluation == found.evaluation
     assert card.training is not None
     assert (card.training.epochs, len(card.training.animals)) == (1, 4)  # all animals, as long as the folds
@@ -121,6 +122,7 @@ def test_what_contradicts_an_evaluation_is_refused(manifest: Path, evaluation: P
         ({"network": "compact"}, "--network is compact, but the evaluation .* is of meng2019"),
         ({"epochs": 5}, "--epochs is 5, but the evaluation .* is of 1"),
         ({"hold_out": "2"}, "--hold-out and --evaluation contradict"),
+        ({"patience": 2}, "--patience needs held-out animals, and with --evaluation there are none"),
     ):
         with pytest.raises(UsageError, match=says):
             run_train(options(manifest, tmp_path / "r", evaluation=evaluation, **more), json_mode=True)

@@ -26,7 +26,7 @@ from hcc_scope.errors import (
     UsageError,
 )
 from hcc_scope.inference import load_model
-from hcc_scope.inference.card import ModelCard, UnlikeTraining, read_card, write_card
+from hcc_scope.inference.card import LICENCE_NOT_STATED, ModelCard, UnlikeTraining, read_card, write_card
 from hcc_scope.inference.loading import MODEL_FILE
 from hcc_scope.training.bioimageio import DESCRIPTION_FILE, check_package, write_package
 from hcc_scope.training.export import README_FILE, copy_model, export_model, program_difference, to_torchscript
@@ -196,6 +196,24 @@ def test_a_run_is_exported_as_a_copy_and_a_package(small: Path, tmp_path: Path):
     occupied = refusal("models", "export", trained, "--out", out, "--name", "yours", "--bioimageio", package)
     assert isinstance(occupied, StoreExistsError)
     assert not (out / "yours").exists()
+
+
+def test_a_licence_is_stated_by_who_exports_a_model_and_by_nobody_else(small: Path, tmp_path: Path):
+    unstated = copy_model(load_model(small), tmp_path / "unstated", "unstated")
+    write_card(read_card(unstated).model_copy(update={"licence": LICENCE_NOT_STATED}), unstated)
+    done = run("models", "export", unstated, "--out", tmp_path, "--name", "a", "--bioimageio", tmp_path / "a.zip")
+    assert "licence is not stated" in done.stdout
+    told = json.loads(run("models", "export", unstated, "--out", tmp_path, "--name", "b", "--json").stdout)
+    assert told["licence"] is None
+    done = run("models", "export", unstated, "--out", tmp_path, "--name", "c", "--licence", "CC-BY-4.0")
+    assert "not stated" not in done.stdout
+    assert read_card(tmp_path / "c").licence == "CC-BY-4.0"
+    assert "Licence: CC-BY-4.0" in (tmp_path / "c" / README_FILE).read_text()
+    for bad in ("", "my own", "http://x"):
+        assert isinstance(
+            refusal("models", "export", unstated, "--out", tmp_path, "--name", "d", "--licence", bad), UsageError
+        )
+    assert not (tmp_path / "d").exists()
 
 
 def test_what_cannot_be_exported_is_refused_before_anything_is_written(small: Path, tmp_path: Path):

@@ -168,12 +168,12 @@ def test_ctrl_c_before_the_training_says_so(manifest: Path, tmp_path: Path, monk
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"network": "resnet"}, "there is no network 'resnet'. There are: meng2019, compact"),
-        ({"recipe": "old"}, "there is no recipe 'old'"),
-        ({"precision": "int8"}, "there is no precision 'int8'"),
-        ({"device": "tpu"}, "there is no device 'tpu'"),
-        ({"learning_rate": 0.0}, "the learning rate must be a number above 0"),
-        ({"learning_rate": math.inf}, "the learning rate must be a number above 0, not inf"),
+        ({"network": "resnet"}, "--network cannot be 'resnet'. There are: meng2019, compact"),
+        ({"recipe": "old"}, "--recipe cannot be 'old'"),
+        ({"precision": "int8"}, "--precision cannot be 'int8'"),
+        ({"device": "tpu"}, "--device cannot be 'tpu'"),
+        ({"learning_rate": 0.0}, "--learning-rate must be a positive number, not 0"),
+        ({"learning_rate": math.inf}, "--learning-rate must be a positive number, not inf"),
         ({"hold_out": "some"}, "--hold-out takes a number of animals per class, or 'none'"),
         ({"hold_out": "0"}, "--hold-out takes a number"),
         *(({"name": name}, "cannot be that of a folder") for name in ("a/b", "a\\b", "..", ".hidden", "x" * 101)),

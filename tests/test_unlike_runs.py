@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +18,7 @@ from unlike_parts import measuring_model, test_tiles
 
 from hcc_scope.cli.app import app
 from hcc_scope.inference.agreement import DISTANCE_TOLERANCE
+from hcc_scope.inference.card import read_card, write_card
 from hcc_scope.report.section import section_report
 from hcc_scope.runs.analyst import Analyst, load_analyst
 from hcc_scope.runs.comparison import as_flagged_in, check_replay, differences
@@ -28,7 +31,6 @@ from hcc_scope.types import Frame, QualityFlag, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -266,6 +268,18 @@ def test_a_card_that_has_changed_since_is_named(acquired: Path, analyst: Analyst
     unrelated = replace(model, card=model.card.model_copy(update={"sha256": "1" * 64}))
     comparison = check_replay(run.store, run.finish(), run.results, replace(analyst, model=unrelated))
     assert "recorded with another model" in str(comparison.problem)
+
+
+def test_a_replay_by_the_same_weights_with_another_threshold_says_so(acquired: Path, folder: Path, tmp_path: Path):
+    def replay(model: Path) -> str:
+        done = CliRunner().invoke(app, ["replay", str(acquired), "--model", str(model), "--out", str(tmp_path / "out")])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    assert "card has changed" not in replay(folder)
+    other = Path(shutil.copytree(folder, tmp_path / "model"))
+    write_card(read_card(other).model_copy(update={"decision_threshold": 0.375}), other)
+    assert f"decision threshold {read_card(folder).decision_threshold} then, 0.375 now" in replay(other)
 
 
 def test_the_report_says_what_was_done_with_them(acquired: Path, all_scored: Path, tmp_path: Path):

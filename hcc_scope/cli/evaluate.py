@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import shlex
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, cast
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
+from hcc_scope.cli.choices import check_choices
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 from hcc_scope.cli.runs import Interrupted
-from hcc_scope.errors import UsageError
+from hcc_scope.cli.steps import steps_shown
+from hcc_scope.evaluation.names import PLAN_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,15 +18,9 @@ if TYPE_CHECKING:
     from hcc_scope.cli.console import People
     from hcc_scope.evaluation.analysis import Analysis
     from hcc_scope.evaluation.results import EvaluationResult
-    from hcc_scope.training.config import TrainConfig, TrainProgress
+    from hcc_scope.training.config import Device, NetworkName, Precision, RecipeName, TrainConfig
 
 __all__ = ["EvaluateOptions", "run_evaluate", "train_config"]
-
-_PLAN_FILE = "plan.json"
-"""`hcc_scope.evaluation.plan.PLAN_FILE`, without the wait for what that imports; a test holds them equal."""
-
-_SAY_EVERY = 0.1
-"""Share of a stage after which it is told how far it is, where nobody sees a bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,44 +56,6 @@ class EvaluateOptions:
         return shlex.join(words + ["--leave-one-animal-out"] * self.leave_one_out)
 
 
-class _Bars:
-    """Progress for people: a bar per stage, or now and then a line where there is no terminal."""
-
-    def __init__(self, voice: People) -> None:
-        self._voice = voice
-        self._said: dict[str, float] = {}
-        self._began: dict[str, tuple[float, float]] = {}
-        self._tasks: dict[str, TaskID] = {}
-        self.bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[message]}"),
-            console=voice.console,
-            disable=not voice.is_terminal,
-        )
-
-    def __call__(self, now: TrainProgress) -> None:
-        """Show how far it is."""
-        if now.stage not in self._tasks:
-            self._tasks[now.stage] = self.bars.add_task(now.stage, total=now.total, message="")
-        self.bars.update(self._tasks[now.stage], completed=now.done, total=now.total, message=now.message)
-        share = now.done / now.total if now.total else 1.0
-        if not self._voice.is_terminal and share >= self._said.get(now.stage, 0.0):
-            self._voice.note(f"{now.stage}: {share:.0%}{self._left(now.stage, share)} ({now.message})")
-            self._said[now.stage] = share + _SAY_EVERY
-
-    def _left(self, stage: str, share: float) -> str:
-        """Return how long the rest of a stage may take, once that can be told."""
-        began_s, first = self._began.setdefault(stage, (time.monotonic(), share))
-        if share <= first or share >= 1.0:
-            return ""
-        left_s = (time.monotonic() - began_s) * (1.0 - share) / (share - first)
-        return f", some {left_s / 60:.0f} min left" if left_s >= 90 else f", some {left_s:.0f} s left"
-
-
 def run_evaluate(options: EvaluateOptions) -> None:
     """Evaluate, write everything into the folder, and say what was found.
 
@@ -118,7 +72,7 @@ def run_evaluate(options: EvaluateOptions) -> None:
 
 
 def _consequence(options: EvaluateOptions) -> str:
-    if not (options.out / _PLAN_FILE).exists():
+    if not (options.out / PLAN_FILE).exists():
         return "no fold had begun; start it again"
     return "finished folds are kept; the same command with --resume goes on from there"
 
@@ -133,10 +87,9 @@ def _evaluate(options: EvaluateOptions, voice: People) -> None:
 
     data = read_manifest(options.manifest)
     require_animals(data.images)
-    bars = _Bars(voice)
     figures: list[Path] = []
-    with bars.bars:
-        tiles = cut_tiles(data, options.cache, bars)
+    with steps_shown(voice) as on_step:
+        tiles = cut_tiles(data, options.cache, on_step)
         result = evaluate(
             data,
             tiles,
@@ -144,7 +97,7 @@ def _evaluate(options: EvaluateOptions, voice: People) -> None:
             options.out,
             folds=options.folds,
             jobs=options.jobs,
-            on_progress=bars,
+            on_progress=on_step,
             resume=options.resume,
             leave_one_out=options.leave_one_out,
         )
@@ -155,7 +108,7 @@ def _evaluate(options: EvaluateOptions, voice: People) -> None:
             from hcc_scope.evaluation.figures import draw_all
 
             figures = draw_all(
-                result, options.out / "figures", on_progress=bars, smooth=options.smooth, seed=options.config.seed
+                result, options.out / "figures", on_progress=on_step, smooth=options.smooth, seed=options.config.seed
             )
             content = write_evaluation(result, analysis, options.out, options.command(), figures)
     if options.json_mode:
@@ -167,9 +120,11 @@ def _tell(
     voice: People, result: EvaluationResult, analysis: Analysis, options: EvaluateOptions, n_figures: int
 ) -> None:
     from hcc_scope.evaluation.tables import rich_table, table_1
-    from hcc_scope.evaluation.words import day_words, gap_words, permuted_words
+    from hcc_scope.evaluation.words import day_words, gap_words, permuted_words, silent_words
 
     voice.note(gap_words(analysis), "bold")
+    if (silent := silent_words(analysis)) is not None:
+        voice.note(silent, "yellow")
     voice.show(rich_table(table_1(analysis, "tile")))
     voice.note(permuted_words(analysis))
     voice.note(day_words(result, analysis))
@@ -198,18 +153,9 @@ def train_config(
     UsageError
         If one has a value that there is not.
     """
-    from hcc_scope.training.config import Device, NetworkName, Precision, RecipeName, TrainConfig
+    from hcc_scope.training.config import TrainConfig
 
-    for option, value, known in (
-        ("--network", network, get_args(NetworkName)),
-        ("--recipe", recipe, get_args(RecipeName)),
-        ("--precision", precision, get_args(Precision)),
-        ("--device", device, get_args(Device)),
-    ):
-        if value not in known:
-            raise UsageError(f"{option} cannot be '{value}'", hint=f"There are: {', '.join(known)}.")
-    if learning_rate is not None and not (math.isfinite(learning_rate) and learning_rate > 0):
-        raise UsageError(f"--learning-rate must be a positive number, not {learning_rate}")
+    check_choices(network=network, recipe=recipe, precision=precision, device=device, learning_rate=learning_rate)
     return TrainConfig(
         network=cast("NetworkName", network),
         recipe=cast("RecipeName", recipe),

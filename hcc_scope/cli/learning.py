@@ -57,6 +57,10 @@ def models_export(
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder in which the model's folder is made.")],
     name: Annotated[str | None, typer.Option("--name", help="The copy's name. [default: the model's own]")] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option("--licence", help="SPDX identifier, for example CC-BY-4.0. [default: what the card says]"),
+    ] = None,
     bioimageio: Annotated[
         Path | None, typer.Option("--bioimageio", help="Also write a bioimage.io package to this .zip.")
     ] = None,
@@ -66,7 +70,15 @@ def models_export(
     """Copy a model that passes its tests, with a card for people, and as a package for other programs."""
     from hcc_scope.cli.models import run_export
 
-    run_export(model, out=out, name=name, bioimageio=bioimageio, authors=tuple(author or ()), json_mode=json_mode)
+    run_export(
+        model,
+        out=out,
+        name=name,
+        licence=licence,
+        bioimageio=bioimageio,
+        authors=tuple(author or ()),
+        json_mode=json_mode,
+    )
 
 
 def train(

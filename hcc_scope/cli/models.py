@@ -105,12 +105,14 @@ def run_export(
     *,
     out: Path,
     name: str | None,
+    licence: str | None = None,
     bioimageio: Path | None,
     authors: Sequence[str] = (),
     json_mode: bool,
 ) -> None:
     """Copy a model, once it has passed its checks, under a name of its own; write its package, if one is wanted."""
     from hcc_scope.inference import load_model
+    from hcc_scope.inference.card import LICENCE_NOT_STATED
     from hcc_scope.report.model_card import card_markdown
     from hcc_scope.training.export import check_name, copy_model, is_taken, refuse_existing
 
@@ -126,7 +128,7 @@ def run_export(
     check_name(name)
     folder = out / name
     refuse_existing(folder)
-    copy_model(model, folder, name, describe=card_markdown)
+    copy_model(model, folder, name, licence=licence, describe=card_markdown)
     if bioimageio is not None:
         from hcc_scope.training.bioimageio import write_package
 
@@ -134,10 +136,12 @@ def run_export(
             undo.callback(shutil.rmtree, folder, ignore_errors=True)
             write_package(folder, bioimageio, authors=authors)
             undo.pop_all()
+    stated = licence or model.card.licence
     if json_mode:
         print_json(
             {
                 "model": name,
+                "licence": None if stated == LICENCE_NOT_STATED else stated,
                 "folder": str(folder),
                 "model_sha256": model.card.sha256,
                 "files": sorted(path.name for path in folder.iterdir()),
@@ -149,6 +153,12 @@ def run_export(
     console.note(f"{folder}: a checked copy of {source}")
     if bioimageio is not None:
         console.note(f"{bioimageio}: a bioimage.io package of it")
+    if stated == LICENCE_NOT_STATED:
+        console.note(
+            "Its licence is not stated, so others may not use it: before you pass it on, export it with --licence, for "
+            "example CC-BY-4.0.",
+            "yellow",
+        )
     console.note(RESEARCH_USE_ONLY, "italic")
 
 

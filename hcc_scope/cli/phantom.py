@@ -50,5 +50,10 @@ def run_cohort(spec: CohortSpec, out: Path, *, jobs: int | None, json_mode: bool
         f"{n} images of {len(known['sections'])} sections on {len(known['days'])} days, drawn in {elapsed_s:.0f} s "
         f"({n / elapsed_s:.1f} images/s); the truth is in {manifest.parent / COHORT_FILE}"
     )
+    if spec.days == "balanced" and spec.day_effect > 1:
+        console.note(
+            "Days are balanced: each has images of both classes, so what days differ in says nothing about the class and "
+            "cannot leak. --days per-animal is how it would."
+        )
     console.note(f"Next: hcc-scope dataset check {manifest}")
     console.note(RESEARCH_USE_ONLY, "italic")

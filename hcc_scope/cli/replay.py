@@ -23,7 +23,7 @@ from hcc_scope.errors import (
     UsageError,
 )
 from hcc_scope.report.summary import SectionReport, software_versions
-from hcc_scope.runs.comparison import Comparison, check_replay, differences
+from hcc_scope.runs.comparison import Comparison, changed_card, check_replay, differences
 from hcc_scope.runs.replay import recorded_engine, recorded_model, start_replay
 from hcc_scope.storage.naming import check_id
 from hcc_scope.workers import StopToken
@@ -144,6 +144,11 @@ def _replay_one(
         console.note(
             f"{store.path} is unfinished: replaying its {store.n_frames} journalled frames; "
             f"`hcc-scope recover {store.path}` makes it valid",
+            "yellow",
+        )
+    if changes := changed_card(store, analyst):
+        console.note(
+            f"{store.path.name}: its model's card has changed since ({changes}); the score is by the present one",
             "yellow",
         )
     run = start_replay(store, analyst, save, stop, score_unlike=score_unlike)

@@ -1,15 +1,17 @@
-"""A bar with the time that is left, for work that tells its steps."""
+"""A bar with the time that is left, for work that tells its steps; lines now and then where there is no terminal."""
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -22,30 +24,67 @@ if TYPE_CHECKING:
 
 __all__ = ["steps_shown"]
 
+_SAY_EVERY = 0.1
+"""Share of a stage after which it is told how far it is, where nobody sees a bar ..."""
+_SAY_AFTER_S = 10.0
+"""... but no more often: quick stages are told once."""
+
 
 @contextmanager
 def steps_shown(console: People) -> Iterator[Callable[[Any], None]]:
-    """Yield what takes each step (``stage``, ``done``, ``total``, ``message``) and shows it.
-
-    A bar on a terminal; elsewhere one line when a stage begins.
-    """
+    """Yield what takes each step (``stage``, ``done``, ``total``, ``message``) and shows it."""
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[message]}"),
         console=console.console,
         disable=not console.is_terminal,
-    ) as progress:
-        tasks: dict[str, TaskID] = {}
+    ) as bars:
+        yield _Shown(console, bars).show
 
-        def show(step: Any) -> None:  # noqa: ANN401 - a Step, or training's own type with the same fields
-            if step.stage not in tasks:
-                tasks[step.stage] = progress.add_task(step.stage, total=step.total, message="")
-                if not console.is_terminal:
-                    console.note(f"{step.stage} ...")
-            progress.update(tasks[step.stage], completed=step.done, total=step.total, message=step.message)
 
-        yield show
+@dataclass
+class _Stage:
+    """What was told of a stage, and when it began."""
+
+    task: TaskID
+    began_s: float
+    first_share: float
+    said_share: float
+    said_s: float
+
+
+class _Shown:
+    """Stages, each with a bar or with lines."""
+
+    def __init__(self, console: People, bars: Progress) -> None:
+        self._console, self._bars = console, bars
+        self._stages: dict[str, _Stage] = {}
+
+    def show(self, step: Any) -> None:  # noqa: ANN401 - a Step, or training's own type with the same fields
+        """Show how far a stage is."""
+        share = step.done / step.total if step.total else 1.0
+        now_s = time.monotonic()
+        stage = self._stages.get(step.stage)
+        if stage is None:
+            task = self._bars.add_task(step.stage, total=step.total, message="")
+            stage = self._stages[step.stage] = _Stage(task, now_s, share, share, now_s)
+            if not self._console.is_terminal:
+                self._console.note(f"{step.stage} ...")
+        self._bars.update(stage.task, completed=step.done, total=step.total, message=step.message)
+        due = share >= stage.said_share + _SAY_EVERY and now_s >= stage.said_s + _SAY_AFTER_S
+        if due and not self._console.is_terminal:
+            words = f" ({step.message})" if step.message else ""
+            self._console.note(f"{step.stage}: {share:.0%}{_left(stage, share, now_s)}{words}")
+            stage.said_share, stage.said_s = share, now_s
+
+
+def _left(stage: _Stage, share: float, now_s: float) -> str:
+    """Return how long the rest of a stage may take."""
+    if share <= stage.first_share or share >= 1.0:
+        return ""
+    left_s = (now_s - stage.began_s) * (1.0 - share) / (share - stage.first_share)
+    return f", some {left_s / 60:.0f} min left" if left_s >= 90 else f", some {left_s:.0f} s left"

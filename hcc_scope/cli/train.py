@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
+from hcc_scope.cli.choices import check_choices
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 from hcc_scope.cli.runs import Interrupted, called_on_signals
 from hcc_scope.cli.steps import steps_shown
@@ -17,10 +17,6 @@ from hcc_scope.errors import UsageError
 from hcc_scope.training.config import (
     CONFIG_FILE,
     TRAINING_STAGES,
-    Device,
-    NetworkName,
-    Precision,
-    RecipeName,
     Stopped,
     TrainConfig,
 )
@@ -35,12 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainOptions", "run_train"]
 
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "network": get_args(NetworkName),
-    "recipe": get_args(RecipeName),
-    "precision": get_args(Precision),
-    "device": get_args(Device),
-}
 _BY_EVALUATION = ("network", "recipe", "epochs", "batch", "learning_rate", "precision")
 _OF_CONFIG = ("network", "recipe", "seed", "epochs", "batch", "learning_rate", "patience", "precision", "device")
 
@@ -143,10 +133,13 @@ def _run_of(options: TrainOptions) -> TrainRun:
     from hcc_scope.training.export import check_name
     from hcc_scope.training.run_folder import TrainRun, stored_config
 
-    for option, known in _CHOICES.items():
-        value = getattr(options, option)
-        if value is not None and value not in known:
-            raise UsageError(f"there is no {option} '{value}'", hint=f"There are: {', '.join(known)}.")
+    check_choices(
+        network=options.network,
+        recipe=options.recipe,
+        precision=options.precision,
+        device=options.device,
+        learning_rate=options.learning_rate,
+    )
     stored = stored_config(options.out) if options.resume else None
     asked: dict[str, Any] = {} if stored is None else dict(stored["asked"])
     evaluation, given = options.evaluation, {key: getattr(options, key) for key in _OF_CONFIG}
@@ -159,9 +152,6 @@ def _run_of(options: TrainOptions) -> TrainRun:
     asked |= {key: value for key, value in given.items() if value is not None}
     if options.threads is not None:
         asked["threads"] = options.threads
-    rate = asked.get("learning_rate")
-    if rate is not None and not (math.isfinite(rate) and rate > 0):
-        raise UsageError(f"the learning rate must be a number above 0, not {rate:g}")
     name = options.name or (options.out.resolve().name if stored is None else stored["run"]["name"])
     check_name(name)
     config = TrainConfig(**asked)
@@ -199,6 +189,11 @@ def _of_evaluation(folder: Path, options: TrainOptions) -> tuple[dict[str, Any],
                 "for this model",
                 hint="Leave the option out, or evaluate with it.",
             )
+    if options.patience is not None:
+        raise UsageError(
+            "--patience needs held-out animals, and with --evaluation there are none",
+            hint="It trains as long as the evaluation's folds did.",
+        )
     if options.hold_out not in (None, "none"):
         raise UsageError(
             "--hold-out and --evaluation contradict each other",

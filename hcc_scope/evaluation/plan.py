@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import DatasetError, ResumeError, StoreExistsError
+from hcc_scope.evaluation.names import PLAN_FILE
 from hcc_scope.evaluation.splits import animal_splits, day_splits, paper_splits, permuted_splits
 from hcc_scope.storage.files import explain, json_bytes, replace_file
 
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.results import Split
     from hcc_scope.training.config import TrainConfig
 
-__all__ = ["PLAN_FILE", "Plan", "make_plan", "take_folder"]
-
-PLAN_FILE = "plan.json"
+__all__ = ["Plan", "make_plan", "take_folder"]
 
 
 @dataclass(frozen=True, slots=True)

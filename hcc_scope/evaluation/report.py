@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.datasets.labelled import CLASSES
 from hcc_scope.evaluation.tables import level_rows, markdown, table_1
-from hcc_scope.evaluation.words import calibration_words, day_words, gap_words, interval_words, permuted_words
+from hcc_scope.evaluation.words import (
+    calibration_words,
+    day_words,
+    gap_words,
+    interval_words,
+    permuted_words,
+    silent_words,
+)
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
@@ -44,6 +51,7 @@ def report_markdown(result: EvaluationResult, analysis: Analysis, command: str, 
         "",
         f"**{gap_words(analysis)}**",
         "",
+        *([] if (silent := silent_words(analysis)) is None else [f"**{silent}**", ""]),
         *_provenance(result),
         "",
         "From means over folds, which never compare two networks, the gap is "

@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.analysis import Analysis
     from hcc_scope.evaluation.results import EvaluationResult
 
-__all__ = ["calibrated_on", "calibration_words", "day_words", "gap_words", "interval_words", "permuted_words"]
+__all__ = [
+    "calibrated_on",
+    "calibration_words",
+    "day_words",
+    "gap_words",
+    "interval_words",
+    "permuted_words",
+    "silent_words",
+]
 
 _SMALLEST_TEMPERATURE, _LARGEST_TEMPERATURE = 0.05, 20.08
 """Ends of the range in which `hcc_scope.training.merit.fit_temperature` looks."""
@@ -31,6 +39,22 @@ def gap_words(analysis: Analysis) -> str:
     if high < 0:
         return words + " By animal it does better, which no leak explains: look at single animals."
     return words + " The interval contains 0: on these animals, sharing them makes no difference that can be told."
+
+
+def silent_words(analysis: Analysis) -> str | None:
+    """Return which networks have learnt nothing; None if none."""
+    found = [
+        f"{'folds by image' if name == 'paper' else 'folds by animal'}: "
+        f"{', '.join(str(fold + 1) for fold in analysis.silent[name])} of {len(protocol.folds)}"
+        for name, protocol in analysis.protocols.items()
+        if analysis.silent[name]
+    ]
+    if not found:
+        return None
+    return (
+        f"Networks that learnt nothing, and answer the same to every tile ({'; '.join(found)}), are part of all "
+        "figures: they measure this training, not what can be learnt. Train for longer, or on more images."
+    )
 
 
 def permuted_words(analysis: Analysis) -> str:

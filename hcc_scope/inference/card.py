@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CARD_FILE",
+    "LICENCE_NOT_STATED",
     "AnimalRow",
     "EvaluationRecord",
     "Interval",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 CARD_FILE = "card.yaml"
+LICENCE_NOT_STATED = "not stated"
+"""Of a model that somebody trained: whose it is, nobody has told us."""
 
 
 class _Strict(pydantic.BaseModel):
@@ -244,6 +247,7 @@ class ModelCard(_Strict):
     limits: tuple[str, ...]
     reference: str | None = None
     licence: str
+    """An SPDX identifier, or `LICENCE_NOT_STATED`."""
 
 
 def read_card(folder: Path) -> ModelCard:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "as_flagged_in",
+    "changed_card",
     "check_replay",
     "compared_fields",
     "differences",
@@ -252,13 +253,23 @@ def _other_card(store: SectionStore, analyst: Analyst) -> str:
     """Return, for the end of a sentence, what the card said otherwise when the store was made."""
     if store.spec.model_sha256 != analyst.model.card.sha256:
         return " (recorded with another model)"
+    changes = changed_card(store, analyst)
+    return f" (the model's card has changed: {changes})" if changes else ""
+
+
+def changed_card(store: SectionStore, analyst: Analyst) -> str:
+    """Return in words what the card of a store's model says otherwise than it did; empty if nothing.
+
+    The same weights with another threshold have the same sha256 and give another result.
+    """
+    if store.spec.model_sha256 != analyst.model.card.sha256:
+        return ""
     now = analyst.facts
-    changes = [
+    return ", ".join(
         f"{words} {store.spec.provenance[key]} then, {now[key]} now"
         for key, words in _CARD_FACTS.items()
         if key in store.spec.provenance and key in now and store.spec.provenance[key] != now[key]
-    ]
-    return f" (the model's card has changed: {', '.join(changes)})" if changes else ""
+    )
 
 
 def _compare_scores(

@@ -33,7 +33,7 @@ from hcc_scope.report.model_card import card_markdown
 from hcc_scope.scoring import log_odds
 from hcc_scope.training.config import TrainProgress
 from hcc_scope.training.export import export_model, to_torchscript
-from hcc_scope.training.merit import auc
+from hcc_scope.training.merit import auc, says_one_thing
 from hcc_scope.training.model_card import draft_card, final_card
 from hcc_scope.training.predict import load_weights, predict
 from hcc_scope.training.recipes import settings_for
@@ -58,8 +58,6 @@ _CONVENTIONS = "nothing: temperature 1 and threshold 0.5 are conventions, since 
 _FALSE_FLAG_RATE = 0.01
 """Share of tiles like those of the training that are taken for strangers all the same."""
 _TILES_ASKED = 64
-_LEAST_SPREAD = 0.1
-"""Of the log-odds of tiles, from the lowest to the highest: 0.025 of probability."""
 _LEARNT_NOTHING = (
     "This network has learnt nothing: it answers the same to all tiles that it was trained on. Train it with another "
     "seed, for longer, or on more images."
@@ -125,7 +123,7 @@ def make_model(trained: Trained, folder: Path, *, on_progress: OnProgress, say: 
     on_progress(TrainProgress("distance", 1, 1, "" if unlike is None else f"threshold {unlike.threshold:g}"))
     train_rows = tiles.rows_of(split.train)
     draft = draft_card(trained.name, network, data, network_name=config.network)
-    if _says_one_thing(trained, train_rows):
+    if _learnt_nothing(trained, train_rows):
         say(_LEARNT_NOTHING)
         draft = draft.model_copy(update={"limits": (_LEARNT_NOTHING, *draft.limits)})
     card = final_card(
@@ -321,11 +319,11 @@ def _distance(trained: Trained, say: Callable[[str], None]) -> tuple[Module, Unl
         return trained.fitted.network, None
 
 
-def _says_one_thing(trained: Trained, train_rows: NDArray[np.int64]) -> bool:
-    """Return whether the network answers the same to tiles that it was trained on: some of them fall silent."""
+def _learnt_nothing(trained: Trained, train_rows: NDArray[np.int64]) -> bool:
+    """Return whether the network answers the same to tiles that it was trained on."""
     some = train_rows[np.linspace(0, len(train_rows) - 1, min(len(train_rows), _TILES_ASKED)).astype(np.int64)]
     logits = predict(trained.fitted.network, trained.tiles, some, threads=trained.config.threads, device="cpu").logits
-    return float(np.ptp(log_odds(logits))) < _LEAST_SPREAD
+    return says_one_thing(log_odds(logits))
 
 
 # -- words ------------------------------------------------------------------------------------------------------------

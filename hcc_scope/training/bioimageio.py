@@ -27,7 +27,7 @@ from hcc_scope.errors import (
     ModelSelfTestError,
     StoreExistsError,
 )
-from hcc_scope.inference.card import CARD_FILE
+from hcc_scope.inference.card import CARD_FILE, LICENCE_NOT_STATED
 from hcc_scope.inference.loading import MODEL_FILE, load_model
 from hcc_scope.inference.tensors import last_line
 from hcc_scope.inference.torchscript import parse
@@ -247,7 +247,7 @@ def _description(card: ModelCard, files: Mapping[str, bytes], authors: Sequence[
         "description": f"{RESEARCH_USE_ONLY} {card.description}"[:1000],
         "authors": [{"name": name} for name in authors] or [{"name": "Made with HCC-Scope, author not given"}],
         "cite": [cited],
-        "license": card.licence,
+        **({} if card.licence == LICENCE_NOT_STATED else {"license": card.licence}),
         "tags": [
             "classification",
             "pytorch",

@@ -52,6 +52,7 @@ README_FILE = "README.md"
 """The card for people, written from ``card.yaml``."""
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
+_SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 
 
 def to_torchscript(network: torch.nn.Module) -> bytes:
@@ -232,7 +233,12 @@ def program_difference(model: LoadedModel) -> float | None:
 
 
 def copy_model(
-    model: LoadedModel, folder: Path, name: str, *, describe: Callable[[ModelCard], str] | None = None
+    model: LoadedModel,
+    folder: Path,
+    name: str,
+    *,
+    licence: str | None = None,
+    describe: Callable[[ModelCard], str] | None = None,
 ) -> Path:
     """Copy a model under another name, if its program agrees with it; what is not part of a model is left behind.
 
@@ -244,6 +250,8 @@ def copy_model(
         The new one; must not exist.
     name : str
         For the new card.
+    licence : str, optional
+        For the new card, an SPDX identifier; None: as it was.
     describe : callable, optional
         As in `export_model`.
 
@@ -257,11 +265,16 @@ def copy_model(
     ModelError
         If `folder` exists or the program does not agree; nothing is written then.
     UsageError
-        If the name cannot be that of a folder everywhere.
+        If the name cannot be that of a folder everywhere, or the licence is no identifier.
     StoreError
         If it cannot be written.
     """
     check_name(name)
+    if licence is not None and not _SPDX.fullmatch(licence):
+        raise UsageError(
+            f"{licence!r} is no licence's identifier",
+            hint="Use one of https://spdx.org/licenses, for example CC-BY-4.0.",
+        )
     refuse_existing(folder)
     program_difference(model)
     files = {}
@@ -271,7 +284,8 @@ def copy_model(
                 files[part] = (model.folder / part).read_bytes()
     except OSError as error:
         raise ModelFormatError(f"the model {model.folder} cannot be read: {error.strerror or error}") from error
-    return _write_folder(folder, files, model.card.model_copy(update={"name": name}), describe)
+    changes = {"name": name} if licence is None else {"name": name, "licence": licence}
+    return _write_folder(folder, files, model.card.model_copy(update=changes), describe)
 
 
 def check_name(name: str) -> None:

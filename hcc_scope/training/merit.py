@@ -12,7 +12,10 @@ from scipy.stats import rankdata
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["auc", "cross_entropy", "fit_temperature"]
+__all__ = ["auc", "cross_entropy", "fit_temperature", "says_one_thing"]
+
+_LEAST_SPREAD = 0.1
+"""Of log-odds, from the lowest to the highest: 0.025 of probability."""
 
 
 def auc(log_odds: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
@@ -35,3 +38,8 @@ def fit_temperature(log_odds: NDArray[np.float32], labels: NDArray[np.int64]) ->
         lambda log_t: cross_entropy(log_odds, labels, math.exp(log_t)), bounds=(-3.0, 3.0), method="bounded"
     )
     return round(math.exp(float(best.x)), 3)
+
+
+def says_one_thing(log_odds: NDArray[np.float32]) -> bool:
+    """Return whether a network answers the same to all tiles: some fall silent in training and learn nothing."""
+    return float(np.ptp(log_odds)) < _LEAST_SPREAD

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.datasets.labelled import CLASSES
-from hcc_scope.inference.card import ModelCard, TrainingRecord
+from hcc_scope.inference.card import LICENCE_NOT_STATED, ModelCard, TrainingRecord
 from hcc_scope.training.network import TILE_PX
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def draft_card(name: str, network: nn.Module, data: LabelledSet, *, network_name
         intended_use=use,
         limits=(first, _LIMIT_CONTRAST.get(network_name or "", _LIMIT_OTHER), camera, _LIMIT_TILES),
         reference=_REFERENCE,
-        licence="BSD-3-Clause",
+        licence=LICENCE_NOT_STATED,
     )
 
 

@@ -1,0 +1,46 @@
+"""What a long command says of how far it is, where there is no terminal."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from hcc_scope.cli.console import People
+from hcc_scope.cli.steps import steps_shown
+from hcc_scope.datasets.steps import Step
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def told(monkeypatch: pytest.MonkeyPatch, *, seconds_per_step: float, n_steps: int = 40) -> list[str]:
+    clock = iter(range(10_000))
+    monkeypatch.setattr("hcc_scope.cli.steps.time.monotonic", lambda: next(clock) * seconds_per_step)
+    stream = io.StringIO()
+    with steps_shown(People(Console(file=stream, width=200))) as show:
+        for done in range(n_steps + 1):
+            show(Step("folds", done, n_steps, f"fold {done}"))
+        show(Step("figures", 0, 0, ""))
+    return stream.getvalue().splitlines()
+
+
+def test_a_quick_stage_is_told_once(monkeypatch: pytest.MonkeyPatch):
+    assert told(monkeypatch, seconds_per_step=0.1) == ["folds ...", "figures ..."]
+
+
+def test_a_slow_stage_tells_every_tenth_with_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch):
+    lines = told(monkeypatch, seconds_per_step=30.0)
+    assert lines[:3] == [
+        "folds ...",
+        "folds: 10%, some 18 min left (fold 4)",
+        "folds: 20%, some 16 min left (fold 8)",
+    ]
+    assert lines[-2:] == ["folds: 100% (fold 40)", "figures ..."]
+    assert len(lines) == 12
+
+
+def test_a_stage_is_told_no_more_often_than_every_ten_seconds(monkeypatch: pytest.MonkeyPatch):
+    lines = told(monkeypatch, seconds_per_step=0.5)
+    assert lines == ["folds ...", "folds: 50%, some 10 s left (fold 20)", "folds: 100% (fold 40)", "figures ..."]
