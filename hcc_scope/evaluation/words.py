@@ -52,8 +52,8 @@ def silent_words(analysis: Analysis) -> str | None:
     if not found:
         return None
     return (
-        f"Networks that learnt nothing, and answer the same to every tile ({'; '.join(found)}), are part of all "
-        "figures: they measure this training, not what can be learnt. Train for longer, or on more images."
+        f"Some networks answer the same to every tile, so they have learnt nothing ({'; '.join(found)}): either there is "
+        "nothing to learn, or the training was too short or its images too few. All figures contain them."
     )
 
 
