@@ -52,7 +52,7 @@ def silent_words(analysis: Analysis) -> str | None:
     if not found:
         return None
     return (
-        f"Some networks answer the same to every tile, so they have learnt nothing ({'; '.join(found)}): either there is "
+        f"Some networks answer the same to every tile, so they have learnt nothing ({'; '.join(found)}): there is "
         "nothing to learn, or the training was too short or its images too few. All figures contain them."
     )
 
