@@ -228,29 +228,30 @@ def test_another_engine_agrees_within_tolerance(acquired: Path, all_scored: Path
         assert comparison.frames == 4
 
 
-def test_a_score_that_rests_on_tiles_near_the_threshold_is_compared_as_recorded(
-    acquired: Path, analyst: Analyst, monkeypatch: pytest.MonkeyPatch
-):
-    """The threshold of the card moves a little: as if every distance of the other engine had."""
-    recorded = read_predictions(acquired)
-    distances = np.sort(np.concatenate([result.distances for result in recorded.values()]))
-    beyond = analyst.unlike_beyond
-    assert beyond is not None
-    above, below = float(distances[distances > beyond][0]), float(distances[distances <= beyond][-1])
-    moved = above * 1.0001 if above / beyond - 1 < 1 - below / beyond else below * 0.9999
-    if abs(moved / beyond - 1) > DISTANCE_TOLERANCE:
-        pytest.skip("no tile is that near")
+def with_threshold(analyst: Analyst, threshold: float) -> Analyst:
     card = analyst.model.card
-    told = card.unlike_training.model_copy(update={"threshold": moved})
-    model = replace(analyst.model, card=card.model_copy(update={"unlike_training": told}))
+    told = card.unlike_training.model_copy(update={"threshold": threshold})
+    return replace(analyst, model=replace(analyst.model, card=card.model_copy(update={"unlike_training": told})))
+
+
+def test_a_score_that_rests_on_tiles_near_the_threshold_is_compared_as_recorded(
+    acquired: Path, analyst: Analyst, tmp_path: Path
+):
+    """The threshold of the card moves past a tile: as if every distance of the other engine had."""
+    distances = np.sort(np.concatenate([result.distances for result in read_predictions(acquired).values()]))
+    nearest = float(distances[len(distances) // 2])
+    step = nearest * DISTANCE_TOLERANCE / 4
+    then, now = with_threshold(analyst, nearest + step), with_threshold(analyst, nearest - step)
+    live = start_section(Tissue(then), then, tmp_path)
+    assert live.finish().outcome.state == "completed"
 
     class Other:
         name, engine = "torchscript", "torchscript of another processor"
         classify = analyst.classifier.classify
         classify_and_measure = analyst.classifier.classify_and_measure
 
-    other = Analyst(model, Other())  # type: ignore[arg-type]
-    run = start_replay(acquired, other)
+    other = Analyst(now.model, Other())  # type: ignore[arg-type]
+    run = start_replay(live.store_path, other)
     report = run.finish()
     comparison = check_replay(run.store, report, run.results, other)
     assert comparison.problem is None, comparison.problem
@@ -258,10 +259,8 @@ def test_a_score_that_rests_on_tiles_near_the_threshold_is_compared_as_recorded(
 
 
 def test_a_card_that_has_changed_since_is_named(acquired: Path, analyst: Analyst):
-    card = analyst.model.card
-    told = card.unlike_training.model_copy(update={"threshold": 1e-3})
-    model = replace(analyst.model, card=card.model_copy(update={"unlike_training": told}))
-    other = replace(analyst, model=model)
+    other = with_threshold(analyst, 1e-3)
+    model = other.model
     run = start_replay(acquired, other)
     comparison = check_replay(run.store, run.finish(), run.results, other)
     assert f"limit of 'unlike training' {analyst.unlike_beyond} then, 0.001 now" in str(comparison.problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["steps_shown"]
 
-_SAY_EVERY = 0.1
-"""Share of a stage after which it is told how far it is, where nobody sees a bar ..."""
+_TELLINGS = 10
+"""So many times a stage tells how far it is, where nobody sees a bar ..."""
 _SAY_AFTER_S = 10.0
 """... but no more often: quick stages are told once."""
 
@@ -53,7 +54,7 @@ class _Stage:
     task: TaskID
     began_s: float
     first_share: float
-    said_share: float
+    n_told: int
     said_s: float
 
 
@@ -67,19 +68,20 @@ class _Shown:
     def show(self, step: Any) -> None:  # noqa: ANN401 - a Step, or training's own type with the same fields
         """Show how far a stage is."""
         share = step.done / step.total if step.total else 1.0
+        part = math.floor(share * _TELLINGS + 1e-9)
         now_s = time.monotonic()
         stage = self._stages.get(step.stage)
         if stage is None:
             task = self._bars.add_task(step.stage, total=step.total, message="")
-            stage = self._stages[step.stage] = _Stage(task, now_s, share, share, now_s)
+            stage = self._stages[step.stage] = _Stage(task, now_s, share, part, now_s)
             if not self._console.is_terminal:
                 self._console.note(f"{step.stage} ...")
         self._bars.update(stage.task, completed=step.done, total=step.total, message=step.message)
-        due = share >= stage.said_share + _SAY_EVERY and now_s >= stage.said_s + _SAY_AFTER_S
+        due = part > stage.n_told and now_s >= stage.said_s + _SAY_AFTER_S
         if due and not self._console.is_terminal:
             words = f" ({step.message})" if step.message else ""
             self._console.note(f"{step.stage}: {share:.0%}{_left(stage, share, now_s)}{words}")
-            stage.said_share, stage.said_s = share, now_s
+            stage.n_told, stage.said_s = part, now_s
 
 
 def _left(stage: _Stage, share: float, now_s: float) -> str:
