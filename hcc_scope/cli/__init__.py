@@ -9,12 +9,14 @@ import threading
 import traceback
 from pathlib import Path
 
+from hcc_scope.cli.interrupt import Told, wait_for_imports
 from hcc_scope.errors import HccScopeError
 from hcc_scope.workers import guard
 
 __all__ = ["EXIT_INTERNAL", "main"]
 
 EXIT_INTERNAL = 70
+EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -22,6 +24,7 @@ def main() -> None:
     code = 0
 
     def body() -> None:
+        wait_for_imports()
         from hcc_scope.cli.app import app  # here, so that a broken install reaches the guard too
         from hcc_scope.cli.console import survive_any_stream
 
@@ -45,8 +48,11 @@ def main() -> None:
 def _tell(error: BaseException) -> int:
     """Say what happened on stderr, in one sentence; return the exit code."""
     match error:
-        case SystemExit():
+        case SystemExit() if isinstance(error, Told) or error.code != EXIT_INTERRUPTED:
             return error.code if isinstance(error.code, int) else int(error.code is not None)
+        case SystemExit() | KeyboardInterrupt():  # the former is what typer makes of the latter
+            _say("Error: interrupted")
+            return EXIT_INTERRUPTED
         case HccScopeError():
             _say(f"Error: {error}")
             for extra in getattr(error, "__notes__", ()):

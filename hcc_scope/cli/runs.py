@@ -11,6 +11,7 @@ from rich.text import Text
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 from hcc_scope.cli.display import score_words, watch
+from hcc_scope.cli.interrupt import Told
 from hcc_scope.errors import HccScopeError, ModelError, StoreUnwritableError
 from hcc_scope.report.summary import build_summary, write_summary
 from hcc_scope.runs.analyst import load_analyst as load_quietly
@@ -242,7 +243,7 @@ def finish(
 
 def _leave(message: str, exit_code: int) -> NoReturn:
     people(json_mode=True).note(f"Error: {message}")
-    raise SystemExit(exit_code)
+    raise Told(exit_code)
 
 
 def _table(reports: Sequence[SectionReport]) -> Table:
