@@ -9,18 +9,15 @@ every product to 11 bits, is off.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from hcc_scope.errors import ModelError
+from hcc_scope.inference.base import BaseClassifier
 from hcc_scope.inference.normalisation import mean_stretching
 from hcc_scope.inference.tensors import (
-    check_distances,
-    check_finite,
-    check_tiles,
     check_told,
     last_line,
     wrong_distance,
@@ -46,7 +43,7 @@ def is_there() -> bool:
     return torch.cuda.is_available()
 
 
-class CudaClassifier:
+class CudaClassifier(BaseClassifier):
     """A TorchScript model as a `hcc_scope.protocols.MeasuringClassifier` on a GPU.
 
     Parameters
@@ -72,12 +69,9 @@ class CudaClassifier:
             raise ModelError(
                 "torch finds no CUDA device, or was installed without CUDA", hint="Choose another engine, or auto."
             )
-        self._tile_px = card.tile_px
+        super().__init__(card)
         self._external_scale = card.count_scale if card.normalisation == "external" else None
-        self._model_name = card.name
-        self._measures = card.unlike_training is not None
         self._device = torch.device(device)
-        self._lock = threading.Lock()
         # int16, because torch computes with uint16 nowhere; read as uint16 again on the device
         self._upload = torch.zeros((BATCH, 1, card.tile_px, card.tile_px), dtype=torch.int16, pin_memory=on_gpu)
         self._counts = self._upload.numpy().view(np.uint16)
@@ -97,50 +91,16 @@ class CudaClassifier:
         """Everything that the bits of a logit may depend on: version, device, precision, batch."""
         return self._engine
 
-    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
-        """Return logits for raw tiles.
-
-        Parameters
-        ----------
-        tiles : ndarray or sequence of ndarray
-            (n, tile, tile) uint16 raw counts, or n times (tile, tile); any strides are fine, n may be 0.
-
-        Returns
-        -------
-        ndarray
-            (n, 2) float32, columns *low*, *high*.
-
-        Raises
-        ------
-        ModelError
-            If the model fails, or a logit is not a finite number.
-        """
-        return self.classify_and_measure(tiles)[0]
-
-    def classify_and_measure(self, tiles: Tiles) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return logits (n, 2) as `classify` does, and the distances (n,) from the training tiles, if the model tells.
-
-        Raises
-        ------
-        ModelError
-            As `classify`; or if a distance is not a number.
-        """
-        check_tiles(tiles, self._tile_px)
-        logits = np.empty((len(tiles), 2), np.float32)
-        distances = np.empty(len(tiles), np.float32) if self._measures else None
-        with self._lock:
-            for begin in range(0, len(tiles), BATCH):
-                part = tiles[begin : begin + BATCH]
-                for slot, tile in zip(self._counts, part, strict=False):
-                    slot[0] = tile
-                self._counts[len(part) :] = 0
-                rows, found = self._batch()
-                logits[begin : begin + len(part)] = rows[: len(part)]
-                if distances is not None and found is not None:
-                    distances[begin : begin + len(part)] = found[: len(part)]
-        check_finite(logits, self._model_name)
-        check_distances(distances, self._model_name)
-        return logits, distances
+    def _fill(self, tiles: Tiles, logits: NDArray[np.float32], distances: NDArray[np.float32] | None) -> None:
+        for begin in range(0, len(tiles), BATCH):
+            part = tiles[begin : begin + BATCH]
+            for slot, tile in zip(self._counts, part, strict=False):
+                slot[0] = tile
+            self._counts[len(part) :] = 0
+            rows, found = self._batch()
+            logits[begin : begin + len(part)] = rows[: len(part)]
+            if distances is not None and found is not None:
+                distances[begin : begin + len(part)] = found[: len(part)]
 
     def _batch(self) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Return the (BATCH, 2) logits of what is in the upload buffer, and the (BATCH,) distances if there are any."""

@@ -32,8 +32,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hcc_scope.errors import ModelError
+from hcc_scope.inference.base import BaseClassifier
 from hcc_scope.inference.openvino_graph import Precision, convert, parts_of, properties
-from hcc_scope.inference.tensors import check_distances, check_finite, check_tiles, last_line
+from hcc_scope.inference.tensors import last_line
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def has_bf16() -> bool:
     return "BF16" in _capabilities()
 
 
-class OpenVinoClassifier:
+class OpenVinoClassifier(BaseClassifier):
     """A TorchScript model as a `hcc_scope.protocols.MeasuringClassifier`, compiled by OpenVINO for the CPU.
 
     Parameters
@@ -91,11 +92,8 @@ class OpenVinoClassifier:
         ov = _import_openvino()
         if precision == "bfloat16" and not has_bf16():
             raise ModelError("this CPU has no bfloat16 instructions", hint="Use the engine openvino instead.")
-        self._tile_px = card.tile_px
-        self._model_name = card.name
-        self._measures = card.unlike_training is not None
+        super().__init__(card)
         self._precision = precision
-        self._lock = threading.Lock()
         parts = parts_of(ov, convert(ov, module, card), card, precision)
         try:
             self._lanes = [_Lane(ov, parts, card.tile_px) for _ in range(threads)]
@@ -115,42 +113,12 @@ class OpenVinoClassifier:
         """Everything that the bits of a logit may depend on: version, kernels, precision."""
         return self._engine
 
-    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
-        """Return logits for raw tiles.
-
-        Parameters
-        ----------
-        tiles : ndarray or sequence of ndarray
-            (n, tile, tile) uint16 raw counts, or n times (tile, tile); any strides are fine, n may be 0.
-
-        Returns
-        -------
-        ndarray
-            (n, 2) float32, columns *low*, *high*.
-
-        Raises
-        ------
-        ModelError
-            If the model fails, or a logit is not a finite number.
-        """
-        return self.classify_and_measure(tiles)[0]
-
-    def classify_and_measure(self, tiles: Tiles) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return logits (n, 2) as `classify` does, and the distances (n,) from the training tiles, if the model tells.
-
-        Raises
-        ------
-        ModelError
-            As `classify`; or if a distance is not a number.
-        """
-        check_tiles(tiles, self._tile_px)
-        found = np.empty((len(tiles), 3 if self._measures else 2), np.float32)
-        with self._lock:
-            self._share(tiles, found)
-        logits, distances = np.ascontiguousarray(found[:, :2]), found[:, 2].copy() if self._measures else None
-        check_finite(logits, self._model_name)
-        check_distances(distances, self._model_name)
-        return logits, distances
+    def _fill(self, tiles: Tiles, logits: NDArray[np.float32], distances: NDArray[np.float32] | None) -> None:
+        found = np.empty((len(tiles), 2 if distances is None else 3), np.float32)
+        self._share(tiles, found)
+        logits[:] = found[:, :2]
+        if distances is not None:
+            distances[:] = found[:, 2]
 
     def _share(self, tiles: Tiles, found: NDArray[np.float32]) -> None:
         """Fill `found`: every lane takes the next tile until there is none. No lane is at work when this returns."""

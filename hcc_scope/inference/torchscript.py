@@ -16,19 +16,15 @@ A live score must equal its replay, so a tile's logits may depend on that tile a
 from __future__ import annotations
 
 import io
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from hcc_scope.errors import ModelError, ModelFormatError
+from hcc_scope.inference.base import BaseClassifier
 from hcc_scope.inference.normalisation import mean_stretching
 from hcc_scope.inference.tensors import (
-    check_distances,
-    check_finite,
-    check_tiles,
     check_told,
     last_line,
     wrong_distance,
@@ -38,6 +34,7 @@ from hcc_scope.inference.tensors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from hcc_scope.inference.card import ModelCard
@@ -92,7 +89,7 @@ def copy_to(module: torch.jit.ScriptModule, device: str, what: str) -> torch.jit
     return parse(data, what, device)
 
 
-class TorchScriptClassifier:
+class TorchScriptClassifier(BaseClassifier):
     """A TorchScript model as a `hcc_scope.protocols.MeasuringClassifier`, on the CPU in float32.
 
     Parameters
@@ -109,12 +106,9 @@ class TorchScriptClassifier:
     def __init__(self, module: torch.jit.ScriptModule, card: ModelCard, threads: int) -> None:
         if threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
-        self._tile_px = card.tile_px
+        super().__init__(card)
         self._external_scale = card.count_scale if card.normalisation == "external" else None
-        self._model_name = card.name
-        self._measures = card.unlike_training is not None
         self._threads = threads
-        self._lock = threading.Lock()
         self._module = _optimised(module)
         self._engine = (
             f"torchscript {torch.__version__} {torch.backends.cpu.get_cpu_capability()} float32 {threads} threads"
@@ -130,54 +124,16 @@ class TorchScriptClassifier:
         """Everything that the bits of a logit may depend on: version, instruction set, precision, threads."""
         return self._engine
 
-    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
-        """Return logits for raw tiles.
-
-        Parameters
-        ----------
-        tiles : ndarray or sequence of ndarray
-            (n, tile, tile) uint16 raw counts, or n times (tile, tile); any strides are fine, n may be 0.
-
-        Returns
-        -------
-        ndarray
-            (n, 2) float32, columns *low*, *high*.
-
-        Raises
-        ------
-        ModelFormatError
-            If the model returns anything but two logits for a tile.
-        ModelError
-            If the model fails, or a logit is not a finite number.
-        """
-        return self.classify_and_measure(tiles)[0]
-
-    def classify_and_measure(self, tiles: Tiles) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return logits (n, 2) as `classify` does, and the distances (n,) from the training tiles, if the model tells.
-
-        Raises
-        ------
-        ModelFormatError
-            As `classify`; or if the model's outputs are not what its card says about distances.
-        ModelError
-            As `classify`; or if a distance is not a number.
-        """
-        size = self._tile_px
-        check_tiles(tiles, size)
-        logits = np.empty((len(tiles), 2), np.float32)
-        distances = np.empty(len(tiles), np.float32) if self._measures else None
+    def _fill(self, tiles: Tiles, logits: NDArray[np.float32], distances: NDArray[np.float32] | None) -> None:
         # float32 holds 16-bit counts exactly, and models that do not convert by themselves take it too
-        counts = torch.empty((1, 1, size, size), dtype=torch.float32)
+        counts = torch.empty((1, 1, self._tile_px, self._tile_px), dtype=torch.float32)
         buffer = counts.numpy()
-        with self._lock, _threads(self._threads), torch.inference_mode():
+        with _threads(self._threads), torch.inference_mode():
             for index, tile in enumerate(tiles):
                 buffer[0, 0] = tile
                 logits[index], distance = self._one(counts)
                 if distances is not None:
                     distances[index] = distance
-        check_finite(logits, self._model_name)
-        check_distances(distances, self._model_name)
-        return logits, distances
 
     def _one(self, counts: torch.Tensor) -> tuple[NDArray[np.float32], float]:
         """Return the (2,) logits of one tile (1, 1, tile, tile), and its distance; NaN if the model tells none."""
