@@ -81,6 +81,12 @@ def test_an_option_without_such_a_value_says_which_there_are() -> None:
         train_config(**given | {"learning_rate": float("nan")})
 
 
+def test_smoothing_without_figures_is_refused(tmp_path: Path) -> None:
+    done = hcc_scope("evaluate", tmp_path / "m.csv", "--out", tmp_path / "e", "--smooth", "3", "--no-figures")
+    assert (done.code, done.out) == (2, "")
+    assert "--smooth is for the figures" in done.err
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_keeps_finished_folds_and_leaves_no_process(tmp_path: Path) -> None:
     table = manifest(tmp_path / "set")

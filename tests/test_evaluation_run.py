@@ -127,7 +127,7 @@ def test_a_network_that_learnt_nothing_is_told(tmp_path: Path) -> None:
 
     def silenced(fold: FoldResult) -> FoldResult:
         gone = fold.split.protocol != "permuted" and fold.split.fold in (0, 2)
-        return replace(fold, logits=np.full_like(fold.logits, 0.01)) if gone else fold
+        return replace(fold, silent=True) if gone else fold
 
     result = replace(result, folds=tuple(silenced(fold) for fold in result.folds))
     found = analyse(result)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import shutil
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ import torch
 from hcc_scope.cli.train import TrainOptions, run_train
 from hcc_scope.datasets.cache import cut_tiles
 from hcc_scope.datasets.manifest import read_manifest
-from hcc_scope.errors import TrainingError, UsageError
+from hcc_scope.errors import DivergedError, ResumeError, TrainingError, UsageError
 from hcc_scope.evaluation.analysis import analyse
 from hcc_scope.evaluation.record import load_calibration, write_evaluation
 from hcc_scope.evaluation.run import evaluate
@@ -26,9 +28,6 @@ from hcc_scope.training.network import make_network
 from hcc_scope.training.trained import Trained
 from tests.evaluation_parts import quick_fold
 from tests.labelled_parts import texture_set, texture_tile
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CONFIG = TrainConfig(epochs=1, batch=4, threads=1)
 
@@ -133,3 +132,49 @@ def test_what_contradicts_an_evaluation_is_refused(manifest: Path, evaluation: P
         run_train(options(other, tmp_path / "r", evaluation=evaluation), json_mode=True)
     with pytest.raises(TrainingError, match="holds no finished evaluation"):
         run_train(options(manifest, tmp_path / "r", evaluation=tmp_path), json_mode=True)
+
+
+def test_an_evaluation_whose_networks_cannot_be_had_is_refused_before_the_training(
+    manifest: Path, evaluation: Path, tmp_path: Path
+):
+    for name, damage, says in (
+        ("missing", lambda fold: shutil.rmtree(fold), "was of 2 folds by animal, and 1 are there"),
+        ("damaged", lambda fold: (fold / "weights.safetensors").write_bytes(b"no"), "holds no weights of the network"),
+    ):
+        copy = Path(shutil.copytree(evaluation, tmp_path / name))
+        damage(copy / "folds" / "by_animal-1")
+        with pytest.raises(TrainingError, match=says):
+            run_train(options(manifest, tmp_path / "r", evaluation=copy), json_mode=True)
+        assert not (tmp_path / "r").exists()
+
+
+def test_a_run_goes_on_with_its_own_evaluation_alone(manifest: Path, evaluation: Path, tmp_path: Path):
+    with_one, without = tmp_path / "with", tmp_path / "without"
+    run_train(options(manifest, with_one, evaluation=evaluation), json_mode=True)
+    run_train(options(manifest, with_one, evaluation=evaluation, resume=True), json_mode=True)
+    other = Path(shutil.copytree(evaluation, tmp_path / "other"))
+    with pytest.raises(ResumeError, match=r"was started with --evaluation .*, not with --evaluation .*other"):
+        run_train(options(manifest, with_one, evaluation=other, resume=True), json_mode=True)
+    run_train(options(manifest, without, hold_out="none", epochs=1), json_mode=True)
+    with pytest.raises(ResumeError, match="was started without --evaluation"):
+        run_train(options(manifest, without, evaluation=evaluation, resume=True), json_mode=True)
+
+
+def test_a_learning_rate_that_is_too_high_leaves_no_model_that_cannot_be_opened(manifest: Path, tmp_path: Path):
+    run_train(
+        options(manifest, tmp_path / "high", recipe="meng2019", learning_rate=1.0, epochs=2, batch=2), json_mode=True
+    )
+    assert 0 < load_model(tmp_path / "high" / "model").card.decision_threshold < 1
+    much = {"recipe": "meng2019", "learning_rate": 1e6, "epochs": 1, "batch": 2}
+    for again in (False, True):
+        with pytest.raises(DivergedError, match=r"has diverged.*Use a lower --learning-rate"):
+            run_train(options(manifest, tmp_path / "much", resume=again, **(much if not again else {})), json_mode=True)
+        assert not (tmp_path / "much" / "model").exists()
+
+
+def test_only_a_recipe_that_stops_early_chooses_the_epoch(manifest: Path, tmp_path: Path):
+    for recipe, chooses in (("modern", True), ("meng2019", False)):
+        run_train(options(manifest, tmp_path / recipe, recipe=recipe, epochs=1), json_mode=True)
+        folder = tmp_path / recipe / "model"
+        assert ("which also chose the epoch" in str(load_model(folder).card.calibrated_on)) is chooses
+        assert ("chose the epoch" in (folder / "README.md").read_text(encoding="utf-8")) is chooses

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from hcc_scope.cli.app import app
@@ -27,9 +28,17 @@ from hcc_scope.errors import (
 )
 from hcc_scope.inference import load_model
 from hcc_scope.inference.card import LICENCE_NOT_STATED, ModelCard, UnlikeTraining, read_card, write_card
+from hcc_scope.inference.catalogue import find_model
 from hcc_scope.inference.loading import MODEL_FILE
 from hcc_scope.training.bioimageio import DESCRIPTION_FILE, check_package, write_package
-from hcc_scope.training.export import README_FILE, copy_model, export_model, program_difference, to_torchscript
+from hcc_scope.training.export import (
+    README_FILE,
+    WEIGHTS_FILE,
+    copy_model,
+    export_model,
+    program_difference,
+    to_torchscript,
+)
 from hcc_scope.training.network import Meng2019
 from hcc_scope.training.program import PROGRAM_FILE, program_logits, to_program
 from tests.model_parts import TILE_PX, Inside, Plain, archive, make_model, random_tiles
@@ -198,18 +207,35 @@ def test_a_run_is_exported_as_a_copy_and_a_package(small: Path, tmp_path: Path):
     assert not (out / "yours").exists()
 
 
+def test_weights_that_are_not_the_models_are_refused(tmp_path: Path):
+    shipped = find_model("phantom-meng2019")
+    tested = json.loads(run("models", "test", shipped, "--json").stdout)
+    assert tested["weights_largest_logit_difference"] <= tested["tolerance"]
+    assert "A network made of its weights" in run("models", "test", shipped).stdout
+    other = Path(shutil.copytree(shipped, tmp_path / "other"))
+    weights = load_file(other / WEIGHTS_FILE)
+    save_file({name: 1.01 * value for name, value in weights.items()}, other / WEIGHTS_FILE)
+    for command in (("test", other), ("export", other, "--out", tmp_path, "--name", "copy")):
+        found = refusal("models", *command)
+        assert isinstance(found, ModelSelfTestError)
+        assert "other weights than the model" in str(found)
+    (other / WEIGHTS_FILE).write_bytes(b"no")
+    assert isinstance(refusal("models", "test", other), ModelFormatError)
+    assert not (tmp_path / "copy").exists()
+
+
 def test_a_licence_is_stated_by_who_exports_a_model_and_by_nobody_else(small: Path, tmp_path: Path):
     unstated = copy_model(load_model(small), tmp_path / "unstated", "unstated")
     write_card(read_card(unstated).model_copy(update={"licence": LICENCE_NOT_STATED}), unstated)
     done = run("models", "export", unstated, "--out", tmp_path, "--name", "a", "--bioimageio", tmp_path / "a.zip")
-    assert "licence is not stated" in done.stdout
+    assert "licence is 'not stated'" in done.stdout
     told = json.loads(run("models", "export", unstated, "--out", tmp_path, "--name", "b", "--json").stdout)
     assert told["licence"] is None
-    done = run("models", "export", unstated, "--out", tmp_path, "--name", "c", "--licence", "CC-BY-4.0")
+    done = run("models", "export", unstated, "--out", tmp_path, "--name", "c", "--licence", "cc-by-4.0")
     assert "not stated" not in done.stdout
     assert read_card(tmp_path / "c").licence == "CC-BY-4.0"
     assert "Licence: CC-BY-4.0" in (tmp_path / "c" / README_FILE).read_text()
-    for bad in ("", "my own", "http://x"):
+    for bad in ("", "my own", "http://x", "foo-bar", "NOASSERTION", "MIT OR Apache-2.0", "LicenseRef-x"):
         assert isinstance(
             refusal("models", "export", unstated, "--out", tmp_path, "--name", "d", "--licence", bad), UsageError
         )

@@ -17,7 +17,7 @@ from hcc_scope.training import compute
 from hcc_scope.training.compute import Gradients, Place, choose_place
 from hcc_scope.training.config import TrainConfig, TrainProgress
 from hcc_scope.training.fit import Stopped, fit
-from hcc_scope.training.merit import auc, cross_entropy, fit_temperature
+from hcc_scope.training.merit import auc, cross_entropy, fit_temperature, has_diverged, says_one_thing
 from hcc_scope.training.network import make_network
 from hcc_scope.training.predict import load_weights, predict
 from hcc_scope.training.prefetch import Prefetch
@@ -306,3 +306,13 @@ def test_temperature_is_recovered():
     temperature = fit_temperature(odds, labels)
     assert temperature == pytest.approx(3.0, rel=0.05)
     assert cross_entropy(odds, labels, temperature) < cross_entropy(odds, labels)
+
+
+def test_what_is_one_answer_and_what_is_none():
+    assert says_one_thing(np.float32([0.3, 0.35, 0.39]))
+    assert not says_one_thing(np.float32([0.3, 0.35, 0.45]))
+    assert says_one_thing(np.float32([30, 50, 900]))  # certain of the same thing, more or less
+    assert not says_one_thing(np.float32([-30, 50]))
+    assert not has_diverged(np.float32([[900, -900], [0, 0]]))
+    assert has_diverged(np.float32([[2e4, -2e4], [0, 0]]))
+    assert has_diverged(np.float32([[0, np.nan], [0, 0]]))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import tifffile
 
 from hcc_scope.cli.runs import Interrupted
 from hcc_scope.cli.train import TrainOptions, run_train
+from hcc_scope.datasets.cache import CACHE_FOLDER
 from hcc_scope.errors import LeakError, ResumeError, StoreExistsError, StoreUnwritableError, TrainingError, UsageError
 from hcc_scope.inference import load_model
 from hcc_scope.training import run_folder
@@ -25,7 +28,6 @@ from tests.labelled_parts import texture_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from hcc_scope.training.fit import Fitted
 
@@ -122,6 +124,19 @@ def test_a_continued_run_with_another_configuration_is_refused(run: Path, manife
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ResumeError, match="cannot be read"):
         run_train(options(manifest, tmp_path, resume=True), json_mode=False)
+    stored = json.loads((run / "config.json").read_bytes())
+    for change, says in (({"colour": 1}, "asked.colour: there is no such key"), ({"epochs": "1"}, "asked.epochs: ")):
+        (tmp_path / "config.json").write_text(json.dumps(stored | {"asked": stored["asked"] | change}))
+        with pytest.raises(ResumeError, match=says):
+            run_train(options(manifest, tmp_path, resume=True), json_mode=False)
+
+
+def test_a_continued_run_finds_its_tiles_where_it_put_them(manifest: Path, tmp_path: Path):
+    table = Path(shutil.copytree(manifest.parent, tmp_path / "set")) / "manifest.csv"
+    shutil.rmtree(table.parent / CACHE_FOLDER, ignore_errors=True)
+    run_train(options(table, tmp_path / "run", cache=tmp_path / "tiles"), json_mode=True)
+    run_train(options(table, tmp_path / "run", resume=True), json_mode=True)
+    assert not (table.parent / CACHE_FOLDER).exists()
 
 
 def press_ctrl_c() -> None:
@@ -174,6 +189,7 @@ def test_ctrl_c_before_the_training_says_so(manifest: Path, tmp_path: Path, monk
         ({"device": "tpu"}, "--device cannot be 'tpu'"),
         ({"learning_rate": 0.0}, "--learning-rate must be a positive number, not 0"),
         ({"learning_rate": math.inf}, "--learning-rate must be a positive number, not inf"),
+        ({"hold_out": "none", "patience": 2}, "--patience needs held-out animals, and there are none"),
         ({"hold_out": "some"}, "--hold-out takes a number of animals per class, or 'none'"),
         ({"hold_out": "0"}, "--hold-out takes a number"),
         *(({"name": name}, "cannot be that of a folder") for name in ("a/b", "a\\b", "..", ".hidden", "x" * 101)),

@@ -44,7 +44,7 @@ def root(
 @app.command()
 def demo(
     out: Annotated[
-        Path | None, typer.Option("--out", help="New folder for the stores. [default: runs/demo-DATE-TIME]")
+        Path | None, typer.Option("--out", help="New folder for the stores. Default: runs/demo-DATE-TIME.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Which phantom animals, fields and noise.")] = 1,
     fields: Annotated[int, typer.Option("--fields", min=1, help="Random fields per section.")] = 24,
@@ -70,7 +70,7 @@ def demo(
 @app.command("app")
 def desktop(
     rig: Annotated[
-        str | None, typer.Option("--rig", help="A rig file or a .cfg, or 'demo'. [default: the welcome page]")
+        str | None, typer.Option("--rig", help="A rig file or a .cfg, or 'demo'. Default: the welcome page.")
     ] = None,
 ) -> None:
     """Open the desktop app."""
@@ -97,7 +97,7 @@ def acquire(
     ] = None,
     plan: Annotated[Path | None, typer.Option("--plan", help="Plan file (YAML); see docs/plans.md.")] = None,
     fields: Annotated[
-        int | None, typer.Option("--fields", help="Without a plan: this many random fields. [default: 24]")
+        int | None, typer.Option("--fields", help="Without a plan: this many random fields. Default: 24.")
     ] = None,
     frames: Annotated[
         int | None, typer.Option("--frames", help="Without a plan: this many frames at full rate, stage at rest.")
@@ -110,7 +110,7 @@ def acquire(
         list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Which random fields (and phantom). [default: drawn anew]")
+        int | None, typer.Option("--seed", min=0, help="Which random fields (and phantom). Default: drawn anew.")
     ] = None,
     phantom: Annotated[
         str | None, typer.Option("--phantom", help="DemoCamera only: show a phantom section, 'low' or 'high'.")
@@ -152,9 +152,9 @@ def acquire(
 def replay(
     stores: Annotated[list[Path], typer.Argument(help="Stores (*.ome.zarr).", metavar="STORE...")],
     model: Annotated[
-        str | None, typer.Option("--model", help="Another model. [default: the one recorded in the store]")
+        str | None, typer.Option("--model", help="Another model. Default: the one recorded in the store.")
     ] = None,
-    engine: Annotated[str | None, typer.Option("--engine", help="Another engine. [default: the recorded one]")] = None,
+    engine: Annotated[str | None, typer.Option("--engine", help="Another engine. Default: the recorded one.")] = None,
     check: Annotated[
         bool,
         typer.Option(
@@ -166,13 +166,13 @@ def replay(
         str | None, typer.Option("--save", help="Keep the new predictions in the stores, under this name.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for summary.json. [default: beside the stores]")
+        Path | None, typer.Option("--out", help="Folder for summary.json. Default: beside the stores.")
     ] = None,
     score_unlike: Annotated[
         bool | None,
         typer.Option(
             "--score-unlike/--skip-unlike",
-            help="Whether to score tiles unlike the model's training tiles. [default: as recorded]",
+            help="Whether to score tiles unlike the model's training tiles. Default: as recorded.",
         ),
     ] = None,
     json_mode: Json = False,
@@ -255,11 +255,11 @@ def bench(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder on the disk to measure. [default: the system's for temporary files]"),
+        typer.Option("--out", help="Folder on the disk to measure. Default: the system's for temporary files."),
     ] = None,
     model: Model = DEFAULT_MODEL,
     engine: Annotated[
-        str | None, typer.Option("--engine", help="For end to end, latency and replay. [default: the fastest]")
+        str | None, typer.Option("--engine", help="For end to end, latency and replay. Default: the fastest.")
     ] = None,
 ) -> None:
     """Measure how fast this machine is, beside what people would write themselves. Takes some ten minutes."""

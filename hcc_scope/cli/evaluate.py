@@ -10,6 +10,7 @@ from hcc_scope.cli.choices import check_choices
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 from hcc_scope.cli.runs import Interrupted
 from hcc_scope.cli.steps import steps_shown
+from hcc_scope.errors import UsageError
 from hcc_scope.evaluation.names import PLAN_FILE
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def run_evaluate(options: EvaluateOptions) -> None:
         See `hcc_scope.evaluation.run.evaluate`; `Interrupted` after Ctrl-C.
     """
     voice = people(json_mode=options.json_mode)
+    if options.smooth and not options.figures:
+        raise UsageError("--smooth is for the figures, and with --no-figures there are none", hint="Leave one out.")
     try:
         _evaluate(options, voice)
     except KeyboardInterrupt as error:

@@ -56,10 +56,10 @@ def models_export(
         str, typer.Argument(help="A model's folder, a training run's, or a shipped model.", metavar="MODEL_OR_RUN")
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder in which the model's folder is made.")],
-    name: Annotated[str | None, typer.Option("--name", help="The copy's name. [default: the model's own]")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The copy's name. Default: the model's own.")] = None,
     licence: Annotated[
         str | None,
-        typer.Option("--licence", help="SPDX identifier, for example CC-BY-4.0. [default: what the card says]"),
+        typer.Option("--licence", help="SPDX identifier, for example CC-BY-4.0. Default: what the card says."),
     ] = None,
     bioimageio: Annotated[
         Path | None, typer.Option("--bioimageio", help="Also write a bioimage.io package to this .zip.")
@@ -84,32 +84,38 @@ def models_export(
 def train(
     manifest: Annotated[Path, typer.Argument(help="CSV or TSV that lists the images; see docs/datasets.md.")],
     out: Annotated[Path, typer.Option("--out", help="The run's new folder; the model's is made in it.")],
-    name: Annotated[str | None, typer.Option("--name", help="The model's name. [default: the folder's]")] = None,
-    network: Annotated[str | None, typer.Option("--network", help="meng2019 or compact. [default: meng2019]")] = None,
-    recipe: Annotated[str | None, typer.Option("--recipe", help="modern or meng2019. [default: modern]")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The model's name. Default: the folder's.")] = None,
+    network: Annotated[str | None, typer.Option("--network", help="meng2019 or compact. Default: meng2019.")] = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", help="modern or meng2019. Default: modern.")] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Fixes weights, order, changes of tiles, held-out animals.")
+        int | None,
+        typer.Option("--seed", min=0, help="Fixes weights, order, changes of tiles, held-out animals. Default: 2019."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the training tiles.")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Tiles per step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="[default: the recipe's]")] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Passes over the training tiles. Default: the recipe's.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Tiles per step. Default: the recipe's.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Default: the recipe's.")] = None,
     patience: Annotated[
         int | None,
-        typer.Option("--patience", min=1, help="Stop after so many epochs without a gain on held-out tiles."),
+        typer.Option(
+            "--patience",
+            min=1,
+            help="Stop after so many epochs without a gain on held-out tiles. Default: the recipe's.",
+        ),
     ] = None,
     precision: Annotated[
-        str | None, typer.Option("--precision", help="auto, bfloat16 or float32; the model is float32 in any case.")
+        str | None,
+        typer.Option("--precision", help="auto, bfloat16 or float32; the model is float32 in any case. Default: auto."),
     ] = None,
-    device: Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")] = None,
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="[default: all cores]")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda. Default: auto.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Default: all cores.")] = None,
     cache: Annotated[
-        Path | None, typer.Option("--cache", help="Folder for the tiles. [default: beside the manifest]")
+        Path | None, typer.Option("--cache", help="Folder for the tiles. Default: beside the manifest.")
     ] = None,
     hold_out: Annotated[
         str | None,
-        typer.Option(
-            "--hold-out", help="Animals of each class to choose epoch and threshold on, or none. [default: 1]"
-        ),
+        typer.Option("--hold-out", help="Animals of each class to choose epoch and threshold on, or none. Default: 1."),
     ] = None,
     evaluation: Annotated[
         Path | None, typer.Option("--evaluation", help="Folder of an evaluation, for the model's card.")
@@ -163,7 +169,7 @@ def phantom_cohort(
         int, typer.Option("--images-per-class", min=1, help="Images of each class, spread over its animals.")
     ] = 24,
     sections: Annotated[
-        int | None, typer.Option("--sections", min=1, help="Per animal. [default: 2, or as many as the fields need]")
+        int | None, typer.Option("--sections", min=1, help="Per animal. Default: 2, or as many as the fields need.")
     ] = None,
     image_px: Annotated[int, typer.Option("--image-px", min=512, help="Side of an image.")] = 1024,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Which animals, fields and noise.")] = 1,
@@ -182,7 +188,7 @@ def phantom_cohort(
     ] = 0.1,
     defocus_um: Annotated[float, typer.Option("--defocus-um", min=0, help="SD of the focus error, per field.")] = 1.0,
     stores: Annotated[bool, typer.Option("--stores", help="One OME-Zarr store per section instead of TIFFs.")] = False,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Processes. [default: one per core]")] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Processes. Default: one per core.")] = None,
     json_mode: Json = False,
 ) -> None:
     """Draw labelled images of phantom animals, with effects of animal, section and day of known size."""
@@ -217,17 +223,17 @@ def evaluate(
         int, typer.Option("--folds", min=2, help="By animal: at most as many as the rarer class has animals.")
     ] = 5,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Per fold, all of them. [default: the recipe's]")
+        int | None, typer.Option("--epochs", min=1, help="Per fold, all of them. Default: the recipe's.")
     ] = None,
-    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Tiles per step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="[default: the recipe's]")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Tiles per step. Default: the recipe's.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Default: the recipe's.")] = None,
     precision: Annotated[str, typer.Option("--precision", help="auto, bfloat16 or float32.")] = "auto",
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Folds side by side. [default: one per core, 1 on a GPU]")
+        int | None, typer.Option("--jobs", min=1, help="Folds side by side. Default: one per core, 1 on a GPU.")
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option("--cache", help="Folder for the cut tiles. [default: beside the manifest]")
+        Path | None, typer.Option("--cache", help="Folder for the cut tiles. Default: beside the manifest.")
     ] = None,
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-animal-out", help="By animal: one fold per animal, so no AUC per fold.")

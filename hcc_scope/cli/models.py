@@ -55,7 +55,7 @@ def run_test(name: str, *, engine: str, packages: Sequence[Path] = (), json_mode
     """Load a model with all its checks, and say how near it, its program and its packages come to its test output."""
     from hcc_scope.inference import load_model
     from hcc_scope.training.bioimageio import check_package
-    from hcc_scope.training.export import program_difference
+    from hcc_scope.training.export import program_difference, weights_difference
     from hcc_scope.training.program import PROGRAM_FILE
 
     model = load_model(_folder_of(name))
@@ -65,6 +65,7 @@ def run_test(name: str, *, engine: str, packages: Sequence[Path] = (), json_mode
     apart = agreement.largest_difference(classifier)
     difference = float(np.abs(classifier.classify(model.test_input) - model.test_output).max())
     program = program_difference(model)
+    weights = weights_difference(model)
     found = [*sorted(model.folder.glob("*.zip")), *packages]
     of_packages = {str(path): check_package(path, model) for path in found}
     if json_mode:
@@ -81,6 +82,7 @@ def run_test(name: str, *, engine: str, packages: Sequence[Path] = (), json_mode
                 "largest_probability_difference": apart,
                 "probability_tolerance": agreement.tolerance,
                 "program_largest_logit_difference": program,
+                "weights_largest_logit_difference": weights,
                 "packages_largest_probability_difference": of_packages,
                 "passed": True,
             }
@@ -96,6 +98,8 @@ def run_test(name: str, *, engine: str, packages: Sequence[Path] = (), json_mode
         console.note(f"It has no torch.export program ({PROGRAM_FILE}).")
     else:
         console.note(f"Its torch.export program ({PROGRAM_FILE}) gives logits that differ by at most {program:.2g}.")
+    if weights is not None:
+        console.note(f"A network made of its weights gives logits that differ by at most {weights:.2g}.")
     for path, worst in of_packages.items():
         console.note(f"Its package {path} gives probabilities that differ by at most {worst:.2g}.")
 
@@ -112,9 +116,9 @@ def run_export(
 ) -> None:
     """Copy a model, once it has passed its checks, under a name of its own; write its package, if one is wanted."""
     from hcc_scope.inference import load_model
-    from hcc_scope.inference.card import LICENCE_NOT_STATED
     from hcc_scope.report.model_card import card_markdown
     from hcc_scope.training.export import check_name, copy_model, is_taken, refuse_existing
+    from hcc_scope.training.licence import spdx_id
 
     source = _folder_of(model_or_run)
     if bioimageio is not None and is_taken(bioimageio):
@@ -136,12 +140,13 @@ def run_export(
             undo.callback(shutil.rmtree, folder, ignore_errors=True)
             write_package(folder, bioimageio, authors=authors)
             undo.pop_all()
-    stated = licence or model.card.licence
+    licence = licence or model.card.licence
+    stated = spdx_id(licence)
     if json_mode:
         print_json(
             {
                 "model": name,
-                "licence": None if stated == LICENCE_NOT_STATED else stated,
+                "licence": stated,
                 "folder": str(folder),
                 "model_sha256": model.card.sha256,
                 "files": sorted(path.name for path in folder.iterdir()),
@@ -153,10 +158,10 @@ def run_export(
     console.note(f"{folder}: a checked copy of {source}")
     if bioimageio is not None:
         console.note(f"{bioimageio}: a bioimage.io package of it")
-    if stated == LICENCE_NOT_STATED:
+    if stated is None:
         console.note(
-            "Its licence is not stated, so others may not use it: before you pass it on, export it with --licence, for "
-            "example CC-BY-4.0.",
+            f"Its licence is {licence or 'not stated'!r}, so others may not use it: before you pass it on, export it "
+            "with --licence and an SPDX identifier, for example CC-BY-4.0.",
             "yellow",
         )
     console.note(RESEARCH_USE_ONLY, "italic")

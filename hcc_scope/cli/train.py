@@ -13,7 +13,7 @@ from hcc_scope.cli.choices import check_choices
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 from hcc_scope.cli.runs import Interrupted, called_on_signals
 from hcc_scope.cli.steps import steps_shown
-from hcc_scope.errors import UsageError
+from hcc_scope.errors import ResumeError, UsageError
 from hcc_scope.training.config import (
     CONFIG_FILE,
     TRAINING_STAGES,
@@ -91,11 +91,9 @@ def run_train(options: TrainOptions, *, json_mode: bool) -> None:
         return
     console.note(f"{folder}: {card.description}")
     if card.training is not None and card.training.tile_auc_calibration is not None:
-        console.note(
-            f"tile AUC on the held-out images, which also chose the epoch: {card.training.tile_auc_calibration:.3f}"
-        )
+        console.note(f"tile AUC on the held-out images: {card.training.tile_auc_calibration:.3f}")
     console.note(
-        f"temperature {card.temperature:.3f} and section threshold {card.decision_threshold:.3f}, chosen on "
+        f"temperature {card.temperature:.3f} and section threshold {card.decision_threshold:.3f}; chosen on: "
         f"{card.calibrated_on}"
     )
     console.note(f"Use it with --model {folder}")
@@ -143,8 +141,8 @@ def _run_of(options: TrainOptions) -> TrainRun:
     stored = stored_config(options.out) if options.resume else None
     asked: dict[str, Any] = {} if stored is None else dict(stored["asked"])
     evaluation, given = options.evaluation, {key: getattr(options, key) for key in _OF_CONFIG}
-    if evaluation is None and stored is not None and stored["evaluation"] is not None:
-        evaluation = Path(stored["evaluation"])
+    if stored is not None:
+        evaluation = _of_resumed(options, stored)
     fingerprint = None
     if evaluation is not None:
         evaluated, fingerprint = _of_evaluation(evaluation, options)
@@ -156,17 +154,40 @@ def _run_of(options: TrainOptions) -> TrainRun:
     check_name(name)
     config = TrainConfig(**asked)
     hold_out = None if evaluation is not None else _hold_out(options.hold_out, stored)
+    if options.patience is not None and evaluation is None and hold_out is None:
+        raise UsageError(
+            "--patience needs held-out animals, and there are none", hint="Leave it out, or hold out animals."
+        )
     return TrainRun(
         manifest=options.manifest,
         folder=options.out,
         name=name,
         config=config,
         hold_out=hold_out,
-        cache=options.cache,
+        cache=options.cache or (None if stored is None or stored["cache"] is None else Path(stored["cache"])),
         evaluation=evaluation,
         fingerprint=fingerprint,
         command=_command(options, name, config, hold_out, evaluation),
     )
+
+
+def _of_resumed(options: TrainOptions, stored: dict[str, Any]) -> Path | None:
+    """Return the evaluation of a run that is gone on with.
+
+    Raises
+    ------
+    ResumeError
+        If another one is asked for: the weights may be finished, and it would not speak for them.
+    """
+    before = None if stored["evaluation"] is None else Path(stored["evaluation"])
+    asked = options.evaluation
+    if asked is not None and (before is None or before.resolve() != asked.resolve()):
+        raise ResumeError(
+            f"{options.out} was started {'without --evaluation' if before is None else f'with --evaluation {before}'}, "
+            f"not with --evaluation {asked}",
+            hint="Leave the option out, or start another run.",
+        )
+    return before
 
 
 def _of_evaluation(folder: Path, options: TrainOptions) -> tuple[dict[str, Any], str]:
@@ -178,8 +199,10 @@ def _of_evaluation(folder: Path, options: TrainOptions) -> tuple[dict[str, Any],
         If an option asks for something else.
     """
     from hcc_scope.evaluation.record import load_calibration
+    from hcc_scope.runs.making import load_networks
 
     found = load_calibration(folder)
+    load_networks(folder, found)  # now, and not when the training is over
     decided = {key: found.config[key] for key in _BY_EVALUATION}
     for key, value in decided.items():
         asked = getattr(options, key)

@@ -12,8 +12,6 @@ from hcc_scope.evaluation.intervals import ClusterBootstrap, Estimate, bounded_m
 from hcc_scope.evaluation.levels import LEVELS, Level, Scored, animal_strata, fold_of_each, scored
 from hcc_scope.evaluation.metrics import Figures, auc_difference, auc_of, figures_at, mean_by_animal
 from hcc_scope.evaluation.splits import copies_across
-from hcc_scope.scoring import log_odds
-from hcc_scope.training.merit import says_one_thing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,7 +130,7 @@ class Analysis:
     copies: tuple[tuple[int, int], ...]
     """Pairs of images with the same pixels on both sides of a fold of *paper*."""
     silent: dict[Literal["paper", "by_animal"], tuple[int, ...]]
-    """Folds whose network answers the same to every tile that it is tested on: it has learnt nothing."""
+    """Folds whose network answers the same to every tile that it was trained on: it has learnt nothing."""
 
 
 def analyse(result: EvaluationResult) -> Analysis:
@@ -167,10 +165,7 @@ def analyse(result: EvaluationResult) -> Analysis:
         n_animals=(int((strata == 0).sum()), int((strata == 1).sum()), int((strata == 2).sum())),
         replicates=len(boot.weights),
         distinct_resamples=boot.distinct_resamples,
-        silent={
-            name: tuple(fold.split.fold for fold in result.of(name) if says_one_thing(log_odds(fold.logits)))
-            for name in protocols
-        },
+        silent={name: tuple(fold.split.fold for fold in result.of(name) if fold.silent) for name in protocols},
         copies=tuple(pair for fold in paper_folds for pair in copies_across(fold.split, result.tiles.digests)),
     )
 

@@ -14,6 +14,7 @@ from hcc_scope.errors import DivergedError, ResumeError, TrainingError
 from hcc_scope.evaluation.results import FoldResult
 from hcc_scope.storage.files import explain, json_bytes, patiently
 from hcc_scope.training.fitted import Epoch
+from hcc_scope.training.merit import has_diverged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) 
         If the fold cannot be written.
     """
     from hcc_scope.training.fit import fit
-    from hcc_scope.training.predict import predict
+    from hcc_scope.training.predict import has_learnt_nothing, predict
 
     tiles, split = shared, task.split
     labels = tiles.of_images(split.labels)
@@ -85,11 +86,14 @@ def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) 
             fixed_epochs=task.epochs,
         )
         found = predict(fitted.network, tiles, test, threads=task.config.threads, device=task.config.device)
-        if not np.isfinite(found.logits).all():
+        if has_diverged(found.logits):
             raise DivergedError(
-                f"fold {split.fold + 1} of '{split.protocol}' predicts what is no finite number",
+                f"fold {split.fold + 1} of '{split.protocol}' has diverged: what it predicts is no probability",
                 hint="Use a lower --learning-rate.",
             )
+        silent = drawn and has_learnt_nothing(
+            fitted.network, tiles, train, threads=task.config.threads, device=task.config.device
+        )
         np.savez(
             part / _PREDICTIONS,
             train=split.train,
@@ -101,7 +105,8 @@ def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) 
         )
         if drawn:
             np.save(part / _FEATURES, found.features, allow_pickle=False)
-        (part / _HISTORY).write_bytes(json_bytes({"schema": 1, "history": [asdict(epoch) for epoch in fitted.history]}))
+        told = {"schema": 1, "silent": silent, "history": [asdict(epoch) for epoch in fitted.history]}
+        (part / _HISTORY).write_bytes(json_bytes(told))
         shutil.rmtree(part / "checkpoints", ignore_errors=True)  # only a fold that was broken off would need them
         patiently(lambda: part.rename(task.folder))
     except OSError as error:
@@ -130,13 +135,16 @@ def load_fold(folder: Path, split: Split) -> FoldResult | None:
             if split.protocol in _WITH_FEATURES
             else np.zeros((len(arrays["rows"]), 0), np.float32)
         )
-        history = json.loads((folder / _HISTORY).read_text(encoding="utf-8"))["history"]
-        epochs = tuple(Epoch(**epoch) for epoch in history)
+        told = json.loads((folder / _HISTORY).read_text(encoding="utf-8"))
+        epochs = tuple(Epoch(**epoch) for epoch in told["history"])
+        silent = told.get("silent") is True
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ResumeError(f"the finished fold {folder} cannot be read: {error}", hint="Delete that folder.") from error
     if not same:
         raise ResumeError(f"the finished fold {folder} is of another split", hint="Use another --out.")
-    return FoldResult(split=split, history=epochs, weights=folder / _WEIGHTS, features=features, **arrays)
+    return FoldResult(
+        split=split, history=epochs, weights=folder / _WEIGHTS, features=features, silent=silent, **arrays
+    )
 
 
 def held_out_by_animal(out: Path) -> list[tuple[NDArray[np.int64], Path]]:

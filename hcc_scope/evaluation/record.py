@@ -17,7 +17,7 @@ from hcc_scope.evaluation.analysis import analyse
 from hcc_scope.evaluation.levels import scored
 from hcc_scope.evaluation.report import RESEARCH_USE_ONLY, relative_pngs, report_markdown, table1_markdown
 from hcc_scope.evaluation.tables import MEASURES
-from hcc_scope.evaluation.words import calibrated_on, gap_words
+from hcc_scope.evaluation.words import calibrated_on, gap_words, silent_words
 from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
 from hcc_scope.storage.files import explain, json_bytes, replace_file
 
@@ -103,6 +103,7 @@ def evaluation_record(result: EvaluationResult, command: str, analysis: Analysis
         permuted_auc_interval=_pair(found.permuted.auc),
         day_accuracy=None if found.day is None else found.day.accuracy.value,
         day_chance=None if found.day is None else found.day.chance,
+        silent=silent_words(found),
         per_animal=tuple(
             AnimalRow(
                 animal=a.animal,
@@ -236,6 +237,8 @@ class Calibration:
     """Of the folds; ``epochs`` is what they were trained for."""
     fingerprint: str
     """Of the labelled set."""
+    bit_depth: int
+    """Of its images."""
 
     @property
     def network(self) -> str:
@@ -272,6 +275,7 @@ def load_calibration(folder: Path) -> Calibration:
             evaluation=EvaluationRecord.model_validate(content["card"]),
             config=dict(content["config"]),
             fingerprint=str(content["data"]["fingerprint"]),
+            bit_depth=int(content["data"]["bit_depth"]),
         )
         schema, _ = content["schema"], (found.network, found.recipe, found.epochs)
     except FileNotFoundError:

@@ -53,6 +53,8 @@ class FoldResult:
     history: tuple[Epoch, ...]
     weights: Path
     """``weights.safetensors`` of this fold's network."""
+    silent: bool = False
+    """Whether the network answers the same to all tiles that it was trained on: it has learnt nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,8 @@ def silent_words(analysis: Analysis) -> str | None:
     if not found:
         return None
     return (
-        f"Some networks answer the same to every tile, so they have learnt nothing ({'; '.join(found)}): there is "
-        "nothing to learn, or the training was too short or its images too few. All figures contain them."
+        f"Some networks answer the same to every tile that they were trained on ({'; '.join(found)}): there is nothing "
+        "to learn, or the training was too short or its images too few. All figures contain them."
     )
 
 

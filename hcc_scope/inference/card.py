@@ -148,6 +148,8 @@ class EvaluationRecord(_Strict):
     day_accuracy: float | None = None
     """Share of images whose day of acquisition the same network tells; None if there is only one day."""
     day_chance: float | None = None
+    silent: str | None = None
+    """Which of the networks have learnt nothing, in a sentence; None: none, or nobody has looked."""
     per_animal: tuple[AnimalRow, ...]
 
 

@@ -162,6 +162,7 @@ def _validation(record: EvaluationRecord | None) -> str:
     gap = "not defined" if record.leakage_gap is None else ""
     gap = gap or _value(record.leakage_gap, record.leakage_gap_interval, signed=True)
     text += f"**Leakage gap: {gap}** (AUC of images, protocol paper less by animal).\n\n"
+    text += "" if record.silent is None else f"**{record.silent}**\n\n"
     missing = [words for name, words in _PROTOCOLS.items() if not any(p.protocol == name for p in record.protocols)]
     text += "".join(f"**Not evaluated: {words}.**\n\n" for words in missing)
     rows = []
@@ -232,7 +233,7 @@ def _animals(card: ModelCard) -> str:
             for row in card.validation
         ]
         columns = ("animal", "class", "role", "sections", "fields", "tiles", "section scores", "score", "right side")
-        note = "By this very model; *calibration* animals chose epoch, temperature and threshold, *test* ones nothing."
+        note = "By this very model; *calibration* animals are those under Calibration, *test* ones chose nothing."
         return f"{head}{note}\n\n{_table(columns, rows)}"
     return f"{head}Not evaluated by animal."
 
@@ -250,7 +251,7 @@ def _calibration(card: ModelCard) -> str:
     )
     record = card.training
     if record is not None and record.tile_auc_calibration is not None:
-        text += f"\n\nTile AUC on the held-out tiles that also chose the epoch: {record.tile_auc_calibration:.3f}."
+        text += f"\n\nTile AUC on these held-out tiles: {record.tile_auc_calibration:.3f}."
     if record is not None and record.tile_auc_test is not None:
         text += f"\n\nTile AUC on animals that were used for nothing else: {record.tile_auc_test:.3f}."
     return text

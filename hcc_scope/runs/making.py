@@ -15,7 +15,7 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -33,9 +33,9 @@ from hcc_scope.report.model_card import card_markdown
 from hcc_scope.scoring import log_odds
 from hcc_scope.training.config import TrainProgress
 from hcc_scope.training.export import export_model, to_torchscript
-from hcc_scope.training.merit import auc, says_one_thing
+from hcc_scope.training.merit import auc
 from hcc_scope.training.model_card import draft_card, final_card
-from hcc_scope.training.predict import load_weights, predict
+from hcc_scope.training.predict import has_learnt_nothing, load_weights, predict
 from hcc_scope.training.recipes import settings_for
 from hcc_scope.training.strangers import strange_tiles
 from hcc_scope.training.unlike import fit_unlike, table_of
@@ -47,17 +47,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.evaluation.record import Calibration
     from hcc_scope.inference.card import EvaluationRecord, ShiftRow, UnlikeTraining
-    from hcc_scope.training.config import OnProgress
+    from hcc_scope.training.config import NetworkName, OnProgress
     from hcc_scope.training.recipes import Settings
     from hcc_scope.training.trained import Module, Trained
 
-__all__ = ["make_model"]
+__all__ = ["load_networks", "make_model"]
 
 _CONVENTIONS = "nothing: temperature 1 and threshold 0.5 are conventions, since no animal was held out"
 _FALSE_FLAG_RATE = 0.01
 """Share of tiles like those of the training that are taken for strangers all the same."""
-_TILES_ASKED = 64
 _LEARNT_NOTHING = (
     "This network has learnt nothing: it answers the same to all tiles that it was trained on. Train it with another "
     "seed, for longer, or on more images."
@@ -114,6 +114,8 @@ def make_model(trained: Trained, folder: Path, *, on_progress: OnProgress, say: 
     """
     data, tiles, split, config = trained.data, trained.tiles, trained.split, trained.config
     network, settings = trained.fitted.network, settings_for(trained.config)
+    train_rows = tiles.rows_of(split.train)
+    silent = has_learnt_nothing(network, tiles, train_rows, threads=config.threads, device="cpu")
     on_progress(TrainProgress("calibrate", 0, 1, ""))
     unseen = _unseen(trained)
     on_progress(TrainProgress("calibrate", 1, 1, f"temperature {unseen.temperature:g}, threshold {unseen.threshold:g}"))
@@ -121,9 +123,8 @@ def make_model(trained: Trained, folder: Path, *, on_progress: OnProgress, say: 
     on_progress(TrainProgress("distance", 0, 1, "of tiles unlike those of the training"))
     measuring, unlike = _distance(trained, say)
     on_progress(TrainProgress("distance", 1, 1, "" if unlike is None else f"threshold {unlike.threshold:g}"))
-    train_rows = tiles.rows_of(split.train)
     draft = draft_card(trained.name, network, data, network_name=config.network)
-    if _learnt_nothing(trained, train_rows):
+    if silent:
         say(_LEARNT_NOTHING)
         draft = draft.model_copy(update={"limits": (_LEARNT_NOTHING, *draft.limits)})
     card = final_card(
@@ -170,22 +171,40 @@ def make_model(trained: Trained, folder: Path, *, on_progress: OnProgress, say: 
 def _unseen(trained: Trained) -> _Unseen:
     rows = trained.tiles.rows_of(trained.split.held_out)
     if trained.evaluation is not None:
-        return _by_evaluation(trained, trained.evaluation)
+        return _by_evaluation(trained.evaluation)
     if len(rows):
         return _by_held_out(trained, rows)
     return _Unseen(1.0, 0.5, _CONVENTIONS, ())
 
 
-def _by_evaluation(trained: Trained, folder: Path) -> _Unseen:
+def load_networks(folder: Path, found: Calibration) -> tuple[tuple[NDArray[np.int64], Module], ...]:
+    """Return the networks of an evaluation's folds by animal, each with the rows of the tile table that it tested.
+
+    Raises
+    ------
+    TrainingError
+        If one is missing, or cannot be read.
+    """
+    kept = held_out_by_animal(folder)
+    wanted = next((p.folds for p in found.evaluation.protocols if p.protocol == "by_animal"), 0)
+    if len(kept) != wanted:
+        raise TrainingError(
+            f"the evaluation {folder} was of {wanted} folds by animal, and {len(kept)} are there",
+            hint="Run hcc-scope evaluate again, with --resume.",
+        )
+    return tuple(
+        (rows, load_weights(cast("NetworkName", found.network), weights, bit_depth=found.bit_depth))
+        for rows, weights in kept
+    )
+
+
+def _by_evaluation(folder: Path) -> _Unseen:
     found = load_calibration(folder)
-    name, bit_depth = trained.config.network, trained.data.bit_depth
     return _Unseen(
         temperature=found.temperature,
         threshold=found.threshold,
         calibrated_on=found.calibrated_on,
-        networks=tuple(
-            (rows, load_weights(name, weights, bit_depth=bit_depth)) for rows, weights in held_out_by_animal(folder)
-        ),
+        networks=load_networks(folder, found),
         evaluation=found.evaluation,
     )
 
@@ -205,11 +224,12 @@ def _by_held_out(trained: Trained, rows: NDArray[np.int64]) -> _Unseen:
         weights=trained.data.manifest,  # of no fold: nobody reads it
     )
     temperature, threshold = calibrate_folds([fold], tiles)
-    threshold = round(threshold, 4)
+    threshold = min(max(round(threshold, 4), 1e-4), 1.0 - 1e-4)
     animals = sorted({tiles.images[i].animal_id for i in split.held_out})
     count = f"{len(rows)} tiles of {len(split.held_out)} images"
+    chose = "" if settings_for(trained.config).patience is None else ", which also chose the epoch"
     calibrated_on = (
-        f"{count} of {', '.join(animals)}, which also chose the epoch; no tile of these animals was trained on"
+        f"{count} of {', '.join(animals)}{chose}; no tile of these animals was trained on"
         if split.by == "animal"
         else f"{count} that were held out, NOT by animal: their animals were trained on"
     )
@@ -317,13 +337,6 @@ def _distance(trained: Trained, say: Callable[[str], None]) -> tuple[Module, Unl
     except TrainingError as error:
         say(f"The model does not tell tiles that are unlike its training: {error}")
         return trained.fitted.network, None
-
-
-def _learnt_nothing(trained: Trained, train_rows: NDArray[np.int64]) -> bool:
-    """Return whether the network answers the same to tiles that it was trained on."""
-    some = train_rows[np.linspace(0, len(train_rows) - 1, min(len(train_rows), _TILES_ASKED)).astype(np.int64)]
-    logits = predict(trained.fitted.network, trained.tiles, some, threads=trained.config.threads, device="cpu").logits
-    return says_one_thing(log_odds(logits))
 
 
 # -- words ------------------------------------------------------------------------------------------------------------

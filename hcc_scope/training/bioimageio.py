@@ -27,7 +27,7 @@ from hcc_scope.errors import (
     ModelSelfTestError,
     StoreExistsError,
 )
-from hcc_scope.inference.card import CARD_FILE, LICENCE_NOT_STATED
+from hcc_scope.inference.card import CARD_FILE
 from hcc_scope.inference.loading import MODEL_FILE, load_model
 from hcc_scope.inference.tensors import last_line
 from hcc_scope.inference.torchscript import parse
@@ -35,6 +35,7 @@ from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.storage.files import explain
 from hcc_scope.training.export import README_FILE, archive, is_taken
+from hcc_scope.training.licence import spdx_id
 from hcc_scope.training.probabilities import FirstOf, Probabilities
 
 if TYPE_CHECKING:
@@ -235,6 +236,7 @@ def _description(card: ModelCard, files: Mapping[str, bytes], authors: Sequence[
     def source(name: str) -> dict[str, str]:
         return {"source": name, "sha256": hashlib.sha256(files[name]).hexdigest()}
 
+    licence = spdx_id(card.licence)
     side = {"type": "space", "size": card.tile_px, "unit": "micrometer", "scale": card.pixel_size_um}
     text = card.reference or _METHOD
     doi = _DOI.search(text)
@@ -247,7 +249,7 @@ def _description(card: ModelCard, files: Mapping[str, bytes], authors: Sequence[
         "description": f"{RESEARCH_USE_ONLY} {card.description}"[:1000],
         "authors": [{"name": name} for name in authors] or [{"name": "Made with HCC-Scope, author not given"}],
         "cite": [cited],
-        **({} if card.licence == LICENCE_NOT_STATED else {"license": card.licence}),
+        **({} if licence is None else {"license": licence}),
         "tags": [
             "classification",
             "pytorch",

@@ -135,6 +135,9 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
     return Checkpoint(content["identity"], how_far, parts["network"], parts["best"], optimiser)
 
 
+_NAMES = {"data": "data (other images, or files that were copied or written to since)"}
+
+
 def check_identity(then: Mapping[str, object], now: Mapping[str, object], folder: Path) -> None:
     """Refuse to continue another run.
 
@@ -145,7 +148,9 @@ def check_identity(then: Mapping[str, object], now: Mapping[str, object], folder
     """
     differing = [key for key in dict.fromkeys([*then, *now]) if then.get(key) != now.get(key)]
     if differing:
-        lines = "".join(f"\n  {key}: {then.get(key)} in the run, {now.get(key)} now" for key in differing)
+        lines = "".join(
+            f"\n  {_NAMES.get(key, key)}: {then.get(key)} in the run, {now.get(key)} now" for key in differing
+        )
         raise ResumeError(
             f"the training in {folder} cannot be continued, because it was started with another configuration or other "
             "data",

@@ -60,7 +60,7 @@ class TrainConfig:
     """Of the convolutions while training: bfloat16 where the device has it. Exported models are float32 either way."""
     device: Device = "auto"
     threads: int | None = None
-    """On the CPU; None: all cores. The last bits of the weights depend on it."""
+    """On the CPU; None: all cores. Changes the speed and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

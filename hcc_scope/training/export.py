@@ -11,19 +11,23 @@ import io
 import re
 import shutil
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
 import torch
 from safetensors.torch import save
 
-from hcc_scope.errors import ModelError, ModelFormatError, ModelSelfTestError, UsageError
+from hcc_scope.errors import ModelError, ModelFormatError, ModelSelfTestError, TrainingError, UsageError
 from hcc_scope.inference.card import write_card
 from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE, TEST_OUTPUT_FILE
 from hcc_scope.inference.torchscript import parse
 from hcc_scope.storage.files import explain
 from hcc_scope.storage.naming import RESERVED_NAMES
+from hcc_scope.training.config import NetworkName
+from hcc_scope.training.licence import spdx_id
+from hcc_scope.training.predict import load_weights, predict
 from hcc_scope.training.program import PROGRAM_FILE, largest_program_difference, to_program
+from hcc_scope.training.unlike import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,6 +49,7 @@ __all__ = [
     "program_difference",
     "refuse_existing",
     "to_torchscript",
+    "weights_difference",
 ]
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -52,7 +57,6 @@ README_FILE = "README.md"
 """The card for people, written from ``card.yaml``."""
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
-_SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 
 
 def to_torchscript(network: torch.nn.Module) -> bytes:
@@ -232,6 +236,36 @@ def program_difference(model: LoadedModel) -> float | None:
     return apart
 
 
+def weights_difference(model: LoadedModel) -> float | None:
+    """Return how far the logits of a network made of a model's weights are from the model's; None if it has none.
+
+    Also None for a network that is not ours: of what its weights are, nothing is known.
+
+    Raises
+    ------
+    ModelFormatError
+        If they cannot be read.
+    ModelSelfTestError
+        If they are other weights than the model's.
+    """
+    path, card = model.folder / WEIGHTS_FILE, model.card
+    if card.network not in get_args(NetworkName) or not path.is_file():
+        return None
+    try:
+        network = load_weights(cast("NetworkName", card.network), path, bit_depth=card.bit_depth)
+    except TrainingError as error:
+        raise ModelFormatError(error.message, hint="Train or export the model again.") from error
+    logits = predict(network, table_of(model.test_input), range(len(model.test_input)), device="cpu").logits
+    apart = float(np.abs(logits - model.test_output).max())
+    if not apart <= card.engine_tolerance:
+        raise ModelSelfTestError(
+            f"{path} holds other weights than the model beside it: logits differ by {apart:.3g}, tolerance "
+            f"{card.engine_tolerance:g}",
+            hint="Train or export the model again.",
+        )
+    return apart
+
+
 def copy_model(
     model: LoadedModel,
     folder: Path,
@@ -240,7 +274,7 @@ def copy_model(
     licence: str | None = None,
     describe: Callable[[ModelCard], str] | None = None,
 ) -> Path:
-    """Copy a model under another name, if its program agrees with it; what is not part of a model is left behind.
+    """Copy a model under another name, if its program and weights agree with it; nothing else in its folder.
 
     Parameters
     ----------
@@ -263,20 +297,22 @@ def copy_model(
     Raises
     ------
     ModelError
-        If `folder` exists or the program does not agree; nothing is written then.
+        If `folder` exists or program or weights do not agree; nothing is written then.
     UsageError
         If the name cannot be that of a folder everywhere, or the licence is no identifier.
     StoreError
         If it cannot be written.
     """
     check_name(name)
-    if licence is not None and not _SPDX.fullmatch(licence):
+    stated = None if licence is None else spdx_id(licence)
+    if licence is not None and stated is None:
         raise UsageError(
-            f"{licence!r} is no licence's identifier",
+            f"{licence!r} is no licence's SPDX identifier",
             hint="Use one of https://spdx.org/licenses, for example CC-BY-4.0.",
         )
     refuse_existing(folder)
     program_difference(model)
+    weights_difference(model)
     files = {}
     try:
         for part in (MODEL_FILE, PROGRAM_FILE, WEIGHTS_FILE, TEST_INPUT_FILE, TEST_OUTPUT_FILE):
@@ -284,7 +320,7 @@ def copy_model(
                 files[part] = (model.folder / part).read_bytes()
     except OSError as error:
         raise ModelFormatError(f"the model {model.folder} cannot be read: {error.strerror or error}") from error
-    changes = {"name": name} if licence is None else {"name": name, "licence": licence}
+    changes = {"name": name} if stated is None else {"name": name, "licence": stated}
     return _write_folder(folder, files, model.card.model_copy(update=changes), describe)
 
 

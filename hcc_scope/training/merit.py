@@ -12,10 +12,14 @@ from scipy.stats import rankdata
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["auc", "cross_entropy", "fit_temperature", "says_one_thing"]
+__all__ = ["auc", "cross_entropy", "fit_temperature", "has_diverged", "says_one_thing"]
 
 _LEAST_SPREAD = 0.1
 """Of log-odds, from the lowest to the highest: 0.025 of probability."""
+_CERTAIN = 10.0
+"""Log-odds beyond which more of them are no other answer: 0.99995 of probability."""
+_ABSURD = 1e4
+"""Between two logits of one tile: no temperature makes a probability of that."""
 
 
 def auc(log_odds: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
@@ -42,4 +46,9 @@ def fit_temperature(log_odds: NDArray[np.float32], labels: NDArray[np.int64]) ->
 
 def says_one_thing(log_odds: NDArray[np.float32]) -> bool:
     """Return whether a network answers the same to all tiles: some fall silent in training and learn nothing."""
-    return float(np.ptp(log_odds)) < _LEAST_SPREAD
+    return float(np.ptp(np.clip(log_odds, -_CERTAIN, _CERTAIN))) < _LEAST_SPREAD
+
+
+def has_diverged(logits: NDArray[np.float32]) -> bool:
+    """Return whether logits (k, n_outputs) are no answers any more: not finite, or absurdly far apart."""
+    return not bool(np.isfinite(logits).all()) or float(np.ptp(logits.astype(np.float64), axis=1).max()) > _ABSURD

@@ -15,9 +15,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from hcc_scope.errors import TrainingError
+from hcc_scope.errors import DivergedError, TrainingError
+from hcc_scope.scoring import log_odds
 from hcc_scope.training.compute import choose_place, keep_memory, reproducible_cudnn, single_threaded
 from hcc_scope.training.fitted import Predictions
+from hcc_scope.training.merit import has_diverged, says_one_thing
 from hcc_scope.training.network import make_network
 from hcc_scope.training.prefetch import Prefetch
 
@@ -31,9 +33,10 @@ if TYPE_CHECKING:
     from hcc_scope.training.config import Device, NetworkName
     from hcc_scope.training.network import Network
 
-__all__ = ["load_weights", "predict"]
+__all__ = ["has_learnt_nothing", "load_weights", "predict"]
 
 _BATCH = 16
+_TILES_ASKED = 64
 
 
 def predict(
@@ -106,6 +109,34 @@ def _forward(network: torch.nn.Module, counts: torch.Tensor) -> tuple[torch.Tens
         last, _ = scripted.pooled_first(counts)
         # features in the order (channel, y, x), contiguous, whatever the layout of the maps
         return scripted.head(last.contiguous())
+
+
+def has_learnt_nothing(
+    network: torch.nn.Module,
+    tiles: TileTable,
+    learnt_from: NDArray[np.int64],
+    *,
+    threads: int | None = None,
+    device: Device = "auto",
+) -> bool:
+    """Return whether a network of two outputs answers the same to the tiles that it was trained on.
+
+    Some networks fall silent in their first steps. Some of the tiles are asked for, evenly from all.
+
+    Raises
+    ------
+    DivergedError
+        If it answers with what is no probability.
+    """
+    some = np.linspace(0, len(learnt_from) - 1, min(len(learnt_from), _TILES_ASKED)).astype(np.int64)
+    logits = predict(network, tiles, learnt_from[some], threads=threads, device=device).logits
+    if has_diverged(logits):
+        raise DivergedError(
+            "the training has diverged: to the tiles that it was trained on the network answers with what is no "
+            "probability any more",
+            hint="Use a lower --learning-rate.",
+        )
+    return says_one_thing(log_odds(logits))
 
 
 def load_weights(name: NetworkName, path: Path, n_outputs: int = 2, bit_depth: int = 16) -> torch.nn.Module:

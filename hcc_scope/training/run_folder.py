@@ -18,11 +18,12 @@ import json
 import os
 import platform
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pydantic
 
 from hcc_scope.datasets.cache import cut_tiles
 from hcc_scope.datasets.manifest import read_manifest
@@ -30,7 +31,7 @@ from hcc_scope.errors import ResumeError, StoreExistsError, TrainingError
 from hcc_scope.storage.files import explain, json_bytes
 from hcc_scope.training.checkpoint import check_identity, write_bytes
 from hcc_scope.training.compute import choose_place
-from hcc_scope.training.config import CONFIG_FILE, MODEL_FOLDER
+from hcc_scope.training.config import CONFIG_FILE, MODEL_FOLDER, TrainConfig
 from hcc_scope.training.export import check_name
 from hcc_scope.training.fit import fit
 from hcc_scope.training.held_out import hold_out
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.labelled import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.training.compute import Place
-    from hcc_scope.training.config import OnProgress, TrainConfig
+    from hcc_scope.training.config import OnProgress
     from hcc_scope.training.held_out import HeldOut
     from hcc_scope.training.trained import MakeModel
 
@@ -127,7 +128,8 @@ def train_run(
     data = read_manifest(run.manifest)
     if run.fingerprint not in (None, data.fingerprint):
         raise TrainingError(
-            f"the evaluation {run.evaluation} is of other images than {run.manifest} lists now",
+            f"the evaluation {run.evaluation} is of other images than {run.manifest} lists now, or their files were "
+            "copied or written to since",
             hint="Evaluate these images first: its figures would be on the card of a model that they do not speak for.",
         )
     tiles = cut_tiles(data, run.cache, on_progress)
@@ -171,7 +173,8 @@ def stored_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_FILE
     try:
         content: dict[str, Any] = json.loads(path.read_bytes())
-        content["run"]["name"], content["asked"]["network"]  # both are there
+        content["run"]["name"], content["evaluation"], content["cache"]  # all are there
+        _check_asked(content["asked"])
     except FileNotFoundError:
         raise ResumeError(
             f"there is no training run in {folder} that could be continued", hint="Start it without --resume."
@@ -179,6 +182,18 @@ def stored_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResumeError(f"{path} cannot be read ({error})", hint="Start the training in another folder.") from error
     return content
+
+
+def _check_asked(asked: dict[str, Any]) -> None:
+    """Raise ValueError unless these are the fields of a `TrainConfig`."""
+    unknown = sorted(set(asked) - {field.name for field in fields(TrainConfig)})
+    if unknown:
+        raise ValueError(f"asked.{unknown[0]}: there is no such key")
+    try:
+        pydantic.TypeAdapter(TrainConfig).validate_json(json.dumps(asked), strict=True)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"asked.{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def _check_folder(folder: Path, resume: bool) -> None:
