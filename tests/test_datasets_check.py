@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from commands import hcc_scope
-from dataset_parts import small_set, tissue, write_image, write_lines
+from dataset_parts import edit, small_set, tissue, write_image, write_lines
 from hypothesis import given
 from hypothesis import strategies as st
 from storage_cases import make_frame, make_spec, shard
@@ -213,6 +213,14 @@ def test_the_command_prints_everything_and_fails_if_there_is_an_error(tmp_path: 
     [error] = [problem for problem in bad.json["problems"] if problem["severity"] == "error"]
     assert (error["kind"], len(error["images"])) == ("duplicate", 2)
     assert "cannot be trained on: 1 error, the first: The same pixels are labelled low and high" in bad.err
+
+
+def test_an_id_that_looks_like_markup_is_shown_as_it_is(tmp_path: Path):
+    path = edit(edit(small_set(tmp_path), ",low1,", ",M[/1],"), "2026-01-02", "[red]x")
+    done = hcc_scope("dataset", "check", path)
+    assert done.code == 0, done.err
+    for words in ("M[/1] / s1", "[red]x", "Cramér's V 0.00", "can be trained on; 2 warnings"):
+        assert words in done.out
 
 
 def test_a_manifest_that_cannot_be_read_is_its_own_error(tmp_path: Path):

@@ -69,13 +69,14 @@ def _tables(report: DatasetReport) -> list[Table]:
 
 def _table(title: str, groups: Sequence[GroupCount], columns: Sequence[str]) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for column in columns:
         table.add_column({"low": "images low", "high": "images high"}.get(column, column), justify="right")
     for group in groups[:_MOST_ROWS]:
-        table.add_row(group.name, *(str(getattr(group, column)) for column in columns))
+        table.add_row(Text(group.name), *(str(getattr(group, column)) for column in columns))
     if len(groups) > _MOST_ROWS:
         table.add_row(f"... and {len(groups) - _MOST_ROWS} more (--json has them)", *("" for _ in columns))
     return table
