@@ -157,6 +157,21 @@ def test_days_that_go_with_the_class_and_lopsided_numbers(tmp_path: Path, few_ar
     assert "one class alone" in says(report, "day")
 
 
+def test_ids_that_may_be_two_spellings_of_one_are_a_warning(tmp_path: Path, few_are_enough: None):
+    path = small_set(tmp_path, 3, images=2)
+    edit(path, "low2-0.tif,low,low2,", "low2-0.tif,low,LOW_1,")
+    edit(path, "high1-1.tif,high,high1,s1", "high1-1.tif,high,high1,S 1")
+    edit(edit(path, ",low3,", ",1-11,"), ",high3,", ",11-1,")  # of two cages
+    report = check_dataset(path)
+    assert [str(problem) for problem in report.problems] == [
+        "The animal ids LOW_1 and low1 differ only in case, spaces, hyphens or underscores. If they are one animal, "
+        "give them one id: a split by animal would otherwise have it on both sides.",
+        "The section ids S 1 and s1 of animal high1 differ only in case, spaces, hyphens or underscores. If they are "
+        "one section, give them one id: it would otherwise count as two.",
+    ]
+    assert report.trainable
+
+
 def test_a_class_without_a_usable_tile_is_an_error(tmp_path: Path, few_are_enough: None):
     write_image(tmp_path / "a.tif", tissue(1))
     write_image(tmp_path / "b.tif", np.full((512, 512), 65_535, np.uint16))

@@ -7,6 +7,7 @@ is what a person should know before believing a number.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ ASSOCIATED = 0.5
 """Cramér's V of class and day from which the day is a rival explanation of the class."""
 _CONFOUNDED = 1.0 - 1e-9
 _FEWEST_ANIMALS = 2
+_DIFFER_IN = "case, spaces, hyphens or underscores"
 
 
 def check_dataset(path: Path, on_progress: OnStep | None = None) -> DatasetReport:
@@ -88,6 +90,7 @@ def check_dataset(path: Path, on_progress: OnStep | None = None) -> DatasetRepor
     problems += _sizes(images)
     problems += _stores(images)
     problems += _quality(looked_at)
+    problems += _spellings(images)
     problems += _groups(images)
     v = cramers_v([image.day for image in images], [image.tumour_class for image in images])
     problems += _days(images, v)
@@ -268,6 +271,46 @@ def _quality(looked_at: Sequence[_Looked]) -> list[Problem]:
             )
         )
     return problems
+
+
+# ---- ids ------------------------------------------------------------------------------------------------------------
+
+
+def _spellings(images: Sequence[LabelledImage]) -> list[Problem]:
+    """Warn of ids that may be one animal or section in two spellings."""
+    problems = [
+        _warning(
+            "spelling",
+            f"The animal ids {' and '.join(ids)} differ only in {_DIFFER_IN}",
+            "If they are one animal, give them one id: a split by animal would otherwise have it on both sides.",
+        )
+        for ids in _alike({image.animal_id for image in images})
+    ]
+    sections: defaultdict[str, set[str]] = defaultdict(set)
+    for image in images:
+        sections[image.animal_id].add(image.section_id)
+    problems += [
+        _warning(
+            "spelling",
+            f"The section ids {' and '.join(ids)} of animal {animal} differ only in {_DIFFER_IN}",
+            "If they are one section, give them one id: it would otherwise count as two.",
+        )
+        for animal in sorted(sections)
+        for ids in _alike(sections[animal])
+    ]
+    return problems
+
+
+def _alike(ids: Iterable[str]) -> list[list[str]]:
+    """Return the groups of ids that differ only in case, spaces, hyphens and underscores.
+
+    What parts two numbers counts: 1-11 and 11-1 are animals of two cages.
+    """
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for one in sorted(ids):
+        parted = re.sub(r"(?<=\d)[\s_-]+(?=\d)", ".", one.casefold())
+        groups[re.sub(r"[\s_-]+", "", parted)].append(one)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 # ---- how images are spread ------------------------------------------------------------------------------------------
