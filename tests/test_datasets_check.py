@@ -139,6 +139,18 @@ def test_copies_within_an_animal_are_a_warning_and_across_animals_an_error(tmp_p
     assert set(report.problems[0].images) == {str(tmp_path / "low1-0.tif"), str(tmp_path / "copy.tif")}
 
 
+def test_copies_that_nothing_is_trained_on_are_a_warning(tmp_path: Path, few_are_enough: None):
+    path = small_set(tmp_path, 2)
+    lines = path.read_text().splitlines()[1:]
+    for name in ("white.tif", "copy.tif"):
+        write_image(tmp_path / name, np.full((512, 512), 65_535, np.uint16))
+    write_lines(path, [*lines, "white.tif,low,low1,s1,2026-01-01,0.325", "copy.tif,low,low2,s1,2026-01-02,0.325"])
+    report = check_dataset(path)
+    assert kinds(report) == [("warning", "duplicate"), ("warning", "quality")]
+    assert "for different animals: white.tif (low, low1), copy.tif (low, low2). No tile" in says(report, "duplicate")
+    assert report.trainable
+
+
 def test_days_that_go_with_the_class_and_lopsided_numbers(tmp_path: Path, few_are_enough: None):
     path = small_set(tmp_path, 2, images=4)
     lines = path.read_text().splitlines()[1:]

@@ -218,14 +218,15 @@ def _look_at(images: Sequence[LabelledImage], on_progress: OnStep | None) -> Ite
 
 
 def _duplicates(looked_at: Sequence[_Looked]) -> list[Problem]:
-    copies: dict[str, list[LabelledImage]] = {}
+    copies: dict[str, list[_Looked]] = {}
     for one in looked_at:
         if one.error is None:
-            copies.setdefault(one.digest, []).append(one.image)
+            copies.setdefault(one.digest, []).append(one)
     problems = []
-    for images in copies.values():
-        if len(images) < 2:
+    for looks in copies.values():
+        if len(looks) < 2:
             continue
+        images = [one.image for one in looks]
         names = listed([f"{image.name} ({image.tumour_class}, {image.animal_id})" for image in images])
         concerned = tuple(map(_full_name, images))
         severity: Severity = "error"
@@ -235,11 +236,13 @@ def _duplicates(looked_at: Sequence[_Looked]) -> list[Problem]:
             what = f"The same pixels are listed for different animals: {names}"
         else:
             what, severity = f"The same pixels are listed more than once: {names}", "warning"
-        hint = (
-            "Find out whose they are: a copy on both sides of a split makes any validation wrong."
-            if severity == "error"
-            else "Keep one: copies weigh double, and on both sides of a split over images they are known beforehand."
-        )
+        if not any(one.usable for one in looks):
+            severity = "warning"
+            hint = "No tile of them passes quality, so nothing is trained on them; still, find out whose they are."
+        elif severity == "error":
+            hint = "Find out whose they are: a copy on both sides of a split makes any validation wrong."
+        else:
+            hint = "Keep one: copies weigh double, and on both sides of a split over images they are known beforehand."
         problems.append(Problem(severity, "duplicate", what, hint, concerned))
     return problems
 
