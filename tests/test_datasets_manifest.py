@@ -86,6 +86,9 @@ MISTAKES = {
     "unknown column": (["a.tif,low,m1,s1,mon,0.3,x"], HEADER + ",stain", ManifestError, "unknown column .stain"),
     "misspelt column": ([], HEADER.replace("animal_id", "animal"), ManifestError, "Did you mean animal_id"),
     "missing columns": ([], "path,class", ManifestError, "line 1: missing columns animal_id, section_id, day, pixel"),
+    "unknown column after blank lines": ([], "\n\n" + HEADER + ",stain", ManifestError, "line 3: unknown column"),
+    "column twice after a blank line": ([], "\n" + HEADER + ",day", ManifestError, "line 2: the column day is"),
+    "missing columns after a blank line": ([], " ,\npath,class", ManifestError, "line 2: missing columns animal_id"),
     "column twice": ([], HEADER + ",day", ManifestError, "line 1: the column day is there twice"),
     "line break in an id": (
         [GOOD[0], 'b.tif,high,"m\n2",s1,mon,0.3'], HEADER, ManifestError, "animal_id holds a line break"

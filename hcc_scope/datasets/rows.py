@@ -80,7 +80,7 @@ def parse_rows(path: Path, on_error: Callable[[ManifestError], None]) -> list[Ro
             if not any(cell.strip() for cell in cells):
                 continue
             if columns is None:
-                columns = _columns(path, cells)
+                columns = _columns(path, first, cells)
                 continue
             try:
                 rows.append(_row(path, first, columns, cells, delimiter))
@@ -130,19 +130,20 @@ def _delimiter(path: Path, text: str) -> str:
     return max(_DELIMITERS, key=lambda delimiter: (names(delimiter), delimiter == preferred))
 
 
-def _columns(path: Path, cells: Sequence[str]) -> list[str]:
+def _columns(path: Path, line: int, cells: Sequence[str]) -> list[str]:
+    where = f"{path}, line {line}"
     columns = [cell.strip().lower() for cell in cells]
     known = (*COLUMNS, *OPTIONAL)
     for name in columns:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"A manifest has {', '.join(known)}."
-            raise ManifestError(f"{path}, line 1: unknown column {name!r}", hint=hint)
+            raise ManifestError(f"{where}: unknown column {name!r}", hint=hint)
     if twice := [name for name, n in Counter(columns).items() if n > 1]:
-        raise ManifestError(f"{path}, line 1: the column {twice[0]} is there twice", hint="Remove one.")
+        raise ManifestError(f"{where}: the column {twice[0]} is there twice", hint="Remove one.")
     if missing := [name for name in COLUMNS if name not in columns]:
         raise ManifestError(
-            f"{path}, line 1: missing column{'s' * (len(missing) > 1)} {', '.join(missing)}",
+            f"{where}: missing column{'s' * (len(missing) > 1)} {', '.join(missing)}",
             hint=f"A manifest has {', '.join(COLUMNS)}; optional are {' and '.join(OPTIONAL)}.",
         )
     return columns
