@@ -110,7 +110,7 @@ def test_everything_that_is_wrong_is_found_at_once(tmp_path: Path):
         "smaller than a tile of 512 x 512 px: small.tif (500 x 500)",
         "The same pixels are labelled low and high: 0.tif (low, m1), copy.tif (high, m2)",
         "2 images are not of the usual 512 x 512 px: small.tif (500 x 500), wide.tif (512 x 700)",
-        "No tile passes quality in 1 images: glass.tif",
+        "No tile passes quality in 1 image: glass.tif",
         "All images of class low are from one animal (m1): the protocol by animal cannot run",
         "Every day has images of one class alone (mon: 7 low, 0 high, tue: 0 low, 3 high)",
         "There are only 3 images of class high",
@@ -149,6 +149,15 @@ def test_copies_that_nothing_is_trained_on_are_a_warning(tmp_path: Path, few_are
     assert kinds(report) == [("warning", "duplicate"), ("warning", "quality")]
     assert "for different animals: white.tif (low, low1), copy.tif (low, low2). No tile" in says(report, "duplicate")
     assert report.trainable
+
+
+def test_one_is_told_in_the_singular(tmp_path: Path):
+    for i, shape in enumerate(((512, 512), (512, 512), (512, 700))):
+        write_image(tmp_path / f"{i}.tif", tissue(i, shape))
+    lines = ["0.tif,low,m1,s1,mon,0.3", "1.tif,low,m1,s1,mon,0.3", "2.tif,high,m2,s1,mon,0.3"]
+    found = [problem.what for problem in check_dataset(write_lines(tmp_path / "m.csv", lines)).problems]
+    assert "There is only 1 image of class high" in found
+    assert "1 image is not of the usual 512 x 512 px: 2.tif (512 x 700)" in found
 
 
 def test_days_that_go_with_the_class_and_lopsided_numbers(tmp_path: Path, few_are_enough: None):

@@ -83,6 +83,8 @@ def _table(title: str, groups: Sequence[GroupCount], columns: Sequence[str]) -> 
 
 
 def _lines(report: DatasetReport) -> list[str]:
+    from hcc_scope.datasets.manifest import counted
+
     def spread(of: dict[str, int], unit: str) -> str:
         return ", ".join(f"{value} {unit} ({n})" for value, n in of.items()) or "none"
 
@@ -90,9 +92,9 @@ def _lines(report: DatasetReport) -> list[str]:
     excluded = ", ".join(f"{n} {reason}" for reason, n in report.tiles_excluded.items()) or "none"
     usable = report.tiles_usable
     lines = [
-        f"{report.images} images; size {spread(report.shapes_yx, 'px')}; depth {spread(report.bit_depths, 'bit')}; "
+        f"{counted(report.images, 'image')}; size {spread(report.shapes_yx, 'px')}; depth {spread(report.bit_depths, 'bit')}; "
         f"pixel size {spread(report.pixel_sizes_um, 'um')}",
-        f"{report.tiles} tiles, usable {usable['low']} low and {usable['high']} high; left out: {excluded}",
+        f"{counted(report.tiles, 'tile')}, usable {usable['low']} low and {usable['high']} high; left out: {excluded}",
         f"Class by day: Cramér's V {association} (0: the day says nothing about the class, 1: it tells it)",
     ]
     if report.synthetic is not None:

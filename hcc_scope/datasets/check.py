@@ -19,7 +19,15 @@ from hcc_scope.datasets.cache import TILE_PX, digest_of
 from hcc_scope.datasets.dataset_report import DatasetReport, GroupCount, Problem, Severity
 from hcc_scope.datasets.images import is_store, opened_store, read_pixels
 from hcc_scope.datasets.labelled import CLASSES
-from hcc_scope.datasets.manifest import holds_tile, images_of, listed, mixtures, require_distinct, synthetic_sentence
+from hcc_scope.datasets.manifest import (
+    counted,
+    holds_tile,
+    images_of,
+    listed,
+    mixtures,
+    require_distinct,
+    synthetic_sentence,
+)
 from hcc_scope.datasets.rows import parse_rows
 from hcc_scope.datasets.steps import Step, n_workers, over
 from hcc_scope.errors import DatasetError, HccScopeError, ImageError, ManifestError
@@ -268,7 +276,7 @@ def _quality(looked_at: Sequence[_Looked]) -> list[Problem]:
         problems.append(
             _warning(
                 "quality",
-                f"No tile passes quality in {len(empty)} images: {listed([image.name for image in empty])}",
+                f"No tile passes quality in {counted(len(empty), 'image')}: {listed([image.name for image in empty])}",
                 "They are left out of training and validation.",
                 empty,
             )
@@ -329,7 +337,7 @@ def _sizes(images: Sequence[LabelledImage]) -> list[Problem]:
     return [
         _warning(
             "size",
-            f"{len(odd)} images are not of the usual {usual[0]} x {usual[1]} px: {names}",
+            f"{counted(len(odd), 'image')} {'is' if len(odd) == 1 else 'are'} not of the usual {usual[0]} x {usual[1]} px: {names}",
             "Are they crops, or from another camera? Images count the same however many tiles they have.",
             odd,
         )
@@ -342,7 +350,7 @@ def _stores(images: Sequence[LabelledImage]) -> list[Problem]:
         store = opened_store(path)
         unreadable = sum(entry is None for entry in store.journal)
         if unreadable:
-            what = f"{unreadable} frames of {path} have no readable journal line"
+            what = f"{counted(unreadable, 'frame')} of {path} {'has' if unreadable == 1 else 'have'} no readable journal line"
             problems.append(_warning("store", what, "They are left out."))
         if not store.complete:
             what = f"The run that made {path} never ended in order"
@@ -367,8 +375,11 @@ def _groups(images: Sequence[LabelledImage]) -> list[Problem]:
                 )
             )
         if n[name] < FEW_IMAGES:
+            are = "is" if n[name] == 1 else "are"
             problems.append(
-                _warning("few", f"There are only {n[name]} images of class {name}", "Expect wide intervals.")
+                _warning(
+                    "few", f"There {are} only {counted(n[name], 'image')} of class {name}", "Expect wide intervals."
+                )
             )
     more, fewer = sorted(CLASSES, key=lambda name: -n[name])
     if n[more] > UNBALANCED * n[fewer]:

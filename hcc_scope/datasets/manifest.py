@@ -28,6 +28,7 @@ __all__ = [
     "COHORT_FILE",
     "PIXEL_SIZE_TOLERANCE",
     "SMALLEST_PX",
+    "counted",
     "holds_tile",
     "images_of",
     "listed",
@@ -196,6 +197,17 @@ def require_distinct(
                     hint="Remove one of the lines.",
                 )
             )
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number of things for a message.
+
+    Examples
+    --------
+    >>> counted(1, "image"), counted(2, "image")
+    ('1 image', '2 images')
+    """
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def listed(names: Sequence[str]) -> str:
