@@ -92,8 +92,8 @@ def _lines(report: DatasetReport) -> list[str]:
     excluded = ", ".join(f"{n} {reason}" for reason, n in report.tiles_excluded.items()) or "none"
     usable = report.tiles_usable
     lines = [
-        f"{counted(report.images, 'image')}; size {spread(report.shapes_yx, 'px')}; depth {spread(report.bit_depths, 'bit')}; "
-        f"pixel size {spread(report.pixel_sizes_um, 'um')}",
+        f"{counted(report.images, 'image')}; size {spread(report.shapes_yx, 'px')}; "
+        f"depth {spread(report.bit_depths, 'bit')}; pixel size {spread(report.pixel_sizes_um, 'um')}",
         f"{counted(report.tiles, 'tile')}, usable {usable['low']} low and {usable['high']} high; left out: {excluded}",
         f"Class by day: Cramér's V {association} (0: the day says nothing about the class, 1: it tells it)",
     ]

@@ -334,10 +334,11 @@ def _sizes(images: Sequence[LabelledImage]) -> list[Problem]:
     usual = shapes.most_common(1)[0][0]
     odd = [image for image in images if image.shape_yx != usual]
     names = listed([f"{image.name} ({image.shape_yx[0]} x {image.shape_yx[1]})" for image in odd])
+    are = "is" if len(odd) == 1 else "are"
     return [
         _warning(
             "size",
-            f"{counted(len(odd), 'image')} {'is' if len(odd) == 1 else 'are'} not of the usual {usual[0]} x {usual[1]} px: {names}",
+            f"{counted(len(odd), 'image')} {are} not of the usual {usual[0]} x {usual[1]} px: {names}",
             "Are they crops, or from another camera? Images count the same however many tiles they have.",
             odd,
         )
@@ -350,7 +351,8 @@ def _stores(images: Sequence[LabelledImage]) -> list[Problem]:
         store = opened_store(path)
         unreadable = sum(entry is None for entry in store.journal)
         if unreadable:
-            what = f"{counted(unreadable, 'frame')} of {path} {'has' if unreadable == 1 else 'have'} no readable journal line"
+            have = "has" if unreadable == 1 else "have"
+            what = f"{counted(unreadable, 'frame')} of {path} {have} no readable journal line"
             problems.append(_warning("store", what, "They are left out."))
         if not store.complete:
             what = f"The run that made {path} never ended in order"
