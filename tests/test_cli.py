@@ -346,6 +346,14 @@ def test_devices_lists_what_is_there() -> None:
     assert any(one["name"] == "Exposure" for one in found["properties"]["Camera"])
 
 
+def test_a_device_whose_label_looks_like_markup_is_shown_as_it_is(tmp_path: Path):
+    cfg = tmp_path / "rig.cfg"
+    cfg.write_text("Device,Cam[/1],DemoCamera,DCam\nProperty,Core,Initialize,1\nProperty,Core,Camera,Cam[/1]\n")
+    done = hcc_scope("devices", "--config", cfg)
+    assert done.code == 0, done.err
+    assert "Cam[/1]" in done.out
+
+
 def test_lint_names_line_and_remedy(tmp_path: Path) -> None:
     assert hcc_scope("config", "lint", DEMO_CFG).code == 0
     cfg = edited(DEMO_CFG, tmp_path / "bad.cfg", ("Property,Core,Camera,Camera", "Turbo,on"))

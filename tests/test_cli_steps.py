@@ -44,3 +44,10 @@ def test_a_slow_stage_tells_every_tenth_with_the_time_that_is_left(monkeypatch: 
 def test_a_stage_is_told_no_more_often_than_every_ten_seconds(monkeypatch: pytest.MonkeyPatch):
     lines = told(monkeypatch, seconds_per_step=0.5)
     assert lines == ["folds ...", "folds: 50%, some 10 s left (fold 20)", "folds: 100% (fold 40)", "figures ..."]
+
+
+def test_a_file_whose_name_looks_like_markup_does_not_end_the_bars():
+    stream = io.StringIO()
+    with steps_shown(People(Console(file=stream, width=200, force_terminal=True))) as show:
+        show(Step("check images", 1, 1, "M[/1].tif"))
+    assert "M[/1].tif" in stream.getvalue()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from commands import hcc_scope
-from dataset_parts import small_set, tissue, write_image, write_lines
+from dataset_parts import edit, small_set, tissue, write_image, write_lines
 from hypothesis import given
 from hypothesis import strategies as st
 from storage_cases import make_frame, make_spec, shard
@@ -110,7 +110,7 @@ def test_everything_that_is_wrong_is_found_at_once(tmp_path: Path):
         "smaller than a tile of 512 x 512 px: small.tif (500 x 500)",
         "The same pixels are labelled low and high: 0.tif (low, m1), copy.tif (high, m2)",
         "2 images are not of the usual 512 x 512 px: small.tif (500 x 500), wide.tif (512 x 700)",
-        "No tile passes quality in 1 images: glass.tif",
+        "No tile passes quality in 1 image: glass.tif",
         "All images of class low are from one animal (m1): the protocol by animal cannot run",
         "Every day has images of one class alone (mon: 7 low, 0 high, tue: 0 low, 3 high)",
         "There are only 3 images of class high",
@@ -139,6 +139,27 @@ def test_copies_within_an_animal_are_a_warning_and_across_animals_an_error(tmp_p
     assert set(report.problems[0].images) == {str(tmp_path / "low1-0.tif"), str(tmp_path / "copy.tif")}
 
 
+def test_copies_that_nothing_is_trained_on_are_a_warning(tmp_path: Path, few_are_enough: None):
+    path = small_set(tmp_path, 2)
+    lines = path.read_text().splitlines()[1:]
+    for name in ("white.tif", "copy.tif"):
+        write_image(tmp_path / name, np.full((512, 512), 65_535, np.uint16))
+    write_lines(path, [*lines, "white.tif,low,low1,s1,2026-01-01,0.325", "copy.tif,low,low2,s1,2026-01-02,0.325"])
+    report = check_dataset(path)
+    assert kinds(report) == [("warning", "duplicate"), ("warning", "quality")]
+    assert "for different animals: white.tif (low, low1), copy.tif (low, low2). No tile" in says(report, "duplicate")
+    assert report.trainable
+
+
+def test_one_is_told_in_the_singular(tmp_path: Path):
+    for i, shape in enumerate(((512, 512), (512, 512), (512, 700))):
+        write_image(tmp_path / f"{i}.tif", tissue(i, shape))
+    lines = ["0.tif,low,m1,s1,mon,0.3", "1.tif,low,m1,s1,mon,0.3", "2.tif,high,m2,s1,mon,0.3"]
+    found = [problem.what for problem in check_dataset(write_lines(tmp_path / "m.csv", lines)).problems]
+    assert "There is only 1 image of class high" in found
+    assert "1 image is not of the usual 512 x 512 px: 2.tif (512 x 700)" in found
+
+
 def test_days_that_go_with_the_class_and_lopsided_numbers(tmp_path: Path, few_are_enough: None):
     path = small_set(tmp_path, 2, images=4)
     lines = path.read_text().splitlines()[1:]
@@ -155,6 +176,21 @@ def test_days_that_go_with_the_class_and_lopsided_numbers(tmp_path: Path, few_ar
     report = check_dataset(path)
     assert ("warning", "day") in kinds(report)
     assert "one class alone" in says(report, "day")
+
+
+def test_ids_that_may_be_two_spellings_of_one_are_a_warning(tmp_path: Path, few_are_enough: None):
+    path = small_set(tmp_path, 3, images=2)
+    edit(path, "low2-0.tif,low,low2,", "low2-0.tif,low,LOW_1,")
+    edit(path, "high1-1.tif,high,high1,s1", "high1-1.tif,high,high1,S 1")
+    edit(edit(path, ",low3,", ",1-11,"), ",high3,", ",11-1,")  # of two cages
+    report = check_dataset(path)
+    assert [str(problem) for problem in report.problems] == [
+        "The animal ids LOW_1 and low1 differ only in case, spaces, hyphens or underscores. If they are one animal, "
+        "give them one id: a split by animal would otherwise have it on both sides.",
+        "The section ids S 1 and s1 of animal high1 differ only in case, spaces, hyphens or underscores. If they are "
+        "one section, give them one id: it would otherwise count as two.",
+    ]
+    assert report.trainable
 
 
 def test_a_class_without_a_usable_tile_is_an_error(tmp_path: Path, few_are_enough: None):
@@ -213,6 +249,14 @@ def test_the_command_prints_everything_and_fails_if_there_is_an_error(tmp_path: 
     [error] = [problem for problem in bad.json["problems"] if problem["severity"] == "error"]
     assert (error["kind"], len(error["images"])) == ("duplicate", 2)
     assert "cannot be trained on: 1 error, the first: The same pixels are labelled low and high" in bad.err
+
+
+def test_an_id_that_looks_like_markup_is_shown_as_it_is(tmp_path: Path):
+    path = edit(edit(small_set(tmp_path), ",low1,", ",M[/1],"), "2026-01-02", "[red]x")
+    done = hcc_scope("dataset", "check", path)
+    assert done.code == 0, done.err
+    for words in ("M[/1] / s1", "[red]x", "Cramér's V 0.00", "can be trained on; 2 warnings"):
+        assert words in done.out
 
 
 def test_a_manifest_that_cannot_be_read_is_its_own_error(tmp_path: Path):

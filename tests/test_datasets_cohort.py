@@ -20,7 +20,7 @@ from commands import COMMAND, hcc_scope
 from storage_cases import fingerprint
 
 from hcc_scope.cli.phantom import run_cohort
-from hcc_scope.datasets import cohort
+from hcc_scope.datasets import cohort, cohort_plan
 from hcc_scope.datasets.cohort import write_cohort
 from hcc_scope.datasets.cohort_plan import CohortSpec, day_exposure_ms, plan_cohort, truth
 from hcc_scope.datasets.images import read_pixels
@@ -134,8 +134,14 @@ def test_the_truth_has_every_draw():
     ("changes", "says"),
     [
         ({"images_per_class": 2}, "2 images cannot be spread over 3 animals"),
-        ({"day_effect": -1.0}, "day_effect must be 0 or more"),
-        ({"class_separation": float("nan")}, "class_separation"),
+        ({"images_per_class": 1, "animals_per_class": 2}, "1 image cannot be spread over 2 animals"),
+        ({"day_effect": -1.0}, "day_effect must be within 0 to 50, not -1"),
+        ({"day_effect": 1e9}, r"day_effect must be within 0 to 50, not 1e\+09"),
+        ({"animal_effect": 51.0}, "animal_effect must be within 0 to 50"),
+        ({"section_effect": float("inf")}, "section_effect must be within 0 to 50, not inf"),
+        ({"class_separation": float("nan")}, "class_separation must be within 0 to 20, not nan"),
+        ({"exposure_sd": 100.0}, "exposure_sd must be within 0 to 3"),
+        ({"defocus_um": 1000.0}, "defocus_um must be within 0 to 30"),
         ({"days": "sometimes"}, "days must be one of balanced, per-section"),
         ({"sections": 0}, "sections must be 1 or more"),
         ({"image_px": 511}, "image_px must be 512 or more"),
@@ -145,6 +151,29 @@ def test_the_truth_has_every_draw():
 def test_nonsense_is_refused(changes: dict, says: str):
     with pytest.raises(UsageError, match=says):
         CohortSpec(**changes)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_largest_effects_together_can_be_drawn():
+    largest = {"day_effect": 50.0, "animal_effect": 50.0, "section_effect": 50.0, "class_separation": 20.0}
+    for seed in range(3):
+        spec = CohortSpec(1, 1, sections=1, image_px=512, seed=seed, **largest, exposure_sd=3.0, defocus_um=30.0)
+        planned = plan_cohort(spec)
+        json.dumps(truth(spec, planned), allow_nan=False)
+        assert [len(list(cohort._images(spec, one))) for one in planned] == [1, 1]
+
+
+def test_what_does_not_fit_is_counted_in_good_english(monkeypatch: pytest.MonkeyPatch):
+    spec = CohortSpec(1, 2, sections=1)
+    assert "2 images of 2048 x 2048 px per class from 1 animal each, 1 section per animal, seed 1" in spec.sentence
+    monkeypatch.setattr(cohort_plan, "scattered_fields", lambda *_: [])
+    with pytest.raises(
+        UsageError, match=r"^no image of 2048 px fits into section s1 of low-1\. Take smaller images\.$"
+    ):
+        plan_cohort(spec)
+    monkeypatch.setattr(cohort_plan, "scattered_fields", lambda *_: [(0.0, 0.0)])
+    with pytest.raises(UsageError, match=r"2 images .* without overlap; 1 does. Take more sections \(--sections 2\)"):
+        plan_cohort(spec)
 
 
 # ---- the files ------------------------------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +15,6 @@ from PIL import Image
 from hcc_scope.datasets.images import read_headers, read_pixels
 from hcc_scope.datasets.labelled import LabelledImage
 from hcc_scope.errors import ImageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COUNTS = np.random.default_rng(0).integers(0, 65_536, (150, 170), dtype=np.uint16)
 BYTES = (COUNTS >> 8).astype(np.uint8)
@@ -196,3 +195,13 @@ def test_damage_never_shows_a_traceback(tmp_path: Path, options: dict, caplog: p
             refused += 1
     assert refused > 10
     assert not caplog.records
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pipes among its files")
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.tif")
+    for path in (tmp_path / "pipe.tif", Path("/dev/zero")):
+        with pytest.raises(
+            ImageError, match=r"is no file but a pipe, a device or the like\. Name the image's own file"
+        ):
+            read_headers(path)

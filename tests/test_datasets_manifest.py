@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from storage_cases import make_frame, make_spec
 
 from hcc_scope.datasets.manifest import read_manifest
-from hcc_scope.datasets.rows import COLUMNS, parse_rows
+from hcc_scope.datasets.rows import COLUMNS, composed, parse_rows
 from hcc_scope.errors import DatasetError, ImageError, ManifestError
 from hcc_scope.storage.writer import create_store
 
@@ -57,6 +57,12 @@ def test_a_manifest_is_read_in_its_order(images: Path):
     assert len(data.fingerprint) == 64
 
 
+def test_an_id_is_the_same_in_either_form_of_unicode(images: Path):
+    rows = ["a.tif,low,M\u00fc1,S\u00e9,m\u00e4r,0.3", "b.tif,low,Mu\u03081,Se\u0301,ma\u0308r,0.3"]
+    one, other, _ = read_manifest(manifest(images, [*rows, "c.tif,high,m2,s1,mon,0.3"])).images
+    assert (one.section, one.day) == (other.section, other.day) == (("M\u00fc1", "S\u00e9"), "m\u00e4r")
+
+
 TEXT = "\n".join([HEADER, *GOOD])
 WRITTEN = {
     "bom.csv": "\ufeff" + TEXT.replace("\n", "\r\n") + "\r\n",
@@ -80,6 +86,9 @@ MISTAKES = {
     "unknown column": (["a.tif,low,m1,s1,mon,0.3,x"], HEADER + ",stain", ManifestError, "unknown column .stain"),
     "misspelt column": ([], HEADER.replace("animal_id", "animal"), ManifestError, "Did you mean animal_id"),
     "missing columns": ([], "path,class", ManifestError, "line 1: missing columns animal_id, section_id, day, pixel"),
+    "unknown column after blank lines": ([], "\n\n" + HEADER + ",stain", ManifestError, "line 3: unknown column"),
+    "column twice after a blank line": ([], "\n" + HEADER + ",day", ManifestError, "line 2: the column day is"),
+    "missing columns after a blank line": ([], " ,\npath,class", ManifestError, "line 2: missing columns animal_id"),
     "column twice": ([], HEADER + ",day", ManifestError, "line 1: the column day is there twice"),
     "line break in an id": (
         [GOOD[0], 'b.tif,high,"m\n2",s1,mon,0.3'], HEADER, ManifestError, "animal_id holds a line break"
@@ -230,6 +239,13 @@ def test_a_row_must_not_contradict_its_store(stores: Path, row: str, says: str):
         read_manifest(manifest(stores, [row, STORE_ROWS[1]]))
 
 
+def test_a_store_and_its_row_may_write_an_id_in_either_form_of_unicode(tmp_path: Path):
+    path = written_store(tmp_path, "Mu\u03081")
+    written_store(tmp_path, "M2")
+    rows = [f"{path.name},low,M\u00fc1,,,", "M2_S2.ome.zarr,high,,,,"]
+    assert read_manifest(manifest(tmp_path, rows)).images[0].animal_id == "M\u00fc1"
+
+
 # ---- any text -------------------------------------------------------------------------------------------------------
 
 words = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=12)
@@ -255,5 +271,7 @@ def test_what_was_written_is_read(tmp_path: Path, rows: list[tuple], order: list
     path = tmp_path / "m.csv"
     path.write_text(text.getvalue(), encoding="utf-8-sig" if bom else "utf-8", newline="")
     read = parse_rows(path, lambda error: pytest.fail(str(error)))
-    assert [(r.written_path, r.tumour_class, r.animal_id, r.section_id, r.day, r.pixel_size_um) for r in read] == rows
+    assert [(r.written_path, r.tumour_class, r.animal_id, r.section_id, r.day, r.pixel_size_um) for r in read] == [
+        (path, label, *map(composed, ids), size) for path, label, *ids, size in rows
+    ]
     assert [replace(r, line=0) for r in read] == [replace(r, line=0) for r in parse_rows(path, pytest.fail)]

@@ -18,17 +18,27 @@ import tifffile
 from hcc_scope.cli.runs import Interrupted
 from hcc_scope.cli.train import TrainOptions, run_train
 from hcc_scope.datasets.cache import CACHE_FOLDER
-from hcc_scope.errors import LeakError, ResumeError, StoreExistsError, StoreUnwritableError, TrainingError, UsageError
+from hcc_scope.errors import (
+    DatasetError,
+    LeakError,
+    ResumeError,
+    StoreExistsError,
+    StoreUnwritableError,
+    TrainingError,
+    UsageError,
+)
 from hcc_scope.inference import load_model
 from hcc_scope.training import run_folder
 from hcc_scope.training.config import TrainProgress
 from hcc_scope.training.held_out import hold_out
 from hcc_scope.training.predict import load_weights
+from tests.dataset_parts import small_set
 from tests.labelled_parts import texture_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.training.fit import Fitted
 
 
@@ -249,8 +259,36 @@ def test_with_one_animal_per_class_images_are_held_out_and_it_is_said():
         hold_out(single, 1, 5)
 
 
+def copied(tiles: TileTable, one: int, other: int) -> TileTable:
+    digests = list(tiles.digests)
+    digests[other] = digests[one]
+    return replace(tiles, digests=tuple(digests))
+
+
 def test_a_copy_on_the_other_side_is_refused():
-    _, tiles = texture_set(animals_per_class=2, images=1)
-    copied = replace(tiles, digests=("a" * 64,) * len(tiles.images))
+    _, tiles = texture_set(animals_per_class=1, images=2)
     with pytest.raises(LeakError, match=r"is held out, and .* is trained on, is the same image"):
-        hold_out(copied, 1, 5)
+        hold_out(copied(tiles, 0, 1), 1, 5)
+    hold_out(copied(tiles, 0, 1), None, 5)  # of one animal and class, and nothing is held out
+
+
+@pytest.mark.parametrize("held", [None, 1, 2])
+def test_the_same_pixels_in_two_classes_or_animals_are_refused_whatever_is_held_out(held: int | None):
+    _, tiles = texture_set(animals_per_class=3, images=1)
+    for seed in range(4):
+        with pytest.raises(DatasetError, match=r"/low-1-s1-1.tif is labelled low and .*/high-1-s1-1.tif .* high") as no:
+            hold_out(copied(tiles, 0, 1), held, seed)
+        assert no.value.exit_code == 50
+        with pytest.raises(LeakError, match=r"/low-1-s1-1.tif \(animal low-1\) and .*/low-2-s1-1.tif \(animal low-2"):
+            hold_out(copied(tiles, 0, 2), held, seed)
+    last = len(tiles.images) - 1
+    unusable = replace(copied(tiles, 0, last), image_index=tiles.image_index[:-1], tile_index=tiles.tile_index[:-1])
+    assert last not in hold_out(unusable, None, 0).train  # no tile of it can be trained on
+
+
+def test_a_command_refuses_the_same_pixels_in_two_classes(tmp_path: Path):
+    manifest = small_set(tmp_path)
+    (tmp_path / "high1-0.tif").write_bytes((tmp_path / "low1-0.tif").read_bytes())
+    with pytest.raises(DatasetError, match="both hold the same pixels"):
+        run_train(options(manifest, tmp_path / "model", hold_out="none"), json_mode=False)
+    assert not list((tmp_path / "model").iterdir())  # nothing was begun

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
 from hcc_scope.cli.console import people
 from hcc_scope.errors import UsageError
@@ -90,7 +91,7 @@ def _rates(result: dict[str, Any]) -> Table:
     def add(name: str, one: dict[str, Any]) -> None:
         cpu, peak = one.get("cpu_s_per_100_frames"), one.get("peak_mib")
         table.add_row(
-            name,
+            Text(name),
             f"{one['fps']:.1f}",
             f"{one['fps_min']:.1f} - {one['fps_max']:.1f}",
             "" if cpu is None else f"{cpu:.2f}",
@@ -114,5 +115,6 @@ def _targets(result: dict[str, Any]) -> Table:
     for heading in ("", "wanted", "measured", "reached"):
         table.add_column(heading)
     for target in result["targets"]:
-        table.add_row(target["what"], target["wanted"], f"{target['value']:.3g}", "yes" if target["reached"] else "no")
+        what, wanted = Text(target["what"]), Text(target["wanted"])
+        table.add_row(what, wanted, f"{target['value']:.3g}", "yes" if target["reached"] else "no")
     return table

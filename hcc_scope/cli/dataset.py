@@ -69,19 +69,22 @@ def _tables(report: DatasetReport) -> list[Table]:
 
 def _table(title: str, groups: Sequence[GroupCount], columns: Sequence[str]) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for column in columns:
         table.add_column({"low": "images low", "high": "images high"}.get(column, column), justify="right")
     for group in groups[:_MOST_ROWS]:
-        table.add_row(group.name, *(str(getattr(group, column)) for column in columns))
+        table.add_row(Text(group.name), *(str(getattr(group, column)) for column in columns))
     if len(groups) > _MOST_ROWS:
         table.add_row(f"... and {len(groups) - _MOST_ROWS} more (--json has them)", *("" for _ in columns))
     return table
 
 
 def _lines(report: DatasetReport) -> list[str]:
+    from hcc_scope.datasets.manifest import counted
+
     def spread(of: dict[str, int], unit: str) -> str:
         return ", ".join(f"{value} {unit} ({n})" for value, n in of.items()) or "none"
 
@@ -89,9 +92,9 @@ def _lines(report: DatasetReport) -> list[str]:
     excluded = ", ".join(f"{n} {reason}" for reason, n in report.tiles_excluded.items()) or "none"
     usable = report.tiles_usable
     lines = [
-        f"{report.images} images; size {spread(report.shapes_yx, 'px')}; depth {spread(report.bit_depths, 'bit')}; "
-        f"pixel size {spread(report.pixel_sizes_um, 'um')}",
-        f"{report.tiles} tiles, usable {usable['low']} low and {usable['high']} high; left out: {excluded}",
+        f"{counted(report.images, 'image')}; size {spread(report.shapes_yx, 'px')}; "
+        f"depth {spread(report.bit_depths, 'bit')}; pixel size {spread(report.pixel_sizes_um, 'um')}",
+        f"{counted(report.tiles, 'tile')}, usable {usable['low']} low and {usable['high']} high; left out: {excluded}",
         f"Class by day: Cramér's V {association} (0: the day says nothing about the class, 1: it tells it)",
     ]
     if report.synthetic is not None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
 from hcc_scope.cli.console import people, print_json
 from hcc_scope.errors import ConfigError, DeviceError, UsageError
@@ -70,11 +71,12 @@ def run_devices(
 
 
 def _show_config(description: ConfigDescription, console: People) -> None:
-    table = Table(title=description.path, title_justify="left")
+    table = Table(title=Text(description.path, style="table.title"), title_justify="left")
     for heading in ("device", "library", "adapter", "roles", "hub"):
         table.add_column(heading)
     for device in description.devices:
-        table.add_row(device.label, device.library, device.adapter, ", ".join(device.roles), device.hub or "")
+        cells = (device.label, device.library, device.adapter, ", ".join(device.roles), device.hub or "")
+        table.add_row(*map(Text, cells))
     console.show(table)
     for group, presets in description.groups.items():
         console.note(f"  group {group}: {', '.join(presets)}")

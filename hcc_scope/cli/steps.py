@@ -40,7 +40,7 @@ def steps_shown(console: People) -> Iterator[Callable[[Any], None]]:
         TaskProgressColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[message]}"),
+        TextColumn("{task.fields[message]}", markup=False),
         console=console.console,
         disable=not console.is_terminal,
     ) as bars:

@@ -7,6 +7,7 @@ is what a person should know before believing a number.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -18,7 +19,15 @@ from hcc_scope.datasets.cache import TILE_PX, digest_of
 from hcc_scope.datasets.dataset_report import DatasetReport, GroupCount, Problem, Severity
 from hcc_scope.datasets.images import is_store, opened_store, read_pixels
 from hcc_scope.datasets.labelled import CLASSES
-from hcc_scope.datasets.manifest import holds_tile, images_of, listed, mixtures, require_distinct, synthetic_sentence
+from hcc_scope.datasets.manifest import (
+    counted,
+    holds_tile,
+    images_of,
+    listed,
+    mixtures,
+    require_distinct,
+    synthetic_sentence,
+)
 from hcc_scope.datasets.rows import parse_rows
 from hcc_scope.datasets.steps import Step, n_workers, over
 from hcc_scope.errors import DatasetError, HccScopeError, ImageError, ManifestError
@@ -45,6 +54,7 @@ ASSOCIATED = 0.5
 """Cramér's V of class and day from which the day is a rival explanation of the class."""
 _CONFOUNDED = 1.0 - 1e-9
 _FEWEST_ANIMALS = 2
+_DIFFER_IN = "case, spaces, hyphens or underscores"
 
 
 def check_dataset(path: Path, on_progress: OnStep | None = None) -> DatasetReport:
@@ -88,6 +98,7 @@ def check_dataset(path: Path, on_progress: OnStep | None = None) -> DatasetRepor
     problems += _sizes(images)
     problems += _stores(images)
     problems += _quality(looked_at)
+    problems += _spellings(images)
     problems += _groups(images)
     v = cramers_v([image.day for image in images], [image.tumour_class for image in images])
     problems += _days(images, v)
@@ -215,14 +226,15 @@ def _look_at(images: Sequence[LabelledImage], on_progress: OnStep | None) -> Ite
 
 
 def _duplicates(looked_at: Sequence[_Looked]) -> list[Problem]:
-    copies: dict[str, list[LabelledImage]] = {}
+    copies: dict[str, list[_Looked]] = {}
     for one in looked_at:
         if one.error is None:
-            copies.setdefault(one.digest, []).append(one.image)
+            copies.setdefault(one.digest, []).append(one)
     problems = []
-    for images in copies.values():
-        if len(images) < 2:
+    for looks in copies.values():
+        if len(looks) < 2:
             continue
+        images = [one.image for one in looks]
         names = listed([f"{image.name} ({image.tumour_class}, {image.animal_id})" for image in images])
         concerned = tuple(map(_full_name, images))
         severity: Severity = "error"
@@ -232,11 +244,13 @@ def _duplicates(looked_at: Sequence[_Looked]) -> list[Problem]:
             what = f"The same pixels are listed for different animals: {names}"
         else:
             what, severity = f"The same pixels are listed more than once: {names}", "warning"
-        hint = (
-            "Find out whose they are: a copy on both sides of a split makes any validation wrong."
-            if severity == "error"
-            else "Keep one: copies weigh double, and on both sides of a split over images they are known beforehand."
-        )
+        if not any(one.usable for one in looks):
+            severity = "warning"
+            hint = "No tile of them passes quality, so nothing is trained on them; still, find out whose they are."
+        elif severity == "error":
+            hint = "Find out whose they are: a copy on both sides of a split makes any validation wrong."
+        else:
+            hint = "Keep one: copies weigh double, and on both sides of a split over images they are known beforehand."
         problems.append(Problem(severity, "duplicate", what, hint, concerned))
     return problems
 
@@ -262,12 +276,52 @@ def _quality(looked_at: Sequence[_Looked]) -> list[Problem]:
         problems.append(
             _warning(
                 "quality",
-                f"No tile passes quality in {len(empty)} images: {listed([image.name for image in empty])}",
+                f"No tile passes quality in {counted(len(empty), 'image')}: {listed([image.name for image in empty])}",
                 "They are left out of training and validation.",
                 empty,
             )
         )
     return problems
+
+
+# ---- ids ------------------------------------------------------------------------------------------------------------
+
+
+def _spellings(images: Sequence[LabelledImage]) -> list[Problem]:
+    """Warn of ids that may be one animal or section in two spellings."""
+    problems = [
+        _warning(
+            "spelling",
+            f"The animal ids {' and '.join(ids)} differ only in {_DIFFER_IN}",
+            "If they are one animal, give them one id: a split by animal would otherwise have it on both sides.",
+        )
+        for ids in _alike({image.animal_id for image in images})
+    ]
+    sections: defaultdict[str, set[str]] = defaultdict(set)
+    for image in images:
+        sections[image.animal_id].add(image.section_id)
+    problems += [
+        _warning(
+            "spelling",
+            f"The section ids {' and '.join(ids)} of animal {animal} differ only in {_DIFFER_IN}",
+            "If they are one section, give them one id: it would otherwise count as two.",
+        )
+        for animal in sorted(sections)
+        for ids in _alike(sections[animal])
+    ]
+    return problems
+
+
+def _alike(ids: Iterable[str]) -> list[list[str]]:
+    """Return the groups of ids that differ only in case, spaces, hyphens and underscores.
+
+    What parts two numbers counts: 1-11 and 11-1 are animals of two cages.
+    """
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for one in sorted(ids):
+        parted = re.sub(r"(?<=\d)[\s_-]+(?=\d)", ".", one.casefold())
+        groups[re.sub(r"[\s_-]+", "", parted)].append(one)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 # ---- how images are spread ------------------------------------------------------------------------------------------
@@ -280,10 +334,11 @@ def _sizes(images: Sequence[LabelledImage]) -> list[Problem]:
     usual = shapes.most_common(1)[0][0]
     odd = [image for image in images if image.shape_yx != usual]
     names = listed([f"{image.name} ({image.shape_yx[0]} x {image.shape_yx[1]})" for image in odd])
+    are = "is" if len(odd) == 1 else "are"
     return [
         _warning(
             "size",
-            f"{len(odd)} images are not of the usual {usual[0]} x {usual[1]} px: {names}",
+            f"{counted(len(odd), 'image')} {are} not of the usual {usual[0]} x {usual[1]} px: {names}",
             "Are they crops, or from another camera? Images count the same however many tiles they have.",
             odd,
         )
@@ -296,7 +351,8 @@ def _stores(images: Sequence[LabelledImage]) -> list[Problem]:
         store = opened_store(path)
         unreadable = sum(entry is None for entry in store.journal)
         if unreadable:
-            what = f"{unreadable} frames of {path} have no readable journal line"
+            have = "has" if unreadable == 1 else "have"
+            what = f"{counted(unreadable, 'frame')} of {path} {have} no readable journal line"
             problems.append(_warning("store", what, "They are left out."))
         if not store.complete:
             what = f"The run that made {path} never ended in order"
@@ -321,8 +377,11 @@ def _groups(images: Sequence[LabelledImage]) -> list[Problem]:
                 )
             )
         if n[name] < FEW_IMAGES:
+            are = "is" if n[name] == 1 else "are"
             problems.append(
-                _warning("few", f"There are only {n[name]} images of class {name}", "Expect wide intervals.")
+                _warning(
+                    "few", f"There {are} only {counted(n[name], 'image')} of class {name}", "Expect wide intervals."
+                )
             )
     more, fewer = sorted(CLASSES, key=lambda name: -n[name])
     if n[more] > UNBALANCED * n[fewer]:

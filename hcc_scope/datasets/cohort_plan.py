@@ -20,7 +20,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from hcc_scope.datasets.labelled import CLASSES
-from hcc_scope.datasets.manifest import SMALLEST_PX
+from hcc_scope.datasets.manifest import SMALLEST_PX, counted
 from hcc_scope.errors import UsageError
 from hcc_scope.phantom import EFFECTS, CameraPhysics, EffectSizes, Specimen
 from hcc_scope.phantom.effects import stable_rng
@@ -44,6 +44,15 @@ _PIXEL_UM = 0.325
 GLASS_LEVEL = (0.30, 0.75)
 """Between these shares of full scale the operator keeps bare glass, by the exposure; 0.6 on the nominal day."""
 _NOMINAL_GLASS = 0.60
+_LARGEST = {
+    "day_effect": 50.0,
+    "animal_effect": 50.0,
+    "section_effect": 50.0,
+    "class_separation": 20.0,
+    "exposure_sd": 3.0,
+    "defocus_um": 30.0,
+}
+"""Of what draws at random: far beyond any laboratory, and all of them together still give numbers that are finite."""
 _SYNTHETIC = "Synthetic phantom sections, not tissue"
 
 
@@ -92,15 +101,16 @@ class CohortSpec:
             raise UsageError(f"image_px must be {SMALLEST_PX} or more, the models' tile, not {self.image_px}")
         if self.sections is not None and self.sections < 1:
             raise UsageError(f"sections must be 1 or more, not {self.sections}")
-        for name in ("day_effect", "animal_effect", "section_effect", "class_separation", "exposure_sd", "defocus_um"):
+        for name, largest in _LARGEST.items():
             value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise UsageError(f"{name} must be 0 or more, not {value}")
+            if not 0 <= value <= largest:  # not for NaN either
+                raise UsageError(f"{name} must be within 0 to {largest:g}, not {value:g}")
         if not (math.isfinite(self.pixel_size_um) and self.pixel_size_um > 0):
             raise UsageError(f"pixel_size_um must be positive, not {self.pixel_size_um}")
         if self.images_per_class < self.animals_per_class:
             raise UsageError(
-                f"{self.images_per_class} images cannot be spread over {self.animals_per_class} animals per class"
+                f"{counted(self.images_per_class, 'image')} cannot be spread over "
+                f"{counted(self.animals_per_class, 'animal')} per class"
             )
 
     @property
@@ -137,8 +147,9 @@ class CohortSpec:
     def sentence(self) -> str:
         """What the images are, for a model's card."""
         return (
-            f"{_SYNTHETIC}: {self.images_per_class} images of {self.image_px} x {self.image_px} px per class from "
-            f"{self.animals_per_class} animals each, {self.sections_per_animal} sections per animal, seed {self.seed}, "
+            f"{_SYNTHETIC}: {counted(self.images_per_class, 'image')} of {self.image_px} x {self.image_px} px per "
+            f"class from {counted(self.animals_per_class, 'animal')} each, "
+            f"{counted(self.sections_per_animal, 'section')} per animal, seed {self.seed}, "
             f"days {self.days}, class separation {self.class_separation:g}, effects of day x {self.day_effect:g}, "
             f"animal x {self.animal_effect:g}, section x {self.section_effect:g}."
         )
@@ -235,14 +246,16 @@ def _fields(spec: CohortSpec, specimen: Specimen, animal: str, section: str, n: 
     rng = stable_rng("training fields", spec.seed, animal, section)
     side_um = spec.image_px * spec.pixel_size_um
     centres = scattered_fields(n, (side_um, side_um), specimen.outline_um, int(rng.integers(1 << 32)))
-    if len(centres) < n:
+    if not centres:
         raise UsageError(
-            f"{n} images of {spec.image_px} px do not fit into section {section} of {animal} without overlap, but "
-            f"{len(centres)} do",
-            hint=f"Take more sections (--sections {-(-n * spec.sections_per_animal // max(len(centres), 1))}), smaller "
-            "images or fewer of them; without --sections as many are made as are needed."
-            if centres
-            else "Take smaller images.",
+            f"no image of {spec.image_px} px fits into section {section} of {animal}", hint="Take smaller images."
+        )
+    if (fit := len(centres)) < n:
+        raise UsageError(
+            f"{n} images of {spec.image_px} px do not fit into section {section} of {animal} without overlap; "
+            f"{fit} {'does' if fit == 1 else 'do'}",
+            hint=f"Take more sections (--sections {-(-n * spec.sections_per_animal // fit)}), smaller images or fewer "
+            "of them; without --sections as many are made as are needed.",
         )
     exposure_ms = day_exposure_ms(specimen.day_effect)
     return tuple(

@@ -20,7 +20,7 @@ class Problem:
     severity: Severity
     kind: str
     """In a word, for programs: ``manifest``, ``unreadable``, ``duplicate``, ``mixture``, ``size``, ``quality``,
-    ``animals``, ``day``, ``few``, ``unbalanced``, ``store``."""
+    ``animals``, ``day``, ``few``, ``unbalanced``, ``store``, ``spelling``."""
     what: str
     """What is wrong and where."""
     hint: str

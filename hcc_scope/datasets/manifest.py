@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from hcc_scope.datasets.images import frames_of, is_store, opened_store, read_headers
 from hcc_scope.datasets.labelled import CLASSES, LabelledImage, LabelledSet
-from hcc_scope.datasets.rows import parse_rows
+from hcc_scope.datasets.rows import composed, parse_rows
 from hcc_scope.errors import DatasetError, ImageError, ManifestError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = [
     "COHORT_FILE",
     "PIXEL_SIZE_TOLERANCE",
     "SMALLEST_PX",
+    "counted",
     "holds_tile",
     "images_of",
     "listed",
@@ -141,13 +142,14 @@ def _frames(row: Row, where: str) -> list[LabelledImage]:
     store = opened_store(row.path)
     spec = store.spec
     entries = {entry.seq: entry for entry in store.journal if entry is not None}
+    animal, section = composed(spec.animal_id), composed(spec.section_id)
     day = entries[min(entries)].t_utc.date().isoformat()
     images = []
     for header in frames:
         pixel_size = entries[header.index].pixel_size_um or spec.pixel_size_um
         for name, given, known in (
-            ("animal_id", row.animal_id, spec.animal_id),
-            ("section_id", row.section_id, spec.section_id),
+            ("animal_id", row.animal_id, animal),
+            ("section_id", row.section_id, section),
             ("day", row.day, day),
             ("bit_depth", row.bit_depth, header.bit_depth),
         ):
@@ -160,8 +162,8 @@ def _frames(row: Row, where: str) -> list[LabelledImage]:
                 path=row.path,
                 index=header.index,
                 tumour_class=row.tumour_class,
-                animal_id=spec.animal_id,
-                section_id=spec.section_id,
+                animal_id=animal,
+                section_id=section,
                 day=day,
                 pixel_size_um=pixel_size,
                 shape_yx=header.shape_yx,
@@ -195,6 +197,17 @@ def require_distinct(
                     hint="Remove one of the lines.",
                 )
             )
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number of things for a message.
+
+    Examples
+    --------
+    >>> counted(1, "image"), counted(2, "image")
+    ('1 image', '2 images')
+    """
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def listed(names: Sequence[str]) -> str:

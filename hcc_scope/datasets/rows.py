@@ -6,6 +6,7 @@ import csv
 import difflib
 import io
 import os
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-__all__ = ["COLUMNS", "OPTIONAL", "Row", "parse_rows"]
+__all__ = ["COLUMNS", "OPTIONAL", "Row", "composed", "parse_rows"]
 
 COLUMNS = ("path", "class", "animal_id", "section_id", "day", "pixel_size_um")
 OPTIONAL = ("bit_depth", "page")
@@ -44,6 +45,7 @@ class Row:
     """As in the manifest."""
     tumour_class: Literal["low", "high"]
     animal_id: str
+    """In Unicode's composed form, as the section and the day."""
     section_id: str
     day: str
     pixel_size_um: float | None
@@ -78,7 +80,7 @@ def parse_rows(path: Path, on_error: Callable[[ManifestError], None]) -> list[Ro
             if not any(cell.strip() for cell in cells):
                 continue
             if columns is None:
-                columns = _columns(path, cells)
+                columns = _columns(path, first, cells)
                 continue
             try:
                 rows.append(_row(path, first, columns, cells, delimiter))
@@ -89,6 +91,17 @@ def parse_rows(path: Path, on_error: Callable[[ManifestError], None]) -> list[Ro
     if columns is None:
         raise ManifestError(f"{path} is empty", hint=f"Its first line names the columns: {','.join(COLUMNS)}.")
     return rows
+
+
+def composed(name: str) -> str:
+    r"""Return a name in Unicode's composed form (NFC): what looks the same is the same, whoever typed it.
+
+    Examples
+    --------
+    >>> composed("Mu\u0308-1") == "M\xfc-1"
+    True
+    """
+    return unicodedata.normalize("NFC", name)
 
 
 def _text(path: Path) -> str:
@@ -117,19 +130,20 @@ def _delimiter(path: Path, text: str) -> str:
     return max(_DELIMITERS, key=lambda delimiter: (names(delimiter), delimiter == preferred))
 
 
-def _columns(path: Path, cells: Sequence[str]) -> list[str]:
+def _columns(path: Path, line: int, cells: Sequence[str]) -> list[str]:
+    where = f"{path}, line {line}"
     columns = [cell.strip().lower() for cell in cells]
     known = (*COLUMNS, *OPTIONAL)
     for name in columns:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"A manifest has {', '.join(known)}."
-            raise ManifestError(f"{path}, line 1: unknown column {name!r}", hint=hint)
+            raise ManifestError(f"{where}: unknown column {name!r}", hint=hint)
     if twice := [name for name, n in Counter(columns).items() if n > 1]:
-        raise ManifestError(f"{path}, line 1: the column {twice[0]} is there twice", hint="Remove one.")
+        raise ManifestError(f"{where}: the column {twice[0]} is there twice", hint="Remove one.")
     if missing := [name for name in COLUMNS if name not in columns]:
         raise ManifestError(
-            f"{path}, line 1: missing column{'s' * (len(missing) > 1)} {', '.join(missing)}",
+            f"{where}: missing column{'s' * (len(missing) > 1)} {', '.join(missing)}",
             hint=f"A manifest has {', '.join(COLUMNS)}; optional are {' and '.join(OPTIONAL)}.",
         )
     return columns
@@ -181,9 +195,9 @@ def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str]
         path=path,
         written_path=written,
         tumour_class=CLASSES[CLASSES.index(tumour_class)],
-        animal_id=value["animal_id"],
-        section_id=value["section_id"],
-        day=value["day"],
+        animal_id=composed(value["animal_id"]),
+        section_id=composed(value["section_id"]),
+        day=composed(value["day"]),
         pixel_size_um=pixel_size,
         bit_depth=bit_depth,
         page=page,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from hcc_scope.datasets.copies import refuse_contradictions
 from hcc_scope.errors import DatasetError, ResumeError, StoreExistsError
 from hcc_scope.evaluation.names import PLAN_FILE
 from hcc_scope.evaluation.splits import animal_splits, day_splits, paper_splits, permuted_splits
@@ -49,12 +50,14 @@ def make_plan(
     Raises
     ------
     DatasetError
-        If one of the two protocols cannot run: neither is ever shown without the other.
+        If one of the two protocols cannot run: neither is ever shown without the other. Also if the same pixels are of
+        two classes.
     LeakError
-        If the folds by animal hold the same image on both sides.
+        If they are of two animals.
     """
     if not len(tiles):
         raise DatasetError(f"no image of {data.manifest} has a usable tile")
+    refuse_contradictions(tiles)
     days = day_splits(tiles, folds, config.seed)
     splits = (
         *paper_splits(tiles, folds, config.seed),

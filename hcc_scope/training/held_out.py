@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from hcc_scope.datasets.copies import refuse_contradictions
 from hcc_scope.datasets.labelled import CLASSES
 from hcc_scope.errors import LeakError, TrainingError, UsageError
 from hcc_scope.phantom.effects import stable_rng
@@ -52,9 +53,12 @@ def hold_out(tiles: TileTable, n_animals: int | None, seed: int) -> HeldOut:
         If a class has not more than `n_animals` animals, and that is more than one.
     TrainingError
         If a class has one animal with one image.
+    DatasetError
+        If the same pixels have two classes.
     LeakError
-        If the same image is on both sides.
+        If the same pixels are of two animals, or on both sides.
     """
+    refuse_contradictions(tiles)
     usable = np.unique(tiles.image_index)
     if n_animals is None:
         return HeldOut(usable, usable[:0], "none", "Nothing is held out.")
