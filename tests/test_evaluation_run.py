@@ -11,11 +11,12 @@ import numpy as np
 import psutil
 import pytest
 
-from hcc_scope.errors import DatasetError, DivergedError, ResumeError, StoreExistsError, TrainingError
+from hcc_scope.errors import DatasetError, DivergedError, LeakError, ResumeError, StoreExistsError, TrainingError
 from hcc_scope.evaluation import published
 from hcc_scope.evaluation.analysis import analyse
 from hcc_scope.evaluation.calibration import calibrate_folds
 from hcc_scope.evaluation.levels import scored
+from hcc_scope.evaluation.plan import make_plan
 from hcc_scope.evaluation.pool import run_all
 from hcc_scope.evaluation.record import evaluation_record, load_calibration, write_evaluation
 from hcc_scope.evaluation.report import RESEARCH_USE_ONLY
@@ -217,6 +218,20 @@ def test_a_folds_error_arrives_and_what_is_finished_is_gone_on_with(tmp_path: Pa
     assert all((folder / "folds" / name).stat().st_mtime_ns == when for name, when in finished.items())
     whole = run(tmp_path / "f", sample)
     assert all(np.array_equal(a.logits, b.logits) for a, b in zip(result.folds, whole.folds, strict=True))
+
+
+@pytest.mark.parametrize(("animals", "error"), [(("low-0", "low-1"), LeakError), (("low-0", "high-0"), DatasetError)])
+def test_a_copy_in_two_animals_or_classes_is_refused_whatever_the_folds_are(
+    tmp_path: Path, animals: tuple[str, str], error: type[Exception]
+) -> None:
+    data, table = small()
+    one, other = (next(i for i, image in enumerate(table.images) if image.animal_id == name) for name in animals)
+    digests = list(table.digests)
+    digests[other] = digests[one]
+    for seed in range(8):  # now on two sides of a fold, now on one
+        with pytest.raises(error, match="the same pixels"):
+            make_plan(data, replace(table, digests=tuple(digests)), replace(CONFIG, seed=seed), folds=4, epochs=1)
+    make_plan(data, table, CONFIG, folds=4, epochs=1)
 
 
 def test_a_process_that_is_killed_is_told_of(tmp_path: Path) -> None:
