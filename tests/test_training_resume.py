@@ -111,7 +111,9 @@ def test_other_data_and_other_rows_are_refused(data: Small, started: Path):
         (other, labels, data.train),
         (data.tiles, labels, data.train[::-1]),
     ):
-        with pytest.raises(ResumeError, match=r"\n  data: [0-9a-f]+ in the run, [0-9a-f]+ now$"):
+        with pytest.raises(
+            ResumeError, match=r"\n  data \(other images, or .*\): [0-9a-f]+ in the run, [0-9a-f]+ now$"
+        ):
             fit(tiles, wanted, rows, data.held_out, QUICK, folder=started, resume=True)
     with pytest.raises(ResumeError, match=r"training tiles: 6 in the run, 5 now"):
         fit(data.tiles, labels, data.train[1:], data.held_out, QUICK, folder=started, resume=True)
