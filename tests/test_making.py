@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -149,15 +150,16 @@ def test_an_evaluation_whose_networks_cannot_be_had_is_refused_before_the_traini
 
 
 def test_a_run_goes_on_with_its_own_evaluation_alone(manifest: Path, evaluation: Path, tmp_path: Path):
-    with_one, without = tmp_path / "with", tmp_path / "without"
-    run_train(options(manifest, with_one, evaluation=evaluation), json_mode=True)
-    run_train(options(manifest, with_one, evaluation=evaluation, resume=True), json_mode=True)
+    run = tmp_path / "run"
+    run_train(options(manifest, run, evaluation=evaluation), json_mode=True)
+    run_train(options(manifest, run, evaluation=evaluation, resume=True), json_mode=True)
     other = Path(shutil.copytree(evaluation, tmp_path / "other"))
     with pytest.raises(ResumeError, match=r"was started with --evaluation .*, not with --evaluation .*other"):
-        run_train(options(manifest, with_one, evaluation=other, resume=True), json_mode=True)
-    run_train(options(manifest, without, hold_out="none", epochs=1), json_mode=True)
+        run_train(options(manifest, run, evaluation=other, resume=True), json_mode=True)
+    stored = json.loads((run / "config.json").read_bytes())
+    (run / "config.json").write_text(json.dumps(stored | {"evaluation": None}))
     with pytest.raises(ResumeError, match="was started without --evaluation"):
-        run_train(options(manifest, without, evaluation=evaluation, resume=True), json_mode=True)
+        run_train(options(manifest, run, evaluation=evaluation, resume=True), json_mode=True)
 
 
 def test_a_learning_rate_that_is_too_high_leaves_no_model_that_cannot_be_opened(manifest: Path, tmp_path: Path):

@@ -211,7 +211,6 @@ def test_weights_that_are_not_the_models_are_refused(tmp_path: Path):
     shipped = find_model("phantom-meng2019")
     tested = json.loads(run("models", "test", shipped, "--json").stdout)
     assert tested["weights_largest_logit_difference"] <= tested["tolerance"]
-    assert "A network made of its weights" in run("models", "test", shipped).stdout
     other = Path(shutil.copytree(shipped, tmp_path / "other"))
     weights = load_file(other / WEIGHTS_FILE)
     save_file({name: 1.01 * value for name, value in weights.items()}, other / WEIGHTS_FILE)
