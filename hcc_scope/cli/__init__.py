@@ -9,14 +9,13 @@ import threading
 import traceback
 from pathlib import Path
 
-from hcc_scope.cli.interrupt import Told, wait_for_imports
+from hcc_scope.cli.interrupt import EXIT_INTERRUPTED, Told, wait_for_imports
 from hcc_scope.errors import HccScopeError
 from hcc_scope.workers import guard
 
 __all__ = ["EXIT_INTERNAL", "main"]
 
 EXIT_INTERNAL = 70
-EXIT_INTERRUPTED = 130
 
 
 def main() -> None:

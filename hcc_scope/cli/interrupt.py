@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["Told", "wait_for_imports"]
+__all__ = ["EXIT_INTERRUPTED", "Told", "wait_for_imports"]
+
+EXIT_INTERRUPTED = 130
+"""128 and the number of SIGINT, as a shell has it."""
 
 _AGAIN_S = 0.05
 _IMPORTLIB = "<frozen importlib"

@@ -116,6 +116,7 @@ def run_export(
 ) -> None:
     """Copy a model, once it has passed its checks, under a name of its own; write its package, if one is wanted."""
     from hcc_scope.inference import load_model
+    from hcc_scope.inference.card import LICENCE_NOT_STATED
     from hcc_scope.report.model_card import card_markdown
     from hcc_scope.training.export import check_name, copy_model, is_taken, refuse_existing
     from hcc_scope.training.licence import spdx_id
@@ -160,8 +161,8 @@ def run_export(
         console.note(f"{bioimageio}: a bioimage.io package of it")
     if stated is None:
         console.note(
-            f"Its licence is {licence or 'not stated'!r}, so others may not use it: before you pass it on, export it "
-            "with --licence and an SPDX identifier, for example CC-BY-4.0.",
+            f"Its licence is {licence or LICENCE_NOT_STATED!r}, so others may not use it: before you pass it on, "
+            "export it with --licence and an SPDX identifier, for example CC-BY-4.0.",
             "yellow",
         )
     console.note(RESEARCH_USE_ONLY, "italic")

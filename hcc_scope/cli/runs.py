@@ -11,7 +11,7 @@ from rich.text import Text
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 from hcc_scope.cli.display import score_words, watch
-from hcc_scope.cli.interrupt import Told
+from hcc_scope.cli.interrupt import EXIT_INTERRUPTED, Told
 from hcc_scope.errors import HccScopeError, ModelError, StoreUnwritableError
 from hcc_scope.report.summary import build_summary, write_summary
 from hcc_scope.runs.analyst import load_analyst as load_quietly
@@ -41,8 +41,6 @@ __all__ = [
     "summarise",
 ]
 
-EXIT_CANCELLED = 130
-
 
 def is_taken(store: Path) -> bool:
     """Return whether there is anything of that name; a path that cannot be looked at is told by who writes to it."""
@@ -69,7 +67,7 @@ def load_analyst(
 class Interrupted(HccScopeError):  # noqa: N818 - what happened, not a fault
     """Ctrl-C before there was anything to finish."""
 
-    exit_code = EXIT_CANCELLED
+    exit_code = EXIT_INTERRUPTED
 
 
 @contextmanager
@@ -234,7 +232,7 @@ def finish(
             ModelError.exit_code,
         )
     if summary["outcome"] == "cancelled":
-        _leave("the run was ended early by the operator; what was acquired is stored", EXIT_CANCELLED)
+        _leave("the run was ended early by the operator; what was acquired is stored", EXIT_INTERRUPTED)
     for trouble in troubles[1:]:
         people(json_mode=True).note(f"Error: {trouble}")
     if troubles:

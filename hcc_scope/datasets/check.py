@@ -130,11 +130,7 @@ def _problem(severity: Severity, kind: str, error: HccScopeError) -> Problem:
 
 
 def _warning(kind: str, what: str, hint: str, images: Sequence[LabelledImage] = ()) -> Problem:
-    return Problem("warning", kind, what, hint, tuple(_full_name(image) for image in images))
-
-
-def _full_name(image: LabelledImage) -> str:
-    return f"{image.path}[{image.index}]" if image.index else str(image.path)
+    return Problem("warning", kind, what, hint, tuple(image.full_name for image in images))
 
 
 # ---- counts ---------------------------------------------------------------------------------------------------------
@@ -236,7 +232,7 @@ def _duplicates(looked_at: Sequence[_Looked]) -> list[Problem]:
             continue
         images = [one.image for one in looks]
         names = listed([f"{image.name} ({image.tumour_class}, {image.animal_id})" for image in images])
-        concerned = tuple(map(_full_name, images))
+        concerned = tuple(image.full_name for image in images)
         severity: Severity = "error"
         if len({image.tumour_class for image in images}) > 1:
             what = f"The same pixels are labelled low and high: {names}"

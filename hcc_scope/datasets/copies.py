@@ -35,18 +35,14 @@ def refuse_contradictions(tiles: TileTable) -> None:
     for one, other in pairs:
         if one.tumour_class != other.tumour_class:
             raise DatasetError(
-                f"{_named(one)} is labelled {one.tumour_class} and {_named(other)} is labelled {other.tumour_class}, "
-                "but both hold the same pixels",
+                f"{one.full_name} is labelled {one.tumour_class} and {other.full_name} is labelled "
+                f"{other.tumour_class}, but both hold the same pixels",
                 hint=_HINT,
             )
     for one, other in pairs:
         if one.animal_id != other.animal_id:
             raise LeakError(
-                f"{_named(one)} (animal {one.animal_id}) and {_named(other)} (animal {other.animal_id}) hold the same "
-                "pixels",
+                f"{one.full_name} (animal {one.animal_id}) and {other.full_name} (animal {other.animal_id}) hold the "
+                "same pixels",
                 hint=_HINT,
             )
-
-
-def _named(image: LabelledImage) -> str:
-    return f"{image.path}[{image.index}]" if image.index else str(image.path)

@@ -48,6 +48,11 @@ class LabelledImage:
         """What a message calls it."""
         return f"{self.path.name}[{self.index}]" if self.index else self.path.name
 
+    @property
+    def full_name(self) -> str:
+        """The same with its folder."""
+        return f"{self.path}[{self.index}]" if self.index else str(self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class LabelledSet:
