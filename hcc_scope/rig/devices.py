@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pymmcore
 
 __all__ = [
+    "CORE_ERRORS",
     "ConfigDescription",
     "Device",
     "Installation",
@@ -33,6 +34,10 @@ __all__ = [
     "describe_installation",
     "read_properties",
 ]
+
+
+CORE_ERRORS = (OSError, RuntimeError, ValueError, LookupError)
+"""What pymmcore raises if the core or a device refuses something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +173,11 @@ def read_properties(path: Path, adapters_dir: Path | None = None) -> dict[str, t
     try:
         with readable(path) as copy:
             core.loadSystemConfiguration(str(copy))
-    except (OSError, RuntimeError) as error:
+    except CORE_ERRORS as error:
         raise ConfigError(f"{path} does not load: {' '.join(str(error).split())}") from error
     try:
         return {label: _properties(core, label) for label in core.getLoadedDevices()}
-    except RuntimeError as error:
+    except CORE_ERRORS as error:
         raise DeviceError(f"a device of {path} does not answer: {error}") from error
     finally:
         core.unloadAllDevices()

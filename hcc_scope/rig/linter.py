@@ -141,8 +141,8 @@ class Linter:
     # --- what a line may go wrong in ---
 
     def _look_at_what_is_ignored(self, line: CfgLine) -> None:
-        command = line.command.strip()
-        if command.startswith("#") or (line.command.startswith("\ufeff") and command.lstrip("\ufeff").startswith("#")):
+        command = line.command.lstrip("\ufeff").strip()
+        if not command or command.startswith("#"):
             return
         if line.command.startswith("\ufeff"):
             if line.command == "\ufeffProperty" and line.fields == ("Core", "Initialize", "0"):

@@ -209,7 +209,7 @@ def check_buffer(rig: Rig, free: FreeMemory | None, *, held_mib: int = 0) -> Non
     fits = max(1, (free.mib + held_mib) // 2)
     raise ConfigError(
         f"{place}buffer_size_mb is {rig.buffer_size_mb} MiB, and {free.where} only {free.mib + held_mib} MiB",
-        hint=f"Set buffer_size_mb in the rig file to {fits} or less, or end other programs.",
+        hint=f"Set buffer_size_mb in the rig file to {fits} or less.",
     )
 
 
