@@ -356,10 +356,10 @@ def test_a_device_whose_label_looks_like_markup_is_shown_as_it_is(tmp_path: Path
 
 def test_lint_names_line_and_remedy(tmp_path: Path) -> None:
     assert hcc_scope("config", "lint", DEMO_CFG).code == 0
-    cfg = edited(DEMO_CFG, tmp_path / "bad.cfg", ("Property,Core,Camera,Camera", "Turbo,on"))
+    cfg = edited(DEMO_CFG, tmp_path / "bad.cfg", ("Property,Core,Camera,Camera", "Equipment,on"))
     done = hcc_scope("config", "lint", cfg, "--json")
     assert done.code == 10
-    line = cfg.read_text().splitlines().index("Turbo,on") + 1
+    line = cfg.read_text().splitlines().index("Equipment,on") + 1
     assert line in [finding["line"] for finding in done.json["findings"]]
 
 

@@ -187,7 +187,7 @@ HARMLESS = {
     "blank in a label": "Label,Obj,0, 4x\nConfigGroup,O,4x,Obj,Label, 4x",
     "hash in a label": "Label,Obj,0,Cube #2\nConfigGroup,O,C,Obj,Label,Cube #2",
     "remark in a label": "Label,Obj,0,Cube # 2\nConfigGroup,O,C,Obj,Label,Cube # 2",
-    "the device's own labels": "Label,Obj,0,4x\nConfigGroup,O,s,Obj,Label,Objective-5\nConfigGroup,O,t,Obj,Label,State-3",
+    "the device's own labels": "Label,Obj,0,4x\nConfigGroup,O,s,Obj,Label,Objective-5\nConfigGroup,O,t,Obj,Label,Q-3",
     "another of the device's own": "Label,Obj,0,State-0\nConfigGroup,O,s,Obj,Label,State-1",
     "empty value": "Property,Cam,Gain,\nConfigGroup,G,P,Cam,Gain",
     "empty field": "Property,,Cam,Gain,1",
