@@ -167,6 +167,8 @@ WARNINGS = {
     "label text twice": ("Label,Obj,0,empty\nLabel,Obj,1,empty", "two positions of 'Obj' are labelled 'empty'"),
     "label index twice": ("Label,Obj,0,4x\nLabel,Obj,0,10x", "position 0 of 'Obj' has a label already"),
     "focus direction": ("FocusDirection,Cam,5", "the focus direction is '5'"),
+    "a property of nan": ("Property,Cam,Gain,nan", "'nan' is no number, if one belongs there"),
+    "longer than the core reads": ("#" * 4100 + "\nProperty,Nope,Gain,1", "Micro-Manager reads no further"),
     "role taken away": ("Property,Core,Camera,", "no camera is named"),
 }
 
@@ -191,6 +193,7 @@ HARMLESS = {
     "another of the device's own": "Label,Obj,0,State-0\nConfigGroup,O,s,Obj,Label,State-1",
     "empty value": "Property,Cam,Gain,\nConfigGroup,G,P,Cam,Gain",
     "empty field": "Property,,Cam,Gain,1",
+    "a long line": "#" * 4099,
     "group without presets": "ConfigGroup,G",
     "role of nobody": "Property,Core,XYStage,",
     "number with blanks": "ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R, 0.325 ",
