@@ -477,7 +477,17 @@ def test_every_path_to_a_rig_leads_there(tmp_path: Path, monkeypatch: pytest.Mon
     for name in ("mine.rig.yaml", "mine"):
         (folder / name).write_text("config: ../a.cfg\n")
     monkeypatch.chdir(folder)
-    for path in ("mine.rig.yaml", "mine", "./mine", "deeper/../mine.rig.yaml", str(folder / "mine"), "../my rigs/mine"):
+    (folder / "demo").write_text("config: ../a.cfg\n")
+    assert load_rig("demo") == load_rig(hardware_configs_dir() / "demo.rig.yaml")
+    for path in (
+        "./demo",
+        "mine.rig.yaml",
+        "mine",
+        "./mine",
+        "deeper/../mine.rig.yaml",
+        str(folder / "mine"),
+        "../my rigs/mine",
+    ):
         assert load_rig(path).config.resolve() == tmp_path / "a.cfg"
 
 

@@ -158,7 +158,9 @@ def test_roles_that_a_preset_gives_are_followed(tmp_path: Path, adapters_dir: Pa
         controls.apply_preset("View", "One")
         # whoever changed it, a window of Micro-Manager for example
         core.set_camera_device("Other")
-        assert controls.read().camera.label == "Other"
+        assert Preview(rig).snap().pixels.shape[1] == 48
+        core.set_camera_device("One")
+        assert controls.read().camera.label == "One"
 
 
 def test_an_objective_without_a_label_is_told_by_its_position(tmp_path: Path, adapters_dir: Path):

@@ -510,6 +510,7 @@ def test_a_configuration_that_is_not_there(tmp_path: Path, adapters_dir: Path):
         (RigRoles(temperature="Mode"), r"temperature names the property 'Mode' .* holds a text \('.*'\) and no number"),
         (RigRoles(em_gain="PixelType"), "em_gain names the property 'PixelType' .* holds a text"),
         (RigRoles(em_gain="CCDTemperature RO"), "em_gain names .* 'CCDTemperature RO' .* can only be read"),
+        (RigRoles(em_gain="MaximumExposureMs"), "em_gain names .* only takes effect while the configuration is loaded"),
         (RigRoles(temperature_set_point="CCDTemperature RO"), "temperature_set_point names .* can only be read"),
         (RigRoles(objective="Turret"), "'Turret', which is not loaded"),
         (RigRoles(objective="Camera"), r"'Camera', which is no turret\. Name a device with positions: Objective"),

@@ -187,7 +187,8 @@ class Linter:
                 "Move its Device line up.",
             )
         else:
-            self.error(line.number, *self._no_device(device, self._devices))
+            message, hint = self._no_device(device, self._devices)
+            self.error(line.number, f"{message}, and Micro-Manager's core refuses the line", hint)
         return False
 
     def _declared(self, line: CfgLine, device: str, consequence: str) -> bool:
