@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pytest
@@ -146,32 +146,11 @@ class StandInCore:
             get_x=lambda: 2.0, get_y=lambda: 1.0, get_width=lambda: float(WIDTH), get_height=lambda: float(HEIGHT)
         )
 
-    def get_property_type(self, label: str, name: str) -> SimpleNamespace:
-        return SimpleNamespace(swig_value=lambda: {"Mode": 1}.get(name, 3))
-
     def get_device_type(self, label: str) -> SimpleNamespace:
         return SimpleNamespace(swig_value=lambda: {"Cam": 2, "XY": 6, "Turret": 4, "Core": 9}[label])
 
-    def has_property(self, label: str, name: str) -> bool:
-        return (label, name) in {("Cam", "Gain"), ("Cam", "Mode"), ("Cam", "Temperature")}
-
-    def get_device_property_names(self, label: str) -> StrVector:
-        return StrVector("Gain", "Mode", "Temperature")
-
-    def is_property_read_only(self, label: str, name: str) -> bool:
-        return name == "Temperature"
-
-    def get_allowed_property_values(self, label: str, name: str) -> StrVector:
-        return StrVector("Fast", "Slow") if name == "Mode" else StrVector()
-
-    def get_property(self, label: str, name: str) -> str:
-        return {"Gain": "5", "Mode": "Fast", "Temperature": "-70"}[name]
-
-    def has_property_limits(self, label: str, name: str) -> bool:
-        return False
-
-    def is_property_pre_init(self, label: str, name: str) -> bool:
-        return False
+    def get_property_type(self, label: str, name: str) -> SimpleNamespace:
+        return SimpleNamespace(swig_value=lambda: {"Mode": 1}.get(name, 3))
 
 
 @pytest.fixture
@@ -229,6 +208,39 @@ def test_a_sequence_that_delivers_nothing_in_time(rig: MicroManager, monkeypatch
     assert not rig.backend.core.running
 
 
+class CoreWithRoles(StandInCore):
+    """A stand-in whose camera has a gain, a temperature that is measured, and a mode that is a word."""
+
+    PROPERTIES: ClassVar = {
+        ("Cam", "Gain"): "5",
+        ("Cam", "Mode"): "Fast",
+        ("Cam", "Temperature"): "-70",
+        ("Cam", "Binning"): "1",
+        ("Turret", "Label"): "20x",
+    }
+
+    def has_property(self, label: str, name: str) -> bool:
+        return (label, name) in self.PROPERTIES
+
+    def get_device_property_names(self, label: str) -> StrVector:
+        return StrVector("Gain", "Mode", "Temperature")
+
+    def is_property_read_only(self, label: str, name: str) -> bool:
+        return name == "Temperature"
+
+    def get_allowed_property_values(self, label: str, name: str) -> StrVector:
+        return StrVector("Fast", "Slow") if name == "Mode" else StrVector()
+
+    def get_property(self, label: str, name: str) -> str:
+        return self.PROPERTIES[label, name]
+
+    def has_property_limits(self, label: str, name: str) -> bool:
+        return False
+
+    def is_property_pre_init(self, label: str, name: str) -> bool:
+        return False
+
+
 @pytest.mark.parametrize(
     ("roles", "message"),
     [
@@ -243,7 +255,7 @@ def test_roles_are_checked_over_the_bridge(tmp_path: Path, monkeypatch: pytest.M
     rig_file.write_text(f"config: a.cfg\nroles:\n  {roles}\n")
 
     def attach(*, roles: RigRoles, **_: object) -> None:
-        Hardware(JavaBackend(StandInCore()), roles, None, None)
+        Hardware(JavaBackend(CoreWithRoles()), roles, None, None)
 
     monkeypatch.setattr(MicroManager, "attach", attach)
     with (
@@ -253,7 +265,8 @@ def test_roles_are_checked_over_the_bridge(tmp_path: Path, monkeypatch: pytest.M
         pass
 
 
-def test_properties_are_checked_over_the_bridge(rig: MicroManager):
+def test_properties_are_checked_over_the_bridge(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rig.backend, "core", CoreWithRoles())
     with pytest.raises(UsageError, match="'Cam,Gain' is not DEVICE,PROPERTY,VALUE"):
         OpenRig(rig).set_properties(["Cam,Mode,Fast", "Cam,Gain"])
     with pytest.raises(DeviceError, match="'Temperature' of 'Cam' can only be read"):
