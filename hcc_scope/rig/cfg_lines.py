@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[tuple[int, ...], str]] = {
     "FocusDirection": ((2,), "label,-1|0|1"),
     "Label": ((3,), "device,index,text"),
     "ConfigGroup": ((1, 4, 5), "group,preset,device,property,value"),
+    "Config": ((4,), "preset,device,property,value"),
     "ConfigPixelSize": ((4,), "preset,device,property,value"),
     "PixelSize_um": ((2,), "preset,um"),
     "PixelSizeAffine": ((7,), "preset,a,b,c,d,e,f"),
