@@ -19,13 +19,14 @@ import shutil
 import uuid
 from collections import Counter
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hcc_scope.datasets.images import read_pixels
 from hcc_scope.datasets.labelled import CLASSES, LabelledImage, LabelledSet
+from hcc_scope.datasets.landmarks import Landmarks, Overlap, Region, landmarks_of, overlaps_of
 from hcc_scope.datasets.steps import Step, n_workers, over
 from hcc_scope.datasets.tiles import TileTable
 from hcc_scope.errors import DatasetError, DiskFullError, StoreError, StoreExistsError, StoreUnwritableError
@@ -49,7 +50,7 @@ CACHE_FOLDER = ".hcc-scope-tiles"
 TILE_PX = 512
 STAGE = "cut tiles"
 
-_FORMAT = 1
+_FORMAT = 2
 _INDEX = "index.json"
 _TILES = "tiles"
 _LOCK = "lock"
@@ -64,6 +65,7 @@ class _Cut:
     kept: NDArray[np.intp]
     tiles: NDArray[np.uint16]
     excluded: Counter[str]
+    landmarks: Landmarks
 
 
 def cut_tiles(data: LabelledSet, folder: Path | None, on_progress: OnStep) -> TileTable:
@@ -167,12 +169,14 @@ def _write(folder: Path, data: LabelledSet, on_progress: OnStep) -> dict[str, An
     limits = QualityLimits()
     excluded: Counter[str] = Counter()
     images: list[dict[str, Any]] = []
+    landmarks: list[Landmarks] = []
     writer = TileArrayWriter(folder, TILE_PX)
     try:
         with closing(_cut_all(data, limits)) as cuts:
             for image, cut in zip(data.images, cuts, strict=True):
                 writer.append(cut.tiles)
                 excluded += cut.excluded
+                landmarks.append(cut.landmarks)
                 images.append({"digest": cut.digest, "tiles": cut.kept.tolist()})
                 on_progress(Step(STAGE, len(images), len(data.images), image.name))
         writer.close()
@@ -188,6 +192,7 @@ def _write(folder: Path, data: LabelledSet, on_progress: OnStep) -> dict[str, An
         "excluded": dict(sorted(excluded.items())),
         "shard_bytes": [path.stat().st_size for path in array.shard_files()],
         "images": images,
+        "overlaps": [asdict(overlap) for overlap in overlaps_of(landmarks, data.images)],
     }
 
 
@@ -200,7 +205,7 @@ def _cut_all(data: LabelledSet, limits: QualityLimits) -> Generator[_Cut]:
         flags = assess(pixels, grid, limits, image.bit_depth).flags
         kept = np.flatnonzero(flags == 0)
         excluded = Counter(reason for flag in flags.tolist() for reason in reason_names(flag))
-        return _Cut(digest_of(pixels), kept, grid.cut(pixels, kept), excluded)
+        return _Cut(digest_of(pixels), kept, grid.cut(pixels, kept), excluded, landmarks_of(pixels, grid, kept))
 
     return over(data.images, cut, n_workers())
 
@@ -238,6 +243,7 @@ def _found(place: Path, data: LabelledSet) -> TileTable | None:
         if index["limits"] != QualityLimits().as_dict() or len(index["images"]) != len(data.images):
             return None
         kept = [np.array(image["tiles"], dtype=np.int64) for image in index["images"]]
+        overlaps = tuple(_overlap(one, len(data.images)) for one in index["overlaps"])
         digests = tuple(str(image["digest"]) for image in index["images"])
         n_tiles = sum(map(len, kept))
         reader = TileArray(place / _TILES, TILE_PX, n_tiles)
@@ -254,5 +260,21 @@ def _found(place: Path, data: LabelledSet) -> TileTable | None:
         reader=reader,
         tile_px=TILE_PX,
         digests=digests,
+        overlaps=overlaps,
         excluded=excluded,
     )
+
+
+def _overlap(kept: dict[str, Any], n_images: int) -> Overlap:
+    """Return what the index says of two images.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        If it is not what `_write` writes.
+    """
+    one, other, shared = (int(kept[name]) for name in ("one", "other", "shared"))
+    if not (0 <= one < n_images and 0 <= other < n_images):
+        raise ValueError(f"there is no image {one} or {other}")
+    in_one, in_other = (Region(*map(int, kept[name])) for name in ("in_one", "in_other"))
+    return Overlap(one, other, shared, in_one, in_other, bool(kept["turned"]))
