@@ -98,7 +98,7 @@ MISTAKES = {
     "empty path": ([",high,m2,s1,mon,0.3"], HEADER, ManifestError, "line 2: path is empty"),
     "no number": (["a.tif,low,m1,s1,mon,wide"], HEADER, ManifestError, "line 2: pixel_size_um is 'wide'"),
     "negative": (["a.tif,low,m1,s1,mon,-0.3"], HEADER, ManifestError, "line 2: a pixel size of -0.3 um"),
-    "nan": (["a.tif,low,m1,s1,mon,nan"], HEADER, ManifestError, "line 2: a pixel size of nan um"),
+    "nan": (["a.tif,low,m1,s1,mon,nan"], HEADER, ManifestError, "line 2: pixel_size_um is .nan., which is no number"),
     "metres": (["a.tif,low,m1,s1,mon,3.25e-7"], HEADER, ManifestError, "line 2: a pixel size of 3.25e-7 um.*in um"),
     "nanometres": (["a.tif,low,m1,s1,mon,325"], HEADER, ManifestError, "line 2: a pixel size of 325 um cannot be"),
     "too long": ([GOOD[0], "x" * 5000 + ",high,m2,s1,mon,0.3"], HEADER, ImageError, "line 3: .*cannot be opened: File"),

@@ -20,7 +20,8 @@ class Problem:
     severity: Severity
     kind: str
     """In a word, for programs: ``manifest``, ``unreadable``, ``duplicate``, ``overlap``, ``mixture``, ``size``,
-    ``quality``, ``animals``, ``day``, ``few``, ``unbalanced``, ``store``, ``spelling``."""
+    ``quality``, ``animals``, ``day``, ``few``, ``unbalanced``, ``store``, ``spelling``, ``depth``,
+    ``file``."""
     what: str
     """What is wrong and where."""
     hint: str
