@@ -27,6 +27,7 @@ import numpy as np
 from hcc_scope.datasets.images import read_pixels
 from hcc_scope.datasets.labelled import CLASSES, LabelledImage, LabelledSet
 from hcc_scope.datasets.landmarks import Landmarks, Overlap, Region, landmarks_of, overlaps_of
+from hcc_scope.datasets.reading import without_dots
 from hcc_scope.datasets.steps import Step, n_workers, over
 from hcc_scope.datasets.tiles import TileTable
 from hcc_scope.errors import DatasetError, DiskFullError, StoreError, StoreExistsError, StoreUnwritableError
@@ -96,7 +97,7 @@ def cut_tiles(data: LabelledSet, folder: Path | None, on_progress: OnStep) -> Ti
     StoreUnwritableError
         If the folder cannot be written to.
     """
-    parent = data.manifest.parent / CACHE_FOLDER if folder is None else folder
+    parent = data.manifest.parent / CACHE_FOLDER if folder is None else without_dots(folder)
     place = parent / data.fingerprint[:12]
     table = _found(place, data)
     if table is None:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from hcc_scope import __version__
 from hcc_scope.datasets.cohort_plan import CohortSpec, PlannedSection, plan_cohort, truth
 from hcc_scope.datasets.manifest import COHORT_FILE
+from hcc_scope.datasets.reading import without_dots
 from hcc_scope.datasets.rows import COLUMNS
 from hcc_scope.datasets.steps import Step
 from hcc_scope.errors import DiskFullError, HccScopeError, StoreExistsError
@@ -83,7 +84,7 @@ def write_cohort(spec: CohortSpec, folder: Path, on_progress: OnStep, *, jobs: i
     DiskFullError, StoreUnwritableError, StoreError
         If it cannot be written; nothing is left behind.
     """
-    folder = folder.absolute()
+    folder = without_dots(folder)
     if os.path.lexists(folder):
         raise StoreExistsError(f"{folder} exists; nothing is overwritten", hint="Choose a new folder with --out.")
     planned = plan_cohort(spec)

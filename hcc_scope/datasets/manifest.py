@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from hcc_scope.datasets.images import frames_of, is_store, opened_store, read_headers
 from hcc_scope.datasets.labelled import CLASSES, LabelledImage, LabelledSet
-from hcc_scope.datasets.reading import read_small
+from hcc_scope.datasets.reading import read_small, without_dots
 from hcc_scope.datasets.rows import composed, parse_rows
 from hcc_scope.errors import DatasetError, ImageError, ManifestError
 
@@ -89,7 +89,7 @@ def read_manifest(path: Path) -> LabelledSet:
     for error in mixtures(path, images):
         raise error
     return LabelledSet(
-        manifest=path.absolute(),
+        manifest=without_dots(path),
         images=images,
         pixel_size_um=statistics.median(image.pixel_size_um for image in images),
         bit_depth=images[0].bit_depth,

@@ -1,4 +1,4 @@
-"""Read a small file that someone else wrote: no pipe that never ends, nothing larger than it can be."""
+"""Paths and small files that someone else wrote: no pipe that never ends, nothing larger than it can be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read_small"]
+__all__ = ["read_small", "without_dots"]
+
+
+def without_dots(path: Path) -> Path:
+    """Return an absolute path without ``..``, which not everything that opens files understands.
+
+    Links are followed up to the last ``..`` alone, for what lies above a link is known only then; a path without one
+    stays as it was written.
+    """
+    path = path.absolute()
+    if ".." not in path.parts:
+        return path
+    last = len(path.parts) - path.parts[::-1].index("..")
+    try:
+        return type(path)(*path.parts[:last]).resolve().joinpath(*path.parts[last:])
+    except (OSError, RuntimeError):  # links in a circle: who opens it says so
+        return path
 
 
 def read_small(path: Path, most_bytes: int) -> bytes:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.datasets.images import is_store
 from hcc_scope.datasets.labelled import CLASSES
-from hcc_scope.datasets.reading import read_small
+from hcc_scope.datasets.reading import read_small, without_dots
 from hcc_scope.errors import ManifestError
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ class _Files:
         """Return the path that is meant; as written if there is no such file."""
         path = self._folder / written
         if os.path.lexists(path):
-            return path.absolute()
+            return without_dots(path)
         candidates = [written]
         if "\\" in written:
             candidates.append(written.replace("\\", "/"))  # written on Windows
@@ -272,8 +272,8 @@ class _Files:
         for one in candidates:
             other = self._otherwise_composed(self._folder / one)
             if os.path.lexists(other):
-                return other.absolute()
-        return path.absolute()
+                return without_dots(other)
+        return without_dots(path)
 
     def _otherwise_composed(self, path: Path) -> Path:
         """Return a path with each part as its folder has it, in whichever form of Unicode it was written."""
