@@ -27,7 +27,7 @@ import numpy as np
 from hcc_scope.datasets.images import read_pixels
 from hcc_scope.datasets.labelled import CLASSES, LabelledImage, LabelledSet
 from hcc_scope.datasets.landmarks import Landmarks, Overlap, Region, landmarks_of, overlaps_of
-from hcc_scope.datasets.reading import without_dots
+from hcc_scope.datasets.reading import read_small, without_dots
 from hcc_scope.datasets.steps import Step, n_workers, over
 from hcc_scope.datasets.tiles import TileTable
 from hcc_scope.errors import DatasetError, DiskFullError, StoreError, StoreExistsError, StoreUnwritableError
@@ -55,6 +55,8 @@ _FORMAT = 2
 _INDEX = "index.json"
 _TILES = "tiles"
 _LOCK = "lock"
+_CHECKSUM = "sha256"
+_MOST_INDEX_BYTES = 1 << 30
 _ELSEWHERE = "Choose another folder with --cache DIR."
 
 
@@ -138,7 +140,7 @@ def _make(place: Path, data: LabelledSet, on_progress: OnStep) -> None:
             lock(held.fileno())
             (hidden / _TILES).mkdir()
             index = _write(hidden / _TILES, data, on_progress)
-            create_file(hidden / _INDEX, json_bytes(index))
+            create_file(hidden / _INDEX, json_bytes({**index, _CHECKSUM: _checksum(index)}))
         (hidden / _LOCK).unlink()
         _give_name(hidden, place, data)
     except OSError as error:
@@ -223,13 +225,20 @@ def _remove_leftovers(place: Path) -> None:
 
 def _give_name(hidden: Path, place: Path, data: LabelledSet) -> None:
     """Make a complete cache visible; what is there under its name is another's, equal, or useless."""
-    if os.path.lexists(place):
-        if _found(place, data) is not None:
-            return  # another process was faster
-        if not place.is_dir() or any(path.name not in {_INDEX, _TILES, _LOCK} for path in place.iterdir()):
-            raise StoreExistsError(f"{place} is no cache of tiles; nothing is overwritten", hint=_ELSEWHERE)
-        shutil.rmtree(place)
-    patiently(lambda: hidden.rename(place))
+    for attempts_left in (1, 0):
+        if os.path.lexists(place):
+            if _found(place, data) is not None:
+                return  # another process was faster
+            if not place.is_dir() or any(path.name not in {_INDEX, _TILES, _LOCK} for path in place.iterdir()):
+                raise StoreExistsError(f"{place} is no cache of tiles; nothing is overwritten", hint=_ELSEWHERE)
+            shutil.rmtree(place)
+        try:
+            patiently(lambda: hidden.rename(place))
+        except OSError:
+            if not attempts_left or not os.path.lexists(place):
+                raise
+        else:
+            return
 
 
 # ---- finding --------------------------------------------------------------------------------------------------------
@@ -238,7 +247,9 @@ def _give_name(hidden: Path, place: Path, data: LabelledSet) -> None:
 def _found(place: Path, data: LabelledSet) -> TileTable | None:
     """Return the cache that is there if it is this set's and whole, else None."""
     try:
-        index = json.loads((place / _INDEX).read_bytes())
+        index = json.loads(read_small(place / _INDEX, _MOST_INDEX_BYTES))
+        if index.pop(_CHECKSUM) != _checksum(index):
+            return None
         if (index["format"], index["fingerprint"], index["tile_px"]) != (_FORMAT, data.fingerprint, TILE_PX):
             return None
         if index["limits"] != QualityLimits().as_dict() or len(index["images"]) != len(data.images):
@@ -252,7 +263,7 @@ def _found(place: Path, data: LabelledSet) -> TileTable | None:
         if n_tiles != index["n_tiles"] or sizes != index["shard_bytes"]:
             return None
         excluded = {str(reason): int(n) for reason, n in index["excluded"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
     return TileTable(
         images=data.images,
@@ -264,6 +275,10 @@ def _found(place: Path, data: LabelledSet) -> TileTable | None:
         overlaps=overlaps,
         excluded=excluded,
     )
+
+
+def _checksum(index: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(index, sort_keys=True).encode()).hexdigest()
 
 
 def _overlap(kept: dict[str, Any], n_images: int) -> Overlap:
