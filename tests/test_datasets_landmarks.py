@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from dataset_parts import small_set, tissue, write_image, write_lines
-from labelled_parts import labelled_image
+from labelled_parts import labelled_image, texture_set
 
 from hcc_scope.datasets.cache import cut_tiles
 from hcc_scope.datasets.check import check_dataset
 from hcc_scope.datasets.copies import overlaps_across, refuse_contradictions
-from hcc_scope.datasets.landmarks import Landmarks, Overlap, landmarks_of, overlaps_of
+from hcc_scope.datasets.landmarks import Landmarks, Overlap, Region, landmarks_of, overlaps_of
 from hcc_scope.datasets.manifest import read_manifest
 from hcc_scope.datasets.steps import nobody
 from hcc_scope.errors import DatasetError, LeakError
+from hcc_scope.evaluation.results import Split
+from hcc_scope.evaluation.splits import copies_across
 from hcc_scope.tiling import TileGrid
+from hcc_scope.training.held_out import hold_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,3 +199,30 @@ def test_within_an_animal_it_is_a_warning_that_counts_both_sides(tmp_path: Path)
     assert overlaps_across([crop], [0], tiles.overlaps) == [(crop, 0)]
     assert overlaps_across([0, crop], [1], tiles.overlaps) == []
     refuse_contradictions(replace(tiles, overlaps=()))
+
+
+def overlapping(one: int, other: int) -> Overlap:
+    return Overlap(one, other, 9, Region(0, 100, 0, 100), Region(5, 105, 9, 109), turned=False)
+
+
+def test_a_fold_over_images_counts_the_pairs_that_overlap_across_it():
+    tiles = texture_set(1, images=4)[1]
+    split = Split("paper", 0, np.array([0, 1, 4, 5]), np.array([2, 3, 6, 7]), np.array([0] * 4 + [1] * 4))
+    across = [overlapping(0, 2), overlapping(3, 1), overlapping(0, 1)]
+    assert copies_across(split, tiles.digests) == []
+    assert copies_across(split, tiles.digests, across) == [(0, 2), (1, 3)]
+    digests = list(tiles.digests)
+    digests[2] = digests[0]
+    assert copies_across(split, digests, across) == [(0, 2), (1, 3)]  # whole copies count once
+    assert copies_across(split, (), across) == [(0, 2), (1, 3)]
+
+
+def test_held_out_images_that_overlap_with_others_are_counted_in_words():
+    tiles = texture_set(1, images=10)[1]
+    held = hold_out(tiles, 1, seed=1)
+    assert held.by == "image"
+    assert "share pixels" not in held.words
+    one, other = int(held.held_out[0]), next(int(i) for i in held.train if tiles.images[i].label == 0)
+    pair = overlapping(*sorted((one, other)))
+    said = hold_out(replace(tiles, overlaps=(pair,)), 1, seed=1).words
+    assert said == held.words + " 1 of them shares pixels with images that are trained on."

@@ -92,7 +92,8 @@ def hold_out(tiles: TileTable, n_animals: int | None, seed: int) -> HeldOut:
     train = np.setdiff1d(usable, held)
     _refuse_copies(tiles, train, held)
     if shared := overlaps_across(train, held, tiles.overlaps):
-        words += f" {len({i for _, i in shared})} of them share pixels with images that are trained on."
+        n = len({i for _, i in shared})
+        words += f" {n} of them share{'s' * (n == 1)} pixels with images that are trained on."
     return HeldOut(train, held, by, words)
 
 
