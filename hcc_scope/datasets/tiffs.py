@@ -11,7 +11,7 @@ import functools
 import logging
 import math
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -71,7 +71,7 @@ def tiff_headers(path: Path, page: int | None) -> list[Header]:
     ImageError
         If it holds no such image, other things than single grey fields, or not all that it claims.
     """
-    broken = _chain_break(path)
+    broken = _chain(path).broken
     if broken is not None and page is None:
         raise ImageError(f"{path} {broken}", hint=COPY_AGAIN)
     with _tifffile().TiffFile(path) as file:
@@ -103,9 +103,9 @@ def tiff_pixels(path: Path, index: int) -> NDArray[np.uint16]:
     ImageError
         As `tiff_headers`, and if it cannot be decoded.
     """
-    _chain_break(path)
+    n = _chain(path).n
     with _tifffile().TiffFile(path) as file:
-        if index < len(file.pages):
+        if index < n:
             page = file.pages[index].aspage()
             bits = _header(path, index, file, page).bit_depth
             _refuse_other_sizes_within(f"{path}, page {index}", file, page)
@@ -250,17 +250,30 @@ def _refuse_what_lies_behind(path: Path, file: Any, pages: list[tuple[int, Any]]
 # ---- what cannot be -------------------------------------------------------------------------------------------------
 
 
-def _chain_break(path: Path) -> str | None:
-    """Follow a TIFF's chain of pages; return where it breaks off, None if it ends in order.
+class _Chain(NamedTuple):
+    """The pages of a TIFF, each of which says where the next one is."""
+
+    n: int
+    broken: str | None
+    """Where it breaks off; None if it ends in order."""
+
+
+def _chain(path: Path) -> _Chain:
+    """Follow a TIFF's chain of pages.
 
     Raises
     ------
     ImageError
         If it runs in a circle.
     """
+    status = path.stat()
+    return _followed(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _followed(path: Path, file_bytes: int, _mtime_ns: int) -> _Chain:
+    """Follow it once for many pages."""
     with path.open("rb") as file:
-        file_bytes = file.seek(0, 2)
-        file.seek(0)
         start = file.read(16)
         order = "<" if start[:2] == b"II" else ">"
         big = start[2:3] == b"+" or start[3:4] == b"+"
@@ -268,7 +281,7 @@ def _chain_break(path: Path) -> str | None:
         count_bytes, offset_bytes = struct.calcsize(count_format), struct.calcsize(offset_format)
         first_at = 8 if big else 4
         if len(start) < first_at + offset_bytes:
-            return "ends within its header"
+            return _Chain(0, "ends within its header")
         [at] = struct.unpack_from(order + offset_format, start, first_at)
         seen: set[int] = set()
         while at:
@@ -281,9 +294,10 @@ def _chain_break(path: Path) -> str | None:
             file.seek(min(at + count_bytes + n_tags * entry_bytes, file_bytes))
             following = file.read(offset_bytes)
             if len(following) < offset_bytes:
-                return f"ends before its page {len(seen) - 1} does"
+                n = len(seen) - 1
+                return _Chain(n, f"ends before its page {n} does")
             [at] = struct.unpack(order + offset_format, following)
-    return None
+    return _Chain(len(seen), None)
 
 
 def _refuse_other_sizes_within(where: str, file: Any, page: Any) -> None:  # noqa: ANN401
