@@ -174,6 +174,11 @@ def test_what_is_no_manifest_is_told_at_once(tmp_path: Path, kind: str, monkeypa
         read_manifest(path)
 
 
+def test_an_image_in_the_place_of_a_manifest_is_told(images: Path):
+    with pytest.raises(ManifestError, match=r"a\.tif is no text\. Name the manifest, a CSV"):
+        read_manifest(images / "a.tif")
+
+
 DAMAGED_COHORTS = {
     "cut": b'{"synthetic": "Synth',
     "no text": b"\xff\xfe\x00",

@@ -48,6 +48,8 @@ __all__ = ["MANIFEST", "CohortSpec", "write_cohort"]
 MANIFEST = "manifest.csv"
 STAGE = "draw images"
 _IMAGES = "images"
+_HIDDEN_LETTERS = 40
+"""Of the name, in that of the folder that is filled: names have 255 bytes."""
 _POLL_S = 0.2
 _LAST_WORDS_S = 10.0
 _BYTES_PER_PX = 2
@@ -88,7 +90,7 @@ def write_cohort(spec: CohortSpec, folder: Path, on_progress: OnStep, *, jobs: i
     if os.path.lexists(folder):
         raise StoreExistsError(f"{folder} exists; nothing is overwritten", hint="Choose a new folder with --out.")
     planned = plan_cohort(spec)
-    hidden = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.partial")
+    hidden = folder.with_name(f".{folder.name[:_HIDDEN_LETTERS]}.{uuid.uuid4().hex[:8]}.partial")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _require_space(spec, folder, sum(len(one.fields) for one in planned))

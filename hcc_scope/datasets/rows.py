@@ -130,6 +130,10 @@ def _text(path: Path) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
+        if b"\0" in data and encoding == "utf-8-sig":
+            raise ManifestError(
+                f"{path} is no text", hint="Name the manifest, a CSV or TSV file; the images are listed in it."
+            ) from error
         line = data[: error.start].count(b"\n") + 1
         what = "not UTF-8" if encoding == "utf-8-sig" else "not UTF-16, as it says at its start"
         raise ManifestError(
