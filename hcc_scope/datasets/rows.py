@@ -238,9 +238,7 @@ def _number(where: str, name: str, text: str, delimiter: str) -> float | None:
     if (delimiter != "," and "." not in text) or text.startswith("0,"):
         number = text.replace(",", ".", 1)
     if _NUMBER.fullmatch(number) is None:
-        raise ManifestError(
-            f"{where}: {name} is {_short(text)}, which is no number", hint="Write it as 0.325 is written."
-        )
+        raise ManifestError(f"{where}: {name} is {_short(text)}, which is no number", hint="Write it like 0.325.")
     return float(number)
 
 

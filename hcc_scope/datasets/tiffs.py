@@ -36,6 +36,8 @@ _PACKINGS = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 32773: "packbi
 """TIFF's compressions whose ratio is bounded."""
 _CARRIES_ITS_SIZE = {7: "jpeg", 34712: "jpeg 2000", 33003: "jpeg 2000", 33004: "jpeg 2000", 34933: "png"}
 """TIFF's compressions whose data say how large they are."""
+_OVER_FILES = frozenset({"ndtiff", "mmstack"})
+"""Series of tifffile that include the other files of one acquisition, each of which is listed by itself."""
 _UM = {
     "um": 1.0,
     "micron": 1.0,
@@ -184,7 +186,8 @@ def _claimed(path: Path, file: Any, ome: OmeXml | None, *, stacks: bool = False)
         for series in file.series:
             for axis, length in zip(series.axes, series.shape, strict=True):
                 axes[axis] = max(axes.get(axis, 1), int(length))
-            n += math.prod(series.shape) // max(1, math.prod(series.keyframe.shape))
+            if series.kind not in _OVER_FILES:
+                n += math.prod(series.shape) // max(1, math.prod(series.keyframe.shape))
     for axis, name in _STACKS.items():
         if not stacks and axes.get(axis, 1) > 1:
             raise ImageError(
