@@ -293,6 +293,20 @@ def test_a_strip_that_unpacks_to_more_than_belongs_there_fills_no_memory(
         assert said[0].shape == (60, 70)
 
 
+def test_a_tile_that_is_far_larger_than_its_image_is_refused(tmp_path: Path):
+    path = tmp_path / "a.tif"
+    data = zlib.compress(bytes(2 * 600 * 600))
+
+    def page(at: int, side: int) -> bytes:
+        facts = ((256, 600), (257, 600), (322, side), (323, side), (324, at), (325, len(data)))
+        short = ((258, 16), (259, 8), (262, 1), (277, 1))
+        return tags_of(*((c, 4, 1, v) for c, v in facts), *((c, 3, 1, v) for c, v in short))
+
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8) + page(8 + len(page(0, 0)), 65_520) + data)
+    with pytest.raises(ImageError, match=r"claims tiles of 4292870400 px, but has 600 x 600 px"):
+        read_headers(path)
+
+
 LARGER = np.zeros((300, 300), np.uint8)
 CARRIED = {
     "jpeg": (7, imagecodecs.jpeg_encode(LARGER)),

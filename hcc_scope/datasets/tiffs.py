@@ -36,6 +36,8 @@ _PACKINGS = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 32773: "packbi
 """TIFF's compressions whose ratio is bounded."""
 _CARRIES_ITS_SIZE = {7: "jpeg", 34712: "jpeg 2000", 33003: "jpeg 2000", 33004: "jpeg 2000", 34933: "png"}
 """TIFF's compressions whose data say how large they are."""
+_LARGEST_CHUNK_PX = 2**24
+"""Of a tile or strip, unless the image itself is larger: memory is taken for each."""
 _OVER_FILES = frozenset({"ndtiff", "mmstack"})
 """Series of tifffile that include the other files of one acquisition, each of which is listed by itself."""
 _UM = {
@@ -153,6 +155,8 @@ def _header(path: Path, index: int, file: Any, page: Any, ome: OmeXml | None = N
             raise ImageError(f"{where} ends before its pixels do", hint=COPY_AGAIN)
     height, width = map(int, page.shape)
     require_possible(where, (height, width), bits, sum(page.databytecounts), _PACKINGS.get(int(page.compression)))
+    if (chunk_px := math.prod(page.chunks)) > max(_LARGEST_CHUNK_PX, height * width):
+        raise ImageError(f"{where} claims tiles of {chunk_px} px, but has {height} x {width} px", hint=COPY_AGAIN)
     if len(page.dataoffsets) < math.prod(page.chunked) or len(page.databytecounts) != len(page.dataoffsets):
         raise ImageError(f"{where} lacks some of its pixels", hint=COPY_AGAIN)
     return Header(
