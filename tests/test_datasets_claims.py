@@ -233,6 +233,16 @@ def test_pages_that_run_in_a_circle_are_refused(tmp_path: Path, n: int, back_to:
             read_headers(path, page)
 
 
+def test_pages_beyond_number_are_refused_at_once(tmp_path: Path):
+    path = tmp_path / "a.tif"
+    n = 100_001
+    path.write_bytes(
+        b"II*\0" + struct.pack("<I", 8) + b"".join(struct.pack("<HI", 0, 8 + 6 * (i + 1)) for i in range(n)) + bytes(6)
+    )
+    with pytest.raises(ImageError, match="has more than 100000 pages"):
+        read_headers(path)
+
+
 # ---- bombs ----------------------------------------------------------------------------------------------------------
 
 

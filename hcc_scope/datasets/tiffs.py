@@ -38,6 +38,8 @@ _CARRIES_ITS_SIZE = {7: "jpeg", 34712: "jpeg 2000", 33003: "jpeg 2000", 33004: "
 """TIFF's compressions whose data say how large they are."""
 _LARGEST_CHUNK_PX = 2**24
 """Of a tile or strip, unless the image itself is larger: memory is taken for each."""
+_MOST_PAGES = 100_000
+"""Of a file; each takes a part of a millisecond to look at."""
 _OVER_FILES = frozenset({"ndtiff", "mmstack"})
 """Series of tifffile that include the other files of one acquisition, each of which is listed by itself."""
 _UM = {
@@ -295,6 +297,8 @@ def _followed(path: Path, file_bytes: int, _mtime_ns: int) -> _Chain:
             if at in seen:
                 raise ImageError(f"{path} is damaged: its pages run in a circle", hint=COPY_AGAIN)
             seen.add(at)
+            if len(seen) > _MOST_PAGES:
+                raise ImageError(f"{path} has more than {_MOST_PAGES} pages", hint="Split it.")
             file.seek(min(at, file_bytes))
             counted = file.read(count_bytes)
             n_tags = struct.unpack(order + count_format, counted)[0] if len(counted) == count_bytes else 0
