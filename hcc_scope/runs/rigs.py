@@ -108,6 +108,7 @@ def open_rig(
         roles=rig.roles,
         limits=rig.stage_limits,
         pixel_size_um=rig.pixel_size_um,
+        stage_tolerance=rig.stage_tolerance,
     ) as microscope:
         yield OpenRig(microscope, str(rig.path.name if rig.path is not None else rig.config.name))
 
@@ -130,5 +131,6 @@ def attach_rig(port: int, rig_file: str | None) -> Iterator[OpenRig]:
         roles=None if rig is None else rig.roles,
         limits=None if rig is None else rig.stage_limits,
         pixel_size_um=None if rig is None else rig.pixel_size_um,
+        stage_tolerance=None if rig is None else rig.stage_tolerance,
     ) as microscope:
         yield OpenRig(microscope, f"port {port}")
