@@ -162,6 +162,29 @@ class Orientation:
             along_x, along_y = a, d
         return pixels[:: -1 if along_y < 0 else 1, :: -1 if along_x < 0 else 1]
 
+    def upright_box(self, left: float, top: float, right: float, bottom: float) -> tuple[float, float, float, float]:
+        """Return where a part of a frame lies in its upright picture.
+
+        Parameters
+        ----------
+        left, top, right, bottom : float
+            As shares of the frame's width and height.
+
+        Returns
+        -------
+        left, top, right, bottom
+            As shares of the picture's.
+        """
+        a, b, c, d = self.matrix
+        along_x, along_y = (b, c) if self.swaps_axes else (a, d)
+        if self.swaps_axes:
+            left, top, right, bottom = top, left, bottom, right
+        if along_x < 0:
+            left, right = 1 - right, 1 - left
+        if along_y < 0:
+            top, bottom = 1 - bottom, 1 - top
+        return left, top, right, bottom
+
     def as_seen(self, upright: NDArray[Any]) -> NDArray[Any]:
         """Return what the camera sees of a picture in the stage's axes: the inverse of `upright`."""
         a, b, c, d = self.matrix

@@ -245,6 +245,10 @@ class RunOutcome:
     """p50, p95, p99 from the end of an exposure to its score."""
     latency_bins: Mapping[int, int] = field(default_factory=dict)
     """The same latencies for `hcc_scope.latency.LatencyHistogram.merged`: percentiles over several runs."""
+    interval_s: float | None = None
+    """Time between the frames of a time series or sequence, as measured; None if it has none."""
+    remark: str | None = None
+    """What did not go as it was asked for although the run went on, in words."""
     excluded_by_operator: tuple[int, ...] = ()
     """`seq` of the fields that a person had taken out of `score` when the run ended, ascending."""
 

@@ -87,6 +87,12 @@ class RunScore:
                 self._make_again()
             return self._scorer.score()
 
+    def spoil(self, why: str) -> SectionScore:
+        """Note that the fields are no random choice, for good; return the score with an interval that is not valid."""
+        with self.lock:
+            self._scorer.spoil(why)
+            return self._scorer.score()
+
     def keep_below(self, n_frames: int) -> tuple[SectionScore, list[FrameOutcome]]:
         """Drop frames from number `n_frames` on, which are not on disk; return the score and their outcomes."""
         with self.lock:

@@ -357,7 +357,7 @@ class Hardware:
         if event.get("z") is not None:
             self.need_focus()
             z = (self.focus, event["z"])
-        arrived = self._moves.go(xy, z, stop)
+        arrived = self._moves.go(xy, z, stop, lambda: self._halted(stop))
         return arrived and not self._halted(stop)
 
     def must_still_be_there(self, event: dict[str, Any], stage_um: StageUm | None) -> None:

@@ -82,7 +82,13 @@ class Moves:
         if span is not None and not span[0] <= value <= span[1]:
             raise PlanError(f"{axis} = {value:g} um lies outside the stage's limits, {span[0]:g} to {span[1]:g} um")
 
-    def go(self, xy: tuple[str, float, float] | None, z: tuple[str, float] | None, stop: StopSignal) -> bool:
+    def go(
+        self,
+        xy: tuple[str, float, float] | None,
+        z: tuple[str, float] | None,
+        stop: StopSignal,
+        halted: Callable[[], bool],
+    ) -> bool:
         """Bring stage and focus drive to their targets, both at once.
 
         Parameters
@@ -91,11 +97,13 @@ class Moves:
         z : (device, z) or None
         stop : StopSignal
             If it is requested, what moves is halted.
+        halted : callable
+            Whether somebody stopped the devices in an emergency, who must not set off again by themselves.
 
         Returns
         -------
         bool
-            False if stop was requested on the way.
+            False if stop was requested on the way, or somebody stopped the devices.
 
         Raises
         ------
@@ -120,10 +128,16 @@ class Moves:
             if not self._arrived(leg, stop):
                 return False
         for leg in legs:
+            if halted():
+                return False
             if leg.is_there():
                 continue
+            if halted():  # it is not there because it was stopped between the two looks
+                return False
             leg.start()  # once more: a stage can stick, and one that missed its place a little comes nearer
             if not self._arrived(leg, stop):
+                return False
+            if halted():
                 return False
             leg.must_be_there()
         return True
