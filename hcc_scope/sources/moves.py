@@ -9,9 +9,9 @@ device reads back. Runs in the core's thread only.
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING
 
+from hcc_scope.clocks import Patience
 from hcc_scope.errors import DeviceError, PlanError
 
 if TYPE_CHECKING:
@@ -245,22 +245,23 @@ class _Still:
 
     def __init__(self, where: Callable[[], Mapping[str, float]]) -> None:
         self._where = where
-        self._since = self._looked = time.monotonic()
-        self._seen: Mapping[str, float] | None = None
+        self._seen: Mapping[str, float] | None = None  # a look takes time, and most moves are over before the first
+        self._still = Patience()
+        self._looked_s = 0.0
 
     def lasts_s(self) -> float:
-        now = time.monotonic()
-        if now - self._looked >= _LOOK_S:
-            asleep = now - self._looked > _ASLEEP_S
-            self._looked = now
+        lasts_s = self._still.spent_s()
+        if lasts_s - self._looked_s >= _LOOK_S:
+            self._looked_s = lasts_s
             place = self._where()
-            if asleep or self._seen is None or any(_differ(place[axis], self._seen[axis]) for axis in place):
-                self._seen, self._since = place, now
-        return now - self._since
-
-
-_ASLEEP_S = 5.0
-"""Nobody looked for that long: the program itself was stopped, which says nothing about the device."""
+            seen = self._seen
+            if seen is None:
+                self._seen = place
+            elif any(_differ(place[axis], seen[axis]) for axis in place):
+                self._seen = place
+                self._still.restart()
+                self._looked_s = lasts_s = 0.0
+        return lasts_s
 
 
 def _differ(one_um: float, other_um: float) -> bool:

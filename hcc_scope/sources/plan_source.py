@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from hcc_scope.clocks import Patience
 from hcc_scope.errors import CameraError, FramesLost, RigError
 from hcc_scope.orientation import Orientation
 from hcc_scope.plans import check_plan, field_of
@@ -171,6 +172,7 @@ class MicroManagerSource:
         self._rig.thread.call("preparing the devices", prepare, stop=stop)
         facts = self._rig.thread.call("asking the camera", self._rig.hardware.facts, stop=stop)
         self._refuse_to_paint(facts.library)
+        self._rig.camera.begin_run()
         spec = self.spec
         promised = spec.frame_shape_yx, spec.pixel_size_um, spec.camera_axes, spec.bit_depth
         if (facts.shape_yx, facts.pixel_size_um, facts.orientation.matrix, facts.bit_depth) != promised:
@@ -201,6 +203,7 @@ class MicroManagerSource:
             wait_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
             if stop.wait(max(0.0, wait_s)):
                 return
+            began += max(0.0, -wait_s)  # nor after a delay: an exposure begins no sooner than the interval says
             began += self._hold(stop)  # a time series goes on at its own pace, and does not catch up
             if stop.requested:
                 return
@@ -259,7 +262,7 @@ class MicroManagerSource:
         """Yield images of a running sequence until it is fulfilled, or its buffer is empty after a stop or a pause."""
         rig = self._rig
         n = 0
-        last = time.monotonic()
+        silent = Patience()
         ending = False
         self._was_paused = False
         while n_wanted is None or n < n_wanted:
@@ -283,12 +286,12 @@ class MicroManagerSource:
                 partial(rig.camera.pop, 0.0 if ending else _LOOK_S),
                 timeout_s=exposure_s + CAMERA_MARGIN_S,
             )
+            silent_s = silent.spent_s()
             if shot is None:
-                silent_s = time.monotonic() - last
                 if not self._more_to_come(n_before + n, silent_s, exposure_s, stopping=ending):
                     return
                 continue
-            last = time.monotonic()
+            silent.restart()
             number = shot.camera_frame
             if number is not None and number != n:
                 raise FramesLost(
