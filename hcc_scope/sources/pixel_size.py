@@ -94,7 +94,6 @@ class PixelSizes:
     def read(self, camera: str) -> PixelSize:
         """Return the pixel size in the present state."""
         matching = self._matching()
-        sizes = {preset.um for preset in matching}
         affines = {preset.affine for preset in matching}
         names = " and ".join(f"'{preset.name}'" for preset in matching)
         if self._rig_file_um is not None:
@@ -106,19 +105,20 @@ class PixelSizes:
                 " matches the present state",
                 hint=_HINT,
             )
-        elif max(sizes) - min(sizes) > _SAME * max(sizes):
-            listed = " and ".join(f"'{preset.name}' ({preset.um:g} um)" for preset in matching)
-            return PixelSize(
-                0.0,
-                problem=f"the pixel size presets {listed} of the configuration all match the present state,"
-                " with different sizes",
-                hint="Remove the wrong one, or let each of them name the objective that it belongs to.",
-            )
         else:
             um = matching[0].um
-        if not (math.isfinite(um) and um > 0):
-            where = "the rig file" if self._rig_file_um is not None else f"the preset {names}"
-            return PixelSize(0.0, problem=f"a pixel size of {um:g} um, from {where}, is not possible", hint=_HINT)
+            for preset in matching:
+                if not (math.isfinite(preset.um) and preset.um > 0):
+                    problem = f"a pixel size of {preset.um:g} um, from the preset '{preset.name}', is not possible"
+                    return PixelSize(0.0, problem=problem, hint=_HINT)
+                if abs(preset.um - um) > _SAME * um:
+                    listed = " and ".join(f"'{one.name}' ({one.um:g} um)" for one in matching)
+                    return PixelSize(
+                        0.0,
+                        problem=f"the pixel size presets {listed} of the configuration all match the present state,"
+                        " with different sizes",
+                        hint="Remove the wrong one, or let each of them name the objective that it belongs to.",
+                    )
         if len(affines) > 1:
             return PixelSize(
                 0.0,
