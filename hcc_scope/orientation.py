@@ -31,7 +31,7 @@ is what a grid can count on, shrinks by its sine (17 % of a side)."""
 _LARGEST_SHEAR = 0.05
 """How far the two directions may differ in scale, or from a right angle (as a sine)."""
 _EXACT = 1e-4
-"""A turn is a quarter's multiple if sine and cosine are that near: 0.006 degrees, a tenth of a pixel over a field."""
+"""A turn is a quarter's multiple if its sine is that near: 0.006 degrees, a tenth of a pixel over a field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ class Orientation:
         if abs(along / across - 1) > _LARGEST_SHEAR or abs(a * b + c * d) > _LARGEST_SHEAR * along * across:
             raise ValueError("it is not a turn or mirroring of square pixels")
         matrix = np.array(affine_um) / size_um
-        nearest = np.where(np.abs(matrix) < _EXACT, 0.0, matrix)
-        nearest = np.where(np.abs(np.abs(nearest) - 1) < _EXACT, np.sign(nearest), nearest)
+        small = np.abs(matrix) < _EXACT
+        nearest = np.where(small, 0.0, np.sign(matrix)) if np.count_nonzero(small) == 2 else matrix
         one, two, three, four = (round(float(value), 9) + 0.0 for value in nearest)
         return cls((one, two, three, four)), size_um
 
