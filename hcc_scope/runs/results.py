@@ -43,7 +43,7 @@ class _Packed:
         outcome, engine, error, stages, n, measured = self._about
         at = 8 * len(stages)
         latency_ms = dict(zip(stages, struct.unpack_from(f"<{len(stages)}d", self._numbers), strict=True))
-        floats = np.frombuffer(self._numbers, np.float32, (2 + measured) * n, at).reshape(-1, n)
+        floats = np.frombuffer(self._numbers, np.float32, (2 + measured) * n, at).reshape(2 + measured, n)
         flags = np.frombuffer(self._numbers, np.uint8, n, at + floats.nbytes)
         distances = floats[2] if measured else None
         return FrameResult(seq, outcome, floats[0], floats[1], flags, engine, latency_ms, error, distances)
