@@ -217,10 +217,11 @@ class SectionScorer:
         self._ahead: dict[int, float | None] = {}
         """Resolved frames beyond the first open one: their score, None if they have none."""
         self._excluded: set[int] = set()
+        self._spoilt = ""
 
     def fresh(self) -> SectionScorer:
         """Return a scorer with the same parameters that knows no frame yet."""
-        return SectionScorer(
+        fresh = SectionScorer(
             self.threshold,
             self.temperature,
             self.sampling,
@@ -228,6 +229,18 @@ class SectionScorer:
             half_width_target=self.half_width_target,
             min_fields=self.min_fields,
         )
+        fresh._spoilt = self._spoilt
+        return fresh
+
+    def spoil(self, why: str) -> None:
+        """Declare that what is known of the section is no random choice of its fields, whatever the plan was.
+
+        Parameters
+        ----------
+        why : str
+            Half a sentence, for people.
+        """
+        self._spoilt = self._spoilt or why
 
     def add(self, result: FrameResult) -> None:
         """Take one frame's result; frames may come in any order, each once.
@@ -319,6 +332,8 @@ class SectionScorer:
     def _validity(self) -> tuple[bool, str]:
         if self.sampling != "random":
             return False, f"interval not valid: {_NOT_RANDOM[self.sampling]}, not at random"
+        if self._spoilt:
+            return False, f"interval not valid: {self._spoilt}"
         if self._sequence.emptied:
             return False, "interval not valid: the fields' scores drift, no single mean fits them all"
         return True, ""

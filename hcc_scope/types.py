@@ -31,6 +31,7 @@ __all__ = [
     "SectionScore",
     "Snapshot",
     "StageLimits",
+    "StageTolerance",
     "TagValue",
 ]
 
@@ -101,13 +102,23 @@ class StageLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class StageTolerance:
+    """How near to its target a device must come; None: derived from the size of a field."""
+
+    xy_um: float | None = None
+    z_um: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RigRoles:
     """Which property plays which part: every adapter names them differently. None: this rig has no such thing."""
 
     em_gain: str | None = None
     """Camera property that holds the electron-multiplying gain."""
     em_switch: str | None = None
-    """Camera property that is ``Off`` when the gain above is without effect."""
+    """Camera property that says whether the gain above takes effect (`hcc_scope.sources.em_switch`)."""
+    em_switch_off: tuple[str, ...] = ()
+    """Its values that mean that it does not; empty: its words are plain, such as ``Off`` or ``0``."""
     temperature: str | None = None
     """Camera property that holds the measured sensor temperature in degrees Celsius."""
     temperature_set_point: str | None = None
@@ -128,6 +139,8 @@ class RunSpec:
     animal_id: str
     section_id: str
     tile_px: int = 512
+    camera_axes: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0)
+    """How the camera lies over the stage (`hcc_scope.orientation.Orientation.matrix`); as given: not turned."""
     dtype: str = "uint16"
     sampling: Sampling = "random"
     expected_frames: int | None = None
@@ -232,6 +245,10 @@ class RunOutcome:
     """p50, p95, p99 from the end of an exposure to its score."""
     latency_bins: Mapping[int, int] = field(default_factory=dict)
     """The same latencies for `hcc_scope.latency.LatencyHistogram.merged`: percentiles over several runs."""
+    interval_s: float | None = None
+    """Time between the frames of a time series or sequence, as measured; None if it has none."""
+    remark: str | None = None
+    """What did not go as it was asked for although the run went on, in words."""
     excluded_by_operator: tuple[int, ...] = ()
     """`seq` of the fields that a person had taken out of `score` when the run ended, ascending."""
 

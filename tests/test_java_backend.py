@@ -35,13 +35,13 @@ HEIGHT, WIDTH = 6, 8
 class StrVector:
     """A list of strings as Java hands it over."""
 
-    def __init__(self, *values: str) -> None:
+    def __init__(self, *values: str | float) -> None:
         self._values = values
 
     def size(self) -> int:
         return len(self._values)
 
-    def get(self, i: int) -> str:
+    def get(self, i: int) -> str | float:
         return self._values[i]
 
 
@@ -90,8 +90,31 @@ class StandInCore:
     def get_image_bit_depth(self) -> int:
         return 16
 
-    def get_pixel_size_um(self) -> float:
-        return 0.5
+    def get_number_of_camera_channels(self) -> int:
+        return 1
+
+    def get_available_pixel_size_configs(self) -> StrVector:
+        return StrVector("R20")
+
+    def get_pixel_size_config_data(self, preset: str) -> SimpleNamespace:
+        names = {"device_label": "Turret", "property_name": "Label", "property_value": "20x"}
+        setting = SimpleNamespace(**{f"get_{name}": lambda value=value: value for name, value in names.items()})
+        return SimpleNamespace(size=lambda: 1, get_setting=lambda i: [setting][i])
+
+    def get_pixel_size_um_by_id(self, preset: str) -> float:
+        return 0.25
+
+    def get_pixel_size_affine_by_id(self, preset: str) -> StrVector:
+        return StrVector(0.0, -0.25, 0.0, 0.25, 0.0, 0.0)
+
+    def get_magnification_factor(self) -> float:
+        return 1.0
+
+    def has_property(self, label: str, name: str) -> bool:
+        return (label, name) in (("Turret", "Label"), ("Cam", "Binning"))
+
+    def get_property(self, label: str, name: str) -> str:
+        return {"Label": "20x", "Binning": "2x2"}[name]
 
     def get_exposure(self) -> float:
         return 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -304,10 +305,59 @@ def test_plan_files_that_cannot_be_read(tmp_path: Path):
     with pytest.raises(PlanError, match=r"cannot read the plan .*none\.yaml: No such file"):
         load_plan(tmp_path / "none.yaml")
     bad = tmp_path / "bad.yaml"
-    for text in ("kind: [", "kind: 2020-13-45", "[" * 20_000):
+    for text in ("kind: [", "kind: 2020-13-45"):
         bad.write_text(text)
-        with pytest.raises(PlanError, match=r"bad\.yaml is not YAML"):
+        with pytest.raises(PlanError, match=r"bad\.yaml(:1)? is not YAML"):
             load_plan(bad)
+
+
+POSITIONS = "kind: positions\npositions_um:\n- [0, 0]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 20_000, ":1: nested more than 8 levels deep"),
+        ("a: &a [1]\nb: [*a, *a]\n", r":2: aliases \(\*a\) are not used here"),
+        ("kind: positions\nkind: grid\n", ":2: the key 'kind' is there twice"),
+        (POSITIONS + "- [0, 0_325]\n", ":4: positions_um.1.1: '0_325' is no number"),
+        (POSITIONS + "- [0, 1:30]\n", ":4: positions_um.1.1: '1:30' is no number"),
+        (POSITIONS + "- [0]\n", ":4: positions_um.1.1: a number is missing"),
+        (POSITIONS + "exposure_ms: .nan\n", ":4: exposure_ms: 'nan' is no number"),
+        (POSITIONS + "exposure_ms: .inf\n", ":4: exposure_ms: 'inf' is no number"),
+        (POSITIONS + "exposure_ms: yes\n", ":4: exposure_ms: 'True' is no number"),
+        (POSITIONS + "exposure_ms: 0\n", ":4: exposure_ms: Input should be greater than 0"),
+        (POSITIONS + "exposure_ms: 1e9\n", ":4: exposure_ms: Input should be less than or equal to 3600000"),
+        (POSITIONS + "exposure: 10\n", ":4: unknown key 'exposure'"),
+        (POSITIONS + "config_group: [Objective, 20]\n", ":4: config_group.1: '20' is no text"),
+        ("kind: sequence\nn_frames: 1.5\n", ":2: n_frames: '1.5' is no whole number"),
+        ("- 1\n", "must be a mapping with the key 'kind'"),
+        ("", "must be a mapping with the key 'kind'"),
+    ],
+)
+def test_a_plan_file_names_the_line_of_what_is_wrong(tmp_path: Path, text: str, message: str):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(text)
+    with pytest.raises(PlanError, match=rf"the plan .*bad\.yaml ?{message}"):
+        load_plan(bad)
+
+
+def test_numbers_of_a_plan_are_decimal(tmp_path: Path):
+    file = tmp_path / "plan.yaml"
+    file.write_text(POSITIONS + "- [010, -.5e1]\n")
+    assert load_plan(file).positions_um[1] == (10.0, -5.0)
+
+
+def test_only_a_file_is_a_plan(tmp_path: Path):
+    with pytest.raises(PlanError, match=r"[Ii]s a (folder|directory)|[Pp]ermission"):
+        load_plan(tmp_path)
+    (tmp_path / "bytes.yaml").write_bytes(b"kind: \xff\n")
+    with pytest.raises(PlanError, match="is not UTF-8"):
+        load_plan(tmp_path / "bytes.yaml")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.yaml")
+        with pytest.raises(PlanError, match="no file but a pipe"):
+            load_plan(tmp_path / "pipe.yaml")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from session_parts import (
     wait_until,
 )
 
-from hcc_scope.errors import CameraError, DiskFullError, FramesLost, ModelError, StoreError
+from hcc_scope.errors import CameraError, DeviceError, DiskFullError, FramesLost, ModelError, StoreError
 from hcc_scope.protocols import Tiles
 from hcc_scope.scoring import SectionScorer
 from hcc_scope.types import Counts, FrameResult, RunOutcome
@@ -475,3 +475,22 @@ def test_everything_breaks_and_the_first_error_is_the_cause():
         "then, in results: OSError: fourth",
         "then, in finalise: OSError: fifth",
     ]
+
+
+@pytest.mark.parametrize(
+    ("error", "valid"), [(DeviceError("the stage is elsewhere"), False), (CameraError("dark"), True)]
+)
+def test_a_device_that_fails_leaves_no_valid_interval(error: Exception, valid: bool):
+    def fail(seq: int) -> None:
+        if seq == 5:
+            raise error
+
+    session = make_session(Source(range(9), before=fail), Sink(), Classifier())
+    session.start()
+    outcome = finish(session)
+    assert (outcome.state, outcome.score.frames) == ("failed", 5)
+    assert outcome.score.interval_valid is session.snapshot().score.interval_valid is valid
+    session.exclude(2, "dust")  # the score is made anew
+    assert session.snapshot().score.interval_valid is valid
+    if not valid:
+        assert "a device failed during the run" in session.snapshot().score.stabilised_reason

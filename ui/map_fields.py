@@ -9,6 +9,7 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen
 
+from hcc_scope.orientation import Orientation
 from hcc_scope.scoring import frame_score
 from ui.marks import ON_IMAGE, double_lines, double_rect, heat_argb, paint_hatch, plate
 from ui.overlays import cell_edges
@@ -66,7 +67,9 @@ class FieldsLayer:
     def __init__(self) -> None:
         self.fields: dict[int, MapField] = {}
         self.field_um: tuple[float, float] = (1.0, 1.0)
-        """Width and height of a field."""
+        """Width and height of a field on the stage."""
+        self.orientation = Orientation()
+        """How the camera lies over the stage: pictures are turned to lie as the fields do."""
         self.threshold = 0.5
         self.opacity = 0.5
         self.shows_pictures = True
@@ -180,7 +183,7 @@ class FieldsLayer:
             # counts with the common contrast; what is 8 bit already is shown as it is
             low, high = (0.0, 255.0) if one.thumbnail.dtype == np.uint8 else self._limits or (0.0, 65535.0)
             scaled = (one.thumbnail.astype(np.float32) - low) * (255.0 / (high - low))
-            pixels = np.ascontiguousarray(np.clip(scaled, 0, 255).astype(np.uint8))
+            pixels = np.ascontiguousarray(self.orientation.upright(np.clip(scaled, 0, 255).astype(np.uint8)))
             rows, columns = pixels.shape
             grey = QImage(pixels.data, columns, rows, columns, QImage.Format.Format_Grayscale8)
             one.images.append(grey.convertToFormat(QImage.Format.Format_RGB32))  # which also owns its memory
@@ -204,7 +207,7 @@ class FieldsLayer:
             tiles = rgba.reshape(*one.grid.shape_rc, 4)
             for axis, edges in enumerate(cell_edges(one.grid)):
                 tiles = np.repeat(tiles, np.diff(np.round(edges / edges[-1] * _HEAT_PX).astype(int)), axis=axis)
-            tiles = np.ascontiguousarray(tiles)
+            tiles = np.ascontiguousarray(self.orientation.upright(tiles))
             image = QImage(tiles.data, _HEAT_PX, _HEAT_PX, 4 * _HEAT_PX, QImage.Format.Format_RGBA8888)
             one.heat = image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
         return one.heat
@@ -245,8 +248,9 @@ class FieldsLayer:
         ys, xs = (edges / edges[-1] for edges in cell_edges(one.grid))
         for tile in np.flatnonzero(one.result.flags):
             row, column = one.grid.rows_cols[tile]
-            left, right = (round(rect.left() + share * rect.width()) for share in xs[column : column + 2])
-            top, bottom = (round(rect.top() + share * rect.height()) for share in ys[row : row + 2])
+            box = self.orientation.upright_box(xs[column], ys[row], xs[column + 1], ys[row + 1])
+            left, right = (round(rect.left() + share * rect.width()) for share in box[::2])
+            top, bottom = (round(rect.top() + share * rect.height()) for share in box[1::2])
             corner, other = QPointF(left, top), QPointF(right, bottom)
             paint_hatch(painter, QRectF(corner, other), int(one.result.flags[tile]), rect.topLeft())
 

@@ -20,6 +20,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
 from hcc_scope.errors import DiskFullError, PlanError, StoreUnwritableError
+from hcc_scope.orientation import Orientation
 from hcc_scope.storage.files import explain
 from hcc_scope.workers import StopToken
 from ui.specimens import specimen_of
@@ -341,8 +342,9 @@ def _end_words(report: SectionReport) -> tuple[str, str]:
         case "cancelled":
             return "info", f"{what} was ended early: {frames}."
         case "completed":
-            level = "warning" if outcome.degraded else "info"
-            return level, f"{what} is complete: {frames}." + (f" {outcome.degraded}." if outcome.degraded else "")
+            level = "warning" if outcome.degraded or outcome.remark else "info"
+            said = [words for words in (outcome.degraded, outcome.remark) if words]
+            return level, " ".join([f"{what} is complete: {frames}.", *(f"{words}." for words in said)])
 
 
 # -- in the lanes ----------------------------------------------------------------------------------------------------
@@ -358,7 +360,7 @@ def _start(
     request: SectionRequest, loaded: LoadedRig, stop: StopToken, analyst: Analyst, note: Callable[[str], None]
 ) -> Running:
     """Put the section together and start it; everything that can be refused is refused before the camera starts."""
-    from hcc_scope.plans import TimeSeries
+    from hcc_scope.plans import TimeSeries, field_of
     from hcc_scope.runs.phantoms import outline_points
     from hcc_scope.runs.section import section_source, start_section
 
@@ -375,12 +377,12 @@ def _start(
     _make_folder(request.out_dir)
     interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
     section = start_section(source, analyst, request.out_dir, stop=stop, interval_s=interval_s)
-    height, width = section.spec.frame_shape_yx
-    um = section.spec.pixel_size_um
+    spec = section.spec
+    field_um = field_of(plan, Orientation(spec.camera_axes), spec.frame_shape_yx, spec.pixel_size_um)
     return Running(
         section,
         card.decision_threshold,
-        _positions(plan, (width * um, height * um)),
+        _positions(plan, field_um),
         None if specimen is None else specimen.outline_um,
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
+from hcc_scope.orientation import Orientation
 from ui.canvas import Canvas, MouseMode
 from ui.legend import TileLegend
 from ui.map_fields import FieldsLayer, MapField
@@ -134,7 +135,13 @@ class SectionMapTab(QWidget):
 
     # -- what it is told ---------------------------------------------------------------------------------------------
 
-    def set_plan(self, positions_um: Points | None, outline_um: Points | None, field_um: tuple[float, float]) -> None:
+    def set_plan(
+        self,
+        positions_um: Points | None,
+        outline_um: Points | None,
+        field_um: tuple[float, float],
+        orientation: Orientation | None = None,
+    ) -> None:
         """Say what the section is and what is planned; fields that are there stay.
 
         Parameters
@@ -144,7 +151,9 @@ class SectionMapTab(QWidget):
         outline_um : (m, 2), optional
             The section's edge.
         field_um : (width, height)
-            What one frame covers.
+            What one frame covers, along the stage's axes.
+        orientation : Orientation, optional
+            How the camera lies over the stage; not turned without it.
 
         Raises
         ------
@@ -154,6 +163,7 @@ class SectionMapTab(QWidget):
         if min(field_um) <= 0:
             raise ValueError(f"a field needs a size in µm, not {field_um}")
         self._field_um = field_um
+        self.fields.orientation = Orientation() if orientation is None else orientation
         self.fields.field_um = self._stage.field_um = field_um
         self._plan.set_plan(_points(positions_um), field_um)
         self._plan.visited(one.stage_um for one in self.fields.fields.values() if one.stage_um is not None)

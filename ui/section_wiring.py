@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
+from hcc_scope.orientation import Orientation
 from ui.other_sections import sections_of
 from ui.stored_fields import StoredFields, small
 
@@ -85,12 +86,14 @@ class SectionWiring(QObject):
         for part in (views.live, views.map, views.tiles):
             part.clear()
         um = spec.pixel_size_um
-        height, width = spec.frame_shape_yx
+        orientation = Orientation(spec.camera_axes)
         views.live.set_pixel_size_um(um)
-        views.map.set_plan(run.positions_um, run.outline_um, (width * um, height * um))
+        views.map.set_plan(
+            run.positions_um, run.outline_um, orientation.extent_um(spec.frame_shape_yx, um), orientation
+        )
         views.map.set_threshold(run.threshold)
         views.tiles.set_threshold(run.threshold)
-        views.tiles.set_pixel_size_um(um)
+        views.tiles.set_pixel_size_um(um, orientation)
         views.tiles.set_reader(self._fields.read)
         views.score.set_section(spec.animal_id, spec.section_id)
         views.score.set_snapshot(None)

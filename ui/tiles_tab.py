@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from hcc_scope.orientation import Orientation
 from ui.flow_layout import FlowLayout
 from ui.picture import save_picture
 from ui.review.thumbnails import Thumbnails
@@ -161,6 +162,7 @@ class TilesTab(QWidget):
         *,
         threshold: float,
         pixel_size_um: float | None = None,
+        orientation: Orientation | None = None,
         excluded: Iterable[int] = (),
         saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None = None,
     ) -> None:
@@ -173,7 +175,7 @@ class TilesTab(QWidget):
             self._context.saliency = saliency
         self.set_reader(reader)
         self.set_threshold(threshold)
-        self.set_pixel_size_um(pixel_size_um)
+        self.set_pixel_size_um(pixel_size_um, orientation)
         for result in results:
             self.add_result(result, grid)
         for seq in excluded:
@@ -207,9 +209,10 @@ class TilesTab(QWidget):
         self._context.threshold = threshold
         self.model.set_threshold(threshold)
 
-    def set_pixel_size_um(self, pixel_size_um: float | None) -> None:
+    def set_pixel_size_um(self, pixel_size_um: float | None, orientation: Orientation | None = None) -> None:
         """Take the pixel size at the specimen, for frames that do not say it themselves."""
         self._context.pixel_size_um = pixel_size_um
+        self._context.orientation = Orientation() if orientation is None else orientation
 
     def set_excluded(self, seq: int, excluded: bool) -> None:
         """Mark a field as excluded by the operator, or take that back."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
 from PySide6.QtGui import QAction
 
+from hcc_scope.orientation import Orientation
 from ui.live_tab import LiveTab
 from ui.main_window import scrolled
 from ui.panels.camera import CameraPanel
@@ -235,6 +236,7 @@ class Wiring(QObject):
             opened.store.read,
             threshold=recorded.threshold,
             pixel_size_um=opened.spec.pixel_size_um,
+            orientation=Orientation(opened.spec.camera_axes),
             excluded=opened.excluded,
         )
 

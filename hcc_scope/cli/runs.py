@@ -224,6 +224,9 @@ def finish(
             f"section {failed.section_id} failed after {counts.acquired} frames ({counts.stored} stored): {cause}",
             cause.exit_code if cause is not None else 1,
         )
+    for report in reports:
+        if report.outcome.remark is not None:
+            console.note(f"Section {report.section_id}: {report.outcome.remark}.", "yellow")
     degraded = next((report for report in reports if report.outcome.degraded), None)
     if degraded is not None:
         _leave(

@@ -9,6 +9,7 @@ A plan is a small frozen value that turns into *events*, lazily, in pycromanager
 {'axes': {'position': 0}, 'exposure': 10.0, 'x': 0.0, 'y': 0.0}
 """
 
+from hcc_scope.plans.fields import field_of
 from hcc_scope.plans.models import Grid, Plan, PlanBase, PositionList, RandomFields, Sequence, TimeSeries
 from hcc_scope.plans.reading import load_plan, parse_plan
 from hcc_scope.plans.validation import check_plan
@@ -22,6 +23,7 @@ __all__ = [
     "Sequence",
     "TimeSeries",
     "check_plan",
+    "field_of",
     "load_plan",
     "parse_plan",
 ]

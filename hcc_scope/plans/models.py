@@ -21,6 +21,8 @@ from hcc_scope.plans.geometry import points_inside, random_fields
 from hcc_scope.types import Sampling  # noqa: TC001 - as above
 
 __all__ = [
+    "MAX_EXPOSURE_MS",
+    "MAX_FRAMES",
     "MAX_PLACES",
     "Event",
     "Grid",
@@ -36,15 +38,19 @@ __all__ = [
 Event: TypeAlias = dict[str, Any]
 """One exposure in pycromanager's form; lengths in um, ``exposure`` in ms, ``min_start_time`` in s from the start."""
 
-Point = tuple[FiniteFloat, FiniteFloat]
+# strict: neither yes nor a text is a number
+Number = Annotated[FiniteFloat, Field(strict=True)]
+Point = tuple[Number, Number]
 Place = tuple[dict[str, int], float, float, float | None]
 """Axes, x, y and z (None: leave the focus alone) of a field."""
 
-PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
-Count = Annotated[int, Field(gt=0, strict=True)]
+MAX_EXPOSURE_MS = 3_600_000
+"""An hour: a longer exposure is a mistake."""
+MAX_FRAMES = 1_000_000_000
+"""A year of the fastest camera."""
+MAX_INTERVAL_S = 1_000_000_000
+Count = Annotated[int, Field(gt=0, le=MAX_FRAMES, strict=True)]
 """Strict: YAML's ``true`` must not count as 1."""
-
-
 MAX_PLACES = 1_000_000
 """More positions than anyone visits: such a plan is a mistake."""
 
@@ -56,7 +62,7 @@ class PlanBase(BaseModel):
 
     sampling: ClassVar[Sampling]
 
-    exposure_ms: PositiveFloat | None = None
+    exposure_ms: Annotated[Number, Field(gt=0, le=MAX_EXPOSURE_MS)] | None = None
     """None leaves the camera's exposure as the configuration set it."""
     config_group: tuple[str, str] | None = None
     """(group, preset) of the Micro-Manager configuration to apply, such as ("Objective", "20X")."""
@@ -110,7 +116,7 @@ class PositionList(PlanBase):
     sampling: ClassVar[Sampling] = "positions"
     kind: Literal["positions"] = "positions"
 
-    positions_um: tuple[tuple[FiniteFloat, FiniteFloat] | tuple[FiniteFloat, FiniteFloat, FiniteFloat], ...]
+    positions_um: tuple[tuple[Number, Number] | tuple[Number, Number, Number], ...]
     """(x, y) or (x, y, z) of each field's centre."""
 
     @property
@@ -130,9 +136,9 @@ class _AreaPlan(PlanBase):
 
     outline_um: Annotated[tuple[Point, ...], Field(min_length=3)] | None = None
     """Vertices (x, y) of the section's outline, in order."""
-    rectangle_um: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat] | None = None
+    rectangle_um: tuple[Number, Number, Number, Number] | None = None
     """x0, y0, x1, y1, instead of an outline."""
-    z_um: FiniteFloat | None = None
+    z_um: Number | None = None
 
     @model_validator(mode="after")
     def _one_area(self) -> _AreaPlan:
@@ -162,7 +168,7 @@ class Grid(_AreaPlan):
     sampling: ClassVar[Sampling] = "raster"
     kind: Literal["grid"] = "grid"
 
-    overlap: Annotated[FiniteFloat, Field(ge=0, lt=0.9)] = 0.1
+    overlap: Annotated[Number, Field(ge=0, lt=0.9)] = 0.1
     """Share of a field's width and height that neighbours have in common."""
 
     @property
@@ -246,7 +252,7 @@ class _OnePlace(PlanBase):
 
     position_um: Point | None = None
     """(x, y) to go to first; None stays where the stage is."""
-    z_um: FiniteFloat | None = None
+    z_um: Number | None = None
 
     def places(self, field_um: tuple[float, float]) -> Iterator[Place]:
         """Yield the one place, if there is one."""
@@ -262,7 +268,7 @@ class TimeSeries(_OnePlace):
     kind: Literal["time_series"] = "time_series"
 
     n_frames: Count
-    interval_s: Annotated[FiniteFloat, Field(ge=0)]
+    interval_s: Annotated[Number, Field(ge=0, le=MAX_INTERVAL_S)]
 
     @property
     def expected_frames(self) -> int:

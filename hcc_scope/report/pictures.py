@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.orientation import Orientation
 from hcc_scope.report.overview import FieldPicture, SectionPicture, middle, thumbnail
 from hcc_scope.scoring import SectionScorer, frame_score
 from hcc_scope.storage.notes import excluded_fields, read_notes
@@ -51,9 +52,16 @@ def course(
 
 
 def field_picture(
-    frame: Frame, result: FrameResult | None, grid: TileGrid, pixel_size_um: float, *, taken_out: bool = False
+    frame: Frame,
+    result: FrameResult | None,
+    grid: TileGrid,
+    pixel_size_um: float,
+    *,
+    orientation: Orientation | None = None,
+    taken_out: bool = False,
 ) -> FieldPicture:
-    """Return one field as it is drawn; without a result all its tiles count as excluded."""
+    """Return one field as it lies on the stage; without a result all its tiles count as excluded."""
+    orientation = Orientation() if orientation is None else orientation
     tiles = np.full(grid.shape_rc, np.nan, dtype=np.float32)
     score = None
     if result is not None:
@@ -61,14 +69,14 @@ def field_picture(
         rows, columns = grid.rows_cols[included].T
         tiles[rows, columns] = result.probabilities[included]
         score = frame_score(result)
-    height, width = frame.pixels.shape
+    height, width = (frame.pixels.shape[i] for i in ((1, 0) if orientation.swaps_axes else (0, 1)))
     centre = None if frame.stage_um is None else frame.stage_um[:2]
     return FieldPicture(
         centre_um=centre,
         size_um=(width * pixel_size_um, height * pixel_size_um),
-        image=thumbnail(frame.pixels),
-        detail=middle(frame.pixels),
-        probabilities=tiles,
+        image=orientation.upright(thumbnail(frame.pixels)),
+        detail=orientation.upright(middle(frame.pixels)),
+        probabilities=orientation.upright(tiles),
         score=score,
         taken_out=taken_out,
     )
@@ -101,7 +109,14 @@ def section_picture(
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     step = max(1, -(-store.n_frames // MAX_FIELDS))
     fields = [
-        field_picture(frame, results.get(frame.seq), grid, spec.pixel_size_um, taken_out=frame.seq in excluded)
+        field_picture(
+            frame,
+            results.get(frame.seq),
+            grid,
+            spec.pixel_size_um,
+            orientation=Orientation(spec.camera_axes),
+            taken_out=frame.seq in excluded,
+        )
         for frame in store.read_ahead(range(0, store.n_frames, step), ahead=2)
         if not isinstance(frame, Exception)
     ]

@@ -100,6 +100,8 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "state": outcome.state,
         "cause": _cause(outcome.cause),
         "degraded": outcome.degraded,
+        "remark": outcome.remark,
+        "interval_s": outcome.interval_s,
         "counts": dataclasses.asdict(outcome.counts),
         "rates": dict(outcome.rates),
         "latency_ms": dict(outcome.latency_ms),

@@ -5,15 +5,17 @@
     config: demo.cfg              # beside this file, or an absolute path
     adapters_dir: null            # Micro-Manager's folder, likewise; null: the demo adapters that are installed
     buffer_size_mb: 1024          # the camera's own buffer
-    pixel_size_um: null           # takes the place of the configuration's pixel size
+    pixel_size_um: null           # without binning and magnifier; takes the place of the configuration's presets
     roles:                        # camera properties, and the objective's device
       em_gain: Gain
-      em_switch: null
+      em_switch: null             # a property that switches the gain off
+      em_switch_off: []           # its values that do, in quotes; empty: it says Off, 0, false, Conventional ...
       temperature: CCDTemperature
       temperature_set_point: CCDTemperatureSetPoint  # recorded with each frame, beside the temperature
       readout: null
       objective: Objective
     stage_limits_um: {x: [-60000, 60000], y: [-40000, 40000], z: [-300, 300]}
+    stage_tolerance_um: {xy: null, z: null}    # how near to its target a device must come; null: by the field's size
 """
 
 from __future__ import annotations
@@ -22,13 +24,13 @@ import os
 from pathlib import Path  # noqa: TC003 - pydantic asks for it
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 
 from hcc_scope.errors import ConfigError
 from hcc_scope.resources import hardware_configs_dir
 from hcc_scope.rig.files import expanded
 from hcc_scope.rig.yaml_file import read_yaml
-from hcc_scope.types import RigRoles, StageLimits
+from hcc_scope.types import RigRoles, StageLimits, StageTolerance
 
 __all__ = ["Rig", "load_rig"]
 
@@ -47,10 +49,25 @@ class _Strict(BaseModel):
 class _Roles(_Strict):
     em_gain: str | None = None
     em_switch: str | None = None
+    em_switch_off: tuple[str, ...] = ()
     temperature: str | None = None
     temperature_set_point: str | None = None
     readout: str | None = None
     objective: str | None = None
+
+    @field_validator("em_switch_off", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        if isinstance(value, list) and any(isinstance(one, bool) for one in value):
+            raise ValueError("put the words in quotes: YAML reads On, Off, Yes and No as true and false")
+        return (
+            [str(one) if isinstance(one, int | float) else one for one in value] if isinstance(value, list) else value
+        )
+
+
+class _Tolerance(_Strict):
+    xy: Annotated[Number, Field(gt=0)] | None = None
+    z: Annotated[Number, Field(gt=0)] | None = None
 
 
 class _Limits(_Strict):
@@ -73,6 +90,7 @@ class _RigFile(_Strict):
     pixel_size_um: Annotated[Number, Field(gt=0)] | None = None
     roles: _Roles = _Roles()
     stage_limits_um: _Limits | None = None
+    stage_tolerance_um: _Tolerance = _Tolerance()
 
 
 class Rig(BaseModel):
@@ -90,6 +108,7 @@ class Rig(BaseModel):
     pixel_size_um: float | None = None
     roles: RigRoles = RigRoles()
     stage_limits: StageLimits | None = None
+    stage_tolerance: StageTolerance = StageTolerance()
     key_lines: dict[str, int] = {}
     """Line of each key of the file, such as ``roles.em_gain``: for checks that come later."""
 
@@ -170,5 +189,6 @@ def load_rig(path_or_name: str | Path) -> Rig:
         pixel_size_um=parsed.pixel_size_um,
         roles=RigRoles(**parsed.roles.model_dump()),
         stage_limits=None if limits is None else StageLimits(limits.x, limits.y, limits.z),
+        stage_tolerance=StageTolerance(parsed.stage_tolerance_um.xy, parsed.stage_tolerance_um.z),
         key_lines={".".join(keys): line for keys, line in file.lines.items()},
     )

@@ -155,6 +155,7 @@ def open_rig(
             roles=rig.roles,
             limits=rig.stage_limits,
             pixel_size_um=rig.pixel_size_um,
+            stage_tolerance=rig.stage_tolerance,
             readable=copy,
         )
     _held_mib = rig.buffer_size_mb
@@ -249,6 +250,7 @@ def attach_rig(port: int, rig_file: str | None) -> Iterator[OpenRig]:
             roles=None if rig is None else rig.roles,
             limits=None if rig is None else rig.stage_limits,
             pixel_size_um=None if rig is None else rig.pixel_size_um,
+            stage_tolerance=None if rig is None else rig.stage_tolerance,
         )
     with microscope:
         yield OpenRig(microscope, f"port {port}")

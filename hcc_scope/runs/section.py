@@ -147,7 +147,7 @@ def start_section(
     stop : StopToken, optional
         Ends or pauses the run.
     interval_s : float, optional
-        Nominal time between frames of a time series.
+        Time between frames of a time series that was asked for. The store is given what was measured, at the end.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def start_section(
     # refuses a frame smaller than a tile before a store is made
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     analyst.model.check_matches(spec)
-    sink = create_store(out_dir, spec, interval_s=interval_s)
+    sink = create_store(out_dir, spec)
     results = ResultsSoFar(PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}"))
 
     def finalise(outcome: RunOutcome) -> None:
@@ -183,6 +183,7 @@ def start_section(
         finalise=finalise,
         store=str(sink.path),
         unlike_beyond=analyst.unlike_beyond,
+        interval_s=interval_s,
     )
     session.start()
     return SectionRun(session, sink.path, spec, grid, results, analyst.scored_beyond)

@@ -14,6 +14,7 @@ from hcc_scope.workers import Broken
 if TYPE_CHECKING:
     from hcc_scope.protocols import FrameSource
     from hcc_scope.session.accounts import Accounts
+    from hcc_scope.session.cadence import Cadence
     from hcc_scope.session.kept import KeptFrames
     from hcc_scope.types import Frame
     from hcc_scope.workers import Channel, LatestSlot, StopToken
@@ -33,6 +34,8 @@ class Acquisition:
         acquisition waits. None if nothing is analysed: then every frame is deferred.
     kept : KeptFrames
         Given the frames that do not fit.
+    cadence : Cadence, optional
+        Told when each frame was exposed.
     """
 
     def __init__(
@@ -45,11 +48,13 @@ class Acquisition:
         latest: LatestSlot[Frame],
         accounts: Accounts,
         stop: StopToken,
+        cadence: Cadence | None = None,
     ) -> None:
         self._source = source
         self._store_queue = store_queue
         self._analyse_queue = analyse_queue
         self._kept = kept
+        self._cadence = cadence
         self._latest = latest
         self._accounts = accounts
         self._stop = stop
@@ -119,6 +124,8 @@ class Acquisition:
         self._accounts.acquire(
             frame.seq, clock_ns=exposed_ns, exposure_start_ns=exposed_ns - exposure_ns, now_ns=now_ns
         )
+        if self._cadence is not None:
+            self._cadence.add(frame.t_mono_ns)
         self._latest.put(frame)
         if self._store_queue is not None:
             try:

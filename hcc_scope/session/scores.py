@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from typing import TYPE_CHECKING
+from array import array
+from typing import TYPE_CHECKING, get_args
 
-from hcc_scope.scoring import field_entry
+from hcc_scope.scoring import FieldEntry, field_entry
+from hcc_scope.types import FrameOutcome, QualityFlag
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
-    from hcc_scope.scoring import FieldEntry, SectionScorer
-    from hcc_scope.types import FrameOutcome, FrameResult, SectionScore
+    from hcc_scope.scoring import SectionScorer
+    from hcc_scope.types import FrameResult, SectionScore
 
 __all__ = ["RunScore"]
+
+
+_OUTCOMES: tuple[FrameOutcome, ...] = get_args(FrameOutcome)
+_NONE = -1
+_FLAGS = len(QualityFlag)
+
+
+class _Entries:
+    """What the score needs of every field, in the order of arrival: 45 bytes a field, as a long run has many."""
+
+    def __init__(self) -> None:
+        self._seqs, self._outcomes = array("q"), array("b")
+        self._scores, self._tiles = array("d"), array("i")
+
+    def add(self, seq: int, entry: FieldEntry | None) -> None:
+        """Take a field; None for a frame that will never have a result."""
+        self._seqs.append(seq)
+        self._outcomes.append(_NONE if entry is None else _OUTCOMES.index(entry.outcome))
+        self._scores.append(math.nan if entry is None or entry.score is None else entry.score)
+        self._tiles.extend((0,) * (1 + _FLAGS) if entry is None else (entry.n_included, *entry.n_flagged))
+
+    def __iter__(self) -> Iterator[tuple[int, FieldEntry | None]]:
+        for i, (seq, outcome, score) in enumerate(zip(self._seqs, self._outcomes, self._scores, strict=True)):
+            if outcome == _NONE:
+                yield seq, None
+                continue
+            n_included, *n_flagged = self._tiles[i * (1 + _FLAGS) : (i + 1) * (1 + _FLAGS)]
+            value = None if math.isnan(score) else score
+            yield seq, FieldEntry(seq, _OUTCOMES[outcome], value, n_included, tuple(n_flagged))
 
 
 class RunScore:
@@ -35,8 +67,7 @@ class RunScore:
     def __init__(self, scorer: SectionScorer, excluded: Collection[int] = ()) -> None:
         self.lock = threading.RLock()
         self._scorer = scorer
-        self._entries: dict[int, FieldEntry | None] = {}
-        """In the order of arrival; None for a frame that will never have a result."""
+        self._entries = _Entries()
         self._excluded = set(excluded)
         for seq in sorted(self._excluded):
             scorer.exclude(seq)
@@ -62,14 +93,14 @@ class RunScore:
         entry = field_entry(result)
         with self.lock:
             self._scorer.add(result)
-            self._entries[result.seq] = entry
+            self._entries.add(result.seq, entry)
             return self._scorer.score()
 
     def skip(self, seq: int) -> None:
         """Note that a frame will never have a result."""
         with self.lock:
             self._scorer.skip(seq)
-            self._entries[seq] = None
+            self._entries.add(seq, None)
 
     def exclude(self, seq: int) -> SectionScore:
         """Take a field out; return the score without it."""
@@ -87,20 +118,31 @@ class RunScore:
                 self._make_again()
             return self._scorer.score()
 
+    def spoil(self, why: str) -> SectionScore:
+        """Note that the fields are no random choice, for good; return the score with an interval that is not valid."""
+        with self.lock:
+            self._scorer.spoil(why)
+            return self._scorer.score()
+
     def keep_below(self, n_frames: int) -> tuple[SectionScore, list[FrameOutcome]]:
         """Drop frames from number `n_frames` on, which are not on disk; return the score and their outcomes."""
         with self.lock:
-            gone = [seq for seq in self._entries if seq >= n_frames]
-            entries = [self._entries.pop(seq) for seq in gone]
+            kept, gone = _Entries(), []
+            for seq, entry in self._entries:
+                if seq < n_frames:
+                    kept.add(seq, entry)
+                elif entry is not None:
+                    gone.append(entry.outcome)
+            self._entries = kept
             self._excluded = {seq for seq in self._excluded if seq < n_frames}
             self._make_again()
-            return self._scorer.score(), [entry.outcome for entry in entries if entry is not None]
+            return self._scorer.score(), gone
 
     def _make_again(self) -> None:
         self._scorer = self._scorer.fresh()
         for seq in sorted(self._excluded):
             self._scorer.exclude(seq)
-        for seq, entry in self._entries.items():
+        for seq, entry in self._entries:
             if entry is None:
                 self._scorer.skip(seq)
             else:

@@ -36,10 +36,11 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import StoreError
+from hcc_scope.errors import DeviceError, StoreError
 from hcc_scope.session.accounts import Accounts
 from hcc_scope.session.acquisition import Acquisition
 from hcc_scope.session.analysis import Analysis
+from hcc_scope.session.cadence import Cadence
 from hcc_scope.session.frame_analysis import FrameAnalyser, failed_result
 from hcc_scope.session.kept import KeptFrames
 from hcc_scope.session.marks import Marks
@@ -104,6 +105,9 @@ class Session:
         The model card's threshold of the distance from its training tiles: tiles beyond it are flagged and not scored.
         Without it distances are only recorded, if the classifier tells any.
 
+    interval_s : float, optional
+        Time between frames that was asked for: that it was not kept is said in the outcome.
+
     Raises
     ------
     FrameSizeError
@@ -132,6 +136,7 @@ class Session:
         classify_timeout_s: float = 60.0,
         max_failures: int = 5,
         unlike_beyond: float | None = None,
+        interval_s: float | None = None,
     ) -> None:
         if sink is None and classifier is None:
             raise ValueError("a session needs a sink, a classifier, or both")
@@ -164,8 +169,11 @@ class Session:
         self._outcome: RunOutcome | None = None
         self._finished = threading.Event()
 
+        paced = source.live and spec.sampling in ("time_series", "sequence")
+        self._cadence = Cadence(interval_s) if paced else None
         self._acquisition = Acquisition(
             source=source,
+            cadence=self._cadence,
             store_queue=None if sink is None else self._store_queue,
             analyse_queue=None if classifier is None else self._analyse_queue,
             kept=self._kept,
@@ -364,6 +372,10 @@ class Session:
 
     def _on_error(self, error: BaseException, where: str) -> None:
         self._errors.set(error, where)
+        if isinstance(error, DeviceError):
+            # which fields are there depends on where the device failed, and no longer on chance alone
+            with self._score.lock:
+                self._accounts.rescore(self._score.spoil("a device failed during the run"))
         self._accounts.say(str(self._errors.error))
         self._stop.abort()
 
@@ -413,6 +425,8 @@ class Session:
                 self._outcome = self._decide(closed_ns)
             if self._outcome.cause is not None:
                 self._accounts.say(str(self._outcome.cause))
+            elif self._outcome.remark is not None:
+                self._accounts.say(self._outcome.remark)
             elif self._outcome.counts.deferred and self._outcome.degraded is None:
                 self._accounts.say(f"{self._outcome.counts.deferred} frames are stored but not classified: replay them")
             self._accounts.finish(time.monotonic_ns())
@@ -439,4 +453,6 @@ class Session:
             latency_ms=self._accounts.latency_ms(),
             latency_bins=self._accounts.latency_bins(),
             excluded_by_operator=excluded,
+            interval_s=None if self._cadence is None else self._cadence.interval_s,
+            remark=None if self._cadence is None else self._cadence.remark(),
         )

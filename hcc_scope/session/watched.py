@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hcc_scope.clocks import Patience
 from hcc_scope.errors import ModelError
 from hcc_scope.protocols import MeasuringClassifier
 from hcc_scope.workers import Channel, Closed, Failure, Worker, attempt
@@ -95,11 +95,11 @@ class WatchedClassifier:
         """
         call = _Call(tiles)
         self._calls.put(call, 1)
-        deadline_s = time.monotonic() + self._timeout_s
+        waited = Patience()
         hurry_until_s: float | None = None
         while not call.done.wait(_LOOK_S):
-            now_s = time.monotonic()
-            if now_s > deadline_s:
+            now_s = waited.spent_s()
+            if now_s > self._timeout_s:
                 self._left_behind = True
                 raise ClassifierHangs(
                     f"the model did not answer within {self._timeout_s:g} s",

@@ -107,6 +107,14 @@ class Backend:
         """Call a method that returns one of a few named numbers."""
         raise NotImplementedError
 
+    def numbers(self, name: str, *arguments: object) -> tuple[float, ...]:
+        """Call a method that returns a list of numbers."""
+        raise NotImplementedError
+
+    def settings(self, name: str, *arguments: object) -> tuple[tuple[str, str, str], ...]:
+        """Call a method that returns a preset: device, property and value of each of its settings."""
+        raise NotImplementedError
+
     def roi(self) -> tuple[int, int, int, int]:
         """Return the camera's region of interest: x, y, width, height in px."""
         raise NotImplementedError
@@ -135,6 +143,16 @@ class PythonBackend(Backend):
     def number(self, name: str, *arguments: object) -> int:
         """Return the core's number."""
         return int(self.ask(name, name, *arguments))
+
+    def numbers(self, name: str, *arguments: object) -> tuple[float, ...]:
+        """Return the core's tuple."""
+        return tuple(float(value) for value in self.ask(name, name, *arguments))
+
+    def settings(self, name: str, *arguments: object) -> tuple[tuple[str, str, str], ...]:
+        """Copy a ``Configuration`` over, whose own methods keep the core's spelling."""
+        preset = self.ask(name, name, *arguments)
+        each = (preset.getSetting(i) for i in range(preset.size()))
+        return tuple((one.getDeviceLabel(), one.getPropertyName(), one.getPropertyValue()) for one in each)
 
     def roi(self) -> tuple[int, int, int, int]:
         """Return the core's list as a tuple."""
@@ -179,6 +197,17 @@ class JavaBackend(Backend):
     def number(self, name: str, *arguments: object) -> int:
         """Unwrap a Java enumeration's constant."""
         return int(self.ask(name, name, *arguments).swig_value())
+
+    def numbers(self, name: str, *arguments: object) -> tuple[float, ...]:
+        """Copy a Java ``DoubleVector`` over."""
+        vector = self.ask(name, name, *arguments)
+        return tuple(float(vector.get(i)) for i in range(vector.size()))
+
+    def settings(self, name: str, *arguments: object) -> tuple[tuple[str, str, str], ...]:
+        """Copy a Java ``Configuration`` over."""
+        preset = self.ask(name, name, *arguments)
+        each = (preset.get_setting(i) for i in range(preset.size()))
+        return tuple((one.get_device_label(), one.get_property_name(), one.get_property_value()) for one in each)
 
     def roi(self) -> tuple[int, int, int, int]:
         """Copy a ``java.awt.Rectangle`` over."""

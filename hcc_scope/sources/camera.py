@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from hcc_scope.clocks import RunClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,20 +68,27 @@ class Camera:
     def __init__(self, backend: Backend, hardware: Hardware) -> None:
         self._backend = backend
         self._hardware = hardware
-        self._last_s = 0.0
-        """When the last frame of a sequence was complete, on the monotonic clock."""
+        self._last_ns = 0
+        """When the last frame of a sequence was complete, or the sequence began, on the monotonic clock."""
+        self._clock = RunClock()
+
+    def begin_run(self) -> None:
+        """Take the time of day anew; until the next run it is reckoned from the monotonic clock."""
+        self._clock = RunClock()
 
     def snap(self) -> Shot:
         """Expose once."""
         self._hardware.same_camera()
         self._backend.ask(f"the exposure of camera '{self._hardware.camera}'", "snap_image")
-        t_mono_ns, t_utc = time.monotonic_ns(), datetime.now(UTC)
+        t_mono_ns = time.monotonic_ns()
+        t_utc = self._clock.utc(t_mono_ns)
         pixels, tags = self._backend.snapped()
         return Shot(pixels, tags, t_mono_ns, t_utc, self._hardware.stage_um(), self._hardware.read())
 
     def start(self, n_frames: int | None) -> None:
         """Start a sequence of `n_frames`, or without end."""
         self._hardware.same_camera()
+        self._last_ns = time.monotonic_ns()
         # True: stop on overflow. The frames before it then stay in the buffer and can still be saved.
         what = f"starting camera '{self._hardware.camera}'"
         self._backend.ask(what, "start_sequence_acquisition", n_frames or _ENDLESS, 0.0, True)
@@ -92,18 +101,24 @@ class Camera:
         """Take the oldest image out of the buffer; None if there is none within `wait_s`, or none to come."""
         what = f"reading from camera '{self._hardware.camera}'"
         deadline = time.monotonic() + wait_s
-        next_s = self._last_s + _SURELY_EMPTY * self._hardware.exposure_ms / 1e3
+        next_s = self._last_ns / 1e9 + _SURELY_EMPTY * self._hardware.exposure_ms / 1e3
         while self._backend.ask(what, "get_remaining_image_count") == 0:
             if time.monotonic() >= deadline or not self._backend.ask(what, "is_sequence_running"):
                 return None
             now = time.monotonic()
             time.sleep(max(_LOOK_S, min(next_s, deadline) - now))
         pixels, tags = self._backend.popped()
-        age = age_s(tags)
-        t_mono_ns = time.monotonic_ns() - int(age * 1e9)
-        self._last_s = t_mono_ns / 1e9
-        t_utc = datetime.now(UTC) - timedelta(seconds=age)
-        return Shot(pixels, tags, t_mono_ns, t_utc, self._hardware.stage_now_and_then(), self._hardware.slow())
+        # no image is older than the one before it, whatever happened to the computer's clock, which stamps them
+        t_mono_ns = max(time.monotonic_ns() - int(age_s(tags) * 1e9), self._last_ns)
+        self._last_ns = t_mono_ns
+        return Shot(
+            pixels,
+            tags,
+            t_mono_ns,
+            self._clock.utc(t_mono_ns),
+            self._hardware.stage_now_and_then(),
+            self._hardware.slow(),
+        )
 
     def state(self) -> tuple[int, bool, bool]:
         """Return how many images wait, whether the sequence runs, and whether the buffer overflowed."""

@@ -153,7 +153,9 @@ class RigControls:
 
     def set_em_switch(self, on: bool) -> None:
         """Let the EM gain work, or bypass it."""
-        self._camera_property("EM switch", self._hardware.roles.em_switch, "On" if on else "Off", _ALWAYS)
+        hardware = self._hardware
+        word = "" if hardware.roles.em_switch is None else hardware.em_switch.word(hardware.camera, on=on)
+        self._camera_property("EM switch", hardware.roles.em_switch, word, _ALWAYS)
 
     def set_temperature_set_point(self, temperature_c: float) -> None:
         """Set the temperature that the sensor is cooled to, in degrees Celsius."""

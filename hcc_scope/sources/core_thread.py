@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import time
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
+from hcc_scope.clocks import Patience
 from hcc_scope.errors import CameraError, DeviceError
 from hcc_scope.workers import Failure, Worker, attempt
 
@@ -93,7 +93,8 @@ class CoreThread:
         grace_s : float
             How long the call may still take then.
         timeout_s : float, optional
-            How long it may take at all, waiting for its turn included.
+            How long it may take at all, waiting for its turn included; time in which the program itself was stopped
+            does not count.
 
         Raises
         ------
@@ -108,16 +109,16 @@ class CoreThread:
             raise DeviceError(f"{what} is not possible: the connection to Micro-Manager is closed")
         job = _Job(what, body)
         self._jobs.put(cast("_Job[object]", job))
-        began = time.monotonic()
-        leave_at: float | None = None
+        waited = Patience()
+        leave_at_s: float | None = None
         try:
             while not job.done.wait(_LOOK_S):
-                now = time.monotonic()
-                if leave_at is None and stop is not None and stop.requested:
-                    leave_at = now + grace_s
-                if leave_at is not None and now >= leave_at:
+                waited_s = waited.spent_s()
+                if leave_at_s is None and stop is not None and stop.requested:
+                    leave_at_s = waited_s + grace_s
+                if leave_at_s is not None and waited_s >= leave_at_s:
                     raise Stopped
-                if timeout_s is not None and now - began >= timeout_s:
+                if timeout_s is not None and waited_s >= timeout_s:
                     raise CameraError(
                         f"{self._busy_with or what} did not end within {timeout_s:.1f} s",
                         hint="Check that the device is on and connected, and that its trigger is internal.",

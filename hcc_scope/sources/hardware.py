@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hcc_scope.errors import CameraError, ConfigError, DeviceError, PlanError
+from hcc_scope.errors import CameraError, DeviceError, PlanError
+from hcc_scope.sources.em_switch import EmSwitch
+from hcc_scope.sources.moves import Moves, tolerances_um
+from hcc_scope.sources.pixel_size import PixelSizes
 from hcc_scope.sources.roles import check_roles, present_roles
 
 if TYPE_CHECKING:
+    from hcc_scope.orientation import Orientation
     from hcc_scope.protocols import StopSignal
     from hcc_scope.sources.backend import Backend
-    from hcc_scope.types import RigRoles, StageLimits
+    from hcc_scope.sources.pixel_size import PixelSize
+    from hcc_scope.types import RigRoles, StageLimits, StageTolerance
 
 __all__ = ["CameraFacts", "Hardware", "Readback"]
 
-MOVE_TIMEOUT_S = 60.0
-"""Longest a stage, focus drive or preset may take to arrive."""
 _FRESH_S = 1.0
 """Age up to which what changes slowly (temperature, objective ...) is not asked for again."""
 _READ_SHARE = 0.05
@@ -40,6 +44,8 @@ class CameraFacts:
     shape_yx: tuple[int, int]
     bit_depth: int
     pixel_size_um: float
+    orientation: Orientation
+    """How the camera lies over the stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class Readback:
     temperature_set_point_c: float | None
     objective: str | None
     pixel_size_um: float
+    """0 if it is not known in this state."""
+    orientation: Orientation
     bit_depth: int
     readout: str | None
 
@@ -72,7 +80,9 @@ class Hardware:
     limits : StageLimits or None
         No move leads beyond them.
     pixel_size_um : float or None
-        Takes the place of what the configuration says.
+        Without binning and magnifier; takes the place of what the configuration says.
+    stage_tolerance : StageTolerance, optional
+        How near to its target a device must come; derived from the field's size without it.
 
     Raises
     ------
@@ -83,13 +93,21 @@ class Hardware:
     """
 
     def __init__(
-        self, backend: Backend, roles: RigRoles, limits: StageLimits | None, pixel_size_um: float | None
+        self,
+        backend: Backend,
+        roles: RigRoles,
+        limits: StageLimits | None,
+        pixel_size_um: float | None,
+        stage_tolerance: StageTolerance | None = None,
     ) -> None:
         self._backend = backend
         self._ask = backend.ask
         self.roles = self._roles = roles
         self.limits = self._limits = limits
-        self._pixel_size_um = pixel_size_um
+        self._pixel_sizes = PixelSizes(backend, pixel_size_um)
+        self._stage_tolerance = stage_tolerance
+        self._moves = Moves(backend, limits)
+        self.em_switch = EmSwitch(backend, roles)
         self.camera = self.xy_stage = self.focus = ""
         self._look_up()
         self._slow: tuple[float, Readback] | None = None
@@ -123,11 +141,15 @@ class Hardware:
             If no device is the camera any more.
         """
         self._look_up()
-        self.roles = present_roles(self._backend, self.camera, self._roles)
+        self._use(present_roles(self._backend, self.camera, self._roles))
 
     def _check_roles(self) -> None:
         check_roles(self._backend, self.camera, self._roles)
-        self.roles = self._roles
+        self._use(self._roles)
+
+    def _use(self, roles: RigRoles) -> None:
+        self.roles = roles
+        self.em_switch = EmSwitch(self._backend, roles)
 
     # --- reading ---
 
@@ -152,6 +174,12 @@ class Hardware:
         """Return the image's size (y, x) and bit depth; raise `CameraError` if it has none, or is not grey."""
         what = f"asking camera '{self.camera}'"
         shape_yx = self.shape_yx()
+        n_cameras = int(self._ask(what, "get_number_of_camera_channels"))
+        if n_cameras != 1:
+            raise CameraError(
+                f"camera '{self.camera}' delivers {n_cameras} images for each exposure: it stands for several cameras",
+                hint="Make one of them the camera: 'Property,Core,Camera,<label>' in the configuration, or a preset.",
+            )
         components = self._ask(what, "get_number_of_components")
         n_bytes, bit_depth = self._ask(what, "get_bytes_per_pixel"), self._ask(what, "get_image_bit_depth")
         if components != 1 or n_bytes not in (1, 2):
@@ -170,28 +198,22 @@ class Hardware:
         CameraError
             If it has no image size or delivers colour or float pixels.
         ConfigError
-            If the size of a pixel is not known.
+            If the size of a pixel is not known, or not one only.
         """
         shape_yx, bit_depth = self.need_grey()
-        pixel_size_um = self.pixel_size_um()
-        if pixel_size_um <= 0:
-            raise ConfigError(
-                "the size of a pixel on the specimen is unknown: no pixel size preset of the configuration"
-                " matches the present state",
-                hint="Add ConfigPixelSize and PixelSize_um lines for the objective in use, or set pixel_size_um in"
-                " the rig file.",
-            )
+        size = self.pixel_size().known()
         library = self._ask("asking for the camera's adapter", "get_device_library", self.camera)
-        return CameraFacts(self.camera, library, shape_yx, bit_depth, pixel_size_um)
+        return CameraFacts(self.camera, library, shape_yx, bit_depth, size.um, size.orientation)
 
     def _number(self, name: str | None) -> float | None:
         if name is None:
             return None
         text = self._ask(f"reading {name} of camera '{self.camera}'", "get_property", self.camera, name)
         try:
-            return float(text)
+            value = float(text)
         except ValueError:
             return None  # such as an empty string while the camera cools down: not known is not an error
+        return value if math.isfinite(value) else None
 
     def forget(self) -> None:
         """Take nothing for known that was read or set before: a new run begins."""
@@ -199,14 +221,19 @@ class Hardware:
         self._stage = (0.0, 0.0, None)
         self._applied = {}
         self._halts_before = self.halts
+        self._pixel_sizes.forget()
 
     def changed(self) -> None:
         """Take nothing for known that changes rarely: somebody has just changed something."""
         self._slow = None
 
+    def pixel_size(self) -> PixelSize:
+        """Return the size of a pixel on the specimen and how the camera lies over the stage, as far as is known."""
+        return self._pixel_sizes.read(self.camera)
+
     def pixel_size_um(self) -> float:
         """Return the size of a pixel on the specimen; 0 if it is not known."""
-        return self._pixel_size_um or float(self._ask("asking for the pixel size", "get_pixel_size_um"))
+        return self.pixel_size().um
 
     def objective(self) -> str | None:
         """Return the label of the objective in use, or its position if that has none; None if no device says it."""
@@ -230,16 +257,15 @@ class Hardware:
         now = time.monotonic()
         what = f"asking camera '{self.camera}'"
         roles = self.roles
-        em_gain = self._number(roles.em_gain)
-        if roles.em_switch is not None and self._ask(what, "get_property", self.camera, roles.em_switch) == "Off":
-            em_gain = 1.0  # the register is bypassed: whatever the gain says has no effect
+        size = self.pixel_size()
         readback = Readback(
             exposure_ms=float(self._ask(what, "get_exposure")),
-            em_gain=em_gain,
+            em_gain=self.em_switch.gain(self.camera, self._number(roles.em_gain)),
             temperature_c=self._number(roles.temperature),
             temperature_set_point_c=self._number(roles.temperature_set_point),
             objective=self.objective(),
-            pixel_size_um=self.pixel_size_um(),
+            pixel_size_um=size.um,
+            orientation=size.orientation,
             bit_depth=self._ask(what, "get_image_bit_depth"),
             readout=roles.readout and self._ask(what, "get_property", self.camera, roles.readout),
         )
@@ -248,14 +274,26 @@ class Hardware:
         return readback
 
     def stage_um(self) -> StageUm | None:
-        """Return where the stage says it is, now; None without an XY stage."""
+        """Return where the stage says it is, now; None without an XY stage.
+
+        Raises
+        ------
+        DeviceError
+            If it cannot be read, or is no place: a position that is not a number tells nobody where a field lies.
+        """
         if not self.xy_stage:
             return None
-        what = f"reading the position of stage '{self.xy_stage}'"
         began = time.monotonic()
-        x_um = _tidy(self._ask(what, "get_x_position", self.xy_stage))
-        y_um = _tidy(self._ask(what, "get_y_position", self.xy_stage))
-        z_um = _tidy(self._ask(f"reading focus '{self.focus}'", "get_position", self.focus)) if self.focus else None
+        place = self._moves.xy(self.xy_stage) | (self._moves.z(self.focus) if self.focus else {})
+        for axis, value_um in place.items():
+            if not math.isfinite(value_um):
+                device = self.focus if axis == "z" else self.xy_stage
+                raise DeviceError(
+                    f"'{device}' says that it is at {axis} = {value_um}, which is no place",
+                    hint="Check that it is on, connected and homed.",
+                )
+        x_um, y_um, z_um = (_tidy(place[axis]) if axis in place else None for axis in ("x", "y", "z"))
+        assert x_um is not None and y_um is not None  # noqa: PT018 - the stage has both
         now = time.monotonic()
         self._stage = (now, now - began, (x_um, y_um, z_um))
         return self._stage[2]
@@ -300,6 +338,11 @@ class Hardware:
             self._applied = {"config_group": list(config_group)}
         self._look_up()  # a preset may give a role to another device
         self._check_roles()
+        self.em_switch.check(self.camera)
+        height, width = self.shape_yx()
+        size = self.pixel_size()
+        field_um = size.orientation.extent_um((height, width), size.um)
+        self._moves.xy_tolerance_um, self._moves.z_tolerance_um = tolerances_um(field_um, self._stage_tolerance)
         if exposure_ms is not None:
             self._expose_for(exposure_ms)
 
@@ -323,18 +366,32 @@ class Hardware:
         """
         if self._halted(stop):
             return False
-        waiting_for: list[str] = []
         if "config_group" in event and self._applied.get("config_group") != event["config_group"]:
             self._preset(*event["config_group"])
             self._applied = {"config_group": event["config_group"]}  # a preset may change the exposure, too
         if "exposure" in event and self._applied.get("exposure") != event["exposure"]:
             self._expose_for(event["exposure"])
+        xy = z = None
         if "x" in event:
-            waiting_for.append(self._start_xy(event["x"], event["y"]))
+            self.need_xy_stage()
+            xy = (self.xy_stage, event["x"], event["y"])
         if event.get("z") is not None:
-            waiting_for.append(self._start_z(event["z"]))
-        arrived = all(self._arrived(device, stop) for device in waiting_for)
+            self.need_focus()
+            z = (self.focus, event["z"])
+        arrived = self._moves.go(xy, z, stop, lambda: self._halted(stop))
         return arrived and not self._halted(stop)
+
+    def must_still_be_there(self, event: dict[str, Any], stage_um: StageUm | None) -> None:
+        """Check that the stage was where an event wanted it when the exposure had ended.
+
+        Raises
+        ------
+        DeviceError
+            If it was not.
+        """
+        target = {axis: event[axis] for axis in ("x", "y", "z") if event.get(axis) is not None}
+        if target and stage_um is not None:
+            self._moves.must_still_be(target, dict(zip(("x", "y", "z"), stage_um, strict=True)))
 
     def _halted(self, stop: StopSignal) -> bool:
         """Return whether the stage was halted and the run is ending; raise if it does not know that it must."""
@@ -370,10 +427,6 @@ class Hardware:
         self._ask(what, "wait_for_config", group, preset)
         self._slow = None
 
-    def _within(self, axis: str, value: float, span: tuple[float, float] | None) -> None:
-        if span is not None and not span[0] <= value <= span[1]:
-            raise PlanError(f"{axis} = {value:g} um lies outside the stage's limits, {span[0]:g} to {span[1]:g} um")
-
     def need_xy_stage(self) -> None:
         """Raise `PlanError` if there is no XY stage to move."""
         if not self.xy_stage:
@@ -389,32 +442,3 @@ class Hardware:
                 "the plan moves the focus, but the configuration has no focus drive",
                 hint="Leave z out of the plan, or add 'Property,Core,Focus,<label>'.",
             )
-
-    def _start_xy(self, x_um: float, y_um: float) -> str:
-        self.need_xy_stage()
-        if self._limits is not None:
-            self._within("x", x_um, self._limits.x_um)
-            self._within("y", y_um, self._limits.y_um)
-        self._ask(f"moving stage '{self.xy_stage}'", "set_xy_position", self.xy_stage, x_um, y_um)
-        return self.xy_stage
-
-    def _start_z(self, z_um: float) -> str:
-        self.need_focus()
-        if self._limits is not None:
-            self._within("z", z_um, self._limits.z_um)
-        self._ask(f"moving focus '{self.focus}'", "set_position", self.focus, z_um)
-        return self.focus
-
-    def _arrived(self, device: str, stop: StopSignal) -> bool:
-        """Wait for a device; halt it if stop is requested, or if it takes too long."""
-        deadline = time.monotonic() + MOVE_TIMEOUT_S
-        pause_s = 0.0005
-        while self._ask(f"waiting for '{device}'", "device_busy", device):
-            late = time.monotonic() > deadline
-            if late or stop.wait(pause_s):
-                self._ask(f"halting '{device}'", "stop", device)
-                if late:
-                    raise DeviceError(f"'{device}' did not arrive within {MOVE_TIMEOUT_S:.0f} s and was halted")
-                return False
-            pause_s = min(0.01, pause_s * 2)
-        return True

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from hcc_scope.types import StageLimits
+    from hcc_scope.types import StageLimits, StageTolerance
 
 __all__ = ["DEFAULT_BUFFER_MB", "MicroManager", "MicroManagerSource"]
 
@@ -154,6 +154,7 @@ class MicroManager:
         roles: RigRoles | None = None,
         limits: StageLimits | None = None,
         pixel_size_um: float | None = None,
+        stage_tolerance: StageTolerance | None = None,
         readable: Path | None = None,
     ) -> MicroManager:
         """Load a configuration into this process's core.
@@ -172,7 +173,9 @@ class MicroManager:
         limits : StageLimits, optional
             Where the stage may go.
         pixel_size_um : float, optional
-            Takes the place of the configuration's pixel size.
+            Without binning and magnifier; takes the place of the configuration's pixel size.
+        stage_tolerance : StageTolerance, optional
+            How near to its target the stage must come; derived from the field's size without it.
         readable : Path, optional
             A copy of `cfg` in UTF-8 that is loaded in its place: names in another encoding cannot be asked about.
 
@@ -196,7 +199,14 @@ class MicroManager:
             lambda: thread.call(
                 "loading the configuration",
                 lambda: cls._load(
-                    thread, cfg, readable or cfg, adapters_dir, buffer_size_mb, roles, limits, pixel_size_um, rig_sha256
+                    thread,
+                    cfg,
+                    readable or cfg,
+                    adapters_dir,
+                    buffer_size_mb,
+                    limits,
+                    rig_sha256,
+                    lambda backend: Hardware(backend, roles or RigRoles(), limits, pixel_size_um, stage_tolerance),
                 ),
             )
         )
@@ -214,10 +224,9 @@ class MicroManager:
         readable: Path,
         adapters_dir: Path,
         buffer_size_mb: int,
-        roles: RigRoles | None,
         limits: StageLimits | None,
-        pixel_size_um: float | None,
         rig_sha256: str,
+        hardware_of: Callable[[Backend], Hardware],
     ) -> MicroManager:
         core = _python_core(adapters_dir, buffer_size_mb)
         backend = PythonBackend(core)
@@ -227,7 +236,7 @@ class MicroManager:
         if isinstance(loaded, Failure):
             core.unload_all_devices()  # an error in System/Startup leaves the devices loaded
             raise _load_error(loaded.error, cfg, adapters_dir) from loaded.error
-        hardware = Hardware(backend, roles or RigRoles(), limits, pixel_size_um)
+        hardware = hardware_of(backend)
         hardware.shape_yx()  # first: without an image size the core finds no room, and does not say why
         backend.ask("making room for frames", "set_circular_buffer_memory_footprint", buffer_size_mb)
         versions = {
@@ -254,6 +263,7 @@ class MicroManager:
         roles: RigRoles | None = None,
         limits: StageLimits | None = None,
         pixel_size_um: float | None = None,
+        stage_tolerance: StageTolerance | None = None,
     ) -> MicroManager:
         """Attach to a Micro-Manager that runs on this machine, with its configuration as it is.
 
@@ -286,7 +296,7 @@ class MicroManager:
                 "micro-manager": str(backend.ask("asking for the version", "get_version_info")),
                 "device-interface": str(backend.ask("asking for the version", "get_api_version_info")),
             }
-            hardware = Hardware(backend, roles or RigRoles(), limits, pixel_size_um)
+            hardware = Hardware(backend, roles or RigRoles(), limits, pixel_size_um, stage_tolerance)
             return cls(
                 thread, backend, hardware, limits=limits, rig_sha256=None, versions=versions, on_close=lambda: None
             )

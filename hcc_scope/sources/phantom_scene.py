@@ -12,10 +12,12 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from hcc_scope.orientation import Orientation
 from hcc_scope.phantom import CameraPhysics
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from hcc_scope.phantom import Specimen
@@ -51,7 +53,13 @@ class PhantomScene:
             "phantom_day": specimen.day,
         }
 
-    def expect(self, shape_yx: tuple[int, int], stage_um: tuple[float, float, float | None], um_per_px: float) -> None:
+    def expect(
+        self,
+        shape_yx: tuple[int, int],
+        stage_um: tuple[float, float, float | None],
+        um_per_px: float,
+        orientation: Orientation = Orientation(),  # noqa: B008 - frozen
+    ) -> None:
         """Begin to grow a field in the background; fields are painted in the order in which they are expected.
 
         Parameters
@@ -60,11 +68,27 @@ class PhantomScene:
         stage_um : (x, y, z)
             Where the stage is about to be sent.
         um_per_px : float
+        orientation : Orientation, optional
+            How the camera lies over the stage.
         """
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="hcc-scene")
         x_um, y_um, z_um = stage_um
-        self._coming.append(self._pool.submit(self.specimen.render, x_um, y_um, z_um or 0.0, shape_yx, um_per_px))
+        self._coming.append(self._pool.submit(self._seen, (x_um, y_um, z_um), shape_yx, um_per_px, orientation))
+
+    def _seen(
+        self,
+        stage_um: tuple[float, float, float | None],
+        shape_yx: tuple[int, int],
+        um_per_px: float,
+        orientation: Orientation,
+    ) -> NDArray[np.float32]:
+        """Return the field that the camera sees; the phantom is drawn upright, and a tilt is left out."""
+        x_um, y_um, z_um = stage_um
+        height, width = shape_yx
+        upright = (width, height) if orientation.swaps_axes else (height, width)
+        field = self.specimen.render(x_um, y_um, z_um or 0.0, upright, um_per_px)
+        return np.ascontiguousarray(orientation.as_seen(field))
 
     def paint(
         self,
@@ -75,6 +99,7 @@ class PhantomScene:
         em_gain: float | None,
         um_per_px: float,
         seq: int,
+        orientation: Orientation = Orientation(),  # noqa: B008 - frozen
     ) -> NDArray[np.uint16]:
         """Return the frame that the phantom's camera takes.
 
@@ -88,15 +113,16 @@ class PhantomScene:
         um_per_px : float
         seq : int
             Number of the frame, which decides its noise.
+        orientation : Orientation, optional
+            How the camera lies over the stage.
 
         Returns
         -------
         (y, x) ndarray of uint16
         """
-        x_um, y_um, z_um = (0.0, 0.0, None) if stage_um is None else stage_um
         if self._coming:
             self._coming.popleft().result()  # it may be growing the very chunks that are needed now
-        field = self.specimen.render(x_um, y_um, z_um or 0.0, shape_yx, um_per_px)
+        field = self._seen((0.0, 0.0, None) if stage_um is None else stage_um, shape_yx, um_per_px, orientation)
         name = f"{self.specimen.seed}/{self.specimen.animal}/{self.specimen.section}/{seq}"
         return self._physics.expose(
             field,

@@ -7,8 +7,10 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from hcc_scope.clocks import Patience
 from hcc_scope.errors import CameraError, FramesLost, RigError
-from hcc_scope.plans import check_plan
+from hcc_scope.orientation import Orientation
+from hcc_scope.plans import check_plan, field_of
 from hcc_scope.sources.backend import own_pixels
 from hcc_scope.sources.core_thread import Stopped
 from hcc_scope.sources.endings import ALREADY, Finally
@@ -101,8 +103,7 @@ class MicroManagerSource:
         rig.thread.call("preparing the devices", partial(rig.hardware.prepare, plan.config_group, plan.exposure_ms))
         facts = rig.facts()
         self._refuse_to_paint(facts.library)
-        height, width = facts.shape_yx
-        self._field_um = (width * facts.pixel_size_um, height * facts.pixel_size_um)
+        self._field_um = field_of(plan, facts.orientation, facts.shape_yx, facts.pixel_size_um)
         expected_frames = check_plan(plan, self._field_um, limits=rig.limits, outline_um=outline_um)
         self._need_what_moves()
         self.spec = RunSpec(
@@ -112,6 +113,7 @@ class MicroManagerSource:
             animal_id=animal_id,
             section_id=section_id,
             tile_px=tile_px,
+            camera_axes=facts.orientation.matrix,
             sampling=plan.sampling,
             expected_frames=expected_frames,
             model_sha256=model_sha256,
@@ -170,8 +172,10 @@ class MicroManagerSource:
         self._rig.thread.call("preparing the devices", prepare, stop=stop)
         facts = self._rig.thread.call("asking the camera", self._rig.hardware.facts, stop=stop)
         self._refuse_to_paint(facts.library)
-        promised = self.spec.frame_shape_yx, self.spec.pixel_size_um, self.spec.bit_depth
-        if (facts.shape_yx, facts.pixel_size_um, facts.bit_depth) != promised:
+        self._rig.camera.begin_run()
+        spec = self.spec
+        promised = spec.frame_shape_yx, spec.pixel_size_um, spec.camera_axes, spec.bit_depth
+        if (facts.shape_yx, facts.pixel_size_um, facts.orientation.matrix, facts.bit_depth) != promised:
             raise CameraError("the camera's image or pixel size or bit depth has changed since the run was prepared")
         shots = self._sequence(stop) if self._plan.sampling == "sequence" else self._snaps(stop)
         with closing(shots):
@@ -199,6 +203,7 @@ class MicroManagerSource:
             wait_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
             if stop.wait(max(0.0, wait_s)):
                 return
+            began += max(0.0, -wait_s)  # nor after a delay: an exposure begins no sooner than the interval says
             began += self._hold(stop)  # a time series goes on at its own pace, and does not catch up
             if stop.requested:
                 return
@@ -219,7 +224,8 @@ class MicroManagerSource:
         """Let the scene prepare the next field while this one is exposed and looked at."""
         if self._scene is not None and event is not None and "x" in event:
             where = (event["x"], event["y"], event.get("z", 0.0))
-            self._scene.expect(self.spec.frame_shape_yx, where, self.spec.pixel_size_um)
+            orientation = Orientation(self.spec.camera_axes)
+            self._scene.expect(self.spec.frame_shape_yx, where, self.spec.pixel_size_um, orientation)
 
     # --- as fast as the camera goes ---
 
@@ -256,7 +262,7 @@ class MicroManagerSource:
         """Yield images of a running sequence until it is fulfilled, or its buffer is empty after a stop or a pause."""
         rig = self._rig
         n = 0
-        last = time.monotonic()
+        silent = Patience()
         ending = False
         self._was_paused = False
         while n_wanted is None or n < n_wanted:
@@ -280,12 +286,12 @@ class MicroManagerSource:
                 partial(rig.camera.pop, 0.0 if ending else _LOOK_S),
                 timeout_s=exposure_s + CAMERA_MARGIN_S,
             )
+            silent_s = silent.spent_s()
             if shot is None:
-                silent_s = time.monotonic() - last
                 if not self._more_to_come(n_before + n, silent_s, exposure_s, stopping=ending):
                     return
                 continue
-            last = time.monotonic()
+            silent.restart()
             number = shot.camera_frame
             if number is not None and number != n:
                 raise FramesLost(
@@ -329,11 +335,22 @@ class MicroManagerSource:
 
     def _frame(self, seq: int, shot: Shot, event: _Event, part: int) -> Frame:
         readback = shot.readback
+        if readback.pixel_size_um <= 0:
+            raise RigError(
+                "the pixel size is not known any more: what a pixel size preset depends on (the objective, for example)"
+                " was changed during the run",
+                hint="Start a new run for another objective.",
+            )
         if readback.pixel_size_um != self.spec.pixel_size_um:
             raise RigError(
                 f"the pixel size changed from {self.spec.pixel_size_um:g} to {readback.pixel_size_um:g} um during the"
                 " run: the objective was changed",
                 hint="Start a new run for another objective.",
+            )
+        if readback.orientation.matrix != self.spec.camera_axes:
+            raise RigError(
+                "how the camera lies over the stage (PixelSizeAffine) changed during the run",
+                hint="Start a new run for another state of the microscope.",
             )
         if readback.bit_depth != self.spec.bit_depth:
             raise CameraError(
@@ -345,6 +362,8 @@ class MicroManagerSource:
             raise CameraError(
                 f"the image size changed from {self.spec.frame_shape_yx} to {pixels.shape} during the run"
             )
+        if self._plan.sampling != "sequence":  # there the stage is asked now and then only
+            self._rig.hardware.must_still_be_there(event, shot.stage_um)
         if self._scene is not None:
             pixels = self._scene.paint(
                 self.spec.frame_shape_yx,
@@ -352,6 +371,7 @@ class MicroManagerSource:
                 exposure_ms=readback.exposure_ms,
                 em_gain=readback.em_gain,
                 um_per_px=readback.pixel_size_um,
+                orientation=readback.orientation,
                 seq=seq,
             )
             pixels.flags.writeable = False

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import CameraError
+from hcc_scope.orientation import Orientation
 from hcc_scope.sources.backend import own_pixels
 from hcc_scope.sources.core_thread import Stopped
 from hcc_scope.sources.scenes import refuse_to_paint
@@ -61,6 +62,7 @@ class Preview:
         self._stop = StopToken()
         self._worker: Worker | None = None
         self._seq = 0
+        self._orientation = Orientation()
         self._painting = threading.Lock()
         self._life = threading.RLock()
         """Held while it begins or ends: whoever ends it must not come in between."""
@@ -225,6 +227,7 @@ class Preview:
     def _frame(self, pixels: NDArray[Any], t_mono_ns: int, t_utc: datetime) -> Frame:
         hardware = self._microscope.hardware
         readback = hardware.slow()
+        self._orientation = readback.orientation
         seq, self._seq = self._seq, self._seq + 1
         return Frame(
             seq=seq,
@@ -254,6 +257,7 @@ class Preview:
                 exposure_ms=frame.exposure_ms,
                 em_gain=frame.em_gain,
                 um_per_px=frame.pixel_size_um,
+                orientation=self._orientation,
                 seq=frame.seq,
             )
         pixels.flags.writeable = False

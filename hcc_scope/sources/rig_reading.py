@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
+from hcc_scope.sources.pixel_size import BINNING
 from hcc_scope.sources.rig_state import CameraState, DeviceProperty, GroupState, ObjectiveState, RigState
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BINNING", "RigReader"]
 
-BINNING = "Binning"
-"""Micro-Manager's standard name: the same for every camera that bins."""
 _EXPOSURE = "Exposure"
 _CORE = "Core"
 """The core's own label among the devices: its properties are roles, which nobody changes under a run."""
@@ -110,7 +109,7 @@ class RigReader:
             bit_depth=readback.bit_depth,
             em_gain=self._number(camera, roles.em_gain),
             em_gain_limits=self.limits(camera, roles.em_gain),
-            em_switch=None if roles.em_switch is None else self.text(camera, roles.em_switch) != "Off",
+            em_switch=None if roles.em_switch is None else hardware.em_switch.is_on(camera),
             temperature_c=readback.temperature_c,
             temperature_set_point_c=readback.temperature_set_point_c,
             readout=readback.readout,

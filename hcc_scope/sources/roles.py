@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import ConfigError
 from hcc_scope.number_text import is_number
@@ -74,7 +74,7 @@ def check_roles(backend: Backend, camera: str, roles: RigRoles) -> None:
 
 def present_roles(backend: Backend, camera: str, roles: RigRoles) -> RigRoles:
     """Return the roles that this camera can play; the others are None, as of a rig that has no such thing."""
-    gone = {
+    gone: dict[str, Any] = {
         role: None
         for role in CAMERA_ROLES
         if getattr(roles, role) is not None and not backend.ask(_WHAT, "has_property", camera, getattr(roles, role))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hcc_scope.orientation import Orientation
     from hcc_scope.sources.hardware import StageUm
 
 __all__ = ["Scene", "refuse_to_paint"]
@@ -20,7 +21,7 @@ _DEMO_LIBRARY = "DemoCamera"
 class Scene(Protocol):
     """What the demo camera sees in place of its own test pattern (`hcc_scope.sources.phantom_scene`)."""
 
-    def expect(self, shape_yx: tuple[int, int], stage_um: StageUm, um_per_px: float) -> None:
+    def expect(self, shape_yx: tuple[int, int], stage_um: StageUm, um_per_px: float, orientation: Orientation) -> None:
         """Prepare the field at a place that will be painted soon."""
 
     def paint(
@@ -31,6 +32,7 @@ class Scene(Protocol):
         exposure_ms: float,
         em_gain: float | None,
         um_per_px: float,
+        orientation: Orientation,
         seq: int,
     ) -> NDArray[np.uint16]:
         """Return the frame (y, x) that a camera would take there."""

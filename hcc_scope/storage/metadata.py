@@ -6,13 +6,12 @@ Everything here is a pure function of the `RunSpec` and the number of frames, so
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from hcc_scope.errors import StoreError
+from hcc_scope.orientation import NOT_TURNED
 from hcc_scope.types import RunSpec
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = [
     "ARRAY_PATH",
@@ -120,7 +119,9 @@ def group_metadata(spec: RunSpec, attributes: Mapping[str, Any]) -> dict[str, An
         course has 1.0, and the true times are in the journal: OME-Zarr has no field for the time of a frame.
     """
     pixel = spec.pixel_size_um
-    interval_s = attributes.get("interval_s") or 1.0
+    outcome = attributes.get("outcome")
+    measured_s = outcome.get("interval_s") if isinstance(outcome, Mapping) else None
+    interval_s = attributes.get("interval_s") or measured_s or 1.0
     top = 2**spec.bit_depth - 1
     multiscale = {
         "name": f"{spec.animal_id}_{spec.section_id}",
@@ -179,6 +180,7 @@ def spec_to_json(spec: RunSpec) -> dict[str, Any]:
         "frame_shape_yx": list(spec.frame_shape_yx),
         "bit_depth": spec.bit_depth,
         "pixel_size_um": spec.pixel_size_um,
+        "camera_axes": list(spec.camera_axes),
         "animal_id": spec.animal_id,
         "section_id": spec.section_id,
         "tile_px": spec.tile_px,
@@ -190,6 +192,16 @@ def spec_to_json(spec: RunSpec) -> dict[str, Any]:
         "software": dict(spec.software),
         "provenance": dict(spec.provenance),
     }
+
+
+def _axes(value: object) -> tuple[float, float, float, float]:
+    """Return how the camera lay over the stage; a store without that is of a camera that was not turned."""
+    if value is None:
+        return NOT_TURNED
+    a, b, c, d = (float(number) for number in value)  # type: ignore[attr-defined]  # what cannot be gone through raises
+    if not all(math.isfinite(number) and abs(number) < 2 for number in (a, b, c, d)):
+        raise ValueError("camera_axes is no turn")
+    return a, b, c, d
 
 
 def spec_from_json(value: Mapping[str, Any]) -> RunSpec:
@@ -208,6 +220,7 @@ def spec_from_json(value: Mapping[str, Any]) -> RunSpec:
         animal_id=str(value["animal_id"]),
         section_id=str(value["section_id"]),
         tile_px=int(value["tile_px"]),
+        camera_axes=_axes(value.get("camera_axes")),
         dtype=str(value["dtype"]),
         sampling=value["sampling"],
         expected_frames=value["expected_frames"],

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hcc_scope.errors import FrameSizeError, StoreError, StoreExistsError
+from hcc_scope.orientation import NOT_TURNED, Orientation
 from hcc_scope.storage.files import TEMPORARY_SUFFIX, explain, lock, patiently, sync_folder, write_all
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.metadata import JOURNAL
@@ -185,6 +186,7 @@ class PredictionWriter:
             "frame_shape_yx": list(spec.frame_shape_yx),
             "tile_px": spec.tile_px,
             "pixel_size_um": spec.pixel_size_um,
+            "camera_axes": list(spec.camera_axes),
         }
         if self.table_path.exists():
             raise self._exists(self.table_path)
@@ -383,11 +385,13 @@ def _rows(
         x_um: Iterable[float | None] = [None] * n
         y_um: Iterable[float | None] = [None] * n
     else:
-        # the stage position is that of the frame's centre; x grows with the column, y with the row
+        # the stage position is that of the frame's centre
         middle_yx = np.array(grid.frame_shape_yx) / 2
-        centres_yx_um = (grid.origins_yx + grid.tile_px / 2 - middle_yx) * pixel_size_um
-        x_um = stage_um[0] + centres_yx_um[:, 1]
-        y_um = stage_um[1] + centres_yx_um[:, 0]
+        centres_yx_px = grid.origins_yx + grid.tile_px / 2 - middle_yx
+        orientation = Orientation(tuple(header.get("camera_axes", NOT_TURNED)))
+        centres_um = orientation.to_stage_um(centres_yx_px[:, ::-1], pixel_size_um)
+        x_um = stage_um[0] + centres_um[:, 0]
+        y_um = stage_um[1] + centres_um[:, 1]
     included = may_enter & (result.flags == 0) & (result.outcome == "classified") & np.isfinite(result.probabilities)
     columns = [
         [header["run"]] * n,

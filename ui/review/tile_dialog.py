@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QKeySequence, QPainter, QShortcut
 from PySide6.QtWidgets import (
@@ -19,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from hcc_scope.orientation import Orientation
 from ui.canvas import Canvas, MouseMode
 from ui.frame_layer import FrameLayer
 from ui.marks import double_rect, reason_words
@@ -32,7 +34,6 @@ from ui.view_controls import ElidedLabel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from hcc_scope.tiling import TileGrid
@@ -63,6 +64,8 @@ class GalleryContext:
     grid: TileGrid | None = None
     threshold: float = 0.5
     pixel_size_um: float | None = None
+    orientation: Orientation = field(default_factory=Orientation)
+    """How the camera lay over the stage."""
     theme: ThemeName = "dark"
 
 
@@ -267,7 +270,7 @@ class TileDialog(QDialog):
         half = c.grid.tile_px / 2
         self.field.zoom_to(min(self.field.width(), self.field.height()) / (_NEIGHBOURHOOD_TILES * c.grid.tile_px))
         self.field.centre_on(x + half, y + half)
-        self._facts["On the stage"].setText(_stage_words(frame, x + half, y + half, c.pixel_size_um))
+        self._facts["On the stage"].setText(_stage_words(frame, x + half, y + half, c.pixel_size_um, c.orientation))
         self._state.set_text("")
         self._compute()
 
@@ -354,12 +357,12 @@ class TileDialog(QDialog):
         return "" if tile is None else self._tiles.describe(tile)
 
 
-def _stage_words(frame: Frame, x_px: float, y_px: float, pixel_size_um: float | None) -> str:
+def _stage_words(frame: Frame, x_px: float, y_px: float, pixel_size_um: float | None, orientation: Orientation) -> str:
     """Return where a point of a frame is on the stage, whose position is that of the frame's centre."""
     size_um = frame.pixel_size_um or pixel_size_um
     if frame.stage_um is None or not size_um:
         return "unknown"
     height, width = frame.pixels.shape
-    x_um = frame.stage_um[0] + (x_px - width / 2) * size_um
-    y_um = frame.stage_um[1] + (y_px - height / 2) * size_um
+    offset_px = np.array([x_px - width / 2, y_px - height / 2])
+    x_um, y_um = orientation.to_stage_um(offset_px, size_um) + frame.stage_um[:2]
     return f"x {x_um:.0f} µm, y {y_um:.0f} µm"
