@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.storage.metadata import sealed
 from hcc_scope.types import Frame, FrameResult, RunSpec
 
 if TYPE_CHECKING:
@@ -95,3 +97,10 @@ def fingerprint(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def change_facts(store: Path, **changes: object) -> None:
+    """Write other facts of our own, with the hash that belongs to them."""
+    root = json.loads((store / "zarr.json").read_text())
+    root["attributes"]["hcc_scope"] = sealed({**root["attributes"]["hcc_scope"], **changes})
+    (store / "zarr.json").write_text(json.dumps(root))
