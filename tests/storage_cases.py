@@ -104,3 +104,11 @@ def change_facts(store: Path, **changes: object) -> None:
     root = json.loads((store / "zarr.json").read_text())
     root["attributes"]["hcc_scope"] = sealed({**root["attributes"]["hcc_scope"], **changes})
     (store / "zarr.json").write_text(json.dumps(root))
+
+
+def change_spec(store: Path, **changes: object) -> None:
+    """Write another spec into both files that state it, with the hashes that belong to them."""
+    copy = json.loads((store / "hcc_scope.json").read_text())
+    copy["spec"] = {**copy["spec"], **changes}
+    (store / "hcc_scope.json").write_text(json.dumps(sealed(copy)))
+    change_facts(store, spec=copy["spec"])
