@@ -27,6 +27,7 @@ from hcc_scope.storage.facts import (
 )
 from hcc_scope.storage.files import (
     TEMPORARY_SUFFIX,
+    check_plain,
     explain,
     json_bytes,
     lock,
@@ -161,11 +162,8 @@ def _refuse_links(path: Path) -> None:
                 ours.append(folder / entry.name)
     for file in ours:
         mode = file.lstat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise StoreError(
-                f"{file} is no plain file (a link, a pipe or a device): the store is left as it is",
-                hint="Copy the store with what its links lead to, if you trust it.",
-            )
+        if not stat.S_ISDIR(mode):  # a folder there does no harm: that frame is damaged
+            check_plain(file)
 
 
 def _settle(path: Path) -> _Settled:
