@@ -288,18 +288,19 @@ def _recover(path: Path, settled: _Settled) -> RecoverReport:
     )
 
 
-def _keep(file: Path) -> None:
-    """Keep what a file holds beside it, under a name that is free."""
-    try:
-        data = read_plain(file, _MAX_KEPT_BYTES)
-    except FileNotFoundError:
+def _keep(file: Path, *, whole: bool = False) -> None:
+    """Keep what a file holds beside it, under a name that is free; `whole`: the file itself, which is made anew."""
+    if not file.exists():
         return
     kept = file.with_name(file.name + TORN_SUFFIX)
     n = 1
     while kept.exists():
         n += 1
         kept = file.with_name(f"{file.name}{TORN_SUFFIX}{n}")
-    replace_file(kept, data)
+    if whole:
+        file.rename(kept)
+    else:
+        replace_file(kept, read_plain(file, _MAX_KEPT_BYTES))
 
 
 def _mend_facts(path: Path, settled: _Settled) -> list[str]:
@@ -394,7 +395,7 @@ def _mend_predictions(store: Path, path: Path, problems: list[str], *, anew: boo
         changes.append(_cut(path, log.torn))
     table = table_path(path)
     if log.header and (anew or not _table_is_sound(store, path)):  # no header: killed before the first line was whole
-        _keep(table)
+        _keep(table, whole=True)
         changes.append(f"{table.name} made from {remake_table(store, path)} frames")
     return changes
 
