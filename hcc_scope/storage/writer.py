@@ -26,9 +26,7 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import threading
-import uuid
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,11 +40,9 @@ import numpy as np
 from hcc_scope.errors import DiskFullError, StoreDamagedError, StoreError
 from hcc_scope.storage.files import (
     HOLD_S,
-    create_file,
     explain,
     json_bytes,
     open_own,
-    patiently,
     replace_file,
     sync_folder,
     write_all,
@@ -56,16 +52,13 @@ from hcc_scope.storage.journal import JournalWriter, line_of
 from hcc_scope.storage.metadata import (
     ARRAY_PATH,
     JOURNAL,
-    MANIFEST_COPY,
     array_metadata,
     check_spec,
-    frames_group_metadata,
     group_metadata,
     initial_attributes,
-    sealed,
 )
 from hcc_scope.storage.naming import store_path, taken_error
-from hcc_scope.storage.prediction_log import log_files, table_path
+from hcc_scope.storage.skeleton import create_skeleton, remove_empty
 from hcc_scope.storage.space import check_free_space, check_out_dir, require_space
 from hcc_scope.workers import Worker
 
@@ -154,13 +147,13 @@ def create_store(
     created = False
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
-        _create_skeleton(path, spec, attributes, length)
+        create_skeleton(path, spec, attributes, length)
         created = True
         array = FrameArray(path, spec.frame_shape_yx, pinned=True)
         journal = JournalWriter(path / JOURNAL)
     except (OSError, ValueError, StoreError) as error:  # tensorstore's errors are ValueErrors
         if created:
-            _remove_empty(path)
+            remove_empty(path)
         for folder in made:
             with suppress(OSError):  # somebody else uses it by now
                 folder.rmdir()
@@ -171,56 +164,6 @@ def create_store(
             raise taken_error(path) from error  # somebody else was faster
         raise explain(error, f"The store {path} cannot be created") from error
     return SectionWriter(path, spec, attributes, array, journal, length, max_in_flight_bytes)
-
-
-def _remove_empty(path: Path) -> bool:
-    """Remove a store that we made and that holds no frame: our own files only, and the folders that are empty then.
-
-    Returns
-    -------
-    bool
-        Whether it is gone. Not if its journal has a line, a person wrote a note, or anybody added a file.
-    """
-    try:
-        logs = log_files(path)
-        ours = {"frames", "zarr.json", MANIFEST_COPY, JOURNAL, *(log.name for log in logs)}
-        ours |= {table_path(log).name for log in logs}
-        there = [(path, ours), (path / "frames", {"zarr.json", "0"}), (path / ARRAY_PATH, {"zarr.json", "c"})]
-        if any({one.name for one in folder.iterdir()} - names for folder, names in there):
-            return False
-        if (path / JOURNAL).stat().st_size > 0:
-            return False
-        hidden = _hidden(path)
-        patiently(lambda: path.rename(hidden))  # the name is free at once, whatever comes between
-    except OSError:
-        return False
-    shutil.rmtree(hidden, ignore_errors=True)
-    return True
-
-
-def _hidden(path: Path) -> Path:
-    """Return a name for a store that is about to appear, or to go."""
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-
-
-def _create_skeleton(path: Path, spec: RunSpec, attributes: Mapping[str, Any], length: int) -> None:
-    """Make an empty store in a hidden folder, then give it its name in one step."""
-    hidden = _hidden(path)
-    array_folder = hidden / ARRAY_PATH
-    try:
-        (array_folder / "c").mkdir(parents=True)
-        create_file(array_folder / "zarr.json", json_bytes(array_metadata(spec.frame_shape_yx, length)))
-        create_file(hidden / "frames" / "zarr.json", json_bytes(frames_group_metadata()))
-        create_file(hidden / "zarr.json", json_bytes(group_metadata(spec, attributes)))
-        create_file(hidden / MANIFEST_COPY, json_bytes(sealed(attributes)))
-        create_file(hidden / JOURNAL, b"")
-        for folder in (array_folder, hidden / "frames", hidden):
-            sync_folder(folder)
-        patiently(lambda: hidden.rename(path))
-        sync_folder(path.parent)
-    except OSError:
-        shutil.rmtree(hidden, ignore_errors=True)
-        raise
 
 
 class SectionWriter:
@@ -495,7 +438,7 @@ class SectionWriter:
         """
         if not self._tidy:
             raise StoreError(f"{self.path} must be closed before it is removed")
-        return self._committed == 0 and self._in_place and _remove_empty(self.path)
+        return self._committed == 0 and self._in_place and remove_empty(self.path)
 
     def finalise(self, outcome: Mapping[str, object]) -> None:
         """Say that the run has ended, in the root ``zarr.json``: the last thing that is written, and all at once.
