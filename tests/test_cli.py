@@ -26,10 +26,12 @@ from commands import (
     start,
     wait_for_frames,
 )
+from storage_cases import change_spec
 
 from hcc_scope.cli.runs import save_summary
 from hcc_scope.inference.engines import ENGINES
 from hcc_scope.resources import hardware_configs_dir, models_dir
+from hcc_scope.storage.lines import sealed_line
 
 if TYPE_CHECKING:
     from hcc_scope.errors import HccScopeError
@@ -118,7 +120,8 @@ def test_replay_check_notices_one_changed_bit(demo: tuple[Path, Done], tmp_path:
     result = json.loads(first)
     tile = next(i for i, logit in enumerate(result["logits"]) if logit is not None)
     result["logits"][tile] = float(np.nextafter(np.float32(result["logits"][tile]), np.float32(9)))
-    predictions.write_text("\n".join([header, json.dumps(result), *rest]) + "\n")
+    del result["line_crc32"]
+    predictions.write_text("\n".join([header, sealed_line(result).decode().strip(), *rest]) + "\n")
     done = hcc_scope("replay", store, "--check")
     assert done.code == 40
     assert f"frame {result['seq']}, tile {tile}" in done.err
@@ -158,7 +161,8 @@ def test_replay_check_on_another_engine_notices_what_is_beyond_the_tolerance(
     tile = next(i for i, probability in enumerate(result["probabilities"]) if probability is not None)
     probability = result["probabilities"][tile]
     result["probabilities"][tile] = probability + 0.05 if probability < 0.5 else probability - 0.05
-    predictions.write_text("\n".join([header, json.dumps(result), *rest]) + "\n")
+    del result["line_crc32"]
+    predictions.write_text("\n".join([header, sealed_line(result).decode().strip(), *rest]) + "\n")
     done = hcc_scope("replay", store, "--check", "--engine", other)
     assert done.code == 40
     assert "tolerance 0.01" in done.err
@@ -168,7 +172,8 @@ def test_replay_where_the_recorded_engine_does_not_run_takes_the_reference(
     demo: tuple[Path, Done], tmp_path: Path
 ) -> None:
     store = copy_of(sorted(demo[0].glob("*.ome.zarr"))[0], tmp_path)
-    edited(store / "zarr.json", store / "zarr.json", (f'"engine": "{demo[1].json["engine"]}"', '"engine": "abacus"'))
+    provenance = json.loads((store / "hcc_scope.json").read_text())["spec"]["provenance"]
+    change_spec(store, provenance={**provenance, "engine": "abacus"})
     done = hcc_scope("replay", store, "--check", "--json")
     assert done.code == 0, done.err
     assert done.json["engine"] == "torchscript"

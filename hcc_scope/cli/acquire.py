@@ -109,7 +109,10 @@ def run_acquire(options: AcquireOptions) -> None:
         versions = software_versions(dict(rig.microscope.versions))
         summary = summarise([report], analyst, command="acquire", versions=versions, started_utc=started)
         troubles: list[HccScopeError] = []
-        paths = [target, *save_summary(summary, options.out / "summary.json", troubles)]
+        paths = [
+            *([] if report.store is None else [target]),
+            *save_summary(summary, options.out / "summary.json", troubles),
+        ]
         # here, before the rig is closed: that may have to wait for a long exposure
         finish(summary, [report], console, json_mode=options.json_mode, paths=paths, troubles=troubles)
 

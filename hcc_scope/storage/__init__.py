@@ -5,6 +5,7 @@ store without loading tensorstore or pyarrow.
 
 ========================  =====================================================================================
 `~.naming`                ids and paths; standard library only
+`~.space`                 `check_out_dir`: whether a folder can take a run; standard library only
 `~.writer`                `create_store`, `check_free_space`: frames in, each one committed and journalled
 `~.reader`                `open_store`: frames out, each one checked
 `~.source`                `StoreSource`: a store as a source of frames
