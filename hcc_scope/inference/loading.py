@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from hcc_scope.errors import (
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model
 from hcc_scope.inference.engines import AUTO, ENGINES, REFERENCE, candidates, default_threads, make_engine
+from hcc_scope.inference.files import read_npy, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +41,6 @@ __all__ = ["MODEL_FILE", "TEST_INPUT_FILE", "TEST_OUTPUT_FILE", "LoadedModel", "
 MODEL_FILE = "model.pt"
 TEST_INPUT_FILE = "test_input.npy"
 TEST_OUTPUT_FILE = "test_output.npy"
-
-D = TypeVar("D", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +204,7 @@ def load_model(name_or_path: str | Path) -> LoadedModel:
     folder = find_model(name_or_path)
     card = read_card(folder)
     path = folder / MODEL_FILE
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelFormatError(f"the model file {path} cannot be read: {error.strerror or error}") from error
+    data = read_regular(path, f"the model file {path}")
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != card.sha256:
         raise ModelAlteredError(
@@ -219,8 +215,8 @@ def load_model(name_or_path: str | Path) -> LoadedModel:
     from hcc_scope.inference.torchscript import parse
 
     module = parse(data, str(path))
-    test_input = _read_tensor(folder / TEST_INPUT_FILE, np.dtype(np.uint16), (card.tile_px, card.tile_px))
-    test_output = _read_tensor(folder / TEST_OUTPUT_FILE, np.dtype(np.float32), (2,))
+    test_input = read_npy(folder / TEST_INPUT_FILE, np.dtype(np.uint16), (card.tile_px, card.tile_px))
+    test_output = read_npy(folder / TEST_OUTPUT_FILE, np.dtype(np.float32), (2,))
     if len(test_input) != len(test_output) or len(test_input) == 0:
         raise ModelFormatError(
             f"the model {card.name} has {len(test_input)} test tiles but {len(test_output)} test outputs in {folder}"
@@ -228,17 +224,6 @@ def load_model(name_or_path: str | Path) -> LoadedModel:
     model = LoadedModel(folder, card, module, test_input, test_output)
     model.classifier()
     return model
-
-
-def _read_tensor(path: Path, dtype: np.dtype[D], item_shape: tuple[int, ...]) -> NDArray[D]:
-    """Read a test tensor (k, *item_shape), as data only: a pickle inside is refused."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ModelFormatError(f"the model's test tensor {path} cannot be read: {error}") from error
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape[1:] != item_shape:
-        raise ModelFormatError(f"the model's test tensor {path} is not (k, {', '.join(map(str, item_shape))}) {dtype}")
-    return array
 
 
 def _ignore(_sentence: str) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from hcc_scope.errors import ModelError, ModelFormatError
+from hcc_scope.inference.archive import checked_archive
 from hcc_scope.inference.base import BaseClassifier
 from hcc_scope.inference.normalisation import mean_stretching
 from hcc_scope.inference.tensors import (
@@ -50,6 +51,9 @@ The profiling executor profiles twice and runs optimised code from the third cal
 """
 
 
+_OF_A_NEWER_TORCH = ("maximum supported version", "Unknown builtin op", "Unknown type name")
+
+
 def parse(data: bytes, what: str, device: str = "cpu") -> torch.jit.ScriptModule:
     """Parse a TorchScript archive that was checked before.
 
@@ -65,19 +69,28 @@ def parse(data: bytes, what: str, device: str = "cpu") -> torch.jit.ScriptModule
     Raises
     ------
     ModelFormatError
-        If it is no TorchScript archive.
+        If it is no TorchScript archive, damaged, of a newer torch, or its program may act (`checked_archive`).
     """
+    plain = checked_archive(data, what)
     try:
         module: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]  # torch.jit has no types
-            io.BytesIO(data), map_location=device
+            io.BytesIO(plain), map_location=device
         )
-    except RuntimeError as error:
-        raise ModelFormatError(
-            f"{what} is not a TorchScript model ({_first_line(error)})",
-            hint="Save it with torch.jit.script(model).save(...); a state dict or a pickled model is not enough.",
-        ) from error
+    except (RuntimeError, ValueError, IndexError, OverflowError, torch.jit.Error) as error:
+        raise _cannot_be_loaded(what, error) from error
     module.eval()
     return module
+
+
+def _cannot_be_loaded(what: str, error: BaseException) -> ModelFormatError:
+    """Return the error for an archive that is whole, and that this torch cannot read."""
+    mine = torch.__version__.partition("+")[0]
+    if any(words in str(error) for words in _OF_A_NEWER_TORCH):
+        return ModelFormatError(
+            f"{what} was saved by a newer torch than the {mine} that is installed here ({_first_line(error)})",
+            hint=f"Save it again with torch {mine} or an older one.",
+        )
+    return ModelFormatError(f"{what} cannot be read by torch {mine}: {_first_line(error)}")
 
 
 def copy_to(module: torch.jit.ScriptModule, device: str, what: str) -> torch.jit.ScriptModule:
