@@ -19,6 +19,9 @@ from hcc_scope.inference.archive import checked_archive, read_entries
 from hcc_scope.inference.card import CARD_FILE, read_card
 from hcc_scope.inference.files import read_npy
 from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE
+from hcc_scope.training.export import copy_model, program_difference
+from hcc_scope.training.program import PROGRAM_FILE, program_logits, to_program
+from hcc_scope.training.program_reading import read_program
 from tests.model_parts import TILE_PX, Plain, archive, make_model, random_tiles
 
 if TYPE_CHECKING:
@@ -89,10 +92,12 @@ def replace_model(folder: Path, data: bytes) -> Path:
 
 def edited(data: bytes, edit: dict[str, bytes]) -> bytes:
     """Return an archive with other entries, checksums right."""
+    entries = read_entries(data, "it")
+    root = next(iter(entries)).partition("/")[0]
     changed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(changed, "w") as target:
-        for name in source.namelist():
-            target.writestr(name, edit.get(name.partition("/")[2], source.read(name)))
+    with zipfile.ZipFile(changed, "w") as target:
+        for name, content in (entries | {f"{root}/{name}": content for name, content in edit.items()}).items():
+            target.writestr(name, content)
     return changed.getvalue()
 
 
@@ -265,3 +270,84 @@ def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_refused(plain_model: Path,
     (plain_model / name).mkdir()
     with pytest.raises(ModelFormatError, match=f"{name}.* is not a file|has no {name}"):
         load_model(plain_model)
+
+
+# --- the program ------------------------------------------------------------------------------------------------------
+
+
+class Acts:
+    """Makes a file when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, ("made-by-pickle",)
+
+
+def pickled() -> bytes:
+    file = io.BytesIO()
+    torch.save(Acts(), file)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def program() -> bytes:
+    torch.manual_seed(0)
+    return to_program(Plain(), TILE_PX)
+
+
+def with_graph(program: bytes, old: str, new: str) -> bytes:
+    graph = read_entries(program, "it")["archive/models/model.json"].decode()
+    assert old in graph
+    return edited(program, {"models/model.json": graph.replace(old, new).encode()})
+
+
+def spoilt_programs(program: bytes) -> dict[str, bytes]:
+    config = read_entries(program, "it")["archive/data/weights/model_weights_config.json"]
+    return {
+        "sample inputs": edited(program, {"data/sample_inputs/model.pt": pickled()}),
+        "a pickled weight": edited(
+            program,
+            {
+                "data/weights/model_weights_config.json": config.replace(b'"use_pickle": false', b'"use_pickle": true'),
+                "data/weights/weight_0": pickled(),
+            },
+        ),
+        "a function": with_graph(program, "torch.ops.aten.relu.default", "torch.serialization.os.abort"),
+        "an operation": with_graph(program, "torch.ops.aten.relu.default", "torch.ops.aten.from_file.default"),
+        "native code": edited(program, {"data/aotinductor/model/a.so": b"x", "models/model.json": b"{}"}),
+        "weights beyond the bytes": edited(
+            program,
+            {"data/weights/model_weights_config.json": config.replace(b'{"as_int": 4}', b'{"as_int": 4000000}')},
+        ),
+    }
+
+
+def test_a_program_is_read_as_data_and_gives_what_torch_gives(program: bytes):
+    tiles = random_tiles(2)
+    ours = read_program(program, "it").run(tiles, external_scale=2.0**-13)
+    np.testing.assert_allclose(ours, program_logits(program, tiles, "it", external_scale=2.0**-13), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["sample inputs", "a pickled weight", "a function", "an operation", "native code", "weights beyond the bytes"],
+)
+def test_a_program_that_could_act_is_refused_and_does_not(
+    program: bytes, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelFormatError, match="the program it was not run"):
+        read_program(spoilt_programs(program)[kind], "it").run(random_tiles(1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_neither_test_nor_export_runs_a_program_that_acts(
+    plain_model: Path, program: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    (plain_model / PROGRAM_FILE).write_bytes(spoilt_programs(program)["sample inputs"])
+    model = load_model(plain_model)
+    with pytest.raises(ModelFormatError, match="could run anything when it is loaded"):
+        program_difference(model)
+    with pytest.raises(ModelFormatError):
+        copy_model(model, tmp_path / "copy", "copy")
+    assert [path.name for path in tmp_path.iterdir()] == ["plain"]
