@@ -48,6 +48,7 @@ LICENCE_NOT_STATED = "not stated"
 Output = Literal["logits", "probabilities"]
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"[-+]?(0|[1-9]\d*)(\.\d*)?([eE][-+]?\d+)?|[-+]?\.(inf|nan)", re.IGNORECASE)
 """YAML 1.1 reads ``0_325`` as 213, ``010`` as 8 and ``1:30`` as 90."""
 
@@ -66,6 +67,8 @@ class _Strict(pydantic.BaseModel):
             entries = list(value.values())
         if bool not in kinds and any(isinstance(entry, bool) for entry in entries):
             raise ValueError("true or false stands where a number or a text belongs")
+        if any(isinstance(entry, str) and _CONTROL.search(entry) for entry in entries):
+            raise ValueError("the text has characters that control a terminal")
         if not kinds.isdisjoint({int, float}) and isinstance(value, str) and not _NUMBER.fullmatch(value):
             raise ValueError(f"{value!r} is no number")
         return value
@@ -294,6 +297,16 @@ class ModelCard(_Strict):
     def trained_on_phantom_only(self) -> bool:
         """Whether no image of the training was of tissue."""
         return self.training is not None and self.training.synthetic is True
+
+    @property
+    def trained_on(self) -> str | None:
+        """What the weights were fitted to, in a few words; None if the card does not say."""
+        if self.training is None:
+            return None
+        if self.training.synthetic is True:
+            return "a synthetic phantom, not on tissue"
+        n = len(self.training.animals)
+        return f"{self.training.tiles} tiles of {n} animal{'s' if n != 1 else ''}"
 
 
 def read_card(folder: Path) -> ModelCard:

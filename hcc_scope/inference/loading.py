@@ -23,6 +23,8 @@ from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model
 from hcc_scope.inference.engines import AUTO, ENGINES, REFERENCE, candidates, default_threads, make_engine
 from hcc_scope.inference.files import read_npy, read_regular
+from hcc_scope.inference.remembered import remember_folder
+from hcc_scope.resources import models_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -223,6 +225,8 @@ def load_model(name_or_path: str | Path) -> LoadedModel:
         )
     model = LoadedModel(folder, card, module, test_input, test_output)
     model.classifier()
+    if folder.parent != models_dir():
+        remember_folder(card.sha256, folder)  # the user has named it: its own sections can be replayed
     return model
 
 
