@@ -67,7 +67,7 @@ def read_regular(path: Path, what: str, *, most_bytes: int | None = None) -> byt
         raise ModelFormatError(f"{what} cannot be read: {error.strerror or error}") from error
 
 
-def read_npy(path: Path, dtype: np.dtype[D], item_shape: tuple[int, ...]) -> NDArray[D]:
+def read_npy(path: Path, dtype: np.dtype[D], item_shape: tuple[int, ...], *, hint: str | None = None) -> NDArray[D]:
     """Return an array (k, *item_shape) from a ``.npy`` file, as data only: a pickle inside is refused.
 
     What the header claims is compared with the file's size before anything is allocated.
@@ -91,7 +91,9 @@ def read_npy(path: Path, dtype: np.dtype[D], item_shape: tuple[int, ...]) -> NDA
             f"{what} cannot be read: {str(error).partition(chr(10))[0] or type(error).__name__}"
         ) from (error)
     if found != dtype or len(shape) != 1 + len(item_shape) or tuple(shape[1:]) != item_shape or fortran_order:
-        raise ModelFormatError(f"{what} is not (k, {', '.join(map(str, item_shape))}) {dtype}")
+        raise ModelFormatError(
+            f"{what} is {tuple(shape)} {found}, not (k, {', '.join(map(str, item_shape))}) {dtype}", hint=hint
+        )
     claimed, there = math.prod(shape) * dtype.itemsize, len(data) - file.tell()
     if shape[0] < 0 or claimed != there:
         raise ModelFormatError(f"{what} claims to hold {claimed:,} bytes, and holds {there:,}")

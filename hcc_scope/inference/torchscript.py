@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from hcc_scope.inference.engines import EngineName
     from hcc_scope.protocols import Tiles
 
-__all__ = ["WARM_UP_RUNS", "TorchScriptClassifier", "copy_to", "parse"]
+__all__ = ["WARM_UP_RUNS", "TorchScriptClassifier", "copy_to", "ends_in_sigmoid", "parse", "without_attributes"]
 
 WARM_UP_RUNS = 3
 """How often a tile has to be classified before the first frame.
@@ -51,6 +51,9 @@ The profiling executor profiles twice and runs optimised code from the third cal
 """
 
 
+_RESHAPING = frozenset(
+    {f"aten::{name}" for name in ("to", "view", "reshape", "flatten", "squeeze", "unsqueeze", "contiguous", "float")}
+)
 _OF_A_NEWER_TORCH = ("maximum supported version", "Unknown builtin op", "Unknown type name")
 
 
@@ -91,6 +94,18 @@ def _cannot_be_loaded(what: str, error: BaseException) -> ModelFormatError:
             hint=f"Save it again with torch {mine} or an older one.",
         )
     return ModelFormatError(f"{what} cannot be read by torch {mine}: {_first_line(error)}")
+
+
+def ends_in_sigmoid(module: torch.jit.ScriptModule) -> bool:
+    """Return whether a sigmoid is the last that a graph does to its first output, but for changes of shape."""
+    frozen = without_attributes(module)
+    graph = frozen.inlined_graph  # kept: its nodes do not outlive it
+    node = next(iter(graph.outputs())).node()
+    if node.kind() == "prim::TupleConstruct":
+        node = next(iter(node.inputs())).node()
+    while node.kind() in _RESHAPING:
+        node = next(iter(node.inputs())).node()
+    return bool(node.kind() in ("aten::sigmoid", "aten::sigmoid_"))
 
 
 def copy_to(module: torch.jit.ScriptModule, device: str, what: str) -> torch.jit.ScriptModule:
@@ -170,6 +185,15 @@ class TorchScriptClassifier(BaseClassifier):
             found = tuple(distance.shape) if isinstance(distance, torch.Tensor) else type(distance).__name__
             raise wrong_distance(self._model_name, found)
         return row, float(distance)
+
+
+def without_attributes(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+    """Return a model with its attributes as constants: a scripted one looks settings up, which not every engine can."""
+    try:
+        frozen: torch.jit.ScriptModule = torch.jit.freeze(module)
+    except RuntimeError:  # it was saved frozen
+        return module
+    return frozen
 
 
 def _optimised(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:

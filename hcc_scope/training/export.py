@@ -252,7 +252,7 @@ def weights_difference(model: LoadedModel) -> float | None:
         If they are other weights than the model's.
     """
     path, card = model.folder / WEIGHTS_FILE, model.card
-    if card.network not in get_args(NetworkName) or not path.is_file():
+    if card.network not in get_args(NetworkName) or card.output != "logits" or not path.is_file():
         return None
     try:
         network = load_weights(cast("NetworkName", card.network), path, bit_depth=card.bit_depth)
