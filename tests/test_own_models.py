@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 
-from hcc_scope.errors import ModelFormatError
+from hcc_scope.errors import ModelError, ModelFormatError, ModelSelfTestError
 from hcc_scope.inference import load_model
-from hcc_scope.inference.tensors import SMALLEST_PROBABILITY, to_logits
+from hcc_scope.inference.tensors import SMALLEST_PROBABILITY, last_line, to_logits
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.training.bioimageio import check_package, write_package
-from tests.model_parts import Plain, archive, make_model, random_tiles
+from tests.model_parts import TILE_PX, Plain, archive, make_model, random_tiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,3 +124,85 @@ def test_the_logarithm_of_nothing_is_a_number():
 def test_one_output_is_refused_with_what_to_return(tmp_path: Path):
     with pytest.raises(ModelFormatError, match=r"torch\.cat\(\[torch\.zeros_like\(z\), z\], dim=1\)"):
         load_model(own_model(tmp_path / "own", After("one output")))
+
+
+# --- what is said of other habits -------------------------------------------------------------------------------------
+
+
+class OnGpu(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.zeros([1, 2], device="cuda")
+
+
+class Counts(torch.nn.Module):
+    """Keeps a state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("n", torch.zeros(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.n += 1e-6
+        return torch.zeros(1, 2) + self.n
+
+
+class Guesses(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 1e-6 * torch.rand(1, 2)
+
+
+class Label(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.ones([1, 2], dtype=torch.int64)
+
+
+class Listed(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return [torch.ones(1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("module", "kind", "says"),
+    [
+        (
+            OnGpu(),
+            ModelFormatError,
+            r"has the device 'cuda' written into its program.*torch\.jit\.trace\(network\.cpu\(\)",
+        ),
+        (Counts(), ModelSelfTestError, "another answer to the same tile each time.*save it in evaluation mode"),
+        (Guesses(), ModelSelfTestError, "another answer to the same tile each time"),
+        (Label(), ModelFormatError, r"whole numbers \(torch\.int64\)"),
+        (Listed(), ModelFormatError, "returns list .*Return the logits alone, or as the first of a tuple"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_a_model_does_wrong_is_said_in_a_sentence(
+    tmp_path: Path, module: torch.nn.Module, kind: type[ModelError], says: str
+):
+    data = archive(module)
+    folder = make_model(tmp_path / "own", data, np.zeros((2, 2), np.float32), random_tiles(2))
+    with pytest.raises(kind, match=says) as caught:
+        load_model(folder).classifier()
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 450
+
+
+def test_what_torch_says_of_a_backend_is_cut_to_its_own_words():
+    said = """The following operation failed in the TorchScript interpreter.
+Traceback of TorchScript (most recent call last):
+RuntimeError: Could not run 'aten::empty.memory_format' with arguments from the 'CUDA' backend. This could be because
+CPU: registered at RegisterCPU.cpp:1 [kernel]
+PythonDispatcher: registered at PythonFallbackKernel.cpp:196 [backend fallback]"""
+    assert last_line(RuntimeError(said)).startswith("RuntimeError: Could not run 'aten::empty.memory_format'")
+
+
+@pytest.mark.parametrize("how", ["scripted", "traced"])
+def test_openvino_takes_a_scripted_model_as_it_takes_a_traced_one(tmp_path: Path, how: str, expected: np.ndarray):
+    module = After("nothing").eval()
+    data = None
+    if how == "traced":
+        file = io.BytesIO()
+        torch.jit.save(torch.jit.trace(module, torch.zeros(1, 1, TILE_PX, TILE_PX)), file)
+        data = file.getvalue()
+    model = load_model(own_model(tmp_path / "own", module, data, temperature=1.5))
+    np.testing.assert_allclose(probability(model, "openvino"), expected, atol=1e-4)

@@ -44,6 +44,9 @@ _WORD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
 _BLANK = rb"(?:\s|\\\n|#[^\n]*\n)*"
 _OPS = re.compile(rb"\bops\b(?:" + _BLANK + rb"\." + _BLANK + rb"([A-Za-z_][A-Za-z0-9_]*))?")
 _CLASSES = re.compile(rb"torch\.classes\.(?!quantized\b)[A-Za-z_][A-Za-z0-9_.]*")
+_OTHER_DEVICE = re.compile(rb"\bdevice\(\"(?!cpu\b)([a-z]+)")
+_SAVE = "torch.jit.trace(network.eval(), torch.zeros(1, 1, TILE_PX, TILE_PX)).save('model.pt')"
+"""How a model becomes a file that every engine here takes."""
 _NEEDED = re.compile(r"(data|constants)\.pkl|version|byteorder|(data|constants|tensors|code)/.*")
 """What torch runs; the rest (debug information, examples, extra files) is left out."""
 _MOST_ENTRIES = 100_000
@@ -155,13 +158,15 @@ def _refuse_unsafe_text(entries: dict[str, bytes], what: str) -> None:
         for word in set(_WORD.findall(content)):
             if does := FORBIDDEN.get(word.decode()):
                 raise _unsafe(what, word.decode(), does)
+        if found := _OTHER_DEVICE.search(content):
+            raise ModelFormatError(
+                f"{what} has the device {found[1].decode()!r} written into its program, and runs nowhere else",
+                hint=f"Save it from the processor: {_SAVE.replace('network', 'network.cpu()')}.",
+            )
         for namespace in set(_OPS.findall(content)):  # empty: all of them under another name
             if namespace.decode() not in _NAMESPACES:
                 raise _unsafe(what, f"ops.{namespace.decode()}", "reaches beyond its tensors")
 
 
 def _not_torchscript(what: str, why: str) -> ModelFormatError:
-    return ModelFormatError(
-        f"{what} is not a TorchScript model ({why})",
-        hint="Save it with torch.jit.trace(network.eval(), torch.zeros(1, 1, TILE_PX, TILE_PX)).save('model.pt').",
-    )
+    return ModelFormatError(f"{what} is not a TorchScript model ({why})", hint=f"Save it with {_SAVE}.")

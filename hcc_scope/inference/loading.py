@@ -193,7 +193,15 @@ class LoadedModel:
         from hcc_scope.inference.torchscript import WARM_UP_RUNS
 
         for _ in range(WARM_UP_RUNS):
-            worst = self.difference_to_test_output(classifier)
+            found = classifier.classify(self.test_input)
+        if not np.array_equal(classifier.classify(self.test_input), found, equal_nan=True):
+            raise ModelSelfTestError(
+                f"the model {self.card.name} gives another answer to the same tile each time, so its scores cannot be "
+                f"replayed",
+                hint="It may keep a state, or have dropout or batch normalisation in training mode: save it in "
+                "evaluation mode.",
+            )
+        worst = self.difference_to_test_output(classifier)
         if not worst <= self.card.engine_tolerance:  # also if it is not a number
             raise ModelSelfTestError(
                 f"the model {self.card.name} does not reproduce its own test output on this machine: a logit differs "

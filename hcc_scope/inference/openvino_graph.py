@@ -67,6 +67,7 @@ def convert(ov: Any, module: torch.jit.ScriptModule, card: ModelCard) -> Any:  #
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # the converter's own use of torch.jit
             whole = ov.convert_model(without_attributes(module), input=(shape, ov.Type.f32))
+        whole.reshape(shape)  # a scripted model does not keep it
         check_told(len(whole.outputs), card.name, promised=card.unlike_training is not None)
         # features are computed anyway, but an output that nobody reads costs a copy
         wanted = [whole.outputs[0]] if card.unlike_training is None else [whole.outputs[0], whole.outputs[2]]

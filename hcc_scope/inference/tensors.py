@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,8 @@ TWO_LOGITS_HINT = (
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 """What 0 is taken for before its logarithm: 1.2e-38, a log-odds of 87."""
 _ROW_SUM_TOLERANCE = 1e-3
+_OWN_WORDS = re.compile(r"[\w.]*(Error|Exception): ")
+_MOST_WORDS = 200
 
 
 def to_logits(probabilities: NDArray[np.float32], model: str) -> NDArray[np.float32]:
@@ -80,9 +83,10 @@ def check_finite(logits: NDArray[np.float32], model: str) -> None:
 
 def wrong_output(model: str, found: object) -> ModelFormatError:
     """Return the error for a model whose output is not two logits for a tile."""
+    is_shape = not str(found).isidentifier()
     return ModelFormatError(
         f"the model {model} returns {found} for one tile, where logits of shape (1, 2) are expected",
-        hint=TWO_LOGITS_HINT,
+        hint=TWO_LOGITS_HINT if is_shape else "Return the logits alone, or as the first of a tuple.",
     )
 
 
@@ -130,5 +134,11 @@ def wrong_distance(model: str, found: object) -> ModelFormatError:
 
 
 def last_line(error: BaseException) -> str:
-    """Return the last line of a message: TorchScript and OpenVINO put the operation's own below a traceback."""
-    return str(error).strip().rpartition("\n")[2]
+    """Return what a message of TorchScript or OpenVINO comes to, in one line.
+
+    They put the operation's own words below a traceback, and torch a list of all its backends below these.
+    """
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    own = [line for line in lines if _OWN_WORDS.match(line)]
+    line = (own or lines or [type(error).__name__])[-1]
+    return line if len(line) <= _MOST_WORDS else line[:_MOST_WORDS].rpartition(" ")[0] + " ..."

@@ -176,6 +176,8 @@ class TorchScriptClassifier(BaseClassifier):
         if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (1, 2):
             found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
             raise wrong_output(self._model_name, found)
+        if not logits.is_floating_point():
+            raise wrong_output(self._model_name, f"whole numbers ({logits.dtype})")
         check_told(len(output) if isinstance(output, tuple) else 1, self._model_name, promised=self._measures)
         row: NDArray[np.float32] = logits[0].to(torch.float32).numpy()
         if not self._measures:
