@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from hcc_scope.errors import ModelError, ModelMismatchError
 from hcc_scope.inference.card import read_card
@@ -13,17 +16,18 @@ from hcc_scope.inference.catalogue import find_model, known_model
 from hcc_scope.inference.remembered import CACHE_DIR_VARIABLE, known_folder
 from hcc_scope.research_use import RESEARCH_USE_ONLY, research_use
 from hcc_scope.runs.analyst import Analyst, load_analyst
+from hcc_scope.runs.comparison import check_replay
 from hcc_scope.runs.replay import recorded_model, start_replay
 from hcc_scope.runs.section import start_section
 from hcc_scope.runs.specimen import needs_override, specimen_kind
+from hcc_scope.scoring import log_odds
+from hcc_scope.storage.predictions import read_log, read_predictions, read_predictions_table
 from hcc_scope.storage.reader import open_store
 from hcc_scope.types import RunSpec
 from tests.commands import hcc_scope
+from tests.model_parts import Plain, archive, make_model, random_tiles
 from tests.test_unlike_runs import Tissue
 from tests.unlike_parts import measuring_model
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +135,43 @@ def test_a_remembered_folder_with_another_model_is_not_taken(
     assert known_model(sha256) is None
     assert known_model("0") is None
     assert known_model(read_card(shipped).sha256) == shipped
+
+
+# --- tiles of another size --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small_tiles(tmp_path_factory: pytest.TempPathFactory) -> Analyst:
+    """A model of tiles of 256 px, whose logits are the mean and the largest count."""
+    torch.manual_seed(2)
+    module, tiles = Plain().eval(), random_tiles(2, 256)
+    with torch.inference_mode():
+        rows = [module(torch.from_numpy(tile[None, None].astype(np.float32))) for tile in tiles]
+    folder = make_model(
+        tmp_path_factory.mktemp("models") / "small", archive(module), torch.cat(rows).numpy(), tiles,
+        tile_px=256, engine_tolerance=0.5,
+    )  # fmt: skip
+    return load_analyst(folder, "torchscript", lambda _: None)
+
+
+def test_a_model_of_smaller_tiles_replays_frames_that_were_cut_into_larger_ones(
+    tissue: Path, small_tiles: Analyst, tmp_path: Path
+):
+    store = Path(shutil.copytree(tissue, tmp_path / tissue.name))
+    run = start_replay(store, small_tiles, save="small")
+    report = run.finish()
+    assert report.outcome.state == "completed"
+    assert (run.grid.tile_px, run.grid.n) == (256, 16)
+    frame = run.store.read(0)
+    tiles = [frame.pixels[y : y + 256, x : x + 256] for y, x in run.grid.origins_yx]
+    for result in read_predictions(store, "predictions-small").values():
+        assert result.logits.shape == (16,)
+    expected = log_odds(small_tiles.classifier.classify(tiles))
+    kept = run.results[0].flags == 0
+    np.testing.assert_array_equal(run.results[0].logits[kept], expected[kept])
+    assert read_log(store / "predictions-small.jsonl").header["tile_px"] == 256
+    table = read_predictions_table(store, "predictions-small").to_pydict()
+    assert len(table["seq"]) == 4 * 16
+    comparison = check_replay(run.store, report, run.results, small_tiles)
+    assert "tiles of 512 px" in str(comparison.problem)
+    assert (comparison.equal, comparison.frames) == (False, 0)

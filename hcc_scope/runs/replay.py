@@ -117,6 +117,8 @@ def start_replay(
     ------
     StoreError
         If the store cannot be read, or has predictions of that name.
+    FrameSizeError
+        If a frame is smaller than a tile of this model.
     ModelMismatchError
         If the model was trained on other frames, or on a phantom only and this may be tissue.
     """
@@ -127,7 +129,7 @@ def start_replay(
     from hcc_scope.storage.source import StoreSource
 
     opened = store if isinstance(store, SectionStore) else open_store(store)
-    source = StoreSource(opened)
+    source = StoreSource(opened, tile_px=analyst.model.card.tile_px)
     spec = source.spec
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     analyst.model.check_matches(spec)
