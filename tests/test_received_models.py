@@ -172,6 +172,20 @@ def test_a_damaged_entry_and_one_that_is_there_twice_are_refused():
         checked_archive(twice.getvalue(), "it")
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_tensor_without_its_bytes_is_refused(frozen: bool):
+    module = torch.jit.script(Plain().eval())
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.freeze(module) if frozen else module, file)
+    data, folder = file.getvalue(), "constants" if frozen else "data"
+    assert checked_archive(data, "it")
+    with pytest.raises(ModelFormatError, match=f"{folder}/1 has 0 bytes"):
+        checked_archive(edited(data, {f"{folder}/1": b""}), "it")
+    pickled_whole = read_entries(data, "it")[f"archive/{folder}.pkl"]
+    with pytest.raises(ModelFormatError, match=f"{folder}.pkl does not fit together"):
+        checked_archive(edited(data, {f"{folder}.pkl": pickled_whole[:-20]}), "it")
+
+
 def test_an_archive_that_unpacks_to_gigabytes_is_judged_by_what_it_claims():
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as file, file.open("archive/data/0", "w") as entry:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import pickletools
 import re
 import struct
 import zipfile
@@ -56,6 +57,12 @@ _LARGER = 4
 """Torch does not compress, but who repacks an archive may: up to so many times ..."""
 _SPARE_BYTES = 64 << 20
 """... and so much more."""
+_ITEM_BYTES = {
+    **dict.fromkeys(("ByteStorage", "CharStorage", "BoolStorage", "QInt8Storage", "QUInt8Storage"), 1),
+    **dict.fromkeys(("ShortStorage", "HalfStorage", "BFloat16Storage"), 2),
+    **dict.fromkeys(("IntStorage", "FloatStorage", "QInt32Storage"), 4),
+    **dict.fromkeys(("LongStorage", "DoubleStorage", "ComplexFloatStorage"), 8),
+}
 _UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -134,6 +141,8 @@ def checked_archive(data: bytes, what: str) -> bytes:
     kept = {name: content for name, content in sorted(inner.items()) if _NEEDED.fullmatch(name)}
     kept = {name: content for name, content in kept.items() if not name.endswith(".debug_pkl")}
     _refuse_unsafe_text(kept, what)
+    for folder in ("data", "constants"):
+        _check_storages(kept, folder, what)
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as file:
         for name, content in kept.items():
@@ -169,6 +178,35 @@ def _refuse_unsafe_text(entries: dict[str, bytes], what: str) -> None:
         for namespace in set(_OPS.findall(content)):  # empty: all of them under another name
             if namespace.decode() not in _NAMESPACES:
                 raise _unsafe(what, f"ops.{namespace.decode()}", "reaches beyond its tensors")
+
+
+def _check_storages(entries: dict[str, bytes], folder: str, what: str) -> None:
+    """Refuse tensors that claim more bytes than there are: torch reads on beyond them.
+
+    The pickle is gone through operation by operation, and nothing of it is made.
+    """
+    simple: list[object] = []  # names, texts and numbers, in the order in which they are put on the stack
+    memo: dict[object, object] = {}
+    try:
+        pickletools.dis(entries[f"{folder}.pkl"], out=io.StringIO())  # whether its stack and memo fit together
+        for operation, argument, _ in pickletools.genops(entries[f"{folder}.pkl"]):
+            if operation.name in ("BINGET", "LONG_BINGET"):
+                simple.append(memo.get(argument))
+            elif operation.name in ("BINPUT", "LONG_BINPUT"):
+                memo[argument] = simple[-1] if simple else None
+            elif operation.name == "BINPERSID":
+                kind, key, _device, numel = simple[-4:]
+                size = _ITEM_BYTES.get(str(kind).rpartition(" ")[2])
+                there = len(entries[f"{folder}/{key}"])
+                if size is not None and int(str(numel)) * size > there:
+                    raise ModelFormatError(
+                        f"{what} is damaged: its entry {folder}/{key} has {there:,} bytes, not {numel} x {size}"
+                    )
+            elif argument is not None and operation.name != "PROTO":
+                simple.append(argument)
+    except (ValueError, KeyError, IndexError, EOFError, struct.error, OverflowError) as error:
+        said = (str(error).partition("\n")[0] or type(error).__name__)[:_MOST_WORDS]
+        raise ModelFormatError(f"{what} is damaged: its {folder}.pkl does not fit together ({said})") from error
 
 
 def _not_torchscript(what: str, why: str) -> ModelFormatError:
