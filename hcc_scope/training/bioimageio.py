@@ -132,15 +132,15 @@ def check_package(package: Path, model: LoadedModel) -> float:
     ModelSelfTestError
         If its probabilities are not the model's.
     """
-    entries = read_entries(read_regular(package, f"the package {package}"), f"the package {package}")
     try:
+        entries = read_entries(read_regular(package, "it"), "it")
         if len(entries[DESCRIPTION_FILE]) > _MOST_DESCRIPTION_BYTES:
             raise ValueError(f"its {DESCRIPTION_FILE} has {len(entries[DESCRIPTION_FILE]):,} bytes")
         description = yaml.safe_load(entries[DESCRIPTION_FILE])
         sha256 = str(description["config"]["hcc_scope"]["model_sha256"])
         stated = str(description["weights"]["torchscript"]["sha256"])
         weights = entries[str(description["weights"]["torchscript"]["source"])]
-    except _UNREADABLE as error:
+    except (ModelFormatError, *_UNREADABLE) as error:
         said = str(error).partition("\n")[0][:160]
         raise ModelFormatError(f"{package} is not a bioimage.io package of a model of HCC-Scope: {said}") from error
     if sha256 != model.card.sha256:
