@@ -67,6 +67,7 @@ class AcquireOptions:
     engine: str
     json_mode: bool
     score_unlike: bool = False
+    allow_phantom_model: bool = False
 
 
 def run_acquire(options: AcquireOptions) -> None:
@@ -88,7 +89,13 @@ def run_acquire(options: AcquireOptions) -> None:
     console = people(json_mode=options.json_mode)
     started = datetime.now(UTC)
     with interruptible("nothing was acquired"):
-        analyst = load_analyst(options.model_name, options.engine, console, score_unlike=options.score_unlike)
+        analyst = load_analyst(
+            options.model_name,
+            options.engine,
+            console,
+            score_unlike=options.score_unlike,
+            allow_phantom_model=options.allow_phantom_model,
+        )
     specimen = _specimen(options)
     stop = StopToken()
     with interruptible("nothing was acquired"), _open(options, console) as rig, stop_on_signals(stop, console):
