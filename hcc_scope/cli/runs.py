@@ -11,7 +11,7 @@ from rich.text import Text
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 from hcc_scope.cli.display import score_words, watch
-from hcc_scope.cli.interrupt import EXIT_INTERRUPTED, Told
+from hcc_scope.cli.interrupt import EXIT_INTERRUPTED, Reported
 from hcc_scope.errors import HccScopeError, ModelError, StoreUnwritableError
 from hcc_scope.report.summary import build_summary, write_summary
 from hcc_scope.runs.analyst import load_analyst as load_quietly
@@ -241,7 +241,7 @@ def finish(
 
 def _leave(message: str, exit_code: int) -> NoReturn:
     people(json_mode=True).note(f"Error: {message}")
-    raise Told(exit_code)
+    raise Reported(exit_code)
 
 
 def _table(reports: Sequence[SectionReport]) -> Table:
