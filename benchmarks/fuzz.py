@@ -44,7 +44,7 @@ __all__ = ["BAD", "Case", "Finding", "changed_leaf", "damaged_bytes", "damaged_t
 
 Outcome = Literal["refused", "read", "wrong", "crashed", "hung"]
 
-MODULES = ("fuzz_settings", "fuzz_store", "fuzz_models", "fuzz_datasets", "fuzz_training")
+MODULES = ("fuzz_settings", "fuzz_options", "fuzz_store", "fuzz_models", "fuzz_datasets", "fuzz_training")
 """Of this package; each has ``run(n, seed)``."""
 BAD: frozenset[Outcome] = frozenset({"wrong", "crashed", "hung"})
 LIMIT_S = 30.0

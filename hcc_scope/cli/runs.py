@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.table import Table
@@ -20,7 +21,6 @@ from hcc_scope.runs.section import start_section
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from hcc_scope.cli.console import People
     from hcc_scope.protocols import FrameSource
@@ -29,25 +29,18 @@ if TYPE_CHECKING:
     from hcc_scope.workers import StopToken
 
 __all__ = [
+    "RUN_IS_OVER",
     "Interrupted",
     "called_on_signals",
     "finish",
     "interruptible",
-    "is_taken",
     "load_analyst",
     "record_section",
+    "save_account",
     "save_summary",
     "stop_on_signals",
     "summarise",
 ]
-
-
-def is_taken(store: Path) -> bool:
-    """Return whether there is anything of that name; a path that cannot be looked at is told by who writes to it."""
-    try:
-        return store.exists()
-    except OSError:
-        return False
 
 
 def load_analyst(
@@ -70,13 +63,28 @@ class Interrupted(HccScopeError):  # noqa: N818 - what happened, not a fault
     exit_code = EXIT_INTERRUPTED
 
 
+RUN_IS_OVER = "the run was over before, and is stored as it says; the rig may not have been closed properly"
+
+
+class Meaning:
+    """What a plain Ctrl-C means at present, in words."""
+
+    def __init__(self, consequence: str) -> None:
+        self.consequence = consequence
+
+    def now(self, consequence: str) -> None:
+        """From now on it means something else."""
+        self.consequence = consequence
+
+
 @contextmanager
-def interruptible(consequence: str) -> Iterator[None]:
+def interruptible(consequence: str) -> Iterator[Meaning]:
     """Turn a plain Ctrl-C (no session runs that could end properly) into a sentence that says what it meant."""
+    meaning = Meaning(consequence)
     try:
-        yield
+        yield meaning
     except KeyboardInterrupt as error:
-        raise Interrupted(f"interrupted: {consequence}") from error
+        raise Interrupted(f"interrupted: {meaning.consequence}") from error
 
 
 @contextmanager
@@ -161,6 +169,17 @@ def save_summary(summary: dict[str, Any], path: Path, troubles: list[HccScopeErr
     except OSError as error:
         troubles.append(StoreUnwritableError(f"the summary {path} cannot be written: {error.strerror or error}"))
         return []
+
+
+def save_account(
+    summary: dict[str, Any], reports: Sequence[SectionReport], folder: Path, troubles: list[HccScopeError]
+) -> list[Path]:
+    """Write `summary.json` beside the stores of a run, and return what there is to look at: stores and summary.
+
+    A run that left no store leaves no summary either: it would be an account of nothing.
+    """
+    stores = [Path(report.store) for report in reports if report.store is not None and Path(report.store).exists()]
+    return [*stores, *save_summary(summary, folder / "summary.json", troubles)] if stores else []
 
 
 def summarise(

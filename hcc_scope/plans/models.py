@@ -21,6 +21,8 @@ from hcc_scope.plans.geometry import points_inside, random_fields
 from hcc_scope.types import Sampling  # noqa: TC001 - as above
 
 __all__ = [
+    "MAX_EXPOSURE_MS",
+    "MAX_FRAMES",
     "MAX_PLACES",
     "Event",
     "Grid",
@@ -40,11 +42,12 @@ Point = tuple[FiniteFloat, FiniteFloat]
 Place = tuple[dict[str, int], float, float, float | None]
 """Axes, x, y and z (None: leave the focus alone) of a field."""
 
-PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
-Count = Annotated[int, Field(gt=0, strict=True)]
+MAX_EXPOSURE_MS = 3_600_000
+"""An hour: a longer exposure is a mistake."""
+MAX_FRAMES = 1_000_000_000
+"""A year of the fastest camera."""
+Count = Annotated[int, Field(gt=0, le=MAX_FRAMES, strict=True)]
 """Strict: YAML's ``true`` must not count as 1."""
-
-
 MAX_PLACES = 1_000_000
 """More positions than anyone visits: such a plan is a mistake."""
 
@@ -56,7 +59,7 @@ class PlanBase(BaseModel):
 
     sampling: ClassVar[Sampling]
 
-    exposure_ms: PositiveFloat | None = None
+    exposure_ms: Annotated[FiniteFloat, Field(gt=0, le=MAX_EXPOSURE_MS)] | None = None
     """None leaves the camera's exposure as the configuration set it."""
     config_group: tuple[str, str] | None = None
     """(group, preset) of the Micro-Manager configuration to apply, such as ("Objective", "20X")."""

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from hcc_scope.rig.config import Finding
+    from hcc_scope.rig.rigfile import Rig
     from hcc_scope.sources.micromanager import MicroManager
 
-__all__ = ["OpenRig", "attach_rig", "open_rig"]
+__all__ = ["OpenRig", "attach_rig", "check_rig", "open_rig", "split_assignment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,7 @@ class OpenRig:
             If the device refuses.
         """
         for assignment in assignments:
-            parts = assignment.split(",", 2)
-            if len(parts) != 3:
-                raise UsageError(f"--property '{assignment}' is not DEVICE,PROPERTY,VALUE")
-            device, name, value = parts
+            device, name, value = split_assignment(assignment)
             what = f"setting '{name}' of '{device}' to '{value}'"
             ask = self.microscope.backend.ask
             self.microscope.thread.call(what, partial(ask, what, "set_property", device, name, value))
@@ -69,6 +68,53 @@ class OpenRig:
         return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
+def split_assignment(assignment: str) -> tuple[str, str, str]:
+    """Return device, property and value of ``DEVICE,PROPERTY,VALUE``.
+
+    Raises
+    ------
+    UsageError
+        If it is not of that form.
+    """
+    parts = assignment.split(",", 2)
+    if len(parts) != 3 or not parts[0].strip() or not parts[1].strip():
+        raise UsageError(f"--property '{assignment}' is not DEVICE,PROPERTY,VALUE")
+    device, name, value = parts
+    return device, name, value
+
+
+def check_rig(rig_or_cfg: str | Path, *, adapters_dir: Path | None = None) -> tuple[Rig, Path, list[Finding]]:
+    """Read a rig's files and check its configuration, without a microscope.
+
+    Parameters
+    ----------
+    rig_or_cfg : str or Path
+        A rig file, a bare .cfg, or the name of a shipped rig.
+    adapters_dir : Path, optional
+        Folder of the device adapters; takes the place of the rig file's.
+
+    Returns
+    -------
+    rig : Rig
+    folder : Path
+        Of the adapters.
+    findings : list of Finding
+        The linter's warnings.
+
+    Raises
+    ------
+    ConfigError, DeviceError
+        If a file is missing or wrong, or an adapter is not installed or does not fit.
+    """
+    from hcc_scope.rig.adapters import test_adapters_dir
+    from hcc_scope.rig.config import check
+    from hcc_scope.rig.rigfile import load_rig
+
+    rig = load_rig(rig_or_cfg)
+    folder = adapters_dir or rig.adapters_dir or test_adapters_dir()
+    return rig, folder, check(rig.config, folder)
+
+
 @contextmanager
 def open_rig(
     rig_or_cfg: str | Path, note: Callable[[str], None] | None = None, *, adapters_dir: Path | None = None
@@ -89,13 +135,8 @@ def open_rig(
     ConfigError, DeviceError, CameraError
         If the file is wrong, an adapter or device is missing or does not fit, or there is no camera.
     """
-    from hcc_scope.rig.adapters import test_adapters_dir
-    from hcc_scope.rig.config import check
-    from hcc_scope.rig.rigfile import load_rig
-
-    rig = load_rig(rig_or_cfg)
-    folder = adapters_dir or rig.adapters_dir or test_adapters_dir()
-    for finding in check(rig.config, folder):
+    rig, folder, findings = check_rig(rig_or_cfg, adapters_dir=adapters_dir)
+    for finding in findings:
         if note is not None:
             note(str(finding))
 

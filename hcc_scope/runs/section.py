@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hcc_scope.types import FrameResult, RunOutcome, RunSpec
     from hcc_scope.workers import StopToken
 
-__all__ = ["SectionRun", "section_source", "start_section"]
+__all__ = ["SectionRun", "check_section", "section_source", "start_section"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,39 @@ def section_source(
     )
 
 
+def check_section(source: FrameSource, analyst: Analyst, out_dir: Path) -> TileGrid:
+    """Refuse a section that could not be acquired, before anything is made, drawn or moved for it.
+
+    Parameters
+    ----------
+    source : FrameSource
+        Open, and not started.
+    analyst : Analyst
+        What classifies.
+    out_dir : Path
+        Where the store would be made.
+
+    Returns
+    -------
+    TileGrid
+        Of every frame.
+
+    Raises
+    ------
+    FrameSizeError, ModelMismatchError
+        If the frames are smaller than a tile, or unlike those that the model was trained on.
+    StoreExistsError, StoreUnwritableError, DiskFullError
+        If the store could not be made.
+    """
+    from hcc_scope.storage.writer import check_new_store
+
+    spec = source.spec
+    grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
+    analyst.model.check_matches(spec)
+    check_new_store(out_dir, spec)
+    return grid
+
+
 def start_section(
     source: FrameSource,
     analyst: Analyst,
@@ -161,9 +194,7 @@ def start_section(
     from hcc_scope.storage.writer import create_store
 
     spec = source.spec
-    # refuses a frame smaller than a tile before a store is made
-    grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
-    analyst.model.check_matches(spec)
+    grid = check_section(source, analyst, out_dir)
     sink = create_store(out_dir, spec, interval_s=interval_s)
     results = ResultsSoFar(PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}"))
 

@@ -39,6 +39,7 @@ import numpy as np
 
 from hcc_scope.errors import StoreError, StoreExistsError
 from hcc_scope.storage.files import HOLD_S, create_file, explain, json_bytes, patiently, replace_file, sync_folder
+from hcc_scope.storage.folders import check_folder, leave_none_empty
 from hcc_scope.storage.frame_array import FrameArray, crc32_of
 from hcc_scope.storage.journal import JournalWriter, line_of
 from hcc_scope.storage.metadata import (
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import Frame, RunSpec
 
-__all__ = ["GROW_FRAMES", "MAX_IN_FLIGHT_BYTES", "SectionWriter", "check_free_space", "create_store"]
+__all__ = ["GROW_FRAMES", "MAX_IN_FLIGHT_BYTES", "SectionWriter", "check_free_space", "check_new_store", "create_store"]
 
 GROW_FRAMES = 64
 MAX_IN_FLIGHT_BYTES = 256 * 2**20
@@ -119,27 +120,41 @@ def create_store(
     StoreError
         If `spec` makes no sense.
     """
-    path = store_path(out_dir, spec.animal_id, spec.section_id)
-    check_spec(spec)
-    if os.path.lexists(path):
-        raise _exists(path)
+    path = check_new_store(out_dir, spec)
     attributes = initial_attributes(
         spec,
         created_utc=datetime.now(UTC).isoformat(),
         interval_s=interval_s,
         software={name: version(name) for name in ("hcc-scope", "tensorstore", "numpy")},
     )
+    length = GROW_FRAMES if spec.expected_frames is None else spec.expected_frames
     try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-        check_free_space(out_dir, spec)
-        length = GROW_FRAMES if spec.expected_frames is None else spec.expected_frames
-        _create_skeleton(path, spec, attributes, length)
+        with leave_none_empty(out_dir):
+            out_dir.mkdir(parents=True, exist_ok=True)
+            _create_skeleton(path, spec, attributes, length)
         journal = JournalWriter(path / JOURNAL)
     except OSError as error:
         if error.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR} and os.path.lexists(path):
             raise _exists(path) from error  # somebody else was faster
         raise explain(error, f"The store {path} cannot be created") from error
     return SectionWriter(path, spec, attributes, journal, length, max_in_flight_bytes)
+
+
+def check_new_store(out_dir: Path, spec: RunSpec) -> Path:
+    """Return where the store of a run would lie, or refuse it; makes nothing.
+
+    Raises
+    ------
+    IdError, StoreExistsError, StoreUnwritableError, DiskFullError, StoreError
+        As `create_store`.
+    """
+    path = store_path(out_dir, spec.animal_id, spec.section_id)
+    check_spec(spec)
+    check_folder(out_dir)
+    if os.path.lexists(path):
+        raise _exists(path)
+    check_free_space(out_dir, spec)
+    return path
 
 
 def _exists(path: Path) -> StoreExistsError:
