@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,13 +12,10 @@ from hcc_scope.errors import ConfigError, DeviceError
 from hcc_scope.resources import hardware_configs_dir
 from hcc_scope.rig import adapters
 from hcc_scope.rig.adapters import installed_libraries, interface_mismatch
-from hcc_scope.rig.config import check, lint
+from hcc_scope.rig.config import check, lint, read_config, readable
 from hcc_scope.rig.devices import describe_config, describe_installation, read_properties
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.types import StageLimits
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HEAD = """\
 Property,Core,Initialize,0
@@ -49,64 +48,126 @@ def test_the_shipped_and_the_makers_demo_files_are_clean(adapters_dir: Path):
     assert lint(adapters_dir / "MMConfig_demo.cfg", adapters_dir) == []
 
 
-# What is appended to GOOD (8 lines follow from it: line 8 is the first one), the line and part of the message
+# What is appended to GOOD (8 lines follow from it: line 8 is the first one), the line and part of the message.
+# tests/test_lint_and_core.py asks the core whether it refuses these lines, too.
 ERRORS = {
-    "unknown command": ("Propperty,Cam,Gain,1", 8, "unknown command 'Propperty'"),
-    "case of a command": ("property,Cam,Gain,1", 8, "unknown command 'property'"),
-    "blank before a command": (" Property,Cam,Gain,1", 8, "unknown command ' Property'"),
-    "tabs": ("Property\tCam\tGain\t1", 8, "unknown command"),
     "too many fields": ("Property,Cam,Gain,1,2", 8, "'Property' with 4 fields"),
     "too few fields": ("ConfigGroup,G,P", 8, "'ConfigGroup' with 2 fields"),
+    "an empty field is none": ("Label,Obj,0,", 8, "'Label' with 2 fields"),
+    "commas alone": (",,", 8, "refuses a line of commas alone"),
     "affine": (
         "ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R,1\nPixelSizeAffine,R,1,0",
         10,
         "'PixelSizeAffine' with 3",
     ),
-    "blank after a comma": ("Property, Cam,Gain,1", 8, "a blank beside a comma"),
-    "blank before a comma": ("Property,Cam ,Gain,1", 8, "a blank beside a comma"),
+    "decimal comma": (
+        "ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R,0,325",
+        9,
+        "'PixelSize_um' with 3 fields. .*decimal point, not a comma",
+    ),
+    "command of old versions": ("Equipment,Cam,Gain,1", 8, "Micro-Manager's core refuses the command 'Equipment'"),
+    "command of old versions, too": ("ImageSynchro,Cam", 8, "core refuses the command 'ImageSynchro'"),
+    "blank before a device": ("Property, Cam,Gain,1", 8, "a blank beside a comma .* no device ' Cam'"),
+    "blank after a device": ("Property,Cam ,Gain,1", 8, "a blank beside a comma .* no device 'Cam '"),
+    "blank before a role's device": ("Property,Core,Camera, Cam", 8, "a blank beside a comma .* no device ' Cam'"),
+    "blank after a role's device": ("Property,Core,Camera,Cam ", 8, "a blank beside a comma .* no device 'Cam '"),
+    "blank before a role": ("Property,Core, Camera,Cam", 8, "no property ' Camera'. Did you mean 'Camera'"),
     "unknown device, property": ("Property,Can,Gain,1", 8, "unknown device 'Can'"),
     "unknown device, label": ("Label,Ob,0,4x", 8, "unknown device 'Ob'"),
-    "unknown device, parent": ("Parent,Cam,Hubb", 8, "unknown device 'Hubb'"),
+    "unknown device, parent": ("Parent,Camm,Hub", 8, "unknown device 'Camm'"),
     "unknown device, delay": ("Delay,Shutter,3", 8, "unknown device 'Shutter'"),
-    "unknown device, direction": ("FocusDirection,Z,0", 8, "unknown device 'Z'"),
-    "unknown device, group": ("ConfigGroup,G,P,Camm,Gain,1", 8, "unknown device 'Camm'"),
-    "unknown device, pixel size": ("ConfigPixelSize,R,Objj,State,1\nPixelSize_um,R,1", 8, "unknown device 'Objj'"),
+    "unknown device, startup": ("ConfigGroup,System,Startup,Camm,Gain,1", 8, "unknown device 'Camm'"),
     "unknown device, role": ("Property,Core,Shutter,White", 8, "unknown device 'White'"),
+    "unknown device, role at startup": ("ConfigGroup,System,Startup,Core,Shutter,White", 8, "unknown device 'White'"),
     "core property": ("Property,Core,Stage,XY", 8, "the core has no property 'Stage'"),
-    "core property in a group": ("ConfigGroup,G,P,Core,Stage,XY", 8, "the core has no property 'Stage'"),
+    "core property at startup": ("ConfigGroup,System,Startup,Core,Stage,XY", 8, "the core has no property 'Stage'"),
     "label in use": ("Device,Cam,DemoCamera,DCam", 8, "label 'Cam' is already in use"),
-    "device after initialisation": ("Device,XY,DemoCamera,DXYStage", 8, "would stay uninitialised"),
-    "second reset": ("Property,Core,Initialize,0", 8, "unloads the devices declared above"),
+    "the core's label": ("Device,Core,DemoCamera,DCam", 8, "label 'Core' is already in use"),
     "initialise": ("Property,Core,Initialize,yes", 8, "Initialize can be 0 or 1"),
-    "label index": ("Label,Obj,one,4x", 8, "'one' is no whole number"),
-    "label index twice": ("Label,Obj,0,4x\nLabel,Obj,0,10x", 9, "position 0 of 'Obj' has a label already"),
-    "label text twice": ("Label,Obj,0,4x\nLabel,Obj,1,4x", 9, "two positions of 'Obj' are labelled '4x'"),
-    "focus direction": ("FocusDirection,Cam,up", 8, "the focus direction is 'up'"),
-    "delay": ("Delay,Cam,soon", 8, "'soon' is not a delay in ms"),
+    "initialise with a blank": (
+        "Property,Core,Initialize,1 ",
+        8,
+        r"Initialize can be 0 or 1, not '1 ' \(with a blank\)",
+    ),
+    "initialised twice": ("Property,Core,Initialize,1", 8, "the devices were initialised in line 6 already"),
+    "initialise at startup": ("ConfigGroup,System,Startup,Core,Initialize,1", 8, "Initialize is no setting"),
+    "auto shutter": ("Property,Core,AutoShutter,yes", 8, "AutoShutter can be 0 or 1, not 'yes'"),
+    "time-out": ("Property,Core,TimeoutMs,nan", 8, "TimeoutMs cannot be 'nan'"),
+    "channel group": ("Property,Core,ChannelGroup,Light", 8, "no ConfigGroup line above defines the group 'Light'"),
     "pixel size without preset": ("PixelSize_um,Res4x,1.6", 8, "no ConfigPixelSize line above defines .* 'Res4x'"),
-    "pixel size no number": ("ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R,1;6", 9, "'1;6' is not a number"),
-    "pixel size 0": ("ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R,0", 9, "a pixel size of 0 um"),
-    "adapter not installed": ("", 2, "the device adapter 'LeicaDMI' is not installed"),
+    "affine without preset": ("PixelSizeAffine,R,1,0,0,0,1,0", 8, "no ConfigPixelSize line above defines .* 'R'"),
+}
+SIZED = "ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R,1\n"
+# Numbers that are none. The core loads them, as another number
+NUMBERS = {
+    "label index": ("Label,Obj,one,4x", 8, "'one' is no whole number; Micro-Manager would take it for 0"),
+    "label index, negative": ("Label,Obj,-1,4x", 8, "'-1' is no whole number"),
+    "label index, underscore": ("Label,Obj,1_0,4x", 8, "'1_0' is no whole number; Micro-Manager would take it for 1"),
+    "focus direction": ("FocusDirection,Obj,up", 8, "'up' is not a focus direction"),
+    "delay": ("Delay,Cam,soon", 8, "'soon' is not a delay in ms; Micro-Manager would take it for 0"),
+    "delay, nan": ("Delay,Cam,nan", 8, "'nan' is not a delay"),
+    "delay, inf": ("Delay,Cam,inf", 8, "'inf' is not a delay"),
+    "delay, negative": ("Delay,Cam,-5", 8, "-5 is not a delay in ms. It cannot be less than 0"),
+    "size, two numbers": (SIZED + "PixelSize_um,R,1;6", 10, "'1;6' is not a length in um; .* for 1"),
+    "size, underscore": (SIZED + "PixelSize_um,R,0_325", 10, "'0_325' is not a length in um; .* for 0"),
+    "size, nan": (SIZED + "PixelSize_um,R,nan", 10, "'nan' is not a length"),
+    "size, inf": (SIZED + "PixelSize_um,R,inf", 10, "'inf' is not a length"),
+    "size, too large": (SIZED + "PixelSize_um,R,1e400", 10, "'1e400' is not a length"),
+    "size, negative": (SIZED + "PixelSize_um,R,-0.325", 10, "-0.325 is not a length in um. It cannot be less"),
+    "size, hexadecimal": (SIZED + "PixelSize_um,R,0x1p2", 10, "'0x1p2' is not a length"),
+    "affine, nan": (SIZED + "PixelSizeAffine,R,nan,0,0,0,1,0", 10, "'nan' is not a number"),
+    "affine, inf": (SIZED + "PixelSizeAffine,R,1,0,0,0,-inf,0", 10, "'-inf' is not a number"),
+    "affine, underscore": (SIZED + "PixelSizeAffine,R,1,0,0,0,0_3,0", 10, "'0_3' is not a number"),
+    "angle": (SIZED + "PixelSizeAngle_dxdz,R,x", 10, "'x' is not a number"),
+    "step in z": (SIZED + "PixelSizeOptimalZ_Um,R,nan", 10, "'nan' is not a length"),
+    "state": ("Property,Obj,State,0_1", 8, "the position of 'Obj' '0_1' is no whole number"),
+    "state of a preset": ("ConfigGroup,G,P,Obj,State,nan", 8, "the position of 'Obj' 'nan' is no whole number"),
+    "state of a pixel size": ("ConfigPixelSize,R,Obj,State,inf\nPixelSize_um,R,1", 8, "'inf' is no whole number"),
 }
 
 
-@pytest.mark.parametrize(("tail", "line", "message"), ERRORS.values(), ids=ERRORS)
+@pytest.mark.parametrize(
+    ("tail", "line", "message"),
+    [*ERRORS.values(), *NUMBERS.values()],
+    ids=[*ERRORS, *(f"no number: {i}" for i in NUMBERS)],
+)
 def test_errors_are_found_where_they_are(tmp_path: Path, adapters_dir: Path, tail: str, line: int, message: str):
-    text = GOOD + tail + "\n" if tail else GOOD.replace("Hub,DemoCamera", "Hub,LeicaDMI")
-    path = write(tmp_path, text)
-    with pytest.raises((ConfigError, DeviceError), match=rf"rig\.cfg:{line}: .*{message}"):
+    path = write(tmp_path, GOOD + tail + "\n")
+    with pytest.raises(ConfigError, match=rf"rig\.cfg:{line}: .*{message}"):
         check(path, adapters_dir)
-    findings = lint(path, adapters_dir)
-    assert [finding.line for finding in findings if finding.severity == "error"] == [line]
-    assert findings[0].hint
+    errors = [finding for finding in lint(path, adapters_dir) if finding.severity == "error"]
+    assert [finding.line for finding in errors] == [line]
+    assert errors[0].hint
 
 
+# What the core loads all the same, and what is said about it
 WARNINGS = {
-    "comment not in column 0": ("  # note", "a comment must begin in the first column"),
+    "unknown command": ("Propperty,Cam,Gain,1", "unknown command 'Propperty', which Micro-Manager ignores"),
+    "case of a command": ("property,Cam,Gain,1", "unknown command 'property'"),
+    "blank before a command": (" Property,Cam,Gain,1", "unknown command ' Property'"),
+    "tabs": ("Property\tCam\tGain\t1", "unknown command"),
     "comment after a command": ("Property,Cam,Gain,1 # note", "a comment after a command"),
-    "blank at the end": ("Property,Cam,Gain,1 ", "the blank at the end"),
-    "label that is not there": ("Label,Obj,0,4x\nConfigGroup,O,4x,Obj,Label,4X", "'Obj' has no label '4X'"),
+    "comment after a number": (SIZED + "PixelSizeAngle_dxdz,R,0.5   # measured", "is taken for 0.5"),
+    "blank at the end": ("Property,Cam,Gain,1 ", "a blank beside the value '1 '"),
+    "label but for its case": ("Label,Obj,0,4x\nConfigGroup,O,4x,Obj,Label,4X", "'Obj' has no label '4X'"),
+    "label but for a slip": ("Label,Obj,0,Plan Apo\nConfigGroup,O,P,Obj,Label,Plan Ao", "no label 'Plan Ao'"),
     "pixel size preset without size": ("ConfigPixelSize,R,Obj,State,1", "preset 'R' has no size"),
+    "objective without calibration": (
+        "ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R,0",
+        "preset 'R' is not calibrated",
+    ),
+    "size twice": (SIZED + "PixelSize_um,R,2", "has a size already"),
+    "device removed, hub": ("Parent,Cam,Hubb", "unknown device 'Hubb'"),
+    "device removed, direction": ("FocusDirection,Z,1", "unknown device 'Z'"),
+    "device removed, group": ("ConfigGroup,G,P,Z,Gain,1", "unknown device 'Z'; the preset 'P' cannot be applied"),
+    "device removed, pixel size": ("ConfigPixelSize,R,Z,State,1\nPixelSize_um,R,1", "preset 'R' never matches"),
+    "device removed, role of a preset": ("ConfigGroup,G,P,Core,Shutter,Z", "unknown device 'Z'"),
+    "core property of a preset": ("ConfigGroup,G,P,Core,Stage,XY", "the core has no property 'Stage'"),
+    "device after initialisation": ("Device,XY,DemoCamera,DXYStage", "stays uninitialised"),
+    "label text twice": ("Label,Obj,0,empty\nLabel,Obj,1,empty", "two positions of 'Obj' are labelled 'empty'"),
+    "label index twice": ("Label,Obj,0,4x\nLabel,Obj,0,10x", "position 0 of 'Obj' has a label already"),
+    "focus direction": ("FocusDirection,Cam,5", "the focus direction is '5'"),
+    "role taken away": ("Property,Core,Camera,", "no camera is named"),
 }
 
 
@@ -115,57 +176,162 @@ def test_warnings_do_not_refuse(tmp_path: Path, tail: str, message: str):
     findings = check(write(tmp_path, GOOD + tail + "\n"))
     assert [finding.severity for finding in findings] == ["warning"]
     assert message in findings[0].message
+    assert findings[0].hint
+
+
+# What stands in real files and harms nothing
+HARMLESS = {
+    "comment with a blank before": "  # note",
+    "blanks in a preset's name": "ConfigGroup,Gain,  1,Cam,Gain,1\nConfigGroup,Gain,  4,Cam,Gain,4",
+    "blanks in a group's name": "ConfigGroup, Gain ,1,Cam,Gain,1",
+    "blank in a label": "Label,Obj,0, 4x\nConfigGroup,O,4x,Obj,Label, 4x",
+    "hash in a label": "Label,Obj,0,Cube #2\nConfigGroup,O,C,Obj,Label,Cube #2",
+    "remark in a label": "Label,Obj,0,Cube # 2\nConfigGroup,O,C,Obj,Label,Cube # 2",
+    "the device's own labels": "Label,Obj,0,4x\nConfigGroup,O,s,Obj,Label,Objective-5\nConfigGroup,O,t,Obj,Label,State-3",
+    "another of the device's own": "Label,Obj,0,State-0\nConfigGroup,O,s,Obj,Label,State-1",
+    "empty value": "Property,Cam,Gain,\nConfigGroup,G,P,Cam,Gain",
+    "empty field": "Property,,Cam,Gain,1",
+    "group without presets": "ConfigGroup,G",
+    "role of nobody": "Property,Core,XYStage,",
+    "number with blanks": "ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R, 0.325 ",
+    "number with exponent": "ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R,3.25e-1",
+    "mirrored affine": SIZED + "PixelSizeAffine,R,-1,0,0,0,1,0",
+    "no affine": SIZED + "PixelSizeAffine,R,0,0,0,0,0,0",
+    "state in words": "ConfigGroup,G,P,Cam,State,Open",
+    "channel group": "ConfigGroup,G\nProperty,Core,ChannelGroup,G",
+    "channel group at startup": "ConfigGroup,System,Startup,Core,ChannelGroup,G\nConfigGroup,G,P,Cam,Gain,1",
+    "preset before its device's line": "ConfigGroup,G,P,Core,Camera,Cam",
+}
+
+
+@pytest.mark.parametrize("tail", HARMLESS.values(), ids=HARMLESS)
+def test_what_is_harmless_is_no_finding(tmp_path: Path, tail: str):
+    assert lint(write(tmp_path, GOOD + tail + "\n")) == []
+
+
+TWO_SIZES = {
+    "the same": "ConfigPixelSize,A,Obj,Label,4x\nPixelSize_um,A,2",
+    "a label and its position": "ConfigPixelSize,A,Obj,State,0\nPixelSize_um,A,2",
+    "a subset": "ConfigPixelSize,A,Obj,Label,4x\nConfigPixelSize,A,Cam,Binning,1\nPixelSize_um,A,2",
+    "another device": "ConfigPixelSize,A,Cam,Binning,1\nPixelSize_um,A,2",
+    "without a size": "ConfigPixelSize,A,Obj,Label,4x\nPixelSize_um,A,0",
+}
+ONE_SIZE = {
+    "another position": "ConfigPixelSize,A,Obj,Label,10x\nPixelSize_um,A,2",
+    "another number": "ConfigPixelSize,A,Obj,State,1\nPixelSize_um,A,2",
+    "the same size": "ConfigPixelSize,A,Obj,Label,4x\nPixelSize_um,A,1",
+    "told apart": "ConfigPixelSize,A,Obj,Label,10x\nConfigPixelSize,A,Cam,Binning,1\nPixelSize_um,A,2",
+    "a later line of one property": "ConfigPixelSize,A,Obj,Label,4x\nConfigPixelSize,A,Obj,Label,10x\nPixelSize_um,A,2",
+}
+FOUR_X = "Label,Obj,0,4x\nLabel,Obj,1,10x\nConfigPixelSize,R,Obj,Label,4x\nPixelSize_um,R,1\n"
+
+
+@pytest.mark.parametrize("tail", TWO_SIZES.values(), ids=TWO_SIZES)
+def test_two_sizes_for_one_state_are_a_warning(tmp_path: Path, tail: str):
+    messages = [finding.message for finding in check(write(tmp_path, GOOD + FOUR_X + tail + "\n"))]
+    assert sum("the pixel size presets 'R' (1 um) and 'A'" in message for message in messages) == 1
+
+
+@pytest.mark.parametrize("tail", ONE_SIZE.values(), ids=ONE_SIZE)
+def test_presets_that_differ_are_none(tmp_path: Path, tail: str):
+    assert lint(write(tmp_path, GOOD + FOUR_X + tail + "\n")) == []
 
 
 def test_order_is_judged(tmp_path: Path):
     path = write(tmp_path, "Property,Cam,Gain,1\n" + GOOD)
     with pytest.raises(ConfigError, match=r"rig\.cfg:1: the device 'Cam' is declared only in line 4"):
         check(path)
-    path = write(tmp_path, HEAD + "Label,Obj,0,4x\n" + READY)
-    with pytest.raises(ConfigError, match=r"rig\.cfg:6: a label before the devices are initialised"):
-        check(path)
+    (finding,) = check(write(tmp_path, HEAD + "Label,Obj,0,4x\n" + READY))
+    assert (finding.line, finding.message) == (6, "a label before the devices are initialised is lost")
+    early = check(write(tmp_path, HEAD + "Property,Core,Camera,Cam\nProperty,Core,Initialize,1\n"))
+    assert [finding.line for finding in early] == [6, 7]
+    assert "may choose another camera than 'Cam'" in early[1].message
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (HEAD + "Property,Core,Camera,Cam\n", "Property,Core,Initialize,1 is missing"),
-        (HEAD + "Property,Core,Initialize,1\n", "no camera is named"),
-        ("", "Property,Core,Initialize,1 is missing"),
-    ],
-    ids=["initialise", "camera", "empty"],
-)
-def test_what_is_missing(tmp_path: Path, text: str, message: str):
-    with pytest.raises(ConfigError, match=message):
+def test_a_second_reset_unloads_what_is_above_it(tmp_path: Path):
+    (finding,) = check(write(tmp_path, GOOD + GOOD))
+    assert (finding.line, finding.severity) == (8, "warning")
+    with pytest.raises(ConfigError, match=r"Initialize,1 is missing"):
+        check(write(tmp_path, GOOD + "Property,Core,Initialize,0\n"))
+
+
+@pytest.mark.parametrize("text", [HEAD + "Property,Core,Camera,Cam\n", "", GOOD.replace("\n", "\r")])
+def test_a_file_that_initialises_nothing_is_refused(tmp_path: Path, text: str):
+    with pytest.raises(ConfigError, match="Property,Core,Initialize,1 is missing"):
         check(write(tmp_path, text))
 
 
+def test_the_core_takes_a_camera_where_none_is_named(tmp_path: Path):
+    (finding,) = check(write(tmp_path, HEAD + "Property,Core,Initialize,1\n"))
+    assert (finding.line, finding.severity) == (0, "warning")
+    assert finding.message.startswith("no camera is named; Micro-Manager takes the last one")
+
+
 def test_the_first_error_leads_and_the_rest_is_counted(tmp_path: Path):
-    with pytest.raises(ConfigError, match=r"cfg:8: unknown command 'Foo'.*\(1 more: 'hcc-scope config lint"):
-        check(write(tmp_path, GOOD + "Foo,1\nBar,2\n"))
+    with pytest.raises(ConfigError, match=r"cfg:8: unknown device 'Foo'.*\(1 more: 'hcc-scope config lint"):
+        check(write(tmp_path, GOOD + "Delay,Foo,1\nDelay,Bar,2\n"))
 
 
 def test_a_near_name_is_proposed(tmp_path: Path):
     finding = lint(write(tmp_path, GOOD + "Propperty,Cam,Gain,1\n"))[0]
     assert str(finding).endswith(
-        "rig.cfg:8: error: unknown command 'Propperty', which Micro-Manager would ignore. Did you mean 'Property'?"
+        "rig.cfg:8: warning: unknown command 'Propperty', which Micro-Manager ignores. Did you mean 'Property'?"
     )
 
 
 def test_files_that_cannot_be_read(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"cannot read the configuration .*none\.cfg: No such file"):
         lint(tmp_path / "none.cfg")
+    with pytest.raises(ConfigError, match=r"is a folder and no configuration"):
+        lint(tmp_path)
+    with pytest.raises(ConfigError, match=r"cannot read the configuration .*: File name too long"):
+        lint(tmp_path / ("n" * 300))
+    huge = tmp_path / "huge.cfg"
+    huge.write_bytes(b"#" * (17 * 2**20))
+    with pytest.raises(ConfigError, match=r"huge\.cfg is larger than 16 MiB"):
+        lint(huge)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path):
+    pipe = tmp_path / "pipe.cfg"
+    os.mkfifo(pipe)
+    with pytest.raises(ConfigError, match=r"pipe\.cfg is a pipe, a device or the like and no configuration"):
+        lint(pipe)
+    with pytest.raises(ConfigError, match=r"is a pipe, a device or the like and no rig file"):
+        load_rig(pipe.rename(tmp_path / "x.rig.yaml"))
+
+
+@pytest.mark.parametrize("folder", ["none", "a file"])
+def test_a_folder_of_adapters_that_is_none(tmp_path: Path, folder: str):
+    (tmp_path / "a file").touch()
+    with pytest.raises(DeviceError, match=r"is a file and no folder|cannot look into .*: No such file"):
+        lint(write(tmp_path, GOOD), tmp_path / folder)
+
+
+def test_every_code_page_is_read_in_comments_and_names(tmp_path: Path):
     path = tmp_path / "latin.cfg"
-    path.write_bytes(GOOD.encode() + "Label,Obj,0,5 µm\n".encode("latin-1"))
-    with pytest.raises(ConfigError, match=r"latin\.cfg:8: a character is not UTF-8"):
+    path.write_bytes("# réglé en juin\n".encode("cp1252") + GOOD.encode() + "Label,Obj,0,5 µm\n".encode("cp1252"))
+    assert lint(path) == []
+    assert read_config(path)[-1].fields == ("Obj", "0", "5 µm")
+    with readable(path) as copy:
+        assert copy.read_text(encoding="utf-8") == "# réglé en juin\n" + GOOD + "Label,Obj,0,5 µm\n"
+    assert not copy.exists()
+    plain = write(tmp_path, GOOD)
+    with readable(plain) as same:
+        assert same == plain
+
+
+def test_a_byte_order_mark_matters_only_before_a_command(tmp_path: Path):
+    for text in ("# made in June\n" + GOOD, GOOD, "\n" + GOOD):
+        assert lint(write(tmp_path, "\ufeff" + text)) == []
+    findings = lint(write(tmp_path, "\ufeff" + GOOD.split("\n", 1)[1]))
+    assert [(finding.line, finding.severity) for finding in findings[:1]] == [(1, "warning")]
+    assert "byte order mark" in findings[0].message
+    path = tmp_path / "wide.cfg"
+    path.write_bytes(GOOD.encode("utf-16"))
+    with pytest.raises(ConfigError, match=r"wide\.cfg:1: the file is UTF-16"):
         lint(path)
-
-
-def test_a_byte_order_mark_is_an_error(tmp_path: Path):
-    path = tmp_path / "bom.cfg"
-    path.write_bytes(GOOD.encode("utf-8-sig"))
-    with pytest.raises(ConfigError, match=r"bom\.cfg:1: the file begins with a byte order mark"):
-        check(path)
 
 
 def test_a_missing_adapter_is_a_device_error(tmp_path: Path, adapters_dir: Path):
@@ -242,8 +408,8 @@ def test_a_cfg_alone_is_a_rig(tmp_path: Path):
     path = write(tmp_path, GOOD)
     rig = load_rig(path)
     assert (rig.path, rig.config, rig.stage_limits, rig.roles.em_gain) == (None, path, None, None)
-    with pytest.raises(ConfigError, match=r"none\.cfg does not exist"):
-        load_rig(tmp_path / "none.cfg")
+    with pytest.raises(ConfigError, match=r"cannot read the configuration .*none\.cfg: No such file"):
+        check(load_rig(tmp_path / "none.cfg").config)
 
 
 @pytest.mark.parametrize(
@@ -256,8 +422,28 @@ def test_a_cfg_alone_is_a_rig(tmp_path: Path):
         ("config: a.cfg\npixel_size_um: 0\n", r":2: pixel_size_um: "),
         ("config: a.cfg\nbuffer_size_mb: many\n", r":2: buffer_size_mb: "),
         ("config: [\n", "is not YAML"),
-        ("config: 2020-13-45\n", "is not YAML"),
-        ("[" * 20_000, "is not YAML"),
+        ("[" * 20_000, r"x\.rig\.yaml:1: nested more than 16 levels"),
+        ("config: a.cfg\nconfig: b.cfg\n", r":2: the key 'config' is there twice"),
+        ("config: a.cfg\nroles: {em_gain: A, em_gain: B}\n", r":2: the key 'em_gain' is there twice"),
+        ("config: a.cfg\na: &a [1]\nb: *a\n", r":3: aliases \(\*a\) are not used"),
+        ("config: a.cfg\n---\nconfig: b.cfg\n", r":2: a second YAML document"),
+        ("config: !!python/object:os.system x\n", r":1: the tag .* is not used"),
+        ("config: \N{REPLACEMENT CHARACTER}.cfg\n", r":1: config: a character is not UTF-8"),
+        ("config: a.cfg\nroles: []\n", r":2: roles must be a mapping"),
+        ("config: a.cfg\nroles: {em_gain: 5}\n", r":2: roles\.em_gain: '5' is no text"),
+        ("config: a.cfg\nbuffer_size_mb: true\n", r":2: buffer_size_mb: 'True' is no whole number"),
+        ("config: a.cfg\nbuffer_size_mb: " + "9" * 5000, r":2: buffer_size_mb: '9+' is no whole number"),
+        ("config: a.cfg\npixel_size_um: 0_325\n", r":2: pixel_size_um: '0_325' is no number"),
+        ("config: a.cfg\npixel_size_um: 0,325\n", r":2: pixel_size_um: '0,325' is no number"),
+        ("config: a.cfg\npixel_size_um: 12:30\n", r":2: pixel_size_um: '12:30' is no number"),
+        ("config: a.cfg\npixel_size_um: '0.325'\n", r":2: pixel_size_um: '0\.325' is no number"),
+        ("config: a.cfg\npixel_size_um: .nan\n", r":2: pixel_size_um: '\.nan' is no number"),
+        ("config: a.cfg\npixel_size_um: yes\n", r":2: pixel_size_um: 'True' is no number"),
+        (
+            "config: a.cfg\nstage_limits_um: {x: [true, 5], y: [0, 1]}\n",
+            r":2: stage_limits_um\.x\.0: 'True' is no number",
+        ),
+        ("config: a.cfg\nstage_limits_um: {x: [1, 2, 3], y: [0, 1]}\n", r":2: stage_limits_um\.x must be two numbers"),
         ("- config\n", "must be a mapping"),
     ],
 )
@@ -268,11 +454,39 @@ def test_rig_files_that_are_refused(tmp_path: Path, text: str, message: str):
         load_rig(path)
 
 
+def test_what_a_rig_file_may_look_like(tmp_path: Path):
+    path = tmp_path / "x.rig.yaml"
+    for text in (
+        "config: a.cfg\n",
+        "\ufeffconfig: a.cfg\n",
+        "# 5 \udcb5m\nconfig: a.cfg\n",
+        'config: "a.cfg"\npixel_size_um:\n',
+    ):
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+        assert load_rig(path).config == tmp_path / "a.cfg"
+    path.write_text("config: ~/a.cfg\nadapters_dir: ~nobody-of-that-name/mm\n")
+    assert load_rig(path).config == Path.home() / "a.cfg"
+
+
+def test_every_path_to_a_rig_leads_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / "my rigs"
+    (folder / "deeper").mkdir(parents=True)
+    for name in ("mine.rig.yaml", "mine"):
+        (folder / name).write_text("config: ../a.cfg\n")
+    monkeypatch.chdir(folder)
+    for path in ("mine.rig.yaml", "mine", "./mine", "deeper/../mine.rig.yaml", str(folder / "mine"), "../my rigs/mine"):
+        assert load_rig(path).config.resolve() == tmp_path / "a.cfg"
+
+
 def test_rigs_that_are_not_there(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"there is no rig named 'moon'.*demo"):
         load_rig("moon")
     with pytest.raises(ConfigError, match=r"cannot read the rig file .*none\.rig\.yaml"):
         load_rig(tmp_path / "none.rig.yaml")
+    with pytest.raises(ConfigError, match=r"File name too long"):
+        load_rig(tmp_path / ("n" * 300))
+    with pytest.raises(ConfigError, match=r"is a folder and no rig file"):
+        load_rig(tmp_path)
 
 
 def test_paths_in_a_rig_file_are_beside_it(tmp_path: Path):

@@ -301,12 +301,9 @@ class RigControl(QObject):
 
 def _check(name: str) -> None:
     """Refuse a rig whose file or configuration is wrong, before the one that works is given up for it."""
-    from hcc_scope.rig.adapters import test_adapters_dir
-    from hcc_scope.rig.config import check
-    from hcc_scope.rig.rigfile import load_rig
+    from hcc_scope.runs.rigs import check_rig
 
-    rig = load_rig(name)
-    check(rig.config, rig.adapters_dir or test_adapters_dir())
+    check_rig(name)
 
 
 def _reopen(old: LoadedRig | None, name: str, lock_folder: Path, note: Callable[[str], None]) -> LoadedRig:

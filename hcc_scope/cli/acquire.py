@@ -45,6 +45,7 @@ DEFAULT_FIELDS = 24
 DEMO_AREA_UM = (8000.0, 6000.0)
 """Width, height: where random fields lie on the demo rig if nothing is said."""
 LARGEST_SIDE_UM = 1_000_000
+_WITHOUT_STAGE = "Give --frames N, or a plan of kind time_series, and move the specimen by hand."
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,7 @@ def _default_plan(options: AcquireOptions, rig: OpenRig, specimen: Specimen | No
     if options.n_frames is not None:
         values |= {"kind": "sequence", "n_frames": options.n_frames}
     else:
+        rig.need_stage_for_fields(hint=_WITHOUT_STAGE)
         n_fields = DEFAULT_FIELDS if options.n_fields is None else options.n_fields
         values |= {"kind": "random", "n_fields": n_fields, "seed": options.seed}
         if specimen is not None:
@@ -207,8 +209,7 @@ def _area(options: AcquireOptions, rig: OpenRig) -> tuple[float, float, float, f
             "random fields need an area",
             hint="Give --area-um WIDTHxHEIGHT around the stage's present position, or a plan file with an outline.",
         )
-    hint = "Give --frames N, or a plan of kind time_series, and move the specimen by hand."
-    return rig.area_around_stage_um(size, hint=hint)
+    return rig.area_around_stage_um(size, hint=_WITHOUT_STAGE)
 
 
 def _parse_size(text: str) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ConfigError, DeviceError
+from hcc_scope.number_text import plain_number
 from hcc_scope.rig.adapters import (
     adapters_interface,
     core_interface,
@@ -15,7 +16,7 @@ from hcc_scope.rig.adapters import (
     interface_mismatch,
     test_adapters_dir,
 )
-from hcc_scope.rig.config import read_config
+from hcc_scope.rig.cfg_lines import read_config, readable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import pymmcore
 
 __all__ = [
+    "CORE_ERRORS",
     "ConfigDescription",
     "Device",
     "Installation",
@@ -32,6 +34,10 @@ __all__ = [
     "describe_installation",
     "read_properties",
 ]
+
+
+CORE_ERRORS = (OSError, RuntimeError, ValueError, LookupError)
+"""What pymmcore raises if the core or a device refuses something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +140,8 @@ def describe_config(path: Path) -> ConfigDescription:
                 settings.setdefault(label, {})[name] = value
             case ("ConfigGroup", group, preset, *_) if preset not in groups.setdefault(group, []):
                 groups[group].append(preset)
-            case ("PixelSize_um", preset, um):
-                try:
-                    sizes[preset] = float(um)
-                except ValueError:
-                    continue
+            case ("PixelSize_um", preset, um) if (size_um := plain_number(um, remark_too=True)) is not None:
+                sizes[preset] = size_um
             case _:
                 pass
     return ConfigDescription(
@@ -168,12 +171,13 @@ def read_properties(path: Path, adapters_dir: Path | None = None) -> dict[str, t
     core = pymmcore.CMMCore()
     core.setDeviceAdapterSearchPaths([str(test_adapters_dir() if adapters_dir is None else adapters_dir)])
     try:
-        core.loadSystemConfiguration(str(path))
-    except (OSError, RuntimeError) as error:
+        with readable(path) as copy:
+            core.loadSystemConfiguration(str(copy))
+    except CORE_ERRORS as error:
         raise ConfigError(f"{path} does not load: {' '.join(str(error).split())}") from error
     try:
         return {label: _properties(core, label) for label in core.getLoadedDevices()}
-    except RuntimeError as error:
+    except CORE_ERRORS as error:
         raise DeviceError(f"a device of {path} does not answer: {error}") from error
     finally:
         core.unloadAllDevices()

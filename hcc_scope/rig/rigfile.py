@@ -18,19 +18,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - pydantic asks for it
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from hcc_scope.errors import ConfigError
 from hcc_scope.resources import hardware_configs_dir
+from hcc_scope.rig.files import expanded
+from hcc_scope.rig.yaml_file import read_yaml
 from hcc_scope.types import RigRoles, StageLimits
 
 __all__ = ["Rig", "load_rig"]
 
-Span = tuple[FiniteFloat, FiniteFloat]
+# strict: neither yes nor a text is a number
+Number = Annotated[FiniteFloat, Field(strict=True)]
+
+
+_SHOWN = 40
+"""Longest part of a wrong value that is shown."""
 
 
 class _Strict(BaseModel):
@@ -47,9 +53,9 @@ class _Roles(_Strict):
 
 
 class _Limits(_Strict):
-    x: Span
-    y: Span
-    z: Span | None = None
+    x: tuple[Number, Number]
+    y: tuple[Number, Number]
+    z: tuple[Number, Number] | None = None
 
     @model_validator(mode="after")
     def _low_below_high(self) -> _Limits:
@@ -62,8 +68,8 @@ class _Limits(_Strict):
 class _RigFile(_Strict):
     config: str
     adapters_dir: str | None = None
-    buffer_size_mb: Annotated[int, Field(gt=0)] = 1024
-    pixel_size_um: Annotated[FiniteFloat, Field(gt=0)] | None = None
+    buffer_size_mb: Annotated[int, Field(gt=0, strict=True)] = 1024
+    pixel_size_um: Annotated[Number, Field(gt=0)] | None = None
     roles: _Roles = _Roles()
     stage_limits_um: _Limits | None = None
 
@@ -83,34 +89,32 @@ class Rig(BaseModel):
     pixel_size_um: float | None = None
     roles: RigRoles = RigRoles()
     stage_limits: StageLimits | None = None
+    key_lines: dict[str, int] = {}
+    """Line of each key of the file, such as ``roles.em_gain``: for whoever finds fault with it later."""
+
+    def place(self, key: str) -> str:
+        """Return where a key stands, as ``file:line``, or the file where it does not."""
+        line = self.key_lines.get(key)
+        return f"{self.path or self.config}" + (f":{line}" if line else "")
 
 
 def _find(path_or_name: str | Path) -> Path:
     """Return the rig file meant: a path, or the name of one that is shipped, such as ``demo``."""
-    path = Path(path_or_name)
-    if path.suffix:
+    path = expanded(path_or_name)
+    if path.suffix or len(path.parts) != 1:
         return path
-    shipped = hardware_configs_dir() / f"{path_or_name}.rig.yaml"
-    if not shipped.is_file():
-        names = sorted(file.name.removesuffix(".rig.yaml") for file in hardware_configs_dir().glob("*.rig.yaml"))
-        raise ConfigError(
-            f"there is no rig named '{path_or_name}'", hint=f"Give a file, or one of: {', '.join(names)}."
-        )
-    return shipped
-
-
-def _line_of(text: str, keys: tuple[int | str, ...]) -> int:
-    """Return the line (from 1) of a key in a YAML text, or of the last part of its way that is there."""
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    line = 1
-    for key in keys:
-        if not isinstance(node, yaml.MappingNode):
-            break
-        for key_node, value_node in node.value:
-            if key_node.value == key:
-                line, node = key_node.start_mark.line + 1, value_node
-                break
-    return line
+    shipped = {file.name.removesuffix(".rig.yaml"): file for file in hardware_configs_dir().glob("*.rig.yaml")}
+    if path.name in shipped:
+        return shipped[path.name]
+    try:
+        is_there = path.exists()
+    except OSError:
+        is_there = False
+    if is_there:
+        return path
+    raise ConfigError(
+        f"there is no rig named '{path_or_name}'", hint=f"Give a file, or one of: {', '.join(sorted(shipped))}."
+    )
 
 
 def _in_words(error: ValidationError) -> tuple[str, tuple[int | str, ...]]:
@@ -120,8 +124,17 @@ def _in_words(error: ValidationError) -> tuple[str, tuple[int | str, ...]]:
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"unknown key '{where}'", first["loc"]
-    if first["type"] == "missing":
+    if first["type"] == "missing" and not isinstance(first["loc"][-1], int):
         return f"the key '{where}' is missing", first["loc"]
+    kind, value = first["type"], str(first["input"])[:_SHOWN]
+    if kind in ("int_type", "float_type", "int_from_float", "finite_number"):
+        return f"{where}: '{value}' is no {'whole ' * kind.startswith('int')}number", first["loc"]
+    if kind == "string_type":
+        return f"{where}: '{value}' is no text; write it in quotation marks", first["loc"]
+    if kind in ("model_type", "dict_type"):
+        return f"{where} must be a mapping of keys to values", first["loc"]
+    if kind in ("tuple_type", "too_long", "too_short", "missing") and where.startswith("stage_limits_um"):
+        return f"{where} must be two numbers, [lowest, highest]", first["loc"]
     return f"{where}: {first['msg'].removeprefix('Value error, ')}", first["loc"]
 
 
@@ -140,30 +153,21 @@ def load_rig(path_or_name: str | Path) -> Rig:
     """
     path = _find(path_or_name)
     if path.suffix.lower() == ".cfg":
-        if not path.is_file():
-            raise ConfigError(f"the configuration {path} does not exist")
         return Rig(path=None, config=path)
+    file = read_yaml(path, "rig file")
     try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-    except OSError as error:
-        raise ConfigError(f"cannot read the rig file {path}: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a 45th of a month
-        raise ConfigError(f"the rig file {path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: a rig file must be a mapping", hint="It needs at least the key 'config'.")
-    try:
-        parsed = _RigFile.model_validate(content)
+        parsed = _RigFile.model_validate(file.value)
     except ValidationError as error:
         message, keys = _in_words(error)
-        raise ConfigError(f"{path}:{_line_of(text, keys)}: {message}") from error
+        raise ConfigError(f"{path}:{file.line_of(keys)}: {message}") from error
     limits = parsed.stage_limits_um
     return Rig(
         path=path,
-        config=path.parent / parsed.config,
-        adapters_dir=None if parsed.adapters_dir is None else path.parent / Path(parsed.adapters_dir).expanduser(),
+        config=path.parent / expanded(parsed.config),
+        adapters_dir=None if parsed.adapters_dir is None else path.parent / expanded(parsed.adapters_dir),
         buffer_size_mb=parsed.buffer_size_mb,
         pixel_size_um=parsed.pixel_size_um,
         roles=RigRoles(**parsed.roles.model_dump()),
         stage_limits=None if limits is None else StageLimits(limits.x, limits.y, limits.z),
+        key_lines={".".join(keys): line for keys, line in file.lines.items()},
     )

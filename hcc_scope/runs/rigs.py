@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import PlanError, UsageError
+from hcc_scope.errors import ConfigError, PlanError, UsageError
+from hcc_scope.memory import free_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from hcc_scope.memory import FreeMemory
     from hcc_scope.rig.config import Finding
     from hcc_scope.rig.rigfile import Rig
     from hcc_scope.sources.micromanager import MicroManager
 
-__all__ = ["OpenRig", "attach_rig", "check_rig", "open_rig", "split_assignment"]
+__all__ = ["CheckedRig", "OpenRig", "attach_rig", "check_buffer", "check_rig", "open_rig", "split_assignment"]
+
+_held_mib = 0
+"""Size of the camera's buffer that this process's core keeps from the rig before, and gives back for the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRig:
+    """A rig whose files are right, as far as that can be told without its devices."""
+
+    rig: Rig
+    adapters_dir: Path
+    warnings: tuple[Finding, ...]
+
+
+_WITH_STAGE = ("random", "grid", "positions")
+_WITHOUT_STAGE = ("time_series", "sequence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +47,47 @@ class OpenRig:
     """For people: of the rig file or the configuration, or where it is attached to."""
 
     def set_properties(self, assignments: Sequence[str]) -> None:
-        """Set ``DEVICE,PROPERTY,VALUE`` each, in order.
+        """Set ``DEVICE,PROPERTY,VALUE`` each, in order, with the checks of the property browser.
 
         Raises
         ------
         UsageError
-            If one is not of that form.
+            If one is not of that form; none was set then.
         DeviceError
-            If the device refuses.
+            If there is no such property, it does not take the value, or the device refuses.
         """
-        for assignment in assignments:
-            device, name, value = split_assignment(assignment)
-            what = f"setting '{name}' of '{device}' to '{value}'"
-            ask = self.microscope.backend.ask
-            self.microscope.thread.call(what, partial(ask, what, "set_property", device, name, value))
+        from hcc_scope.sources.controls import RigControls
+
+        parts = [split_assignment(assignment) for assignment in assignments]
+        controls = RigControls(self.microscope)
+        for device, name, value in parts:
+            controls.set_property(device, name, value)
+
+    @property
+    def has_xy_stage(self) -> bool:
+        """Whether there is a motorised stage: without one no plan can send it to fields."""
+        return bool(self.microscope.hardware.xy_stage)
+
+    @property
+    def has_focus(self) -> bool:
+        """Whether there is a focus drive: without one no plan can set z."""
+        return bool(self.microscope.hardware.focus)
+
+    @property
+    def plan_kinds(self) -> tuple[str, ...]:
+        """The kinds of plan that this rig can carry out, as plan files name them."""
+        return (*(_WITH_STAGE if self.has_xy_stage else ()), *_WITHOUT_STAGE)
+
+    def need_stage_for_fields(self, *, hint: str) -> None:
+        """Refuse a plan of random fields where nothing can drive to them; `hint` says what to do then.
+
+        Raises
+        ------
+        PlanError
+            If there is no motorised stage.
+        """
+        if not self.has_xy_stage:
+            raise PlanError("random fields need a motorised XY stage, and this rig has none", hint=hint)
 
     def is_demo(self) -> bool:
         """Return whether the camera is Micro-Manager's DemoCamera."""
@@ -61,58 +106,11 @@ class OpenRig:
         PlanError
             If there is no stage; `hint` says what to do then.
         """
+        self.need_stage_for_fields(hint=hint)
         centre = self.stage_xy_um()
-        if centre is None:
-            raise PlanError("random fields need an XY stage, and this rig has none", hint=hint)
+        assert centre is not None  # there is a stage
         (x, y), (width, height) = centre, size_um
         return x - width / 2, y - height / 2, x + width / 2, y + height / 2
-
-
-def split_assignment(assignment: str) -> tuple[str, str, str]:
-    """Return device, property and value of ``DEVICE,PROPERTY,VALUE``.
-
-    Raises
-    ------
-    UsageError
-        If it is not of that form.
-    """
-    parts = assignment.split(",", 2)
-    if len(parts) != 3 or not parts[0].strip() or not parts[1].strip():
-        raise UsageError(f"--property '{assignment}' is not DEVICE,PROPERTY,VALUE")
-    device, name, value = parts
-    return device, name, value
-
-
-def check_rig(rig_or_cfg: str | Path, *, adapters_dir: Path | None = None) -> tuple[Rig, Path, list[Finding]]:
-    """Read a rig's files and check its configuration, without a microscope.
-
-    Parameters
-    ----------
-    rig_or_cfg : str or Path
-        A rig file, a bare .cfg, or the name of a shipped rig.
-    adapters_dir : Path, optional
-        Folder of the device adapters; takes the place of the rig file's.
-
-    Returns
-    -------
-    rig : Rig
-    folder : Path
-        Of the adapters.
-    findings : list of Finding
-        The linter's warnings.
-
-    Raises
-    ------
-    ConfigError, DeviceError
-        If a file is missing or wrong, or an adapter is not installed or does not fit.
-    """
-    from hcc_scope.rig.adapters import test_adapters_dir
-    from hcc_scope.rig.config import check
-    from hcc_scope.rig.rigfile import load_rig
-
-    rig = load_rig(rig_or_cfg)
-    folder = adapters_dir or rig.adapters_dir or test_adapters_dir()
-    return rig, folder, check(rig.config, folder)
 
 
 @contextmanager
@@ -135,22 +133,110 @@ def open_rig(
     ConfigError, DeviceError, CameraError
         If the file is wrong, an adapter or device is missing or does not fit, or there is no camera.
     """
-    rig, folder, findings = check_rig(rig_or_cfg, adapters_dir=adapters_dir)
-    for finding in findings:
+    global _held_mib
+
+    checked = check_rig(rig_or_cfg, adapters_dir=adapters_dir)
+    rig = checked.rig
+    for finding in checked.warnings:
         if note is not None:
             note(str(finding))
+    check_buffer(rig, free_memory(), held_mib=_held_mib)
 
+    from hcc_scope.rig.config import readable
     from hcc_scope.sources.micromanager import MicroManager
 
-    with MicroManager.start(
-        rig.config,
-        adapters_dir=folder,
-        buffer_size_mb=rig.buffer_size_mb,
-        roles=rig.roles,
-        limits=rig.stage_limits,
-        pixel_size_um=rig.pixel_size_um,
-    ) as microscope:
+    with readable(rig.config) as copy, _roles_placed(rig):
+        microscope = MicroManager.start(
+            rig.config,
+            adapters_dir=checked.adapters_dir,
+            buffer_size_mb=rig.buffer_size_mb,
+            roles=rig.roles,
+            limits=rig.stage_limits,
+            pixel_size_um=rig.pixel_size_um,
+            readable=copy,
+        )
+    _held_mib = rig.buffer_size_mb
+    with microscope:
         yield OpenRig(microscope, str(rig.path.name if rig.path is not None else rig.config.name))
+
+
+def split_assignment(assignment: str) -> tuple[str, str, str]:
+    """Return device, property and value of ``DEVICE,PROPERTY,VALUE``.
+
+    Raises
+    ------
+    UsageError
+        If it is not of that form.
+    """
+    parts = assignment.split(",", 2)
+    if len(parts) != 3 or not parts[0].strip() or not parts[1].strip():
+        raise UsageError(f"--property '{assignment}' is not DEVICE,PROPERTY,VALUE")
+    device, name, value = parts
+    return device, name, value
+
+
+def check_rig(rig_or_cfg: str | Path, *, adapters_dir: Path | None = None) -> CheckedRig:
+    """Read a rig's files and judge them, without loading anything.
+
+    Parameters
+    ----------
+    rig_or_cfg, adapters_dir
+        As for `open_rig`.
+
+    Raises
+    ------
+    ConfigError, DeviceError
+        If a file is wrong, or an adapter is missing.
+    """
+    from hcc_scope.rig.adapters import test_adapters_dir
+    from hcc_scope.rig.config import check
+    from hcc_scope.rig.files import expanded
+    from hcc_scope.rig.rigfile import load_rig
+
+    rig = load_rig(rig_or_cfg)
+    asked_for = None if adapters_dir is None else expanded(adapters_dir)
+    folder = (asked_for or rig.adapters_dir or test_adapters_dir()).absolute()
+    return CheckedRig(rig, folder, tuple(check(rig.config, folder)))
+
+
+def check_buffer(rig: Rig, free: FreeMemory | None, *, held_mib: int = 0) -> None:
+    """Refuse a camera's buffer that does not fit into the memory: it is taken at once and in full.
+
+    Parameters
+    ----------
+    rig : Rig
+    free : FreeMemory or None
+        What is left; None if that is not known.
+    held_mib : int
+        How much of it the core gives back for the new buffer.
+
+    Raises
+    ------
+    ConfigError
+        Naming the key and its file.
+    """
+    if free is None or rig.buffer_size_mb <= free.mib + held_mib:
+        return
+    place = f"{rig.place('buffer_size_mb')}: " if rig.path is not None else ""
+    fits = max(1, (free.mib + held_mib) // 2)
+    raise ConfigError(
+        f"{place}buffer_size_mb is {rig.buffer_size_mb} MiB, and {free.where} only {free.mib + held_mib} MiB",
+        hint=f"Set buffer_size_mb in the rig file to {fits} or less.",
+    )
+
+
+@contextmanager
+def _roles_placed(rig: Rig) -> Iterator[None]:
+    """Say where in the rig file a role stands that does not fit, and how to see what would."""
+    from hcc_scope.sources.roles import RoleError
+
+    try:
+        yield
+    except RoleError as error:
+        listing = f"'hcc-scope devices --rig {shlex.quote(str(rig.path))} --properties' lists what there is."
+        raise ConfigError(
+            f"{rig.place(f'roles.{error.role}')}: {error.message}", hint=" ".join(filter(None, (error.hint, listing)))
+        ) from error
 
 
 @contextmanager
@@ -159,6 +245,8 @@ def attach_rig(port: int, rig_file: str | None) -> Iterator[OpenRig]:
 
     Raises
     ------
+    ConfigError
+        If the rig file is wrong, or a role of it does not fit the devices that are loaded there.
     DeviceError
         If nothing answers on that port.
     """

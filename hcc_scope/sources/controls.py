@@ -20,10 +20,12 @@ Design
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
+from hcc_scope.number_text import plain_number
 from hcc_scope.sources.rig_reading import BINNING, RigReader
 from hcc_scope.sources.rig_state import (
     CameraState,
@@ -33,10 +35,11 @@ from hcc_scope.sources.rig_state import (
     PropertyKind,
     RigState,
 )
-from hcc_scope.workers import ErrorLatch, guard
+from hcc_scope.workers import ErrorLatch, Failure, attempt, guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from hcc_scope.sources.camera_use import UseState
     from hcc_scope.sources.micromanager import MicroManager
@@ -83,8 +86,14 @@ class RigControls:
 
     def read(self) -> RigState:
         """Return everything that controls show; while a section is acquired, only the position is asked for anew."""
-        sparing = self._microscope.use.state == "section"
-        return self._microscope.thread.call("reading the devices", lambda: self._reader.state(sparing=sparing))
+
+        def ask() -> RigState:
+            state = self._microscope.use.state
+            if state == "free":
+                self._look_up()  # somebody may have made another device the camera
+            return self._reader.state(sparing=state == "section")
+
+        return self._microscope.thread.call("reading the devices", ask)
 
     def properties(self) -> tuple[DeviceProperty, ...]:
         """Return every property of every device. Slow on a real rig: hundreds of questions."""
@@ -178,10 +187,8 @@ class RigControls:
             if known is None:
                 raise DeviceError(f"there is no property '{name}' of a device '{device}'")
             _check_value(known, value)
-            before = self._reader.image_size()
-            self._backend.ask(what, "set_property", device, name, value)
-            if self._reader.image_size() != before:
-                self._reader.forget_size()
+            with self._reader.size_may_change():
+                self._backend.ask(what, "set_property", device, name, value)
 
         self._do(what, act, when, at_rest=device == self._hardware.camera)
 
@@ -192,10 +199,8 @@ class RigControls:
         def act() -> None:
             if not self._backend.ask(what, "is_config_defined", group, preset):
                 raise DeviceError(f"the configuration has no preset '{preset}' in a group '{group}'")
-            before = self._reader.image_size()
-            self._backend.ask(what, "set_config", group, preset)
-            if self._reader.image_size() != before:
-                self._reader.forget_size()
+            with self._reader.size_may_change():
+                self._backend.ask(what, "set_config", group, preset)
 
         self._do(what, act, _FREE_ONLY, at_rest=True)  # it may hold settings of the camera
 
@@ -207,7 +212,7 @@ class RigControls:
         what = f"turning '{device}' to '{label}'"
 
         def act() -> None:
-            if label not in self._backend.labels("get_state_labels", device):
+            if label not in self._reader.objective_labels(device):
                 raise DeviceError(f"'{device}' has no objective '{label}'")
             self._backend.ask(what, "set_state_label", device, label)
 
@@ -356,21 +361,35 @@ class RigControls:
                     f"{what} would spoil the section that is being acquired",
                     hint="Stop it first." if when == _FREE_ONLY else "Pause or stop it first.",
                 )
-            try:
-                if at_rest and state != "section":
-                    with self._microscope.use.at_rest():
-                        act()
-                else:
-                    act()
-            finally:
-                self._hardware.changed()
+            rest = self._microscope.use.at_rest() if at_rest and state != "section" else nullcontext()
+            outcomes = [attempt(partial(_within, rest, act))]
+            self._hardware.changed()
+            if state == "free":
+                outcomes.append(attempt(self._look_up))  # a preset may have given a role to another device
+            for outcome in outcomes:
+                if isinstance(outcome, Failure):
+                    raise outcome.error
 
         self._microscope.thread.call(what, act_if_allowed)
+
+    def _look_up(self) -> None:
+        hardware = self._hardware
+        stage, focus = hardware.xy_stage, hardware.focus
+        hardware.look_up()
+        if hardware.xy_stage != stage:
+            self._target_xy = None
+        if hardware.focus != focus:
+            self._target_z = None
 
     @staticmethod
     def _need_number(what: str, value: float, unit: str) -> None:
         if not math.isfinite(value):
             raise DeviceError(f"{what} cannot be {value:g} {unit}".rstrip())
+
+
+def _within(context: AbstractContextManager[None], act: Callable[[], None]) -> None:
+    with context:
+        act()
 
 
 def _need_within(axis: str, value_um: float, span_um: tuple[float, float] | None) -> None:
@@ -398,9 +417,10 @@ def _check_value(known: DeviceProperty, value: str) -> None:
         raise DeviceError(f"{name} cannot be '{value}'", hint=f"It takes: {', '.join(known.allowed)}.")
     if known.kind == "text":
         return
-    try:
-        number = float(value)
-    except ValueError:
-        raise DeviceError(f"{name} takes a number, not '{value}'") from None
+    number = plain_number(value)
+    if number is None:
+        raise DeviceError(f"{name} takes a number, not '{value}'")
+    if known.kind == "integer" and not value.strip().lstrip("+-").isdigit():
+        raise DeviceError(f"{name} takes a whole number, not '{value}'")
     if known.limits is not None and not known.limits[0] <= number <= known.limits[1]:
         raise DeviceError(f"{name} cannot be {value}", hint=f"It takes {known.limits[0]:g} to {known.limits[1]:g}.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import CameraError, ConfigError, DeviceError, PlanError
+from hcc_scope.sources.roles import check_roles, present_roles
 
 if TYPE_CHECKING:
     from hcc_scope.protocols import StopSignal
@@ -111,17 +112,22 @@ class Hardware:
         self.xy_stage = self._ask("looking for the stage", "get_xy_stage_device")
         self.focus = self._ask("looking for the focus drive", "get_focus_device")
 
+    def look_up(self) -> None:
+        """Find out anew which devices have a role: somebody may have given it to another one. Not during a run.
+
+        Roles that the present camera cannot play are then as in a rig that has no such thing.
+
+        Raises
+        ------
+        CameraError
+            If no device is the camera any more.
+        """
+        self._look_up()
+        self.roles = present_roles(self._backend, self.camera, self._roles)
+
     def _check_roles(self) -> None:
-        for role in ("em_gain", "em_switch", "temperature", "temperature_set_point", "readout"):
-            name = getattr(self._roles, role)
-            if name is not None and not self._ask("checking roles", "has_property", self.camera, name):
-                raise ConfigError(
-                    f"the rig file's role {role} names the property '{name}', which camera '{self.camera}' has not",
-                    hint="'hcc-scope devices CONFIG' lists the camera's properties.",
-                )
-        objective = self._roles.objective
-        if objective is not None and objective not in self._backend.labels("get_loaded_devices"):
-            raise ConfigError(f"the rig file's role objective names the device '{objective}', which is not loaded")
+        check_roles(self._backend, self.camera, self._roles)
+        self.roles = self._roles
 
     # --- reading ---
 
@@ -202,6 +208,17 @@ class Hardware:
         """Return the size of a pixel on the specimen; 0 if it is not known."""
         return self._pixel_size_um or float(self._ask("asking for the pixel size", "get_pixel_size_um"))
 
+    def objective(self) -> str | None:
+        """Return the label of the objective in use, or its position if that has none; None if no device says it."""
+        device = self.roles.objective
+        if device is None:
+            return None
+        try:
+            return str(self._ask("reading the objective", "get_state_label", device))
+        except DeviceError:
+            # of two positions with the same label in the configuration, the core takes the first one's away
+            return f"position {self._ask('reading the objective', 'get_state', device)}"
+
     def slow(self) -> Readback:
         """Return what changes rarely, at most a second old: for a full-rate sequence, which leaves no time to ask."""
         if self._slow is not None and time.monotonic() - self._slow[0] < _FRESH_S:
@@ -212,7 +229,7 @@ class Hardware:
         """Return what changes rarely, as it is now."""
         now = time.monotonic()
         what = f"asking camera '{self.camera}'"
-        roles = self._roles
+        roles = self.roles
         em_gain = self._number(roles.em_gain)
         if roles.em_switch is not None and self._ask(what, "get_property", self.camera, roles.em_switch) == "Off":
             em_gain = 1.0  # the register is bypassed: whatever the gain says has no effect
@@ -221,7 +238,7 @@ class Hardware:
             em_gain=em_gain,
             temperature_c=self._number(roles.temperature),
             temperature_set_point_c=self._number(roles.temperature_set_point),
-            objective=roles.objective and self._ask("reading the objective", "get_state_label", roles.objective),
+            objective=self.objective(),
             pixel_size_um=self.pixel_size_um(),
             bit_depth=self._ask(what, "get_image_bit_depth"),
             readout=roles.readout and self._ask(what, "get_property", self.camera, roles.readout),

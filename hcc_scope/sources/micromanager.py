@@ -74,7 +74,7 @@ def _load_error(error: BaseException, cfg: Path, adapters_dir: Path) -> RigError
             f"{place}: the device adapter '{missing[1]}' cannot be loaded from {adapters_dir}",
             hint="'hcc-scope devices' lists what is installed, and whether the versions fit.",
         )
-    return ConfigError(f"{place}: {' '.join(reason.split())}", hint=f"Check it with 'hcc-scope config lint {cfg}'.")
+    return ConfigError(f"{place}: Micro-Manager refuses the configuration: {' '.join(reason.split())}")
 
 
 def _python_core(adapters_dir: Path, buffer_size_mb: int) -> Any:  # noqa: ANN401 - a class made at run time
@@ -154,6 +154,7 @@ class MicroManager:
         roles: RigRoles | None = None,
         limits: StageLimits | None = None,
         pixel_size_um: float | None = None,
+        readable: Path | None = None,
     ) -> MicroManager:
         """Load a configuration into this process's core.
 
@@ -172,6 +173,8 @@ class MicroManager:
             Where the stage may go.
         pixel_size_um : float, optional
             Takes the place of the configuration's pixel size.
+        readable : Path, optional
+            A copy of `cfg` in UTF-8 that is loaded in its place: names in another encoding cannot be asked about.
 
         Raises
         ------
@@ -192,7 +195,9 @@ class MicroManager:
         outcome = attempt(
             lambda: thread.call(
                 "loading the configuration",
-                lambda: cls._load(thread, cfg, adapters_dir, buffer_size_mb, roles, limits, pixel_size_um, rig_sha256),
+                lambda: cls._load(
+                    thread, cfg, readable or cfg, adapters_dir, buffer_size_mb, roles, limits, pixel_size_um, rig_sha256
+                ),
             )
         )
         if isinstance(outcome, Failure):
@@ -206,6 +211,7 @@ class MicroManager:
         cls,
         thread: CoreThread,
         cfg: Path,
+        readable: Path,
         adapters_dir: Path,
         buffer_size_mb: int,
         roles: RigRoles | None,
@@ -217,7 +223,7 @@ class MicroManager:
         backend = PythonBackend(core)
         # Loading adds to what is there: without this a second configuration fails on its first device.
         backend.ask("unloading the devices", "unload_all_devices")
-        loaded = attempt(lambda: core.load_system_configuration(str(cfg)))
+        loaded = attempt(lambda: core.load_system_configuration(str(readable)))
         if isinstance(loaded, Failure):
             core.unload_all_devices()  # an error in System/Startup leaves the devices loaded
             raise _load_error(loaded.error, cfg, adapters_dir) from loaded.error

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hcc_scope.errors import DeviceError
 from hcc_scope.sources.rig_state import CameraState, DeviceProperty, GroupState, ObjectiveState, RigState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hcc_scope.sources.backend import Backend
     from hcc_scope.sources.hardware import Hardware
     from hcc_scope.sources.rig_state import PropertyKind
@@ -31,6 +35,14 @@ def _natural(text: str) -> tuple[float, str]:
     return (float(number[0]) if number else float("inf"), text)
 
 
+def _factors(binning: str) -> tuple[int, int] | None:
+    """Return how many pixels of the sensor make one of the image, across and down: of ``2``, ``2x2`` or ``1x4``."""
+    numbers = [int(number) for number in re.findall(r"\d+", binning)]
+    if len(numbers) not in (1, 2) or 0 in numbers:
+        return None
+    return numbers[0], numbers[-1]
+
+
 class RigReader:
     """Asks the devices of one loaded configuration."""
 
@@ -38,8 +50,10 @@ class RigReader:
         self._backend = backend
         self._ask = backend.ask
         self._hardware = hardware
-        self._full: tuple[int, int] = (0, 0)
-        self._binning: str | None = None
+        self._full_at: dict[str, tuple[int, int]] = {}
+        """Width and height of the whole sensor by binning, as far as they were seen."""
+        self._full_of = ""
+        """Which camera's that is."""
         self._last: RigState | None = None
 
     # --- one device ---
@@ -104,28 +118,65 @@ class RigReader:
         )
 
     def _full_size(self, binning: str, roi: tuple[int, int, int, int]) -> tuple[int, int]:
-        """Return width and height of the whole sensor: no core says it, so it is the most that was ever seen of it."""
-        if binning != self._binning:
-            self._binning, self._full = binning, (0, 0)
+        """Return width and height of the whole sensor: no core says it, so it is the most that was ever seen of it.
+
+        What was seen at one binning tells about the others, as a region of interest may hide the rest by then.
+        """
+        if self._full_of != self._hardware.camera:
+            self._full_of, self._full_at = self._hardware.camera, {}
         x, y, width, height = roi
-        self._full = max(self._full[0], x + width), max(self._full[1], y + height)
-        return self._full
+        seen = [(x + width, y + height)]
+        if binning in self._full_at:
+            seen.append(self._full_at[binning])
+        elif here := _factors(binning):
+            for other, (full_width, full_height) in self._full_at.items():
+                if there := _factors(other):
+                    seen.append((full_width * there[0] // here[0], full_height * there[1] // here[1]))
+        self._full_at[binning] = max(one[0] for one in seen), max(one[1] for one in seen)
+        return self._full_at[binning]
 
     def forget_size(self) -> None:
         """Forget the sensor's size: the camera was changed in a way that may have changed it."""
-        self._full = (0, 0)
+        self._full_at = {}
 
-    def image_size(self) -> tuple[int, int]:
-        """Return width and height of the camera's image now."""
-        return int(self._ask(_WHAT, "get_image_width")), int(self._ask(_WHAT, "get_image_height"))
+    @contextmanager
+    def size_may_change(self) -> Iterator[None]:
+        """Note the sensor's size before something that may change the image's, and forget it if the sensor changed.
+
+        Another binning changes the image and not the sensor.
+        """
+        before = self._size_and_binning()
+        if before is not None:
+            self._full_size(before[1], self._backend.roi())
+        yield
+        after = self._size_and_binning()
+        if before is not None and after is not None and after[0] != before[0] and after[1] == before[1]:
+            self.forget_size()
+
+    def _size_and_binning(self) -> tuple[tuple[int, int], str] | None:
+        """Return the image's width and height and the binning; None without a camera."""
+        camera = str(self._ask(_WHAT, "get_camera_device"))
+        if not camera:
+            return None
+        size = int(self._ask(_WHAT, "get_image_width")), int(self._ask(_WHAT, "get_image_height"))
+        return size, self.text(camera, BINNING) if self.exists(camera, BINNING) else ""
 
     def objective(self) -> ObjectiveState | None:
         """Return the objectives and the one in use; None if the rig file names no device for them."""
         device = self._hardware.roles.objective
         if device is None:
             return None
-        current = str(self._ask("reading the objective", "get_state_label", device))
-        return ObjectiveState(self._backend.labels("get_state_labels", device), current)
+        current = self._hardware.objective()
+        assert current is not None  # there is a device
+        return ObjectiveState(self.objective_labels(device), current)
+
+    def objective_labels(self, device: str) -> tuple[str, ...]:
+        """Return the labels of a turret's positions."""
+        try:
+            return self._backend.labels("get_state_labels", device)
+        except DeviceError:
+            # two positions of one label: the core then knows one of them only, and gives no list
+            return self._backend.labels("get_allowed_property_values", device, "Label")
 
     def groups(self) -> dict[str, GroupState]:
         """Return the configuration groups; their present presets come from the core's memory, at no cost."""

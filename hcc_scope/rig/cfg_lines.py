@@ -1,0 +1,133 @@
+"""The lines of a Micro-Manager configuration, read as its core reads them.
+
+Micro-Manager's core splits a line at its commas, drops what is empty between them, takes blanks as part of a name, and
+stops at a carriage return. A file is text in UTF-8 or in the code page of the computer that wrote it: the core does not
+care, as it compares bytes.
+
+>>> read_config(Path("hardware_configs/demo.cfg"))[0]  # doctest: +SKIP
+CfgLine(number=3, command='Property', fields=('Core', 'Initialize', '0'))
+"""
+
+from __future__ import annotations
+
+import codecs
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hcc_scope.errors import ConfigError
+from hcc_scope.rig.files import read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["COMMANDS", "NO_LONGER", "CfgLine", "read_config", "readable", "text_lines"]
+
+COMMANDS: dict[str, tuple[tuple[int, ...], str]] = {
+    "Device": ((3,), "label,library,adapter"),
+    "Property": ((2, 3), "label,property,value"),
+    "Parent": ((2,), "label,hub"),
+    "Delay": ((2,), "label,ms"),
+    "FocusDirection": ((2,), "label,-1|0|1"),
+    "Label": ((3,), "device,index,text"),
+    "ConfigGroup": ((1, 4, 5), "group,preset,device,property,value"),
+    "ConfigPixelSize": ((4,), "preset,device,property,value"),
+    "PixelSize_um": ((2,), "preset,um"),
+    "PixelSizeAffine": ((7,), "preset,a,b,c,d,e,f"),
+    "PixelSizeAngle_dxdz": ((2,), "preset,value"),
+    "PixelSizeAngle_dydz": ((2,), "preset,value"),
+    "PixelSizeOptimalZ_Um": ((2,), "preset,um"),
+}
+"""Each command: how many fields may follow it, and what they are."""
+NO_LONGER = ("Equipment", "ImageSynchro")
+"""Commands of old versions, which the core refuses whatever follows them."""
+_LARGEST_BYTES = 16 * 2**20
+"""Real files are some ten kB long."""
+_CODE_PAGES = ("utf-8", "cp1252", "latin-1")
+"""How a line may be encoded, tried in this order; the last one takes every byte."""
+_OTHER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True, slots=True)
+class CfgLine:
+    """One command of a configuration."""
+
+    number: int
+    """Counted from 1."""
+    command: str
+    fields: tuple[str, ...]
+    """What follows the command; none of them is empty."""
+
+
+def _decoded(line: bytes) -> str:
+    for code_page in _CODE_PAGES[:-1]:
+        try:
+            return line.decode(code_page)
+        except UnicodeDecodeError:
+            continue
+    return line.decode(_CODE_PAGES[-1])
+
+
+def text_lines(path: Path) -> list[str]:
+    """Return a configuration's lines without their ends; a byte order mark stays at the start of the first one.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or is UTF-16, of which the core understands nothing.
+    """
+    content = read_file(path, "configuration", _LARGEST_BYTES)
+    if content.startswith(_OTHER_MARKS):
+        raise ConfigError(
+            f"{path}:1: the file is UTF-16, of which Micro-Manager understands nothing",
+            hint="Save it as UTF-8 or in the computer's own code page (ANSI).",
+        )
+    return [_decoded(line).split("\r", 1)[0] for line in content.split(b"\n")]
+
+
+def read_config(path: Path) -> list[CfgLine]:
+    """Read the commands of a configuration as they are, without judging them.
+
+    Raises
+    ------
+    ConfigError
+        See `text_lines`.
+    """
+    found = []
+    for number, line in enumerate(text_lines(path), start=1):
+        parts = [part for part in line.split(",") if part]
+        if line.strip() and not line.startswith("#"):
+            command, *fields = parts or [""]
+            found.append(CfgLine(number, command, tuple(fields)))
+    return found
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[Path]:
+    """Give a configuration to a core whose names become Python texts: the file itself, or a copy in UTF-8.
+
+    Of a name in another encoding the core could not be asked. The lines are the same, and a copy is gone at the end.
+
+    Raises
+    ------
+    ConfigError
+        See `text_lines`.
+    """
+    content = read_file(path, "configuration", _LARGEST_BYTES)
+    if all(_is_utf8(line) for line in content.split(b"\n")):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="hcc-scope-") as folder:
+        copy = Path(folder) / "utf8.cfg"
+        copy.write_bytes(b"\n".join(_decoded(line).encode() for line in content.split(b"\n")))
+        yield copy
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.startswith(b"#")
+    return True

@@ -1,0 +1,72 @@
+"""Files and folders that a user names: read them, or say in one sentence why not."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from hcc_scope.errors import ConfigError, DeviceError
+
+__all__ = ["check_adapters_dir", "expanded", "read_file"]
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with a leading ``~`` replaced by the user's folder, if there is such a user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def read_file(path: Path, what: str, largest_bytes: int) -> bytes:
+    """Return what is in a file; `what` says in words which kind it is.
+
+    Raises
+    ------
+    ConfigError
+        If it is not there, cannot be read, is no ordinary file (a folder, a pipe, a device: reading those may never
+        end), or is larger than any file of its kind.
+    """
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ConfigError(f"{path} is a folder and no {what}", hint="Name the file itself.")
+        if not stat.S_ISREG(mode):
+            raise ConfigError(f"{path} is a pipe, a device or the like and no {what}", hint="Name an ordinary file.")
+        # O_NONBLOCK: a pipe that took the file's place since then is not waited for
+        with os.fdopen(
+            os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)), "rb"
+        ) as file:
+            content = file.read(largest_bytes + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the {what} {path}: {error.strerror}", hint=f"Check the path of the {what}."
+        ) from error
+    except ValueError as error:  # a character that no path can have
+        raise ConfigError(f"cannot read the {what} {str(path)!r}: {error}") from error
+    if len(content) > largest_bytes:
+        raise ConfigError(
+            f"{path} is larger than {largest_bytes // 2**20} MiB and no {what}", hint=f"Check the path of the {what}."
+        )
+    return content
+
+
+def check_adapters_dir(folder: Path) -> None:
+    """Refuse what is no folder of device adapters.
+
+    Raises
+    ------
+    DeviceError
+        If it is not there, is no folder, or cannot be looked into.
+    """
+    hint = "Give the folder of a Micro-Manager installation (--adapters, or adapters_dir in the rig file)."
+    try:
+        mode = folder.stat().st_mode
+        if not stat.S_ISDIR(mode):
+            raise DeviceError(f"{folder} is a file and no folder of device adapters", hint=hint)
+        os.scandir(folder).close()
+    except OSError as error:
+        raise DeviceError(f"cannot look into the adapters' folder {folder}: {error.strerror}", hint=hint) from error
+    except ValueError as error:
+        raise DeviceError(f"cannot look into the adapters' folder {str(folder)!r}: {error}", hint=hint) from error

@@ -1,0 +1,108 @@
+"""The pixel size presets of a configuration: which have no size, and which two match one state of the devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["PixelSizes"]
+
+Setting = tuple[str, str]
+"""Device and property."""
+
+
+@dataclass(slots=True)
+class _Preset:
+    line: int
+    settings: dict[Setting, str] = field(default_factory=dict)
+    size_um: float | None = None
+    sized: bool = False
+    """Whether there is a size, be it one that is no number."""
+
+
+class PixelSizes:
+    """Gathers the presets of one file."""
+
+    def __init__(self) -> None:
+        self.presets: dict[str, _Preset] = {}
+        self._twice: list[tuple[int, str]] = []
+
+    def add_setting(self, line: int, preset: str, device: str, name: str, value: str) -> None:
+        """Note a ``ConfigPixelSize`` line; a later one of the same property takes the place of an earlier one."""
+        self.presets.setdefault(preset, _Preset(line)).settings[device, name] = value
+
+    def add_size(self, line: int, preset: str, size_um: float | None) -> None:
+        """Note a ``PixelSize_um`` line; 0 is an objective that was not calibrated, None is no number."""
+        known = self.presets.get(preset)
+        if known is not None:
+            if known.sized and known.size_um != size_um:
+                self._twice.append((line, preset))
+            known.size_um, known.sized = size_um, True
+
+    def findings(self, labels: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[int, str, str]]:
+        """Yield line, message and hint of each finding.
+
+        Parameters
+        ----------
+        labels : mapping
+            By device, its labels by position: ``Label`` and ``State`` may say the same.
+        """
+        for line, name in self._twice:
+            yield line, f"the pixel size preset '{name}' has a size already, which this one replaces", "Remove one."
+        for name, preset in self.presets.items():
+            if not preset.sized:
+                yield preset.line, f"the pixel size preset '{name}' has no size", f"Add PixelSize_um,{name},<um>."
+            elif preset.size_um == 0:
+                yield (
+                    preset.line,
+                    f"the pixel size preset '{name}' is not calibrated: its size is 0, and with it the size is unknown",
+                    "Measure the size of a pixel on the specimen.",
+                )
+        states = {name: _by_position(preset.settings, labels) for name, preset in self.presets.items()}
+        for first, second in combinations(self.presets, 2):
+            one, other = self.presets[first], self.presets[second]
+            if one.size_um != other.size_um and _agree(states[first], states[second]):
+                yield (
+                    max(one.line, other.line),
+                    f"the pixel size presets '{first}' ({_um(one)}) and '{second}' ({_um(other)}) match one state of"
+                    " the devices, and a run that meets it is refused",
+                    "Remove one, or add a setting that tells them apart.",
+                )
+
+
+def _um(preset: _Preset) -> str:
+    return "no size" if preset.size_um is None else f"{preset.size_um:g} um"
+
+
+def _by_position(settings: Mapping[Setting, str], labels: Mapping[str, Mapping[str, str]]) -> dict[Setting, str]:
+    """Return settings with labels replaced by the positions that this file gives them."""
+    found: dict[Setting, str] = {}
+    for (device, name), value in settings.items():
+        positions = [position for position, label in labels.get(device, {}).items() if label == value]
+        if name == "Label" and positions:
+            found[device, "State"] = positions[-1]  # the last one of the same label is the one that it chooses
+        else:
+            found[device, name] = value
+    return found
+
+
+def _agree(first: Mapping[Setting, str], second: Mapping[Setting, str]) -> bool:
+    """Return whether the devices can be in a state that both sets of settings describe."""
+    shared = first.keys() & second.keys()
+    return all(first[setting] == second[setting] for setting in shared) and not _label_against_state(first, second)
+
+
+def _label_against_state(first: Mapping[Setting, str], second: Mapping[Setting, str]) -> bool:
+    """Return whether one names a position by a label of the device's own that the other gives by number.
+
+    Which position that label belongs to is not in the file: nothing can be said about the two.
+    """
+    return any(
+        (device, "Label") in one and (device, "State") in other
+        for one, other in ((first, second), (second, first))
+        for device, _ in one
+    )
