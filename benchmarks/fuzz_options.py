@@ -38,7 +38,24 @@ BASES: dict[str, tuple[str, ...]] = {
 }
 """A command line of each command that is refused for one reason, late and without a camera; ``{d}`` is the folder."""
 
-NUMBERS = ("nan", "inf", "-inf", "-1", "0", "-0", "1e309", "1e30", str(10**30), "0.5", "1e-320", "", " ", "7", "٣", "0x10")
+NUMBERS = (
+    "nan",
+    "inf",
+    "-inf",
+    "-1",
+    "0",
+    "-0",
+    "1e309",
+    "1e30",
+    str(10**30),
+    "0.5",
+    "1e-320",
+    "",
+    " ",
+    "7",
+    "٣",
+    "0x10",
+)
 """Too large, too small, no numbers, and none at all."""
 PATHS = (
     "{d}/fifo", "{d}/full", "{d}/file", "/dev/zero", "/dev/null", "{d}/" + "n" * 300, "{d}/" + "n/" * 2100, "{d}/loop", "{d}/nowhere",

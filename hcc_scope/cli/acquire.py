@@ -20,14 +20,15 @@ from hcc_scope.cli.runs import (
     stop_on_signals,
     summarise,
 )
-from hcc_scope.errors import HccScopeError, PlanError, StoreExistsError, UsageError
+from hcc_scope.errors import HccScopeError, PlanError, UsageError
 from hcc_scope.plans import TimeSeries, load_plan, parse_plan
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
 from hcc_scope.runs.rigs import check_rig, split_assignment
 from hcc_scope.runs.section import check_section, section_source
-from hcc_scope.storage.folders import check_folder, leave_none_empty
-from hcc_scope.storage.naming import check_id, store_path
+from hcc_scope.storage.folders import leave_none_empty
+from hcc_scope.storage.naming import check_id, store_path, taken_error
+from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -85,9 +86,9 @@ def run_acquire(options: AcquireOptions) -> None:
     animal = check_id(options.animal_id, "animal id")
     section = check_id(options.section_id, "section id")
     target = store_path(options.out, animal, section)
-    check_folder(options.out)
     if os.path.lexists(target):
-        raise StoreExistsError(f"{target} is already there and is never overwritten", hint="Choose another section id.")
+        raise taken_error(target)
+    check_out_dir(options.out)
     planned = None if options.plan is None else load_plan(options.plan)
     if (rig_or_cfg := _rig_of(options)) is not None:
         check_rig(rig_or_cfg, adapters_dir=options.adapters)

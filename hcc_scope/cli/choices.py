@@ -38,7 +38,7 @@ def check_choices(
 
 
 def check_count(option: str, n: int | None) -> None:
-    """Raise `PlanError` if a number of fields or frames is none that a plan can have; None is one that was not given."""
+    """Raise `PlanError` if no plan can have so many fields or frames; None is a number that was not given."""
     if n is not None and not 0 < n <= MAX_FRAMES:
         raise PlanError(f"{option} must be from 1 to {MAX_FRAMES:,}, not {n}")
 

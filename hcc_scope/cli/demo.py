@@ -25,7 +25,8 @@ from hcc_scope.plans import RandomFields
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
 from hcc_scope.runs.section import check_section, section_source
-from hcc_scope.storage.folders import check_folder, leave_none_empty
+from hcc_scope.storage.folders import leave_none_empty
+from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -71,12 +72,12 @@ def run_demo(
     console = people(json_mode=json_mode)
     started = datetime.now(UTC)
     folder = out if out is not None else Path("runs") / started.astimezone().strftime("demo-%Y%m%d-%H%M%S")
-    check_folder(folder)
     for animal, section, _ in SECTIONS:
         if os.path.lexists(store_path(folder, animal, section)):
             raise StoreExistsError(
                 f"{folder} holds an earlier demo", hint="Choose another --out; nothing is overwritten."
             )
+    check_out_dir(folder)
     with interruptible("nothing was acquired"):
         analyst = load_analyst(model_name, engine, console, score_unlike=score_unlike)
     stop = StopToken()

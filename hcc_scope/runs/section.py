@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,9 @@ class SectionRun:
         """Wait for the run to end, and return how it did; does not ask it to end (`Session.stop`)."""
         outcome = self.session.join()
         n = unlike_scored(self.results, outcome, self.scored_beyond)
-        return SectionReport(self.spec.animal_id, self.spec.section_id, str(self.store_path), outcome, n)
+        # a run without a frame leaves no store
+        store = str(self.store_path) if self.store_path.exists() else None
+        return SectionReport(self.spec.animal_id, self.spec.section_id, store, outcome, n)
 
 
 def unlike_scored(results: Mapping[int, FrameResult], outcome: RunOutcome, beyond: float | None) -> int | None:
@@ -151,12 +154,12 @@ def check_section(source: FrameSource, analyst: Analyst, out_dir: Path) -> TileG
     StoreExistsError, StoreUnwritableError, DiskFullError
         If the store could not be made.
     """
-    from hcc_scope.storage.writer import check_new_store
+    from hcc_scope.storage.space import check_out_dir
 
     spec = source.spec
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     analyst.model.check_matches(spec)
-    check_new_store(out_dir, spec)
+    check_out_dir(out_dir, spec)
     return grid
 
 
@@ -196,24 +199,32 @@ def start_section(
     spec = source.spec
     grid = check_section(source, analyst, out_dir)
     sink = create_store(out_dir, spec, interval_s=interval_s)
-    results = ResultsSoFar(PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}"))
 
     def finalise(outcome: RunOutcome) -> None:
+        if sink.discard():
+            return  # no frame: the same command can be given again
         n = unlike_scored(results, outcome, analyst.scored_beyond)
         sink.finalise(section_account(SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome, n)))
 
-    session = Session(
-        source,
-        sink,
-        analyst.classifier,
-        scorer=analyst.scorer(source),
-        limits=QualityLimits(),
-        results=results,
-        notes=NotesWriter(sink.path),
-        stop=stop,
-        finalise=finalise,
-        store=str(sink.path),
-        unlike_beyond=analyst.unlike_beyond,
-    )
+    with ExitStack() as undo:  # what fails before the start leaves nothing
+        undo.callback(sink.discard)
+        undo.callback(sink.close)
+        writer = PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}")
+        undo.callback(writer.close)
+        results = ResultsSoFar(writer)
+        session = Session(
+            source,
+            sink,
+            analyst.classifier,
+            scorer=analyst.scorer(source),
+            limits=QualityLimits(),
+            results=results,
+            notes=NotesWriter(sink.path),
+            stop=stop,
+            finalise=finalise,
+            store=str(sink.path),
+            unlike_beyond=analyst.unlike_beyond,
+        )
+        undo.pop_all()
     session.start()
     return SectionRun(session, sink.path, spec, grid, results, analyst.scored_beyond)

@@ -96,6 +96,11 @@ class Accounts:
         with self._lock:
             self._take_over_stored(n_stored, now_ns)
 
+    def recount(self, n_stored: int) -> None:
+        """Take over that fewer frames are on disk than were: somebody deleted or replaced them during the run."""
+        with self._lock:
+            self._counts = replace(self._counts, stored=min(n_stored, self._counts.stored))
+
     def _take_over_stored(self, n_stored: int, now_ns: int) -> None:
         if n_stored > self._counts.stored:
             self._counts = replace(self._counts, stored=n_stored)

@@ -306,6 +306,7 @@ class Session:
     def _after_store(self) -> None:
         guard("store", self._close_sink, self._on_storage_error)
         self._accounts.commit(self._n_stored(), time.monotonic_ns())
+        self._accounts.recount(self._n_stored())
         self._storage_over.set()
 
     def _close_sink(self) -> None:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import stat
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 __all__ = [
     "HOLD_S",
     "TEMPORARY_SUFFIX",
+    "check_plain",
     "create_file",
     "explain",
     "json_bytes",
     "lock",
+    "open_own",
+    "open_plain",
     "patiently",
+    "read_plain",
     "replace_file",
     "sync_folder",
     "write_all",
@@ -35,6 +40,8 @@ TEMPORARY_SUFFIX = ".tmp"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, 112})
 """No space, quota used up, file-size limit; 112 is Windows's ERROR_DISK_FULL, passed on raw by tensorstore."""
 _CODE_IN_TEXT = re.compile(r"os_error_code='(\d+)'")
+_NAMES = frozenset({errno.ENAMETOOLONG, errno.ELOOP})
+"""No folder can have this name, or its links lead in a circle."""
 _UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EEXIST})
 """Forbidden, read-only, or a file where a folder should be."""
 
@@ -67,7 +74,129 @@ def explain(error: OSError | ValueError, what: str) -> StoreError:
         return DiskFullError(f"{what}: no space is left ({detail})", hint="Free some space or choose another disk.")
     if code in _UNWRITABLE:
         return StoreUnwritableError(f"{what}: {detail}", hint="Choose a folder that you may write to.")
+    if code in _NAMES:
+        return StoreUnwritableError(f"{what}: {detail}", hint="Choose a folder with a shorter name.")
     return StoreError(f"{what}: {detail}", hint="Check the disk.")
+
+
+_KINDS = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISREG, "a file"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
+_MOUNT_POINT = 0xA0000003
+"""What Windows calls a junction: a link from a folder to another."""
+
+
+def _kind(status: os.stat_result) -> str:
+    if getattr(status, "st_reparse_tag", 0) == _MOUNT_POINT:
+        return "a symbolic link"
+    return next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "a device")
+
+
+def _not_plain(path: Path, kind: str, wanted: str) -> StoreError:
+    hint = "Copy the store with what its links lead to, if you trust it." if kind == "a symbolic link" else None
+    return StoreError(f"{path} is {kind}; in a store, {wanted} belongs there", hint=hint)
+
+
+def check_plain(path: Path, wanted: str = "a file") -> None:
+    """Refuse what stands in the place of a file or folder of a store: a link leads out of it, a pipe never ends.
+
+    Parameters
+    ----------
+    path : Path
+        Below the store's folder; only its last part is judged.
+    wanted : {"a file", "a folder"}
+        What belongs there.
+
+    Raises
+    ------
+    StoreError
+        If something else is there.
+    OSError
+        If nothing is there, or it cannot be asked.
+    """
+    kind = _kind(path.lstat())
+    if kind != wanted:
+        raise _not_plain(path, kind, wanted)
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """Open a file of a store that is there already; never one that a link leads to, and never a pipe or device.
+
+    Parameters
+    ----------
+    path : Path
+        Below the store's folder.
+    flags : int
+        As for `os.open`.
+
+    Returns
+    -------
+    int
+        The file descriptor.
+
+    Raises
+    ------
+    StoreError
+        If something else is in its place.
+    OSError
+        If it is not there, or cannot be opened.
+    """
+    check_plain(path)
+    # checked again once it is open: it may be exchanged in between
+    guards = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(path, flags | guards)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _not_plain(path, "a symbolic link", "a file") from error
+        raise
+    kind = _kind(os.fstat(handle))
+    if kind != "a file":
+        os.close(handle)
+        raise _not_plain(path, kind, "a file")
+    return handle
+
+
+def open_own(path: Path, flags: int) -> int:
+    """Open a file of a store to change it where it stands; one that is also a file elsewhere is refused.
+
+    Raises
+    ------
+    StoreError
+        As `open_plain`, and for a file with a second name (a hard link): that one would be changed as well.
+    OSError
+        If it is not there, or cannot be opened.
+    """
+    handle = open_plain(path, flags)
+    if os.fstat(handle).st_nlink > 1:
+        os.close(handle)
+        raise StoreError(
+            f"{path} has a second name elsewhere (a hard link), which would change with it",
+            hint="Copy the store, then work with the copy.",
+        )
+    return handle
+
+
+def read_plain(path: Path, limit_bytes: int) -> bytes:
+    """Return what a file of a store holds.
+
+    Raises
+    ------
+    StoreError
+        If something else is in its place, or it is larger than `limit_bytes`, which is told before it is read.
+    OSError
+        If it is not there, or cannot be read.
+    """
+    handle = open_plain(path, os.O_RDONLY)
+    with os.fdopen(handle, "rb") as file:
+        size = os.fstat(handle).st_size
+        if size > limit_bytes:
+            raise StoreError(f"{path} has {size / 1e6:.0f} MB, more than such a file of a store can have")
+        return file.read(limit_bytes)
 
 
 def json_bytes(value: Mapping[str, object]) -> bytes:

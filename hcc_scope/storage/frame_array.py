@@ -13,21 +13,25 @@ Design
 
 from __future__ import annotations
 
+import os
+import sys
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorstore as ts
 from zlib_ng import zlib_ng
 
-from hcc_scope.errors import StoreDamagedError
-from hcc_scope.storage.metadata import ARRAY_PATH, array_metadata
+from hcc_scope.errors import StoreDamagedError, StoreError
+from hcc_scope.storage.files import check_plain, explain
+from hcc_scope.storage.metadata import ARRAY_PATH, CHUNK_PX, array_metadata, shard_shape_yx
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["FrameArray", "crc32_of"]
+__all__ = ["FrameArray", "crc32_of", "driver_path"]
 
 _ENDLESS = 1 << 40
 """Length of the time axis as tensorstore sees it; what the file says is kept by the writer."""
@@ -50,6 +54,38 @@ def crc32_of(pixels: NDArray[np.uint16]) -> int:
     return int(zlib_ng.crc32(np.ascontiguousarray(pixels, dtype="<u2").data))
 
 
+def driver_path(folder: Path, owner: object, *, pinned: bool = False) -> str:
+    """Return a folder's path as tensorstore takes it: whole, without ``..``, links or doubled slashes.
+
+    Parameters
+    ----------
+    folder : Path
+        As the user gave it; it has to be there.
+    owner : object
+        What uses the path, for as long as it lives.
+    pinned : bool
+        On Linux, follow the folder itself and not its name: whoever renames or replaces it during a run does not make
+        tensorstore start another one under the old name.
+
+    Raises
+    ------
+    OSError
+        If the folder is not there.
+    """
+    whole = os.path.realpath(folder, strict=True)
+    try:
+        whole.encode()
+    except UnicodeEncodeError:  # a name that is no text in this system's encoding
+        pinned = True
+    if pinned and sys.platform == "linux":
+        handle = os.open(whole, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        weakref.finalize(owner, os.close, handle)
+        by_handle = f"/proc/self/fd/{handle}"
+        if os.path.isdir(by_handle):  # noqa: PTH112 - a path that is no file's
+            return f"{by_handle}/"
+    return f"{whole.replace(os.sep, '/').rstrip('/')}/"
+
+
 class FrameArray:
     """The array ``frames/0`` of a store.
 
@@ -59,11 +95,29 @@ class FrameArray:
         The store's folder.
     shape_yx : tuple of int
         Shape of every frame, px.
+    pinned : bool
+        As for `driver_path`: for a writer.
+
+    Raises
+    ------
+    StoreDamagedError
+        If the array's folder is missing.
+    StoreError
+        If tensorstore cannot use it.
     """
 
-    def __init__(self, store: Path, shape_yx: tuple[int, int]) -> None:
+    def __init__(self, store: Path, shape_yx: tuple[int, int], *, pinned: bool = False) -> None:
         self._folder = store / ARRAY_PATH
         self._shape_yx = shape_yx
+        height, width = shard_shape_yx(shape_yx)
+        # the index alone has 16 bytes for each chunk, and a checksum
+        self._smallest_file = 16 * (height // CHUNK_PX) * (width // CHUNK_PX) + 4
+        try:
+            path = driver_path(self._folder, self, pinned=pinned)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise StoreDamagedError(f"The folder {self._folder} is missing: no frame can be read") from error
+        except OSError as error:
+            raise explain(error, f"The frames in {self._folder} cannot be read") from error
         context = ts.Context(
             {
                 "cache_pool": {"total_bytes_limit": 0},
@@ -75,7 +129,7 @@ class FrameArray:
         self._array: Any = ts.open(
             {
                 "driver": "zarr3",
-                "kvstore": {"driver": "file", "path": f"{self._folder.absolute().as_posix()}/"},
+                "kvstore": {"driver": "file", "path": path},
                 "metadata": array_metadata(shape_yx, _ENDLESS),
                 "store_data_equal_to_fill_value": True,
                 "fill_missing_data_reads": False,
@@ -85,9 +139,10 @@ class FrameArray:
             context=context,
         ).result()
 
-    def shard_path(self, seq: int) -> Path:
-        """Return the file of frame `seq`."""
-        return self._folder / "c" / str(seq) / "0" / "0"
+    def shard_path(self, seq: int, store: Path | None = None) -> Path:
+        """Return the file of frame `seq`; of another `store`, if one is given."""
+        folder = self._folder if store is None else store / ARRAY_PATH
+        return folder / "c" / str(seq) / "0" / "0"
 
     def start_write(self, seq: int, pixels: NDArray[np.uint16]) -> Any:  # noqa: ANN401 - tensorstore has no types
         """Start to write a frame; its future is done when the file is synced.
@@ -98,8 +153,33 @@ class FrameArray:
         writing.force()  # a future starts to work when it is waited for, unless it is told to
         return writing
 
+    def check_file(self, seq: int) -> None:
+        """Refuse what tensorstore must not open: a link, a pipe, a file too small for the frame that it claims to be.
+
+        Raises
+        ------
+        StoreDamagedError
+            If the frame's file is no such file, or missing.
+        """
+        file = self.shard_path(seq)
+        where = f"Frame {seq} in {file}"
+        try:
+            for folder in (file.parents[1], file.parent):
+                check_plain(folder, "a folder")
+            check_plain(file)
+            size = file.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            raise StoreDamagedError(f"{where} is missing") from None
+        except OSError as error:
+            raise StoreDamagedError(f"{where} cannot be read: {error.strerror or error}") from error
+        except StoreError as error:
+            raise StoreDamagedError(f"{where} cannot be read: {error.message}", hint=error.hint) from error
+        if size < self._smallest_file:
+            raise StoreDamagedError(f"{where} cannot be read: it has {size} bytes, less than its index")
+
     def start_read(self, seq: int) -> Any:  # noqa: ANN401 - tensorstore has no types
-        """Start to read a frame; give the future to `finish_read`."""
+        """Start to read a frame; give the future to `finish_read`. Raises like `check_file`."""
+        self.check_file(seq)
         reading = self._array[seq].read(order="C")
         reading.force()
         return reading

@@ -5,11 +5,15 @@ Everything here is a pure function of the `RunSpec` and the number of frames, so
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
-from hcc_scope.errors import StoreError
-from hcc_scope.types import RunSpec
+from hcc_scope.errors import IdError, StoreError
+from hcc_scope.storage import values
+from hcc_scope.storage.naming import check_id
+from hcc_scope.types import RunSpec, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,27 +22,57 @@ __all__ = [
     "ARRAY_PATH",
     "ATTRIBUTE",
     "CHUNK_PX",
+    "FACTS_HASH",
     "JOURNAL",
     "MANIFEST_COPY",
+    "MAX_FRAME_BYTES",
+    "MAX_SIDE_PX",
+    "MAX_TILES",
     "SCHEMA_VERSION",
+    "SCHEMA_VERSIONS",
+    "START_FACTS",
     "array_metadata",
     "check_spec",
+    "facts_hash",
     "frames_group_metadata",
     "group_metadata",
     "initial_attributes",
+    "sealed",
     "shard_shape_yx",
     "spec_from_json",
     "spec_to_json",
+    "tiles_of",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of the attribute `ATTRIBUTE` and the journal. A reader refuses what is newer than itself."""
+SCHEMA_VERSIONS = frozenset({1, 2})
+"""What this program reads. Version 1 has no checksums but those of the frames."""
+
+FACTS_HASH = "facts_sha256"
+"""Key of the attribute `ATTRIBUTE`: `facts_hash` of all its other keys."""
+
+MAX_SIDE_PX = 1 << 16
+MAX_FRAME_BYTES = 1 << 31
+"""No camera has larger frames: what claims one is damaged, and is told before any memory is taken for it."""
+MAX_TILES = 1 << 16
+"""Tiles of one frame."""
 
 ATTRIBUTE = "hcc_scope"
 ARRAY_PATH = "frames/0"
 JOURNAL = "frames.jsonl"
 MANIFEST_COPY = "hcc_scope.json"
 """The attribute `ATTRIBUTE` as it was at the start, never changed: `recover` makes a lost ``zarr.json`` from it."""
+START_FACTS = (
+    "schema_version",
+    "animal_id",
+    "section_id",
+    "created_utc",
+    "interval_s",
+    "spec",
+    "software",
+)
+"""Keys of the attribute `ATTRIBUTE` that are the same from the start to the end, so they stand in both files."""
 
 CHUNK_PX = 512
 """Side of an inner chunk: the models' tile, so that one tile is one read."""
@@ -55,12 +89,50 @@ def check_spec(spec: RunSpec) -> None:
     shape = spec.frame_shape_yx
     if len(shape) != 2 or min(shape) < 1:
         raise StoreError(f"A frame of {shape} pixels (y, x) cannot be stored")
+    if max(shape) > MAX_SIDE_PX or 2 * shape[0] * shape[1] > MAX_FRAME_BYTES:
+        raise StoreError(f"A frame of {shape[0]} x {shape[1]} pixels is larger than any that can be stored")
+    if not 1 <= spec.tile_px <= MAX_SIDE_PX or tiles_of(shape, spec.tile_px) > MAX_TILES:
+        raise StoreError(f"Tiles of {spec.tile_px} px on frames of {shape[0]} x {shape[1]} px cannot be stored")
     if spec.dtype != "uint16":
         raise StoreError(f"Frames of type {spec.dtype} cannot be stored", hint="Widen the pixels to uint16 first.")
     if not 1 <= spec.bit_depth <= 16:
         raise StoreError(f"A bit depth of {spec.bit_depth} does not fit into uint16 pixels")
     if not (math.isfinite(spec.pixel_size_um) and spec.pixel_size_um > 0):
         raise StoreError(f"A pixel size of {spec.pixel_size_um} um cannot be stored", hint="Calibrate the objective.")
+
+
+def tiles_of(shape_yx: tuple[int, int], tile_px: int) -> int:
+    """Return how many tiles cover a frame (`hcc_scope.tiling.TileGrid`), without laying them out."""
+    return math.ceil(shape_yx[0] / tile_px) * math.ceil(shape_yx[1] / tile_px)
+
+
+def facts_hash(attributes: Mapping[str, Any]) -> str:
+    """Return the sha256 of the attribute `ATTRIBUTE` without its own hash.
+
+    It is that of the values, not of the file: a program that writes the same JSON in another way changes nothing.
+    """
+    facts = _plain_numbers({key: value for key, value in attributes.items() if key != FACTS_HASH})
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _plain_numbers(value: object) -> object:
+    """Return `value` with 2.0 as 2: JSON knows no difference, and not every program keeps it."""
+    if isinstance(value, dict):
+        return {str(key): _plain_numbers(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_numbers(one) for one in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def sealed(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attribute `ATTRIBUTE` with its hash; one of version 1 has none."""
+    facts = {key: value for key, value in attributes.items() if key != FACTS_HASH}
+    if facts.get("schema_version") == 1:
+        return facts
+    return {**facts, FACTS_HASH: facts_hash(facts)}
 
 
 def shard_shape_yx(shape_yx: tuple[int, int]) -> tuple[int, int]:
@@ -116,23 +188,26 @@ def group_metadata(spec: RunSpec, attributes: Mapping[str, Any]) -> dict[str, An
     spec : RunSpec
         Gives the scale (um per pixel) and the display window.
     attributes : mapping
-        The content of the attribute `ATTRIBUTE`. Its ``interval_s`` is the scale of the time axis; an open or irregular
-        course has 1.0, and the true times are in the journal: OME-Zarr has no field for the time of a frame.
+        The content of the attribute `ATTRIBUTE`. Its ``interval_s`` is the scale of the time axis. Without one the axis
+        has no unit, and its scale of 1.0, which OME-Zarr asks for, is that of a frame's number: the true times are in
+        the journal.
     """
     pixel = spec.pixel_size_um
-    interval_s = attributes.get("interval_s") or 1.0
+    interval_s = attributes.get("interval_s") or None  # 0: as fast as it goes, which is no interval
+    scale = [1.0 if interval_s is None else interval_s, pixel, pixel]
+    time = {"name": "t", "type": "time"} | ({} if interval_s is None else {"unit": "second"})
     top = 2**spec.bit_depth - 1
     multiscale = {
         "name": f"{spec.animal_id}_{spec.section_id}",
         "axes": [
-            {"name": "t", "type": "time", "unit": "second"},
+            time,
             {"name": "y", "type": "space", "unit": "micrometer"},
             {"name": "x", "type": "space", "unit": "micrometer"},
         ],
         "datasets": [
             {
                 "path": ARRAY_PATH,
-                "coordinateTransformations": [{"type": "scale", "scale": [interval_s, pixel, pixel]}],
+                "coordinateTransformations": [{"type": "scale", "scale": scale}],
             }
         ],
     }
@@ -152,7 +227,7 @@ def group_metadata(spec: RunSpec, attributes: Mapping[str, Any]) -> dict[str, An
         "node_type": "group",
         "attributes": {
             "ome": {"version": "0.5", "multiscales": [multiscale], "omero": omero},
-            ATTRIBUTE: dict(attributes),
+            ATTRIBUTE: sealed(attributes),
         },
     }
 
@@ -192,27 +267,50 @@ def spec_to_json(spec: RunSpec) -> dict[str, Any]:
     }
 
 
-def spec_from_json(value: Mapping[str, Any]) -> RunSpec:
+def spec_from_json(value: object) -> RunSpec:
     """Return the spec that `spec_to_json` wrote.
 
     Raises
     ------
-    KeyError, TypeError, ValueError
-        If it is not one.
+    ValueError
+        If it is not one; the message names the key.
     """
-    height, width = value["frame_shape_yx"]
-    return RunSpec(
-        frame_shape_yx=(int(height), int(width)),
-        bit_depth=int(value["bit_depth"]),
-        pixel_size_um=float(value["pixel_size_um"]),
-        animal_id=str(value["animal_id"]),
-        section_id=str(value["section_id"]),
-        tile_px=int(value["tile_px"]),
-        dtype=str(value["dtype"]),
-        sampling=value["sampling"],
-        expected_frames=value["expected_frames"],
-        model_sha256=value["model_sha256"],
-        rig_sha256=value["rig_sha256"],
-        software=dict(value["software"]),
-        provenance=dict(value["provenance"]),
+    found = values.object_of(value, "spec")
+
+    def get(key: str) -> Any:  # noqa: ANN401 - any JSON value
+        return values.member(found, key, "spec.")
+
+    shape = values.numbers(get("frame_shape_yx"), "spec.frame_shape_yx", 2)
+    height, width = (values.integer(side, "spec.frame_shape_yx", 1, MAX_SIDE_PX) for side in shape)
+    expected = get("expected_frames")
+    spec = RunSpec(
+        frame_shape_yx=(height, width),
+        bit_depth=values.integer(get("bit_depth"), "spec.bit_depth", 1, 16),
+        pixel_size_um=float(values.number(get("pixel_size_um"), "spec.pixel_size_um", 1e-9, 1e6)),
+        animal_id=_id_of(get("animal_id"), "spec.animal_id"),
+        section_id=_id_of(get("section_id"), "spec.section_id"),
+        tile_px=values.integer(get("tile_px"), "spec.tile_px", 1, MAX_SIDE_PX),
+        dtype=values.text(get("dtype"), "spec.dtype"),
+        sampling=cast("Sampling", values.choice(get("sampling"), "spec.sampling", get_args(Sampling))),
+        expected_frames=None if expected is None else values.integer(expected, "spec.expected_frames", 0, 1 << 40),
+        model_sha256=_text_or_none(get("model_sha256"), "spec.model_sha256"),
+        rig_sha256=_text_or_none(get("rig_sha256"), "spec.rig_sha256"),
+        software={name: str(one) for name, one in values.scalars(get("software"), "spec.software").items()},
+        provenance=values.scalars(get("provenance"), "spec.provenance"),
     )
+    try:
+        check_spec(spec)
+    except StoreError as error:
+        raise ValueError(error.message) from error
+    return spec
+
+
+def _text_or_none(value: object, key: str) -> str | None:
+    return None if value is None else values.text(value, key)
+
+
+def _id_of(value: object, key: str) -> str:
+    try:
+        return check_id(values.text(value, key), key)
+    except IdError as error:
+        raise ValueError(error.message) from error

@@ -8,12 +8,12 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import IdError
+from hcc_scope.errors import IdError, StoreExistsError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["MAX_ID_BYTES", "RESERVED_NAMES", "STORE_SUFFIX", "check_id", "store_name", "store_path"]
+__all__ = ["MAX_ID_BYTES", "RESERVED_NAMES", "STORE_SUFFIX", "check_id", "store_name", "store_path", "taken_error"]
 
 STORE_SUFFIX = ".ome.zarr"
 
@@ -94,3 +94,10 @@ def store_name(animal: str, section: str) -> str:
 def store_path(out_dir: Path, animal: str, section: str) -> Path:
     """Return where the store of a section lies below `out_dir`; raises like `store_name`."""
     return out_dir / store_name(animal, section)
+
+
+def taken_error(path: Path) -> StoreExistsError:
+    """Return the error for a store whose name is taken: nothing is ever overwritten."""
+    return StoreExistsError(
+        f"{path} is already there and is never overwritten", hint="Choose another section id or output folder."
+    )

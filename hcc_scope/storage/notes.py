@@ -1,20 +1,23 @@
 """Notes beside the frames: what a person wrote about a section or a field, and which fields they took out of the score.
 
-``notes.jsonl``, one JSON object per line, append-only: ``{"t_utc", "seq", "kind", "text"}``. A mark is never taken
-back by deleting it, only by a later one. Notes can be added to a finished store too; its frames are not touched.
+``notes.jsonl``, one JSON object per line, append-only: ``{"t_utc", "seq", "kind", "text"}`` and a checksum, which lines
+of earlier versions lack. A mark is never taken back by deleting it, only by a later one. Notes can be added to a
+finished store too; its frames are not touched.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 from hcc_scope.errors import StoreError, UsageError
-from hcc_scope.storage.files import explain, lock, sync_folder, write_all
+from hcc_scope.storage import values
+from hcc_scope.storage.files import check_plain, explain, lock, open_own, read_plain, sync_folder, write_all
+from hcc_scope.storage.lines import fields_of, sealed_line
 from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.types import NoteKind
 
@@ -28,6 +31,8 @@ NOTES = "notes.jsonl"
 LONGEST_TEXT = 10_000
 """Characters of one note: more belongs into a document."""
 _KINDS = frozenset(get_args(NoteKind))
+_KEYS = frozenset({"t_utc", "seq", "kind", "text"})
+_MAX_BYTES = 256 * 2**20
 _HOLD_S = 2.0
 """How long another writer may take for its line."""
 _LOOK_AGAIN_S = 0.01
@@ -57,14 +62,15 @@ class NotesLog:
 
 
 def _note_of(line: bytes) -> Note:
-    """Parse one line; raises ValueError, KeyError, TypeError, OverflowError or RecursionError if it is not one."""
-    value = json.loads(line)
-    seq, kind, text = value["seq"], value["kind"], value["text"]
-    if kind not in _KINDS or not isinstance(text, str) or not (seq is None or (type(seq) is int and seq >= 0)):
-        raise ValueError("not a note")
+    """Parse one line; raises ValueError if it is not one."""
+    value, _ = fields_of(line)
+    if value.keys() != _KEYS:
+        raise ValueError("it has other keys")
+    seq = None if value["seq"] is None else values.integer(value["seq"], "seq", 0, 1 << 40)
+    kind = cast("NoteKind", values.choice(value["kind"], "kind", _KINDS))
     if seq is None and kind != "note":
         raise ValueError("a mark needs a field")
-    return Note(datetime.fromisoformat(value["t_utc"]), seq, kind, text)
+    return Note(values.time_of(value["t_utc"], "t_utc"), seq, kind, values.text(value["text"], "text"))
 
 
 def read_notes_log(store: Path) -> NotesLog:
@@ -77,7 +83,7 @@ def read_notes_log(store: Path) -> NotesLog:
     """
     path = store / NOTES
     try:
-        *lines, torn = path.read_bytes().split(b"\n")
+        *lines, torn = read_plain(path, _MAX_BYTES).split(b"\n")
     except FileNotFoundError:
         return NotesLog((), (), b"")
     except OSError as error:
@@ -87,7 +93,7 @@ def read_notes_log(store: Path) -> NotesLog:
     for number, line in enumerate(lines, start=1):
         try:
             notes.append(_note_of(line))
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        except ValueError:
             problems.append(f"line {number} of {path} is unreadable")
     return NotesLog(tuple(notes), tuple(problems), torn)
 
@@ -157,19 +163,23 @@ class NotesWriter:
             raise UsageError(f"a note of {len(text)} characters is too long", hint=f"{LONGEST_TEXT} are possible.")
         note = Note(datetime.now(UTC), None if seq is None else int(seq), kind, text)
         fields = {"t_utc": note.t_utc.isoformat(), "seq": note.seq, "kind": note.kind, "text": note.text}
-        # ASCII: a line separator in a text cannot break the line
-        line = (json.dumps(fields, separators=(",", ":"), allow_nan=False) + "\n").encode("ascii")
-        if not (self._store / JOURNAL).is_file():
-            raise StoreError(f"There is no store at {self._store} to add a note to")
         try:
-            self._append(line)
+            if not (self._store / JOURNAL).is_file():
+                raise StoreError(f"There is no store at {self._store} to add a note to")
+            self._append(sealed_line(fields))
         except OSError as error:
             raise explain(error, f"The note could not be added to {self.path}") from error
         return note
 
     def _append(self, line: bytes) -> None:
-        is_new = not self.path.exists()
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+        is_new = False
+        try:
+            check_plain(self.path)
+        except FileNotFoundError:
+            is_new = True
+            with suppress(FileExistsError):  # another writer was faster
+                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        handle = open_own(self.path, os.O_RDWR | os.O_APPEND)
         try:
             deadline_s = time.monotonic() + _HOLD_S
             while not lock(handle):

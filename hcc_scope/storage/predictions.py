@@ -12,31 +12,38 @@ Design
 
 from __future__ import annotations
 
-import json
+import hashlib
 import math
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hcc_scope.errors import FrameSizeError, StoreError, StoreExistsError
-from hcc_scope.storage.files import TEMPORARY_SUFFIX, explain, lock, patiently, sync_folder, write_all
+from hcc_scope.errors import StoreError, StoreExistsError
+from hcc_scope.storage.files import explain, lock, open_own, read_plain, replace_file, write_all
 from hcc_scope.storage.journal import read_journal
+from hcc_scope.storage.lines import sealed_line
 from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.storage.notes import excluded_fields, read_notes
+from hcc_scope.storage.prediction_log import (
+    MAX_TABLE_BYTES,
+    PREDICTIONS,
+    VERSION,
+    PredictionLog,
+    fits,
+    read_log,
+    result_fields,
+    table_fields,
+)
 from hcc_scope.tiling import TileGrid
-from hcc_scope.types import FrameResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    from hcc_scope.types import RunSpec
+    from hcc_scope.types import FrameResult, RunSpec
 
 __all__ = [
     "PREDICTIONS",
@@ -45,15 +52,14 @@ __all__ = [
     "read_log",
     "read_predictions",
     "read_predictions_table",
+    "remake_table",
+    "state_table",
     "write_table",
 ]
 
-PREDICTIONS = "predictions"
-"""Name, without its ending, of the run's own predictions."""
+_MOST_ROW_BYTES = 1024
+"""Of one row in a table, before compression; names of engine and model are the longest."""
 
-_VERSION = 1
-_OUTCOMES = frozenset({"classified", "excluded", "failed"})
-_NAMES = {math.inf: "inf", -math.inf: "-inf"}
 
 _SCHEMA = pa.schema(
     [
@@ -76,72 +82,6 @@ _SCHEMA = pa.schema(
         pa.field("latency_ms", pa.float64()),
     ]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PredictionLog:
-    """What a ``predictions.jsonl`` says."""
-
-    header: dict[str, Any]
-    """run, model_sha256, frame_shape_yx, tile_px, pixel_size_um; empty if a crash came before it was whole."""
-    results: dict[int, FrameResult]
-    """By `seq`; a frame analysed twice counts with its last result."""
-    problems: tuple[str, ...]
-    """One sentence for each unreadable line in the middle."""
-    torn: bytes
-    """The unfinished last line of a crash, or empty."""
-
-
-def _floats(values: NDArray[np.float32]) -> list[float | str | None]:
-    """Return JSON values that give the same float32 again: NaN is null, an infinity its name."""
-    return [None if math.isnan(v) else _NAMES.get(v, v) for v in values.tolist()]
-
-
-def _float32(values: list[float | str | None]) -> NDArray[np.float32]:
-    # a float32 went through float64 unchanged, so it comes back unchanged
-    return np.array([math.nan if v is None else float(v) for v in values], dtype=np.float32)
-
-
-def _line(result: FrameResult) -> dict[str, Any]:
-    line: dict[str, Any] = {
-        "seq": int(result.seq),
-        "outcome": result.outcome,
-        "logits": _floats(result.logits),
-        "probabilities": _floats(result.probabilities),
-        "flags": [int(f) for f in result.flags],
-        "engine": result.engine,
-        "latency_ms": {stage: float(ms) for stage, ms in result.latency_ms.items() if math.isfinite(ms)},
-        "error": result.error,
-    }
-    if result.distances is not None:
-        line["distances"] = _floats(result.distances)
-    return line
-
-
-def _fits(result: FrameResult, n_tiles: int) -> bool:
-    """Return whether there is one entry per tile; a frame that failed before it was cut may have none."""
-    arrays = (result.logits, result.probabilities, result.flags, result.distances)
-    shapes = {array.shape for array in arrays if array is not None}
-    return shapes == {(n_tiles,)} or (shapes == {(0,)} and result.outcome == "failed")
-
-
-def _result_of(line: bytes, n_tiles: int) -> FrameResult:
-    """Parse one line; raises ValueError, KeyError, TypeError, OverflowError or RecursionError if it is not one."""
-    value: dict[str, Any] = json.loads(line)
-    result = FrameResult(
-        seq=int(value["seq"]),
-        outcome=value["outcome"],
-        logits=_float32(value["logits"]),
-        probabilities=_float32(value["probabilities"]),
-        flags=np.array(value["flags"], dtype=np.uint8),
-        engine=str(value["engine"]),
-        latency_ms={stage: float(ms) for stage, ms in value["latency_ms"].items()},
-        error=value["error"],
-        distances=_float32(value["distances"]) if "distances" in value else None,
-    )
-    if result.seq < 0 or result.outcome not in _OUTCOMES or not _fits(result, n_tiles):
-        raise ValueError("not a result of this run")
-    return result
 
 
 class PredictionWriter:
@@ -179,7 +119,7 @@ class PredictionWriter:
         self._n_tiles = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px).n
         self._closed = False
         header = {
-            "version": _VERSION,
+            "version": VERSION,
             "run": run,
             "model_sha256": spec.model_sha256 if model_sha256 is None else model_sha256,
             "frame_shape_yx": list(spec.frame_shape_yx),
@@ -212,20 +152,31 @@ class PredictionWriter:
         DiskFullError, StoreError
             If they cannot be written.
         """
-        if not _fits(result, self._n_tiles):
+        if not fits(result, self._n_tiles):
             lengths = {len(result.logits), len(result.probabilities), len(result.flags)}
             raise ValueError(f"frame {result.seq} has results for {sorted(lengths)} tiles, not {self._n_tiles}")
         if self._closed:
             raise StoreError(f"Results of frame {result.seq} came after {self.path} was closed")
-        self._write(_line(result))
+        self._write(result_fields(result))
 
     def _write(self, value: dict[str, Any]) -> None:
         end = os.lseek(self._handle, 0, os.SEEK_END)
         try:
-            write_all(self._handle, (json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n").encode())
+            write_all(self._handle, sealed_line(value))
         except OSError as error:
             os.ftruncate(self._handle, end)  # half a line would make the next one unreadable
             raise explain(error, f"The predictions {self.path} cannot be written") from error
+
+    def _check_in_place(self) -> None:
+        """Raise if the store was moved or replaced: its table would land in another one."""
+        try:
+            in_place = os.path.samestat(os.fstat(self._handle), self.path.lstat())
+        except FileNotFoundError:
+            in_place = False
+        if not in_place:
+            raise StoreError(
+                f"The predictions {self.path} were moved, deleted or replaced during the run: no table is made"
+            )
 
     def close(self) -> None:
         """Sync the lines and write the table. Close the frames' writer first: the table takes positions from it.
@@ -243,44 +194,13 @@ class PredictionWriter:
         try:
             try:
                 os.fsync(self._handle)
+                self._check_in_place()
                 write_table(self._store, read_log(self.path), self.table_path)
+                state_table(self._handle, self.path)
             finally:
                 os.close(self._handle)
         except OSError as error:
             raise explain(error, f"The predictions {self.path} cannot be written") from error
-
-
-def read_log(path: Path) -> PredictionLog:
-    """Read a ``predictions.jsonl``, also while it is being written.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    StoreError
-        If its header is unreadable.
-    """
-    first, *rest = path.read_bytes().split(b"\n")
-    if not rest:  # killed while the header was written: there is no prediction
-        return PredictionLog(header={}, results={}, problems=(), torn=first)
-    *lines, torn = rest
-    try:
-        header = json.loads(first)
-        if header["version"] != _VERSION:
-            raise StoreError(f"{path} has version {header['version']}, this program reads {_VERSION}")
-        n_tiles = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"]).n
-    except (ValueError, KeyError, TypeError, RecursionError, FrameSizeError) as error:
-        raise StoreError(f"The first line of {path} is unreadable", hint="Replay the store.") from error
-    results: dict[int, FrameResult] = {}
-    problems: list[str] = []
-    for number, line in enumerate(lines, start=2):
-        try:
-            result = _result_of(line, n_tiles)
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-            problems.append(f"line {number} of {path} is unreadable")
-        else:
-            results[result.seq] = result
-    return PredictionLog(header=header, results=results, problems=tuple(problems), torn=torn)
 
 
 def read_predictions(store: Path, name: str = PREDICTIONS) -> dict[int, FrameResult]:
@@ -313,21 +233,36 @@ def read_predictions_table(store: Path, name: str = PREDICTIONS) -> pa.Table:
     Raises
     ------
     StoreError
-        If there is none (the run was not closed: recover the store), or it is unreadable.
+        If there is none (the run was not closed: recover the store), it is unreadable, or not the one that its log
+        states.
     """
     path = store / f"{name}.parquet"
+    hint = "Run hcc-scope recover on the store."
     try:
-        return pq.read_table(path)
+        data = read_plain(path, MAX_TABLE_BYTES)
+        log = read_log(store / f"{name}.jsonl")
     except FileNotFoundError as error:
-        raise StoreError(f"There is no table {path}", hint="Run hcc-scope recover on the store.") from error
-    except (OSError, pa.ArrowInvalid) as error:
-        raise StoreError(f"The table {path} cannot be read: {error}") from error
+        raise StoreError(f"There is no table {path}", hint=hint) from error
+    except OSError as error:
+        raise explain(error, f"The table {path} cannot be read") from error
+    if log.table_sha256 not in (None, hashlib.sha256(data).hexdigest()):
+        raise StoreError(f"The table {path} is damaged: its checksum is wrong", hint=hint)
+    try:
+        claimed = pq.ParquetFile(pa.BufferReader(data)).metadata
+        n_rows = sum(len(result.logits) for result in log.results.values())
+        n_bytes = sum(claimed.row_group(i).total_byte_size for i in range(claimed.num_row_groups))
+        # judged before anything is read: a table can claim any number of rows
+        if claimed.num_rows > n_rows or not 0 <= n_bytes <= _MOST_ROW_BYTES * (n_rows + 1000):
+            raise StoreError(f"The table {path} claims more rows than there are tiles", hint=hint)
+        return pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"The table {path} cannot be read: {error}", hint=hint) from error
 
 
 def write_table(store: Path, log: PredictionLog, path: Path) -> int:
     """Write the Parquet table of a `log` with a header, at once, for the frames that the journal lists.
 
-    Fields that the store's notes take out of the score are in it, as not included.
+    Fields that the store's notes take out of the score are in it, as not included. `state_table` comes next.
 
     Returns
     -------
@@ -352,18 +287,52 @@ def write_table(store: Path, log: PredictionLog, path: Path) -> int:
         size_um = header["pixel_size_um"] if size_um is None else size_um
         batches.append(_rows(header, grid, log.results[seq], stage, size_um, may_enter=seq not in out))
     table = pa.Table.from_batches([b for b in batches if b is not None], schema=_SCHEMA)
-    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
-    try:
-        with temporary.open("wb") as file:
-            pq.write_table(table, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        patiently(lambda: temporary.replace(path))
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    made = pa.BufferOutputStream()
+    pq.write_table(table, made, compression="zstd", write_page_checksum=True)
+    replace_file(path, made.getvalue().to_pybytes())
     return len(seqs)
+
+
+def state_table(handle: int, log: Path) -> None:
+    """Add the line to a log, open for appending, that states its table.
+
+    Raises
+    ------
+    OSError
+        If that fails.
+    """
+    table = read_plain(log.with_suffix(".parquet"), MAX_TABLE_BYTES)
+    end = os.lseek(handle, 0, os.SEEK_END)
+    try:
+        write_all(handle, sealed_line(table_fields(log, table)))
+        os.fsync(handle)
+    except OSError:
+        os.ftruncate(handle, end)
+        raise
+
+
+def remake_table(store: Path, path: Path) -> int:
+    """Make the table of the log at `path` anew, and state it there; one of version 1 states none.
+
+    Returns
+    -------
+    int
+        How many frames have results in it.
+
+    Raises
+    ------
+    OSError, StoreError
+        If that fails.
+    """
+    log = read_log(path)
+    n = write_table(store, log, path.with_suffix(".parquet"))
+    if log.header["version"] > 1:
+        handle = open_own(path, os.O_RDWR | os.O_APPEND)
+        try:
+            state_table(handle, path)
+        finally:
+            os.close(handle)
+    return n
 
 
 def _rows(

@@ -2,56 +2,88 @@
 
 from __future__ import annotations
 
-import json
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import StoreDamagedError, StoreError
+from hcc_scope.storage.facts import (
+    ROOT,
+    check_folders,
+    check_is_store,
+    contradicted_key,
+    copied_facts,
+    metadata_problems,
+    recorded_facts,
+)
+from hcc_scope.storage.files import explain
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal import read_journal
-from hcc_scope.storage.metadata import ATTRIBUTE, JOURNAL, MANIFEST_COPY, SCHEMA_VERSION, check_spec, spec_from_json
+from hcc_scope.storage.metadata import JOURNAL, MANIFEST_COPY
+from hcc_scope.storage.prediction_log import PREDICTIONS, log_files, log_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from hcc_scope.storage.facts import Facts
     from hcc_scope.storage.journal import Journal, JournalEntry
     from hcc_scope.types import Frame, RunSpec
 
-__all__ = ["SectionStore", "open_store", "read_attributes"]
+__all__ = ["SectionStore", "open_store", "read_attributes", "read_facts"]
+
+_RECOVER = "Run hcc-scope recover on it, or Recover a section in the app's menu File."
+
+
+def read_facts(path: Path) -> tuple[Facts, tuple[str, ...]]:
+    """Return the facts of the store at `path`, checked, and what is wrong with their copy.
+
+    Raises
+    ------
+    StoreDamagedError
+        If they are damaged, or stand in contradiction to their copy.
+    StoreError
+        If there is no store, it is not one of ours, holds links, or cannot be read.
+    """
+    check_is_store(path)
+    copied: Facts | StoreError | None
+    try:
+        check_folders(path)
+        copied = copied_facts(path)
+    except FileNotFoundError:
+        copied = None
+    except StoreDamagedError as error:
+        copied = error
+    except OSError as error:
+        raise explain(error, f"The store {path} cannot be read") from error
+    hint = None if copied is None or isinstance(copied, StoreError) else _RECOVER
+    try:
+        facts = recorded_facts(path)
+    except FileNotFoundError:
+        raise StoreError(f"{path} is not an OME-Zarr 0.5 store: it has no {ROOT}", hint=hint) from None
+    except StoreDamagedError as error:
+        raise StoreDamagedError(error.message, hint=hint) from error
+    if isinstance(copied, StoreError):
+        return facts, (f"{copied.message}: hcc-scope recover writes it anew",)
+    if copied is None:
+        # early stores of version 1 have none
+        old = facts.attributes["schema_version"] == 1
+        return facts, () if old else (f"{path / MANIFEST_COPY} is missing: hcc-scope recover writes it anew",)
+    contradiction = contradicted_key(facts, copied)
+    if contradiction is not None:
+        raise StoreDamagedError(f"{path} contradicts itself: {contradiction}", hint=_RECOVER)
+    return facts, ()
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
-    """Return the attribute ``hcc_scope`` of the store at `path`.
+    """Return the attribute ``hcc_scope`` of the store at `path`; every value is one that may stand there.
 
     Raises
     ------
     StoreError
-        If there is no store, or it is not one of ours.
+        As `read_facts`.
     """
-    if not path.is_dir():
-        raise StoreError(f"There is no store at {path}", hint="Give the path of a folder that ends in .ome.zarr.")
-    mendable = (path / MANIFEST_COPY).is_file() and (path / JOURNAL).is_file()
-    hint = "Run hcc-scope recover on it, or Recover a section in the app's menu File." if mendable else None
-    try:
-        root = json.loads((path / "zarr.json").read_bytes())
-        attributes = root["attributes"].get(ATTRIBUTE)
-    except FileNotFoundError:
-        if not any(path.iterdir()):
-            raise StoreError(
-                f"{path} is an empty folder and holds no frames", hint="Choose a folder that ends in .ome.zarr."
-            ) from None
-        raise StoreError(f"{path} is not an OME-Zarr 0.5 store: it has no zarr.json", hint=hint) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StoreError(f"{path / 'zarr.json'} cannot be read: {error}", hint=hint) from error
-    if not isinstance(attributes, dict):
-        raise StoreError(f"{path} was not written by HCC-Scope", hint="Import it first.")
-    if attributes.get("schema_version") != SCHEMA_VERSION:
-        raise StoreError(
-            f"{path} has store version {attributes.get('schema_version')}, this program reads version {SCHEMA_VERSION}",
-            hint="Update HCC-Scope.",
-        )
-    return attributes
+    return read_facts(path)[0].attributes
 
 
 def open_store(path: Path) -> SectionStore:
@@ -61,26 +93,23 @@ def open_store(path: Path) -> SectionStore:
 
     Raises
     ------
+    StoreDamagedError
+        If its facts are damaged.
     StoreError
-        If there is no store, it is not one of ours, or its journal is missing.
+        If there is no store, it is not one of ours, holds links where files belong, or its journal is missing.
     """
-    attributes = read_attributes(path)
+    facts, problems = read_facts(path)
     try:
-        spec = spec_from_json(attributes["spec"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{path / 'zarr.json'} does not describe a run: {error!r}") from error
-    check_spec(spec)
-    try:
-        journal = read_journal(path / JOURNAL)
+        journal = read_journal(path / JOURNAL, facts.spec.section_id)
     except OSError as error:
         raise StoreError(
             f"The journal {path / JOURNAL} cannot be read: {error.strerror or error}",
             hint="Without it nobody can tell which frames are whole.",
         ) from error
-    recorded = _recorded_frames(attributes)
+    recorded = _recorded_frames(facts.attributes)
     if recorded is not None:
         journal = _without_lines_behind(journal, recorded)
-    return SectionStore(path, spec, attributes, journal)
+    return SectionStore(path, facts, journal, problems)
 
 
 def _recorded_frames(attributes: Mapping[str, Any]) -> int | None:
@@ -99,14 +128,19 @@ def _without_lines_behind(journal: Journal, n_recorded: int) -> Journal:
 class SectionStore:
     """One section's frames, read-only; made by `open_store`. Safe to use from several threads."""
 
-    def __init__(self, path: Path, spec: RunSpec, attributes: Mapping[str, Any], journal: Journal) -> None:
+    def __init__(self, path: Path, facts: Facts, journal: Journal, problems: tuple[str, ...] = ()) -> None:
         self.path = path
-        self.spec = spec
+        self.spec: RunSpec = facts.spec
         """What was known before the first frame, as the writer was told."""
-        self.attributes = attributes
+        self.attributes: Mapping[str, Any] = facts.attributes
         """The attribute ``hcc_scope``: ids, versions, outcome ... (``docs/store.md``)."""
+        self.facts = facts
+        """As they were read, with the rest of ``zarr.json``."""
         self._journal = journal
-        self._array = FrameArray(path, spec.frame_shape_yx)
+        self._known_problems = problems
+        self._other_problems: tuple[str, ...] | None = None
+        self._lock = threading.Lock()
+        self._array = FrameArray(path, facts.spec.frame_shape_yx)
 
     @property
     def n_frames(self) -> int:
@@ -125,12 +159,30 @@ class SectionStore:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with the journal, in words; empty for a sound store.
+        """What is wrong with the journal, the metadata and the predictions, in words; empty for a sound store.
 
         An unfinished last line, or fewer lines than frames, is a fault only of a run that has ended: the journal of an
-        unfinished one may stop anywhere.
+        unfinished one may stop anywhere. Metadata and predictions are looked at when this is asked for the first time.
         """
+        with self._lock:
+            if self._other_problems is None:
+                self._other_problems = tuple(self._look_at_other_files())
+        return (*self.journal_problems, *self._known_problems, *self._other_problems)
+
+    @property
+    def journal_problems(self) -> tuple[str, ...]:
+        """The part of `problems` that is about frames: nothing can make those lines again."""
         return (*self._journal.problems, *self._contradictions())
+
+    def _look_at_other_files(self) -> list[str]:
+        n = self.n_frames if self.recorded_frames is None else self.recorded_frames
+        try:
+            problems = metadata_problems(self.path, self.facts, n)
+            for log in log_files(self.path):
+                problems += log_problems(log, ended=self.complete and log.stem == PREDICTIONS)
+        except OSError as error:
+            raise explain(error, f"The store {self.path} cannot be read") from error
+        return problems
 
     @property
     def recorded_frames(self) -> int | None:
@@ -142,7 +194,7 @@ class SectionStore:
             return []
         n, recorded, journal = self.n_frames, self.recorded_frames, self.path / JOURNAL
         if recorded is None:
-            return [f"{self.path / 'zarr.json'} does not say how many frames were recorded"]
+            return [f"{self.path / ROOT} does not say how many frames were recorded"]
         if n < recorded:
             return [f"frames {n} to {recorded - 1} were recorded but their journal lines are missing from {journal}"]
         if n > recorded:

@@ -1,29 +1,57 @@
-"""Make an interrupted store valid again, from its journal. Running it again changes nothing."""
+"""Make an interrupted store valid again, from its journal. Running it again changes nothing.
+
+Facts that are damaged are taken from their copy, whichever of the two that is; where both are sound and differ, the
+frames decide, or nobody does. What is replaced is kept beside, unless it can be made again.
+"""
 
 from __future__ import annotations
 
-import json
 import os
+import stat
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import StoreDamagedError, StoreError
-from hcc_scope.storage.files import TEMPORARY_SUFFIX, explain, json_bytes, lock, replace_file, sync_folder
+from hcc_scope.storage.facts import (
+    ROOT,
+    Facts,
+    check_folders,
+    check_is_store,
+    contradicted_key,
+    copied_facts,
+    describes_image,
+    read_array_metadata,
+    recorded_facts,
+)
+from hcc_scope.storage.files import (
+    TEMPORARY_SUFFIX,
+    explain,
+    json_bytes,
+    lock,
+    open_own,
+    read_plain,
+    replace_file,
+    sync_folder,
+    write_all,
+)
+from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal import read_journal
+from hcc_scope.storage.lines import parse_object
 from hcc_scope.storage.metadata import (
     ARRAY_PATH,
     JOURNAL,
     MANIFEST_COPY,
-    SCHEMA_VERSION,
+    START_FACTS,
     array_metadata,
     frames_group_metadata,
     group_metadata,
-    spec_from_json,
+    sealed,
 )
 from hcc_scope.storage.notes import NOTES, read_notes_log
-from hcc_scope.storage.predictions import PREDICTIONS, read_log, write_table
+from hcc_scope.storage.prediction_log import log_files, log_problems, read_log, table_path
+from hcc_scope.storage.predictions import read_predictions_table, remake_table
 from hcc_scope.storage.reader import open_store
 
 if TYPE_CHECKING:
@@ -34,7 +62,9 @@ if TYPE_CHECKING:
 __all__ = ["RecoverReport", "recover"]
 
 TORN_SUFFIX = ".torn"
-"""What was cut off a journal, or was an unreadable ``zarr.json``, is kept in a file of its name with this ending."""
+"""What was cut off a journal, or was replaced, is kept under its name with this ending; the next one with a 2, 3 ..."""
+_LOOK_AT_FRAMES = 3
+_MAX_KEPT_BYTES = 2 << 30
 
 _LASTING = ("state", "cause", "degraded", "counts")
 """Keys of an outcome that tell how the run went, whatever was lost afterwards."""
@@ -61,77 +91,195 @@ class RecoverReport:
 def recover(path: Path) -> RecoverReport:
     """Make the store at `path` valid again and check every frame.
 
-    What the journal lists is kept, whatever else is there. A lost ``zarr.json`` is made from the copy of its start, an
-    unfinished last line is cut (and kept in a side file), the array is set to the journal's count, temporary files are
-    removed, the table of predictions is made from its lines, and the run is marked complete, with the outcome
-    ``recovered``. So is a run that had ended, if its journal lost lines since: its count is set right, and its score,
-    which rested on other frames, is dropped. The marker comes last: an interrupted recovery is simply run again.
+    What the journal lists is kept, whatever else is there. A lost or damaged ``zarr.json`` is made from the copy of its
+    start, or the copy from it, an unfinished last line is cut (and kept in a side file), the array is set to the
+    journal's count, temporary files are removed, the table of predictions is made from its lines, and the run is marked
+    complete, with the outcome ``recovered``. So is a run that had ended, if its journal lost lines since: its count is
+    set right, and its score, which rested on other frames, is dropped. The marker comes last: an interrupted recovery
+    is simply run again.
 
     Raises
     ------
     StoreError
-        If there is no store, it is not one of ours, or another process still writes to it.
+        If there is no store, it is not one of ours, holds links where files belong, or another process still writes to
+        it.
+    StoreDamagedError
+        If its facts are damaged twice, or contradict each other or the frames: nothing was changed then.
     StoreUnwritableError, DiskFullError
         If it cannot be changed.
     """
+    check_is_store(path)
     try:
-        manifest = _manifest_from_copy(path)
-        if manifest is None:
-            open_store(path)  # refuses what is not ours before anything is touched
+        _refuse_links(path)
+        if not (path / JOURNAL).exists() and (path / ROOT).exists():
+            open_store(path)  # says what is missing
+        settled = _settle(path)
         with ExitStack() as stack:
-            for file in (path / JOURNAL, *_logs(path), *path.glob(NOTES)):
-                handle = os.open(file, os.O_RDWR)
+            for file in (path / JOURNAL, *log_files(path), *path.glob(NOTES)):
+                handle = open_own(file, os.O_RDWR)
                 stack.callback(os.close, handle)
                 if not lock(handle):
                     raise StoreError(f"{path} is being written by another process", hint="Wait until it has ended.")
-            return _recover(path, manifest)
+            if settled.facts.attributes["schema_version"] == 1:  # later ones have a checksum that says as much
+                _check_shape(path, settled.facts)
+            return _recover(path, settled)
     except OSError as error:
         raise explain(error, f"The store {path} cannot be recovered") from error
 
 
-def _logs(path: Path) -> list[Path]:
-    return sorted(path.glob(f"{PREDICTIONS}*.jsonl"))
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """The facts to go by, and which of their two files does not say so."""
+
+    facts: Facts
+    root_anew: str | None = None
+    """What was wrong with ``zarr.json``, if it has to be made again."""
+    copy_anew: bool = False
 
 
-def _manifest_from_copy(path: Path) -> bytes | None:
-    """Return a new root ``zarr.json`` if that is lost and there is a copy of what it said at the start, else None."""
-    if _json_object(path / "zarr.json") is not None or not (path / JOURNAL).is_file():
-        return None
-    attributes = _json_object(path / MANIFEST_COPY)
-    if attributes is None or attributes.get("schema_version") != SCHEMA_VERSION:
-        return None
+def _refuse_links(path: Path) -> None:
+    """Refuse a store that holds links, pipes or devices: what is written through them lands elsewhere.
+
+    Raises
+    ------
+    StoreError
+        If there is one, in the place of one of our files or anywhere below ``frames``.
+    """
+    check_folders(path)
+    ours = [*path.glob("*.json*"), *path.glob("*.parquet*"), *path.glob(f"*{TEMPORARY_SUFFIX}")]
+    folders = [path / "frames"]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(folder / entry.name)
+            else:
+                ours.append(folder / entry.name)
+    for file in ours:
+        mode = file.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise StoreError(
+                f"{file} is no plain file (a link, a pipe or a device): the store is left as it is",
+                hint="Copy the store with what its links lead to, if you trust it.",
+            )
+
+
+def _settle(path: Path) -> _Settled:
+    """Return the facts to go by; nothing is changed yet.
+
+    Raises
+    ------
+    StoreError, StoreDamagedError
+        As `recover`.
+    """
+    recorded, wrong = _facts_or_error(path, from_copy=False)
+    copied, _ = _facts_or_error(path, from_copy=True)
+    if recorded is None:
+        if copied is None or not (path / JOURNAL).is_file():
+            raise wrong
+        return _Settled(copied, root_anew="zarr.json was lost")
+    if copied is None:
+        # early stores of version 1 have no copy
+        old = recorded.attributes["schema_version"] == 1 and not (path / MANIFEST_COPY).exists()
+        return _Settled(recorded, copy_anew=not old)
+    contradiction = contradicted_key(recorded, copied)
+    return _Settled(recorded) if contradiction is None else _decide(path, recorded, copied, contradiction)
+
+
+def _facts_or_error(path: Path, *, from_copy: bool) -> tuple[Facts | None, StoreError]:
+    """Return the facts, or None and why not; another program's or a later version's file is an error in any case."""
+    read = copied_facts if from_copy else recorded_facts
     try:
-        return json_bytes(group_metadata(spec_from_json(attributes["spec"]), attributes))
-    except (KeyError, TypeError, ValueError):
-        return None
+        return read(path), StoreError("")
+    except FileNotFoundError:
+        return None, StoreError(f"{path} is not an OME-Zarr 0.5 store: it has no {ROOT}")
+    except StoreDamagedError as error:
+        return None, error
+    except StoreError:
+        if from_copy:
+            return None, StoreError("")
+        raise
 
 
-def _json_object(path: Path) -> dict[str, Any] | None:
-    """Return the object in a JSON file; None if the file is missing or holds something else."""
-    try:
-        value = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+def _decide(path: Path, recorded: Facts, copied: Facts, contradiction: str) -> _Settled:
+    """Return which of two sound and different accounts the frames agree with; they only tell their shape."""
+    with_its_shape = replace(recorded.spec, frame_shape_yx=copied.spec.frame_shape_yx)
+    attributes = {**recorded.attributes, "spec": copied.attributes["spec"]}
+    if (
+        recorded.attributes["schema_version"] == 1
+        and with_its_shape == copied.spec
+        and contradicted_key(replace(recorded, attributes=attributes), copied) is None
+    ):
+        reads = [_reads(path, facts.spec.frame_shape_yx) for facts in (recorded, copied)]
+        if reads == [True, False]:
+            return _Settled(recorded, copy_anew=True)
+        if reads == [False, True]:
+            facts = Facts(attributes, copied.spec, recorded.file)
+            return _Settled(facts, root_anew=f"{contradiction}; the frames have the latter")
+    raise StoreDamagedError(
+        f"{path} contradicts itself: {contradiction}; nothing was changed",
+        hint="Set the wrong one right in a text editor, then run this again.",
+    )
 
 
-def _recover(path: Path, manifest: bytes | None) -> RecoverReport:
-    changes = [] if manifest is None else [_replace_manifest(path / "zarr.json", manifest)]
+def _reads(path: Path, shape_yx: tuple[int, int]) -> bool:
+    """Return whether one of the first frames reads as sound in this shape; without any, whether the array has it."""
+    entries = [entry for entry in read_journal(path / JOURNAL).entries if entry is not None][:_LOOK_AT_FRAMES]
+    if not entries:
+        metadata = read_array_metadata(path)
+        return metadata is not None and metadata["shape"][1:] == list(shape_yx)
+    array = FrameArray(path, shape_yx)
+    for entry in entries:
+        try:
+            array.finish_read(entry.seq, array.start_read(entry.seq), entry.crc32)
+        except StoreDamagedError:
+            continue
+        return True
+    return False
+
+
+def _check_shape(path: Path, facts: Facts) -> None:
+    """Refuse to make the array's metadata anew from a shape that its frames do not have.
+
+    Raises
+    ------
+    StoreDamagedError
+        If the array states another shape, and no frame reads in that of the facts.
+    """
+    metadata = read_array_metadata(path)
+    shape_yx = facts.spec.frame_shape_yx
+    if metadata is None or metadata["shape"][1:] == list(shape_yx):
+        return
+    if not any(read_journal(path / JOURNAL).entries) or _reads(path, shape_yx):
+        return
+    raise StoreDamagedError(
+        f"{path} contradicts itself: its facts state frames of {list(shape_yx)} px (y, x), {ARRAY_PATH}/{ROOT} of "
+        f"{metadata['shape'][1:]}, and none reads as the former; nothing was changed",
+        hint="Set the wrong one right in a text editor, then run this again.",
+    )
+
+
+def _recover(path: Path, settled: _Settled) -> RecoverReport:
+    changes = _mend_facts(path, settled)
     changes += [*_remove_temporary_files(path), *_mend_journal(path / JOURNAL)]
     store = open_store(path)
-    problems = list(store.problems)
+    problems = list(store.journal_problems)
     changes += _mend_notes(path, problems)
     wanted = {
-        path / ARRAY_PATH / "zarr.json": array_metadata(store.spec.frame_shape_yx, store.n_frames),
-        path / "frames" / "zarr.json": frames_group_metadata(),
+        path / ARRAY_PATH / ROOT: array_metadata(store.spec.frame_shape_yx, store.n_frames),
+        path / "frames" / ROOT: frames_group_metadata(),
     }
     for file, metadata in wanted.items():
-        if _replace_if_different(file, json_bytes(metadata)):
+        if _replace_if_different(file, metadata):
             changes.append(f"{file.relative_to(path)} rewritten for {store.n_frames} frames")
-    for log in _logs(path):
+    for log in log_files(path):
         changes += _mend_predictions(path, log, problems, anew=store.complete and not _agrees(store))
     damaged = tuple(item for item in store.read_ahead(range(store.n_frames), 3) if isinstance(item, StoreDamagedError))
-    changes += _mark_complete(store, "the run was interrupted" if manifest is None else "zarr.json was lost")
+    changes += _mark_complete(store, settled.root_anew or "the run was interrupted")
     return RecoverReport(
         path=path,
         n_frames=store.n_frames,
@@ -142,19 +290,59 @@ def _recover(path: Path, manifest: bytes | None) -> RecoverReport:
     )
 
 
-def _replace_manifest(file: Path, manifest: bytes) -> str:
-    if file.exists():
-        replace_file(file.with_name(file.name + TORN_SUFFIX), file.read_bytes())
-    replace_file(file, manifest)
-    return f"{file.name} made again from {MANIFEST_COPY}"
+def _keep(file: Path) -> None:
+    """Keep what a file holds beside it, under a name that is free."""
+    try:
+        data = read_plain(file, _MAX_KEPT_BYTES)
+    except FileNotFoundError:
+        return
+    kept = file.with_name(file.name + TORN_SUFFIX)
+    n = 1
+    while kept.exists():
+        n += 1
+        kept = file.with_name(f"{file.name}{TORN_SUFFIX}{n}")
+    replace_file(kept, data)
+
+
+def _mend_facts(path: Path, settled: _Settled) -> list[str]:
+    """Make whichever file of the facts is wrong again, and the description for other programs."""
+    facts = settled.facts
+    changes = []
+    if settled.root_anew is not None:
+        _keep(path / ROOT)
+        replace_file(path / ROOT, _root_bytes(facts, facts.attributes))
+        changes.append(f"{ROOT} made again from {MANIFEST_COPY}")
+    elif not describes_image(facts):
+        _keep(path / ROOT)
+        replace_file(path / ROOT, _root_bytes(facts, facts.attributes))
+        changes.append(f"{ROOT}: its description of the image made again from the facts")
+    if settled.copy_anew:
+        start = {key: facts.attributes[key] for key in START_FACTS if key in facts.attributes}
+        _keep(path / MANIFEST_COPY)
+        replace_file(path / MANIFEST_COPY, json_bytes(sealed({**start, "complete": False})))
+        changes.append(f"{MANIFEST_COPY} made again from {ROOT}")
+    return changes
+
+
+def _expected(facts: Facts, attributes: dict[str, Any]) -> dict[str, Any]:
+    return group_metadata(facts.spec, attributes)
+
+
+def _root_bytes(facts: Facts, attributes: dict[str, Any]) -> bytes:
+    """Return ``zarr.json`` with these attributes of ours; what other programs added to it stays."""
+    wanted = _expected(facts, attributes)
+    found = facts.file if "node_type" in facts.file else {}
+    return json_bytes({**found, **wanted, "attributes": {**found.get("attributes", {}), **wanted["attributes"]}})
 
 
 def _remove_temporary_files(path: Path) -> list[str]:
     """Remove files that were about to replace others: tensorstore's end in ``.__lock``, ours in ``.tmp``."""
-    leftovers = sorted([*path.rglob("*.__lock"), *path.rglob(f"*{TEMPORARY_SUFFIX}")])
-    for file in leftovers:
+    folders = [path / "frames", path / ARRAY_PATH]
+    leftovers = [file for folder in (path, *folders) for file in folder.glob(f"*{TEMPORARY_SUFFIX}") if file.is_file()]
+    leftovers += [file for file in (path / ARRAY_PATH / "c").rglob("*.__lock") if file.is_file()]
+    for file in sorted(leftovers):
         file.unlink()
-    return [f"{file.relative_to(path)} removed (temporary)" for file in leftovers]
+    return [f"{file.relative_to(path)} removed (temporary)" for file in sorted(leftovers)]
 
 
 def _mend_journal(path: Path) -> list[str]:
@@ -163,10 +351,12 @@ def _mend_journal(path: Path) -> list[str]:
     if journal.torn:
         return [_cut(path, journal.torn)]
     if journal.unterminated:
-        with path.open("ab") as file:
-            file.write(b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        handle = open_own(path, os.O_WRONLY | os.O_APPEND)
+        try:
+            write_all(handle, b"\n")
+            os.fsync(handle)
+        finally:
+            os.close(handle)
         return [f"{path.name}: last line ended"]
     return []
 
@@ -180,19 +370,21 @@ def _mend_notes(store: Path, problems: list[str]) -> list[str]:
 
 def _cut(path: Path, torn: bytes) -> str:
     """Cut an unfinished last line off; nothing that was on disk is thrown away."""
-    with path.with_name(path.name + TORN_SUFFIX).open("ab") as file:
-        file.write(torn + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    kept = path.with_name(path.name + TORN_SUFFIX)
+    before = read_plain(kept, _MAX_KEPT_BYTES) if kept.exists() else b""
+    replace_file(kept, before + torn + b"\n")
     sync_folder(path.parent)
-    with path.open("r+b") as file:
-        file.truncate(path.stat().st_size - len(torn))
-        os.fsync(file.fileno())
+    handle = open_own(path, os.O_RDWR)
+    try:
+        os.ftruncate(handle, os.fstat(handle).st_size - len(torn))
+        os.fsync(handle)
+    finally:
+        os.close(handle)
     return f"{path.name}: an unfinished last line of {len(torn)} bytes cut off"
 
 
 def _mend_predictions(store: Path, path: Path, problems: list[str], *, anew: bool) -> list[str]:
-    """Cut an unfinished last line and make the table if it is missing, or `anew` as it has rows of lost frames."""
+    """Cut an unfinished last line and make the table if it is missing or damaged, or `anew` for rows of lost frames."""
     try:
         log = read_log(path)
     except StoreError as error:  # predictions can be made again: they must not stand between the user and the frames
@@ -202,18 +394,48 @@ def _mend_predictions(store: Path, path: Path, problems: list[str], *, anew: boo
     changes = []
     if log.torn:
         changes.append(_cut(path, log.torn))
-    table = path.with_suffix(".parquet")
-    if log.header and (anew or not table.exists()):  # no header: killed before the first line was whole
-        changes.append(f"{table.name} made from {write_table(store, log, table)} frames")
+    table = table_path(path)
+    if log.header and (anew or not _table_is_sound(store, path)):  # no header: killed before the first line was whole
+        _keep(table)
+        changes.append(f"{table.name} made from {remake_table(store, path)} frames")
     return changes
 
 
-def _replace_if_different(path: Path, data: bytes) -> bool:
-    if path.exists() and path.read_bytes() == data:
+def _table_is_sound(store: Path, path: Path) -> bool:
+    if any(str(table_path(path)) in problem for problem in log_problems(path, ended=True)):
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        read_predictions_table(store, path.stem)
+    except StoreError:
+        return False
+    return True
+
+
+def _replace_if_different(path: Path, metadata: dict[str, Any]) -> bool:
+    """Write metadata anew unless it is there, word for word; keep what was there unless only its length was another."""
+    data = json_bytes(metadata)
+    try:
+        there = read_plain(path, _MAX_KEPT_BYTES)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    else:
+        if there == data:
+            return False
+        if not _only_longer(there, metadata):
+            _keep(path)
     replace_file(path, data)
     return True
+
+
+def _only_longer(there: bytes, metadata: dict[str, Any]) -> bool:
+    try:
+        found = parse_object(there)
+    except ValueError:
+        return False
+    shape, wanted = found.get("shape"), metadata.get("shape")
+    if isinstance(shape, list) and isinstance(wanted, list):
+        found = {**found, "shape": [*wanted[:1], *shape[1:]]}
+    return found == metadata
 
 
 def _agrees(store: SectionStore) -> bool:
@@ -244,7 +466,7 @@ def _mark_complete(store: SectionStore, why_unfinished: str) -> list[str]:
     else:
         change = "marked complete, outcome recovered"
         attributes["finished_utc"] = datetime.now(UTC).isoformat()
-    replace_file(store.path / "zarr.json", json_bytes(group_metadata(store.spec, attributes)))
+    replace_file(store.path / ROOT, _root_bytes(store.facts, attributes))
     return [change]
 
 

@@ -15,6 +15,7 @@ import tensorstore as ts
 
 from hcc_scope.errors import StoreDamagedError
 from hcc_scope.storage.files import create_file, explain, json_bytes
+from hcc_scope.storage.frame_array import driver_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ def tile_array_metadata(tile_px: int, n_tiles: int) -> dict[str, Any]:
     }
 
 
-def _open(folder: Path, tile_px: int, n_tiles: int) -> Any:  # noqa: ANN401 - tensorstore has no types
+def _open(folder: Path, tile_px: int, n_tiles: int, owner: object) -> Any:  # noqa: ANN401 - tensorstore has no types
     # the metadata is ours, as for frames (see `frame_array`): growing needs no resize, and a lost tile is an error
     context = ts.Context(
         {
@@ -74,7 +75,7 @@ def _open(folder: Path, tile_px: int, n_tiles: int) -> Any:  # noqa: ANN401 - te
     return ts.open(
         {
             "driver": "zarr3",
-            "kvstore": {"driver": "file", "path": f"{folder.absolute().as_posix()}/"},
+            "kvstore": {"driver": "file", "path": driver_path(folder, owner)},
             "metadata": tile_array_metadata(tile_px, n_tiles),
             "store_data_equal_to_fill_value": True,
             "fill_missing_data_reads": False,
@@ -101,7 +102,7 @@ class TileArrayWriter:
     def __init__(self, folder: Path, tile_px: int) -> None:
         self._folder = folder
         self._tile_px = tile_px
-        self._array = _open(folder, tile_px, _ENDLESS)
+        self._array = _open(folder, tile_px, _ENDLESS, self)
         self._shard = self._fresh()
         self._filled = 0
         self._written = 0
@@ -191,7 +192,7 @@ class TileArray:
         self.folder = folder.absolute()
         self.tile_px = tile_px
         self.n_tiles = n_tiles
-        self._array = _open(self.folder, tile_px, n_tiles)
+        self._array = _open(self.folder, tile_px, n_tiles, self)
 
     def __reduce__(self) -> tuple[type[TileArray], tuple[Path, int, int]]:
         return TileArray, (self.folder, self.tile_px, self.n_tiles)

@@ -16,6 +16,8 @@ Design
   refuses (wrong shape, no space left) was never taken, and does not make `close` fail.
 - *Growing*: the array's length on disk is ahead of the journal by up to `GROW_FRAMES`, and cut back by `close`. It may
   fall behind while somebody holds the metadata open on Windows.
+- *Identity*: folder and journal are those that this writer made, or nothing more is written. They are asked for with
+  every group and at the end: whoever renames, deletes or replaces them during a run ends it, with what was really kept.
 - *Ending*: `close` puts every frame on disk; `finalise` then says so, last and at once. Without it the run is
   unfinished, whatever happened.
 """
@@ -25,6 +27,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import threading
 import uuid
 from collections import deque
@@ -37,9 +40,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hcc_scope.errors import StoreError, StoreExistsError
-from hcc_scope.storage.files import HOLD_S, create_file, explain, json_bytes, patiently, replace_file, sync_folder
-from hcc_scope.storage.folders import check_folder, leave_none_empty
+from hcc_scope.errors import DiskFullError, StoreDamagedError, StoreError
+from hcc_scope.storage.files import (
+    HOLD_S,
+    create_file,
+    explain,
+    json_bytes,
+    open_own,
+    patiently,
+    replace_file,
+    sync_folder,
+    write_all,
+)
 from hcc_scope.storage.frame_array import FrameArray, crc32_of
 from hcc_scope.storage.journal import JournalWriter, line_of
 from hcc_scope.storage.metadata import (
@@ -51,9 +63,12 @@ from hcc_scope.storage.metadata import (
     frames_group_metadata,
     group_metadata,
     initial_attributes,
+    sealed,
 )
-from hcc_scope.storage.naming import store_path
-from hcc_scope.storage.space import check_free_space, require_space
+from hcc_scope.storage.naming import store_path, taken_error
+from hcc_scope.storage.notes import NOTES
+from hcc_scope.storage.prediction_log import log_files, table_path
+from hcc_scope.storage.space import check_free_space, check_out_dir, require_space
 from hcc_scope.workers import Worker
 
 if TYPE_CHECKING:
@@ -66,7 +81,14 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import Frame, RunSpec
 
-__all__ = ["GROW_FRAMES", "MAX_IN_FLIGHT_BYTES", "SectionWriter", "check_free_space", "check_new_store", "create_store"]
+__all__ = [
+    "GROW_FRAMES",
+    "MAX_IN_FLIGHT_BYTES",
+    "SectionWriter",
+    "check_free_space",
+    "check_out_dir",
+    "create_store",
+]
 
 GROW_FRAMES = 64
 MAX_IN_FLIGHT_BYTES = 256 * 2**20
@@ -103,7 +125,7 @@ def create_store(
     spec : RunSpec
         What is known about the run.
     interval_s : float, optional
-        Nominal time between frames, the scale of the time axis; None for an irregular course (scale 1).
+        Nominal time between frames, the scale of the time axis; None for an irregular course: the axis has no unit.
     max_in_flight_bytes : int
         How much may wait for the disk before `SectionWriter.append` blocks. One frame always may.
 
@@ -120,7 +142,9 @@ def create_store(
     StoreError
         If `spec` makes no sense.
     """
-    path = check_new_store(out_dir, spec)
+    path = store_path(out_dir, spec.animal_id, spec.section_id)
+    check_spec(spec)
+    check_out_dir(out_dir, spec)
     attributes = initial_attributes(
         spec,
         created_utc=datetime.now(UTC).isoformat(),
@@ -128,39 +152,51 @@ def create_store(
         software={name: version(name) for name in ("hcc-scope", "tensorstore", "numpy")},
     )
     length = GROW_FRAMES if spec.expected_frames is None else spec.expected_frames
+    made = [folder for folder in (out_dir, *out_dir.parents) if not folder.exists()]
+    created = False
     try:
-        with leave_none_empty(out_dir):
-            out_dir.mkdir(parents=True, exist_ok=True)
-            _create_skeleton(path, spec, attributes, length)
+        out_dir.mkdir(parents=True, exist_ok=True)
+        _create_skeleton(path, spec, attributes, length)
+        created = True
+        array = FrameArray(path, spec.frame_shape_yx, pinned=True)
         journal = JournalWriter(path / JOURNAL)
-    except OSError as error:
-        if error.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR} and os.path.lexists(path):
-            raise _exists(path) from error  # somebody else was faster
+    except (OSError, ValueError, StoreError) as error:  # tensorstore's errors are ValueErrors
+        if created:
+            _remove_empty(path)
+        for folder in made:
+            with suppress(OSError):  # somebody else uses it by now
+                folder.rmdir()
+        if isinstance(error, StoreError):
+            raise
+        taken = isinstance(error, OSError) and error.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
+        if taken and os.path.lexists(path):
+            raise taken_error(path) from error  # somebody else was faster
         raise explain(error, f"The store {path} cannot be created") from error
-    return SectionWriter(path, spec, attributes, journal, length, max_in_flight_bytes)
+    return SectionWriter(path, spec, attributes, array, journal, length, max_in_flight_bytes)
 
 
-def check_new_store(out_dir: Path, spec: RunSpec) -> Path:
-    """Return where the store of a run would lie, or refuse it; makes nothing.
+def _remove_empty(path: Path) -> bool:
+    """Remove a store that we made and that holds no frame: our own files only, and the folders that are empty then.
 
-    Raises
-    ------
-    IdError, StoreExistsError, StoreUnwritableError, DiskFullError, StoreError
-        As `create_store`.
+    Returns
+    -------
+    bool
+        Whether it is gone. Not if its journal has a line, a person wrote a note, or anybody added a file.
     """
-    path = store_path(out_dir, spec.animal_id, spec.section_id)
-    check_spec(spec)
-    check_folder(out_dir)
-    if os.path.lexists(path):
-        raise _exists(path)
-    check_free_space(out_dir, spec)
-    return path
-
-
-def _exists(path: Path) -> StoreExistsError:
-    return StoreExistsError(
-        f"{path} is already there and is never overwritten", hint="Choose another section id or output folder."
-    )
+    try:
+        if (path / JOURNAL).stat().st_size > 0 or (path / NOTES).exists():
+            return False
+        shutil.rmtree(path / ARRAY_PATH / "c")
+        for log in log_files(path):
+            log.unlink()
+            table_path(log).unlink(missing_ok=True)
+        for name in (f"{ARRAY_PATH}/zarr.json", "frames/zarr.json", MANIFEST_COPY, JOURNAL, "zarr.json"):
+            (path / name).unlink()
+        for folder in (path / ARRAY_PATH, path / "frames", path):
+            folder.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _create_skeleton(path: Path, spec: RunSpec, attributes: Mapping[str, Any], length: int) -> None:
@@ -172,7 +208,7 @@ def _create_skeleton(path: Path, spec: RunSpec, attributes: Mapping[str, Any], l
         create_file(array_folder / "zarr.json", json_bytes(array_metadata(spec.frame_shape_yx, length)))
         create_file(hidden / "frames" / "zarr.json", json_bytes(frames_group_metadata()))
         create_file(hidden / "zarr.json", json_bytes(group_metadata(spec, attributes)))
-        create_file(hidden / MANIFEST_COPY, json_bytes(attributes))
+        create_file(hidden / MANIFEST_COPY, json_bytes(sealed(attributes)))
         create_file(hidden / JOURNAL, b"")
         for folder in (array_folder, hidden / "frames", hidden):
             sync_folder(folder)
@@ -194,6 +230,7 @@ class SectionWriter:
         path: Path,
         spec: RunSpec,
         attributes: dict[str, Any],
+        array: FrameArray,
         journal: JournalWriter,
         length: int,
         max_in_flight_bytes: int,
@@ -202,7 +239,8 @@ class SectionWriter:
         self.spec = spec
         self._attributes = attributes
         self._journal = journal
-        self._array = FrameArray(path, spec.frame_shape_yx)
+        self._array = array
+        self._folder = path.stat()
         self._length = length  # of the time axis, on disk
         self._limit = max_in_flight_bytes
         self._changed = threading.Condition()
@@ -214,6 +252,7 @@ class SectionWriter:
         self._closing = False
         self._ended = threading.Lock()
         self._tidy = False
+        self._in_place = True
         self._committer = Worker("store-commit", self._commit_all, self._fail, self._let_go)
         self._committer.start()
 
@@ -248,6 +287,7 @@ class SectionWriter:
             self._raise_if_failed()
             if self._closing:
                 raise StoreError(f"Frame {frame.seq} came after {self.path} was closed")
+            self._check_in_place()
             require_space(self.path, self.spec, frame.seq, self._in_flight_bytes)
             writing = self._array.start_write(frame.seq, pixels)
             self._in_flight.append(_InFlight(frame, pixels, writing))
@@ -283,6 +323,23 @@ class SectionWriter:
         if self._error is not None:
             raise self._error
 
+    def _check_in_place(self) -> None:
+        """Raise unless folder and journal are still those that this writer made."""
+        try:
+            there = self.path.stat()
+            in_place = os.path.samestat(there, self._folder) and stat.S_ISDIR(there.st_mode)
+        except OSError:
+            in_place = False
+        if not (in_place and self._journal.is_in_place()):
+            raise self._gone()
+
+    def _gone(self) -> StoreError:
+        return StoreError(
+            f"The store {self.path}, or its journal, was moved, deleted, replaced or changed during the run: "
+            "nothing more is written",
+            hint="Leave a section's folder alone until its run has ended.",
+        )
+
     # ---- the committer thread
 
     def _commit_all(self) -> None:
@@ -315,6 +372,9 @@ class SectionWriter:
         """Make the next ``len(lines)`` frames committed."""
         if not lines:
             return
+        self._check_in_place()
+        if not self._journal.is_as_left():
+            raise self._gone()
         first, end = self._committed, self._committed + len(lines)
         # tensorstore syncs a frame's file and its folder, not the folders above that it made
         for seq in range(first, end):
@@ -332,8 +392,8 @@ class SectionWriter:
             self._committed = end
             self._changed.notify_all()
 
-    def _fail(self, error: BaseException, _where: str) -> None:
-        """Latch the first error and wake whoever waits."""
+    def _fail(self, error: BaseException, where: str) -> None:
+        """Latch the first error and wake whoever waits; what is found at the end is added to it."""
         if isinstance(error, OSError | ValueError):
             n = self._committed
             told = explain(error, f"Frame {n} could not be written to {self.path} (the {n} frames before it are safe)")
@@ -342,6 +402,8 @@ class SectionWriter:
         with self._changed:
             if self._error is None:
                 self._error = error
+            elif where == "close":
+                self._error.add_note(str(error))
             self._changed.notify_all()
 
     def _let_go(self) -> None:
@@ -373,12 +435,55 @@ class SectionWriter:
         with self._ended:
             if not self._tidy:
                 self._tidy = True
-                try:
-                    self._set_length(self._committed)
-                except OSError as error:
-                    self._fail(explain(error, f"{self.path} could not be closed"), "close")
+                self._journal.mend()
+                self._take_stock()
+                if self._in_place:
+                    try:
+                        self._cut_length()
+                    except OSError as error:
+                        self._fail(explain(error, f"{self.path} could not be closed"), "close")
                 self._journal.close()
         self._raise_if_failed()
+
+    def _take_stock(self) -> None:
+        """Look at what is really there at the end: neither more nor less is told."""
+        try:
+            self._check_in_place()
+            if not self._journal.is_as_left():
+                raise self._gone()
+        except StoreError as error:
+            self._in_place = False
+            place = self._journal.place() or self.path / JOURNAL
+            listed = self._journal.count_in(place)
+            kept = next((n for n in range(listed) if not self._array.shard_path(n, place.parent).is_file()), listed)
+            there = f"{kept} of the {self._committed} frames that had been stored are in {place.parent}"
+            self._fail(StoreError(f"{error.message}; {there}", hint=error.hint), "close")
+            self._committed = kept
+            return
+        gone = [seq for seq in range(self._committed) if not self._array.shard_path(seq).is_file()]
+        if gone:
+            n = f"{len(gone)} of {self._committed} stored frames are" if len(gone) > 1 else "A stored frame is"
+            first = f"frame {gone[0]} {'first' if len(gone) > 1 else ''}".strip()
+            words = f"{n} gone from {self.path} ({first}): files were deleted during the run"
+            self._fail(StoreDamagedError(words), "close")
+
+    def discard(self) -> bool:
+        """Remove a store that holds no frame, after `close`, so that its name can be used again.
+
+        Returns
+        -------
+        bool
+            Whether it is gone. Not if a frame is journalled, a person wrote a note, somebody added a file, or the
+            folder is not ours any more.
+
+        Raises
+        ------
+        StoreError
+            If the store was not closed.
+        """
+        if not self._tidy:
+            raise StoreError(f"{self.path} must be closed before it is removed")
+        return self._committed == 0 and self._in_place and _remove_empty(self.path)
 
     def finalise(self, outcome: Mapping[str, object]) -> None:
         """Say that the run has ended, in the root ``zarr.json``: the last thing that is written, and all at once.
@@ -398,6 +503,8 @@ class SectionWriter:
         """
         if not self._tidy:
             raise StoreError(f"{self.path} must be closed before it is finalised")
+        if not self._in_place:
+            raise StoreError(f"The end of the run is not written: {self.path} is not the store that it was any more")
         self._attributes = {
             **self._attributes,
             "complete": True,
@@ -409,6 +516,24 @@ class SectionWriter:
             replace_file(self.path / "zarr.json", json_bytes(group_metadata(self.spec, self._attributes)))
         except OSError as error:
             raise explain(error, f"The end of the run could not be written to {self.path}") from error
+
+    def _cut_length(self) -> None:
+        """Set the array's length to the frames that are there, even on a disk that has no room for another file."""
+        try:
+            self._set_length(self._committed)
+        except OSError as error:
+            if not isinstance(explain(error, ""), DiskFullError):
+                raise
+            # not at once, unlike a replacement; but `recover` can make this file from the facts
+            data = json_bytes(array_metadata(self.spec.frame_shape_yx, self._committed))
+            handle = open_own(self.path / ARRAY_PATH / "zarr.json", os.O_RDWR)
+            try:
+                write_all(handle, data)
+                os.ftruncate(handle, len(data))
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            self._length = self._committed
 
     def _set_length(self, n_frames: int, hold_s: float = HOLD_S) -> None:
         """Write the array's metadata with another length of the time axis."""
@@ -429,7 +554,10 @@ class SectionWriter:
         """
         if not 0 <= seq < self._committed:
             raise StoreError(f"Frame {seq} is not among the {self._committed} committed frames of {self.path}")
-        entry = self._journal.entry(seq)
+        try:
+            entry = self._journal.entry(seq)
+        except (OSError, ValueError) as error:
+            raise StoreDamagedError(f"The journal line of frame {seq} in {self.path} cannot be read back") from error
         return entry.frame(self._array.finish_read(seq, self._array.start_read(seq), entry.crc32))
 
     def __enter__(self) -> Self:

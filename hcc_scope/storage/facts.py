@@ -1,0 +1,351 @@
+"""The facts of a store, read and checked: what its JSON files say, and whether they may say so.
+
+They stand twice: in the attribute ``hcc_scope`` of ``zarr.json``, and, as they were at the start, in
+``hcc_scope.json``. Each carries a hash. Array metadata and the part for other programs follow from them, so a
+difference is seen at once; it is a problem of the store and no reason to refuse its frames, since another program may
+have made it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hcc_scope.errors import StoreDamagedError, StoreError
+from hcc_scope.storage import values
+from hcc_scope.storage.files import check_plain, read_plain
+from hcc_scope.storage.lines import parse_object
+from hcc_scope.storage.metadata import (
+    ARRAY_PATH,
+    ATTRIBUTE,
+    FACTS_HASH,
+    JOURNAL,
+    MANIFEST_COPY,
+    SCHEMA_VERSIONS,
+    START_FACTS,
+    array_metadata,
+    facts_hash,
+    frames_group_metadata,
+    group_metadata,
+    spec_from_json,
+)
+from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.storage.notes import NOTES
+from hcc_scope.storage.prediction_log import PREDICTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from hcc_scope.types import RunSpec
+
+__all__ = [
+    "ROOT",
+    "Facts",
+    "check_folders",
+    "check_is_store",
+    "contradicted_key",
+    "copied_facts",
+    "describes_image",
+    "metadata_problems",
+    "read_array_metadata",
+    "recorded_facts",
+]
+
+ROOT = "zarr.json"
+MAX_METADATA_BYTES = 64 * 2**20
+"""Of one JSON file; a plan with its outline has some kilobytes."""
+
+_FILES = (ROOT, MANIFEST_COPY, JOURNAL, NOTES, PREDICTIONS)
+"""How the names of our files start."""
+_METADATA = (f"frames/{ROOT}", f"{ARRAY_PATH}/{ROOT}")
+_FOLDERS = ("frames", ARRAY_PATH, f"{ARRAY_PATH}/c")
+_NUMBERS_OF_SCORE = ("score", "confidence", "threshold")
+_COUNTS_OF_SCORE = ("interval_frames", "frames", "tiles", "fields_excluded_by_operator")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one of the two files says."""
+
+    attributes: dict[str, Any]
+    spec: RunSpec
+    file: dict[str, Any]
+    """The whole file's content."""
+
+
+def check_is_store(path: Path) -> None:
+    """Refuse what is no store's folder, in words that tell what it is.
+
+    Raises
+    ------
+    StoreError
+        If there is nothing, a file, a folder of stores, or a part of a store.
+    """
+    try:
+        status = path.stat()
+        names = os.listdir(path) if stat.S_ISDIR(status.st_mode) else []  # noqa: PTH208 - names are enough
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(
+            f"There is no store at {path}", hint=f"Give the path of a folder that ends in {STORE_SUFFIX}."
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise StoreError(f"{path} cannot be looked into: {reason}") from error
+    within = next((folder for folder in path.absolute().parents if folder.name.endswith(STORE_SUFFIX)), None)
+    if not stat.S_ISDIR(status.st_mode):
+        what = "a file" if stat.S_ISREG(status.st_mode) else "no folder"
+        hint = f"Give the path of a folder that ends in {STORE_SUFFIX}."
+        raise StoreError(f"{path} is {what}; a store is a folder", hint=hint if within is None else f"Give {within}.")
+    if JOURNAL in names or MANIFEST_COPY in names:
+        return
+    if within is not None:
+        raise StoreError(f"{path} is a part of the store {within}", hint=f"Give {within}.")
+    stores = sorted(name for name in names if name.endswith(STORE_SUFFIX))
+    if ROOT not in names and stores:
+        raise StoreError(
+            f"{path} is a folder of {len(stores)} section{'' if len(stores) == 1 else 's'}, not a store",
+            hint=f"Give one of them, for example {path / stores[0]}.",
+        )
+    if not names:
+        raise StoreError(
+            f"{path} is an empty folder and holds no frames", hint=f"Choose a folder that ends in {STORE_SUFFIX}."
+        )
+
+
+def check_folders(path: Path) -> None:
+    """Refuse a store in which something else is in the place of a folder or file of ours; one may be missing.
+
+    Raises
+    ------
+    StoreError
+        If something else is in the place of one.
+    OSError
+        If one cannot be asked.
+    """
+    with os.scandir(path) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(_FILES)]
+    wanted = dict.fromkeys(_FOLDERS, "a folder") | dict.fromkeys((*sorted(names), *_METADATA), "a file")
+    for name, kind in wanted.items():
+        with suppress(FileNotFoundError):
+            check_plain(path / name, kind)
+
+
+def recorded_facts(path: Path) -> Facts:
+    """Return what ``zarr.json`` of the store at `path` says.
+
+    Raises
+    ------
+    StoreDamagedError
+        If it is damaged, or says what no store can.
+    StoreError
+        If it is not ours, of a later version, or cannot be read.
+    FileNotFoundError
+        If it is not there.
+    """
+    file = path / ROOT
+    root = _object_in(file)
+    try:
+        attributes = values.object_of(values.member(root, "attributes"), "attributes").get(ATTRIBUTE)
+    except ValueError as error:
+        raise StoreDamagedError(f"{file} cannot be read: {error}") from error
+    if not isinstance(attributes, dict):
+        raise StoreError(f"{path} was not written by HCC-Scope: {file.name} has no attribute {ATTRIBUTE!r}")
+    return _checked(file, attributes, root, f"attributes.{ATTRIBUTE}")
+
+
+def copied_facts(path: Path) -> Facts:
+    """Return what ``hcc_scope.json`` of the store at `path` says; raises like `recorded_facts`."""
+    file = path / MANIFEST_COPY
+    attributes = _object_in(file)
+    return _checked(file, attributes, attributes, ATTRIBUTE)
+
+
+def _object_in(file: Path) -> dict[str, Any]:
+    try:
+        return parse_object(read_plain(file, MAX_METADATA_BYTES))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{file} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise StoreDamagedError(f"{file} cannot be read: {error}") from error
+
+
+def _checked(file: Path, attributes: dict[str, Any], content: dict[str, Any], where: str) -> Facts:
+    version = attributes.get("schema_version")
+    if type(version) is int and version > max(SCHEMA_VERSIONS):
+        raise StoreError(
+            f"{file.parent} has store version {version}, this program reads versions up to {max(SCHEMA_VERSIONS)}",
+            hint="Update HCC-Scope.",
+        )
+    try:
+        values.integer(values.member(attributes, "schema_version", f"{where}."), f"{where}.schema_version", 1, 2)
+        _check_hash(attributes)
+        spec = _check_values(attributes)
+    except ValueError as error:
+        raise StoreDamagedError(f"{file} is damaged: {error}") from error
+    return Facts(attributes, spec, content)
+
+
+def _check_hash(attributes: Mapping[str, Any]) -> None:
+    stated = attributes.get(FACTS_HASH)
+    if stated is None and attributes["schema_version"] == 1:
+        return
+    if stated != facts_hash(attributes):
+        raise ValueError(f"its facts do not have the checksum that it states ({FACTS_HASH})")
+
+
+def _check_values(attributes: Mapping[str, Any]) -> RunSpec:
+    """Return the spec, if every value is one that may stand there; raises ValueError."""
+    spec = spec_from_json(values.member(attributes, "spec"))
+    for key, of_spec in (("animal_id", spec.animal_id), ("section_id", spec.section_id)):
+        if values.text(values.member(attributes, key), key) != of_spec:
+            raise ValueError(f"{key} and spec.{key} differ")
+    values.time_of(values.member(attributes, "created_utc"), "created_utc")
+    if attributes.get("interval_s") is not None:
+        values.number(attributes["interval_s"], "interval_s", 0, 1e9)
+    values.scalars(attributes.get("software", {}), "software")
+    if "complete" in attributes:
+        values.flag(attributes["complete"], "complete")
+    if attributes.get("n_frames") is not None:
+        values.integer(attributes["n_frames"], "n_frames", 0, 1 << 40)
+    if "finished_utc" in attributes:
+        values.time_of(attributes["finished_utc"], "finished_utc")
+    for key in ("outcome", "outcome_before_recovery"):
+        if key in attributes:
+            _check_outcome(values.object_of(attributes[key], key), f"{key}.")
+    return spec
+
+
+def _check_outcome(outcome: Mapping[str, Any], where: str) -> None:
+    for key, value in outcome.items():
+        name = f"{where}{key[:60]}"
+        if key in {"state", "outcome", "stabilised_reason"}:
+            values.text(value, name)
+        elif key in _NUMBERS_OF_SCORE and value is not None:
+            values.number(value, name, 0, 1)
+        elif key in _COUNTS_OF_SCORE and value is not None:
+            values.integer(value, name, 0, 1 << 60)
+        elif key == "interval" and value is not None:
+            low, high = values.numbers(value, name, 2)
+            if not 0 <= low <= high <= 1:
+                raise ValueError(f"{name} is {value}, not a low and a high end of 0 to 1")
+        elif key in {"interval_valid", "stabilised"}:
+            values.flag(value, name)
+        elif key in {"counts", "tiles_excluded"}:
+            for one, n in values.object_of(value, name).items():
+                values.integer(n, f"{name}.{one[:60]}", 0, 1 << 60)
+        elif key in {"rates", "latency_ms"}:
+            values.scalars(value, name)
+        elif key == "excluded_by_operator":
+            if not isinstance(value, list):
+                raise ValueError(f"{name} is no list")
+            for seq in value:
+                values.integer(seq, name, 0, 1 << 40)
+        elif key == "decision" and value is not None:
+            values.choice(value, name, ("low", "high"))
+        elif key in {"cause", "degraded", "store", "animal_id", "section_id"} and value is not None:
+            values.text(value, name)
+
+
+def contradicted_key(recorded: Facts, copied: Facts) -> str | None:
+    """Return the first fact that the two files state differently, in words; None if they agree."""
+    for key in START_FACTS:
+        one, other = recorded.attributes.get(key), copied.attributes.get(key)
+        if one == other:
+            continue
+        if isinstance(one, dict) and isinstance(other, dict):
+            inner = next(name for name in sorted({*one, *other}) if one.get(name) != other.get(name))
+            key, one, other = f"{key}.{inner}", one.get(inner), other.get(inner)
+        shown = [text if len(text := ascii(value)) <= 60 else f"{text[:57]}..." for value in (one, other)]
+        return f"{key} is {shown[0]} in {ROOT} and {shown[1]} in {MANIFEST_COPY}"
+    return None
+
+
+def read_array_metadata(path: Path) -> dict[str, Any] | None:
+    """Return the metadata of the frames' array if it is sound enough to name a shape (t, y, x), else None.
+
+    Raises
+    ------
+    StoreError
+        If something else is in the file's place, or it cannot be read.
+    """
+    try:
+        metadata = _object_in(path / ARRAY_PATH / ROOT)
+        for side in values.numbers(metadata.get("shape"), "shape", 3):
+            values.integer(side, "shape", 0, 1 << 40)
+    except (FileNotFoundError, StoreDamagedError, ValueError):
+        return None
+    return metadata
+
+
+def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
+    """Return what the metadata for other programs says otherwise than the facts: another program's doing, or damage.
+
+    Raises
+    ------
+    StoreError
+        If something else is in a file's place.
+    """
+    hint = "hcc-scope recover writes it anew"
+    problems = []
+    expected = group_metadata(facts.spec, facts.attributes)
+    if not describes_image(facts):
+        problems.append(f"{path / ROOT} describes the image (axes, scale, display) otherwise than its facts: {hint}")
+    if any(facts.file.get(key) != expected[key] for key in ("zarr_format", "node_type")):
+        problems.append(f"{path / ROOT} is no group of zarr format 3 any more: {hint}")
+    complete = facts.attributes.get("complete") is True
+    for name, wanted in (
+        (f"frames/{ROOT}", frames_group_metadata()),
+        (f"{ARRAY_PATH}/{ROOT}", array_metadata(facts.spec.frame_shape_yx, n_frames)),
+    ):
+        file = path / name
+        try:
+            found = _object_in(file)
+        except FileNotFoundError:
+            problems.append(f"{file} is missing, so other programs see no frames: {hint}")
+            continue
+        except StoreDamagedError as error:
+            problems.append(f"{error.message}: {hint}")
+            continue
+        changed = [
+            key
+            for key in wanted
+            if key != "attributes" and not _same(key, found.get(key), wanted[key], complete=complete)
+        ]
+        if changed:
+            problems.append(f"{file} was changed ({', '.join(changed)}), by another program or by damage: {hint}")
+    return problems
+
+
+def describes_image(facts: Facts) -> bool:
+    """Return whether ``zarr.json`` describes the image to other programs as its facts are."""
+    found = facts.file["attributes"].get("ome")
+    expected = group_metadata(facts.spec, facts.attributes)["attributes"]["ome"]
+    if found == expected:
+        return True
+    if facts.attributes["schema_version"] != 1 or facts.attributes.get("interval_s"):
+        return False
+    # version 1 called the frame's number a second where the interval was unknown
+    expected["multiscales"][0]["axes"][0]["unit"] = "second"
+    return bool(found == expected)
+
+
+def _same(key: str, found: object, wanted: object, *, complete: bool) -> bool:
+    if key == "shape" and not complete and isinstance(found, list) and isinstance(wanted, list):
+        # a run that goes on is ahead of its journal, or behind
+        return found[1:] == wanted[1:] and len(found) == len(wanted) and type(found[0]) is int and found[0] >= 0
+    return _plain(found) == _plain(wanted)
+
+
+def _plain(value: object) -> object:
+    """Return metadata without what programs leave out or add as they like: empty configurations and lists."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items() if one not in ({}, [])}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value
