@@ -47,7 +47,7 @@ Outcome = Literal["refused", "read", "wrong", "crashed", "hung"]
 MODULES = ("fuzz_settings", "fuzz_options", "fuzz_store", "fuzz_models", "fuzz_datasets", "fuzz_training")
 """Of this package; each has ``run(n, seed)``."""
 BAD: frozenset[Outcome] = frozenset({"wrong", "crashed", "hung"})
-LIMIT_S = 30.0
+LIMIT_S = 15.0
 LIMIT_BYTES = 4 * 2**30
 """Of address space, beyond what the child has when it begins."""
 
@@ -243,7 +243,7 @@ def _in_child(
     """Run cases in one new process until it dies or all are done; at least one."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    child = context.Process(target=_serve, args=(theirs, read, folder, limit_bytes), daemon=True)
+    child = context.Process(target=_serve, args=(theirs, read, folder, limit_bytes))
     child.start()
     theirs.close()
     findings: list[Finding] = []

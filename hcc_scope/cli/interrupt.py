@@ -17,8 +17,8 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # typing would take most of the time that passes before Ctrl-C is handled
 if TYPE_CHECKING:
     from types import FrameType
 

@@ -21,6 +21,7 @@ from hcc_scope.runs.section import start_section
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
+    from types import FrameType
 
     from hcc_scope.cli.console import People
     from hcc_scope.protocols import FrameSource
@@ -88,7 +89,7 @@ def interruptible(consequence: str) -> Iterator[Meaning]:
 
 
 @contextmanager
-def called_on_signals(handler: Callable[[int, object], None]) -> Iterator[None]:
+def called_on_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Have Ctrl-C, a polite kill and the loss of the terminal call `handler`, as a signal's handler is called."""
     # SIGHUP: the terminal was closed, or the connection to it was lost
     signals = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]

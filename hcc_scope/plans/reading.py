@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from hcc_scope.errors import PlanError
 from hcc_scope.plans.models import Plan
+from hcc_scope.small_files import read_small_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["load_plan", "parse_plan"]
 
 _ADAPTER: TypeAdapter[Plan] = TypeAdapter(Annotated[Plan, Field(discriminator="kind")])
+_MOST_BYTES = 64 * 2**20
 _KINDS = "positions, grid, random, time_series or sequence"
 
 
@@ -66,9 +68,9 @@ def load_plan(path: Path) -> Plan:
         If the file is missing, is not YAML, or does not describe a plan.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(read_small_file(path, _MOST_BYTES).decode("utf-8"))
     except OSError as error:
-        raise PlanError(f"cannot read the plan {path}: {error.strerror}") from error
+        raise PlanError(f"cannot read the plan {path}: {error.strerror or error}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a 45th of a month
         raise PlanError(f"the plan {path} is not YAML: {error}".replace("\n", " ")) from error
     return parse_plan(content, where=f"the plan {path}")

@@ -1,0 +1,37 @@
+"""Files that a person names: read only if they are files, and no larger than such a file can be."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["read_small_file"]
+
+
+def read_small_file(path: Path, most_bytes: int) -> bytes:
+    """Return a file's content.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, is no regular file (a pipe or a device may never end), or is larger than `most_bytes`. Its
+        `strerror` says so in words.
+    """
+    # O_NONBLOCK: a pipe that took the file's place just now is not waited for
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(handle, "rb") as file:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is no file but a pipe, a device or the like", str(path))
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        words = f"it is larger than {most_bytes // 2**20} MiB, too large for such a file"
+        raise OSError(errno.EFBIG, words, str(path))
+    return data
