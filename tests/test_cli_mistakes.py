@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import acquire_arguments, edited, hcc_scope
+from commands import acquire_arguments, cli, edited
 
 from hcc_scope.resources import hardware_configs_dir, models_dir
 
@@ -16,7 +15,10 @@ DEMO_CFG = hardware_configs_dir() / "demo.cfg"
 
 
 def _unknown_command(folder: Path) -> list[str | Path]:
-    cfg = edited(DEMO_CFG, folder / "a.cfg", ("Property,Core,Camera,Camera", "Property,Core,Camera,Camera\nTurbo,on"))
+    """Most unknown commands are passed over by the core; this one it refuses."""
+    cfg = edited(
+        DEMO_CFG, folder / "a.cfg", ("Property,Core,Camera,Camera", "Property,Core,Camera,Camera\nImageSynchro,XY")
+    )
     return ["acquire", "--config", cfg, "--animal", "a", "--section", "s", "--out", folder / "out"]
 
 
@@ -31,7 +33,8 @@ def _missing_adapter(folder: Path) -> list[str | Path]:
 
 
 def _no_camera(folder: Path) -> list[str | Path]:
-    cfg = edited(DEMO_CFG, folder / "a.cfg", ("Property,Core,Camera,Camera\n", ""))
+    cfg = folder / "a.cfg"
+    cfg.write_text("Device,XY,DemoCamera,DXYStage\nProperty,Core,Initialize,1\n")
     return ["acquire", "--config", cfg, "--animal", "a", "--section", "s", "--out", folder / "out"]
 
 
@@ -66,10 +69,10 @@ MISTAKES = {
         10,
         "no.cfg",
     ),
-    "config-unknown-command": (_unknown_command, 10, "Turbo"),
+    "config-unknown-command": (_unknown_command, 10, "ImageSynchro"),
     "config-unknown-device": (_unknown_device, 10, "Kamera"),
     "config-missing-adapter": (_missing_adapter, 11, "Andor"),
-    "config-no-camera": (_no_camera, 10, "amera"),
+    "config-no-camera": (_no_camera, 12, "amera"),
     "rig-unknown": (lambda d: ["acquire", "--rig", "zeiss", "--animal", "a", "--section", "s", "--out", d], 10, "demo"),
     "no-microscope": (lambda d: ["acquire", "--animal", "a", "--section", "s", "--out", d], 2, "--rig"),
     "frame-smaller-than-tile": (
@@ -95,9 +98,9 @@ MISTAKES = {
         14,
         "9000",
     ),
-    "no-fields": (lambda d: acquire_arguments(d / "out", "--fields", "0"), 14, "n_fields"),
-    "no-frames": (lambda d: acquire_arguments(d / "out", "--frames", "0"), 14, "n_frames"),
-    "negative-exposure": (lambda d: acquire_arguments(d / "out", "--exposure-ms", "-1"), 14, "exposure_ms"),
+    "no-fields": (lambda d: acquire_arguments(d / "out", "--fields", "0"), 14, "--fields"),
+    "no-frames": (lambda d: acquire_arguments(d / "out", "--frames", "0"), 14, "--frames"),
+    "negative-exposure": (lambda d: acquire_arguments(d / "out", "--exposure-ms", "-1"), 14, "--exposure-ms"),
     "negative-seed": (lambda d: ["demo", "--seed", "-1"], 2, "--seed"),
     "save-is-no-name": (lambda d: ["replay", d / "no.ome.zarr", "--save", "x/../y"], 15, "x/../y"),
     "too-many-fields": (lambda d: acquire_arguments(d / "out", "--fields", "900"), 14, "900"),
@@ -114,7 +117,7 @@ MISTAKES = {
     "model-self-test": (lambda d: _model(d, "self-test"), 23, "test output"),
     "no-such-engine": (lambda d: acquire_arguments(d / "out", "--engine", "abacus"), 20, "abacus"),
     "out-is-a-file": (lambda d: acquire_arguments(_touch(d / "file"), "--fields", "1"), 32, "file"),
-    "out-too-small": (lambda d: acquire_arguments(d / "out", "--frames", "10000000"), 33, "free"),
+    "out-too-small": (lambda d: acquire_arguments(d / "out", "--frames", "10000000"), 33, "another disk"),
     "replay-nothing": (lambda d: ["replay", d / "no.ome.zarr"], 30, "no.ome.zarr"),
     "replay-not-ours": (lambda d: ["replay", _touch(d / "notes.txt").parent], 30, "store"),
     "recover-nothing": (lambda d: ["recover", d / "no.ome.zarr"], 30, "no.ome.zarr"),
@@ -137,15 +140,10 @@ def test_mistakes_get_one_sentence_and_their_code(case: str, tmp_path: Path) -> 
             "--engine",
             "torchscript",
         ]  # nothing here is an engine's, and others take a second more
-    done = hcc_scope(*arguments, cwd=tmp_path)
+    done = cli(*arguments, cwd=tmp_path)
     assert (done.code, "Traceback" in done.err) == (code, False), done.err
     assert word in done.err
     assert not list(tmp_path.rglob("*.ome.zarr"))
+    assert not (tmp_path / "out").exists()
     if code != 2:
         assert done.err.count("Error: ") == 1
-
-
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root and Windows ignore a folder's mode")
-def test_an_unwritable_folder(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    assert hcc_scope(*acquire_arguments(tmp_path / "out", "--fields", "1")).code == 32
