@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.storage.metadata import sealed
 from hcc_scope.types import Frame, FrameResult, RunSpec
 
 if TYPE_CHECKING:
@@ -95,3 +97,18 @@ def fingerprint(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def change_facts(store: Path, **changes: object) -> None:
+    """Write other facts of our own, with the hash that belongs to them."""
+    root = json.loads((store / "zarr.json").read_text())
+    root["attributes"]["hcc_scope"] = sealed({**root["attributes"]["hcc_scope"], **changes})
+    (store / "zarr.json").write_text(json.dumps(root))
+
+
+def change_spec(store: Path, **changes: object) -> None:
+    """Write another spec into both files that state it, with the hashes that belong to them."""
+    copy = json.loads((store / "hcc_scope.json").read_text())
+    copy["spec"] = {**copy["spec"], **changes}
+    (store / "hcc_scope.json").write_text(json.dumps(sealed(copy)))
+    change_facts(store, spec=copy["spec"])

@@ -27,6 +27,7 @@ from commands import (
     start,
     wait_for_frames,
 )
+from storage_cases import change_spec
 
 from hcc_scope.cli.runs import save_summary
 from hcc_scope.inference.engines import ENGINES
@@ -170,7 +171,8 @@ def test_replay_where_the_recorded_engine_does_not_run_takes_the_reference(
     demo: tuple[Path, Done], tmp_path: Path
 ) -> None:
     store = copy_of(sorted(demo[0].glob("*.ome.zarr"))[0], tmp_path)
-    edited(store / "zarr.json", store / "zarr.json", (f'"engine": "{demo[1].json["engine"]}"', '"engine": "abacus"'))
+    spec = json.loads((store / "hcc_scope.json").read_text())["spec"]
+    change_spec(store, provenance={**spec["provenance"], "engine": "abacus"})
     done = cli("replay", store, "--check", "--json")
     assert done.code == 0, done.err
     assert done.json["engine"] == "torchscript"

@@ -44,7 +44,7 @@ def test_notes_come_back_in_order(store: Path):
     assert before <= found[0].t_utc <= found[-1].t_utc <= before + timedelta(minutes=1)
     lines = writer.path.read_bytes().split(b"\n")
     assert len(lines) == 5
-    assert set(json.loads(lines[0])) == {"t_utc", "seq", "kind", "text"}
+    assert set(json.loads(lines[0])) == {"t_utc", "seq", "kind", "text", "line_crc32"}
 
 
 @pytest.mark.parametrize(

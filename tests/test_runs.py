@@ -32,6 +32,7 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
 from tests.commands import assert_frames_readable, hcc_scope
 from tests.session_parts import wait_until
+from tests.storage_cases import change_facts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,10 +139,8 @@ def test_marks_made_after_the_run_change_the_score_but_not_the_record(store: Pat
 
 
 def test_a_recorded_score_that_is_not_that_of_its_fields_is_found(store: Path, analyst: Analyst):
-    manifest = store / "zarr.json"
-    root = json.loads(manifest.read_text())
-    root["attributes"]["hcc_scope"]["outcome"]["excluded_by_operator"] = []
-    manifest.write_text(json.dumps(root))
+    outcome = json.loads((store / "zarr.json").read_text())["attributes"]["hcc_scope"]["outcome"]
+    change_facts(store, outcome={**outcome, "excluded_by_operator": []})
     run = start_replay(store, analyst)
     comparison = check_replay(run.store, run.finish(), run.results, analyst)
     assert comparison.problem is not None

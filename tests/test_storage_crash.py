@@ -14,7 +14,16 @@ import numpy as np
 import pytest
 import yaozarrs
 import zarr
-from storage_cases import assert_same_frame, fingerprint, make_frame, make_pixels, make_result, make_spec, shard
+from storage_cases import (
+    assert_same_frame,
+    change_facts,
+    fingerprint,
+    make_frame,
+    make_pixels,
+    make_result,
+    make_spec,
+    shard,
+)
 
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.protocols import FrameSource
@@ -268,8 +277,7 @@ def test_bytes_behind_the_last_line_of_a_finished_store_are_told_and_cut(tmp_pat
 )
 def test_a_count_that_is_too_small_or_gone_is_told_and_set_right(tmp_path: Path, count: str, words: str):
     path = finished_store(tmp_path)
-    root = path / "zarr.json"
-    root.write_text(root.read_text().replace('"n_frames": 5', f'"n_frames": {count}'))
+    change_facts(path, n_frames=json.loads(count))
     store = open_store(path)
     assert len(store.problems) == 1
     assert words in store.problems[0]
@@ -491,7 +499,7 @@ def test_torn_predictions_are_cut_and_the_table_is_made(tmp_path: Path):
     results.close()
     (path / "predictions.parquet").unlink()
     log = path / "predictions.jsonl"
-    log.write_bytes(log.read_bytes()[:-30])
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:4])[:-30])
 
     assert list(read_predictions(path)) == [0, 1]
     report = recover(path)
@@ -551,7 +559,7 @@ def make_garbage(path: Path) -> None:
 def make_newer(path: Path) -> None:
     unfinished_store(path.parent).rename(path)
     root = path / "zarr.json"
-    root.write_text(root.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+    root.write_text(root.read_text().replace('"schema_version": 2', '"schema_version": 99'))
 
 
 def make_without_journal(path: Path) -> None:
@@ -563,7 +571,7 @@ def make_without_journal(path: Path) -> None:
     ("make", "words"),
     [
         (make_nothing, "There is no store"),
-        (make_file, "There is no store"),
+        (make_file, "is a file; a store is a folder"),
         (make_empty, "empty folder and holds no frames. Choose a folder that ends in .ome.zarr"),
         (make_other, "not an OME-Zarr"),
         (make_foreign, "not written by HCC-Scope"),

@@ -174,8 +174,14 @@ def test_predictions_of_earlier_versions_are_read(tmp_path: Path):
     writer.close()
     lines = (path / "predictions.jsonl").read_text().splitlines()
     assert "distances" not in json.loads(lines[1])  # what version 1 wrote, and this one writes if there are none
+
+    def of_version_1(line: str) -> str:
+        fields = {key: value for key, value in json.loads(line).items() if key != "line_crc32"}
+        return json.dumps({**fields, "version": 1} if "version" in fields else fields)
+
     old = read_predictions_table(path).drop_columns(["distance"])
     pq.write_table(old, path / "predictions.parquet")
+    (path / "predictions.jsonl").write_text("\n".join(map(of_version_1, lines[:2])) + "\n")
     assert read_predictions(path)[0].distances is None
     assert read_predictions_table(path).num_rows == N
 
@@ -187,11 +193,11 @@ def test_every_float_comes_back_with_every_bit(logits: np.ndarray):
         path = Path(folder)
         (path / "frames.jsonl").write_bytes(line_of(make_frame(0), 0))
         writer = PredictionWriter(path, SPEC, run="r")
-        writer.append(make_result(0, N, logits=logits, probabilities=logits))
+        writer.append(make_result(0, N, logits=logits, distances=logits))
         writer.close()
-        read = read_predictions(path)[0].logits
+        read = read_predictions(path)[0]
         table = read_predictions_table(path)["logit"].to_numpy()
-    for got in (read, table):
+    for got in (read.logits, read.distances, table):
         np.testing.assert_array_equal(np.isnan(got), np.isnan(logits))
         numbers = ~np.isnan(logits)
         np.testing.assert_array_equal(bits(got[numbers]), bits(logits[numbers]))

@@ -95,7 +95,7 @@ def check_is_store(path: Path) -> None:
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise StoreError(f"{path} cannot be looked into: {reason}") from error
-    within = next((folder for folder in path.absolute().parents if folder.name.endswith(STORE_SUFFIX)), None)
+    within = next((folder for folder in path.resolve().parents if folder.name.endswith(STORE_SUFFIX)), None)
     if not stat.S_ISDIR(status.st_mode):
         what = "a file" if stat.S_ISREG(status.st_mode) else "no folder"
         hint = f"Give the path of a folder that ends in {STORE_SUFFIX}."
@@ -317,6 +317,8 @@ def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
             for key in wanted
             if key != "attributes" and not _same(key, found.get(key), wanted[key], complete=complete)
         ]
+        if not isinstance(found.get("attributes"), dict):  # its content is for whoever wants to add to it
+            changed.append("attributes")
         if changed:
             problems.append(f"{file} was changed ({', '.join(changed)}), by another program or by damage: {hint}")
     return problems

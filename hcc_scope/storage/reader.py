@@ -175,7 +175,7 @@ class SectionStore:
         return (*self._journal.problems, *self._contradictions())
 
     def _look_at_other_files(self) -> list[str]:
-        n = self.n_frames if self.recorded_frames is None else self.recorded_frames
+        n = max(self.n_frames, self.recorded_frames or 0)
         try:
             problems = metadata_problems(self.path, self.facts, n)
             for log in log_files(self.path):

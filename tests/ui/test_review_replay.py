@@ -14,6 +14,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QImage
 from review_parts import assert_usable_without_eyes_or_mouse, settle, wait
+from storage_cases import change_facts
 
 from hcc_scope.inference import load_model
 from hcc_scope.inference.card import read_card
@@ -144,10 +145,7 @@ def test_what_is_no_store_is_told_in_a_sentence(
 def test_an_unfinished_store_opens_with_a_warning(
     qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], store: Path
 ):
-    manifest = json.loads((store / "zarr.json").read_bytes())
-    attributes = manifest["attributes"]["hcc_scope"]
-    attributes["complete"] = False
-    (store / "zarr.json").write_text(json.dumps(manifest))
+    change_facts(store, complete=False)
     opened(qtbot, jobs, tab, store)
     assert told[0][0] == "warning"
     assert "not ended in order" in told[0][1]
@@ -160,9 +158,7 @@ def test_a_store_that_was_still_growing_is_read_again(
 ):
     manifest, journal = store / "zarr.json", store / "frames.jsonl"
     whole = manifest.read_bytes(), journal.read_bytes()
-    unfinished = json.loads(whole[0])
-    unfinished["attributes"]["hcc_scope"]["complete"] = False
-    manifest.write_text(json.dumps(unfinished))
+    change_facts(store, complete=False)
     journal.write_bytes(whole[1][: whole[1].index(b"\n") + 1])
     opened(qtbot, jobs, tab, store)
     assert tab.opened.store.n_frames == 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from shell_parts import name_section, open_rig, said, wait_for
+from storage_cases import change_facts
 
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.reader import open_store
@@ -369,8 +370,7 @@ def test_what_a_crash_left_is_offered_for_recovery(ready: App):
     start(ready)
     finish(ready)
     store = ready.commands.out_dir / "M7_S1.ome.zarr"
-    manifest = store / "zarr.json"
-    manifest.write_text(manifest.read_text().replace('"complete": true', '"complete": false'))
+    change_facts(store, complete=False)
     assert not open_store(store).complete
     ready.commands.look_for_unfinished()
     wait_for(lambda: "Not ended in order: M7 S1" in ready.window.notice.text, "the offer")

@@ -1,0 +1,318 @@
+"""Flip bits, cut and edit the files of a store, then open, replay and recover it: told, or the same; never a crash.
+
+    python benchmarks/fuzz_store.py 2000 1
+
+prints each finding: what was done to which file, and what came of it. None is the right answer.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hcc_scope.errors import HccScopeError
+from hcc_scope.storage.metadata import sealed
+from hcc_scope.storage.notes import NotesWriter, read_notes_log
+from hcc_scope.storage.predictions import PredictionWriter, read_predictions, read_predictions_table
+from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.recover import recover
+from hcc_scope.storage.writer import create_store
+from hcc_scope.types import Frame, FrameResult, RunSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Finding", "run"]
+
+SHAPE_YX = (70, 90)
+TILE_PX = 35
+N_TILES = 6
+N_FRAMES = 4
+
+ODD_VALUES = (
+    None,
+    True,
+    -1,
+    0,
+    1e308,
+    10**30,
+    "",
+    "raster ",
+    "<b>x</b>",
+    "../../x",
+    "\x1b[31m",
+    [],
+    [1, 2, 3],
+    {},
+    {"a": {"b": [1]}},
+    "2026-13-99",
+    1.5,
+    "9" * 5000,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that should not happen."""
+
+    trial: int
+    file: str
+    change: str
+    what: str
+
+
+def make_store(folder: Path, n_frames: int = N_FRAMES) -> Path:
+    """Write a small finished store with predictions, a table and notes."""
+    spec = RunSpec(SHAPE_YX, 14, 0.325, "M1", "S1", tile_px=TILE_PX, expected_frames=n_frames, provenance={"seed": 3})
+    writer = create_store(folder, spec, interval_s=0.5)
+    results = PredictionWriter(writer.path, spec, run="fuzz")
+    y, x = np.indices(SHAPE_YX, dtype=np.uint32)
+    for seq in range(n_frames):
+        pixels = (seq * 7919 + y * 131 + x * 17).astype(np.uint16)
+        pixels.flags.writeable = False
+        writer.append(
+            Frame(
+                seq=seq,
+                pixels=pixels,
+                t_mono_ns=10**12 + seq,
+                t_utc=datetime(2026, 11, 23, 12, tzinfo=UTC) + timedelta(seconds=seq),
+                exposure_ms=10.5,
+                section_id="S1",
+                stage_um=(100.5 * seq, -3.25, None),
+                camera_frame=seq,
+                pixel_size_um=0.325,
+                bit_depth=14,
+                tags={"n": seq},
+            )
+        )
+        logits = np.linspace(-2, 2, N_TILES, dtype=np.float32) + np.float32(seq)
+        probabilities = (1 / (1 + np.exp(-logits))).astype(np.float32)
+        flags = np.zeros(N_TILES, np.uint8)
+        results.append(FrameResult(seq, "classified", logits, probabilities, flags, "torchscript", {"total": 3.5}))
+    writer.close()
+    results.close()
+    NotesWriter(writer.path).add("note", "a fold")
+    NotesWriter(writer.path).add("exclude", "blurred", 1)
+    writer.finalise(
+        {"state": "completed", "cause": None, "score": 0.5, "interval": [0.25, 0.75], "counts": {"stored": 4}}
+    )
+    return writer.path
+
+
+# ---- what a store says ----------------------------------------------------------------------------------------------
+
+
+def account(path: Path) -> tuple[dict[str, Any], bool]:
+    """Return all that a store says, by part, and whether it told of any damage."""
+    store = open_store(path)
+    told = bool(store.problems)
+    said: dict[str, Any] = {"attributes": dict(store.attributes), "spec": repr(store.spec), "n": store.n_frames}
+    frames: list[object] = []
+    for seq in range(store.n_frames):
+        try:
+            frame = store.read(seq)
+        except HccScopeError:
+            told = True
+            frames.append(None)
+        else:
+            frames.append((repr(store.journal[seq]), frame.pixels.tobytes()))
+    said["frames"] = frames
+    log = read_notes_log(path)
+    told = told or bool(log.problems)
+    said["notes"] = [repr(note) for note in log.notes]
+    for part, read in (("predictions", _predictions), ("table", lambda one: read_predictions_table(one).to_pydict())):
+        try:
+            said[part] = repr(read(path))
+        except HccScopeError:
+            told = True
+    return said, told
+
+
+def _predictions(path: Path) -> list[str]:
+    return [
+        f"{seq} {one.outcome} {one.logits.tolist()} {one.probabilities.tolist()} {one.flags.tolist()}"
+        for seq, one in read_predictions(path).items()
+    ]
+
+
+# ---- what is done to it ---------------------------------------------------------------------------------------------
+
+
+def flip_bits(data: bytes, rng: random.Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(rng.choice((1, 1, 1, 3))):
+        changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
+    return bytes(changed)
+
+
+def overwrite(data: bytes, rng: random.Random) -> bytes:
+    start = rng.randrange(len(data))
+    return data[:start] + rng.randbytes(rng.randrange(1, 9)) + data[start + 8 :]
+
+
+def cut(data: bytes, rng: random.Random) -> bytes:
+    return data[: rng.randrange(len(data))]
+
+
+def repeat(data: bytes, rng: random.Random) -> bytes:
+    start = rng.randrange(len(data))
+    end = min(len(data), start + rng.randrange(1, 200))
+    return data[:end] + data[start:]
+
+
+def change_digit(data: bytes, rng: random.Random) -> bytes:
+    digits = [i for i, byte in enumerate(data) if 48 <= byte <= 57]
+    if not digits:
+        return data
+    at = rng.choice(digits)
+    return data[:at] + str(rng.randrange(10)).encode() + data[at + 1 :]
+
+
+def forge(data: bytes, rng: random.Random) -> bytes:
+    """Set a value anywhere in a JSON file, or in a line, and make the checksums fit: only a crash is wrong then."""
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return flip_bits(data, rng)
+    places = list(_places(value))
+    if not places:
+        return data
+    holder, key = rng.choice(places)
+    holder[key] = rng.choice(ODD_VALUES)
+    attributes = value.get("attributes") if isinstance(value, dict) else None
+    if isinstance(attributes, dict) and isinstance(attributes.get("hcc_scope"), dict):
+        attributes["hcc_scope"] = _resealed(attributes["hcc_scope"])
+    elif isinstance(value, dict) and "facts_sha256" in value:
+        value = _resealed(value)
+    return json.dumps(value).encode()
+
+
+def _resealed(attributes: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return sealed(attributes)
+    except ValueError:
+        return attributes
+
+
+def _places(value: object) -> Any:  # noqa: ANN401 - a generator of holders and keys
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in list(pairs):
+        yield value, key
+        yield from _places(one)
+
+
+def forge_line(data: bytes, rng: random.Random) -> bytes:
+    """Set a value in one line and give it the right checksum."""
+    from hcc_scope.storage.lines import sealed_line
+
+    lines = data.splitlines(keepends=True)
+    at = rng.randrange(len(lines))
+    try:
+        fields = json.loads(lines[at])
+        if not isinstance(fields, dict) or len(fields) < 2:
+            return flip_bits(data, rng)
+        fields.pop("line_crc32", None)
+        holder, key = rng.choice(list(_places(fields)))
+        holder[key] = rng.choice(ODD_VALUES)
+        lines[at] = sealed_line(fields)
+    except ValueError:
+        return flip_bits(data, rng)
+    return b"".join(lines)
+
+
+DAMAGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (flip_bits, overwrite, cut, repeat, change_digit)
+FORGERIES: tuple[Callable[[bytes, random.Random], bytes], ...] = (forge, forge_line)
+
+
+def run(n: int, seed: int, *, version_1: Path | None = None) -> list[Finding]:
+    """Damage a store `n` times and return what came out wrong.
+
+    Parameters
+    ----------
+    n : int
+        How many times; some 60 a second.
+    seed : int
+        The same seed damages the same bytes.
+    version_1 : Path, optional
+        A store of version 1 to damage instead: without checksums only a crash is wrong.
+    """
+    findings: list[Finding] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        good = make_store(folder / "good") if version_1 is None else version_1
+        reference, told = account(good)
+        assert version_1 is not None or not told
+        files = sorted(str(file.relative_to(good)) for file in good.rglob("*") if file.is_file())
+        facts = [name for name in files if "/c/" not in name]
+        for trial in range(n):
+            rng = random.Random(f"{seed} {trial}")
+            name = rng.choice(facts if rng.random() < 0.9 else files)
+            change = rng.choice((*DAMAGES, *FORGERIES))
+            path = folder / "M1_S1.ome.zarr"
+            shutil.copytree(good, path)
+            data = (path / name).read_bytes()
+            (path / name).write_bytes(change(data, rng))
+            only_crashes = change in FORGERIES or version_1 is not None
+            what = _judge(path, reference, only_crashes=only_crashes)
+            findings += [Finding(trial, name, change.__name__, one) for one in what]
+            shutil.rmtree(path)
+    return findings
+
+
+def _judge(path: Path, reference: dict[str, Any], *, only_crashes: bool) -> list[str]:
+    """Return what is wrong with how a damaged store is read and recovered."""
+    found: list[str] = []
+    before: dict[str, Any] | None = None
+    try:
+        before, told = account(path)
+    except HccScopeError:
+        pass
+    except Exception as error:  # noqa: BLE001 - any other error is what is looked for
+        found.append(f"open: {type(error).__name__}: {error}"[:300])
+    else:
+        differs = [part for part in reference if before.get(part) != reference[part]]
+        if before["notes"] == reference["notes"][: len(before["notes"])] and "notes" in differs:
+            differs.remove("notes")  # nothing counts the notes: those cut off are as if they were never written
+        if differs and not told and not only_crashes:
+            found.append(f"silently different: {', '.join(differs)}")
+    try:
+        recover(path)
+        after, _ = account(path)
+    except HccScopeError:
+        return found
+    except Exception as error:  # noqa: BLE001 - as above
+        return [*found, f"recover: {type(error).__name__}: {error}"[:300]]
+    if before is not None and not only_crashes:
+        lost = [
+            seq
+            for seq, frame in enumerate(before["frames"])
+            if frame is not None and (seq >= after["n"] or after["frames"][seq] != frame)
+        ]
+        if lost:
+            found.append(f"recover made frames {lost} unreadable")
+    if not only_crashes:
+        same = (
+            frame is None or frame == good for frame, good in zip(after["frames"], reference["frames"], strict=False)
+        )
+        if not all(same) or after["spec"] != reference["spec"]:
+            found.append("recover left other frames or facts")
+        elif recover(path).changes:
+            found.append("a second recovery changed something")
+    return found
+
+
+if __name__ == "__main__":
+    wrong = run(int(sys.argv[1]), int(sys.argv[2]), version_1=Path(sys.argv[3]) if len(sys.argv) > 3 else None)
+    for one in wrong:
+        print(one)
+    print(f"{len(wrong)} findings")
+    sys.exit(1 if wrong else 0)
