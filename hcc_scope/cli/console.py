@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.segment import Segment
 from rich.text import Text
 
-from hcc_scope.cli.streams import printable
 from hcc_scope.errors import StoreUnwritableError
+from hcc_scope.printable import printable
 from hcc_scope.report.words import RESEARCH_USE_ONLY
 from hcc_scope.workers import guard
 

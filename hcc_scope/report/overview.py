@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from hcc_scope.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +79,15 @@ def draw_overview(sections: Sequence[SectionPicture], path: Path, *, subtitle: s
     Columns: the fields at their stage positions, the tile heatmap over them, example fields, and the score's course
     with its interval and threshold.
     """
+    import matplotlib as mpl
+
+    # ids and names are shown as they are: a $ begins no formula, and a letter that the font lacks is no one's mistake
+    with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
+        return _draw(sections, path, printable(subtitle))
+
+
+def _draw(sections: Sequence[SectionPicture], path: Path, subtitle: str) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -147,7 +159,7 @@ def _frame_axes(axes: Axes, section: SectionPicture, title: str) -> None:
     axes.locator_params(nbins=5)
     axes.set_xlabel("stage x (um)")
     axes.set_ylabel("stage y (um)")
-    axes.set_title(title, fontsize=10)
+    axes.set_title(printable(title), fontsize=10)
 
 
 def _draw_fields(axes: Axes, section: SectionPicture, display: tuple[float, float]) -> None:

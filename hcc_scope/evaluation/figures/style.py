@@ -81,6 +81,7 @@ _LOOK: Any = {
     "lines.linewidth": 1.2,
     "svg.fonttype": "none",
     "svg.hashsalt": "hcc-scope",
+    "text.parse_math": False,  # ids of animals may hold a $
     "xtick.labelsize": 7.0,
     "xtick.major.width": 0.7,
     "ytick.labelsize": 7.0,
