@@ -18,7 +18,18 @@ from benchmarks.fuzz import Case, Finding, generator, run_cases
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["BASES", "Ended", "cases_of", "invoke", "make_inputs", "obeying_modes", "options", "read_options", "run"]
+__all__ = [
+    "BASES",
+    "Ended",
+    "cases_of",
+    "invoke",
+    "make_inputs",
+    "obeying_modes",
+    "options",
+    "read_options",
+    "run",
+    "what_is_wrong",
+]
 
 FAMILY = "CLI options"
 
@@ -60,9 +71,9 @@ NUMBERS = (
 )
 """Too large, too small, no numbers, and none at all."""
 PATHS = (
-    "{d}/fifo", "{d}/full", "{d}/file", "/dev/zero", "/dev/null", "{d}/" + "n" * 300, "{d}/" + "n/" * 2100, "{d}/loop", "{d}/nowhere",
-    "{d}/file/below", "{d}/full/../file", "{d}/sp ace/ü/#?%", "-", "~", "", ".", "..", "/", "{d}/[bold]x[/]", "{d}/\x1b[31mx", "{d}/shut",
-    "{d}/shut/below", "{d}/\udcff", "//127.0.0.1/share/x", "nosuch",
+    "{d}/fifo", "{d}/full", "{d}/file", "/dev/zero", "/dev/null", "{d}/" + "n" * 300, "{d}/" + "n/" * 2100,
+    "{d}/loop", "{d}/nowhere", "{d}/file/below", "{d}/full/../file", "{d}/sp ace/ü/#?%", "-", "~", "", ".", "..", "/",
+    "{d}/[bold]x[/]", "{d}/\x1b[31mx", "{d}/shut", "{d}/shut/below", "{d}/\udcff", "//127.0.0.1/share/x", "nosuch",
 )  # fmt: skip
 """Not there, not of that kind, not to be opened, and not to be printed as they are."""
 
@@ -200,11 +211,8 @@ def obeying_modes() -> Iterator[None]:
         put(before)
 
 
-def read_options(arguments: Sequence[str], folder: Path) -> str | None:
-    """Run a command below an empty folder; return what is wrong with how it ended."""
-    from hcc_scope.errors import HccScopeError
-
-    make_inputs(folder)
+def what_is_wrong(arguments: Sequence[str], folder: Path) -> tuple[str | None, Ended]:
+    """Run a command below a folder with inputs; return what is wrong with how it ended, if anything, and how it did."""
     before = _names(folder)
     with contextlib.chdir(folder / "full"), obeying_modes():
         ended = invoke([argument.replace("{d}", str(folder)) for argument in arguments])
@@ -212,16 +220,27 @@ def read_options(arguments: Sequence[str], folder: Path) -> str | None:
     if ended.code == 70:
         Path(ended.err.rpartition("details in ")[2].strip()).unlink()
     if ended.code == 70 or "Traceback" in ended.err:
-        return ended.err.replace(str(folder), "")[:300]
+        return ended.err.replace(str(folder), "")[:300], ended
     if left:
-        return f"left behind: {', '.join(sorted(left))}"
+        return f"left behind: {', '.join(sorted(left))}", ended
     if ended.code and not ended.err.strip():
-        return f"exit code {ended.code} without a word"
+        return f"exit code {ended.code} without a word", ended
+    if ended.code not in (0, 2) and (ended.err.count("\n") != 1 or not ended.err.startswith("Error: ")):
+        return f"not one sentence: {ended.err}", ended
     if "\x1b" in ended.err + ended.out:
-        return "an escape sequence reached the terminal"
-    if ended.code:
+        return "an escape sequence reached the terminal", ended
+    return None, ended
+
+
+def read_options(arguments: Sequence[str], folder: Path) -> str | None:
+    """Run a command below an empty folder."""
+    from hcc_scope.errors import HccScopeError
+
+    make_inputs(folder)
+    wrong, ended = what_is_wrong(arguments, folder)
+    if wrong is None and ended.code:
         raise HccScopeError(ended.err.replace(str(folder), "").strip())
-    return None
+    return wrong
 
 
 def _names(folder: Path) -> set[str]:
