@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hcc_scope.datasets.labelled import CLASSES, LabelledImage, LabelledSet
+from hcc_scope.datasets.labelled import CLASSES, LabelledImage, LabelledSet, TumourClass
 from hcc_scope.datasets.tiles import ArrayTiles, TileTable
 
 TILE_PX = 512
@@ -17,6 +17,11 @@ def texture_tile(rng: np.random.Generator, label: int, tile_px: int = TILE_PX) -
     grain = 2 if label else 32
     coarse = rng.normal(30_000, 6_000, (tile_px // grain, tile_px // grain))
     return np.kron(coarse, np.ones((grain, grain))).clip(0, 65535).astype(np.uint16)
+
+
+def labelled_image(i: int, tumour_class: TumourClass = "low", animal: str = "a") -> LabelledImage:
+    """The i-th image of an animal, on no disk."""
+    return LabelledImage(Path(f"/nowhere/{i}.tif"), 0, tumour_class, animal, "s1", "mon", 0.325, (TILE_PX, TILE_PX), 16)
 
 
 def texture_set(

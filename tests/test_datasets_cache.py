@@ -147,6 +147,9 @@ def test_a_damaged_tile_is_noticed(tmp_path: Path):
         lambda place: edit(place / "index.json", '"n_tiles": 4', '"n_tiles": 5'),
         lambda place: edit(place / "index.json", '"fingerprint": "', '"fingerprint": "0'),
         lambda place: edit(place / "index.json", '"focus_min": ', '"focus_min": 1'),
+        lambda place: edit(place / "index.json", '"digest": "', '"digest": "0'),
+        lambda place: edit(place / "index.json", '"overlaps": []', '"overlaps": [[0, 1]]'),
+        lambda place: (place / "index.json").write_text("[" * 100_000),
         lambda place: shutil.rmtree(place / "tiles" / "c"),
         lambda place: os.truncate(next((place / "tiles" / "c").rglob("0/0/0")), 100),
     ],
@@ -159,6 +162,23 @@ def test_a_cache_that_is_damaged_or_of_another_set_is_made_anew(tmp_path: Path, 
     table = cut_tiles(data, None, steps.append)
     assert len(steps) == 4
     np.testing.assert_array_equal(table.reader.read([2]), [read_pixels(data.images[2])])
+
+
+def test_two_that_cut_one_set_at_once_both_have_its_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The other's cache appears between the look for it and the renaming of one's own."""
+    data = read_manifest(small_set(tmp_path))
+    cut_tiles(data, tmp_path / "other", nobody)
+    name, patiently = data.fingerprint[:12], cache.patiently
+
+    def late(move: Callable[[], object]) -> None:
+        if not (tmp_path / CACHE_FOLDER / name).exists():
+            shutil.copytree(tmp_path / "other" / name, tmp_path / CACHE_FOLDER / name)
+        patiently(move, hold_s=0.0)
+
+    monkeypatch.setattr(cache, "patiently", late)
+    table = cut_tiles(data, None, nobody)
+    np.testing.assert_array_equal(table.reader.read([2]), [read_pixels(data.images[2])])
+    assert [path.name for path in (tmp_path / CACHE_FOLDER).iterdir()] == [name]
 
 
 def test_a_folder_that_is_no_cache_is_left_alone(tmp_path: Path):

@@ -26,7 +26,7 @@ from hcc_scope.datasets.cohort_plan import CohortSpec, day_exposure_ms, plan_coh
 from hcc_scope.datasets.images import read_pixels
 from hcc_scope.datasets.manifest import read_manifest
 from hcc_scope.datasets.steps import Step, nobody
-from hcc_scope.errors import DiskFullError, StoreExistsError, StoreUnwritableError, UsageError
+from hcc_scope.errors import DiskFullError, StoreError, StoreExistsError, StoreUnwritableError, UsageError
 from hcc_scope.phantom import DayEffect
 from hcc_scope.phantom.effects import EFFECTS
 from hcc_scope.plans import geometry
@@ -214,6 +214,16 @@ def test_two_processes_and_stores_give_the_same_pixels(written: Path, tmp_path: 
     ]
     for one, other in zip(stored.images, filed.images, strict=True):
         np.testing.assert_array_equal(read_pixels(one), read_pixels(other))
+
+
+def test_any_name_that_a_folder_can_have_does(tmp_path: Path):
+    spec = replace(TINY, images_per_class=1, stores=True)
+    (tmp_path / "a").mkdir()
+    manifest = write_cohort(spec, tmp_path / "a" / ".." / ("\u00fc " + "n" * 240), nobody, jobs=1)
+    assert manifest == tmp_path / ("\u00fc " + "n" * 240) / "manifest.csv"
+    assert len(read_manifest(manifest).images) == 2
+    with pytest.raises(StoreError, match="File name too long"):
+        write_cohort(spec, tmp_path / ("n" * 300), nobody, jobs=1)
 
 
 def test_nothing_is_overwritten(written: Path):

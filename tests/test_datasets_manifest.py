@@ -6,8 +6,10 @@ import csv
 import io
 import os
 import string
+import sys
+import unicodedata
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,13 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from storage_cases import make_frame, make_spec
 
-from hcc_scope.datasets.manifest import read_manifest
+from hcc_scope.datasets.manifest import COHORT_FILE, read_manifest
 from hcc_scope.datasets.rows import COLUMNS, composed, parse_rows
 from hcc_scope.errors import DatasetError, ImageError, ManifestError
 from hcc_scope.storage.writer import create_store
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +71,144 @@ WRITTEN = {
     "quoted.csv": TEXT.replace("path,class", '"path",Class').replace("a.tif", '"a.tif"').replace("mon", '"mon"'),
     "order.csv": "day,pixel_size_um,section_id,animal_id,class,path\n"
     "mon,0.325,s1,m1,low,a.tif\nmon,0.325,s1,m2,high,b.tif",
+    "separator.csv": "sep=;\r\n" + TEXT.replace(",", ";").replace("0.325", "0,325"),
+    "separator quoted.csv": '"sep=,",,\n' + TEXT,
+    "separator in upper case.csv": "\ufeffSEP=\t\r\n" + TEXT.replace(",", "\t"),
+    "cleared columns.csv": TEXT.replace("\n", ";;;\n").replace(",", ";") + ";;;\n;;;;;;;;\n",
+    "cleared cells.csv": TEXT.replace("mon,0.325", "mon,0.325,, ,"),
+    "comma in quotes.csv": TEXT.replace("0.325", '"0,325"'),
+    "upwards.csv": TEXT.replace("a.tif", "../{folder}/a.tif").replace("b.tif", "./x/../b.tif"),
+    "windows.csv": TEXT.replace("a.tif", "..\\{folder}\\a.tif"),
 }
 
 
 @pytest.mark.parametrize(("name", "text"), WRITTEN.items(), ids=WRITTEN)
 def test_every_way_to_write_it_says_the_same(images: Path, name: str, text: str):
     path = images / name
-    path.write_bytes(text.encode())
+    (images / "x").mkdir(exist_ok=True)
+    path.write_bytes(text.replace("{folder}", images.name).encode())
     assert read_manifest(path).images == read_manifest(manifest(images, GOOD)).images
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_the_unicode_text_of_spreadsheets_is_read(images: Path, encoding: str):
+    path = images / "unicode.txt"
+    path.write_bytes(("\ufeff" + TEXT.replace(",", "\t").replace("m1", "M\u00fc1")).encode(encoding))
+    assert [image.animal_id for image in read_manifest(path).images] == ["M\u00fc1", "m2"]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ManifestError, match="not UTF-16, as it says"):
+        read_manifest(path)
+
+
+def test_a_line_is_counted_from_the_top_of_the_file(images: Path):
+    path = images / "m.csv"
+    path.write_text("sep=;\n" + "\n".join([HEADER, *GOOD, "c.tif,middling,m3,s1,mon,0.3"]).replace(",", ";"))
+    with pytest.raises(ManifestError, match="line 5: the class is 'middling'"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize(("stored", "written"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_file_is_found_in_either_form_of_unicode(tmp_path: Path, stored: str, written: str):
+    def form(name: str, form: str) -> str:
+        return unicodedata.normalize(form, name)
+
+    folder, file = "M\u00e4use", "\u00fcber a.tif"
+    write_image(tmp_path / form(folder, stored) / form(file, stored), tissue(0))
+    write_image(tmp_path / "b.tif", tissue(1))
+    row = f"{form(f'{folder}/{file}', written)},low,m1,s1,mon,0.325"
+    [a, _] = read_manifest(write_lines(tmp_path / "m.csv", [row, GOOD[1]])).images
+    assert a.path == tmp_path / form(folder, stored) / form(file, stored)
+    write_lines(tmp_path / "m.csv", [row, row.replace("/", "\\"), GOOD[1]])
+    with pytest.raises(ManifestError, match=r"line 3: .* is listed already on line 2"):
+        read_manifest(tmp_path / "m.csv")
+
+
+def test_of_two_files_whose_names_look_the_same_the_one_that_is_written_is_taken(tmp_path: Path):
+    for seed, name in enumerate(("\u00fc.tif", "u\u0308.tif", "b.tif")):
+        write_image(tmp_path / name, tissue(seed))
+    rows = ["\u00fc.tif,low,m1,s1,mon,0.325", "u\u0308.tif,low,m1,s1,mon,0.325", GOOD[1]]
+    data = read_manifest(write_lines(tmp_path / "m.csv", rows))
+    assert [image.path.name for image in data.images] == ["\u00fc.tif", "u\u0308.tif", "b.tif"]
+
+
+def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    write_image(tmp_path / "a.tif", tissue(0))
+    write_image(tmp_path / "b.tif", tissue(1))
+    data = read_manifest(write_lines(tmp_path / "m.csv", [GOOD[0].replace("a.tif", "~/a.tif"), GOOD[1]]))
+    assert data.images[0].path == tmp_path / "a.tif"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "large", "long name", "forbidden"])
+def test_what_is_no_manifest_is_told_at_once(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "m.csv"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path = Path("/dev/zero")
+    elif kind == "folder":
+        path = tmp_path
+    elif kind == "large":
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+    elif kind == "long name":
+        path = tmp_path / ("x" * 300 + ".csv")
+    else:
+        path.write_text(TEXT)
+
+        def forbidden(*_: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Path, "open", forbidden)
+    says = {
+        "pipe": "no file but a pipe",
+        "device": "no file but a pipe, a device",
+        "folder": "it is a folder",
+        "large": "larger than 67 MB",
+        "long name": "File name too long",
+        "forbidden": "Permission denied",
+    }
+    with pytest.raises(ManifestError, match=f"cannot be read: .*{says[kind]}"):
+        read_manifest(path)
+
+
+def test_an_image_in_the_place_of_a_manifest_is_told(images: Path):
+    with pytest.raises(ManifestError, match=r"a\.tif is no text\. Name the manifest, a CSV"):
+        read_manifest(images / "a.tif")
+
+
+DAMAGED_COHORTS = {
+    "cut": b'{"synthetic": "Synth',
+    "no text": b"\xff\xfe\x00",
+    "nested": b"[" * 200_000,
+    "a list": b"[1, 2]",
+    "a number": b"7",
+    "no sentence": b'{"synthetic": 3}',
+    "blank": b'{"synthetic": "  "}',
+    "control characters": b'{"synthetic": "a\\u001b[2Jb"}',
+    "endless": b'{"synthetic": "' + b"a" * 5000 + b'"}',
+    "digits": b"9" * 10_000,
+}
+
+
+@pytest.mark.parametrize("data", DAMAGED_COHORTS.values(), ids=DAMAGED_COHORTS)
+def test_a_damaged_cohort_file_is_told_in_a_sentence(tmp_path: Path, data: bytes):
+    path = small_set(tmp_path)
+    (tmp_path / COHORT_FILE).write_bytes(data)
+    with pytest.raises(ManifestError, match=rf"{COHORT_FILE} .*Make the cohort anew") as caught:
+        read_manifest(path)
+    assert len(str(caught.value)) < 500
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
+def test_a_pipe_in_the_place_of_a_cohort_file_is_not_waited_for(tmp_path: Path):
+    path = small_set(tmp_path)
+    os.mkfifo(tmp_path / COHORT_FILE)
+    with pytest.raises(ManifestError, match="no file but a pipe"):
+        read_manifest(path)
 
 
 MISTAKES = {
@@ -98,7 +227,16 @@ MISTAKES = {
     "empty path": ([",high,m2,s1,mon,0.3"], HEADER, ManifestError, "line 2: path is empty"),
     "no number": (["a.tif,low,m1,s1,mon,wide"], HEADER, ManifestError, "line 2: pixel_size_um is 'wide'"),
     "negative": (["a.tif,low,m1,s1,mon,-0.3"], HEADER, ManifestError, "line 2: a pixel size of -0.3 um"),
-    "nan": (["a.tif,low,m1,s1,mon,nan"], HEADER, ManifestError, "line 2: a pixel size of nan um"),
+    "nan": (["a.tif,low,m1,s1,mon,nan"], HEADER, ManifestError, "line 2: pixel_size_um is .nan., which is no number"),
+    "infinite": (["a.tif,low,m1,s1,mon,inf"], HEADER, ManifestError, "pixel_size_um is 'inf', which is no number"),
+    "underscores": (["a.tif,low,m1,s1,mon,0_0.3"], HEADER, ManifestError, "pixel_size_um is '0_0.3', which is no"),
+    "many digits": ([f"a.tif,low,m1,s1,mon,{'9' * 5000}x"], HEADER, ManifestError, r"is '9{40}\.\.\.', which is no"),
+    "thousands": (['a.tif,low,m1,s1,mon,"1,000"'], HEADER, ManifestError, "'1,000', which is no number"),
+    "page with underscores": (["a.tif,low,m1,s1,mon,0.3,0_0"], HEADER + ",page", ManifestError, "page is '0_0'"),
+    "space that is none": (["a.tif,low,m\xa01,s1,mon,0.3"], HEADER, ManifestError, "animal_id holds no-break space"),
+    "a cell in a cleared column": ([GOOD[0] + ",,x"], HEADER + ",,", ManifestError, "8 values for 6 columns"),
+    "a cleared column in between": ([], HEADER.replace(",day", ",,day"), ManifestError, "unknown column ''"),
+    "zero byte in a path": (["a\0.tif,low,m1,s1,mon,0.3"], HEADER, ManifestError, "a character that no file name has"),
     "metres": (["a.tif,low,m1,s1,mon,3.25e-7"], HEADER, ManifestError, "line 2: a pixel size of 3.25e-7 um.*in um"),
     "nanometres": (["a.tif,low,m1,s1,mon,325"], HEADER, ManifestError, "line 2: a pixel size of 325 um cannot be"),
     "too long": ([GOOD[0], "x" * 5000 + ",high,m2,s1,mon,0.3"], HEADER, ImageError, "line 3: .*cannot be opened: File"),

@@ -19,13 +19,15 @@ import shutil
 import uuid
 from collections import Counter
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hcc_scope.datasets.images import read_pixels
 from hcc_scope.datasets.labelled import CLASSES, LabelledImage, LabelledSet
+from hcc_scope.datasets.landmarks import Landmarks, Overlap, Region, landmarks_of, overlaps_of
+from hcc_scope.datasets.reading import read_small, without_dots
 from hcc_scope.datasets.steps import Step, n_workers, over
 from hcc_scope.datasets.tiles import TileTable
 from hcc_scope.errors import DatasetError, DiskFullError, StoreError, StoreExistsError, StoreUnwritableError
@@ -49,10 +51,12 @@ CACHE_FOLDER = ".hcc-scope-tiles"
 TILE_PX = 512
 STAGE = "cut tiles"
 
-_FORMAT = 1
+_FORMAT = 2
 _INDEX = "index.json"
 _TILES = "tiles"
 _LOCK = "lock"
+_CHECKSUM = "sha256"
+_MOST_INDEX_BYTES = 1 << 30
 _ELSEWHERE = "Choose another folder with --cache DIR."
 
 
@@ -64,6 +68,7 @@ class _Cut:
     kept: NDArray[np.intp]
     tiles: NDArray[np.uint16]
     excluded: Counter[str]
+    landmarks: Landmarks
 
 
 def cut_tiles(data: LabelledSet, folder: Path | None, on_progress: OnStep) -> TileTable:
@@ -94,7 +99,7 @@ def cut_tiles(data: LabelledSet, folder: Path | None, on_progress: OnStep) -> Ti
     StoreUnwritableError
         If the folder cannot be written to.
     """
-    parent = data.manifest.parent / CACHE_FOLDER if folder is None else folder
+    parent = data.manifest.parent / CACHE_FOLDER if folder is None else without_dots(folder)
     place = parent / data.fingerprint[:12]
     table = _found(place, data)
     if table is None:
@@ -135,7 +140,7 @@ def _make(place: Path, data: LabelledSet, on_progress: OnStep) -> None:
             lock(held.fileno())
             (hidden / _TILES).mkdir()
             index = _write(hidden / _TILES, data, on_progress)
-            create_file(hidden / _INDEX, json_bytes(index))
+            create_file(hidden / _INDEX, json_bytes({**index, _CHECKSUM: _checksum(index)}))
         (hidden / _LOCK).unlink()
         _give_name(hidden, place, data)
     except OSError as error:
@@ -167,12 +172,14 @@ def _write(folder: Path, data: LabelledSet, on_progress: OnStep) -> dict[str, An
     limits = QualityLimits()
     excluded: Counter[str] = Counter()
     images: list[dict[str, Any]] = []
+    landmarks: list[Landmarks] = []
     writer = TileArrayWriter(folder, TILE_PX)
     try:
         with closing(_cut_all(data, limits)) as cuts:
             for image, cut in zip(data.images, cuts, strict=True):
                 writer.append(cut.tiles)
                 excluded += cut.excluded
+                landmarks.append(cut.landmarks)
                 images.append({"digest": cut.digest, "tiles": cut.kept.tolist()})
                 on_progress(Step(STAGE, len(images), len(data.images), image.name))
         writer.close()
@@ -188,6 +195,7 @@ def _write(folder: Path, data: LabelledSet, on_progress: OnStep) -> dict[str, An
         "excluded": dict(sorted(excluded.items())),
         "shard_bytes": [path.stat().st_size for path in array.shard_files()],
         "images": images,
+        "overlaps": [asdict(overlap) for overlap in overlaps_of(landmarks, data.images)],
     }
 
 
@@ -200,7 +208,7 @@ def _cut_all(data: LabelledSet, limits: QualityLimits) -> Generator[_Cut]:
         flags = assess(pixels, grid, limits, image.bit_depth).flags
         kept = np.flatnonzero(flags == 0)
         excluded = Counter(reason for flag in flags.tolist() for reason in reason_names(flag))
-        return _Cut(digest_of(pixels), kept, grid.cut(pixels, kept), excluded)
+        return _Cut(digest_of(pixels), kept, grid.cut(pixels, kept), excluded, landmarks_of(pixels, grid, kept))
 
     return over(data.images, cut, n_workers())
 
@@ -217,13 +225,20 @@ def _remove_leftovers(place: Path) -> None:
 
 def _give_name(hidden: Path, place: Path, data: LabelledSet) -> None:
     """Make a complete cache visible; what is there under its name is another's, equal, or useless."""
-    if os.path.lexists(place):
-        if _found(place, data) is not None:
-            return  # another process was faster
-        if not place.is_dir() or any(path.name not in {_INDEX, _TILES, _LOCK} for path in place.iterdir()):
-            raise StoreExistsError(f"{place} is no cache of tiles; nothing is overwritten", hint=_ELSEWHERE)
-        shutil.rmtree(place)
-    patiently(lambda: hidden.rename(place))
+    for attempts_left in (1, 0):
+        if os.path.lexists(place):
+            if _found(place, data) is not None:
+                return  # another process was faster
+            if not place.is_dir() or any(path.name not in {_INDEX, _TILES, _LOCK} for path in place.iterdir()):
+                raise StoreExistsError(f"{place} is no cache of tiles; nothing is overwritten", hint=_ELSEWHERE)
+            shutil.rmtree(place)
+        try:
+            patiently(lambda: hidden.rename(place))
+        except OSError:
+            if not attempts_left or not os.path.lexists(place):
+                raise
+        else:
+            return
 
 
 # ---- finding --------------------------------------------------------------------------------------------------------
@@ -232,12 +247,15 @@ def _give_name(hidden: Path, place: Path, data: LabelledSet) -> None:
 def _found(place: Path, data: LabelledSet) -> TileTable | None:
     """Return the cache that is there if it is this set's and whole, else None."""
     try:
-        index = json.loads((place / _INDEX).read_bytes())
+        index = json.loads(read_small(place / _INDEX, _MOST_INDEX_BYTES))
+        if index.pop(_CHECKSUM) != _checksum(index):
+            return None
         if (index["format"], index["fingerprint"], index["tile_px"]) != (_FORMAT, data.fingerprint, TILE_PX):
             return None
         if index["limits"] != QualityLimits().as_dict() or len(index["images"]) != len(data.images):
             return None
         kept = [np.array(image["tiles"], dtype=np.int64) for image in index["images"]]
+        overlaps = tuple(_overlap(one, len(data.images)) for one in index["overlaps"])
         digests = tuple(str(image["digest"]) for image in index["images"])
         n_tiles = sum(map(len, kept))
         reader = TileArray(place / _TILES, TILE_PX, n_tiles)
@@ -245,7 +263,7 @@ def _found(place: Path, data: LabelledSet) -> TileTable | None:
         if n_tiles != index["n_tiles"] or sizes != index["shard_bytes"]:
             return None
         excluded = {str(reason): int(n) for reason, n in index["excluded"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
     return TileTable(
         images=data.images,
@@ -254,5 +272,25 @@ def _found(place: Path, data: LabelledSet) -> TileTable | None:
         reader=reader,
         tile_px=TILE_PX,
         digests=digests,
+        overlaps=overlaps,
         excluded=excluded,
     )
+
+
+def _checksum(index: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(index, sort_keys=True).encode()).hexdigest()
+
+
+def _overlap(kept: dict[str, Any], n_images: int) -> Overlap:
+    """Return what the index says of two images.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        If it is not what `_write` writes.
+    """
+    one, other, shared = (int(kept[name]) for name in ("one", "other", "shared"))
+    if not (0 <= one < n_images and 0 <= other < n_images):
+        raise ValueError(f"there is no image {one} or {other}")
+    in_one, in_other = (Region(*map(int, kept[name])) for name in ("in_one", "in_other"))
+    return Overlap(one, other, shared, in_one, in_other, bool(kept["turned"]))

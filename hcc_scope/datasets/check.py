@@ -7,7 +7,6 @@ is what a person should know before believing a number.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter, defaultdict
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -16,9 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.datasets.cache import TILE_PX, digest_of
+from hcc_scope.datasets.copies import overlap_words
 from hcc_scope.datasets.dataset_report import DatasetReport, GroupCount, Problem, Severity
+from hcc_scope.datasets.depth import TopCounts, depth_problems, file_problems, top_counts
 from hcc_scope.datasets.images import is_store, opened_store, read_pixels
 from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.datasets.landmarks import Landmarks, landmarks_of, overlaps_of
 from hcc_scope.datasets.manifest import (
     counted,
     holds_tile,
@@ -29,6 +31,7 @@ from hcc_scope.datasets.manifest import (
     synthetic_sentence,
 )
 from hcc_scope.datasets.rows import parse_rows
+from hcc_scope.datasets.spelling import spelling_problems
 from hcc_scope.datasets.steps import Step, n_workers, over
 from hcc_scope.errors import DatasetError, HccScopeError, ImageError, ManifestError
 from hcc_scope.quality import QualityLimits, assess, reason_names
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.datasets.labelled import LabelledImage
+    from hcc_scope.datasets.landmarks import Overlap
     from hcc_scope.datasets.rows import Row
     from hcc_scope.datasets.steps import OnStep
 
@@ -52,9 +56,9 @@ UNBALANCED = 3.0
 """Images of one class for each of the other; more is worth a word."""
 ASSOCIATED = 0.5
 """Cramér's V of class and day from which the day is a rival explanation of the class."""
+_OF_ONE_ANIMAL = "of one animal"
 _CONFOUNDED = 1.0 - 1e-9
 _FEWEST_ANIMALS = 2
-_DIFFER_IN = "case, spaces, hyphens or underscores"
 
 
 def check_dataset(path: Path, on_progress: OnStep | None = None) -> DatasetReport:
@@ -95,10 +99,14 @@ def check_dataset(path: Path, on_progress: OnStep | None = None) -> DatasetRepor
     looked_at = list(_look_at(images, on_progress))
     problems += [_problem("error", "unreadable", one.error) for one in looked_at if one.error is not None]
     problems += _duplicates(looked_at)
+    problems += _overlaps(looked_at)
     problems += _sizes(images)
     problems += _stores(images)
     problems += _quality(looked_at)
-    problems += _spellings(images)
+    problems += spelling_problems(images)
+    problems += file_problems(images)
+    topped = [(one.image, one.top) for one in looked_at if one.top is not None]
+    problems += depth_problems([image for image, _ in topped], [top for _, top in topped]) if topped else []
     problems += _groups(images)
     v = cramers_v([image.day for image in images], [image.tumour_class for image in images])
     problems += _days(images, v)
@@ -196,6 +204,9 @@ class _Looked:
     tiles: int = 0
     usable: int = 0
     excluded: Counter[str] = field(default_factory=Counter)
+    landmarks: Landmarks | None = None
+    """Of its usable tiles."""
+    top: TopCounts | None = None
 
 
 def _look_at(images: Sequence[LabelledImage], on_progress: OnStep | None) -> Iterator[_Looked]:
@@ -209,10 +220,12 @@ def _look_at(images: Sequence[LabelledImage], on_progress: OnStep | None) -> Ite
             return _Looked(image, error)
         grid = grids.get(image.shape_yx)
         if grid is None:
-            return _Looked(image, None, digest_of(pixels))
-        flags = assess(pixels, grid, limits, image.bit_depth).flags.tolist()
-        excluded = Counter(reason for flag in flags for reason in reason_names(flag))
-        return _Looked(image, None, digest_of(pixels), grid.n, flags.count(0), excluded)
+            return _Looked(image, None, digest_of(pixels), top=top_counts(pixels))
+        flags = assess(pixels, grid, limits, image.bit_depth).flags
+        excluded = Counter(reason for flag in flags.tolist() for reason in reason_names(flag))
+        usable = np.flatnonzero(flags == 0)
+        landmarks = landmarks_of(pixels, grid, usable)
+        return _Looked(image, None, digest_of(pixels), grid.n, len(usable), excluded, landmarks, top_counts(pixels))
 
     with closing(over(images, look, n_workers())) as looks:
         for done, looked in enumerate(looks, start=1):
@@ -251,6 +264,41 @@ def _duplicates(looked_at: Sequence[_Looked]) -> list[Problem]:
     return problems
 
 
+def _overlaps(looked_at: Sequence[_Looked]) -> list[Problem]:
+    """Report images that share a part of their pixels; whole copies are `_duplicates`."""
+    marked = [one for one in looked_at if one.landmarks is not None]
+    images = [one.image for one in marked]
+    found = overlaps_of([one.landmarks for one in marked if one.landmarks is not None], images)
+    kinds: defaultdict[str, list[Overlap]] = defaultdict(list)
+    for overlap in found:
+        one, other = images[overlap.one], images[overlap.other]
+        if marked[overlap.one].digest == marked[overlap.other].digest:
+            continue
+        if one.tumour_class != other.tumour_class:
+            kinds["labelled low and high"].append(overlap)
+        elif one.animal_id != other.animal_id:
+            kinds["of different animals"].append(overlap)
+        else:
+            kinds[_OF_ONE_ANIMAL].append(overlap)
+    problems = []
+    for kind, group in kinds.items():
+        most = group[0]
+        names = " and ".join(
+            f"{image.name} ({image.tumour_class}, {image.animal_id})"
+            for image in (images[most.one], images[most.other])
+        )
+        more = f"; so do {counted(len(group) - 1, 'more pair')}" if len(group) > 1 else ""
+        what = f"Images {kind} share pixels: {names}; {overlap_words(most)}{more}"
+        severity: Severity = "error"
+        hint = "Find out whose they are: shared pixels on both sides of a split make any validation wrong."
+        if kind == _OF_ONE_ANIMAL:
+            severity = "warning"
+            hint = "Neighbouring fields may overlap; a split over images then tests pixels that were trained on."
+        concerned = sorted({i for overlap in group for i in (overlap.one, overlap.other)})
+        problems.append(Problem(severity, "overlap", what, hint, tuple(images[i].full_name for i in concerned)))
+    return problems
+
+
 def _quality(looked_at: Sequence[_Looked]) -> list[Problem]:
     problems = []
     read = [one for one in looked_at if one.tiles]
@@ -278,46 +326,6 @@ def _quality(looked_at: Sequence[_Looked]) -> list[Problem]:
             )
         )
     return problems
-
-
-# ---- ids ------------------------------------------------------------------------------------------------------------
-
-
-def _spellings(images: Sequence[LabelledImage]) -> list[Problem]:
-    """Warn of ids that may be one animal or section in two spellings."""
-    problems = [
-        _warning(
-            "spelling",
-            f"The animal ids {' and '.join(ids)} differ only in {_DIFFER_IN}",
-            "If they are one animal, give them one id: a split by animal would otherwise have it on both sides.",
-        )
-        for ids in _alike({image.animal_id for image in images})
-    ]
-    sections: defaultdict[str, set[str]] = defaultdict(set)
-    for image in images:
-        sections[image.animal_id].add(image.section_id)
-    problems += [
-        _warning(
-            "spelling",
-            f"The section ids {' and '.join(ids)} of animal {animal} differ only in {_DIFFER_IN}",
-            "If they are one section, give them one id: it would otherwise count as two.",
-        )
-        for animal in sorted(sections)
-        for ids in _alike(sections[animal])
-    ]
-    return problems
-
-
-def _alike(ids: Iterable[str]) -> list[list[str]]:
-    """Return the groups of ids that differ only in case, spaces, hyphens and underscores.
-
-    What parts two numbers counts: 1-11 and 11-1 are animals of two cages.
-    """
-    groups: defaultdict[str, list[str]] = defaultdict(list)
-    for one in sorted(ids):
-        parted = re.sub(r"(?<=\d)[\s_-]+(?=\d)", ".", one.casefold())
-        groups[re.sub(r"[\s_-]+", "", parted)].append(one)
-    return [group for group in groups.values() if len(group) > 1]
 
 
 # ---- how images are spread ------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from hcc_scope import __version__
 from hcc_scope.datasets.cohort_plan import CohortSpec, PlannedSection, plan_cohort, truth
 from hcc_scope.datasets.manifest import COHORT_FILE
+from hcc_scope.datasets.reading import without_dots
 from hcc_scope.datasets.rows import COLUMNS
 from hcc_scope.datasets.steps import Step
 from hcc_scope.errors import DiskFullError, HccScopeError, StoreExistsError
@@ -48,6 +49,8 @@ __all__ = ["MANIFEST", "CohortSpec", "write_cohort"]
 MANIFEST = "manifest.csv"
 STAGE = "draw images"
 _IMAGES = "images"
+_HIDDEN_LETTERS = 40
+"""Of the name, in that of the folder that is filled: names have 255 bytes."""
 _POLL_S = 0.2
 _LAST_WORDS_S = 10.0
 _BYTES_PER_PX = 2
@@ -84,12 +87,12 @@ def write_cohort(spec: CohortSpec, folder: Path, on_progress: OnStep, *, jobs: i
     DiskFullError, StoreUnwritableError, StoreError
         If it cannot be written; nothing is left behind.
     """
-    folder = folder.absolute()
+    folder = without_dots(folder)
     if os.path.lexists(folder):
         raise StoreExistsError(f"{folder} exists; nothing is overwritten", hint="Choose a new folder with --out.")
     planned = plan_cohort(spec)
     _require_space(spec, folder.parent, sum(len(one.fields) for one in planned))
-    hidden = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.partial")
+    hidden = folder.with_name(f".{folder.name[:_HIDDEN_LETTERS]}.{uuid.uuid4().hex[:8]}.partial")
     made = contextlib.ExitStack()
     try:
         made.enter_context(leave_none_empty(folder.parent))

@@ -1,4 +1,4 @@
-"""Copies of an image that no training and no validation can be right with, whatever is held out."""
+"""Images that share pixels: what no training and no validation can be right with, and what leaks across a split."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import numpy as np
 from hcc_scope.errors import DatasetError, LeakError
 
 if TYPE_CHECKING:
-    from hcc_scope.datasets.labelled import LabelledImage
+    from collections.abc import Iterable, Sequence
+
+    from hcc_scope.datasets.landmarks import Overlap
     from hcc_scope.datasets.tiles import TileTable
 
-__all__ = ["refuse_contradictions"]
+__all__ = ["overlap_words", "overlaps_across", "refuse_contradictions"]
 
 _HINT = "Find out whose they are and remove the other from the manifest ('hcc-scope dataset check' lists all copies)."
 
 
 def refuse_contradictions(tiles: TileTable) -> None:
-    """Refuse images with the same pixels in two classes or two animals; those without a usable tile do not matter.
+    """Refuse images that share pixels and are of two classes or two animals; unusable tiles do not matter.
 
     Raises
     ------
@@ -27,22 +29,43 @@ def refuse_contradictions(tiles: TileTable) -> None:
     LeakError
         If they are of two animals.
     """
-    if not tiles.digests:
-        return
-    first: dict[str, LabelledImage] = {}
-    usable = np.unique(tiles.image_index).tolist()
-    pairs = [(first.setdefault(tiles.digests[i], tiles.images[i]), tiles.images[i]) for i in usable]
-    for one, other in pairs:
+    pairs = [*_copies(tiles), *((one.one, one.other, one) for one in tiles.overlaps)]
+    for i, j, overlap in pairs:
+        one, other = tiles.images[i], tiles.images[j]
         if one.tumour_class != other.tumour_class:
+            what = "both hold the same pixels" if overlap is None else f"they share pixels: {overlap_words(overlap)}"
             raise DatasetError(
                 f"{one.full_name} is labelled {one.tumour_class} and {other.full_name} is labelled "
-                f"{other.tumour_class}, but both hold the same pixels",
+                f"{other.tumour_class}, but {what}",
                 hint=_HINT,
             )
-    for one, other in pairs:
+    for i, j, overlap in pairs:
+        one, other = tiles.images[i], tiles.images[j]
         if one.animal_id != other.animal_id:
+            what = "hold the same pixels" if overlap is None else f"share pixels: {overlap_words(overlap)}"
             raise LeakError(
-                f"{one.full_name} (animal {one.animal_id}) and {other.full_name} (animal {other.animal_id}) hold the "
-                "same pixels",
+                f"{one.full_name} (animal {one.animal_id}) and {other.full_name} (animal {other.animal_id}) {what}",
                 hint=_HINT,
             )
+
+
+def _copies(tiles: TileTable) -> list[tuple[int, int, Overlap | None]]:
+    """Return each image with usable tiles, and the first that is the same."""
+    if not tiles.digests:
+        return []
+    first: dict[str, int] = {}
+    usable = np.unique(tiles.image_index).tolist()
+    return [(first.setdefault(tiles.digests[i], i), i, None) for i in usable]
+
+
+def overlap_words(overlap: Overlap) -> str:
+    """Return what two images share, for a message that has named both."""
+    turned = ", turned or mirrored" if overlap.turned else ""
+    return f"{overlap.in_one} of the first are {overlap.in_other} of the second{turned}"
+
+
+def overlaps_across(train: Iterable[int], test: Iterable[int], overlaps: Sequence[Overlap]) -> list[tuple[int, int]]:
+    """Return the pairs of images, one trained on and one tested, that share pixels."""
+    trained, tested = set(map(int, train)), set(map(int, test))
+    pairs = [(overlap.one, overlap.other) for overlap in overlaps]
+    return [(i, j) for one, other in pairs for i, j in ((one, other), (other, one)) if i in trained and j in tested]

@@ -19,8 +19,9 @@ class Problem:
 
     severity: Severity
     kind: str
-    """In a word, for programs: ``manifest``, ``unreadable``, ``duplicate``, ``mixture``, ``size``, ``quality``,
-    ``animals``, ``day``, ``few``, ``unbalanced``, ``store``, ``spelling``."""
+    """In a word, for programs: ``manifest``, ``unreadable``, ``duplicate``, ``overlap``, ``mixture``, ``size``,
+    ``quality``, ``animals``, ``day``, ``few``, ``unbalanced``, ``store``, ``spelling``, ``depth``,
+    ``file``."""
     what: str
     """What is wrong and where."""
     hint: str

@@ -32,6 +32,11 @@ class LabelledImage:
     pixel_size_um: float
     shape_yx: tuple[int, int]
     bit_depth: int
+    """The camera's: as the manifest says, else the file, else of the numbers as they are stored."""
+    file_bits: int | None = None
+    """The camera's bit depth as the file says it, if it does."""
+    file_pixel_size_yx_um: tuple[float, float] | None = None
+    """As the file says it, if it does in a unit of length."""
 
     @property
     def label(self) -> int:

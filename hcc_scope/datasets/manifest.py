@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import statistics
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NoReturn
 
 from hcc_scope.datasets.images import frames_of, is_store, opened_store, read_headers
 from hcc_scope.datasets.labelled import CLASSES, LabelledImage, LabelledSet
+from hcc_scope.datasets.reading import read_small, without_dots
 from hcc_scope.datasets.rows import composed, parse_rows
 from hcc_scope.errors import DatasetError, ImageError, ManifestError
 
@@ -47,6 +49,9 @@ PIXEL_SIZE_TOLERANCE = 0.05
 SMALLEST_PX = 512
 """The models' tile: a smaller image holds none."""
 
+_FEWEST_BITS = 8
+_MOST_COHORT_BYTES = 64 << 20
+_LONGEST_SENTENCE = 2000
 _SAME_SIZE = 1e-3
 """Relative: what rounding in a spreadsheet does to a pixel size."""
 _NAMED = 5
@@ -84,7 +89,7 @@ def read_manifest(path: Path) -> LabelledSet:
     for error in mixtures(path, images):
         raise error
     return LabelledSet(
-        manifest=path.absolute(),
+        manifest=without_dots(path),
         images=images,
         pixel_size_um=statistics.median(image.pixel_size_um for image in images),
         bit_depth=images[0].bit_depth,
@@ -121,6 +126,9 @@ def _pages(row: Row, where: str) -> list[LabelledImage]:
             raise ManifestError(
                 f"{where}: bit_depth is {row.bit_depth}, but {row.path.name} holds numbers of {header.bit_depth} bits"
             )
+        said_bits = header.significant_bits
+        if said_bits is not None and not _FEWEST_BITS <= said_bits <= header.bit_depth:
+            said_bits = None  # of other numbers than these
         images.append(
             LabelledImage(
                 path=row.path,
@@ -131,7 +139,9 @@ def _pages(row: Row, where: str) -> list[LabelledImage]:
                 day=row.day,
                 pixel_size_um=row.pixel_size_um,
                 shape_yx=header.shape_yx,
-                bit_depth=row.bit_depth or header.bit_depth,
+                bit_depth=row.bit_depth or said_bits or header.bit_depth,
+                file_bits=said_bits,
+                file_pixel_size_yx_um=header.pixel_size_yx_um,
             )
         )
     return images
@@ -325,20 +335,28 @@ def synthetic_sentence(manifest: Path, images: Sequence[LabelledImage]) -> str |
         If there is a ``cohort.json`` without that sentence: nobody may then say what the images are.
     """
     path = manifest.absolute().parent / COHORT_FILE
-    if path.exists():
-        try:
-            sentence = json.loads(path.read_bytes())["synthetic"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ManifestError(
-                f"{path} does not say what the images are: {error!r}", hint="Make the cohort anew, or move the file."
-            ) from error
-        if not isinstance(sentence, str) or not sentence:
-            raise ManifestError(f"{path} does not say what the images are: 'synthetic' is no sentence")
-        return sentence
+    if os.path.lexists(path):
+        return _cohort_sentence(path)
     stores = sorted({image.path for image in images if is_store(image.path)})
     told = {opened_store(store).spec.provenance.get("specimen") for store in stores}
     phantoms = sorted(str(what) for what in told if what and "phantom" in str(what))
     return f"Among the images: {', '.join(phantoms)}." if phantoms else None
+
+
+def _cohort_sentence(path: Path) -> str:
+    hint = "Make the cohort anew, or move the file."
+    try:
+        known = json.loads(read_small(path, _MOST_COHORT_BYTES))
+    except OSError as error:
+        raise ManifestError(f"{path} cannot be read: {error.strerror or error}", hint=hint) from error
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"{path} is damaged: it is no JSON", hint=hint) from error
+    sentence = known.get("synthetic") if isinstance(known, dict) else None
+    if not isinstance(sentence, str) or not sentence.strip() or not sentence.isprintable():
+        raise ManifestError(f"{path} does not say what the images are: it has no sentence under 'synthetic'", hint=hint)
+    if len(sentence) > _LONGEST_SENTENCE:
+        raise ManifestError(f"{path} has {len(sentence)} letters under 'synthetic', which is no sentence", hint=hint)
+    return sentence
 
 
 def _raise(error: ManifestError) -> NoReturn:

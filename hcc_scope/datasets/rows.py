@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import difflib
 import io
 import os
+import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.datasets.images import is_store
 from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.datasets.reading import read_small, without_dots
 from hcc_scope.errors import ManifestError
 
 if TYPE_CHECKING:
@@ -31,6 +34,14 @@ _SMALLEST_UM, _LARGEST_UM = 0.01, 10.0
 
 _SUFFIX_DELIMITER = {".tsv": "\t", ".tab": "\t"}
 _DELIMITERS = (",", ";", "\t")
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?[,;\t]*\r?\n', re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.IGNORECASE | re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{1,9}(\.0{1,9})?", re.ASCII)
+"""A spreadsheet writes 16 as 16.0 where a column once held a fraction."""
+_LINE_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+_SHOWN = 40
+_MOST_BYTES = 64 << 20
+"""Of a manifest: some 500,000 lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +80,26 @@ def parse_rows(path: Path, on_error: Callable[[ManifestError], None]) -> list[Ro
         If the file cannot be read, or its columns are not those of a manifest.
     """
     text = _text(path)
-    delimiter = _delimiter(path, text)
+    line = 1
+    declared = _SEPARATOR_LINE.match(text)
+    if declared is not None:  # for Excel, in no standard
+        text, line = text[declared.end() :], 2
+    delimiter = declared[1] if declared is not None else _delimiter(path, text)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns: list[str] | None = None
     rows: list[Row] = []
-    line = 1
+    above = line
+    files = _Files(path.absolute().parent)
     try:
         for cells in lines:
-            first, line = line, lines.line_num + 1
+            first, line = line, lines.line_num + above
             if not any(cell.strip() for cell in cells):
                 continue
             if columns is None:
                 columns = _columns(path, first, cells)
                 continue
             try:
-                rows.append(_row(path, first, columns, cells, delimiter))
+                rows.append(_row(path, first, columns, cells, delimiter, files))
             except ManifestError as error:
                 on_error(error)
     except csv.Error as error:
@@ -106,15 +122,22 @@ def composed(name: str) -> str:
 
 def _text(path: Path) -> str:
     try:
-        data = path.read_bytes()
+        data = read_small(path, _MOST_BYTES)
     except OSError as error:
         raise ManifestError(f"The manifest {path} cannot be read: {error.strerror or error}") from error
+    # Excel's 'Unicode text' is UTF-16
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
-        return data.decode("utf-8-sig")
+        return data.decode(encoding)
     except UnicodeDecodeError as error:
+        if b"\0" in data and encoding == "utf-8-sig":
+            raise ManifestError(
+                f"{path} is no text", hint="Name the manifest, a CSV or TSV file; the images are listed in it."
+            ) from error
         line = data[: error.start].count(b"\n") + 1
+        what = "not UTF-8" if encoding == "utf-8-sig" else "not UTF-16, as it says at its start"
         raise ManifestError(
-            f"{path}, line {line}: not UTF-8", hint="Save it as 'CSV UTF-8' (so Excel calls it)."
+            f"{path}, line {line}: {what}", hint="Save it as 'CSV UTF-8' (so Excel calls it)."
         ) from error
 
 
@@ -133,6 +156,8 @@ def _delimiter(path: Path, text: str) -> str:
 def _columns(path: Path, line: int, cells: Sequence[str]) -> list[str]:
     where = f"{path}, line {line}"
     columns = [cell.strip().lower() for cell in cells]
+    while columns and not columns[-1]:  # spreadsheets write columns that were cleared
+        columns.pop()
     known = (*COLUMNS, *OPTIONAL)
     for name in columns:
         if name not in known:
@@ -149,8 +174,10 @@ def _columns(path: Path, line: int, cells: Sequence[str]) -> list[str]:
     return columns
 
 
-def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str], delimiter: str) -> Row:
+def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str], delimiter: str, files: _Files) -> Row:
     where = f"{manifest}, line {line}"
+    if len(cells) > len(columns) and not any(cell.strip() for cell in cells[len(columns) :]):
+        cells = cells[: len(columns)]
     if len(cells) != len(columns):
         raise ManifestError(
             f"{where}: {len(cells)} values for {len(columns)} columns", hint="Quote a value that holds the delimiter."
@@ -161,17 +188,16 @@ def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str]
         raise ManifestError(f"{where}: path is empty", hint="Fill it in or remove the line.")
     if "\0" in written:
         raise ManifestError(f"{where}: path holds a character that no file name has")
-    folder = manifest.absolute().parent
-    path = (folder / written).absolute()
-    if "\\" in written and not os.path.lexists(path):
-        path = (folder / written.replace("\\", "/")).absolute()  # written on Windows
+    path = files.found(written)
     for name in COLUMNS:
         if not value[name] and not (name in _FROM_STORES and is_store(path)):
             raise ManifestError(f"{where}: {name} is empty", hint="Fill it in; only a store's row may leave it out.")
         if not value[name].isprintable():
+            odd = next(letter for letter in value[name] if not letter.isprintable())
+            what = unicodedata.name(odd, f"the character U+{ord(odd):04X}").lower()
             raise ManifestError(
-                f"{where}: {name} holds a line break or another character that cannot be printed",
-                hint="Write it in one line.",
+                f"{where}: {name} holds {'a line break' if odd in _LINE_BREAKS else what}, which is not seen",
+                hint="Type it anew, in one line.",
             )
     tumour_class = value["class"].lower()
     if tumour_class not in CLASSES:
@@ -207,18 +233,71 @@ def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str]
 def _number(where: str, name: str, text: str, delimiter: str) -> float | None:
     if not text:
         return None
-    if delimiter != "," and "." not in text:
-        text = text.replace(",", ".", 1)  # where spreadsheets part columns by semicolons, they write 0,325
-    try:
-        return float(text)
-    except ValueError:
-        raise ManifestError(f"{where}: {name} is {text!r}, which is no number") from None
+    number = text
+    # where spreadsheets part columns by semicolons, they write 0,325; and 0, begins no group of thousands
+    if (delimiter != "," and "." not in text) or text.startswith("0,"):
+        number = text.replace(",", ".", 1)
+    if _NUMBER.fullmatch(number) is None:
+        raise ManifestError(
+            f"{where}: {name} is {_short(text)}, which is no number", hint="Write it as 0.325 is written."
+        )
+    return float(number)
 
 
 def _whole(where: str, name: str, text: str) -> int | None:
     if not text:
         return None
-    try:
-        return int(text)
-    except ValueError:
-        raise ManifestError(f"{where}: {name} is {text!r}, which is no whole number") from None
+    if _WHOLE.fullmatch(text) is None:
+        raise ManifestError(f"{where}: {name} is {_short(text)}, which is no whole number")
+    return int(float(text))
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+
+
+class _Files:
+    """Files as a manifest names them: written on another system, a name is the same name all the same."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names: dict[Path, dict[str, list[str]]] = {}
+
+    def found(self, written: str) -> Path:
+        """Return the path that is meant; as written if there is no such file."""
+        path = self._folder / written
+        if os.path.lexists(path):
+            return without_dots(path)
+        candidates = [written]
+        if "\\" in written:
+            candidates.append(written.replace("\\", "/"))  # written on Windows
+        if written.startswith("~"):
+            candidates += [os.path.expanduser(one) for one in candidates]  # noqa: PTH111 - raises for no unknown user
+        for one in candidates:
+            other = self._otherwise_composed(self._folder / one)
+            if os.path.lexists(other):
+                return without_dots(other)
+        return without_dots(path)
+
+    def _otherwise_composed(self, path: Path) -> Path:
+        """Return a path with each part as its folder has it, in whichever form of Unicode it was written."""
+        found = type(path)(path.anchor)
+        for part in path.parts[1:]:
+            if part != ".." and not part.isascii() and not os.path.lexists(found / part):
+                [same] = self._names_in(found).get(composed(part), []) or [part]
+                found /= same
+            else:
+                found /= part
+        return found
+
+    def _names_in(self, folder: Path) -> dict[str, list[str]]:
+        """Return the names in a folder by their composed form, without those that are not alone in it."""
+        if folder not in self._names:
+            names: dict[str, list[str]] = {}
+            try:
+                for name in os.listdir(folder):  # noqa: PTH208 - names alone are wanted
+                    names.setdefault(composed(name), []).append(name)
+            except OSError:
+                names = {}  # who opens the file says why
+            self._names[folder] = {name: same for name, same in names.items() if len(same) == 1}
+        return self._names[folder]

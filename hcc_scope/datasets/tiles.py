@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.datasets.labelled import LabelledImage
+    from hcc_scope.datasets.landmarks import Overlap
 
 __all__ = ["ArrayTiles", "TileReader", "TileTable"]
 
@@ -50,6 +51,8 @@ class TileTable:
     tile_px: int = 512
     digests: tuple[str, ...] = ()
     """sha256 over the pixels of each of `images`: equal for copies, whatever their files are called."""
+    overlaps: tuple[Overlap, ...] = ()
+    """Pairs of `images` whose usable tiles share pixels, in whatever way they are turned; those with most first."""
     excluded: dict[str, int] = field(default_factory=dict)
     """Tiles left out, by the name of the `QualityFlag`; a tile counts under each of its reasons."""
 

@@ -128,7 +128,7 @@ class Analysis:
     replicates: int
     distinct_resamples: int
     copies: tuple[tuple[int, int], ...]
-    """Pairs of images with the same pixels on both sides of a fold of *paper*."""
+    """Pairs of images with the same pixels, or some of them, on both sides of a fold of *paper*."""
     silent: dict[Literal["paper", "by_animal"], tuple[int, ...]]
     """Folds whose network answers the same to every tile that it was trained on: it has learnt nothing."""
 
@@ -166,7 +166,11 @@ def analyse(result: EvaluationResult) -> Analysis:
         replicates=len(boot.weights),
         distinct_resamples=boot.distinct_resamples,
         silent={name: tuple(fold.split.fold for fold in result.of(name) if fold.silent) for name in protocols},
-        copies=tuple(pair for fold in paper_folds for pair in copies_across(fold.split, result.tiles.digests)),
+        copies=tuple(
+            pair
+            for fold in paper_folds
+            for pair in copies_across(fold.split, result.tiles.digests, result.tiles.overlaps)
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.datasets.manifest import counted
 from hcc_scope.evaluation.tables import level_rows, markdown, table_1
 from hcc_scope.evaluation.words import (
     calibration_words,
@@ -69,8 +70,8 @@ def report_markdown(result: EvaluationResult, analysis: Analysis, command: str, 
         images = result.tiles.images
         one, other = (images[i].name for i in analysis.copies[0])
         lines.append(
-            f"- {len(analysis.copies)} pairs of images with the same pixels are on both sides of a fold of the paper's "
-            f"protocol, for example {one} and {other}."
+            f"- {counted(len(analysis.copies), 'pair')} of images that share pixels, wholly or in part, on both sides "
+            f"of a fold of the paper's protocol, for example {one} and {other}."
         )
     lines += ["", "## Per animal (by animal)", ""]
     lines += _table(

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.datasets.copies import overlaps_across
 from hcc_scope.datasets.labelled import CLASSES
 from hcc_scope.errors import DatasetError, LeakError
 from hcc_scope.evaluation.results import Split
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.datasets.labelled import LabelledImage
+    from hcc_scope.datasets.landmarks import Overlap
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.results import ProtocolName
 
@@ -321,14 +323,16 @@ def check_grouped(split: Split, images: Sequence[LabelledImage], *, both_classes
             raise DatasetError(f"the {name} part of fold {split.fold + 1} of '{split.protocol}' lacks a class")
 
 
-def copies_across(split: Split, digests: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the pairs of images (one trained on, one tested) that hold the same pixels."""
+def copies_across(split: Split, digests: Sequence[str], overlaps: Sequence[Overlap] = ()) -> list[tuple[int, int]]:
+    """Return the pairs of images (one trained on, one tested) that hold the same pixels or share some."""
+    shared = overlaps_across(split.train, split.test, overlaps)
     if not digests:
-        return []
+        return shared
     trained: dict[str, int] = {}
     for index in split.train.tolist():
         trained.setdefault(digests[index], index)
-    return [(trained[digests[i]], i) for i in split.test.tolist() if digests[i] in trained]
+    copies = [(trained[digests[i]], i) for i in split.test.tolist() if digests[i] in trained]
+    return list(dict.fromkeys([*copies, *shared]))
 
 
 def refuse_leaks(splits: Sequence[Split], tiles: TileTable) -> None:
@@ -340,7 +344,7 @@ def refuse_leaks(splits: Sequence[Split], tiles: TileTable) -> None:
         Names both files.
     """
     for split in splits:
-        for trained, tested in copies_across(split, tiles.digests):
+        for trained, tested in copies_across(split, tiles.digests, tiles.overlaps):
             one, other = tiles.images[trained], tiles.images[tested]
             raise LeakError(
                 f"{one.path}[{one.index}] (animal {one.animal_id}) and {other.path}[{other.index}] (animal "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from hcc_scope.datasets.copies import refuse_contradictions
+from hcc_scope.datasets.copies import overlaps_across, refuse_contradictions
 from hcc_scope.datasets.labelled import CLASSES
 from hcc_scope.errors import LeakError, TrainingError, UsageError
 from hcc_scope.phantom.effects import stable_rng
@@ -89,8 +89,12 @@ def hold_out(tiles: TileTable, n_animals: int | None, seed: int) -> HeldOut:
             f"Held out: {len(held)} images, NOT by animal, because class {fewest} has one animal only; what is chosen "
             "on them (epoch, temperature, threshold) may not hold for another animal."
         )
-    _refuse_copies(tiles, np.setdiff1d(usable, held), held)
-    return HeldOut(np.setdiff1d(usable, held), held, by, words)
+    train = np.setdiff1d(usable, held)
+    _refuse_copies(tiles, train, held)
+    if shared := overlaps_across(train, held, tiles.overlaps):
+        n = len({i for _, i in shared})
+        words += f" {n} of them share{'s' * (n == 1)} pixels with images that are trained on."
+    return HeldOut(train, held, by, words)
 
 
 def _some_images(tiles: TileTable, usable: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -1,0 +1,71 @@
+"""What the headers of an image file tell, and whether it can be true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hcc_scope.errors import ImageError
+
+__all__ = ["CAMERA_KINDS", "COPY_AGAIN", "LARGEST_PX", "Header", "require_possible"]
+
+CAMERA_KINDS = "Save it as a grey TIFF or PNG of 8 or 16 bits, as the camera took it."
+COPY_AGAIN = "Copy it again from where it came."
+
+LARGEST_PX = 2**29
+"""Pixels of one image: 1 GB of counts, three times the largest sensor. Whole slides are cut into fields first."""
+
+_MOST_PACKED = {"none": 1, "deflate": 1032 + 1, "lzw": 4096, "packbits": 64 + 1}
+"""Bytes that one byte can unpack to, by how these formats are built."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One image of a file, as its headers tell."""
+
+    index: int
+    """Page of a file, or `seq` of a store's frame; from 0."""
+    shape_yx: tuple[int, int]
+    bit_depth: int
+    """Of the numbers as they are stored, 8 to 16; the camera's own may be smaller."""
+    pixel_size_yx_um: tuple[float, float] | None = None
+    """At the specimen, if the file says it in a unit of length."""
+    significant_bits: int | None = None
+    """Of the camera, if the file says it."""
+
+
+def require_possible(
+    where: str, shape_yx: tuple[int, int], bits: int, packed_bytes: int, packing: str | None = None
+) -> None:
+    """Refuse an image whose claimed size is none, before memory is taken for it.
+
+    Parameters
+    ----------
+    where : str
+        File and page, for the message.
+    shape_yx : (int, int)
+        As claimed, in px.
+    bits : int
+        Of a pixel.
+    packed_bytes : int
+        That the file has for its pixels.
+    packing : str, optional
+        ``none``, ``deflate``, ``lzw`` or ``packbits``; of others nothing is known.
+
+    Raises
+    ------
+    ImageError
+        If there are no pixels, too many, or more than so many bytes can hold.
+    """
+    height, width = shape_yx
+    if height <= 0 or width <= 0:
+        raise ImageError(f"{where} has no pixels: it is {height} x {width} px", hint=COPY_AGAIN)
+    if height * width > LARGEST_PX:
+        raise ImageError(
+            f"{where} claims {height} x {width} px, more than the {LARGEST_PX} of the largest image that is read",
+            hint="Cut it into fields.",
+        )
+    claimed_bytes = height * -(-width * bits // 8)
+    if packing is not None and packed_bytes * _MOST_PACKED[packing] < claimed_bytes:
+        raise ImageError(
+            f"{where} claims {height} x {width} px, but {packed_bytes} bytes cannot hold so many", hint=COPY_AGAIN
+        )

@@ -1,0 +1,116 @@
+"""What the OME-XML in a TIFF says of the images in that file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+from xml.etree import ElementTree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["OmeXml", "read_ome"]
+
+T = TypeVar("T")
+
+_UM = {
+    "µm": 1.0,
+    "μm": 1.0,
+    "um": 1.0,
+    "micron": 1.0,
+    "nm": 1e-3,
+    "pm": 1e-6,
+    "Å": 1e-4,
+    "mm": 1e3,
+    "cm": 1e4,
+    "m": 1e6,
+}
+"""Micrometres in OME's units of length; without a unit it is µm."""
+
+
+@dataclass(frozen=True, slots=True)
+class OmeXml:
+    """What is said, where all images of a file agree."""
+
+    channels: int
+    """Most of any image."""
+    focal_planes: int
+    planes_here: int | None
+    """Images that lie in this file; None if it does not say which."""
+    pixel_size_yx_um: tuple[float, float] | None
+    significant_bits: int | None
+
+
+def read_ome(xml: str | None, file_name: str) -> OmeXml | None:
+    """Return what OME-XML says; None if it is none, or no longer readable.
+
+    Parameters
+    ----------
+    xml : str or None
+        Of the first page's description.
+    file_name : str
+        The file's own: images in others are not counted.
+    """
+    try:
+        root = ElementTree.fromstring(xml or "")
+    except (ElementTree.ParseError, ValueError):
+        return None
+    every = [one for one in root.iter() if _tag(one) == "Pixels"]
+    if not every:
+        return None
+    return OmeXml(
+        channels=max(_size(one, "SizeC") for one in every),
+        focal_planes=max(_size(one, "SizeZ") for one in every),
+        planes_here=_planes_here(every, file_name),
+        pixel_size_yx_um=_agreed(map(_pixel_size_yx_um, every)),
+        significant_bits=_agreed(_whole(one.get("SignificantBits")) for one in every),
+    )
+
+
+def _tag(element: ElementTree.Element) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def _size(pixels: ElementTree.Element, name: str) -> int:
+    return _whole(pixels.get(name)) or 1
+
+
+def _planes_here(every: list[ElementTree.Element], file_name: str) -> int | None:
+    """Return the planes that lie in this file, as the blocks of `TiffData` say."""
+    n = 0
+    for pixels in every:
+        planes = math.prod(_size(pixels, name) for name in ("SizeC", "SizeZ", "SizeT"))
+        blocks = [one for one in pixels if _tag(one) == "TiffData"]
+        named = [(block, uuid) for block in blocks for uuid in block if _tag(uuid) == "UUID"]
+        if any(uuid.get("FileName", file_name) != file_name for _, uuid in named):
+            return None  # spread over files, which may have been renamed
+        if len(blocks) == 1:
+            planes = _whole(blocks[0].get("PlaneCount")) or (planes if blocks[0].get("IFD") is None else 1)
+        elif blocks:
+            planes = sum(_whole(block.get("PlaneCount")) or 1 for block in blocks)
+        n += planes
+    return n
+
+
+def _pixel_size_yx_um(pixels: ElementTree.Element) -> tuple[float, float] | None:
+    sizes = []
+    for axis in ("Y", "X"):
+        unit_um = _UM.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+        try:
+            size_um = float(pixels.get(f"PhysicalSize{axis}", "nan")) * (unit_um or math.nan)
+        except ValueError:
+            return None
+        if not 0 < size_um < math.inf:  # not for NaN either
+            return None
+        sizes.append(size_um)
+    return sizes[0], sizes[1]
+
+
+def _agreed(values: Iterable[T | None]) -> T | None:
+    found = set(values)
+    return found.pop() if len(found) == 1 else None

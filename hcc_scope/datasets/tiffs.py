@@ -1,0 +1,365 @@
+"""Grey TIFF files of other programs: which images they hold, what they say of them, their pixels.
+
+tifffile decodes. Looked at here first is what it lets pass: a chain of pages that ends in nothing or in itself, images
+that lie behind one page without pages of their own (ImageJ beyond 4 GB, MetaMorph's STK, truncated series), pages that
+are channels or focal planes of one field, and sizes that the file is too small to hold.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+import struct
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from hcc_scope.datasets.header import CAMERA_KINDS, COPY_AGAIN, Header, require_possible
+from hcc_scope.datasets.ome import OmeXml, read_ome
+from hcc_scope.errors import ImageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["SIGNATURES", "tiff_headers", "tiff_pixels"]
+
+SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_REDUCED = 1
+"""Bit of NewSubfileType: a smaller copy of another page."""
+_MASK = 4
+_STACKS = {"C": "channels", "Z": "focal planes"}
+_CHOOSE = "Name the page to use in the manifest's column page (from 0), or split the file."
+_PACKINGS = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 32773: "packbits"}
+"""TIFF's compressions whose ratio is bounded."""
+_CARRIES_ITS_SIZE = {7: "jpeg", 34712: "jpeg 2000", 33003: "jpeg 2000", 33004: "jpeg 2000", 34933: "png"}
+"""TIFF's compressions whose data say how large they are."""
+_UM = {
+    "um": 1.0,
+    "micron": 1.0,
+    "microns": 1.0,
+    "µm": 1.0,
+    "μm": 1.0,
+    "\\u00b5m": 1.0,
+    "nm": 1e-3,
+    "mm": 1e3,
+    "cm": 1e4,
+}
+"""Micrometres in the units that ImageJ writes."""
+_CM_UM, _INCH_UM = 1e4, 25_400.0
+_PLAUSIBLE_UM = 0.01, 10.0
+"""Outside it a resolution is the printer's or the screen's, not the specimen's."""
+
+
+# ---- headers --------------------------------------------------------------------------------------------------------
+
+
+def tiff_headers(path: Path, page: int | None) -> list[Header]:
+    """Return the images of a TIFF.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+    page : int, optional
+        This one alone; every one by default, but for the reduced copies and masks that other pages have.
+
+    Raises
+    ------
+    ImageError
+        If it holds no such image, other things than single grey fields, or not all that it claims.
+    """
+    broken = _chain(path).broken
+    if broken is not None and page is None:
+        raise ImageError(f"{path} {broken}", hint=COPY_AGAIN)
+    with _tifffile().TiffFile(path) as file:
+        n = len(file.pages)
+        if n == 0:
+            raise ImageError(f"{path} has no page", hint=COPY_AGAIN)
+        ome = read_ome(file.ome_metadata, path.name) if file.is_ome else None
+        if page is not None:
+            return [_one_page(path, file, page, ome)]
+        first = file.pages[0].aspage()
+        if first.ndim != 2:
+            _header(path, 0, file, first)  # colour or a volume: says so
+        claimed = _claimed(path, file, ome)
+        if claimed > n:
+            planes = _planes(path, file, claimed)
+            return [_header(path, i, file, planes, ome) for i in range(claimed)]
+        # a series that was looked at keeps its pages as frames, which know no subfile type
+        pages = [(i, file.pages[i].aspage()) for i in range(n)]
+        images = [(i, one) for i, one in pages if not int(one.subfiletype) & (_REDUCED | _MASK)]
+        _refuse_what_lies_behind(path, file, pages)
+        return [_header(path, i, file, one, ome) for i, one in images or pages]
+
+
+def tiff_pixels(path: Path, index: int) -> NDArray[np.uint16]:
+    """Return the counts (y, x) of one image; white stored as 0 is turned round.
+
+    Raises
+    ------
+    ImageError
+        As `tiff_headers`, and if it cannot be decoded.
+    """
+    n = _chain(path).n
+    with _tifffile().TiffFile(path) as file:
+        if index < n:
+            page = file.pages[index].aspage()
+            bits = _header(path, index, file, page).bit_depth
+            _refuse_other_sizes_within(f"{path}, page {index}", file, page)
+            pixels = np.ascontiguousarray(page.asarray(maxworkers=1), dtype=np.uint16)
+        else:
+            page = _planes(path, file, index + 1)
+            bits = _header(path, index, file, page).bit_depth
+            offset, shape = page.dataoffsets[0] + index * page.nbytes, page.shape
+            stored = np.fromfile(path, page.dtype.newbyteorder(file.byteorder), math.prod(shape), offset=offset)
+            pixels = stored.reshape(shape).astype(np.uint16)
+        if page.photometric is not None and page.photometric.name == "MINISWHITE":
+            np.subtract(np.uint16(2**bits - 1), pixels, out=pixels)  # stored with white as 0
+        return pixels
+
+
+def _one_page(path: Path, file: Any, index: int, ome: OmeXml | None) -> Header:  # noqa: ANN401
+    n = len(file.pages)
+    if index < n:
+        return _header(path, index, file, file.pages[index].aspage(), ome)
+    n = max(n, _claimed(path, file, ome, stacks=True))
+    if index >= n:
+        raise ImageError(f"{path} has no page {index}: its pages are 0 to {n - 1}")
+    return _header(path, index, file, _planes(path, file, n), ome)
+
+
+def _header(path: Path, index: int, file: Any, page: Any, ome: OmeXml | None = None) -> Header:  # noqa: ANN401
+    where = f"{path}, page {index}"
+    bits = page.bitspersample
+    photometric = page.photometric.name if page.photometric is not None else "MINISBLACK"
+    if page.samplesperpixel != 1 or photometric not in {"MINISBLACK", "MINISWHITE"}:
+        kind = "a palette of colours" if photometric == "PALETTE" else f"{page.samplesperpixel} samples a pixel"
+        raise ImageError(f"{where} is not grey: it has {kind} ({photometric})", hint=CAMERA_KINDS)
+    if page.dtype is None or page.dtype.kind != "u" or not isinstance(bits, int) or not 8 <= bits <= 16:
+        raise ImageError(
+            f"{where} holds {page.dtype or 'unknown numbers'} of {bits} bits, not counts", hint=CAMERA_KINDS
+        )
+    if page.ndim != 2:
+        raise ImageError(f"{where} has {page.ndim} dimensions, not 2", hint=CAMERA_KINDS)
+    file_bytes = file.filehandle.size
+    for start, length in zip(page.dataoffsets, page.databytecounts, strict=False):
+        # tifffile would read what is missing as zeros
+        if start <= 0 or length <= 0 or start + length > file_bytes:
+            raise ImageError(f"{where} ends before its pixels do", hint=COPY_AGAIN)
+    height, width = map(int, page.shape)
+    require_possible(where, (height, width), bits, sum(page.databytecounts), _PACKINGS.get(int(page.compression)))
+    if len(page.dataoffsets) < math.prod(page.chunked) or len(page.databytecounts) != len(page.dataoffsets):
+        raise ImageError(f"{where} lacks some of its pixels", hint=COPY_AGAIN)
+    return Header(
+        index=index,
+        shape_yx=(height, width),
+        bit_depth=bits,
+        pixel_size_yx_um=_pixel_size_yx_um(file, page, ome),
+        significant_bits=None if ome is None else ome.significant_bits,
+    )
+
+
+# ---- images behind one page -----------------------------------------------------------------------------------------
+
+
+def _claimed(path: Path, file: Any, ome: OmeXml | None, *, stacks: bool = False) -> int:  # noqa: ANN401
+    """Return how many images a file says it holds; refuse channels and focal planes unless `stacks`."""
+    if ome is not None:
+        axes = {"C": ome.channels, "Z": ome.focal_planes}
+        # of a file that was never finished, or whose others are missing, what is there is counted
+        n = ome.planes_here if ome.planes_here is not None and _holds(file, ome.planes_here) else 0
+        stacks = stacks or max(n, len(file.pages)) == 1  # one channel of several files
+    elif file.is_stk and (known := file.stk_metadata) is not None:
+        n = int(known["NumberPlanes"])
+        axes = {"Z": n if _is_focus_series(known) else 1}
+    elif file.is_imagej and not file.is_shaped:
+        known = file.imagej_metadata or {}
+        axes = {"C": _count(known, "channels"), "Z": _count(known, "slices")}
+        n = max(_count(known, "images"), axes["C"] * axes["Z"] * _count(known, "frames"))
+    else:
+        axes, n = {}, 0
+        for series in file.series:
+            for axis, length in zip(series.axes, series.shape, strict=True):
+                axes[axis] = max(axes.get(axis, 1), int(length))
+            n += math.prod(series.shape) // max(1, math.prod(series.keyframe.shape))
+    for axis, name in _STACKS.items():
+        if not stacks and axes.get(axis, 1) > 1:
+            raise ImageError(
+                f"{path} is a stack of {axes[axis]} {name}, whose pages are no fields of their own", hint=_CHOOSE
+            )
+    return n
+
+
+def _count(known: dict[str, Any], name: str) -> int:
+    value = known.get(name, 1)
+    return value if isinstance(value, int) and value > 0 else 1
+
+
+def _is_focus_series(stk: dict[str, Any]) -> bool:
+    """Return whether MetaMorph's planes are focal planes: by their heights, else by whether time passed."""
+    heights = stk.get("AbsoluteZ")
+    if heights is not None:
+        return len(np.unique(np.asarray(heights))) > 1
+    distances, times = (np.asarray(stk.get(name, ())) for name in ("ZDistance", "TimeCreated"))
+    return bool(distances.any()) and len(np.unique(times)) < len(times)
+
+
+def _holds(file: Any, n: int) -> bool:  # noqa: ANN401
+    """Return whether `n` images lie one after another from the first page's on, as they do behind one page."""
+    page = file.pages[0].aspage()
+    return len(file.pages) == 1 and page.is_final and page.dataoffsets[0] + n * page.nbytes <= file.filehandle.size
+
+
+def _planes(path: Path, file: Any, n: int) -> Any:  # noqa: ANN401
+    """Return the one page behind which `n` images lie.
+
+    Raises
+    ------
+    ImageError
+        If they do not lie where they are known to lie.
+    """
+    n_pages = len(file.pages)
+    page = file.pages[0].aspage()
+    what = f"{path} says that it holds {n} images, but has {n_pages} page{'s' * (n_pages != 1)}"
+    hint = "Save each image as a page or file of its own, or name the page to use in the manifest's column page."
+    if n_pages == 1 and page.is_final and page.bitspersample in {8, 16}:
+        if _holds(file, n):
+            return page
+        raise ImageError(f"{what} and ends before the others do", hint=hint)
+    raise ImageError(what, hint=hint)
+
+
+def _refuse_what_lies_behind(path: Path, file: Any, pages: list[tuple[int, Any]]) -> None:  # noqa: ANN401
+    """Refuse one page behind which there is room for more images than it has, whatever wrote them."""
+    page = pages[0][1]
+    if len(pages) > 1 or page.subifds or not page.is_contiguous:
+        return
+    known = sum(page.databytecounts) + sum(tag.valuebytecount for tag in page.tags)
+    behind = file.filehandle.size - known
+    if behind >= page.nbytes:
+        raise ImageError(
+            f"{path} has one page, but {behind} bytes more than that, room for {behind // page.nbytes} other "
+            f"image{'s' * (behind >= 2 * page.nbytes)}",
+            hint="Save each image as a page or file of its own; if there is one alone, write 0 in the column page.",
+        )
+
+
+# ---- what cannot be -------------------------------------------------------------------------------------------------
+
+
+class _Chain(NamedTuple):
+    """The pages of a TIFF, each of which says where the next one is."""
+
+    n: int
+    broken: str | None
+    """Where it breaks off; None if it ends in order."""
+
+
+def _chain(path: Path) -> _Chain:
+    """Follow a TIFF's chain of pages.
+
+    Raises
+    ------
+    ImageError
+        If it runs in a circle.
+    """
+    status = path.stat()
+    return _followed(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _followed(path: Path, file_bytes: int, _mtime_ns: int) -> _Chain:
+    """Follow it once for many pages."""
+    with path.open("rb") as file:
+        start = file.read(16)
+        order = "<" if start[:2] == b"II" else ">"
+        big = start[2:3] == b"+" or start[3:4] == b"+"
+        count_format, entry_bytes, offset_format = ("Q", 20, "Q") if big else ("H", 12, "I")
+        count_bytes, offset_bytes = struct.calcsize(count_format), struct.calcsize(offset_format)
+        first_at = 8 if big else 4
+        if len(start) < first_at + offset_bytes:
+            return _Chain(0, "ends within its header")
+        [at] = struct.unpack_from(order + offset_format, start, first_at)
+        seen: set[int] = set()
+        while at:
+            if at in seen:
+                raise ImageError(f"{path} is damaged: its pages run in a circle", hint=COPY_AGAIN)
+            seen.add(at)
+            file.seek(min(at, file_bytes))
+            counted = file.read(count_bytes)
+            n_tags = struct.unpack(order + count_format, counted)[0] if len(counted) == count_bytes else 0
+            file.seek(min(at + count_bytes + n_tags * entry_bytes, file_bytes))
+            following = file.read(offset_bytes)
+            if len(following) < offset_bytes:
+                n = len(seen) - 1
+                return _Chain(n, f"ends before its page {n} does")
+            [at] = struct.unpack(order + offset_format, following)
+    return _Chain(len(seen), None)
+
+
+def _refuse_other_sizes_within(where: str, file: Any, page: Any) -> None:  # noqa: ANN401
+    """Refuse strips and tiles that say of themselves that they are larger than they may be, before they are decoded."""
+    kind = _CARRIES_ITS_SIZE.get(int(page.compression))
+    if kind is None:
+        return
+    most = math.prod(page.chunks)
+    for start, length in zip(page.dataoffsets, page.databytecounts, strict=True):
+        file.filehandle.seek(start)
+        pixels = _said_pixels(kind, file.filehandle.read(min(length, 65_536)))
+        if pixels is not None and pixels > most:
+            raise ImageError(f"{where} holds a {kind} of {pixels} px where {most} belong", hint=COPY_AGAIN)
+
+
+def _said_pixels(kind: str, data: bytes) -> int | None:
+    """Return how many pixels compressed data say that they have; None if they do not say it where they should."""
+    if kind == "png":
+        return _product(">II", data[16:24]) if len(data) >= 24 else None
+    if kind == "jpeg 2000":
+        at = data.find(b"\xff\x4f\xff\x51")
+        if at < 0 or len(data) < at + 24:
+            return None
+        width, height, left, top = struct.unpack(">4I", data[at + 8 : at + 24])
+        return int(width - left) * int(height - top)
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        marker, [length] = data[at + 1], struct.unpack(">H", data[at + 2 : at + 4])
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
+            return _product(">HH", data[at + 5 : at + 9])
+        at += 2 + length
+    return None
+
+
+def _product(layout: str, data: bytes) -> int:
+    height, width = struct.unpack(layout, data)
+    return int(height) * int(width)
+
+
+# ---- what a file says of its pixels ---------------------------------------------------------------------------------
+
+
+def _pixel_size_yx_um(file: Any, page: Any, ome: OmeXml | None) -> tuple[float, float] | None:  # noqa: ANN401
+    if ome is not None and ome.pixel_size_yx_um is not None:
+        return ome.pixel_size_yx_um
+    per_unit = [page.tags.valueof(code) for code in (283, 282)]  # YResolution, XResolution
+    if not all(isinstance(one, tuple) and len(one) == 2 and all(one) for one in per_unit):
+        return None
+    unit_um = {2: _INCH_UM, 3: _CM_UM}.get(page.tags.valueof(296, default=2))
+    if file.is_imagej:
+        unit_um = _UM.get(str((file.imagej_metadata or {}).get("unit", "")).lower(), unit_um)
+    if unit_um is None:
+        return None
+    y_um, x_um = (unit_um * one[1] / one[0] for one in per_unit)
+    least, most = _PLAUSIBLE_UM
+    return (y_um, x_um) if least <= y_um <= most and least <= x_um <= most else None
+
+
+@functools.cache
+def _tifffile() -> Any:  # noqa: ANN401 - it has no types
+    """Import tifffile and keep its log from the user: what matters is raised."""
+    import tifffile
+
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+    return tifffile
