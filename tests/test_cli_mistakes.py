@@ -14,10 +14,11 @@ from hcc_scope.resources import hardware_configs_dir, models_dir
 DEMO_CFG = hardware_configs_dir() / "demo.cfg"
 
 
-def _unknown_command(folder: Path) -> list[str | Path]:
-    """Most unknown commands are passed over by the core; this one it refuses."""
+def _old_command(folder: Path) -> list[str | Path]:
     cfg = edited(
-        DEMO_CFG, folder / "a.cfg", ("Property,Core,Camera,Camera", "Property,Core,Camera,Camera\nImageSynchro,XY")
+        DEMO_CFG,
+        folder / "a.cfg",
+        ("Property,Core,Camera,Camera", "Property,Core,Camera,Camera\nEquipment,Camera,Gain,1"),
     )
     return ["acquire", "--config", cfg, "--animal", "a", "--section", "s", "--out", folder / "out"]
 
@@ -33,8 +34,7 @@ def _missing_adapter(folder: Path) -> list[str | Path]:
 
 
 def _no_camera(folder: Path) -> list[str | Path]:
-    cfg = folder / "a.cfg"
-    cfg.write_text("Device,XY,DemoCamera,DXYStage\nProperty,Core,Initialize,1\n")
+    cfg = edited(DEMO_CFG, folder / "a.cfg", ("Property,Core,Camera,Camera\n", "Property,Core,Camera,\n"))
     return ["acquire", "--config", cfg, "--animal", "a", "--section", "s", "--out", folder / "out"]
 
 
@@ -69,10 +69,10 @@ MISTAKES = {
         10,
         "no.cfg",
     ),
-    "config-unknown-command": (_unknown_command, 10, "ImageSynchro"),
+    "config-command-of-old": (_old_command, 10, "Equipment"),
     "config-unknown-device": (_unknown_device, 10, "Kamera"),
     "config-missing-adapter": (_missing_adapter, 11, "Andor"),
-    "config-no-camera": (_no_camera, 12, "amera"),
+    "config-no-camera": (_no_camera, 12, "names no camera"),
     "rig-unknown": (lambda d: ["acquire", "--rig", "zeiss", "--animal", "a", "--section", "s", "--out", d], 10, "demo"),
     "no-microscope": (lambda d: ["acquire", "--animal", "a", "--section", "s", "--out", d], 2, "--rig"),
     "frame-smaller-than-tile": (

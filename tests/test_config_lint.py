@@ -167,6 +167,8 @@ WARNINGS = {
     "label text twice": ("Label,Obj,0,empty\nLabel,Obj,1,empty", "two positions of 'Obj' are labelled 'empty'"),
     "label index twice": ("Label,Obj,0,4x\nLabel,Obj,0,10x", "position 0 of 'Obj' has a label already"),
     "focus direction": ("FocusDirection,Cam,5", "the focus direction is '5'"),
+    "a property of nan": ("Property,Cam,Gain,nan", "'nan' is no number, if one belongs there"),
+    "longer than the core reads": ("#" * 4100 + "\nProperty,Nope,Gain,1", "Micro-Manager reads no further"),
     "role taken away": ("Property,Core,Camera,", "no camera is named"),
 }
 
@@ -187,10 +189,11 @@ HARMLESS = {
     "blank in a label": "Label,Obj,0, 4x\nConfigGroup,O,4x,Obj,Label, 4x",
     "hash in a label": "Label,Obj,0,Cube #2\nConfigGroup,O,C,Obj,Label,Cube #2",
     "remark in a label": "Label,Obj,0,Cube # 2\nConfigGroup,O,C,Obj,Label,Cube # 2",
-    "the device's own labels": "Label,Obj,0,4x\nConfigGroup,O,s,Obj,Label,Objective-5\nConfigGroup,O,t,Obj,Label,State-3",
+    "the device's own labels": "Label,Obj,0,4x\nConfigGroup,O,s,Obj,Label,Objective-5\nConfigGroup,O,t,Obj,Label,Q-3",
     "another of the device's own": "Label,Obj,0,State-0\nConfigGroup,O,s,Obj,Label,State-1",
     "empty value": "Property,Cam,Gain,\nConfigGroup,G,P,Cam,Gain",
     "empty field": "Property,,Cam,Gain,1",
+    "a long line": "#" * 4099,
     "group without presets": "ConfigGroup,G",
     "role of nobody": "Property,Core,XYStage,",
     "number with blanks": "ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R, 0.325 ",
@@ -474,7 +477,17 @@ def test_every_path_to_a_rig_leads_there(tmp_path: Path, monkeypatch: pytest.Mon
     for name in ("mine.rig.yaml", "mine"):
         (folder / name).write_text("config: ../a.cfg\n")
     monkeypatch.chdir(folder)
-    for path in ("mine.rig.yaml", "mine", "./mine", "deeper/../mine.rig.yaml", str(folder / "mine"), "../my rigs/mine"):
+    (folder / "demo").write_text("config: ../a.cfg\n")
+    assert load_rig("demo") == load_rig(hardware_configs_dir() / "demo.rig.yaml")
+    for path in (
+        "./demo",
+        "mine.rig.yaml",
+        "mine",
+        "./mine",
+        "deeper/../mine.rig.yaml",
+        str(folder / "mine"),
+        "../my rigs/mine",
+    ):
         assert load_rig(path).config.resolve() == tmp_path / "a.cfg"
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hcc_scope.errors import DeviceError
+from hcc_scope.errors import CameraError, DeviceError
 from hcc_scope.plans import PositionList, Sequence, TimeSeries
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.sources.controls import GroupState, ObjectiveState, RigControls
 from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.sources.preview import Preview
+from hcc_scope.sources.rig_reading import _factors
 from hcc_scope.types import RigRoles
 from hcc_scope.workers import StopToken
 from tests.session_parts import wait_until
@@ -76,6 +77,106 @@ def test_every_action_on_the_camera_is_seen_in_what_is_read_next(controls: RigCo
     controls.set_property("Camera", "OnCameraCCDXSize", "32")
     controls.set_binning("1")
     assert controls.read().camera.full == (32, 48)
+
+
+def test_the_sensor_is_known_after_a_region_at_another_binning(controls: RigControls):
+    controls.set_binning("2")
+    controls.set_roi(8, 4, 16, 8)
+    controls.set_binning("1")
+    assert controls.read().camera.full == (64, 48)
+    controls.set_roi(0, 0, 64, 48)
+    controls.set_roi(8, 4, 16, 8)
+    controls.set_binning("4")
+    assert controls.read().camera.full == (16, 12)
+
+
+@pytest.mark.parametrize(("binning", "factors"), [("2", (2, 2)), ("2x2", (2, 2)), ("1x4", (1, 4)), ("off", None)])
+def test_binnings_are_told_in_several_ways(binning: str, factors: tuple[int, int] | None):
+    assert _factors(binning) == factors
+
+
+TWO_CAMERAS = """\
+Property,Core,Initialize,0
+Device,Hub,DemoCamera,DHub
+Device,One,DemoCamera,DCam
+Device,HubB,DemoCamera,DHub
+Device,Other,DemoCamera,DCam
+Device,Both,Utilities,Multi Camera
+Device,StageA,DemoCamera,DXYStage
+Device,StageB,DemoCamera,DXYStage
+Device,FocusA,DemoCamera,DStage
+Device,FocusB,DemoCamera,DStage
+Device,ShutterA,DemoCamera,DShutter
+Device,ShutterB,DemoCamera,DShutter
+Parent,One,Hub
+Parent,Other,HubB
+Property,Core,Initialize,1
+Property,One,OnCameraCCDXSize,64
+Property,Other,OnCameraCCDXSize,48
+Property,Both,Physical Camera 1,One
+Property,Both,Physical Camera 2,Other
+Property,Core,Camera,One
+Property,Core,XYStage,StageA
+Property,Core,Focus,FocusA
+Property,Core,Shutter,ShutterA
+ConfigGroup,View,Other,Core,Camera,Other
+ConfigGroup,View,Other,Core,XYStage,StageB
+ConfigGroup,View,Other,Core,Focus,FocusB
+ConfigGroup,View,Other,Core,Shutter,ShutterB
+ConfigGroup,View,Both,Core,Camera,Both
+ConfigGroup,View,None,Core,Camera,
+ConfigGroup,View,One,Core,Camera,One
+"""
+
+
+def test_roles_that_a_preset_gives_are_followed(tmp_path: Path, adapters_dir: Path):
+    cfg = tmp_path / "two.cfg"
+    cfg.write_text(TWO_CAMERAS)
+    with MicroManager.start(cfg, adapters_dir=adapters_dir, buffer_size_mb=64, roles=RigRoles(em_gain="Gain")) as rig:
+        controls, core = RigControls(rig), rig.backend.core
+        core.set_position("FocusB", 7.0)
+        core.set_shutter_open("ShutterB", True)
+        assert controls.read().camera.full[0] == 64
+        controls.apply_preset("View", "Other")
+        state = controls.read()
+        assert (state.camera.label, state.camera.full[0]) == ("Other", 48)
+        assert (state.z_um, state.shutter_open) == (7.0, True)
+        assert rig.thread.call("taking one", rig.camera.snap).pixels.shape[1] == 48
+        controls.set_em_gain(3)
+        assert core.get_property("Other", "Gain") == "3"
+        controls.move_z_to_um(9.0)
+        assert (core.get_position("FocusA"), core.get_position("FocusB")) == (0.0, 9.0)
+        # a camera that cannot play the rig file's role is shown as one without it
+        controls.apply_preset("View", "Both")
+        state = controls.read()
+        assert (state.camera.label, state.camera.em_gain) == ("Both", None)
+        with pytest.raises(DeviceError, match="has no EM gain here"):
+            controls.set_em_gain(3)
+        # and none at all is said, and can be mended
+        with pytest.raises(CameraError, match="names no camera"):
+            controls.apply_preset("View", "None")
+        controls.apply_preset("View", "One")
+        # whoever changed it, a window of Micro-Manager for example
+        core.set_camera_device("Other")
+        assert Preview(rig).snap().pixels.shape[1] == 48
+        core.set_camera_device("One")
+        assert controls.read().camera.label == "One"
+
+
+def test_an_objective_without_a_label_is_told_by_its_position(tmp_path: Path, adapters_dir: Path):
+    cfg = tmp_path / "empty.cfg"
+    cfg.write_text(
+        "Device,Cam,DemoCamera,DCam\nDevice,Obj,DemoCamera,DObjective\nProperty,Core,Initialize,1\n"
+        "Property,Core,Camera,Cam\nLabel,Obj,0,empty\nLabel,Obj,1,empty\nLabel,Obj,2,20x\n"
+    )
+    with MicroManager.start(cfg, adapters_dir=adapters_dir, buffer_size_mb=64, roles=RigRoles(objective="Obj")) as rig:
+        controls = RigControls(rig)
+        objective = controls.read().objective
+        assert objective is not None
+        assert objective.current == "position 0"
+        assert {"20x", "empty"} <= set(objective.labels)
+        controls.set_objective("20x")
+        assert rig.thread.call("reading", rig.hardware.read).objective == "20x"
 
 
 def test_presets_objective_and_light(controls: RigControls):
@@ -198,6 +299,12 @@ def test_a_run_does_not_set_off_again_after_halt(rig: MicroManager, controls: Ri
         (lambda c: c.set_property("Camera", "CCDTemperature RO", "1"), "can only be read"),
         (lambda c: c.set_property("Camera", "MaximumExposureMs", "1"), "only takes effect while"),
         (lambda c: c.set_property("Camera", "Gain", "much"), "takes a number, not 'much'"),
+        (lambda c: c.set_property("Camera", "Gain", "0_5"), "takes a number, not '0_5'"),
+        (lambda c: c.set_property("Camera", "Gain", "0,5"), "takes a number, not '0,5'"),
+        (lambda c: c.set_property("Camera", "Gain", "nan"), "takes a number, not 'nan'"),
+        (lambda c: c.set_property("Camera", "Gain", ""), "takes a number, not ''"),
+        (lambda c: c.set_property("Camera", "OnCameraCCDXSize", "64.5"), "takes a whole number, not '64.5'"),
+        (lambda c: c.set_property("Camera", "OnCameraCCDXSize", "1e2"), "takes a whole number, not '1e2'"),
         (lambda c: c.set_property("Camera", "Nope", "1"), "no property 'Nope' of a device 'Camera'"),
         (lambda c: c.set_property("Nope", "Gain", "1"), "no property 'Gain' of a device 'Nope'"),
     ],

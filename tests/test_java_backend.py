@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pytest
 
-from hcc_scope.errors import CameraError, DeviceError
+from hcc_scope.errors import CameraError, ConfigError, DeviceError, UsageError
 from hcc_scope.plans import PositionList, Sequence
+from hcc_scope.runs.rigs import OpenRig, attach_rig
 from hcc_scope.sources import plan_source
 from hcc_scope.sources.backend import JavaBackend, own_pixels, say
 from hcc_scope.sources.core_thread import CoreThread
@@ -26,6 +27,7 @@ from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 HEIGHT, WIDTH = 6, 8
 
@@ -144,8 +146,11 @@ class StandInCore:
             get_x=lambda: 2.0, get_y=lambda: 1.0, get_width=lambda: float(WIDTH), get_height=lambda: float(HEIGHT)
         )
 
+    def get_device_type(self, label: str) -> SimpleNamespace:
+        return SimpleNamespace(swig_value=lambda: {"Cam": 2, "XY": 6, "Turret": 4, "Core": 9}[label])
+
     def get_property_type(self, label: str, name: str) -> SimpleNamespace:
-        return SimpleNamespace(swig_value=lambda: 3)
+        return SimpleNamespace(swig_value=lambda: {"Mode": 1}.get(name, 3))
 
 
 @pytest.fixture
@@ -201,6 +206,71 @@ def test_a_sequence_that_delivers_nothing_in_time(rig: MicroManager, monkeypatch
     with pytest.raises(CameraError, match="camera 'Cam' delivered no frame within"):
         list(source(rig, Sequence(n_frames=3)).frames(StopToken()))
     assert not rig.backend.core.running
+
+
+class CoreWithRoles(StandInCore):
+    """A stand-in whose camera has a gain, a temperature that is measured, and a mode that is a word."""
+
+    PROPERTIES: ClassVar = {
+        ("Cam", "Gain"): "5",
+        ("Cam", "Mode"): "Fast",
+        ("Cam", "Temperature"): "-70",
+        ("Cam", "Binning"): "1",
+        ("Turret", "Label"): "20x",
+    }
+
+    def has_property(self, label: str, name: str) -> bool:
+        return (label, name) in self.PROPERTIES
+
+    def get_device_property_names(self, label: str) -> StrVector:
+        return StrVector("Gain", "Mode", "Temperature")
+
+    def is_property_read_only(self, label: str, name: str) -> bool:
+        return name == "Temperature"
+
+    def get_allowed_property_values(self, label: str, name: str) -> StrVector:
+        return StrVector("Fast", "Slow") if name == "Mode" else StrVector()
+
+    def get_property(self, label: str, name: str) -> str:
+        return self.PROPERTIES[label, name]
+
+    def has_property_limits(self, label: str, name: str) -> bool:
+        return False
+
+    def is_property_pre_init(self, label: str, name: str) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("roles", "message"),
+    [
+        ("em_gain: Gian", "3: the rig file's role em_gain names the property 'Gian', .* Did you mean 'Gain'?"),
+        ("temperature: Mode", "3: .* names the property 'Mode' of camera 'Cam', which holds a text"),
+        ("temperature_set_point: Temperature", "3: .* 'Temperature' of camera 'Cam', which can only be read"),
+        ("objective: XY", "3: .* the device 'XY', which is no turret. Name a device with positions: Turret"),
+    ],
+)
+def test_roles_are_checked_over_the_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, roles: str, message: str):
+    rig_file = tmp_path / "x.rig.yaml"
+    rig_file.write_text(f"config: a.cfg\nroles:\n  {roles}\n")
+
+    def attach(*, roles: RigRoles, **_: object) -> None:
+        Hardware(JavaBackend(CoreWithRoles()), roles, None, None)
+
+    monkeypatch.setattr(MicroManager, "attach", attach)
+    with (
+        pytest.raises(ConfigError, match=rf"x\.rig\.yaml:{message}.*Device Property Browser"),
+        attach_rig(1, str(rig_file)),
+    ):
+        pass
+
+
+def test_properties_are_checked_over_the_bridge(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rig.backend, "core", CoreWithRoles())
+    with pytest.raises(UsageError, match="'Cam,Gain' is not DEVICE,PROPERTY,VALUE"):
+        OpenRig(rig).set_properties(["Cam,Mode,Fast", "Cam,Gain"])
+    with pytest.raises(DeviceError, match="'Temperature' of 'Cam' can only be read"):
+        OpenRig(rig).set_properties(["Cam,Temperature,5"])
 
 
 def test_an_error_on_closing_does_not_hide_the_first_one(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):

@@ -469,7 +469,7 @@ def test_plans_are_checked_before_anything_moves(tiny_rig: MicroManager, demo_cf
         (
             "Device,Cam,DemoCamera,DCam\nProperty,Core,Initialize,1\nConfigGroup,System,Startup,Cam,BitDepth,77\n",
             ConfigError,
-            r'cfg: Cannot set property "BitDepth" to "77"',
+            r'cfg: Micro-Manager refuses the configuration: Cannot set property "BitDepth" to "77"',
         ),
         (
             "Device,XY,DemoCamera,DXYStage\nProperty,Core,Initialize,1\n",
@@ -506,7 +506,15 @@ def test_a_configuration_that_is_not_there(tmp_path: Path, adapters_dir: Path):
     ("roles", "message"),
     [
         (RigRoles(em_gain="EMGain"), "role em_gain names the property 'EMGain'"),
-        (RigRoles(objective="Turret"), "'Turret'"),
+        (RigRoles(em_gain="gain"), r"camera 'Camera' has not\. Did you mean 'Gain'\?"),
+        (RigRoles(temperature="Mode"), r"temperature names the property 'Mode' .* holds a text \('.*'\) and no number"),
+        (RigRoles(em_gain="PixelType"), "em_gain names the property 'PixelType' .* holds a text"),
+        (RigRoles(em_gain="CCDTemperature RO"), "em_gain names .* 'CCDTemperature RO' .* can only be read"),
+        (RigRoles(em_gain="MaximumExposureMs"), "em_gain names .* only takes effect while the configuration is loaded"),
+        (RigRoles(temperature_set_point="CCDTemperature RO"), "temperature_set_point names .* can only be read"),
+        (RigRoles(objective="Turret"), "'Turret', which is not loaded"),
+        (RigRoles(objective="Camera"), r"'Camera', which is no turret\. Name a device with positions: Objective"),
+        (RigRoles(objective="Core"), "'Core', which is no turret"),
     ],
 )
 def test_roles_that_do_not_exist(demo_cfg: MakeCfg, adapters_dir: Path, roles: RigRoles, message: str):

@@ -151,7 +151,7 @@ def test_a_camera_that_stops_by_itself_is_told(rig: MicroManager):
 def test_a_camera_that_refuses_leaves_no_preview(rig: MicroManager):
     preview = Preview(rig)
     rig.backend.core.unload_device("Camera")
-    with pytest.raises(CameraError, match="has no image size"):
+    with pytest.raises(CameraError, match="names no camera"):
         preview.start()
     assert not preview.running
     assert rig.use.state == "free"

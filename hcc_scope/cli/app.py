@@ -221,7 +221,7 @@ def devices(
 
 @config_app.command("lint")
 def config_lint(
-    file: Annotated[Path, typer.Argument(help="A Micro-Manager .cfg file.")],
+    file: Annotated[Path, typer.Argument(help="A Micro-Manager .cfg file, or a rig file that names one.")],
     adapters: Annotated[
         Path | None, typer.Option("--adapters", help="Also check that the adapters it names are in this folder.")
     ] = None,

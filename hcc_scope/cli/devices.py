@@ -102,7 +102,7 @@ def _show_properties(loaded: Mapping[str, tuple[Property, ...]], console: People
 
 
 def run_lint(file: Path, *, adapters: Path | None, json_mode: bool) -> None:
-    """Print every finding of a .cfg.
+    """Print every finding of a .cfg, or of the one that a rig file names.
 
     Raises
     ------
@@ -111,7 +111,10 @@ def run_lint(file: Path, *, adapters: Path | None, json_mode: bool) -> None:
     """
     from hcc_scope.rig.config import lint
     from hcc_scope.rig.files import expanded
+    from hcc_scope.rig.rigfile import load_rig
 
+    if file.suffix.lower() in (".yaml", ".yml"):
+        file = load_rig(file).config
     findings = lint(expanded(file), None if adapters is None else expanded(adapters))
     errors = [finding for finding in findings if finding.severity == "error"]
     if json_mode:

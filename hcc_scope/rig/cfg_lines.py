@@ -23,7 +23,7 @@ from hcc_scope.rig.files import read_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["COMMANDS", "NO_LONGER", "CfgLine", "read_config", "readable", "text_lines"]
+__all__ = ["COMMANDS", "NO_LONGER", "TOO_LONG", "CfgLine", "read_config", "readable"]
 
 COMMANDS: dict[str, tuple[tuple[int, ...], str]] = {
     "Device": ((3,), "label,library,adapter"),
@@ -43,6 +43,10 @@ COMMANDS: dict[str, tuple[tuple[int, ...], str]] = {
 """Each command: how many fields may follow it, and what they are."""
 NO_LONGER = ("Equipment", "ImageSynchro")
 """Commands of old versions, which the core refuses whatever follows them."""
+TOO_LONG = "\0too long"
+"""Stands for the command of a line at which the core stops reading."""
+_LONGEST = 4099
+"""Bytes of the longest line that the core reads."""
 _LARGEST_BYTES = 16 * 2**20
 """Real files are some ten kB long."""
 _CODE_PAGES = ("utf-8", "cp1252", "latin-1")
@@ -70,8 +74,8 @@ def _decoded(line: bytes) -> str:
     return line.decode(_CODE_PAGES[-1])
 
 
-def text_lines(path: Path) -> list[str]:
-    """Return a configuration's lines without their ends; a byte order mark stays at the start of the first one.
+def _lines(path: Path) -> list[bytes]:
+    """Return a configuration's lines, as far as they end with a line feed.
 
     Raises
     ------
@@ -84,19 +88,25 @@ def text_lines(path: Path) -> list[str]:
             f"{path}:1: the file is UTF-16, of which Micro-Manager understands nothing",
             hint="Save it as UTF-8 or in the computer's own code page (ANSI).",
         )
-    return [_decoded(line).split("\r", 1)[0] for line in content.split(b"\n")]
+    return content.split(b"\n")
 
 
 def read_config(path: Path) -> list[CfgLine]:
     """Read the commands of a configuration as they are, without judging them.
 
+    A byte order mark stays before the first one, as in the core. A line that is too long for it is the last one.
+
     Raises
     ------
     ConfigError
-        See `text_lines`.
+        If the file cannot be read, or is UTF-16, of which the core understands nothing.
     """
     found = []
-    for number, line in enumerate(text_lines(path), start=1):
+    for number, content in enumerate(_lines(path), start=1):
+        if len(content) > _LONGEST:
+            found.append(CfgLine(number, TOO_LONG, ()))
+            break
+        line = _decoded(content).split("\r", 1)[0]
         parts = [part for part in line.split(",") if part]
         if line.strip() and not line.startswith("#"):
             command, *fields = parts or [""]
@@ -113,15 +123,15 @@ def readable(path: Path) -> Iterator[Path]:
     Raises
     ------
     ConfigError
-        See `text_lines`.
+        See `read_config`.
     """
-    content = read_file(path, "configuration", _LARGEST_BYTES)
-    if all(_is_utf8(line) for line in content.split(b"\n")):
+    lines = _lines(path)
+    if all(_is_utf8(line) for line in lines):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="hcc-scope-") as folder:
         copy = Path(folder) / "utf8.cfg"
-        copy.write_bytes(b"\n".join(_decoded(line).encode() for line in content.split(b"\n")))
+        copy.write_bytes(b"\n".join(_decoded(line).encode() for line in lines))
         yield copy
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ConfigError, DeviceError
 from hcc_scope.rig.cfg_lines import COMMANDS, CfgLine, read_config, readable
-from hcc_scope.rig.files import check_adapters_dir
+from hcc_scope.rig.files import check_adapters_dir, quoted
 from hcc_scope.rig.linter import Finding, Linter
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def check(path: Path, adapters_dir: Path | None = None) -> list[Finding]:
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         first = errors[0]
-        more = f" ({len(errors) - 1} more: 'hcc-scope config lint {path}')" if len(errors) > 1 else ""
+        more = f" ({len(errors) - 1} more: 'hcc-scope config lint {quoted(path)}')" if len(errors) > 1 else ""
         place = f"{path}:{first.line}" if first.line else f"{path}"
         kind = DeviceError if first.is_device else ConfigError
         raise kind(f"{place}: {first.message}", hint=f"{first.hint}{more}")

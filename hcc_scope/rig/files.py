@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import stat
 from pathlib import Path
 
 from hcc_scope.errors import ConfigError, DeviceError
 
-__all__ = ["check_adapters_dir", "expanded", "read_file"]
+__all__ = ["check_adapters_dir", "expanded", "quoted", "read_file"]
+
+_SAFE = re.compile(r"[\w@%+=:,./\\-]+")
+_DOUBLE = re.compile(r'[^"$`!]+')
 
 
 def expanded(path: str | Path) -> Path:
@@ -17,6 +22,14 @@ def expanded(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
+
+
+def quoted(path: str | Path) -> str:
+    """Return a path as it is typed in a command, be it in a shell of Windows or of the others."""
+    text = str(path)
+    if _SAFE.fullmatch(text):
+        return text
+    return f'"{text}"' if _DOUBLE.fullmatch(text) and not text.endswith("\\") else shlex.quote(text)
 
 
 def read_file(path: Path, what: str, largest_bytes: int) -> bytes:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.number_text import is_number, plain_number, taken_number
 from hcc_scope.rig.adapters import find_library, installed_libraries, interface_mismatch
-from hcc_scope.rig.cfg_lines import COMMANDS, NO_LONGER
+from hcc_scope.rig.cfg_lines import COMMANDS, NO_LONGER, TOO_LONG
 from hcc_scope.rig.pixel_sizes import PixelSizes
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _ORDER = (
 _LENGTHS = ("PixelSize_um", "PixelSizeOptimalZ_Um")
 _REMARK = re.compile(r"\s#(\s|$)")
 _ODD_NUMBER = re.compile(r"\s*[+-]?(nan|inf|infinity|[\d._]*\d[\d._]*)\s*", re.IGNORECASE)
+_NO_NUMBER = re.compile(r"\s*[+-]?(nan|inf|infinity)\s*", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 _SURELY_MEANT = 0.8
 """How like another label a text must be to be a slip of the pen (`difflib`)."""
@@ -106,7 +107,9 @@ class Linter:
 
     def look_at(self, line: CfgLine) -> None:
         """Judge one line: its form, then its meaning if the form is right."""
-        if line.command in NO_LONGER:
+        if line.command == TOO_LONG:
+            self.warn(line.number, "a line that is too long: Micro-Manager reads no further", "Shorten it.")
+        elif line.command in NO_LONGER:
             self.error(line.number, f"Micro-Manager's core refuses the command '{line.command}'", "Remove the line.")
         elif not line.command:
             self.error(line.number, "Micro-Manager's core refuses a line of commas alone", "Remove the line.")
@@ -184,7 +187,8 @@ class Linter:
                 "Move its Device line up.",
             )
         else:
-            self.error(line.number, *self._no_device(device, self._devices))
+            message, hint = self._no_device(device, self._devices)
+            self.error(line.number, f"{message}, and Micro-Manager's core refuses the line", hint)
         return False
 
     def _declared(self, line: CfgLine, device: str, consequence: str) -> bool:
@@ -228,6 +232,8 @@ class Linter:
             return
         if name == "State" and _ODD_NUMBER.fullmatch(value) and not is_number(value):
             self._whole_number(line, value, f"the position of '{device}'", "Positions count from 0.")
+        elif _NO_NUMBER.fullmatch(value):
+            self.warn(line.number, f"'{value}' is no number, if one belongs there", "Correct it.")
         if _REMARK.search(value):
             self.warn(line.number, "a comment after a command becomes part of its value", "Give it its own line.")
         elif value != value.strip():

@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path  # noqa: TC003 - pydantic asks for it
 from typing import Annotated
 
@@ -101,7 +102,7 @@ class Rig(BaseModel):
 def _find(path_or_name: str | Path) -> Path:
     """Return the rig file meant: a path, or the name of one that is shipped, such as ``demo``."""
     path = expanded(path_or_name)
-    if path.suffix or len(path.parts) != 1:
+    if path.suffix or os.sep in str(path_or_name) or len(path.parts) != 1:
         return path
     shipped = {file.name.removesuffix(".rig.yaml"): file for file in hardware_configs_dir().glob("*.rig.yaml")}
     if path.name in shipped:

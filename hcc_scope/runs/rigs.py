@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -143,9 +142,11 @@ def open_rig(
     check_buffer(rig, free_memory(), held_mib=_held_mib)
 
     from hcc_scope.rig.config import readable
+    from hcc_scope.rig.files import quoted
     from hcc_scope.sources.micromanager import MicroManager
 
-    with readable(rig.config) as copy, _roles_placed(rig):
+    listing = f"'hcc-scope devices --rig {quoted(rig.path or rig.config)} --properties' lists what there is."
+    with readable(rig.config) as copy, _roles_placed(rig, listing):
         microscope = MicroManager.start(
             rig.config,
             adapters_dir=checked.adapters_dir,
@@ -226,14 +227,14 @@ def check_buffer(rig: Rig, free: FreeMemory | None, *, held_mib: int = 0) -> Non
 
 
 @contextmanager
-def _roles_placed(rig: Rig) -> Iterator[None]:
-    """Say where in the rig file a role stands that does not fit, and how to see what would."""
+def _roles_placed(rig: Rig | None, listing: str) -> Iterator[None]:
+    """Say where in the rig file a role stands that does not fit, and how to see what would (`listing`)."""
     from hcc_scope.sources.roles import RoleError
 
     try:
         yield
     except RoleError as error:
-        listing = f"'hcc-scope devices --rig {shlex.quote(str(rig.path))} --properties' lists what there is."
+        assert rig is not None  # without a rig file there are no roles
         raise ConfigError(
             f"{rig.place(f'roles.{error.role}')}: {error.message}", hint=" ".join(filter(None, (error.hint, listing)))
         ) from error
@@ -254,10 +255,12 @@ def attach_rig(port: int, rig_file: str | None) -> Iterator[OpenRig]:
     from hcc_scope.sources.micromanager import MicroManager
 
     rig = None if rig_file is None else load_rig(rig_file)
-    with MicroManager.attach(
-        port=port,
-        roles=None if rig is None else rig.roles,
-        limits=None if rig is None else rig.stage_limits,
-        pixel_size_um=None if rig is None else rig.pixel_size_um,
-    ) as microscope:
+    with _roles_placed(rig, "Micro-Manager's Device Property Browser lists what there is."):
+        microscope = MicroManager.attach(
+            port=port,
+            roles=None if rig is None else rig.roles,
+            limits=None if rig is None else rig.stage_limits,
+            pixel_size_um=None if rig is None else rig.pixel_size_um,
+        )
+    with microscope:
         yield OpenRig(microscope, f"port {port}")

@@ -110,11 +110,17 @@ class Preview:
 
     def _begin(self, exposure_ms: float | None) -> None:
         hardware, backend = self._microscope.hardware, self._microscope.backend
+        self._look_up()
         hardware.need_grey()
         if exposure_ms is not None:
             backend.ask(f"setting the exposure of camera '{hardware.camera}'", "set_exposure", exposure_ms)
         hardware.changed()
         self._start_camera()
+
+    def _look_up(self) -> None:
+        """Look through the camera of now: somebody may have made another one the camera."""
+        if self._microscope.use.state == "free":
+            self._microscope.hardware.look_up()
 
     def _start_camera(self) -> None:
         camera = self._microscope.hardware.camera
@@ -150,6 +156,7 @@ class Preview:
     def _snap(self) -> Frame:
         self._microscope.use.refuse_during_section()  # again: one may have begun while this waited for its turn
         hardware = self._microscope.hardware
+        self._look_up()
         hardware.need_grey()
         with self._microscope.use.at_rest():
             shot = self._microscope.camera.snap()

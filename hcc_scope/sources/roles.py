@@ -19,6 +19,11 @@ CAMERA_ROLES = ("em_gain", "em_switch", "temperature", "temperature_set_point", 
 """Roles that a property of the camera has; the other one, the objective, is a device."""
 _NUMBERS = ("em_gain", "temperature", "temperature_set_point")
 _SETTABLE = ("em_gain", "em_switch", "temperature_set_point")
+_NOT_SET = {
+    "is_property_read_only": "can only be read",
+    "is_property_pre_init": "only takes effect while the configuration is loaded",
+}
+"""What keeps a property from being set, by the core's question about it."""
 _STATE_DEVICE = 4
 """Micro-Manager's DeviceType of a turret, wheel or the like."""
 _NUMERIC_TYPES = (2, 3)
@@ -85,12 +90,14 @@ def _check_property(backend: Backend, camera: str, role: str, name: str) -> None
             f"the property '{name}', which camera '{camera}' has not",
             hint=f"Did you mean '{near[0]}'?" if near else None,
         )
-    if role in _SETTABLE and backend.ask(_WHAT, "is_property_read_only", camera, name):
-        raise RoleError(
-            role,
-            f"the property '{name}' of camera '{camera}', which can only be read",
-            hint="Name the property that is set.",
-        )
+    if role in _SETTABLE:
+        for question, fault in _NOT_SET.items():
+            if backend.ask(_WHAT, question, camera, name):
+                raise RoleError(
+                    role,
+                    f"the property '{name}' of camera '{camera}', which {fault}",
+                    hint="Name the property that is set.",
+                )
     if role not in _NUMBERS or backend.number("get_property_type", camera, name) in _NUMERIC_TYPES:
         return
     allowed = backend.labels("get_allowed_property_values", camera, name)

@@ -245,7 +245,7 @@ def test_a_broken_rig_file_leaves_the_open_rig_open(
 ):
     open_rig(shell, small_rig)
     loaded = shell.rig.loaded
-    (tmp_path / "bad.cfg").write_text("Nonsense,1\n")
+    (tmp_path / "bad.cfg").write_text("Equipment,1\n")
     path = tmp_path / "bad.rig.yaml"
     path.write_text(text)
     shell.commands.open_rig(str(path))
