@@ -13,7 +13,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from hcc_scope.errors import ModelMismatchError, StoreError, StoreExistsError, StoreUnwritableError, UsageError
+from hcc_scope.errors import (
+    CameraError,
+    ModelMismatchError,
+    StoreError,
+    StoreExistsError,
+    StoreUnwritableError,
+    UsageError,
+)
 from hcc_scope.phantom import Specimen
 from hcc_scope.plans import RandomFields
 from hcc_scope.report.pictures import section_picture
@@ -30,14 +37,18 @@ from hcc_scope.storage.notes import NotesWriter, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
+from hcc_scope.types import RunSpec
 from tests.commands import assert_frames_readable, hcc_scope
 from tests.session_parts import wait_until
 from tests.storage_cases import change_facts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from hcc_scope.protocols import StopSignal
     from hcc_scope.report.summary import SectionReport
+    from hcc_scope.types import Frame
 
 N_FIELDS = 6
 
@@ -248,6 +259,43 @@ def test_frames_that_the_model_does_not_know_make_no_store(analyst: Analyst, tmp
         )
         with pytest.raises(ModelMismatchError, match=r"0\.65 um/px"):
             start_section(source, analyst, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Blind:
+    """A camera that gives no frame."""
+
+    live = True
+
+    def __init__(self, spec: RunSpec) -> None:
+        self.spec = spec
+
+    def frames(self, stop: StopSignal) -> Iterator[Frame]:
+        del stop
+        raise CameraError("the camera gave no frame")
+        yield
+
+
+def blind(analyst: Analyst) -> Blind:
+    return Blind(RunSpec((512, 512), 16, 0.325, "m1", "s1", model_sha256=analyst.model.card.sha256))
+
+
+def test_a_run_without_a_frame_leaves_no_store_and_can_be_repeated(analyst: Analyst, tmp_path: Path):
+    for _ in range(2):
+        report = start_section(blind(analyst), analyst, tmp_path / "new").finish()
+        assert report.outcome.state == "failed"
+        assert isinstance(report.outcome.cause, CameraError)
+        assert report.store is None
+        assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_run_that_cannot_start_leaves_no_store(analyst: Analyst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise StoreError("no predictions here")
+
+    monkeypatch.setattr("hcc_scope.storage.predictions.PredictionWriter.__init__", refuse)
+    with pytest.raises(StoreError, match="no predictions here"):
+        start_section(blind(analyst), analyst, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,5 +1,7 @@
 """The session with the real store and the real demo camera: what was acquired is stored, deferred frames come back."""
 
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -126,6 +128,29 @@ def test_a_disk_that_fails_midway_keeps_what_was_before(tmp_path: Path, monkeypa
     assert read_predictions(path).keys() == set(range(5))
     assert outcome.counts.classified == 5
     assert replay(path).score == outcome.score
+
+
+@pytest.mark.parametrize("kept", [0, 2])
+def test_a_store_that_is_deleted_or_cut_during_a_run_fails_it_with_what_is_left(tmp_path: Path, kept: int):
+    def before(seq: int) -> None:
+        if seq == 8:
+            wait_until(lambda: session.snapshot().counts.stored == 8)
+            [path] = tmp_path.iterdir()
+            if kept == 0:
+                shutil.rmtree(path)
+            else:
+                lines = (path / "frames.jsonl").read_bytes().splitlines(keepends=True)
+                os.truncate(path / "frames.jsonl", len(b"".join(lines[:kept])))
+
+    session, path = record(Source(range(2000), before=before), tmp_path, Classifier())
+    outcome = run(session)
+    assert outcome.state == "failed"
+    assert f"{kept} of the 8 frames that had been stored are in" in "; ".join(
+        [str(outcome.cause), *getattr(outcome.cause, "__notes__", ())]
+    )
+    assert outcome.counts.stored == kept
+    assert outcome.counts.classified <= kept
+    assert path.exists() is (kept > 0)
 
 
 def test_a_damaged_frame_is_missed_and_the_rest_replayed(tmp_path: Path):

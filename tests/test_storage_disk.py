@@ -325,7 +325,7 @@ def test_frames_deleted_during_a_run_are_told_at_its_end(tmp_path: Path):
     record(sink, 0, 4)
     wait_for(sink, 4)
     shutil.rmtree(shard(sink.path, 1).parents[1])
-    with pytest.raises(StoreError, match="A stored frame is gone from .* \\(frame 1\\)"):
+    with pytest.raises(StoreError, match=r"A stored frame is gone from .* \(frame 1\)"):
         sink.close()
 
 
