@@ -98,10 +98,10 @@ class Tissue:
 
     live = False
 
-    def __init__(self, analyst: Analyst, animal_id: str = "m1") -> None:
+    def __init__(self, analyst: Analyst, animal_id: str = "m1", *, specimen: str | None = "phantom") -> None:
         self.spec = RunSpec(
             (1024, 1024), 16, 0.325, animal_id, "s1", expected_frames=4, model_sha256=analyst.model.card.sha256,
-            provenance=analyst.facts,
+            provenance={**analyst.facts, **({} if specimen is None else {"specimen": specimen})},
         )  # fmt: skip
 
     def frames(self, stop: StopSignal) -> Iterator[Frame]:

@@ -72,6 +72,7 @@ class AcquireOptions:
     engine: str
     json_mode: bool
     score_unlike: bool = False
+    allow_phantom_model: bool = False
 
 
 def run_acquire(options: AcquireOptions) -> None:
@@ -96,7 +97,13 @@ def run_acquire(options: AcquireOptions) -> None:
     console = people(json_mode=options.json_mode)
     started = datetime.now(UTC)
     with interruptible("nothing was acquired"):
-        analyst = load_analyst(options.model_name, options.engine, console, score_unlike=options.score_unlike)
+        analyst = load_analyst(
+            options.model_name,
+            options.engine,
+            console,
+            score_unlike=options.score_unlike,
+            allow_phantom_model=options.allow_phantom_model,
+        )
     specimen = _specimen(options)
     stop = StopToken()
     with (

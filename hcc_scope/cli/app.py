@@ -9,7 +9,7 @@ import typer
 from hcc_scope import __version__
 from hcc_scope.cli.console import RESEARCH_USE_ONLY
 from hcc_scope.cli.learning import dataset_app, evaluate, models_app, phantom_app, train
-from hcc_scope.cli.options import DEFAULT_MODEL, Engine, Json, Model, ScoreUnlike
+from hcc_scope.cli.options import DEFAULT_MODEL, AllowPhantomModel, Engine, Json, Model, ScoreUnlike
 
 __all__ = ["app"]
 
@@ -118,6 +118,7 @@ def acquire(
     model: Model = DEFAULT_MODEL,
     engine: Engine = "auto",
     score_unlike: ScoreUnlike = False,
+    allow_phantom_model: AllowPhantomModel = False,
     json_mode: Json = False,
 ) -> None:
     """Acquire one section: store every frame, classify it live, keep the score."""
@@ -144,6 +145,7 @@ def acquire(
             engine=engine,
             json_mode=json_mode,
             score_unlike=score_unlike,
+            allow_phantom_model=allow_phantom_model,
         )
     )
 
@@ -175,6 +177,7 @@ def replay(
             help="Whether to score tiles unlike the model's training tiles. Default: as recorded.",
         ),
     ] = None,
+    allow_phantom_model: AllowPhantomModel = False,
     json_mode: Json = False,
 ) -> None:
     """Classify stored sections again, through the same pipeline."""
@@ -189,6 +192,7 @@ def replay(
         out=out,
         json_mode=json_mode,
         score_unlike=score_unlike,
+        allow_phantom_model=allow_phantom_model,
     )
 
 

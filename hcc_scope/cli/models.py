@@ -7,8 +7,6 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 from hcc_scope.errors import ModelError, StoreExistsError, UsageError
 from hcc_scope.training.config import CONFIG_FILE, MODEL_FOLDER
@@ -63,7 +61,7 @@ def run_test(name: str, *, engine: str, packages: Sequence[Path] = (), json_mode
     classifier = model.classifier(engine, note=console.note)
     agreement = model.agreement()
     apart = agreement.largest_difference(classifier)
-    difference = float(np.abs(classifier.classify(model.test_input) - model.test_output).max())
+    difference = model.difference_to_test_output(classifier)
     program = program_difference(model)
     weights = weights_difference(model)
     found = [*sorted(model.folder.glob("*.zip")), *packages]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["DEFAULT_MODEL", "Engine", "Json", "Model", "ScoreUnlike"]
+__all__ = ["DEFAULT_MODEL", "AllowPhantomModel", "Engine", "Json", "Model", "ScoreUnlike"]
 
 DEFAULT_MODEL = "phantom-meng2019"
 
@@ -18,4 +18,10 @@ Model = Annotated[str, typer.Option("--model", help="Name of a shipped model, or
 Engine = Annotated[str, typer.Option("--engine", help=ENGINE_HELP)]
 ScoreUnlike = Annotated[
     bool, typer.Option("--score-unlike", help="Also score tiles that are unlike the model's training tiles.")
+]
+AllowPhantomModel = Annotated[
+    bool,
+    typer.Option(
+        "--allow-phantom-model", help="Let a model that was trained on a phantom only score what may be tissue."
+    ),
 ]

@@ -50,6 +50,7 @@ def run_replay(
     out: Path | None,
     json_mode: bool,
     score_unlike: bool | None = None,
+    allow_phantom_model: bool = False,
 ) -> None:
     """Classify stored sections again; tiles unlike the model's training tiles are scored as in the live run.
 
@@ -88,6 +89,7 @@ def run_replay(
             engine or recorded_engine(opened[0]),
             console,
             fall_back=engine is None,  # an archive may be replayed where the engine of its day does not run
+            allow_phantom_model=allow_phantom_model,
         )
     with stop_on_signals(stop, console):
         for store in opened:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rich.table import Table
 from rich.text import Text
 
-from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.display import score_words, watch
 from hcc_scope.cli.interrupt import EXIT_INTERRUPTED, Reported
 from hcc_scope.errors import HccScopeError, ModelError, StoreUnwritableError
 from hcc_scope.report.summary import build_summary, write_summary
+from hcc_scope.research_use import research_use
 from hcc_scope.runs.analyst import load_analyst as load_quietly
 from hcc_scope.runs.section import start_section
 
@@ -45,7 +46,13 @@ __all__ = [
 
 
 def load_analyst(
-    model_name: str | Path, engine: str, console: People, *, fall_back: bool = False, score_unlike: bool = False
+    model_name: str | Path,
+    engine: str,
+    console: People,
+    *,
+    fall_back: bool = False,
+    score_unlike: bool = False,
+    allow_phantom_model: bool = False,
 ) -> Analyst:
     """Load a model on an engine and say so (`hcc_scope.runs.analyst.load_analyst` does the work).
 
@@ -55,7 +62,14 @@ def load_analyst(
         If the model may not be used, or (without `fall_back`) not on this engine.
     """
     console.note(f"Loading the model {model_name} ...", "dim")
-    return load_quietly(model_name, engine, console.note, fall_back, score_unlike=score_unlike)
+    return load_quietly(
+        model_name,
+        engine,
+        console.note,
+        fall_back,
+        score_unlike=score_unlike,
+        allow_phantom_model=allow_phantom_model,
+    )
 
 
 class Interrupted(HccScopeError):  # noqa: N818 - what happened, not a fault
@@ -203,6 +217,7 @@ def summarise(
         versions=versions,
         started_utc=started_utc,
     )
+    summary["model_trained_on"] = analyst.model.card.trained_on
     if cut_short and summary["outcome"] == "completed":
         summary["outcome"] = "cancelled"
     return summary
@@ -231,7 +246,7 @@ def finish(
     console.show(_table(reports))
     for path in paths:
         console.note(f"{path}")
-    console.note(RESEARCH_USE_ONLY, "italic")
+    console.note(research_use(summary.get("model_trained_on")), "italic")
     if json_mode:
         print_json(summary)
     failed = next((report for report in reports if report.outcome.state == "failed"), None)

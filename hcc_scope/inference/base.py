@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.inference.tensors import check_distances, check_finite, check_tiles
+from hcc_scope.inference.tensors import check_distances, check_finite, check_tiles, to_logits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +31,7 @@ class BaseClassifier(ABC):
     def __init__(self, card: ModelCard) -> None:
         self._tile_px = card.tile_px
         self._model_name = card.name
+        self._probabilities = card.output == "probabilities"
         self._measures = card.unlike_training is not None
         self._lock = threading.Lock()
 
@@ -71,10 +72,15 @@ class BaseClassifier(ABC):
         distances = np.empty(len(tiles), np.float32) if self._measures else None
         with self._lock:
             self._fill(tiles, logits, distances)
+        if self._probabilities:
+            logits = to_logits(logits, self._model_name)
         check_finite(logits, self._model_name)
         check_distances(distances, self._model_name)
         return logits, distances
 
     @abstractmethod
     def _fill(self, tiles: Tiles, logits: NDArray[np.float32], distances: NDArray[np.float32] | None) -> None:
-        """Run the model on checked tiles; fill (n, 2) and, if the model tells distances, (n,). One call at a time."""
+        """Run the model on checked tiles; fill (n, 2) with what it returns and, if it tells distances, (n,).
+
+        One call at a time.
+        """

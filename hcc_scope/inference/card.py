@@ -6,12 +6,14 @@ a pixel size or a threshold that was guessed would make every score wrong withou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import re
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import pydantic
 import yaml
 
 from hcc_scope.errors import ModelFormatError
+from hcc_scope.inference.files import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,12 +37,41 @@ __all__ = [
 ]
 
 CARD_FILE = "card.yaml"
+MOST_CARD_BYTES = 1 << 20
+"""A card of ours has 12 kB."""
+MOST_TILE_PX = 16_384
+MOST_ENGINE_TOLERANCE = 1.0
+"""Of a logit. Float32 on another processor differs by less than 0.001."""
+MOST_PROBABILITY_TOLERANCE = 0.1
 LICENCE_NOT_STATED = "not stated"
 """Of a model that somebody trained: whose it is, nobody has told us."""
+Output = Literal["logits", "probabilities"]
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_NUMBER = re.compile(r"[-+]?(0|[1-9]\d*)(\.\d*)?([eE][-+]?\d+)?|[-+]?\.(inf|nan)", re.IGNORECASE)
+"""YAML 1.1 reads ``0_325`` as 213, ``010`` as 8 and ``1:30`` as 90."""
 
 
 class _Strict(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, value: object, info: pydantic.ValidationInfo) -> object:
+        """Refuse ``true`` where a number belongs (Python takes it for 1), and ``'0_325'`` (it would be 325)."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        kinds = {annotation, *get_args(annotation)}
+        entries = value if isinstance(value, (list, tuple)) else (value,)
+        if isinstance(value, dict) and get_origin(annotation) is dict:
+            entries = list(value.values())
+        if bool not in kinds and any(isinstance(entry, bool) for entry in entries):
+            raise ValueError("true or false stands where a number or a text belongs")
+        if any(isinstance(entry, str) and _CONTROL.search(entry) for entry in entries):
+            raise ValueError("the text has characters that control a terminal")
+        if not kinds.isdisjoint({int, float}) and isinstance(value, str) and not _NUMBER.fullmatch(value):
+            raise ValueError(f"{value!r} is no number")
+        return value
 
 
 class ValidationRow(_Strict):
@@ -211,7 +242,7 @@ class ModelCard(_Strict):
     """Of ``model.pt``, checked before it is parsed."""
     classes: tuple[Literal["low"], Literal["high"]]
     """Order of the columns of the logits; the probability shown is always that of *high*."""
-    tile_px: int = pydantic.Field(gt=0)
+    tile_px: int = pydantic.Field(gt=0, le=MOST_TILE_PX)
     pixel_size_um: float = pydantic.Field(gt=0)
     """Of the specimen in the training tiles."""
     pixel_size_tolerance: float = pydantic.Field(ge=0, lt=1)
@@ -223,13 +254,16 @@ class ModelCard(_Strict):
     """``inside``: the graph takes raw counts. ``external``: mean stretching is applied before the graph."""
     count_scale: float = pydantic.Field(gt=0)
     """Constant that the mean-stretched counts are multiplied by; the same as rescaling the first layer's weights."""
+    output: Output = "logits"
+    """What the graph returns for the two classes. ``probabilities``: a softmax or sigmoid is inside, and its logarithm
+    is taken (`hcc_scope.inference.tensors.to_logits`) before anything else is made of it."""
     temperature: float = pydantic.Field(gt=0)
     decision_threshold: float = pydantic.Field(gt=0, lt=1)
     """Of the calibrated section score; at or above it a section counts as *high*."""
-    engine_tolerance: float = pydantic.Field(gt=0)
-    """Largest absolute difference of a logit to ``test_output.npy`` that the self-test of the reference engine
-    accepts."""
-    probability_tolerance: float = pydantic.Field(default=0.01, gt=0, lt=1)
+    engine_tolerance: float = pydantic.Field(gt=0, le=MOST_ENGINE_TOLERANCE)
+    """Largest absolute difference of a logit (of what the graph returns) to ``test_output.npy`` that the self-test of
+    the reference engine accepts."""
+    probability_tolerance: float = pydantic.Field(default=0.01, gt=0, le=MOST_PROBABILITY_TOLERANCE)
     """Largest absolute difference of a tile's calibrated probability between another engine and the reference.
 
     Engines of less precision change a logit by more than rounding does, and a section's score, a mean of
@@ -251,6 +285,29 @@ class ModelCard(_Strict):
     licence: str
     """An SPDX identifier, or `LICENCE_NOT_STATED`."""
 
+    @pydantic.field_validator("full_scale")
+    @classmethod
+    def _full_scale_fits_the_bits(cls, value: int, info: pydantic.ValidationInfo) -> int:
+        bits = info.data.get("bit_depth")
+        if bits is not None and not 2 ** (bits - 1) <= value < 2**bits:
+            raise ValueError(f"a camera of {bits} bits saturates between {2 ** (bits - 1)} and {2**bits - 1} counts")
+        return value
+
+    @property
+    def trained_on_phantom_only(self) -> bool:
+        """Whether no image of the training was of tissue."""
+        return self.training is not None and self.training.synthetic is True
+
+    @property
+    def trained_on(self) -> str | None:
+        """What the weights were fitted to, in a few words; None if the card does not say."""
+        if self.training is None:
+            return None
+        if self.training.synthetic is True:
+            return "a synthetic phantom, not on tissue"
+        n = len(self.training.animals)
+        return f"{self.training.tiles} tiles of {n} animal{'s' if n != 1 else ''}"
+
 
 def read_card(folder: Path) -> ModelCard:
     """Read and check ``card.yaml`` in a model's folder.
@@ -261,15 +318,15 @@ def read_card(folder: Path) -> ModelCard:
         Names the file, and the key and line that are wrong.
     """
     path = folder / CARD_FILE
+    if not path.exists():
+        raise ModelFormatError(f"the model folder {folder} has no {CARD_FILE}")
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ModelFormatError(f"the model folder {folder} has no {CARD_FILE}") from None
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_regular(path, f"the model card {path}", most_bytes=MOST_CARD_BYTES).decode()
+    except UnicodeDecodeError as error:
         raise ModelFormatError(f"the model card {path} cannot be read: {error}") from error
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        root = yaml.compose(text, Loader=_CardLoader)
+        content = yaml.load(text, Loader=_CardLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a 45th of a month
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark is not None else ""
@@ -283,7 +340,8 @@ def read_card(folder: Path) -> ModelCard:
         key = ".".join(str(part) for part in first["loc"])
         line = _line_of(root, first["loc"])
         where = f", line {line}" if line is not None else ""
-        raise ModelFormatError(f"the model card {path}{where}: key '{key}': {first['msg']}") from error
+        said = first["msg"].removeprefix("Value error, ")
+        raise ModelFormatError(f"the model card {path}{where}: key '{key}': {said}") from error
 
 
 def write_card(card: ModelCard, folder: Path) -> Path:
@@ -293,6 +351,29 @@ def write_card(card: ModelCard, folder: Path) -> Path:
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
     path.write_text(text, encoding="utf-8", newline="\n")
     return path
+
+
+class _CardLoader(yaml.SafeLoader):
+    """YAML in which every value stands once, and numbers are written as people read them."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse aliases (nine of them in a row are a card of a billion entries), second values, odd numbers."""
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]  # untyped in yaml
+            raise yaml.composer.ComposerError(None, None, "a card has no aliases (*)", event.start_mark)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        entries = node.value if isinstance(node, yaml.MappingNode) else []
+        keys = [key for key, _ in entries if isinstance(key, yaml.ScalarNode)]
+        seen: set[str] = set()
+        for key in keys:
+            if key.value in seen:
+                raise yaml.composer.ComposerError(None, None, f"the key '{key.value}' is there twice", key.start_mark)
+            seen.add(key.value)
+        is_number = isinstance(node, yaml.ScalarNode) and node.tag.endswith((":int", ":float"))
+        if node is not None and is_number and not _NUMBER.fullmatch(node.value):
+            words = f"{node.value!r} is no number as it is written elsewhere"
+            raise yaml.composer.ComposerError(None, None, words, node.start_mark)
+        return node
 
 
 def _problem(error: Exception) -> str:

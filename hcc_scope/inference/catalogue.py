@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ModelError, ModelFormatError
 from hcc_scope.inference.card import CARD_FILE, read_card
+from hcc_scope.inference.remembered import known_folder
 from hcc_scope.resources import models_dir
 
 if TYPE_CHECKING:
     from hcc_scope.inference.card import ModelCard
 
-__all__ = ["ModelEntry", "find_model", "list_models"]
+__all__ = ["ModelEntry", "find_model", "known_model", "list_models"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,29 @@ def find_model(name_or_path: str | Path) -> Path:
         return _found(Path(name_or_path), name_or_path)
     except OSError as error:  # a folder of somebody else's, a name too long
         raise ModelError(f"the model {name_or_path} cannot be looked at: {error.strerror or error}") from error
+
+
+def known_model(sha256: str, name: str | None = None) -> Path | None:
+    """Return the folder of a model that is known here by the sha256 of its ``model.pt``; None: there is none.
+
+    It travels with the program, or this user has loaded it by its path before. Where somebody else says that it is
+    does not count.
+
+    Parameters
+    ----------
+    sha256 : str
+        Of the artefact.
+    name : str, optional
+        Chooses among several copies, whose cards may differ.
+    """
+    remembered = known_folder(sha256)
+    found = []
+    for folder in (*_model_folders(), *([] if remembered is None else [remembered])):
+        with suppress(ModelError):
+            card = read_card(folder)
+            if card.sha256 == sha256:
+                found.append((card.name != name, folder))
+    return min(found, key=lambda one: one[0])[1] if found else None
 
 
 def _found(path: Path, name_or_path: str | Path) -> Path:

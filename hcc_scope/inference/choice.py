@@ -12,27 +12,26 @@ not be made is not remembered: the reason may be gone tomorrow.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hcc_scope.errors import HccScopeError, ModelError, ModelSelfTestError
 from hcc_scope.inference.engines import REFERENCE
+from hcc_scope.inference.remembered import CACHE_DIR_VARIABLE, cache_dir, entries, remember
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from hcc_scope.inference.agreement import Agreement
     from hcc_scope.inference.engines import Engine, EngineName
 
 __all__ = ["CACHE_DIR_VARIABLE", "Choice", "cache_file", "choice_key", "choose"]
 
-CACHE_DIR_VARIABLE = "HCC_SCOPE_CACHE_DIR"
 BUDGET_S = 2.0
 WORTH_IT = 1.1
 TIMED_TILES = 8
@@ -119,7 +118,7 @@ def choose(
         fastest = REFERENCE
     rates = {name: round(TIMED_TILES / seconds, 1) for name, seconds in best_s.items()}
     if lasting:
-        _remember(cache, key, {"engine": fastest, "tiles_per_s": rates, "notes": told})
+        remember(cache, key, {"engine": fastest, "tiles_per_s": rates, "notes": told})
     return Choice(usable[fastest], rates, False, tuple(told))
 
 
@@ -128,12 +127,7 @@ def cache_file() -> Path:
 
     In the folder that the environment variable ``HCC_SCOPE_CACHE_DIR`` names, or in the user's folder for caches.
     """
-    named = os.environ.get(CACHE_DIR_VARIABLE)
-    if named:
-        return Path(named) / "engines.json"
-    from platformdirs import user_cache_path
-
-    return user_cache_path("hcc-scope", appauthor=False) / "engines.json"
+    return cache_dir() / "engines.json"
 
 
 def choice_key(model_sha256: str, tolerance: float, threads: int, names: tuple[str, ...]) -> str:
@@ -174,33 +168,13 @@ def _version(package: str) -> str:
         return "none"
 
 
-def _entries(cache: Path) -> dict[str, Any]:
-    """Return what is remembered; a file that is missing or damaged is an empty one."""
-    try:
-        content = json.loads(cache.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def _remembered(
     cache: Path, key: str, makers: Mapping[EngineName, Callable[[], Engine]]
 ) -> tuple[EngineName, dict[str, float], tuple[str, ...]] | None:
     """Return engine, tiles/s and notes of an earlier choice, if they are what they should be."""
-    match _entries(cache).get(key):
+    match entries(cache).get(key):
         case {"engine": str(found), "tiles_per_s": dict(rates), "notes": list(notes)}:
             name = next((name for name in makers if name == found), None)
             if name is not None and all(isinstance(rate, float) for rate in rates.values()):
                 return name, rates, tuple(str(one) for one in notes)
     return None
-
-
-def _remember(cache: Path, key: str, entry: dict[str, Any]) -> None:
-    """Write a choice; a folder that cannot be written costs 2 s at the next start and nothing else."""
-    partial = cache.with_suffix(f".{os.getpid()}.part")
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps({**_entries(cache), key: entry}, indent=1), encoding="utf-8")
-        partial.replace(cache)
-    except OSError:
-        return

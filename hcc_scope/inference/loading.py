@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +22,10 @@ from hcc_scope.errors import (
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model
 from hcc_scope.inference.engines import AUTO, ENGINES, REFERENCE, candidates, default_threads, make_engine
+from hcc_scope.inference.files import read_npy, read_regular
+from hcc_scope.inference.remembered import remember_folder
+from hcc_scope.inference.tensors import TWO_LOGITS_HINT, are_probabilities
+from hcc_scope.resources import models_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +44,10 @@ __all__ = ["MODEL_FILE", "TEST_INPUT_FILE", "TEST_OUTPUT_FILE", "LoadedModel", "
 MODEL_FILE = "model.pt"
 TEST_INPUT_FILE = "test_input.npy"
 TEST_OUTPUT_FILE = "test_output.npy"
-
-D = TypeVar("D", bound=np.generic)
+_OTHER_OUTPUT_HINT = (
+    "Do not use its scores. In a model of your own, test_output.npy must hold what the saved model.pt returns for "
+    "test_input.npy, tile by tile, in evaluation mode."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class LoadedModel:
     test_input: NDArray[np.uint16]
     """(k, tile, tile) raw counts."""
     test_output: NDArray[np.float32]
-    """(k, 2) the logits that `test_input` has to give."""
+    """(k, 2) what the graph has to return for `test_input`: logits, or the probabilities that the card speaks of."""
 
     def classifier(
         self, engine: str = REFERENCE, *, threads: int | None = None, note: Callable[[str], None] | None = None
@@ -165,8 +171,22 @@ class LoadedModel:
         """
         from hcc_scope.inference.saliency import saliency
 
-        external = self.card.count_scale if self.card.normalisation == "external" else None
-        return saliency(self.module, tile, smooth, external_scale=external, what=f"the model {self.card.name}")
+        card = self.card
+        return saliency(
+            self.module,
+            tile,
+            smooth,
+            external_scale=card.count_scale if card.normalisation == "external" else None,
+            probabilities=card.output == "probabilities",
+            what=f"the model {card.name}",
+        )
+
+    def difference_to_test_output(self, classifier: Engine) -> float:
+        """Return the largest difference between what an engine makes of the test tiles and the stored output."""
+        found = classifier.classify(self.test_input)
+        if self.card.output == "probabilities":
+            found = np.exp(found)  # compared as stored: the logarithm of next to nothing differs by much
+        return float(np.abs(found - self.test_output).max())
 
     def _self_test(self, classifier: Engine) -> None:
         """Warm the reference engine up and compare it with the stored test output, strictly."""
@@ -174,12 +194,19 @@ class LoadedModel:
 
         for _ in range(WARM_UP_RUNS):
             found = classifier.classify(self.test_input)
-        worst = float(np.abs(found - self.test_output).max())
+        if not np.array_equal(classifier.classify(self.test_input), found, equal_nan=True):
+            raise ModelSelfTestError(
+                f"the model {self.card.name} gives another answer to the same tile each time, so its scores cannot be "
+                f"replayed",
+                hint="It may keep a state, or have dropout or batch normalisation in training mode: save it in "
+                "evaluation mode.",
+            )
+        worst = self.difference_to_test_output(classifier)
         if not worst <= self.card.engine_tolerance:  # also if it is not a number
             raise ModelSelfTestError(
                 f"the model {self.card.name} does not reproduce its own test output on this machine: a logit differs "
                 f"by {worst:.3g}, tolerance {self.card.engine_tolerance:g}",
-                hint="Do not use its scores; update torch, or install the model again.",
+                hint=_OTHER_OUTPUT_HINT,
             )
 
 
@@ -196,7 +223,8 @@ def load_model(name_or_path: str | Path) -> LoadedModel:
     ModelError
         If there is no such model.
     ModelFormatError
-        If card, test tensors or artefact cannot be read, or the output has the wrong shape.
+        If card, test tensors or artefact cannot be read, or the output has the wrong shape, or is probabilities where
+        the card says logits.
     ModelAlteredError
         If the sha256 of ``model.pt`` is not the card's.
     ModelSelfTestError
@@ -205,10 +233,7 @@ def load_model(name_or_path: str | Path) -> LoadedModel:
     folder = find_model(name_or_path)
     card = read_card(folder)
     path = folder / MODEL_FILE
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelFormatError(f"the model file {path} cannot be read: {error.strerror or error}") from error
+    data = read_regular(path, f"the model file {path}")
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != card.sha256:
         raise ModelAlteredError(
@@ -219,26 +244,48 @@ def load_model(name_or_path: str | Path) -> LoadedModel:
     from hcc_scope.inference.torchscript import parse
 
     module = parse(data, str(path))
-    test_input = _read_tensor(folder / TEST_INPUT_FILE, np.dtype(np.uint16), (card.tile_px, card.tile_px))
-    test_output = _read_tensor(folder / TEST_OUTPUT_FILE, np.dtype(np.float32), (2,))
+    test_input = read_npy(folder / TEST_INPUT_FILE, np.dtype(np.uint16), (card.tile_px, card.tile_px))
+    test_output = read_npy(folder / TEST_OUTPUT_FILE, np.dtype(np.float32), (2,), hint=TWO_LOGITS_HINT)
     if len(test_input) != len(test_output) or len(test_input) == 0:
         raise ModelFormatError(
             f"the model {card.name} has {len(test_input)} test tiles but {len(test_output)} test outputs in {folder}"
         )
     model = LoadedModel(folder, card, module, test_input, test_output)
-    model.classifier()
+    reference = model.classifier()
+    if card.output == "logits":
+        _refuse_probabilities(model, reference)
+    if folder.parent != models_dir():
+        remember_folder(card.sha256, folder)  # the user has named it: its own sections can be replayed
     return model
 
 
-def _read_tensor(path: Path, dtype: np.dtype[D], item_shape: tuple[int, ...]) -> NDArray[D]:
-    """Read a test tensor (k, *item_shape), as data only: a pickle inside is refused."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ModelFormatError(f"the model's test tensor {path} cannot be read: {error}") from error
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape[1:] != item_shape:
-        raise ModelFormatError(f"the model's test tensor {path} is not (k, {', '.join(map(str, item_shape))}) {dtype}")
-    return array
+def _refuse_probabilities(model: LoadedModel, reference: Engine) -> None:
+    """Refuse a model whose card says logits, and which returns what a softmax or a sigmoid does.
+
+    Taken for logits, probabilities of 0 and 1 are a log-odds of 1: every score would come out between .27 and .73.
+    """
+    from hcc_scope.inference.agreement import comparison_tiles
+    from hcc_scope.inference.torchscript import ends_in_sigmoid
+
+    stored = model.test_output
+    if not ((stored >= 0) & (stored <= 1)).all():
+        return
+    sigmoid = ends_in_sigmoid(model.module)
+    if not sigmoid and not are_probabilities(stored):
+        return
+    found = reference.classify(comparison_tiles(model.test_input))
+    if are_probabilities(found):
+        raise ModelFormatError(
+            f"the model {model.card.name} returns probabilities (two numbers from 0 to 1 with the sum 1 for every "
+            f"tile), and its card says logits: its scores would be wrong",
+            hint="Write 'output: probabilities' into its card.yaml, or save it without its softmax.",
+        )
+    if sigmoid:
+        raise ModelFormatError(
+            f"the model {model.card.name} returns a sigmoid for each class, and its card says logits: its scores would "
+            f"be wrong",
+            hint="Save it without its sigmoid.",
+        )
 
 
 def _ignore(_sentence: str) -> None:

@@ -98,7 +98,9 @@ class OpenVinoClassifier(BaseClassifier):
         try:
             self._lanes = [_Lane(ov, parts, card.tile_px) for _ in range(threads)]
         except RuntimeError as error:
-            raise ModelError(f"OpenVINO cannot compile the model {card.name}: {last_line(error)}") from error
+            raise ModelError(
+                f"OpenVINO cannot compile the model {card.name}: {last_line(error)}", hint="Use the engine torchscript."
+            ) from error
         version = ov.get_version().partition("-")[0]
         kernels = ("stem+" if parts.stem else "") + self._lanes[0].kernels
         self._engine = f"openvino {version} {kernels} {precision} 1 thread a tile"

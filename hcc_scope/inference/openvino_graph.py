@@ -19,6 +19,7 @@ import numpy as np
 from hcc_scope.errors import ModelError
 from hcc_scope.inference.stem import Stem
 from hcc_scope.inference.tensors import check_told, last_line, wrong_distance, wrong_output
+from hcc_scope.inference.torchscript import without_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +66,8 @@ def convert(ov: Any, module: torch.jit.ScriptModule, card: ModelCard) -> Any:  #
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # the converter's own use of torch.jit
-            whole = ov.convert_model(module, input=(shape, ov.Type.f32))
+            whole = ov.convert_model(without_attributes(module), input=(shape, ov.Type.f32))
+        whole.reshape(shape)  # a scripted model does not keep it
         check_told(len(whole.outputs), card.name, promised=card.unlike_training is not None)
         # features are computed anyway, but an output that nobody reads costs a copy
         wanted = [whole.outputs[0]] if card.unlike_training is None else [whole.outputs[0], whole.outputs[2]]
@@ -77,7 +79,10 @@ def convert(ov: Any, module: torch.jit.ScriptModule, card: ModelCard) -> Any:  #
             steps.input().preprocess().custom(lambda node: _stretched(ov, node, card.count_scale))
         model = steps.build()
     except failures as error:
-        raise ModelError(f"OpenVINO cannot convert the model {card.name}: {last_line(error)}") from error
+        raise ModelError(
+            f"OpenVINO cannot convert the model {card.name}: {last_line(error)}",
+            hint="Use the engine torchscript; or save the model with torch.jit.trace, of which OpenVINO takes more.",
+        ) from error
     found = model.output(0).get_partial_shape()
     if found != ov.PartialShape([1, 2]):
         raise wrong_output(card.name, found)

@@ -17,7 +17,7 @@ import torch
 
 from hcc_scope.errors import ModelError
 from hcc_scope.inference.normalisation import mean_stretching
-from hcc_scope.inference.tensors import last_line, wrong_output
+from hcc_scope.inference.tensors import SMALLEST_PROBABILITY, last_line, wrong_output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +37,7 @@ def saliency(
     smooth: int = 0,
     *,
     external_scale: float | None = None,
+    probabilities: bool = False,
     what: str = "the model",
 ) -> NDArray[np.float32]:
     """Return how strongly the log-odds of *high* against *low* depend on each count.
@@ -52,6 +53,8 @@ def saliency(
         the same every time.
     external_scale : float, optional
         The card's ``count_scale``, for a model whose normalisation is not inside.
+    probabilities : bool
+        Whether a softmax is inside the graph.
     what : str
         What a message calls the model.
 
@@ -73,20 +76,25 @@ def saliency(
         raise ValueError(f"smooth must not be negative, not {smooth}")
     counts = tile.astype(np.float32)  # (h, w)
     if smooth == 0:
-        gradient = _gradient(module, counts, external_scale, what)
+        gradient = _gradient(module, counts, external_scale, what, probabilities=probabilities)
     else:
         noise = np.random.default_rng(_SEED)
         sigma = _NOISE * float(counts.max() - counts.min())
         total = np.zeros(counts.shape, dtype=np.float64)
         for _ in range(smooth):
             noisy = counts + noise.normal(0.0, sigma, counts.shape).astype(np.float32)
-            total += _gradient(module, noisy, external_scale, what)
+            total += _gradient(module, noisy, external_scale, what, probabilities=probabilities)
         gradient = (total / smooth).astype(np.float32)
     return np.abs(gradient)
 
 
 def _gradient(
-    module: torch.jit.ScriptModule, counts: NDArray[np.float32], external_scale: float | None, what: str
+    module: torch.jit.ScriptModule,
+    counts: NDArray[np.float32],
+    external_scale: float | None,
+    what: str,
+    *,
+    probabilities: bool,
 ) -> NDArray[np.float32]:
     """Return the signed gradient (h, w) of the log-odds."""
     with _one_at_a_time, torch.inference_mode(mode=False), torch.enable_grad():
@@ -100,6 +108,8 @@ def _gradient(
         if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (1, 2):
             found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
             raise wrong_output(what, found)
+        if probabilities:
+            logits = logits.clamp_min(SMALLEST_PROBABILITY).log()
         try:
             (gradient,) = torch.autograd.grad(logits[0, 1] - logits[0, 0], inputs)
         except RuntimeError as error:

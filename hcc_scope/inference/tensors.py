@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,14 +15,55 @@ if TYPE_CHECKING:
     from hcc_scope.protocols import Tiles
 
 __all__ = [
+    "SMALLEST_PROBABILITY",
+    "TWO_LOGITS_HINT",
+    "are_probabilities",
     "check_distances",
     "check_finite",
     "check_tiles",
     "check_told",
     "last_line",
+    "to_logits",
     "wrong_distance",
     "wrong_output",
 ]
+
+
+TWO_LOGITS_HINT = (
+    "The columns are the classes low and high; of one output z (before its sigmoid), return "
+    "torch.cat([torch.zeros_like(z), z], dim=1)."
+)
+SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
+"""What 0 is taken for before its logarithm: 1.2e-38, a log-odds of 87."""
+_ROW_SUM_TOLERANCE = 1e-3
+_OWN_WORDS = re.compile(r"[\w.]*(Error|Exception): ")
+_MOST_WORDS = 200
+
+
+def to_logits(probabilities: NDArray[np.float32], model: str) -> NDArray[np.float32]:
+    """Return the logits (n, 2) of the probabilities (n, 2) that a graph with a softmax inside returns.
+
+    Both columns are used, since what is left of 1 in float32 says little about a small probability.
+
+    Raises
+    ------
+    ModelFormatError
+        If they are none.
+    """
+    if np.isfinite(probabilities).all() and not are_probabilities(probabilities):
+        row = next(one for one in probabilities if not are_probabilities(one[None]))
+        raise ModelFormatError(
+            f"the card of the model {model} says that it returns probabilities, but it returns {row[0]:.4g} and "
+            f"{row[1]:.4g}, which are not two numbers from 0 to 1 with the sum 1",
+            hint="Take 'output: probabilities' out of its card if these are logits.",
+        )
+    return np.log(np.maximum(probabilities, np.float32(SMALLEST_PROBABILITY)))
+
+
+def are_probabilities(rows: NDArray[np.float32]) -> bool:
+    """Return whether each row (n, 2) is two numbers from 0 to 1 with the sum 1."""
+    within = (rows >= -_ROW_SUM_TOLERANCE) & (rows <= 1.0 + _ROW_SUM_TOLERANCE)
+    return bool(within.all() and (np.abs(rows.sum(axis=1) - 1.0) <= _ROW_SUM_TOLERANCE).all())
 
 
 def check_tiles(tiles: Tiles, tile_px: int) -> None:
@@ -41,9 +83,10 @@ def check_finite(logits: NDArray[np.float32], model: str) -> None:
 
 def wrong_output(model: str, found: object) -> ModelFormatError:
     """Return the error for a model whose output is not two logits for a tile."""
+    is_shape = not str(found).isidentifier()
     return ModelFormatError(
         f"the model {model} returns {found} for one tile, where logits of shape (1, 2) are expected",
-        hint="The columns are the classes low and high.",
+        hint=TWO_LOGITS_HINT if is_shape else "Return the logits alone, or as the first of a tuple.",
     )
 
 
@@ -91,5 +134,11 @@ def wrong_distance(model: str, found: object) -> ModelFormatError:
 
 
 def last_line(error: BaseException) -> str:
-    """Return the last line of a message: TorchScript and OpenVINO put the operation's own below a traceback."""
-    return str(error).strip().rpartition("\n")[2]
+    """Return what a message of TorchScript or OpenVINO comes to, in one line.
+
+    They put the operation's own words below a traceback, and torch a list of all its backends below these.
+    """
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    own = [line for line in lines if _OWN_WORDS.match(line)]
+    line = (own or lines or [type(error).__name__])[-1]
+    return line if len(line) <= _MOST_WORDS else line[:_MOST_WORDS].rpartition(" ")[0] + " ..."

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from hcc_scope.errors import ModelError, ModelFormatError
+from hcc_scope.inference.archive import checked_archive
 from hcc_scope.inference.base import BaseClassifier
 from hcc_scope.inference.normalisation import mean_stretching
 from hcc_scope.inference.tensors import (
@@ -41,13 +42,19 @@ if TYPE_CHECKING:
     from hcc_scope.inference.engines import EngineName
     from hcc_scope.protocols import Tiles
 
-__all__ = ["WARM_UP_RUNS", "TorchScriptClassifier", "copy_to", "parse"]
+__all__ = ["WARM_UP_RUNS", "TorchScriptClassifier", "copy_to", "ends_in_sigmoid", "parse", "without_attributes"]
 
 WARM_UP_RUNS = 3
 """How often a tile has to be classified before the first frame.
 
 The profiling executor profiles twice and runs optimised code from the third call on.
 """
+
+
+_RESHAPING = frozenset(
+    {f"aten::{name}" for name in ("to", "view", "reshape", "flatten", "squeeze", "unsqueeze", "contiguous", "float")}
+)
+_OF_A_NEWER_TORCH = ("maximum supported version", "Unknown builtin op", "Unknown type name")
 
 
 def parse(data: bytes, what: str, device: str = "cpu") -> torch.jit.ScriptModule:
@@ -65,19 +72,40 @@ def parse(data: bytes, what: str, device: str = "cpu") -> torch.jit.ScriptModule
     Raises
     ------
     ModelFormatError
-        If it is no TorchScript archive.
+        If it is no TorchScript archive, damaged, of a newer torch, or its program may act (`checked_archive`).
     """
+    plain = checked_archive(data, what)
     try:
         module: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]  # torch.jit has no types
-            io.BytesIO(data), map_location=device
+            io.BytesIO(plain), map_location=device
         )
-    except RuntimeError as error:
-        raise ModelFormatError(
-            f"{what} is not a TorchScript model ({_first_line(error)})",
-            hint="Save it with torch.jit.script(model).save(...); a state dict or a pickled model is not enough.",
-        ) from error
+    except (RuntimeError, ValueError, IndexError, OverflowError, torch.jit.Error) as error:
+        raise _cannot_be_loaded(what, error) from error
     module.eval()
     return module
+
+
+def _cannot_be_loaded(what: str, error: BaseException) -> ModelFormatError:
+    """Return the error for an archive that is whole, and that this torch cannot read."""
+    mine = torch.__version__.partition("+")[0]
+    if any(words in str(error) for words in _OF_A_NEWER_TORCH):
+        return ModelFormatError(
+            f"{what} was saved by a newer torch than the {mine} that is installed here ({_first_line(error)})",
+            hint=f"Save it again with torch {mine} or an older one.",
+        )
+    return ModelFormatError(f"{what} cannot be read by torch {mine}: {_first_line(error)}")
+
+
+def ends_in_sigmoid(module: torch.jit.ScriptModule) -> bool:
+    """Return whether a sigmoid is the last that a graph does to its first output, but for changes of shape."""
+    frozen = without_attributes(module)
+    graph = frozen.inlined_graph  # kept: its nodes do not outlive it
+    node = next(iter(graph.outputs())).node()
+    if node.kind() == "prim::TupleConstruct":
+        node = next(iter(node.inputs())).node()
+    while node.kind() in _RESHAPING:
+        node = next(iter(node.inputs())).node()
+    return bool(node.kind() in ("aten::sigmoid", "aten::sigmoid_"))
 
 
 def copy_to(module: torch.jit.ScriptModule, device: str, what: str) -> torch.jit.ScriptModule:
@@ -148,6 +176,8 @@ class TorchScriptClassifier(BaseClassifier):
         if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (1, 2):
             found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
             raise wrong_output(self._model_name, found)
+        if not logits.is_floating_point():
+            raise wrong_output(self._model_name, f"whole numbers ({logits.dtype})")
         check_told(len(output) if isinstance(output, tuple) else 1, self._model_name, promised=self._measures)
         row: NDArray[np.float32] = logits[0].to(torch.float32).numpy()
         if not self._measures:
@@ -157,6 +187,15 @@ class TorchScriptClassifier(BaseClassifier):
             found = tuple(distance.shape) if isinstance(distance, torch.Tensor) else type(distance).__name__
             raise wrong_distance(self._model_name, found)
         return row, float(distance)
+
+
+def without_attributes(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+    """Return a model with its attributes as constants: a scripted one looks settings up, which not every engine can."""
+    try:
+        frozen: torch.jit.ScriptModule = torch.jit.freeze(module)
+    except RuntimeError:  # it was saved frozen
+        return module
+    return frozen
 
 
 def _optimised(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:

@@ -8,7 +8,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from hcc_scope.report.summary import decision
-from hcc_scope.report.words import RESEARCH_USE_ONLY, score_words
+from hcc_scope.report.words import score_words
+from hcc_scope.research_use import research_use
 from hcc_scope.scoring import frame_score
 from hcc_scope.types import QualityFlag
 
@@ -63,10 +64,12 @@ def render(facts: PageFacts) -> str:
     spec = facts.store.spec
     title = f"Section {spec.section_id} of animal {spec.animal_id}"
     specimen = spec.provenance.get("specimen")
+    trained_on = spec.provenance.get("model_trained_on")
+    use = research_use(str(trained_on)[:200] if isinstance(trained_on, str) else None)
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="quiet">{escape(_course_of_events(facts))}</p>',
-        f'<p class="use">{RESEARCH_USE_ONLY}</p>',
+        f'<p class="use">{escape(use)}</p>',
         _warning(f"The specimen: {specimen}.") if specimen else "",
         *(_warning(problem) for problem in facts.problems),
         _score(facts),
@@ -82,7 +85,7 @@ def render(facts: PageFacts) -> str:
         _fields(facts),
         "<h2>How it was made</h2>",
         _table(("what", "value"), _provenance(facts)),
-        f'<p class="use">{RESEARCH_USE_ONLY}</p>',
+        f'<p class="use">{escape(use)}</p>',
     ]
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'

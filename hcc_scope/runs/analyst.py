@@ -30,6 +30,8 @@ class Analyst:
     threads."""
     score_unlike: bool = False
     """Whether tiles that are unlike the model's training tiles are scored all the same."""
+    allow_phantom_model: bool = False
+    """Whether a model that was trained on a phantom only may score what may be tissue (`hcc_scope.runs.specimen`)."""
 
     @property
     def facts(self) -> dict[str, str | float | bool]:
@@ -41,6 +43,8 @@ class Analyst:
             "engine": self.classifier.name,
             "temperature": card.temperature,
             "decision_threshold": card.decision_threshold,
+            **({} if card.trained_on is None else {"model_trained_on": card.trained_on}),
+            **({"allow_phantom_model": True} if self.allow_phantom_model and card.trained_on_phantom_only else {}),
             **self._unlike_facts,
             **{f"quality_{name}": limit for name, limit in QualityLimits().as_dict().items()},
         }
@@ -82,6 +86,7 @@ def load_analyst(
     fall_back: bool = False,
     *,
     score_unlike: bool = False,
+    allow_phantom_model: bool = False,
 ) -> Analyst:
     """Load, check and warm up a model on an engine, and say which engine that is.
 
@@ -97,6 +102,8 @@ def load_analyst(
         If the engine cannot be used here, say so and take the reference engine.
     score_unlike : bool
         Score tiles that are unlike the model's training tiles all the same.
+    allow_phantom_model : bool
+        Let a model that was trained on a phantom only score what may be tissue.
 
     Raises
     ------
@@ -116,4 +123,4 @@ def load_analyst(
         classifier = model.classifier(REFERENCE)
     if score_unlike and model.card.unlike_training is None:
         note(f"The model {model.card.name} does not tell which tiles are unlike its training tiles: all are scored.")
-    return Analyst(model, classifier, score_unlike)
+    return Analyst(model, classifier, score_unlike, allow_phantom_model)

@@ -189,6 +189,13 @@ def check_replay(
     """
     from hcc_scope.storage.predictions import read_predictions
 
+    if store.spec.tile_px != analyst.model.card.tile_px:
+        problem: HccScopeError = CheckError(
+            f"{store.path} was classified in tiles of {store.spec.tile_px} px, and the model {analyst.model.card.name} "
+            f"takes {analyst.model.card.tile_px} px: there are no two results of one tile to compare",
+            hint="Leave out --check, or --model.",
+        )
+        return Comparison(0, equal=False, largest_difference=math.inf, problem=problem)
     try:
         recorded = read_predictions(store.path)
     except StoreError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from hcc_scope.errors import ModelError, StoreDamagedError
 from hcc_scope.quality import QualityLimits
 from hcc_scope.runs.results import ResultsSoFar
 from hcc_scope.runs.section import SectionRun
+from hcc_scope.runs.specimen import check_specimen
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
@@ -45,26 +45,28 @@ class ReplayRun(SectionRun):
         return tuple(self.source.damaged)
 
 
-def recorded_model(store: SectionStore) -> str:
-    """Return the model that a store was classified with: by its name, or from the folder that it came from.
+def recorded_model(store: SectionStore) -> Path:
+    """Return the folder of the model that a store was classified with, by the sha256 that it recorded.
+
+    Only a model that is known here counts (`hcc_scope.inference.catalogue.known_model`). A store may come from
+    anywhere, and so may a model in a folder that the store names.
 
     Raises
     ------
     ModelError
-        If it is not to be found with the recorded sha256.
+        If no such model is known here.
     """
-    from hcc_scope.inference.card import read_card
-    from hcc_scope.inference.catalogue import find_model
+    from hcc_scope.inference.catalogue import known_model
 
-    recorded = [str(store.spec.provenance[key]) for key in ("model", "model_folder") if key in store.spec.provenance]
-    for candidate in recorded:
-        with suppress(ModelError):
-            if read_card(find_model(candidate)).sha256 == store.spec.model_sha256:
-                return candidate
+    sha256 = store.spec.model_sha256
+    name = str(store.spec.provenance.get("model", ""))
+    folder = None if sha256 is None else known_model(sha256, name)
+    if folder is not None:
+        return folder
+    named = f"the model {name[:100]!r}" if name else "a model"
     raise ModelError(
-        f"{store.path} was classified with {' in '.join(recorded) or 'a model'} (sha256 "
-        f"{str(store.spec.model_sha256)[:12]}), which is not here in that version",
-        hint="Name a model with --model to classify it anew.",
+        f"{store.path} was classified with {named} (sha256 {str(sha256)[:12]}), which is not known here",
+        hint="If you have it and trust it, give its folder with --model; another model classifies the section anew.",
     )
 
 
@@ -115,8 +117,10 @@ def start_replay(
     ------
     StoreError
         If the store cannot be read, or has predictions of that name.
+    FrameSizeError
+        If a frame is smaller than a tile of this model.
     ModelMismatchError
-        If the model was trained on other frames.
+        If the model was trained on other frames, or on a phantom only and this may be tissue.
     """
     from hcc_scope.session import Session
     from hcc_scope.storage.notes import NotesWriter, excluded_fields, read_notes_log
@@ -125,10 +129,11 @@ def start_replay(
     from hcc_scope.storage.source import StoreSource
 
     opened = store if isinstance(store, SectionStore) else open_store(store)
-    source = StoreSource(opened)
+    source = StoreSource(opened, tile_px=analyst.model.card.tile_px)
     spec = source.spec
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     analyst.model.check_matches(spec)
+    check_specimen(analyst.model.card, spec, allow_phantom_model=analyst.allow_phantom_model)
     log = read_notes_log(opened.path)
     saved = None
     if save is not None:

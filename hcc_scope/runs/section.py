@@ -19,6 +19,7 @@ from hcc_scope.quality import QualityLimits
 from hcc_scope.report.summary import SectionReport, section_account
 from hcc_scope.runs.phantoms import phantom_facts
 from hcc_scope.runs.results import ResultsSoFar
+from hcc_scope.runs.specimen import check_specimen
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ def check_section(source: FrameSource, analyst: Analyst, out_dir: Path) -> TileG
     spec = source.spec
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     analyst.model.check_matches(spec)
+    check_specimen(analyst.model.card, spec, allow_phantom_model=analyst.allow_phantom_model)
     check_out_dir(out_dir, spec)
     return grid
 

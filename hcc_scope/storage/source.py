@@ -31,6 +31,9 @@ class StoreSource:
         Told each damaged frame's error as it is met, in the thread that iterates.
     ahead : int
         Frames read in advance, so that decoding overlaps with analysis.
+    tile_px : int, optional
+        Of the model that analyses the frames: tiles are cut from whole frames, so it need not be the recorded one,
+        which is taken by default.
     """
 
     def __init__(
@@ -39,17 +42,19 @@ class StoreSource:
         *,
         on_damaged: Callable[[StoreDamagedError], None] | None = None,
         ahead: int = 3,
+        tile_px: int | None = None,
     ) -> None:
         self._store = store
         self._on_damaged = on_damaged
         self._ahead = ahead
+        self._tile_px = store.spec.tile_px if tile_px is None else tile_px
         self.damaged: list[StoreDamagedError] = []
         """Every damaged frame's error of the last iteration, in order."""
 
     @property
     def spec(self) -> RunSpec:
-        """The run's spec, with the number of frames that are there."""
-        return replace(self._store.spec, expected_frames=self._store.n_frames)
+        """The run's spec, with the number of frames that are there, and the size of the tiles that are cut now."""
+        return replace(self._store.spec, expected_frames=self._store.n_frames, tile_px=self._tile_px)
 
     @property
     def live(self) -> bool:

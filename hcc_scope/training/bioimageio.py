@@ -212,8 +212,8 @@ def _probabilities(model: LoadedModel) -> bytes:
     with torch.inference_mode():
         several = isinstance(model.module(tile), tuple)
     inner: torch.nn.Module = torch.jit.script(FirstOf(model.module)) if several else model.module
-    whole = Probabilities(inner, card.temperature, scale).eval().requires_grad_(False)
-    return archive(torch.jit.freeze(torch.jit.script(whole)))
+    whole = Probabilities(inner, card.temperature, scale, softmax_inside=card.output == "probabilities")
+    return archive(torch.jit.freeze(torch.jit.script(whole.eval().requires_grad_(False))))
 
 
 def _run(module: torch.jit.ScriptModule, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from safetensors.torch import save
 
 from hcc_scope.errors import ModelError, ModelFormatError, ModelSelfTestError, TrainingError, UsageError
 from hcc_scope.inference.card import write_card
+from hcc_scope.inference.files import read_regular
 from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE, TEST_OUTPUT_FILE
 from hcc_scope.inference.torchscript import parse
 from hcc_scope.storage.files import explain
@@ -27,6 +28,7 @@ from hcc_scope.training.config import NetworkName
 from hcc_scope.training.licence import spdx_id
 from hcc_scope.training.predict import load_weights, predict
 from hcc_scope.training.program import PROGRAM_FILE, largest_program_difference, to_program
+from hcc_scope.training.program_reading import read_program
 from hcc_scope.training.unlike import table_of
 
 if TYPE_CHECKING:
@@ -174,6 +176,7 @@ def _agreeing_program(
     apart = largest_program_difference(program, tiles, logits, f"the program of the model {card.name}")
     if not apart <= card.engine_tolerance:
         raise ModelError(f"the torch.export program gives other logits (by {apart:.2g})")
+    read_program(program, PROGRAM_FILE).run(tiles[:1])  # as who receives it will
     return program
 
 
@@ -206,6 +209,8 @@ def _write_folder(
 def program_difference(model: LoadedModel) -> float | None:
     """Return how far the program beside a model is from its test output; None if there is none.
 
+    The program is read as data (`hcc_scope.training.program_reading`): whoever made the file cannot have it act.
+
     Returns
     -------
     float or None
@@ -221,12 +226,10 @@ def program_difference(model: LoadedModel) -> float | None:
     path = model.folder / PROGRAM_FILE
     if not path.is_file():
         return None
-    try:
-        program = path.read_bytes()
-    except OSError as error:
-        raise ModelFormatError(f"the program {path} cannot be read: {error.strerror or error}") from error
+    program = read_program(read_regular(path, f"the program {path}"), str(path))
     external = model.card.count_scale if model.card.normalisation == "external" else None
-    apart = largest_program_difference(program, model.test_input, model.test_output, str(path), external_scale=external)
+    found = program.run(model.test_input, external_scale=external)
+    apart = float(np.abs(found - model.test_output).max()) if found.shape == model.test_output.shape else float("inf")
     if not apart <= model.card.engine_tolerance:
         raise ModelSelfTestError(
             f"the program {path} gives other logits than the model beside it: they differ by {apart:.3g}, tolerance "
@@ -249,7 +252,7 @@ def weights_difference(model: LoadedModel) -> float | None:
         If they are other weights than the model's.
     """
     path, card = model.folder / WEIGHTS_FILE, model.card
-    if card.network not in get_args(NetworkName) or not path.is_file():
+    if card.network not in get_args(NetworkName) or card.output != "logits" or not path.is_file():
         return None
     try:
         network = load_weights(cast("NetworkName", card.network), path, bit_depth=card.bit_depth)

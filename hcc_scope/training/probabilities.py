@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from hcc_scope.inference.normalisation import mean_stretching
+from hcc_scope.inference.tensors import SMALLEST_PROBABILITY
 
 __all__ = ["FirstOf", "Probabilities"]
 
@@ -39,12 +40,18 @@ class Probabilities(nn.Module):
         The card's.
     external_scale : float or None
         The card's ``count_scale`` if mean stretching has to be applied before the model; None if it is inside.
+    softmax_inside : bool
+        Whether `inner` returns probabilities instead of logits.
     """
 
-    def __init__(self, inner: nn.Module, temperature: float, external_scale: float | None) -> None:
+    def __init__(
+        self, inner: nn.Module, temperature: float, external_scale: float | None, *, softmax_inside: bool = False
+    ) -> None:
         super().__init__()
         self.inner = inner
         self.temperature = temperature
+        self.softmax_inside = softmax_inside
+        self.smallest = SMALLEST_PROBABILITY
         self.external = external_scale is not None
         self.scale = 1.0 if external_scale is None else external_scale
 
@@ -60,4 +67,6 @@ class Probabilities(nn.Module):
         if self.external:
             x = mean_stretching(counts) * self.scale
         logits: Tensor = self.inner(x)
+        if self.softmax_inside:
+            logits = logits.clamp_min(self.smallest).log()
         return torch.softmax(logits.to(torch.float64) / self.temperature, dim=1).to(torch.float32)

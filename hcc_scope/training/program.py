@@ -80,7 +80,10 @@ def _exported(plain: torch.nn.Module, tile_px: int) -> bytes:
 def program_logits(
     program: bytes, tiles: NDArray[np.uint16], what: str, *, external_scale: float | None = None
 ) -> NDArray[np.float32]:
-    """Run a saved program on raw tiles (k, tile, tile), one at a time; return logits (k, 2).
+    """Run a program that was made here on raw tiles (k, tile, tile), one at a time; return logits (k, 2).
+
+    Loading it as torch does unpickles, and can run anything: for files of others there is
+    `hcc_scope.training.program_reading`.
 
     Parameters
     ----------

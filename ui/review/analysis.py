@@ -196,6 +196,11 @@ def _recorded(store: SectionStore, name: str, excluded: Collection[int]) -> Anal
         header = read_log(path / f"{name}.jsonl").header
     except OSError as error:
         raise StoreError(f"The predictions {path / name}.jsonl cannot be read: {error.strerror or error}") from error
+    if header.get("tile_px") != spec.tile_px:
+        raise StoreError(
+            f"The predictions {name} are of tiles of {header.get('tile_px')} px; the window shows this section's own, "
+            f"of {spec.tile_px} px"
+        )
     own = name == PREDICTIONS
     sha256 = header.get("model_sha256")
     same_model = sha256 == spec.model_sha256

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import HccScopeError, ModelError
+from hcc_scope.errors import HccScopeError, ModelError, ModelMismatchError
 from hcc_scope.workers import StopToken
 from ui.review.analysis import Analysis, section_score
 
@@ -84,20 +84,27 @@ class Reclassification:
         from hcc_scope.runs.analyst import load_analyst
         from hcc_scope.runs.replay import start_replay
         from hcc_scope.storage.naming import check_id
+        from hcc_scope.storage.reader import open_store
 
         if self._save_as is not None:
             check_id(self._save_as, "name of the predictions")
         analyst = load_analyst(self._model, self._engine, self._say)
         if self._stop.requested:
             raise HccScopeError("Cancelled before the first field was classified")
-        run = self._run = start_replay(self._store, analyst, self._save_as, self._stop)
+        store, card = open_store(self._store), analyst.model.card
+        if card.tile_px != store.spec.tile_px:
+            raise ModelMismatchError(
+                f"The model {card.name} takes tiles of {card.tile_px} px, and the window shows those of this section, "
+                f"of {store.spec.tile_px} px",
+                hint=f"Use the command line: hcc-scope replay {self._store} --model {self._model} --save NAME.",
+            )
+        run = self._run = start_replay(store, analyst, self._save_as, self._stop)
         outcome = run.finish().outcome
         results = dict(run.results)
         if outcome.state == "failed":
             raise outcome.cause if outcome.cause is not None else ModelError("the frames could not be classified")
         if not results:
             raise HccScopeError("Cancelled before the first field was classified")
-        card = analyst.model.card
         return Analysis(
             title=self._title,
             model=card.name,

@@ -1,0 +1,61 @@
+"""Whether a model may score a specimen: one that knows a synthetic phantom only may not score what could be tissue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from hcc_scope.errors import ModelMismatchError
+from hcc_scope.research_use import PHANTOM_SENTENCE
+
+if TYPE_CHECKING:
+    from hcc_scope.inference.card import ModelCard
+    from hcc_scope.types import RunSpec
+
+__all__ = ["SpecimenKind", "check_specimen", "needs_override", "specimen_kind"]
+
+SpecimenKind = Literal["phantom", "simulated", "unknown"]
+_PHANTOMS = frozenset({"synthetic phantom, not tissue", "phantom"})
+"""What stores of a phantom say (`hcc_scope.runs.phantoms`, `hcc_scope.datasets.cohort`)."""
+_SIMULATED = frozenset({"DemoCamera", "SequenceTester"})
+"""Micro-Manager's adapters of cameras that see no specimen."""
+
+
+def specimen_kind(spec: RunSpec) -> SpecimenKind:
+    """Return what is known of a section's specimen.
+
+    ``phantom``: the run painted one, and says so. ``simulated``: a demo camera's pattern. ``unknown``: it may be
+    tissue, as everything that a real camera sees, and every image that was imported.
+    """
+    if spec.provenance.get("specimen") in _PHANTOMS:
+        return "phantom"
+    return "simulated" if spec.provenance.get("camera_library") in _SIMULATED else "unknown"
+
+
+def needs_override(card: ModelCard, spec: RunSpec) -> bool:
+    """Return whether a model was trained on a phantom only and a section may be tissue."""
+    return card.trained_on_phantom_only and specimen_kind(spec) == "unknown"
+
+
+def check_specimen(card: ModelCard, spec: RunSpec, *, allow_phantom_model: bool) -> None:
+    """Refuse to score what may be tissue with a model that knows a phantom only.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The model's.
+    spec : RunSpec
+        The section's.
+    allow_phantom_model : bool
+        Whether a person has asked for it all the same.
+
+    Raises
+    ------
+    ModelMismatchError
+        If it is so, and nobody has asked for it.
+    """
+    if needs_override(card, spec) and not allow_phantom_model:
+        sentence = PHANTOM_SENTENCE.rstrip(".").replace("The model", f"the model {card.name}", 1)
+        raise ModelMismatchError(
+            f"{sentence}, and section {spec.section_id} of {spec.animal_id} is not known to be a phantom",
+            hint="Choose a model trained on tissue, or add --allow-phantom-model.",
+        )
