@@ -14,6 +14,7 @@ from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from hcc_scope.types import QualityFlag
+from hcc_scope.words import counted, number_words
 from ui.canvas import MouseMode
 from ui.contrast import ContrastPanel
 from ui.frame_layer import FrameBorder
@@ -294,9 +295,9 @@ class LiveTab(QWidget):
             return
         height_px, width_px = frame.pixels.shape
         words = [f"Field {frame.seq}" if frame.section_id else "Preview", self._result_words()]
-        words += [f"{width_px} x {height_px} px", f"{frame.exposure_ms:g} ms"]
+        words += [f"{width_px} x {height_px} px", f"{number_words(frame.exposure_ms, 3)} ms"]
         if frame.em_gain is not None:
-            words.append(f"EM gain {frame.em_gain:g}")
+            words.append(f"EM gain {number_words(frame.em_gain, 1)}")
         self._about.set_text(", ".join(word for word in words if word))
         self._hovered(self.view.cursor_at)
 
@@ -309,7 +310,7 @@ class LiveTab(QWidget):
         used = int(np.count_nonzero((result.flags == 0) & np.isfinite(result.probabilities)))
         unlike = int(np.count_nonzero(result.flags & np.uint8(QualityFlag.UNLIKE_TRAINING.value)))
         left_out = f", {unlike} unlike training" if unlike else ""
-        return f"{used} of {len(result.flags)} tiles {'scored' if unlike else 'classified'}{left_out}"
+        return f"{used} of {counted(len(result.flags), 'tile')} {'scored' if unlike else 'classified'}{left_out}"
 
     @Slot(object)
     def _hovered(self, at: tuple[float, float] | None) -> None:

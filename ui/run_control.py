@@ -21,6 +21,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from hcc_scope.errors import DiskFullError, PlanError, StoreUnwritableError
 from hcc_scope.storage.files import explain
+from hcc_scope.words import counted, full_stop, sentence
 from hcc_scope.workers import StopToken
 from ui.specimens import specimen_of
 
@@ -334,15 +335,17 @@ def _end_words(report: SectionReport) -> tuple[str, str]:
     outcome = report.outcome
     counts = outcome.counts
     what = f"Section {report.animal_id} {report.section_id}"
-    frames = f"{counts.stored} frames stored, {counts.classified} classified"
+    frames = f"{counted(counts.stored, 'frame')} stored, {counts.classified:,} classified"
     match outcome.state:
         case "failed":
-            return "error", f"{what} failed: {str(outcome.cause).rstrip('.')}. {frames}."
+            return "error", f"{what} failed: {full_stop(str(outcome.cause))} {frames}."
         case "cancelled":
             return "info", f"{what} was ended early: {frames}."
         case "completed":
             level = "warning" if outcome.degraded else "info"
-            return level, f"{what} is complete: {frames}." + (f" {outcome.degraded}." if outcome.degraded else "")
+            return level, f"{what} is complete: {frames}." + (
+                f" {sentence(outcome.degraded)}" if outcome.degraded else ""
+            )
 
 
 # -- in the lanes ----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
+from hcc_scope.words import counted
 from ui.canvas import Canvas, MouseMode
 from ui.legend import TileLegend
 from ui.map_fields import FieldsLayer, MapField
@@ -317,7 +318,7 @@ class SectionMapTab(QWidget):
             self._progress.setValue(done)
             words = [f"{done} of {planned} planned fields acquired"]
         elif n:
-            words = [f"{n} field{'s' if n != 1 else ''}"]
+            words = [counted(n, "field")]
         else:
             words = ["No field yet"]
         excluded = sum(one.excluded for one in self.fields.fields.values())

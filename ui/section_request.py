@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.errors import IdError
 from hcc_scope.storage.naming import check_id, store_path
+from hcc_scope.words import counted, number_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,10 +37,11 @@ class PlanChoice:
         match self.kind:
             case "random":
                 if outlined:
-                    return f"{self.n_fields} random fields"
-                return f"{self.n_fields} fields in {self.area_um[0]:g} × {self.area_um[1]:g} µm"
+                    return counted(self.n_fields, "random field")
+                width, height = (number_words(side, 0) for side in self.area_um)
+                return f"{counted(self.n_fields, 'field')} in {width} × {height} µm"
             case "sequence":
-                return f"{self.n_frames} frames at rest"
+                return f"{counted(self.n_frames, 'frame')} at rest"
             case "file":
                 return self.file.replace("\\", "/").rsplit("/", 1)[-1] or "no file"
 

@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from hcc_scope.words import counted, percent
 from ui.panels.parts import colours_of, quiet, words
 from ui.theme import GRID_PX
 
@@ -99,7 +100,7 @@ def excluded_tiles_words(tiles: int, excluded: Mapping[str, int]) -> str:
     """Return how many tiles were left out and why, in words."""
     if not tiles and not excluded:
         return ""
-    used = f"{tiles} tiles used"
+    used = f"{counted(tiles, 'tile')} used"
     if not excluded:
         return f"{used}, none excluded."
     reasons = ", ".join(
@@ -240,7 +241,7 @@ def _sentence(snapshot: Snapshot | None) -> str:
     if not acquired:
         return f"No frame yet. {_plan_words(0, snapshot.expected_frames)}"
     by_operator = snapshot.score.fields_excluded_by_operator
-    text = f"The score rests on {used} of {acquired} frames ({used / acquired:.0%}).".replace("%", " %")
+    text = f"The score rests on {used:,} of {counted(acquired, 'frame')} ({percent(used / acquired, 0)})."
     if by_operator:
         text += f" {by_operator} {'is' if by_operator == 1 else 'are'} excluded by the operator."
     return f"{text} {_plan_words(acquired, snapshot.expected_frames)}"
@@ -248,5 +249,7 @@ def _sentence(snapshot: Snapshot | None) -> str:
 
 def _plan_words(acquired: int, planned: int | None) -> str:
     if planned is None:
-        return f"{acquired} acquired, open-ended." if acquired else "The run is open-ended."
-    return f"{acquired} of {planned} planned frames acquired." if acquired else f"{planned} frames are planned."
+        return f"{acquired:,} acquired, open-ended." if acquired else "The run is open-ended."
+    if not acquired:
+        return f"{counted(planned, 'frame')} {'is' if planned == 1 else 'are'} planned."
+    return f"{acquired:,} of {counted(planned, 'planned frame')} acquired."

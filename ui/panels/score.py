@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from hcc_scope.words import counted, full_stop, score_text, sentence
 from ui.panels.course_plot import CoursePlot
 from ui.panels.coverage import CoverageView
-from ui.panels.parts import RESEARCH_USE_ONLY, full_stop, grid_margins, heading, quiet, sentence, words
+from ui.panels.parts import RESEARCH_USE_ONLY, grid_margins, heading, quiet, words
 from ui.panels.score_bar import ScoreBar, interval_words, large_font
 from ui.panels.sections import OtherSection, OtherSectionsView, verdict
 from ui.panels.symbols import SignedLine
@@ -129,7 +130,9 @@ class ScorePanel(QWidget):
 
     def _show_score(self, score: SectionScore | None) -> None:
         has_score = score is not None and score.score is not None
-        self._number.setText(f"{score.score:.2f}" if score is not None and score.score is not None else _NO_SCORE)
+        self._number.setText(
+            _NO_SCORE if score is None or score.score is None else score_text(score.score, score.threshold)
+        )
         said = verdict(score)
         self._verdict.show_line(said.shape, said.words)
         self._why.setText(said.why)
@@ -155,7 +158,7 @@ def _valid(snapshot: Snapshot) -> bool:
 def _interval_sentence(score: SectionScore) -> str:
     text = interval_words(score)
     if score.interval_frames != score.frames:
-        text += f" (over the first {score.interval_frames} of {score.frames} frames)"
+        text += f" (over the first {score.interval_frames} of {counted(score.frames, 'frame')})"
     return text
 
 
