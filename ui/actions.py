@@ -85,8 +85,8 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "exclude",
         "Section",
-        "Exclude last field",
-        "Take the newest stored field out of the score; it stays stored",
+        "Exclude field",
+        "Take the field on the screen out of the score; it stays stored",
         "Ctrl+Z",
         "undo",
         separate=True,

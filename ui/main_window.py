@@ -6,7 +6,7 @@ import base64
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtCore import QByteArray, QEvent, QObject, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -64,6 +64,8 @@ class MainWindow(QMainWindow):
     close_asked = Signal()
     """The operator wants to close the window; `allow_close` and `close` do it."""
     theme_changed = Signal(str)
+    page_changed = Signal()
+    """Another view, or the welcome page, is shown."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -92,6 +94,8 @@ class MainWindow(QMainWindow):
         self._pages = QStackedWidget()
         self._pages.addWidget(self.welcome)
         self._pages.addWidget(self.tabs)
+        self._pages.currentChanged.connect(self._tell_page)
+        self.tabs.currentChanged.connect(self._tell_page)
         centre = QWidget()
         self.notice = NoticeBar(settings.theme, centre)
         layout = QVBoxLayout(centre)
@@ -187,6 +191,15 @@ class MainWindow(QMainWindow):
     def show_welcome(self, shown: bool) -> None:
         """Show the welcome page, or the views."""
         self._pages.setCurrentWidget(self.welcome if shown else self.tabs)
+
+    @property
+    def shown_tab(self) -> QWidget | None:
+        """The view that is shown; None while the welcome page is."""
+        return None if self.welcome_shown else self.tabs.currentWidget()
+
+    @Slot(int)
+    def _tell_page(self, _index: int) -> None:
+        self.page_changed.emit()
 
     @property
     def welcome_shown(self) -> bool:

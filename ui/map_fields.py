@@ -84,6 +84,12 @@ class FieldsLayer:
         self.fields[new.seq] = new
         self._renew_contrast(new)
 
+    def remove(self, seq: int) -> None:
+        """Take a field away."""
+        self.fields.pop(seq, None)
+        if self.chosen == seq:
+            self.chosen = None
+
     def clear(self) -> None:
         """Forget all fields."""
         self.fields.clear()

@@ -277,6 +277,11 @@ class ReplayTab(QWidget):
         caption = "" if self._shown is None else f"{self._shown.name}. {self.pane.caption}"
         save_picture(self.pane.view, path, caption)
 
+    def begin_note(self) -> None:
+        """Go to where a note on the section is written."""
+        self.pages.setCurrentWidget(self.notes)
+        self.notes.text.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
     @Slot(bool)
     def _report_clicked(self, _down: bool) -> None:
         self.make_report()

@@ -102,6 +102,8 @@ class RunControl(QObject):
     phase_changed = Signal(str)
     analyst_ready = Signal(object)
     """Carries the `Analyst`: a checked model on an engine."""
+    screen_changed = Signal()
+    """Another field may be on the screen."""
     excluded_changed = Signal(int, bool)
     """Carries the number of a field, and whether it is excluded now."""
 
@@ -120,6 +122,7 @@ class RunControl(QObject):
         """Of the section that ended last."""
         self._correctable: Running | None = None
         self._excluded: list[int] = []
+        self._screen: Callable[[], int | None] = _nothing_shown
         state.run_ended.connect(self._over)
 
     # -- the model ---------------------------------------------------------------------------------------------------
@@ -252,18 +255,18 @@ class RunControl(QObject):
         """The section whose fields can be taken out of the score: the one under way, else the one that ended last."""
         return None if self._phase == "preparing" else self._correctable
 
-    @property
-    def last_field(self) -> int | None:
-        """The newest stored field that counts, analysed or not; None if there is none."""
-        snapshot = self._state.snapshot
-        if self.correctable is None or snapshot is None:
-            return None
-        out = set(self._excluded)
-        return next((seq for seq in range(snapshot.counts.stored - 1, -1, -1) if seq not in out), None)
+    def look_at_screen(self, seen: Callable[[], int | None]) -> None:
+        """Say how it is known which of the section's fields a person sees."""
+        self._screen = seen
 
-    def exclude_last(self) -> None:
-        """Take the newest stored field that counts out of the score; it stays stored."""
-        seq = self.last_field
+    @property
+    def field_on_screen(self) -> int | None:
+        """The field of the section that a person sees, analysed or not; None if none is shown."""
+        return None if self.correctable is None else self._screen()
+
+    def exclude_shown(self) -> None:
+        """Take the field that is on the screen now out of the score; it stays stored."""
+        seq = self.field_on_screen
         if seq is not None:
             self.exclude(seq)
 
@@ -328,6 +331,10 @@ class RunControl(QObject):
         self.run = None
         self._set_phase("idle")
         self._state.run_finished.emit(None)
+
+
+def _nothing_shown() -> None:
+    return None
 
 
 def _end_words(report: SectionReport) -> tuple[str, str]:

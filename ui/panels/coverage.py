@@ -185,6 +185,7 @@ class CoverageView(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._replayed = False
         self._sentence = words()
         self._bar = _Bar()
         self._tiles = quiet()
@@ -211,6 +212,15 @@ class CoverageView(QWidget):
         layout.addWidget(self._tiles)
         self.show_snapshot(None)
 
+    def set_replayed(self, replayed: bool) -> None:
+        """Speak of a stored section, of which nothing is under way, or of a run."""
+        self._replayed = replayed
+        for part, row in zip(_PARTS, self._rows, strict=True):
+            if part.field == "deferred":
+                row[2].setText("without a result" if replayed else part.words)
+                for widget in row:
+                    widget.setToolTip("Stored frames that were not classified." if replayed else part.tip)
+
     def show_snapshot(self, snapshot: Snapshot | None) -> None:
         """Show where the frames of a run are; None for no run."""
         numbers = _numbers(None if snapshot is None else snapshot.counts)
@@ -219,7 +229,7 @@ class CoverageView(QWidget):
         for part, n, row in zip(_PARTS, numbers, self._rows, strict=True):
             row[1].setText(str(n))
             for widget in row:
-                widget.setVisible(part.always or n > 0)
+                widget.setVisible(n > 0 or (part.always and not (self._replayed and part.field == "pending")))
         self._bar.show_numbers(numbers, max(planned or 0, sum(numbers)))
         self._sentence.setText(_sentence(snapshot))
         self._bar.setAccessibleDescription(self._sentence.text())

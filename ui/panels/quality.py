@@ -161,6 +161,12 @@ class QualityPanel(QWidget):
         layout.addStretch(1)
         self.set_result(None)
 
+    def show_field(self, seq: int, result: FrameResult | None) -> None:
+        """Show the quality of one field, which need not be analysed yet."""
+        self.set_result(result)
+        if result is None:
+            self._what.setText(f"Field {seq}: not analysed yet.")
+
     def set_result(self, result: FrameResult | None, quality: TileQuality | None = None) -> None:
         """Show a field's quality; None for no field yet."""
         if result is None:

@@ -56,6 +56,7 @@ class ScorePanel(QWidget):
         self._stabilised = SignedLine()
         self._degraded = SignedLine()
         self._coverage = CoverageView()
+        self._course_heading = heading("Course over the classified fields")
         self._plot = CoursePlot()
         self._others_heading = heading("Other sections of this animal")
         self._others = OtherSectionsView()
@@ -82,7 +83,7 @@ class ScorePanel(QWidget):
         layout.addWidget(self._research)  # up here, where a low window does not scroll it away
         for title, widget in (
             (heading("Coverage"), self._coverage),
-            (heading("Course over the classified fields"), self._plot),
+            (self._course_heading, self._plot),
             (self._others_heading, self._others),
         ):
             layout.addSpacing(GRID_PX)
@@ -90,10 +91,14 @@ class ScorePanel(QWidget):
             layout.addWidget(widget)
         layout.addStretch(1)
 
-    def set_section(self, animal_id: str, section_id: str) -> None:
-        """Say whose score this is; empty ids for none."""
+    def set_section(self, animal_id: str, section_id: str, *, replayed: bool = False) -> None:
+        """Say whose score this is; empty ids for none. A replayed section has no course, and no other sections here."""
         known = bool(animal_id and section_id)
-        self._of.setText(f"Animal {animal_id}, section {section_id}" if known else "No section is running.")
+        where = "In Replay: animal" if replayed else "Animal"
+        self._of.setText(f"{where} {animal_id}, section {section_id}" if known else "No section is running.")
+        for widget in (self._course_heading, self._plot, self._others_heading, self._others):
+            widget.setVisible(not replayed)
+        self._coverage.set_replayed(replayed)
         self._others_heading.setText(f"Other sections of {animal_id}" if animal_id else "Other sections of this animal")
 
     def set_snapshot(self, snapshot: Snapshot | None) -> None:
