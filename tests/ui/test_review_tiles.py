@@ -149,7 +149,7 @@ def test_enter_opens_the_raw_pixels_with_saliency(qtbot: QtBot, tab: TilesTab, j
     assert dialog.here == (0, 1)
     wait(qtbot, lambda: dialog.view.relative is not None)
     assert np.array_equal(dialog.view.pixels, GRID.views(frame(0).pixels)[1])
-    assert dialog._facts["Probability of high"].text() == "0.4000, below the threshold 0.45"
+    assert dialog._facts["Probability of high"].text() == "0.4000, below the threshold 0.4500"
     # the frame's centre is at (100, 200) µm; the tile's centre is 256 px right of and 256 px above it
     assert dialog._facts["On the stage"].text() == "x 228 µm, y 72 µm"
     dialog.view._hover((3.5, 0.5))
