@@ -29,6 +29,7 @@ from ui.memory import Memory
 from ui.messages import MessageQueue
 from ui.rig_control import RigControl
 from ui.run_control import RunControl
+from ui.section_keys import SectionKeys
 from ui.settings import load_settings, settings_folder
 from ui.state import AppState
 from ui.theme import apply_theme
@@ -67,6 +68,7 @@ class App:
     closing: Closing
     log: MessageQueue
     emergency_key: EmergencyKey
+    section_keys: SectionKeys
 
     @classmethod
     def make(cls, folder: Path | None = None) -> App:
@@ -97,7 +99,9 @@ class App:
         logging.getLogger().addHandler(log)
         emergency_key = EmergencyKey(window.actions_["emergency"], window)
         emergency_key.begin()
-        made = cls(window, jobs, state, memory, rig, run, wiring, commands, gates, closing, log, emergency_key)
+        keys = SectionKeys(window.actions_, state.message.emit, window)
+        keys.begin()
+        made = cls(window, jobs, state, memory, rig, run, wiring, commands, gates, closing, log, emergency_key, keys)
         made.connect()
         for complaint in complaints:
             window.messages.say("warning", complaint)
@@ -144,6 +148,7 @@ class App:
     def end(self) -> tuple[str, ...]:
         """Let go of everything after the window is closed; return the lanes that hang."""
         self.emergency_key.end()
+        self.section_keys.end()
         self.state.end()
         left = self.jobs.close()
         logging.getLogger().removeHandler(self.log)
