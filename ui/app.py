@@ -203,10 +203,10 @@ def _on_signal(made: App, _number: int, _frame: FrameType | None) -> None:
 
 
 def _tell_qt(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
-    """Log what Qt says. What ends the program (no display, a missing library) is told in one sentence."""
+    """Log what Qt says. What ends the program, and `ui.display` did not find before, is told in one sentence."""
     if kind == QtMsgType.QtFatalMsg:
         reason = " ".join((_last_words or [text])[0].split()).rstrip(". ")
-        hint = "It needs a desktop session (DISPLAY); every other command of hcc-scope works without one."
+        hint = "Every other command of hcc-scope works without it."
         sys.stderr.write(f"Error: the window cannot be opened: {reason}. {hint}\n")
         sys.stderr.flush()
         os._exit(NO_DISPLAY_CODE)

@@ -23,6 +23,7 @@ from hcc_scope.errors import DiskFullError, PlanError, StoreUnwritableError
 from hcc_scope.storage.files import explain
 from hcc_scope.words import counted, full_stop, sentence
 from hcc_scope.workers import StopToken
+from ui.rig_control import DRAWING
 from ui.specimens import specimen_of
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ class RunControl(QObject):
             self._set_phase("idle")
             return
         self._jobs.submit(
-            "rig", partial(_start, request, loaded, stop, analyst, self._note), self._started, self._not_started
+            "rig", partial(_start, self._rig, request, loaded, stop, analyst), self._started, self._not_started
         )
 
     def _started(self, run: Running) -> None:
@@ -365,7 +366,7 @@ def _load(key: tuple[str, str], note: Callable[[str], None]) -> Analyst:
 
 
 def _start(
-    request: SectionRequest, loaded: LoadedRig, stop: StopToken, analyst: Analyst, note: Callable[[str], None]
+    control: RigControl, request: SectionRequest, loaded: LoadedRig, stop: StopToken, analyst: Analyst
 ) -> Running:
     """Put the section together and start it; everything that can be refused is refused before the camera starts."""
     from hcc_scope.plans import TimeSeries
@@ -376,7 +377,10 @@ def _start(
         loaded.preview.stop()
         loaded.preview = None
     card = analyst.model.card
-    specimen = specimen_of(request, card.pixel_size_um) if loaded.is_demo else None
+    specimen = None
+    if loaded.is_demo and request.specimen != "none":
+        with control.doing(DRAWING):
+            specimen = specimen_of(request, card.pixel_size_um)
     outline = None if specimen is None else outline_points(specimen)
     plan = _plan(request, loaded, outline)
     with _said_for_the_app(request, on_phantom=specimen is not None):
