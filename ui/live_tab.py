@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QRectF, Qt, QTimer, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QWidget
 
 from hcc_scope.types import QualityFlag
 from hcc_scope.words import counted, number_words
@@ -21,6 +21,7 @@ from ui.feed import Feed
 from ui.frame_layer import FrameBorder
 from ui.image_view import ImageView
 from ui.legend import TileLegend
+from ui.low_page import LEAST_VIEW_PX, scrolling_column
 from ui.luts import PALETTES
 from ui.marks import ON_IMAGE
 from ui.overlays import RegionLayer, TileLayer
@@ -119,10 +120,11 @@ class LiveTab(QWidget):
         self._tell()
 
     def _build(self) -> None:
-        column = QVBoxLayout(self)
+        column = scrolling_column(self)
         column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         column.setSpacing(GRID_PX // 2)
         column.addWidget(self._controls())
+        self.view.setMinimumHeight(LEAST_VIEW_PX)
         column.addWidget(self.view, 1)
         column.addWidget(self._legend)
         column.addWidget(TwoLines(self._about, self._cursor))

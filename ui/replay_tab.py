@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSplitter, QTabWidget, Q
 
 from hcc_scope.workers import Failure, attempt
 from ui.export import ask_where
+from ui.low_page import scrolling_column
 from ui.picture import save_picture
 from ui.review.analysis import open_section
 from ui.review.classify_panel import ClassifyPanel
@@ -132,7 +133,7 @@ class ReplayTab(QWidget):
             self._splitter.setCollapsible(index, index != 1)
         for splitter in (self._splitter, self._left):
             splitter.setHandleWidth(GRID_PX)
-        column = QVBoxLayout(self)
+        column = scrolling_column(self)
         column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         column.addWidget(self._splitter)
 

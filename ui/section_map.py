@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QProgressBar, QWidget
 
 from hcc_scope.words import counted
 from ui.canvas import Canvas, MouseMode
 from ui.legend import TileLegend
+from ui.low_page import LEAST_VIEW_PX, scrolling_column
 from ui.map_fields import FieldsLayer, MapField
 from ui.map_layers import OutlineLayer, PlanLayer, StageLayer
 from ui.overlays import ScaleBarLayer
@@ -88,10 +89,11 @@ class SectionMapTab(QWidget):
         self._changed()
 
     def _build(self) -> None:
-        column = QVBoxLayout(self)
+        column = scrolling_column(self)
         column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         column.setSpacing(GRID_PX // 2)
         column.addWidget(self._controls())
+        self.view.setMinimumHeight(LEAST_VIEW_PX)
         column.addWidget(self.view, 1)
         column.addWidget(self._legend)
         column.addWidget(TwoLines(self._about, self._cursor, before=self._progress))

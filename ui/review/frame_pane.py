@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
 
 from hcc_scope.scoring import frame_score
 from hcc_scope.words import number_words, score_text, utc_words
 from ui.flow_layout import FlowLayout
 from ui.image_view import ImageView
 from ui.legend import TileLegend
+from ui.low_page import LEAST_VIEW_PX, scrolling_column
 from ui.overlays import TileLayer
 from ui.review.difference_layer import FULL_COLOUR, DifferenceLayer, difference_words
 from ui.review.scrubber import Scrubber
@@ -108,10 +109,11 @@ class FramePane(QWidget):
             self._keep,
         ):
             row.addWidget(widget)
-        column = QVBoxLayout(self)
+        column = scrolling_column(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID_PX // 2)
         column.addLayout(row)
+        self.view.setMinimumHeight(LEAST_VIEW_PX)
         column.addWidget(self.view, 1)
         column.addWidget(self._legend)
         column.addWidget(self._difference_legend)
