@@ -173,7 +173,6 @@ def run_app(rig: str | None) -> int:
     app = QApplication(sys.argv[:1])
     _opened.set()
     app.setApplicationName("hcc-scope")
-    app.setApplicationDisplayName("HCC-Scope")
     app.setDesktopFileName("hcc-scope")
     made = App.make()
     sys.excepthook = partial(_on_bug, made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -300,6 +301,15 @@ class Commands(QObject):
 
     @Slot(object)
     def _rig_opened(self, loaded: LoadedRig) -> None:
+        if not self.plan.fits(has_stage=loaded.has_stage):
+            self.plan = replace(self.plan, kind="sequence")  # for this rig; what is remembered stays
+            self._window.top.request_changed.emit()
+            self._state.message.emit(
+                "info", "This rig has no stage that is moved, so the plan is a sequence, the stage at rest."
+            )
+        elif loaded.has_stage and self.plan.kind == "sequence" and self._memory.settings.plan == "random":
+            self.plan = replace(self.plan, kind="random")
+            self._window.top.request_changed.emit()
         self._memory.change(recent_rigs=with_recent(self._memory.settings.recent_rigs, loaded.name))
 
     def close_rig(self) -> None:
@@ -403,7 +413,8 @@ class Commands(QObject):
         """Choose another plan."""
         loaded = self._rig.loaded
         outlined = loaded is not None and loaded.is_demo and self._window.top.chosen_specimen != "none"
-        dialog = PlanDialog(self.plan, outlined=outlined, parent=self._window)
+        has_stage = loaded is None or loaded.has_stage
+        dialog = PlanDialog(self.plan, outlined=outlined, parent=self._window, has_stage=has_stage)
         dialog.chosen.connect(self._take_plan)
         dialog.open()
 

@@ -144,7 +144,7 @@ class Gates(QObject):
         if request.plan.kind == "file" and not request.plan.file.strip():
             return "the plan file is not chosen yet"
         if not loaded.has_stage and request.plan.kind == "random":
-            return "this rig has no stage for random fields: choose a sequence or a plan file"
+            return "this rig has no stage to go to random fields: choose another plan with Section > Plan"
         if self._taken is not None and self._taken == (request.store, True):
             return f"{request.store.name} is there already and is never overwritten: choose another section id"
         return ""

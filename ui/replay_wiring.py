@@ -71,6 +71,7 @@ class ReplayWiring(QObject):
         views.score.set_course(np.empty((0, 4)))
         views.score.set_snapshot(None if analysis is None else _snapshot(opened, analysis))
         views.score.set_other_sections(())
+        views.score.set_training(None)
         shown = self.field
         if shown is None:
             views.quality.set_result(None)

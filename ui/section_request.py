@@ -32,6 +32,10 @@ class PlanChoice:
     """Of a sequence at full rate, the stage at rest."""
     file: str = ""
 
+    def fits(self, *, has_stage: bool) -> bool:
+        """Return whether a rig can do it: random fields need a stage that is moved."""
+        return has_stage or self.kind != "random"
+
     def words(self, *, outlined: bool) -> str:
         """Return it in a few words; `outlined` if the specimen's own outline takes the place of the area."""
         match self.kind:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
+from hcc_scope.words import counted
 from ui.map_filler import MapFiller
 from ui.other_sections import sections_of
 
 if TYPE_CHECKING:
+    from hcc_scope.inference.card import ModelCard
     from hcc_scope.report.summary import SectionReport
     from hcc_scope.runs.analyst import Analyst
-    from hcc_scope.types import Frame, FrameResult, Snapshot
+    from hcc_scope.types import Frame, FrameResult, RunSpec, Snapshot
     from ui.jobs import Jobs
     from ui.panels.score import OtherSection
     from ui.run_control import RunControl, Running
@@ -43,6 +45,7 @@ class SectionWiring(QObject):
         self._views, self._jobs, self._state, self._run = views, jobs, state, run
         self._map = MapFiller(views.map, jobs, run)
         self._asked: int | None = None
+        self._training: tuple[str | None, str] = (None, "")
         self._shown: Running | None = None
         self._course_is_new = False
         self._judged: FrameResult | None = None
@@ -87,6 +90,8 @@ class SectionWiring(QObject):
         views.tiles.set_pixel_size_um(um)
         views.tiles.set_reader(fields.read)
         views.live.set_section(spec.section_id)
+        analyst = self._run.analyst
+        self._training = (None, "") if analyst is None else _training(analyst.model.card, spec)
         self.show_again()
 
     def show_again(self) -> None:
@@ -98,6 +103,7 @@ class SectionWiring(QObject):
         views.score.set_section("" if spec is None else spec.animal_id, "" if spec is None else spec.section_id)
         views.score.set_snapshot(None if run is None else self._state.snapshot)
         views.score.set_course(self._state.course.as_array())
+        views.score.set_training(*self._training)
         views.quality.set_result(None)
         self._show_quality()
         self._ask_other_sections()
@@ -247,6 +253,8 @@ class SectionWiring(QObject):
     @Slot(object)
     def _take_analyst(self, analyst: Analyst) -> None:
         self._views.tiles.set_saliency(analyst.model.saliency)
+        if self._shown is None and not self._views.replayed:
+            self._views.score.set_training(_trained_on(analyst.model.card))
 
     @Slot(object)
     def _end(self, report: SectionReport | None) -> None:
@@ -255,3 +263,20 @@ class SectionWiring(QObject):
         self._show_numbers()
         self._run.screen_changed.emit()
         self._ask_other_sections()
+
+
+def _trained_on(card: ModelCard) -> str | None:
+    """Return what the model's weights were fitted to, in a few words."""
+    if card.training is None:
+        return None
+    if card.training.synthetic is True:
+        return "a synthetic phantom, not on tissue"
+    return f"{counted(card.training.tiles, 'tile')} of {counted(len(card.training.animals), 'animal')}"
+
+
+def _training(card: ModelCard, spec: RunSpec) -> tuple[str | None, str]:
+    """Return what the model was trained on, and what is wrong with it for this specimen."""
+    known = spec.provenance.get("specimen") is not None
+    phantom_only = card.training is not None and card.training.synthetic is True
+    alarm = "This specimen is no phantom, and the model knows nothing but a phantom: its score means nothing here."
+    return _trained_on(card), alarm if phantom_only and not known else ""

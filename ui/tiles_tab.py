@@ -151,6 +151,7 @@ class TilesTab(QWidget):
     def add_result(self, result: FrameResult, grid: TileGrid) -> None:
         """Take the tiles of one field; a field that comes again takes the place of its first result."""
         self._context.grid = grid
+        self._thumbnails.set_tile_px(grid.tile_px)
         self._context.results[result.seq] = result
         self.model.add_result(result, grid)
 

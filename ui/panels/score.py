@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from hcc_scope.words import counted, full_stop, score_text, sentence
 from ui.panels.course_plot import CoursePlot
 from ui.panels.coverage import CoverageView
-from ui.panels.parts import RESEARCH_USE_ONLY, grid_margins, heading, quiet, words
+from ui.panels.parts import RESEARCH_USE_ONLY, colours_of, grid_margins, heading, quiet, words
 from ui.panels.score_bar import ScoreBar, interval_words, large_font
 from ui.panels.sections import OtherSection, OtherSectionsView, verdict
 from ui.panels.symbols import SignedLine
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OtherSection", "ScorePanel"]
 
-_SCORE_SIZE, _VERDICT_SIZE = 4.0, 1.4  # times the usual text
+_SCORE_SIZE, _VERDICT_SIZE, _ALARM_SIZE = 4.0, 1.4, 1.0  # times the usual text
 _NO_SCORE = "–"
 
 
@@ -61,7 +61,10 @@ class ScorePanel(QWidget):
         self._others_heading = heading("Other sections of this animal")
         self._others = OtherSectionsView()
         self._research = heading(RESEARCH_USE_ONLY)
+        self._alarm = SignedLine(font=large_font(self, _ALARM_SIZE))
+        self._alarm.setAccessibleName("Why this score means nothing")
         self._lay_out()
+        self.set_training(None)
         self.set_section("", "")
         self.set_snapshot(None)
 
@@ -80,6 +83,7 @@ class ScorePanel(QWidget):
         layout.addWidget(self._interval)
         layout.addWidget(self._stabilised)
         layout.addWidget(self._degraded)
+        layout.addWidget(self._alarm)
         layout.addWidget(self._research)  # up here, where a low window does not scroll it away
         for title, widget in (
             (heading("Coverage"), self._coverage),
@@ -100,6 +104,24 @@ class ScorePanel(QWidget):
             widget.setVisible(not replayed)
         self._coverage.set_replayed(replayed)
         self._others_heading.setText(f"Other sections of {animal_id}" if animal_id else "Other sections of this animal")
+
+    def set_training(self, trained_on: str | None, alarm: str = "") -> None:
+        """Say what the model was trained on, and in red why its score of this specimen means nothing.
+
+        Parameters
+        ----------
+        trained_on : str, optional
+            As the model's card says; None where it does not.
+        alarm : str
+            A sentence; empty if there is nothing to warn of.
+        """
+        about = "" if trained_on is None else f" The model was trained on {full_stop(trained_on)}"
+        self._research.setText(f"{RESEARCH_USE_ONLY}{about}")
+        self._alarm.setVisible(bool(alarm))
+        if alarm:
+            self._alarm.show_line("bad", sentence(alarm))
+        c = colours_of(self)
+        self._number.setStyleSheet(f"color: {c.error};" if alarm else "")
 
     def set_snapshot(self, snapshot: Snapshot | None) -> None:
         """Show the state of a run; cheap where nothing that is shown here changed. None for no run."""

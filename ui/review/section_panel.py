@@ -78,7 +78,7 @@ class SectionPanel(QScrollArea):
             ("Fields", f"{opened.store.n_frames:,}, chosen as {_SAMPLING.get(spec.sampling, spec.sampling)}"),
             ("Frame", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
             ("Pixel size", f"{significant(spec.pixel_size_um, 4)} µm" if spec.pixel_size_um > 0 else "unknown"),
-            ("Ended", "in order" if opened.store.complete else "not in order"),
+            ("Ended", _ended(opened)),
             ("Store", str(opened.path)),
         ]
         lines.append("<table cellspacing='0' cellpadding='2'>")
@@ -112,6 +112,26 @@ class SectionPanel(QScrollArea):
             f"<div style='color: {c.text_muted}'>{escape('; '.join(coverage))}. {escape(', '.join(tiles))}.<br>"
             f"{escape(one.model)} on {escape(one.engine)}{'. ' + escape(one.note) if one.note else ''}</div>"
         )
+
+
+def _ended(opened: OpenedStore) -> str:
+    """Return how the run ended, as the store tells: a store that is whole may be of a run that was stopped early."""
+    if not opened.store.complete:
+        return "not in order"
+    outcome = opened.store.attributes.get("outcome")
+    state = outcome.get("state") if isinstance(outcome, dict) else None
+    planned, n = opened.spec.expected_frames, opened.store.n_frames
+    of = f" after {n:,} of {counted(planned, 'planned field')}" if planned is not None and planned > n else ""
+    match state:
+        case "completed":
+            return f"complete{of}"
+        case "cancelled":
+            return f"stopped early{of}"
+        case "failed":
+            cause = outcome.get("cause") if isinstance(outcome, dict) else None
+            return f"failed{of}" + (f": {cause}" if cause else "")
+        case _:
+            return f"{state}{of}" if isinstance(state, str) else "the store does not say how"
 
 
 def _breakable(value: str) -> str:
