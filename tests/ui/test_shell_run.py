@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from shell_parts import name_section, open_rig, said, wait_for
+from shell_parts import finish, name_section, open_rig, said, start, wait_for, wait_until_held
 from storage_cases import change_facts
 
 from hcc_scope.storage.notes import read_notes
@@ -24,36 +24,10 @@ if TYPE_CHECKING:
     from ui.app import App
 
 
-@pytest.fixture
-def ready(shell: App, small_rig: Path) -> App:
-    """Return the app with a rig, ids, a short plan and the reference engine."""
-    open_rig(shell, small_rig)
-    shell.window.top.engine.setCurrentText("torchscript")
-    shell.commands.plan = PlanChoice(n_fields=6)
-    name_section(shell)
-    return shell
-
-
 def reports(app: App) -> list[SectionReport]:
     got: list[SectionReport] = []
     app.state.run_finished.connect(got.append)
     return got
-
-
-def start(app: App) -> None:
-    wait_for(lambda: app.window.actions_["start"].isEnabled(), f"Start: {app.gates.missing}")
-    app.window.actions_["start"].trigger()
-    wait_for(lambda: app.run.phase != "preparing", "the section to begin")
-    assert app.run.phase == "running", said(app)
-
-
-def finish(app: App) -> None:
-    wait_for(lambda: not app.run.active, "the section to end")
-
-
-def wait_until_held(app: App) -> None:
-    """Wait until a pause has taken hold: before, what is exposed already still comes, and is then the last field."""
-    wait_for(lambda: app.state.snapshot.paused and app.state.snapshot.message == "paused", "the pause")
 
 
 def test_a_section_from_start_to_its_report(ready: App, monkeypatch: pytest.MonkeyPatch):

@@ -176,7 +176,8 @@ def test_the_layout_and_the_rest_come_back(qapp: QApplication, tmp_path: Path):
         close(first)
     with running_app(tmp_path) as second:
         assert not second.window.docks["quality"].isVisible()
-        assert second.window.docks["score"].isVisible()
+        wait_for(second.window.docks["score"].isVisible, "the docks to part in the wider window")
+        assert not second.window.docks["quality"].isVisible()
         assert second.window.theme == "light"
         second.window.actions_["reset_layout"].trigger()
         assert second.window.docks["quality"].isVisible()
