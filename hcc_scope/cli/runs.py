@@ -18,6 +18,7 @@ from hcc_scope.report.summary import build_summary, write_summary
 from hcc_scope.research_use import research_use
 from hcc_scope.runs.analyst import load_analyst as load_quietly
 from hcc_scope.runs.section import start_section
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -123,7 +124,10 @@ def stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
     """
 
     def on_signal(_number: int, _frame: object) -> None:
+        again = stop.hurried
         stop.request()
+        if again:
+            return
         if stop.hurried:
             console.note("Skipping what is not classified yet; every acquired frame is being stored.", "yellow")
         else:
@@ -256,7 +260,7 @@ def finish(
             raise cause  # a bug: told as one, with its traceback in a file
         counts = failed.outcome.counts
         _leave(
-            f"section {failed.section_id} failed after {counts.acquired} frames ({counts.stored} stored): {cause}",
+            f"section {failed.section_id} failed after {counted(counts.acquired, 'frame')} ({counts.stored} stored): {cause}",
             cause.exit_code if cause is not None else 1,
         )
     degraded = next((report for report in reports if report.outcome.degraded), None)
@@ -267,7 +271,9 @@ def finish(
             ModelError.exit_code,
         )
     if summary["outcome"] == "cancelled":
-        _leave("the run was ended early by the operator; what was acquired is stored", EXIT_INTERRUPTED)
+        stored = any(report.outcome.counts.stored for report in reports)
+        meaning = "what was acquired is stored" if stored else "nothing was acquired, and no store is left"
+        _leave(f"the run was ended early by the operator; {meaning}", EXIT_INTERRUPTED)
     for trouble in troubles[1:]:
         people(json_mode=True).note(f"Error: {trouble}")
     if troubles:

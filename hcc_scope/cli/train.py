@@ -94,9 +94,9 @@ def run_train(options: TrainOptions, *, json_mode: bool) -> None:
         return
     console.note(f"{folder}: {card.description}")
     if card.training is not None and card.training.tile_auc_calibration is not None:
-        console.note(f"tile AUC on the held-out images: {card.training.tile_auc_calibration:.3f}")
+        console.note(f"Tile AUC on the held-out images: {card.training.tile_auc_calibration:.3f}")
     console.note(
-        f"temperature {card.temperature:.3f} and section threshold {card.decision_threshold:.3f}; chosen on: "
+        f"Temperature {card.temperature:.3f} and section threshold {card.decision_threshold:.3f}; chosen on: "
         f"{card.calibrated_on}"
     )
     console.note(f"Use it with --model {folder}")
