@@ -47,7 +47,8 @@ Outcome = Literal["refused", "read", "wrong", "crashed", "hung"]
 MODULES = ("fuzz_settings", "fuzz_options", "fuzz_store", "fuzz_models", "fuzz_datasets", "fuzz_training")
 """Of this package; each has ``run(n, seed)``."""
 BAD: frozenset[Outcome] = frozenset({"wrong", "crashed", "hung"})
-LIMIT_S = 15.0
+LIMIT_S = 30.0
+START_S = 60.0
 LIMIT_BYTES = 4 * 2**30
 """Of address space, beyond what the child has when it begins."""
 
@@ -208,6 +209,7 @@ def run_cases(
     cases: Sequence[Case],
     *,
     limit_s: float = LIMIT_S,
+    start_s: float = START_S,
     limit_bytes: int | None = LIMIT_BYTES,
 ) -> list[Finding]:
     """Return what becomes of every case.
@@ -222,13 +224,15 @@ def run_cases(
         In order.
     limit_s : float
         After so long a case counts as hung. It guards against a hang, and is far from what a case takes.
+    start_s : float
+        More for the first case of a process, which imports what it needs.
     limit_bytes : int, optional
         Address space that the cases may take; None where libraries reserve more than they use.
     """
     findings: list[Finding] = []
     while len(findings) < len(cases):
         with tempfile.TemporaryDirectory(prefix="hcc-scope-fuzz-") as folder:
-            findings += _in_child(family, read, cases[len(findings) :], Path(folder), limit_s, limit_bytes)
+            findings += _in_child(family, read, cases[len(findings) :], Path(folder), (limit_s, start_s), limit_bytes)
     return findings
 
 
@@ -237,7 +241,7 @@ def _in_child(
     read: Callable[[Any, Path], str | None],
     cases: Sequence[Case],
     folder: Path,
-    limit_s: float,
+    limits_s: tuple[float, float],
     limit_bytes: int | None,
 ) -> list[Finding]:
     """Run cases in one new process until it dies or all are done; at least one."""
@@ -247,10 +251,11 @@ def _in_child(
     child.start()
     theirs.close()
     findings: list[Finding] = []
+    limit_s, start_s = limits_s
     try:
         for case in cases:
             ours.send(case.payload)
-            if not ours.poll(limit_s if findings else limit_s + LIMIT_S):  # the first one imports what it needs
+            if not ours.poll(limit_s if findings else limit_s + start_s):  # the first one imports what it needs
                 findings.append(Finding(family, case.name, "hung", f"for {limit_s:g} s"))
                 return findings
             try:
@@ -269,7 +274,7 @@ def _in_child(
 
 
 def _how_it_died(child: BaseProcess) -> str:
-    child.join(LIMIT_S)
+    child.join(START_S)
     code = child.exitcode
     return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
 
