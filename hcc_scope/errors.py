@@ -21,7 +21,7 @@
     |   |-- StoreExistsError            31   never overwrite
     |   |-- StoreUnwritableError        32   permissions, read-only disk
     |   |-- DiskFullError               33   too little space before, or none left during a run
-    |   `-- StoreDamagedError           35   a frame is missing or its checksum is wrong
+    |   `-- StoreDamagedError           35   a frame or a fact is missing or its checksum is wrong
     |-- CheckError                      40   replay --check found a difference
     |-- DatasetError                    50   labelled images that cannot be trained on or validated with
     |   |-- ManifestError               51   a manifest: missing, unknown column, bad value
@@ -219,7 +219,7 @@ class DiskFullError(StoreError):
 
 
 class StoreDamagedError(StoreError):
-    """A frame is missing or its checksum is wrong."""
+    """A frame, or a fact of the store, is missing or its checksum is wrong."""
 
     exit_code = 35
 

@@ -215,9 +215,8 @@ def test_a_store_with_anything_in_it_is_not_removed(tmp_path: Path, put: Callabl
     except StoreError:
         assert put is exchange
     assert not sink.discard()
-    assert sink.path.is_dir()
-    if put is not put_file:
-        assert (sink.path / "zarr.json").is_file()
+    assert (sink.path / "zarr.json").is_file()
+    assert (sink.path / "frames" / "0" / "c").is_dir()
 
 
 # ---- moved, deleted, replaced during a run
@@ -280,7 +279,7 @@ def journal_cut(path: Path) -> None:
 def test_a_store_that_is_meddled_with_fails_the_run_with_what_is_kept(
     tmp_path: Path, happens: Callable[[Path], None], kept: int, goes_on: bool
 ):
-    sink = create_store(tmp_path, make_spec())
+    sink = create_store(tmp_path, make_spec(), max_in_flight_bytes=50_000)
     record(sink, 0, 4)
     wait_for(sink, 4)
     happens(sink.path)
@@ -320,6 +319,16 @@ def test_frames_in_flight_follow_a_renamed_store_and_make_no_second_one(tmp_path
     assert open_store(tmp_path / "elsewhere").n_frames == sink.committed
 
 
+def test_a_store_replaced_after_its_last_frame_is_not_given_an_end(tmp_path: Path):
+    sink = create_store(tmp_path, make_spec())
+    record(sink, 0, 1)
+    sink.close()
+    replaced(sink.path)
+    with pytest.raises(StoreError, match="not the store that it was"):
+        sink.finalise({"state": "completed"})
+    assert not open_store(sink.path).complete
+
+
 def test_frames_deleted_during_a_run_are_told_at_its_end(tmp_path: Path):
     sink = create_store(tmp_path, make_spec())
     record(sink, 0, 4)
@@ -356,7 +365,7 @@ def fail_with(code: int) -> Callable[..., None]:
 def test_a_line_that_was_neither_synced_nor_cut_off_is_withdrawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recovers: bool
 ):
-    sink = create_store(tmp_path, make_spec())
+    sink = create_store(tmp_path, make_spec(), max_in_flight_bytes=50_000)
     record(sink, 0, 2)
     wait_for(sink, 2)
     append, fsync = sink._journal.append, os.fsync
@@ -389,6 +398,32 @@ def test_a_line_that_was_neither_synced_nor_cut_off_is_withdrawn(
     assert (store.n_frames, store.problems) == (2, ())
     report = recover(sink.path)
     assert (report.n_frames, report.changes) == (2, ())
+
+
+def test_frames_whose_lines_can_be_neither_removed_nor_withdrawn_are_in_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    sink = create_store(tmp_path, make_spec())
+    record(sink, 0, 2)
+    wait_for(sink, 2)
+    write_all = journal.write_all
+
+    def only_frames(handle: int, data: bytes) -> None:
+        if b"withdrawn" in data:
+            raise OSError(errno.EIO, "Input/output error")
+        write_all(handle, data)
+        monkeypatch.setattr(os, "fsync", fail_with(errno.EIO))
+        monkeypatch.setattr(os, "ftruncate", fail_with(errno.EIO))
+
+    monkeypatch.setattr(journal, "write_all", only_frames)
+    sink.append(make_frame(2))
+    with pytest.raises(StoreError, match="Frame 2 could not be written") as caught:
+        sink.close()
+    monkeypatch.undo()
+    assert "frames 2 to 2 in" in "; ".join(caught.value.__notes__)
+    assert sink.committed == 2
+    sink.finalise({"state": "failed"})
+    assert [problem for problem in open_store(sink.path).problems if "lists 3 frames, but 2 were recorded" in problem]
 
 
 @pytest.mark.parametrize("left", [b'{"seq":2,"crc', b""])

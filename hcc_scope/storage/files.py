@@ -196,7 +196,7 @@ def read_plain(path: Path, limit_bytes: int) -> bytes:
         size = os.fstat(handle).st_size
         if size > limit_bytes:
             raise StoreError(f"{path} has {size / 1e6:.0f} MB, more than such a file of a store can have")
-        return file.read(limit_bytes)
+        return file.read(size)  # what is added meanwhile comes with the next look
 
 
 def json_bytes(value: Mapping[str, object]) -> bytes:

@@ -353,13 +353,15 @@ class JournalWriter:
     def is_in_place(self) -> bool:
         """Return whether the file under the journal's name is still this one; safe from any thread.
 
-        A disk that cannot be asked says no.
+        Its number cannot be given to another file as long as this one is open. A disk that does not answer is not
+        asked again: the next write tells.
         """
         try:
-            mine, there = os.fstat(self._handle), self._path.lstat()
-        except OSError:
+            return os.path.samestat(os.fstat(self._handle), self._path.lstat())
+        except (FileNotFoundError, NotADirectoryError):
             return False
-        return os.path.samestat(mine, there) and mine.st_nlink > 0
+        except OSError:
+            return True
 
     def is_as_left(self) -> bool:
         """Return whether the file is as long as it was left; only for the thread that appends."""
@@ -409,6 +411,15 @@ class JournalWriter:
         """Try again to remove what was written and not acknowledged: the disk may be better by now."""
         if self._broken:
             self._take_back()
+
+    def n_doubtful(self) -> int:
+        """Return how many lines readers find behind the acknowledged ones: written, and neither synced nor removed."""
+        if not self._broken:
+            return 0
+        try:
+            return max(0, read_journal(self._path).n_frames - (len(self._ends) - 1))
+        except (OSError, StoreError):
+            return 0
 
     def close(self) -> None:
         """Close the file, which releases the writer's lock."""

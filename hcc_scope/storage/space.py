@@ -125,12 +125,15 @@ def _free_bytes(folder: Path, what: str) -> int:
 
 
 def _free_files(folder: Path) -> int | None:
-    """Return how many files the disk has room for; None where it does not tell, or has no such limit."""
+    """Return how many files the disk has room for; None where it does not tell, or has no such limit.
+
+    Some network drives say 0 and mean nothing by it; where it is true, the next file that is made tells.
+    """
     try:
         status = os.statvfs(folder)
     except (AttributeError, OSError):
         return None
-    return status.f_favail if status.f_files > 0 else None
+    return status.f_favail if status.f_files > 0 and status.f_favail > 0 else None
 
 
 def check_free_space(out_dir: Path, spec: RunSpec) -> None:

@@ -21,6 +21,7 @@ def _wrong(key: str, value: object, wanted: str) -> NoReturn:
     shown = "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else ascii(value)
     if len(shown) > 60:
         shown = f"{shown[:57]}..."
+    key = key if key.isprintable() else ascii(key)
     raise ValueError(f"{key} is {shown}, not {wanted}")
 
 

@@ -27,7 +27,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import stat
 import threading
 import uuid
 from collections import deque
@@ -66,7 +65,6 @@ from hcc_scope.storage.metadata import (
     sealed,
 )
 from hcc_scope.storage.naming import store_path, taken_error
-from hcc_scope.storage.notes import NOTES
 from hcc_scope.storage.prediction_log import log_files, table_path
 from hcc_scope.storage.space import check_free_space, check_out_dir, require_space
 from hcc_scope.workers import Worker
@@ -184,24 +182,30 @@ def _remove_empty(path: Path) -> bool:
         Whether it is gone. Not if its journal has a line, a person wrote a note, or anybody added a file.
     """
     try:
-        if (path / JOURNAL).stat().st_size > 0 or (path / NOTES).exists():
+        logs = log_files(path)
+        ours = {"frames", "zarr.json", MANIFEST_COPY, JOURNAL, *(log.name for log in logs)}
+        ours |= {table_path(log).name for log in logs}
+        there = [(path, ours), (path / "frames", {"zarr.json", "0"}), (path / ARRAY_PATH, {"zarr.json", "c"})]
+        if any({one.name for one in folder.iterdir()} - names for folder, names in there):
             return False
-        shutil.rmtree(path / ARRAY_PATH / "c")
-        for log in log_files(path):
-            log.unlink()
-            table_path(log).unlink(missing_ok=True)
-        for name in (f"{ARRAY_PATH}/zarr.json", "frames/zarr.json", MANIFEST_COPY, JOURNAL, "zarr.json"):
-            (path / name).unlink()
-        for folder in (path / ARRAY_PATH, path / "frames", path):
-            folder.rmdir()
+        if (path / JOURNAL).stat().st_size > 0:
+            return False
+        hidden = _hidden(path)
+        patiently(lambda: path.rename(hidden))  # the name is free at once, whatever comes between
     except OSError:
         return False
+    shutil.rmtree(hidden, ignore_errors=True)
     return True
+
+
+def _hidden(path: Path) -> Path:
+    """Return a name for a store that is about to appear, or to go."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
 
 
 def _create_skeleton(path: Path, spec: RunSpec, attributes: Mapping[str, Any], length: int) -> None:
     """Make an empty store in a hidden folder, then give it its name in one step."""
-    hidden = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    hidden = _hidden(path)
     array_folder = hidden / ARRAY_PATH
     try:
         (array_folder / "c").mkdir(parents=True)
@@ -325,13 +329,16 @@ class SectionWriter:
 
     def _check_in_place(self) -> None:
         """Raise unless folder and journal are still those that this writer made."""
-        try:
-            there = self.path.stat()
-            in_place = os.path.samestat(there, self._folder) and stat.S_ISDIR(there.st_mode)
-        except OSError:
-            in_place = False
-        if not (in_place and self._journal.is_in_place()):
+        if not (self._folder_is_in_place() and self._journal.is_in_place()):
             raise self._gone()
+
+    def _folder_is_in_place(self) -> bool:
+        try:
+            return os.path.samestat(self.path.stat(), self._folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # a disk that does not answer: the next write tells
+            return True
 
     def _gone(self) -> StoreError:
         return StoreError(
@@ -460,6 +467,11 @@ class SectionWriter:
             self._fail(StoreError(f"{error.message}; {there}", hint=error.hint), "close")
             self._committed = kept
             return
+        doubtful = self._journal.n_doubtful()
+        if doubtful:
+            frames = f"{self._committed} to {self._committed + doubtful - 1}"
+            words = f"the disk neither kept nor gave up the journal lines of frames {frames} in {self.path}"
+            self._fail(StoreError(f"{words}: these frames are in doubt", hint="Check the disk."), "close")
         gone = [seq for seq in range(self._committed) if not self._array.shard_path(seq).is_file()]
         if gone:
             n = f"{len(gone)} of {self._committed} stored frames are" if len(gone) > 1 else "A stored frame is"
@@ -503,7 +515,7 @@ class SectionWriter:
         """
         if not self._tidy:
             raise StoreError(f"{self.path} must be closed before it is finalised")
-        if not self._in_place:
+        if not (self._in_place and self._folder_is_in_place()):
             raise StoreError(f"The end of the run is not written: {self.path} is not the store that it was any more")
         self._attributes = {
             **self._attributes,
