@@ -1,4 +1,4 @@
-"""A short round of every fuzzer: each damaged input is read or refused in words; and the fuzzer sees what it must see."""
+"""A short round of every fuzzer: each damaged input is read or refused in words. And what the runner itself sees."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hcc_scope.errors import PlanError
 if TYPE_CHECKING:
     from pathlib import Path
 
-N = {"fuzz_settings": 25, "fuzz_options": 40}
+N = {"fuzz_settings": 25, "fuzz_options": 12, "fuzz_store": 20}
 """Cases of each family; a few, if nothing else is said."""
 
 

@@ -57,7 +57,8 @@ def _panel(title: str, snap: Snapshot) -> Table:
     )
     table.add_row(
         "queues",
-        f"store {percent(snap.store_queue_fill)}, analysis {percent(snap.analyse_queue_fill)}; ETA {duration_words(snap.eta_s)}",
+        f"store {percent(snap.store_queue_fill)}, analysis {percent(snap.analyse_queue_fill)}; "
+        f"ETA {duration_words(snap.eta_s)}",
     )
     if snap.degraded:
         table.add_row("degraded", Text(snap.degraded, style="bold yellow"))

@@ -48,8 +48,8 @@ def run_cohort(spec: CohortSpec, out: Path, *, jobs: int | None, json_mode: bool
         return
     console.note(f"{manifest}: {known['synthetic']}")
     console.note(
-        f"{counted(n, 'image')} of {counted(len(known['sections']), 'section')} on {counted(len(known['days']), 'day')}, "
-        f"drawn in {elapsed_s:.0f} s "
+        f"{counted(n, 'image')} of {counted(len(known['sections']), 'section')} on "
+        f"{counted(len(known['days']), 'day')}, drawn in {elapsed_s:.0f} s "
         f"({n / elapsed_s:.1f} images/s); the truth is in {manifest.parent / COHORT_FILE}"
     )
     if spec.days == "balanced" and spec.day_effect > 1:

@@ -260,7 +260,8 @@ def finish(
             raise cause  # a bug: told as one, with its traceback in a file
         counts = failed.outcome.counts
         _leave(
-            f"section {failed.section_id} failed after {counted(counts.acquired, 'frame')} ({counts.stored} stored): {cause}",
+            f"section {failed.section_id} failed after {counted(counts.acquired, 'frame')} ({counts.stored} stored): "
+            f"{cause}",
             cause.exit_code if cause is not None else 1,
         )
     degraded = next((report for report in reports if report.outcome.degraded), None)
