@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from commands import acquire_arguments, cli, edited
 
+from benchmarks.fuzz_options import obeying_modes
 from hcc_scope.resources import hardware_configs_dir, models_dir
 
 DEMO_CFG = hardware_configs_dir() / "demo.cfg"
@@ -130,6 +131,21 @@ def _touch(path: Path) -> Path:
     return path
 
 
+LATE = {
+    "config-no-camera",  # the core chooses one where none is named
+    "frame-smaller-than-tile",
+    "other-pixel-size",
+    "other-bit-depth",
+    "bad-property",
+    "plan-outside-stage",
+    "plan-outside-section",
+    "too-many-fields",
+    "no-such-engine",
+    "out-too-small",
+}
+"""What only the microscope, or the model, can tell; all else is refused before either is loaded."""
+
+
 @pytest.mark.parametrize("case", MISTAKES)
 def test_mistakes_get_one_sentence_and_their_code(case: str, tmp_path: Path) -> None:
     make, code, word = MISTAKES[case]
@@ -147,3 +163,52 @@ def test_mistakes_get_one_sentence_and_their_code(case: str, tmp_path: Path) -> 
     assert not (tmp_path / "out").exists()
     if code != 2:
         assert done.err.count("Error: ") == 1
+    if case not in LATE:
+        assert "Loading the rig" not in done.out
+        assert "Loading the model" not in done.out or case.startswith("model-")
+
+
+@pytest.mark.parametrize("command", ["acquire", "demo"])
+def test_the_disk_is_asked_before_a_phantom_is_drawn(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def grown(*_: object) -> None:
+        raise AssertionError("a phantom was drawn")
+
+    monkeypatch.setattr(f"hcc_scope.cli.{command}.grown", grown)
+    monkeypatch.setattr("hcc_scope.storage.space.SPACE_FACTOR", 1e12)  # as if the disk were that much smaller
+    out = tmp_path / "out"
+    start = acquire_arguments(out, "--phantom", "low") if command == "acquire" else ["demo", "--out", out]
+    done = cli(*start, "--fields", "1", "--engine", "torchscript")
+    assert done.code == 33, done.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_first(tmp_path: Path):
+    shut = tmp_path / "shut"
+    shut.mkdir(mode=0o500)
+    with obeying_modes():
+        done = cli(*acquire_arguments(shut / "out"))
+    assert (done.code, done.out) == (32, "")
+    assert str(shut) in done.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "code"),
+    [
+        ("--exposure-ms", "nan", 14),
+        ("--exposure-ms", "1e9", 14),
+        ("--fields", "10000000000", 14),
+        ("--frames", "-1", 14),
+        ("--area-um", "nanx1", 2),
+        ("--area-um", "1e300x1", 2),
+        ("--area-um", "-5x5", 2),
+        ("--property", "Camera,Gain", 2),
+        ("--property", ",,", 2),
+        ("--adapters", "nowhere", 11),
+        ("--phantom", "medium", 2),
+    ],
+)
+def test_a_number_that_no_rig_takes_is_refused_by_the_option_s_name(option: str, value: str, code: int, tmp_path: Path):
+    done = cli(*acquire_arguments(tmp_path / "out", option, value), cwd=tmp_path)
+    assert (done.code, done.out) == (code, "")
+    assert option in done.err
+    assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices with a path")
+
 OPTIONS = options()
-MODELS = ("models test", "models export", "demo")
-"""Here a sound value would load a model, or draw."""
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from hcc_scope.cli.runs import (
     summarise,
 )
 from hcc_scope.errors import HccScopeError, PlanError, UsageError
-from hcc_scope.plans import TimeSeries, load_plan, parse_plan
+from hcc_scope.plans import PositionList, TimeSeries, check_plan, load_plan, parse_plan
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
 from hcc_scope.runs.rigs import check_rig, split_assignment
@@ -91,6 +91,8 @@ def run_acquire(options: AcquireOptions) -> None:
         raise taken_error(target)
     check_out_dir(options.out)
     planned = None if options.plan is None else load_plan(options.plan)
+    if isinstance(planned, PositionList):
+        check_plan(planned, (1.0, 1.0))  # positions are there or not, whatever the size of a field
     if (rig_or_cfg := _rig_of(options)) is not None:
         check_rig(rig_or_cfg, adapters_dir=options.adapters)
 
