@@ -202,6 +202,12 @@ def test_a_damaged_or_missing_table_is_told_and_made_anew(path: Path):
     # the note came after the first table
     made = read_predictions_table(path).drop_columns(["included"])
     assert repr(made.to_pydict()) == repr(good.drop_columns(["included"]).to_pydict())
+    with table.open("ab") as file:
+        file.truncate(5 << 30)  # sparse: told by its size, before it is read
+    assert [problem for problem in open_store(path).problems if "predictions.parquet is damaged" in problem]
+    assert "predictions.parquet made from 5 frames" in recover(path).changes
+    assert (path / "predictions.parquet.torn2").stat().st_size == 5 << 30
+    (path / "predictions.parquet.torn2").unlink()
     table.unlink()
     assert [problem for problem in open_store(path).problems if "predictions.parquet is missing" in problem]
     recover(path)

@@ -426,6 +426,17 @@ def test_frames_whose_lines_can_be_neither_removed_nor_withdrawn_are_in_doubt(
     assert [problem for problem in open_store(sink.path).problems if "lists 3 frames, but 2 were recorded" in problem]
 
 
+def test_a_journal_does_not_grow_beyond_what_readers_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(journal, "_MAX_BYTES", 1200)
+    sink = create_store(tmp_path, make_spec(), max_in_flight_bytes=50_000)
+    with pytest.raises(StoreError, match=r"is full: the [12] frames in it are safe"):  # noqa: PT012 - some append
+        for seq in range(1000):
+            sink.append(make_frame(seq))
+    with pytest.raises(StoreError, match="is full"):
+        sink.close()
+    assert open_store(sink.path).n_frames == sink.committed > 0
+
+
 @pytest.mark.parametrize("left", [b'{"seq":2,"crc', b""])
 def test_a_withdrawn_line_may_have_been_written_in_part(tmp_path: Path, left: bytes):
     sink = create_store(tmp_path, make_spec())

@@ -173,7 +173,7 @@ class FrameArray:
         except OSError as error:
             raise StoreDamagedError(f"{where} cannot be read: {error.strerror or error}") from error
         except StoreError as error:
-            raise StoreDamagedError(f"{where} cannot be read: {error.message}", hint=error.hint) from error
+            raise StoreDamagedError(f"Frame {seq} cannot be read: {error.message}", hint=error.hint) from error
         if size < self._smallest_file:
             raise StoreDamagedError(f"{where} cannot be read: it has {size} bytes, less than its index")
 

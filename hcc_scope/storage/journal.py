@@ -40,7 +40,7 @@ _SHORTEST_LINE_BYTES = 100
 """The names of the fields alone are longer; so a damaged number cannot make a journal seem endless."""
 
 _MAX_BYTES = 1 << 30
-"""Two million frames: what is larger is no journal."""
+"""Two million frames: what is larger is no journal, so none is written either."""
 
 _LARGEST_INT = 1 << 63
 _SIZES_UM = (1e-9, 1e6)
@@ -325,9 +325,16 @@ class JournalWriter:
         ------
         OSError
             If that fails; what was written in part is cut off again, or withdrawn by a line that says so.
+        StoreError
+            If the journal would become larger than readers take.
         """
         end = self._ends[-1]
         data = b"".join(lines)
+        if end + len(data) > _MAX_BYTES:
+            raise StoreError(
+                f"The journal {self._path} is full: the {len(self._ends) - 1} frames in it are safe",
+                hint="Start a new section.",
+            )
         try:
             write_all(self._handle, data)
             os.fsync(self._handle)

@@ -15,12 +15,13 @@ import numpy as np
 
 from hcc_scope.errors import StoreError
 from hcc_scope.storage import values
-from hcc_scope.storage.files import read_plain
+from hcc_scope.storage.files import check_plain, read_plain
 from hcc_scope.storage.lines import fields_of, is_whole
 from hcc_scope.storage.metadata import MAX_FRAME_BYTES, MAX_SIDE_PX, MAX_TILES, tiles_of
 from hcc_scope.types import FrameOutcome, FrameResult
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -44,8 +45,8 @@ PREDICTIONS = "predictions"
 
 VERSION = 2
 _VERSIONS = (1, 2)
-_MAX_BYTES = 2 << 30
-MAX_TABLE_BYTES = 2 << 30
+_MAX_BYTES = 1 << 30
+MAX_TABLE_BYTES = 1 << 30
 _LARGEST = 3.5e38
 """Beyond any float32."""
 _LARGEST = 3.5e38
@@ -259,18 +260,23 @@ def log_problems(path: Path, *, ended: bool) -> list[str]:
     problems += [f"line {number} of {path} is unreadable" for number, line in enumerate(lines, 2) if not is_whole(line)]
     stated = next((line for line in reversed(lines) if line.startswith(b'{"table":') and is_whole(line)), None)
     if ended or stated is not None:
-        problem = _table_problem(table, None if stated is None else fields_of(stated)[0].get("sha256"))
+        problem = _table_problem(table, None if stated is None else fields_of(stated)[0])
         problems += [] if problem is None else [f"{problem}: hcc-scope recover makes it anew"]
     return problems
 
 
-def _table_problem(table: Path, sha256: object) -> str | None:
+def _table_problem(table: Path, stated: Mapping[str, Any] | None) -> str | None:
     try:
+        check_plain(table)
+        if stated is None:
+            return f"{table} was not finished"
+        if table.stat().st_size != stated.get("bytes"):  # told before it is read
+            return f"{table} is damaged: it has another size than its log states"
         data = read_plain(table, MAX_TABLE_BYTES)
     except FileNotFoundError:
         return f"{table} is missing"
     except OSError as error:
         return f"{table} cannot be read: {error.strerror or error}"
-    if sha256 is None:
-        return f"{table} was not finished"
-    return None if hashlib.sha256(data).hexdigest() == sha256 else f"{table} is damaged: its checksum is wrong"
+    if hashlib.sha256(data).hexdigest() != stated.get("sha256"):
+        return f"{table} is damaged: its checksum is wrong"
+    return None

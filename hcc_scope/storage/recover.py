@@ -27,6 +27,7 @@ from hcc_scope.storage.facts import (
 )
 from hcc_scope.storage.files import (
     TEMPORARY_SUFFIX,
+    check_plain,
     explain,
     json_bytes,
     lock,
@@ -161,11 +162,8 @@ def _refuse_links(path: Path) -> None:
                 ours.append(folder / entry.name)
     for file in ours:
         mode = file.lstat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise StoreError(
-                f"{file} is no plain file (a link, a pipe or a device): the store is left as it is",
-                hint="Copy the store with what its links lead to, if you trust it.",
-            )
+        if not stat.S_ISDIR(mode):  # a folder there does no harm: that frame is damaged
+            check_plain(file)
 
 
 def _settle(path: Path) -> _Settled:
@@ -290,18 +288,19 @@ def _recover(path: Path, settled: _Settled) -> RecoverReport:
     )
 
 
-def _keep(file: Path) -> None:
-    """Keep what a file holds beside it, under a name that is free."""
-    try:
-        data = read_plain(file, _MAX_KEPT_BYTES)
-    except FileNotFoundError:
+def _keep(file: Path, *, whole: bool = False) -> None:
+    """Keep what a file holds beside it, under a name that is free; `whole`: the file itself, which is made anew."""
+    if not file.exists():
         return
     kept = file.with_name(file.name + TORN_SUFFIX)
     n = 1
     while kept.exists():
         n += 1
         kept = file.with_name(f"{file.name}{TORN_SUFFIX}{n}")
-    replace_file(kept, data)
+    if whole:
+        file.rename(kept)
+    else:
+        replace_file(kept, read_plain(file, _MAX_KEPT_BYTES))
 
 
 def _mend_facts(path: Path, settled: _Settled) -> list[str]:
@@ -396,7 +395,7 @@ def _mend_predictions(store: Path, path: Path, problems: list[str], *, anew: boo
         changes.append(_cut(path, log.torn))
     table = table_path(path)
     if log.header and (anew or not _table_is_sound(store, path)):  # no header: killed before the first line was whole
-        _keep(table)
+        _keep(table, whole=True)
         changes.append(f"{table.name} made from {remake_table(store, path)} frames")
     return changes
 
