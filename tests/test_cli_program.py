@@ -72,3 +72,14 @@ def test_modes_are_obeyed_also_by_root(tmp_path: Path):
         list((tmp_path / "shut").iterdir())
     (tmp_path / "shut").chmod(0o700)
     assert not list((tmp_path / "shut").iterdir())
+
+
+@pytest.mark.parametrize("form", ["{}", "--config={}"])
+def test_the_user_s_folder_is_found_where_no_shell_expands_it(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    start = ["devices"] if form.startswith("--") else ["config", "lint"]
+    ended = invoke([*start, form.format("~/none.cfg")])
+    assert str(tmp_path / "none.cfg") in ended.err

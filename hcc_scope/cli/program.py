@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import traceback
 from pathlib import Path
@@ -40,7 +41,7 @@ def run(arguments: Sequence[str]) -> int:
         from hcc_scope.cli.app import app  # here, so that a broken install reaches the guard too
 
         survive_any_stream()
-        app(args=list(arguments), prog_name="hcc-scope")
+        app(args=[_expanded(argument) for argument in arguments], prog_name="hcc-scope")
 
     def report(error: BaseException, _where: str) -> None:
         nonlocal code
@@ -48,6 +49,12 @@ def run(arguments: Sequence[str]) -> int:
 
     guard("hcc-scope", body, report)
     return code
+
+
+def _expanded(argument: str) -> str:
+    """Return an argument with a leading ``~/`` replaced by the user's folder, as in ``--out=~/runs``: no shell does."""
+    option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+    return option + equals + os.path.expanduser(value) if value.startswith(("~/", "~" + os.sep)) else argument
 
 
 def _report(error: BaseException) -> int:
