@@ -9,6 +9,7 @@ import sys
 MEASUREMENTS = {
     "app_cost": "what the window costs the pipeline, with and without it",
     "app_soak": "half an hour with the window open: memory, widgets and threads stay as they are",
+    "bench_datasets": "milliseconds that looking at one labelled image costs",
     "bench_display": "milliseconds that showing a frame costs the app",
     "bench_phantom": "fields per second that the phantom delivers",
     "fuzz": "damaged inputs of every kind, with fixed seeds: each is read or refused in words",

@@ -233,6 +233,16 @@ def test_pages_that_run_in_a_circle_are_refused(tmp_path: Path, n: int, back_to:
             read_headers(path, page)
 
 
+def test_pages_beyond_number_are_refused_at_once(tmp_path: Path):
+    path = tmp_path / "a.tif"
+    n = 100_001
+    path.write_bytes(
+        b"II*\0" + struct.pack("<I", 8) + b"".join(struct.pack("<HI", 0, 8 + 6 * (i + 1)) for i in range(n)) + bytes(6)
+    )
+    with pytest.raises(ImageError, match="has more than 100000 pages"):
+        read_headers(path)
+
+
 # ---- bombs ----------------------------------------------------------------------------------------------------------
 
 
@@ -291,6 +301,20 @@ def test_a_strip_that_unpacks_to_more_than_belongs_there_fills_no_memory(
         assert "cannot be decoded" in str(said.error)
     else:
         assert said[0].shape == (60, 70)
+
+
+def test_a_tile_that_is_far_larger_than_its_image_is_refused(tmp_path: Path):
+    path = tmp_path / "a.tif"
+    data = zlib.compress(bytes(2 * 600 * 600))
+
+    def page(at: int, side: int) -> bytes:
+        facts = ((256, 600), (257, 600), (322, side), (323, side), (324, at), (325, len(data)))
+        short = ((258, 16), (259, 8), (262, 1), (277, 1))
+        return tags_of(*((c, 4, 1, v) for c, v in facts), *((c, 3, 1, v) for c, v in short))
+
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8) + page(8 + len(page(0, 0)), 65_520) + data)
+    with pytest.raises(ImageError, match=r"claims tiles of 4292870400 px, but has 600 x 600 px"):
+        read_headers(path)
 
 
 LARGER = np.zeros((300, 300), np.uint8)

@@ -177,6 +177,9 @@ def test_what_is_no_manifest_is_told_at_once(tmp_path: Path, kind: str, monkeypa
 def test_an_image_in_the_place_of_a_manifest_is_told(images: Path):
     with pytest.raises(ManifestError, match=r"a\.tif is no text\. Name the manifest, a CSV"):
         read_manifest(images / "a.tif")
+    (images / "unmarked.txt").write_bytes(TEXT.encode("utf-16-le"))
+    with pytest.raises(ManifestError, match=r"is no text\. .* in UTF-8"):
+        read_manifest(images / "unmarked.txt")
 
 
 DAMAGED_COHORTS = {
@@ -235,7 +238,7 @@ MISTAKES = {
     "page with underscores": (["a.tif,low,m1,s1,mon,0.3,0_0"], HEADER + ",page", ManifestError, "page is '0_0'"),
     "space that is none": (["a.tif,low,m\xa01,s1,mon,0.3"], HEADER, ManifestError, "animal_id holds no-break space"),
     "a cell in a cleared column": ([GOOD[0] + ",,x"], HEADER + ",,", ManifestError, "8 values for 6 columns"),
-    "a cleared column in between": ([], HEADER.replace(",day", ",,day"), ManifestError, "unknown column ''"),
+    "a cleared column in between": ([], HEADER.replace(",day", ",,day"), ManifestError, "line 1: column 5 has no name"),
     "zero byte in a path": (["a\0.tif,low,m1,s1,mon,0.3"], HEADER, ManifestError, "a character that no file name has"),
     "metres": (["a.tif,low,m1,s1,mon,3.25e-7"], HEADER, ManifestError, "line 2: a pixel size of 3.25e-7 um.*in um"),
     "nanometres": (["a.tif,low,m1,s1,mon,325"], HEADER, ManifestError, "line 2: a pixel size of 325 um cannot be"),

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.datasets.cache import TILE_PX, digest_of
-from hcc_scope.datasets.copies import overlap_words
+from hcc_scope.datasets.copies import overlap_problems
 from hcc_scope.datasets.dataset_report import DatasetReport, GroupCount, Problem, Severity
 from hcc_scope.datasets.depth import TopCounts, depth_problems, file_problems, top_counts
 from hcc_scope.datasets.images import is_store, opened_store, read_pixels
 from hcc_scope.datasets.labelled import CLASSES
-from hcc_scope.datasets.landmarks import Landmarks, landmarks_of, overlaps_of
+from hcc_scope.datasets.landmarks import Landmarks, landmarks_of
 from hcc_scope.datasets.manifest import (
     counted,
     holds_tile,
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.datasets.labelled import LabelledImage
-    from hcc_scope.datasets.landmarks import Overlap
     from hcc_scope.datasets.rows import Row
     from hcc_scope.datasets.steps import OnStep
 
@@ -56,7 +55,6 @@ UNBALANCED = 3.0
 """Images of one class for each of the other; more is worth a word."""
 ASSOCIATED = 0.5
 """Cramér's V of class and day from which the day is a rival explanation of the class."""
-_OF_ONE_ANIMAL = "of one animal"
 _CONFOUNDED = 1.0 - 1e-9
 _FEWEST_ANIMALS = 2
 
@@ -99,7 +97,8 @@ def check_dataset(path: Path, on_progress: OnStep | None = None) -> DatasetRepor
     looked_at = list(_look_at(images, on_progress))
     problems += [_problem("error", "unreadable", one.error) for one in looked_at if one.error is not None]
     problems += _duplicates(looked_at)
-    problems += _overlaps(looked_at)
+    marked = [(one.image, one.digest, one.landmarks) for one in looked_at if one.landmarks is not None]
+    problems += overlap_problems(*zip(*marked, strict=True)) if marked else []
     problems += _sizes(images)
     problems += _stores(images)
     problems += _quality(looked_at)
@@ -261,41 +260,6 @@ def _duplicates(looked_at: Sequence[_Looked]) -> list[Problem]:
         else:
             hint = "Keep one: copies weigh double, and on both sides of a split over images they are known beforehand."
         problems.append(Problem(severity, "duplicate", what, hint, concerned))
-    return problems
-
-
-def _overlaps(looked_at: Sequence[_Looked]) -> list[Problem]:
-    """Report images that share a part of their pixels; whole copies are `_duplicates`."""
-    marked = [one for one in looked_at if one.landmarks is not None]
-    images = [one.image for one in marked]
-    found = overlaps_of([one.landmarks for one in marked if one.landmarks is not None], images)
-    kinds: defaultdict[str, list[Overlap]] = defaultdict(list)
-    for overlap in found:
-        one, other = images[overlap.one], images[overlap.other]
-        if marked[overlap.one].digest == marked[overlap.other].digest:
-            continue
-        if one.tumour_class != other.tumour_class:
-            kinds["labelled low and high"].append(overlap)
-        elif one.animal_id != other.animal_id:
-            kinds["of different animals"].append(overlap)
-        else:
-            kinds[_OF_ONE_ANIMAL].append(overlap)
-    problems = []
-    for kind, group in kinds.items():
-        most = group[0]
-        names = " and ".join(
-            f"{image.name} ({image.tumour_class}, {image.animal_id})"
-            for image in (images[most.one], images[most.other])
-        )
-        more = f"; so do {counted(len(group) - 1, 'more pair')}" if len(group) > 1 else ""
-        what = f"Images {kind} share pixels: {names}; {overlap_words(most)}{more}"
-        severity: Severity = "error"
-        hint = "Find out whose they are: shared pixels on both sides of a split make any validation wrong."
-        if kind == _OF_ONE_ANIMAL:
-            severity = "warning"
-            hint = "Neighbouring fields may overlap; a split over images then tests pixels that were trained on."
-        concerned = sorted({i for overlap in group for i in (overlap.one, overlap.other)})
-        problems.append(Problem(severity, "overlap", what, hint, tuple(images[i].full_name for i in concerned)))
     return problems
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.datasets.dataset_report import Problem, Severity
+from hcc_scope.datasets.landmarks import overlaps_of
+from hcc_scope.datasets.manifest import counted
 from hcc_scope.errors import DatasetError, LeakError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from hcc_scope.datasets.landmarks import Overlap
+    from hcc_scope.datasets.labelled import LabelledImage
+    from hcc_scope.datasets.landmarks import Landmarks, Overlap
     from hcc_scope.datasets.tiles import TileTable
 
-__all__ = ["overlap_words", "overlaps_across", "refuse_contradictions"]
+__all__ = ["overlap_problems", "overlap_words", "overlaps_across", "refuse_contradictions"]
 
+_OF_ONE_ANIMAL = "of one animal"
 _HINT = "Find out whose they are and remove the other from the manifest ('hcc-scope dataset check' lists all copies)."
 
 
@@ -56,6 +62,40 @@ def _copies(tiles: TileTable) -> list[tuple[int, int, Overlap | None]]:
     first: dict[str, int] = {}
     usable = np.unique(tiles.image_index).tolist()
     return [(first.setdefault(tiles.digests[i], i), i, None) for i in usable]
+
+
+def overlap_problems(
+    images: Sequence[LabelledImage], digests: Sequence[str], landmarks: Sequence[Landmarks]
+) -> list[Problem]:
+    """Report images that share a part of their pixels; whole copies, with one digest, are left to others."""
+    kinds: defaultdict[str, list[Overlap]] = defaultdict(list)
+    for overlap in overlaps_of(landmarks, images):
+        one, other = images[overlap.one], images[overlap.other]
+        if digests[overlap.one] == digests[overlap.other]:
+            continue
+        if one.tumour_class != other.tumour_class:
+            kinds["labelled low and high"].append(overlap)
+        elif one.animal_id != other.animal_id:
+            kinds["of different animals"].append(overlap)
+        else:
+            kinds[_OF_ONE_ANIMAL].append(overlap)
+    problems = []
+    for kind, group in kinds.items():
+        most = group[0]
+        names = " and ".join(
+            f"{image.name} ({image.tumour_class}, {image.animal_id})"
+            for image in (images[most.one], images[most.other])
+        )
+        more = f"; so {'does' if len(group) == 2 else 'do'} {counted(len(group) - 1, 'other pair')}"
+        what = f"Images {kind} share pixels: {names}; {overlap_words(most)}{more if len(group) > 1 else ''}"
+        severity: Severity = "error"
+        hint = "Find out whose they are: shared pixels on both sides of a split make any validation wrong."
+        if kind == _OF_ONE_ANIMAL:
+            severity = "warning"
+            hint = "Neighbouring fields may overlap; a split over images then tests pixels that were trained on."
+        concerned = sorted({i for overlap in group for i in (overlap.one, overlap.other)})
+        problems.append(Problem(severity, "overlap", what, hint, tuple(images[i].full_name for i in concerned)))
+    return problems
 
 
 def overlap_words(overlap: Overlap) -> str:

@@ -221,33 +221,44 @@ def overlaps_of(marks: Sequence[Landmarks], images: Sequence[LabelledImage]) -> 
         len(images)
     )
     image = np.repeat(np.arange(len(marks)), [len(one.keys) for one in marks])
-    row = np.concatenate([np.arange(len(one.keys)) for one in marks])
     keys = np.concatenate([one.keys for one in marks])
-    sorting = np.lexsort((rank[image], keys))
-    keys, image, row = keys[sorting], image[sorting], row[sorting]
-    [same] = np.nonzero(keys[1:] == keys[:-1])
-    of_pair: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for k in same.tolist():
-        pair = (int(image[k]), int(row[k])), (int(image[k + 1]), int(row[k + 1]))
-        (one, its), (other, others) = sorted(pair)
-        of_pair.setdefault((one, other), []).append((its, others))
-    found = []
-    for (one, other), shared in of_pair.items():
-        if len(shared) < FEWEST_SHARED:
-            continue
-        at_one, at_other = np.array(shared).T
-        in_one, in_other = _around(marks[one], at_one), _around(marks[other], at_other)
-        if min(*_span(in_one), *_span(in_other)) < SMALLEST_SPAN_PX:
-            continue
-        turned = float(np.mean(marks[one].forms[at_one] != marks[other].forms[at_other])) > 0.5
-        found.append(Overlap(one, other, len(shared), in_one, in_other, turned))
+    in_order = np.lexsort((rank[image], keys))
+    [same] = np.nonzero(keys[in_order[1:]] == keys[in_order[:-1]])
+    at_one, at_other = in_order[same], in_order[same + 1]
+    swapped = image[at_one] > image[at_other]
+    at_one, at_other = np.where(swapped, at_other, at_one), np.where(swapped, at_one, at_other)
+    pairs = image[at_one] * len(marks) + image[at_other]
+    by_pair = np.argsort(pairs, kind="stable")
+    pairs, starts, counts = np.unique(pairs[by_pair], return_index=True, return_counts=True)
+    if not len(pairs):
+        return []
+    at_one, at_other = at_one[by_pair], at_other[by_pair]
+    centres_yx = np.concatenate([one.centres_yx for one in marks])
+    forms = np.concatenate([one.forms for one in marks])
+    in_one, in_other = _around(centres_yx[at_one], starts), _around(centres_yx[at_other], starts)
+    turned = np.add.reduceat(forms[at_one] != forms[at_other], starts, dtype=np.int64) * 2 > counts
+    wide = (np.minimum(_span(in_one), _span(in_other)) >= SMALLEST_SPAN_PX).all(axis=1)
+    found = [
+        Overlap(
+            int(pairs[i] // len(marks)),
+            int(pairs[i] % len(marks)),
+            int(counts[i]),
+            Region(*in_one[i].tolist()),
+            Region(*in_other[i].tolist()),
+            bool(turned[i]),
+        )
+        for i in np.flatnonzero(wide & (counts >= FEWEST_SHARED)).tolist()
+    ]
     return sorted(found, key=lambda overlap: -overlap.shared)
 
 
-def _around(landmarks: Landmarks, rows: NDArray[np.intp]) -> Region:
-    (top, left), (bottom, right) = (of(landmarks.centres_yx[rows], axis=0).tolist() for of in (np.min, np.max))
-    return Region(top - _RADIUS, bottom + _RADIUS + 1, left - _RADIUS, right + _RADIUS + 1)
+def _around(centres_yx: NDArray[np.int32], starts: NDArray[np.intp]) -> NDArray[np.int32]:
+    """Return (k, 4) top, bottom, left and right of the patches of each group of centres."""
+    least = np.minimum.reduceat(centres_yx, starts) - _RADIUS
+    most = np.maximum.reduceat(centres_yx, starts) + _RADIUS + 1
+    return np.stack([least[:, 0], most[:, 0], least[:, 1], most[:, 1]], axis=1)
 
 
-def _span(region: Region) -> tuple[int, int]:
-    return region.bottom - region.top, region.right - region.left
+def _span(regions: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return (k, 2) height and width."""
+    return regions[:, 1::2] - regions[:, ::2]

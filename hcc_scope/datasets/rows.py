@@ -34,7 +34,7 @@ _SMALLEST_UM, _LARGEST_UM = 0.01, 10.0
 
 _SUFFIX_DELIMITER = {".tsv": "\t", ".tab": "\t"}
 _DELIMITERS = (",", ";", "\t")
-_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?[,;\t]*\r?\n', re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?[,;\t]*(?:\r\n|\r|\n)', re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.IGNORECASE | re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,9}(\.0{1,9})?", re.ASCII)
 """A spreadsheet writes 16 as 16.0 where a column once held a fraction."""
@@ -127,13 +127,13 @@ def _text(path: Path) -> str:
         raise ManifestError(f"The manifest {path} cannot be read: {error.strerror or error}") from error
     # Excel's 'Unicode text' is UTF-16
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    if encoding == "utf-8-sig" and b"\0" in data.partition(b"\n")[0]:
+        raise ManifestError(
+            f"{path} is no text", hint="Name the manifest, a CSV or TSV file in UTF-8; the images are listed in it."
+        )
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        if b"\0" in data and encoding == "utf-8-sig":
-            raise ManifestError(
-                f"{path} is no text", hint="Name the manifest, a CSV or TSV file; the images are listed in it."
-            ) from error
         line = data[: error.start].count(b"\n") + 1
         what = "not UTF-8" if encoding == "utf-8-sig" else "not UTF-16, as it says at its start"
         raise ManifestError(
@@ -159,7 +159,9 @@ def _columns(path: Path, line: int, cells: Sequence[str]) -> list[str]:
     while columns and not columns[-1]:  # spreadsheets write columns that were cleared
         columns.pop()
     known = (*COLUMNS, *OPTIONAL)
-    for name in columns:
+    for number, name in enumerate(columns, start=1):
+        if not name:
+            raise ManifestError(f"{where}: column {number} has no name", hint="Name it, or remove it.")
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"A manifest has {', '.join(known)}."
@@ -238,9 +240,7 @@ def _number(where: str, name: str, text: str, delimiter: str) -> float | None:
     if (delimiter != "," and "." not in text) or text.startswith("0,"):
         number = text.replace(",", ".", 1)
     if _NUMBER.fullmatch(number) is None:
-        raise ManifestError(
-            f"{where}: {name} is {_short(text)}, which is no number", hint="Write it as 0.325 is written."
-        )
+        raise ManifestError(f"{where}: {name} is {_short(text)}, which is no number", hint="Write it like 0.325.")
     return float(number)
 
 

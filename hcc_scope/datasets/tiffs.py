@@ -36,6 +36,12 @@ _PACKINGS = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 32773: "packbi
 """TIFF's compressions whose ratio is bounded."""
 _CARRIES_ITS_SIZE = {7: "jpeg", 34712: "jpeg 2000", 33003: "jpeg 2000", 33004: "jpeg 2000", 34933: "png"}
 """TIFF's compressions whose data say how large they are."""
+_LARGEST_CHUNK_PX = 2**24
+"""Of a tile or strip, unless the image itself is larger: memory is taken for each."""
+_MOST_PAGES = 100_000
+"""Of a file; each takes a part of a millisecond to look at."""
+_OVER_FILES = frozenset({"ndtiff", "mmstack"})
+"""Series of tifffile that include the other files of one acquisition, each of which is listed by itself."""
 _UM = {
     "um": 1.0,
     "micron": 1.0,
@@ -151,6 +157,8 @@ def _header(path: Path, index: int, file: Any, page: Any, ome: OmeXml | None = N
             raise ImageError(f"{where} ends before its pixels do", hint=COPY_AGAIN)
     height, width = map(int, page.shape)
     require_possible(where, (height, width), bits, sum(page.databytecounts), _PACKINGS.get(int(page.compression)))
+    if (chunk_px := math.prod(page.chunks)) > max(_LARGEST_CHUNK_PX, height * width):
+        raise ImageError(f"{where} claims tiles of {chunk_px} px, but has {height} x {width} px", hint=COPY_AGAIN)
     if len(page.dataoffsets) < math.prod(page.chunked) or len(page.databytecounts) != len(page.dataoffsets):
         raise ImageError(f"{where} lacks some of its pixels", hint=COPY_AGAIN)
     return Header(
@@ -184,7 +192,8 @@ def _claimed(path: Path, file: Any, ome: OmeXml | None, *, stacks: bool = False)
         for series in file.series:
             for axis, length in zip(series.axes, series.shape, strict=True):
                 axes[axis] = max(axes.get(axis, 1), int(length))
-            n += math.prod(series.shape) // max(1, math.prod(series.keyframe.shape))
+            if series.kind not in _OVER_FILES:
+                n += math.prod(series.shape) // max(1, math.prod(series.keyframe.shape))
     for axis, name in _STACKS.items():
         if not stacks and axes.get(axis, 1) > 1:
             raise ImageError(
@@ -288,6 +297,8 @@ def _followed(path: Path, file_bytes: int, _mtime_ns: int) -> _Chain:
             if at in seen:
                 raise ImageError(f"{path} is damaged: its pages run in a circle", hint=COPY_AGAIN)
             seen.add(at)
+            if len(seen) > _MOST_PAGES:
+                raise ImageError(f"{path} has more than {_MOST_PAGES} pages", hint="Split it.")
             file.seek(min(at, file_bytes))
             counted = file.read(count_bytes)
             n_tags = struct.unpack(order + count_format, counted)[0] if len(counted) == count_bytes else 0
