@@ -15,7 +15,7 @@
     |   |-- ModelAlteredError           21   sha256 differs from the card
     |   |-- ModelFormatError            22   not TorchScript, wrong output shape, unreadable card
     |   |-- ModelSelfTestError          23   does not reproduce its own test output here
-    |   `-- ModelMismatchError          24   frames unlike those it was trained on (um/px, bit depth)
+    |   `-- ModelMismatchError          24   frames unlike those it was trained on (um/px, bit depth, phantom)
     |-- FrameSizeError                  25   a frame smaller than one tile
     |-- StoreError                      30   a store that cannot be read or written
     |   |-- StoreExistsError            31   never overwrite

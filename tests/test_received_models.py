@@ -13,12 +13,14 @@ import pytest
 import torch
 import yaml
 
-from hcc_scope.errors import ModelFormatError
+from benchmarks import fuzz_models
+from hcc_scope.errors import ModelError, ModelFormatError
 from hcc_scope.inference import load_model
 from hcc_scope.inference.archive import checked_archive, read_entries
 from hcc_scope.inference.card import CARD_FILE, read_card
 from hcc_scope.inference.files import read_npy
 from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE
+from hcc_scope.training.bioimageio import check_package
 from hcc_scope.training.export import copy_model, program_difference
 from hcc_scope.training.program import PROGRAM_FILE, program_logits, to_program
 from hcc_scope.training.program_reading import read_program
@@ -243,9 +245,9 @@ def npy(shape: tuple[int, ...], content: bytes = b"", descr: str = "<u2") -> byt
         (npy((2**32, TILE_PX, TILE_PX)), "claims to hold 8,796,093,022,208 bytes, and holds 0"),
         (npy((-1, TILE_PX, TILE_PX)), "claims|cannot be read"),
         (npy((1, TILE_PX, TILE_PX), bytes(2 * TILE_PX**2 + 2)), "claims to hold"),
-        (npy((TILE_PX, TILE_PX)), "is not"),
+        (npy((TILE_PX, TILE_PX)), r"not \(k"),
         (npy((1, TILE_PX, TILE_PX))[:40], "cannot be read"),
-        (npy((1,), descr="|O"), "is not"),
+        (npy((1,), descr="|O"), r"is \(1,\) object"),
         (b"\x93NUMPY\x01\x00\x76\x00" + b"(" * 118, "cannot be read"),
         (b"\x93NUMPY\x01\x00\x76\x00" + b"{'a': 1, 2}".ljust(118), "cannot be read"),
         (b"\x93NUMPY\x09\x00\x76\x00", "version"),
@@ -351,3 +353,60 @@ def test_neither_test_nor_export_runs_a_program_that_acts(
     with pytest.raises(ModelFormatError):
         copy_model(model, tmp_path / "copy", "copy")
     assert [path.name for path in tmp_path.iterdir()] == ["plain"]
+
+
+# --- packages ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_package_that_unpacks_to_gigabytes_is_judged_by_what_it_claims(plain_model: Path, tmp_path: Path):
+    package = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("rdf.yaml", "config: {hcc_scope: {model_sha256: x}}")
+        with file.open("model.pt", "w") as entry:
+            for _ in range(80):
+                entry.write(bytes(1 << 20))
+    with pytest.raises(ModelFormatError, match="unpacks to 83,886,"):
+        check_package(package, load_model(plain_model))
+
+
+@pytest.mark.parametrize(
+    ("description", "says"),
+    [
+        (b"", "not a bioimage.io package"),
+        (b"[" * 20_000, "not a bioimage.io package"),
+        (b"config: 3", "not a bioimage.io package"),
+        (b"a" * (2 << 20), "has 2,097,152 bytes"),
+        (
+            b"config: {hcc_scope: {model_sha256: x}}\nweights: {torchscript: {sha256: y, source: ../../a}}",
+            "not a bioimage",
+        ),
+    ],
+)
+def test_a_strange_description_is_refused(plain_model: Path, tmp_path: Path, description: bytes, says: str):
+    package = tmp_path / "it.zip"
+    with zipfile.ZipFile(package, "w") as file:
+        file.writestr("rdf.yaml", description)
+    with pytest.raises(ModelFormatError, match=says) as caught:
+        check_package(package, load_model(plain_model))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_appears_while_a_model_is_written_is_told_as_one(plain_model: Path, tmp_path: Path):
+    model, out = load_model(plain_model), tmp_path / "out"
+
+    def describe(_card: object) -> str:
+        out.mkdir()
+        (out / "of another").touch()
+        return "#"
+
+    with pytest.raises(ModelError, match=r"exists\. Models are never overwritten"):
+        copy_model(model, out, "out", describe=describe)
+    assert [path.name for path in out.iterdir()] == ["of another"]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_short_run_of_the_fuzzer_finds_nothing():
+    findings = fuzz_models.run(6, 3)
+    assert len(findings) == 6 * len(fuzz_models.FAMILIES)
+    assert [finding for finding in findings if finding.outcome in fuzz_models.BAD] == []
+    assert {finding.outcome for finding in findings} >= {"read", "refused"}

@@ -50,6 +50,8 @@ _SAVE = "torch.jit.trace(network.eval(), torch.zeros(1, 1, TILE_PX, TILE_PX)).sa
 _NEEDED = re.compile(r"(data|constants)\.pkl|version|byteorder|(data|constants|tensors|code)/.*")
 """What torch runs; the rest (debug information, examples, extra files) is left out."""
 _MOST_ENTRIES = 100_000
+_MOST_WORDS = 160
+"""Zip's own sentences may quote what they stumble on."""
 _LARGER = 4
 """Torch does not compress, but who repacks an archive may: up to so many times ..."""
 _SPARE_BYTES = 64 << 20
@@ -69,7 +71,7 @@ _UNREADABLE = (
 """What reading a strange zip raises."""
 
 
-def read_entries(data: bytes, what: str, *, most_bytes: int | None = None) -> dict[str, bytes]:
+def read_entries(data: bytes, what: str, *, spare_bytes: int = _SPARE_BYTES) -> dict[str, bytes]:
     """Return the entries of a zip by name, each compared with its checksum.
 
     Parameters
@@ -78,15 +80,15 @@ def read_entries(data: bytes, what: str, *, most_bytes: int | None = None) -> di
         The zip.
     what : str
         What a message calls it.
-    most_bytes : int, optional
-        What all entries together may claim to hold; by default some times the size of `data`.
+    spare_bytes : int
+        What all entries together may claim to hold beyond some times the size of `data`.
 
     Raises
     ------
     ModelFormatError
         If it is no zip, damaged, or claims too much; nothing is unpacked then.
     """
-    limit = _LARGER * len(data) + _SPARE_BYTES if most_bytes is None else most_bytes
+    limit = _LARGER * len(data) + spare_bytes
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
             members = file.infolist()
@@ -102,7 +104,8 @@ def read_entries(data: bytes, what: str, *, most_bytes: int | None = None) -> di
                 raise ModelFormatError(f"{what} is damaged: its entry {twice!r} is there twice")
             return {member.filename: file.read(member) for member in members if not member.is_dir()}
     except _UNREADABLE as error:
-        raise ModelFormatError(f"{what} is damaged or no archive: {error or type(error).__name__}") from error
+        said = (str(error).partition("\n")[0] or type(error).__name__)[:_MOST_WORDS]
+        raise ModelFormatError(f"{what} is damaged or no archive: {said}") from error
 
 
 def checked_archive(data: bytes, what: str) -> bytes:

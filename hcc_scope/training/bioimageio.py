@@ -11,7 +11,6 @@ import hashlib
 import io
 import re
 import zipfile
-import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,9 @@ from hcc_scope.errors import (
     ModelSelfTestError,
     StoreExistsError,
 )
+from hcc_scope.inference.archive import read_entries
 from hcc_scope.inference.card import CARD_FILE
+from hcc_scope.inference.files import read_regular
 from hcc_scope.inference.loading import MODEL_FILE, load_model
 from hcc_scope.inference.tensors import last_line
 from hcc_scope.inference.torchscript import parse
@@ -69,19 +70,9 @@ _METHOD = (
 )
 _METHOD_DOI = "10.1117/12.2512214"
 _DOI = re.compile(r"\b10\.\d{4,9}/[^\s,;]+")
-_UNREADABLE = (
-    OSError,
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    KeyError,
-    TypeError,
-    ValueError,
-    RuntimeError,
-    yaml.YAMLError,
-)
-"""What reading a strange zip and a strange YAML raises: RuntimeError is an encrypted one, an unknown compression, or a
-text that nests without end; ValueError is a date that no calendar has."""
+_MOST_DESCRIPTION_BYTES = 1 << 20
+_UNREADABLE = (KeyError, TypeError, ValueError, RecursionError, yaml.YAMLError)
+"""What reading a strange description raises: ValueError is a date that no calendar has."""
 
 
 def write_package(
@@ -141,14 +132,17 @@ def check_package(package: Path, model: LoadedModel) -> float:
     ModelSelfTestError
         If its probabilities are not the model's.
     """
+    entries = read_entries(read_regular(package, f"the package {package}"), f"the package {package}")
     try:
-        with zipfile.ZipFile(package) as file:
-            description = yaml.safe_load(file.read(DESCRIPTION_FILE))
-            sha256 = str(description["config"]["hcc_scope"]["model_sha256"])
-            stated = description["weights"]["torchscript"]["sha256"]
-            weights = file.read(description["weights"]["torchscript"]["source"])
+        if len(entries[DESCRIPTION_FILE]) > _MOST_DESCRIPTION_BYTES:
+            raise ValueError(f"its {DESCRIPTION_FILE} has {len(entries[DESCRIPTION_FILE]):,} bytes")
+        description = yaml.safe_load(entries[DESCRIPTION_FILE])
+        sha256 = str(description["config"]["hcc_scope"]["model_sha256"])
+        stated = str(description["weights"]["torchscript"]["sha256"])
+        weights = entries[str(description["weights"]["torchscript"]["source"])]
     except _UNREADABLE as error:
-        raise ModelFormatError(f"{package} is not a bioimage.io package of a model of HCC-Scope: {error}") from error
+        said = str(error).partition("\n")[0][:160]
+        raise ModelFormatError(f"{package} is not a bioimage.io package of a model of HCC-Scope: {said}") from error
     if sha256 != model.card.sha256:
         raise ModelFormatError(
             f"the package {package} was made of another model: sha256 {sha256[:12]}..., this one "

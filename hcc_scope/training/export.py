@@ -202,6 +202,7 @@ def _write_folder(
         partial.rename(folder)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
+        refuse_existing(folder)  # made meanwhile by another, which is no matter of the disk
         raise explain(error, f"the model folder {folder} cannot be written") from error
     return folder
 
@@ -345,6 +346,6 @@ def refuse_existing(folder: Path) -> None:
 def is_taken(path: Path) -> bool:
     """Return whether there is anything of that name; a path that cannot be looked at is told by who writes to it."""
     try:
-        return path.exists()
+        return path.exists() or path.is_symlink()  # also a link that leads nowhere
     except OSError:
         return False
