@@ -69,6 +69,8 @@ ERRORS = {
     "command of old versions, too": ("ImageSynchro,Cam", 8, "core refuses the command 'ImageSynchro'"),
     "blank before a device": ("Property, Cam,Gain,1", 8, "a blank beside a comma .* no device ' Cam'"),
     "blank after a device": ("Property,Cam ,Gain,1", 8, "a blank beside a comma .* no device 'Cam '"),
+    "blank after an adapter": ("Device,Z,DemoCamera,DStage ", 8, "a blank beside a comma .* adapter 'DStage '"),
+    "short command of old versions": ("Config,Cam", 8, "'Config' with 1 fields"),
     "blank before a role's device": ("Property,Core,Camera, Cam", 8, "a blank beside a comma .* no device ' Cam'"),
     "blank after a role's device": ("Property,Core,Camera,Cam ", 8, "a blank beside a comma .* no device 'Cam '"),
     "blank before a role": ("Property,Core, Camera,Cam", 8, "no property ' Camera'. Did you mean 'Camera'"),
@@ -169,6 +171,7 @@ WARNINGS = {
     "focus direction": ("FocusDirection,Cam,5", "the focus direction is '5'"),
     "a property of nan": ("Property,Cam,Gain,nan", "'nan' is no number, if one belongs there"),
     "longer than the core reads": ("#" * 4100 + "\nProperty,Nope,Gain,1", "Micro-Manager reads no further"),
+    "short command of old versions": ("Config,P,Cam,Gain,1", "has no effect"),
     "role taken away": ("Property,Core,Camera,", "no camera is named"),
 }
 

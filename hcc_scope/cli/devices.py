@@ -31,10 +31,10 @@ def run_devices(
     DeviceError
         If core and adapters do not fit each other.
     """
+    from hcc_scope.rig.config import check
     from hcc_scope.rig.devices import describe_config, describe_installation, read_properties
     from hcc_scope.rig.files import check_adapters_dir, expanded
     from hcc_scope.rig.rigfile import load_rig
-    from hcc_scope.runs.rigs import check_rig
 
     if config is not None and rig is not None:
         raise UsageError("--rig and --config exclude each other", hint="A rig file names its .cfg itself.")
@@ -42,16 +42,15 @@ def run_devices(
         raise UsageError("--properties needs --config or --rig")
     named = rig if rig is not None else None if config is None else str(config)
     chosen = None if named is None else load_rig(named)
-    asked_for = None if adapters is None else expanded(adapters)
-    folder = asked_for or (None if chosen is None else chosen.adapters_dir)
+    folder = expanded(adapters) if adapters is not None else None if chosen is None else chosen.adapters_dir
     if folder is not None:
         check_adapters_dir(folder)
     installation = describe_installation(folder)
     description = None if chosen is None else describe_config(chosen.config)
     loaded: Mapping[str, tuple[Property, ...]] | None = None
-    if properties and chosen is not None and named is not None:
-        checked = check_rig(named, adapters_dir=asked_for)
-        loaded = read_properties(chosen.config, checked.adapters_dir)
+    if properties and chosen is not None:
+        check(chosen.config, folder)
+        loaded = read_properties(chosen.config, folder)
     if json_mode:
         found: dict[str, Any] = {"installation": asdict(installation)}
         if description is not None:

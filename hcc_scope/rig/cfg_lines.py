@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[tuple[int, ...], str]] = {
     "FocusDirection": ((2,), "label,-1|0|1"),
     "Label": ((3,), "device,index,text"),
     "ConfigGroup": ((1, 4, 5), "group,preset,device,property,value"),
+    "Config": ((4,), "preset,device,property,value"),
     "ConfigPixelSize": ((4,), "preset,device,property,value"),
     "PixelSize_um": ((2,), "preset,um"),
     "PixelSizeAffine": ((7,), "preset,a,b,c,d,e,f"),
@@ -123,15 +124,22 @@ def readable(path: Path) -> Iterator[Path]:
     Raises
     ------
     ConfigError
-        See `read_config`.
+        See `read_config`; or if the copy cannot be written.
     """
     lines = _lines(path)
     if all(_is_utf8(line) for line in lines):
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="hcc-scope-") as folder:
-        copy = Path(folder) / "utf8.cfg"
+    try:
+        # a folder that cannot be removed must not end what the copy was for
+        folder = tempfile.TemporaryDirectory(prefix="hcc-scope-", ignore_cleanup_errors=True)
+        copy = Path(folder.name) / "utf8.cfg"
         copy.write_bytes(b"\n".join(_decoded(line).encode() for line in lines))
+    except OSError as error:
+        raise ConfigError(
+            f"{path} is not UTF-8, and a copy of it cannot be written: {error.strerror}", hint="Save the file as UTF-8."
+        ) from error
+    with folder:
         yield copy
 
 

@@ -256,7 +256,7 @@ class Linter:
     # --- devices ---
 
     def _look_at_device(self, line: CfgLine) -> None:
-        label, library, _ = line.fields
+        label, library, adapter = line.fields
         if label in self._devices or label == "Core":
             self.error(line.number, f"the device label '{label}' is already in use", "Give each device its own label.")
         elif self._initialised_at is not None:
@@ -266,6 +266,12 @@ class Linter:
                 f"Move it above line {self._initialised_at}.",
             )
         self._devices.add(label)
+        if adapter != adapter.strip():
+            self.error(
+                line.number,
+                f"a blank beside a comma becomes part of the name: there is no device adapter '{adapter}'",
+                "Remove the blank.",
+            )
         if self._adapters_dir is not None and find_library(self._adapters_dir, library) is None:
             names = ", ".join(installed_libraries(self._adapters_dir)) or "none"
             self.error(
@@ -364,7 +370,9 @@ class Linter:
         else:
             if self._devices:
                 self.warn(line.number, "Initialize,0 unloads the devices declared above it", "Move it to the top.")
+            # with the devices go labels, groups and pixel sizes
             self._devices, self._initialised, self._initialised_at, self._camera = set(), set(), None, ""
+            self._groups, self._labels, self._sizes, self._startup = set(), {}, PixelSizes(), []
 
     def _look_at_role(self, line: CfgLine, name: str, value: str) -> None:
         if value and not self._known(line, value):
@@ -373,6 +381,9 @@ class Linter:
             self._camera, self._camera_taken_away = value, not value
         if value and self._initialised_at is None:
             self.warn(line.number, f"the role {name} is given before the devices are initialised", _ORDER)
+
+    def _look_at_config(self, line: CfgLine) -> None:
+        self.warn(line.number, "the command 'Config' is of old versions and has no effect", "Use ConfigGroup.")
 
     def _look_at_configgroup(self, line: CfgLine) -> None:
         self._groups.add(line.fields[0])

@@ -91,7 +91,7 @@ class Rig(BaseModel):
     roles: RigRoles = RigRoles()
     stage_limits: StageLimits | None = None
     key_lines: dict[str, int] = {}
-    """Line of each key of the file, such as ``roles.em_gain``: for whoever finds fault with it later."""
+    """Line of each key of the file, such as ``roles.em_gain``: for checks that come later."""
 
     def place(self, key: str) -> str:
         """Return where a key stands, as ``file:line``, or the file where it does not."""

@@ -26,7 +26,7 @@ _held_mib = 0
 
 @dataclass(frozen=True, slots=True)
 class CheckedRig:
-    """A rig whose files are right, as far as that can be told without its devices."""
+    """A rig that is right, as far as its files alone show."""
 
     rig: Rig
     adapters_dir: Path
@@ -139,8 +139,6 @@ def open_rig(
     for finding in checked.warnings:
         if note is not None:
             note(str(finding))
-    check_buffer(rig, free_memory(), held_mib=_held_mib)
-
     from hcc_scope.rig.config import readable
     from hcc_scope.rig.files import quoted
     from hcc_scope.sources.micromanager import MicroManager
@@ -177,7 +175,7 @@ def split_assignment(assignment: str) -> tuple[str, str, str]:
 
 
 def check_rig(rig_or_cfg: str | Path, *, adapters_dir: Path | None = None) -> CheckedRig:
-    """Read a rig's files and judge them, without loading anything.
+    """Read a rig's files and judge them, and whether its buffer fits into the memory, without loading anything.
 
     Parameters
     ----------
@@ -187,7 +185,7 @@ def check_rig(rig_or_cfg: str | Path, *, adapters_dir: Path | None = None) -> Ch
     Raises
     ------
     ConfigError, DeviceError
-        If a file is wrong, or an adapter is missing.
+        If a file is wrong, an adapter is missing, or the buffer is too large.
     """
     from hcc_scope.rig.adapters import test_adapters_dir
     from hcc_scope.rig.config import check
@@ -197,7 +195,9 @@ def check_rig(rig_or_cfg: str | Path, *, adapters_dir: Path | None = None) -> Ch
     rig = load_rig(rig_or_cfg)
     asked_for = None if adapters_dir is None else expanded(adapters_dir)
     folder = (asked_for or rig.adapters_dir or test_adapters_dir()).absolute()
-    return CheckedRig(rig, folder, tuple(check(rig.config, folder)))
+    warnings = tuple(check(rig.config, folder))
+    check_buffer(rig, free_memory(), held_mib=_held_mib)
+    return CheckedRig(rig, folder, warnings)
 
 
 def check_buffer(rig: Rig, free: FreeMemory | None, *, held_mib: int = 0) -> None:
