@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QFileDialog, QInputDialog
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.workers import Failure, attempt
 from ui.about import show_about
+from ui.folder_check import check_folder
 from ui.help import CheatSheet
 from ui.plan_dialog import PlanDialog
 from ui.recovery import find_unfinished, recover_all
@@ -160,6 +161,12 @@ class Commands(QObject):
         self._choose_folder("Folder for new sections", self.out_dir, self._take_folder)
 
     def _take_folder(self, path: str) -> None:
+        """Take a folder once it is clear that a section can be stored there; the old one stays if not."""
+        self._jobs.submit("disk", partial(check_folder, Path(path)), partial(self._use_folder, path))
+
+    def _use_folder(self, path: str, _checked: None) -> None:
+        if self._run.active:
+            return
         self.out_dir = self._state.out_dir = Path(path)
         self._memory.change(out_dir=path)
         self._state.ask_system()

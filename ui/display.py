@@ -91,12 +91,15 @@ def check_display(environment: Mapping[str, str] = os.environ) -> None:
     folder = _qt_folder()
     if folder is None:
         return  # Qt is not installed as pip does it: it has to look for itself
-    by_wayland = platform.startswith("wayland") or (not display and bool(wayland))
-    plugin = None if screenless else "libqwayland.so" if by_wayland else "libqxcb.so"
-    missing = missing_libraries(_own_files(folder, plugin), folder / "Qt" / "lib")
-    if missing:
-        raise _missing(missing)
-    if plugin == "libqxcb.so" and not wayland and not _answers(display):
+    plugins: list[str | None] = [None] if screenless else []
+    if not screenless and display and not platform.startswith("wayland"):
+        plugins.append("libqxcb.so")
+    if not screenless and wayland and platform != "xcb":
+        plugins.append("libqwayland.so")
+    missing = [missing_libraries(_own_files(folder, plugin), folder / "Qt" / "lib") for plugin in plugins]
+    if missing and all(missing):  # where one of two ways is open, Qt takes it
+        raise _missing(missing[0])
+    if plugins == ["libqxcb.so"] and not _answers(display):
         raise UsageError(
             f"the window cannot be opened: no screen answers at DISPLAY={display}",
             hint=f"Start it in a desktop session, or check DISPLAY. {_HEADLESS}",

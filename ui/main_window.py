@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["RESEARCH_USE_ONLY", "MainWindow"]
 
 RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 """Raised when docks change their names: a layout of before is then not restored."""
 _FIRST_SIZE = QSize(1600, 960)
 _FRAME = QSize(16, 48)
@@ -78,6 +78,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.theme: ThemeName = settings.theme
         self._may_close = False
+        self._shown_before = False
         self._gathered = False
         self._wide_layout: QByteArray | None = None
         """As the docks were before the window became too narrow for them."""
@@ -250,10 +251,15 @@ class MainWindow(QMainWindow):
         if self._saved.geometry:
             self.restoreGeometry(_unpack(self._saved.geometry))
         if self._saved.layout and self.restoreState(_unpack(self._saved.layout), LAYOUT_VERSION):
-            self._gathered = False
+            self._gathered = self._in_one_place()
             self._follow_width()  # it may be of a larger screen
         elif self._gathered != self._is_narrow():
             self._lay_out()  # what was laid out for a small screen, by us, is not kept on a larger one
+
+    def _in_one_place(self) -> bool:
+        """Return whether all docks of both sides share one place, as we put them where there is no room for two."""
+        sides = [dock for name, dock in self.docks.items() if name != "messages"]
+        return len(sides) > 2 and len(self.tabifiedDockWidgets(sides[0])) == len(sides) - 1
 
     def _is_narrow(self) -> bool:
         return self.width() < _VERY_NARROW_PX
@@ -373,7 +379,9 @@ class MainWindow(QMainWindow):
         """Begin with the keyboard in the window, not in the first field."""
         super().showEvent(event)
         self.setFocus(Qt.FocusReason.OtherFocusReason)
-        QTimer.singleShot(0, self, self.fit_screen)
+        if not self._shown_before:
+            self._shown_before = True
+            QTimer.singleShot(0, self, self.fit_screen)
         self._late.start()
 
 

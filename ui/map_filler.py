@@ -6,6 +6,7 @@ many fields there are is known from the run itself, so what is missing on the ma
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,6 +31,9 @@ MAX_PLACELESS = 300
 """Fields on the map of a rig without a stage, where they are only laid out in rows."""
 _AT_ONCE = 2000
 """Fields whose places are looked up at a time."""
+
+_REST_S, _REST_SHARE = 0.5, 10.0
+"""At least so long, and so many times as long as it took, between two looks into the store of a run under way."""
 
 Place = tuple[int, int] | None
 
@@ -67,6 +71,7 @@ class MapFiller:
         self._passed = 0
         self._over = False
         self._reading = False
+        self._asked_s = self._next_s = 0.0
 
     def begin(self, run: Running) -> None:
         """Take another section; the map is empty."""
@@ -75,6 +80,7 @@ class MapFiller:
         self._places.clear()
         self._n_placeless = self._n_stored = self._first_open = self._passed = 0
         self._over = self._reading = False
+        self._next_s = 0.0
 
     def see(self, frame: Frame) -> None:
         """Take a frame that was seen while it is there; the store need not be asked for it."""
@@ -91,7 +97,8 @@ class MapFiller:
         self._n_stored, self._over = n, over
         if over:
             self._map.keep_below(n)
-        self._fill()
+        if over or time.monotonic() >= self._next_s:
+            self._fill()
 
     def _is_new_place(self, frame: Frame) -> bool:
         """Return whether a field is the first at its place: a stage at rest would pile up thousands on one spot."""
@@ -135,6 +142,7 @@ class MapFiller:
         if not missing:
             return
         self._reading = True
+        self._asked_s = time.monotonic()
         fields = self.fields
         full = self._n_placeless >= MAX_PLACELESS
         taken = frozenset(self._places | ({None} if full else set()))
@@ -145,10 +153,16 @@ class MapFiller:
             partial(self._lost, fields),
         )
 
+    def _rest(self) -> None:
+        """Leave the disk to the run for a while: reading a long journal anew takes its time."""
+        self._reading = False
+        now_s = time.monotonic()
+        self._next_s = now_s + max(_REST_S, _REST_SHARE * (now_s - self._asked_s))
+
     def _found(self, fields: StoredFields, found: _Found) -> None:
         if fields is not self.fields:
             return
-        self._reading = False
+        self._rest()
         new = [seq for seq in found.passed if seq not in self._known]
         self._known.update(new)
         if new:
@@ -164,7 +178,7 @@ class MapFiller:
 
     def _lost(self, fields: StoredFields, _sentence: str) -> None:
         if fields is self.fields:
-            self._reading = False  # it is tried again when more is stored
+            self._rest()  # it is tried again when more is stored
 
 
 def _look(fields: StoredFields, missing: Sequence[int], taken: AbstractSet[Place]) -> _Found:

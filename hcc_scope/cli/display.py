@@ -57,7 +57,7 @@ def _panel(title: str, snap: Snapshot) -> Table:
     )
     table.add_row(
         "queues",
-        f"store {percent(snap.store_queue_fill)}, analysis {percent(snap.analyse_queue_fill)}; "
+        f"store {percent(snap.store_queue_fill, 0)}, analysis {percent(snap.analyse_queue_fill, 0)}; "
         f"ETA {duration_words(snap.eta_s)}",
     )
     if snap.degraded:

@@ -54,7 +54,8 @@ def run(arguments: Sequence[str]) -> int:
 def _expanded(argument: str) -> str:
     """Return an argument with a leading ``~/`` replaced by the user's folder, as in ``--out=~/runs``: no shell does."""
     option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
-    return option + equals + os.path.expanduser(value) if value.startswith(("~/", "~" + os.sep)) else argument
+    home = ("~/", "~" + os.sep)
+    return option + equals + os.path.expanduser(value) if value.startswith(home) else argument  # noqa: PTH111 - a text
 
 
 def _report(error: BaseException) -> int:

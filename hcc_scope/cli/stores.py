@@ -39,7 +39,7 @@ def run_recover(stores: Sequence[Path], *, json_mode: bool) -> None:
         console.note(f"{path}: {counted(report.n_frames, 'frame')}; {'; '.join(report.changes) or 'nothing to change'}")
         if report.unacknowledged:
             console.note(
-                f"  {counted(report.unacknowledged, 'frame')} reached the disk but not the journal; left there"
+                f"  {counted(report.unacknowledged, 'frame')} reached the disk but not the journal; left as they are"
             )
         for problem in (*report.problems, *map(str, report.damaged)):
             console.note(f"  {problem}", "yellow")

@@ -116,3 +116,12 @@ def test_nothing_is_refused_where_nothing_is_missing(environment: dict[str, str]
 
 def test_nobody_answers_where_nothing_is():
     assert not display._answers(":987")
+
+
+def test_where_wayland_works_nothing_of_x_is_needed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(display, "missing_libraries", lambda files, _own: ["x"] if "xcb" in str(files[-1]) else [])
+    check_display({"DISPLAY": ":0", "WAYLAND_DISPLAY": "wayland-0"})
+    with pytest.raises(UsageError, match="x is missing"):
+        check_display({"DISPLAY": ":0"})
+    with pytest.raises(UsageError, match="x is missing"):
+        check_display({"DISPLAY": ":0", "WAYLAND_DISPLAY": "wayland-0", "QT_QPA_PLATFORM": "xcb"})

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QPoint, QRect
+from PySide6.QtCore import QByteArray, QPoint, QRect, Qt
 from PySide6.QtWidgets import QApplication, QTabBar, QToolBar, QToolButton, QWidget
-from shell_parts import wait_for
+from shell_parts import running_app, wait_for
 
 from ui.canvas import Canvas
+from ui.main_window import LAYOUT_VERSION, MainWindow
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ui.app import App
+
+LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 
 
 @pytest.mark.parametrize("size", [(853, 480), (640, 360)])
@@ -123,3 +129,25 @@ def test_a_window_with_its_frame_stays_on_the_screen(shell: App):
     window.fit_screen()
     QApplication.processEvents()
     assert room.contains(window.frameGeometry())
+
+
+def test_a_saved_layout_with_all_docks_in_one_place_is_repaired_in_a_wide_window(qapp: QApplication, tmp_path: Path):
+    del qapp
+    with running_app(tmp_path) as first:
+        window = first.window
+        window.resize(740, 480)
+        window.reset_layout()
+        layout = base64.b64encode(bytes(window.saveState(LAYOUT_VERSION).data())).decode()
+    settings = first.memory.settings.model_copy(update={"layout": layout, "geometry": ""})
+    window = MainWindow(settings)
+    try:
+        for name, area in (("rig", LEFT), ("properties", LEFT), ("score", RIGHT), ("quality", RIGHT)):
+            window.add_dock(name, name, QWidget(), area, "", beside="rig" if name == "properties" else None)
+        window.resize(1280, 720)
+        assert window.restoreState(QByteArray(base64.b64decode(layout)), LAYOUT_VERSION)
+        assert window.docks["score"] in window.tabifiedDockWidgets(window.docks["rig"])
+        window._gathered = window._in_one_place()
+        window._follow_width()
+        assert window.docks["score"] not in window.tabifiedDockWidgets(window.docks["rig"])
+    finally:
+        window.deleteLater()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from hcc_scope.words import counted, full_stop, score_text, sentence
@@ -120,8 +120,20 @@ class ScorePanel(QWidget):
         self._alarm.setVisible(bool(alarm))
         if alarm:
             self._alarm.show_line("bad", sentence(alarm))
-        c = colours_of(self)
-        self._number.setStyleSheet(f"color: {c.error};" if alarm else "")
+        self._alarmed = bool(alarm)
+        self._paint_red()
+
+    def _paint_red(self) -> None:
+        red = f"color: {colours_of(self).error};" if self._alarmed else ""
+        for widget in (self._number, self._alarm):
+            if widget.styleSheet() != red:
+                widget.setStyleSheet(red)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Take the red of another theme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_alarmed"):
+            self._paint_red()
 
     def set_snapshot(self, snapshot: Snapshot | None) -> None:
         """Show the state of a run; cheap where nothing that is shown here changed. None for no run."""
