@@ -12,6 +12,7 @@ MEASUREMENTS = {
     "bench_datasets": "milliseconds that looking at one labelled image costs",
     "bench_display": "milliseconds that showing a frame costs the app",
     "bench_phantom": "fields per second that the phantom delivers",
+    "fuzz": "damaged inputs of every kind, with fixed seeds: each is read or refused in words",
     "kills": "20 acquisitions killed at random times: what the journal promises is there",
     "seeds": "the demo with 10 seeds: on which side of the threshold its sections score",
     "soak": "10,000 frames stored and classified: nothing lost, memory flat",
@@ -22,9 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     explained = "; ".join(f"{name}: {what}" for name, what in MEASUREMENTS.items())
     parser.add_argument("name", choices=MEASUREMENTS, help=explained)
-    name = parser.parse_args().name
-    sys.argv = [name]  # those that have options of their own take their defaults here
-    importlib.import_module(f"benchmarks.{name}").main()
+    asked, options = parser.parse_known_args()
+    sys.argv = [asked.name, *options]  # some have options of their own
+    importlib.import_module(f"benchmarks.{asked.name}").main()
 
 
 if __name__ == "__main__":

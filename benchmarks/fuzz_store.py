@@ -1,24 +1,21 @@
 """Flip bits, cut and edit the files of a store, then open, replay and recover it: told, or the same; never a crash.
 
-    python benchmarks/fuzz_store.py 2000 1
-
-prints each finding: what was done to which file, and what came of it. None is the right answer.
+python -m benchmarks fuzz fuzz_store --n 2000 --seed 1
 """
 
 from __future__ import annotations
 
 import json
-import random
 import shutil
-import sys
 import tempfile
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.fuzz import Case, generator, run_cases
 from hcc_scope.errors import HccScopeError
 from hcc_scope.storage.metadata import sealed
 from hcc_scope.storage.notes import NotesWriter, read_notes_log
@@ -27,11 +24,17 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
 from hcc_scope.storage.writer import create_store
 from hcc_scope.types import Frame, FrameResult, RunSpec
+from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable
 
-__all__ = ["Finding", "run"]
+    from benchmarks.fuzz import Finding
+
+__all__ = ["run"]
+
+FAMILY = "store"
 
 SHAPE_YX = (70, 90)
 TILE_PX = 35
@@ -58,16 +61,6 @@ ODD_VALUES = (
     1.5,
     "9" * 5000,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that should not happen."""
-
-    trial: int
-    file: str
-    change: str
-    what: str
 
 
 def make_store(folder: Path, n_frames: int = N_FRAMES) -> Path:
@@ -234,7 +227,7 @@ FORGERIES: tuple[Callable[[bytes, random.Random], bytes], ...] = (forge, forge_l
 
 
 def run(n: int, seed: int, *, version_1: Path | None = None) -> list[Finding]:
-    """Damage a store `n` times and return what came out wrong.
+    """Damage a store `n` times.
 
     Parameters
     ----------
@@ -245,27 +238,41 @@ def run(n: int, seed: int, *, version_1: Path | None = None) -> list[Finding]:
     version_1 : Path, optional
         A store of version 1 to damage instead: without checksums only a crash is wrong.
     """
-    findings: list[Finding] = []
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        good = make_store(folder / "good") if version_1 is None else version_1
-        reference, told = account(good)
+        good = make_store(Path(temporary) / "good") if version_1 is None else version_1
+        _, told = account(good)
         assert version_1 is not None or not told
-        files = sorted(str(file.relative_to(good)) for file in good.rglob("*") if file.is_file())
-        facts = [name for name in files if "/c/" not in name]
+        cases = []
         for trial in range(n):
-            rng = random.Random(f"{seed} {trial}")
-            name = rng.choice(facts if rng.random() < 0.9 else files)
-            change = rng.choice((*DAMAGES, *FORGERIES))
-            path = folder / "M1_S1.ome.zarr"
-            shutil.copytree(good, path)
-            data = (path / name).read_bytes()
-            (path / name).write_bytes(change(data, rng))
-            only_crashes = change in FORGERIES or version_1 is not None
-            what = _judge(path, reference, only_crashes=only_crashes)
-            findings += [Finding(trial, name, change.__name__, one) for one in what]
-            shutil.rmtree(path)
-    return findings
+            name, change, _ = _damage(good, seed, trial)
+            cases.append(Case(f"{name}, {change.__name__}", (good, seed, trial, version_1 is not None)))
+        return run_cases(FAMILY, read_damaged, cases, limit_bytes=None)
+
+
+def _damage(good: Path, seed: int, trial: int) -> tuple[str, Callable[[bytes, random.Random], bytes], random.Random]:
+    """Return which file is damaged, how, and the source of chance for it."""
+    chance = generator(FAMILY, seed, trial)
+    files = sorted(str(file.relative_to(good)) for file in good.rglob("*") if file.is_file())
+    facts = [name for name in files if "/c/" not in name]
+    name = chance.choice(facts if chance.random() < 0.9 else files)
+    return name, chance.choice((*DAMAGES, *FORGERIES)), chance
+
+
+_reference = lru_cache(maxsize=1)(account)
+
+
+def read_damaged(payload: tuple[Path, int, int, bool], folder: Path) -> str | None:
+    """Damage a copy of a store, then open, replay and recover it; return what came out wrong."""
+    good, seed, trial, is_version_1 = payload
+    name, change, chance = _damage(good, seed, trial)
+    path = folder / "M1_S1.ome.zarr"
+    shutil.copytree(good, path)
+    (path / name).write_bytes(change((path / name).read_bytes(), chance))
+    refusal = attempt(lambda: open_store(path))
+    wrong = _judge(path, _reference(good)[0], only_crashes=change in FORGERIES or is_version_1)
+    if not wrong and isinstance(refusal, Failure):
+        raise refusal.error
+    return "; ".join(wrong) or None
 
 
 def _judge(path: Path, reference: dict[str, Any], *, only_crashes: bool) -> list[str]:
@@ -276,8 +283,6 @@ def _judge(path: Path, reference: dict[str, Any], *, only_crashes: bool) -> list
         before, told = account(path)
     except HccScopeError:
         pass
-    except Exception as error:  # noqa: BLE001 - any other error is what is looked for
-        found.append(f"open: {type(error).__name__}: {error}"[:300])
     else:
         differs = [part for part in reference if before.get(part) != reference[part]]
         if before["notes"] == reference["notes"][: len(before["notes"])] and "notes" in differs:
@@ -289,8 +294,6 @@ def _judge(path: Path, reference: dict[str, Any], *, only_crashes: bool) -> list
         after, _ = account(path)
     except HccScopeError:
         return found
-    except Exception as error:  # noqa: BLE001 - as above
-        return [*found, f"recover: {type(error).__name__}: {error}"[:300]]
     if before is not None and not only_crashes:
         lost = [
             seq
@@ -308,11 +311,3 @@ def _judge(path: Path, reference: dict[str, Any], *, only_crashes: bool) -> list
         elif recover(path).changes:
             found.append("a second recovery changed something")
     return found
-
-
-if __name__ == "__main__":
-    wrong = run(int(sys.argv[1]), int(sys.argv[2]), version_1=Path(sys.argv[3]) if len(sys.argv) > 3 else None)
-    for one in wrong:
-        print(one)
-    print(f"{len(wrong)} findings")
-    sys.exit(1 if wrong else 0)

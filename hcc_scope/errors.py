@@ -36,6 +36,8 @@ A message is one sentence for a person: what is wrong, where, and what to do.
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import ClassVar
 
 __all__ = [
@@ -67,6 +69,7 @@ __all__ = [
     "StoreUnwritableError",
     "TrainingError",
     "UsageError",
+    "in_words",
 ]
 
 
@@ -267,3 +270,32 @@ class ResumeError(TrainingError):
     """A run cannot be continued: it was started with another configuration, or on other data."""
 
     exit_code = 62
+
+
+_HINTS = {
+    errno.EACCES: "Choose one that you have the permission for.",
+    errno.EPERM: "Choose one that you have the permission for.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.EROFS: "Choose another disk.",
+}
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def in_words(error: OSError, what: str | None = None) -> HccScopeError:
+    """Return the error that tells a user what the operating system refused, and of which file.
+
+    For what was not foreseen where it happened: there the kind of file is known, and its own error says more.
+
+    Parameters
+    ----------
+    error : OSError
+        With a file name.
+    what : str, optional
+        What failed, as the start of a sentence; the file's name otherwise.
+    """
+    path = error.filename if error.filename2 is None else error.filename2
+    subject = what or os.fsdecode(path)
+    words = f"{subject}: {error.strerror or error}"
+    if error.errno in _FULL:
+        return DiskFullError(words, hint="Free some space or choose another disk.")
+    return HccScopeError(words, hint=_HINTS.get(error.errno or 0))

@@ -39,6 +39,7 @@ import numpy as np
 
 from hcc_scope.confidence import ConfidenceSequence
 from hcc_scope.types import QualityFlag, SectionScore
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -341,17 +342,16 @@ class SectionScorer:
     def _stability(self) -> tuple[bool, str]:
         n_fields, half_width = self._sequence.n, self._sequence.half_width
         if self._ahead:  # the score knows frames that the interval does not: it may even lie outside
-            return False, (
-                f"interval over the first {n_fields} of {self._frames} frames; frame {self._next_seq} is still open"
-            )
+            of = counted(self._frames, "frame")
+            return False, f"interval over the first {n_fields} of {of}; frame {self._next_seq} is still open"
         if n_fields == 0:
             return False, "no field classified yet"
         if n_fields < self.min_fields:
-            return False, f"{n_fields} of at least {self.min_fields} fields so far"
+            return False, f"{n_fields} of at least {counted(self.min_fields, 'field')} so far"
         shown = math.ceil(half_width * 100) / 100  # up: never narrower than it is
         if half_width >= self.half_width_target:
             return False, f"interval still ±{shown:.2f}, target ±{self.half_width_target:.2f}"
-        return True, f"interval ±{shown:.2f} after {n_fields} fields, target ±{self.half_width_target:.2f}"
+        return True, f"interval ±{shown:.2f} after {counted(n_fields, 'field')}, target ±{self.half_width_target:.2f}"
 
 
 def rescored(

@@ -21,6 +21,7 @@ from commands import (
     Done,
     acquire_arguments,
     assert_frames_readable,
+    cli,
     edited,
     hcc_scope,
     start,
@@ -31,7 +32,7 @@ from storage_cases import change_spec
 from hcc_scope.cli.runs import save_summary
 from hcc_scope.inference.engines import ENGINES
 from hcc_scope.resources import hardware_configs_dir, models_dir
-from hcc_scope.storage.lines import sealed_line
+from hcc_scope.storage.lines import fields_of, sealed_line
 
 if TYPE_CHECKING:
     from hcc_scope.errors import HccScopeError
@@ -89,7 +90,7 @@ def test_demo_stores_are_valid_and_say_that_they_are_phantoms(demo: tuple[Path, 
 
 
 def test_a_second_demo_into_the_same_folder_is_refused(demo: tuple[Path, Done]) -> None:
-    done = hcc_scope("demo", "--fields", "2", "--out", demo[0])
+    done = cli("demo", "--fields", "2", "--out", demo[0])
     assert done.code == 31
     assert "nothing is overwritten" in done.err
 
@@ -97,7 +98,7 @@ def test_a_second_demo_into_the_same_folder_is_refused(demo: tuple[Path, Done]) 
 def test_replay_gives_the_same_bits_and_the_same_score(demo: tuple[Path, Done]) -> None:
     out, live = demo
     stores = sorted(out.glob("*.ome.zarr"), key=lambda store: "high" in store.name)
-    done = hcc_scope("replay", *stores, "--check", "--json")
+    done = cli("replay", *stores, "--check", "--json")
     assert done.code == 0, done.err
     assert done.json["check"] == {
         "equal": True,
@@ -117,12 +118,11 @@ def test_replay_check_notices_one_changed_bit(demo: tuple[Path, Done], tmp_path:
     store = copy_of(sorted(demo[0].glob("*.ome.zarr"))[0], tmp_path)
     predictions = store / "predictions.jsonl"
     header, first, *rest = predictions.read_text().splitlines()
-    result = json.loads(first)
+    result, _ = fields_of(first.encode())
     tile = next(i for i, logit in enumerate(result["logits"]) if logit is not None)
     result["logits"][tile] = float(np.nextafter(np.float32(result["logits"][tile]), np.float32(9)))
-    del result["line_crc32"]
-    predictions.write_text("\n".join([header, sealed_line(result).decode().strip(), *rest]) + "\n")
-    done = hcc_scope("replay", store, "--check")
+    predictions.write_text("\n".join([header, sealed_line(result).decode().rstrip(), *rest]) + "\n")
+    done = cli("replay", store, "--check")
     assert done.code == 40
     assert f"frame {result['seq']}, tile {tile}" in done.err
 
@@ -133,7 +133,7 @@ def test_replay_check_on_another_engine_is_within_tolerance_and_says_so(
     out, live = demo
     other = "openvino" if live.json["engine"] != "openvino" else "torchscript"
     stores = sorted(out.glob("*.ome.zarr"), key=lambda store: "high" in store.name)
-    done = hcc_scope("replay", *stores, "--check", "--engine", other, "--out", tmp_path, "--json")
+    done = cli("replay", *stores, "--check", "--engine", other, "--out", tmp_path, "--json")
     assert done.code == 0, done.err
     assert done.json["engine"] == other
     check = done.json["check"]
@@ -157,13 +157,12 @@ def test_replay_check_on_another_engine_notices_what_is_beyond_the_tolerance(
     store = copy_of(sorted(out.glob("*.ome.zarr"))[0], tmp_path)
     predictions = store / "predictions.jsonl"
     header, first, *rest = predictions.read_text().splitlines()
-    result = json.loads(first)
+    result, _ = fields_of(first.encode())
     tile = next(i for i, probability in enumerate(result["probabilities"]) if probability is not None)
     probability = result["probabilities"][tile]
     result["probabilities"][tile] = probability + 0.05 if probability < 0.5 else probability - 0.05
-    del result["line_crc32"]
-    predictions.write_text("\n".join([header, sealed_line(result).decode().strip(), *rest]) + "\n")
-    done = hcc_scope("replay", store, "--check", "--engine", other)
+    predictions.write_text("\n".join([header, sealed_line(result).decode().rstrip(), *rest]) + "\n")
+    done = cli("replay", store, "--check", "--engine", other)
     assert done.code == 40
     assert "tolerance 0.01" in done.err
 
@@ -172,9 +171,9 @@ def test_replay_where_the_recorded_engine_does_not_run_takes_the_reference(
     demo: tuple[Path, Done], tmp_path: Path
 ) -> None:
     store = copy_of(sorted(demo[0].glob("*.ome.zarr"))[0], tmp_path)
-    provenance = json.loads((store / "hcc_scope.json").read_text())["spec"]["provenance"]
-    change_spec(store, provenance={**provenance, "engine": "abacus"})
-    done = hcc_scope("replay", store, "--check", "--json")
+    spec = json.loads((store / "hcc_scope.json").read_text())["spec"]
+    change_spec(store, provenance={**spec["provenance"], "engine": "abacus"})
+    done = cli("replay", store, "--check", "--json")
     assert done.code == 0, done.err
     assert done.json["engine"] == "torchscript"
     assert "Engine abacus is not used, but torchscript" in done.err
@@ -192,7 +191,7 @@ def test_replay_reports_a_damaged_frame_and_replays_the_rest(
         content = bytearray(shard.read_bytes())
         content[len(content) // 2] ^= 0xFF
         shard.write_bytes(content)
-    done = hcc_scope("replay", store, "--json")
+    done = cli("replay", store, "--json")
     assert done.code == 35
     assert "1" in done.err
     assert done.json["counts"]["classified"] + done.json["counts"]["excluded"] == 1
@@ -201,15 +200,15 @@ def test_replay_reports_a_damaged_frame_and_replays_the_rest(
 
 def test_replay_saves_new_predictions_under_a_name(demo: tuple[Path, Done], tmp_path: Path) -> None:
     store = copy_of(sorted(demo[0].glob("*.ome.zarr"))[0], tmp_path)
-    assert hcc_scope("replay", store, "--save", "again").code == 0
+    assert cli("replay", store, "--save", "again").code == 0
     assert (store / "predictions-again.parquet").is_file()
-    assert hcc_scope("replay", store, "--save", "again").code == 31
+    assert cli("replay", store, "--save", "again").code == 31
 
 
 def test_recover_leaves_a_sound_store_alone(demo: tuple[Path, Done], tmp_path: Path) -> None:
     store = copy_of(sorted(demo[0].glob("*.ome.zarr"))[0], tmp_path)
     before = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
-    done = hcc_scope("recover", store, "--json")
+    done = cli("recover", store, "--json")
     assert done.code == 0
     assert done.json["stores"][0]["changes"] == []
     assert {path: path.read_bytes() for path in store.rglob("*") if path.is_file()} == before
@@ -227,11 +226,11 @@ def test_kill_9_loses_no_journalled_frame(tmp_path: Path) -> None:
     n = assert_frames_readable(store)
     assert n >= 3
 
-    replayed = hcc_scope("replay", store, "--json")  # also before it is recovered
+    replayed = cli("replay", store, "--json")  # also before it is recovered
     assert replayed.code == 0, replayed.err
     assert replayed.json["counts"]["acquired"] == n
     for _ in range(2):
-        done = hcc_scope("recover", store)
+        done = cli("recover", store)
         assert done.code == 0, done.err
         assert assert_frames_readable(store) == n
         yaozarrs.validate_zarr_store(str(store))
@@ -239,7 +238,7 @@ def test_kill_9_loses_no_journalled_frame(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("presses", [1, 2])
+@pytest.mark.parametrize("presses", [1, 6])
 def test_ctrl_c_finishes_cleanly(tmp_path: Path, presses: int) -> None:
     store = tmp_path / "m1_s1.ome.zarr"
     process = start(*acquire_arguments(tmp_path, "--fields", "40", "--phantom", "low", "--json"))
@@ -255,8 +254,8 @@ def test_ctrl_c_finishes_cleanly(tmp_path: Path, presses: int) -> None:
     counts = summary["counts"]
     assert counts["stored"] == counts["acquired"] < 40
     skipping = "Skipping" in err
-    assert presses == 2 or not skipping
-    if not skipping:  # of two presses the second one may come when everything is done already
+    assert presses == 6 or not skipping
+    if not skipping:  # further presses may come when everything is done already
         assert counts["deferred"] == counts["pending"] == 0
     assert assert_frames_readable(store) == counts["stored"]
     assert zarr.open_group(store, mode="r").attrs["hcc_scope"]["complete"] is True
@@ -274,6 +273,7 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.workers import StopToken
 
 out = Path(sys.argv[1])
+NULL = "Dereference Null Pointer"
 
 
 class Crashing(MicroManagerSource):
@@ -283,7 +283,8 @@ class Crashing(MicroManagerSource):
             if frame.seq == 4:
                 while open_store(out / "m1_s1.ome.zarr").n_frames < 3:
                     pass
-                rig.set_properties(["Camera,SimulateCrash,Dereference Null Pointer"])
+                crash = lambda: rig.microscope.backend.ask("", "set_property", "Camera", "SimulateCrash", NULL)
+                rig.microscope.thread.call("crashing", crash)
 
 
 console = people(json_mode=True)
@@ -303,13 +304,13 @@ def test_a_crashing_camera_driver_leaves_the_store_readable(tmp_path: Path) -> N
     assert done.returncode == -signal.SIGSEGV, done.stderr
     store = tmp_path / "m1_s1.ome.zarr"
     assert assert_frames_readable(store) >= 3
-    assert hcc_scope("recover", store).code == 0
+    assert cli("recover", store).code == 0
     yaozarrs.validate_zarr_store(str(store))
 
 
 def test_an_existing_store_stops_the_run_before_the_camera(demo: tuple[Path, Done]) -> None:
     out = demo[0]
-    done = hcc_scope("acquire", "--rig", "demo", "--animal", "demo-low", "--section", "S1", "--out", out)
+    done = cli("acquire", "--rig", "demo", "--animal", "demo-low", "--section", "S1", "--out", out)
     assert done.code == 31
     assert "never overwritten" in done.err
 
@@ -342,7 +343,7 @@ def test_help_imports_none_of_the_heavy_libraries() -> None:
 
 
 def test_devices_lists_what_is_there() -> None:
-    done = hcc_scope("devices", "--rig", "demo", "--properties", "--json")
+    done = cli("devices", "--rig", "demo", "--properties", "--json")
     assert done.code == 0, done.err
     found = done.json
     assert "DemoCamera" in found["installation"]["adapters"]
@@ -354,29 +355,29 @@ def test_devices_lists_what_is_there() -> None:
 def test_a_device_whose_label_looks_like_markup_is_shown_as_it_is(tmp_path: Path):
     cfg = tmp_path / "rig.cfg"
     cfg.write_text("Device,Cam[/1],DemoCamera,DCam\nProperty,Core,Initialize,1\nProperty,Core,Camera,Cam[/1]\n")
-    done = hcc_scope("devices", "--config", cfg)
+    done = cli("devices", "--config", cfg)
     assert done.code == 0, done.err
     assert "Cam[/1]" in done.out
 
 
 def test_lint_names_line_and_remedy(tmp_path: Path) -> None:
-    assert hcc_scope("config", "lint", DEMO_CFG).code == 0
-    cfg = edited(DEMO_CFG, tmp_path / "bad.cfg", ("Property,Core,Camera,Camera", "Equipment,on"))
-    done = hcc_scope("config", "lint", cfg, "--json")
+    assert cli("config", "lint", DEMO_CFG).code == 0
+    cfg = edited(DEMO_CFG, tmp_path / "bad.cfg", ("Property,Core,Camera,Camera", "ImageSynchro,XY"))
+    done = cli("config", "lint", cfg, "--json")
     assert done.code == 10
-    line = cfg.read_text().splitlines().index("Equipment,on") + 1
+    line = cfg.read_text().splitlines().index("ImageSynchro,XY") + 1
     assert line in [finding["line"] for finding in done.json["findings"]]
 
 
 def test_models_list_and_test() -> None:
-    listed = hcc_scope("models", "list", "--json")
+    listed = cli("models", "list", "--json")
     assert [model["name"] for model in listed.json["models"]] == ["phantom-meng2019"]
-    tested = hcc_scope("models", "test", "--json")
+    tested = cli("models", "test", "--json")
     assert tested.code == 0
     assert tested.json["engine"] == "torchscript"
     assert tested.json["largest_logit_difference"] <= tested.json["tolerance"]
     assert tested.json["largest_probability_difference"] == 0
-    other = hcc_scope("models", "test", "--engine", "openvino", "--json")
+    other = cli("models", "test", "--engine", "openvino", "--json")
     assert other.code == 0
     assert other.json["engine"] == "openvino"
     assert 0 < other.json["largest_probability_difference"] <= other.json["probability_tolerance"]
@@ -434,16 +435,16 @@ def test_a_model_of_ones_own_is_found_again(demo: tuple[Path, Done], tmp_path: P
     model = Path(shutil.copytree(models_dir() / "phantom-meng2019", tmp_path / "mine"))
     card = model / "card.yaml"
     card.write_text(card.read_text().replace("name: phantom-meng2019", "name: mine", 1))
-    done = hcc_scope(*acquire_arguments(tmp_path / "out", "--fields", "1", "--phantom", "low", "--model", str(model)))
+    done = cli(*acquire_arguments(tmp_path / "out", "--fields", "1", "--phantom", "low", "--model", str(model)))
     assert done.code == 0, done.err
-    replayed = hcc_scope("replay", tmp_path / "out" / "m1_s1.ome.zarr", "--check")
+    replayed = cli("replay", tmp_path / "out" / "m1_s1.ome.zarr", "--check")
     assert replayed.code == 0, replayed.err
 
 
 def test_a_check_that_compared_only_a_part_is_not_called_equal(demo: tuple[Path, Done], tmp_path: Path) -> None:
     store = copy_of(sorted(demo[0].glob("*.ome.zarr"))[0], tmp_path)
     (store / "frames" / "0" / "c" / "1" / "0" / "0").unlink()
-    done = hcc_scope("replay", store, "--check", "--json")
+    done = cli("replay", store, "--check", "--json")
     assert done.code == 35
     assert done.json["check"] == {
         "equal": None,
@@ -485,7 +486,7 @@ def test_a_model_that_breaks_leaves_the_frames_and_says_so(tmp_path: Path) -> No
     script.write_text(_BREAKS)
     subprocess.run([sys.executable, "-W", "ignore", str(script), str(model)], check=True, capture_output=True)
     more = ("--fields", "7", "--phantom", "low", "--model", str(model), "--engine", "torchscript", "--json")
-    done = hcc_scope(*acquire_arguments(tmp_path / "out", *more))
+    done = cli(*acquire_arguments(tmp_path / "out", *more))
     assert done.code == 20, done.err
     assert "Every frame is stored" in done.err
     assert "no sevens here" in done.err
@@ -493,7 +494,7 @@ def test_a_model_that_breaks_leaves_the_frames_and_says_so(tmp_path: Path) -> No
     assert counts["stored"] == counts["acquired"] == 7
     assert counts["classified"] == 0
     assert done.json["sections"][0]["score"] is None
-    assert hcc_scope("replay", tmp_path / "out" / "m1_s1.ome.zarr", "--model", "phantom-meng2019").code == 0
+    assert cli("replay", tmp_path / "out" / "m1_s1.ome.zarr", "--model", "phantom-meng2019").code == 0
 
 
 def test_a_worker_left_behind_does_not_hold_up_the_end() -> None:
@@ -520,7 +521,7 @@ def test_json_that_cannot_be_written_is_said() -> None:
 
 def test_recover_goes_on_after_a_store_that_is_none(demo: tuple[Path, Done], tmp_path: Path) -> None:
     store = copy_of(sorted(demo[0].glob("*.ome.zarr"))[0], tmp_path)
-    done = hcc_scope("recover", tmp_path / "no.ome.zarr", store, "--json")
+    done = cli("recover", tmp_path / "no.ome.zarr", store, "--json")
     assert done.code == 30
     assert [row["store"] for row in done.json["stores"]] == [str(store)]
 

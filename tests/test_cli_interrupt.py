@@ -23,8 +23,8 @@ whole = True
 """
 _IMPORTS_IT = """
 import sys, time
-from hcc_scope.cli.interrupt import wait_for_imports
-wait_for_imports()
+from hcc_scope.cli.interrupt import heed_interrupts
+heed_interrupts()
 try:
     import interrupted_module
     print("imported", interrupted_module.whole)
@@ -44,6 +44,54 @@ sys.argv = ["hcc-scope", "models", "list"]
 from hcc_scope.cli import main
 main()
 """
+_PRESS = """
+import os, signal, sys, time
+import hcc_scope.cli.interrupt as interrupt
+import hcc_scope.cli.models as models
+
+def press(times=5):
+    for _ in range(times):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):  # the handler is called between two of these
+            pass
+
+def list_models(**_):
+    COMMAND
+
+models.run_list = list_models
+sys.argv = ["hcc-scope", "models", "list"]
+from hcc_scope.cli import main
+BEFORE
+main()
+"""
+_WHILE_CLEANING_UP = """try:
+        press(1)
+    finally:
+        press()
+        print("cleaned up")"""
+_WHILE_AN_ERROR_IS_HANDLED = """from hcc_scope.cli.runs import interruptible
+    with interruptible("nothing was done"):
+        try:
+            press(1)
+        except KeyboardInterrupt:
+            press()
+            print("cleaned up")
+            raise"""
+_WHILE_IT_HANGS = """try:
+        press(1)
+    finally:
+        print("cleaned up", flush=True)
+        interrupt.PATIENCE_S = 0.0
+        press(1)
+        time.sleep(60)"""
+_WHILE_THE_INTERPRETER_ENDS = """import atexit
+    class Last:
+        def __del__(self, press=press):
+            press()
+    sys.modules["the last"] = Last()  # goes when signals have their defaults again
+    atexit.register(press)
+    print("cleaned up")
+    press(1)"""
 
 
 def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -64,3 +112,33 @@ def test_an_import_is_finished_before_ctrl_c_strikes(tmp_path: Path):
 def test_a_command_that_is_interrupted_before_it_began_says_so(tmp_path: Path):
     done = run(_IN_A_COMMAND, tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "Error: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (_WHILE_CLEANING_UP, "interrupted"),
+        (_WHILE_AN_ERROR_IS_HANDLED, "interrupted: nothing was done"),
+        (_WHILE_IT_HANGS, "interrupted"),
+        (_WHILE_THE_INTERPRETER_ENDS, "interrupted"),
+    ],
+    ids=["cleaning-up", "handling", "hanging", "ending"],
+)
+def test_more_of_them_change_nothing(command: str, words: str, tmp_path: Path):
+    done = run(_PRESS.replace("COMMAND", command).replace("BEFORE", ""), tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "cleaned up\n", f"Error: {words}\n")
+
+
+def test_ctrl_c_while_the_program_itself_is_imported(tmp_path: Path):
+    before = """class Press:
+    def find_spec(self, name, *_):
+        if name == "hcc_scope.cli.program":
+            press(1)
+sys.meta_path.insert(0, Press())"""
+    done = run(_PRESS.replace("COMMAND", "time.sleep(60)").replace("BEFORE", before), tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Error: interrupted\n")
+
+
+def test_nothing_slow_is_imported_before_ctrl_c_is_handled(tmp_path: Path):
+    done = run("import sys, hcc_scope.cli; print(*sorted(sys.modules))", tmp_path)
+    assert not {"dataclasses", "importlib.metadata", "inspect", "typer", "traceback"} & set(done.stdout.split())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import acquire_arguments, edited, hcc_scope
+from commands import acquire_arguments, cli, edited
 
+from benchmarks.fuzz_options import obeying_modes
 from hcc_scope.resources import hardware_configs_dir, models_dir
 
 DEMO_CFG = hardware_configs_dir() / "demo.cfg"
@@ -99,9 +99,9 @@ MISTAKES = {
         14,
         "9000",
     ),
-    "no-fields": (lambda d: acquire_arguments(d / "out", "--fields", "0"), 14, "n_fields"),
-    "no-frames": (lambda d: acquire_arguments(d / "out", "--frames", "0"), 14, "n_frames"),
-    "negative-exposure": (lambda d: acquire_arguments(d / "out", "--exposure-ms", "-1"), 14, "exposure_ms"),
+    "no-fields": (lambda d: acquire_arguments(d / "out", "--fields", "0"), 14, "--fields"),
+    "no-frames": (lambda d: acquire_arguments(d / "out", "--frames", "0"), 14, "--frames"),
+    "negative-exposure": (lambda d: acquire_arguments(d / "out", "--exposure-ms", "-1"), 14, "--exposure-ms"),
     "negative-seed": (lambda d: ["demo", "--seed", "-1"], 2, "--seed"),
     "save-is-no-name": (lambda d: ["replay", d / "no.ome.zarr", "--save", "x/../y"], 15, "x/../y"),
     "too-many-fields": (lambda d: acquire_arguments(d / "out", "--fields", "900"), 14, "900"),
@@ -118,7 +118,7 @@ MISTAKES = {
     "model-self-test": (lambda d: _model(d, "self-test"), 23, "test output"),
     "no-such-engine": (lambda d: acquire_arguments(d / "out", "--engine", "abacus"), 20, "abacus"),
     "out-is-a-file": (lambda d: acquire_arguments(_touch(d / "file"), "--fields", "1"), 32, "file"),
-    "out-too-small": (lambda d: acquire_arguments(d / "out", "--frames", "10000000"), 33, "free"),
+    "out-too-small": (lambda d: acquire_arguments(d / "out", "--frames", "10000000"), 33, "another disk"),
     "replay-nothing": (lambda d: ["replay", d / "no.ome.zarr"], 30, "no.ome.zarr"),
     "replay-not-ours": (lambda d: ["replay", _touch(d / "notes.txt").parent], 30, "store"),
     "recover-nothing": (lambda d: ["recover", d / "no.ome.zarr"], 30, "no.ome.zarr"),
@@ -131,6 +131,21 @@ def _touch(path: Path) -> Path:
     return path
 
 
+LATE = {
+    "config-no-camera",  # the core chooses one where none is named
+    "frame-smaller-than-tile",
+    "other-pixel-size",
+    "other-bit-depth",
+    "bad-property",
+    "plan-outside-stage",
+    "plan-outside-section",
+    "too-many-fields",
+    "no-such-engine",
+    "out-too-small",
+}
+"""What only the microscope, or the model, can tell; all else is refused before either is loaded."""
+
+
 @pytest.mark.parametrize("case", MISTAKES)
 def test_mistakes_get_one_sentence_and_their_code(case: str, tmp_path: Path) -> None:
     make, code, word = MISTAKES[case]
@@ -141,15 +156,59 @@ def test_mistakes_get_one_sentence_and_their_code(case: str, tmp_path: Path) -> 
             "--engine",
             "torchscript",
         ]  # nothing here is an engine's, and others take a second more
-    done = hcc_scope(*arguments, cwd=tmp_path)
+    done = cli(*arguments, cwd=tmp_path)
     assert (done.code, "Traceback" in done.err) == (code, False), done.err
     assert word in done.err
     assert not list(tmp_path.rglob("*.ome.zarr"))
+    assert not (tmp_path / "out").exists()
     if code != 2:
         assert done.err.count("Error: ") == 1
+    if case not in LATE:
+        assert "Loading the rig" not in done.out
+        assert "Loading the model" not in done.out or case.startswith("model-")
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root and Windows ignore a folder's mode")
-def test_an_unwritable_folder(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    assert hcc_scope(*acquire_arguments(tmp_path / "out", "--fields", "1")).code == 32
+@pytest.mark.parametrize("command", ["acquire", "demo"])
+def test_the_disk_is_asked_before_a_phantom_is_drawn(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def grown(*_: object) -> None:
+        raise AssertionError("a phantom was drawn")
+
+    monkeypatch.setattr(f"hcc_scope.cli.{command}.grown", grown)
+    monkeypatch.setattr("hcc_scope.storage.space.SPACE_FACTOR", 1e12)  # as if the disk were that much smaller
+    out = tmp_path / "out"
+    start = acquire_arguments(out, "--phantom", "low") if command == "acquire" else ["demo", "--out", out]
+    done = cli(*start, "--fields", "1", "--engine", "torchscript")
+    assert done.code == 33, done.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_first(tmp_path: Path):
+    shut = tmp_path / "shut"
+    shut.mkdir(mode=0o500)
+    with obeying_modes():
+        done = cli(*acquire_arguments(shut / "out"))
+    assert (done.code, done.out) == (32, "")
+    assert str(shut) in done.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "code"),
+    [
+        ("--exposure-ms", "nan", 14),
+        ("--exposure-ms", "1e9", 14),
+        ("--fields", "10000000000", 14),
+        ("--frames", "-1", 14),
+        ("--area-um", "nanx1", 2),
+        ("--area-um", "1e300x1", 2),
+        ("--area-um", "-5x5", 2),
+        ("--property", "Camera,Gain", 2),
+        ("--property", ",,", 2),
+        ("--adapters", "nowhere", 11),
+        ("--phantom", "medium", 2),
+    ],
+)
+def test_a_number_that_no_rig_takes_is_refused_by_the_option_s_name(option: str, value: str, code: int, tmp_path: Path):
+    done = cli(*acquire_arguments(tmp_path / "out", option, value), cwd=tmp_path)
+    assert (done.code, done.out) == (code, "")
+    assert option in done.err
+    assert not list(tmp_path.iterdir())

@@ -27,23 +27,23 @@ def told(monkeypatch: pytest.MonkeyPatch, *, seconds_per_step: float, n_steps: i
 
 
 def test_a_quick_stage_is_told_once(monkeypatch: pytest.MonkeyPatch):
-    assert told(monkeypatch, seconds_per_step=0.1) == ["folds ...", "figures ..."]
+    assert told(monkeypatch, seconds_per_step=0.1) == ["Folds ...", "Figures ..."]
 
 
 def test_a_slow_stage_tells_every_tenth_with_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch):
     lines = told(monkeypatch, seconds_per_step=30.0)
     assert lines[:3] == [
-        "folds ...",
-        "folds: 10%, some 18 min left (fold 4)",
-        "folds: 20%, some 16 min left (fold 8)",
+        "Folds ...",
+        "Folds: 10 %, some 18 min left (fold 4)",
+        "Folds: 20 %, some 16 min left (fold 8)",
     ]
-    assert lines[-2:] == ["folds: 100% (fold 40)", "figures ..."]
+    assert lines[-2:] == ["Folds: 100 % (fold 40)", "Figures ..."]
     assert len(lines) == 12
 
 
 def test_a_stage_is_told_no_more_often_than_every_ten_seconds(monkeypatch: pytest.MonkeyPatch):
     lines = told(monkeypatch, seconds_per_step=0.5)
-    assert lines == ["folds ...", "folds: 50%, some 10 s left (fold 20)", "folds: 100% (fold 40)", "figures ..."]
+    assert lines == ["Folds ...", "Folds: 50 %, some 10 s left (fold 20)", "Folds: 100 % (fold 40)", "Figures ..."]
 
 
 def test_a_file_whose_name_looks_like_markup_does_not_end_the_bars():

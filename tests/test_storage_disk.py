@@ -63,6 +63,7 @@ def wait_for(sink: SectionWriter, n: int) -> None:
         "x" * 200,
         "-dash",
         "o\udcffut",
+        "o\\ut",
     ],
 )
 def test_any_path_that_a_shell_can_give_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):

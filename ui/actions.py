@@ -85,8 +85,8 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "exclude",
         "Section",
-        "Exclude last field",
-        "Take the newest stored field out of the score; it stays stored",
+        "Exclude field",
+        "Take the field on the screen out of the score; it stays stored",
         "Ctrl+Z",
         "undo",
         separate=True,
@@ -117,6 +117,7 @@ class Actions:
         self._specs = {spec.name: spec for spec in SPECS}
         self._actions: dict[str, QAction] = {}
         self._paused = False
+        self._why_not: dict[str, str] = {}
         for spec in SPECS:
             action = QAction(spec.text, owner)
             action.setObjectName(f"action_{spec.name}")
@@ -146,7 +147,12 @@ class Actions:
     def enable(self, name: str, why_not: str) -> None:
         """Allow an action, or forbid it and say why."""
         self._actions[name].setEnabled(not why_not)
+        self._why_not[name] = why_not
         self.explain(name, why_not)
+
+    def why_not(self, name: str) -> str:
+        """Return why an action cannot be done now, in words; empty if it can."""
+        return self._why_not.get(name, "")
 
     def name_fields(self, last: int | None, excluded: int | None) -> None:
         """Say which field would be excluded, and which one brought back; None where there is none."""

@@ -29,6 +29,7 @@ from ui.memory import Memory
 from ui.messages import MessageQueue
 from ui.rig_control import RigControl
 from ui.run_control import RunControl
+from ui.section_keys import SectionKeys
 from ui.settings import load_settings, settings_folder
 from ui.state import AppState
 from ui.theme import apply_theme
@@ -67,6 +68,7 @@ class App:
     closing: Closing
     log: MessageQueue
     emergency_key: EmergencyKey
+    section_keys: SectionKeys
 
     @classmethod
     def make(cls, folder: Path | None = None) -> App:
@@ -97,7 +99,9 @@ class App:
         logging.getLogger().addHandler(log)
         emergency_key = EmergencyKey(window.actions_["emergency"], window)
         emergency_key.begin()
-        made = cls(window, jobs, state, memory, rig, run, wiring, commands, gates, closing, log, emergency_key)
+        keys = SectionKeys(window.actions_, state.message.emit, window)
+        keys.begin()
+        made = cls(window, jobs, state, memory, rig, run, wiring, commands, gates, closing, log, emergency_key, keys)
         made.connect()
         for complaint in complaints:
             window.messages.say("warning", complaint)
@@ -144,6 +148,7 @@ class App:
     def end(self) -> tuple[str, ...]:
         """Let go of everything after the window is closed; return the lanes that hang."""
         self.emergency_key.end()
+        self.section_keys.end()
         self.state.end()
         left = self.jobs.close()
         logging.getLogger().removeHandler(self.log)
@@ -168,7 +173,6 @@ def run_app(rig: str | None) -> int:
     app = QApplication(sys.argv[:1])
     _opened.set()
     app.setApplicationName("hcc-scope")
-    app.setApplicationDisplayName("HCC-Scope")
     app.setDesktopFileName("hcc-scope")
     made = App.make()
     sys.excepthook = partial(_on_bug, made)
@@ -198,10 +202,10 @@ def _on_signal(made: App, _number: int, _frame: FrameType | None) -> None:
 
 
 def _tell_qt(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
-    """Log what Qt says. What ends the program (no display, a missing library) is told in one sentence."""
+    """Log what Qt says. What ends the program, and `ui.display` did not find before, is told in one sentence."""
     if kind == QtMsgType.QtFatalMsg:
         reason = " ".join((_last_words or [text])[0].split()).rstrip(". ")
-        hint = "It needs a desktop session (DISPLAY); every other command of hcc-scope works without one."
+        hint = "Every other command of hcc-scope works without it."
         sys.stderr.write(f"Error: the window cannot be opened: {reason}. {hint}\n")
         sys.stderr.flush()
         os._exit(NO_DISPLAY_CODE)

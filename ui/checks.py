@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import HccScopeError
+from hcc_scope.words import bytes_words
 from ui.resources import disk_free_bytes
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _disk(out_dir: Path) -> Finding:
     free = disk_free_bytes(out_dir)
     if free is None:
         return Finding(False, f"The folder for sections cannot be reached: {out_dir}")
-    words = f"{free / 1e9:.0f} GB free for sections in {out_dir}"
+    words = f"{bytes_words(free)} free for sections in {out_dir}"
     return Finding(free >= ENOUGH_BYTES, words if free >= ENOUGH_BYTES else f"Only {words}")
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, QUrl, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QInputDialog
 
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.workers import Failure, attempt
 from ui.about import show_about
+from ui.folder_check import check_folder
 from ui.help import CheatSheet
 from ui.plan_dialog import PlanDialog
 from ui.recovery import find_unfinished, recover_all
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from ui.main_window import MainWindow
     from ui.memory import Memory
     from ui.recovery import Unfinished
+    from ui.replay_wiring import ReplayWiring
     from ui.rig_control import LoadedRig, RigControl
     from ui.run_control import RunControl
     from ui.state import AppState
@@ -69,6 +72,7 @@ class Commands(QObject):
         self._window, self._jobs, self._state = window, jobs, state
         self._rig, self._run, self._memory, self._wiring = rig, run, memory, wiring
         self._seed = secrets.randbelow(2**31)
+        self._aimed: int | None = None
         self._note_dialog: QInputDialog | None = None
         self._keys: CheatSheet | None = None
         settings = memory.settings
@@ -93,8 +97,8 @@ class Commands(QObject):
             "start": self.start,
             "stop": run.stop,
             "hurry": run.hurry,
-            "exclude": run.exclude_last,
-            "include": run.include_again,
+            "exclude": self.exclude,
+            "include": self.include,
             "note": self.add_note,
             "plan": self.edit_plan,
             "ids": self.edit_ids,
@@ -113,6 +117,8 @@ class Commands(QObject):
         window.welcome.rig_chosen.connect(self.open_rig)
         window.welcome.store_chosen.connect(self.open_one_store)
         window.close_asked.connect(self._close_dialogs)
+        window.top.exclude_button.pressed.connect(self._aim)
+        window.top.exclude_button.released.connect(self._aim_no_more)
         rig.opened.connect(self._rig_opened)
         state.run_finished.connect(self._run_finished)
 
@@ -155,6 +161,12 @@ class Commands(QObject):
         self._choose_folder("Folder for new sections", self.out_dir, self._take_folder)
 
     def _take_folder(self, path: str) -> None:
+        """Take a folder once it is clear that a section can be stored there; the old one stays if not."""
+        self._jobs.submit("disk", partial(check_folder, Path(path)), partial(self._use_folder, path))
+
+    def _use_folder(self, path: str, _checked: None) -> None:
+        if self._run.active:
+            return
         self.out_dir = self._state.out_dir = Path(path)
         self._memory.change(out_dir=path)
         self._state.ask_system()
@@ -215,8 +227,45 @@ class Commands(QObject):
         else:
             self._state.message.emit("info", f"The view was saved as {path}.")
 
+    @property
+    def replayed(self) -> ReplayWiring | None:
+        """What the tab Replay shows."""
+        return self._wiring.in_replay
+
+    def exclude(self) -> None:
+        """Take the field on the screen out of the score of its section."""
+        if self._wiring.replayed:
+            self._wiring.replay.notes.mark_shown(excluded=True)
+        elif self._aimed is not None:
+            self._run.exclude(self._aimed)
+        else:
+            self._run.exclude_shown()
+
+    def include(self) -> None:
+        """Bring back the field that was excluded last; in Replay, the one on the screen."""
+        if self._wiring.replayed:
+            self._wiring.replay.notes.mark_shown(excluded=False)
+        else:
+            self._run.include_again()
+
+    @Slot()
+    def _aim(self) -> None:
+        """Keep the field that was on the screen when the mouse went down on the button."""
+        self._aimed = self._run.field_on_screen
+
+    @Slot()
+    def _aim_no_more(self) -> None:
+        QTimer.singleShot(0, self, self._forget_aim)  # the click comes after the release
+
+    @Slot()
+    def _forget_aim(self) -> None:
+        self._aimed = None
+
     def report(self) -> None:
-        """Write the report of the last section and open it."""
+        """Write the report of the last section and open it; in Replay, of the one that is shown."""
+        if self._wiring.replayed:
+            self._wiring.replay.make_report()
+            return
         store = self._run.last_store
         if store is not None:
             self._jobs.submit("disk", partial(_report, store), self._show_report)
@@ -259,6 +308,15 @@ class Commands(QObject):
 
     @Slot(object)
     def _rig_opened(self, loaded: LoadedRig) -> None:
+        if not self.plan.fits(has_stage=loaded.has_stage):
+            self.plan = replace(self.plan, kind="sequence")  # for this rig; what is remembered stays
+            self._window.top.request_changed.emit()
+            self._state.message.emit(
+                "info", "This rig has no stage that is moved, so the plan is a sequence, the stage at rest."
+            )
+        elif loaded.has_stage and self.plan.kind == "sequence" and self._memory.settings.plan == "random":
+            self.plan = replace(self.plan, kind="random")
+            self._window.top.request_changed.emit()
         self._memory.change(recent_rigs=with_recent(self._memory.settings.recent_rigs, loaded.name))
 
     def close_rig(self) -> None:
@@ -315,7 +373,10 @@ class Commands(QObject):
             top.section.set_value(next_id(report.section_id))
 
     def add_note(self) -> None:
-        """Write a note about the running section, or the last one."""
+        """Write a note about the running section, or the last one; in Replay, about the one that is shown."""
+        if self._wiring.replayed:
+            self._wiring.replay.begin_note()
+            return
         store = self.note_store()
         if store is None:
             return
@@ -359,7 +420,8 @@ class Commands(QObject):
         """Choose another plan."""
         loaded = self._rig.loaded
         outlined = loaded is not None and loaded.is_demo and self._window.top.chosen_specimen != "none"
-        dialog = PlanDialog(self.plan, outlined=outlined, parent=self._window)
+        has_stage = loaded is None or loaded.has_stage
+        dialog = PlanDialog(self.plan, outlined=outlined, parent=self._window, has_stage=has_stage)
         dialog.chosen.connect(self._take_plan)
         dialog.open()
 

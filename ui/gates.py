@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Gates"]
 
+_NO_SECTION = "there is no section to write about"
 LOOK_FOR_STORE_MS = 300
 """Since the last key; then it is looked whether that section is there already."""
 
@@ -46,7 +47,7 @@ class Gates(QObject):
         self._window, self._jobs, self._state = window, jobs, state
         self._rig, self._run, self._commands = rig, run, commands
         self._taken: tuple[Path, bool] | None = None
-        self._named: tuple[int | None, int | None, bool] | None = None
+        self._named: tuple[int | None, int | None, str] | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(LOOK_FOR_STORE_MS)
@@ -62,6 +63,10 @@ class Gates(QObject):
         run.phase_changed.connect(self._phase_changed)
         run.excluded_changed.connect(self._sort_out)
         state.snapshot_changed.connect(self._sort_out_undo)
+        run.screen_changed.connect(self._sort_out_undo)
+        replayed = commands.replayed
+        if replayed is not None:
+            replayed.changed.connect(self._sort_out)
         state.run_finished.connect(self._request_changed)
         top.set_rig(NO_RIG)
         self._request_changed()
@@ -139,7 +144,7 @@ class Gates(QObject):
         if request.plan.kind == "file" and not request.plan.file.strip():
             return "the plan file is not chosen yet"
         if not loaded.has_stage and request.plan.kind == "random":
-            return "this rig has no stage for random fields: choose a sequence or a plan file"
+            return "this rig has no stage to go to random fields: choose another plan with Section > Plan"
         if self._taken is not None and self._taken == (request.store, True):
             return f"{request.store.name} is there already and is never overwritten: choose another section id"
         return ""
@@ -167,8 +172,8 @@ class Gates(QObject):
             "hurry": "" if phase in ("running", "paused", "stopping") else idle or "it is not running",
             "plan": busy,
             "choose_folder": busy,
-            "report": "" if run.last_store is not None else "no section was finished yet",
-            "note": "" if self._commands.note_store() is not None else "there is no section to write about",
+            "report": "" if self._in_replay or run.last_store is not None else "no section was finished yet",
+            "note": "" if self._in_replay or self._commands.note_store() is not None else _NO_SECTION,
         }
         for name, reason in reasons.items():
             actions.enable(name, reason)
@@ -185,18 +190,41 @@ class Gates(QObject):
 
     @Slot()
     def _sort_out_undo(self) -> None:
-        run, actions = self._run, self._window.actions_
-        last, excluded = run.last_field, run.last_excluded
-        if run.correctable is None:
-            last = excluded = None
-        none = "there is no section" if run.correctable is None else "no field was stored yet, or none counts any more"
-        named = last, excluded, run.correctable is None
+        actions = self._window.actions_
+        out, back, why_not = self._undo_in_replay() if self._in_replay else self._undo_in_run()
+        named = out, back, why_not
         if named == self._named:
             return
         self._named = named
-        actions.enable("exclude", "" if last is not None else none)
-        actions.enable("include", "" if excluded is not None else "no field was excluded")
-        actions.name_fields(last, excluded)
+        actions.enable("exclude", "" if out is not None else why_not)
+        actions.enable("include", "" if back is not None else "no field was excluded")
+        actions.name_fields(out, back)
+
+    @property
+    def _in_replay(self) -> bool:
+        return self._commands.replayed is not None and self._commands.replayed.on
+
+    def _undo_in_run(self) -> tuple[int | None, int | None, str]:
+        """Return which field would be excluded and which brought back, and why none can be excluded."""
+        run = self._run
+        if run.correctable is None:
+            return None, None, "there is no section"
+        shown = run.field_on_screen
+        if shown is None:
+            return None, run.last_excluded, "no field of the section is on the screen: choose one on the map"
+        if run.is_excluded(shown):
+            return None, run.last_excluded, f"field {shown}, which is on the screen, is excluded already"
+        return shown, run.last_excluded, ""
+
+    def _undo_in_replay(self) -> tuple[int | None, int | None, str]:
+        replayed = self._commands.replayed
+        field = None if replayed is None else replayed.field
+        if field is None:
+            return None, None, "Replay shows no field"
+        seq, excluded = field
+        if excluded:
+            return None, seq, f"field {seq}, which is on the screen, is excluded already"
+        return seq, None, ""
 
 
 def _is_there(store: Path) -> bool:

@@ -13,6 +13,7 @@ from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from hcc_scope.words import percent
 from ui.luts import SATURATED_RGB, palette_rgb
 from ui.theme import colours
 
@@ -234,7 +235,7 @@ class HistogramPlot(QWidget):
         painter.drawText(line, Qt.AlignmentFlag.AlignLeft, f"{first:,}")
         painter.drawText(line, Qt.AlignmentFlag.AlignRight, f"{last:,}")
         saturated = 0.0 if self._histogram is None else self._histogram.share_from(self._full_scale)
-        words = f"counts, {100 * saturated:.2g} % saturated" if saturated else "counts"
+        words = f"counts, {percent(saturated)} saturated" if saturated else "counts"
         painter.drawText(line, Qt.AlignmentFlag.AlignHCenter, words)
 
     # -- dragging ----------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Signal, Slot
 
 from ui.canvas import Canvas
 from ui.frame_layer import FrameLayer
@@ -13,6 +13,7 @@ from ui.overlays import CrosshairLayer, ScaleBarLayer
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PySide6.QtGui import QPaintEvent
     from PySide6.QtWidgets import QWidget
 
     from ui.canvas import Layer
@@ -33,6 +34,9 @@ class ImageView(Canvas):
     >>> view.set_limits(200.0, 4000.0)                            # doctest: +SKIP
     """
 
+    painted = Signal()
+    """What was set is on the screen now."""
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(SCALES, parent)
         self.frame_layer = FrameLayer()
@@ -45,6 +49,11 @@ class ImageView(Canvas):
         self.setAccessibleDescription(
             "Arrows pan, plus and minus zoom, 0 fits; Control and arrows move the cursor by one pixel"
         )
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Paint the layers, and tell that what was set is on the screen now."""
+        super().paintEvent(event)
+        self.painted.emit()
 
     def add_overlay(self, layer: Layer) -> None:
         """Paint a layer over the frame and under crosshair and scale bar."""

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from hcc_scope.types import QualityFlag
+from hcc_scope.words import counted, threshold_text
 from ui.flow_layout import FlowLayout
 from ui.marks import REASONS, heat_argb, paint_hatch
 from ui.theme import GRID_PX, colours
@@ -44,7 +45,7 @@ class HeatBar(QWidget):
         self._threshold = threshold
         self.setToolTip(
             "Probability of high, per tile: blue is below the model's threshold, orange at or above it;\n"
-            f"the stronger the colour, the further away. The mark is the threshold, {threshold:.2f}."
+            f"the stronger the colour, the further away. The mark is the threshold, {threshold_text(threshold)}."
         )
         self.update()
 
@@ -106,7 +107,7 @@ class _Swatch(QWidget):
             return
         name, meaning = REASONS[self._flag]
         self._n = n
-        self.setAccessibleName(f"{n} tiles excluded: {name}")
+        self.setAccessibleName(f"{counted(n, 'tile')} excluded: {name}")
         self.setToolTip(f"Tiles excluded, {name}: {n}. {meaning}; such tiles are not {_verb(self._flag)}.")
         self.update()
 

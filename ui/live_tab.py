@@ -10,15 +10,18 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QRectF, Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QRectF, Qt, QTimer, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QWidget
 
 from hcc_scope.types import QualityFlag
+from hcc_scope.words import counted, number_words
 from ui.canvas import MouseMode
 from ui.contrast import ContrastPanel
+from ui.feed import Feed
 from ui.frame_layer import FrameBorder
 from ui.image_view import ImageView
 from ui.legend import TileLegend
+from ui.low_page import LEAST_VIEW_PX, scrolling_column
 from ui.luts import PALETTES
 from ui.marks import ON_IMAGE
 from ui.overlays import RegionLayer, TileLayer
@@ -50,6 +53,8 @@ _KEPT_FRAMES = 4
 """Frames that may wait for their result; more would hold memory that the pipeline needs."""
 _KEPT_RESULTS = 16
 _NEWEST, _CLASSIFIED = "Newest frame", "Newest classified"
+_LOOK_MS = 500
+"""How often it is looked whether a live picture has become an old one."""
 
 
 class LiveTab(QWidget):
@@ -60,9 +65,16 @@ class LiveTab(QWidget):
     contrast_changed = Signal(float, float, bool)
     """Black and white in counts and whether they follow every frame, when a person chose them."""
 
+    pinned_changed = Signal(object)
+    """The number of the stored field that stays on the screen, or None: the newest is shown again."""
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._frame: Frame | None = None
+        self._newest: Frame | None = None
+        self._painted: Frame | None = None
+        self._pinned = False
+        self.feed = Feed()
         self._frames: OrderedDict[int, Frame] = OrderedDict()
         self._results: OrderedDict[int, tuple[FrameResult, TileGrid, float]] = OrderedDict()
         self._pixel_size_um: float | None = None
@@ -86,8 +98,19 @@ class LiveTab(QWidget):
         self._roi_button = action_button(
             self, "Draw ROI", "Draw a region of interest for the camera", "R", self._draw_roi, checked=False
         )
+        self._back = action_button(
+            self,
+            "Back to the newest",
+            "Leave the stored field and show the newest frame again",
+            "B",
+            self._follow_again,
+        )
+        self._back.hide()
+        self._looking = QTimer(self, interval=_LOOK_MS)
+        self._looking.timeout.connect(self._tell_of_time)
         self._build()
         self.set_theme("dark")
+        self.view.painted.connect(self._note_painted)
         self.view.hovered.connect(self._hovered)
         self.view.view_changed.connect(self._tell_zoom)
         self.view.rectangle_drawn.connect(self._rectangle_drawn)
@@ -97,10 +120,11 @@ class LiveTab(QWidget):
         self._tell()
 
     def _build(self) -> None:
-        column = QVBoxLayout(self)
+        column = scrolling_column(self)
         column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         column.setSpacing(GRID_PX // 2)
         column.addWidget(self._controls())
+        self.view.setMinimumHeight(LEAST_VIEW_PX)
         column.addWidget(self.view, 1)
         column.addWidget(self._legend)
         column.addWidget(TwoLines(self._about, self._cursor))
@@ -152,6 +176,7 @@ class LiveTab(QWidget):
             toggle("Values", "Write what became of each tile", "V", self._switch("shows_values")),
             self._opacity,
             self._from,
+            self._back,
         )
 
     def _switch(self, attribute: str) -> Callable[[bool], None]:
@@ -161,27 +186,77 @@ class LiveTab(QWidget):
 
     def set_frame(self, frame: Frame) -> None:
         """Take a new frame; cheap enough for 30 a second, and nearly free while the tab is hidden."""
-        if self._frame is not None and frame.section_id != self._frame.section_id:
+        self.feed.came()
+        if self._newest is not None and frame.section_id != self._newest.section_id:
             self._results.clear()
             self._frames.clear()
+            self._set_pinned(None)
+        self._newest = frame
         self._frames[frame.seq] = frame
         self._frames.move_to_end(frame.seq)
         while len(self._frames) > _KEPT_FRAMES:
             self._frames.popitem(last=False)
+        if self._pinned:
+            return
         if self._frame is None or self._follow.currentText() == _NEWEST or frame.seq in self._results:
             self._show_frame(frame)
+
+    def show_stored(self, frame: Frame, found: tuple[FrameResult, TileGrid, float] | None) -> None:
+        """Show a stored field of the section, with its result, until the operator goes back to the newest."""
+        if found is not None:
+            self._results[frame.seq] = found
+            self._results.move_to_end(frame.seq)
+        self._show_frame(frame)
+        self._set_pinned(frame.seq)
+        self._tell()
+
+    def _set_pinned(self, seq: int | None) -> None:
+        before, self._pinned = self._pinned, seq is not None
+        self._back.setVisible(self._pinned)
+        if before or self._pinned:
+            self.pinned_changed.emit(seq)
+
+    def follow(self) -> None:
+        """Show the newest frame again, as it comes."""
+        self._set_pinned(None)
+        newest = self._newest
+        if newest is not None and self._follow.currentText() == _CLASSIFIED:
+            newest = next((one for one in reversed(self._frames.values()) if one.seq in self._results), newest)
+        if newest is not None and newest is not self._frame:
+            self._show_frame(newest)
+
+    @Slot(bool)
+    def _follow_again(self, _down: bool) -> None:
+        self.follow()
+
+    def set_live(self, live: bool) -> None:
+        """Say whether the camera's live picture is on; when it begins, no older picture stays."""
+        if live and not self.feed.live:
+            self.clear()
+            self.feed.begin()
+            self._looking.start()
+        elif not live:
+            self.feed.end()
+            self._looking.stop()
+        self._tell()
+
+    def set_section(self, section_id: str) -> None:
+        """Say which section is acquired now; empty for none: its pictures are then stored ones."""
+        self.feed.section = section_id
+        self._tell()
 
     def set_result(self, result: FrameResult, grid: TileGrid, threshold: float) -> None:
         """Take what the model said about a frame, whether that frame is shown, was shown or is yet to come."""
         self._results[result.seq] = (result, grid, threshold)
         self._results.move_to_end(result.seq)
+        shown = None if self._frame is None else self._frame.seq
         while len(self._results) > _KEPT_RESULTS:
-            self._results.popitem(last=False)
+            self._results.pop(next(seq for seq in self._results if seq != shown))
         self._legend.heat_bar.set_threshold(threshold)
         waiting = self._frames.get(result.seq)
         if self._frame is not None and result.seq == self._frame.seq:
             self._attach_result()
-        elif waiting is not None and self._follow.currentText() == _CLASSIFIED:
+        elif waiting is not None and not self._pinned and self._follow.currentText() == _CLASSIFIED:
             self._show_frame(waiting)
         else:
             self._tell()
@@ -202,7 +277,8 @@ class LiveTab(QWidget):
 
     def clear(self) -> None:
         """Show nothing, and forget all results."""
-        self._frame = None
+        self._set_pinned(None)
+        self._frame = self._newest = self._painted = None
         self._frames.clear()
         self._results.clear()
         self.view.set_pixels(None)
@@ -222,8 +298,26 @@ class LiveTab(QWidget):
 
     @property
     def shown_frame(self) -> Frame | None:
-        """The frame on the screen."""
+        """The frame that is shown."""
         return self._frame
+
+    @property
+    def frame_on_screen(self) -> Frame | None:
+        """The frame that a person sees: one that was set and is not painted yet is still to come."""
+        return self._painted if self.isVisible() and self._painted is not None else self._frame
+
+    @property
+    def pinned(self) -> bool:
+        """Whether a stored field stays on the screen while newer ones come."""
+        return self._pinned
+
+    @Slot()
+    def _note_painted(self) -> None:
+        self._painted = self._frame
+
+    @Slot()
+    def _tell_of_time(self) -> None:
+        self._tell()
 
     def export_png(self, path: Path) -> None:
         """Save the view as it is shown, with a caption.
@@ -289,14 +383,14 @@ class LiveTab(QWidget):
         self._tell_zoom()
         frame = self._frame
         if frame is None:
-            self._about.set_text("No frame yet: press Live or Snap, or start a section")
+            self._about.set_text(self.feed.waiting_words)
             self._cursor.set_text("")
             return
         height_px, width_px = frame.pixels.shape
-        words = [f"Field {frame.seq}" if frame.section_id else "Preview", self._result_words()]
-        words += [f"{width_px} x {height_px} px", f"{frame.exposure_ms:g} ms"]
+        words = [self.feed.words(frame, pinned=self._pinned), self._result_words()]
+        words += [f"{width_px} x {height_px} px", f"{number_words(frame.exposure_ms, 3)} ms"]
         if frame.em_gain is not None:
-            words.append(f"EM gain {frame.em_gain:g}")
+            words.append(f"EM gain {number_words(frame.em_gain, 1)}")
         self._about.set_text(", ".join(word for word in words if word))
         self._hovered(self.view.cursor_at)
 
@@ -309,7 +403,7 @@ class LiveTab(QWidget):
         used = int(np.count_nonzero((result.flags == 0) & np.isfinite(result.probabilities)))
         unlike = int(np.count_nonzero(result.flags & np.uint8(QualityFlag.UNLIKE_TRAINING.value)))
         left_out = f", {unlike} unlike training" if unlike else ""
-        return f"{used} of {len(result.flags)} tiles {'scored' if unlike else 'classified'}{left_out}"
+        return f"{used} of {counted(len(result.flags), 'tile')} {'scored' if unlike else 'classified'}{left_out}"
 
     @Slot(object)
     def _hovered(self, at: tuple[float, float] | None) -> None:

@@ -6,13 +6,14 @@ import base64
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QShowEvent
+from PySide6.QtCore import QByteArray, QEvent, QObject, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
     QFrame,
     QLabel,
+    QListView,
     QMainWindow,
     QScrollArea,
     QStackedWidget,
@@ -23,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from ui.actions import MENUS, Actions
+from ui.canvas import Canvas
 from ui.log_dock import LogView
 from ui.messages import MessageModel
 from ui.notice import NoticeBar
@@ -31,15 +33,20 @@ from ui.top_bar import TopBar
 from ui.welcome import Welcome
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from ui.settings import Settings
     from ui.theme import ThemeName
 
 __all__ = ["RESEARCH_USE_ONLY", "MainWindow"]
 
 RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 """Raised when docks change their names: a layout of before is then not restored."""
 _FIRST_SIZE = QSize(1600, 960)
+_FRAME = QSize(16, 48)
+"""Room for the frame that a window manager draws around the window; how large it is shows once it is there."""
+_LEAST_PICTURE_PX = 200
 _LEAST_SIZE = QSize(600, 320)
 """Fits a screen of 1280 x 720 at 200 %, with a title bar."""
 _LEFT_PX, _RIGHT_PX, _BOTTOM_PX = 296, 328, 152
@@ -64,12 +71,19 @@ class MainWindow(QMainWindow):
     close_asked = Signal()
     """The operator wants to close the window; `allow_close` and `close` do it."""
     theme_changed = Signal(str)
+    page_changed = Signal()
+    """Another view, or the welcome page, is shown."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.theme: ThemeName = settings.theme
         self._may_close = False
-        self._first_layout: QByteArray | None = None
+        self._shown_before = False
+        self._gathered = False
+        self._wide_layout: QByteArray | None = None
+        """As the docks were before the window became too narrow for them."""
+        self._late = QTimer(self, singleShot=True, interval=0)
+        self._late.timeout.connect(self._resized)
         self._saved = settings
         self.setObjectName("main_window")
         self.setWindowTitle(f"HCC-Scope: {RESEARCH_USE_ONLY}")
@@ -92,8 +106,11 @@ class MainWindow(QMainWindow):
         self._pages = QStackedWidget()
         self._pages.addWidget(self.welcome)
         self._pages.addWidget(self.tabs)
+        self._pages.currentChanged.connect(self._tell_page)
+        self.tabs.currentChanged.connect(self._tell_page)
         centre = QWidget()
         self.notice = NoticeBar(settings.theme, centre)
+        self.notice.over = self._picture
         layout = QVBoxLayout(centre)
         layout.setContentsMargins(GRID_PX // 2, GRID_PX // 2, GRID_PX // 2, 0)
         layout.addWidget(self._pages, 1)
@@ -109,6 +126,7 @@ class MainWindow(QMainWindow):
         self.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
 
         self.docks: dict[str, QDockWidget] = {}
+        self._places: dict[str, tuple[Qt.DockWidgetArea, str | None]] = {}
         self._make_menus()
         self.log = LogView(self.messages)
         self.add_dock("messages", "Messages", self.log, Qt.DockWidgetArea.BottomDockWidgetArea, "Ctrl+M")
@@ -164,6 +182,7 @@ class MainWindow(QMainWindow):
         action.setStatusTip(f"Show or hide the panel {title}")
         self._view_menu.addAction(action)
         self.docks[name] = dock
+        self._places[name] = area, beside
         return dock
 
     def add_tab(self, widget: QWidget, title: str, tip: str) -> None:
@@ -189,6 +208,24 @@ class MainWindow(QMainWindow):
         self._pages.setCurrentWidget(self.welcome if shown else self.tabs)
 
     @property
+    def shown_tab(self) -> QWidget | None:
+        """The view that is shown; None while the welcome page is."""
+        return None if self.welcome_shown else self.tabs.currentWidget()
+
+    @Slot(int)
+    def _tell_page(self, _index: int) -> None:
+        self.page_changed.emit()
+        self.notice.place_soon()
+
+    def _picture(self) -> QWidget | None:
+        """Return the picture of the view that is shown; a notice lies over it and not over controls."""
+        tab = self.shown_tab
+        if tab is None:
+            return None
+        seen = (one for kind in (Canvas, QListView) for one in tab.findChildren(kind))
+        return next((one for one in seen if one.isVisible() and one.width() > _LEAST_PICTURE_PX), None)
+
+    @property
     def welcome_shown(self) -> bool:
         """Whether the welcome page is shown."""
         return self._pages.currentWidget() is self.welcome
@@ -208,30 +245,79 @@ class MainWindow(QMainWindow):
 
     def settle(self) -> None:
         """Lay everything out: as it was last time, else in its first order. Call it when all docks are there."""
-        screen = QGuiApplication.primaryScreen().availableGeometry()
-        self.resize(_FIRST_SIZE.boundedTo(screen.size()))
-        self._first_layout = self.saveState(LAYOUT_VERSION)
+        room = QGuiApplication.primaryScreen().availableGeometry().size() - _FRAME
+        self.resize(_FIRST_SIZE.boundedTo(room))
         self._lay_out()
         if self._saved.geometry:
             self.restoreGeometry(_unpack(self._saved.geometry))
-        if self._saved.layout:
-            self.restoreState(_unpack(self._saved.layout), LAYOUT_VERSION)
-            self._gather_docks()  # it may be of a larger screen
+        if self._saved.layout and self.restoreState(_unpack(self._saved.layout), LAYOUT_VERSION):
+            self._gathered = self._in_one_place()
+            self._follow_width()  # it may be of a larger screen
+        elif self._gathered != self._is_narrow():
+            self._lay_out()  # what was laid out for a small screen, by us, is not kept on a larger one
 
-    def _gather_docks(self) -> None:
-        """Put the docks of both sides into one place where the window is too narrow for two."""
-        first = self.docks.get("rig")
-        if first is None or self.width() >= _VERY_NARROW_PX:
+    def _in_one_place(self) -> bool:
+        """Return whether all docks of both sides share one place, as we put them where there is no room for two."""
+        sides = [dock for name, dock in self.docks.items() if name != "messages"]
+        return len(sides) > 2 and len(self.tabifiedDockWidgets(sides[0])) == len(sides) - 1
+
+    def _is_narrow(self) -> bool:
+        return self.width() < _VERY_NARROW_PX
+
+    def _place_docks(self, hidden: Collection[QDockWidget]) -> None:
+        """Put every dock in its first place; where the window is too narrow for both sides, all into one, as tabs.
+
+        They are taken out first: a layout that is restored over another one leaves tab bars of that on the window.
+        """
+        self._gathered = self._is_narrow()
+        for dock in self.docks.values():
+            dock.setFloating(False)
+            self.removeDockWidget(dock)
+        first: QDockWidget | None = None
+        for name, dock in self.docks.items():
+            area, beside = self._places[name]
+            if self._gathered and area != Qt.DockWidgetArea.BottomDockWidgetArea:
+                self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
+                if first is not None:
+                    self.tabifyDockWidget(first, dock)
+                first = first or dock
+            else:
+                self.addDockWidget(area, dock)
+                if beside is not None:
+                    self.tabifyDockWidget(self.docks[beside], dock)
+            dock.setVisible(dock not in hidden)
+        for name, dock in self.docks.items():
+            if any(beside == name for _, beside in self._places.values()) or dock is first:
+                dock.raise_()
+
+    def _follow_width(self) -> None:
+        """Gather the docks when the window is too narrow for both sides now; let them part when it is wide again."""
+        narrow = self._is_narrow()
+        if narrow == self._gathered:
             return
-        for name in ("properties", "score", "quality"):
-            dock = self.docks.get(name)
-            if dock is not None and not dock.isFloating():
-                self.tabifyDockWidget(first, dock)
-        first.raise_()
+        hidden = [dock for dock in self.docks.values() if not dock.toggleViewAction().isChecked()]
+        if narrow:
+            self._wide_layout = self.saveState(LAYOUT_VERSION)
+            self._lay_out(hidden)
+            return
+        wide, self._wide_layout = self._wide_layout, None
+        self._lay_out(hidden)
+        if wide is not None:
+            self.restoreState(wide, LAYOUT_VERSION)
 
-    def _lay_out(self) -> None:
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Lay the docks out anew once the window is narrow, or wide again."""
+        super().resizeEvent(event)
+        if self.isVisible() and self._is_narrow() != self._gathered:
+            self._late.start()
+
+    @Slot()
+    def _resized(self) -> None:
+        self._follow_width()
+
+    def _lay_out(self, hidden: Collection[QDockWidget] = ()) -> None:
         docks = self.docks
-        self._gather_docks()
+        self._place_docks(hidden)
         narrow = self.width() < _NARROW_PX
         left, right = (_LEFT_NARROW_PX, _RIGHT_NARROW_PX) if narrow else (_LEFT_PX, _RIGHT_PX)
         sides = [(docks[name], px) for name, px in (("rig", left), ("score", right)) if name in docks]
@@ -241,20 +327,33 @@ class MainWindow(QMainWindow):
             # the score has more to say
             self.resizeDocks([docks["score"], docks["quality"]], [_SCORE_PX, _QUALITY_PX], Qt.Orientation.Vertical)
         self.resizeDocks([docks["messages"]], [_BOTTOM_PX], Qt.Orientation.Vertical)
-        docks["messages"].setVisible(self.height() >= _TALL_PX)
+        docks["messages"].setVisible(self.height() >= _TALL_PX and docks["messages"] not in hidden)
 
     def reset_layout(self) -> None:
         """Put every dock back in its first place."""
-        if self._first_layout is not None:
-            self.restoreState(self._first_layout, LAYOUT_VERSION)
-        for dock in self.docks.values():
-            dock.setFloating(False)
-            dock.show()
+        self._wide_layout = None
         self._lay_out()
 
     def packed_layout(self) -> tuple[str, str]:
-        """Return geometry and layout as the settings keep them."""
-        return _pack(self.saveGeometry()), _pack(self.saveState(LAYOUT_VERSION))
+        """Return geometry and layout as the settings keep them; docks that we gathered are no one's choice."""
+        self._follow_width()
+        layout = self._wide_layout if self._gathered else self.saveState(LAYOUT_VERSION)
+        return _pack(self.saveGeometry()), "" if layout is None else _pack(layout)
+
+    @Slot()
+    def fit_screen(self) -> None:
+        """Keep the window with its frame, whose size is known once it is shown, on the screen."""
+        if self.isMaximized() or self.isFullScreen():
+            return
+        room, frame = self.screen().availableGeometry(), self.frameGeometry()
+        extra = frame.size() - self.size()
+        if frame.width() > room.width() or frame.height() > room.height():
+            self.resize(self.size().boundedTo(room.size() - extra))
+            frame = self.frameGeometry()
+        x = min(max(frame.x(), room.x()), max(room.x(), room.right() + 1 - frame.width()))
+        y = min(max(frame.y(), room.y()), max(room.y(), room.bottom() + 1 - frame.height()))
+        if (x, y) != (frame.x(), frame.y()):
+            self.move(x, y)
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -280,6 +379,10 @@ class MainWindow(QMainWindow):
         """Begin with the keyboard in the window, not in the first field."""
         super().showEvent(event)
         self.setFocus(Qt.FocusReason.OtherFocusReason)
+        if not self._shown_before:
+            self._shown_before = True
+            QTimer.singleShot(0, self, self.fit_screen)
+        self._late.start()
 
 
 class _Scrolled(QScrollArea):

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen
 
 from hcc_scope.orientation import Orientation
 from hcc_scope.scoring import frame_score
+from hcc_scope.words import counted, score_text
 from ui.marks import ON_IMAGE, double_lines, double_rect, heat_argb, paint_hatch, plate
 from ui.overlays import cell_edges
 
@@ -86,6 +87,12 @@ class FieldsLayer:
         self.fields[new.seq] = new
         self._renew_contrast(new)
 
+    def remove(self, seq: int) -> None:
+        """Take a field away."""
+        self.fields.pop(seq, None)
+        if self.chosen == seq:
+            self.chosen = None
+
     def clear(self) -> None:
         """Forget all fields."""
         self.fields.clear()
@@ -159,7 +166,7 @@ class FieldsLayer:
         if one.score is None:
             return "no tile could be used"
         used = int(np.count_nonzero((result.flags == 0) & np.isfinite(result.probabilities)))
-        return f"score {one.score:.2f} from {used} of {len(result.flags)} tiles"
+        return f"score {score_text(one.score, self.threshold)} from {used} of {counted(len(result.flags), 'tile')}"
 
     # -- contrast ----------------------------------------------------------------------------------------------------
 
@@ -286,4 +293,4 @@ class FieldsLayer:
         if one.score is None:
             return "unusable"
         side = "high" if one.score >= self.threshold else "low"
-        return f"{one.score:.2f} {side}" if self.shows_heat else ""
+        return f"{score_text(one.score, self.threshold)} {side}" if self.shows_heat else ""

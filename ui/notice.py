@@ -1,13 +1,14 @@
-"""The last thing worth telling, over the lower edge of the picture, with what can be done about it.
+"""What is worth telling, over the lower edge of the picture, with what can be done about it.
 
-It floats: nothing moves under the operator's hand when it comes or goes.
+It floats: nothing moves under the operator's hand when it comes or goes. It lies over the picture, not over controls. A
+notice that gives way to a graver one comes back after it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Slot
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, QTimer, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from ui.theme import GRID_PX, colours
@@ -21,13 +22,34 @@ if TYPE_CHECKING:
 __all__ = ["NoticeBar"]
 
 _WIDEST_PX = 720
+_NARROWEST_PX = 200
 PASSING_MS = 8000
 """How long plain information stays; warnings, errors and offers stay until they are put away."""
+_MOST_WAITING = 20
 _SHAPES: dict[Level, str] = {"debug": "·", "info": "○", "warning": "△", "error": "■"}
 
 
+class _Notice(NamedTuple):
+    """One thing to tell."""
+
+    level: Level
+    text: str
+    offer: str = ""
+    act: Callable[[], None] | None = None
+
+    @property
+    def stays(self) -> bool:
+        """Whether it stays until a person puts it away."""
+        return self.level != "info" or self.act is not None
+
+    @property
+    def weight(self) -> int:
+        """How grave it is; what can be done something about counts more than what is only said."""
+        return {"error": 2, "warning": 1}.get(self.level, 0) + (self.act is not None)
+
+
 class NoticeBar(QFrame):
-    """Shows one notice at a time; a graver one or a newer one takes its place.
+    """Shows one notice at a time: the gravest, of equal ones the newest. The others follow when it is put away.
 
     Parameters
     ----------
@@ -38,9 +60,11 @@ class NoticeBar(QFrame):
     def __init__(self, theme: ThemeName, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme: ThemeName = theme
-        self._level: Level = "info"
-        self._act: Callable[[], None] | None = None
+        self._shown: _Notice | None = None
+        self._waiting: list[_Notice] = []
         self._last = False
+        self.over: Callable[[], QWidget | None] = _nothing
+        """Finds the picture that it may cover."""
         self.setAccessibleName("Notice")
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.setAutoFillBackground(True)
@@ -52,6 +76,8 @@ class NoticeBar(QFrame):
         self._text.setWordWrap(True)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self._more = QLabel()
+        self._more.setAccessibleName("How many more notices there are")
         self._button = QPushButton()
         self._button.setAccessibleName("What can be done about it")
         self._button.clicked.connect(self._do)
@@ -68,10 +94,13 @@ class NoticeBar(QFrame):
         row.addWidget(self._mark)
         row.addWidget(self._text, 1)
         row.addWidget(self._button)
+        row.addWidget(self._more)
         row.addWidget(self._away)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.put_away)
+        self._late = QTimer(self, singleShot=True, interval=0)
+        self._late.timeout.connect(self._place)
         self.hide()
 
     @property
@@ -93,25 +122,45 @@ class NoticeBar(QFrame):
         """
         if self._last:
             return
-        busy_with_worse = not self.isHidden() and (self._act is not None or self._level == "error")
-        if busy_with_worse and level == "info":
-            return
-        self._level, self._act = level, act
-        self._text.setText(text)
-        self._button.setText(offer)
-        self._button.setAccessibleName(offer)
-        self._button.setVisible(bool(offer))
+        new, shown = _Notice(level, text, offer, act), self._shown
+        self._waiting = [one for one in self._waiting if one.text != text]
+        if shown is None or shown.text == text:
+            self._set(new)
+        elif new.weight >= shown.weight:
+            if shown.stays:
+                self._waiting.append(shown)
+            self._set(new)
+        else:
+            self._waiting.insert(0, new)  # below what was told before and is as grave
+            self._waiting.sort(key=lambda one: one.weight)
+            self._tell_more()
+        del self._waiting[:-_MOST_WAITING]
+
+    def _set(self, notice: _Notice) -> None:
+        self._shown = notice
+        self._text.setText(notice.text)
+        self._button.setText(notice.offer)
+        self._button.setAccessibleName(notice.offer)
+        self._button.setVisible(bool(notice.offer))
         self._paint()
+        self._tell_more()
         self.show()
         self._place()
         self.raise_()
-        if level == "info" and act is None:
-            self._timer.start(PASSING_MS)
-        else:
+        if notice.stays:
             self._timer.stop()
+        else:
+            self._timer.start(PASSING_MS)
+
+    def _tell_more(self) -> None:
+        n = len(self._waiting)
+        self._more.setText(f"{n} more" if n else "")
+        self._more.setVisible(bool(n))
+        self._place()
 
     def show_last(self, text: str) -> None:
         """Show what the window does while it closes; nothing takes its place any more."""
+        self._waiting.clear()
         self.put_away()
         self.show_notice("info", text)
         self._timer.stop()
@@ -119,20 +168,31 @@ class NoticeBar(QFrame):
         self._last = True
         self._place()
 
+    def place_soon(self) -> None:
+        """Find its place again once everything is laid out."""
+        self._late.start()
+
+    @Slot()
     def _place(self) -> None:
-        """Stay at the lower edge of what it floats over, as wide as its words need."""
-        over = self.parentWidget()
-        if over is None or self.isHidden():
+        """Stay at the lower edge of the picture, as wide as its words need."""
+        parent = self.parentWidget()
+        if parent is None or self.isHidden():
             return
-        room = over.width() - 4 * GRID_PX
-        self.setFixedWidth(max(20 * GRID_PX, min(room, _WIDEST_PX, self._wanted_width())))
+        room = parent.rect()
+        over = self.over()
+        if over is not None:
+            seen = QRect(over.mapTo(parent, QPoint()), over.size()).intersected(room)
+            if seen.height() >= 4 * GRID_PX and seen.width() >= _NARROWEST_PX:
+                room = seen
+        self.setFixedWidth(max(20 * GRID_PX, min(room.width() - 2 * GRID_PX, _WIDEST_PX, self._wanted_width())))
         height = max(self._row.totalHeightForWidth(self.width()), self.minimumSizeHint().height())
         self.resize(self.width(), height)
-        self.move((over.width() - self.width()) // 2, over.height() - height - 2 * GRID_PX)
+        top = max(room.bottom() - height - GRID_PX, parent.rect().top())
+        self.move(room.center().x() - self.width() // 2, top)
 
     def _wanted_width(self) -> int:
         words = self._text.fontMetrics().horizontalAdvance(self._text.text())
-        others = self._mark.sizeHint().width() + self._away.sizeHint().width()
+        others = self._mark.sizeHint().width() + self._away.sizeHint().width() + self._more.sizeHint().width()
         if not self._button.isHidden():
             others += self._button.sizeHint().width()
         return words + others + 8 * GRID_PX
@@ -141,6 +201,7 @@ class NoticeBar(QFrame):
         """Follow the size of what it floats over."""
         if event.type() == QEvent.Type.Resize and watched is self.parentWidget():
             self._place()
+            self._late.start()  # what it lies over is laid out later
         return super().eventFilter(watched, event)
 
     def set_theme(self, theme: ThemeName) -> None:
@@ -150,20 +211,27 @@ class NoticeBar(QFrame):
 
     def _paint(self) -> None:
         c = colours(self._theme)
-        colour = {"error": c.error, "warning": c.warning}.get(self._level, c.accent)
-        self._mark.setText(f"<span style='color:{colour}'>{_SHAPES[self._level]}</span>")
+        level: Level = "info" if self._shown is None else self._shown.level
+        colour = {"error": c.error, "warning": c.warning}.get(level, c.accent)
+        self._mark.setText(f"<span style='color:{colour}'>{_SHAPES[level]}</span>")
         self.setStyleSheet(f"NoticeBar {{ background: {c.window}; border: 2px solid {colour}; border-radius: 4px; }}")
 
     @Slot()
     def put_away(self) -> None:
-        """Hide the notice."""
+        """Put the notice away; the next one that waits is shown, if there is one."""
         self._timer.stop()
-        self._act = None
+        self._shown = None
         self.hide()
+        if self._waiting:
+            self._set(self._waiting.pop())
 
     @Slot()
     def _do(self) -> None:
-        act = self._act
+        act = None if self._shown is None else self._shown.act
         self.put_away()
         if act is not None:
             act()
+
+
+def _nothing() -> None:
+    return None

@@ -11,6 +11,7 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF
 
+from hcc_scope.words import number_words, score_text, threshold_text
 from ui.marks import double_lines, double_rect, heat_argb, paint_hatch, plate, reason_words
 from ui.viewport import nice_length
 
@@ -56,7 +57,7 @@ def length_text(um: float) -> str:
     >>> [length_text(v) for v in (0.5, 50.0, 2000.0)]
     ['0.5 µm', '50 µm', '2 mm']
     """
-    return f"{um / 1000:g} mm" if um >= 1000 else f"{um:g} µm"
+    return f"{number_words(um / 1000, 3)} mm" if um >= 1000 else f"{number_words(um, 3)} µm"
 
 
 class TileLayer:
@@ -149,7 +150,8 @@ class TileLayer:
         if not np.isfinite(p):
             return "not classified"
         side = "at or above" if p >= self.threshold else "below"
-        return f"probability of high {p:.2f}, {side} the threshold {self.threshold:.2f}"
+        said, beside = score_text(p, self.threshold), threshold_text(self.threshold, p)
+        return f"probability of high {said}, {side} the threshold {beside}"
 
     def _paint_tiles(self, painter: QPainter, view: Viewport, result: FrameResult) -> None:
         origin = QPointF(*(round(v) for v in view.to_screen(0.0, 0.0)))
@@ -195,7 +197,8 @@ class TileLayer:
         p = float(result.probabilities[tile])
         if not np.isfinite(p):
             return ("not classified",)
-        return f"{p:.2f} {'high' if p >= self.threshold else 'low'}", f"{p:.2f}"
+        said = score_text(p, self.threshold)
+        return f"{said} {'high' if p >= self.threshold else 'low'}", said
 
 
 class ScaleBarLayer:
@@ -213,7 +216,7 @@ class ScaleBarLayer:
         longest_px = min(_BAR_SHARE * view.size[0], _BAR_LONGEST_PX)
         um = self.um_per_unit or 1.0
         length = nice_length(longest_px / view.scale * um)
-        text = f"{length:g} px" if self.um_per_unit is None else length_text(length)
+        text = f"{number_words(length, 3)} px" if self.um_per_unit is None else length_text(length)
         return length / um * view.scale, text
 
     def paint(self, painter: QPainter, view: Viewport) -> None:

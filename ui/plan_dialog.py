@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["PlanDialog"]
 
 _MAX_UM = 200_000.0
+_MOST = 10**9
 
 
 class PlanDialog(QDialog):
@@ -41,14 +42,17 @@ class PlanDialog(QDialog):
         The present one.
     outlined : bool
         Whether the specimen brings its outline, so that no area need be given.
+    has_stage : bool
+        Whether the rig can go to places; without, random fields are not offered.
     parent : QWidget
     """
 
     chosen = Signal(object)
     """Carries the new `PlanChoice`."""
 
-    def __init__(self, choice: PlanChoice, *, outlined: bool, parent: QWidget) -> None:
+    def __init__(self, choice: PlanChoice, *, outlined: bool, parent: QWidget, has_stage: bool = True) -> None:
         super().__init__(parent)
+        kind: PlanKind = choice.kind if choice.fits(has_stage=has_stage) else "sequence"
         self.setWindowTitle("Plan of the section")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._random = QRadioButton("Random fields")
@@ -91,7 +95,7 @@ class PlanDialog(QDialog):
             ("sequence", self._sequence, [("Frames", self._n_frames)]),
             ("file", self._file, [("File", file)]),
         ]
-        for kind, radio, fields in rows:
+        for name, radio, fields in rows:
             part = QWidget()
             form = QFormLayout(part)
             form.setContentsMargins(3 * GRID_PX, 0, 0, GRID_PX)
@@ -100,10 +104,13 @@ class PlanDialog(QDialog):
                 form.addRow(label, widget)
             layout.addWidget(radio)
             layout.addWidget(part)
-            self._parts[kind] = radio, part
+            self._parts[name] = radio, part
             radio.toggled.connect(self._sort_out)
-            radio.setChecked(choice.kind == kind)
-            if kind == "random" and outlined:
+            radio.setChecked(name == kind)
+            if name == "random" and not has_stage:
+                radio.hide()
+                part.hide()
+            if name == "random" and outlined:
                 form.setRowVisible(area, False)
                 form.addRow("Area", QLabel("the outline of the phantom section"))
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
@@ -115,6 +122,8 @@ class PlanDialog(QDialog):
         layout.addWidget(self._problem)
         layout.addWidget(self._buttons)
         self._path.textChanged.connect(self._sort_out)
+        for box in (self._n_fields, self._width, self._height, self._n_frames):
+            box.valueChanged.connect(self._sort_out)
         self._sort_out()
         self.setMinimumWidth(480)
 
@@ -124,9 +133,20 @@ class PlanDialog(QDialog):
         for radio, part in self._parts.values():
             part.setEnabled(radio.isChecked())
         if hasattr(self, "_buttons"):
-            complete = not self._file.isChecked() or bool(self._path.text().strip())
-            self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(complete)
-            self._problem.setText("" if complete else "A plan file has to be named: type its name, or browse for it.")
+            problem = self._problem_words()
+            self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not problem)
+            self._problem.setText(problem)
+
+    def _problem_words(self) -> str:
+        """Return what is wrong with the plan, in words; empty if nothing is."""
+        if self._file.isChecked() and not self._path.text().strip():
+            return "A plan file has to be named: type its name, or browse for it."
+        boxes = (self._n_fields, self._width, self._height) if self._random.isChecked() else (self._n_frames,)
+        for box in boxes if not self._file.isChecked() else ():
+            most = float(box.property("most"))
+            if box.value() > most and not box.isHidden():
+                return f"{box.accessibleName()}: at most {most:,.0f}."
+        return ""
 
     @Slot()
     def _browse(self) -> None:
@@ -157,7 +177,8 @@ class PlanDialog(QDialog):
 
 def _count(value: int, top: int, name: str) -> QSpinBox:
     box = QSpinBox()
-    box.setRange(1, top)
+    box.setRange(1, _MOST)  # more than may be is said in words; a box that drops digits makes another number of it
+    box.setProperty("most", top)
     box.setValue(value)
     box.setAccessibleName(name)
     return box
@@ -166,7 +187,8 @@ def _count(value: int, top: int, name: str) -> QSpinBox:
 def _um(value: float, name: str) -> QDoubleSpinBox:
     box = QDoubleSpinBox()
     box.setDecimals(0)
-    box.setRange(1.0, _MAX_UM)
+    box.setRange(1.0, _MOST)
+    box.setProperty("most", _MAX_UM)
     box.setSingleStep(500.0)
     box.setSuffix(" µm")
     box.setValue(value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import StoreError
 from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,7 +77,9 @@ def recover_all(paths: Iterable[Path]) -> list[str]:
     told = []
     for path in paths:
         report = recover(path)
-        sentence = f"{path.name}: {report.n_frames} frames are valid again"
+        sentence = (
+            f"{path.name}: {counted(report.n_frames, 'frame')} {'is' if report.n_frames == 1 else 'are'} valid again"
+        )
         if report.damaged:
             sentence += f", {len(report.damaged)} of them damaged"
         told.append(f"{sentence}.")

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSplitter, QTabWidget, Q
 
 from hcc_scope.workers import Failure, attempt
 from ui.export import ask_where
+from ui.low_page import scrolling_column
 from ui.picture import save_picture
 from ui.review.analysis import open_section
 from ui.review.classify_panel import ClassifyPanel
@@ -132,7 +133,7 @@ class ReplayTab(QWidget):
             self._splitter.setCollapsible(index, index != 1)
         for splitter in (self._splitter, self._left):
             splitter.setHandleWidth(GRID_PX)
-        column = QVBoxLayout(self)
+        column = scrolling_column(self)
         column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         column.addWidget(self._splitter)
 
@@ -276,6 +277,11 @@ class ReplayTab(QWidget):
         """
         caption = "" if self._shown is None else f"{self._shown.name}. {self.pane.caption}"
         save_picture(self.pane.view, path, caption)
+
+    def begin_note(self) -> None:
+        """Go to where a note on the section is written."""
+        self.pages.setCurrentWidget(self.notes)
+        self.notes.text.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     @Slot(bool)
     def _report_clicked(self, _down: bool) -> None:

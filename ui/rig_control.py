@@ -6,20 +6,22 @@ its own: it must not wait behind the very move that it is to stop.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from hcc_scope.words import duration_words
 from hcc_scope.workers import Failure, attempt
 from ui.single_instance import RigLock
 from ui.specimens import scene_of
 from ui.top_bar import RigLight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from hcc_scope.runs.rigs import OpenRig
@@ -35,6 +37,7 @@ __all__ = ["LoadedRig", "RigControl"]
 LOOK_MS = 500
 STALLED_S = 3.0
 """A device that takes longer than this to answer is called stalled; long moves are no answers and count less."""
+DRAWING = "drawing the phantom section"
 NO_RIG = RigLight("no rig", "none")
 
 
@@ -90,6 +93,7 @@ class RigControl(QObject):
         self._failed = ""
         self._live = False
         self._light = NO_RIG
+        self._doing: tuple[str, float] | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._look)
@@ -202,6 +206,9 @@ class RigControl(QObject):
         if self.loaded is None:
             return RigLight("not opened", "error") if self._failed else NO_RIG
         name = _short(self.loaded.name)
+        if self._doing is not None:
+            what, since_s = self._doing
+            return RigLight(f"{name}: {what}, {duration_words(time.monotonic() - since_s)}", "warning")
         waits_s = self._jobs.busy_s("rig")
         if waits_s > STALLED_S:
             return RigLight(f"{name}: no answer for {waits_s:.0f} s", "error")
@@ -214,6 +221,19 @@ class RigControl(QObject):
         if self._state.rig is not None and self._state.rig.busy:
             return RigLight(f"{name}: moving", "good")
         return RigLight(f"{name}: ready", "good")
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Say what the lane does while it asks no device, and for how long by now; used in the lane."""
+        self._jobs.tell(partial(self._set_doing, (what, time.monotonic())))
+        try:
+            yield
+        finally:
+            self._jobs.tell(partial(self._set_doing, None))
+
+    def _set_doing(self, doing: tuple[str, float] | None) -> None:
+        self._doing = doing
+        self._look()
 
     @property
     def failure(self) -> str:
@@ -229,7 +249,7 @@ class RigControl(QObject):
             return
         self._set_live(True)
         self._jobs.submit(
-            "rig", partial(_begin_preview, loaded, request, um_per_px), self._live_begun, self._live_failed
+            "rig", partial(_begin_preview, self, loaded, request, um_per_px), self._live_begun, self._live_failed
         )
 
     def _paused(self) -> bool:
@@ -261,7 +281,7 @@ class RigControl(QObject):
         """Take one picture and show it."""
         loaded = self.loaded
         if loaded is not None:
-            self._jobs.submit("rig", partial(_snap, loaded, request, um_per_px), self._snapped)
+            self._jobs.submit("rig", partial(_snap, self, loaded, request, um_per_px), self._snapped)
 
     def _snapped(self, frame: Frame) -> None:
         self._state.show_frame(frame)
@@ -335,17 +355,20 @@ def _close(loaded: LoadedRig) -> None:
         raise ended.error
 
 
-def _preview_of(loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Preview:
+def _preview_of(control: RigControl, loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Preview:
     from hcc_scope.sources.preview import Preview
 
     _end_preview(loaded)  # another one of the same camera is refused; this one may show another specimen
-    scene = scene_of(request, um_per_px) if loaded.is_demo else None
+    scene = None
+    if loaded.is_demo and request.specimen != "none":
+        with control.doing(DRAWING):
+            scene = scene_of(request, um_per_px)
     loaded.preview = Preview(loaded.rig.microscope, scene)
     return loaded.preview
 
 
-def _begin_preview(loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Preview:
-    preview = _preview_of(loaded, request, um_per_px)
+def _begin_preview(control: RigControl, loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Preview:
+    preview = _preview_of(control, loaded, request, um_per_px)
     preview.start()
     return preview
 
@@ -356,10 +379,10 @@ def _end_preview(loaded: LoadedRig) -> None:
         preview.stop()
 
 
-def _snap(loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Frame:
+def _snap(control: RigControl, loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Frame:
     preview = loaded.preview
     if preview is None or not preview.running:
-        preview = _preview_of(loaded, request, um_per_px)
+        preview = _preview_of(control, loaded, request, um_per_px)
     return preview.snap()
 
 

@@ -22,7 +22,9 @@ from PySide6.QtCore import QObject, Signal, Slot
 from hcc_scope.errors import DiskFullError, PlanError, StoreUnwritableError
 from hcc_scope.orientation import Orientation
 from hcc_scope.storage.files import explain
+from hcc_scope.words import counted, full_stop, sentence
 from hcc_scope.workers import StopToken
+from ui.rig_control import DRAWING
 from ui.specimens import specimen_of
 
 if TYPE_CHECKING:
@@ -102,6 +104,8 @@ class RunControl(QObject):
     phase_changed = Signal(str)
     analyst_ready = Signal(object)
     """Carries the `Analyst`: a checked model on an engine."""
+    screen_changed = Signal()
+    """Another field may be on the screen."""
     excluded_changed = Signal(int, bool)
     """Carries the number of a field, and whether it is excluded now."""
 
@@ -120,6 +124,7 @@ class RunControl(QObject):
         """Of the section that ended last."""
         self._correctable: Running | None = None
         self._excluded: list[int] = []
+        self._screen: Callable[[], int | None] = _nothing_shown
         state.run_ended.connect(self._over)
 
     # -- the model ---------------------------------------------------------------------------------------------------
@@ -203,7 +208,7 @@ class RunControl(QObject):
             self._set_phase("idle")
             return
         self._jobs.submit(
-            "rig", partial(_start, request, loaded, stop, analyst, self._note), self._started, self._not_started
+            "rig", partial(_start, self._rig, request, loaded, stop, analyst), self._started, self._not_started
         )
 
     def _started(self, run: Running) -> None:
@@ -252,18 +257,18 @@ class RunControl(QObject):
         """The section whose fields can be taken out of the score: the one under way, else the one that ended last."""
         return None if self._phase == "preparing" else self._correctable
 
-    @property
-    def last_field(self) -> int | None:
-        """The newest stored field that counts, analysed or not; None if there is none."""
-        snapshot = self._state.snapshot
-        if self.correctable is None or snapshot is None:
-            return None
-        out = set(self._excluded)
-        return next((seq for seq in range(snapshot.counts.stored - 1, -1, -1) if seq not in out), None)
+    def look_at_screen(self, seen: Callable[[], int | None]) -> None:
+        """Say how it is known which of the section's fields a person sees."""
+        self._screen = seen
 
-    def exclude_last(self) -> None:
-        """Take the newest stored field that counts out of the score; it stays stored."""
-        seq = self.last_field
+    @property
+    def field_on_screen(self) -> int | None:
+        """The field of the section that a person sees, analysed or not; None if none is shown."""
+        return None if self.correctable is None else self._screen()
+
+    def exclude_shown(self) -> None:
+        """Take the field that is on the screen now out of the score; it stays stored."""
+        seq = self.field_on_screen
         if seq is not None:
             self.exclude(seq)
 
@@ -330,21 +335,25 @@ class RunControl(QObject):
         self._state.run_finished.emit(None)
 
 
+def _nothing_shown() -> None:
+    return None
+
+
 def _end_words(report: SectionReport) -> tuple[str, str]:
     """Return a level and how a section ended."""
     outcome = report.outcome
     counts = outcome.counts
     what = f"Section {report.animal_id} {report.section_id}"
-    frames = f"{counts.stored} frames stored, {counts.classified} classified"
+    frames = f"{counted(counts.stored, 'frame')} stored, {counts.classified:,} classified"
     match outcome.state:
         case "failed":
-            return "error", f"{what} failed: {str(outcome.cause).rstrip('.')}. {frames}."
+            return "error", f"{what} failed: {full_stop(str(outcome.cause))} {frames}."
         case "cancelled":
             return "info", f"{what} was ended early: {frames}."
         case "completed":
             level = "warning" if outcome.degraded or outcome.remark else "info"
-            said = [words for words in (outcome.degraded, outcome.remark) if words]
-            return level, " ".join([f"{what} is complete: {frames}.", *(f"{words}." for words in said)])
+            said = [sentence(words) for words in (outcome.degraded, outcome.remark) if words]
+            return level, " ".join([f"{what} is complete: {frames}.", *said])
 
 
 # -- in the lanes ----------------------------------------------------------------------------------------------------
@@ -357,7 +366,7 @@ def _load(key: tuple[str, str], note: Callable[[str], None]) -> Analyst:
 
 
 def _start(
-    request: SectionRequest, loaded: LoadedRig, stop: StopToken, analyst: Analyst, note: Callable[[str], None]
+    control: RigControl, request: SectionRequest, loaded: LoadedRig, stop: StopToken, analyst: Analyst
 ) -> Running:
     """Put the section together and start it; everything that can be refused is refused before the camera starts."""
     from hcc_scope.plans import TimeSeries, field_of
@@ -368,7 +377,10 @@ def _start(
         loaded.preview.stop()
         loaded.preview = None
     card = analyst.model.card
-    specimen = specimen_of(request, card.pixel_size_um) if loaded.is_demo else None
+    specimen = None
+    if loaded.is_demo and request.specimen != "none":
+        with control.doing(DRAWING):
+            specimen = specimen_of(request, card.pixel_size_um)
     outline = None if specimen is None else outline_points(specimen)
     plan = _plan(request, loaded, outline)
     with _said_for_the_app(request, on_phantom=specimen is not None):

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QProgressBar, QWidget
 
 from hcc_scope.orientation import Orientation
+from hcc_scope.words import counted
 from ui.canvas import Canvas, MouseMode
 from ui.legend import TileLegend
+from ui.low_page import LEAST_VIEW_PX, scrolling_column
 from ui.map_fields import FieldsLayer, MapField
 from ui.map_layers import OutlineLayer, PlanLayer, StageLayer
 from ui.overlays import ScaleBarLayer
@@ -60,6 +62,7 @@ class SectionMapTab(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._field_um: tuple[float, float] | None = None
+        self._n_not_shown = 0
         self.fields = FieldsLayer()
         self._outline = OutlineLayer()
         self._plan = PlanLayer()
@@ -87,10 +90,11 @@ class SectionMapTab(QWidget):
         self._changed()
 
     def _build(self) -> None:
-        column = QVBoxLayout(self)
+        column = scrolling_column(self)
         column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         column.setSpacing(GRID_PX // 2)
         column.addWidget(self._controls())
+        self.view.setMinimumHeight(LEAST_VIEW_PX)
         column.addWidget(self.view, 1)
         column.addWidget(self._legend)
         column.addWidget(TwoLines(self._about, self._cursor, before=self._progress))
@@ -231,6 +235,17 @@ class SectionMapTab(QWidget):
             one.excluded = excluded
             self._changed()
 
+    def set_not_shown(self, n: int) -> None:
+        """Say how many stored fields have no place of their own here: the stage had been there, or there is none."""
+        self._n_not_shown = n
+        self._changed()
+
+    def keep_below(self, n: int) -> None:
+        """Take away fields that were not stored after all: only the first `n` were."""
+        for seq in [seq for seq in self.fields.fields if seq >= n]:
+            self.fields.remove(seq)
+        self._changed()
+
     def set_stage(self, x_um: float | None, y_um: float | None = None) -> None:
         """Say where the stage is; None where there is none, which takes click-to-move away."""
         at = None if x_um is None or y_um is None else (x_um, y_um)
@@ -264,6 +279,7 @@ class SectionMapTab(QWidget):
     def clear(self) -> None:
         """Forget section, plan and fields; the stage stays where it is."""
         self._field_um = None
+        self._n_not_shown = 0
         self.fields.clear()
         self._plan.set_plan(None, (1.0, 1.0))
         self._outline.points_um = None
@@ -327,7 +343,7 @@ class SectionMapTab(QWidget):
             self._progress.setValue(done)
             words = [f"{done} of {planned} planned fields acquired"]
         elif n:
-            words = [f"{n} field{'s' if n != 1 else ''}"]
+            words = [counted(n, "field")]
         else:
             words = ["No field yet"]
         excluded = sum(one.excluded for one in self.fields.fields.values())
@@ -338,6 +354,9 @@ class SectionMapTab(QWidget):
             words.append("no stage positions: in the order in which they were taken")
         elif missing:
             words.append(f"{missing} without a position are not shown")
+        if self._n_not_shown:
+            where = "at the same places" if self.fields.has_places else "without a position"
+            words.append(f"{counted(self._n_not_shown, 'more field')} {where}, not drawn")
         return "; ".join(words)
 
     def _tooltip(self, x_um: float, y_um: float) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.errors import IdError
 from hcc_scope.storage.naming import check_id, store_path
+from hcc_scope.words import counted, number_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,15 +32,20 @@ class PlanChoice:
     """Of a sequence at full rate, the stage at rest."""
     file: str = ""
 
+    def fits(self, *, has_stage: bool) -> bool:
+        """Return whether a rig can do it: random fields need a stage that is moved."""
+        return has_stage or self.kind != "random"
+
     def words(self, *, outlined: bool) -> str:
         """Return it in a few words; `outlined` if the specimen's own outline takes the place of the area."""
         match self.kind:
             case "random":
                 if outlined:
-                    return f"{self.n_fields} random fields"
-                return f"{self.n_fields} fields in {self.area_um[0]:g} × {self.area_um[1]:g} µm"
+                    return counted(self.n_fields, "random field")
+                width, height = (number_words(side, 0) for side in self.area_um)
+                return f"{counted(self.n_fields, 'field')} in {width} × {height} µm"
             case "sequence":
-                return f"{self.n_frames} frames at rest"
+                return f"{counted(self.n_frames, 'frame')} at rest"
             case "file":
                 return self.file.replace("\\", "/").rsplit("/", 1)[-1] or "no file"
 

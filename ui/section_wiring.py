@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from hcc_scope.orientation import Orientation
+from hcc_scope.words import counted
+from ui.map_filler import MapFiller
 from ui.other_sections import sections_of
-from ui.stored_fields import StoredFields, small
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from hcc_scope.inference.card import ModelCard
     from hcc_scope.report.summary import SectionReport
     from hcc_scope.runs.analyst import Analyst
-    from hcc_scope.types import Frame, FrameResult, Snapshot
+    from hcc_scope.types import Frame, FrameResult, RunSpec, Snapshot
     from ui.jobs import Jobs
+    from ui.panels.score import OtherSection
     from ui.run_control import RunControl, Running
     from ui.state import AppState, System
+    from ui.stored_fields import StoredFields
     from ui.wiring import Wiring
 
 __all__ = ["SectionWiring"]
 
 NUMBERS_MS = 150
-MAX_MISSED = 200
-"""Fields that came between two looks, and are read from the store for the map once the section has ended."""
-MAX_PLACELESS = 300
-"""Fields on the map of a rig without a stage, where they are only laid out in rows."""
 
 
 class SectionWiring(QObject):
@@ -48,11 +44,9 @@ class SectionWiring(QObject):
     def __init__(self, views: Wiring, jobs: Jobs, state: AppState, run: RunControl) -> None:
         super().__init__(views)
         self._views, self._jobs, self._state, self._run = views, jobs, state, run
-        self._fields: StoredFields | None = None
-        self._missed: deque[int] = deque(maxlen=MAX_MISSED)
-        self._coming: set[int] = set()
-        self._places: set[tuple[int, int]] = set()
-        self._reading_missed = False
+        self._map = MapFiller(views.map, jobs, run)
+        self._asked: int | None = None
+        self._training: tuple[str | None, str] = (None, "")
         self._shown: Running | None = None
         self._course_is_new = False
         self._judged: FrameResult | None = None
@@ -61,6 +55,9 @@ class SectionWiring(QObject):
         self._numbers.setInterval(NUMBERS_MS)
         self._numbers.timeout.connect(self._show_numbers)
         views.map.field_chosen.connect(self._show_field)
+        views.live.pinned_changed.connect(self._pinned_changed)
+        views.live.view.painted.connect(run.screen_changed)
+        run.look_at_screen(lambda: self.field_on_screen)
         state.run_started.connect(self._begin)
         state.snapshot_changed.connect(self._show_snapshot)
         state.course_changed.connect(self._note_course)
@@ -76,12 +73,12 @@ class SectionWiring(QObject):
     def _begin(self, run: Running) -> None:
         views = self._views
         self._shown = run
-        self._fields = StoredFields(run.store_path)
-        for known in (self._missed, self._coming, self._places):
-            known.clear()
+        self._map.begin(run)
+        self._asked = None
         self._course_is_new = False
         self._judged = None
-        spec = run.spec
+        spec, fields = run.spec, self._map.fields
+        assert fields is not None
         views.tiles_opened = False
         for part in (views.live, views.map, views.tiles):
             part.clear()
@@ -94,11 +91,24 @@ class SectionWiring(QObject):
         views.map.set_threshold(run.threshold)
         views.tiles.set_threshold(run.threshold)
         views.tiles.set_pixel_size_um(um, orientation)
-        views.tiles.set_reader(self._fields.read)
-        views.score.set_section(spec.animal_id, spec.section_id)
-        views.score.set_snapshot(None)
+        views.tiles.set_reader(fields.read)
+        views.live.set_section(spec.section_id)
+        analyst = self._run.analyst
+        self._training = (None, "") if analyst is None else _training(analyst.model.card, spec)
+        self.show_again()
+
+    def show_again(self) -> None:
+        """Show whose score and quality these are, from the start; also when a person comes back from a replay."""
+        views, run = self._views, self._shown
+        if views.replayed:
+            return
+        spec = None if run is None else run.spec
+        views.score.set_section("" if spec is None else spec.animal_id, "" if spec is None else spec.section_id)
+        views.score.set_snapshot(None if run is None else self._state.snapshot)
         views.score.set_course(self._state.course.as_array())
+        views.score.set_training(*self._training)
         views.quality.set_result(None)
+        self._show_quality()
         self._ask_other_sections()
 
     # -- numbers -----------------------------------------------------------------------------------------------------
@@ -121,14 +131,16 @@ class SectionWiring(QObject):
         snapshot, views = self._state.snapshot, self._views
         if snapshot is None:
             return
-        views.score.set_snapshot(snapshot)
         views.status.set_snapshot(snapshot)
+        if self._shown is not None:
+            self._map.stored(snapshot.counts.stored, over=snapshot.phase == "finished")
+        if views.replayed:
+            return
+        views.score.set_snapshot(snapshot)
         if self._course_is_new:
             views.score.set_course(self._state.course.as_array())
             self._course_is_new = False
-        if self._judged is not None:
-            views.quality.set_result(self._judged)
-            self._judged = None
+        self._show_quality()
 
     @Slot(object)
     def _show_system(self, system: System) -> None:
@@ -145,17 +157,19 @@ class SectionWiring(QObject):
         if run is not None:
             spec = run.spec
             find = partial(sections_of, run.store_path.parent, spec.animal_id, spec.section_id)
-            self._jobs.submit("disk", find, self._views.score.set_other_sections)
+            self._jobs.submit("disk", find, partial(self._take_other_sections, run))
+
+    def _take_other_sections(self, run: Running, others: list[OtherSection]) -> None:
+        if run is self._shown and not self._views.replayed:
+            self._views.score.set_other_sections(others)
 
     # -- fields ------------------------------------------------------------------------------------------------------
 
     @Slot(object)
     def _show_frame(self, frame: Frame) -> None:
         self._views.live.set_frame(frame)
-        run = self._state.run
-        if run is not None and self._belongs_on_map(frame):
-            self._coming.add(frame.seq)
-            self._jobs.submit("map", partial(_with_small, frame), partial(self._take_field, self._fields))
+        if self._state.run is not None:
+            self._map.see(frame)
 
     @Slot(object)
     def _show_result(self, result: FrameResult) -> None:
@@ -167,58 +181,59 @@ class SectionWiring(QObject):
         self._judged = result
         if result.seq in views.map.fields.fields:
             views.map.set_result(result, run.grid, run.threshold)
-        elif result.seq not in self._coming:
-            self._missed.append(result.seq)
 
-    def _belongs_on_map(self, frame: Frame) -> bool:
-        """Return whether a field is the first at its place: a stage at rest would pile up thousands on one spot."""
-        if frame.stage_um is None:
-            return len(self._coming) + len(self._views.map.fields.fields) < MAX_PLACELESS
-        place = round(frame.stage_um[0]), round(frame.stage_um[1])
-        new = place not in self._places
-        self._places.add(place)
-        return new
+    # -- one field that is looked at ---------------------------------------------------------------------------------
 
-    def _take_field(self, fields: StoredFields | None, got: tuple[Frame, NDArray[np.uint16]]) -> None:
-        """Put a field on the map, unless another section has begun meanwhile."""
-        frame, thumbnail = got
-        run, on_map = self._shown, self._views.map
-        if run is not None and fields is self._fields:
-            self._coming.discard(frame.seq)
-            on_map.add_field(frame.seq, thumbnail, frame.stage_um, run.results.get(frame.seq), run.grid)
-            if self._run.is_excluded(frame.seq):
-                on_map.set_excluded(frame.seq, True)
-
-    def _read_missed(self) -> None:
-        """Read the newest field that came between two looks, for the map; one at a time, and not while others come."""
-        if self._reading_missed or not self._missed or self._fields is None or self._state.run is not None:
-            return
-        self._reading_missed = True
-        fields, seq = self._fields, self._missed.pop()
-        self._jobs.submit("map", partial(_small_of, fields, seq), partial(self._take_missed, fields), self._lose_missed)
-
-    def _take_missed(self, fields: StoredFields, got: tuple[Frame, NDArray[np.uint16]]) -> None:
-        self._reading_missed = False
-        if fields is self._fields and self._belongs_on_map(got[0]):
-            self._take_field(fields, got)
-        self._read_missed()
-
-    def _lose_missed(self, _sentence: str) -> None:
-        self._reading_missed = False
+    @property
+    def field_on_screen(self) -> int | None:
+        """The field of this section that a person sees on the tab Live; None if it shows none."""
+        frame, run = self._views.live.frame_on_screen, self._shown
+        mine = frame is not None and run is not None and frame.section_id == run.spec.section_id
+        return frame.seq if mine and frame is not None else None
 
     @Slot(int)
     def _show_field(self, seq: int) -> None:
         """Show a stored field on the tab Live."""
-        fields = self._fields
-        if fields is not None:
-            self._jobs.submit("disk", partial(fields.read, seq), self._show_stored)
+        fields = self._map.fields
+        if fields is None:
+            return
+        self._asked = seq
+        if self._views.live.pinned:
+            self._views.live.follow()  # meanwhile nothing may speak of the field before
+        self._views.map.choose(seq)
+        self._jobs.submit("disk", partial(fields.read, seq), partial(self._show_stored, fields), self._not_shown)
 
-    def _show_stored(self, frame: Frame) -> None:
+    def _show_stored(self, fields: StoredFields, frame: Frame) -> None:
         run, views = self._shown, self._views
-        views.live.set_frame(frame)
-        if run is not None and frame.seq in run.results:
-            views.live.set_result(run.results[frame.seq], run.grid, run.threshold)
+        if fields is not self._map.fields or frame.seq != self._asked or run is None:
+            return  # another one was asked for since
+        result = run.results.get(frame.seq)
+        views.live.show_stored(frame, None if result is None else (result, run.grid, run.threshold))
         views.show_live()
+
+    def _not_shown(self, _sentence: str) -> None:
+        self._asked = None
+        self._views.map.choose(None)
+
+    @Slot(object)
+    def _pinned_changed(self, seq: int | None) -> None:
+        """Let box, quality and buttons follow the picture."""
+        self._views.map.choose(seq)
+        self._show_quality()
+        self._run.screen_changed.emit()
+
+    def _show_quality(self) -> None:
+        """Show the quality of the field that stays on the screen, else of the newest one with a result."""
+        views, run = self._views, self._shown
+        if run is None or views.replayed:
+            return
+        seq = self.field_on_screen if views.live.pinned or self._state.run is None else None
+        if views.live.pinned and views.live.shown_frame is not None:
+            seq = views.live.shown_frame.seq
+        if seq is not None:
+            views.quality.show_field(seq, run.results.get(seq))
+        elif self._judged is not None:
+            views.quality.show_field(self._judged.seq, self._judged)
 
     @Slot(int, bool)
     def _mark_excluded(self, seq: int, excluded: bool) -> None:
@@ -241,19 +256,30 @@ class SectionWiring(QObject):
     @Slot(object)
     def _take_analyst(self, analyst: Analyst) -> None:
         self._views.tiles.set_saliency(analyst.model.saliency)
+        if self._shown is None and not self._views.replayed:
+            self._views.score.set_training(_trained_on(analyst.model.card))
 
     @Slot(object)
     def _end(self, report: SectionReport | None) -> None:
         del report
+        self._views.live.set_section("")
         self._show_numbers()
-        if self._shown is not None and self._shown.spec.sampling not in ("sequence", "time_series"):
-            self._read_missed()
+        self._run.screen_changed.emit()
         self._ask_other_sections()
 
 
-def _small_of(fields: StoredFields, seq: int) -> tuple[Frame, NDArray[np.uint16]]:
-    return _with_small(fields.read(seq))
+def _trained_on(card: ModelCard) -> str | None:
+    """Return what the model's weights were fitted to, in a few words."""
+    if card.training is None:
+        return None
+    if card.training.synthetic is True:
+        return "a synthetic phantom, not on tissue"
+    return f"{counted(card.training.tiles, 'tile')} of {counted(len(card.training.animals), 'animal')}"
 
 
-def _with_small(frame: Frame) -> tuple[Frame, NDArray[np.uint16]]:
-    return frame, small(frame)
+def _training(card: ModelCard, spec: RunSpec) -> tuple[str | None, str]:
+    """Return what the model was trained on, and what is wrong with it for this specimen."""
+    known = spec.provenance.get("specimen") is not None
+    phantom_only = card.training is not None and card.training.synthetic is True
+    alarm = "This specimen is no phantom, and the model knows nothing but a phantom: its score means nothing here."
+    return _trained_on(card), alarm if phantom_only and not known else ""

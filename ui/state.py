@@ -151,7 +151,7 @@ class AppState(QObject):
         self._preview: Camera | None = None
         self._told: dict[int, FrameResult] = {}
         self._said = ""
-        self._asking_rig = self._asking_system = False
+        self._asking_rig = self._asking_system = self._tell_again = False
         self._shown: deque[float] = deque()
         self._looked_s = self._next_frame_s = 0.0
         self._drawn_s: float | None = None
@@ -198,6 +198,7 @@ class AppState(QObject):
         """Read the rig's state soon, unless it is being read, or belongs to a run and is not asked for `anew`."""
         controls = self._controls
         mine = self.run is None or (self.snapshot is not None and self.snapshot.paused) or anew
+        self._tell_again |= anew
         if controls is None or self._asking_rig or not mine:
             return
         self._asking_rig = True
@@ -205,8 +206,12 @@ class AppState(QObject):
 
     def _take_rig(self, state: RigState) -> None:
         self._asking_rig = False
-        if self._controls is not None:
-            self._set_rig(state)
+        if self._controls is None:
+            return
+        if self._tell_again and state == self.rig:
+            self.rig_changed.emit(state)  # what a person asked for and the device refused is taken back
+        self._tell_again = False
+        self._set_rig(state)
 
     def _miss_rig(self, _sentence: str) -> None:
         self._asking_rig = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from hcc_scope.errors import StoreError
 from hcc_scope.report.overview import thumbnail
 
 if TYPE_CHECKING:
@@ -43,10 +44,32 @@ class StoredFields:
         StoreError
             If it is not stored (yet), or damaged.
         """
+        return self._with(seq).read(seq)
+
+    def has(self, seq: int) -> bool:
+        """Return whether the journal, as it was read last, names a field."""
+        store = self._store
+        return store is not None and seq < store.n_frames
+
+    def place_um(self, seq: int) -> tuple[float, float, float | None] | None:
+        """Return where the stage was, without reading the frame; None where there is no stage.
+
+        Raises
+        ------
+        StoreError
+            If it is not stored (yet), or its line is damaged.
+        """
+        store = self._with(seq)
+        entry = store.journal[seq] if seq < store.n_frames else None
+        if entry is None:
+            raise StoreError(f"{self._path}: the journal has no line for frame {seq} that can be read")
+        return entry.stage_um
+
+    def _with(self, seq: int) -> SectionStore:
+        """Return the store as it was read last, or read anew if that did not have the field yet."""
         from hcc_scope.storage.reader import open_store
 
         with self._lock:
             if self._store is None or seq >= self._store.n_frames:
                 self._store = open_store(self._path)
-            store = self._store
-        return store.read(seq)
+            return self._store

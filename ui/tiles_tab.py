@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from hcc_scope.orientation import Orientation
+from hcc_scope.words import counted
 from ui.flow_layout import FlowLayout
 from ui.picture import save_picture
 from ui.review.thumbnails import Thumbnails
@@ -151,6 +152,7 @@ class TilesTab(QWidget):
     def add_result(self, result: FrameResult, grid: TileGrid) -> None:
         """Take the tiles of one field; a field that comes again takes the place of its first result."""
         self._context.grid = grid
+        self._thumbnails.set_tile_px(grid.tile_px)
         self._context.results[result.seq] = result
         self.model.add_result(result, grid)
 
@@ -325,8 +327,8 @@ class TilesTab(QWidget):
         for row, which in enumerate(TileFilter):
             self._filter.setItemText(row, f"{which.value} ({counts[which]})")
         shown, n = counts[self._filter.currentData() or TileFilter.ALL], self.model.n_tiles
-        fields = f"{self.model.n_fields} field{'' if self.model.n_fields == 1 else 's'}"
-        self._count.setText(f"{shown} of {n} tiles, {fields}" if n else "")
+        fields = counted(self.model.n_fields, "field")
+        self._count.setText(f"{shown:,} of {counted(n, 'tile')}, {fields}" if n else "")
         self._pages.setCurrentWidget(self.view if shown else self._empty)
         self._empty.setText("No tile is like that." if n and not shown else _EMPTY)
 

@@ -165,6 +165,11 @@ class TopBar(QWidget):
         self._rows = whole
         return whole
 
+    @property
+    def exclude_button(self) -> QToolButton:
+        """The button that takes the field on the screen out of the score."""
+        return self._buttons["exclude"]
+
     # -- its width ---------------------------------------------------------------------------------------------------
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name

@@ -21,6 +21,7 @@ from ui.panels.stage import StagePanel
 from ui.panels.status import StatusStrip
 from ui.picture import save_picture
 from ui.replay_tab import ReplayTab
+from ui.replay_wiring import ReplayWiring
 from ui.section_map import SectionMapTab
 from ui.section_wiring import SectionWiring
 from ui.settings import Contrast, with_recent
@@ -71,7 +72,9 @@ class Wiring(QObject):
         self._make_panels()
         self._make_tabs()
         self._connect_rig()
+        self.in_replay: ReplayWiring | None = None
         self.section = SectionWiring(self, jobs, state, run)
+        self.in_replay = ReplayWiring(self, window)
         self.set_theme(window.theme)
         window.theme_changed.connect(self.set_theme)
 
@@ -120,6 +123,7 @@ class Wiring(QObject):
         self.stage.halt_requested.connect(self._window.actions_["emergency"].trigger)
         self.camera.roi_draw_requested.connect(self._draw_roi)
         state.rig_changed.connect(self._show_rig)
+        rig.live_changed.connect(self.live.set_live)
         rig.opened.connect(self._rig_opened)
         rig.closed.connect(self._rig_closed)
         rig.acted.connect(self._refresh_properties)
@@ -206,6 +210,11 @@ class Wiring(QObject):
         if loaded is not None:
             kept = {**self._memory.settings.contrast, loaded.name: Contrast(low=low, high=high, auto=auto)}
             self._memory.change(contrast=kept)
+
+    @property
+    def replayed(self) -> bool:
+        """Whether score, quality and buttons belong to a section in Replay."""
+        return self.in_replay is not None and self.in_replay.on
 
     # -- the tabs ---------------------------------------------------------------------------------------------------
 

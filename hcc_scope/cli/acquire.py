@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import math
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast
 
+from hcc_scope.cli.choices import check_count, check_exposure
 from hcc_scope.cli.console import people
 from hcc_scope.cli.rigs import attach_rig, open_rig
 from hcc_scope.cli.runs import (
+    RUN_IS_OVER,
     finish,
     interruptible,
-    is_taken,
     load_analyst,
     record_section,
-    save_summary,
+    save_account,
     stop_on_signals,
     summarise,
 )
-from hcc_scope.errors import HccScopeError, PlanError, StoreExistsError, UsageError
-from hcc_scope.plans import TimeSeries, load_plan, parse_plan
+from hcc_scope.errors import HccScopeError, PlanError, UsageError
+from hcc_scope.plans import PositionList, TimeSeries, check_plan, load_plan, parse_plan
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
-from hcc_scope.runs.section import section_source
-from hcc_scope.storage.naming import check_id, store_path
+from hcc_scope.runs.rigs import check_rig, split_assignment
+from hcc_scope.runs.section import check_section, section_source
+from hcc_scope.storage.folders import leave_none_empty
+from hcc_scope.storage.naming import check_id, store_path, taken_error
+from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -41,6 +45,7 @@ __all__ = ["AcquireOptions", "run_acquire"]
 DEFAULT_FIELDS = 24
 DEMO_AREA_UM = (8000.0, 6000.0)
 """Width, height: where random fields lie on the demo rig if nothing is said."""
+LARGEST_SIDE_UM = 1_000_000
 _WITHOUT_STAGE = "Give --frames N, or a plan of kind time_series, and move the specimen by hand."
 
 
@@ -71,7 +76,7 @@ class AcquireOptions:
 
 
 def run_acquire(options: AcquireOptions) -> None:
-    """Acquire one section; everything that can be refused is refused before the camera starts.
+    """Acquire one section; everything that can be refused is refused before the camera starts, what is quick first.
 
     Raises
     ------
@@ -82,9 +87,14 @@ def run_acquire(options: AcquireOptions) -> None:
     animal = check_id(options.animal_id, "animal id")
     section = check_id(options.section_id, "section id")
     target = store_path(options.out, animal, section)
-    if is_taken(target):
-        raise StoreExistsError(f"{target} is already there and is never overwritten", hint="Choose another section id.")
+    if os.path.lexists(target):
+        raise taken_error(target)
+    check_out_dir(options.out)
     planned = None if options.plan is None else load_plan(options.plan)
+    if isinstance(planned, PositionList):
+        check_plan(planned, (1.0, 1.0))  # positions are there or not, whatever the size of a field
+    if (rig_or_cfg := _rig_of(options)) is not None:
+        check_rig(rig_or_cfg, adapters_dir=options.adapters)
 
     console = people(json_mode=options.json_mode)
     started = datetime.now(UTC)
@@ -98,12 +108,18 @@ def run_acquire(options: AcquireOptions) -> None:
         )
     specimen = _specimen(options)
     stop = StopToken()
-    with interruptible("nothing was acquired"), _open(options, console) as rig, stop_on_signals(stop, console):
+    with (
+        interruptible("nothing was acquired") as meaning,
+        leave_none_empty(options.out),
+        _open(options, console) as rig,
+        stop_on_signals(stop, console),
+    ):
         rig.set_properties(options.properties)
-        if specimen is not None:
-            grown(specimen, analyst.model.card.pixel_size_um)
         plan = planned if planned is not None else _default_plan(options, rig, specimen)
         source = section_source(rig.microscope, plan, analyst, animal, section, specimen)
+        check_section(source, analyst, options.out)
+        if specimen is not None:
+            grown(specimen, analyst.model.card.pixel_size_um)
         report = record_section(
             source,
             analyst,
@@ -113,13 +129,11 @@ def run_acquire(options: AcquireOptions) -> None:
             title=f"{animal} {section}",
             interval_s=plan.interval_s if isinstance(plan, TimeSeries) else None,
         )
+        meaning.now(RUN_IS_OVER)
         versions = software_versions(dict(rig.microscope.versions))
         summary = summarise([report], analyst, command="acquire", versions=versions, started_utc=started)
         troubles: list[HccScopeError] = []
-        paths = [
-            *([] if report.store is None else [target]),
-            *save_summary(summary, options.out / "summary.json", troubles),
-        ]
+        paths = save_account(summary, [report], options.out, troubles)
         # here, before the rig is closed: that may have to wait for a long exposure
         finish(summary, [report], console, json_mode=options.json_mode, paths=paths, troubles=troubles)
 
@@ -128,6 +142,8 @@ def _check_options(options: AcquireOptions) -> None:
     named = [name for name, value in (("--rig", options.rig), ("--config", options.config)) if value is not None]
     if options.attach_port is not None and options.config is not None:
         raise UsageError("--attach uses the configuration that is loaded there", hint="Leave out --config.")
+    if options.attach_port is not None and options.adapters is not None:
+        raise UsageError("--attach uses the adapters that are loaded there", hint="Leave out --adapters.")
     if len(named) == 2:
         raise UsageError("--rig and --config exclude each other", hint="A rig file names its .cfg itself.")
     if not named and options.attach_port is None:
@@ -142,6 +158,22 @@ def _check_options(options: AcquireOptions) -> None:
         raise UsageError("--area-um is for random fields of a real section", hint="Leave it out.")
     if options.phantom not in (None, "low", "high"):
         raise UsageError(f"--phantom is 'low' or 'high', not '{options.phantom}'")
+    _check_values(options)
+
+
+def _check_values(options: AcquireOptions) -> None:
+    """Refuse numbers that no plan and no rig could make sense of, by the name of the option."""
+    if options.area_um is not None:
+        _parse_size(options.area_um)
+    for assignment in options.properties:
+        split_assignment(assignment)
+    check_count("--fields", options.n_fields)
+    check_count("--frames", options.n_frames)
+    check_exposure(options.exposure_ms)
+
+
+def _rig_of(options: AcquireOptions) -> str | Path | None:
+    return options.rig if options.rig is not None else options.config
 
 
 def _specimen(options: AcquireOptions) -> Specimen | None:
@@ -156,7 +188,7 @@ def _specimen(options: AcquireOptions) -> Specimen | None:
 def _open(options: AcquireOptions, console: People) -> AbstractContextManager[OpenRig]:
     if options.attach_port is not None:
         return attach_rig(options.attach_port, options.rig)
-    return open_rig(options.rig or cast("Path", options.config), console, adapters_dir=options.adapters)
+    return open_rig(cast("str | Path", _rig_of(options)), console, adapters_dir=options.adapters)
 
 
 def _default_plan(options: AcquireOptions, rig: OpenRig, specimen: Specimen | None) -> Plan:
@@ -196,6 +228,9 @@ def _parse_size(text: str) -> tuple[float, float]:
         width, height = (float(part) for part in parts)
     except ValueError:
         width = height = 0.0
-    if not (0 < width < math.inf and 0 < height < math.inf):
-        raise UsageError(f"--area-um '{text}' is not WIDTHxHEIGHT in um, such as 6000x4000")
+    if not (0 < width <= LARGEST_SIDE_UM and 0 < height <= LARGEST_SIDE_UM):  # not for NaN either
+        raise UsageError(
+            f"--area-um '{text}' is not WIDTHxHEIGHT in um, each above 0 and at most {LARGEST_SIDE_UM:,} (a metre)",
+            hint="Give, for example, 6000x4000.",
+        )
     return width, height

@@ -15,9 +15,9 @@ def run_desktop_app(rig: str | None) -> None:
     Raises
     ------
     UsageError
-        If the packages of the desktop app are not installed.
+        If the packages of the desktop app or libraries of the system are not installed, or there is no display.
     SystemExit
-        With the window's exit code; 2 where there is no display.
+        With the window's exit code.
     """
     for package in ("PySide6", "pyqtgraph", "psutil"):
         if importlib.util.find_spec(package) is None:
@@ -25,6 +25,9 @@ def run_desktop_app(rig: str | None) -> None:
                 f"the desktop app needs the package {package}, which is not installed",
                 hint="Install it with: pip install 'hcc-scope[app]'.",
             )
+    from ui.display import check_display
+
+    check_display()  # before Qt is loaded, which would end the process
     from ui.app import run_app
 
     raise SystemExit(run_app(rig))

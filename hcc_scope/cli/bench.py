@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from hcc_scope.cli.console import people
-from hcc_scope.errors import UsageError
+from hcc_scope.errors import StoreUnwritableError, UsageError
+from hcc_scope.small_files import read_small_file
+from hcc_scope.storage.folders import leave_none_empty
+from hcc_scope.storage.space import check_out_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["run_bench"]
+
+_MOST_BYTES = 64 * 2**20
 
 
 def run_bench(
@@ -38,6 +44,11 @@ def run_bench(
         If there is no such part, an earlier result cannot be read, or one of ours fails.
     """
     voice = people(json_mode=False)
+    for folder in (out, plots, None if json_file is None else json_file.parent):
+        if folder is not None:  # now, and not after ten minutes
+            check_out_dir(folder)
+    if json_file is not None and json_file.is_dir():
+        raise StoreUnwritableError(f"{json_file} is a folder", hint="Give --json FILE.")
     if from_file is not None:
         result = _read(from_file)
     else:
@@ -46,11 +57,9 @@ def run_bench(
         unknown = [name for name in only if name not in PARTS]
         if unknown:
             raise UsageError(f"there is no benchmark '{unknown[0]}'", hint=f"There are: {', '.join(PARTS)}.")
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="hcc-scope-bench-", dir=out) as folder:
+        with _working_folder(out) as working:
             suite = Suite(
-                folder=Path(folder),
+                folder=working,
                 model=model_name,
                 scale=QUICK if quick else FULL,
                 engine=engine,
@@ -73,12 +82,24 @@ def run_bench(
         voice.note(result["warning"], "yellow")
 
 
+@contextmanager
+def _working_folder(out: Path | None) -> Iterator[Path]:
+    """Yield an empty folder, below `out` if one is given; nothing of it is left."""
+    with leave_none_empty(out) if out is not None else nullcontext():
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="hcc-scope-bench-", dir=out) as folder:
+            yield Path(folder)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"the benchmark result {path} cannot be read: {error}") from error
-    if not isinstance(result, dict) or "ratios" not in result:
+        result = json.loads(read_small_file(path, _MOST_BYTES))
+    except OSError as error:
+        raise UsageError(f"the benchmark result {path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"the benchmark result {path} is not JSON: {error}") from error
+    if not isinstance(result, dict) or not {"ratios", "targets", "warning"} <= set(result):
         raise UsageError(f"{path} is no result of 'hcc-scope bench --json'")
     return result
 

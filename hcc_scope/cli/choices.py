@@ -1,14 +1,15 @@
-"""What may be said with the options that `train` and `evaluate` share."""
+"""What may be said with the options that several commands share."""
 
 from __future__ import annotations
 
 import math
 from typing import get_args
 
-from hcc_scope.errors import UsageError
+from hcc_scope.errors import PlanError, UsageError
+from hcc_scope.plans import MAX_EXPOSURE_MS, MAX_FRAMES
 from hcc_scope.training.config import Device, NetworkName, Precision, RecipeName
 
-__all__ = ["check_choices"]
+__all__ = ["check_choices", "check_count", "check_exposure"]
 
 _KNOWN: dict[str, tuple[str, ...]] = {
     "network": get_args(NetworkName),
@@ -34,3 +35,15 @@ def check_choices(
             raise UsageError(f"--{option} cannot be '{value}'", hint=f"There are: {', '.join(known)}.")
     if learning_rate is not None and not (math.isfinite(learning_rate) and learning_rate > 0):
         raise UsageError(f"--learning-rate must be a positive number, not {learning_rate:g}")
+
+
+def check_count(option: str, n: int | None) -> None:
+    """Raise `PlanError` if no plan can have so many fields or frames; None is a number that was not given."""
+    if n is not None and not 0 < n <= MAX_FRAMES:
+        raise PlanError(f"{option} must be from 1 to {MAX_FRAMES:,}, not {n}")
+
+
+def check_exposure(exposure_ms: float | None) -> None:
+    """Raise `PlanError` if ``--exposure-ms`` is nothing that a camera can expose; None is one that was not given."""
+    if exposure_ms is not None and not 0 < exposure_ms <= MAX_EXPOSURE_MS:  # not for NaN either
+        raise PlanError(f"--exposure-ms must be above 0 and at most {MAX_EXPOSURE_MS:,} (an hour), not {exposure_ms:g}")

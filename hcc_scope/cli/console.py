@@ -1,7 +1,7 @@
 """Where words go: a person reads stderr (and stdout without ``--json``), a program reads stdout.
 
 A display is never worth a run: whatever goes wrong while writing to a person (a closed pipe, a terminal that cannot
-show a letter) silences the display and nothing else.
+show a letter) silences the display and nothing else. What the words hold never commands the terminal.
 """
 
 from __future__ import annotations
@@ -13,20 +13,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.segment import Segment
 from rich.text import Text
 
 from hcc_scope.errors import StoreUnwritableError
+from hcc_scope.printable import printable
 from hcc_scope.report.words import RESEARCH_USE_ONLY
 from hcc_scope.workers import guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from rich.console import RenderableType
+    from rich.console import ConsoleOptions, RenderableType
 
-__all__ = ["RESEARCH_USE_ONLY", "People", "people", "print_json", "survive_any_stream"]
+__all__ = ["RESEARCH_USE_ONLY", "People", "people", "print_json"]
 
 _PIPE_WIDTH = 140
+
+
+class _Escaping(Console):
+    """Shows what would command the terminal, wherever it stands: in a line, a table or a bar."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the pieces of text, with the styles that rich gives them and nothing else that a terminal obeys."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text), style, control)
 
 
 class People:
@@ -71,18 +82,7 @@ def people(*, json_mode: bool) -> People:
     """Return the voice for people: stdout, or stderr when stdout belongs to a program."""
     stream = sys.stderr if json_mode else sys.stdout
     # a file or pipe has no width: wide enough that tables do not break
-    return People(Console(stderr=json_mode, highlight=False, width=None if stream.isatty() else _PIPE_WIDTH))
-
-
-def survive_any_stream() -> None:
-    """Write nowhere if a stream is closed, and escape what an encoding cannot say (Windows code pages, LANG=C)."""
-    # a stream that the caller has closed is None
-    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")
-    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+    return People(_Escaping(stderr=json_mode, highlight=False, width=None if stream.isatty() else _PIPE_WIDTH))
 
 
 def print_json(value: Mapping[str, Any]) -> None:

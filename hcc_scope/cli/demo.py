@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hcc_scope.cli.choices import check_count
 from hcc_scope.cli.console import people
 from hcc_scope.cli.rigs import open_rig
 from hcc_scope.cli.runs import (
+    RUN_IS_OVER,
     finish,
     interruptible,
-    is_taken,
     load_analyst,
     record_section,
-    save_summary,
+    save_account,
     stop_on_signals,
     summarise,
 )
@@ -22,7 +24,9 @@ from hcc_scope.errors import HccScopeError, StoreExistsError
 from hcc_scope.plans import RandomFields
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
-from hcc_scope.runs.section import section_source
+from hcc_scope.runs.section import check_section, section_source
+from hcc_scope.storage.folders import leave_none_empty
+from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -64,30 +68,39 @@ def run_demo(
     from hcc_scope.report.pictures import section_picture
     from hcc_scope.storage.naming import store_path
 
+    check_count("--fields", n_fields)
     console = people(json_mode=json_mode)
     started = datetime.now(UTC)
     folder = out if out is not None else Path("runs") / started.astimezone().strftime("demo-%Y%m%d-%H%M%S")
     for animal, section, _ in SECTIONS:
-        if is_taken(store_path(folder, animal, section)):
+        if os.path.lexists(store_path(folder, animal, section)):
             raise StoreExistsError(
                 f"{folder} holds an earlier demo", hint="Choose another --out; nothing is overwritten."
             )
+    check_out_dir(folder)
     with interruptible("nothing was acquired"):
         analyst = load_analyst(model_name, engine, console, score_unlike=score_unlike)
     stop = StopToken()
     reports: list[SectionReport] = []
     outlines: list[NDArray[np.float64]] = []
-    with interruptible("nothing was acquired"), open_rig("demo", console) as rig, stop_on_signals(stop, console):
+    with (
+        interruptible("nothing was acquired") as meaning,
+        leave_none_empty(folder),
+        open_rig("demo", console) as rig,
+        stop_on_signals(stop, console),
+    ):
         for index, (animal, section, tumour_class) in enumerate(SECTIONS):
             if stop.requested:
                 break
             specimen = Specimen(seed, animal, section, tumour_class, day=f"demo-{index}")
-            grown(specimen, analyst.model.card.pixel_size_um)
             plan = RandomFields(n_fields=n_fields, seed=seed, outline_um=outline_points(specimen))
             source = section_source(rig.microscope, plan, analyst, animal, section, specimen)
+            check_section(source, analyst, folder)
+            grown(specimen, analyst.model.card.pixel_size_um)
             title = f"{animal} {section} (phantom)"
             reports.append(record_section(source, analyst, folder, stop=stop, console=console, title=title))
             outlines.append(specimen.outline_um)
+        meaning.now(RUN_IS_OVER)
         versions = software_versions(dict(rig.microscope.versions))
         summary = summarise(
             reports,
@@ -98,7 +111,7 @@ def run_demo(
             cut_short=len(reports) < len(SECTIONS),
         )
         troubles: list[HccScopeError] = []
-        paths = save_summary(summary, folder / "summary.json", troubles)
+        paths = save_account(summary, reports, folder, troubles)
         pictures = [
             section_picture(
                 Path(report.store or ""), threshold=analyst.model.card.decision_threshold, outline_um=outline
@@ -109,6 +122,7 @@ def run_demo(
         if pictures:
             subtitle = f"{len(pictures)} synthetic phantom sections on the demo camera, model {analyst.model.card.name}"
             paths.append(draw_overview(pictures, folder / "overview.png", subtitle=subtitle))
-        console.note(f"Stores, summary and overview are in {folder}")
+        if paths:
+            console.note(f"Stores, summary and overview are in {folder}")
         # here, before the rig is closed: that may have to wait for a long exposure
         finish(summary, reports, console, json_mode=json_mode, paths=paths, troubles=troubles)

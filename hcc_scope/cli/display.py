@@ -13,6 +13,7 @@ from rich.text import Text
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY
 from hcc_scope.report.words import score_words
+from hcc_scope.words import capital, counted, duration_words, percent
 
 if TYPE_CHECKING:
     from hcc_scope.cli.console import People
@@ -28,14 +29,10 @@ _BAR_CELLS = 30
 
 def _progress(snap: Snapshot) -> Columns:
     done, total = snap.counts.stored or snap.counts.acquired, snap.expected_frames
-    words = f"{done} frames" if total is None else f"{done}/{total}"
+    words = counted(done, "frame") if total is None else f"{done}/{total}"
     # rich's bar knows what a terminal can show
     bar = ProgressBar(total=total or None, completed=done, width=_BAR_CELLS, pulse=total is None)
     return Columns([bar, f"{words}   {snap.phase}"], padding=(0, 1))
-
-
-def _seconds(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.0f} s"
 
 
 def _coverage(snap: Snapshot) -> str:
@@ -52,7 +49,7 @@ def _panel(title: str, snap: Snapshot) -> Table:
     table.add_column()
     table.add_row("progress", _progress(snap))
     table.add_row("score", Text(score_words(snap.score), style="bold"))
-    table.add_row("", Text(snap.score.stabilised_reason))
+    table.add_row("", Text(capital(snap.score.stabilised_reason)))
     table.add_row("frames", _coverage(snap))
     table.add_row(
         "speed",
@@ -60,7 +57,8 @@ def _panel(title: str, snap: Snapshot) -> Table:
     )
     table.add_row(
         "queues",
-        f"store {snap.store_queue_fill:.0%}, analysis {snap.analyse_queue_fill:.0%}; ETA {_seconds(snap.eta_s)}",
+        f"store {percent(snap.store_queue_fill, 0)}, analysis {percent(snap.analyse_queue_fill, 0)}; "
+        f"ETA {duration_words(snap.eta_s)}",
     )
     if snap.degraded:
         table.add_row("degraded", Text(snap.degraded, style="bold yellow"))
@@ -88,4 +86,4 @@ def _watch_plainly(session: Session, console: People, title: str) -> None:
         if time.monotonic() >= next_line:
             next_line += _PLAIN_LINE_EVERY_S
             snap = session.snapshot()
-            console.note(f"{title}: {score_words(snap.score)}; {_coverage(snap)}; ETA {_seconds(snap.eta_s)}")
+            console.note(f"{title}: {score_words(snap.score)}; {_coverage(snap)}; ETA {duration_words(snap.eta_s)}")

@@ -1,49 +1,105 @@
-"""Ctrl-C that never strikes in the middle of an import.
+"""Ctrl-C: once it ends what is done, more of them change nothing, and none strikes in the middle of an import.
 
-Python raises KeyboardInterrupt wherever the main thread is. Inside the import system that can leave a module half made,
-or, in its cleaning up, where the exception is only printed, the global import lock taken for ever: the next thread that
-imports something then waits without end. So while something is being imported, Ctrl-C waits until that is done.
+Python raises KeyboardInterrupt wherever the main thread is.
+
+- Inside the import system that can leave a module half made, or, in its cleaning up, where the exception is only
+  printed, the global import lock taken for ever: the next thread that imports something then waits without end. So
+  while something is being imported, Ctrl-C waits until that is done.
+- While the first Ctrl-C is dealt with (files are removed, devices unloaded, the reason is printed), a second one would
+  break that off and end the program by a signal, with a traceback. So it is ignored there, unless the first one was
+  long ago: then something hangs, and the program ends at once.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
-from typing import TYPE_CHECKING
+import time
 
+TYPE_CHECKING = False  # typing would take most of the time that passes before Ctrl-C is handled
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["EXIT_INTERRUPTED", "Told", "wait_for_imports"]
+__all__ = ["EXIT_INTERRUPTED", "Reported", "heed_interrupts", "ignore_interrupts", "on_interrupt"]
 
 EXIT_INTERRUPTED = 130
 """128 and the number of SIGINT, as a shell has it."""
 
+PATIENCE_S = 5.0
+"""After so long a further Ctrl-C ends the program at once."""
+
 _AGAIN_S = 0.05
 _IMPORTLIB = "<frozen importlib"
 
-
-class Told(SystemExit):
-    """An end of the program whose reason has been told."""
-
-
-def wait_for_imports() -> None:
-    """Have Ctrl-C raise KeyboardInterrupt in the main thread as ever, but only once no import is under way there."""
-    signal.signal(signal.SIGINT, _on_interrupt)
+_since_s: float | None = None
+"""When Ctrl-C was pressed that the program deals with."""
+_repeated = False
+"""Whether the signal on its way is our own, after an import, and no key."""
 
 
-def _on_interrupt(_number: int, frame: FrameType | None) -> None:
+class Reported(SystemExit):
+    """An end of the program whose reason has been printed."""
+
+
+def heed_interrupts() -> None:
+    """Have Ctrl-C raise KeyboardInterrupt in the main thread, once."""
+    signal.signal(signal.SIGINT, on_interrupt)
+
+
+def ignore_interrupts() -> None:
+    """Let the program come to its end: it has an exit code, and the interpreter shuts down."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def on_interrupt(_number: int, frame: FrameType | None) -> None:
+    """Handle SIGINT.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Unless the program ends already, or something is being imported.
+    """
+    global _since_s, _repeated
+    by_key, _repeated = not _repeated, False
+    now_s = time.monotonic()
+    ending = _is_ending()
+    if not ending and not _is_importing(frame):
+        _since_s = now_s
+        raise KeyboardInterrupt
+    if _since_s is None:
+        _since_s = now_s
+    if by_key and now_s >= _since_s + PATIENCE_S:
+        os.write(2, b"Error: interrupted\n")  # sys.stderr may be what hangs
+        os._exit(EXIT_INTERRUPTED)
+    if not ending:
+        again = threading.Timer(_AGAIN_S, _repeat)
+        again.daemon = True
+        again.start()
+
+
+def _is_ending() -> bool:
+    """Return whether the main thread deals with an earlier Ctrl-C, or with the end of the program."""
+    error = sys.exc_info()[1]
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            return True
+        error = error.__context__
+    return False
+
+
+def _is_importing(frame: FrameType | None) -> bool:
     while frame is not None:
         if frame.f_code.co_filename.startswith(_IMPORTLIB):
-            again = threading.Timer(_AGAIN_S, _interrupt)
-            again.daemon = True
-            again.start()
-            return
+            return True
         frame = frame.f_back
-    raise KeyboardInterrupt
+    return False
 
 
-def _interrupt() -> None:
+def _repeat() -> None:
+    global _repeated
+    _repeated = True
     if hasattr(signal, "pthread_kill"):  # wakes the main thread from whatever it waits for
         main = threading.main_thread().ident
         assert main is not None

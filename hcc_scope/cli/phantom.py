@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 from hcc_scope.cli.runs import interruptible
 from hcc_scope.cli.steps import steps_shown
+from hcc_scope.words import counted, duration_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,8 @@ def run_cohort(spec: CohortSpec, out: Path, *, jobs: int | None, json_mode: bool
         return
     console.note(f"{manifest}: {known['synthetic']}")
     console.note(
-        f"{n} images of {len(known['sections'])} sections on {len(known['days'])} days, drawn in {elapsed_s:.0f} s "
+        f"{counted(n, 'image')} of {counted(len(known['sections']), 'section')} on "
+        f"{counted(len(known['days']), 'day')}, drawn in {duration_words(elapsed_s)} "
         f"({n / elapsed_s:.1f} images/s); the truth is in {manifest.parent / COHORT_FILE}"
     )
     if spec.days == "balanced" and spec.day_effect > 1:

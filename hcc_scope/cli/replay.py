@@ -26,6 +26,7 @@ from hcc_scope.report.summary import SectionReport, software_versions
 from hcc_scope.runs.comparison import Comparison, changed_card, check_replay, differences
 from hcc_scope.runs.replay import recorded_engine, recorded_model, start_replay
 from hcc_scope.storage.naming import check_id
+from hcc_scope.words import capital
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -195,5 +196,5 @@ def _write(
     unwritable: list[HccScopeError] = []
     written = save_summary(summary, beside / "summary-replay.json", unwritable)
     for trouble in unwritable:  # an archive may be read-only: a replay must work there
-        console.note(str(trouble), "yellow")
+        console.note(capital(str(trouble)), "yellow")
     return written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.table import Table
@@ -11,17 +12,18 @@ from rich.text import Text
 
 from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.display import score_words, watch
-from hcc_scope.cli.interrupt import EXIT_INTERRUPTED, Told
+from hcc_scope.cli.interrupt import EXIT_INTERRUPTED, Reported
 from hcc_scope.errors import HccScopeError, ModelError, StoreUnwritableError
 from hcc_scope.report.summary import build_summary, write_summary
 from hcc_scope.research_use import research_use
 from hcc_scope.runs.analyst import load_analyst as load_quietly
 from hcc_scope.runs.section import start_section
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
-    from pathlib import Path
+    from types import FrameType
 
     from hcc_scope.cli.console import People
     from hcc_scope.protocols import FrameSource
@@ -30,25 +32,18 @@ if TYPE_CHECKING:
     from hcc_scope.workers import StopToken
 
 __all__ = [
+    "RUN_IS_OVER",
     "Interrupted",
     "called_on_signals",
     "finish",
     "interruptible",
-    "is_taken",
     "load_analyst",
     "record_section",
+    "save_account",
     "save_summary",
     "stop_on_signals",
     "summarise",
 ]
-
-
-def is_taken(store: Path) -> bool:
-    """Return whether there is anything of that name; a path that cannot be looked at is told by who writes to it."""
-    try:
-        return store.exists()
-    except OSError:
-        return False
 
 
 def load_analyst(
@@ -84,17 +79,32 @@ class Interrupted(HccScopeError):  # noqa: N818 - what happened, not a fault
     exit_code = EXIT_INTERRUPTED
 
 
+RUN_IS_OVER = "the run was over before, and is stored as it says; the rig may not have been closed properly"
+
+
+class Meaning:
+    """What a plain Ctrl-C means at present, in words."""
+
+    def __init__(self, consequence: str) -> None:
+        self.consequence = consequence
+
+    def now(self, consequence: str) -> None:
+        """From now on it means something else."""
+        self.consequence = consequence
+
+
 @contextmanager
-def interruptible(consequence: str) -> Iterator[None]:
+def interruptible(consequence: str) -> Iterator[Meaning]:
     """Turn a plain Ctrl-C (no session runs that could end properly) into a sentence that says what it meant."""
+    meaning = Meaning(consequence)
     try:
-        yield
+        yield meaning
     except KeyboardInterrupt as error:
-        raise Interrupted(f"interrupted: {consequence}") from error
+        raise Interrupted(f"interrupted: {meaning.consequence}") from error
 
 
 @contextmanager
-def called_on_signals(handler: Callable[[int, object], None]) -> Iterator[None]:
+def called_on_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Have Ctrl-C, a polite kill and the loss of the terminal call `handler`, as a signal's handler is called."""
     # SIGHUP: the terminal was closed, or the connection to it was lost
     signals = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
@@ -114,7 +124,10 @@ def stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
     """
 
     def on_signal(_number: int, _frame: object) -> None:
+        again = stop.hurried
         stop.request()
+        if again:
+            return
         if stop.hurried:
             console.note("Skipping what is not classified yet; every acquired frame is being stored.", "yellow")
         else:
@@ -177,6 +190,17 @@ def save_summary(summary: dict[str, Any], path: Path, troubles: list[HccScopeErr
         return []
 
 
+def save_account(
+    summary: dict[str, Any], reports: Sequence[SectionReport], folder: Path, troubles: list[HccScopeError]
+) -> list[Path]:
+    """Write `summary.json` beside the stores of a run, and return what there is to look at: stores and summary.
+
+    A run that left no store leaves no summary either: it would be an account of nothing.
+    """
+    stores = [Path(report.store) for report in reports if report.store is not None and Path(report.store).exists()]
+    return [*stores, *save_summary(summary, folder / "summary.json", troubles)] if stores else []
+
+
 def summarise(
     reports: Sequence[SectionReport],
     analyst: Analyst,
@@ -236,7 +260,8 @@ def finish(
             raise cause  # a bug: told as one, with its traceback in a file
         counts = failed.outcome.counts
         _leave(
-            f"section {failed.section_id} failed after {counts.acquired} frames ({counts.stored} stored): {cause}",
+            f"section {failed.section_id} failed after {counted(counts.acquired, 'frame')} ({counts.stored} stored): "
+            f"{cause}",
             cause.exit_code if cause is not None else 1,
         )
     for report in reports:
@@ -250,7 +275,9 @@ def finish(
             ModelError.exit_code,
         )
     if summary["outcome"] == "cancelled":
-        _leave("the run was ended early by the operator; what was acquired is stored", EXIT_INTERRUPTED)
+        stored = any(report.outcome.counts.stored for report in reports)
+        meaning = "what was acquired is stored" if stored else "nothing was acquired, and no store is left"
+        _leave(f"the run was ended early by the operator; {meaning}", EXIT_INTERRUPTED)
     for trouble in troubles[1:]:
         people(json_mode=True).note(f"Error: {trouble}")
     if troubles:
@@ -259,7 +286,7 @@ def finish(
 
 def _leave(message: str, exit_code: int) -> NoReturn:
     people(json_mode=True).note(f"Error: {message}")
-    raise Told(exit_code)
+    raise Reported(exit_code)
 
 
 def _table(reports: Sequence[SectionReport]) -> Table:

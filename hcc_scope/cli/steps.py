@@ -18,6 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from hcc_scope.words import capital, duration_words, percent
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -75,12 +77,12 @@ class _Shown:
             task = self._bars.add_task(step.stage, total=step.total, message="")
             stage = self._stages[step.stage] = _Stage(task, now_s, share, part, now_s)
             if not self._console.is_terminal:
-                self._console.note(f"{step.stage} ...")
+                self._console.note(f"{capital(step.stage)} ...")
         self._bars.update(stage.task, completed=step.done, total=step.total, message=step.message)
         due = part > stage.n_told and now_s >= stage.said_s + _SAY_AFTER_S
         if due and not self._console.is_terminal:
             words = f" ({step.message})" if step.message else ""
-            self._console.note(f"{step.stage}: {share:.0%}{_left(stage, share, now_s)}{words}")
+            self._console.note(f"{capital(step.stage)}: {percent(share)}{_left(stage, share, now_s)}{words}")
             stage.n_told, stage.said_s = part, now_s
 
 
@@ -89,4 +91,4 @@ def _left(stage: _Stage, share: float, now_s: float) -> str:
     if share <= stage.first_share or share >= 1.0:
         return ""
     left_s = (now_s - stage.began_s) * (1.0 - share) / (share - stage.first_share)
-    return f", some {left_s / 60:.0f} min left" if left_s >= 90 else f", some {left_s:.0f} s left"
+    return f", some {f'{left_s / 60:.0f} min' if left_s >= 90 else duration_words(left_s)} left"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope.cli.console import people, print_json
 from hcc_scope.errors import HccScopeError
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,9 +36,11 @@ def run_recover(stores: Sequence[Path], *, json_mode: bool) -> None:
             console.note(f"{path}: {error}", "yellow")
             continue
         reports.append(report)
-        console.note(f"{path}: {report.n_frames} frames; {'; '.join(report.changes) or 'nothing to change'}")
+        console.note(f"{path}: {counted(report.n_frames, 'frame')}; {'; '.join(report.changes) or 'nothing to change'}")
         if report.unacknowledged:
-            console.note(f"  {report.unacknowledged} frames reached the disk but not the journal; left as they are")
+            console.note(
+                f"  {counted(report.unacknowledged, 'frame')} reached the disk but not the journal; left as they are"
+            )
         for problem in (*report.problems, *map(str, report.damaged)):
             console.note(f"  {problem}", "yellow")
     if json_mode:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope.cli.choices import check_choices
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.cli.interrupt import on_interrupt
 from hcc_scope.cli.runs import Interrupted, called_on_signals
 from hcc_scope.cli.steps import steps_shown
-from hcc_scope.errors import ResumeError, UsageError
+from hcc_scope.errors import ResumeError, StoreUnwritableError, UsageError
+from hcc_scope.storage.folders import leave_none_empty
 from hcc_scope.training.config import (
     CONFIG_FILE,
     TRAINING_STAGES,
@@ -24,6 +26,7 @@ from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
     from hcc_scope.cli.console import People
     from hcc_scope.training.config import TrainProgress
@@ -68,7 +71,7 @@ def run_train(options: TrainOptions, *, json_mode: bool) -> None:
         from hcc_scope.runs.making import make_model
         from hcc_scope.training.run_folder import train_run
 
-        with _stop_on_signals(stop, console), steps_shown(console) as on_step:
+        with leave_none_empty(options.out), _stop_on_signals(stop, console), steps_shown(console) as on_step:
 
             def on_progress(step: TrainProgress) -> None:
                 if step.stage not in TRAINING_STAGES:  # training itself ends between two steps
@@ -91,9 +94,9 @@ def run_train(options: TrainOptions, *, json_mode: bool) -> None:
         return
     console.note(f"{folder}: {card.description}")
     if card.training is not None and card.training.tile_auc_calibration is not None:
-        console.note(f"tile AUC on the held-out images: {card.training.tile_auc_calibration:.3f}")
+        console.note(f"Tile AUC on the held-out images: {card.training.tile_auc_calibration:.3f}")
     console.note(
-        f"temperature {card.temperature:.3f} and section threshold {card.decision_threshold:.3f}; chosen on: "
+        f"Temperature {card.temperature:.3f} and section threshold {card.decision_threshold:.3f}; chosen on: "
         f"{card.calibrated_on}"
     )
     console.note(f"Use it with --model {folder}")
@@ -116,10 +119,11 @@ def _consequence(options: TrainOptions) -> str:
 def _stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
     """Let Ctrl-C (and a polite kill) end the training after the step under way, and a second one at once."""
 
-    def on_signal(_number: int, _frame: object) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         stop.request()
         if stop.hurried:
-            raise KeyboardInterrupt
+            on_interrupt(number, frame)
+            return
         console.note("Stopping after this step ...", "yellow")
 
     with called_on_signals(on_signal):
@@ -150,7 +154,7 @@ def _run_of(options: TrainOptions) -> TrainRun:
     asked |= {key: value for key, value in given.items() if value is not None}
     if options.threads is not None:
         asked["threads"] = options.threads
-    name = options.name or (options.out.resolve().name if stored is None else stored["run"]["name"])
+    name = options.name or (_name_of(options.out) if stored is None else stored["run"]["name"])
     check_name(name)
     config = TrainConfig(**asked)
     hold_out = None if evaluation is not None else _hold_out(options.hold_out, stored)
@@ -169,6 +173,14 @@ def _run_of(options: TrainOptions) -> TrainRun:
         fingerprint=fingerprint,
         command=_command(options, name, config, hold_out, evaluation),
     )
+
+
+def _name_of(folder: Path) -> str:
+    """Return a folder's own name; ``..`` and links are what the system says they are."""
+    try:
+        return folder.resolve().name
+    except RuntimeError as error:  # Python 3.11's word for a loop of links
+        raise StoreUnwritableError(f"{folder} is a link that leads to itself", hint="Choose another folder.") from error
 
 
 def _of_resumed(options: TrainOptions, stored: dict[str, Any]) -> Path | None:

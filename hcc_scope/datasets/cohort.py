@@ -31,7 +31,8 @@ from hcc_scope.datasets.steps import Step
 from hcc_scope.errors import DiskFullError, HccScopeError, StoreExistsError
 from hcc_scope.phantom import CameraPhysics
 from hcc_scope.storage.files import create_file, explain, json_bytes, patiently
-from hcc_scope.storage.space import RESERVE_BYTES
+from hcc_scope.storage.folders import leave_none_empty
+from hcc_scope.storage.space import RESERVE_BYTES, check_out_dir
 from hcc_scope.types import Frame, RunSpec
 
 if TYPE_CHECKING:
@@ -90,10 +91,11 @@ def write_cohort(spec: CohortSpec, folder: Path, on_progress: OnStep, *, jobs: i
     if os.path.lexists(folder):
         raise StoreExistsError(f"{folder} exists; nothing is overwritten", hint="Choose a new folder with --out.")
     planned = plan_cohort(spec)
+    _require_space(spec, folder.parent, sum(len(one.fields) for one in planned))
     hidden = folder.with_name(f".{folder.name[:_HIDDEN_LETTERS]}.{uuid.uuid4().hex[:8]}.partial")
+    made = contextlib.ExitStack()
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _require_space(spec, folder, sum(len(one.fields) for one in planned))
+        made.enter_context(leave_none_empty(folder.parent))
         (hidden / _IMAGES).mkdir(parents=True)
         n_jobs = min(jobs or os.cpu_count() or 1, len(planned))
         _draw_all(spec, planned, hidden, on_progress, n_jobs)
@@ -107,18 +109,19 @@ def write_cohort(spec: CohortSpec, folder: Path, on_progress: OnStep, *, jobs: i
         raise explain(error, f"The cohort cannot be written to {folder}") from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+        made.close()
     return folder / MANIFEST
 
 
 def _require_space(spec: CohortSpec, folder: Path, n_images: int) -> None:
     need = int(n_images * spec.image_px**2 * _BYTES_PER_PX * _SPACE_FACTOR) + RESERVE_BYTES
-    free = shutil.disk_usage(folder.parent).free
-    if free < need:
+    try:
+        check_out_dir(folder, need_bytes=need)
+    except DiskFullError as error:
         raise DiskFullError(
-            f"{folder.parent} has {free / 1e9:.2f} GB free, but {need / 1e9:.2f} GB are needed for {n_images} images "
-            f"of {spec.image_px} px",
+            f"{error.message} for {n_images} images of {spec.image_px} px",
             hint="Free some space, choose another disk, or draw fewer or smaller images.",
-        )
+        ) from error
 
 
 # ---- the manifest ---------------------------------------------------------------------------------------------------

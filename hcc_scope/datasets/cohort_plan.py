@@ -53,6 +53,8 @@ _LARGEST = {
     "defocus_um": 30.0,
 }
 """Of what draws at random: far beyond any laboratory, and all of them together still give numbers that are finite."""
+_MOST = 1_000_000
+"""Animals, sections or images of a class, and px of an image's side: more is a slip, and would only fill the memory."""
 _SYNTHETIC = "Synthetic phantom sections, not tissue"
 
 
@@ -97,6 +99,12 @@ class CohortSpec:
         for name in ("animals_per_class", "images_per_class"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be 1 or more, not {getattr(self, name)}")
+            if getattr(self, name) > _MOST:
+                raise UsageError(f"{name} must be at most {_MOST:,}, not {getattr(self, name)}")
+        if (self.sections or 1) * self.animals_per_class > _MOST:
+            raise UsageError(f"there can be at most {_MOST:,} sections per class, not {self.sections} per animal")
+        if self.image_px > _MOST:
+            raise UsageError(f"image_px must be at most {_MOST:,}, not {self.image_px}")
         if self.image_px < SMALLEST_PX:
             raise UsageError(f"image_px must be {SMALLEST_PX} or more, the models' tile, not {self.image_px}")
         if self.sections is not None and self.sections < 1:

@@ -19,6 +19,7 @@ from hcc_scope.datasets.labelled import CLASSES, LabelledImage, LabelledSet
 from hcc_scope.datasets.reading import read_small, without_dots
 from hcc_scope.datasets.rows import composed, parse_rows
 from hcc_scope.errors import DatasetError, ImageError, ManifestError
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -207,17 +208,6 @@ def require_distinct(
                     hint="Remove one of the lines.",
                 )
             )
-
-
-def counted(n: int, what: str) -> str:
-    """Return a number of things for a message.
-
-    Examples
-    --------
-    >>> counted(1, "image"), counted(2, "image")
-    ('1 image', '2 images')
-    """
-    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def listed(names: Sequence[str]) -> str:

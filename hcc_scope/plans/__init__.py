@@ -10,11 +10,23 @@ A plan is a small frozen value that turns into *events*, lazily, in pycromanager
 """
 
 from hcc_scope.plans.fields import field_of
-from hcc_scope.plans.models import Grid, Plan, PlanBase, PositionList, RandomFields, Sequence, TimeSeries
+from hcc_scope.plans.models import (
+    MAX_EXPOSURE_MS,
+    MAX_FRAMES,
+    Grid,
+    Plan,
+    PlanBase,
+    PositionList,
+    RandomFields,
+    Sequence,
+    TimeSeries,
+)
 from hcc_scope.plans.reading import load_plan, parse_plan
 from hcc_scope.plans.validation import check_plan
 
 __all__ = [
+    "MAX_EXPOSURE_MS",
+    "MAX_FRAMES",
     "Grid",
     "Plan",
     "PlanBase",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from hcc_scope.printable import printable
+from hcc_scope.words import score_text, threshold_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +80,15 @@ def draw_overview(sections: Sequence[SectionPicture], path: Path, *, subtitle: s
     Columns: the fields at their stage positions, the tile heatmap over them, example fields, and the score's course
     with its interval and threshold.
     """
+    import matplotlib as mpl
+
+    # ids and names are shown as they are: a $ begins no formula, and a letter that the font lacks is no one's mistake
+    with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
+        return _draw(sections, path, printable(subtitle))
+
+
+def _draw(sections: Sequence[SectionPicture], path: Path, subtitle: str) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -97,7 +110,11 @@ def draw_overview(sections: Sequence[SectionPicture], path: Path, *, subtitle: s
             axes = figure.add_subplot(examples[index, 0])
             axes.imshow(field.detail, cmap="gray", vmin=display[0], vmax=display[1], interpolation="nearest")
             axes.set_axis_off()
-            axes.set_title("" if field.score is None else f"field score {field.score:.2f}", fontsize=8, pad=2)
+            axes.set_title(
+                "" if field.score is None else f"field score {score_text(field.score, section.threshold)}",
+                fontsize=8,
+                pad=2,
+            )
         _draw_course(figure.add_subplot(grid[row, 3]), section)
     figure.savefig(path)
     return path
@@ -147,7 +164,7 @@ def _frame_axes(axes: Axes, section: SectionPicture, title: str) -> None:
     axes.locator_params(nbins=5)
     axes.set_xlabel("stage x (um)")
     axes.set_ylabel("stage y (um)")
-    axes.set_title(title, fontsize=10)
+    axes.set_title(printable(title), fontsize=10)
 
 
 def _draw_fields(axes: Axes, section: SectionPicture, display: tuple[float, float]) -> None:
@@ -192,7 +209,11 @@ def _draw_course(axes: Axes, section: SectionPicture) -> None:
         axes.fill_between(frames, low, high, color="0.85", label="95 % confidence sequence", step=None)
     axes.plot(frames, score, color="black", linewidth=1.5, label="section score")
     axes.axhline(
-        section.threshold, color="0.3", linestyle="--", linewidth=1, label=f"threshold {section.threshold:.2f}"
+        section.threshold,
+        color="0.3",
+        linestyle="--",
+        linewidth=1,
+        label=f"threshold {threshold_text(section.threshold)}",
     )
     field_scores = [field.score for field in _scored(section) if field.score is not None]
     side = [_HIGH_COLOUR if value >= section.threshold else _LOW_COLOUR for value in field_scores]

@@ -12,6 +12,16 @@ from hcc_scope.report.words import score_words
 from hcc_scope.research_use import research_use
 from hcc_scope.scoring import frame_score
 from hcc_scope.types import QualityFlag
+from hcc_scope.words import (
+    full_stop,
+    number_words,
+    percent,
+    score_text,
+    sentence,
+    significant,
+    threshold_text,
+    utc_words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +81,7 @@ def render(facts: PageFacts) -> str:
         f'<p class="quiet">{escape(_course_of_events(facts))}</p>',
         f'<p class="use">{escape(use)}</p>',
         _warning(f"The specimen: {specimen}.") if specimen else "",
-        *(_warning(problem) for problem in facts.problems),
+        *(_warning(sentence(problem)) for problem in facts.problems),
         _score(facts),
         "<h2>Coverage</h2>",
         _table(("what", "how many"), _coverage(facts)),
@@ -110,8 +120,10 @@ def _number(value: float | None) -> str:
 def _course_of_events(facts: PageFacts) -> str:
     attributes = facts.store.attributes
     state = (attributes.get("outcome") or {}).get("state", "unfinished")
-    made = facts.made_utc.strftime("%Y-%m-%d %H:%M UTC")
-    return f"Acquired {attributes.get('created_utc', 'at an unknown time')}, run {state}. Report made {made}."
+    made = utc_words(facts.made_utc, seconds=False)
+    acquired = utc_words(attributes.get("created_utc"))
+    when = acquired if acquired[0].isdigit() else f"at {acquired}"
+    return f"Acquired {when}, run {state}. Report made {made}."
 
 
 def _score(facts: PageFacts) -> str:
@@ -121,15 +133,15 @@ def _score(facts: PageFacts) -> str:
     decided = decision(score)
     side = "undecided" if decided is None else f"on the {decided} side of the threshold"
     parts = [
-        f'<p class="score">{_number(score.score)}</p>',
+        f'<p class="score">{score_text(score.score, score.threshold, _DIGITS)}</p>',
         f"<p>Mean probability of <em>high</em> (high metastatic), {escape(side)}.</p>",
-        f"<p>{escape(score_words(score))}.</p>",
+        f"<p>{escape(sentence(score_words(score)))}</p>",
         f'<p class="quiet">{"Stabilised" if score.stabilised else "Not stabilised"}: '
-        f"{escape(score.stabilised_reason)}. Interval: {score.confidence:.0%} confidence sequence, valid at every"
-        " moment for fields sampled at random.</p>",
+        f"{escape(full_stop(score.stabilised_reason))} Interval: {percent(score.confidence)} confidence sequence, valid"
+        " at every moment for fields sampled at random.</p>",
     ]
     if not facts.threshold_known:
-        parts.append(_warning(f"The store names no threshold; {score.threshold:g} is assumed."))
+        parts.append(_warning(f"The store names no threshold; {threshold_text(score.threshold)} is assumed."))
     recorded = (facts.store.attributes.get("outcome") or {}).get("score")
     if isinstance(recorded, float) and recorded != score.score:
         parts.append(
@@ -184,7 +196,7 @@ def _notes(notes: Sequence[Note]) -> str:
         return '<p class="quiet">None.</p>'
     rows = [
         (
-            f"{note.t_utc.strftime('%Y-%m-%d %H:%M')}, {'section' if note.seq is None else f'field {note.seq}'}",
+            f"{utc_words(note.t_utc, seconds=False)}, {'section' if note.seq is None else f'field {note.seq}'}",
             note.text,
         )
         for note in remarks
@@ -223,7 +235,7 @@ def _unlike(provenance: Mapping[str, object]) -> list[tuple[str, str]]:
     if not isinstance(beyond, float):
         return []
     done = "scored all the same" if provenance.get("score_unlike") is True else "not scored"
-    return [("tiles unlike training", f"{done} (distance beyond {beyond:g})")]
+    return [("tiles unlike training", f"{done} (distance beyond {significant(beyond, 4)})")]
 
 
 def _provenance(facts: PageFacts) -> list[tuple[str, str]]:
@@ -232,12 +244,12 @@ def _provenance(facts: PageFacts) -> list[tuple[str, str]]:
     rows = [
         ("store", facts.store.path.name),
         ("frames", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
-        ("pixel size", f"{spec.pixel_size_um:g} um"),
+        ("pixel size", f"{significant(spec.pixel_size_um, 4)} um"),
         ("fields chosen", spec.sampling.replace("_", " ")),
         ("model", str(spec.provenance.get("model", "not recorded"))),
         ("model sha256", spec.model_sha256 or "not recorded"),
         ("engine", "; ".join(engines) or "none"),
-        ("threshold", f"{facts.score.threshold:g}"),
+        ("threshold", number_words(facts.score.threshold, 6)),
         *_unlike(spec.provenance),
         ("camera", f"{spec.provenance.get('camera', '')} ({spec.provenance.get('camera_library', 'unknown')})".strip()),
         ("rig configuration sha256", spec.rig_sha256 or "not recorded"),

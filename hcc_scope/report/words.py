@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.report.summary import decision
 from hcc_scope.research_use import RESEARCH_USE_ONLY
+from hcc_scope.words import counted, score_text, threshold_text
 
 if TYPE_CHECKING:
     from hcc_scope.types import SectionScore
@@ -17,21 +18,23 @@ def score_words(score: SectionScore) -> str:
     """Return the score with its interval and what may be said about the threshold, as a person reads it."""
     if score.score is None:
         return f"no score yet{_taken_out(score)}"
-    words = f"{score.score:.3f}"
+    threshold = score.threshold
+    words = score_text(score.score, threshold, 3)
     out = _taken_out(score)
     if not score.interval_valid:
-        return f"{words}, no valid interval, so no decision (threshold {score.threshold:.2f}){out}"
+        return f"{words}, no valid interval, so no decision (threshold {threshold_text(threshold, score.score)}){out}"
     low, high = score.interval
-    words += f" [{low:.3f}, {high:.3f}]"
+    words += f" [{score_text(low, threshold, 3)}, {score_text(high, threshold, 3)}]"
+    beside = threshold_text(threshold, low, high)
     if score.interval_frames != score.frames:
-        words += f" (interval over the first {score.interval_frames} of {score.frames} frames)"
+        words += f" (interval over the first {score.interval_frames} of {counted(score.frames, 'frame')})"
     decided = decision(score)
     if decided is None:
-        return f"{words}, undecided: contains the threshold {score.threshold:.2f}{out}"
-    return f"{words}, on the {decided} side of {score.threshold:.2f}{out}"
+        return f"{words}, undecided: contains the threshold {beside}{out}"
+    return f"{words}, on the {decided} side of {beside}{out}"
 
 
 def _taken_out(score: SectionScore) -> str:
     """Return, for the end of a sentence, how many fields an operator took out of the score."""
     n = score.fields_excluded_by_operator
-    return "" if not n else f"; {n} field{'s' if n > 1 else ''} excluded by the operator"
+    return "" if not n else f"; {counted(n, 'field')} excluded by the operator"

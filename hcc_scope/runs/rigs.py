@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hcc_scope.rig.rigfile import Rig
     from hcc_scope.sources.micromanager import MicroManager
 
-__all__ = ["CheckedRig", "OpenRig", "attach_rig", "check_buffer", "check_rig", "open_rig"]
+__all__ = ["CheckedRig", "OpenRig", "attach_rig", "check_buffer", "check_rig", "open_rig", "split_assignment"]
 
 _held_mib = 0
 """Size of the camera's buffer that this process's core keeps from the rig before, and gives back for the next one."""
@@ -57,10 +57,7 @@ class OpenRig:
         """
         from hcc_scope.sources.controls import RigControls
 
-        parts = [assignment.split(",", 2) for assignment in assignments]
-        for assignment, three in zip(assignments, parts, strict=True):
-            if len(three) != 3:
-                raise UsageError(f"--property '{assignment}' is not DEVICE,PROPERTY,VALUE")
+        parts = [split_assignment(assignment) for assignment in assignments]
         controls = RigControls(self.microscope)
         for device, name, value in parts:
             controls.set_property(device, name, value)
@@ -161,6 +158,21 @@ def open_rig(
     _held_mib = rig.buffer_size_mb
     with microscope:
         yield OpenRig(microscope, str(rig.path.name if rig.path is not None else rig.config.name))
+
+
+def split_assignment(assignment: str) -> tuple[str, str, str]:
+    """Return device, property and value of ``DEVICE,PROPERTY,VALUE``.
+
+    Raises
+    ------
+    UsageError
+        If it is not of that form.
+    """
+    parts = assignment.split(",", 2)
+    if len(parts) != 3 or not parts[0].strip() or not parts[1].strip():
+        raise UsageError(f"--property '{assignment}' is not DEVICE,PROPERTY,VALUE")
+    device, name, value = parts
+    return device, name, value
 
 
 def check_rig(rig_or_cfg: str | Path, *, adapters_dir: Path | None = None) -> CheckedRig:

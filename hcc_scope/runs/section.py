@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from hcc_scope.types import FrameResult, RunOutcome, RunSpec
     from hcc_scope.workers import StopToken
 
-__all__ = ["SectionRun", "section_source", "start_section"]
+__all__ = ["SectionRun", "check_section", "section_source", "start_section"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,40 @@ def section_source(
     )
 
 
+def check_section(source: FrameSource, analyst: Analyst, out_dir: Path) -> TileGrid:
+    """Refuse a section that could not be acquired, before anything is made, drawn or moved for it.
+
+    Parameters
+    ----------
+    source : FrameSource
+        Open, and not started.
+    analyst : Analyst
+        What classifies.
+    out_dir : Path
+        Where the store would be made.
+
+    Returns
+    -------
+    TileGrid
+        Of every frame.
+
+    Raises
+    ------
+    FrameSizeError, ModelMismatchError
+        If the frames are smaller than a tile, or unlike those that the model was trained on.
+    StoreExistsError, StoreUnwritableError, DiskFullError
+        If the store could not be made.
+    """
+    from hcc_scope.storage.space import check_out_dir
+
+    spec = source.spec
+    grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
+    analyst.model.check_matches(spec)
+    check_specimen(analyst.model.card, spec, allow_phantom_model=analyst.allow_phantom_model)
+    check_out_dir(out_dir, spec)
+    return grid
+
+
 def start_section(
     source: FrameSource,
     analyst: Analyst,
@@ -165,10 +199,7 @@ def start_section(
     from hcc_scope.storage.writer import create_store
 
     spec = source.spec
-    # refuses a frame smaller than a tile before a store is made
-    grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
-    analyst.model.check_matches(spec)
-    check_specimen(analyst.model.card, spec, allow_phantom_model=analyst.allow_phantom_model)
+    grid = check_section(source, analyst, out_dir)
     sink = create_store(out_dir, spec)
 
     def finalise(outcome: RunOutcome) -> None:

@@ -77,6 +77,8 @@ def driver_path(folder: Path, owner: object, *, pinned: bool = False) -> str:
         whole.encode()
     except UnicodeEncodeError:  # a name that is no text in this system's encoding
         pinned = True
+    if os.sep == "/" and "\\" in whole:  # a letter like others here, but tensorstore takes it for a slash
+        pinned = True
     if pinned and sys.platform == "linux":
         handle = os.open(whole, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         weakref.finalize(owner, os.close, handle)

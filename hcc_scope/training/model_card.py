@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hcc_scope.datasets.labelled import CLASSES
 from hcc_scope.inference.card import LICENCE_NOT_STATED, ModelCard, TrainingRecord
 from hcc_scope.training.network import TILE_PX
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -231,11 +232,7 @@ def _data(data: LabelledSet, fitted: Sequence[LabelledImage]) -> str:
     sections = len({image.section for image in fitted})
     days = len({image.day for image in fitted})
     counts = (
-        f"{_plural(len(fitted), 'image')} of {_plural(sections, 'section')} of {_plural(animals, 'animal')}, taken on "
-        f"{_plural(days, 'day')} ({data.manifest.name}); tiles that fail quality dropped."
+        f"{counted(len(fitted), 'image')} of {counted(sections, 'section')} of {counted(animals, 'animal')}, taken on "
+        f"{counted(days, 'day')} ({data.manifest.name}); tiles that fail quality dropped."
     )
     return counts if data.synthetic is None else f"{data.synthetic.rstrip('.')}. {counts}"
-
-
-def _plural(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

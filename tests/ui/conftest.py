@@ -45,3 +45,17 @@ def small_rig(demo_cfg: object) -> Path:
     from shell_parts import ONE_TILE, rig_file
 
     return rig_file(demo_cfg(**ONE_TILE))  # type: ignore[operator]  # the fixture's function
+
+
+@pytest.fixture
+def ready(shell: App, small_rig: Path) -> App:
+    """Return the app with a rig, ids, a short plan and the reference engine."""
+    from shell_parts import name_section, open_rig
+
+    from ui.section_request import PlanChoice
+
+    open_rig(shell, small_rig)
+    shell.window.top.engine.setCurrentText("torchscript")
+    shell.commands.plan = PlanChoice(n_fields=6)
+    name_section(shell)
+    return shell

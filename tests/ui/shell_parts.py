@@ -85,3 +85,19 @@ def said(app: App) -> str:
     """All messages, one a line."""
     model = app.window.messages
     return "\n".join(str(model.message(row)) for row in range(model.rowCount()))
+
+
+def start(app: App) -> None:
+    wait_for(lambda: app.window.actions_["start"].isEnabled(), f"Start: {app.gates.missing}")
+    app.window.actions_["start"].trigger()
+    wait_for(lambda: app.run.phase != "preparing", "the section to begin")
+    assert app.run.phase == "running", said(app)
+
+
+def finish(app: App) -> None:
+    wait_for(lambda: not app.run.active, "the section to end")
+
+
+def wait_until_held(app: App) -> None:
+    """Wait until a pause has taken hold: before, what is exposed already still comes, and is then the last field."""
+    wait_for(lambda: app.state.snapshot.paused and app.state.snapshot.message == "paused", "the pause")

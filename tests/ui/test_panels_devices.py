@@ -350,3 +350,33 @@ def test_stop_is_never_locked(qtbot: QtBot):
     assert column.camera._binning.isEnabled()
     assert not column.note.isVisible()
     QApplication.processEvents()
+
+
+@pytest.mark.parametrize(
+    ("name", "limits", "typed", "wish"),
+    [
+        ("_gain", {"em_gain_limits": (1.0, 8.0)}, "300", ("set_em_gain", (300.0,))),
+        ("_gain", {"em_gain_limits": (1.0, 300.0)}, "3000", ("set_em_gain", (3000.0,))),
+        ("_exposure", {"exposure_limits_ms": (0.1, 90.0)}, "1000", ("set_exposure_ms", (1000.0,))),
+    ],
+)
+def test_what_is_typed_beyond_the_limits_is_asked_for_whole(
+    qtbot: QtBot, name: str, limits: dict[str, object], typed: str, wish: tuple[str, tuple[float, ...]]
+):
+    """The device refuses it in words; a field that drops the digits beyond its limit would make 3 of 300."""
+    panel = CameraPanel()
+    show(qtbot, panel)
+    panel.set_state(replace(RIG, camera=replace(CAMERA, **limits)))
+    wishes = asked(panel)
+    type_into(qtbot, getattr(panel, name), typed)
+    assert wishes == [wish]
+
+
+def test_the_arrows_end_at_the_limits(qtbot: QtBot):
+    panel = CameraPanel()
+    show(qtbot, panel)
+    panel.set_state(replace(RIG, camera=replace(CAMERA, em_gain=119.5, em_gain_limits=(1.0, 120.0))))
+    wishes = asked(panel)
+    for _ in range(3):
+        qtbot.keyClick(panel._gain, Qt.Key.Key_Up)
+    assert wishes == [("set_em_gain", (120.0,))]

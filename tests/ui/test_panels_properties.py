@@ -103,14 +103,16 @@ def test_typed_value_is_asked_for_and_shown_only_once_the_device_has_it(qtbot: Q
     assert index_of(browser, "Camera", "Exposure").data(Qt.ItemDataRole.EditRole) == "33.50"
 
 
-def test_value_beyond_the_limits_is_not_asked_for(qtbot: QtBot, browser: PropertyBrowser):
+def test_a_value_beyond_the_limits_is_asked_for_whole_and_not_cut_to_the_digits_that_fit(
+    qtbot: QtBot, browser: PropertyBrowser
+):
     wishes = wishes_of(browser)
     editor = editor_of(browser, index_of(browser, "Camera", "Exposure"))
     editor.selectAll()
     qtbot.keyClicks(editor, "99999")
     qtbot.keyClick(editor, Qt.Key.Key_Return)
     QApplication.processEvents()
-    assert wishes == []
+    assert wishes == [("set_property", ("Camera", "Exposure", "99999"))]  # which the rig refuses in words
 
 
 def test_allowed_values_are_a_list(browser: PropertyBrowser):

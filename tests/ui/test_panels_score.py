@@ -179,3 +179,42 @@ def test_a_long_course_is_thinned_for_the_plot_and_keeps_its_ends(qtbot: QtBot):
     assert len(fields) <= 240
     assert (fields[0], fields[-1]) == (1.0, 5000.0)
     assert np.array_equal(score, fields / 5000)  # points of the course, none in between
+
+
+def test_the_research_line_names_what_the_model_was_trained_on(panel: ScorePanel):
+    panel.set_training("a synthetic phantom, not on tissue")
+    assert panel._research.text() == (
+        "Research use only. Not for diagnosis. The model was trained on a synthetic phantom, not on tissue."
+    )
+    assert not panel._alarm.isVisible()
+
+
+def test_a_score_that_means_nothing_is_said_to_in_red(panel: ScorePanel):
+    panel.set_training("a synthetic phantom, not on tissue", "this specimen is no phantom")
+    assert panel._alarm.isVisible()
+    assert panel._alarm.text() == "This specimen is no phantom."
+    panel.set_snapshot(snapshot(section()[0], COUNTS))
+    pixels = panel._number.grab().toImage()
+    reds = [pixels.pixelColor(x, y) for x in range(pixels.width()) for y in range(0, pixels.height(), 3)]
+    assert any(one.red() > 150 and one.red() > one.green() + 60 for one in reds)
+    panel.set_training(None)
+    assert not panel._alarm.isVisible()
+    assert panel._research.text() == "Research use only. Not for diagnosis."
+
+
+@pytest.mark.parametrize(("score", "words"), [(0.4991, "0.499"), (0.4962, "0.496"), (0.83, "0.83")])
+def test_near_the_threshold_a_score_has_a_digit_more(panel: ScorePanel, score: float, words: str):
+    panel.set_snapshot(snapshot(replace(section()[0], score=score, threshold=0.497665), COUNTS))
+    assert panel._number.text() == words
+
+
+def test_a_replayed_section_says_so_and_speaks_of_nothing_under_way(panel: ScorePanel):
+    panel.set_section("M7", "S1", replayed=True)
+    assert panel._of.text() == "In Replay: animal M7, section S1"
+    assert not panel._plot.isVisible()
+    panel.set_snapshot(snapshot(section()[0], COUNTS))
+    said = [row[2].text() for row in panel._coverage._rows if row[2].isVisible()]
+    assert "without a result" in said
+    assert not any("later" in words for words in said)
+    panel.set_section("M7", "S1")
+    assert panel._plot.isVisible()

@@ -11,9 +11,9 @@ from panel_parts import COUNTS, result, section, snapshot
 
 from hcc_scope.quality import TileQuality
 from hcc_scope.types import Counts, FrameResult
-from ui.panels.parts import duration_words, number_words
+from hcc_scope.words import bytes_words, duration_words, number_words
 from ui.panels.quality import QualityPanel, judge
-from ui.panels.status import StatusStrip, bytes_words
+from ui.panels.status import StatusStrip
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

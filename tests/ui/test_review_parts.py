@@ -227,9 +227,9 @@ def test_a_score_leaves_out_what_the_operator_excluded():
 def test_scores_and_decisions_in_words():
     few = section_score({0: result(0, [0.9] * 4)}, SPEC, 1, 0.45)
     assert score_words(few).startswith("0.900, 95 % interval ")
-    assert decision_words(few) == "Undecided: the interval contains the threshold 0.45"
+    assert decision_words(few) == "Undecided: the interval contains the threshold 0.450"
     many = section_score({seq: result(seq, [0.97] * 4) for seq in range(60)}, SPEC, 60, 0.45)
-    assert decision_words(many) == "High metastatic: the whole interval is above the threshold 0.45"
+    assert decision_words(many) == "High metastatic: the whole interval is above the threshold 0.450"
     raster = section_score({0: result(0, [0.9] * 4)}, replace(SPEC, sampling="raster"), 1, 0.45)
     assert "not at random" in decision_words(raster)
     assert "(not valid)" in score_words(raster)

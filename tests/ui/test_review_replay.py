@@ -109,7 +109,7 @@ def test_a_store_is_shown_with_its_frames_scores_and_predictions(
     recorded = read_predictions(acquired)
     assert np.array_equal(tab.pane.view.pixels, frame.pixels)
     assert tab.pane.overlay.currentText() == "Recorded"
-    assert np.array_equal(tab.pane.tiles.result.probabilities, recorded[0].probabilities)
+    assert np.array_equal(tab.pane.tiles.result.probabilities, recorded[0].probabilities, equal_nan=True)
     live = json.loads((acquired / "zarr.json").read_bytes())["attributes"]["hcc_scope"]["outcome"]
     assert tab.opened.analyses[0].score.score == live["score"]
     assert tab.opened.analyses[0].score.interval == tuple(live["interval"])

@@ -11,7 +11,9 @@ from PySide6.QtWidgets import QApplication
 from review_parts import GRID, Reader, assert_usable_without_eyes_or_mouse, frame, result, settle, wait
 
 from hcc_scope.errors import ModelError, StoreUnwritableError
+from hcc_scope.tiling import TileGrid
 from ui.jobs import Jobs
+from ui.review.thumbnails import make_thumbnails
 from ui.review.tile_model import TILE_ROLE
 from ui.review.tile_table import TileFilter, TileOrder
 from ui.saliency_view import SaliencyMode
@@ -74,6 +76,19 @@ def test_thumbnails_come_and_are_painted(qtbot: QtBot, tab: TilesTab, jobs: Jobs
     dark = tab.view.viewport().grab().toImage()
     settle(qtbot, jobs)
     assert tab.view.viewport().grab().toImage() != dark
+
+
+def test_tiles_are_cut_as_large_as_the_model_had_them(qtbot: QtBot, tab: TilesTab, jobs: Jobs):
+    small = TileGrid.for_frame((1024, 1024), 256)
+    tab.show_section([result(0, [0.9] * small.n)], small, Reader(), threshold=0.45)
+    tab._thumbnails.set_side_px(64)
+    assert tab._thumbnails.get(0, 0) is None
+    settle(qtbot, jobs)
+    wait(qtbot, lambda: tab._thumbnails.get(0, small.n - 1) is not None)  # of 512 px there would be 4 of these 16
+    wanted = make_thumbnails(frame(0).pixels, small, 64)
+    image = tab._thumbnails.get(0, 5)
+    got = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())[:, : image.width()]
+    assert np.array_equal(got, wanted[5])
 
 
 def test_a_field_that_cannot_be_read_yet_is_asked_for_again(
@@ -149,7 +164,7 @@ def test_enter_opens_the_raw_pixels_with_saliency(qtbot: QtBot, tab: TilesTab, j
     assert dialog.here == (0, 1)
     wait(qtbot, lambda: dialog.view.relative is not None)
     assert np.array_equal(dialog.view.pixels, GRID.views(frame(0).pixels)[1])
-    assert dialog._facts["Probability of high"].text() == "0.4000, below the threshold 0.45"
+    assert dialog._facts["Probability of high"].text() == "0.4000, below the threshold 0.4500"
     # the frame's centre is at (100, 200) µm; the tile's centre is 256 px right of and 256 px above it
     assert dialog._facts["On the stage"].text() == "x 228 µm, y 72 µm"
     dialog.view._hover((3.5, 0.5))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from shell_parts import name_section, open_rig, said, wait_for
+from shell_parts import finish, name_section, open_rig, said, start, wait_for, wait_until_held
 from storage_cases import change_facts
 
 from hcc_scope.storage.notes import read_notes
@@ -24,36 +24,10 @@ if TYPE_CHECKING:
     from ui.app import App
 
 
-@pytest.fixture
-def ready(shell: App, small_rig: Path) -> App:
-    """Return the app with a rig, ids, a short plan and the reference engine."""
-    open_rig(shell, small_rig)
-    shell.window.top.engine.setCurrentText("torchscript")
-    shell.commands.plan = PlanChoice(n_fields=6)
-    name_section(shell)
-    return shell
-
-
 def reports(app: App) -> list[SectionReport]:
     got: list[SectionReport] = []
     app.state.run_finished.connect(got.append)
     return got
-
-
-def start(app: App) -> None:
-    wait_for(lambda: app.window.actions_["start"].isEnabled(), f"Start: {app.gates.missing}")
-    app.window.actions_["start"].trigger()
-    wait_for(lambda: app.run.phase != "preparing", "the section to begin")
-    assert app.run.phase == "running", said(app)
-
-
-def finish(app: App) -> None:
-    wait_for(lambda: not app.run.active, "the section to end")
-
-
-def wait_until_held(app: App) -> None:
-    """Wait until a pause has taken hold: before, what is exposed already still comes, and is then the last field."""
-    wait_for(lambda: app.state.snapshot.paused and app.state.snapshot.message == "paused", "the pause")
 
 
 def test_a_section_from_start_to_its_report(ready: App, monkeypatch: pytest.MonkeyPatch):
@@ -159,12 +133,12 @@ def test_the_last_field_is_excluded_and_brought_back(ready: App):
     wait_for(lambda: ready.state.snapshot.counts.pending == 0, "the analysis")
     wait_for(lambda: ready.state.snapshot.counts.deferred == 0, "the analysis of what was put off")
     last = max(ready.run.run.results)
+    wait_for(lambda: ready.run.field_on_screen == last, "the last field on the screen")
     ready.window.actions_["exclude"].trigger()
     wait_for(lambda: ready.state.snapshot.score.fields_excluded_by_operator == 1, "the score without it")
     wait_for(lambda: f"Field {last} is excluded" in said(ready), "the word of it")
     on_map = ready.wiring.map.fields.fields
-    if last in on_map:  # a field that came between two looks of a busy machine is read for the map after the section
-        wait_for(lambda: on_map[last].excluded, "the cross on the map")
+    wait_for(lambda: last in on_map and on_map[last].excluded, "the cross on the map")
     ready.window.actions_["include"].trigger()
     wait_for(lambda: ready.state.snapshot.score.fields_excluded_by_operator == 0, "the score with it")
     ready.window.actions_["exclude"].trigger()
@@ -179,7 +153,7 @@ def test_the_last_field_is_excluded_and_brought_back(ready: App):
     ]
 
 
-def test_the_newest_stored_field_is_excluded_though_it_was_not_analysed_yet(ready: App):
+def test_the_field_on_the_screen_is_excluded_though_it_was_not_analysed_yet(ready: App):
     ready.commands.plan = PlanChoice(n_fields=500)
     start(ready)
     wait_for(lambda: ready.state.snapshot.counts.stored >= 3, "stored fields")
@@ -188,6 +162,7 @@ def test_the_newest_stored_field_is_excluded_though_it_was_not_analysed_yet(read
     wait_for(lambda: ready.state.snapshot.counts.stored == ready.state.snapshot.counts.acquired, "the store")
     action = ready.window.actions_["exclude"]
     last = ready.state.snapshot.counts.stored - 1
+    wait_for(lambda: ready.run.field_on_screen == last, "the last field on the screen")
     assert action.text() == f"Exclude field {last}"
     assert f"field {last} " in action.toolTip()
     action.trigger()
@@ -203,8 +178,8 @@ def test_the_last_field_is_excluded_after_the_section_is_complete(ready: App):
     start(ready)
     finish(ready)
     action = ready.window.actions_["exclude"]
+    wait_for(lambda: action.text() == "Exclude field 5", "the last field on the screen")
     assert action.isEnabled()
-    assert action.text() == "Exclude field 5"
     action.trigger()
     wait_for(lambda: "Field 5 of section M7 S1 is excluded" in said(ready), "the word of it")
     assert ready.state.snapshot.score.fields_excluded_by_operator == 1

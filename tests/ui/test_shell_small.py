@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QPoint, QRect
-from PySide6.QtWidgets import QApplication, QToolButton
-from shell_parts import wait_for
+from PySide6.QtCore import QByteArray, QPoint, QRect, Qt
+from PySide6.QtWidgets import QApplication, QTabBar, QToolBar, QToolButton, QWidget
+from shell_parts import running_app, wait_for
+
+from ui.canvas import Canvas
+from ui.main_window import LAYOUT_VERSION, MainWindow
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ui.app import App
+
+LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 
 
 @pytest.mark.parametrize("size", [(853, 480), (640, 360)])
@@ -43,3 +51,103 @@ def test_the_least_size_fits_the_screen_and_docks_part_again(shell: App):
     window.resize(1280, 720)
     window.reset_layout()
     assert window.docks["score"] not in window.tabifiedDockWidgets(window.docks["rig"])
+
+
+def tabbed(shell: App) -> bool:
+    return shell.window.docks["score"] in shell.window.tabifiedDockWidgets(shell.window.docks["rig"])
+
+
+def stray_tab_bars(shell: App) -> list[QTabBar]:
+    """Return tab bars of docks that lie on other parts of the window."""
+    window = shell.window
+    bars = [bar for bar in window.findChildren(QTabBar) if bar.parent() is window and bar.isVisible()]
+    others = [window.centralWidget().geometry(), window.statusBar().geometry(), window.menuBar().geometry()]
+    others += [bar.geometry() for bar in window.findChildren(QToolBar)]
+    return [bar for bar in bars if any(bar.geometry().intersects(other) for other in others)]
+
+
+def test_docks_gather_in_a_narrow_window_and_part_as_they_were(shell: App):
+    window = shell.window
+    window.resize(1280, 720)
+    window.reset_layout()
+    window.docks["quality"].hide()
+    window.resize(740, 600)
+    wait_for(lambda: tabbed(shell), "the docks to gather")
+    assert not window.docks["quality"].toggleViewAction().isChecked()
+    QApplication.processEvents()
+    assert stray_tab_bars(shell) == []
+    window.resize(1280, 720)
+    wait_for(lambda: not tabbed(shell), "the docks to part")
+    assert not window.docks["quality"].isVisible()
+    for size in ((740, 600), (1280, 720), (640, 360)):
+        window.resize(*size)
+        window.reset_layout()
+        QApplication.processEvents()
+        assert stray_tab_bars(shell) == []
+
+
+def test_a_layout_of_a_small_screen_is_not_kept_on_a_larger_one(shell: App):
+    window = shell.window
+    window.resize(740, 480)
+    window.reset_layout()
+    QApplication.processEvents()
+    assert tabbed(shell)
+    _, layout = window.packed_layout()
+    assert layout == ""  # nobody chose it
+    window.resize(1280, 720)
+    wait_for(lambda: not tabbed(shell), "the docks to part")
+    window.docks["quality"].hide()
+    window.resize(740, 480)
+    wait_for(lambda: tabbed(shell), "the docks to gather")
+    _, layout = window.packed_layout()
+    assert layout != ""  # as it was chosen in the wide window
+
+
+@pytest.mark.parametrize("size", [(740, 600), (700, 420), (640, 360)])
+def test_nothing_overlaps_in_a_view_of_a_small_window(shell: App, size: tuple[int, int]):
+    window = shell.window
+    window.show_welcome(False)
+    window.resize(*size)
+    window.reset_layout()
+    for index in range(window.tabs.count()):
+        window.tabs.setCurrentIndex(index)
+        QApplication.processEvents()
+        QApplication.processEvents()
+        for view in window.tabs.currentWidget().findChildren(Canvas):
+            parts = [one for one in view.parentWidget().children() if isinstance(one, QWidget) and one.isVisible()]
+            shapes = [(one, one.geometry()) for one in parts]
+            laps = [
+                (a, b) for n, (a, here) in enumerate(shapes) for b, there in shapes[n + 1 :] if here.intersects(there)
+            ]
+            assert laps == []
+
+
+def test_a_window_with_its_frame_stays_on_the_screen(shell: App):
+    window, room = shell.window, shell.window.screen().availableGeometry()
+    window.resize(room.width() + 300, room.height() + 300)
+    window.move(room.x() + 200, room.y() + 200)
+    window.fit_screen()
+    QApplication.processEvents()
+    assert room.contains(window.frameGeometry())
+
+
+def test_a_saved_layout_with_all_docks_in_one_place_is_repaired_in_a_wide_window(qapp: QApplication, tmp_path: Path):
+    del qapp
+    with running_app(tmp_path) as first:
+        window = first.window
+        window.resize(740, 480)
+        window.reset_layout()
+        layout = base64.b64encode(bytes(window.saveState(LAYOUT_VERSION).data())).decode()
+    settings = first.memory.settings.model_copy(update={"layout": layout, "geometry": ""})
+    window = MainWindow(settings)
+    try:
+        for name, area in (("rig", LEFT), ("properties", LEFT), ("score", RIGHT), ("quality", RIGHT)):
+            window.add_dock(name, name, QWidget(), area, "", beside="rig" if name == "properties" else None)
+        window.resize(1280, 720)
+        assert window.restoreState(QByteArray(base64.b64decode(layout)), LAYOUT_VERSION)
+        assert window.docks["score"] in window.tabifiedDockWidgets(window.docks["rig"])
+        window._gathered = window._in_one_place()
+        window._follow_width()
+        assert window.docks["score"] not in window.tabifiedDockWidgets(window.docks["rig"])
+    finally:
+        window.deleteLater()

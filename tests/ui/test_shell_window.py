@@ -176,7 +176,8 @@ def test_the_layout_and_the_rest_come_back(qapp: QApplication, tmp_path: Path):
         close(first)
     with running_app(tmp_path) as second:
         assert not second.window.docks["quality"].isVisible()
-        assert second.window.docks["score"].isVisible()
+        wait_for(second.window.docks["score"].isVisible, "the docks to part in the wider window")
+        assert not second.window.docks["quality"].isVisible()
         assert second.window.theme == "light"
         second.window.actions_["reset_layout"].trigger()
         assert second.window.docks["quality"].isVisible()
@@ -290,3 +291,26 @@ def test_a_view_is_saved_as_a_picture_or_told_why_not(shell: App, tmp_path: Path
     monkeypatch.setattr(shell.wiring, "export_png", full)
     shell.commands._export(str(tmp_path / "no.png"))
     assert "no space is left" in shell.window.notice.text
+
+
+def test_a_folder_for_sections_is_checked_when_it_is_chosen(shell: App, tmp_path: Path):
+    before = shell.commands.out_dir
+    file = tmp_path / "notes.txt"
+    file.write_text("no folder")
+    for chosen, why in ((file, "it is a file"), (tmp_path / "gone", "No such file")):
+        shell.commands._take_folder(str(chosen))
+        wait_for(lambda: not shell.jobs.n_open, "the look at it")
+        assert shell.commands.out_dir == before
+        assert f"Nothing can be stored in {chosen}" in said(shell)
+        assert why in said(shell)
+    good = tmp_path / "good"
+    good.mkdir()
+    shell.commands._take_folder(str(good))
+    wait_for(lambda: shell.commands.out_dir == good, "the folder")
+    assert list(good.iterdir()) == []
+
+
+def test_the_title_names_the_program_once(shell: App):
+    title = shell.window.windowTitle()
+    assert title.count("HCC-Scope") == 1
+    assert QApplication.applicationDisplayName() in ("", QApplication.applicationName())  # else Qt adds it to titles

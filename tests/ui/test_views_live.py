@@ -21,6 +21,7 @@ from view_parts import (
 )
 
 from hcc_scope.errors import StoreUnwritableError
+from ui.feed import Feed
 from ui.live_tab import LiveTab
 
 if TYPE_CHECKING:
@@ -327,3 +328,59 @@ def test_every_control_has_a_name_and_a_tooltip(tab: LiveTab):
         for control in tab.findChildren(kind):
             assert control.accessibleName() or control.text(), control
             assert control.toolTip() or control.parentWidget().toolTip(), control
+
+
+def test_a_stored_field_stays_until_the_operator_goes_back(qtbot: QtBot, tab: LiveTab, pixels: NDArray[np.uint16]):
+    pinned: list[int | None] = []
+    tab.pinned_changed.connect(pinned.append)
+    tab.set_section("S1")
+    tab.set_frame(frame_of(pixels, seq=7))
+    assert tab._about.whole_text().startswith("Field 7,")
+    tab.show_stored(frame_of(pixels, seq=2), (result_of(2, [0.9] * 4), GRID, THRESHOLD))
+    assert tab._about.whole_text().startswith("Stored field 2, 4 of 4 tiles classified")
+    for seq in range(8, 40):  # more than are kept
+        tab.set_frame(frame_of(pixels, seq=seq))
+        tab.set_result(result_of(seq, [0.1] * 4), GRID, THRESHOLD)
+    assert tab.shown_frame.seq == 2
+    tab.hide()
+    tab.show()
+    assert "4 of 4 tiles" in tab._about.whole_text()  # its result was not forgotten for newer ones
+    back = next(one for one in tab.findChildren(QAbstractButton) if one.accessibleName() == "Back to the newest")
+    assert back.isVisible()
+    qtbot.mouseClick(back, Qt.MouseButton.LeftButton)
+    assert tab.shown_frame.seq == 39
+    assert not back.isVisible()
+    assert pinned == [2, None]
+
+
+def test_what_is_not_painted_yet_is_not_on_the_screen(qtbot: QtBot, tab: LiveTab, pixels: NDArray[np.uint16]):
+    with qtbot.waitExposed(tab):
+        tab.set_frame(frame_of(pixels, seq=1))
+    tab.view.repaint()
+    tab.set_frame(frame_of(pixels, seq=2))
+    assert (tab.shown_frame.seq, tab.frame_on_screen.seq) == (2, 1)
+    tab.view.repaint()
+    assert tab.frame_on_screen.seq == 2
+
+
+def test_an_old_picture_is_never_called_live(tab: LiveTab, pixels: NDArray[np.uint16]):
+    now_s = [100.0]
+    tab.feed = Feed(lambda: now_s[0])
+    tab.set_frame(frame_of(pixels, section=""))
+    assert tab._about.whole_text().startswith("Still picture of ")
+    tab.set_live(True)
+    assert tab.shown_frame is None  # the picture of before is gone until the first live one comes
+    assert tab._about.whole_text() == "Waiting for the first live picture …"
+    now_s[0] += 7
+    tab._tell_of_time()
+    assert tab._about.whole_text() == "Waiting for the first live picture (7 s) …"
+    tab.set_frame(frame_of(pixels, section=""))
+    assert tab._about.whole_text().startswith("Live,")
+    now_s[0] += 1.9
+    tab._tell_of_time()
+    assert tab._about.whole_text().startswith("Live,")
+    now_s[0] += 1.1
+    tab._tell_of_time()
+    assert tab._about.whole_text().startswith("Not live: no new picture for 3 s")
+    tab.set_live(False)
+    assert tab._about.whole_text().startswith("Still picture of ")

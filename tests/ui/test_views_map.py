@@ -284,3 +284,20 @@ def test_both_themes_look_different_even_before_the_tab_is_shown(qtbot: QtBot):
         picture = button.grab().toImage()
         pictures.append(picture.pixelColor(picture.width() // 2, picture.height() - 2).name())  # the bar of one down
     assert pictures == [colours("dark").accent, colours("light").accent]
+
+
+def test_fields_that_are_not_drawn_are_counted(tab: SectionMapTab, picture: NDArray[np.uint16]):
+    tab.add_field(0, picture, PLACES[0])
+    tab.set_not_shown(1)
+    assert "1 more field at the same places, not drawn" in tab._about.whole_text()
+    tab.clear()
+    assert "more field" not in tab._about.whole_text()
+
+
+def test_fields_that_were_not_stored_after_all_are_taken_away(tab: SectionMapTab, picture: NDArray[np.uint16]):
+    for seq in range(3):
+        tab.add_field(seq, picture, PLACES[seq])
+    tab.choose(2)
+    tab.keep_below(2)
+    assert set(tab.fields.fields) == {0, 1}
+    assert tab.fields.chosen is None

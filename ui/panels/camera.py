@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from hcc_scope.words import number_words
 from ui.panels.device_panel import DevicePanel
 from ui.panels.fields import ChoiceField, NumberField
-from ui.panels.parts import describe, form, heading, label_for, number_words, quiet, words
+from ui.panels.parts import describe, form, heading, label_for, quiet, words
 from ui.theme import GRID_PX
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from hcc_scope.words import counted, percent
 from ui.panels.parts import colours_of, quiet, words
 from ui.theme import GRID_PX
 
@@ -99,7 +100,7 @@ def excluded_tiles_words(tiles: int, excluded: Mapping[str, int]) -> str:
     """Return how many tiles were left out and why, in words."""
     if not tiles and not excluded:
         return ""
-    used = f"{tiles} tiles used"
+    used = f"{counted(tiles, 'tile')} used"
     if not excluded:
         return f"{used}, none excluded."
     reasons = ", ".join(
@@ -184,6 +185,7 @@ class CoverageView(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._replayed = False
         self._sentence = words()
         self._bar = _Bar()
         self._tiles = quiet()
@@ -210,6 +212,15 @@ class CoverageView(QWidget):
         layout.addWidget(self._tiles)
         self.show_snapshot(None)
 
+    def set_replayed(self, replayed: bool) -> None:
+        """Speak of a stored section, of which nothing is under way, or of a run."""
+        self._replayed = replayed
+        for part, row in zip(_PARTS, self._rows, strict=True):
+            if part.field == "deferred":
+                row[2].setText("without a result" if replayed else part.words)
+                for widget in row:
+                    widget.setToolTip("Stored frames that were not classified." if replayed else part.tip)
+
     def show_snapshot(self, snapshot: Snapshot | None) -> None:
         """Show where the frames of a run are; None for no run."""
         numbers = _numbers(None if snapshot is None else snapshot.counts)
@@ -218,7 +229,7 @@ class CoverageView(QWidget):
         for part, n, row in zip(_PARTS, numbers, self._rows, strict=True):
             row[1].setText(str(n))
             for widget in row:
-                widget.setVisible(part.always or n > 0)
+                widget.setVisible(n > 0 or (part.always and not (self._replayed and part.field == "pending")))
         self._bar.show_numbers(numbers, max(planned or 0, sum(numbers)))
         self._sentence.setText(_sentence(snapshot))
         self._bar.setAccessibleDescription(self._sentence.text())
@@ -240,7 +251,7 @@ def _sentence(snapshot: Snapshot | None) -> str:
     if not acquired:
         return f"No frame yet. {_plan_words(0, snapshot.expected_frames)}"
     by_operator = snapshot.score.fields_excluded_by_operator
-    text = f"The score rests on {used} of {acquired} frames ({used / acquired:.0%}).".replace("%", " %")
+    text = f"The score rests on {used:,} of {counted(acquired, 'frame')} ({percent(used / acquired, 0)})."
     if by_operator:
         text += f" {by_operator} {'is' if by_operator == 1 else 'are'} excluded by the operator."
     return f"{text} {_plan_words(acquired, snapshot.expected_frames)}"
@@ -248,5 +259,7 @@ def _sentence(snapshot: Snapshot | None) -> str:
 
 def _plan_words(acquired: int, planned: int | None) -> str:
     if planned is None:
-        return f"{acquired} acquired, open-ended." if acquired else "The run is open-ended."
-    return f"{acquired} of {planned} planned frames acquired." if acquired else f"{planned} frames are planned."
+        return f"{acquired:,} acquired, open-ended." if acquired else "The run is open-ended."
+    if not acquired:
+        return f"{counted(planned, 'frame')} {'is' if planned == 1 else 'are'} planned."
+    return f"{acquired:,} of {counted(planned, 'planned frame')} acquired."

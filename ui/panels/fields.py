@@ -1,6 +1,8 @@
 """Fields that show what a device says, and tell when a person wants something else.
 
 A field that is being edited is left alone; otherwise `show_value` puts back what the device has, also after a refusal.
+Whatever a person types is taken as a whole: what is beyond the device's limits is refused in words where it is asked
+for. A field that drops the digits beyond its limit would make 3 of 300.
 The wheel is ignored without focus: scrolling past a field must not change an exposure.
 """
 
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QLocale, QSignalBlocker, QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSizePolicy, QStyle
 
-from ui.panels.parts import number_words
+from hcc_scope.words import number_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ChoiceField", "NumberField"]
 
 _WIDEST = 1e9
-"""Limit of a field whose device states none: the device itself refuses what it cannot do."""
+"""Limit of what can be typed: the device itself refuses what it cannot do."""
 _OPENING_KEYS = frozenset(
     {Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown, Qt.Key.Key_Home, Qt.Key.Key_End}
 )
@@ -48,6 +50,7 @@ class NumberField(QDoubleSpinBox):
         super().__init__()
         self._shown: float | None = None
         self._editing = False
+        self._limits: tuple[float, float] | None = None
         self.setLocale(QLocale.c())  # one decimal point for all, as in plans, rigs and reports
         self.setKeyboardTracking(False)
         self.setDecimals(decimals)
@@ -66,13 +69,31 @@ class NumberField(QDoubleSpinBox):
         return self._editing
 
     def show_limits(self, limits: tuple[float, float] | None) -> None:
-        """Take the device's limits; None where it states none."""
-        low, high = limits if limits is not None else (-_WIDEST, _WIDEST)
-        if self._editing or (self.minimum(), self.maximum()) == (low, high):
-            return
+        """Take the device's limits, at which the arrows end; None where it states none."""
+        self._limits = limits
+
+    def stepBy(self, steps: int) -> None:  # noqa: N802 - Qt's name
+        """Go on by the arrows, not beyond the device's limits."""
+        widest = self.minimum(), self.maximum()
+        if self._limits is not None:
+            self._set_range(min(self._limits[0], self.value()), max(self._limits[1], self.value()))
+        super().stepBy(steps)
+        self._set_range(*widest)
+
+    def _set_range(self, low: float, high: float) -> None:
         blocked = QSignalBlocker(self)
         self.setRange(low, high)
         blocked.unblock()
+
+    def stepEnabled(self) -> QDoubleSpinBox.StepEnabledFlag:  # noqa: N802 - Qt's name
+        """Return which arrows lead anywhere."""
+        flags = QDoubleSpinBox.StepEnabledFlag.StepNone
+        low, high = self._limits or (-_WIDEST, _WIDEST)
+        if self.value() > low:
+            flags |= QDoubleSpinBox.StepEnabledFlag.StepDownEnabled
+        if self.value() < high:
+            flags |= QDoubleSpinBox.StepEnabledFlag.StepUpEnabled
+        return flags
 
     def show_value(self, value: float) -> None:
         """Show the device's value, unless a person is typing."""
@@ -82,7 +103,6 @@ class NumberField(QDoubleSpinBox):
         if self._editing or self.value() == value:
             return
         blocked = QSignalBlocker(self)
-        self.setRange(min(self.minimum(), value), max(self.maximum(), value))  # what is, is shown
         self.setValue(value)
         blocked.unblock()
 

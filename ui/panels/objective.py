@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QVBoxLayout
 
+from hcc_scope.words import number_words
 from ui.panels.device_panel import DevicePanel
 from ui.panels.fields import ChoiceField
-from ui.panels.parts import MICROMETRE, describe, form, label_for, number_words, words
+from ui.panels.parts import MICROMETRE, describe, form, label_for, words
 from ui.panels.symbols import SignedLine
 from ui.theme import GRID_PX
 

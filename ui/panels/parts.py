@@ -1,8 +1,7 @@
-"""Small things that all panels share: headings, quiet text, forms with aligned labels, words for numbers."""
+"""Small things that all panels share: headings, quiet text, forms with aligned labels."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
@@ -19,16 +18,12 @@ __all__ = [
     "RESEARCH_USE_ONLY",
     "colours_of",
     "describe",
-    "duration_words",
     "form",
-    "full_stop",
     "grid_margins",
     "heading",
     "label_column_px",
     "label_for",
-    "number_words",
     "quiet",
-    "sentence",
     "words",
 ]
 
@@ -112,47 +107,3 @@ def label_for(text: str, field: QWidget) -> QLabel:
     label.setMinimumWidth(label_column_px(label))
     label.setToolTip(field.toolTip())
     return label
-
-
-def number_words(value: float, decimals: int) -> str:
-    """Return a number with at most so many decimals and no useless zeros.
-
-    Examples
-    --------
-    >>> number_words(20.0, 3), number_words(-0.0001, 2), number_words(0.1625, 4)
-    ('20', '0', '0.1625')
-    """
-    text = f"{value:.{decimals}f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
-
-
-def duration_words(seconds: float | None) -> str:
-    """Return a time to go as a person says it.
-
-    Examples
-    --------
-    >>> duration_words(42.4), duration_words(130), duration_words(3900), duration_words(None)
-    ('42 s', '2 min 10 s', '1 h 5 min', 'unknown')
-    """
-    if seconds is None or not math.isfinite(seconds):
-        return "unknown"
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def full_stop(text: str) -> str:
-    """Return words that end like a sentence."""
-    text = text.strip()
-    return text if not text or text[-1] in ".!?" else f"{text}."
-
-
-def sentence(text: str) -> str:
-    """Return words with a capital first letter and a full stop."""
-    text = full_stop(text)
-    return text[:1].upper() + text[1:]

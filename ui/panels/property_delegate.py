@@ -98,16 +98,13 @@ class PropertyDelegate(QStyledItemDelegate):
             return choice
         line = QLineEdit(parent)
         line.setAccessibleName(f"{prop.device}, {prop.name}")
+        # without the device's limits: what is beyond them is refused in words, not cut to the digits that fit
         if prop.kind == "integer":
             whole = QIntValidator(line)
-            if prop.limits is not None:
-                whole.setRange(round(prop.limits[0]), round(prop.limits[1]))
             line.setValidator(whole)
         elif prop.kind == "number":
             number = QDoubleValidator(line)
             number.setLocale(QLocale.c())
-            if prop.limits is not None:
-                number.setRange(*prop.limits)
             line.setValidator(number)
         return line
 

@@ -14,6 +14,8 @@ from PySide6.QtCore import (
     Signal,
 )
 
+from hcc_scope.words import number_words
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -134,7 +136,7 @@ def _keys(rows: dict[str, list[DeviceProperty]]) -> list[tuple[str, str]]:
 def _all_words(prop: DeviceProperty) -> str:
     lines = [f"{prop.device}, {prop.name}: {prop.value or '(empty)'}"]
     if prop.limits is not None:
-        lines.append(f"From {prop.limits[0]:g} to {prop.limits[1]:g}.")
+        lines.append(f"From {number_words(prop.limits[0], 6)} to {number_words(prop.limits[1], 6)}.")
     if prop.allowed:
         lines.append(f"Allowed: {', '.join(prop.allowed)}.")
     fixed = why_fixed(prop)

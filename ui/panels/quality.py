@@ -9,7 +9,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from hcc_scope.types import QualityFlag
-from ui.panels.parts import grid_margins, heading, number_words, quiet, sentence, words
+from hcc_scope.words import counted, percent, sentence
+from ui.panels.parts import grid_margins, heading, quiet, words
 from ui.panels.symbols import SymbolBadge
 from ui.theme import GRID_PX
 
@@ -83,11 +84,7 @@ def _shape(affected: int, n: int) -> Shape:
 
 
 def _tiles(n: int, of: int) -> str:
-    return f"all {of} tiles" if n == of else f"{n} of {of} tiles"
-
-
-def _percent(share: float) -> str:
-    return f"{number_words(100 * share, 1 if share < 0.1 else 0)} %"
+    return f"all {counted(of, 'tile')}" if n == of > 1 else f"{n} of {counted(of, 'tile')}"
 
 
 def _focus(with_tissue: int, blurred: int) -> Judgement:
@@ -101,7 +98,7 @@ def _focus(with_tissue: int, blurred: int) -> Judgement:
 
 
 def _tissue(n: int, without: int, quality: TileQuality | None) -> Judgement:
-    covered = "" if quality is None else f", {_percent(float(quality.tissue_fraction.mean()))} of the area"
+    covered = "" if quality is None else f", {percent(float(quality.tissue_fraction.mean()))} of the area"
     if without == n:
         return Judgement("Tissue", "bad", "None: this is glass, or far out of focus")
     return Judgement("Tissue", _shape(without, n), f"In {_tiles(n - without, n)}{covered}")
@@ -109,14 +106,14 @@ def _tissue(n: int, without: int, quality: TileQuality | None) -> Judgement:
 
 def _saturation(n: int, saturated: int, quality: TileQuality | None) -> Judgement:
     share = None if quality is None else float(quality.saturated_fraction.mean())
-    full = "" if not share else f", {_percent(share) if share >= 0.001 else 'under 0.1 %'} of pixels at full scale"
+    full = "" if not share else f", {percent(share)} of pixels at full scale"
     if saturated:
         return Judgement("Saturation", _shape(saturated, n), f"Too bright in {_tiles(saturated, n)}{full}")
     return Judgement("Saturation", "good", f"Within limits{full}" if full else "None")
 
 
 def _light(n: int, dark: int, quality: TileQuality | None) -> Judgement:
-    level = "" if quality is None else f", mean {_percent(float(quality.mean_level.mean()))} of full scale"
+    level = "" if quality is None else f", mean {percent(float(quality.mean_level.mean()))} of full scale"
     if dark:
         return Judgement("Light", _shape(dark, n), f"Too dark in {_tiles(dark, n)}{level}")
     return Judgement("Light", "good", f"Enough{level}")
@@ -164,6 +161,12 @@ class QualityPanel(QWidget):
         layout.addStretch(1)
         self.set_result(None)
 
+    def show_field(self, seq: int, result: FrameResult | None) -> None:
+        """Show the quality of one field, which need not be analysed yet."""
+        self.set_result(result)
+        if result is None:
+            self._what.setText(f"Field {seq}: not analysed yet.")
+
     def set_result(self, result: FrameResult | None, quality: TileQuality | None = None) -> None:
         """Show a field's quality; None for no field yet."""
         if result is None:
@@ -185,7 +188,7 @@ def _what(result: FrameResult) -> str:
         case "failed":
             return f"Field {result.seq}: could not be classified. {sentence(result.error or 'the reason is not known')}"
         case "excluded":
-            return f"Field {result.seq}: excluded, none of its {n} tiles is usable."
+            return f"Field {result.seq}: excluded, none of its {counted(n, 'tile')} is usable."
         case "classified":
             return f"Field {result.seq}: {_tiles(used, n)} {'scored' if _unlike(result) else 'classified'}."
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from hcc_scope.words import counted, full_stop, score_text, sentence
 from ui.panels.course_plot import CoursePlot
 from ui.panels.coverage import CoverageView
-from ui.panels.parts import RESEARCH_USE_ONLY, full_stop, grid_margins, heading, quiet, sentence, words
+from ui.panels.parts import RESEARCH_USE_ONLY, colours_of, grid_margins, heading, quiet, words
 from ui.panels.score_bar import ScoreBar, interval_words, large_font
 from ui.panels.sections import OtherSection, OtherSectionsView, verdict
 from ui.panels.symbols import SignedLine
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OtherSection", "ScorePanel"]
 
-_SCORE_SIZE, _VERDICT_SIZE = 4.0, 1.4  # times the usual text
+_SCORE_SIZE, _VERDICT_SIZE, _ALARM_SIZE = 4.0, 1.4, 1.0  # times the usual text
 _NO_SCORE = "–"
 
 
@@ -55,11 +56,15 @@ class ScorePanel(QWidget):
         self._stabilised = SignedLine()
         self._degraded = SignedLine()
         self._coverage = CoverageView()
+        self._course_heading = heading("Course over the classified fields")
         self._plot = CoursePlot()
         self._others_heading = heading("Other sections of this animal")
         self._others = OtherSectionsView()
         self._research = heading(RESEARCH_USE_ONLY)
+        self._alarm = SignedLine(font=large_font(self, _ALARM_SIZE))
+        self._alarm.setAccessibleName("Why this score means nothing")
         self._lay_out()
+        self.set_training(None)
         self.set_section("", "")
         self.set_snapshot(None)
 
@@ -78,10 +83,11 @@ class ScorePanel(QWidget):
         layout.addWidget(self._interval)
         layout.addWidget(self._stabilised)
         layout.addWidget(self._degraded)
+        layout.addWidget(self._alarm)
         layout.addWidget(self._research)  # up here, where a low window does not scroll it away
         for title, widget in (
             (heading("Coverage"), self._coverage),
-            (heading("Course over the classified fields"), self._plot),
+            (self._course_heading, self._plot),
             (self._others_heading, self._others),
         ):
             layout.addSpacing(GRID_PX)
@@ -89,11 +95,45 @@ class ScorePanel(QWidget):
             layout.addWidget(widget)
         layout.addStretch(1)
 
-    def set_section(self, animal_id: str, section_id: str) -> None:
-        """Say whose score this is; empty ids for none."""
+    def set_section(self, animal_id: str, section_id: str, *, replayed: bool = False) -> None:
+        """Say whose score this is; empty ids for none. A replayed section has no course, and no other sections here."""
         known = bool(animal_id and section_id)
-        self._of.setText(f"Animal {animal_id}, section {section_id}" if known else "No section is running.")
+        where = "In Replay: animal" if replayed else "Animal"
+        self._of.setText(f"{where} {animal_id}, section {section_id}" if known else "No section is running.")
+        for widget in (self._course_heading, self._plot, self._others_heading, self._others):
+            widget.setVisible(not replayed)
+        self._coverage.set_replayed(replayed)
         self._others_heading.setText(f"Other sections of {animal_id}" if animal_id else "Other sections of this animal")
+
+    def set_training(self, trained_on: str | None, alarm: str = "") -> None:
+        """Say what the model was trained on, and in red why its score of this specimen means nothing.
+
+        Parameters
+        ----------
+        trained_on : str, optional
+            As the model's card says; None where it does not.
+        alarm : str
+            A sentence; empty if there is nothing to warn of.
+        """
+        about = "" if trained_on is None else f" The model was trained on {full_stop(trained_on)}"
+        self._research.setText(f"{RESEARCH_USE_ONLY}{about}")
+        self._alarm.setVisible(bool(alarm))
+        if alarm:
+            self._alarm.show_line("bad", sentence(alarm))
+        self._alarmed = bool(alarm)
+        self._paint_red()
+
+    def _paint_red(self) -> None:
+        red = f"color: {colours_of(self).error};" if self._alarmed else ""
+        for widget in (self._number, self._alarm):
+            if widget.styleSheet() != red:
+                widget.setStyleSheet(red)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Take the red of another theme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_alarmed"):
+            self._paint_red()
 
     def set_snapshot(self, snapshot: Snapshot | None) -> None:
         """Show the state of a run; cheap where nothing that is shown here changed. None for no run."""
@@ -129,7 +169,9 @@ class ScorePanel(QWidget):
 
     def _show_score(self, score: SectionScore | None) -> None:
         has_score = score is not None and score.score is not None
-        self._number.setText(f"{score.score:.2f}" if score is not None and score.score is not None else _NO_SCORE)
+        self._number.setText(
+            _NO_SCORE if score is None or score.score is None else score_text(score.score, score.threshold)
+        )
         said = verdict(score)
         self._verdict.show_line(said.shape, said.words)
         self._why.setText(said.why)
@@ -155,7 +197,7 @@ def _valid(snapshot: Snapshot) -> bool:
 def _interval_sentence(score: SectionScore) -> str:
     text = interval_words(score)
     if score.interval_frames != score.frames:
-        text += f" (over the first {score.interval_frames} of {score.frames} frames)"
+        text += f" (over the first {score.interval_frames} of {counted(score.frames, 'frame')})"
     return text
 
 

@@ -11,6 +11,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from hcc_scope.words import capital, full_stop, percent, score_text, threshold_text
 from ui.panels.parts import colours_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def interval_words(score: SectionScore) -> str:
     if not score.interval_valid:
         return "Interval not valid for this plan: no decision."
     low, high = score.interval
-    return f"{score.confidence:.0%} interval: {low:.2f} to {high:.2f}".replace("%", " %")
+    said_low, said_high = (score_text(end, score.threshold) for end in (low, high))
+    return f"{percent(score.confidence)} interval: {said_low} to {said_high}"
 
 
 class ScoreBar(QWidget):
@@ -60,9 +62,10 @@ class ScoreBar(QWidget):
         if score is None:
             words = "No score yet. The scale runs from 0 (low metastatic) to 1 (high metastatic)."
         else:
-            value = "no score yet" if score.score is None else f"score {score.score:.2f}"
+            value = "no score yet" if score.score is None else f"score {score_text(score.score, score.threshold)}"
+            beside = threshold_text(score.threshold, score.score, *score.interval)
             words = (
-                f"{value}; {interval_words(score)} Threshold {score.threshold:.2f}."
+                f"{capital(value)}. {full_stop(interval_words(score))} Threshold {beside}."
                 " Scale from 0 (low metastatic) to 1 (high metastatic)."
             )
         self.setAccessibleDescription(words)
@@ -129,7 +132,9 @@ class ScoreBar(QWidget):
         painter.drawText(below, Qt.AlignmentFlag.AlignRight, "1 high")
         if threshold is None:
             return
-        text = f"threshold {threshold:.2f}"
+        said = self._score
+        beside = () if said is None else (said.score, *said.interval)
+        text = f"threshold {threshold_text(threshold, *beside)}"
         width = self.fontMetrics().horizontalAdvance(text) + 2
         left = track.x() + threshold * track.width() - width / 2
         left = min(max(left, 0.0), float(self.width() - width))

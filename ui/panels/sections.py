@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from hcc_scope.report.summary import decision
 from hcc_scope.scoring import animal_score
+from hcc_scope.words import counted, score_text, threshold_text
 from ui.panels.parts import quiet, words
 from ui.panels.score_bar import ScoreBar
 from ui.panels.symbols import SymbolBadge
@@ -47,10 +48,11 @@ def verdict(score: SectionScore | None) -> Verdict:
     if not score.interval_valid:
         return Verdict("invalid", "No decision", "The interval is not valid for this plan.")
     side = decision(score)
+    beside = threshold_text(score.threshold, *score.interval)
     if side is None:
-        return Verdict("undecided", "Undecided", f"The interval contains the threshold {score.threshold:.2f}.")
+        return Verdict("undecided", "Undecided", f"The interval contains the threshold {beside}.")
     words_, beyond = ("High metastatic side", "above") if side == "high" else ("Low metastatic side", "below")
-    return Verdict(side, words_, f"The whole interval is {beyond} the threshold {score.threshold:.2f}.")
+    return Verdict(side, words_, f"The whole interval is {beyond} the threshold {beside}.")
 
 
 class OtherSectionsView(QWidget):
@@ -88,7 +90,8 @@ class OtherSectionsView(QWidget):
             badge.show_shape(said.shape, meaning)
             name, bar, number = words(section.section_id), ScoreBar(compact=True), QLabel()
             bar.show_score(section.score)
-            number.setText("none" if section.score.score is None else f"{section.score.score:.2f}")
+            one = section.score
+            number.setText("none" if one.score is None else score_text(one.score, one.threshold))
             number.setAccessibleName(f"Section {section.section_id}: {number.text()}. {meaning}")
             metrics = self.fontMetrics()
             name.setFixedWidth(min(metrics.horizontalAdvance(section.section_id) + 2, 14 * metrics.averageCharWidth()))
@@ -117,4 +120,4 @@ class OtherSectionsView(QWidget):
         self._mean.setVisible(bool(self._sections) and mean is not None)
         if mean is not None:
             this = " with this one" if self._current is not None and self._current.score is not None else ""
-            self._mean.setText(f"Mean of {n} section{'' if n == 1 else 's'}{this}: {mean:.2f}")
+            self._mean.setText(f"Mean of {counted(n, 'section')}{this}: {mean:.2f}")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, Qt, Signal, Slot
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
+from hcc_scope.words import number_words
 from ui.panels.device_panel import DevicePanel
 from ui.panels.fields import NumberField
-from ui.panels.parts import MICROMETRE, colours_of, describe, form, heading, label_for, number_words, quiet
+from ui.panels.parts import MICROMETRE, colours_of, describe, form, heading, label_for, quiet
 from ui.panels.stage_pad import StagePad
 from ui.panels.symbols import symbol_icon
 from ui.theme import GRID_PX
@@ -57,7 +58,7 @@ class StagePanel(DevicePanel):
                 f"Step of the arrows for the {name}, in {MICROMETRE}.",
             )
             field.setStepType(NumberField.StepType.AdaptiveDecimalStepType)
-            field.show_limits((0.001, 100_000.0))
+            field.setMinimum(0.001)
             field.show_value(value)
         describe(self._go, "Go to the typed position", f"Moves stage and focus to what is typed, in {MICROMETRE}.")
         describe(self._home, "Go to the origin", f"Moves the stage to x = 0, y = 0 {MICROMETRE}.")

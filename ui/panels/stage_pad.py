@@ -9,7 +9,8 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QToolButton
 
-from ui.panels.parts import MICROMETRE, colours_of, describe, number_words, quiet
+from hcc_scope.words import number_words
+from ui.panels.parts import MICROMETRE, colours_of, describe, quiet
 from ui.theme import GRID_PX
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPalette, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from hcc_scope.words import bytes_words, counted, duration_words, percent
 from ui.flow_layout import FlowLayout
-from ui.panels.parts import colours_of, describe, duration_words, number_words
+from ui.panels.parts import colours_of, describe
 from ui.panels.symbols import SymbolBadge
 from ui.theme import GRID_PX
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from hcc_scope.types import Snapshot
     from ui.panels.symbols import Shape
 
-__all__ = ["StatusStrip", "bytes_words"]
+__all__ = ["StatusStrip"]
 
 _UNKNOWN = "–"
 _QUEUE_FULL = 0.8
@@ -27,20 +28,6 @@ _DISK_LOW_S, _DISK_URGENT_S = 15 * 60.0, 5 * 60.0
 _HARDLY_WRITING_BYTES_PER_S = 1e4
 _LONGEST_S = 100 * 3600.0
 _PHASES = {"starting": "Starting", "running": "Running", "draining": "Finishing", "finished": "Finished"}
-
-
-def bytes_words(n_bytes: float) -> str:
-    """Return a size in the largest unit that keeps it above 1.
-
-    Examples
-    --------
-    >>> bytes_words(1.34e9), bytes_words(85e6)
-    ('1.3 GB', '85 MB')
-    """
-    for factor, unit in ((1e12, "TB"), (1e9, "GB")):
-        if n_bytes >= factor:
-            return f"{number_words(n_bytes / factor, 1 if n_bytes < 100 * factor else 0)} {unit}"
-    return f"{n_bytes / 1e6:.0f} MB"
 
 
 class _Cell(QWidget):
@@ -210,7 +197,7 @@ class StatusStrip(QFrame):
         )
         counts = snapshot.counts
         cells["waiting"].show_value(f"{counts.deferred} | {counts.pending}")
-        lost = f"{counts.lost} frames never reached this computer." if counts.lost else ""
+        lost = f"{counted(counts.lost, 'frame')} never reached this computer." if counts.lost else ""
         cells["lost"].show_value(str(counts.lost), "bad" if counts.lost else None, lost)
         done = snapshot.phase == "finished"
         cells["eta"].show_value("done" if done else duration_words(snapshot.eta_s))
@@ -254,7 +241,7 @@ class StatusStrip(QFrame):
     def _show_queue(self, key: str, gauge: _Gauge, fill: float, reason: str) -> None:
         gauge.show_fill(fill)
         full = fill >= _QUEUE_FULL
-        words = f"{100 * fill:.0f} %"
+        words = percent(fill, 0)
         self._cells[key].show_value(words, "warning" if full else None, f"Nearly full. {reason}" if full else "")
 
 

@@ -18,6 +18,7 @@ from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.tiling import TileGrid
+from hcc_scope.words import percent, score_text, threshold_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -226,17 +227,19 @@ def score_words(score: SectionScore) -> str:
         return "no score"
     low, high = score.interval
     valid = "" if score.interval_valid else " (not valid)"
-    return f"{score.score:.3f}, {score.confidence:.0%} interval {low:.3f} to {high:.3f}{valid}".replace("%", " %")
+    said, said_low, said_high = (score_text(one, score.threshold, 3) for one in (score.score, low, high))
+    return f"{said}, {percent(score.confidence)} interval {said_low} to {said_high}{valid}"
 
 
 def decision_words(score: SectionScore) -> str:
     """Return what the interval says about the section: a side only if all of it lies there."""
     side = decision(score)
+    beside = threshold_text(score.threshold, *score.interval, decimals=3)
     if side is not None:
         above = "above" if side == "high" else "below"
-        return f"{side.capitalize()} metastatic: the whole interval is {above} the threshold {score.threshold:g}"
+        return f"{side.capitalize()} metastatic: the whole interval is {above} the threshold {beside}"
     if score.score is None:
         return "Undecided: no field was classified"
     if not score.interval_valid:
         return f"Undecided: {score.stabilised_reason}"
-    return f"Undecided: the interval contains the threshold {score.threshold:g}"
+    return f"Undecided: the interval contains the threshold {beside}"

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
 
 from hcc_scope.scoring import frame_score
+from hcc_scope.words import number_words, score_text, utc_words
 from ui.flow_layout import FlowLayout
 from ui.image_view import ImageView
 from ui.legend import TileLegend
+from ui.low_page import LEAST_VIEW_PX, scrolling_column
 from ui.overlays import TileLayer
 from ui.review.difference_layer import FULL_COLOUR, DifferenceLayer, difference_words
 from ui.review.scrubber import Scrubber
@@ -107,10 +109,11 @@ class FramePane(QWidget):
             self._keep,
         ):
             row.addWidget(widget)
-        column = QVBoxLayout(self)
+        column = scrolling_column(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID_PX // 2)
         column.addLayout(row)
+        self.view.setMinimumHeight(LEAST_VIEW_PX)
         column.addWidget(self.view, 1)
         column.addWidget(self._legend)
         column.addWidget(self._difference_legend)
@@ -255,11 +258,13 @@ class FramePane(QWidget):
                 continue
             score = None if result is None else frame_score(result)
             outcome = "not analysed" if result is None else result.outcome
-            parts.append(f"{analysis.title.lower()} {outcome if score is None else f'{score:.3f}'}")
-        parts.append(f"{frame.t_utc:%Y-%m-%d %H:%M:%S} UTC")
+            parts.append(
+                f"{analysis.title.lower()} {outcome if score is None else score_text(score, analysis.threshold, 3)}"
+            )
+        parts.append(utc_words(frame.t_utc))
         if frame.stage_um is not None:
             parts.append(f"x {frame.stage_um[0]:.0f} µm, y {frame.stage_um[1]:.0f} µm")
-        parts.append(f"exposure {frame.exposure_ms:g} ms")
+        parts.append(f"exposure {number_words(frame.exposure_ms, 3)} ms")
         self._about.set_text(" · ".join(parts))
 
     def _tooltip(self, x_px: float, y_px: float) -> str:

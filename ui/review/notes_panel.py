@@ -185,6 +185,11 @@ class NotesPanel(QWidget):
         if self._opened is not None and self._seq is not None:
             self._add("include" if self._seq in self._opened.excluded else "exclude", self._seq)
 
+    def mark_shown(self, *, excluded: bool) -> None:
+        """Take the field that is looked at out of the score, or back into it; nothing if it is so already."""
+        if self._opened is not None and self._seq is not None and (self._seq in self._opened.excluded) != excluded:
+            self._exclude_clicked()
+
     @Slot()
     def _add(self, kind: NoteKind, seq: int | None) -> None:
         opened = self._opened

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import HccScopeError, ModelError, ModelMismatchError
+from hcc_scope.words import counted, duration_words
 from hcc_scope.workers import StopToken
 from ui.review.analysis import Analysis, section_score
 
@@ -66,7 +67,7 @@ class Reclassification:
         now = run.session.snapshot()
         parts = [f"{now.classify_fps:.1f} fields/s"] if now.classify_fps > 0 else ["Classifying ..."]
         if now.eta_s is not None:
-            parts.append(f"{now.eta_s:.0f} s left")
+            parts.append(f"{duration_words(now.eta_s)} left")
         return Progress(len(run.results), now.expected_frames or 0, ", ".join(parts), cancelled)
 
     def run(self) -> Analysis:
@@ -125,11 +126,11 @@ class Reclassification:
         counts = outcome.counts
         parts = []
         if outcome.state == "cancelled":
-            parts.append(f"ended early after {counts.classified + counts.excluded} fields")
+            parts.append(f"ended early after {counted(counts.classified + counts.excluded, 'field')}")
         if counts.failed:
-            parts.append(f"{counts.failed} fields could not be classified")
+            parts.append(f"{counted(counts.failed, 'field')} could not be classified")
         if n_damaged:
-            parts.append(f"{n_damaged} fields are damaged and were left out")
+            parts.append(f"{counted(n_damaged, 'field')} {'is' if n_damaged == 1 else 'are'} damaged and left out")
         if self._save_as is not None:
             parts.append(f"kept in the store as predictions-{self._save_as}")
         return f"{self._title}: {'; '.join(parts)}." if parts else ""

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from hcc_scope.types import QualityFlag
+from hcc_scope.words import capital, counted, sentence, significant, utc_words
 from ui.marks import reason_words
 from ui.review.analysis import decision_words, score_words
 from ui.theme import GRID_PX, colours
@@ -71,14 +72,13 @@ class SectionPanel(QScrollArea):
             return
         spec = opened.spec
         muted = f"color: {c.text_muted}"
-        created = str(opened.store.attributes.get("created_utc", ""))[:19].replace("T", " ")
         lines = [f"<h3>Animal {escape(spec.animal_id)}, section {escape(spec.section_id)}</h3>"]
         facts = [
-            ("Acquired", f"{created} UTC" if created else "unknown"),
-            ("Fields", f"{opened.store.n_frames}, chosen as {_SAMPLING[spec.sampling]}"),
+            ("Acquired", capital(utc_words(opened.store.attributes.get("created_utc")))),
+            ("Fields", f"{opened.store.n_frames:,}, chosen as {_SAMPLING.get(spec.sampling, spec.sampling)}"),
             ("Frame", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
-            ("Pixel size", f"{spec.pixel_size_um:g} µm" if spec.pixel_size_um > 0 else "unknown"),
-            ("Ended", "in order" if opened.store.complete else "not in order"),
+            ("Pixel size", f"{significant(spec.pixel_size_um, 4)} µm" if spec.pixel_size_um > 0 else "unknown"),
+            ("Ended", _ended(opened)),
             ("Store", str(opened.path)),
         ]
         lines.append("<table cellspacing='0' cellpadding='2'>")
@@ -86,7 +86,7 @@ class SectionPanel(QScrollArea):
             f"<tr><td style='{muted}'>{name}&nbsp;&nbsp;</td><td>{_breakable(value)}</td></tr>" for name, value in facts
         ]
         lines.append("</table>")
-        lines += [f"<p style='color: {c.warning}'>⚠ {escape(problem)}</p>" for problem in opened.problems]
+        lines += [f"<p style='color: {c.warning}'>⚠ {escape(sentence(problem))}</p>" for problem in opened.problems]
         lines += [self._analysis(one) for one in opened.analyses]
         if not opened.analyses:
             lines.append("<p>No predictions are recorded. Classify the section to get a score.</p>")
@@ -97,13 +97,13 @@ class SectionPanel(QScrollArea):
         score, c = one.score, colours(self._theme)
         outcomes = [result.outcome for result in one.results.values()]
         n_open = (self._opened.store.n_frames if self._opened is not None else len(outcomes)) - len(outcomes)
-        coverage = [f"{outcomes.count('classified')} fields classified"]
+        coverage = [f"{counted(outcomes.count('classified'), 'field')} classified"]
         coverage += [f"{outcomes.count(word)} {word}" for word in ("excluded", "failed") if word in outcomes]
         if n_open > 0:
             coverage.append(f"{n_open} without a result")
         if self._opened is not None and self._opened.excluded:
             coverage.append(f"{len(self._opened.excluded)} excluded by the operator")
-        tiles = [f"{score.tiles} tiles scored"]
+        tiles = [f"{counted(score.tiles, 'tile')} scored"]
         tiles += [f"{n} {reason_words(_FLAGS[name])}" for name, n in score.tiles_excluded.items()]
         return (
             f"<h4 style='margin-bottom: 2px'>{escape(one.title)}</h4>"
@@ -112,6 +112,26 @@ class SectionPanel(QScrollArea):
             f"<div style='color: {c.text_muted}'>{escape('; '.join(coverage))}. {escape(', '.join(tiles))}.<br>"
             f"{escape(one.model)} on {escape(one.engine)}{'. ' + escape(one.note) if one.note else ''}</div>"
         )
+
+
+def _ended(opened: OpenedStore) -> str:
+    """Return how the run ended, as the store tells: a store that is whole may be of a run that was stopped early."""
+    if not opened.store.complete:
+        return "not in order"
+    outcome = opened.store.attributes.get("outcome")
+    state = outcome.get("state") if isinstance(outcome, dict) else None
+    planned, n = opened.spec.expected_frames, opened.store.n_frames
+    of = f" after {n:,} of {counted(planned, 'planned field')}" if planned is not None and planned > n else ""
+    match state:
+        case "completed":
+            return f"complete{of}"
+        case "cancelled":
+            return f"stopped early{of}"
+        case "failed":
+            cause = outcome.get("cause") if isinstance(outcome, dict) else None
+            return f"failed{of}" + (f": {cause}" if cause else "")
+        case _:
+            return f"{state}{of}" if isinstance(state, str) else "the store does not say how"
 
 
 def _breakable(value: str) -> str:

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from hcc_scope.words import counted, score_text
 from ui.review.analysis import decision_words, score_words
 from ui.theme import GRID_PX
 
@@ -137,14 +138,14 @@ class StoreList(QWidget):
             return
         item.setFlags(item.flags() | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled)
         n = opened.store.n_frames
-        lines = [opened.name, f"{n} field{'' if n == 1 else 's'}"]
+        lines = [opened.name, counted(n, "field")]
         if opened.analyses:
             score = opened.analyses[0].score
-            lines[1] += "" if score.score is None else f", score {score.score:.3f}"
+            lines[1] += "" if score.score is None else f", score {score_text(score.score, score.threshold, 3)}"
         else:
             lines[1] += ", not classified"
         if opened.problems:
-            lines.append(f"⚠ {len(opened.problems)} problem{'' if len(opened.problems) == 1 else 's'}")
+            lines.append(f"⚠ {counted(len(opened.problems), 'problem')}")
         item.setText("\n".join(lines))
         tip = [str(opened.path), *opened.problems]
         if opened.analyses:

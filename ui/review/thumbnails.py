@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Thumbnails", "display_limits", "make_thumbnails"]
 
+TILE_PX = 512
+"""Until the section says how large its tiles are."""
 _CAPACITY_BYTES = 96 * 2**20
 _MOST_WAITING = 64
 """Frames; more than two screens of tiles of as many different fields."""
@@ -84,6 +86,7 @@ class Thumbnails(QObject):
         super().__init__(parent)
         self._jobs = jobs
         self._reader: Callable[[int], Frame] | None = None
+        self._tile_px = TILE_PX
         self._side_px = 128
         self._generation = 0
         self._kept: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
@@ -98,6 +101,12 @@ class Thumbnails(QObject):
         """Take the frames from elsewhere; forgets everything."""
         self._reader = reader
         self._forget()
+
+    def set_tile_px(self, tile_px: int) -> None:
+        """Cut tiles of this size, as the model did; tiles of another size would be other tiles."""
+        if tile_px != self._tile_px:
+            self._tile_px = tile_px
+            self._forget()
 
     def set_side_px(self, side_px: int) -> None:
         """Make thumbnails of at least this many physical px."""
@@ -148,10 +157,11 @@ class Thumbnails(QObject):
         seq, _ = self._waiting.popitem()
         self._in_work = seq
         reader, side_px, generation = self._reader, self._side_px, self._generation
+        tile_px = self._tile_px
 
         def make() -> NDArray[np.uint8]:
             frame = reader(seq)
-            return make_thumbnails(frame.pixels, TileGrid.for_frame(frame.pixels.shape), side_px)
+            return make_thumbnails(frame.pixels, TileGrid.for_frame(frame.pixels.shape, tile_px), side_px)
 
         self._jobs.submit(
             "disk", make, lambda tiles: self._take(generation, seq, tiles), lambda why: self._fail(generation, seq, why)

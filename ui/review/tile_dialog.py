@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from hcc_scope.orientation import Orientation
+from hcc_scope.words import score_text, significant, threshold_text
 from ui.canvas import Canvas, MouseMode
 from ui.frame_layer import FrameLayer
 from ui.marks import double_rect, reason_words
@@ -248,10 +249,15 @@ class TileDialog(QDialog):
             facts["Quality"].setText(result.error or "the field could not be analysed")
         elif not flags and probability == probability:
             side = "at or above" if probability >= c.threshold else "below"
-            facts["Probability of high"].setText(f"{probability:.4f}, {side} the threshold {c.threshold:g}")
+            facts["Probability of high"].setText(
+                f"{score_text(probability, c.threshold, 4)}, {side} the threshold "
+                f"{threshold_text(c.threshold, probability, decimals=4)}"
+            )
             facts["Log-odds"].setText(f"{float(result.logits[index]):+.3f}, before calibration")
         if result.distances is not None and result.distances[index] == result.distances[index]:
-            facts["From training"].setText(f"{float(result.distances[index]):.3g} (distance from the training tiles)")
+            facts["From training"].setText(
+                f"{significant(float(result.distances[index]))} (distance from the training tiles)"
+            )
 
     def _show_pixels(self) -> None:
         frame, here, c = self._frame, self._here, self._context

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.types import QualityFlag
+from hcc_scope.words import capital, score_text, significant, threshold_text
 from ui.marks import reason_words
 
 if TYPE_CHECKING:
@@ -43,16 +44,19 @@ def place_words(tile: Tile, grid: TileGrid | None) -> str:
 
 def tile_tooltip(tile: Tile, grid: TileGrid | None, threshold: float, *, excluded: bool) -> str:
     """Return all that is known about a tile, in a few lines."""
-    lines = [place_words(tile, grid).capitalize()]
+    lines = [capital(place_words(tile, grid))]
     if tile.failed:
         lines.append("The field could not be analysed")
     elif tile.flags:
         lines.append(f"Not {verb_for(tile.flags)}: {reason_words(tile.flags)}")
     elif tile.probability is not None:
         side = "at or above" if tile.probability >= threshold else "below"
-        lines.append(f"Probability of high: {tile.probability:.4f} ({side} the threshold {threshold:g})")
+        lines.append(
+            f"Probability of high: {score_text(tile.probability, threshold, 4)} "
+            f"({side} the threshold {threshold_text(threshold, tile.probability, decimals=4)})"
+        )
     if tile.distance is not None:
-        lines.append(f"Distance from the model's training tiles: {tile.distance:.3g}")
+        lines.append(f"Distance from the model's training tiles: {significant(tile.distance)}")
     if excluded:
         lines.append("The operator excluded this field from the score")
     lines.append("Enter or double-click opens it")

@@ -15,9 +15,9 @@ from hcc_scope.evaluation.figures.style import (
     house,
     natural,
     page,
-    plural,
     say,
 )
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +57,7 @@ def draw_animals(sections: Mapping[str, Scored], *, threshold: float, synthetic:
             animals = len(np.unique(scores.animals))
             axes.set_title(
                 f"{PROTOCOL_WORDS.get(protocol, protocol)}\n"
-                f"n = {plural(len(scores), 'section')} of {plural(animals, 'animal')}"
+                f"n = {counted(len(scores), 'section')} of {counted(animals, 'animal')}"
             )
             _panel(axes, scores, threshold)
         panels[0].set_ylabel("probability of high")

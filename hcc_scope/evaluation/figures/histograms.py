@@ -13,9 +13,9 @@ from hcc_scope.evaluation.figures.style import (
     PROTOCOL_WORDS,
     house,
     page,
-    plural,
     say,
 )
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ def draw_histograms(
         figure = page("Scores of held-out tiles and sections", 4.9, note=note, synthetic=synthetic)
         axes = figure.subplots(2, columns, squeeze=False, height_ratios=(1.15, 1.0), sharey="row")
         for (top, bottom), protocol in zip(axes.T, tiles, strict=False):
-            top.set_title(f"{PROTOCOL_WORDS.get(protocol, protocol)}\nn = {plural(len(tiles[protocol]), 'tile')}")
+            top.set_title(f"{PROTOCOL_WORDS.get(protocol, protocol)}\nn = {counted(len(tiles[protocol]), 'tile')}")
             _spread(top, tiles[protocol])
             _confusion(bottom, sections[protocol], threshold)
         axes[0, 0].set_ylim(0, 1.3 * max((one.dataLim.ymax for one in axes[0]), default=1.0))
@@ -70,7 +70,7 @@ def _spread(axes: Axes, scores: Scored) -> None:
         counts = np.histogram(values, _BINS)[0] / len(values)
         axes.stairs(
             counts, _BINS, fill=True, facecolor=(CLASS_COLOURS[label], 0.25), edgecolor=CLASS_COLOURS[label],
-            hatch=_HATCHES[label], linewidth=1.0, label=f"{name}: {plural(len(values), 'tile')}",
+            hatch=_HATCHES[label], linewidth=1.0, label=f"{name}: {counted(len(values), 'tile')}",
         )  # fmt: skip
     axes.set_xlim(0, 1)
     axes.set_xlabel("probability of high, per tile")
@@ -101,5 +101,5 @@ def _confusion(axes: Axes, scores: Scored, threshold: float) -> None:
     axes.set_yticks((0, 1), [f"is {name}" for name in CLASSES])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"n = {plural(len(scores), 'section')}")
+    axes.set_title(f"n = {counted(len(scores), 'section')}")
     axes.axvline(0.5, color="0.4", linestyle=DASHED, linewidth=0.9)

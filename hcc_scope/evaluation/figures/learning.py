@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from hcc_scope.evaluation.figures.style import FOLD_COLOURS, PROTOCOL_WORDS, house, page, plural, say
+from hcc_scope.evaluation.figures.style import FOLD_COLOURS, PROTOCOL_WORDS, house, page, say
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +46,7 @@ def draw_learning(histories: Mapping[str, Sequence[Sequence[Epoch]]], *, loss_na
         values = [x for fold in folds for epoch in fold for x in (epoch.loss, epoch.held_out_loss) if x is not None]
         spread = bool(values) and min(values) > 0 and max(values) / min(values) > _LOG_FROM
         for axes, (protocol, of_folds) in zip(panels, histories.items(), strict=False):
-            axes.set_title(f"{PROTOCOL_WORDS.get(protocol, protocol)}\nn = {plural(len(of_folds), 'fold')}")
+            axes.set_title(f"{PROTOCOL_WORDS.get(protocol, protocol)}\nn = {counted(len(of_folds), 'fold')}")
             _panel(axes, of_folds, log=spread)
         panels[0].set_ylabel(f"loss ({loss_name})")
     return figure
@@ -55,7 +56,7 @@ def _range(n_epochs: Sequence[int]) -> str:
     if not n_epochs:
         return ""
     low, high = min(n_epochs), max(n_epochs)
-    return f"{plural(high, 'epoch') if low == high else f'{low} to {high} epochs'} per fold. "
+    return f"{counted(high, 'epoch') if low == high else f'{low} to {high} epochs'} per fold. "
 
 
 def _panel(axes: Axes, folds: Sequence[Sequence[Epoch]], *, log: bool) -> None:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.evaluation.figures.style import CLASS_COLOURS, DASHED, house, page, plural, say
+from hcc_scope.evaluation.figures.style import CLASS_COLOURS, DASHED, house, page, say
 from hcc_scope.evaluation.metrics import ECE_BINS, reliability
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +40,7 @@ def draw_reliability(
     synthetic : bool
         Whether the images are no tissue.
     """
-    full = f"{plural(len(labels), 'tile')}. ECE: {ECE_BINS} bins of equal width, weighted by their counts. {note}"
+    full = f"{counted(len(labels), 'tile')}. ECE: {ECE_BINS} bins of equal width, weighted by their counts. {note}"
     with house():
         figure = page("Reliability of the probability of high", 4.3, note=full, synthetic=synthetic)
         axes = figure.subplots(2, len(by_title), squeeze=False, sharex=True, height_ratios=(4, 1))

@@ -14,10 +14,10 @@ from hcc_scope.evaluation.figures.style import (
     PROTOCOL_WORDS,
     house,
     page,
-    plural,
     say,
 )
 from hcc_scope.evaluation.metrics import auc_of
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ def draw_roc(by_level: Mapping[str, Mapping[str, Sequence[Scored]]], *, syntheti
                 n = sum(len(fold) for fold in folds)
                 animals = len({animal for fold in folds for animal in fold.animals.tolist()})
                 one.set_title(
-                    f"{PROTOCOL_WORDS.get(protocol, protocol)}\nn = {plural(n, level)} of {plural(animals, 'animal')}"
+                    f"{PROTOCOL_WORDS.get(protocol, protocol)}\nn = {counted(n, level)} of {counted(animals, 'animal')}"
                 )
                 _panel(one, folds)
         for one in axes[-1]:
@@ -116,7 +116,7 @@ def _panel(axes: Axes, folds: Sequence[Scored]) -> None:
         label = f"mean: AUC {areas.mean():.2f}, s.d. {areas.std(ddof=1):.2f}"
         axes.plot(_GRID, mean, color="black", linewidth=1.8, label=label)
     if missing := len(folds) - len(defined):
-        axes.plot([], [], " ", label=f"{plural(missing, 'fold')} with one class: no curve")
+        axes.plot([], [], " ", label=f"{counted(missing, 'fold')} with one class: no curve")
     axes.legend(loc="lower right", handlelength=2.6)
 
 

@@ -39,7 +39,6 @@ __all__ = [
     "house",
     "natural",
     "page",
-    "plural",
     "say",
     "sentence_page",
     "write",
@@ -81,6 +80,7 @@ _LOOK: Any = {
     "lines.linewidth": 1.2,
     "svg.fonttype": "none",
     "svg.hashsalt": "hcc-scope",
+    "text.parse_math": False,  # ids of animals may hold a $
     "xtick.labelsize": 7.0,
     "xtick.major.width": 0.7,
     "ytick.labelsize": 7.0,
@@ -152,11 +152,6 @@ def sentence_page(title: str, sentence: str, *, synthetic: bool) -> Figure:
 def natural(name: str) -> list[tuple[int, str]]:
     """Return a key that sorts ``m2`` before ``m10``."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)]
-
-
-def plural(n: int, what: str) -> str:
-    """Return, for example, ``1,920 tiles`` or ``1 tile``."""
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def write(figure: Figure, folder: Path, name: str) -> list[Path]:

@@ -15,9 +15,9 @@ from hcc_scope.evaluation.figures.style import (
     house,
     natural,
     page,
-    plural,
     say,
 )
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,9 +83,9 @@ def draw_tsne(clouds: Sequence[Cloud], title: str, *, note: str, synthetic: bool
                 values = {"class": [CLASSES[k] for k in cloud.labels], "animal": cloud.animals, "day": cloud.days}[what]
                 _panel(axes, cloud, values, looks, rasterised=points > RASTERISE_ABOVE)
             row[0].set_ylabel(f"by {what}")
-            _legend(row[-1], looks, "of " + plural(len(looks), what) if what != "class" else "")
+            _legend(row[-1], looks, "of " + counted(len(looks), what) if what != "class" else "")
         for axes, cloud in zip(grid[0], shown, strict=False):
-            axes.set_title(f"fold {cloud.fold + 1}\nn = {plural(len(cloud.labels), 'tile')}", fontsize=7.0)
+            axes.set_title(f"fold {cloud.fold + 1}\nn = {counted(len(cloud.labels), 'tile')}", fontsize=7.0)
     return figure
 
 

@@ -1,0 +1,357 @@
+"""Damaged inputs of every kind that the program reads, with fixed seeds: each must be read or refused in words.
+
+``python -m benchmarks fuzz [--n N] [--seed S] [MODULE ...]`` prints, per family, how many were tried, refused in words,
+read, read wrongly, crashed and hung, and then every case that was not as it should be.
+
+Design
+------
+- A family is a list of `Case` and a function at the level of its module, ``read(payload, folder)``. It writes the
+  damaged input into `folder`, which is empty, and reads it as the program would. It returns None if what it read may
+  stand, or a sentence that says what is wrong with it ("frame 3 is another one"). Raising `HccScopeError` is a refusal
+  in words.
+- Cases run one after another in a child process, which is killed when a case takes longer than `limit_s` and started
+  anew after a crash: what a case does to its process is a finding, not the end of the fuzzer.
+- A module of families has ``run(n, seed)`` that returns the findings of `n` cases of each of its families. The same `n`
+  and `seed` give the same cases.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import json
+import multiprocessing
+import random
+import signal
+import sys
+import tempfile
+from collections import Counter
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from hcc_scope.errors import HccScopeError
+from hcc_scope.workers import Failure, attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+
+__all__ = ["BAD", "Case", "Finding", "changed_leaf", "damaged_bytes", "damaged_text", "generator", "run_cases"]
+
+Outcome = Literal["refused", "read", "wrong", "crashed", "hung"]
+
+MODULES = ("fuzz_settings", "fuzz_options", "fuzz_store", "fuzz_models", "fuzz_datasets", "fuzz_training")
+"""Of this package; each has ``run(n, seed)``."""
+BAD: frozenset[Outcome] = frozenset({"wrong", "crashed", "hung"})
+LIMIT_S = 30.0
+START_S = 60.0
+LIMIT_BYTES = 4 * 2**30
+"""Of address space, beyond what the child has when it begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One damaged input."""
+
+    name: str
+    """What was done to it, for people."""
+    payload: Any
+    """What ``read`` makes the input from; goes to the child by pickle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What became of one case."""
+
+    family: str
+    case: str
+    outcome: Outcome
+    words: str = ""
+    """The refusal, what was wrong, or how it crashed."""
+
+    @property
+    def bad(self) -> bool:
+        """Whether the program did what it must not do."""
+        return self.outcome in BAD
+
+    def __str__(self) -> str:
+        return f"{self.family}: {self.case}: {self.outcome}{f' ({self.words})' if self.words else ''}"
+
+
+# ---- damage
+
+
+def generator(family: str, seed: int, number: int) -> random.Random:
+    """Return the source of chance of case `number`: it depends on nothing else, so `n` cases begin as `n + 1` do."""
+    return random.Random(f"{family} {seed} {number}")
+
+
+def damaged_bytes(data: bytes, chance: random.Random) -> tuple[str, bytes]:
+    """Return what was done to `data`, and the result: bits flipped, a part cut, zeroed, repeated, or made noise."""
+    if not data:
+        return "empty", data
+    way = chance.choice(("flip", "cut", "zero", "repeat", "noise", "drop"))
+    at = chance.randrange(len(data))
+    length = min(len(data) - at, chance.choice((1, 2, 4, 8, 64, 512)))
+    match way:
+        case "flip":
+            out = bytearray(data)
+            for _ in range(chance.choice((1, 1, 2, 8))):
+                out[chance.randrange(len(out))] ^= 1 << chance.randrange(8)
+            return "bits flipped", bytes(out)
+        case "cut":
+            return f"cut after {at} bytes", data[:at]
+        case "zero":
+            return f"{length} bytes zeroed at {at}", data[:at] + bytes(length) + data[at + length :]
+        case "repeat":
+            return f"{length} bytes repeated at {at}", data[: at + length] + data[at:]
+        case "noise":
+            return f"{length} bytes of noise at {at}", data[:at] + chance.randbytes(length) + data[at + length :]
+        case _:
+            return f"{length} bytes left out at {at}", data[:at] + data[at + length :]
+
+
+ODD_VALUES: tuple[Any, ...] = (
+    None, True, False, 0, -1, 1, 2, 0.5, -0.0, 1e-320, 1e308, float("nan"), float("inf"), float("-inf"), 10**30,
+    -(10**30), 2**31, 2**63, "", " ", "0", "nan", "0x10", "1e400", "true", "../..", "/", "a" * 300, "[bold]", "[/]",
+    "<b>x</b>", "\x1b[31m", "\u202e", "\x00", "é", "null", [], [[]], {}, {"": ""}, [None], [1, "a"], [1e400],
+)  # fmt: skip
+"""What may stand where something else belongs. nan and inf are what Python's own JSON and YAML read and write."""
+
+ODD_WORDS = tuple(
+    value if isinstance(value, str) else "" if value is None else json.dumps(value) for value in ODD_VALUES
+)
+
+
+def damaged_text(text: str, chance: random.Random, separators: str = ",:\n") -> tuple[str, str]:
+    """Return what was done to `text`, and the result: a word replaced by an odd one, or a line lost, doubled, moved."""
+    lines = text.split("\n")
+    at = chance.randrange(len(lines))
+    way = chance.choice(("word", "word", "word", "drop", "double", "swap", "indent", "letters"))
+    match way:
+        case "word":
+            separator = chance.choice([mark for mark in separators if mark in lines[at]] or ["\n"])
+            words = lines[at].split(separator)
+            where = chance.randrange(len(words))
+            new = chance.choice(ODD_WORDS)
+            old, words[where] = words[where], new
+            lines[at] = separator.join(words)
+            what = f"line {at + 1}: {_short(old)} became {_short(new)}"
+        case "drop":
+            what = f"line {at + 1} left out"
+            del lines[at]
+        case "double":
+            what = f"line {at + 1} doubled"
+            lines.insert(at, lines[at])
+        case "swap":
+            other = chance.randrange(len(lines))
+            what = f"lines {at + 1} and {other + 1} exchanged"
+            lines[at], lines[other] = lines[other], lines[at]
+        case "indent":
+            what = f"line {at + 1} indented"
+            lines[at] = chance.choice((" ", "  ", "\t")) + lines[at]
+        case _:
+            new = "".join(chance.choice("\x00\t:,-[]{}&*!|>'\"%@`#\u202e\ud7ff") for _ in range(3))
+            what = f"line {at + 1}: {_short(new)} inserted"
+            where = chance.randrange(len(lines[at]) + 1)
+            lines[at] = lines[at][:where] + new + lines[at][where:]
+    return what, "\n".join(lines)
+
+
+def changed_leaf(value: Any, chance: random.Random) -> tuple[str, Any]:  # noqa: ANN401 - any JSON
+    """Return what was done, and a copy of a JSON or YAML value with one key or item odd, missing or one too many."""
+    places = list(_places(value))
+    path = chance.choice(places) if places else ()
+    if not path:
+        new = chance.choice(ODD_VALUES)
+        return f"all became {_short(new)}", new
+    changed = deepcopy(value)
+    holder = changed
+    for step in path[:-1]:
+        holder = holder[step]
+    where = "/".join(map(str, path))
+    if chance.random() < 0.15:
+        del holder[path[-1]]
+        return f"{where} left out", changed
+    if chance.random() < 0.1:
+        if isinstance(holder, dict):
+            holder["surplus"] = chance.choice(ODD_VALUES)
+        else:
+            holder.append(deepcopy(holder[path[-1]]))
+        return f"one too many beside {where}", changed
+    old, holder[path[-1]] = holder[path[-1]], chance.choice(ODD_VALUES)
+    return f"{where}: {_short(old)} became {_short(holder[path[-1]])}", changed
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - any JSON
+    """Yield the path of every key and item below a value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inner:
+        yield (*path, key)
+        yield from _places(item, (*path, key))
+
+
+def _short(value: object) -> str:
+    words = ascii(value)
+    return words if len(words) <= 40 else f"{words[:37]}..."
+
+
+# ---- the runner
+
+
+def run_cases(
+    family: str,
+    read: Callable[[Any, Path], str | None],
+    cases: Sequence[Case],
+    *,
+    limit_s: float = LIMIT_S,
+    start_s: float = START_S,
+    limit_bytes: int | None = LIMIT_BYTES,
+) -> list[Finding]:
+    """Return what becomes of every case.
+
+    Parameters
+    ----------
+    family : str
+        What the findings are called.
+    read : callable
+        A function at the level of a module: it takes a case's payload and an empty folder.
+    cases : sequence of Case
+        In order.
+    limit_s : float
+        After so long a case counts as hung. It guards against a hang, and is far from what a case takes.
+    start_s : float
+        More for the first case of a process, which imports what it needs.
+    limit_bytes : int, optional
+        Address space that the cases may take; None where libraries reserve more than they use.
+    """
+    findings: list[Finding] = []
+    while len(findings) < len(cases):
+        with tempfile.TemporaryDirectory(prefix="hcc-scope-fuzz-") as folder:
+            findings += _in_child(family, read, cases[len(findings) :], Path(folder), (limit_s, start_s), limit_bytes)
+    return findings
+
+
+def _in_child(
+    family: str,
+    read: Callable[[Any, Path], str | None],
+    cases: Sequence[Case],
+    folder: Path,
+    limits_s: tuple[float, float],
+    limit_bytes: int | None,
+) -> list[Finding]:
+    """Run cases in one new process until it dies or all are done; at least one."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    child = context.Process(target=_serve, args=(theirs, read, folder, limit_bytes))
+    child.start()
+    theirs.close()
+    findings: list[Finding] = []
+    limit_s, start_s = limits_s
+    try:
+        for case in cases:
+            ours.send(case.payload)
+            if not ours.poll(limit_s if findings else limit_s + start_s):  # the first one imports what it needs
+                findings.append(Finding(family, case.name, "hung", f"for {limit_s:g} s"))
+                return findings
+            try:
+                outcome, words = ours.recv()
+            except EOFError:
+                findings.append(Finding(family, case.name, "crashed", _how_it_died(child)))
+                return findings
+            findings.append(Finding(family, case.name, outcome, words))
+    finally:
+        ours.close()  # ends the child, if it is alive
+        child.join(1.0)
+        if child.is_alive():
+            child.kill()
+            child.join()
+    return findings
+
+
+def _how_it_died(child: BaseProcess) -> str:
+    child.join(START_S)
+    code = child.exitcode
+    return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+
+
+def _serve(line: Connection, read: Callable[[Any, Path], str | None], folder: Path, limit_bytes: int | None) -> None:
+    """Answer each payload with an outcome and words."""
+    number = 0
+    while True:
+        try:
+            payload = line.recv()
+        except EOFError:
+            return
+        place = folder / str(number)
+        place.mkdir()
+        if number == 0 and limit_bytes is not None:
+            _limit_memory(limit_bytes)
+        number += 1
+        line.send(_outcome(attempt(lambda payload=payload, place=place: read(payload, place))))
+
+
+def _outcome(result: str | Failure | None) -> tuple[Outcome, str]:
+    if not isinstance(result, Failure):
+        return ("read", "") if result is None else ("wrong", result)
+    error = result.error
+    if isinstance(error, HccScopeError):
+        return "refused", str(error)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+    return "crashed", f"{type(error).__name__}: {str(error)[:200]}{where}"
+
+
+def _limit_memory(more_bytes: int) -> None:
+    if sys.platform != "linux":
+        return
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    most = pages * resource.getpagesize() + more_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+# ---- the account
+
+
+def account(findings: Sequence[Finding]) -> str:
+    """Return a table: one line per family, then every bad case."""
+    families = list(dict.fromkeys(finding.family for finding in findings))
+    lines = [f"{'family':<24}{'tried':>7}{'refused':>9}{'read':>7}{'wrong':>7}{'crashed':>9}{'hung':>6}"]
+    for family in families:
+        counts = Counter(finding.outcome for finding in findings if finding.family == family)
+        lines.append(
+            f"{family:<24}{counts.total():>7}{counts['refused']:>9}{counts['read']:>7}{counts['wrong']:>7}"
+            f"{counts['crashed']:>9}{counts['hung']:>6}"
+        )
+    return "\n".join([*lines, *map(str, (finding for finding in findings if finding.bad))])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks fuzz", description=__doc__)
+    parser.add_argument("modules", nargs="*", help=f"Of {', '.join(MODULES)}; all, if none is named.")
+    parser.add_argument("--n", type=int, default=100, help="Cases of each family.")
+    parser.add_argument("--seed", type=int, default=2019)
+    asked = parser.parse_args()
+    findings: list[Finding] = []
+    for name in asked.modules or MODULES:
+        if importlib.util.find_spec(f"benchmarks.{name}") is None:
+            print(f"{name} is not there", file=sys.stderr)
+            continue
+        found: list[Finding] = importlib.import_module(f"benchmarks.{name}").run(asked.n, asked.seed)
+        print(account(found), flush=True)
+        findings += found
+    bad = sum(finding.bad for finding in findings)
+    print(f"{len(findings)} cases, {bad} of them not as they should be")
+    sys.exit(bool(bad))
+
+
+if __name__ == "__main__":
+    main()

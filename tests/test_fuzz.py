@@ -1,0 +1,75 @@
+"""A short round of every fuzzer: each damaged input is read or refused in words. And what the runner itself sees."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.fuzz import MODULES, Case, account, changed_leaf, damaged_bytes, damaged_text, generator, run_cases
+from hcc_scope.errors import PlanError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+N = {"fuzz_settings": 25, "fuzz_options": 12, "fuzz_store": 20}
+"""Cases of each family; a few, if nothing else is said."""
+
+
+def odd(payload: str, folder: Path) -> str | None:
+    match payload:
+        case "refused":
+            raise PlanError("no field")
+        case "wrong":
+            return "another frame"
+        case "bug":
+            raise KeyError(payload)
+        case "dead":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "asleep":
+            time.sleep(600)
+        case "full":
+            bytearray(1 << 34)
+    assert not list(folder.iterdir())
+    (folder / "left").touch()
+    return None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory, and SIGKILL")
+def test_the_runner_tells_all_outcomes_and_goes_on():
+    names = ("sound", "dead", "refused", "asleep", "wrong", "full", "bug", "sound")
+    found = run_cases("odd", odd, [Case(name, name) for name in names], limit_s=2.0, start_s=20.0, limit_bytes=2**30)
+    assert [one.outcome for one in found] == [
+        "read", "crashed", "refused", "hung", "wrong", "crashed", "crashed", "read",
+    ]  # fmt: skip
+    assert [one.bad for one in found] == [False, True, False, True, True, True, True, False]
+    assert found[1].words == "SIGKILL"
+    assert found[5].words.startswith("MemoryError")
+    assert found[6].words.startswith("KeyError: 'bug' at test_fuzz.py")
+    assert account(found).splitlines()[1].split() == ["odd", "8", "1", "2", "1", "3", "1"]
+
+
+def test_the_same_seed_gives_the_same_damage():
+    def damage(number: int) -> list[object]:
+        chance = generator("family", 3, number)
+        return [
+            damaged_bytes(b"some bytes of a file", chance),
+            damaged_text("key: value\nother: 3\n", chance),
+            repr(changed_leaf({"a": [1, {"b": None}], "c": "d"}, chance)),
+        ]
+
+    assert [damage(number) for number in range(20)] == [damage(number) for number in range(20)]
+    assert damage(1) != damage(2)
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if importlib.util.find_spec(f"benchmarks.{name}")])
+def test_damaged_inputs_are_read_or_refused_in_words(name: str):
+    found = importlib.import_module(f"benchmarks.{name}").run(N.get(name, 6), 2019)
+    assert found
+    assert not [str(one) for one in found if one.bad]

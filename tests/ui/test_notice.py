@@ -1,0 +1,85 @@
+"""Notices: none is lost behind a graver one, and none lies over controls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import QRect
+from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+
+from ui.notice import NoticeBar
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+
+@pytest.fixture
+def centre(qtbot: QtBot) -> QWidget:
+    """Return a picture between two rows of controls, and a bar over all of it."""
+    centre = QWidget()
+    qtbot.addWidget(centre)
+    column = QVBoxLayout(centre)
+    picture = QLabel("picture")
+    column.addWidget(QPushButton("above"))
+    column.addWidget(picture, 1)
+    column.addWidget(QPushButton("below"))
+    bar = NoticeBar("dark", centre)
+    bar.over = lambda: picture
+    centre.resize(500, 300)
+    centre.show()
+    return centre
+
+
+def bar_of(centre: QWidget) -> NoticeBar:
+    return centre.findChild(NoticeBar)
+
+
+def test_a_notice_lies_over_the_picture_and_over_no_control(centre: QWidget):
+    bar = bar_of(centre)
+    bar.show_notice("warning", "The disk is nearly full: " + "some more words, " * 8)
+    for size in ((500, 300), (420, 260), (900, 500)):
+        centre.resize(*size)
+        centre.layout().activate()
+        bar._place()
+        assert bar.isVisible()
+        for button in centre.findChildren(QPushButton):
+            if button.parent() is centre:
+                assert not button.geometry().intersects(bar.geometry())
+        assert QRect(0, 0, *size).contains(bar.geometry())
+
+
+def test_what_comes_while_an_error_is_shown_is_told_after_it(centre: QWidget):
+    bar = bar_of(centre)
+    bar.show_notice("error", "The camera does not answer.")
+    bar.show_notice("info", "Picture saved.")
+    bar.show_notice("warning", "The disk is nearly full.")
+    assert bar.text == "The camera does not answer."
+    assert "2 more" in [label.text() for label in bar.findChildren(QLabel)]
+    shown = []
+    while bar.text:
+        shown.append(bar.text)
+        bar.put_away()
+    assert shown == ["The camera does not answer.", "The disk is nearly full.", "Picture saved."]
+
+
+def test_an_offer_is_still_there_after_an_error(centre: QWidget):
+    bar, done = bar_of(centre), []
+    bar.show_notice("warning", "Not ended in order: M7 S1.", "Recover", lambda: done.append(1))
+    bar.show_notice("error", "The rig cannot be opened.", "Details", lambda: done.append(2))
+    bar.put_away()
+    assert bar.text == "Not ended in order: M7 S1."
+    bar._button.click()
+    assert done == [1]
+    assert bar.text == ""
+
+
+def test_the_same_notice_is_told_once_and_plain_words_give_way(centre: QWidget):
+    bar = bar_of(centre)
+    bar.show_notice("info", "one")
+    bar.show_notice("info", "two")
+    assert bar.text == "two"
+    bar.show_notice("error", "three")
+    bar.show_notice("error", "three")
+    bar.put_away()
+    assert bar.text == ""

@@ -1,0 +1,65 @@
+"""The plan: what the rig can do is offered, and what is typed is taken as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtWidgets import QDialogButtonBox, QRadioButton, QSpinBox, QWidget
+
+from ui.plan_dialog import PlanDialog
+from ui.section_request import PlanChoice
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+
+@pytest.fixture
+def parent(qtbot: QtBot) -> QWidget:
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    parent.show()
+    return parent
+
+
+def shown(parent: QWidget, choice: PlanChoice, *, has_stage: bool) -> PlanDialog:
+    dialog = PlanDialog(choice, outlined=False, parent=parent, has_stage=has_stage)
+    dialog.show()
+    return dialog
+
+
+def offered(dialog: PlanDialog) -> list[str]:
+    return [radio.text() for radio in dialog.findChildren(QRadioButton) if radio.isVisible()]
+
+
+def test_a_rig_without_a_stage_is_offered_no_random_fields(parent: QWidget):
+    dialog = shown(parent, PlanChoice(), has_stage=False)
+    assert offered(dialog) == ["Sequence, stage at rest", "Plan file"]
+    assert dialog.choice().kind == "sequence"
+    assert not next(one for one in dialog.findChildren(QSpinBox) if "random" in one.accessibleName()).isVisible()
+
+
+def test_a_rig_with_a_stage_is_offered_all(parent: QWidget):
+    dialog = shown(parent, PlanChoice(), has_stage=True)
+    assert len(offered(dialog)) == 3
+    assert dialog.choice() == PlanChoice()
+
+
+@pytest.mark.parametrize(("kind", "name"), [("random", "Number of random fields"), ("sequence", "Number of frames")])
+def test_a_number_that_is_too_large_is_said_and_not_cut_to_the_digits_that_fit(
+    qtbot: QtBot, parent: QWidget, kind: str, name: str
+):
+    dialog = shown(parent, PlanChoice(kind=kind), has_stage=True)  # type: ignore[arg-type]  # one of its kinds
+    box = next(one for one in dialog.findChildren(QSpinBox) if one.accessibleName() == name)
+    box.selectAll()
+    qtbot.keyClicks(box, "30000000")
+    assert box.value() == 30_000_000
+    ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
+    assert not ok.isEnabled()
+    assert dialog._problem.text().startswith(f"{name}: at most 1")
+
+
+def test_plans_say_counts_in_the_singular_too():
+    assert PlanChoice(n_fields=1).words(outlined=True) == "1 random field"
+    assert PlanChoice(kind="sequence", n_frames=1).words(outlined=False) == "1 frame at rest"
+    assert PlanChoice(area_um=(125_000.0, 6000.0)).words(outlined=False) == "24 fields in 125000 × 6000 µm"
