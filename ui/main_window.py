@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QScrollArea,
     QStackedWidget,
+    QTabBar,
     QTabWidget,
     QToolBar,
     QVBoxLayout,
@@ -47,6 +48,8 @@ _FIRST_SIZE = QSize(1600, 960)
 _FRAME = QSize(16, 48)
 """Room for the frame that a window manager draws around the window; how large it is shows once it is there."""
 _LEAST_PICTURE_PX = 200
+_TIDY_MS = (0, 400)
+"""At once, and when docks have stopped moving."""
 _LEAST_SIZE = QSize(600, 320)
 """Fits a screen of 1280 x 720 at 200 %, with a title bar."""
 _LEFT_PX, _RIGHT_PX, _BOTTOM_PX = 296, 328, 152
@@ -328,6 +331,24 @@ class MainWindow(QMainWindow):
             self.resizeDocks([docks["score"], docks["quality"]], [_SCORE_PX, _QUALITY_PX], Qt.Orientation.Vertical)
         self.resizeDocks([docks["messages"]], [_BOTTOM_PX], Qt.Orientation.Vertical)
         docks["messages"].setVisible(self.height() >= _TALL_PX and docks["messages"] not in hidden)
+        for wait_ms in _TIDY_MS:
+            QTimer.singleShot(wait_ms, self, self._tidy_tab_bars)
+
+    @Slot()
+    def _tidy_tab_bars(self) -> None:
+        """Hide tab bars that Qt left behind when docks changed their places: they lie over menus and controls."""
+        bars = self.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
+        used: set[QTabBar] = set()
+        for dock in self.docks.values():
+            group = [dock, *self.tabifiedDockWidgets(dock)]
+            titles = {one.windowTitle() for one in group}
+            fitting = [bar for bar in bars if {bar.tabText(i) for i in range(bar.count())} == titles]
+            if len(group) > 1 and fitting:
+                at = next((one for one in group if not one.visibleRegion().isEmpty()), dock).geometry().topLeft()
+                used.add(min(fitting, key=lambda bar: (bar.geometry().bottomLeft() - at).manhattanLength()))
+        for bar in bars:
+            if bar not in used and not bar.isHidden():
+                bar.hide()
 
     def reset_layout(self) -> None:
         """Put every dock back in its first place."""
