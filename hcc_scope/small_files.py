@@ -13,25 +13,32 @@ if TYPE_CHECKING:
 __all__ = ["read_small_file"]
 
 
-def read_small_file(path: Path, most_bytes: int) -> bytes:
+def read_small_file(path: Path, most_bytes: int | None = None) -> bytes:
     """Return a file's content.
+
+    Parameters
+    ----------
+    path : Path
+        Links are followed.
+    most_bytes : int, optional
+        More than this is refused before it is read.
 
     Raises
     ------
     OSError
-        If it cannot be read, is no regular file (a pipe or a device may never end), or is larger than `most_bytes`. Its
-        `strerror` says so in words.
+        If it cannot be read, is no regular file (a pipe or a device may never end; ``EISDIR`` or ``EINVAL``), or is
+        larger than `most_bytes` (``EFBIG``). Its `strerror` says so in words.
     """
+    if path.is_dir():  # asked first: Windows cannot open one to see
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
     # O_NONBLOCK: a pipe that took the file's place just now is not waited for
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no file but a pipe, a device or the like", str(path))
     with os.fdopen(handle, "rb") as file:
-        mode = os.fstat(handle).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "it is no file but a pipe, a device or the like", str(path))
-        data = file.read(most_bytes + 1)
-    if len(data) > most_bytes:
+        data = file.read() if most_bytes is None else file.read(most_bytes + 1)
+    if most_bytes is not None and len(data) > most_bytes:
         words = f"it is larger than {most_bytes // 2**20} MiB, too large for such a file"
         raise OSError(errno.EFBIG, words, str(path))
     return data

@@ -161,12 +161,12 @@ def test_what_is_no_manifest_is_told_at_once(tmp_path: Path, kind: str, monkeypa
         def forbidden(*_: object) -> None:
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(Path, "open", forbidden)
+        monkeypatch.setattr("hcc_scope.small_files.os.open", forbidden)
     says = {
         "pipe": "no file but a pipe",
         "device": "no file but a pipe, a device",
         "folder": "it is a folder",
-        "large": "larger than 67 MB",
+        "large": "larger than 64 MiB",
         "long name": "File name too long",
         "forbidden": "Permission denied",
     }

@@ -243,7 +243,7 @@ def test_a_card_says_logits_where_it_says_nothing(plain_model: Path):
 def test_a_card_of_many_megabytes_is_not_read(plain_model: Path):
     with (plain_model / CARD_FILE).open("a") as file:
         file.write("#" * (2 << 20))
-    with pytest.raises(ModelFormatError, match="more than the 1,048,576"):
+    with pytest.raises(ModelFormatError, match="larger than 1 MiB"):
         read_card(plain_model)
 
 

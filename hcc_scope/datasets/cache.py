@@ -27,11 +27,12 @@ import numpy as np
 from hcc_scope.datasets.images import read_pixels
 from hcc_scope.datasets.labelled import CLASSES, LabelledImage, LabelledSet
 from hcc_scope.datasets.landmarks import Landmarks, Overlap, Region, landmarks_of, overlaps_of
-from hcc_scope.datasets.reading import read_small, without_dots
+from hcc_scope.datasets.reading import without_dots
 from hcc_scope.datasets.steps import Step, n_workers, over
 from hcc_scope.datasets.tiles import TileTable
 from hcc_scope.errors import DatasetError, DiskFullError, StoreError, StoreExistsError, StoreUnwritableError
 from hcc_scope.quality import QualityLimits, assess, reason_names
+from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import create_file, explain, json_bytes, lock, patiently
 from hcc_scope.storage.space import RESERVE_BYTES
 from hcc_scope.storage.tile_array import TileArray, TileArrayWriter
@@ -247,7 +248,7 @@ def _give_name(hidden: Path, place: Path, data: LabelledSet) -> None:
 def _found(place: Path, data: LabelledSet) -> TileTable | None:
     """Return the cache that is there if it is this set's and whole, else None."""
     try:
-        index = json.loads(read_small(place / _INDEX, _MOST_INDEX_BYTES))
+        index = json.loads(read_small_file(place / _INDEX, _MOST_INDEX_BYTES))
         if index.pop(_CHECKSUM) != _checksum(index):
             return None
         if (index["format"], index["fingerprint"], index["tile_px"]) != (_FORMAT, data.fingerprint, TILE_PX):

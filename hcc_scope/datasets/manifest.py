@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from hcc_scope.datasets.images import frames_of, is_store, opened_store, read_headers
 from hcc_scope.datasets.labelled import CLASSES, LabelledImage, LabelledSet
-from hcc_scope.datasets.reading import read_small, without_dots
+from hcc_scope.datasets.reading import without_dots
 from hcc_scope.datasets.rows import composed, parse_rows
 from hcc_scope.errors import DatasetError, ImageError, ManifestError
+from hcc_scope.small_files import read_small_file
 from hcc_scope.words import counted
 
 if TYPE_CHECKING:
@@ -336,7 +337,7 @@ def synthetic_sentence(manifest: Path, images: Sequence[LabelledImage]) -> str |
 def _cohort_sentence(path: Path) -> str:
     hint = "Make the cohort anew, or move the file."
     try:
-        known = json.loads(read_small(path, _MOST_COHORT_BYTES))
+        known = json.loads(read_small_file(path, _MOST_COHORT_BYTES))
     except OSError as error:
         raise ManifestError(f"{path} cannot be read: {error.strerror or error}", hint=hint) from error
     except (ValueError, RecursionError) as error:

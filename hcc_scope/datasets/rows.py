@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.datasets.images import is_store
 from hcc_scope.datasets.labelled import CLASSES
-from hcc_scope.datasets.reading import read_small, without_dots
+from hcc_scope.datasets.reading import without_dots
 from hcc_scope.errors import ManifestError
+from hcc_scope.small_files import read_small_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,7 +123,7 @@ def composed(name: str) -> str:
 
 def _text(path: Path) -> str:
     try:
-        data = read_small(path, _MOST_BYTES)
+        data = read_small_file(path, _MOST_BYTES)
     except OSError as error:
         raise ManifestError(f"The manifest {path} cannot be read: {error.strerror or error}") from error
     # Excel's 'Unicode text' is UTF-16

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import math
-import stat
 import struct
 import tokenize
 from typing import TYPE_CHECKING, TypeVar
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from hcc_scope.errors import ModelFormatError
+from hcc_scope.small_files import read_small_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,15 +56,10 @@ def read_regular(path: Path, what: str, *, most_bytes: int | None = None) -> byt
         If it is no regular file (reading a pipe or a device may never end), too large, or cannot be read.
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelFormatError(f"{what} is not a file")
-        if most_bytes is not None and status.st_size > most_bytes:
-            raise ModelFormatError(
-                f"{what} has {status.st_size:,} bytes, more than the {most_bytes:,} that such a file may have"
-            )
-        return path.read_bytes()
+        return read_small_file(path, most_bytes)
     except OSError as error:
+        if error.errno in (errno.EISDIR, errno.EINVAL):
+            raise ModelFormatError(f"{what} is not a file") from error
         raise ModelFormatError(f"{what} cannot be read: {error.strerror or error}") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -9,6 +10,7 @@ import stat
 from pathlib import Path
 
 from hcc_scope.errors import ConfigError, DeviceError
+from hcc_scope.small_files import read_small_file
 
 __all__ = ["check_adapters_dir", "expanded", "quoted", "read_file"]
 
@@ -42,27 +44,22 @@ def read_file(path: Path, what: str, largest_bytes: int) -> bytes:
         end), or is larger than any file of its kind.
     """
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise ConfigError(f"{path} is a folder and no {what}", hint="Name the file itself.")
-        if not stat.S_ISREG(mode):
-            raise ConfigError(f"{path} is a pipe, a device or the like and no {what}", hint="Name an ordinary file.")
-        # O_NONBLOCK: a pipe that took the file's place since then is not waited for
-        with os.fdopen(
-            os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)), "rb"
-        ) as file:
-            content = file.read(largest_bytes + 1)
+        return read_small_file(path, largest_bytes)
     except OSError as error:
-        raise ConfigError(
-            f"cannot read the {what} {path}: {error.strerror}", hint=f"Check the path of the {what}."
-        ) from error
+        match error.errno:
+            case errno.EISDIR:
+                raise ConfigError(f"{path} is a folder and no {what}", hint="Name the file itself.") from error
+            case errno.EINVAL:
+                raise ConfigError(
+                    f"{path} is a pipe, a device or the like and no {what}", hint="Name an ordinary file."
+                ) from error
+            case errno.EFBIG:
+                fault = f"{path} is larger than {largest_bytes // 2**20} MiB and no {what}"
+            case _:
+                fault = f"cannot read the {what} {path}: {error.strerror}"
+        raise ConfigError(fault, hint=f"Check the path of the {what}.") from error
     except ValueError as error:  # a character that no path can have
         raise ConfigError(f"cannot read the {what} {str(path)!r}: {error}") from error
-    if len(content) > largest_bytes:
-        raise ConfigError(
-            f"{path} is larger than {largest_bytes // 2**20} MiB and no {what}", hint=f"Check the path of the {what}."
-        )
-    return content
 
 
 def check_adapters_dir(folder: Path) -> None:
