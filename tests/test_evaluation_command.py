@@ -49,7 +49,7 @@ def test_evaluate_from_a_manifest_to_the_report(tmp_path: Path) -> None:
     done = hcc_scope("evaluate", table, "--out", out, *options, "--json")
     assert done.code == 0, done.err
     said = done.json
-    assert said["schema"] == 1
+    assert said["schema"] == 2
     assert set(said["protocols"]) == {"paper", "by_animal"}
     assert said["day"]["days"] == ["2026-01-01", "2026-01-02"]
     assert said["permuted"]["auc"]["interval"]["low"] <= 0.5 <= said["permuted"]["auc"]["interval"]["high"]

@@ -28,7 +28,7 @@ from hcc_scope.errors import (
     UsageError,
 )
 from hcc_scope.inference import load_model
-from hcc_scope.training import run_folder
+from hcc_scope.training import run_folder, starts
 from hcc_scope.training.config import TrainProgress
 from hcc_scope.training.held_out import hold_out
 from hcc_scope.training.predict import load_weights
@@ -159,19 +159,19 @@ def press_ctrl_c() -> None:
 def test_ctrl_c_keeps_what_was_learnt_and_says_how_to_go_on(
     manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    real, before = run_folder.fit, signal.getsignal(signal.SIGINT)
+    real, before = starts.fit, signal.getsignal(signal.SIGINT)
 
     def interrupted(*arguments: object, **more: object) -> Fitted:
         press_ctrl_c()
         return real(*arguments, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run_folder, "fit", interrupted)
+    monkeypatch.setattr(starts, "fit", interrupted)
     with pytest.raises(Interrupted, match=r"interrupted: .* 'hcc-scope train .*manifest.csv --out .* --resume' goes"):
         run_train(options(manifest, tmp_path / "run"), json_mode=False)
     assert signal.getsignal(signal.SIGINT) is before
     assert (tmp_path / "run" / "checkpoints" / "last.safetensors").exists()
     assert not (tmp_path / "run" / "model").exists()
-    monkeypatch.setattr(run_folder, "fit", real)
+    monkeypatch.setattr(starts, "fit", real)
     run_train(options(manifest, tmp_path / "run", resume=True), json_mode=False)
     assert load_model(tmp_path / "run" / "model").card.network == "meng2019"
 

@@ -123,12 +123,22 @@ def _tell(
     voice: People, result: EvaluationResult, analysis: Analysis, options: EvaluateOptions, n_figures: int
 ) -> None:
     from hcc_scope.evaluation.tables import rich_table, table_1
-    from hcc_scope.evaluation.words import day_words, gap_words, permuted_words, silent_words
+    from hcc_scope.evaluation.words import (
+        day_words,
+        gap_words,
+        left_out_words,
+        permuted_words,
+        restarted_words,
+        silent_words,
+    )
 
     voice.note(gap_words(analysis), "bold")
     if (silent := silent_words(analysis)) is not None:
         voice.note(silent, "yellow")
-    voice.show(rich_table(table_1(analysis, "tile")))
+    if (restarted := restarted_words(analysis)) is not None:
+        voice.note(restarted, "yellow")
+    voice.show(rich_table(table_1(analysis, "tile_all")))
+    voice.note(left_out_words(analysis))
     voice.note(permuted_words(analysis))
     voice.note(day_words(result, analysis))
     if result.data.synthetic is not None:

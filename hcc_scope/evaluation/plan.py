@@ -76,7 +76,7 @@ def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig
         for part in (split.train, split.test, split.labels):
             digest.update(part.astype("<i8").tobytes())
     return {
-        "schema": 1,
+        "schema": 2,
         "data": data.fingerprint,
         "tiles": len(tiles),
         "folds": folds,

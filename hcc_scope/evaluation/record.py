@@ -14,10 +14,17 @@ from hcc_scope.datasets.labelled import CLASSES
 from hcc_scope.errors import TrainingError
 from hcc_scope.evaluation import published
 from hcc_scope.evaluation.analysis import analyse
-from hcc_scope.evaluation.levels import scored
+from hcc_scope.evaluation.levels import LEVELS, scored
 from hcc_scope.evaluation.report import RESEARCH_USE_ONLY, relative_pngs, report_markdown, table1_markdown
 from hcc_scope.evaluation.tables import MEASURES
-from hcc_scope.evaluation.words import calibrated_on, gap_words, silent_words
+from hcc_scope.evaluation.words import (
+    calibrated_on,
+    gap_words,
+    left_out_words,
+    nested_words,
+    restarted_words,
+    silent_words,
+)
 from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
 from hcc_scope.storage.files import explain, json_bytes, replace_file
 
@@ -41,7 +48,7 @@ __all__ = [
 ]
 
 EVALUATION_FILE = "evaluation.json"
-SCHEMA = 1
+SCHEMA = 2
 
 
 def _pair(estimate: Estimate | None) -> Interval | None:
@@ -66,6 +73,7 @@ def _level(figures: Figures) -> LevelFigures:
         accuracy_interval=_pair(figures.accuracy),
         brier=figures.brier.value,
         ece=figures.ece,
+        threshold=figures.threshold,
     )
 
 
@@ -93,7 +101,8 @@ def evaluation_record(result: EvaluationResult, command: str, analysis: Analysis
                 folds=len(protocol.folds),
                 splitting=protocol.splitting,
                 fold_auc=tuple(protocol.of_fold(fold, "tile", "auc") for fold in protocol.folds),
-                levels=tuple(_level(figures) for figures in protocol.pooled.values()),
+                levels=tuple(_level(protocol.pooled[level]) for level in LEVELS),
+                all_tiles=_level(protocol.pooled["tile_all"]),
             )
             for protocol in found.protocols.values()
         ),
@@ -104,6 +113,9 @@ def evaluation_record(result: EvaluationResult, command: str, analysis: Analysis
         day_accuracy=None if found.day is None else found.day.accuracy.value,
         day_chance=None if found.day is None else found.day.chance,
         silent=silent_words(found),
+        restarted=restarted_words(found),
+        left_out=left_out_words(found),
+        calibration=nested_words(found),
         per_animal=tuple(
             AnimalRow(
                 animal=a.animal,
@@ -130,8 +142,9 @@ def evaluation_json(
         protocol["fold_mean"] = {
             level: {name: found.fold_mean(level, name) for name in MEASURES} for level in found.pooled
         }
+        protocol |= {"test_tiles": found.test_tiles, "unlike_tiles": found.unlike_tiles}
     gap, fold_gap = kept.pop("gap"), kept.pop("gap_of_fold_means")
-    inner = kept.pop("nested")
+    inner, chosen = kept.pop("nested"), kept.pop("calibration")
     low, high, both = kept.pop("n_animals")
     return {
         "schema": SCHEMA,
@@ -155,6 +168,7 @@ def evaluation_json(
             "temperature": result.temperature,
             "threshold": result.threshold,
             "calibrated_on": calibrated_on(analysis),
+            "of": chosen,
             "nested": inner,
         },
         **kept,

@@ -102,6 +102,8 @@ class LevelFigures(_Strict):
     brier: float
     ece: float
     """Expected calibration error."""
+    threshold: float | None = None
+    """At or above it something counts as *high*; None on cards that do not say."""
 
 
 class ProtocolRecord(_Strict):
@@ -114,6 +116,9 @@ class ProtocolRecord(_Strict):
     fold_auc: tuple[float | None, ...]
     """Per fold, at tile level."""
     levels: tuple[LevelFigures, ...]
+    """As in use, without the tiles that are unlike the training's."""
+    all_tiles: LevelFigures | None = None
+    """Of those tiles too, as in the paper; None on cards that do not say."""
 
 
 class AnimalRow(_Strict):
@@ -150,6 +155,13 @@ class EvaluationRecord(_Strict):
     day_chance: float | None = None
     silent: str | None = None
     """Which of the networks have learnt nothing, in a sentence; None: none, or nobody has looked."""
+    restarted: str | None = None
+    """Which of the networks were trained again from another start, in a sentence; None: none."""
+    left_out: str | None = None
+    """How many tiles were left out, as in use, because they are unlike the training's; None on cards that do not
+    say."""
+    calibration: str | None = None
+    """What temperature and threshold are worth where they were not chosen, in a sentence."""
     per_animal: tuple[AnimalRow, ...]
 
 
@@ -200,6 +212,8 @@ class TrainingRecord(_Strict):
     """sha256 over what the manifest says and its files' sizes and times: whether it was the same set."""
     precision: str | None = None
     device: str | None = None
+    starts: int | None = pydantic.Field(default=None, ge=1)
+    """Of the training; each but the last one has learnt nothing. None on cards that do not say."""
 
 
 class ModelCard(_Strict):
@@ -243,6 +257,8 @@ class ModelCard(_Strict):
     validation: tuple[ValidationRow, ...] = ()
     evaluation: EvaluationRecord | None = None
     shifts: tuple[ShiftRow, ...] = ()
+    shifts_on: str | None = None
+    """Which tiles these were measured on, in words."""
     unlike_training: UnlikeTraining | None = None
     """None: the model says nothing about what it was not trained for."""
     intended_use: str

@@ -9,6 +9,7 @@
         metrics.jsonl         a line every few steps and for each epoch
         checkpoints/          what a killed run goes on from
         weights.safetensors   the result
+        start-2/, start-3/    the same of another start, if the one before has learnt nothing
         model/                the finished model, for ``--model RUN/model``
 """
 
@@ -33,9 +34,9 @@ from hcc_scope.training.checkpoint import check_identity, write_bytes
 from hcc_scope.training.compute import choose_place
 from hcc_scope.training.config import CONFIG_FILE, MODEL_FOLDER, TrainConfig
 from hcc_scope.training.export import check_name
-from hcc_scope.training.fit import fit
 from hcc_scope.training.held_out import hold_out
 from hcc_scope.training.recipes import settings_for
+from hcc_scope.training.starts import fit_until_it_learns, restarted_words
 from hcc_scope.training.trained import Trained
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def train_run(
     say(split.words)
     train_rows, held_out_rows = tiles.rows_of(split.train), tiles.rows_of(split.held_out)
     say(f"{len(train_rows)} tiles to train on, {len(held_out_rows)} held out; {place.device}, {place.precision}.")
-    fitted = fit(
+    started = fit_until_it_learns(
         tiles,
         tiles.labels,
         train_rows,
@@ -158,7 +159,23 @@ def train_run(
     )
     model = run.folder / MODEL_FOLDER
     if not model.exists():  # a run that was finished before
-        make_model(Trained(fitted, data, tiles, split, run.config, place, run.name, run.command, run.evaluation), model)
+        if len(started.learnt) > 1 and not started.silent:
+            say(restarted_words(started.learnt))
+        make_model(
+            Trained(
+                started.fitted,
+                data,
+                tiles,
+                split,
+                run.config,
+                place,
+                run.name,
+                run.command,
+                run.evaluation,
+                started.learnt,
+            ),
+            model,
+        )
     return model
 
 
