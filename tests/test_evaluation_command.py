@@ -56,7 +56,7 @@ def test_evaluate_from_a_manifest_to_the_report(tmp_path: Path) -> None:
     assert said["config"]["epochs"] == 1
     assert json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["card"] == said["card"]
     assert "Leakage gap" in done.err
-    assert "Table 1, tiles" in done.err
+    assert "Table 1, all tiles" in done.err
     assert "Research use only" in done.err
     folds = sorted(path.name for path in (out / "folds").iterdir())
     assert folds == sorted(

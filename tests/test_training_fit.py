@@ -322,10 +322,6 @@ HALF = np.arange(384) % 2
     [
         pytest.param(np.linspace(0.3, 0.39, 384), HALF, True, id="one answer"),
         pytest.param(np.linspace(30, 900, 384), HALF, True, id="certain of one answer"),
-        # its outputs span 0.26 and its AUC is above one half, but it ended where it began
-        pytest.param(
-            np.random.default_rng(1).uniform(-0.1, 0.1, 384) + 0.02 * (HALF - 0.5), HALF, True, id="ended at chance"
-        ),
         pytest.param(np.random.default_rng(2).normal(0, 1, 384), HALF, True, id="anything"),
         pytest.param(1.0 * (HALF - 0.5) + np.linspace(-0.2, 0.2, 384), HALF, False, id="has learnt"),
         pytest.param([-2.0, -1.0, 1.0, 2.0], [0, 0, 1, 1], False, id="has learnt the few there are"),
@@ -340,6 +336,17 @@ def test_what_a_network_has_learnt_is_judged_against_chance(
     odds: np.ndarray, labels: np.ndarray, nothing: bool, loss: str
 ):
     assert judged(odds, np.asarray(labels, np.int64), loss).nothing is nothing
+
+
+def test_a_network_that_ended_where_it_began_has_learnt_nothing_although_its_answers_differ():
+    half = np.arange(4000) % 2
+    found = judged(np.random.default_rng(1).uniform(-0.1, 0.1, 4000) + 0.01 * (half - 0.5), half)
+    assert not found.one_answer
+    assert found.auc is not None
+    assert found.luck is not None
+    assert found.auc > found.luck
+    assert found.chance > found.loss > 0.99 * found.chance
+    assert found.nothing
 
 
 def test_chance_is_the_classes_shares_and_luck_a_band_around_one_half():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import zipfile
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pydantic
@@ -17,6 +16,7 @@ from hcc_scope.storage.files import explain, json_bytes, patiently
 from hcc_scope.training.config import MOST_STARTS
 from hcc_scope.training.fitted import Epoch
 from hcc_scope.training.merit import Learnt, has_diverged
+from hcc_scope.training.records import EpochRecord, StrictRecord, one_line, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,39 +70,33 @@ class Measured:
     """Why there are none."""
 
 
-class _Judged(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    loss: float
-    chance: float
-    auc: float | None
-    luck: float | None
+class _Judged(StrictRecord):
+    loss: float = pydantic.Field(ge=0)
+    chance: float = pydantic.Field(ge=0)
+    auc: float | None = pydantic.Field(ge=0, le=1)
+    luck: float | None = pydantic.Field(ge=0.5, le=1)
     one_answer: bool
 
 
-class _Epoch(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    epoch: int = pydantic.Field(ge=1)
-    loss: float
-    held_out_loss: float | None
-    held_out_auc: float | None = pydantic.Field(ge=0, le=1)
-    learning_rate: float = pydantic.Field(ge=0)
-    seconds: float = pydantic.Field(ge=0)
-
-
-class _Told(pydantic.BaseModel):
+class _Told(StrictRecord):
     """``fold.json``."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
 
     schema_: Literal[2] = pydantic.Field(alias="schema")
     silent: bool
     start: int = pydantic.Field(ge=1)
-    learnt: list[_Judged] = pydantic.Field(min_length=1)
+    learnt: list[_Judged] = pydantic.Field(min_length=1, max_length=MOST_STARTS)
     unlike_beyond: float | None = pydantic.Field(gt=0)
     why_no_distance: str | None
-    history: list[_Epoch]
+    history: list[EpochRecord]
+
+    @pydantic.model_validator(mode="after")
+    def _agrees(self) -> Self:
+        learnt = [Learnt(**dict(one)) for one in self.learnt]
+        if self.silent is not all(one.nothing for one in learnt):
+            raise ValueError("silent: its figures say otherwise")
+        if self.start != (1 if self.silent else len(learnt)):
+            raise ValueError("start: it is not the one that was taken")
+        return self
 
 
 def fold_folder(out: Path, split: Split) -> Path:
@@ -301,7 +295,7 @@ def load_fold(folder: Path, split: Split, tiles: TileTable, n_outputs: int = 2) 
         labels=arrays["labels"],
         logits=arrays["logits"],
         features=features,
-        history=tuple(Epoch(**epoch.model_dump()) for epoch in told.history),
+        history=tuple(Epoch(**dict(epoch)) for epoch in told.history),
         weights=folder / _WEIGHTS,
         silent=told.silent,
         starts=len(told.learnt),
@@ -309,16 +303,6 @@ def load_fold(folder: Path, split: Split, tiles: TileTable, n_outputs: int = 2) 
         unlike_beyond=told.unlike_beyond,
         why_no_distance=told.why_no_distance,
     )
-
-
-def one_line(error: BaseException) -> str:
-    """Return what was wrong in a file, on one line."""
-    if isinstance(error, pydantic.ValidationError):
-        first = error.errors(include_url=False)[0]
-        return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
-    if isinstance(error, KeyError):
-        return f"{error.args[0] if error.args else 'a key'} is missing"
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _same(found: NDArray[Any], wanted: NDArray[np.int64], what: str) -> None:
@@ -347,10 +331,7 @@ def _predictions(folder: Path) -> dict[str, NDArray[Any]]:
 
 
 def _told(folder: Path) -> _Told:
-    path = folder / _HISTORY
-    if not path.is_file():
-        raise ValueError(f"there is no file {_HISTORY}")
-    return _Told.model_validate(json.loads(path.read_bytes()), strict=True)
+    return _Told.model_validate_json(read_regular(folder / _HISTORY))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from hcc_scope.errors import DatasetError, ResumeError, StoreExistsError
 from hcc_scope.evaluation.names import PLAN_FILE
 from hcc_scope.evaluation.splits import animal_splits, day_splits, paper_splits, permuted_splits
 from hcc_scope.storage.files import explain, json_bytes, replace_file
+from hcc_scope.training.one_at_a_time import holds_something
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.results import Split
     from hcc_scope.training.config import TrainConfig
 
-__all__ = ["Plan", "make_plan", "take_folder"]
+__all__ = ["Plan", "check_folder", "make_plan", "take_folder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,28 @@ def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig
     }
 
 
+def check_folder(out: Path, *, resume: bool) -> bool:
+    """Return whether there is an evaluation in a folder that shall be gone on with.
+
+    Raises
+    ------
+    StoreExistsError
+        If there is one and `resume` is not asked for, or something else.
+    StoreError
+        If the folder cannot be looked into.
+    """
+    try:
+        there = (out / PLAN_FILE).exists()
+        taken = os.path.lexists(out) and (not out.is_dir() or holds_something(out))
+    except OSError as error:
+        raise explain(error, f"no evaluation can be written to {out}") from error
+    if there and not resume:
+        raise StoreExistsError(f"{out} holds an evaluation", hint="Go on with it (--resume), or choose a new folder.")
+    if taken and not there:
+        raise StoreExistsError(f"{out} exists and holds no evaluation", hint="Choose a new folder.")
+    return there
+
+
 def take_folder(
     out: Path, plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig, *, folds: int, resume: bool
 ) -> None:
@@ -103,17 +127,13 @@ def take_folder(
     """
     record = _record(plan, data, tiles, config, folds)
     path = out / PLAN_FILE
-    if not path.exists():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise StoreExistsError(f"{out} exists and holds no evaluation", hint="Choose a new folder.")
+    if not check_folder(out, resume=resume):
         try:
             out.mkdir(parents=True, exist_ok=True)
             replace_file(path, json_bytes(record))
         except OSError as error:
             raise explain(error, f"no evaluation can be written to {out}") from error
         return
-    if not resume:
-        raise StoreExistsError(f"{out} holds an evaluation", hint="Go on with it (--resume), or choose a new folder.")
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
