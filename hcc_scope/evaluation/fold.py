@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import tokenize
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -237,9 +240,12 @@ _UNREADABLE = (
     RuntimeError,
     NotImplementedError,
     zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    SyntaxError,
 )
 """What reading a damaged archive raises; RuntimeError, NotImplementedError: one that is encrypted, or packed in a way
-that Python does not know."""
+that Python does not know; TokenError, SyntaxError: an array whose header is no Python literal."""
 
 
 def load_fold(folder: Path, split: Split, tiles: TileTable, n_outputs: int = 2) -> FoldResult | None:
@@ -312,10 +318,7 @@ def _same(found: NDArray[Any], wanted: NDArray[np.int64], what: str) -> None:
 
 def _predictions(folder: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays of a fold, of the right kinds; raises one of `_UNREADABLE`."""
-    path = folder / _PREDICTIONS
-    if not path.is_file():
-        raise ValueError(f"there is no file {_PREDICTIONS}")
-    with np.load(path, allow_pickle=False) as kept:
+    with np.load(io.BytesIO(read_regular(folder / _PREDICTIONS)), allow_pickle=False) as kept:
         arrays = {name: kept[name] for name in ("train", "test", "image_labels", "rows", "labels", "logits")}
         if "distances" in kept:
             arrays["distances"] = kept["distances"]

@@ -15,6 +15,7 @@ from hcc_scope.evaluation.names import PLAN_FILE
 from hcc_scope.evaluation.splits import animal_splits, day_splits, paper_splits, permuted_splits
 from hcc_scope.storage.files import explain, json_bytes, replace_file
 from hcc_scope.training.one_at_a_time import holds_something
+from hcc_scope.training.records import one_line, read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,9 +136,9 @@ def take_folder(
             raise explain(error, f"no evaluation can be written to {out}") from error
         return
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResumeError(f"{path} cannot be read: {error}", hint="Choose a new folder.") from error
+        kept = json.loads(read_regular(path))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ResumeError(f"{path} cannot be read: {one_line(error)}", hint="Choose a new folder.") from error
     found = _differences(kept, record)
     if found:
         raise ResumeError(

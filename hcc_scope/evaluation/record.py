@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -27,6 +26,8 @@ from hcc_scope.evaluation.words import (
 )
 from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
 from hcc_scope.storage.files import explain, json_bytes, replace_file
+from hcc_scope.training.config import NetworkName, Precision, RecipeName  # noqa: TC001 - read by pydantic
+from hcc_scope.training.records import StrictRecord, one_line, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -280,24 +281,66 @@ def load_calibration(folder: Path) -> Calibration:
     """
     path = folder / EVALUATION_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        calibration = content["calibration"]
-        found = Calibration(
-            temperature=float(calibration["temperature"]),
-            threshold=float(calibration["threshold"]),
-            calibrated_on=str(calibration["calibrated_on"]),
-            evaluation=EvaluationRecord.model_validate(content["card"]),
-            config=dict(content["config"]),
-            fingerprint=str(content["data"]["fingerprint"]),
-            bit_depth=int(content["data"]["bit_depth"]),
-        )
-        schema, _ = content["schema"], (found.network, found.recipe, found.epochs)
-    except FileNotFoundError:
+        data = read_regular(path)
+        schema = _Schema.model_validate_json(data).schema_
+        if schema != SCHEMA:
+            raise TrainingError(
+                f"{path} has schema {schema}, and this version knows {SCHEMA} alone",
+                hint="Run hcc-scope evaluate again.",
+            )
+        content = _Content.model_validate_json(data)
+    except (FileNotFoundError, NotADirectoryError):
         raise TrainingError(
             f"{folder} holds no finished evaluation", hint="Run hcc-scope evaluate, or finish it with --resume."
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, pydantic.ValidationError) as error:
-        raise TrainingError(f"the evaluation {path} cannot be read: {type(error).__name__}: {error}") from error
-    if schema != SCHEMA:
-        raise TrainingError(f"{path} has schema {schema}, and this version knows {SCHEMA} alone")
-    return found
+    except (OSError, ValueError) as error:
+        raise TrainingError(
+            f"the evaluation {path} cannot be read: {one_line(error)}", hint="Run hcc-scope evaluate again."
+        ) from error
+    return Calibration(
+        temperature=content.calibration.temperature,
+        threshold=content.calibration.threshold,
+        calibrated_on=content.calibration.calibrated_on,
+        evaluation=content.card,
+        config=content.config.model_dump(),
+        fingerprint=content.data.fingerprint,
+        bit_depth=content.data.bit_depth,
+    )
+
+
+class _Part(StrictRecord):
+    model_config = pydantic.ConfigDict(extra="ignore")
+
+
+class _Schema(_Part):
+    schema_: int = pydantic.Field(alias="schema")
+
+
+class _Chosen(_Part):
+    temperature: float = pydantic.Field(gt=0, le=100)
+    threshold: float = pydantic.Field(gt=0, lt=1)
+    calibrated_on: str
+
+
+class _Config(_Part):
+    """What all folds were trained with: everything is decided."""
+
+    network: NetworkName
+    recipe: RecipeName
+    seed: int = pydantic.Field(ge=0)
+    epochs: int = pydantic.Field(ge=1)
+    batch: int = pydantic.Field(ge=1)
+    learning_rate: float = pydantic.Field(gt=0)
+    precision: Precision
+
+
+class _Data(_Part):
+    fingerprint: str = pydantic.Field(pattern="^[0-9a-f]{64}$")
+    bit_depth: int = pydantic.Field(ge=8, le=16)
+
+
+class _Content(_Part):
+    calibration: _Chosen
+    config: _Config
+    data: _Data
+    card: EvaluationRecord

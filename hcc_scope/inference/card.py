@@ -6,7 +6,7 @@ a pixel size or a threshold that was guessed would make every score wrong withou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pydantic
 import yaml
@@ -66,6 +66,8 @@ class ValidationRow(_Strict):
 
 Level = Literal["tile", "image", "section", "animal"]
 Interval = tuple[float, float]
+Share = Annotated[float, pydantic.Field(ge=0, le=1)]
+Count = Annotated[int, pydantic.Field(ge=0)]
 
 
 class ShiftRow(_Strict):
@@ -88,21 +90,21 @@ class LevelFigures(_Strict):
     """What a protocol found at one level, pooled over its folds; the intervals are at 95 %."""
 
     level: Level
-    n: int
+    n: Count
     """Of tiles, images, sections or animals."""
-    auc: float | None = None
+    auc: Share | None = None
     auc_interval: Interval | None = None
     """Cluster bootstrap by animal."""
-    sensitivity: float | None = None
+    sensitivity: Share | None = None
     sensitivity_interval: Interval | None = None
-    specificity: float | None = None
+    specificity: Share | None = None
     specificity_interval: Interval | None = None
-    accuracy: float
+    accuracy: Share
     accuracy_interval: Interval | None = None
-    brier: float
-    ece: float
+    brier: Share
+    ece: Share
     """Expected calibration error."""
-    threshold: float | None = None
+    threshold: Share | None = None
     """At or above it something counts as *high*; None on cards that do not say."""
 
 
@@ -110,10 +112,10 @@ class ProtocolRecord(_Strict):
     """One way of splitting the images, and what it found."""
 
     protocol: Literal["paper", "by_animal"]
-    folds: int
+    folds: Count
     splitting: str
     """How, in a sentence."""
-    fold_auc: tuple[float | None, ...]
+    fold_auc: tuple[Share | None, ...]
     """Per fold, at tile level."""
     levels: tuple[LevelFigures, ...]
     """As in use, without the tiles that are unlike the training's."""
@@ -126,10 +128,10 @@ class AnimalRow(_Strict):
 
     animal: str
     tumour_class: Literal["low", "high"]
-    sections: int
-    images: int
-    tiles: int
-    section_scores: tuple[float, ...]
+    sections: Count
+    images: Count
+    tiles: Count
+    section_scores: tuple[Share, ...]
     animal_score: float = pydantic.Field(ge=0, le=1)
     correct: bool
     """Whether the animal's score is on the right side of the decision threshold."""
@@ -139,20 +141,20 @@ class EvaluationRecord(_Strict):
     """Validation of this network and recipe on the training data: both protocols, never one alone."""
 
     command: str
-    animals: int
-    images: int
-    tiles: int
+    animals: Count
+    images: Count
+    tiles: Count
     protocols: tuple[ProtocolRecord, ...]
-    leakage_gap: float | None = None
+    leakage_gap: Annotated[float, pydantic.Field(ge=-1, le=1)] | None = None
     """AUC (image level) of the protocol *paper* less that of *by_animal*: what sharing animals between training and
     validation adds."""
     leakage_gap_interval: Interval | None = None
-    permuted_auc: float | None = None
+    permuted_auc: Share | None = None
     """By animal, with the animals' classes permuted: 0.5 if nothing leaks."""
     permuted_auc_interval: Interval | None = None
-    day_accuracy: float | None = None
+    day_accuracy: Share | None = None
     """Share of images whose day of acquisition the same network tells; None if there is only one day."""
-    day_chance: float | None = None
+    day_chance: Share | None = None
     silent: str | None = None
     """Which of the networks have learnt nothing, in a sentence; None: none, or nobody has looked."""
     restarted: str | None = None
