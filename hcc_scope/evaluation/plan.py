@@ -108,7 +108,8 @@ def check_folder(out: Path, *, resume: bool) -> bool:
     if there and not resume:
         raise StoreExistsError(f"{out} holds an evaluation", hint="Go on with it (--resume), or choose a new folder.")
     if taken and not there:
-        raise StoreExistsError(f"{out} exists and holds no evaluation", hint="Choose a new folder.")
+        what = "holds no evaluation" if out.is_dir() else "is no folder"
+        raise StoreExistsError(f"{out} exists and {what}", hint="Choose a new folder.")
     return there
 
 

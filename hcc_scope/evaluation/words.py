@@ -114,7 +114,7 @@ def permuted_words(analysis: Analysis) -> str:
     found = analysis.permuted
     words = f"Permuted classes: AUC {estimate_words(found.auc)}, mean of {len(found.draw_auc)} permutations (images)."
     if found.silent:
-        words += f" {found.silent} of these networks have learnt nothing, and could not show a leak."
+        words += f" Networks among them that have learnt nothing, and could not show a leak: {found.silent}."
     assert found.auc.interval is not None, "the mean of draws has a bound"
     low, high = found.auc.interval.pair
     if low <= 0.5 <= high:
@@ -132,7 +132,7 @@ def day_words(result: EvaluationResult, analysis: Analysis) -> str:
         f"always naming the commonest of {len(day.days)} days gets {day.chance:.2f}."
     )
     if day.silent:
-        words += f" {day.silent} of {len(day.fold_accuracy)} networks have learnt nothing of it."
+        words += f" Networks that have learnt nothing of it: {day.silent} of {len(day.fold_accuracy)}."
     assert day.accuracy.interval is not None, "a mean has an interval"
     if day.accuracy.interval.low > day.chance:
         return words + (

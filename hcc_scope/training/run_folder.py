@@ -272,7 +272,7 @@ def _check_folder(folder: Path, resume: bool) -> None:
         raise explain(error, f"no training run can be written to {folder}") from error
     if taken:
         raise StoreExistsError(
-            f"{folder} exists and is not empty",
+            f"{folder} exists and {'is not empty' if folder.is_dir() else 'is no folder'}",
             hint="Continue a run in it with --resume, or give a new folder with --out.",
         )
 
