@@ -172,8 +172,8 @@ def nested_words(analysis: Analysis) -> str:
     if not analysis.calibration.folds:
         return "Temperature and threshold were chosen on nothing."
     words = (
-        "Both were chosen on the same predictions that the figures by animal are made of, so sensitivity, specificity "
-        "and accuracy of sections and animals are optimistic there. "
+        "Temperature and threshold were chosen on the same predictions that the figures by animal are made of, so "
+        "sensitivity, specificity and accuracy of sections and animals are optimistic there. "
     )
     inner = analysis.nested
     if inner is None:
