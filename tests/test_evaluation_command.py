@@ -49,14 +49,14 @@ def test_evaluate_from_a_manifest_to_the_report(tmp_path: Path) -> None:
     done = hcc_scope("evaluate", table, "--out", out, *options, "--json")
     assert done.code == 0, done.err
     said = done.json
-    assert said["schema"] == 1
+    assert said["schema"] == 2
     assert set(said["protocols"]) == {"paper", "by_animal"}
     assert said["day"]["days"] == ["2026-01-01", "2026-01-02"]
     assert said["permuted"]["auc"]["interval"]["low"] <= 0.5 <= said["permuted"]["auc"]["interval"]["high"]
     assert said["config"]["epochs"] == 1
     assert json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["card"] == said["card"]
     assert "Leakage gap" in done.err
-    assert "Table 1, tiles" in done.err
+    assert "Table 1, all tiles" in done.err
     assert "Research use only" in done.err
     folds = sorted(path.name for path in (out / "folds").iterdir())
     assert folds == sorted(

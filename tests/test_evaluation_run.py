@@ -22,7 +22,14 @@ from hcc_scope.evaluation.record import evaluation_record, load_calibration, wri
 from hcc_scope.evaluation.report import RESEARCH_USE_ONLY
 from hcc_scope.evaluation.run import evaluate
 from hcc_scope.evaluation.tables import table_1
-from hcc_scope.evaluation.words import calibration_words, silent_words
+from hcc_scope.evaluation.words import (
+    calibrated_on,
+    calibration_words,
+    gap_words,
+    left_out_words,
+    restarted_words,
+    silent_words,
+)
 from hcc_scope.report import words
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.training.config import TrainConfig, TrainProgress
@@ -31,6 +38,7 @@ from tests.evaluation_parts import breaks_by_animal, dies_by_animal, never_ends,
 from tests.labelled_parts import texture_set
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hcc_scope.datasets.labelled import LabelledSet
@@ -142,6 +150,98 @@ def test_a_network_that_learnt_nothing_is_told(tmp_path: Path) -> None:
         "paper": [0, 2],
         "by_animal": [0, 2],
     }
+
+
+def by_animal_like(result: EvaluationResult, change: Callable[[FoldResult], FoldResult]) -> EvaluationResult:
+    """Change the folds by animal, and choose temperature and threshold anew."""
+    folds = tuple(change(fold) if fold.split.protocol == "by_animal" else fold for fold in result.folds)
+    temperature, threshold = calibrate_folds([f for f in folds if f.split.protocol == "by_animal"], result.tiles)
+    return replace(result, folds=folds, temperature=temperature, threshold=threshold)
+
+
+def test_nothing_is_chosen_on_a_network_that_learnt_nothing(tmp_path: Path) -> None:
+    result = run(tmp_path / "e", small(class_effect=0.2, animal_effect=0.5))
+
+    def dead(fold: FoldResult) -> FoldResult:
+        """Answer all but one half to everything, as the network did that set a threshold once."""
+        return replace(fold, silent=True, starts=3, logits=np.zeros_like(fold.logits) - [0.005, 0.0])
+
+    one = by_animal_like(result, lambda fold: dead(fold) if fold.split.fold == 1 else fold)
+    others = [fold for fold in result.of("by_animal") if fold.split.fold != 1]
+    assert (one.temperature, one.threshold) == calibrate_folds(others, result.tiles)
+    found = analyse(one)
+    assert found.calibration.folds == 2
+    assert (found.calibration.tiles, found.protocols["by_animal"].pooled["tile"].n) == (
+        32,
+        48,
+    )  # shown, and not chosen on
+    assert found.animals[1].score == pytest.approx(0.5, abs=0.01)
+    assert "2 of 3 folds by animal, 4 animals" in calibration_words(one, found)[0]
+    assert "Networks that have learnt nothing are in it (folds by animal: 2 of 3)" in gap_words(found)
+    record = evaluation_record(one, "x", found)
+    assert "folds by animal: 2 of 3" in str(record.silent)
+    every = analyse(by_animal_like(result, dead))
+    assert calibrate_folds(by_animal_like(result, dead).of("by_animal"), result.tiles) == (1.0, 0.5)
+    assert every.calibration.folds == 0
+    assert "conventions" in calibrated_on(every)
+    assert every.nested is None
+
+
+def test_tiles_that_are_unlike_the_training_count_as_little_as_in_use(tmp_path: Path) -> None:
+    result = run(tmp_path / "e", small(class_effect=0.2, animal_effect=0.5))
+    strange = {0, 1, 2, 3, 8}  # both tiles of each image of one section's two, and one of another's
+
+    def measured(fold: FoldResult) -> FoldResult:
+        far = np.isin(fold.rows, sorted(strange)) & (fold.split.protocol == "by_animal")
+        odd = fold.logits.copy()
+        odd[far] = [[-50, 50]]
+        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), unlike_beyond=2.0, logits=odd)
+
+    plain, left_out = by_animal_like(result, lambda fold: fold), by_animal_like(result, measured)
+    rows = sorted(set(range(len(result.tiles))) - strange)
+    at = scored(left_out.of("by_animal"), result.tiles, left_out.temperature)
+    assert [name[0] for name in at["tile"].names] == rows
+    found = analyse(left_out).protocols["by_animal"]
+    assert (found.unlike_tiles, found.test_tiles, found.pooled["tile"].n, found.pooled["tile_all"].n) == (5, 48, 43, 48)
+    # the images of the two strange pairs are gone, the one with a tile left is scored by that one
+    assert found.pooled["image"].n == analyse(plain).protocols["by_animal"].pooled["image"].n - 2
+    kept = int(np.flatnonzero(np.array([name == (4,) for name in at["image"].names]))[0])
+    row = int(np.flatnonzero(np.array([name == (9,) for name in at["tile"].names]))[0])
+    assert at["image"].scores[kept] == at["tile"].scores[row]
+    kept_rows = np.concatenate([fold.labels[fold.counted] for fold in left_out.of("by_animal")])
+    odds = np.concatenate([log_odds(fold.logits[fold.counted]) for fold in left_out.of("by_animal")])
+    assert left_out.temperature == fit_temperature(odds, kept_rows)
+    assert "folds by image: 0 of 48; folds by animal: 5 of 48" in left_out_words(analyse(left_out))
+    record = evaluation_record(left_out, "x")
+    assert record.protocols[1].all_tiles is not None
+    assert (record.protocols[1].all_tiles.n, record.protocols[1].levels[0].n) == (48, 43)
+
+
+def test_a_section_without_another_tile_has_no_score_and_is_named(tmp_path: Path) -> None:
+    result = run(tmp_path / "e", small(class_effect=0.2))
+    section = result.tiles.images[0].section
+    images = [i for i, image in enumerate(result.tiles.images) if image.section == section]
+
+    def measured(fold: FoldResult) -> FoldResult:
+        far = np.isin(result.tiles.image_index[fold.rows], images)
+        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), unlike_beyond=2.0)
+
+    found = analyse(by_animal_like(result, measured))
+    assert found.protocols["by_animal"].unscored == (section,)
+    assert f"section {section[1]} of {section[0]}" in left_out_words(found)
+    assert found.protocols["by_animal"].pooled["section"].n == 11
+
+
+def test_what_was_started_again_is_told(tmp_path: Path) -> None:
+    result = by_animal_like(
+        run(tmp_path / "e", small(class_effect=0.2)), lambda fold: replace(fold, starts=2 if fold.split.fold else 1)
+    )
+    found = analyse(result)
+    assert silent_words(found) is None
+    assert "folds by animal: 2, 3 of 3" in str(restarted_words(found))
+    write_evaluation(result, found, tmp_path / "e", "x")
+    assert str(restarted_words(found)) in (tmp_path / "e" / "report.md").read_text(encoding="utf-8")
+    assert load_calibration(tmp_path / "e").evaluation.restarted == restarted_words(found)
 
 
 def test_a_day_that_shows_is_told_and_one_that_does_not_is_not(tmp_path: Path) -> None:

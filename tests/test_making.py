@@ -176,7 +176,8 @@ def test_a_learning_rate_that_is_too_high_leaves_no_model_that_cannot_be_opened(
 
 def test_only_a_recipe_that_stops_early_chooses_the_epoch(manifest: Path, tmp_path: Path):
     for recipe, chooses in (("modern", True), ("meng2019", False)):
-        run_train(options(manifest, tmp_path / recipe, recipe=recipe, epochs=1), json_mode=True)
+        quick = options(manifest, tmp_path / recipe, recipe=recipe, network="compact", batch=2, epochs=3)
+        run_train(quick, json_mode=True)
         folder = tmp_path / recipe / "model"
         assert ("which also chose the epoch" in str(load_model(folder).card.calibrated_on)) is chooses
         assert ("chose the epoch" in (folder / "README.md").read_text(encoding="utf-8")) is chooses

@@ -201,6 +201,30 @@ def test_every_shipped_card_can_be_read_by_people():
         assert all(line.endswith(" |") for line in tables)
 
 
+def test_the_figures_of_the_shipped_card_agree_with_each_other():
+    card = read_card(models_dir() / "phantom-meng2019")
+    record = card.evaluation
+    assert record is not None
+    assert record.silent is None  # nothing rests on a network that has learnt nothing
+    assert record.left_out is not None
+    at = {(p.protocol, f.level): f for p in record.protocols for f in p.levels}
+    images = {name: at[name, "image"].auc for name in ("paper", "by_animal")}
+    assert record.leakage_gap == pytest.approx(images["paper"] - images["by_animal"])
+    as_they_are = next(row for row in card.shifts if (row.kind, row.amount) == ("exposure", 1.0))
+    section, animal = at["by_animal", "section"], at["by_animal", "animal"]
+    assert str(card.shifts_on).startswith(f"all {at['by_animal', 'tile'].n} tiles")
+    assert as_they_are.tile_auc == pytest.approx(at["by_animal", "tile"].auc, abs=1e-4)
+    assert as_they_are.sections_correct / as_they_are.sections == section.accuracy
+    assert section.threshold == animal.threshold == card.decision_threshold
+    assert sum(row.correct for row in record.per_animal) / len(record.per_animal) == animal.accuracy
+    for row in record.per_animal:
+        assert row.correct is ((row.animal_score >= card.decision_threshold) == (row.tumour_class == "high"))
+    assert sum(row.tiles for row in record.per_animal) == at["by_animal", "tile"].n
+    scores = [(score >= card.decision_threshold) == (row.tumour_class == "high")
+              for row in record.per_animal for score in row.section_scores]  # fmt: skip
+    assert sum(scores) / len(scores) == section.accuracy
+
+
 def test_a_users_own_bare_card_is_readable():
     bare = ModelCard(
         name="theirs", description="A network.", sha256="0" * 64, classes=("low", "high"), tile_px=512,

@@ -17,7 +17,7 @@ from hcc_scope.training import compute
 from hcc_scope.training.compute import Gradients, Place, choose_place
 from hcc_scope.training.config import TrainConfig, TrainProgress
 from hcc_scope.training.fit import Stopped, fit
-from hcc_scope.training.merit import auc, cross_entropy, fit_temperature, has_diverged, says_one_thing
+from hcc_scope.training.merit import Learnt, auc, cross_entropy, fit_temperature, has_diverged, what_was_learnt
 from hcc_scope.training.network import make_network
 from hcc_scope.training.predict import load_weights, predict
 from hcc_scope.training.prefetch import Prefetch
@@ -308,11 +308,61 @@ def test_temperature_is_recovered():
     assert cross_entropy(odds, labels, temperature) < cross_entropy(odds, labels)
 
 
-def test_what_is_one_answer_and_what_is_none():
-    assert says_one_thing(np.float32([0.3, 0.35, 0.39]))
-    assert not says_one_thing(np.float32([0.3, 0.35, 0.45]))
-    assert says_one_thing(np.float32([30, 50, 900]))  # certain of the same thing, more or less
-    assert not says_one_thing(np.float32([-30, 50]))
+def judged(log_odds: object, labels: object, loss: str = "cross-entropy") -> Learnt:
+    odds = np.asarray(log_odds, np.float32)
+    return what_was_learnt(np.stack([-odds / 2, odds / 2], axis=1), np.asarray(labels), loss)  # type: ignore[arg-type]
+
+
+HALF = np.arange(384) % 2
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "squared error"])
+@pytest.mark.parametrize(
+    ("odds", "labels", "nothing"),
+    [
+        pytest.param(np.linspace(0.3, 0.39, 384), HALF, True, id="one answer"),
+        pytest.param(np.linspace(30, 900, 384), HALF, True, id="certain of one answer"),
+        pytest.param(np.random.default_rng(2).normal(0, 1, 384), HALF, True, id="anything"),
+        pytest.param(1.0 * (HALF - 0.5) + np.linspace(-0.2, 0.2, 384), HALF, False, id="has learnt"),
+        pytest.param([-2.0, -1.0, 1.0, 2.0], [0, 0, 1, 1], False, id="has learnt the few there are"),
+        pytest.param([-2.0, 1.0, -1.0, 2.0], [0, 0, 1, 1], True, id="or not"),
+        # the commoner class is nine in ten: always naming it is no knowledge, whatever one half would cost
+        pytest.param(
+            np.full(400, -2.197) + np.linspace(0, 0.2, 400), np.arange(400) % 10 == 0, True, id="the commoner"
+        ),
+    ],
+)
+def test_what_a_network_has_learnt_is_judged_against_chance(
+    odds: np.ndarray, labels: np.ndarray, nothing: bool, loss: str
+):
+    assert judged(odds, np.asarray(labels, np.int64), loss).nothing is nothing
+
+
+def test_a_network_that_ended_where_it_began_has_learnt_nothing_although_its_answers_differ():
+    half = np.arange(4000) % 2
+    found = judged(np.random.default_rng(1).uniform(-0.1, 0.1, 4000) + 0.01 * (half - 0.5), half)
+    assert not found.one_answer
+    assert found.auc is not None
+    assert found.luck is not None
+    assert found.auc > found.luck
+    assert found.chance > found.loss > 0.99 * found.chance
+    assert found.nothing
+
+
+def test_chance_is_the_classes_shares_and_luck_a_band_around_one_half():
+    even, rare = judged(np.zeros(384), HALF), judged(np.zeros(400), np.int64(np.arange(400) % 10 == 0))
+    assert even.loss == pytest.approx(np.log(2))
+    assert even.chance == pytest.approx(np.log(2))
+    assert judged(np.zeros(384), HALF, "squared error").chance == pytest.approx(0.25)  # eq. 4 of the paper
+    assert rare.chance == pytest.approx(-0.1 * np.log(0.1) - 0.9 * np.log(0.9))
+    assert even.luck == pytest.approx(0.5 + 1.96 * np.sqrt(385 / (12 * 192 * 192)))
+    three = what_was_learnt(np.zeros((9, 3), np.float32), np.arange(9) % 3, "cross-entropy")
+    assert (three.auc, three.chance, three.nothing) == (None, pytest.approx(np.log(3)), True)
+    knows = what_was_learnt(np.eye(3, dtype=np.float32)[np.arange(9) % 3], np.arange(9) % 3, "cross-entropy")
+    assert not knows.nothing
+
+
+def test_what_is_no_answer():
     assert not has_diverged(np.float32([[900, -900], [0, 0]]))
     assert has_diverged(np.float32([[2e4, -2e4], [0, 0]]))
     assert has_diverged(np.float32([[0, np.nan], [0, 0]]))

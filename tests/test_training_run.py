@@ -28,7 +28,7 @@ from hcc_scope.errors import (
     UsageError,
 )
 from hcc_scope.inference import load_model
-from hcc_scope.training import run_folder
+from hcc_scope.training import run_folder, starts
 from hcc_scope.training.config import TrainProgress
 from hcc_scope.training.held_out import hold_out
 from hcc_scope.training.predict import load_weights
@@ -70,7 +70,7 @@ def options(manifest: Path, out: Path, **more: object) -> TrainOptions:
 def run(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run."""
     folder = tmp_path_factory.mktemp("runs") / "liver"
-    run_train(options(manifest, folder, network="compact", seed=3), json_mode=False)
+    run_train(options(manifest, folder, network="compact", seed=3, epochs=4), json_mode=False)  # enough to learn them
     return folder
 
 
@@ -91,7 +91,7 @@ def test_a_run_folder_holds_everything(run: Path):
     assert {environment["device"], environment["precision"]} <= {"cpu", "cuda", "bfloat16", "float32"}
     assert "torch" in environment["versions"]
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in metrics] == [1, 1]
+    assert [line["epoch"] for line in metrics] == [1, 1, 2, 2, 3, 3, 4, 4]
     assert "held_out_auc" in metrics[-1]
 
 
@@ -100,7 +100,10 @@ def test_the_model_can_be_used(run: Path):
     card = model.card
     assert card.training is not None
     assert (card.name, card.network, card.training.seed, card.training.tiles) == ("liver", "compact", 3, 4)
-    assert "no tile of these animals was trained on" in str(card.calibrated_on)
+    assert card.training.starts == 1
+    assert "no image of these animals, and none with the same pixels as one of them, was trained on" in str(
+        card.calibrated_on
+    )
     logits = model.classifier().classify(model.test_input)
     assert np.allclose(logits, model.test_output, atol=1e-5)
     weights = load_weights("compact", run / "model" / "weights.safetensors")
@@ -127,7 +130,7 @@ def test_what_is_there_is_not_overwritten_and_a_finished_run_comes_back(
 
 
 def test_a_continued_run_with_another_configuration_is_refused(run: Path, manifest: Path, tmp_path: Path):
-    with pytest.raises(ResumeError, match=r"epochs: 1 in the run, 7 now$"):
+    with pytest.raises(ResumeError, match=r"epochs: 4 in the run, 7 now$"):
         run_train(options(manifest, run, resume=True, epochs=7), json_mode=False)
     with pytest.raises(ResumeError, match="no training run"):
         run_train(options(manifest, tmp_path / "nothing", resume=True), json_mode=False)
@@ -159,19 +162,19 @@ def press_ctrl_c() -> None:
 def test_ctrl_c_keeps_what_was_learnt_and_says_how_to_go_on(
     manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    real, before = run_folder.fit, signal.getsignal(signal.SIGINT)
+    real, before = starts.fit, signal.getsignal(signal.SIGINT)
 
     def interrupted(*arguments: object, **more: object) -> Fitted:
         press_ctrl_c()
         return real(*arguments, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run_folder, "fit", interrupted)
+    monkeypatch.setattr(starts, "fit", interrupted)
     with pytest.raises(Interrupted, match=r"interrupted: .* 'hcc-scope train .*manifest.csv --out .* --resume' goes"):
         run_train(options(manifest, tmp_path / "run"), json_mode=False)
     assert signal.getsignal(signal.SIGINT) is before
     assert (tmp_path / "run" / "checkpoints" / "last.safetensors").exists()
     assert not (tmp_path / "run" / "model").exists()
-    monkeypatch.setattr(run_folder, "fit", real)
+    monkeypatch.setattr(starts, "fit", real)
     run_train(options(manifest, tmp_path / "run", resume=True), json_mode=False)
     assert load_model(tmp_path / "run" / "model").card.network == "meng2019"
 

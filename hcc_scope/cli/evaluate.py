@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.cli.console import People
+    from hcc_scope.datasets.labelled import LabelledSet
     from hcc_scope.evaluation.analysis import Analysis
     from hcc_scope.evaluation.results import EvaluationResult
     from hcc_scope.training.config import Device, NetworkName, Precision, RecipeName, TrainConfig
@@ -81,15 +82,24 @@ def _consequence(options: EvaluateOptions) -> str:
 
 
 def _evaluate(options: EvaluateOptions, voice: People) -> None:
-    from hcc_scope.datasets.cache import cut_tiles
     from hcc_scope.datasets.manifest import read_manifest
+    from hcc_scope.evaluation.plan import check_folder
+    from hcc_scope.evaluation.splits import require_animals
+    from hcc_scope.training.one_at_a_time import one_at_a_time
+
+    check_folder(options.out, resume=options.resume)  # now, and not when the tiles are cut
+    data = read_manifest(options.manifest)
+    require_animals(data.images)
+    with one_at_a_time(options.out, "another evaluation"):
+        _evaluate_set(options, voice, data)
+
+
+def _evaluate_set(options: EvaluateOptions, voice: People, data: LabelledSet) -> None:
+    from hcc_scope.datasets.cache import cut_tiles
     from hcc_scope.evaluation.analysis import analyse
     from hcc_scope.evaluation.record import write_evaluation
     from hcc_scope.evaluation.run import evaluate
-    from hcc_scope.evaluation.splits import require_animals
 
-    data = read_manifest(options.manifest)
-    require_animals(data.images)
     figures: list[Path] = []
     with steps_shown(voice) as on_step:
         tiles = cut_tiles(data, options.cache, on_step)
@@ -123,12 +133,22 @@ def _tell(
     voice: People, result: EvaluationResult, analysis: Analysis, options: EvaluateOptions, n_figures: int
 ) -> None:
     from hcc_scope.evaluation.tables import rich_table, table_1
-    from hcc_scope.evaluation.words import day_words, gap_words, permuted_words, silent_words
+    from hcc_scope.evaluation.words import (
+        day_words,
+        gap_words,
+        left_out_words,
+        permuted_words,
+        restarted_words,
+        silent_words,
+    )
 
     voice.note(gap_words(analysis), "bold")
     if (silent := silent_words(analysis)) is not None:
         voice.note(silent, "yellow")
-    voice.show(rich_table(table_1(analysis, "tile")))
+    if (restarted := restarted_words(analysis)) is not None:
+        voice.note(restarted, "yellow")
+    voice.show(rich_table(table_1(analysis, "tile_all")))
+    voice.note(left_out_words(analysis))
     voice.note(permuted_words(analysis))
     voice.note(day_words(result, analysis))
     if result.data.synthetic is not None:

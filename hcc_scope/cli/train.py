@@ -243,7 +243,7 @@ def _hold_out(given: str | None, stored: dict[str, Any] | None) -> int | None:
         return kept
     if given == "none":
         return None
-    if not given.isdecimal() or int(given) < 1:
+    if not (given.isascii() and given.isdecimal() and len(given) <= 9) or int(given) < 1:
         raise UsageError(f"--hold-out takes a number of animals per class, or 'none', not '{given}'")
     return int(given)
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from hcc_scope.evaluation.calibration import Nested, nested
+from hcc_scope.evaluation.calibration import Nested, calibration_folds, nested
 from hcc_scope.evaluation.intervals import ClusterBootstrap, Estimate, bounded_mean
-from hcc_scope.evaluation.levels import LEVELS, Level, Scored, animal_strata, fold_of_each, scored
+from hcc_scope.evaluation.levels import LEVELS, TABLE_LEVELS, Scored, TableLevel, animal_strata, fold_of_each, scored
 from hcc_scope.evaluation.metrics import Figures, auc_difference, auc_of, figures_at, mean_by_animal
 from hcc_scope.evaluation.splits import copies_across
 
@@ -24,6 +24,7 @@ __all__ = [
     "ARGMAX",
     "Analysis",
     "AnimalFigures",
+    "CalibrationFigures",
     "DayFigures",
     "FoldFigures",
     "PermutedFigures",
@@ -43,8 +44,16 @@ class FoldFigures:
     train_images: int
     test_images: int
     test_animals: tuple[str, ...]
-    levels: dict[Level, Figures]
-    """Sections and animals only where no other fold tests parts of them."""
+    test_tiles: int
+    """Usable ones of the images tested."""
+    unlike_tiles: int
+    """Of these, how many are unlike those of the training: as in use they count in ``tile_all`` alone."""
+    starts: int
+    """Of its network; each but the last one has learnt nothing."""
+    silent: bool
+    """Whether no start has learnt anything."""
+    levels: dict[TableLevel, Figures]
+    """Sections and animals only where no other fold tests parts of them; a level without a score is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +63,38 @@ class ProtocolFigures:
     protocol: Literal["paper", "by_animal"]
     splitting: str
     folds: tuple[FoldFigures, ...]
-    pooled: dict[Level, Figures]
+    pooled: dict[TableLevel, Figures]
     """Over the predictions of all folds together. A pooled AUC compares scores of *different* networks."""
+    unscored: tuple[tuple[str, str], ...]
+    """Animal and section of those all of whose tested tiles are unlike the training's."""
+    why_no_distance: tuple[str, ...]
+    """Why some of the networks do not tell which tiles those are, each reason once."""
 
-    def fold_mean(self, level: Level, name: Literal["auc", "sensitivity", "specificity", "accuracy"]) -> float | None:
+    @property
+    def silent(self) -> tuple[int, ...]:
+        """Folds whose networks have learnt nothing, from whichever start."""
+        return tuple(fold.fold for fold in self.folds if fold.silent)
+
+    @property
+    def test_tiles(self) -> int:
+        """Usable tiles that were tested."""
+        return sum(fold.test_tiles for fold in self.folds)
+
+    @property
+    def unlike_tiles(self) -> int:
+        """Of these, those that are left out as in use."""
+        return sum(fold.unlike_tiles for fold in self.folds)
+
+    def fold_mean(
+        self, level: TableLevel, name: Literal["auc", "sensitivity", "specificity", "accuracy"]
+    ) -> float | None:
         """Return a figure's mean over folds, each with one network's scores alone; None if a fold has none."""
         values = [self.of_fold(fold, level, name) for fold in self.folds]
         known = [value for value in values if value is not None]
         return float(np.mean(known)) if known and len(known) == len(values) else None
 
     @staticmethod
-    def of_fold(fold: FoldFigures, level: Level, name: str) -> float | None:
+    def of_fold(fold: FoldFigures, level: TableLevel, name: str) -> float | None:
         """Return a figure of one fold."""
         figures = fold.levels.get(level)
         estimate = None if figures is None else getattr(figures, name)
@@ -79,6 +109,8 @@ class PermutedFigures:
     """At image level; one network and one permutation each."""
     auc: Estimate
     """Their mean; the interval supposes no more than that the permutations are independent, which they are."""
+    silent: int
+    """Networks that have learnt nothing of the permuted classes, and so could not show a leak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +126,8 @@ class DayFigures:
     """Mean over days of the share told; by chance 1 / days."""
     fold_accuracy: tuple[float, ...]
     n_images: int
+    silent: int
+    """Networks that have learnt nothing of the day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +142,17 @@ class AnimalFigures:
     tiles: int
     score: float
     correct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationFigures:
+    """What temperature and threshold were chosen on."""
+
+    folds: int
+    """By animal, without those whose networks have learnt nothing; 0: nothing was chosen."""
+    animals: int
+    tiles: int
+    sections: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +175,8 @@ class Analysis:
     copies: tuple[tuple[int, int], ...]
     """Pairs of images with the same pixels, or some of them, on both sides of a fold of *paper*."""
     silent: dict[Literal["paper", "by_animal"], tuple[int, ...]]
-    """Folds whose network answers the same to every tile that it was trained on: it has learnt nothing."""
+    """Folds whose networks have learnt nothing, from whichever start."""
+    calibration: CalibrationFigures
 
 
 def analyse(result: EvaluationResult) -> Analysis:
@@ -147,10 +193,9 @@ def analyse(result: EvaluationResult) -> Analysis:
     """
     strata = animal_strata(result.tiles)
     boot = ClusterBootstrap(strata, result.config.seed)
-    held_out = {name: scored(result.of(name), result.tiles, result.temperature) for name in ("paper", "by_animal")}
+    held_out = {name: _held_out(result.of(name), result) for name in ("paper", "by_animal")}
     protocols: dict[Literal["paper", "by_animal"], ProtocolFigures] = {
-        "paper": _protocol("paper", result, held_out["paper"], boot),
-        "by_animal": _protocol("by_animal", result, held_out["by_animal"], boot),
+        name: _protocol(name, result, held_out[name], boot) for name in ("paper", "by_animal")
     }
     means = [protocol.fold_mean("image", "auc") for protocol in protocols.values()]
     paper_folds = result.of("paper")
@@ -165,7 +210,8 @@ def analyse(result: EvaluationResult) -> Analysis:
         n_animals=(int((strata == 0).sum()), int((strata == 1).sum()), int((strata == 2).sum())),
         replicates=len(boot.weights),
         distinct_resamples=boot.distinct_resamples,
-        silent={name: tuple(fold.split.fold for fold in result.of(name) if fold.silent) for name in protocols},
+        silent={name: protocol.silent for name, protocol in protocols.items()},
+        calibration=_calibration(result),
         copies=tuple(
             pair
             for fold in paper_folds
@@ -174,31 +220,68 @@ def analyse(result: EvaluationResult) -> Analysis:
     )
 
 
-def _threshold(level: Level, result: EvaluationResult) -> float:
-    return ARGMAX if level in ("tile", "image") else result.threshold
+def _held_out(folds: Sequence[FoldResult], result: EvaluationResult) -> dict[TableLevel, Scored]:
+    """Return the scores of a protocol, of all its tiles and as in use."""
+    every = scored(folds, result.tiles, result.temperature, all_tiles=True)["tile"]
+    found = scored(folds, result.tiles, result.temperature)
+    as_table: dict[TableLevel, Scored] = {"tile_all": every}
+    for level in LEVELS:
+        as_table[level] = found[level]
+    return as_table
+
+
+def _calibration(result: EvaluationResult) -> CalibrationFigures:
+    folds = calibration_folds(result.of("by_animal"))
+    if not folds:
+        return CalibrationFigures(0, 0, 0, 0)
+    found = scored(folds, result.tiles, result.temperature)
+    return CalibrationFigures(
+        len(folds), len(np.unique(found["tile"].animals)), len(found["tile"]), len(found["section"])
+    )
+
+
+def _threshold(level: TableLevel, result: EvaluationResult) -> float:
+    return result.threshold if level in ("section", "animal") else ARGMAX
 
 
 def _protocol(
     name: Literal["paper", "by_animal"],
     result: EvaluationResult,
-    held_out: dict[Level, Scored],
+    held_out: dict[TableLevel, Scored],
     boot: ClusterBootstrap,
 ) -> ProtocolFigures:
-    by_fold = {level: fold_of_each(held_out[level]) for level in LEVELS}
+    by_fold = {level: fold_of_each(held_out[level]) for level in TABLE_LEVELS}
     images = result.tiles.images
     rows = []
     for fold in result.of(name):
         split = fold.split
-        levels: dict[Level, Figures] = {}
-        for level in LEVELS if name == "by_animal" else LEVELS[:2]:
-            levels[level] = figures_at(by_fold[level][split.fold], _threshold(level, result))
-        tested = tuple(sorted({images[i].animal_id for i in split.test}))
-        rows.append(FoldFigures(split.fold, len(split.train), len(split.test), tested, levels))
+        levels: dict[TableLevel, Figures] = {}
+        for level in TABLE_LEVELS if name == "by_animal" else TABLE_LEVELS[:3]:
+            if split.fold in by_fold[level]:
+                levels[level] = figures_at(by_fold[level][split.fold], _threshold(level, result))
+        rows.append(
+            FoldFigures(
+                fold=split.fold,
+                train_images=len(split.train),
+                test_images=len(split.test),
+                test_animals=tuple(sorted({images[i].animal_id for i in split.test})),
+                test_tiles=len(fold.rows),
+                unlike_tiles=int((~fold.counted).sum()),
+                starts=fold.starts,
+                silent=fold.silent,
+                levels=levels,
+            )
+        )
+    tested = {images[i].section for fold in result.of(name) for i in result.tiles.image_index[fold.rows].tolist()}
     return ProtocolFigures(
         protocol=name,
         splitting=_splitting(name, result),
         folds=tuple(rows),
-        pooled={level: figures_at(held_out[level], _threshold(level, result), boot) for level in LEVELS},
+        pooled={level: figures_at(held_out[level], _threshold(level, result), boot) for level in TABLE_LEVELS},
+        unscored=tuple(sorted(tested - {(str(one[0]), str(one[1])) for one in held_out["section"].names})),
+        why_no_distance=tuple(
+            dict.fromkeys(fold.why_no_distance for fold in result.of(name) if fold.why_no_distance is not None)
+        ),
     )
 
 
@@ -224,7 +307,8 @@ def _image_auc(fold: FoldResult, result: EvaluationResult) -> float:
 def _permuted(result: EvaluationResult) -> PermutedFigures:
     draws = tuple(_image_auc(fold, result) for fold in result.of("permuted"))
     mean = float(np.mean(draws))
-    return PermutedFigures(draws, Estimate(mean, bounded_mean(mean, len(draws))))
+    silent = sum(fold.silent for fold in result.of("permuted"))
+    return PermutedFigures(draws, Estimate(mean, bounded_mean(mean, len(draws))), silent)
 
 
 def _day(result: EvaluationResult, boot: ClusterBootstrap) -> DayFigures:
@@ -253,10 +337,11 @@ def _day(result: EvaluationResult, boot: ClusterBootstrap) -> DayFigures:
         balanced_accuracy=float(np.mean([right[labels == day].mean() for day in np.flatnonzero(counts)])),
         fold_accuracy=tuple(float(fold.mean()) for fold in told),
         n_images=len(labels),
+        silent=sum(fold.silent for fold in result.of("day")),
     )
 
 
-def _animals(held_out: dict[Level, Scored], threshold: float) -> tuple[AnimalFigures, ...]:
+def _animals(held_out: dict[TableLevel, Scored], threshold: float) -> tuple[AnimalFigures, ...]:
     found = []
     animal, section = held_out["animal"], held_out["section"]
     for i in range(len(animal)):

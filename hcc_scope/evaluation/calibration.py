@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.datasets.labelled import CLASSES
 from hcc_scope.evaluation.levels import scored
 from hcc_scope.scoring import log_odds
 from hcc_scope.training.merit import fit_temperature
@@ -24,7 +25,18 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.results import FoldResult
 
-__all__ = ["Nested", "calibrate_folds", "choose_threshold", "nested"]
+__all__ = [
+    "NO_TEMPERATURE",
+    "NO_THRESHOLD",
+    "Nested",
+    "calibrate_folds",
+    "calibration_folds",
+    "choose_threshold",
+    "nested",
+]
+
+NO_TEMPERATURE, NO_THRESHOLD = 1.0, 0.5
+"""Conventions, where there is nothing to choose them on."""
 
 
 def choose_threshold(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
@@ -60,10 +72,28 @@ def choose_threshold(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> 
     return min(max(midpoint, 1e-6), 1.0 - 1e-6)
 
 
+def calibration_folds(folds: Sequence[FoldResult]) -> tuple[FoldResult, ...]:
+    """Return the folds that something may be chosen on: those whose networks have learnt something.
+
+    None, if what they count is not of both classes.
+    """
+    found = tuple(fold for fold in folds if not fold.silent)
+    classes = {int(label) for fold in found for label in np.unique(fold.labels[fold.counted])}
+    return found if len(classes) == len(CLASSES) else ()
+
+
 def calibrate_folds(folds: Sequence[FoldResult], tiles: TileTable) -> tuple[float, float]:
-    """Return temperature (of tiles) and threshold (of sections) from folds by animal."""
+    """Return temperature (of tiles) and threshold (of sections) from folds by animal.
+
+    Chosen on what counts in use alone: neither on networks that have learnt nothing, nor on tiles that are unlike those
+    of the training. If nothing is left, the conventions 1 and 0.5.
+    """
+    folds = calibration_folds(folds)
+    if not folds:
+        return NO_TEMPERATURE, NO_THRESHOLD
     temperature = fit_temperature(
-        np.concatenate([log_odds(fold.logits) for fold in folds]), np.concatenate([fold.labels for fold in folds])
+        np.concatenate([log_odds(fold.logits[fold.counted]) for fold in folds]),
+        np.concatenate([fold.labels[fold.counted] for fold in folds]),
     )
     sections = scored(folds, tiles, temperature)["section"]
     return temperature, choose_threshold(sections.scores, sections.labels)
@@ -86,6 +116,8 @@ class Nested:
 def nested(folds: Sequence[FoldResult], tiles: TileTable) -> Nested | None:
     """Choose on all folds but one, count on that one; None if a choice would see one class alone.
 
+    A network that has learnt nothing is counted, and nothing is chosen on it.
+
     Parameters
     ----------
     folds : sequence of FoldResult
@@ -94,8 +126,8 @@ def nested(folds: Sequence[FoldResult], tiles: TileTable) -> Nested | None:
     """
     temperatures, thresholds, right, labels, squares = [], [], [], [], []
     for left_out in folds:
-        others = [fold for fold in folds if fold is not left_out]
-        if not others or len(np.unique(np.concatenate([fold.labels for fold in others]))) < 2:
+        others = calibration_folds([fold for fold in folds if fold is not left_out])
+        if not others:
             return None
         temperature, threshold = calibrate_folds(others, tiles)
         temperatures.append(temperature)
@@ -106,6 +138,8 @@ def nested(folds: Sequence[FoldResult], tiles: TileTable) -> Nested | None:
         labels.append(sections.labels)
         squares.append((tested["tile"].scores - tested["tile"].labels) ** 2)
     hits, of = np.concatenate(right), np.concatenate(labels)
+    if not len(hits):
+        return None
     return Nested(
         thresholds=tuple(thresholds),
         temperatures=tuple(temperatures),

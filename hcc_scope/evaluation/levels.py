@@ -3,6 +3,9 @@
 Tile probability (calibrated) -> image = mean over its tiles -> section = mean over its images -> animal = mean over its
 sections (`hcc_scope.scoring`). Where images of one section are in several folds (protocol *paper*), each image has the
 score that the fold gave it in which it was held out, and the section is the mean over all of them.
+
+As in use, a tile that is unlike the training tiles of the network that scores it is left out: it has no score at any
+level. An image, section or animal without another tile has none either.
 """
 
 from __future__ import annotations
@@ -22,10 +25,13 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.results import FoldResult
 
-__all__ = ["LEVELS", "Level", "Scored", "animal_strata", "fold_of_each", "scored"]
+__all__ = ["LEVELS", "TABLE_LEVELS", "Level", "Scored", "TableLevel", "animal_strata", "fold_of_each", "scored"]
 
 Level = Literal["tile", "image", "section", "animal"]
 LEVELS: tuple[Level, ...] = ("tile", "image", "section", "animal")
+TableLevel = Literal["tile_all", "tile", "image", "section", "animal"]
+"""``tile_all``: all tiles that were tested, those that are unlike the training's too, as in the paper."""
+TABLE_LEVELS: tuple[TableLevel, ...] = ("tile_all", *LEVELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,9 @@ class Scored:
         )
 
 
-def scored(folds: Sequence[FoldResult], tiles: TileTable, temperature: float) -> dict[Level, Scored]:
+def scored(
+    folds: Sequence[FoldResult], tiles: TileTable, temperature: float, *, all_tiles: bool = False
+) -> dict[Level, Scored]:
     """Return the scores of a protocol's held-out tiles at all levels.
 
     Parameters
@@ -75,6 +83,8 @@ def scored(folds: Sequence[FoldResult], tiles: TileTable, temperature: float) ->
         With two outputs; no image is held out twice.
     tiles : TileTable
     temperature : float
+    all_tiles : bool
+        Those that are unlike the training's too.
 
     Returns
     -------
@@ -86,12 +96,14 @@ def scored(folds: Sequence[FoldResult], tiles: TileTable, temperature: float) ->
     code = {name: i for i, name in enumerate(animal_ids)}
     animal_of = np.array([code[image.animal_id] for image in images], dtype=np.int64)
 
-    rows = np.concatenate([fold.rows for fold in folds])
+    counted = [np.ones(len(fold.rows), bool) if all_tiles else fold.counted for fold in folds]
+    rows = np.concatenate([fold.rows[kept] for fold, kept in zip(folds, counted, strict=True)])
     order = np.argsort(rows, kind="stable")
     rows = rows[order]
-    odds = np.concatenate([log_odds(fold.logits) for fold in folds])[order]
-    labels = np.concatenate([fold.labels for fold in folds])[order]
-    fold_of = np.concatenate([np.full(len(fold.rows), fold.split.fold, np.int64) for fold in folds])[order]
+    odds = np.concatenate([log_odds(fold.logits)[kept] for fold, kept in zip(folds, counted, strict=True)])[order]
+    labels = np.concatenate([fold.labels[kept] for fold, kept in zip(folds, counted, strict=True)])[order]
+    fold_of = np.repeat([fold.split.fold for fold in folds], [int(kept.sum()) for kept in counted]).astype(np.int64)
+    fold_of = fold_of[order]
     of_tile = tiles.image_index[rows]
     tile = Scored(
         "tile",

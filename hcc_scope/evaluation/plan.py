@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from hcc_scope.errors import DatasetError, ResumeError, StoreExistsError
 from hcc_scope.evaluation.names import PLAN_FILE
 from hcc_scope.evaluation.splits import animal_splits, day_splits, paper_splits, permuted_splits
 from hcc_scope.storage.files import explain, json_bytes, replace_file
+from hcc_scope.training.one_at_a_time import holds_something
+from hcc_scope.training.records import one_line, read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.results import Split
     from hcc_scope.training.config import TrainConfig
 
-__all__ = ["Plan", "make_plan", "take_folder"]
+__all__ = ["Plan", "check_folder", "make_plan", "take_folder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig
         for part in (split.train, split.test, split.labels):
             digest.update(part.astype("<i8").tobytes())
     return {
-        "schema": 1,
+        "schema": 2,
         "data": data.fingerprint,
         "tiles": len(tiles),
         "folds": folds,
@@ -85,6 +88,29 @@ def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig
         "splits": digest.hexdigest(),
         "torch": version("torch"),
     }
+
+
+def check_folder(out: Path, *, resume: bool) -> bool:
+    """Return whether there is an evaluation in a folder that shall be gone on with.
+
+    Raises
+    ------
+    StoreExistsError
+        If there is one and `resume` is not asked for, or something else.
+    StoreError
+        If the folder cannot be looked into.
+    """
+    try:
+        there = (out / PLAN_FILE).exists()
+        taken = os.path.lexists(out) and (not out.is_dir() or holds_something(out))
+    except OSError as error:
+        raise explain(error, f"no evaluation can be written to {out}") from error
+    if there and not resume:
+        raise StoreExistsError(f"{out} holds an evaluation", hint="Go on with it (--resume), or choose a new folder.")
+    if taken and not there:
+        what = "holds no evaluation" if out.is_dir() else "is no folder"
+        raise StoreExistsError(f"{out} exists and {what}", hint="Choose a new folder.")
+    return there
 
 
 def take_folder(
@@ -103,21 +129,17 @@ def take_folder(
     """
     record = _record(plan, data, tiles, config, folds)
     path = out / PLAN_FILE
-    if not path.exists():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise StoreExistsError(f"{out} exists and holds no evaluation", hint="Choose a new folder.")
+    if not check_folder(out, resume=resume):
         try:
             out.mkdir(parents=True, exist_ok=True)
             replace_file(path, json_bytes(record))
         except OSError as error:
             raise explain(error, f"no evaluation can be written to {out}") from error
         return
-    if not resume:
-        raise StoreExistsError(f"{out} holds an evaluation", hint="Go on with it (--resume), or choose a new folder.")
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResumeError(f"{path} cannot be read: {error}", hint="Choose a new folder.") from error
+        kept = json.loads(read_regular(path))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ResumeError(f"{path} cannot be read: {one_line(error)}", hint="Choose a new folder.") from error
     found = _differences(kept, record)
     if found:
         raise ResumeError(

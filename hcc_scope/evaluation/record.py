@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -14,12 +13,21 @@ from hcc_scope.datasets.labelled import CLASSES
 from hcc_scope.errors import TrainingError
 from hcc_scope.evaluation import published
 from hcc_scope.evaluation.analysis import analyse
-from hcc_scope.evaluation.levels import scored
+from hcc_scope.evaluation.levels import LEVELS, scored
 from hcc_scope.evaluation.report import RESEARCH_USE_ONLY, relative_pngs, report_markdown, table1_markdown
 from hcc_scope.evaluation.tables import MEASURES
-from hcc_scope.evaluation.words import calibrated_on, gap_words, silent_words
+from hcc_scope.evaluation.words import (
+    calibrated_on,
+    gap_words,
+    left_out_words,
+    nested_words,
+    restarted_words,
+    silent_words,
+)
 from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
 from hcc_scope.storage.files import explain, json_bytes, replace_file
+from hcc_scope.training.config import NetworkName, Precision, RecipeName  # noqa: TC001 - read by pydantic
+from hcc_scope.training.records import StrictRecord, one_line, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +49,7 @@ __all__ = [
 ]
 
 EVALUATION_FILE = "evaluation.json"
-SCHEMA = 1
+SCHEMA = 2
 
 
 def _pair(estimate: Estimate | None) -> Interval | None:
@@ -66,6 +74,7 @@ def _level(figures: Figures) -> LevelFigures:
         accuracy_interval=_pair(figures.accuracy),
         brier=figures.brier.value,
         ece=figures.ece,
+        threshold=figures.threshold,
     )
 
 
@@ -93,7 +102,8 @@ def evaluation_record(result: EvaluationResult, command: str, analysis: Analysis
                 folds=len(protocol.folds),
                 splitting=protocol.splitting,
                 fold_auc=tuple(protocol.of_fold(fold, "tile", "auc") for fold in protocol.folds),
-                levels=tuple(_level(figures) for figures in protocol.pooled.values()),
+                levels=tuple(_level(protocol.pooled[level]) for level in LEVELS),
+                all_tiles=_level(protocol.pooled["tile_all"]),
             )
             for protocol in found.protocols.values()
         ),
@@ -104,6 +114,9 @@ def evaluation_record(result: EvaluationResult, command: str, analysis: Analysis
         day_accuracy=None if found.day is None else found.day.accuracy.value,
         day_chance=None if found.day is None else found.day.chance,
         silent=silent_words(found),
+        restarted=restarted_words(found),
+        left_out=left_out_words(found),
+        calibration=nested_words(found),
         per_animal=tuple(
             AnimalRow(
                 animal=a.animal,
@@ -130,8 +143,9 @@ def evaluation_json(
         protocol["fold_mean"] = {
             level: {name: found.fold_mean(level, name) for name in MEASURES} for level in found.pooled
         }
+        protocol |= {"test_tiles": found.test_tiles, "unlike_tiles": found.unlike_tiles}
     gap, fold_gap = kept.pop("gap"), kept.pop("gap_of_fold_means")
-    inner = kept.pop("nested")
+    inner, chosen = kept.pop("nested"), kept.pop("calibration")
     low, high, both = kept.pop("n_animals")
     return {
         "schema": SCHEMA,
@@ -155,6 +169,7 @@ def evaluation_json(
             "temperature": result.temperature,
             "threshold": result.threshold,
             "calibrated_on": calibrated_on(analysis),
+            "of": chosen,
             "nested": inner,
         },
         **kept,
@@ -266,24 +281,66 @@ def load_calibration(folder: Path) -> Calibration:
     """
     path = folder / EVALUATION_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        calibration = content["calibration"]
-        found = Calibration(
-            temperature=float(calibration["temperature"]),
-            threshold=float(calibration["threshold"]),
-            calibrated_on=str(calibration["calibrated_on"]),
-            evaluation=EvaluationRecord.model_validate(content["card"]),
-            config=dict(content["config"]),
-            fingerprint=str(content["data"]["fingerprint"]),
-            bit_depth=int(content["data"]["bit_depth"]),
-        )
-        schema, _ = content["schema"], (found.network, found.recipe, found.epochs)
-    except FileNotFoundError:
+        data = read_regular(path)
+        schema = _Schema.model_validate_json(data).schema_
+        if schema != SCHEMA:
+            raise TrainingError(
+                f"{path} has schema {schema}, and this version knows {SCHEMA} alone",
+                hint="Run hcc-scope evaluate again.",
+            )
+        content = _Content.model_validate_json(data)
+    except (FileNotFoundError, NotADirectoryError):
         raise TrainingError(
             f"{folder} holds no finished evaluation", hint="Run hcc-scope evaluate, or finish it with --resume."
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, pydantic.ValidationError) as error:
-        raise TrainingError(f"the evaluation {path} cannot be read: {type(error).__name__}: {error}") from error
-    if schema != SCHEMA:
-        raise TrainingError(f"{path} has schema {schema}, and this version knows {SCHEMA} alone")
-    return found
+    except (OSError, ValueError) as error:
+        raise TrainingError(
+            f"the evaluation {path} cannot be read: {one_line(error)}", hint="Run hcc-scope evaluate again."
+        ) from error
+    return Calibration(
+        temperature=content.calibration.temperature,
+        threshold=content.calibration.threshold,
+        calibrated_on=content.calibration.calibrated_on,
+        evaluation=content.card,
+        config=content.config.model_dump(),
+        fingerprint=content.data.fingerprint,
+        bit_depth=content.data.bit_depth,
+    )
+
+
+class _Part(StrictRecord):
+    model_config = pydantic.ConfigDict(extra="ignore")
+
+
+class _Schema(_Part):
+    schema_: int = pydantic.Field(alias="schema")
+
+
+class _Chosen(_Part):
+    temperature: float = pydantic.Field(gt=0, le=100)
+    threshold: float = pydantic.Field(gt=0, lt=1)
+    calibrated_on: str
+
+
+class _Config(_Part):
+    """What all folds were trained with: everything is decided."""
+
+    network: NetworkName
+    recipe: RecipeName
+    seed: int = pydantic.Field(ge=0)
+    epochs: int = pydantic.Field(ge=1)
+    batch: int = pydantic.Field(ge=1)
+    learning_rate: float = pydantic.Field(gt=0)
+    precision: Precision
+
+
+class _Data(_Part):
+    fingerprint: str = pydantic.Field(pattern="^[0-9a-f]{64}$")
+    bit_depth: int = pydantic.Field(ge=8, le=16)
+
+
+class _Content(_Part):
+    calibration: _Chosen
+    config: _Config
+    data: _Data
+    card: EvaluationRecord

@@ -12,7 +12,9 @@ from hcc_scope.evaluation.words import (
     day_words,
     gap_words,
     interval_words,
+    left_out_words,
     permuted_words,
+    restarted_words,
     silent_words,
 )
 from hcc_scope.research_use import RESEARCH_USE_ONLY
@@ -30,9 +32,16 @@ _LEVEL_HEADS = ("level", "n", "AUC", "sensitivity", "specificity", "accuracy", "
 
 
 def table1_markdown(result: EvaluationResult, analysis: Analysis) -> str:
-    """Return ``table1.md``: at tile level, as the paper has it, and at image level."""
-    parts = [markdown(table_1(analysis, "tile"), notes=False), markdown(table_1(analysis, "image"))]
-    return "\n".join([*parts, *_provenance(result), ""])
+    """Return ``table1.md``: over all tiles, as the paper has it, and as in use."""
+    return "\n".join([*_tables_1(analysis), left_out_words(analysis), "", *_provenance(result), ""])
+
+
+def _tables_1(analysis: Analysis) -> list[str]:
+    return [
+        markdown(table_1(analysis, "tile_all"), notes=False),
+        markdown(table_1(analysis, "tile"), notes=False),
+        markdown(table_1(analysis, "image")),
+    ]
 
 
 def report_markdown(result: EvaluationResult, analysis: Analysis, command: str, figures: Sequence[str]) -> str:
@@ -53,6 +62,7 @@ def report_markdown(result: EvaluationResult, analysis: Analysis, command: str, 
         f"**{gap_words(analysis)}**",
         "",
         *([] if (silent := silent_words(analysis)) is None else [f"**{silent}**", ""]),
+        *([] if (restarted := restarted_words(analysis)) is None else [restarted, ""]),
         *_provenance(result),
         "",
         "From means over folds, which never compare two networks, the gap is "
@@ -60,8 +70,9 @@ def report_markdown(result: EvaluationResult, analysis: Analysis, command: str, 
         "",
         "## Table 1",
         "",
-        markdown(table_1(analysis, "tile"), notes=False),
-        markdown(table_1(analysis, "image")),
+        *_tables_1(analysis),
+        left_out_words(analysis),
+        "",
     ]
     for protocol in analysis.protocols.values():
         lines += _protocol(protocol)
@@ -126,13 +137,31 @@ def _protocol(protocol: ProtocolFigures) -> list[str]:
         "",
         *_table(_LEVEL_HEADS, level_rows(protocol)),
         "",
-        "Pooled over folds. ECE over 10 bins of one width; of few sections or animals it says little."
-        + _CALIBRATED_ELSEWHERE * (protocol.protocol == "paper"),
+        "Pooled over folds; a tile or image counts as high from 0.5, a section or animal from the threshold. "
+        "ECE over 10 bins of one width; of few sections or animals it says little."
+        + _CALIBRATED_ELSEWHERE
+        * (protocol.protocol == "paper"),
         "",
         *_table(
-            ("fold", "images to train on", "images tested", "animals tested"),
             (
-                (str(f.fold + 1), str(f.train_images), str(f.test_images), ", ".join(f.test_animals))
+                "fold",
+                "images to train on",
+                "images tested",
+                "tiles tested",
+                "of these unlike",
+                "starts",
+                "animals tested",
+            ),
+            (
+                (
+                    str(f.fold + 1),
+                    str(f.train_images),
+                    str(f.test_images),
+                    str(f.test_tiles),
+                    str(f.unlike_tiles),
+                    f"{f.starts}, learnt nothing" if f.silent else str(f.starts),
+                    ", ".join(f.test_animals),
+                )
                 for f in protocol.folds
             ),
         ),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from hcc_scope.datasets.labelled import LabelledSet
@@ -54,7 +55,21 @@ class FoldResult:
     weights: Path
     """``weights.safetensors`` of this fold's network."""
     silent: bool = False
-    """Whether the network answers the same to all tiles that it was trained on: it has learnt nothing."""
+    """Whether the network has learnt nothing, whichever start it was given (`hcc_scope.training.merit.Learnt`)."""
+    starts: int = 1
+    """How many it was given."""
+    distances: NDArray[np.float32] | None = None
+    """(k,) from the network's training tiles; None: it measures none."""
+    unlike_beyond: float | None = None
+    """Distance beyond which a tile is unlike those of the training, set as for a model."""
+    why_no_distance: str | None = None
+
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """(k,) which of the tiles would be scored in use: those that are not unlike the training's."""
+        if self.distances is None or self.unlike_beyond is None:
+            return np.ones(len(self.rows), bool)
+        return self.distances <= np.float32(self.unlike_beyond)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +81,9 @@ class EvaluationResult:
     config: TrainConfig
     folds: tuple[FoldResult, ...]
     temperature: float
-    """Fitted to the logits of the folds by animal."""
+    """Fitted to the logits of the folds by animal whose networks have learnt something; 1 if there are none."""
     threshold: float
-    """Of the calibrated section score, chosen on the folds by animal."""
+    """Of the calibrated section score, chosen on the same folds; 0.5 if there are none."""
     days: tuple[str, ...] = ()
     """Names of the labels of the protocol *day*, in order."""
     not_run: dict[str, str] = field(default_factory=dict)

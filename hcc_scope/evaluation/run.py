@@ -1,5 +1,8 @@
 """Run an evaluation: every fold of both protocols and both controls, and what is calibrated on them.
 
+A fold is what a model of its images would do in use: a start that has learnt nothing is repeated, and tiles that are
+unlike the training's are left out.
+
 Folds are independent, so they run side by side in processes of one thread each: two such processes train faster than
 one with two threads. The weights depend on neither.
 """
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.labelled import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.pool import Work
+    from hcc_scope.evaluation.results import Split
     from hcc_scope.training.config import OnProgress, TrainConfig
 
 __all__ = ["evaluate"]
@@ -89,7 +93,10 @@ def evaluate(
     plan = make_plan(data, tiles, config, folds=folds, epochs=epochs, leave_one_out=leave_one_out)
     take_folder(folder, plan, data, tiles, config, folds=folds, resume=resume)
 
-    kept = [load_fold(fold_folder(folder, split), split) for split in plan.splits]
+    def load(split: Split) -> FoldResult | None:
+        return load_fold(fold_folder(folder, split), split, tiles, plan.n_outputs(split))
+
+    kept = [load(split) for split in plan.splits]
     tasks = [
         FoldTask(split, config, epochs, plan.n_outputs(split), fold_folder(folder, split))
         for split, fold in zip(plan.splits, kept, strict=True)
@@ -101,7 +108,14 @@ def evaluate(
     teller = _Teller(tasks, to_do, sum(costs) - sum(to_do), on_progress)
     run_all(work, tiles, tasks, jobs or (1 if config.device == "cuda" else usable_cores()), teller.heard)
 
-    results = tuple(_finished(load_fold(fold_folder(folder, split), split), folder) for split in plan.splits)
+    results = tuple(_finished(load(split), folder) for split in plan.splits)
+    for name in ("paper", "by_animal"):
+        if not any(fold.counted.any() for fold in results if fold.split.protocol == name):
+            raise TrainingError(
+                f"every tile that the folds of '{name}' tested is unlike those that they were trained on: there is "
+                "nothing to count",
+                hint="Give more images of more animals.",
+            )
     temperature, threshold = calibrate_folds([r for r in results if r.split.protocol == "by_animal"], tiles)
     return EvaluationResult(
         data=data,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.evaluation.analysis import Analysis, ProtocolFigures
     from hcc_scope.evaluation.intervals import Estimate
-    from hcc_scope.evaluation.levels import Level
+    from hcc_scope.evaluation.levels import TableLevel
     from hcc_scope.evaluation.metrics import Figures
 
 __all__ = ["MEASURES", "Table1", "estimate_words", "level_rows", "markdown", "rich_table", "table_1"]
@@ -41,13 +41,28 @@ def _cell(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def table_1(analysis: Analysis, level: Literal["tile", "image"] = "tile") -> Table1:
+_WHICH: dict[TableLevel, str] = {
+    "tile_all": "tile (all)",
+    "tile": "tile",
+    "image": "image",
+    "section": "section",
+    "animal": "animal",
+}
+_TITLES = {
+    "tile_all": "Table 1, all tiles, as in the paper",
+    "tile": "Table 1, tiles that are like the training's, as in use",
+    "image": "Table 1, images, as in use",
+}
+
+
+def table_1(analysis: Analysis, level: Literal["tile_all", "tile", "image"] = "tile_all") -> Table1:
     """Return specificity, sensitivity, accuracy and AUC per fold, and their means.
 
     Parameters
     ----------
     analysis : Analysis
-    level : 'tile' or 'image'
+    level : 'tile_all', 'tile' or 'image'
+        All tiles that were tested, as in the paper; or, as in use, without those that are unlike the training's.
     """
     paper, animal = analysis.protocols["paper"], analysis.protocols["by_animal"]
     columns: list[Sequence[float | None]] = [
@@ -66,7 +81,7 @@ def table_1(analysis: Analysis, level: Literal["tile", "image"] = "tile") -> Tab
     pooled = [getattr(p.pooled[level], name) for p in (paper, animal) for name in MEASURES]
     rows.append(("pooled", "", "", "", "", *(_cell(None if e is None else e.value) for e in pooled)))
     return Table1(
-        title=f"Table 1, {level}s",
+        title=_TITLES[level],
         groups=(published.SOURCE, "paper's protocol", "by animal"),
         rows=tuple(rows),
         notes=(
@@ -123,10 +138,10 @@ def estimate_words(estimate: Estimate | None, digits: int = 2) -> str:
 
 def level_rows(protocol: ProtocolFigures) -> list[tuple[str, ...]]:
     """Return one row per level: level, n, AUC, sensitivity, specificity, accuracy, Brier, ECE, threshold."""
-    return [_level_row(level, figures) for level, figures in protocol.pooled.items()]
+    return [_level_row(_WHICH[level], figures) for level, figures in protocol.pooled.items()]
 
 
-def _level_row(level: Level, figures: Figures) -> tuple[str, ...]:
+def _level_row(level: str, figures: Figures) -> tuple[str, ...]:
     return (
         level,
         str(figures.n),
@@ -136,5 +151,5 @@ def _level_row(level: Level, figures: Figures) -> tuple[str, ...]:
         estimate_words(figures.accuracy),
         estimate_words(figures.brier, 3),
         f"{figures.ece:.3f}",
-        f"{figures.threshold:.3f}",
+        f"{figures.threshold:.4f}",
     )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hcc_scope.evaluation.calibration import NO_TEMPERATURE, NO_THRESHOLD
 from hcc_scope.evaluation.tables import estimate_words
+from hcc_scope.training.config import MOST_STARTS
 
 if TYPE_CHECKING:
-    from hcc_scope.evaluation.analysis import Analysis
+    from collections.abc import Callable
+
+    from hcc_scope.evaluation.analysis import Analysis, FoldFigures
     from hcc_scope.evaluation.results import EvaluationResult
 
 __all__ = [
@@ -16,7 +20,10 @@ __all__ = [
     "day_words",
     "gap_words",
     "interval_words",
+    "left_out_words",
+    "nested_words",
     "permuted_words",
+    "restarted_words",
     "silent_words",
 ]
 
@@ -25,7 +32,12 @@ _SMALLEST_TEMPERATURE, _LARGEST_TEMPERATURE = 0.05, 20.08
 
 
 def gap_words(analysis: Analysis) -> str:
-    """Return the headline."""
+    """Return the headline, with the networks in it that have learnt nothing."""
+    silent = _folds_that(analysis, lambda fold: fold.silent)
+    return _gap_words(analysis) + (f" Networks that have learnt nothing are in it ({silent})." if silent else "")
+
+
+def _gap_words(analysis: Analysis) -> str:
     paper, animal = (analysis.protocols[name].pooled["image"].auc for name in ("paper", "by_animal"))
     if analysis.gap is None or analysis.gap.interval is None or paper is None or animal is None:
         return "Leakage gap: not defined, because an AUC is not."
@@ -41,26 +53,68 @@ def gap_words(analysis: Analysis) -> str:
     return words + " The interval contains 0: on these animals, sharing them makes no difference that can be told."
 
 
+_OF = {"paper": "folds by image", "by_animal": "folds by animal"}
+
+
+def _folds_that(analysis: Analysis, are: Callable[[FoldFigures], bool]) -> str:
+    """Return which folds of both protocols are something, for example ``folds by animal: 1, 3 of 4``."""
+    found = []
+    for name, protocol in analysis.protocols.items():
+        those = [str(fold.fold + 1) for fold in protocol.folds if are(fold)]
+        if those:
+            found.append(f"{_OF[name]}: {', '.join(those)} of {len(protocol.folds)}")
+    return "; ".join(found)
+
+
 def silent_words(analysis: Analysis) -> str | None:
     """Return which networks have learnt nothing; None if none."""
-    found = [
-        f"{'folds by image' if name == 'paper' else 'folds by animal'}: "
-        f"{', '.join(str(fold + 1) for fold in analysis.silent[name])} of {len(protocol.folds)}"
-        for name, protocol in analysis.protocols.items()
-        if analysis.silent[name]
-    ]
+    found = _folds_that(analysis, lambda fold: fold.silent)
     if not found:
         return None
     return (
-        f"Some networks answer the same to every tile that they were trained on ({'; '.join(found)}): there is nothing "
-        "to learn, or the training was too short or its images too few. All figures contain them."
+        f"Some networks have learnt nothing, from none of {MOST_STARTS} starts ({found}): there is nothing to learn, "
+        "or the training was too short or its images too few. Temperature and threshold were not chosen on them, and "
+        "they take no tile for unlike the training's; all other figures contain them."
     )
+
+
+def restarted_words(analysis: Analysis) -> str | None:
+    """Return which networks were trained again from another start; None if none."""
+    found = _folds_that(analysis, lambda fold: fold.starts > 1 and not fold.silent)
+    if not found:
+        return None
+    return (
+        f"Some networks had learnt nothing and were trained again from another start, at most {MOST_STARTS} times in "
+        f"all ({found}). Whether one has learnt was judged on its own training tiles alone."
+    )
+
+
+def left_out_words(analysis: Analysis) -> str:
+    """Return how many tiles were left out because they are unlike the training's, and what has no score for that."""
+    counts = "; ".join(
+        f"{_OF[name]}: {protocol.unlike_tiles} of {protocol.test_tiles}"
+        for name, protocol in analysis.protocols.items()
+    )
+    words = (
+        "As in use, a tile that is unlike the training tiles of the network that scores it (by that network's own "
+        f"distance and threshold) counts at no level but 'tile (all)'. Left out ({counts})."
+    )
+    reasons = list(dict.fromkeys(why for protocol in analysis.protocols.values() for why in protocol.why_no_distance))
+    if reasons:
+        words += f" Some networks do not tell such tiles, and count all: {'; '.join(reasons)}."
+    for name, protocol in analysis.protocols.items():
+        if protocol.unscored:
+            sections = ", ".join(f"{section} of {animal}" for animal, section in protocol.unscored)
+            words += f" No score, because nothing else is left ({_OF[name]}): section {sections}."
+    return words
 
 
 def permuted_words(analysis: Analysis) -> str:
     """Return what the permuted classes say."""
     found = analysis.permuted
     words = f"Permuted classes: AUC {estimate_words(found.auc)}, mean of {len(found.draw_auc)} permutations (images)."
+    if found.silent:
+        words += f" Networks among them that have learnt nothing, and could not show a leak: {found.silent}."
     assert found.auc.interval is not None, "the mean of draws has a bound"
     low, high = found.auc.interval.pair
     if low <= 0.5 <= high:
@@ -77,6 +131,8 @@ def day_words(result: EvaluationResult, analysis: Analysis) -> str:
         f"Day of acquisition: the same network tells it for {estimate_words(day.accuracy)} of {day.n_images} images; "
         f"always naming the commonest of {len(day.days)} days gets {day.chance:.2f}."
     )
+    if day.silent:
+        words += f" Networks that have learnt nothing of it: {day.silent} of {len(day.fold_accuracy)}."
     assert day.accuracy.interval is not None, "a mean has an interval"
     if day.accuracy.interval.low > day.chance:
         return words + (
@@ -88,21 +144,53 @@ def day_words(result: EvaluationResult, analysis: Analysis) -> str:
 
 def calibrated_on(analysis: Analysis) -> str:
     """Return what temperature and threshold were chosen on, in a sentence for the card."""
-    folds = analysis.protocols["by_animal"]
-    tiles, sections = folds.pooled["tile"].n, folds.pooled["section"].n
-    return (
-        f"Predictions for animals that the predicting network had not been trained on ({len(folds.folds)} folds by "
-        f"animal, {len({a.animal for a in analysis.animals})} animals): temperature on {tiles} tiles, threshold "
-        f"(largest sensitivity + specificity) on {sections} sections."
+    chosen, folds = analysis.calibration, analysis.protocols["by_animal"]
+    if not chosen.folds:
+        return (
+            f"nothing: temperature {NO_TEMPERATURE:g} and threshold {NO_THRESHOLD:g} are conventions, since too few of "
+            "the networks of the folds by animal have learnt something"
+        )
+    of = (
+        f"{len(folds.folds)} folds"
+        if chosen.folds == len(folds.folds)
+        else f"{chosen.folds} of {len(folds.folds)} folds"
+    )
+    words = (
+        f"Predictions for animals that the predicting network had not been trained on ({of} by animal, "
+        f"{chosen.animals} animals): temperature on {chosen.tiles} tiles, threshold (largest sensitivity + "
+        f"specificity) on {chosen.sections} sections."
+    )
+    if folds.unlike_tiles:
+        words += f" Tiles that are unlike the training's ({folds.unlike_tiles} of {folds.test_tiles}) were left out."
+    if folds.silent:
+        words += " So were networks that have learnt nothing."
+    return words
+
+
+def nested_words(analysis: Analysis) -> str:
+    """Return what temperature and threshold are worth on folds that they were not chosen on."""
+    if not analysis.calibration.folds:
+        return "Temperature and threshold were chosen on nothing."
+    words = (
+        "Temperature and threshold were chosen on the same predictions that the figures by animal are made of, so "
+        "sensitivity, specificity and accuracy of sections and animals are optimistic there. "
+    )
+    inner = analysis.nested
+    if inner is None:
+        return words + "There are too few folds to choose them on some and count on others."
+    thresholds = ", ".join(f"{value:.2f}" for value in inner.thresholds)
+    return words + (
+        f"Chosen on all other folds and counted on the one left out (thresholds {thresholds}): sections right "
+        f"{inner.section_accuracy:.2f}, sensitivity {_plain(inner.section_sensitivity)}, specificity "
+        f"{_plain(inner.section_specificity)}, n = {inner.n_sections}; Brier score of tiles {inner.tile_brier:.3f}."
     )
 
 
 def calibration_words(result: EvaluationResult, analysis: Analysis) -> list[str]:
     """Return temperature and threshold, and what they are worth."""
     words = [
-        f"Temperature {result.temperature:.3f}, section threshold {result.threshold:.3f}. {calibrated_on(analysis)}",
-        "Both were chosen on the same predictions that the tables by animal are made of, so sensitivity, specificity "
-        "and accuracy of sections and animals are optimistic there.",
+        f"Temperature {result.temperature:.3f}, section threshold {result.threshold:.4f}. Chosen on: "
+        f"{calibrated_on(analysis)}"
     ]
     if result.temperature >= _LARGEST_TEMPERATURE:
         words.append(
@@ -114,17 +202,7 @@ def calibration_words(result: EvaluationResult, analysis: Analysis) -> list[str]
             "The temperature is the smallest that is tried: every tile here is on its side, so how sure a probability "
             "should be cannot be learnt from them."
         )
-    inner = analysis.nested
-    if inner is None:
-        words.append("Too few folds to choose them on some and count on others.")
-    else:
-        thresholds = ", ".join(f"{value:.2f}" for value in inner.thresholds)
-        words.append(
-            f"Chosen on all other folds and counted on the one left out (thresholds {thresholds}): sections right "
-            f"{inner.section_accuracy:.2f}, sensitivity {_plain(inner.section_sensitivity)}, specificity "
-            f"{_plain(inner.section_specificity)}, n = {inner.n_sections}; Brier score of tiles {inner.tile_brier:.3f}."
-        )
-    return words
+    return [*words, nested_words(analysis)]
 
 
 def _plain(value: float | None) -> str:

@@ -7,7 +7,7 @@ a pixel size or a threshold that was guessed would make every score wrong withou
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import pydantic
 import yaml
@@ -97,6 +97,8 @@ class ValidationRow(_Strict):
 
 Level = Literal["tile", "image", "section", "animal"]
 Interval = tuple[float, float]
+Share = Annotated[float, pydantic.Field(ge=0, le=1)]
+Count = Annotated[int, pydantic.Field(ge=0)]
 
 
 class ShiftRow(_Strict):
@@ -119,32 +121,37 @@ class LevelFigures(_Strict):
     """What a protocol found at one level, pooled over its folds; the intervals are at 95 %."""
 
     level: Level
-    n: int
+    n: Count
     """Of tiles, images, sections or animals."""
-    auc: float | None = None
+    auc: Share | None = None
     auc_interval: Interval | None = None
     """Cluster bootstrap by animal."""
-    sensitivity: float | None = None
+    sensitivity: Share | None = None
     sensitivity_interval: Interval | None = None
-    specificity: float | None = None
+    specificity: Share | None = None
     specificity_interval: Interval | None = None
-    accuracy: float
+    accuracy: Share
     accuracy_interval: Interval | None = None
-    brier: float
-    ece: float
+    brier: Share
+    ece: Share
     """Expected calibration error."""
+    threshold: Share | None = None
+    """At or above it something counts as *high*; None on cards that do not say."""
 
 
 class ProtocolRecord(_Strict):
     """One way of splitting the images, and what it found."""
 
     protocol: Literal["paper", "by_animal"]
-    folds: int
+    folds: Count
     splitting: str
     """How, in a sentence."""
-    fold_auc: tuple[float | None, ...]
+    fold_auc: tuple[Share | None, ...]
     """Per fold, at tile level."""
     levels: tuple[LevelFigures, ...]
+    """As in use, without the tiles that are unlike the training's."""
+    all_tiles: LevelFigures | None = None
+    """Of those tiles too, as in the paper; None on cards that do not say."""
 
 
 class AnimalRow(_Strict):
@@ -152,10 +159,10 @@ class AnimalRow(_Strict):
 
     animal: str
     tumour_class: Literal["low", "high"]
-    sections: int
-    images: int
-    tiles: int
-    section_scores: tuple[float, ...]
+    sections: Count
+    images: Count
+    tiles: Count
+    section_scores: tuple[Share, ...]
     animal_score: float = pydantic.Field(ge=0, le=1)
     correct: bool
     """Whether the animal's score is on the right side of the decision threshold."""
@@ -165,22 +172,29 @@ class EvaluationRecord(_Strict):
     """Validation of this network and recipe on the training data: both protocols, never one alone."""
 
     command: str
-    animals: int
-    images: int
-    tiles: int
+    animals: Count
+    images: Count
+    tiles: Count
     protocols: tuple[ProtocolRecord, ...]
-    leakage_gap: float | None = None
+    leakage_gap: Annotated[float, pydantic.Field(ge=-1, le=1)] | None = None
     """AUC (image level) of the protocol *paper* less that of *by_animal*: what sharing animals between training and
     validation adds."""
     leakage_gap_interval: Interval | None = None
-    permuted_auc: float | None = None
+    permuted_auc: Share | None = None
     """By animal, with the animals' classes permuted: 0.5 if nothing leaks."""
     permuted_auc_interval: Interval | None = None
-    day_accuracy: float | None = None
+    day_accuracy: Share | None = None
     """Share of images whose day of acquisition the same network tells; None if there is only one day."""
-    day_chance: float | None = None
+    day_chance: Share | None = None
     silent: str | None = None
     """Which of the networks have learnt nothing, in a sentence; None: none, or nobody has looked."""
+    restarted: str | None = None
+    """Which of the networks were trained again from another start, in a sentence; None: none."""
+    left_out: str | None = None
+    """How many tiles were left out, as in use, because they are unlike the training's; None on cards that do not
+    say."""
+    calibration: str | None = None
+    """What temperature and threshold are worth where they were not chosen, in a sentence."""
     per_animal: tuple[AnimalRow, ...]
 
 
@@ -231,6 +245,8 @@ class TrainingRecord(_Strict):
     """sha256 over what the manifest says and its files' sizes and times: whether it was the same set."""
     precision: str | None = None
     device: str | None = None
+    starts: int | None = pydantic.Field(default=None, ge=1)
+    """Of the training; each but the last one has learnt nothing. None on cards that do not say."""
 
 
 class ModelCard(_Strict):
@@ -277,6 +293,8 @@ class ModelCard(_Strict):
     validation: tuple[ValidationRow, ...] = ()
     evaluation: EvaluationRecord | None = None
     shifts: tuple[ShiftRow, ...] = ()
+    shifts_on: str | None = None
+    """Which tiles these were measured on, in words."""
     unlike_training: UnlikeTraining | None = None
     """None: the model says nothing about what it was not trained for."""
     intended_use: str

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         LevelFigures,
         ModelCard,
         ProtocolRecord,
-        ShiftRow,
         TrainingRecord,
         UnlikeTraining,
         ValidationRow,
@@ -64,7 +63,7 @@ def card_markdown(card: ModelCard) -> str:
         _controls(card.evaluation),
         _animals(card),
         _calibration(card),
-        _shifts(card.shifts),
+        _shifts(card),
         _unlike(card.unlike_training),
         "## Limits\n\n" + _list(card.limits),
         _reproduce(card),
@@ -107,6 +106,8 @@ def _headline(record: EvaluationRecord | None) -> str:
             f" Leakage gap (AUC of images with images split at random, less that by animal): "
             f"{_value(record.leakage_gap, record.leakage_gap_interval, signed=True)}."
         )
+    if record.silent is not None:
+        words += " Networks that have learnt nothing are among those behind it (see Validation)."
     return words
 
 
@@ -163,16 +164,18 @@ def _validation(record: EvaluationRecord | None) -> str:
     gap = gap or _value(record.leakage_gap, record.leakage_gap_interval, signed=True)
     text += f"**Leakage gap: {gap}** (AUC of images, protocol paper less by animal).\n\n"
     text += "" if record.silent is None else f"**{record.silent}**\n\n"
+    text += "".join(f"{words}\n\n" for words in (record.restarted, record.left_out) if words is not None)
     missing = [words for name, words in _PROTOCOLS.items() if not any(p.protocol == name for p in record.protocols)]
     text += "".join(f"**Not evaluated: {words}.**\n\n" for words in missing)
     rows = []
-    for level in ("tile", "image", "section", "animal"):
+    for level in ("tile (all)", "tile", "image", "section", "animal"):
         for name, words in _PROTOCOLS.items():
             figures = _level(record, name, level)
             if figures is not None:
                 rows.append((level, words, *_figures(figures)))
-    header = ("level", "protocol", "n", "AUC", "sensitivity", "specificity", "accuracy", "Brier", "ECE")
+    header = ("level", "protocol", "n", "AUC", "sensitivity", "specificity", "accuracy", "Brier", "ECE", "high from")
     text += f"{_table(header, rows)}\n\nIntervals at 95 %. *High* is the positive class.\n\n"
+    text += "" if record.calibration is None else f"{record.calibration}\n\n"
     return text + "\n".join(f"- {_folds(protocol)}" for protocol in record.protocols)
 
 
@@ -185,12 +188,16 @@ def _figures(figures: LevelFigures) -> tuple[str, ...]:
         _value(figures.accuracy, figures.accuracy_interval),
         f"{figures.brier:.3f}",
         f"{figures.ece:.3f}",
+        "not stated" if figures.threshold is None else f"{figures.threshold:.4g}",
     )
 
 
 def _folds(protocol: ProtocolRecord) -> str:
     aucs = ", ".join("not defined" if value is None else f"{value:.3f}" for value in protocol.fold_auc)
-    return f"{protocol.protocol}, {protocol.folds} folds: {protocol.splitting.rstrip('.')}. Tile AUC per fold: {aucs}."
+    return (
+        f"{protocol.protocol}, {protocol.folds} folds: {protocol.splitting.rstrip('.')}. AUC of tiles per fold, as in "
+        f"use: {aucs}."
+    )
 
 
 def _controls(record: EvaluationRecord | None) -> str:
@@ -225,14 +232,30 @@ def _animals(card: ModelCard) -> str:
             (row.animal, row.tumour_class, str(row.sections), str(row.images), *_scores(row))
             for row in card.evaluation.per_animal
         ]
-        columns = ("animal", "class", "sections", "images", "tiles", "section scores", "score", "right side")
-        return f"{head}Each by a fold that had not seen the animal.\n\n{_table(columns, rows)}"
+        columns = (
+            "animal",
+            "class",
+            "sections",
+            "images",
+            "tiles",
+            "section scores",
+            "score",
+            "score on the right side",
+        )
+        note = (
+            "Each by a fold that had not seen the animal; images and tiles are those that count. The last column is of "
+            f"the animal's score, at the threshold {card.decision_threshold:.4g}."
+        )
+        return f"{head}{note}\n\n{_table(columns, rows)}"
     if card.validation:
         rows = [
             (row.animal, row.tumour_class, row.role, str(row.sections), str(row.fields), *_scores(row))
             for row in card.validation
         ]
-        columns = ("animal", "class", "role", "sections", "fields", "tiles", "section scores", "score", "right side")
+        columns = (
+            *("animal", "class", "role", "sections", "fields", "tiles", "section scores", "score"),
+            "all sections on the right side",
+        )
         note = "By this very model; *calibration* animals are those under Calibration, *test* ones chose nothing."
         return f"{head}{note}\n\n{_table(columns, rows)}"
     return f"{head}Not evaluated by animal."
@@ -247,17 +270,18 @@ def _calibration(card: ModelCard) -> str:
     where = _or(card.calibrated_on, "the card does not say").rstrip(".")
     text = (
         f"## Calibration\n\nTemperature {card.temperature:g}; a section counts as high from a score of "
-        f"{card.decision_threshold:g}. What both were chosen on: {where}."
+        f"{card.decision_threshold:.4g}. What both were chosen on: {where}."
     )
     record = card.training
     if record is not None and record.tile_auc_calibration is not None:
-        text += f"\n\nTile AUC on these held-out tiles: {record.tile_auc_calibration:.3f}."
+        text += f"\n\nAUC of these held-out tiles: {record.tile_auc_calibration:.3f}."
     if record is not None and record.tile_auc_test is not None:
         text += f"\n\nTile AUC on animals that were used for nothing else: {record.tile_auc_test:.3f}."
     return text
 
 
-def _shifts(shifts: Sequence[ShiftRow]) -> str:
+def _shifts(card: ModelCard) -> str:
+    shifts = card.shifts
     head = "## Other light, gain, flatness and focus\n\n"
     if not shifts:
         return f"{head}Not measured."
@@ -269,9 +293,11 @@ def _shifts(shifts: Sequence[ShiftRow]) -> str:
         right = f"{row.sections_correct} of {row.sections}"
         rows.append((row.kind, what, f"{row.tile_auc:.3f}", *scores, right))
     columns = ("what", "images", "tile AUC", "mean score, low", "mean score, high", "sections on the right side")
+    on = "" if card.shifts_on is None else f" On {card.shifts_on}."
     return (
-        f"{head}Held-out sections, shifted and scored again, at the threshold above. Quality checks, which would "
-        f"exclude some of these tiles in use, were not applied.\n\n{_table(columns, rows)}"
+        f"{head}Held-out sections, shifted and scored again, at the threshold above.{on} Quality checks and the check "
+        "for tiles that are unlike the training's, which would leave out some of these tiles in use, were not applied "
+        f"after the shift.\n\n{_table(columns, rows)}"
     )
 
 
@@ -303,6 +329,7 @@ def _reproduce(card: ModelCard) -> str:
             ("loss", record.loss),
             ("optimiser", record.optimiser),
             ("seed", str(record.seed)),
+            ("starts", _starts(record.starts)),
             ("epochs", str(record.epochs)),
             ("precision while training", _or(record.precision, "not stated")),
             ("device", _or(record.device, "not stated")),
@@ -317,9 +344,17 @@ def _reproduce(card: ModelCard) -> str:
     return f"{head}{block}" + (f"\n\n{_table(('', ''), rows)}" if rows else "")
 
 
+def _starts(starts: int | None) -> str:
+    if starts is None:
+        return "not stated"
+    return "1" if starts == 1 else f"{starts}: after those before it the network had learnt nothing"
+
+
 def _level(record: EvaluationRecord, protocol: str, level: str) -> LevelFigures | None:
     for one in record.protocols:
         if one.protocol == protocol:
+            if level == "tile (all)":
+                return one.all_tiles
             return next((figures for figures in one.levels if figures.level == level), None)
     return None
 

@@ -7,13 +7,14 @@ tiles, and each is used for the calibration, for the study of shifts and for the
 - an evaluation of the same network, recipe and data (``--evaluation``): the network is then trained on all animals,
   and what is said about unseen ones comes from the folds by animal.
 
-Without either the card says that nothing was calibrated.
+Without either the card says that nothing was calibrated. Nor is anything calibrated for a network that has learnt
+nothing. As in use, tiles that are unlike the training's count nowhere.
 """
 
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, cast
 
@@ -21,12 +22,12 @@ import numpy as np
 
 from hcc_scope.datasets.labelled import CLASSES
 from hcc_scope.errors import DatasetError, TrainingError
-from hcc_scope.evaluation.calibration import calibrate_folds
+from hcc_scope.evaluation.calibration import NO_TEMPERATURE, NO_THRESHOLD, calibrate_folds, calibration_folds
 from hcc_scope.evaluation.fold import held_out_by_animal
 from hcc_scope.evaluation.levels import scored
 from hcc_scope.evaluation.record import load_calibration
 from hcc_scope.evaluation.results import FoldResult, Split
-from hcc_scope.evaluation.shifts import shift_rows
+from hcc_scope.evaluation.shifts import sampled_rows, shift_rows
 from hcc_scope.inference.card import ValidationRow
 from hcc_scope.phantom import CameraPhysics
 from hcc_scope.report.model_card import card_markdown
@@ -35,13 +36,13 @@ from hcc_scope.training.config import TrainProgress
 from hcc_scope.training.export import export_model, to_torchscript
 from hcc_scope.training.merit import auc
 from hcc_scope.training.model_card import draft_card, final_card
-from hcc_scope.training.predict import has_learnt_nothing, load_weights, predict
+from hcc_scope.training.predict import learnt_by, load_weights, predict
 from hcc_scope.training.recipes import settings_for
 from hcc_scope.training.strangers import strange_tiles
-from hcc_scope.training.unlike import fit_unlike, table_of
+from hcc_scope.training.unlike import FALSE_FLAG_RATE, distances_of, fit_unlike, mean_activations, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -50,18 +51,19 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.record import Calibration
     from hcc_scope.inference.card import EvaluationRecord, ShiftRow, UnlikeTraining
     from hcc_scope.training.config import NetworkName, OnProgress
+    from hcc_scope.training.merit import Learnt
     from hcc_scope.training.recipes import Settings
     from hcc_scope.training.trained import Module, Trained
+    from hcc_scope.training.unlike import WithDistance
 
 __all__ = ["load_networks", "make_model"]
 
 _CONVENTIONS = "nothing: temperature 1 and threshold 0.5 are conventions, since no animal was held out"
-_FALSE_FLAG_RATE = 0.01
-"""Share of tiles like those of the training that are taken for strangers all the same."""
-_LEARNT_NOTHING = (
-    "This network has learnt nothing: it answers the same to all tiles that it was trained on. Train it with another "
-    "seed, for longer, or on more images."
+_NOTHING_TO_CALIBRATE = (
+    "nothing: temperature 1 and threshold 0.5 are conventions, since this network has learnt nothing"
 )
+_SHIFTED_TILES = 512
+"""At most so many are classified in another light, or focus."""
 _PACKAGES = ("hcc-scope", "numpy", "torch")
 
 
@@ -115,18 +117,22 @@ def make_model(trained: Trained, folder: Path, *, on_progress: OnProgress, say: 
     data, tiles, split, config = trained.data, trained.tiles, trained.split, trained.config
     network, settings = trained.fitted.network, settings_for(trained.config)
     train_rows = tiles.rows_of(split.train)
-    silent = has_learnt_nothing(network, tiles, train_rows, threads=config.threads, device="cpu")
-    on_progress(TrainProgress("calibrate", 0, 1, ""))
-    unseen = _unseen(trained)
-    on_progress(TrainProgress("calibrate", 1, 1, f"temperature {unseen.temperature:g}, threshold {unseen.threshold:g}"))
-    shifts = _shifts(trained, unseen, on_progress, say)
-    on_progress(TrainProgress("distance", 0, 1, "of tiles unlike those of the training"))
-    measuring, unlike = _distance(trained, say)
-    on_progress(TrainProgress("distance", 1, 1, "" if unlike is None else f"threshold {unlike.threshold:g}"))
+    learnt = trained.learnt or (
+        learnt_by(network, tiles, train_rows, tiles.labels, settings.loss, threads=config.threads, device="cpu"),
+    )
+    silent = all(one.nothing for one in learnt)
     draft = draft_card(trained.name, network, data, network_name=config.network)
     if silent:
-        say(_LEARNT_NOTHING)
-        draft = draft.model_copy(update={"limits": (_LEARNT_NOTHING, *draft.limits)})
+        words = _learnt_nothing_words(learnt)
+        say(words)
+        draft = draft.model_copy(update={"limits": (words, *draft.limits)})
+    on_progress(TrainProgress("distance", 0, 1, "of tiles unlike those of the training"))
+    measuring, unlike = (network, None) if silent else _distance(trained, say)
+    on_progress(TrainProgress("distance", 1, 1, "" if unlike is None else f"threshold {unlike.threshold:g}"))
+    on_progress(TrainProgress("calibrate", 0, 1, ""))
+    unseen = _unseen(trained, cast("WithDistance", measuring) if unlike is not None else None, unlike, silent=silent)
+    on_progress(TrainProgress("calibrate", 1, 1, f"temperature {unseen.temperature:g}, threshold {unseen.threshold:g}"))
+    shifts = _shifts(trained, unseen, on_progress, say)
     card = final_card(
         draft,
         config,
@@ -149,8 +155,12 @@ def make_model(trained: Trained, folder: Path, *, on_progress: OnProgress, say: 
         unlike_training=unlike,
         validation=unseen.validation,
         tile_auc_held_out=unseen.tile_auc,
+        starts=len(learnt),
+        shifts_on=_shifts_on(tiles, unseen.rows) if shifts else None,
     )
-    candidates = unseen.rows if len(unseen.rows) else train_rows
+    candidates = unseen.rows
+    if len(np.unique(tiles.labels[candidates])) < len(CLASSES):
+        candidates = train_rows
     labels = tiles.labels[candidates]
     one_of_each = [int(candidates[labels == label][0]) for label in range(len(CLASSES))]
     return export_model(
@@ -168,13 +178,20 @@ def make_model(trained: Trained, folder: Path, *, on_progress: OnProgress, say: 
 # -- what unseen animals tell -----------------------------------------------------------------------------------------
 
 
-def _unseen(trained: Trained) -> _Unseen:
+def _unseen(
+    trained: Trained, measuring: WithDistance | None, unlike: UnlikeTraining | None, *, silent: bool
+) -> _Unseen:
     rows = trained.tiles.rows_of(trained.split.held_out)
+    found = _Unseen(NO_TEMPERATURE, NO_THRESHOLD, _CONVENTIONS, ())
     if trained.evaluation is not None:
-        return _by_evaluation(trained.evaluation)
-    if len(rows):
-        return _by_held_out(trained, rows)
-    return _Unseen(1.0, 0.5, _CONVENTIONS, ())
+        found = _by_evaluation(trained.evaluation, len(trained.tiles))
+        if silent:  # what was chosen for other networks says nothing of this one
+            found = replace(
+                found, temperature=NO_TEMPERATURE, threshold=NO_THRESHOLD, calibrated_on=_NOTHING_TO_CALIBRATE
+            )
+    elif len(rows):
+        found = _by_held_out(trained, rows, measuring, unlike, silent=silent)
+    return found
 
 
 def load_networks(folder: Path, found: Calibration) -> tuple[tuple[NDArray[np.int64], Module], ...]:
@@ -193,13 +210,19 @@ def load_networks(folder: Path, found: Calibration) -> tuple[tuple[NDArray[np.in
             hint="Run hcc-scope evaluate again, with --resume.",
         )
     return tuple(
-        (rows, load_weights(cast("NetworkName", found.network), weights, bit_depth=found.bit_depth))
-        for rows, weights in kept
+        (fold.rows, load_weights(cast("NetworkName", found.network), fold.weights, bit_depth=found.bit_depth))
+        for fold in kept
     )
 
 
-def _by_evaluation(folder: Path) -> _Unseen:
+def _by_evaluation(folder: Path, n_tiles: int) -> _Unseen:
     found = load_calibration(folder)
+    for fold in held_out_by_animal(folder):
+        if len(fold.rows) and not (fold.rows.min() >= 0 and fold.rows.max() < n_tiles):
+            raise TrainingError(
+                f"the folds of the evaluation {folder} are of other tiles than this training",
+                hint="Run hcc-scope evaluate again.",
+            )
     return _Unseen(
         temperature=found.temperature,
         threshold=found.threshold,
@@ -209,10 +232,17 @@ def _by_evaluation(folder: Path) -> _Unseen:
     )
 
 
-def _by_held_out(trained: Trained, rows: NDArray[np.int64]) -> _Unseen:
+def _by_held_out(
+    trained: Trained,
+    rows: NDArray[np.int64],
+    measuring: WithDistance | None,
+    unlike: UnlikeTraining | None,
+    *,
+    silent: bool,
+) -> _Unseen:
     """Calibrate on held-out tiles, on the processor: where the engines that run the model are compared with."""
-    network, tiles, split = trained.fitted.network, trained.tiles, trained.split
-    logits = predict(network, tiles, rows, threads=trained.config.threads, device="cpu").logits
+    network, tiles, split, threads = trained.fitted.network, trained.tiles, trained.split, trained.config.threads
+    logits = predict(network, tiles, rows, threads=threads, device="cpu").logits
     class_of = np.array([image.label for image in tiles.images], dtype=np.int64)
     fold = FoldResult(
         split=Split("by_animal", 0, split.train, split.held_out, class_of),
@@ -222,24 +252,46 @@ def _by_held_out(trained: Trained, rows: NDArray[np.int64]) -> _Unseen:
         features=np.zeros((len(rows), 0), np.float32),
         history=(),
         weights=trained.data.manifest,  # of no fold: nobody reads it
+        silent=silent,
+        distances=None
+        if measuring is None
+        else distances_of(measuring, mean_activations(network, tiles, rows, threads=threads)),
+        unlike_beyond=None if unlike is None else unlike.threshold,
     )
     temperature, threshold = calibrate_folds([fold], tiles)
     threshold = min(max(round(threshold, 4), 1e-4), 1.0 - 1e-4)
-    animals = sorted({tiles.images[i].animal_id for i in split.held_out})
-    count = f"{len(rows)} tiles of {len(split.held_out)} images"
-    chose = "" if settings_for(trained.config).patience is None else ", which also chose the epoch"
-    calibrated_on = (
-        f"{count} of {', '.join(animals)}{chose}; no tile of these animals was trained on"
-        if split.by == "animal"
-        else f"{count} that were held out, NOT by animal: their animals were trained on"
-    )
+    counted = rows[fold.counted]
+    both = len(np.unique(tiles.labels[counted])) == len(CLASSES)
     return _Unseen(
         temperature=temperature,
         threshold=threshold,
-        calibrated_on=calibrated_on,
-        networks=((rows, network),),
-        tile_auc=auc(log_odds(logits), tiles.labels[rows]),
+        calibrated_on=_calibrated_on(trained, fold, silent=silent),
+        networks=((counted, network),),
+        tile_auc=auc(log_odds(logits[fold.counted]), tiles.labels[counted]) if both else None,
         validation=_validation(fold, tiles, temperature, threshold) if split.by == "animal" else (),
+    )
+
+
+def _calibrated_on(trained: Trained, fold: FoldResult, *, silent: bool) -> str:
+    """Return what temperature and threshold of held-out images were chosen on."""
+    if silent:
+        return _NOTHING_TO_CALIBRATE
+    if not calibration_folds([fold]):
+        return (
+            "nothing: temperature 1 and threshold 0.5 are conventions, since the held-out tiles of one class are all "
+            "unlike the training's"
+        )
+    split, tiles = trained.split, trained.tiles
+    n, left_out = int(fold.counted.sum()), int((~fold.counted).sum())
+    count = f"{n} tiles of {len(split.held_out)} images"
+    without = f" (without {left_out} that are unlike the training's)" if left_out else ""
+    if split.by != "animal":
+        return f"{count}{without} that were held out, NOT by animal: their animals were trained on"
+    animals = ", ".join(sorted({tiles.images[i].animal_id for i in split.held_out}))
+    chose = "" if settings_for(trained.config).patience is None else ", which also chose the epoch"
+    return (
+        f"{count} of {animals}{without}{chose}; no image of these animals, and none with the same pixels as one of "
+        "them, was trained on"
     )
 
 
@@ -298,12 +350,24 @@ def _shifts(
             unseen.threshold,
             # of a real camera's offset nobody has told us
             offset_counts=CameraPhysics().offset_counts if trained.data.synthetic else 0.0,
+            max_tiles=_SHIFTED_TILES,
             seed=trained.config.seed,
             on_progress=lambda done, total: on_progress(TrainProgress("other light", done, total, "")),
         )
     except DatasetError as error:
         say(f"The card does not tell what another light or focus does: {error}")
         return ()
+
+
+def _shifts_on(tiles: TileTable, rows: NDArray[np.int64]) -> str:
+    """Return which tiles the study of shifts is of, and so whether its figures are those of the tables."""
+    n = len(sampled_rows(tiles, rows, _SHIFTED_TILES))
+    if n == len(rows):
+        return f"all {n} tiles of unseen animals that count above: the images as they are give the figures above"
+    return (
+        f"{n} of the {len(rows)} tiles of unseen animals that count above, evenly from all sections: compare these "
+        "rows with each other, not with the figures above"
+    )
 
 
 def _odds(network: Module, pixels: NDArray[np.uint16], threads: int | None) -> NDArray[np.float32]:
@@ -313,7 +377,7 @@ def _odds(network: Module, pixels: NDArray[np.uint16], threads: int | None) -> N
 def _distance(trained: Trained, say: Callable[[str], None]) -> tuple[Module, UnlikeTraining | None]:
     data, tiles, split = trained.data, trained.tiles, trained.split
     rows, held_out = tiles.rows_of(split.train), tiles.rows_of(split.held_out)
-    needed = 1.0 / _FALSE_FLAG_RATE
+    needed = 1.0 / FALSE_FLAG_RATE
     if len(held_out) < needed:  # then of training animals, each by a distance fitted to the others
         held_out = held_out[:0]
     others = None
@@ -330,7 +394,6 @@ def _distance(trained: Trained, say: Callable[[str], None]) -> tuple[Module, Unl
             tiles,
             rows,
             held_out,
-            false_flag_rate=_FALSE_FLAG_RATE,
             others=others,
             threads=trained.config.threads,
         )
@@ -340,6 +403,14 @@ def _distance(trained: Trained, say: Callable[[str], None]) -> tuple[Module, Unl
 
 
 # -- words ------------------------------------------------------------------------------------------------------------
+
+
+def _learnt_nothing_words(learnt: Sequence[Learnt]) -> str:
+    starts = "" if len(learnt) == 1 else f", from none of {len(learnt)} starts"
+    return (
+        f"This network has learnt nothing{starts}: {learnt[0].words}. Nothing is calibrated. Train it with another "
+        "seed, for longer, or on more images."
+    )
 
 
 def _loss_words(settings: Settings) -> str:

@@ -8,9 +8,11 @@ random states in it: order and augmentation are functions of seed, epoch and til
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+import pydantic
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -18,12 +20,20 @@ from safetensors.torch import save
 from hcc_scope.errors import ResumeError
 from hcc_scope.storage.files import explain, replace_file
 from hcc_scope.training.fitted import Epoch
+from hcc_scope.training.records import EpochRecord, StrictRecord, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["CHECKPOINT", "HowFar", "check_identity", "read_checkpoint", "write_bytes", "write_checkpoint"]
+__all__ = [
+    "CHECKPOINT",
+    "HowFar",
+    "check_identity",
+    "read_checkpoint",
+    "write_bytes",
+    "write_checkpoint",
+]
 
 CHECKPOINT = "checkpoints/last.safetensors"
 _KEY = "hcc_scope_training"
@@ -92,6 +102,19 @@ class Checkpoint:
     best: dict[str, torch.Tensor]
     optimiser: dict[int, dict[str, torch.Tensor]]
 
+    def check(self, network: torch.nn.Module, optimiser: torch.optim.Optimizer, path: Path) -> None:
+        """Raise `ResumeError` unless the weights and the optimiser's state fit a network, and are finite numbers."""
+        wanted = network.state_dict()
+        weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+        try:
+            _check_tensors(self.network, wanted, "network")
+            if self.best:
+                _check_tensors(self.best, wanted, "best")
+            if self.optimiser:
+                _check_optimiser(self.optimiser, weights)
+        except ValueError as error:
+            raise _unreadable(path, error) from error
+
     def restore_optimiser(self, optimiser: torch.optim.Optimizer) -> None:
         """Put the state back, laid out in memory as the weights are."""
         weights = [weight for group in optimiser.param_groups for weight in group["params"]]
@@ -105,6 +128,31 @@ class Checkpoint:
         optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
+class _HowFar(StrictRecord):
+    epoch: int = pydantic.Field(ge=1)
+    step: int = pydantic.Field(ge=0)
+    loss_sum: float
+    seconds: float = pydantic.Field(ge=0)
+    best_epoch: int = pydantic.Field(ge=0)
+    best_loss: float | None
+    finished: bool
+    metrics_bytes: int = pydantic.Field(ge=0)
+    history: list[EpochRecord]
+
+    @pydantic.model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if [one.epoch for one in self.history] != list(range(1, self.epoch)):
+            raise ValueError("history: it is not that of the epochs so far")
+        if self.best_epoch >= self.epoch:
+            raise ValueError("best_epoch: it is still to come")
+        return self
+
+
+class _Content(StrictRecord):
+    identity: dict[str, str | int | float | bool | None]
+    how_far: _HowFar
+
+
 def read_checkpoint(path: Path) -> Checkpoint | None:
     """Return the checkpoint, or None if there is none.
 
@@ -113,26 +161,62 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
     ResumeError
         If it is not one of ours.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
-    parts: dict[str, dict[str, torch.Tensor]] = {"network": {}, "best": {}, "optimiser": {}}
     try:
-        with safe_open(path, framework="pt") as file:
-            content = json.loads(file.metadata()[_KEY])
-            for key in file.keys():  # it is no mapping
-                part, _, name = key.partition("/")
-                parts[part][name] = file.get_tensor(key)
-        numbers = content["how_far"]
-        how_far = HowFar(**{**numbers, "history": [Epoch(**epoch) for epoch in numbers["history"]]})
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise ResumeError(
-            f"the checkpoint {path} cannot be read ({error})", hint="Start the training anew in another folder."
-        ) from error
-    optimiser: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in parts["optimiser"].items():
-        index, _, name = key.partition("/")
-        optimiser.setdefault(int(index), {})[name] = value
-    return Checkpoint(content["identity"], how_far, parts["network"], parts["best"], optimiser)
+        content, tensors = _read(path)
+        parts: dict[str, dict[str, torch.Tensor]] = {"network": {}, "best": {}, "optimiser": {}}
+        for key, value in tensors.items():
+            part, _, name = key.partition("/")
+            parts[part][name] = value
+        optimiser: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in parts["optimiser"].items():
+            number, _, name = key.partition("/")
+            optimiser.setdefault(int(number), {})[name] = value
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise _unreadable(path, error) from error
+    told = content.how_far
+    how_far = HowFar(**{**dict(told), "history": [Epoch(**dict(one)) for one in told.history]})
+    return Checkpoint(dict(content.identity), how_far, parts["network"], parts["best"], optimiser)
+
+
+def _read(path: Path) -> tuple[_Content, dict[str, torch.Tensor]]:
+    if not path.is_file():  # a pipe would be waited for
+        raise ValueError("it is no file")
+    with safe_open(path, framework="pt") as file:
+        content = _Content.model_validate_json((file.metadata() or {})[_KEY])
+        return content, {key: file.get_tensor(key) for key in file.keys()}
+
+
+def _unreadable(path: Path, error: Exception) -> ResumeError:
+    return ResumeError(
+        f"the checkpoint {path} cannot be read ({one_line(error)})", hint="Start the training anew in another folder."
+    )
+
+
+def _check_optimiser(found: Mapping[int, Mapping[str, torch.Tensor]], weights: Sequence[torch.Tensor]) -> None:
+    if set(found) != set(range(len(weights))):
+        raise ValueError("the optimiser's state is not of all weights")
+    for index, values in found.items():
+        if set(values) != set(found[0]):
+            raise ValueError(f"optimiser/{index} lacks a part, or has one too many")
+        for name, value in values.items():
+            if value.dtype != torch.float32 or (value.ndim and value.shape != weights[index].shape):
+                raise ValueError(f"optimiser/{index}/{name} is {value.dtype} of shape {tuple(value.shape)}")
+            if not bool(torch.isfinite(value).all()):
+                raise ValueError(f"optimiser/{index}/{name} is no finite number")
+
+
+def _check_tensors(found: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor], part: str) -> None:
+    odd = sorted(set(found) ^ set(wanted))
+    if odd:
+        raise ValueError(f"{part}/{odd[0]} is {'missing' if odd[0] in wanted else 'of no use'}")
+    for name, like in wanted.items():
+        value = found[name]
+        if value.shape != like.shape or value.dtype != like.dtype:
+            raise ValueError(f"{part}/{name} is {value.dtype} of shape {tuple(value.shape)}")
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise ValueError(f"{part}/{name} is no finite number")
 
 
 _NAMES = {"data": "data (other images, or files that were copied or written to since)"}

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIG_FILE",
     "MODEL_FOLDER",
+    "MOST_STARTS",
     "TRAINING_STAGES",
     "Device",
     "NetworkName",
@@ -31,6 +32,9 @@ MODEL_FOLDER = "model"
 """The finished model's folder in that of a training run."""
 CONFIG_FILE = "config.json"
 """In a run's folder from its beginning; here, so that an interrupted command looks for it without importing torch."""
+
+MOST_STARTS = 3
+"""Of a training whose network has learnt nothing."""
 
 TRAINING_STAGES = ("train", "validate")
 """Stages of `TrainProgress` in which a training looks by itself whether it shall stop."""

@@ -26,6 +26,7 @@ from hcc_scope.storage.files import explain
 from hcc_scope.storage.naming import RESERVED_NAMES
 from hcc_scope.training.config import NetworkName
 from hcc_scope.training.licence import spdx_id
+from hcc_scope.training.one_at_a_time import one_at_a_time
 from hcc_scope.training.predict import load_weights, predict
 from hcc_scope.training.program import PROGRAM_FILE, largest_program_difference, to_program
 from hcc_scope.training.program_reading import read_program
@@ -187,6 +188,14 @@ def _npy(array: NDArray[np.generic]) -> bytes:
 
 
 def _write_folder(
+    folder: Path, files: Mapping[str, bytes], card: ModelCard, describe: Callable[[ModelCard], str] | None
+) -> Path:
+    with one_at_a_time(folder.parent, f"another export of {folder.name}", f".{folder.name}.lock"):
+        refuse_existing(folder)
+        return _write_alone(folder, files, card, describe)
+
+
+def _write_alone(
     folder: Path, files: Mapping[str, bytes], card: ModelCard, describe: Callable[[ModelCard], str] | None
 ) -> Path:
     partial = folder.with_name(f".{folder.name}.partial")

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from hcc_scope.errors import DivergedError, StoreExistsError, TrainingError
+from hcc_scope.errors import DivergedError, ResumeError, StoreExistsError, TrainingError
 from hcc_scope.phantom.effects import stable_rng
 from hcc_scope.storage.files import explain
 from hcc_scope.training.checkpoint import (
@@ -215,11 +215,28 @@ class _Run:
             self._save()
             return
         check_identity(found.identity, self._identity, self._folder)
+        found.check(self.network, self._optimiser, self._checkpoint)
+        self._check_how_far(found.how_far)
         self.network.load_state_dict(found.network)
         found.restore_optimiser(self._optimiser)
         self._best = found.best
         self.how_far = found.how_far
         self._cut_metrics()
+
+    def _check_how_far(self, how_far: HowFar) -> None:
+        """Raise `ResumeError` if a checkpoint is further than its run can be."""
+        end = how_far.epoch == self._settings.epochs + 1
+        if (
+            how_far.epoch > self._settings.epochs + 1
+            or how_far.step > self._steps_per_epoch
+            or (how_far.finished and how_far.step > 0)
+            or (end and not how_far.finished)
+        ):
+            raise ResumeError(
+                f"the checkpoint {self._checkpoint} says that it is in epoch {how_far.epoch}, step {how_far.step}, of "
+                f"{self._settings.epochs} epochs of {self._steps_per_epoch} steps",
+                hint="Start the training anew in another folder.",
+            )
 
     def _cut_metrics(self) -> None:
         """Drop the lines that were written after the checkpoint: they will be written again."""

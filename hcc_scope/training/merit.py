@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -12,8 +13,22 @@ from scipy.stats import rankdata
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["auc", "cross_entropy", "fit_temperature", "has_diverged", "says_one_thing"]
+__all__ = [
+    "LEAST_GAIN",
+    "Learnt",
+    "auc",
+    "cross_entropy",
+    "fit_temperature",
+    "has_diverged",
+    "what_was_learnt",
+]
 
+LEAST_GAIN = 0.01
+"""Share of the loss of chance by which a network's loss on its own training tiles has to be smaller. A network whose
+probabilities are right and whose loss is smaller by this share has an AUC of 0.57."""
+
+_CLEAR_AUC = 0.9
+"""So good is no luck, however few tiles there are."""
 _LEAST_SPREAD = 0.1
 """Of log-odds, from the lowest to the highest: 0.025 of probability."""
 _CERTAIN = 10.0
@@ -44,9 +59,75 @@ def fit_temperature(log_odds: NDArray[np.float32], labels: NDArray[np.int64]) ->
     return round(math.exp(float(best.x)), 3)
 
 
-def says_one_thing(log_odds: NDArray[np.float32]) -> bool:
-    """Return whether a network answers the same to all tiles: some fall silent in training and learn nothing."""
-    return float(np.ptp(np.clip(log_odds, -_CERTAIN, _CERTAIN))) < _LEAST_SPREAD
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What a network makes of the tiles that it was trained on, against what one would make of them that knew nothing.
+
+    A network has learnt nothing if its loss is not below that of chance by `LEAST_GAIN`, if its AUC is no more than
+    tiles of one class would show by luck, or if it answers the same to all tiles. The first alone finds the networks
+    that end at chance and answer a little differently all the same.
+    """
+
+    loss: float
+    """Mean over the tiles as they are, of the recipe's own loss."""
+    chance: float
+    """The same loss of the best constant answer: the classes' shares."""
+    auc: float | None
+    """None where it is not defined: other than two outputs, or one class."""
+    luck: float | None
+    """The AUC that no more than 2.5 % of networks without knowledge exceed, as if tiles were independent."""
+    one_answer: bool
+    """Whether it answers the same to all tiles."""
+
+    @property
+    def nothing(self) -> bool:
+        """Whether it has learnt nothing."""
+        lucky = self.auc is not None and self.luck is not None and self.auc <= self.luck
+        return self.one_answer or lucky or not self.loss < (1.0 - LEAST_GAIN) * self.chance
+
+    @property
+    def words(self) -> str:
+        """Loss and AUC beside those of chance."""
+        words = f"loss on its own training tiles {self.loss:.3f}, by chance {self.chance:.3f}"
+        return words if self.auc is None else f"{words}; AUC on them {self.auc:.3f}"
+
+
+def what_was_learnt(
+    logits: NDArray[np.float32], labels: NDArray[np.int64], loss: Literal["squared error", "cross-entropy"]
+) -> Learnt:
+    """Judge a network by the tiles that it was trained on.
+
+    Parameters
+    ----------
+    logits : (k, n_outputs) float32
+        Finite.
+    labels : (k,) int64
+        0 .. n_outputs - 1.
+    loss : {"squared error", "cross-entropy"}
+        As in `hcc_scope.training.recipes.Recipe`.
+    """
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    shares = np.bincount(labels, minlength=logits.shape[1]) / len(labels)
+    if loss == "cross-entropy":
+        mean = -float(logs[np.arange(len(labels)), labels].mean())
+        chance = -float((shares[shares > 0] * np.log(shares[shares > 0])).sum())
+    else:
+        wanted = np.eye(logits.shape[1])[labels]
+        mean = 0.5 * float(np.square(wanted - np.exp(logs)).sum(axis=1).mean())
+        chance = 0.5 * (1.0 - float(np.square(shares).sum()))
+    area = luck = None
+    one_answer = False
+    if logits.shape[1] == 2:
+        odds = logits[:, 1] - logits[:, 0]
+        one_answer = float(np.ptp(np.clip(odds, -_CERTAIN, _CERTAIN))) < _LEAST_SPREAD
+        n_low, n_high = (int((labels == label).sum()) for label in (0, 1))
+        if n_low and n_high:
+            area = auc(odds, labels)
+            # of the Mann-Whitney statistic without a difference
+            luck = 0.5 + 1.96 * math.sqrt((n_low + n_high + 1) / (12.0 * n_low * n_high))
+            luck = min(luck, _CLEAR_AUC)
+    return Learnt(mean, chance, area, luck, one_answer)
 
 
 def has_diverged(logits: NDArray[np.float32]) -> bool:

@@ -146,6 +146,8 @@ def final_card(
     unlike_training: UnlikeTraining | None = None,
     validation: Sequence[ValidationRow] = (),
     tile_auc_held_out: float | None = None,
+    starts: int | None = None,
+    shifts_on: str | None = None,
 ) -> ModelCard:
     """Return the draft with everything that the run knows.
 
@@ -180,7 +182,11 @@ def final_card(
     evaluation, shifts, unlike_training, validation
         Parts of the card; without them it says that they are missing.
     tile_auc_held_out : float, optional
-        On the held-out tiles that the epoch was chosen on.
+        On the held-out tiles that the epoch was chosen on, as in use.
+    starts : int, optional
+        Of the training; each but the last one has learnt nothing.
+    shifts_on : str, optional
+        Which tiles the shifts were measured on.
     """
     fitted = data.images if images is None else tuple(data.images[int(i)] for i in images)
     by_class: dict[str, int] = {name: sum(image.tumour_class == name for image in fitted) for name in CLASSES}
@@ -210,6 +216,7 @@ def final_card(
         data_fingerprint=data.fingerprint,
         precision=config.precision if precision is None else precision,
         device=config.device if device is None else device,
+        starts=starts,
     )
     return draft.model_copy(
         update={
@@ -220,6 +227,7 @@ def final_card(
             "training": record,
             "evaluation": evaluation,
             "shifts": tuple(shifts),
+            "shifts_on": shifts_on,
             "unlike_training": unlike_training,
             "validation": tuple(validation),
         }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import torch
@@ -16,10 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from hcc_scope.errors import DivergedError, TrainingError
-from hcc_scope.scoring import log_odds
 from hcc_scope.training.compute import choose_place, keep_memory, reproducible_cudnn, single_threaded
 from hcc_scope.training.fitted import Predictions
-from hcc_scope.training.merit import has_diverged, says_one_thing
+from hcc_scope.training.merit import has_diverged, what_was_learnt
 from hcc_scope.training.network import make_network
 from hcc_scope.training.prefetch import Prefetch
 
@@ -31,12 +30,13 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.training.config import Device, NetworkName
+    from hcc_scope.training.merit import Learnt
     from hcc_scope.training.network import Network
 
-__all__ = ["has_learnt_nothing", "load_weights", "predict"]
+__all__ = ["learnt_by", "load_weights", "predict"]
 
 _BATCH = 16
-_TILES_ASKED = 64
+_TILES_ASKED = 512
 
 
 def predict(
@@ -111,32 +111,48 @@ def _forward(network: torch.nn.Module, counts: torch.Tensor) -> tuple[torch.Tens
         return scripted.head(last.contiguous())
 
 
-def has_learnt_nothing(
+def learnt_by(
     network: torch.nn.Module,
     tiles: TileTable,
     learnt_from: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    loss: Literal["squared error", "cross-entropy"],
     *,
     threads: int | None = None,
     device: Device = "auto",
-) -> bool:
-    """Return whether a network of two outputs answers the same to the tiles that it was trained on.
+) -> Learnt:
+    """Return what a network has learnt of the tiles that it was trained on.
 
-    Some networks fall silent in their first steps. Some of the tiles are asked for, evenly from all.
+    Some networks fall silent in their first steps. Of more than `_TILES_ASKED` tiles so many are asked for, evenly.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Trained.
+    tiles : TileTable
+    learnt_from : (k,) int
+        Rows of the table.
+    labels : (all tiles,) int
+        What the network was trained to tell.
+    loss : {"squared error", "cross-entropy"}
+        It was trained with.
+    threads, device
+        As for `predict`.
 
     Raises
     ------
     DivergedError
         If it answers with what is no probability.
     """
-    some = np.linspace(0, len(learnt_from) - 1, min(len(learnt_from), _TILES_ASKED)).astype(np.int64)
-    logits = predict(network, tiles, learnt_from[some], threads=threads, device=device).logits
+    some = learnt_from[np.linspace(0, len(learnt_from) - 1, min(len(learnt_from), _TILES_ASKED)).astype(np.int64)]
+    logits = predict(network, tiles, some, threads=threads, device=device).logits
     if has_diverged(logits):
         raise DivergedError(
             "the training has diverged: to the tiles that it was trained on the network answers with what is no "
             "probability any more",
             hint="Use a lower --learning-rate.",
         )
-    return says_one_thing(log_odds(logits))
+    return what_was_learnt(logits, labels[some], loss)
 
 
 def load_weights(name: NetworkName, path: Path, n_outputs: int = 2, bit_depth: int = 16) -> torch.nn.Module:

@@ -9,18 +9,17 @@
         metrics.jsonl         a line every few steps and for each epoch
         checkpoints/          what a killed run goes on from
         weights.safetensors   the result
+        start-2/, start-3/    the same of another start, if the one before has learnt nothing
         model/                the finished model, for ``--model RUN/model``
 """
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-import tempfile
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pydantic
@@ -31,11 +30,21 @@ from hcc_scope.errors import ResumeError, StoreExistsError, TrainingError
 from hcc_scope.storage.files import explain, json_bytes
 from hcc_scope.training.checkpoint import check_identity, write_bytes
 from hcc_scope.training.compute import choose_place
-from hcc_scope.training.config import CONFIG_FILE, MODEL_FOLDER, TrainConfig
+from hcc_scope.training.config import (
+    CONFIG_FILE,
+    MODEL_FOLDER,
+    Device,
+    NetworkName,
+    Precision,
+    RecipeName,
+    TrainConfig,
+)
 from hcc_scope.training.export import check_name
-from hcc_scope.training.fit import fit
 from hcc_scope.training.held_out import hold_out
+from hcc_scope.training.one_at_a_time import holds_something, one_at_a_time
 from hcc_scope.training.recipes import settings_for
+from hcc_scope.training.records import StrictRecord, one_line, read_regular
+from hcc_scope.training.starts import fit_until_it_learns, restarted_words
 from hcc_scope.training.trained import Trained
 
 if TYPE_CHECKING:
@@ -113,7 +122,7 @@ def train_run(
     Raises
     ------
     StoreExistsError
-        If the run's folder exists and `resume` is not asked for.
+        If the run's folder exists and `resume` is not asked for, or another training is at work in it.
     TrainingError
         If the evaluation is of other data.
     ResumeError
@@ -125,6 +134,20 @@ def train_run(
     """
     check_name(run.name)
     _check_folder(run.folder, resume)
+    with one_at_a_time(run.folder, "another training"):
+        _check_folder(run.folder, resume)  # another one may have begun and ended meanwhile
+        return _train(run, make_model, resume=resume, on_progress=on_progress, say=say, stop=stop)
+
+
+def _train(
+    run: TrainRun,
+    make_model: MakeModel,
+    *,
+    resume: bool,
+    on_progress: OnProgress,
+    say: Callable[[str], None],
+    stop: Callable[[], bool] | None,
+) -> Path:
     data = read_manifest(run.manifest)
     if run.fingerprint not in (None, data.fingerprint):
         raise TrainingError(
@@ -145,7 +168,7 @@ def train_run(
     say(split.words)
     train_rows, held_out_rows = tiles.rows_of(split.train), tiles.rows_of(split.held_out)
     say(f"{len(train_rows)} tiles to train on, {len(held_out_rows)} held out; {place.device}, {place.precision}.")
-    fitted = fit(
+    started = fit_until_it_learns(
         tiles,
         tiles.labels,
         train_rows,
@@ -158,7 +181,23 @@ def train_run(
     )
     model = run.folder / MODEL_FOLDER
     if not model.exists():  # a run that was finished before
-        make_model(Trained(fitted, data, tiles, split, run.config, place, run.name, run.command, run.evaluation), model)
+        if len(started.learnt) > 1 and not started.silent:
+            say(restarted_words(started.learnt))
+        make_model(
+            Trained(
+                started.fitted,
+                data,
+                tiles,
+                split,
+                run.config,
+                place,
+                run.name,
+                run.command,
+                run.evaluation,
+                started.learnt,
+            ),
+            model,
+        )
     return model
 
 
@@ -172,45 +211,70 @@ def stored_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / CONFIG_FILE
     try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
-        content["run"]["name"], content["evaluation"], content["cache"]  # all are there
-        _check_asked(content["asked"])
+        found = _Stored.model_validate_json(read_regular(path))
     except FileNotFoundError:
         raise ResumeError(
             f"there is no training run in {folder} that could be continued", hint="Start it without --resume."
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ResumeError(f"{path} cannot be read ({error})", hint="Start the training in another folder.") from error
-    return content
+    except (OSError, ValueError) as error:
+        raise ResumeError(
+            f"{path} cannot be read ({one_line(error)})", hint="Start the training in another folder."
+        ) from error
+    return found.model_dump()
 
 
-def _check_asked(asked: dict[str, Any]) -> None:
-    """Raise ValueError unless these are the fields of a `TrainConfig`."""
-    unknown = sorted(set(asked) - {field.name for field in fields(TrainConfig)})
-    if unknown:
-        raise ValueError(f"asked.{unknown[0]}: there is no such key")
-    try:
-        pydantic.TypeAdapter(TrainConfig).validate_json(json.dumps(asked), strict=True)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        raise ValueError(f"asked.{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+_Text = Annotated[str, pydantic.Field(min_length=1, max_length=4096, pattern=r"^[^\x00]*$")]
+
+
+class _Asked(StrictRecord):
+    """Fields of a `TrainConfig`; those that are not there have its values."""
+
+    network: NetworkName = "meng2019"
+    recipe: RecipeName = "modern"
+    seed: int = pydantic.Field(default=2019, ge=0)
+    epochs: int | None = pydantic.Field(default=None, ge=1)
+    batch: int | None = pydantic.Field(default=None, ge=1)
+    learning_rate: float | None = pydantic.Field(default=None, gt=0)
+    patience: int | None = pydantic.Field(default=None, ge=1)
+    precision: Precision = "auto"
+    device: Device = "auto"
+    threads: int | None = pydantic.Field(default=None, ge=1)
+
+
+class _Identity(StrictRecord):
+    """Of a run; what else is in it is compared, not used (`check_identity`)."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+
+    name: _Text
+    hold_out: int | None = pydantic.Field(ge=1)
+
+
+class _Stored(StrictRecord):
+    """``config.json``."""
+
+    command: str
+    manifest: _Text
+    cache: _Text | None
+    evaluation: _Text | None
+    asked: _Asked
+    run: _Identity
 
 
 def _check_folder(folder: Path, resume: bool) -> None:
     """Say now, and not when the tiles are cut, that a run cannot begin or go on."""
     if resume:
         stored_config(folder)
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StoreExistsError(
-            f"{folder} exists and is not empty",
-            hint="Continue a run in it with --resume, or give a new folder with --out.",
-        )
+        return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".writable-", dir=folder):
-            pass
+        taken = os.path.lexists(folder) and (not folder.is_dir() or holds_something(folder))
     except OSError as error:
         raise explain(error, f"no training run can be written to {folder}") from error
+    if taken:
+        raise StoreExistsError(
+            f"{folder} exists and {'is not empty' if folder.is_dir() else 'is no folder'}",
+            hint="Continue a run in it with --resume, or give a new folder with --out.",
+        )
 
 
 def _identity(run: TrainRun, data: LabelledSet, tiles: TileTable) -> dict[str, object]:

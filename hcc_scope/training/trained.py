@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hcc_scope.training.config import TrainConfig
     from hcc_scope.training.fit import Fitted
     from hcc_scope.training.held_out import HeldOut
+    from hcc_scope.training.merit import Learnt
 
 __all__ = ["MakeModel", "Module", "Trained"]
 
@@ -39,6 +40,8 @@ class Trained:
     """That repeats the run."""
     evaluation: Path | None
     """Folder of the evaluation that speaks for this network, recipe and data."""
+    learnt: tuple[Learnt, ...] = ()
+    """What each start of the training came to; empty if nobody has looked."""
 
 
 MakeModel: TypeAlias = Callable[[Trained, Path], Path]

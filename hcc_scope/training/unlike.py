@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPONENTS",
+    "FALSE_FLAG_RATE",
     "FEWEST_TILES",
     "WithDistance",
     "distances_of",
@@ -65,6 +66,9 @@ LEAST_VARIANCE = 0.1
 """Smallest variance of a direction, in units of the channels' own: bounds what rounding can do to a distance."""
 FEWEST_TILES = 50
 """To fit a distance to."""
+FALSE_FLAG_RATE = 0.01
+"""Share of tiles like those of the training that are taken for strangers all the same: of models, and of the networks
+of an evaluation's folds, which are to leave out what a model leaves out."""
 METHOD = (
     "Mahalanobis distance of the logarithms of 1 + relative mean activation of the maps of stages 3 to 5, under "
     "probabilistic PCA (Tipping and Bishop 1999)"
@@ -256,7 +260,7 @@ def fit_unlike(
     rows: "NDArray[np.int64] | Sequence[int]",
     held_out_rows: "NDArray[np.int64] | Sequence[int]",
     *,
-    false_flag_rate: float = 0.01,
+    false_flag_rate: float = FALSE_FLAG_RATE,
     components: int = COMPONENTS,
     others: "Mapping[str, NDArray[np.uint16]] | None" = None,
     threads: int | None = None,

@@ -201,8 +201,8 @@ class _Drawer:
         result = self._result
         protocol: ProtocolName = "by_animal" if "by_animal" in self.sides else "paper"
         folds = result.of(protocol)
-        odds = np.concatenate([log_odds(fold.logits) for fold in folds])
-        labels = np.concatenate([fold.labels for fold in folds]).astype(np.int64)
+        odds = np.concatenate([log_odds(fold.logits)[fold.counted] for fold in folds])
+        labels = np.concatenate([fold.labels[fold.counted] for fold in folds]).astype(np.int64)
         return draw_reliability(
             {
                 "as the network says it (T = 1)": calibrate(odds, 1.0).astype(np.float64),

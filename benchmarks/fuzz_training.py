@@ -1,0 +1,316 @@
+"""Damage the files that trainings and evaluations are continued from: each is read or refused in words.
+
+    python -m benchmarks.fuzz_training 500 1
+
+prints every case that was neither: a raw exception, or a value that cannot stand there.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from hcc_scope.datasets.labelled import LabelledImage
+from hcc_scope.datasets.tiles import ArrayTiles, TileTable
+from hcc_scope.errors import HccScopeError
+from hcc_scope.evaluation.fold import FoldTask, Measured, held_out_by_animal, keep_fold, load_fold
+from hcc_scope.evaluation.record import EVALUATION_FILE, load_calibration
+from hcc_scope.evaluation.results import Split
+from hcc_scope.training.checkpoint import CHECKPOINT
+from hcc_scope.training.config import CONFIG_FILE, Stopped, TrainConfig
+from hcc_scope.training.fit import Fitted, fit
+from hcc_scope.training.fitted import Epoch
+from hcc_scope.training.merit import Learnt
+from hcc_scope.training.predict import load_weights
+from hcc_scope.training.run_folder import stored_config
+from hcc_scope.workers import Failure, attempt
+
+__all__ = ["Finding", "run"]
+
+TILE_PX = 64
+CONFIG = TrainConfig(network="compact", epochs=2, batch=2, threads=1, precision="float32", device="cpu", seed=3)
+ODD_VALUES: tuple[Any, ...] = (
+    None, True, False, 0, -1, 1, 2, 0.5, float("nan"), float("inf"), 1e308, 10**30, 2**63, "", "0", "nan", "../..",
+    "a" * 300, "\x00", "[bold]", "\x1b[31m", [], [[]], {}, {"": ""}, [None],
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What became of one case."""
+
+    family: str
+    case: str
+    outcome: Literal["refused", "read", "wrong", "crashed"]
+    words: str = ""
+
+    @property
+    def bad(self) -> bool:
+        """Whether the program did what it must not do."""
+        return self.outcome in ("wrong", "crashed")
+
+    def __str__(self) -> str:
+        return f"{self.family}: {self.case}: {self.outcome}{f' ({self.words})' if self.words else ''}"
+
+
+Family: TypeAlias = tuple[str, Path, Callable[[Path], str | None]]
+"""Name, the file to damage, and what reads its folder: a sentence is what is wrong with what was read."""
+
+
+# ---- sound files
+
+
+def _table() -> TileTable:
+    rng = np.random.default_rng(0)
+    images = tuple(
+        LabelledImage(Path(f"{i}.tif"), 0, name, f"{name}-{i}", "s1", "d", 0.325, (TILE_PX, TILE_PX), 16)
+        for i in range(2)
+        for name in ("low", "high")
+    )
+    pixels = rng.normal(20_000, 3_000, (8, TILE_PX, TILE_PX)).clip(0, 65535).astype(np.uint16)
+    return TileTable(images, np.repeat(np.arange(4), 2), np.tile([0, 1], 4), ArrayTiles(pixels), TILE_PX)
+
+
+def _fit(tiles: TileTable, folder: Path, steps: int) -> Fitted:
+    rows = np.arange(len(tiles))
+    left = iter(range(steps))
+    return fit(
+        tiles,
+        tiles.labels,
+        rows[:4],
+        rows[4:],
+        CONFIG,
+        folder=folder,
+        resume=True,
+        stop=lambda: next(left, None) is None,
+    )
+
+
+def _prepare(folder: Path) -> list[Family]:
+    tiles = _table()
+    for name, steps in (("begun", 3), ("finished", 99)):
+        attempted = attempt(lambda name=name, steps=steps: _fit(tiles, folder / name, steps))  # type: ignore[misc]
+        assert not isinstance(attempted, Failure) or isinstance(attempted.error, Stopped)
+    families: list[Family] = [
+        (f"checkpoint, {name}", Path(CHECKPOINT), lambda at: _continued(tiles, at)) for name in ("begun", "finished")
+    ]
+    split = Split("by_animal", 0, np.array([2, 3]), np.array([0, 1]), np.array([image.label for image in tiles.images]))
+    fold = folder / "fold" / "folds" / "by_animal-1"
+    fold.mkdir(parents=True)
+    shutil.copy(folder / "finished" / "weights.safetensors", fold)
+    rng = np.random.default_rng(1)
+    keep_fold(
+        fold,
+        tiles,
+        FoldTask(split, CONFIG, 2, 2, fold),
+        rng.normal(size=(4, 2)).astype(np.float32),
+        rng.normal(size=(4, 8)).astype(np.float32),
+        [Learnt(0.4, 0.69, 0.9, 0.6, one_answer=False)],
+        [Epoch(1, 0.6, 0.7, None, 1e-3, 1.0), Epoch(2, 0.5, 0.6, 0.7, 1e-4, 1.0)],
+        Measured(np.linspace(1, 9, 4, dtype=np.float32), 8.0),
+    )
+    families += [
+        (f"fold, {name}", Path("folds/by_animal-1") / name, lambda at: _fold(tiles, split, at))
+        for name in ("fold.json", "predictions.npz", "features.npy", "weights.safetensors")
+    ]
+    (folder / "run").mkdir()
+    (folder / "run" / CONFIG_FILE).write_text(json.dumps(_RUN, indent=2))
+    families.append((CONFIG_FILE, Path(CONFIG_FILE), _config))
+    (folder / "evaluation").mkdir()
+    (folder / "evaluation" / EVALUATION_FILE).write_text(json.dumps(_EVALUATION, indent=2))
+    families.append((EVALUATION_FILE, Path(EVALUATION_FILE), _evaluation))
+    return families
+
+
+_OF = {
+    "checkpoint, begun": "begun",
+    "checkpoint, finished": "finished",
+    CONFIG_FILE: "run",
+    EVALUATION_FILE: "evaluation",
+}
+_RUN: dict[str, Any] = {
+    "command": "hcc-scope train m.csv",
+    "manifest": "m.csv",
+    "cache": None,
+    "evaluation": None,
+    "asked": {"network": "compact", "recipe": "modern", "seed": 3, "epochs": 2, "batch": 2, "threads": None},
+    "run": {"name": "m", "hold_out": 1, "network": "compact", "epochs": 2, "data": "0" * 64},
+}
+_LEVEL: dict[str, Any] = {
+    "level": "tile", "n": 8, "auc": 0.8, "auc_interval": [0.5, 1.0], "accuracy": 0.7, "brier": 0.2, "ece": 0.1,
+    "threshold": 0.5,
+}  # fmt: skip
+_EVALUATION: dict[str, Any] = {
+    "schema": 2,
+    "calibration": {"temperature": 1.2, "threshold": 0.4, "calibrated_on": "folds by animal"},
+    "config": {"network": "compact", "recipe": "modern", "seed": 3, "epochs": 2, "batch": 2, "learning_rate": 4e-3,
+               "precision": "float32"},
+    "data": {"fingerprint": "0" * 64, "bit_depth": 16},
+    "card": {
+        "command": "hcc-scope evaluate m.csv",
+        "animals": 4,
+        "images": 4,
+        "tiles": 8,
+        "protocols": [
+            {"protocol": "by_animal", "folds": 1, "splitting": "by animal", "fold_auc": [0.8], "levels": [_LEVEL],
+             "all_tiles": _LEVEL}
+        ],
+        "leakage_gap": 0.1,
+        "per_animal": [
+            {"animal": "low-0", "tumour_class": "low", "sections": 1, "images": 1, "tiles": 2, "section_scores": [0.3],
+             "animal_score": 0.3, "correct": True}
+        ],
+    },
+}  # fmt: skip
+
+
+# ---- reading them as the program does
+
+
+def _continued(tiles: TileTable, folder: Path) -> str | None:
+    found = _fit(tiles, folder, 99)
+    if not all(bool(np.isfinite(value.numpy()).all()) for value in found.network.state_dict().values()):
+        return "weights that are no finite numbers"
+    return None if len(found.history) <= 2 else f"{len(found.history)} epochs of 2"
+
+
+def _fold(tiles: TileTable, split: Split, folder: Path) -> str | None:
+    found = load_fold(folder / "folds" / "by_animal-1", split, tiles)
+    assert found is not None
+    rows = held_out_by_animal(folder)[0]
+    load_weights("compact", rows.weights)
+    if not np.isfinite(found.logits).all() or found.counted.shape != (len(found.rows),):
+        return "logits or distances that are none"
+    return None if set(rows.rows) <= set(found.rows) else "rows that were not tested"
+
+
+def _config(folder: Path) -> str | None:
+    found = stored_config(folder)
+    config = TrainConfig(**found["asked"])
+    return None if config.epochs is None or config.epochs >= 1 else f"{config.epochs} epochs"
+
+
+def _evaluation(folder: Path) -> str | None:
+    found = load_calibration(folder)
+    sound = 0 < found.threshold < 1 and found.temperature > 0 and found.epochs >= 1
+    return None if sound else "a temperature, threshold or number of epochs that cannot be"
+
+
+# ---- damage
+
+
+def _damaged_bytes(data: bytes, chance: random.Random) -> tuple[str, bytes]:
+    at = chance.randrange(len(data))
+    length = min(len(data) - at, chance.choice((1, 4, 64)))
+    match chance.choice(("flip", "cut", "zero", "noise", "drop")):
+        case "flip":
+            out = bytearray(data)
+            out[at] ^= 1 << chance.randrange(8)
+            return f"a bit flipped at {at}", bytes(out)
+        case "cut":
+            return f"cut after {at} bytes", data[:at]
+        case "zero":
+            return f"{length} bytes zeroed at {at}", data[:at] + bytes(length) + data[at + length :]
+        case "noise":
+            return f"{length} bytes of noise at {at}", data[:at] + chance.randbytes(length) + data[at + length :]
+        case _:
+            return f"{length} bytes left out at {at}", data[:at] + data[at + length :]
+
+
+def _damaged_value(value: Any, chance: random.Random) -> tuple[str, Any]:  # noqa: ANN401 - any JSON
+    places = list(_places(value))
+    path = chance.choice(places)
+    changed = deepcopy(value)
+    holder = changed
+    for step in path[:-1]:
+        holder = holder[step]
+    where = "/".join(map(str, path))
+    if chance.random() < 0.2:
+        del holder[path[-1]]
+        return f"{where} left out", changed
+    holder[path[-1]] = chance.choice(ODD_VALUES)
+    return f"{where} became {ascii(holder[path[-1]])[:40]}", changed
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - any JSON
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, item in inner for place in ((*path, key), *_places(item, (*path, key)))]
+
+
+def _damaged_header(data: bytes, chance: random.Random) -> tuple[str, bytes]:
+    """Return a safetensors file with an odd value in its header, or in the JSON that we keep there."""
+    n = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + n])
+    ours = header.get("__metadata__", {})
+    if ours and chance.random() < 0.7:
+        key = next(iter(ours))
+        what, value = _damaged_value(json.loads(ours[key]), chance)
+        header["__metadata__"][key] = json.dumps(value)
+    else:
+        what, header = _damaged_value(header, chance)
+    text = json.dumps(header).encode()
+    return what, len(text).to_bytes(8, "little") + text + data[8 + n :]
+
+
+def _damaged(path: Path, chance: random.Random) -> tuple[str, bytes]:
+    data = path.read_bytes()
+    if chance.random() < 0.4:
+        return _damaged_bytes(data, chance)
+    if path.suffix == ".json":
+        what, value = _damaged_value(json.loads(data), chance)
+        return what, json.dumps(value).encode()
+    if path.suffix == ".safetensors":
+        return _damaged_header(data, chance)
+    return _damaged_bytes(data, chance)
+
+
+def run(n: int, seed: int) -> list[Finding]:
+    """Return what becomes of `n` cases of each family; the same for the same arguments."""
+    findings: list[Finding] = []
+    with tempfile.TemporaryDirectory(prefix="hcc-scope-fuzz-") as name:
+        base = Path(name)
+        for family, file, read in _prepare(base):
+            sound = base / _OF.get(family, "fold")
+            for number in range(n):
+                chance = random.Random(f"{family} {seed} {number}")
+                place = base / "case"
+                shutil.copytree(sound, place)
+                what, data = _damaged(place / file, chance)
+                (place / file).write_bytes(data)
+                findings.append(replace(_outcome(attempt(lambda: read(place))), family=family, case=what))  # noqa: B023
+                shutil.rmtree(place)
+    return findings
+
+
+def _outcome(result: str | Failure | None) -> Finding:
+    if not isinstance(result, Failure):
+        return Finding("", "", "read") if result is None else Finding("", "", "wrong", result)
+    error = result.error
+    if isinstance(error, HccScopeError):
+        many = "\n" in error.message
+        return Finding("", "", "wrong" if many else "refused", str(error))
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+    return Finding("", "", "crashed", f"{type(error).__name__}: {str(error)[:200]}{where}")
+
+
+if __name__ == "__main__":
+    asked = [int(word) for word in sys.argv[1:3]]
+    found = run(*(asked + [200, 1][len(asked) :]))
+    for one in found:
+        if one.bad:
+            print(one)
+    refused = sum(one.outcome == "refused" for one in found)
+    print(f"{len(found)} cases: {refused} refused, {sum(one.bad for one in found)} not as they should be")
