@@ -101,7 +101,7 @@ def test_the_model_can_be_used(run: Path):
     assert card.training is not None
     assert (card.name, card.network, card.training.seed, card.training.tiles) == ("liver", "compact", 3, 4)
     assert card.training.starts == 1
-    assert "no image of these animals, and none with the same pixels as one of them, was trained on" in str(
+    assert "no image of these animals, and none found to share pixels with one of them, was trained on" in str(
         card.calibrated_on
     )
     logits = model.classifier().classify(model.test_input)

@@ -290,7 +290,7 @@ def _calibrated_on(trained: Trained, fold: FoldResult, *, silent: bool) -> str:
     animals = ", ".join(sorted({tiles.images[i].animal_id for i in split.held_out}))
     chose = "" if settings_for(trained.config).patience is None else ", which also chose the epoch"
     return (
-        f"{count} of {animals}{without}{chose}; no image of these animals, and none with the same pixels as one of "
+        f"{count} of {animals}{without}{chose}; no image of these animals, and none found to share pixels with one of "
         "them, was trained on"
     )
 
