@@ -40,7 +40,17 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-__all__ = ["BAD", "Case", "Finding", "changed_leaf", "damaged_bytes", "damaged_text", "generator", "run_cases"]
+__all__ = [
+    "BAD",
+    "Case",
+    "Finding",
+    "changed_leaf",
+    "damaged_bytes",
+    "damaged_text",
+    "generator",
+    "outcome_of",
+    "run_cases",
+]
 
 Outcome = Literal["refused", "read", "wrong", "crashed", "hung"]
 
@@ -292,10 +302,11 @@ def _serve(line: Connection, read: Callable[[Any, Path], str | None], folder: Pa
         if number == 0 and limit_bytes is not None:
             _limit_memory(limit_bytes)
         number += 1
-        line.send(_outcome(attempt(lambda payload=payload, place=place: read(payload, place))))
+        line.send(outcome_of(attempt(lambda payload=payload, place=place: read(payload, place))))
 
 
-def _outcome(result: str | Failure | None) -> tuple[Outcome, str]:
+def outcome_of(result: str | Failure | None) -> tuple[Outcome, str]:
+    """Return what became of a case that was read in a guard (`hcc_scope.workers.attempt`), and what was said."""
     if not isinstance(result, Failure):
         return ("read", "") if result is None else ("wrong", result)
     error = result.error

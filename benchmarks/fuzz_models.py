@@ -1,52 +1,25 @@
-"""Damaged and forged models: each is refused in a sentence or loads; nothing crashes, hangs or shows a traceback.
-
-Run ``python -m benchmarks.fuzz_models --cases 500 --seed 1``. The cases are loaded in a process of their own, which a
-broken file may kill; it is started again after the case that killed it.
-"""
+"""Damaged and forged models: each is refused in a sentence or loads; nothing crashes, hangs or shows a traceback."""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
-import json
-import random
 import shutil
-import subprocess
-import sys
 import tempfile
-import threading
 import zipfile
-from collections import Counter
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from hcc_scope.errors import HccScopeError
-from hcc_scope.workers import Failure, attempt
+from benchmarks.fuzz import Case, Finding, generator, run_cases
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable
 
-__all__ = ["BAD", "FAMILIES", "Finding", "run"]
+__all__ = ["FAMILIES", "read_case", "run"]
 
 TILE_PX = 32
-BAD: frozenset[str] = frozenset({"wrong", "crashed", "hung"})
-Outcome = Literal["refused", "read", "wrong", "crashed", "hung"]
-_START_S, _CASE_S = 120.0, 5.0
-"""What a process and a case may take, on a busy machine; a case takes a tenth of a second on a quiet one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What became of one case."""
-
-    family: str
-    case: str
-    outcome: Outcome
-    words: str
-    """What was said: the sentence, the exception, the signal."""
 
 
 def run(n: int, seed: int, *, families: tuple[str, ...] | None = None) -> list[Finding]:
@@ -60,77 +33,28 @@ def run(n: int, seed: int, *, families: tuple[str, ...] | None = None) -> list[F
         The same cases for the same seed.
     families : tuple of str, optional
         Of `FAMILIES`; all by default.
-
-    Raises
-    ------
-    RuntimeError
-        If the process that loads them does not start.
     """
-    wanted = tuple(FAMILIES) if families is None else families
-    cases = [(family, case) for family in wanted for case in range(n)]
     findings: list[Finding] = []
-    with tempfile.TemporaryDirectory() as folder:
-        while len(findings) < len(cases):
-            finished, ending = _child(Path(folder), cases[len(findings) :], seed)
-            findings += finished
-            if ending is not None:
-                if not (Path(folder) / "ready").exists():
-                    raise RuntimeError(ending[1])
-                family, case = cases[len(findings)]
-                findings.append(Finding(family, str(case), *ending))
+    with tempfile.TemporaryDirectory(prefix="hcc-scope-fuzz-") as folder:
+        base = Path(folder) / "base"
+        _make_base(base)
+        # one process for all families: importing torch takes longer than a case
+        cases = [
+            Case(f"{family}, case {number}", (str(base), family, seed, number))
+            for family in (FAMILIES if families is None else families)
+            for number in range(n)
+        ]
+        for case, finding in zip(cases, run_cases("model", read_case, cases, limit_bytes=None), strict=True):
+            findings.append(replace(finding, family=f"model: {case.payload[1]}"))
     return findings
 
 
-def _child(folder: Path, cases: list[tuple[str, int]], seed: int) -> tuple[list[Finding], tuple[Outcome, str] | None]:
-    """Run cases in a process; return what it finished, and what ended it before it had finished all."""
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.fuzz_models", "--child", str(folder)]
-    ending: tuple[Outcome, str] | None = None
-    with (folder / "cases.json").open("w+") as given, (folder / "errors").open("w+") as errors:
-        json.dump(cases, given)
-        given.seek(0)
-        with subprocess.Popen(
-            [*command, "--seed", str(seed)], stdin=given, stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as child:
-            watch = threading.Timer(_START_S + len(cases) * _CASE_S, child.kill)
-            watch.start()
-            finished = [Finding(*json.loads(line)) for line in child.stdout or ()]
-            code = child.wait()
-            hung = not watch.is_alive()
-            watch.cancel()
-            watch.join()
-        errors.seek(0)
-        said = errors.read()[-300:]
-    if len(finished) < len(cases):
-        ending = ("hung", "took too long") if hung else ("crashed", f"exit {code}: {said}")
-    return finished, ending
-
-
-# --- in the child -----------------------------------------------------------------------------------------------------
-
-
-def _work(folder: Path, seed: int) -> None:
-    base = folder / "base"
-    if not base.exists():
-        _make_base(base)
-    (folder / "ready").touch()
-    for family, case in json.load(sys.stdin):
-        rng = random.Random(f"{seed} {family} {case}")
-        copy = Path(shutil.copytree(base, folder / "case", dirs_exist_ok=True))
-        found = attempt(partial(FAMILIES[family], copy, rng))
-        outcome: Outcome = "read"
-        words = ""
-        if isinstance(found, Failure):
-            words = str(found.error)
-            outcome = "refused" if isinstance(found.error, HccScopeError) and _is_sentence(words) else "wrong"
-            if outcome == "wrong":
-                words = f"{type(found.error).__name__}: {words}"[:400]
-        shutil.rmtree(copy)
-        sys.stdout.write(json.dumps([family, str(case), outcome, words]) + "\n")
-        sys.stdout.flush()
-
-
-def _is_sentence(text: str) -> bool:
-    return "\n" not in text and "Traceback" not in text and len(text) < 900
+def read_case(payload: tuple[str, str, int, int], folder: Path) -> str | None:
+    """Damage a copy of a model as a case says, and read it."""
+    base, family, seed, number = payload
+    copy = Path(shutil.copytree(base, folder / "model"))
+    FAMILIES[family](copy, generator(family, seed, number))
+    return None
 
 
 def _make_base(base: Path) -> None:
@@ -305,27 +229,3 @@ FAMILIES: dict[str, Callable[[Path, random.Random], None]] = {
     "package": _package,
 }
 """What is damaged, and how it is then read."""
-
-
-def _main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--cases", type=int, default=100, help="of each family")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--family", action="append", choices=sorted(FAMILIES))
-    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.child is not None:
-        _work(options.child, options.seed)
-        return
-    findings = run(options.cases, options.seed, families=tuple(options.family) if options.family else None)
-    bad = [finding for finding in findings if finding.outcome in BAD]
-    for finding in bad:
-        sys.stdout.write(f"{finding.family} {finding.case}: {finding.outcome}: {finding.words}\n")
-    counts = Counter((finding.family, finding.outcome) for finding in findings)
-    for (family, outcome), number in sorted(counts.items()):
-        sys.stdout.write(f"{family}: {number} {outcome}\n")
-    sys.exit(1 if bad else 0)
-
-
-if __name__ == "__main__":
-    _main()

@@ -1,28 +1,22 @@
-"""Damage the files that trainings and evaluations are continued from: each is read or refused in words.
-
-    python -m benchmarks.fuzz_training 500 1
-
-prints every case that was neither: a raw exception, or a value that cannot stand there.
-"""
+"""Damage the files that trainings and evaluations are continued from: each is read or refused in words."""
 
 from __future__ import annotations
 
 import json
 import random
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from benchmarks.fuzz import Finding, outcome_of
 from hcc_scope.datasets.labelled import LabelledImage
 from hcc_scope.datasets.tiles import ArrayTiles, TileTable
-from hcc_scope.errors import HccScopeError
 from hcc_scope.evaluation.fold import FoldTask, Measured, held_out_by_animal, keep_fold, load_fold
 from hcc_scope.evaluation.record import EVALUATION_FILE, load_calibration
 from hcc_scope.evaluation.results import Split
@@ -35,7 +29,7 @@ from hcc_scope.training.predict import load_weights
 from hcc_scope.training.run_folder import stored_config
 from hcc_scope.workers import Failure, attempt
 
-__all__ = ["Finding", "run"]
+__all__ = ["run"]
 
 TILE_PX = 64
 CONFIG = TrainConfig(network="compact", epochs=2, batch=2, threads=1, precision="float32", device="cpu", seed=3)
@@ -43,24 +37,6 @@ ODD_VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2, 0.5, float("nan"), float("inf"), 1e308, 10**30, 2**63, "", "0", "nan", "../..",
     "a" * 300, "\x00", "[bold]", "\x1b[31m", [], [[]], {}, {"": ""}, [None],
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What became of one case."""
-
-    family: str
-    case: str
-    outcome: Literal["refused", "read", "wrong", "crashed"]
-    words: str = ""
-
-    @property
-    def bad(self) -> bool:
-        """Whether the program did what it must not do."""
-        return self.outcome in ("wrong", "crashed")
-
-    def __str__(self) -> str:
-        return f"{self.family}: {self.case}: {self.outcome}{f' ({self.words})' if self.words else ''}"
 
 
 Family: TypeAlias = tuple[str, Path, Callable[[Path], str | None]]
@@ -287,30 +263,6 @@ def run(n: int, seed: int) -> list[Finding]:
                 shutil.copytree(sound, place)
                 what, data = _damaged(place / file, chance)
                 (place / file).write_bytes(data)
-                findings.append(replace(_outcome(attempt(lambda: read(place))), family=family, case=what))  # noqa: B023
+                findings.append(Finding(family, what, *outcome_of(attempt(partial(read, place)))))
                 shutil.rmtree(place)
     return findings
-
-
-def _outcome(result: str | Failure | None) -> Finding:
-    if not isinstance(result, Failure):
-        return Finding("", "", "read") if result is None else Finding("", "", "wrong", result)
-    error = result.error
-    if isinstance(error, HccScopeError):
-        many = "\n" in error.message
-        return Finding("", "", "wrong" if many else "refused", str(error))
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = "" if trace is None else f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
-    return Finding("", "", "crashed", f"{type(error).__name__}: {str(error)[:200]}{where}")
-
-
-if __name__ == "__main__":
-    asked = [int(word) for word in sys.argv[1:3]]
-    found = run(*(asked + [200, 1][len(asked) :]))
-    for one in found:
-        if one.bad:
-            print(one)
-    refused = sum(one.outcome == "refused" for one in found)
-    print(f"{len(found)} cases: {refused} refused, {sum(one.bad for one in found)} not as they should be")

@@ -11,7 +11,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from benchmarks.fuzz_training import _EVALUATION, _RUN, CONFIG, _fit, _table, run
+from benchmarks.fuzz_training import _EVALUATION, _RUN, CONFIG, _fit, _table
 from hcc_scope.errors import HccScopeError, ResumeError, TrainingError
 from hcc_scope.evaluation.record import EVALUATION_FILE, load_calibration
 from hcc_scope.training.checkpoint import CHECKPOINT
@@ -20,12 +20,6 @@ from hcc_scope.training.run_folder import stored_config
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def test_damage_is_refused_in_a_sentence_or_harmless():
-    findings = run(8, 2019)
-    assert [str(one) for one in findings if one.bad] == []
-    assert sum(one.outcome == "refused" for one in findings) > len(findings) / 2
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ import pytest
 import torch
 import yaml
 
-from benchmarks import fuzz_models
 from hcc_scope.errors import ModelError, ModelFormatError
 from hcc_scope.inference import load_model
 from hcc_scope.inference.archive import checked_archive, read_entries
@@ -417,10 +416,3 @@ def test_a_folder_that_appears_while_a_model_is_written_is_told_as_one(plain_mod
         copy_model(model, out, "out", describe=describe)
     assert [path.name for path in out.iterdir()] == ["of another"]
     assert not list(tmp_path.glob(".*"))
-
-
-def test_a_short_run_of_the_fuzzer_finds_nothing():
-    findings = fuzz_models.run(6, 3)
-    assert len(findings) == 6 * len(fuzz_models.FAMILIES)
-    assert [finding for finding in findings if finding.outcome in fuzz_models.BAD] == []
-    assert {finding.outcome for finding in findings} >= {"read", "refused"}

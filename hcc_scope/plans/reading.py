@@ -153,8 +153,9 @@ def load_plan(path: Path) -> Plan:
         raise PlanError(f"cannot read the plan {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise PlanError(f"the plan {path} is not UTF-8", hint="Save it as UTF-8.") from error
-    loader = _Loader(text)
+    loader = None
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         content = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
@@ -166,5 +167,6 @@ def load_plan(path: Path) -> Plan:
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a 45th of a month
         raise PlanError(f"the plan {path} is not YAML: {' '.join(str(error).split())}") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return _parse(content, lambda way: f"the plan {path}" + (f":{_line_of(node, way)}" if way else ""))
