@@ -98,6 +98,7 @@ def tiff_headers(path: Path, page: int | None) -> list[Header]:
         pages = [(i, file.pages[i].aspage()) for i in range(n)]
         images = [(i, one) for i, one in pages if not int(one.subfiletype) & (_REDUCED | _MASK)]
         _refuse_what_lies_behind(path, file, pages)
+        _refuse_reduced(path, images)
         return [_header(path, i, file, one, ome) for i, one in images or pages]
 
 
@@ -254,6 +255,21 @@ def _refuse_what_lies_behind(path: Path, file: Any, pages: list[tuple[int, Any]]
             f"image{'s' * (behind >= 2 * page.nbytes)}",
             hint="Save each image as a page or file of its own; if there is one alone, write 0 in the column page.",
         )
+
+
+def _refuse_reduced(path: Path, images: list[tuple[int, Any]]) -> None:
+    """Refuse pages that look like smaller copies of another, as of a pyramid, but are not marked as such."""
+    largest_at, largest = max(images, key=lambda one: math.prod(one[1].shape), default=(0, None))
+    for index, page in images:
+        if page.ndim != 2 or largest.ndim != 2:
+            continue
+        (height, width), (full_height, full_width) = page.shape, largest.shape
+        if height and width and 2 * height <= full_height + 1 and abs(full_width / full_height * height - width) <= 1:
+            raise ImageError(
+                f"{path}, page {index} ({height} x {width} px) looks like a smaller copy of page {largest_at} "
+                f"({full_height} x {full_width} px), but is not marked as one",
+                hint=f"Write {largest_at} in the manifest's column page, or save each image in a file of its own.",
+            )
 
 
 # ---- what cannot be -------------------------------------------------------------------------------------------------
