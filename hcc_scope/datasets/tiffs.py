@@ -259,11 +259,11 @@ def _refuse_what_lies_behind(path: Path, file: Any, pages: list[tuple[int, Any]]
 
 def _refuse_reduced(path: Path, images: list[tuple[int, Any]]) -> None:
     """Refuse pages that look like smaller copies of another, as of a pyramid, but are not marked as such."""
-    largest_at, largest = max(images, key=lambda one: math.prod(one[1].shape), default=(0, None))
-    for index, page in images:
-        if page.ndim != 2 or largest.ndim != 2:
-            continue
-        (height, width), (full_height, full_width) = page.shape, largest.shape
+    flat = [(index, page.shape) for index, page in images if page.ndim == 2]
+    if not flat:
+        return
+    largest_at, (full_height, full_width) = max(flat, key=lambda one: math.prod(one[1]))
+    for index, (height, width) in flat:
         if height and width and 2 * height <= full_height + 1 and abs(full_width / full_height * height - width) <= 1:
             raise ImageError(
                 f"{path}, page {index} ({height} x {width} px) looks like a smaller copy of page {largest_at} "
