@@ -98,6 +98,14 @@ def test_levels_of_a_pyramid_are_no_images_of_their_own(tmp_path: Path):
     np.testing.assert_array_equal(read(path, 1), fields[1])
 
 
+def test_the_decoders_own_faults_are_not_what_a_person_reads(tmp_path: Path):
+    path = tmp_path / "image.lsm"
+    info = b"\x49\x3e\x04\x03" + bytes(196)  # of Zeiss's LSM, with nothing in it
+    tifffile.imwrite(path, COUNTS, photometric="minisblack", metadata=None, extratags=[(34412, 1, 200, info, True)])
+    with pytest.raises(ImageError, match="what its headers say cannot be$"):
+        read_headers(path)
+
+
 @pytest.mark.parametrize("smaller_first", [False, True])
 def test_smaller_copies_that_are_not_marked_are_refused_in_words(tmp_path: Path, smaller_first: bool):
     levels = [COUNTS, COUNTS[::2, ::2], COUNTS[::4, ::4]]
