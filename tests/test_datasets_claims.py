@@ -96,6 +96,9 @@ def test_images_behind_one_page_are_counted(tmp_path: Path, options: dict):
     with pytest.raises(ImageError, match="says that it holds 4 images, but has 1 page and ends before the others"):
         read_headers(path)
     assert len(read_headers(path, 0)) == 1
+    np.testing.assert_array_equal(read_all(path, 2), FIELDS[2:3])  # as the hint says
+    with pytest.raises(ImageError, match="says that it holds 4 images, but has 1 page and ends before page 3 does"):
+        read_headers(path, 3)
 
 
 def test_eight_bits_behind_one_page(tmp_path: Path):

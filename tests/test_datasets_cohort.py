@@ -41,6 +41,10 @@ TINY = CohortSpec(animals_per_class=1, images_per_class=3, sections=1, image_px=
 # ---- the plan -------------------------------------------------------------------------------------------------------
 
 
+def _draws_nothing(step: Step) -> None:
+    pytest.fail(f"an image was drawn: {step}")
+
+
 def test_images_are_spread_evenly_and_do_not_overlap():
     spec = CohortSpec(animals_per_class=3, images_per_class=11, sections=2, image_px=1024)
     planned = plan_cohort(spec)
@@ -223,7 +227,7 @@ def test_any_name_that_a_folder_can_have_does(tmp_path: Path):
     assert manifest == tmp_path / ("\u00fc " + "n" * 240) / "manifest.csv"
     assert len(read_manifest(manifest).images) == 2
     with pytest.raises(StoreError, match="File name too long"):
-        write_cohort(spec, tmp_path / ("n" * 300), nobody, jobs=1)
+        write_cohort(spec, tmp_path / ("n" * 300), _draws_nothing, jobs=1)
 
 
 def test_nothing_is_overwritten(written: Path):

@@ -71,6 +71,13 @@ def test_fourteen_bits_in_files_of_sixteen_are_told_with_the_figure():
     assert "a camera of 12 bits ends at 4095, of 14 bits at 16383" in problem
 
 
+@pytest.mark.parametrize(("bits", "level"), [(12, 65_520), (14, 65_532), (10, 65_472), (8, 65_280)])
+def test_bits_that_were_shifted_upwards_are_told_with_their_number(bits: int, level: int):
+    [problem] = said(16, TopCounts(level, 900))
+    by = 2 ** (16 - bits)
+    assert f"look like counts of {bits} bits times {by}: divide them by {by} and say {bits} in bit_depth" in problem
+
+
 def test_one_bright_image_tells_what_dim_ones_do_not():
     assert said(16, TopCounts(2_000, 0), TopCounts(3_000, 0), TopCounts(40_000, 0)) == []
     assert said(16, TopCounts(65_535, 4_000)) == []
@@ -215,6 +222,14 @@ def test_an_id_that_became_a_date_is_told(changed: str):
 
 def test_an_id_that_became_a_number_is_told():
     assert spelt("1.20E+07", "b") == ["The id 1.20E+07 looks like a number that a spreadsheet made of another id"]
+
+
+def test_an_id_with_the_apostrophe_that_marks_text_is_told():
+    assert spelt("'07", "07", "b") == ["The animal ids '07 and 07 differ only in an apostrophe before them"]
+
+
+def test_a_formula_in_the_place_of_an_id_is_told():
+    assert spelt("=B2+1", "b") == ["The id =B2+1 looks like a formula"]
 
 
 def test_days_are_told_too():

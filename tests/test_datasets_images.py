@@ -98,6 +98,37 @@ def test_levels_of_a_pyramid_are_no_images_of_their_own(tmp_path: Path):
     np.testing.assert_array_equal(read(path, 1), fields[1])
 
 
+def test_the_decoders_own_faults_are_not_what_a_person_reads(tmp_path: Path):
+    path = tmp_path / "image.lsm"
+    info = b"\x49\x3e\x04\x03" + bytes(196)  # of Zeiss's LSM, with nothing in it
+    tifffile.imwrite(path, COUNTS, photometric="minisblack", metadata=None, extratags=[(34412, 1, 200, info, True)])
+    with pytest.raises(ImageError, match="what its headers say cannot be"):
+        read_headers(path)
+
+
+@pytest.mark.parametrize("smaller_first", [False, True])
+def test_smaller_copies_that_are_not_marked_are_refused_in_words(tmp_path: Path, smaller_first: bool):
+    levels = [COUNTS, COUNTS[::2, ::2], COUNTS[::4, ::4]]
+    path = tmp_path / "pyramid.tif"
+    with tifffile.TiffWriter(path) as file:
+        for level in levels[:: -1 if smaller_first else 1]:
+            file.write(level, photometric="minisblack", metadata=None)
+    largest = 2 if smaller_first else 0
+    with pytest.raises(ImageError, match=f"smaller copy of page {largest} .*not marked") as caught:
+        read_headers(path)
+    assert f"Write {largest} in the manifest's column page" in (caught.value.hint or "")
+    [header] = read_headers(path, largest)
+    assert header.shape_yx == COUNTS.shape
+
+
+def test_pages_of_other_sizes_are_images(tmp_path: Path):
+    path = tmp_path / "fields.tif"
+    with tifffile.TiffWriter(path) as file:
+        for field in (COUNTS, COUNTS[:, :-7], COUNTS[::2]):
+            file.write(field, photometric="minisblack", metadata=None)
+    assert len(read_headers(path)) == 3
+
+
 @pytest.mark.parametrize("depth", [8, 16])
 def test_grey_pngs(tmp_path: Path, depth: int):
     pixels = BYTES if depth == 8 else COUNTS

@@ -48,7 +48,7 @@ FORMS = {
 
 
 def shared(*pixels: np.ndarray) -> list[Overlap]:
-    images = [labelled_image(i, animal=f"a{i}") for i in range(len(pixels))]
+    images = [replace(labelled_image(i, animal=f"a{i}"), shape_yx=one.shape) for i, one in enumerate(pixels)]
     return overlaps_of([landmarks_of(np.ascontiguousarray(one)) for one in pixels], images)
 
 
@@ -112,6 +112,49 @@ def test_a_line_of_text_that_was_burnt_in_is_no_shared_tissue():
     for image in images:
         image[440:490, 250:650] = label
     assert shared(*images) == []
+
+
+def with_label(pixels: np.ndarray, at_bottom: bool = False) -> np.ndarray:
+    label = np.repeat(np.repeat(np.random.default_rng(4).integers(0, 40_000, (60, 200), dtype=np.uint16), 2, 0), 2, 1)
+    out = pixels.copy()
+    out[(-130 if at_bottom else 10) :][:120, 20:420] = label
+    return out
+
+
+@pytest.mark.parametrize("at_bottom", [False, True])
+def test_a_label_in_the_images_of_several_animals_is_no_shared_tissue(at_bottom: bool):
+    heights = (700, 720, 740, 760) if at_bottom else (700,) * 4
+    images = [with_label(RNG.poisson(20_000, (height, 900)).astype(np.uint16), at_bottom) for height in heights]
+    assert shared(*images) == []
+    # a crop in spite of it
+    [overlap] = shared(*images, images[0][130:560, 200:880])
+    assert (overlap.one, overlap.other) == (0, 4)
+    # the same in two animals alone may be tissue
+    assert len(shared(*images[:2])) == 1
+
+
+def test_a_tile_at_the_same_place_in_several_animals_is_no_label():
+    images = [RNG.poisson(20_000, (1100, 1200)).astype(np.uint16) for _ in range(4)]
+    for image in images[1:]:
+        image[20:532, 30:542] = images[0][20:532, 30:542]
+    assert {image for overlap in shared(*images) for image in (overlap.one, overlap.other)} == {0, 1, 2, 3}
+
+
+def test_copies_in_several_animals_are_no_label():
+    images = [RNG.poisson(20_000, (600, 600)).astype(np.uint16)] * 3
+    images = [np.where(np.arange(360_000).reshape(600, 600) == at, 1, one) for at, one in enumerate(images)]
+    assert len(shared(*[one.astype(np.uint16) for one in images])) == 2
+
+
+@pytest.mark.parametrize("step", [16, 257])
+def test_a_pixel_that_does_not_fit_hides_no_copy(step: int):
+    whole = RNG.poisson(100, (600, 600)).astype(np.uint16) * np.uint16(step)
+    changed = whole.copy()
+    changed[300, 300] += 1
+    marked = whole.copy()
+    marked[560:580, 300:580] = 65_535  # a scale bar
+    assert [overlap.shared > 50 for overlap in shared(whole, changed)] == [True]
+    assert [overlap.shared > 50 for overlap in shared(whole, marked[:, 20:])] == [True]
 
 
 def test_regular_patterns_cost_no_more_than_others():
@@ -182,6 +225,21 @@ def test_a_crop_in_another_animal_or_class_is_refused(tmp_path: Path, row: str, 
         with pytest.raises(error, match=r"low1-0.tif .*crop.tif .* share pixels: rows \d+ to") as raised:
             refuse_contradictions(table)
         assert type(raised.value) is error
+
+
+def test_the_check_warns_of_labels_and_goes_on(tmp_path: Path):
+    def drawn(i: int) -> np.ndarray:
+        return with_label(tissue(i, (600, 700)))
+
+    rows = []
+    for i in range(4):
+        name = write_image(tmp_path / f"i{i}.tif", drawn(i)).name
+        rows.append(f"{name},{'low' if i < 2 else 'high'},a{i},s1,2026-01-0{1 + i % 2},0.325")
+    report = check_dataset(write_lines(tmp_path / "m.csv", rows))
+    assert [problem.what for problem in report.errors] == []
+    [problem] = [one for one in report.problems if one.kind == "overlay"]
+    assert problem.what.startswith("4 images of several animals hold the same pixels at the same place")
+    refuse_contradictions(cut_tiles(read_manifest(report.manifest), None, nobody))
 
 
 def test_within_an_animal_it_is_a_warning_that_counts_both_sides(tmp_path: Path):

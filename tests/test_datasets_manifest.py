@@ -100,6 +100,24 @@ def test_the_unicode_text_of_spreadsheets_is_read(images: Path, encoding: str):
         read_manifest(path)
 
 
+@pytest.mark.parametrize("failed", ["#N/A", "#REF!", "#NAME?", "#DIV/0!", "#VALUE!", "#NV", "#BEZUG!", "####"])
+def test_what_a_failed_formula_leaves_is_no_id(images: Path, failed: str):
+    path = manifest(images, [line.replace("m1", failed) for line in GOOD])
+    with pytest.raises(ManifestError, match=r"line 2: animal_id is #.*where a formula failed"):
+        read_manifest(path)
+
+
+def test_ids_with_a_hash_are_ids(images: Path):
+    path = manifest(images, [line.replace("m1", "#7").replace("m2", "#M-2") for line in GOOD])
+    assert {image.animal_id for image in read_manifest(path).images} >= {"#7", "#M-2"}
+
+
+def test_a_second_byte_order_mark_is_passed_over(images: Path):
+    path = images / "joined.csv"
+    path.write_bytes(("\ufeff\ufeff" + TEXT).encode())
+    assert len(read_manifest(path).images) == 2
+
+
 def test_a_line_is_counted_from_the_top_of_the_file(images: Path):
     path = images / "m.csv"
     path.write_text("sep=;\n" + "\n".join([HEADER, *GOOD, "c.tif,middling,m3,s1,mon,0.3"]).replace(",", ";"))

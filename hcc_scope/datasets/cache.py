@@ -52,7 +52,7 @@ CACHE_FOLDER = ".hcc-scope-tiles"
 TILE_PX = 512
 STAGE = "cut tiles"
 
-_FORMAT = 2
+_FORMAT = 3
 _INDEX = "index.json"
 _TILES = "tiles"
 _LOCK = "lock"

@@ -88,7 +88,13 @@ def write_cohort(spec: CohortSpec, folder: Path, on_progress: OnStep, *, jobs: i
         If it cannot be written; nothing is left behind.
     """
     folder = without_dots(folder)
-    if os.path.lexists(folder):
+    try:
+        folder.lstat()
+    except (FileNotFoundError, NotADirectoryError):  # what is above it is looked at with the space
+        pass
+    except OSError as error:  # such as a name of 300 letters: before anything is drawn
+        raise explain(error, f"The cohort cannot be written to {folder}") from error
+    else:
         raise StoreExistsError(f"{folder} exists; nothing is overwritten", hint="Choose a new folder with --out.")
     planned = plan_cohort(spec)
     _require_space(spec, folder.parent, sum(len(one.fields) for one in planned))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.datasets.dataset_report import Problem, Severity
-from hcc_scope.datasets.landmarks import overlaps_of
+from hcc_scope.datasets.landmarks import FEWEST_SHARED, in_overlays, overlaps_of
 from hcc_scope.datasets.manifest import counted
 from hcc_scope.errors import DatasetError, LeakError
 
@@ -95,7 +95,31 @@ def overlap_problems(
             hint = "Neighbouring fields may overlap; a split over images then tests pixels that were trained on."
         concerned = sorted({i for overlap in group for i in (overlap.one, overlap.other)})
         problems.append(Problem(severity, "overlap", what, hint, tuple(images[i].full_name for i in concerned)))
-    return problems
+    return problems + _overlay_problems(images, landmarks)
+
+
+def _overlay_problems(images: Sequence[LabelledImage], landmarks: Sequence[Landmarks]) -> list[Problem]:
+    """Warn of what was written into many images at one place: it is no copy, but a network may learn it."""
+    found = [
+        (image, marks.centres_yx[inside])
+        for image, marks, inside in zip(images, landmarks, in_overlays(landmarks, images), strict=True)
+        if np.count_nonzero(inside) >= FEWEST_SHARED
+    ]
+    if not found:
+        return []
+    image, centres_yx = found[0]
+    (top, left), (bottom, right) = centres_yx.min(axis=0), centres_yx.max(axis=0)
+    return [
+        Problem(
+            "warning",
+            "overlay",
+            f"{counted(len(found), 'image')} of several animals hold the same pixels at the same place, such as a "
+            f"label or a scale bar: {image.name} around rows {top} to {bottom}, columns {left} to {right}",
+            "Use the images without it: a network may learn from it where an image comes from. If it is tissue, find "
+            "out whose it is.",
+            tuple(one.full_name for one, _ in found),
+        )
+    ]
 
 
 def overlap_words(overlap: Overlap) -> str:

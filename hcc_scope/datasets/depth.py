@@ -83,7 +83,11 @@ def depth_problems(images: Sequence[LabelledImage], tops: Sequence[TopCounts]) -
 def _plateau(level: int, images: Sequence[LabelledImage], depth: int) -> Problem:
     has = "has" if len(images) == 1 else "have"
     bits = next((bits for bits in _CAMERA_BITS if level == 2**bits - 1), None)
+    shifted = next((bits for bits in _CAMERA_BITS if bits < depth and level == 2**depth - 2 ** (depth - bits)), None)
     say = f"Say {bits} in the column bit_depth" if bits else "Find out at which count the camera saturates"
+    if shifted is not None:
+        by = 2 ** (depth - shifted)
+        say = f"They look like counts of {shifted} bits times {by}: divide them by {by} and say {shifted} in bit_depth"
     return Problem(
         "warning",
         "depth",

@@ -156,6 +156,8 @@ def _guarded(path: Path, what: str, body: Callable[[], T]) -> T:
     if isinstance(error, MemoryError):
         raise ImageError(f"{path} is too large for this machine's memory") from error
     reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+    if isinstance(error, (LookupError, TypeError, AttributeError, ArithmeticError)):
+        reason = "what its headers say cannot be"  # the decoder's own words tell of its code alone
     raise ImageError(f"{path} {what}: {reason}", hint="It may be damaged; copy it again from where it came.") from error
 
 

@@ -7,7 +7,8 @@ only differences of counts enter it, for counts with a constant added or multipl
 have several keys in common hold the same pixels there, up to that.
 
 What is smooth or flat (bare glass, saturation, a frame around the image) gives no evidence. Copies that were resampled,
-compressed with loss, or given another contrast are not found.
+compressed with loss, or given another contrast are not found. A label, a scale bar or a data bar that was written into
+images lies at the same place in several animals and is a small part of each: it is told apart and is no copy.
 """
 
 from __future__ import annotations
@@ -26,7 +27,16 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.labelled import LabelledImage
     from hcc_scope.tiling import TileGrid
 
-__all__ = ["FEWEST_SHARED", "SMALLEST_SPAN_PX", "Landmarks", "Overlap", "Region", "landmarks_of", "overlaps_of"]
+__all__ = [
+    "FEWEST_SHARED",
+    "SMALLEST_SPAN_PX",
+    "Landmarks",
+    "Overlap",
+    "Region",
+    "in_overlays",
+    "landmarks_of",
+    "overlaps_of",
+]
 
 FEWEST_SHARED = 4
 """Patches that two images must have in common ..."""
@@ -45,6 +55,14 @@ _ROWS = 128
 _DENSE = 8
 """Times the expected number of patches from which more are left out, by content again."""
 _SAMPLE_PX = 4096
+_SAMPLES_AT_ONCE = 16
+"""Of which the common divisor is taken: so few that most hold no pixel of a label or of a defect."""
+_OVERLAY_ANIMALS = 3
+_OVERLAY_IMAGES = 3
+_OVERLAY_SPAN_PX = 256
+"""High and wide, in one corner of an image, it is part of an image and not a label."""
+_OVERLAY_SHARE = 1 / 3
+"""Of an image's patches: more of them at the same place as in others is a copy of the image, not a label in it."""
 
 _rng = np.random.default_rng(20261129)
 _WEIGHTS = _rng.integers(0, 2**63, (_SIDE, _SIDE), dtype=np.uint64) | np.uint64(1)
@@ -138,7 +156,7 @@ def _picked(pixels: NDArray[np.uint16]) -> tuple[NDArray[np.intp], NDArray[np.in
         # one row and column more on each side than there are centres
         part = pixels[top - 1 : bottom + 1, _RADIUS - 1 : width - _RADIUS + 1].astype(np.int32)
         if step > 1:
-            part //= step  # exact for differences: all counts leave the same remainder
+            part //= step  # exact for differences: counts leave the same remainder, but for a few pixels
         centre4 = part[1:-1, 1:-1] << 2
         above_and_below = part[:-2] + part[2:]
         cross = above_and_below[:, 1:-1] + part[1:-1, :-2] + part[1:-1, 2:] - centre4
@@ -181,13 +199,20 @@ def _thinned(
 
 
 def _step_of(pixels: NDArray[np.uint16]) -> int:
-    """Return the whole number that all differences of counts are multiples of: 16 for 12 bits shifted to the left."""
+    """Return the whole number that differences of counts are multiples of: 16 for 12 bits shifted to the left.
+
+    A few other pixels, such as a scale bar, do not change it: a copy with them has the patches of its original.
+    """
     flat = pixels.reshape(-1)
-    sample = flat[:: max(1, flat.size // _SAMPLE_PX)].astype(np.int32)
-    if int(np.gcd.reduce(sample - sample[0])) == 1:  # as with every camera that uses its bits
-        return 1
-    values = np.flatnonzero(np.bincount(flat, minlength=1))
-    return int(np.gcd.reduce(values - values[0])) or 1
+    sample = flat[:: max(1, flat.size // _SAMPLE_PX)]
+    sample = sample[sample != np.bincount(sample).argmax()].astype(np.int32)  # without what is bare or saturated
+    differences = np.diff(sample)
+    differences = differences[differences != 0]
+    n = len(differences) // _SAMPLES_AT_ONCE
+    if n == 0:
+        return int(np.gcd.reduce(differences)) or 1
+    steps = np.gcd.reduce(differences[: n * _SAMPLES_AT_ONCE].reshape(n, _SAMPLES_AT_ONCE), axis=1)
+    return int(np.bincount(steps).argmax())
 
 
 def _mixed64(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -223,6 +248,7 @@ def overlaps_of(marks: Sequence[Landmarks], images: Sequence[LabelledImage]) -> 
     image = np.repeat(np.arange(len(marks)), [len(one.keys) for one in marks])
     keys = np.concatenate([one.keys for one in marks])
     in_order = np.lexsort((rank[image], keys))
+    in_order = in_order[~np.concatenate(in_overlays(marks, images))[in_order]]
     [same] = np.nonzero(keys[in_order[1:]] == keys[in_order[:-1]])
     at_one, at_other = in_order[same], in_order[same + 1]
     swapped = image[at_one] > image[at_other]
@@ -250,6 +276,60 @@ def overlaps_of(marks: Sequence[Landmarks], images: Sequence[LabelledImage]) -> 
         for i in np.flatnonzero(wide & (counts >= FEWEST_SHARED)).tolist()
     ]
     return sorted(found, key=lambda overlap: -overlap.shared)
+
+
+def in_overlays(marks: Sequence[Landmarks], images: Sequence[LabelledImage]) -> list[NDArray[np.bool_]]:
+    """Return which patches belong to a label, a scale bar or the like that was written into many images.
+
+    They are at the same place, measured from the nearest corner, in images of several animals or in most images, and
+    are a small part of each of these images, neither high and wide nor much of it.
+
+    Parameters
+    ----------
+    marks : sequence of Landmarks
+        Of each image.
+    images : sequence of LabelledImage
+        Whose they are.
+
+    Returns
+    -------
+    list of (n,) ndarray of bool
+        For each of `marks`.
+    """
+    lengths = [len(one.keys) for one in marks]
+    if sum(lengths) == 0:
+        return [np.empty(0, np.bool_) for _ in marks]
+    image = np.repeat(np.arange(len(marks)), lengths)
+    animal = np.unique([one.animal_id for one in images], return_inverse=True)[1][image]
+    shape_yx = np.array([one.shape_yx for one in images])[image]
+    centre_yx = np.concatenate([one.centres_yx for one in marks])
+    y, x = np.where(centre_yx * 2 < shape_yx, centre_yx, centre_yx - shape_yx).T
+    form = np.concatenate([one.forms for one in marks])
+    key = np.concatenate([one.keys for one in marks])
+    in_order = np.lexsort((animal, form, x, y, key))
+    changes = np.zeros(len(key), np.bool_)
+    changes[0] = True
+    for values in (key, y, x, form):
+        changes[1:] |= np.diff(values[in_order]) != 0
+    group = np.cumsum(changes) - 1
+    n_images = np.bincount(group)
+    new_animal = changes.copy()
+    new_animal[1:] |= np.diff(animal[in_order]) != 0
+    n_animals = np.bincount(group, weights=new_animal)
+    found = (n_animals >= _OVERLAY_ANIMALS) | (n_images >= max(_OVERLAY_IMAGES, len(marks) // 2 + 1))
+    group_of = np.empty_like(group)
+    group_of[in_order] = group
+    shares = np.bincount(image, weights=found[group_of], minlength=len(marks)) / np.maximum(1, lengths)
+    is_copy = shares[image] > _OVERLAY_SHARE
+    corner = 4 * image + 2 * (y < 0) + (x < 0)
+    at = np.flatnonzero(found[group_of])
+    span = np.full((4 * len(marks), 2), -(2**31))  # stays so where nothing was found
+    least = np.full_like(span, 2**31)
+    np.maximum.at(span, corner[at], np.stack([y, x], axis=1)[at])
+    np.minimum.at(least, corner[at], np.stack([y, x], axis=1)[at])
+    is_copy |= (span - least).min(axis=1)[corner] >= _OVERLAY_SPAN_PX
+    found[group_of[is_copy]] = False
+    return np.split(found[group_of], np.cumsum(lengths)[:-1])
 
 
 def _around(centres_yx: NDArray[np.int32], starts: NDArray[np.intp]) -> NDArray[np.int32]:

@@ -39,6 +39,8 @@ _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?[,;\t]*(?:\r\n|\r|\n)', re.IGNORE
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.IGNORECASE | re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,9}(\.0{1,9})?", re.ASCII)
 """A spreadsheet writes 16 as 16.0 where a column once held a fraction."""
+_FAILED_FORMULA = re.compile(r"#(?:[^\W\d_]+(?:[/ ][^\W\d_]+)*/?0?[!?]|N/A|NV|#+)")
+"""What spreadsheets write where a formula failed, in any language: #N/A, #REF!, #NAME?, #DIV/0!, #BEZUG!, ####."""
 _LINE_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _SHOWN = 40
 _MOST_BYTES = 64 << 20
@@ -133,7 +135,7 @@ def _text(path: Path) -> str:
             f"{path} is no text", hint="Name the manifest, a CSV or TSV file in UTF-8; the images are listed in it."
         )
     try:
-        return data.decode(encoding)
+        return data.decode(encoding).removeprefix("\ufeff")  # a second one, of files that were joined
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         what = "not UTF-8" if encoding == "utf-8-sig" else "not UTF-16, as it says at its start"
@@ -201,6 +203,11 @@ def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str]
             raise ManifestError(
                 f"{where}: {name} holds {'a line break' if odd in _LINE_BREAKS else what}, which is not seen",
                 hint="Type it anew, in one line.",
+            )
+        if _FAILED_FORMULA.fullmatch(value[name]) is not None:
+            raise ManifestError(
+                f"{where}: {name} is {value[name]}, which a spreadsheet writes where a formula failed",
+                hint="Correct it there and save the manifest anew.",
             )
     tumour_class = value["class"].lower()
     if tumour_class not in CLASSES:

@@ -58,7 +58,8 @@ def spelling_problems(images: Sequence[LabelledImage]) -> list[Problem]:
     ids = animals | {section for one in sections.values() for section in one}
     problems += [
         _warning(
-            f"The id {one} looks like {what} that a spreadsheet made of another id",
+            f"The id {one} looks like {what}"
+            + ("" if one.startswith("=") else " that a spreadsheet made of another id"),
             "Look into the original list; format the column as text before ids are typed.",
         )
         for one in sorted(ids)
@@ -73,6 +74,8 @@ def _warning(what: str, hint: str) -> Problem:
 
 def _differ_in(ids: Sequence[str]) -> str:
     letters = {re.sub(r"[\s_-]+", "", one.casefold()) for one in ids}
+    if len({one.removeprefix("'") for one in letters}) < len(letters):
+        return "an apostrophe before them"
     return "case, spaces, hyphens or underscores" if len(letters) == 1 else "how a number is written"
 
 
@@ -90,6 +93,7 @@ def _alike(ids: Iterable[str]) -> list[list[str]]:
 def _key(one: str) -> str:
     """Return the same for ids that may be one."""
     plain = unicodedata.normalize("NFKC", one).casefold().strip()
+    plain = plain.removeprefix("'")  # marks text in a spreadsheet
     if (number := _number(plain)) is not None:
         return number
     parted = re.sub(r"(?<=\d)[\s_-]+(?=\d)", ".", plain)
@@ -108,4 +112,6 @@ def _number(text: str) -> str | None:
 def _made_by_spreadsheet(one: str) -> str | None:
     if _SCIENTIFIC.fullmatch(one) is not None:
         return "a number"
+    if one.startswith("="):
+        return "a formula"
     return "a date" if _DATE.fullmatch(one) is not None else None

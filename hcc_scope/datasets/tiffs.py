@@ -98,6 +98,7 @@ def tiff_headers(path: Path, page: int | None) -> list[Header]:
         pages = [(i, file.pages[i].aspage()) for i in range(n)]
         images = [(i, one) for i, one in pages if not int(one.subfiletype) & (_REDUCED | _MASK)]
         _refuse_what_lies_behind(path, file, pages)
+        _refuse_reduced(path, images)
         return [_header(path, i, file, one, ome) for i, one in images or pages]
 
 
@@ -134,7 +135,7 @@ def _one_page(path: Path, file: Any, index: int, ome: OmeXml | None) -> Header: 
     n = max(n, _claimed(path, file, ome, stacks=True))
     if index >= n:
         raise ImageError(f"{path} has no page {index}: its pages are 0 to {n - 1}")
-    return _header(path, index, file, _planes(path, file, n), ome)
+    return _header(path, index, file, _planes(path, file, n, needed=index + 1), ome)
 
 
 def _header(path: Path, index: int, file: Any, page: Any, ome: OmeXml | None = None) -> Header:  # noqa: ANN401
@@ -222,8 +223,8 @@ def _holds(file: Any, n: int) -> bool:  # noqa: ANN401
     return len(file.pages) == 1 and page.is_final and page.dataoffsets[0] + n * page.nbytes <= file.filehandle.size
 
 
-def _planes(path: Path, file: Any, n: int) -> Any:  # noqa: ANN401
-    """Return the one page behind which `n` images lie.
+def _planes(path: Path, file: Any, n: int, needed: int | None = None) -> Any:  # noqa: ANN401
+    """Return the one page behind which `n` images lie, or the first `needed` of them.
 
     Raises
     ------
@@ -233,10 +234,13 @@ def _planes(path: Path, file: Any, n: int) -> Any:  # noqa: ANN401
     n_pages = len(file.pages)
     page = file.pages[0].aspage()
     what = f"{path} says that it holds {n} images, but has {n_pages} page{'s' * (n_pages != 1)}"
-    hint = "Save each image as a page or file of its own, or name the page to use in the manifest's column page."
+    hint = "Save each image as a page or file of its own"
+    hint += ", or name the page to use in the manifest's column page." if needed is None else "."
     if n_pages == 1 and page.is_final and page.bitspersample in {8, 16}:
-        if _holds(file, n):
+        if _holds(file, n if needed is None else needed):
             return page
+        if needed is not None:
+            raise ImageError(f"{what} and ends before page {needed - 1} does", hint=COPY_AGAIN)
         raise ImageError(f"{what} and ends before the others do", hint=hint)
     raise ImageError(what, hint=hint)
 
@@ -254,6 +258,21 @@ def _refuse_what_lies_behind(path: Path, file: Any, pages: list[tuple[int, Any]]
             f"image{'s' * (behind >= 2 * page.nbytes)}",
             hint="Save each image as a page or file of its own; if there is one alone, write 0 in the column page.",
         )
+
+
+def _refuse_reduced(path: Path, images: list[tuple[int, Any]]) -> None:
+    """Refuse pages that look like smaller copies of another, as of a pyramid, but are not marked as such."""
+    flat = [(index, page.shape) for index, page in images if page.ndim == 2]
+    if not flat:
+        return
+    largest_at, (full_height, full_width) = max(flat, key=lambda one: math.prod(one[1]))
+    for index, (height, width) in flat:
+        if height and width and 2 * height <= full_height + 1 and abs(full_width / full_height * height - width) <= 1:
+            raise ImageError(
+                f"{path}, page {index} ({height} x {width} px) looks like a smaller copy of page {largest_at} "
+                f"({full_height} x {full_width} px), but is not marked as one",
+                hint=f"Write {largest_at} in the manifest's column page, or save each image in a file of its own.",
+            )
 
 
 # ---- what cannot be -------------------------------------------------------------------------------------------------
