@@ -6,6 +6,9 @@ import json
 import os
 import random
 import shutil
+import struct
+import zlib
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -468,6 +471,10 @@ def test_a_value_that_cannot_be_is_named_with_its_key(path: Path, key: str, valu
         ({"outcome": {"excluded_by_operator": [-1]}}, "outcome.excluded_by_operator"),
         ({"created_utc": "yesterday"}, "created_utc"),
         ({"interval_s": "1"}, "interval_s"),
+        ({"outcome": {"interval_s": "abc"}}, "outcome.interval_s is 'abc', not a number"),
+        ({"outcome": {"interval_s": -1}}, "outcome.interval_s"),
+        ({"software": {"a": 10**400}}, "software.a"),
+        ({"created_utc": "0001-01-01T00:00:00+14:00"}, "created_utc"),
         ({"schema_version": 0}, "schema_version"),
         ({"schema_version": "2"}, "schema_version"),
     ],
@@ -525,6 +532,10 @@ def test_json_that_is_none_is_told(path: Path, text: str, words: str):
         {"bit_depth": "16"},
         {"objective": 20},
         {"camera_frame": 1.5},
+        {"exposure_ms": 10**400},
+        {"stage_um": [10**400, 1, 1]},
+        {"tags": {"a": 10**400}},
+        {"t_utc": "9999-12-31T23:59:59-14:00"},
         {"unknown": 1},
     ],
 )
@@ -537,6 +548,61 @@ def test_a_journal_line_that_cannot_be_is_an_unreadable_line(path: Path, changes
     store = open_store(path)
     assert [entry is None for entry in store.journal] == [False, False, True, False, False]
     assert len(store.problems) == 1
+
+
+def test_a_time_without_an_offset_is_utc(path: Path):
+    lines = (path / "frames.jsonl").read_bytes().splitlines(keepends=True)
+    fields = json.loads(lines[2])
+    del fields["line_crc32"]
+    lines[2] = sealed_line({**fields, "t_utc": "2026-11-23T12:00:00"})
+    (path / "frames.jsonl").write_bytes(b"".join(lines))
+    times = [entry.t_utc for entry in open_store(path).journal if entry is not None]
+    assert times[2] < times[3]  # one that is not could not be compared
+    assert times[2].utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("number", "changes"),
+    [
+        (0, {"run": "\ud800"}),
+        (0, {"model_sha256": "\ud800"}),
+        (1, {"engine": "\ud800"}),
+        (1, {"latency_ms": {"total": 10**400}}),
+    ],
+)
+def test_a_prediction_line_that_no_table_can_hold_is_an_unreadable_line(path: Path, number: int, changes: dict):
+    log = path / "predictions.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    fields = json.loads(lines[number])
+    del fields["line_crc32"]
+    lines[number] = sealed_line({**fields, **changes})
+    log.write_bytes(b"".join(lines))
+    (path / "predictions.parquet").unlink()
+    with pytest.raises(StoreError, match="unreadable"):
+        read_predictions(path)
+    assert any(f"line {number + 1} of" in problem for problem in recover(path).problems) or number == 0
+    assert recover(path).changes == ()
+
+
+def test_a_sealed_line_that_is_no_json_is_told(path: Path):
+    body = b'{"table":xx'
+    log = path / "predictions.jsonl"
+    log.write_bytes(log.read_bytes() + body + b',"line_crc32":%d}\n' % zlib.crc32(body))
+    assert any("line that can be read" in problem for problem in open_store(path).problems)
+    assert recover(path).n_frames == N
+
+
+def test_facts_with_half_a_character_are_kept_when_they_are_written_anew(path: Path):
+    file = path / "zarr.json"
+    root = json.loads(file.read_text())
+    outcome = {**root["attributes"]["hcc_scope"]["outcome"], "cause": "\udcff"}  # of a file name that is no text
+    change_facts(path, outcome=outcome)
+    root = json.loads(file.read_text())
+    root["attributes"]["ome"]["multiscales"] = []
+    file.write_text(json.dumps(root))
+    assert "description of the image made again" in recover(path).changes[0]
+    assert open_store(path).problems == ()
+    assert open_store(path).attributes["outcome"] == outcome
 
 
 def test_a_line_without_its_checksum_is_none_of_a_journal_that_has_them(path: Path):
@@ -590,6 +656,26 @@ def test_a_frame_file_smaller_than_its_index_is_damaged_before_memory_is_taken(p
     change_facts(path, spec=spec)
     with pytest.raises(StoreDamagedError, match="less than its index"):
         open_store(path).read(0)
+
+
+def test_a_frame_file_that_claims_more_than_a_frame_has_is_damaged_before_memory_is_taken(path: Path):
+    n = 16 + 4  # of the index of one chunk: tensorstore would end the process for want of memory
+    whole_file = shard(path, 0).read_bytes()
+    forged = struct.pack("<QQI", 0, 1 << 40, 0)
+    for seq, lead in ((0, whole_file[:-n]), (1, b"")):
+        shard(path, seq).write_bytes(lead + forged)
+    with shard(path, 1).open("r+b") as file:  # sparse: takes no room
+        file.seek(1 << 41)
+        file.write(forged)
+    with shard(path, 2).open("r+b") as file:
+        file.seek(1 << 41)
+        file.write(whole_file[-n:])
+    store = open_store(path)
+    for seq in range(3):
+        with pytest.raises(StoreDamagedError, match="claims more bytes than a frame can have"):
+            store.read(seq)
+    assert store.read(3).seq == 3
+    assert [str(error) for error in recover(path).damaged if "claims more" not in str(error)] == []
 
 
 def test_a_table_that_claims_more_rows_than_there_are_tiles_is_refused(path: Path):

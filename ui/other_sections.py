@@ -33,7 +33,7 @@ def sections_of(folder: Path, animal_id: str, but: str) -> list[OtherSection]:
         if isinstance(outcome, dict) and outcome.get("animal_id") == animal_id and outcome.get("section_id") != but:
             score = _score(outcome)
             if score is not None:
-                found.append(OtherSection(str(outcome["section_id"]), score))
+                found.append(OtherSection(str(outcome.get("section_id")), score))
     return found
 
 

@@ -228,6 +228,8 @@ def _check_outcome(outcome: Mapping[str, Any], where: str) -> None:
             values.text(value, name)
         elif key in _NUMBERS_OF_SCORE and value is not None:
             values.number(value, name, 0, 1)
+        elif key == "interval_s" and value is not None:
+            values.number(value, name, 0, 1e9)
         elif key in _COUNTS_OF_SCORE and value is not None:
             values.integer(value, name, 0, 1 << 60)
         elif key == "interval" and value is not None:

@@ -201,7 +201,10 @@ def read_plain(path: Path, limit_bytes: int) -> bytes:
 
 def json_bytes(value: Mapping[str, object]) -> bytes:
     """Return `value` as the JSON text that metadata files hold: the same value, the same bytes."""
-    return (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+    try:
+        return (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:  # a file name that is no text: JSON can hold it, UTF-8 cannot
+        return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
 
 
 def sync_folder(folder: Path) -> None:
