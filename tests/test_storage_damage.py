@@ -348,6 +348,41 @@ def test_a_description_of_the_image_that_does_not_fit_the_facts_is_told(path: Pa
 # ---- links and what else is no file
 
 
+@pytest.mark.parametrize(
+    "changes", [{"node_type": "array"}, {"zarr_format": 2}, {"node_type": None}, {"extra": {"must_understand": True}}]
+)
+def test_a_root_that_is_no_group_any_more_is_told_and_mended(path: Path, changes: dict):
+    root = json.loads((path / "zarr.json").read_text())
+    root = {key: value for key, value in {**root, **changes}.items() if value is not None}
+    (path / "zarr.json").write_text(json.dumps(root))
+    assert any("no group of zarr format 3" in problem for problem in open_store(path).problems)
+    assert recover(path).changes == ("zarr.json made a group of zarr format 3 again",)
+    assert zarr.open_group(str(path), mode="r")["frames/0"].shape[0] == N
+    assert open_store(path).problems == recover(path).changes == ()
+
+
+def test_a_copy_of_the_arrays_metadata_that_hides_frames_is_told_and_removed(path: Path):
+    root = json.loads((path / "zarr.json").read_text())
+    below = {name: json.loads((path / name / "zarr.json").read_text()) for name in ("frames", "frames/0")}
+    root["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": below}
+    (path / "zarr.json").write_text(json.dumps(root))
+    assert open_store(path).problems == recover(path).changes == ()
+    root["consolidated_metadata"]["metadata"]["frames/0"]["shape"][0] = 2  # as made while the run went on
+    (path / "zarr.json").write_text(json.dumps(root))
+    assert any("consolidated_metadata" in problem for problem in open_store(path).problems)
+    assert recover(path).changes == ("zarr.json: a wrong copy of the array's metadata removed",)
+    assert zarr.open_group(str(path), mode="r")["frames/0"].shape[0] == N
+    assert open_store(path).problems == recover(path).changes == ()
+
+
+def test_a_key_that_other_programs_do_not_know_is_told_and_removed(path: Path):
+    file = path / "frames" / "0" / "zarr.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "storage_transformers": [], "extra": 1}))
+    assert any("was changed (extra)" in problem for problem in open_store(path).problems)
+    recover(path)
+    assert zarr.open_group(str(path), mode="r")["frames/0"].shape[0] == N
+
+
 @pytest.mark.parametrize("name", [*FILES, "frames", "frames/0", "frames/0/c"])
 def test_a_link_in_the_place_of_a_file_is_refused_and_not_followed(path: Path, tmp_path: Path, name: str):
     outside = tmp_path / "outside"

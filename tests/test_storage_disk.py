@@ -16,7 +16,14 @@ import pytest
 import yaozarrs
 from storage_cases import assert_same_frame, make_frame, make_result, make_spec, shard
 
-from hcc_scope.errors import DiskFullError, HccScopeError, StoreError, StoreExistsError, StoreUnwritableError
+from hcc_scope.errors import (
+    DiskFullError,
+    HccScopeError,
+    StoreDamagedError,
+    StoreError,
+    StoreExistsError,
+    StoreUnwritableError,
+)
 from hcc_scope.storage import files, frame_array, journal, space, writer
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.notes import NotesWriter
@@ -337,6 +344,41 @@ def test_frames_deleted_during_a_run_are_told_at_its_end(tmp_path: Path):
     shutil.rmtree(shard(sink.path, 1).parents[1])
     with pytest.raises(StoreError, match=r"A stored frame is gone from .* \(frame 1\)"):
         sink.close()
+
+
+def test_a_line_changed_in_place_during_a_run_is_told_at_its_end(tmp_path: Path):
+    sink = create_store(tmp_path, make_spec())
+    record(sink, 0, 3)
+    wait_for(sink, 3)
+    with (sink.path / "frames.jsonl").open("r+b") as file:
+        file.seek(file.read().index(b'"seq":1'))
+        file.write(b'"seq":9')
+    with pytest.raises(StoreDamagedError, match="was changed during the run, from the line of frame 1 on"):
+        sink.close()
+
+
+@pytest.mark.parametrize("name", ["hcc_scope.json", "frames/zarr.json"])
+def test_facts_deleted_during_a_run_are_told_at_its_end(tmp_path: Path, name: str):
+    sink = create_store(tmp_path, make_spec())
+    record(sink, 0, 1)
+    wait_for(sink, 1)
+    (sink.path / name).unlink()
+    with pytest.raises(StoreDamagedError, match=r"was deleted during the run: hcc-scope recover writes it anew"):
+        sink.close()
+    sink.finalise({"state": "failed"})
+    recover(sink.path)
+    assert open_store(sink.path).problems == ()
+
+
+def test_metadata_that_is_written_at_the_end_may_be_gone_before(tmp_path: Path):
+    sink = create_store(tmp_path, make_spec(expected_frames=1))
+    record(sink, 0, 1)
+    wait_for(sink, 1)
+    (sink.path / "zarr.json").unlink()
+    (sink.path / "frames" / "0" / "zarr.json").unlink()
+    sink.close()
+    sink.finalise({"state": "completed"})
+    assert open_store(sink.path).problems == ()
 
 
 def test_predictions_of_a_moved_store_make_no_table_elsewhere(tmp_path: Path):
