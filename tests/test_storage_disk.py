@@ -91,6 +91,17 @@ def test_any_path_that_a_shell_can_give_works(tmp_path: Path, monkeypatch: pytes
         shutil.rmtree(sink.path)
 
 
+@linux_only
+@pytest.mark.parametrize("name", [".", "..", "M1_S2.ome.zarr"])
+def test_a_working_folder_that_was_deleted_is_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for read in (open_store, recover):
+        with pytest.raises(StoreError, match="There is no store at"):
+            read(Path(name))
+
+
 def test_tiles_are_kept_below_any_path(tmp_path: Path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "tiles").mkdir()
@@ -120,12 +131,15 @@ def test_a_folder_is_asked_without_leaving_a_trace(tmp_path: Path):
         ("file", StoreUnwritableError, "Not a directory"),
         ("file/below", StoreUnwritableError, "Not a directory"),
         ("loop/out", StoreUnwritableError, "symbolic links"),
+        ("dangling", StoreUnwritableError, "is a link to nowhere, which is not there. Make that folder"),
+        ("dangling/out", StoreUnwritableError, "is a link to nowhere, which is not there"),
         ("nul\0l", StoreError, "null"),
     ],
 )
 def test_a_folder_that_cannot_be_is_refused_and_nothing_is_made(tmp_path: Path, name: str, error: type, words: str):
     (tmp_path / "file").write_text("x")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "dangling").symlink_to("nowhere")
     before = sorted(tmp_path.iterdir())
     for ask in (check_out_dir, lambda out: create_store(out, make_spec())):
         with pytest.raises(error, match=words) as caught:

@@ -94,6 +94,7 @@ def check_is_store(path: Path) -> None:
     try:
         status = path.stat()
         names = os.listdir(path) if stat.S_ISDIR(status.st_mode) else []  # noqa: PTH208 - names are enough
+        whole = path.resolve()
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(
             f"There is no store at {path}", hint=f"Give the path of a folder that ends in {STORE_SUFFIX}."
@@ -101,7 +102,7 @@ def check_is_store(path: Path) -> None:
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise StoreError(f"{path} cannot be looked into: {reason}") from error
-    within = next((folder for folder in path.resolve().parents if folder.name.endswith(STORE_SUFFIX)), None)
+    within = next((folder for folder in whole.parents if folder.name.endswith(STORE_SUFFIX)), None)
     if not stat.S_ISDIR(status.st_mode):
         what = "a file" if stat.S_ISREG(status.st_mode) else "no folder"
         hint = f"Give the path of a folder that ends in {STORE_SUFFIX}."

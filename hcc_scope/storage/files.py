@@ -40,8 +40,6 @@ TEMPORARY_SUFFIX = ".tmp"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, 112})
 """No space, quota used up, file-size limit; 112 is Windows's ERROR_DISK_FULL, passed on raw by tensorstore."""
 _CODE_IN_TEXT = re.compile(r"os_error_code='(\d+)'")
-_NAMES = frozenset({errno.ENAMETOOLONG, errno.ELOOP})
-"""No folder can have this name, or its links lead in a circle."""
 _UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EEXIST})
 """Forbidden, read-only, or a file where a folder should be."""
 
@@ -74,8 +72,10 @@ def explain(error: OSError | ValueError, what: str) -> StoreError:
         return DiskFullError(f"{what}: no space is left ({detail})", hint="Free some space or choose another disk.")
     if code in _UNWRITABLE:
         return StoreUnwritableError(f"{what}: {detail}", hint="Choose a folder that you may write to.")
-    if code in _NAMES:
+    if code == errno.ENAMETOOLONG:
         return StoreUnwritableError(f"{what}: {detail}", hint="Choose a folder with a shorter name.")
+    if code == errno.ELOOP:  # its links lead in a circle
+        return StoreUnwritableError(f"{what}: {detail}", hint="Choose another folder.")
     return StoreError(f"{what}: {detail}", hint="Check the disk.")
 
 
