@@ -24,6 +24,7 @@ from hcc_scope.errors import (
     StoreExistsError,
     StoreUnwritableError,
 )
+from hcc_scope.report.section import section_report
 from hcc_scope.storage import files, frame_array, journal, space, writer
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.notes import NotesWriter
@@ -89,6 +90,15 @@ def test_any_path_that_a_shell_can_give_works(tmp_path: Path, monkeypatch: pytes
             assert_same_frame(sink.read(seq), make_frame(seq))
         assert recover(sink.path).changes == ()
         shutil.rmtree(sink.path)
+
+
+@pytest.mark.parametrize("name", [".", "frames/.."])
+def test_a_store_has_its_name_wherever_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    with create_store(tmp_path, make_spec(tile_px=35)) as sink:
+        record(sink, 0, 1)
+    monkeypatch.chdir(sink.path)
+    assert open_store(Path(name)).path == recover(Path(name)).path == sink.path.resolve()
+    assert section_report(Path(name)) == tmp_path.resolve() / "M1_S2-report.html"  # beside the store, not in it
 
 
 @linux_only

@@ -20,6 +20,7 @@ from hcc_scope.storage.files import explain
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.metadata import JOURNAL, MANIFEST_COPY
+from hcc_scope.storage.naming import with_own_name
 from hcc_scope.storage.prediction_log import PREDICTIONS, log_files, log_problems
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def open_store(path: Path) -> SectionStore:
         If there is no store, it is not one of ours, holds links where files belong, or its journal is missing.
     """
     facts, problems = read_facts(path)
+    path = with_own_name(path)
     try:
         journal = read_journal(path / JOURNAL, facts.spec.section_id)
     except OSError as error:

@@ -54,6 +54,7 @@ from hcc_scope.storage.metadata import (
     group_metadata,
     sealed,
 )
+from hcc_scope.storage.naming import with_own_name
 from hcc_scope.storage.notes import NOTES, read_notes_log
 from hcc_scope.storage.prediction_log import log_files, log_problems, read_log, table_path
 from hcc_scope.storage.predictions import read_predictions_table, remake_table
@@ -114,6 +115,7 @@ def recover(path: Path) -> RecoverReport:
         If it cannot be changed.
     """
     check_is_store(path)
+    path = with_own_name(path)
     try:
         _refuse_links(path)
         if not (path / JOURNAL).exists() and (path / ROOT).exists():
