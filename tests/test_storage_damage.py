@@ -22,6 +22,7 @@ from storage_cases import SMALL, assert_same_frame, change_facts, fingerprint, m
 
 from benchmarks.fuzz_store import run as fuzz
 from hcc_scope.errors import HccScopeError, StoreDamagedError, StoreError
+from hcc_scope.storage import notes, prediction_log, predictions
 from hcc_scope.storage.facts import recorded_facts
 from hcc_scope.storage.journal import line_of, read_journal
 from hcc_scope.storage.lines import sealed_line
@@ -754,6 +755,39 @@ def test_what_was_chosen_instead_of_a_store_is_said(path: Path, chosen: str, wor
             read(path / chosen)
         assert words in str(caught.value)
         assert isinstance(caught.value, HccScopeError)
+
+
+@pytest.mark.parametrize("left", [None, b"", b'{"t_utc"'])
+def test_notes_that_lost_a_mark_of_the_run_are_told(path: Path, left: bytes | None):
+    outcome = {**read_attributes(path)["outcome"], "excluded_by_operator": [1]}
+    change_facts(path, outcome=outcome)
+    root = json.loads((path / "zarr.json").read_text())
+    NotesWriter(path).add("include", "in focus after all", 1)  # changed since: no mark is lost
+    assert open_store(path).problems == recover(path).problems == ()
+    (path / "notes.jsonl").unlink()
+    if left is not None:
+        (path / "notes.jsonl").write_bytes(left)
+    told = [problem for problem in open_store(path).problems if "lost the mark that took field 1 out" in problem]
+    assert len(told) == 1
+    assert any("ends in the middle of a line" in problem for problem in open_store(path).problems) is bool(left)
+    assert recover(path).problems == tuple(told)
+    assert json.loads((path / "zarr.json").read_text()) == root  # what the run said stays
+
+
+def test_what_may_not_be_read_gets_no_hint_about_writing(path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(file: Path, limit_bytes: int) -> bytes:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    for module, read in (
+        (notes, read_notes),
+        (prediction_log, read_predictions),
+        (predictions, read_predictions_table),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "read_plain", refuse)
+            with pytest.raises(StoreError, match="cannot be read: Permission denied") as caught:
+                read(path)
+        assert (caught.value.exit_code, caught.value.hint) == (30, None)
 
 
 def test_the_facts_are_those_of_this_version(path: Path):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HOLD_S",
     "TEMPORARY_SUFFIX",
+    "cannot_read",
     "check_plain",
     "create_file",
     "explain",
@@ -52,7 +53,14 @@ _HELD_BY_ANOTHER = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, err
 """What the systems answer for a lock that is taken; anything else means that there are no locks here."""
 
 
-def explain(error: OSError | ValueError, what: str) -> StoreError:
+def cannot_read(error: OSError, what: str) -> StoreError:
+    """Return the error that tells a user why something in a store cannot be read; `what` starts the sentence."""
+    return StoreError(f"{what} cannot be read: {error.strerror or error}")
+
+
+def explain(
+    error: OSError | ValueError, what: str, *, unwritable_hint: str = "Choose a folder that you may write to."
+) -> StoreError:
     """Return the error that tells a user why something could not be written.
 
     Parameters
@@ -61,6 +69,8 @@ def explain(error: OSError | ValueError, what: str) -> StoreError:
         From the operating system, or from tensorstore, whose every error is a ValueError with the system's code in it.
     what : str
         What failed and where, as the start of a sentence.
+    unwritable_hint : str
+        What to do where nothing may be written.
     """
     if isinstance(error, OSError):
         code, detail = error.errno, error.strerror or str(error)
@@ -71,7 +81,7 @@ def explain(error: OSError | ValueError, what: str) -> StoreError:
     if code in _FULL:
         return DiskFullError(f"{what}: no space is left ({detail})", hint="Free some space or choose another disk.")
     if code in _UNWRITABLE:
-        return StoreUnwritableError(f"{what}: {detail}", hint="Choose a folder that you may write to.")
+        return StoreUnwritableError(f"{what}: {detail}", hint=unwritable_hint)
     if code == errno.ENAMETOOLONG:
         return StoreUnwritableError(f"{what}: {detail}", hint="Choose a folder with a shorter name.")
     if code == errno.ELOOP:  # its links lead in a circle

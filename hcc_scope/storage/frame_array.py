@@ -23,7 +23,7 @@ import tensorstore as ts
 from zlib_ng import zlib_ng
 
 from hcc_scope.errors import StoreDamagedError, StoreError
-from hcc_scope.storage.files import check_plain, explain, open_plain
+from hcc_scope.storage.files import cannot_read, check_plain, open_plain
 from hcc_scope.storage.metadata import ARRAY_PATH, CHUNK_PX, array_metadata, shard_shape_yx
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class FrameArray:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise StoreDamagedError(f"The folder {self._folder} is missing: no frame can be read") from error
         except OSError as error:
-            raise explain(error, f"The frames in {self._folder} cannot be read") from error
+            raise cannot_read(error, f"The frames in {self._folder}") from error
         context = ts.Context(
             {
                 "cache_pool": {"total_bytes_limit": 0},

@@ -55,7 +55,7 @@ from hcc_scope.storage.metadata import (
     sealed,
 )
 from hcc_scope.storage.naming import with_own_name
-from hcc_scope.storage.notes import NOTES, read_notes_log
+from hcc_scope.storage.notes import NOTES, lost_notes, read_notes_log
 from hcc_scope.storage.prediction_log import log_files, log_problems, read_log, table_path
 from hcc_scope.storage.predictions import read_predictions_table, remake_table
 from hcc_scope.storage.reader import open_store
@@ -131,7 +131,8 @@ def recover(path: Path) -> RecoverReport:
                 _check_shape(path, settled.facts)
             return _recover(path, settled)
     except OSError as error:
-        raise explain(error, f"The store {path} cannot be recovered") from error
+        hint = "Copy it to a folder that you may write to, and recover the copy."
+        raise explain(error, f"The store {path} cannot be recovered", unwritable_hint=hint) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +274,8 @@ def _recover(path: Path, settled: _Settled) -> RecoverReport:
     store = open_store(path)
     problems = list(store.journal_problems)
     changes += _mend_notes(path, problems)
+    if store.complete:
+        problems += lost_notes(path, store.attributes.get("outcome"))
     wanted = {
         path / ARRAY_PATH / ROOT: array_metadata(store.spec.frame_shape_yx, store.n_frames),
         path / "frames" / ROOT: frames_group_metadata(),
