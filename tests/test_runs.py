@@ -277,7 +277,8 @@ class Blind:
 
 
 def blind(analyst: Analyst) -> Blind:
-    return Blind(RunSpec((512, 512), 16, 0.325, "m1", "s1", model_sha256=analyst.model.card.sha256))
+    sha256 = analyst.model.card.sha256
+    return Blind(RunSpec((512, 512), 16, 0.325, "m1", "s1", model_sha256=sha256, provenance={"specimen": "phantom"}))
 
 
 def test_a_run_without_a_frame_leaves_no_store_and_can_be_repeated(analyst: Analyst, tmp_path: Path):

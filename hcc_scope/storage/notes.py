@@ -133,14 +133,12 @@ def lost_notes(store: Path, outcome: object) -> list[str]:
     StoreError
         If the file is there and cannot be read.
     """
-    log = read_notes_log(store)
-    problems = [f"{store / NOTES} ends in the middle of a line"] if log.torn else []
     out = outcome.get("excluded_by_operator", ()) if isinstance(outcome, dict) else ()
-    marked = {note.seq for note in log.notes if note.kind != "note"}
+    marked = {note.seq for note in read_notes(store) if note.kind != "note"}
     if lost := [str(seq) for seq in out if seq not in marked]:
         fields = f"field{'s' if len(lost) > 1 else ''} {', '.join(lost[:5])}{' ...' if len(lost) > 5 else ''}"
-        problems.append(f"{store / NOTES} has lost the mark that took {fields} out of the score")
-    return problems
+        return [f"{store / NOTES} has lost the mark that took {fields} out of the score"]
+    return []
 
 
 def excluded_fields(notes: Iterable[Note]) -> dict[int, str]:
