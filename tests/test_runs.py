@@ -158,6 +158,14 @@ def test_a_recorded_score_that_is_not_that_of_its_fields_is_found(store: Path, a
     assert "recorded" in str(comparison.problem)
 
 
+def test_a_recorded_score_without_its_interval_is_told(store: Path, analyst: Analyst):
+    outcome = json.loads((store / "zarr.json").read_text())["attributes"]["hcc_scope"]["outcome"]
+    change_facts(store, outcome={**outcome, "interval": None})
+    run = start_replay(store, analyst)
+    comparison = check_replay(run.store, run.finish(), run.results, analyst)
+    assert "score" in str(comparison.problem)
+
+
 def test_fields_taken_out_while_replaying_are_noted_in_the_store(store: Path, analyst: Analyst):
     run = start_replay(store, analyst)
     run.session.exclude(3, "seen in replay")
