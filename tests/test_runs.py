@@ -158,6 +158,14 @@ def test_a_recorded_score_that_is_not_that_of_its_fields_is_found(store: Path, a
     assert "recorded" in str(comparison.problem)
 
 
+def test_a_recorded_score_without_its_interval_is_told(store: Path, analyst: Analyst):
+    outcome = json.loads((store / "zarr.json").read_text())["attributes"]["hcc_scope"]["outcome"]
+    change_facts(store, outcome={**outcome, "interval": None})
+    run = start_replay(store, analyst)
+    comparison = check_replay(run.store, run.finish(), run.results, analyst)
+    assert "score" in str(comparison.problem)
+
+
 def test_fields_taken_out_while_replaying_are_noted_in_the_store(store: Path, analyst: Analyst):
     run = start_replay(store, analyst)
     run.session.exclude(3, "seen in replay")
@@ -277,8 +285,8 @@ class Blind:
 
 
 def blind(analyst: Analyst) -> Blind:
-    phantom = {"specimen": "synthetic phantom, not tissue"}
-    return Blind(RunSpec((512, 512), 16, 0.325, "m1", "s1", model_sha256=analyst.model.card.sha256, provenance=phantom))
+    sha256 = analyst.model.card.sha256
+    return Blind(RunSpec((512, 512), 16, 0.325, "m1", "s1", model_sha256=sha256, provenance={"specimen": "phantom"}))
 
 
 def test_a_run_without_a_frame_leaves_no_store_and_can_be_repeated(analyst: Analyst, tmp_path: Path):

@@ -6,6 +6,9 @@ import json
 import os
 import random
 import shutil
+import struct
+import zlib
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,7 @@ from storage_cases import SMALL, assert_same_frame, change_facts, fingerprint, m
 
 from benchmarks.fuzz_store import run as fuzz
 from hcc_scope.errors import HccScopeError, StoreDamagedError, StoreError
+from hcc_scope.storage import notes, prediction_log, predictions
 from hcc_scope.storage.facts import recorded_facts
 from hcc_scope.storage.journal import line_of, read_journal
 from hcc_scope.storage.lines import sealed_line
@@ -345,6 +349,41 @@ def test_a_description_of_the_image_that_does_not_fit_the_facts_is_told(path: Pa
 # ---- links and what else is no file
 
 
+@pytest.mark.parametrize(
+    "changes", [{"node_type": "array"}, {"zarr_format": 2}, {"node_type": None}, {"extra": {"must_understand": True}}]
+)
+def test_a_root_that_is_no_group_any_more_is_told_and_mended(path: Path, changes: dict):
+    root = json.loads((path / "zarr.json").read_text())
+    root = {key: value for key, value in {**root, **changes}.items() if value is not None}
+    (path / "zarr.json").write_text(json.dumps(root))
+    assert any("no group of zarr format 3" in problem for problem in open_store(path).problems)
+    assert recover(path).changes == ("zarr.json made a group of zarr format 3 again",)
+    assert zarr.open_group(str(path), mode="r")["frames/0"].shape[0] == N
+    assert open_store(path).problems == recover(path).changes == ()
+
+
+def test_a_copy_of_the_arrays_metadata_that_hides_frames_is_told_and_removed(path: Path):
+    root = json.loads((path / "zarr.json").read_text())
+    below = {name: json.loads((path / name / "zarr.json").read_text()) for name in ("frames", "frames/0")}
+    root["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": below}
+    (path / "zarr.json").write_text(json.dumps(root))
+    assert open_store(path).problems == recover(path).changes == ()
+    root["consolidated_metadata"]["metadata"]["frames/0"]["shape"][0] = 2  # as made while the run went on
+    (path / "zarr.json").write_text(json.dumps(root))
+    assert any("consolidated_metadata" in problem for problem in open_store(path).problems)
+    assert recover(path).changes == ("zarr.json: a wrong copy of the array's metadata removed",)
+    assert zarr.open_group(str(path), mode="r")["frames/0"].shape[0] == N
+    assert open_store(path).problems == recover(path).changes == ()
+
+
+def test_a_key_that_other_programs_do_not_know_is_told_and_removed(path: Path):
+    file = path / "frames" / "0" / "zarr.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "storage_transformers": [], "extra": 1}))
+    assert any("was changed (extra)" in problem for problem in open_store(path).problems)
+    recover(path)
+    assert zarr.open_group(str(path), mode="r")["frames/0"].shape[0] == N
+
+
 @pytest.mark.parametrize("name", [*FILES, "frames", "frames/0", "frames/0/c"])
 def test_a_link_in_the_place_of_a_file_is_refused_and_not_followed(path: Path, tmp_path: Path, name: str):
     outside = tmp_path / "outside"
@@ -468,6 +507,10 @@ def test_a_value_that_cannot_be_is_named_with_its_key(path: Path, key: str, valu
         ({"outcome": {"excluded_by_operator": [-1]}}, "outcome.excluded_by_operator"),
         ({"created_utc": "yesterday"}, "created_utc"),
         ({"interval_s": "1"}, "interval_s"),
+        ({"outcome": {"interval_s": "abc"}}, "outcome.interval_s is 'abc', not a number"),
+        ({"outcome": {"interval_s": -1}}, "outcome.interval_s"),
+        ({"software": {"a": 10**400}}, "software.a"),
+        ({"created_utc": "0001-01-01T00:00:00+14:00"}, "created_utc"),
         ({"schema_version": 0}, "schema_version"),
         ({"schema_version": "2"}, "schema_version"),
     ],
@@ -525,6 +568,10 @@ def test_json_that_is_none_is_told(path: Path, text: str, words: str):
         {"bit_depth": "16"},
         {"objective": 20},
         {"camera_frame": 1.5},
+        {"exposure_ms": 10**400},
+        {"stage_um": [10**400, 1, 1]},
+        {"tags": {"a": 10**400}},
+        {"t_utc": "9999-12-31T23:59:59-14:00"},
         {"unknown": 1},
     ],
 )
@@ -537,6 +584,61 @@ def test_a_journal_line_that_cannot_be_is_an_unreadable_line(path: Path, changes
     store = open_store(path)
     assert [entry is None for entry in store.journal] == [False, False, True, False, False]
     assert len(store.problems) == 1
+
+
+def test_a_time_without_an_offset_is_utc(path: Path):
+    lines = (path / "frames.jsonl").read_bytes().splitlines(keepends=True)
+    fields = json.loads(lines[2])
+    del fields["line_crc32"]
+    lines[2] = sealed_line({**fields, "t_utc": "2026-11-23T12:00:00"})
+    (path / "frames.jsonl").write_bytes(b"".join(lines))
+    times = [entry.t_utc for entry in open_store(path).journal if entry is not None]
+    assert times[2] < times[3]  # one that is not could not be compared
+    assert times[2].utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("number", "changes"),
+    [
+        (0, {"run": "\ud800"}),
+        (0, {"model_sha256": "\ud800"}),
+        (1, {"engine": "\ud800"}),
+        (1, {"latency_ms": {"total": 10**400}}),
+    ],
+)
+def test_a_prediction_line_that_no_table_can_hold_is_an_unreadable_line(path: Path, number: int, changes: dict):
+    log = path / "predictions.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    fields = json.loads(lines[number])
+    del fields["line_crc32"]
+    lines[number] = sealed_line({**fields, **changes})
+    log.write_bytes(b"".join(lines))
+    (path / "predictions.parquet").unlink()
+    with pytest.raises(StoreError, match="unreadable"):
+        read_predictions(path)
+    assert any(f"line {number + 1} of" in problem for problem in recover(path).problems) or number == 0
+    assert recover(path).changes == ()
+
+
+def test_a_sealed_line_that_is_no_json_is_told(path: Path):
+    body = b'{"table":xx'
+    log = path / "predictions.jsonl"
+    log.write_bytes(log.read_bytes() + body + b',"line_crc32":%d}\n' % zlib.crc32(body))
+    assert any("line that can be read" in problem for problem in open_store(path).problems)
+    assert recover(path).n_frames == N
+
+
+def test_facts_with_half_a_character_are_kept_when_they_are_written_anew(path: Path):
+    file = path / "zarr.json"
+    root = json.loads(file.read_text())
+    outcome = {**root["attributes"]["hcc_scope"]["outcome"], "cause": "\udcff"}  # of a file name that is no text
+    change_facts(path, outcome=outcome)
+    root = json.loads(file.read_text())
+    root["attributes"]["ome"]["multiscales"] = []
+    file.write_text(json.dumps(root))
+    assert "description of the image made again" in recover(path).changes[0]
+    assert open_store(path).problems == ()
+    assert open_store(path).attributes["outcome"] == outcome
 
 
 def test_a_line_without_its_checksum_is_none_of_a_journal_that_has_them(path: Path):
@@ -592,6 +694,26 @@ def test_a_frame_file_smaller_than_its_index_is_damaged_before_memory_is_taken(p
         open_store(path).read(0)
 
 
+def test_a_frame_file_that_claims_more_than_a_frame_has_is_damaged_before_memory_is_taken(path: Path):
+    n = 16 + 4  # of the index of one chunk: tensorstore would end the process for want of memory
+    whole_file = shard(path, 0).read_bytes()
+    forged = struct.pack("<QQI", 0, 1 << 40, 0)
+    for seq, lead in ((0, whole_file[:-n]), (1, b"")):
+        shard(path, seq).write_bytes(lead + forged)
+    with shard(path, 1).open("r+b") as file:  # sparse: takes no room
+        file.seek(1 << 41)
+        file.write(forged)
+    with shard(path, 2).open("r+b") as file:
+        file.seek(1 << 41)
+        file.write(whole_file[-n:])
+    store = open_store(path)
+    for seq in range(3):
+        with pytest.raises(StoreDamagedError, match="claims more bytes than a frame can have"):
+            store.read(seq)
+    assert store.read(3).seq == 3
+    assert [str(error) for error in recover(path).damaged if "claims more" not in str(error)] == []
+
+
 def test_a_table_that_claims_more_rows_than_there_are_tiles_is_refused(path: Path):
     rows = pa.table({"seq": pa.array(np.zeros(3_000_000, np.int64))})
     pq.write_table(rows, path / "predictions.parquet", compression="zstd")
@@ -633,6 +755,38 @@ def test_what_was_chosen_instead_of_a_store_is_said(path: Path, chosen: str, wor
             read(path / chosen)
         assert words in str(caught.value)
         assert isinstance(caught.value, HccScopeError)
+
+
+@pytest.mark.parametrize("left", [None, b"", b'{"t_utc"'])
+def test_notes_that_lost_a_mark_of_the_run_are_told(path: Path, left: bytes | None):
+    outcome = {**read_attributes(path)["outcome"], "excluded_by_operator": [1]}
+    change_facts(path, outcome=outcome)
+    root = json.loads((path / "zarr.json").read_text())
+    NotesWriter(path).add("include", "in focus after all", 1)  # changed since: no mark is lost
+    assert open_store(path).problems == recover(path).problems == ()
+    (path / "notes.jsonl").unlink()
+    if left is not None:
+        (path / "notes.jsonl").write_bytes(left)
+    told = [problem for problem in open_store(path).problems if "lost the mark that took field 1 out" in problem]
+    assert len(told) == 1
+    assert recover(path).problems == tuple(told)
+    assert json.loads((path / "zarr.json").read_text()) == root  # what the run said stays
+
+
+def test_what_may_not_be_read_gets_no_hint_about_writing(path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(file: Path, limit_bytes: int) -> bytes:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    for module, read in (
+        (notes, read_notes),
+        (prediction_log, read_predictions),
+        (predictions, read_predictions_table),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "read_plain", refuse)
+            with pytest.raises(StoreError, match="cannot be read: Permission denied") as caught:
+                read(path)
+        assert (caught.value.exit_code, caught.value.hint) == (30, None)
 
 
 def test_the_facts_are_those_of_this_version(path: Path):

@@ -16,7 +16,15 @@ import pytest
 import yaozarrs
 from storage_cases import assert_same_frame, make_frame, make_result, make_spec, shard
 
-from hcc_scope.errors import DiskFullError, HccScopeError, StoreError, StoreExistsError, StoreUnwritableError
+from hcc_scope.errors import (
+    DiskFullError,
+    HccScopeError,
+    StoreDamagedError,
+    StoreError,
+    StoreExistsError,
+    StoreUnwritableError,
+)
+from hcc_scope.report.section import section_report
 from hcc_scope.storage import files, frame_array, journal, space, writer
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.notes import NotesWriter
@@ -84,6 +92,26 @@ def test_any_path_that_a_shell_can_give_works(tmp_path: Path, monkeypatch: pytes
         shutil.rmtree(sink.path)
 
 
+@pytest.mark.parametrize("name", [".", "frames/.."])
+def test_a_store_has_its_name_wherever_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    with create_store(tmp_path, make_spec(tile_px=35)) as sink:
+        record(sink, 0, 1)
+    monkeypatch.chdir(sink.path)
+    assert open_store(Path(name)).path == recover(Path(name)).path == sink.path.resolve()
+    assert section_report(Path(name)) == tmp_path.resolve() / "M1_S2-report.html"  # beside the store, not in it
+
+
+@linux_only
+@pytest.mark.parametrize("name", [".", "..", "M1_S2.ome.zarr"])
+def test_a_working_folder_that_was_deleted_is_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for read in (open_store, recover):
+        with pytest.raises(StoreError, match="There is no store at"):
+            read(Path(name))
+
+
 def test_tiles_are_kept_below_any_path(tmp_path: Path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "tiles").mkdir()
@@ -113,12 +141,15 @@ def test_a_folder_is_asked_without_leaving_a_trace(tmp_path: Path):
         ("file", StoreUnwritableError, "Not a directory"),
         ("file/below", StoreUnwritableError, "Not a directory"),
         ("loop/out", StoreUnwritableError, "symbolic links"),
+        ("dangling", StoreUnwritableError, "is a link to nowhere, which is not there. Make that folder"),
+        ("dangling/out", StoreUnwritableError, "is a link to nowhere, which is not there"),
         ("nul\0l", StoreError, "null"),
     ],
 )
 def test_a_folder_that_cannot_be_is_refused_and_nothing_is_made(tmp_path: Path, name: str, error: type, words: str):
     (tmp_path / "file").write_text("x")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "dangling").symlink_to("nowhere")
     before = sorted(tmp_path.iterdir())
     for ask in (check_out_dir, lambda out: create_store(out, make_spec())):
         with pytest.raises(error, match=words) as caught:
@@ -337,6 +368,41 @@ def test_frames_deleted_during_a_run_are_told_at_its_end(tmp_path: Path):
     shutil.rmtree(shard(sink.path, 1).parents[1])
     with pytest.raises(StoreError, match=r"A stored frame is gone from .* \(frame 1\)"):
         sink.close()
+
+
+def test_a_line_changed_in_place_during_a_run_is_told_at_its_end(tmp_path: Path):
+    sink = create_store(tmp_path, make_spec())
+    record(sink, 0, 3)
+    wait_for(sink, 3)
+    with (sink.path / "frames.jsonl").open("r+b") as file:
+        file.seek(file.read().index(b'"seq":1'))
+        file.write(b'"seq":9')
+    with pytest.raises(StoreDamagedError, match="was changed during the run, from the line of frame 1 on"):
+        sink.close()
+
+
+@pytest.mark.parametrize("name", ["hcc_scope.json", "frames/zarr.json"])
+def test_facts_deleted_during_a_run_are_told_at_its_end(tmp_path: Path, name: str):
+    sink = create_store(tmp_path, make_spec())
+    record(sink, 0, 1)
+    wait_for(sink, 1)
+    (sink.path / name).unlink()
+    with pytest.raises(StoreDamagedError, match=r"was deleted during the run: hcc-scope recover writes it anew"):
+        sink.close()
+    sink.finalise({"state": "failed"})
+    recover(sink.path)
+    assert open_store(sink.path).problems == ()
+
+
+def test_metadata_that_is_written_at_the_end_may_be_gone_before(tmp_path: Path):
+    sink = create_store(tmp_path, make_spec(expected_frames=1))
+    record(sink, 0, 1)
+    wait_for(sink, 1)
+    (sink.path / "zarr.json").unlink()
+    (sink.path / "frames" / "0" / "zarr.json").unlink()
+    sink.close()
+    sink.finalise({"state": "completed"})
+    assert open_store(sink.path).problems == ()
 
 
 def test_predictions_of_a_moved_store_make_no_table_elsewhere(tmp_path: Path):

@@ -30,10 +30,11 @@ def sections_of(folder: Path, animal_id: str, but: str) -> list[OtherSection]:
             outcome = read_attributes(path).get("outcome")
         except (StoreError, OSError):
             continue
-        if isinstance(outcome, dict) and outcome.get("animal_id") == animal_id and outcome.get("section_id") != but:
-            score = _score(outcome)
-            if score is not None:
-                found.append(OtherSection(str(outcome["section_id"]), score))
+        if not isinstance(outcome, dict) or outcome.get("animal_id") != animal_id:
+            continue
+        section_id, score = outcome.get("section_id"), _score(outcome)
+        if isinstance(section_id, str) and section_id != but and score is not None:
+            found.append(OtherSection(section_id, score))
     return found
 
 

@@ -70,17 +70,26 @@ def recover_all(paths: Iterable[Path]) -> list[str]:
     Raises
     ------
     StoreError
-        If one cannot be recovered; those before it are.
+        After all of them, if one cannot be recovered; the others are.
     """
     from hcc_scope.storage.recover import recover
 
-    told = []
+    told: list[str] = []
+    troubles: list[StoreError] = []
     for path in paths:
-        report = recover(path)
+        try:
+            report = recover(path)
+        except StoreError as error:
+            troubles.append(error)
+            continue
         sentence = (
             f"{path.name}: {counted(report.n_frames, 'frame')} {'is' if report.n_frames == 1 else 'are'} valid again"
         )
         if report.damaged:
             sentence += f", {len(report.damaged)} of them damaged"
-        told.append(f"{sentence}.")
+        told.append(f"{'; '.join((sentence, *report.problems))}.")
+    if troubles:
+        others = [f"{counted(len(told), 'other section')} recovered"] if told else []
+        words = "; ".join([*(error.message for error in troubles), *others])
+        raise StoreError(words, hint=troubles[0].hint if len(troubles) == 1 else None)
     return told

@@ -119,7 +119,7 @@ def run_replay(
     if check:
         every_store = len(reports) == len(opened) and all(r.outcome.state == "completed" for r in reports)
         summary["check"] = _verdict(comparisons, complete=every_store and not problems)
-    written = _write(summary, out, stores[0].parent, console, problems)
+    written = _write(summary, out, opened[0].path.parent, console, problems)
     finish(summary, reports, console, json_mode=json_mode, paths=written, troubles=problems)
 
 

@@ -65,6 +65,7 @@ def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
         If the report cannot be written.
     """
     store = open_store(store_path)
+    store_path = store.path
     folder = store_path.parent if out_dir is None else out_dir
     page = folder / f"{store_path.name.removesuffix(STORE_SUFFIX)}-report.html"
     picture = page.with_suffix(".png")

@@ -308,7 +308,7 @@ def _compare_scores(
             f"the operator's exclusions were changed after the run: {len(then)} fields then, {now} now; the recorded "
             "score was compared without those of then"
         )
-    recorded, found = (live["score"], tuple(live["interval"])), (score.score, score.interval)
+    recorded, found = (live["score"], tuple(live.get("interval") or ())), (score.score, score.interval)
     # a mean of probabilities moves by no more than they do
     near = tolerance > 0 and score.score is not None and abs(score.score - live["score"]) <= tolerance
     return None if recorded == found or near else f"score {recorded} recorded, {found} now"

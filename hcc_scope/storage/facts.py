@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from hcc_scope.types import RunSpec
 
 __all__ = [
+    "CONSOLIDATED",
     "ROOT",
     "Facts",
     "check_folders",
@@ -50,12 +51,17 @@ __all__ = [
     "contradicted_key",
     "copied_facts",
     "describes_image",
+    "hides_array",
+    "is_group",
     "metadata_problems",
     "read_array_metadata",
     "recorded_facts",
+    "unknown_keys",
 ]
 
 ROOT = "zarr.json"
+CONSOLIDATED = "consolidated_metadata"
+"""Key of ``zarr.json`` under which zarr-python keeps copies of the metadata below, if it is asked to."""
 MAX_METADATA_BYTES = 64 * 2**20
 """Of one JSON file; a plan with its outline has some kilobytes."""
 
@@ -88,6 +94,7 @@ def check_is_store(path: Path) -> None:
     try:
         status = path.stat()
         names = os.listdir(path) if stat.S_ISDIR(status.st_mode) else []  # noqa: PTH208 - names are enough
+        whole = path.resolve()
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(
             f"There is no store at {path}", hint=f"Give the path of a folder that ends in {STORE_SUFFIX}."
@@ -95,7 +102,7 @@ def check_is_store(path: Path) -> None:
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise StoreError(f"{path} cannot be looked into: {reason}") from error
-    within = next((folder for folder in path.resolve().parents if folder.name.endswith(STORE_SUFFIX)), None)
+    within = next((folder for folder in whole.parents if folder.name.endswith(STORE_SUFFIX)), None)
     if not stat.S_ISDIR(status.st_mode):
         what = "a file" if stat.S_ISREG(status.st_mode) else "no folder"
         hint = f"Give the path of a folder that ends in {STORE_SUFFIX}."
@@ -228,6 +235,8 @@ def _check_outcome(outcome: Mapping[str, Any], where: str) -> None:
             values.text(value, name)
         elif key in _NUMBERS_OF_SCORE and value is not None:
             values.number(value, name, 0, 1)
+        elif key == "interval_s" and value is not None:
+            values.number(value, name, 0, 1e9)
         elif key in _COUNTS_OF_SCORE and value is not None:
             values.integer(value, name, 0, 1 << 60)
         elif key == "interval" and value is not None:
@@ -293,12 +302,13 @@ def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
     """
     hint = "hcc-scope recover writes it anew"
     problems = []
-    expected = group_metadata(facts.spec, facts.attributes)
     if not describes_image(facts):
         problems.append(f"{path / ROOT} describes the image (axes, scale, display) otherwise than its facts: {hint}")
-    if any(facts.file.get(key) != expected[key] for key in ("zarr_format", "node_type")):
+    if not is_group(facts):
         problems.append(f"{path / ROOT} is no group of zarr format 3 any more: {hint}")
     complete = facts.attributes.get("complete") is True
+    if complete and hides_array(facts, n_frames):
+        problems.append(f"{path / ROOT} has a copy of the array's metadata ({CONSOLIDATED}) that is wrong: {hint}")
     for name, wanted in (
         (f"frames/{ROOT}", frames_group_metadata()),
         (f"{ARRAY_PATH}/{ROOT}", array_metadata(facts.spec.frame_shape_yx, n_frames)),
@@ -317,11 +327,45 @@ def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
             for key in wanted
             if key != "attributes" and not _same(key, found.get(key), wanted[key], complete=complete)
         ]
+        changed += unknown_keys(found, wanted)
         if not isinstance(found.get("attributes"), dict):  # its content is for whoever wants to add to it
             changed.append("attributes")
         if changed:
             problems.append(f"{file} was changed ({', '.join(changed)}), by another program or by damage: {hint}")
     return problems
+
+
+def is_group(facts: Facts) -> bool:
+    """Return whether ``zarr.json`` is one of a group, for other programs; they refuse a key that they do not know."""
+    same = all(facts.file.get(key) == value for key, value in frames_group_metadata().items() if key != "attributes")
+    return same and not unknown_keys(facts.file, frames_group_metadata())
+
+
+def hides_array(facts: Facts, n_frames: int) -> bool:
+    """Return whether ``zarr.json`` holds a copy of the array's metadata, of another program, that says otherwise.
+
+    Programs that read zarr go by such a copy (`CONSOLIDATED`) and not by the array's own metadata.
+    """
+    copy = facts.file.get(CONSOLIDATED)
+    if copy is None:
+        return False
+    try:
+        found = values.object_of(values.object_of(copy["metadata"], CONSOLIDATED)[ARRAY_PATH], CONSOLIDATED)
+    except (KeyError, TypeError, ValueError):
+        return True
+    wanted = array_metadata(facts.spec.frame_shape_yx, n_frames)
+    return any(not _same(key, found.get(key), one, complete=True) for key, one in wanted.items() if key != "attributes")
+
+
+def unknown_keys(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Return the keys of metadata that zarr does not let a program add: it has to mark them as not needed."""
+    return [
+        key
+        for key, value in found.items()
+        if key not in wanted
+        and value not in (None, {}, [])
+        and not (isinstance(value, dict) and value.get("must_understand") is False)
+    ]
 
 
 def describes_image(facts: Facts) -> bool:

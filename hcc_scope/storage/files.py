@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HOLD_S",
     "TEMPORARY_SUFFIX",
+    "cannot_read",
     "check_plain",
     "create_file",
     "explain",
@@ -40,8 +41,6 @@ TEMPORARY_SUFFIX = ".tmp"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, 112})
 """No space, quota used up, file-size limit; 112 is Windows's ERROR_DISK_FULL, passed on raw by tensorstore."""
 _CODE_IN_TEXT = re.compile(r"os_error_code='(\d+)'")
-_NAMES = frozenset({errno.ENAMETOOLONG, errno.ELOOP})
-"""No folder can have this name, or its links lead in a circle."""
 _UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EEXIST})
 """Forbidden, read-only, or a file where a folder should be."""
 
@@ -54,7 +53,14 @@ _HELD_BY_ANOTHER = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, err
 """What the systems answer for a lock that is taken; anything else means that there are no locks here."""
 
 
-def explain(error: OSError | ValueError, what: str) -> StoreError:
+def cannot_read(error: OSError, what: str) -> StoreError:
+    """Return the error that tells a user why something in a store cannot be read; `what` starts the sentence."""
+    return StoreError(f"{what} cannot be read: {error.strerror or error}")
+
+
+def explain(
+    error: OSError | ValueError, what: str, *, unwritable_hint: str = "Choose a folder that you may write to."
+) -> StoreError:
     """Return the error that tells a user why something could not be written.
 
     Parameters
@@ -63,6 +69,8 @@ def explain(error: OSError | ValueError, what: str) -> StoreError:
         From the operating system, or from tensorstore, whose every error is a ValueError with the system's code in it.
     what : str
         What failed and where, as the start of a sentence.
+    unwritable_hint : str
+        What to do where nothing may be written.
     """
     if isinstance(error, OSError):
         code, detail = error.errno, error.strerror or str(error)
@@ -73,9 +81,11 @@ def explain(error: OSError | ValueError, what: str) -> StoreError:
     if code in _FULL:
         return DiskFullError(f"{what}: no space is left ({detail})", hint="Free some space or choose another disk.")
     if code in _UNWRITABLE:
-        return StoreUnwritableError(f"{what}: {detail}", hint="Choose a folder that you may write to.")
-    if code in _NAMES:
+        return StoreUnwritableError(f"{what}: {detail}", hint=unwritable_hint)
+    if code == errno.ENAMETOOLONG:
         return StoreUnwritableError(f"{what}: {detail}", hint="Choose a folder with a shorter name.")
+    if code == errno.ELOOP:  # its links lead in a circle
+        return StoreUnwritableError(f"{what}: {detail}", hint="Choose another folder.")
     return StoreError(f"{what}: {detail}", hint="Check the disk.")
 
 
@@ -201,7 +211,10 @@ def read_plain(path: Path, limit_bytes: int) -> bytes:
 
 def json_bytes(value: Mapping[str, object]) -> bytes:
     """Return `value` as the JSON text that metadata files hold: the same value, the same bytes."""
-    return (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+    try:
+        return (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:  # a file name that is no text: JSON can hold it, UTF-8 cannot
+        return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
 
 
 def sync_folder(folder: Path) -> None:

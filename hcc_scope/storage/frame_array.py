@@ -23,7 +23,7 @@ import tensorstore as ts
 from zlib_ng import zlib_ng
 
 from hcc_scope.errors import StoreDamagedError, StoreError
-from hcc_scope.storage.files import check_plain, explain
+from hcc_scope.storage.files import cannot_read, check_plain, open_plain
 from hcc_scope.storage.metadata import ARRAY_PATH, CHUNK_PX, array_metadata, shard_shape_yx
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ __all__ = ["FrameArray", "crc32_of", "driver_path"]
 
 _ENDLESS = 1 << 40
 """Length of the time axis as tensorstore sees it; what the file says is kept by the writer."""
+
+_MAX_CHUNK_BYTES = 2 * (2 * CHUNK_PX**2)
+"""Of a compressed chunk: what does not become smaller grows by some bytes, whatever compresses it."""
+_NO_CHUNK = (1 << 64) - 1
 
 _COMPRESSING_THREADS = 2
 _FILE_THREADS = 4
@@ -112,14 +116,15 @@ class FrameArray:
         self._folder = store / ARRAY_PATH
         self._shape_yx = shape_yx
         height, width = shard_shape_yx(shape_yx)
-        # the index alone has 16 bytes for each chunk, and a checksum
-        self._smallest_file = 16 * (height // CHUNK_PX) * (width // CHUNK_PX) + 4
+        n_chunks = (height // CHUNK_PX) * (width // CHUNK_PX)
+        self._index_bytes = 16 * n_chunks + 4  # offset and length of each chunk, and a checksum
+        self._largest_file = n_chunks * _MAX_CHUNK_BYTES + self._index_bytes
         try:
             path = driver_path(self._folder, self, pinned=pinned)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise StoreDamagedError(f"The folder {self._folder} is missing: no frame can be read") from error
         except OSError as error:
-            raise explain(error, f"The frames in {self._folder} cannot be read") from error
+            raise cannot_read(error, f"The frames in {self._folder}") from error
         context = ts.Context(
             {
                 "cache_pool": {"total_bytes_limit": 0},
@@ -156,7 +161,9 @@ class FrameArray:
         return writing
 
     def check_file(self, seq: int) -> None:
-        """Refuse what tensorstore must not open: a link, a pipe, a file too small for the frame that it claims to be.
+        """Refuse what tensorstore must not open: a link, a pipe, a file that cannot be the frame that it claims to be.
+
+        tensorstore takes the memory that a file claims, and ends the process if there is not as much.
 
         Raises
         ------
@@ -168,16 +175,21 @@ class FrameArray:
         try:
             for folder in (file.parents[1], file.parent):
                 check_plain(folder, "a folder")
-            check_plain(file)
-            size = file.stat().st_size
+            with os.fdopen(open_plain(file, os.O_RDONLY), "rb") as opened:
+                size = os.fstat(opened.fileno()).st_size
+                opened.seek(max(0, size - self._index_bytes))
+                index = opened.read(self._index_bytes - 4)
         except (FileNotFoundError, NotADirectoryError):
             raise StoreDamagedError(f"{where} is missing") from None
         except OSError as error:
             raise StoreDamagedError(f"{where} cannot be read: {error.strerror or error}") from error
         except StoreError as error:
             raise StoreDamagedError(f"Frame {seq} cannot be read: {error.message}", hint=error.hint) from error
-        if size < self._smallest_file:
+        if size < self._index_bytes:
             raise StoreDamagedError(f"{where} cannot be read: it has {size} bytes, less than its index")
+        lengths = np.frombuffer(index, "<u8")[1::2]
+        if size > self._largest_file or (lengths[lengths != _NO_CHUNK] > _MAX_CHUNK_BYTES).any():
+            raise StoreDamagedError(f"{where} cannot be read: it claims more bytes than a frame can have")
 
     def start_read(self, seq: int) -> Any:  # noqa: ANN401 - tensorstore has no types
         """Start to read a frame; give the future to `finish_read`. Raises like `check_file`."""

@@ -13,7 +13,16 @@ from hcc_scope.errors import IdError, StoreExistsError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["MAX_ID_BYTES", "RESERVED_NAMES", "STORE_SUFFIX", "check_id", "store_name", "store_path", "taken_error"]
+__all__ = [
+    "MAX_ID_BYTES",
+    "RESERVED_NAMES",
+    "STORE_SUFFIX",
+    "check_id",
+    "store_name",
+    "store_path",
+    "taken_error",
+    "with_own_name",
+]
 
 STORE_SUFFIX = ".ome.zarr"
 
@@ -94,6 +103,11 @@ def store_name(animal: str, section: str) -> str:
 def store_path(out_dir: Path, animal: str, section: str) -> Path:
     """Return where the store of a section lies below `out_dir`; raises like `store_name`."""
     return out_dir / store_name(animal, section)
+
+
+def with_own_name(path: Path) -> Path:
+    """Return the path of a folder that ends in its name: ``.`` and ``x/..`` do not, and what is beside them is not."""
+    return path.resolve() if path.name in {"", ".."} else path
 
 
 def taken_error(path: Path) -> StoreExistsError:

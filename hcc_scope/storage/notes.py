@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.storage import values
-from hcc_scope.storage.files import check_plain, explain, lock, open_own, read_plain, sync_folder, write_all
+from hcc_scope.storage.files import (
+    cannot_read,
+    check_plain,
+    explain,
+    lock,
+    open_own,
+    read_plain,
+    sync_folder,
+    write_all,
+)
 from hcc_scope.storage.lines import fields_of, sealed_line
 from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.types import NoteKind
@@ -25,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["NOTES", "Note", "NotesLog", "NotesWriter", "excluded_fields", "read_notes", "read_notes_log"]
+__all__ = ["NOTES", "Note", "NotesLog", "NotesWriter", "excluded_fields", "lost_notes", "read_notes", "read_notes_log"]
 
 NOTES = "notes.jsonl"
 LONGEST_TEXT = 10_000
@@ -87,7 +96,7 @@ def read_notes_log(store: Path) -> NotesLog:
     except FileNotFoundError:
         return NotesLog((), (), b"")
     except OSError as error:
-        raise explain(error, f"The notes {path} cannot be read") from error
+        raise cannot_read(error, f"The notes {path}") from error
     notes: list[Note] = []
     problems: list[str] = []
     for number, line in enumerate(lines, start=1):
@@ -107,6 +116,29 @@ def read_notes(store: Path) -> tuple[Note, ...]:
         If the file is there and cannot be read.
     """
     return read_notes_log(store).notes
+
+
+def lost_notes(store: Path, outcome: object) -> list[str]:
+    """Return what is missing from the notes of a run that has ended; the notes themselves do not tell.
+
+    Parameters
+    ----------
+    store : Path
+        The store's folder.
+    outcome : object
+        How the run ended, as the store says: the fields that were out of the score then have a mark.
+
+    Raises
+    ------
+    StoreError
+        If the file is there and cannot be read.
+    """
+    out = outcome.get("excluded_by_operator", ()) if isinstance(outcome, dict) else ()
+    marked = {note.seq for note in read_notes(store) if note.kind != "note"}
+    if lost := [str(seq) for seq in out if seq not in marked]:
+        fields = f"field{'s' if len(lost) > 1 else ''} {', '.join(lost[:5])}{' ...' if len(lost) > 5 else ''}"
+        return [f"{store / NOTES} has lost the mark that took {fields} out of the score"]
+    return []
 
 
 def excluded_fields(notes: Iterable[Note]) -> dict[int, str]:

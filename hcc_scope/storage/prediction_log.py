@@ -138,6 +138,13 @@ def fits(result: FrameResult, n_tiles: int) -> bool:
     return shapes == {(n_tiles,)} or (shapes == {(0,)} and result.outcome == "failed")
 
 
+def _writable_text(value: object, key: str) -> str:
+    """Return a text that a table can hold; raises ValueError (also as UnicodeEncodeError, for half a character)."""
+    text = values.text(value, key)
+    text.encode()
+    return text
+
+
 def _header_of(line: bytes) -> tuple[dict[str, Any], int]:
     """Return a log's header, and how many tiles a frame has; raises ValueError."""
     header, sealed = fields_of(line)
@@ -146,9 +153,9 @@ def _header_of(line: bytes) -> tuple[dict[str, Any], int]:
         return header, 0
     if header.keys() - {_AXES} != _HEADER or sealed != (version > 1):
         raise ValueError("it has other keys")
-    values.text(header["run"], "run")
+    _writable_text(header["run"], "run")
     if header["model_sha256"] is not None:
-        values.text(header["model_sha256"], "model_sha256")
+        _writable_text(header["model_sha256"], "model_sha256")
     height, width = (
         values.integer(side, "frame_shape_yx", 1, MAX_SIDE_PX)
         for side in values.numbers(header["frame_shape_yx"], "frame_shape_yx", 2)
@@ -175,7 +182,7 @@ def _result_of(value: dict[str, Any], n_tiles: int) -> FrameResult:
         logits=_float32(value["logits"], "logits"),
         probabilities=_float32(value["probabilities"], "probabilities"),
         flags=np.array([values.integer(one, "flags", 0, 255) for one in value["flags"]], dtype=np.uint8),
-        engine=values.text(value["engine"], "engine"),
+        engine=_writable_text(value["engine"], "engine"),
         latency_ms={stage: float(values.number(ms, "latency_ms")) for stage, ms in latency_ms.items()},
         error=None if value["error"] is None else values.text(value["error"], "error"),
         distances=_float32(value[_DISTANCES], _DISTANCES) if _DISTANCES in value else None,
@@ -261,7 +268,10 @@ def log_problems(path: Path, *, ended: bool) -> list[str]:
     problems += [f"line {number} of {path} is unreadable" for number, line in enumerate(lines, 2) if not is_whole(line)]
     stated = next((line for line in reversed(lines) if line.startswith(b'{"table":') and is_whole(line)), None)
     if ended or stated is not None:
-        problem = _table_problem(table, None if stated is None else fields_of(stated)[0])
+        try:
+            problem = _table_problem(table, None if stated is None else fields_of(stated)[0])
+        except ValueError as error:
+            problem = f"{table} is not stated in a line that can be read ({error})"
         problems += [] if problem is None else [f"{problem}: hcc-scope recover makes it anew"]
     return problems
 

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from hcc_scope.errors import StoreError, StoreExistsError
 from hcc_scope.orientation import Orientation
-from hcc_scope.storage.files import explain, lock, open_own, read_plain, replace_file, write_all
+from hcc_scope.storage.files import cannot_read, explain, lock, open_own, read_plain, replace_file, write_all
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.lines import sealed_line
 from hcc_scope.storage.metadata import JOURNAL, axes_from_json
@@ -223,7 +223,7 @@ def read_predictions(store: Path, name: str = PREDICTIONS) -> dict[int, FrameRes
     except FileNotFoundError as error:
         raise StoreError(f"{store} holds no predictions named {name!r}", hint="Replay it with a model.") from error
     except OSError as error:
-        raise explain(error, f"The predictions {path} cannot be read") from error
+        raise cannot_read(error, f"The predictions {path}") from error
     if log.problems:
         raise StoreError(f"Predictions are damaged: {'; '.join(log.problems)}", hint="Replay the store.")
     return {seq: log.results[seq] for seq in sorted(log.results) if seq < n_frames}
@@ -246,7 +246,7 @@ def read_predictions_table(store: Path, name: str = PREDICTIONS) -> pa.Table:
     except FileNotFoundError as error:
         raise StoreError(f"There is no table {path}", hint=hint) from error
     except OSError as error:
-        raise explain(error, f"The table {path} cannot be read") from error
+        raise cannot_read(error, f"The table {path}") from error
     if log.table_sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise StoreError(f"The table {path} is damaged: its checksum is wrong", hint=hint)
     try:

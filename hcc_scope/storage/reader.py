@@ -16,10 +16,12 @@ from hcc_scope.storage.facts import (
     metadata_problems,
     recorded_facts,
 )
-from hcc_scope.storage.files import explain
+from hcc_scope.storage.files import cannot_read
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.metadata import JOURNAL, MANIFEST_COPY
+from hcc_scope.storage.naming import with_own_name
+from hcc_scope.storage.notes import lost_notes
 from hcc_scope.storage.prediction_log import PREDICTIONS, log_files, log_problems
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def read_facts(path: Path) -> tuple[Facts, tuple[str, ...]]:
     except StoreDamagedError as error:
         copied = error
     except OSError as error:
-        raise explain(error, f"The store {path} cannot be read") from error
+        raise cannot_read(error, f"The store {path}") from error
     hint = None if copied is None or isinstance(copied, StoreError) else _RECOVER
     try:
         facts = recorded_facts(path)
@@ -99,6 +101,7 @@ def open_store(path: Path) -> SectionStore:
         If there is no store, it is not one of ours, holds links where files belong, or its journal is missing.
     """
     facts, problems = read_facts(path)
+    path = with_own_name(path)
     try:
         journal = read_journal(path / JOURNAL, facts.spec.section_id)
     except OSError as error:
@@ -178,10 +181,12 @@ class SectionStore:
         n = max(self.n_frames, self.recorded_frames or 0)
         try:
             problems = metadata_problems(self.path, self.facts, n)
+            if self.complete:
+                problems += lost_notes(self.path, self.attributes.get("outcome"))
             for log in log_files(self.path):
                 problems += log_problems(log, ended=self.complete and log.stem == PREDICTIONS)
         except OSError as error:
-            raise explain(error, f"The store {self.path} cannot be read") from error
+            raise cannot_read(error, f"The store {self.path}") from error
         return problems
 
     @property

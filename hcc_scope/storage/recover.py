@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.storage.facts import (
+    CONSOLIDATED,
     ROOT,
     Facts,
     check_folders,
@@ -22,8 +23,11 @@ from hcc_scope.storage.facts import (
     contradicted_key,
     copied_facts,
     describes_image,
+    hides_array,
+    is_group,
     read_array_metadata,
     recorded_facts,
+    unknown_keys,
 )
 from hcc_scope.storage.files import (
     TEMPORARY_SUFFIX,
@@ -50,7 +54,8 @@ from hcc_scope.storage.metadata import (
     group_metadata,
     sealed,
 )
-from hcc_scope.storage.notes import NOTES, read_notes_log
+from hcc_scope.storage.naming import with_own_name
+from hcc_scope.storage.notes import NOTES, lost_notes, read_notes_log
 from hcc_scope.storage.prediction_log import log_files, log_problems, read_log, table_path
 from hcc_scope.storage.predictions import read_predictions_table, remake_table
 from hcc_scope.storage.reader import open_store
@@ -110,6 +115,7 @@ def recover(path: Path) -> RecoverReport:
         If it cannot be changed.
     """
     check_is_store(path)
+    path = with_own_name(path)
     try:
         _refuse_links(path)
         if not (path / JOURNAL).exists() and (path / ROOT).exists():
@@ -125,7 +131,8 @@ def recover(path: Path) -> RecoverReport:
                 _check_shape(path, settled.facts)
             return _recover(path, settled)
     except OSError as error:
-        raise explain(error, f"The store {path} cannot be recovered") from error
+        hint = "Copy it to a folder that you may write to, and recover the copy."
+        raise explain(error, f"The store {path} cannot be recovered", unwritable_hint=hint) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +274,8 @@ def _recover(path: Path, settled: _Settled) -> RecoverReport:
     store = open_store(path)
     problems = list(store.journal_problems)
     changes += _mend_notes(path, problems)
+    if store.complete:
+        problems += lost_notes(path, store.attributes.get("outcome"))
     wanted = {
         path / ARRAY_PATH / ROOT: array_metadata(store.spec.frame_shape_yx, store.n_frames),
         path / "frames" / ROOT: frames_group_metadata(),
@@ -274,6 +283,9 @@ def _recover(path: Path, settled: _Settled) -> RecoverReport:
     for file, metadata in wanted.items():
         if _replace_if_different(file, metadata):
             changes.append(f"{file.relative_to(path)} rewritten for {store.n_frames} frames")
+    if hides_array(store.facts, store.n_frames):
+        replace_file(path / ROOT, _root_bytes(store.facts, dict(store.attributes)))
+        changes.append(f"{ROOT}: a wrong copy of the array's metadata removed")
     for log in log_files(path):
         changes += _mend_predictions(path, log, problems, anew=store.complete and not _agrees(store))
     damaged = tuple(item for item in store.read_ahead(range(store.n_frames), 3) if isinstance(item, StoreDamagedError))
@@ -315,6 +327,10 @@ def _mend_facts(path: Path, settled: _Settled) -> list[str]:
         _keep(path / ROOT)
         replace_file(path / ROOT, _root_bytes(facts, facts.attributes))
         changes.append(f"{ROOT}: its description of the image made again from the facts")
+    elif not is_group(facts):
+        _keep(path / ROOT)
+        replace_file(path / ROOT, _root_bytes(facts, facts.attributes))
+        changes.append(f"{ROOT} made a group of zarr format 3 again")
     if settled.copy_anew:
         start = {key: facts.attributes[key] for key in START_FACTS if key in facts.attributes}
         _keep(path / MANIFEST_COPY)
@@ -330,7 +346,9 @@ def _expected(facts: Facts, attributes: dict[str, Any]) -> dict[str, Any]:
 def _root_bytes(facts: Facts, attributes: dict[str, Any]) -> bytes:
     """Return ``zarr.json`` with these attributes of ours; what other programs added to it stays."""
     wanted = _expected(facts, attributes)
-    found = facts.file if "node_type" in facts.file else {}
+    found = facts.file if "attributes" in facts.file else {}
+    unknown = [*unknown_keys(found, wanted), CONSOLIDATED]  # whoever wants such a copy can make it again
+    found = {key: value for key, value in found.items() if key not in unknown}
     return json_bytes({**found, **wanted, "attributes": {**found.get("attributes", {}), **wanted["attributes"]}})
 
 

@@ -89,7 +89,15 @@ def check_out_dir(out_dir: Path, spec: RunSpec | None = None, *, need_bytes: int
 
 
 def _nearest_folder(out_dir: Path) -> Path:
-    """Return the folder itself, or the nearest one above it that is there. Raises OSError."""
+    """Return the folder itself, or the nearest one above it that is there.
+
+    Raises
+    ------
+    OSError
+        If none can be asked.
+    StoreUnwritableError
+        If a link in `out_dir` leads nowhere: no folder can be made there.
+    """
     folder = Path(os.path.abspath(out_dir))  # noqa: PTH100 - links stay as they are
     while True:
         try:
@@ -97,6 +105,11 @@ def _nearest_folder(out_dir: Path) -> Path:
         except FileNotFoundError:
             if folder == folder.parent:
                 raise
+            if folder.is_symlink():
+                raise StoreUnwritableError(
+                    f"{folder} is a link to {folder.readlink()}, which is not there",
+                    hint="Make that folder, or choose another one.",
+                ) from None
             folder = folder.parent
         else:
             return folder

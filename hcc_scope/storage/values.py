@@ -6,7 +6,8 @@ Each function takes a value and the name of its key, and returns the value or ra
 from __future__ import annotations
 
 import math
-from datetime import datetime
+import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from hcc_scope.types import TagValue
 
 __all__ = ["choice", "flag", "integer", "member", "number", "numbers", "object_of", "scalars", "text", "time_of"]
+
+_YEARS = (1900, 9000)
 
 
 def _wrong(key: str, value: object, wanted: str) -> NoReturn:
@@ -40,10 +43,12 @@ def integer(value: object, key: str, low: int, high: int) -> int:
 
 
 def number(value: object, key: str, low: float = -math.inf, high: float = math.inf) -> float:
-    """Return a finite number of `low` to `high`."""
+    """Return a finite number of `low` to `high`, which a float can hold: JSON knows whole numbers of any length."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         _wrong(key, value, "a number")
-    if (isinstance(value, float) and not math.isfinite(value)) or not low <= value <= high:
+    if abs(value) > sys.float_info.max:
+        _wrong(key, value, "a number that can be")
+    if not low <= value <= high:
         _wrong(key, value, f"a number of {low:g} to {high:g}")
     return value
 
@@ -77,11 +82,14 @@ def choice(value: object, key: str, words: Collection[str]) -> str:
 
 
 def time_of(value: object, key: str) -> datetime:
-    """Return an ISO 8601 time."""
+    """Return an ISO 8601 time of this age of the world; without an offset it is UTC, as all times of a store are."""
     try:
-        return datetime.fromisoformat(text(value, key))
+        time = datetime.fromisoformat(text(value, key))
     except ValueError:
         _wrong(key, value, "a time (ISO 8601)")
+    if not _YEARS[0] <= time.year <= _YEARS[1]:  # at the ends of the calendar an offset cannot be added
+        _wrong(key, value, "a time that can be")
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
 def object_of(value: object, key: str) -> dict[str, Any]:

@@ -52,6 +52,7 @@ from hcc_scope.storage.journal import JournalWriter, line_of
 from hcc_scope.storage.metadata import (
     ARRAY_PATH,
     JOURNAL,
+    MANIFEST_COPY,
     array_metadata,
     check_spec,
     group_metadata,
@@ -410,6 +411,10 @@ class SectionWriter:
             self._fail(StoreError(f"{error.message}; {there}", hint=error.hint), "close")
             self._committed = kept
             return
+        kept = self._journal.count_in(self.path / JOURNAL)
+        if kept < self._committed:
+            words = f"The journal {self.path / JOURNAL} was changed during the run, from the line of frame {kept} on"
+            self._fail(StoreDamagedError(words), "close")
         doubtful = self._journal.n_doubtful()
         if doubtful:
             frames = f"{self._committed} to {self._committed + doubtful - 1}"
@@ -421,6 +426,13 @@ class SectionWriter:
             first = f"frame {gone[0]} {'first' if len(gone) > 1 else ''}".strip()
             words = f"{n} gone from {self.path} ({first}): files were deleted during the run"
             self._fail(StoreDamagedError(words), "close")
+        # the other metadata is written by `close` and `finalise`
+        for file in (self.path / MANIFEST_COPY, self.path / "frames" / "zarr.json"):
+            if not file.is_file():
+                words = f"{file} was deleted during the run: hcc-scope recover writes it anew"
+                self._fail(StoreDamagedError(words), "close")
+        if not (self.path / ARRAY_PATH / "zarr.json").is_file():
+            self._length = -1
 
     def discard(self) -> bool:
         """Remove a store that holds no frame, after `close`, so that its name can be used again.

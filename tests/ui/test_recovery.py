@@ -1,0 +1,51 @@
+"""Recovery of several sections at once, without a window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from storage_cases import change_facts, make_frame, make_spec
+
+from hcc_scope.errors import StoreError
+from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.writer import create_store
+from ui.other_sections import sections_of
+from ui.recovery import find_unfinished, recover_all
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def unfinished(folder: Path, animal_id: str) -> Path:
+    with create_store(folder, make_spec(animal_id=animal_id)) as writer:
+        writer.append(make_frame(0))
+    return writer.path
+
+
+def test_a_section_that_cannot_be_recovered_does_not_keep_the_others_from_it(tmp_path: Path):
+    first, second, third = (unfinished(tmp_path, animal_id) for animal_id in ("A", "B", "C"))
+    assert [one.path for one in find_unfinished([tmp_path])] == [first, second, third]
+    for name in ("zarr.json", "hcc_scope.json"):
+        (first / name).write_bytes(b"{")
+    with pytest.raises(StoreError, match=r"A_S2.* cannot be read: .*; 2 other sections recovered"):
+        recover_all([first, second, third])
+    assert [open_store(path).complete for path in (second, third)] == [True, True]
+    assert recover_all([second]) == ["B_S2.ome.zarr: 1 frame is valid again."]
+
+
+def test_what_recovery_cannot_mend_is_told(tmp_path: Path):
+    path = unfinished(tmp_path, "A")
+    with (path / "frames.jsonl").open("ab") as file:
+        file.write(b"nonsense\n")
+    (sentence,) = recover_all([path])
+    assert "line 2 of" in sentence
+
+
+@pytest.mark.parametrize(("section", "found"), [({"section_id": "S2"}, ["S2"]), ({}, []), ({"section_id": None}, [])])
+def test_an_account_without_a_section_is_no_other_section(tmp_path: Path, section: dict, found: list[str]):
+    path = unfinished(tmp_path, "A")
+    score = {"score": 0.5, "interval": [0, 1], "interval_frames": 1, "interval_valid": True, "confidence": 0.95}
+    score |= {"threshold": 0.5, "stabilised": False, "stabilised_reason": "", "frames": 1, "tiles": 1}
+    change_facts(path, outcome={**score, "tiles_excluded": {}, "animal_id": "A", **section})
+    assert [other.section_id for other in sections_of(tmp_path, "A", "S9")] == found
