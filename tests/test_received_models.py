@@ -20,6 +20,7 @@ from hcc_scope.inference.archive import checked_archive, read_entries
 from hcc_scope.inference.card import CARD_FILE, read_card
 from hcc_scope.inference.files import read_npy
 from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE
+from hcc_scope.inference.torchscript import parse
 from hcc_scope.training.bioimageio import check_package
 from hcc_scope.training.export import copy_model, program_difference
 from hcc_scope.training.program import PROGRAM_FILE, program_logits, to_program
@@ -137,6 +138,10 @@ def test_a_model_that_acts_is_refused_before_torch_sees_it(
         ("other = ops", "ops."),
         ("t = torch\n    t.save(x, 'a')", "save"),
         ("(x).save('a')", "save"),
+        ("getattr(torch, \"\\163ave\")(x, 'a')", "getattr"),
+        ('getattr(torch, "sa" "ve")(x, \'a\')', "getattr"),
+        ('getattr(ops.prim, "Prin\\164")(x)', "getattr"),
+        ("g = getattr", "getattr"),
     ],
 )
 def test_an_operation_is_found_however_it_is_written(line: str, word: str):
@@ -148,6 +153,28 @@ def test_an_operation_is_found_however_it_is_written(line: str, word: str):
     with pytest.raises(ModelFormatError) as caught:
         checked_archive(edited(data, {name.partition("/")[2]: spoilt.encode()}), "it")
     assert word in str(caught.value)
+
+
+class Gelu(torch.nn.Module):
+    """Has an operation whose arguments changed in the course of time: torch then keeps the version elsewhere."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.gelu(x.mean((2, 3))).repeat(1, 2)
+
+
+def test_a_model_with_an_operation_that_changed_once_is_read():
+    data = archive(Gelu())
+    assert any(name.endswith("/.data/version") for name in read_entries(data, "it"))
+    tile = torch.rand(1, 1, 4, 4)
+    assert torch.equal(parse(data, "it")(tile), Gelu()(tile))
+
+
+def test_layers_that_are_looked_up_by_a_number_are_read():
+    module = torch.nn.Sequential(torch.nn.Sequential(torch.nn.Identity()))
+    module.add_module("the last-one", torch.nn.ReLU())
+    data = archive(module)
+    assert b"getattr(" in b"".join(read_entries(data, "it").values())
+    assert float(parse(data, "it")(torch.tensor(-1.0))) == 0
 
 
 def test_classes_that_reach_beyond_tensors_are_refused():

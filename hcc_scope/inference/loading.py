@@ -265,22 +265,22 @@ def _refuse_probabilities(model: LoadedModel, reference: Engine) -> None:
     Taken for logits, probabilities of 0 and 1 are a log-odds of 1: every score would come out between .27 and .73.
     """
     from hcc_scope.inference.agreement import comparison_tiles
-    from hcc_scope.inference.torchscript import ends_in_sigmoid
+    from hcc_scope.inference.torchscript import last_squashing
 
     stored = model.test_output
     if not ((stored >= 0) & (stored <= 1)).all():
         return
-    sigmoid = ends_in_sigmoid(model.module)
-    if not sigmoid and not are_probabilities(stored):
+    squashing = last_squashing(model.module)
+    if squashing is None and not are_probabilities(stored):
         return
     found = reference.classify(comparison_tiles(model.test_input))
-    if are_probabilities(found):
+    if squashing == "softmax" or are_probabilities(found):
         raise ModelFormatError(
             f"the model {model.card.name} returns probabilities (two numbers from 0 to 1 with the sum 1 for every "
             f"tile), and its card says logits: its scores would be wrong",
             hint="Write 'output: probabilities' into its card.yaml, or save it without its softmax.",
         )
-    if sigmoid:
+    if squashing == "sigmoid":
         raise ModelFormatError(
             f"the model {model.card.name} returns a sigmoid for each class, and its card says logits: its scores would "
             f"be wrong",
