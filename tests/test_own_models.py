@@ -49,7 +49,7 @@ class After(torch.nn.Module):
         elif self.how == "two heads":
             z = torch.cat([torch.sigmoid(z[:, :1]), torch.sigmoid(z[:, 1:])], dim=1).clamp(1e-6, 1.0 - 1e-6)
         elif self.how == "rounded softmax":
-            z = torch.softmax(z.to(torch.bfloat16), dim=1)
+            z = torch.softmax(z.to(torch.bfloat16), dim=1).to(torch.float32)
         elif self.how == "one output":
             z = z[:, 1:]
         return z

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import zipfile
 from typing import TYPE_CHECKING
@@ -356,12 +357,61 @@ def spoilt_programs(program: bytes) -> dict[str, bytes]:
         ),
         "a function": with_graph(program, "torch.ops.aten.relu.default", "torch.serialization.os.abort"),
         "an operation": with_graph(program, "torch.ops.aten.relu.default", "torch.ops.aten.from_file.default"),
+        "an attribute": with_graph(program, "torch.ops.aten.relu.default", "torch.ops.aten.relu.__setattr__"),
         "native code": edited(program, {"data/aotinductor/model/a.so": b"x", "models/model.json": b"{}"}),
         "weights beyond the bytes": edited(
             program,
             {"data/weights/model_weights_config.json": config.replace(b'{"as_int": 4}', b'{"as_int": 4000000}')},
         ),
     }
+
+
+class Usual(torch.nn.Module):
+    """What networks of others are made of: operations in place, attention, a transposed convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = torch.nn.Sequential(
+            torch.nn.Conv2d(1, 8, 8, 8),
+            torch.nn.BatchNorm2d(8),
+            torch.nn.ReLU(inplace=True),
+            torch.nn.ConvTranspose2d(8, 8, 2),
+            torch.nn.LocalResponseNorm(2),
+        )
+        self.blocks = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, activation="gelu")
+        self.head = torch.nn.Linear(8, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x / 65535.0)
+        x += 1.0
+        return self.head(torch.nn.functional.normalize(self.blocks(x.flatten(2).transpose(1, 2)), dim=1).mean(1))
+
+
+def test_a_program_of_the_usual_operations_is_no_stranger():
+    torch.manual_seed(0)
+    tiles, network = random_tiles(2), Usual().eval()
+    found = read_program(to_program(network, TILE_PX), "it").run(tiles)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(tiles[:, None].astype(np.float32))).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("operation", "first", "second"),
+    [
+        ("_operator.floordiv", {"as_int": 1}, {"as_int": 0}),
+        ("_operator.mul", {"as_string": "a"}, {"as_int": 10**30}),
+        ("_operator.mul", {"as_string": "aa"}, {"as_int": 2**62}),
+    ],
+)
+def test_a_program_whose_sizes_do_not_compute_is_refused(
+    program: bytes, operation: str, first: dict[str, object], second: dict[str, object]
+):
+    arguments = [{"name": "", "arg": value, "kind": 1} for value in (first, second)]
+    node = json.dumps({"target": operation, "inputs": arguments, "outputs": [{"as_tensor": {"name": "other"}}]})
+    spoilt = with_graph(program, '"nodes": [', f'"nodes": [{node}, ')
+    with pytest.raises(ModelFormatError, match="it does not run"):
+        read_program(spoilt, "it").run(random_tiles(1))
 
 
 def test_a_program_is_read_as_data_and_gives_what_torch_gives(program: bytes):
