@@ -26,6 +26,7 @@ from hcc_scope.inference.files import read_npy, read_regular
 from hcc_scope.inference.remembered import remember_folder
 from hcc_scope.inference.tensors import TWO_LOGITS_HINT, are_probabilities
 from hcc_scope.resources import models_dir
+from hcc_scope.workers import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,6 +232,14 @@ def load_model(name_or_path: str | Path) -> LoadedModel:
         If the model does not reproduce its test output.
     """
     folder = find_model(name_or_path)
+    # what somebody else has written runs here for the first time, and may never end
+    model = interruptible(lambda: _loaded(folder))
+    if folder.parent != models_dir():
+        remember_folder(model.card.sha256, folder)  # the user has named it: its own sections can be replayed
+    return model
+
+
+def _loaded(folder: Path) -> LoadedModel:
     card = read_card(folder)
     path = folder / MODEL_FILE
     data = read_regular(path, f"the model file {path}")
@@ -254,8 +263,6 @@ def load_model(name_or_path: str | Path) -> LoadedModel:
     reference = model.classifier()
     if card.output == "logits":
         _refuse_probabilities(model, reference)
-    if folder.parent != models_dir():
-        remember_folder(card.sha256, folder)  # the user has named it: its own sections can be replayed
     return model
 
 
