@@ -143,6 +143,7 @@ def test_a_model_that_acts_is_refused_before_torch_sees_it(
         ('getattr(torch, "sa" "ve")(x, \'a\')', "getattr"),
         ('getattr(ops.prim, "Prin\\164")(x)', "getattr"),
         ("g = getattr", "getattr"),
+        ("s = __torch__ . torch. classes .cuda.Stream()", "cuda"),
     ],
 )
 def test_an_operation_is_found_however_it_is_written(line: str, word: str):

@@ -44,7 +44,8 @@ _NAMESPACES = frozenset(
 _WORD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
 _BLANK = rb"(?:\s|\\\n|#[^\n]*\n)*"
 _OPS = re.compile(rb"\bops\b(?:" + _BLANK + rb"\." + _BLANK + rb"([A-Za-z_][A-Za-z0-9_]*))?")
-_CLASSES = re.compile(rb"torch\.classes\.(?!quantized\b)[A-Za-z_][A-Za-z0-9_.]*")
+_DOT = _BLANK + rb"\." + _BLANK
+_CLASSES = re.compile(rb"torch" + _DOT + rb"classes" + _DOT + rb"(?!quantized\b)[A-Za-z_][A-Za-z0-9_.]*")
 _PLAIN_LOOKUP = re.compile(rb'\bgetattr\(\s*[A-Za-z0-9_.]+\s*,\s*"[A-Za-z0-9_ .:/+-]*"\s*\)')
 """How torch writes an attribute whose name is no word, as ``getattr(self, "0")``: without escapes, in one piece."""
 _LOOKUP = re.compile(rb"\bgetattr\b")
