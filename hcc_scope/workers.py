@@ -32,9 +32,13 @@ __all__ = [
     "Worker",
     "attempt",
     "guard",
+    "interruptible",
 ]
 
 T = TypeVar("T")
+
+
+_POLL_S = 0.2
 
 
 class Closed(Exception):  # noqa: N818 - a signal, not an error
@@ -308,6 +312,24 @@ def attempt(body: Callable[[], T]) -> T | Failure:
     if guard("attempt", lambda: values.append(body()), lambda error, _: errors.append(error)):
         return values[0]
     return Failure(errors[0])
+
+
+def interruptible(body: Callable[[], T]) -> T:
+    """Return what `body` returns or raise what it raises, and have Ctrl-C end the waiting for it.
+
+    Python deals with Ctrl-C in the main thread, and only between its own instructions: a call into a library that
+    never returns would hold it up for ever. So the body runs in a thread of its own; after Ctrl-C that is left alone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return body()
+    found: list[T | Failure] = []
+    thread = threading.Thread(target=lambda: found.append(attempt(body)), name="hcc-interruptible", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_POLL_S)  # on Windows, waiting without a limit cannot be interrupted
+    if isinstance(found[0], Failure):
+        raise found[0].error
+    return found[0]
 
 
 class Worker:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from markdown_it import MarkdownIt
 
 from hcc_scope.inference.card import (
     AnimalRow,
@@ -223,6 +224,63 @@ def test_the_figures_of_the_shipped_card_agree_with_each_other():
     scores = [(score >= card.decision_threshold) == (row.tumour_class == "high")
               for row in record.per_animal for score in row.section_scores]  # fmt: skip
     assert sum(scores) / len(scores) == section.accuracy
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<img src=x onerror=alert(1)> &lt;b&gt; `code` **bold** _slanted_ ~~gone~~",
+        "[here](https://example.org) ![seen](https://example.org/a.png) <https://example.org>",
+        "# A heading",
+        "```\n<script>alert(1)</script>\n```",
+        "a\n\n## Validated\n\n| a | b |\n| --- | --- |\n| 1 | 2 |",
+        "1. one",
+        "- one",
+        "    code",
+        "\\*a\\* \\| b | c",
+    ],
+)
+def test_what_a_received_card_says_is_shown_as_it_stands(text: str):
+    data, _tiles = texture_set(animals_per_class=2)
+    card = made(data, EVALUATION, shifts=SHIFTS, unlike_training=UNLIKE)
+    plain = structure_of(card_markdown(with_texts(card, "words")))
+    marked = structure_of(card_markdown(with_texts(card, text)))
+    assert [kind for kind, _ in marked] == [kind for kind, _ in plain]
+    shown = " ".join(" ".join(text.split("\n")).split())
+    assert sum(" ".join(words.split()).count(shown) for _, words in marked) >= 10
+
+
+def with_texts(card: ModelCard, text: str) -> ModelCard:
+    assert card.training is not None
+    assert card.evaluation is not None
+    assert card.unlike_training is not None
+    training = card.training.model_copy(
+        update={"data": text, "command": text, "animals": (text, text), "software": {text: text}, "loss": text}
+    )
+    unlike = card.unlike_training.model_copy(update={"method": text, "measured_on": text, "flagged": {text: 0.5}})
+    rows = tuple(row.model_copy(update={"animal": text}) for row in card.evaluation.per_animal)
+    update = {
+        **dict.fromkeys(("name", "description", "intended_use", "licence", "reference", "network"), text),
+        "limits": (text,),
+        "training": training,
+        "evaluation": card.evaluation.model_copy(update={"silent": text, "per_animal": rows, "command": text}),
+        "unlike_training": unlike,
+    }
+    return card.model_copy(update=update)
+
+
+def structure_of(markdown: str) -> list[tuple[str, str]]:
+    """Return what a reader of Markdown makes of it: kinds of parts, and the text in them."""
+    found: list[tuple[str, str]] = []
+    for token in MarkdownIt("gfm-like", {"linkify": False}).parse(markdown):
+        for part in token.children if token.children is not None else [token]:
+            if part.type == "text" and found and found[-1][0] == "text":
+                found[-1] = ("text", found[-1][1] + part.content)
+            elif part.type == "text_special":
+                found.append(("text", part.content))
+            else:
+                found.append((part.type, part.content))
+    return found
 
 
 def test_a_users_own_bare_card_is_readable():

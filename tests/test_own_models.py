@@ -46,6 +46,10 @@ class After(torch.nn.Module):
             z = torch.cat([1.0 - p, p], dim=1)
         elif self.how == "hard":
             z = (torch.softmax(z, dim=1) > 0.5).to(torch.float32)
+        elif self.how == "two heads":
+            z = torch.cat([torch.sigmoid(z[:, :1]), torch.sigmoid(z[:, 1:])], dim=1).clamp(1e-6, 1.0 - 1e-6)
+        elif self.how == "rounded softmax":
+            z = torch.softmax(z.to(torch.bfloat16), dim=1).to(torch.float32)
         elif self.how == "one output":
             z = z[:, 1:]
         return z
@@ -73,13 +77,15 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
     return found
 
 
-@pytest.mark.parametrize("how", ["softmax", "one sigmoid", "hard"])
+@pytest.mark.parametrize("how", ["softmax", "one sigmoid", "hard", "rounded softmax"])
 def test_probabilities_are_not_taken_for_logits(tmp_path: Path, how: str):
     with pytest.raises(ModelFormatError, match=r"returns probabilities.*'output: probabilities'"):
         load_model(own_model(tmp_path / "own", After(how)))
 
 
 def test_a_sigmoid_for_each_class_is_refused_with_either_word(tmp_path: Path):
+    with pytest.raises(ModelFormatError, match="returns a sigmoid for each class"):
+        load_model(own_model(tmp_path / "two", After("two heads")))
     with pytest.raises(ModelFormatError, match="returns a sigmoid for each class"):
         load_model(own_model(tmp_path / "own", After("sigmoid")))
     with pytest.raises(ModelFormatError, match="which are not two numbers from 0 to 1 with the sum 1"):

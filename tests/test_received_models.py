@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import zipfile
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from hcc_scope.inference.archive import checked_archive, read_entries
 from hcc_scope.inference.card import CARD_FILE, read_card
 from hcc_scope.inference.files import read_npy
 from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE
+from hcc_scope.inference.torchscript import parse
 from hcc_scope.training.bioimageio import check_package
 from hcc_scope.training.export import copy_model, program_difference
 from hcc_scope.training.program import PROGRAM_FILE, program_logits, to_program
@@ -136,6 +138,11 @@ def test_a_model_that_acts_is_refused_before_torch_sees_it(
         ("other = ops", "ops."),
         ("t = torch\n    t.save(x, 'a')", "save"),
         ("(x).save('a')", "save"),
+        ("getattr(torch, \"\\163ave\")(x, 'a')", "getattr"),
+        ('getattr(torch, "sa" "ve")(x, \'a\')', "getattr"),
+        ('getattr(ops.prim, "Prin\\164")(x)', "getattr"),
+        ("g = getattr", "getattr"),
+        ("s = __torch__ . torch. classes .cuda.Stream()", "cuda"),
     ],
 )
 def test_an_operation_is_found_however_it_is_written(line: str, word: str):
@@ -147,6 +154,28 @@ def test_an_operation_is_found_however_it_is_written(line: str, word: str):
     with pytest.raises(ModelFormatError) as caught:
         checked_archive(edited(data, {name.partition("/")[2]: spoilt.encode()}), "it")
     assert word in str(caught.value)
+
+
+class Gelu(torch.nn.Module):
+    """Has an operation whose arguments changed in the course of time: torch then keeps the version elsewhere."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.gelu(x.mean((2, 3))).repeat(1, 2)
+
+
+def test_a_model_with_an_operation_that_changed_once_is_read():
+    data = archive(Gelu())
+    assert any(name.endswith("/.data/version") for name in read_entries(data, "it"))
+    tile = torch.rand(1, 1, 4, 4)
+    assert torch.equal(parse(data, "it")(tile), Gelu()(tile))
+
+
+def test_layers_that_are_looked_up_by_a_number_are_read():
+    module = torch.nn.Sequential(torch.nn.Sequential(torch.nn.Identity()))
+    module.add_module("the last-one", torch.nn.ReLU())
+    data = archive(module)
+    assert b"getattr(" in b"".join(read_entries(data, "it").values())
+    assert float(parse(data, "it")(torch.tensor(-1.0))) == 0
 
 
 def test_classes_that_reach_beyond_tensors_are_refused():
@@ -328,12 +357,61 @@ def spoilt_programs(program: bytes) -> dict[str, bytes]:
         ),
         "a function": with_graph(program, "torch.ops.aten.relu.default", "torch.serialization.os.abort"),
         "an operation": with_graph(program, "torch.ops.aten.relu.default", "torch.ops.aten.from_file.default"),
+        "an attribute": with_graph(program, "torch.ops.aten.relu.default", "torch.ops.aten.relu.__setattr__"),
         "native code": edited(program, {"data/aotinductor/model/a.so": b"x", "models/model.json": b"{}"}),
         "weights beyond the bytes": edited(
             program,
             {"data/weights/model_weights_config.json": config.replace(b'{"as_int": 4}', b'{"as_int": 4000000}')},
         ),
     }
+
+
+class Usual(torch.nn.Module):
+    """What networks of others are made of: operations in place, attention, a transposed convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = torch.nn.Sequential(
+            torch.nn.Conv2d(1, 8, 8, 8),
+            torch.nn.BatchNorm2d(8),
+            torch.nn.ReLU(inplace=True),
+            torch.nn.ConvTranspose2d(8, 8, 2),
+            torch.nn.LocalResponseNorm(2),
+        )
+        self.blocks = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, activation="gelu")
+        self.head = torch.nn.Linear(8, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x / 65535.0)
+        x += 1.0
+        return self.head(torch.nn.functional.normalize(self.blocks(x.flatten(2).transpose(1, 2)), dim=1).mean(1))
+
+
+def test_a_program_of_the_usual_operations_is_no_stranger():
+    torch.manual_seed(0)
+    tiles, network = random_tiles(2), Usual().eval()
+    found = read_program(to_program(network, TILE_PX), "it").run(tiles)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(tiles[:, None].astype(np.float32))).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("operation", "first", "second"),
+    [
+        ("_operator.floordiv", {"as_int": 1}, {"as_int": 0}),
+        ("_operator.mul", {"as_string": "a"}, {"as_int": 10**30}),
+        ("_operator.mul", {"as_string": "aa"}, {"as_int": 2**62}),
+    ],
+)
+def test_a_program_whose_sizes_do_not_compute_is_refused(
+    program: bytes, operation: str, first: dict[str, object], second: dict[str, object]
+):
+    arguments = [{"name": "", "arg": value, "kind": 1} for value in (first, second)]
+    node = json.dumps({"target": operation, "inputs": arguments, "outputs": [{"as_tensor": {"name": "other"}}]})
+    spoilt = with_graph(program, '"nodes": [', f'"nodes": [{node}, ')
+    with pytest.raises(ModelFormatError, match="it does not run"):
+        read_program(spoilt, "it").run(random_tiles(1))
 
 
 def test_a_program_is_read_as_data_and_gives_what_torch_gives(program: bytes):

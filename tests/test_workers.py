@@ -1,5 +1,6 @@
 """Threads, channels and latches."""
 
+import signal
 import threading
 from collections.abc import Callable
 
@@ -18,6 +19,7 @@ from hcc_scope.workers import (
     Worker,
     attempt,
     guard,
+    interruptible,
 )
 
 PATIENCE_S = 30.0
@@ -290,3 +292,30 @@ def test_join_tells_whether_the_worker_ended():
     assert worker.alive
     gate.set()
     assert worker.join(PATIENCE_S)
+
+
+def test_ctrl_c_ends_the_waiting_for_a_call_that_never_returns():
+    begun, release = threading.Event(), threading.Event()
+
+    def body() -> None:
+        begun.set()
+        release.wait()
+
+    def press() -> None:
+        begun.wait()
+        signal.raise_signal(signal.SIGINT)
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interruptible(body)
+    finally:
+        release.set()
+        presser.join()
+
+
+def test_what_a_call_gives_or_raises_is_handed_on():
+    assert interruptible(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        interruptible(lambda: 1 // 0)

@@ -44,11 +44,15 @@ _NAMESPACES = frozenset(
 _WORD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
 _BLANK = rb"(?:\s|\\\n|#[^\n]*\n)*"
 _OPS = re.compile(rb"\bops\b(?:" + _BLANK + rb"\." + _BLANK + rb"([A-Za-z_][A-Za-z0-9_]*))?")
-_CLASSES = re.compile(rb"torch\.classes\.(?!quantized\b)[A-Za-z_][A-Za-z0-9_.]*")
+_DOT = _BLANK + rb"\." + _BLANK
+_CLASSES = re.compile(rb"torch" + _DOT + rb"classes" + _DOT + rb"(?!quantized\b)[A-Za-z_][A-Za-z0-9_.]*")
+_PLAIN_LOOKUP = re.compile(rb'\bgetattr\(\s*[A-Za-z0-9_.]+\s*,\s*"[A-Za-z0-9_ .:/+-]*"\s*\)')
+"""How torch writes an attribute whose name is no word, as ``getattr(self, "0")``: without escapes, in one piece."""
+_LOOKUP = re.compile(rb"\bgetattr\b")
 _OTHER_DEVICE = re.compile(rb"\bdevice\(\"(?!cpu\b)([a-z]+)")
 _SAVE = "torch.jit.trace(network.eval(), torch.zeros(1, 1, TILE_PX, TILE_PX)).save('model.pt')"
 """How a model becomes a file that every engine here takes."""
-_NEEDED = re.compile(r"(data|constants)\.pkl|version|byteorder|(data|constants|tensors|code)/.*")
+_NEEDED = re.compile(r"(data|constants)\.pkl|version|\.data/version|byteorder|(data|constants|tensors|code)/.*")
 """What torch runs; the rest (debug information, examples, extra files) is left out."""
 _MOST_ENTRIES = 100_000
 _MOST_WORDS = 160
@@ -152,7 +156,10 @@ def checked_archive(data: bytes, what: str) -> bytes:
 
 def _unsafe(what: str, operation: str, does: str) -> ModelFormatError:
     """Return the error for a model with an operation that may act."""
-    return ModelFormatError(f"{what} is refused and was not run: its program has {operation!r}, which {does}")
+    return ModelFormatError(
+        f"{what} is refused and was not run: its program has {operation!r}, which {does}",
+        hint="If this is only the name of a layer or a variable in a model of your own, rename it and save it again.",
+    )
 
 
 def _refuse_unsafe_text(entries: dict[str, bytes], what: str) -> None:
@@ -170,6 +177,8 @@ def _refuse_unsafe_text(entries: dict[str, bytes], what: str) -> None:
         for word in set(_WORD.findall(content)):
             if does := FORBIDDEN.get(word.decode()):
                 raise _unsafe(what, word.decode(), does)
+        if _LOOKUP.search(_without_plain_lookups(content)):
+            raise _unsafe(what, "getattr", "looks up a name that its text does not show")
         if found := _OTHER_DEVICE.search(content):
             raise ModelFormatError(
                 f"{what} has the device {found[1].decode()!r} written into its program, and runs nowhere else",
@@ -178,6 +187,17 @@ def _refuse_unsafe_text(entries: dict[str, bytes], what: str) -> None:
         for namespace in set(_OPS.findall(content)):  # empty: all of them under another name
             if namespace.decode() not in _NAMESPACES:
                 raise _unsafe(what, f"ops.{namespace.decode()}", "reaches beyond its tensors")
+
+
+def _without_plain_lookups(text: bytes) -> bytes:
+    """Return a program without the lookups whose name stands in it letter by letter, the inner ones first.
+
+    ``getattr(torch, "sa" "ve")`` is no such one, nor one with an escape.
+    """
+    n = 1
+    while n:
+        text, n = _PLAIN_LOOKUP.subn(b"_", text)
+    return text
 
 
 def _check_storages(entries: dict[str, bytes], folder: str, what: str) -> None:

@@ -67,7 +67,8 @@ class _Strict(pydantic.BaseModel):
             entries = list(value.values())
         if bool not in kinds and any(isinstance(entry, bool) for entry in entries):
             raise ValueError("true or false stands where a number or a text belongs")
-        if any(isinstance(entry, str) and _CONTROL.search(entry) for entry in entries):
+        texts = [*entries, *value] if isinstance(value, dict) else entries
+        if any(isinstance(text, str) and _CONTROL.search(text) for text in texts):
             raise ValueError("the text has characters that control a terminal")
         if not kinds.isdisjoint({int, float}) and isinstance(value, str) and not _NUMBER.fullmatch(value):
             raise ValueError(f"{value!r} is no number")

@@ -26,6 +26,7 @@ from hcc_scope.inference.files import read_npy, read_regular
 from hcc_scope.inference.remembered import remember_folder
 from hcc_scope.inference.tensors import TWO_LOGITS_HINT, are_probabilities
 from hcc_scope.resources import models_dir
+from hcc_scope.workers import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,6 +232,14 @@ def load_model(name_or_path: str | Path) -> LoadedModel:
         If the model does not reproduce its test output.
     """
     folder = find_model(name_or_path)
+    # what somebody else has written runs here for the first time, and may never end
+    model = interruptible(lambda: _loaded(folder))
+    if folder.parent != models_dir():
+        remember_folder(model.card.sha256, folder)  # the user has named it: its own sections can be replayed
+    return model
+
+
+def _loaded(folder: Path) -> LoadedModel:
     card = read_card(folder)
     path = folder / MODEL_FILE
     data = read_regular(path, f"the model file {path}")
@@ -254,8 +263,6 @@ def load_model(name_or_path: str | Path) -> LoadedModel:
     reference = model.classifier()
     if card.output == "logits":
         _refuse_probabilities(model, reference)
-    if folder.parent != models_dir():
-        remember_folder(card.sha256, folder)  # the user has named it: its own sections can be replayed
     return model
 
 
@@ -265,22 +272,22 @@ def _refuse_probabilities(model: LoadedModel, reference: Engine) -> None:
     Taken for logits, probabilities of 0 and 1 are a log-odds of 1: every score would come out between .27 and .73.
     """
     from hcc_scope.inference.agreement import comparison_tiles
-    from hcc_scope.inference.torchscript import ends_in_sigmoid
+    from hcc_scope.inference.torchscript import last_squashing
 
     stored = model.test_output
     if not ((stored >= 0) & (stored <= 1)).all():
         return
-    sigmoid = ends_in_sigmoid(model.module)
-    if not sigmoid and not are_probabilities(stored):
+    squashing = last_squashing(model.module)
+    if squashing is None and not are_probabilities(stored):
         return
     found = reference.classify(comparison_tiles(model.test_input))
-    if are_probabilities(found):
+    if squashing == "softmax" or are_probabilities(found):
         raise ModelFormatError(
             f"the model {model.card.name} returns probabilities (two numbers from 0 to 1 with the sum 1 for every "
             f"tile), and its card says logits: its scores would be wrong",
             hint="Write 'output: probabilities' into its card.yaml, or save it without its softmax.",
         )
-    if sigmoid:
+    if squashing == "sigmoid":
         raise ModelFormatError(
             f"the model {model.card.name} returns a sigmoid for each class, and its card says logits: its scores would "
             f"be wrong",

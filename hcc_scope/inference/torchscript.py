@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from hcc_scope.inference.engines import EngineName
     from hcc_scope.protocols import Tiles
 
-__all__ = ["WARM_UP_RUNS", "TorchScriptClassifier", "copy_to", "ends_in_sigmoid", "parse", "without_attributes"]
+__all__ = ["WARM_UP_RUNS", "TorchScriptClassifier", "copy_to", "last_squashing", "parse", "without_attributes"]
 
 WARM_UP_RUNS = 3
 """How often a tile has to be classified before the first frame.
@@ -51,9 +51,19 @@ The profiling executor profiles twice and runs optimised code from the third cal
 """
 
 
-_RESHAPING = frozenset(
-    {f"aten::{name}" for name in ("to", "view", "reshape", "flatten", "squeeze", "unsqueeze", "contiguous", "float")}
+_HANDED_ON = frozenset(
+    f"aten::{name}"
+    for name in (
+        *("to", "float", "double", "half", "bfloat16", "type_as", "clone", "detach", "contiguous", "clamp"),
+        *("clamp_min", "clamp_max", "clip", "view", "reshape", "flatten", "squeeze", "unsqueeze", "permute"),
+        *("transpose", "t", "select", "slice", "cat", "concat", "stack", "hstack"),
+    )
 )
+"""Operations that leave a probability one: of another type or shape, side by side, or kept off 0 and 1."""
+_SQUASHING = {
+    **dict.fromkeys(("aten::sigmoid", "aten::sigmoid_", "aten::hardsigmoid", "aten::hardsigmoid_"), "sigmoid"),
+    **dict.fromkeys(("aten::softmax", "aten::_softmax"), "softmax"),
+}
 _OF_A_NEWER_TORCH = ("maximum supported version", "Unknown builtin op", "Unknown type name")
 
 
@@ -96,16 +106,30 @@ def _cannot_be_loaded(what: str, error: BaseException) -> ModelFormatError:
     return ModelFormatError(f"{what} cannot be read by torch {mine}: {_first_line(error)}")
 
 
-def ends_in_sigmoid(module: torch.jit.ScriptModule) -> bool:
-    """Return whether a sigmoid is the last that a graph does to its first output, but for changes of shape."""
+def last_squashing(module: torch.jit.ScriptModule) -> str | None:
+    """Return ``"sigmoid"`` or ``"softmax"`` if that is the last that a graph makes of its first output, else None.
+
+    Looks through changes of shape and type, and through columns that are put together.
+    """
     frozen = without_attributes(module)
     graph = frozen.inlined_graph  # kept: its nodes do not outlive it
-    node = next(iter(graph.outputs())).node()
-    if node.kind() == "prim::TupleConstruct":
-        node = next(iter(node.inputs())).node()
-    while node.kind() in _RESHAPING:
-        node = next(iter(node.inputs())).node()
-    return bool(node.kind() in ("aten::sigmoid", "aten::sigmoid_"))
+    value = next(iter(graph.outputs()))
+    if value.node().kind() == "prim::TupleConstruct":
+        value = next(iter(value.node().inputs()))
+    found: set[str | None] = set()
+    open_values, seen = [value], set()
+    while open_values:
+        node = open_values.pop().node()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.kind() == "prim::ListConstruct":
+            open_values += node.inputs()
+        elif node.kind() in _HANDED_ON:
+            open_values.append(next(iter(node.inputs())))
+        else:
+            found.add(_SQUASHING.get(node.kind()))
+    return found.pop() if len(found) == 1 else None
 
 
 def copy_to(module: torch.jit.ScriptModule, device: str, what: str) -> torch.jit.ScriptModule:

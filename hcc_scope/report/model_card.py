@@ -7,8 +7,12 @@ seen, does it hold for an animal that it has not seen, what moves it, when does 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
+import pydantic
+
+from hcc_scope.printable import printable
 from hcc_scope.report.tripod import tripod_rows
 from hcc_scope.report.words import RESEARCH_USE_ONLY
 
@@ -40,6 +44,12 @@ _TRIPOD = (
     "regression or machine learning methods, BMJ 2024;385:e078378. This is no clinical prediction model; the "
     "items that apply say what a reader may want to look for."
 )
+_MARKUP = re.compile(
+    r"[\\`*\[\]<>~$]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])|^(?:#|[+=-](?=[\s=-]|$)|\d+(?=[.)](?:\s|$)))"
+)
+"""What Markdown or the HTML in it reads as more than text. A ``_`` within a word is none of it."""
+_VERBATIM = frozenset({"command", "sha256"})
+"""Fields that stand as code."""
 
 
 def card_markdown(card: ModelCard) -> str:
@@ -55,6 +65,7 @@ def card_markdown(card: ModelCard) -> str:
     str
         Ends with a newline; the same card gives the same text.
     """
+    card = _as_text(card)
     parts = [
         _head(card),
         _use(card),
@@ -340,7 +351,9 @@ def _reproduce(card: ModelCard) -> str:
         commands.append(card.evaluation.command)
     if not commands:
         return f"{head}The card names no command."
-    block = "```sh\n" + "\n".join(commands) + "\n```"
+    lines = "\n".join(printable(" ".join(command.split("\n"))) for command in commands)
+    fence = "`" * max(3, *(len(run) + 1 for run in ("", *re.findall("`+", lines))))
+    block = f"{fence}sh\n{lines}\n{fence}"
     return f"{head}{block}" + (f"\n\n{_table(('', ''), rows)}" if rows else "")
 
 
@@ -348,6 +361,24 @@ def _starts(starts: int | None) -> str:
     if starts is None:
         return "not stated"
     return "1" if starts == 1 else f"{starts}: after those before it the network had learnt nothing"
+
+
+def _as_text(value: Any) -> Any:  # noqa: ANN401 - a card or a part of one
+    """Return a card in which each text stands for its letters: who made it may have put markup into it."""
+    if isinstance(value, str):
+        return _MARKUP.sub(lambda found: _escape(found[0]), printable(" ".join(value.split("\n"))).strip())
+    if isinstance(value, pydantic.BaseModel):
+        names = type(value).model_fields.keys() - _VERBATIM
+        return value.model_copy(update={name: _as_text(getattr(value, name)) for name in names})
+    if isinstance(value, tuple):
+        return tuple(_as_text(one) for one in value)
+    if isinstance(value, dict):
+        return {_as_text(key): _as_text(one) for key, one in value.items()}
+    return value
+
+
+def _escape(mark: str) -> str:
+    return f"{mark}\\" if mark.isdigit() else f"\\{mark}"
 
 
 def _level(record: EvaluationRecord, protocol: str, level: str) -> LevelFigures | None:

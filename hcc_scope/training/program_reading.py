@@ -50,22 +50,50 @@ _DTYPES = {
 """By their numbers in the format."""
 _OPERATIONS = frozenset(
     """
-    abs adaptive_avg_pool2d adaptive_max_pool2d add addmm amax amin any all argmax avg_pool2d batch_norm bitwise_and bmm
-    cat clamp clamp_max clamp_min clone constant_pad_nd contiguous conv2d convolution cumsum detach div dropout elu eq
-    exp expand expm1 flatten floor full full_like ge gelu group_norm gt hardsigmoid hardswish hardtanh instance_norm
-    interpolate layer_norm le leaky_relu linear log log1p log_softmax logical_and logical_not logical_or lt matmul max
-    max_pool2d maximum mean min minimum mish mm mul narrow ne neg new_zeros norm ones ones_like pad permute pow prelu
-    reciprocal relu relu6 reshape round rsqrt rsub select selu sigmoid silu slice softmax softplus split sqrt square
-    squeeze stack std sub sum t tanh to _to_copy transpose type_as unbind unflatten unsqueeze upsample_bilinear2d
-    upsample_nearest2d var view where zeros zeros_like sym_size _assert_tensor_metadata
+    abs acos adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool1d adaptive_max_pool2d add addcdiv addcmul
+    addmm all alpha_dropout amax amin aminmax any arange argmax argmin argsort as_strided asin atan atan2 avg_pool1d
+    avg_pool2d avg_pool3d baddbmm batch_norm bitwise_and bitwise_not bitwise_or bitwise_xor bmm broadcast_to cat
+    ceil celu channel_shuffle chunk clamp clamp_max clamp_min clone col2im constant_pad_nd contiguous conv1d conv2d
+    conv3d conv_transpose1d conv_transpose2d convolution copy cos cosh cosine_similarity cross cumprod cumsum detach
+    diagonal diff div dot dropout einsum elu embedding eq erf erfc exp exp2 expand expand_as expm1
+    feature_alpha_dropout feature_dropout fill flatten flip floor floor_divide fmod frac full full_like gather ge
+    gelu glu grid_sampler grid_sampler_2d group_norm gru gt hardshrink hardsigmoid hardswish hardtanh hypot im2col
+    index index_select instance_norm interpolate isfinite isinf isnan item kthvalue layer_norm le leaky_relu lerp
+    lift_fresh lift_fresh_copy linalg_norm linalg_vector_norm linear linspace log log10 log1p log2 log_sigmoid
+    log_softmax logaddexp logical_and logical_not logical_or logical_xor logit logsumexp lstm lt masked_fill matmul
+    max max_pool1d max_pool2d max_pool2d_with_indices max_pool3d maximum mean median meshgrid min minimum mish mm
+    movedim mul mv nan_to_num nansum narrow native_batch_norm native_dropout native_group_norm native_layer_norm ne
+    neg new_full new_ones new_zeros norm numel one_hot ones ones_like outer pad permute pixel_shuffle
+    pixel_unshuffle pow prelu prod reciprocal reflection_pad1d reflection_pad2d relu relu6 remainder renorm repeat
+    repeat_interleave replication_pad1d replication_pad2d reshape rms_norm roll rot90 round rsqrt rsub scalar_tensor
+    scaled_dot_product_attention scatter scatter_add select selu sgn sigmoid sign silu sin sinh slice softmax
+    softplus softshrink sort special_expit split split_with_sizes sqrt square squeeze stack std std_mean sub sum
+    swapaxes sym_numel sym_size t tan tanh tensordot threshold tile to topk transpose tril triu true_divide trunc
+    type_as unbind unflatten unfold unsqueeze upsample_bicubic2d upsample_bilinear2d upsample_linear1d
+    upsample_nearest1d upsample_nearest2d var var_mean view view_as where zero zeros zeros_like _adaptive_avg_pool2d
+    _assert_tensor_metadata _log_softmax _native_batch_norm_legit_no_training _native_multi_head_attention
+    _safe_softmax _scaled_dot_product_flash_attention_for_cpu _softmax _to_copy _transformer_encoder_layer_fwd
+    _unsafe_view _upsample_bicubic2d_aa _upsample_bilinear2d_aa
     """.split()
 )
+"""They compute and do nothing else; in place, with an underscore behind, as well."""
 _TARGET = re.compile(r"torch\.ops\.aten\.([a-z0-9_]+)\.([A-Za-z0-9_]+)")
 _ARITHMETIC: dict[str, Callable[..., Any]] = {
     f"_operator.{name}": getattr(operator, name) for name in ("add", "sub", "mul", "floordiv", "mod", "neg", "getitem")
 }
 """Of sizes."""
-_WRONG = (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError, RecursionError, StopIteration)
+_WRONG = (
+    KeyError,
+    TypeError,
+    ValueError,
+    IndexError,
+    AttributeError,
+    RuntimeError,
+    RecursionError,
+    StopIteration,
+    ArithmeticError,
+    MemoryError,
+)
 """What a graph that does not fit together raises."""
 
 
@@ -180,9 +208,12 @@ def _operation(what: str, target: str) -> Callable[..., Any]:
     if target in _ARITHMETIC:
         return _ARITHMETIC[target]
     named = _TARGET.fullmatch(target)
-    if named is None or named[1] not in _OPERATIONS:
+    if named is None or named[1].removesuffix("_") not in _OPERATIONS:
         raise _refused(what, f"its operation {target!r} is none of those that only compute")
-    found: Callable[..., Any] = getattr(getattr(torch.ops.aten, named[1]), named[2])
+    packet = getattr(torch.ops.aten, named[1])
+    if named[2] not in packet.overloads():  # it has other attributes as well, some of which act
+        raise _refused(what, f"torch {torch.__version__.partition('+')[0]} has no operation {target!r}")
+    found: Callable[..., Any] = getattr(packet, named[2])
     return found
 
 
