@@ -10,7 +10,7 @@ __all__ = ["is_number", "plain_number", "taken_number"]
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _PLAIN = re.compile(rf"\s*({_NUMBER})\s*")
 _START = re.compile(rf"\s*({_NUMBER}|[+-]?(?:nan|inf(?:inity)?))", re.IGNORECASE)
-_REMARK = re.compile(rf"\s*({_NUMBER})\s+\S.*")
+_REMARK = re.compile(rf"\s*({_NUMBER})(?:\s+\S.*|[uµμ]m\s*)")
 
 
 def is_number(text: str) -> bool:
@@ -27,7 +27,7 @@ def plain_number(text: str, *, remark_too: bool = False) -> float | None:
     ----------
     text : str
     remark_too : bool
-        Allow words behind the number and a blank: the core does not read on there.
+        Allow words behind the number and a blank, or the unit um: the core does not read on there.
     """
     found = _PLAIN.fullmatch(text) or (_REMARK.fullmatch(text) if remark_too else None)
     number = math.nan if found is None else float(found[1])

@@ -314,6 +314,7 @@ class SectionScorer:
             tiles=self._tiles,
             tiles_excluded={str(flag.name).lower(): n for flag, n in self._tiles_excluded.items() if n},
             fields_excluded_by_operator=len(self._excluded),
+            spoilt=self._spoilt or None,
         )
 
     def _check_open(self, seq: int) -> None:

@@ -43,7 +43,7 @@ Sampling = Literal["random", "raster", "positions", "time_series", "sequence"]
 
 RunState = Literal["completed", "cancelled", "failed"]
 FrameOutcome = Literal["classified", "excluded", "failed"]
-NoteKind = Literal["note", "exclude", "include"]
+NoteKind = Literal["note", "exclude", "include", "spoilt"]
 """What a person wrote down: a remark, or that a field shall not (or shall again) enter the score."""
 
 
@@ -225,6 +225,8 @@ class SectionScore:
     """Excluded tiles by reason (names of `QualityFlag`, lower case); a tile counts under each of its reasons."""
     fields_excluded_by_operator: int = 0
     """Fields that a person took out of the score; their tiles are counted nowhere here."""
+    spoilt: str | None = None
+    """Why the fields are no random choice although the plan was one, as half a sentence; None if they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,13 +103,7 @@ SIZED = "ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R,1\n"
 # Numbers that are none. The core loads them, as another number
 NUMBERS = {
     "label index": ("Label,Obj,one,4x", 8, "'one' is no whole number; Micro-Manager would take it for 0"),
-    "label index, negative": ("Label,Obj,-1,4x", 8, "'-1' is no whole number"),
     "label index, underscore": ("Label,Obj,1_0,4x", 8, "'1_0' is no whole number; Micro-Manager would take it for 1"),
-    "focus direction": ("FocusDirection,Obj,up", 8, "'up' is not a focus direction"),
-    "delay": ("Delay,Cam,soon", 8, "'soon' is not a delay in ms; Micro-Manager would take it for 0"),
-    "delay, nan": ("Delay,Cam,nan", 8, "'nan' is not a delay"),
-    "delay, inf": ("Delay,Cam,inf", 8, "'inf' is not a delay"),
-    "delay, negative": ("Delay,Cam,-5", 8, "-5 is not a delay in ms. It cannot be less than 0"),
     "size, two numbers": (SIZED + "PixelSize_um,R,1;6", 10, "'1;6' is not a length in um; .* for 1"),
     "size, underscore": (SIZED + "PixelSize_um,R,0_325", 10, "'0_325' is not a length in um; .* for 0"),
     "size, nan": (SIZED + "PixelSize_um,R,nan", 10, "'nan' is not a length"),
@@ -120,8 +114,6 @@ NUMBERS = {
     "affine, nan": (SIZED + "PixelSizeAffine,R,nan,0,0,0,1,0", 10, "'nan' is not a number"),
     "affine, inf": (SIZED + "PixelSizeAffine,R,1,0,0,0,-inf,0", 10, "'-inf' is not a number"),
     "affine, underscore": (SIZED + "PixelSizeAffine,R,1,0,0,0,0_3,0", 10, "'0_3' is not a number"),
-    "angle": (SIZED + "PixelSizeAngle_dxdz,R,x", 10, "'x' is not a number"),
-    "step in z": (SIZED + "PixelSizeOptimalZ_Um,R,nan", 10, "'nan' is not a length"),
     "state": ("Property,Obj,State,0_1", 8, "the position of 'Obj' '0_1' is no whole number"),
     "state of a preset": ("ConfigGroup,G,P,Obj,State,nan", 8, "the position of 'Obj' 'nan' is no whole number"),
     "state of a pixel size": ("ConfigPixelSize,R,Obj,State,inf\nPixelSize_um,R,1", 8, "'inf' is no whole number"),
@@ -172,6 +164,14 @@ WARNINGS = {
     "a property of nan": ("Property,Cam,Gain,nan", "'nan' is no number, if one belongs there"),
     "longer than the core reads": ("#" * 4100 + "\nProperty,Nope,Gain,1", "Micro-Manager reads no further"),
     "short command of old versions": ("Config,P,Cam,Gain,1", "has no effect"),
+    "delay": ("Delay,Cam,soon", "'soon' is not a delay in ms; Micro-Manager would take it for 0"),
+    "delay, nan": ("Delay,Cam,nan", "'nan' is not a delay"),
+    "delay, negative": ("Delay,Cam,-5", "-5 is not a delay in ms"),
+    "focus direction in words": ("FocusDirection,Obj,up", "'up' is not a focus direction"),
+    "angle in words": (SIZED + "PixelSizeAngle_dxdz,R,x", "'x' is not a number"),
+    "step in z of nan": (SIZED + "PixelSizeOptimalZ_Um,R,nan", "'nan' is not a length"),
+    "label index, negative": ("Label,Obj,-1,4x", "the position '-1' does not exist"),
+    "size with its unit": ("ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R,0.5um", "'0.5um' is taken for 0.5"),
     "role taken away": ("Property,Core,Camera,", "no camera is named"),
 }
 
@@ -229,7 +229,17 @@ ONE_SIZE = {
     "told apart": "ConfigPixelSize,A,Obj,Label,10x\nConfigPixelSize,A,Cam,Binning,1\nPixelSize_um,A,2",
     "a later line of one property": "ConfigPixelSize,A,Obj,Label,4x\nConfigPixelSize,A,Obj,Label,10x\nPixelSize_um,A,2",
 }
+BINNINGS = (
+    "ConfigPixelSize,A,Obj,Label,10x\nConfigPixelSize,A,Cam,Binning,1\nPixelSize_um,A,2\n"
+    "ConfigPixelSize,B,Obj,Label,10x\nConfigPixelSize,B,Cam,Binning,2\nPixelSize_um,B,{}\n"
+)
 FOUR_X = "Label,Obj,0,4x\nLabel,Obj,1,10x\nConfigPixelSize,R,Obj,Label,4x\nPixelSize_um,R,1\n"
+
+
+def test_sizes_that_seem_to_have_the_binning_in_them_are_a_warning(tmp_path: Path):
+    (finding,) = check(write(tmp_path, GOOD + FOUR_X + BINNINGS.format(4)))
+    assert "'A' (2 um) and 'B' (4 um) differ in binning alone" in finding.message
+    assert check(write(tmp_path, GOOD + FOUR_X + BINNINGS.format(2))) == []
 
 
 @pytest.mark.parametrize("tail", TWO_SIZES.values(), ids=TWO_SIZES)

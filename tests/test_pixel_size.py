@@ -80,6 +80,21 @@ def test_two_presets_for_one_state(rig: MicroManager):
     assert frame_size_um(rig) == pytest.approx(0.325)
 
 
+def test_presets_that_seem_to_have_the_binning_in_their_sizes(rig: MicroManager):
+    core = rig.backend.core
+    name, label = core.get_current_pixel_size_config(), core.get_property("Objective", "Label")
+    core.define_pixel_size_config(name, "Camera", "Binning", "1")
+    core.define_pixel_size_config("Binned", "Objective", "Label", label)
+    core.define_pixel_size_config("Binned", "Camera", "Binning", "2")
+    core.set_pixel_size_um("Binned", 0.65)
+    assert frame_size_um(rig) == pytest.approx(0.325)
+    core.set_property("Camera", "Binning", "2")
+    with pytest.raises(ConfigError, match=r"'Binned' \(0\.65 um\) of the configuration differ in binning alone"):
+        source(rig)
+    core.set_pixel_size_um("Binned", 0.325)
+    assert frame_size_um(rig) == pytest.approx(0.65)
+
+
 @pytest.mark.parametrize("um", [float("nan"), float("inf"), -0.325, 0.0])
 def test_a_size_that_is_none(rig: MicroManager, um: float):
     core = rig.backend.core
@@ -216,6 +231,21 @@ def test_words_of_an_em_switch(word: str, on: bool | None):
     switch = EmSwitch(core, RigRoles(em_switch="Port"))
     assert switch.is_on("Cam") is on
     assert switch.gain("Cam", 5.0) == {True: 5.0, False: 1.0, None: None}[on]
+
+
+@pytest.mark.parametrize("name", ["Bypass", "EMBypass", "EM Gain Bypass", "DisableEM", "NonEM_Port", "Conventional"])
+def test_a_switch_whose_name_may_turn_its_words_round_is_asked_for(name: str):
+    core = SimpleNamespace(ask=lambda *_: "On", labels=lambda *_: ("Off", "On"))
+    assert EmSwitch(core, RigRoles(em_switch=name)).is_on("Cam") is None
+    with pytest.raises(ConfigError, match="says neither on nor off"):
+        EmSwitch(core, RigRoles(em_switch=name)).check("Cam")
+    assert EmSwitch(core, RigRoles(em_switch=name, em_switch_off=("On",))).is_on("Cam") is False
+
+
+@pytest.mark.parametrize("name", ["EMSwitch", "EMGain", "Output_Amplifier", "Noise", "Notch", "Offset EM"])
+def test_a_switch_with_a_plain_name_keeps_its_words(name: str):
+    core = SimpleNamespace(ask=lambda *_: "On", labels=lambda *_: ("Off", "On"))
+    assert EmSwitch(core, RigRoles(em_switch=name)).is_on("Cam") is True
 
 
 def test_a_number_among_three_is_no_switch():

@@ -123,7 +123,7 @@ def test_the_course_ends_where_the_scorer_ends() -> None:
     for one in results[2:]:
         scorer.add(one)
     end = scorer.score()
-    rows = course(results, 0.5, "random")
+    rows = course(results, SectionScorer(0.5, 1.0, "random"))
     assert rows.shape == (4, 4)
     assert tuple(rows[-1]) == (4.0, end.score, *end.interval)
 

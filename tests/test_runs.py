@@ -38,6 +38,7 @@ from hcc_scope.storage.notes import NotesWriter, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
+from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.types import RunSpec
 from tests.commands import assert_frames_readable, hcc_scope
 from tests.session_parts import wait_until
@@ -147,6 +148,40 @@ def test_marks_made_after_the_run_change_the_score_but_not_the_record(store: Pat
     picture = section_picture(store, threshold=0.5)
     assert picture.course[-1, :2].tolist() == [4.0, replayed.outcome.score.score]
     assert len(picture.fields) == N_FIELDS
+
+
+WHY = "a device failed during the run"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "noted"),
+    [
+        ({"state": "failed", "interval_valid": False, "spoilt": WHY}, False),
+        ({"state": "failed", "interval_valid": False}, False),
+        ({"state": "recovered"}, True),  # it was killed before it could write down how it ended
+    ],
+)
+def test_a_run_whose_device_failed_never_has_a_valid_interval_again(
+    store: Path, analyst: Analyst, outcome: dict[str, object], noted: bool
+):
+    change_facts(store, outcome=outcome)
+    if noted:
+        NotesWriter(store).add("spoilt", WHY)
+    run = start_replay(store, analyst)
+    score = run.finish().outcome.score
+    assert (score.interval_valid, score.frames) == (False, N_FIELDS - 2)
+    assert score.spoilt == (WHY if noted or "spoilt" in outcome else "the run failed, and no interval was valid then")
+    assert not section_picture(store, threshold=0.5).interval_valid
+    assert f"interval not valid: {score.spoilt}" in section_report(store).read_text(encoding="utf-8")
+
+
+def test_a_recovery_keeps_that_a_device_failed(store: Path, analyst: Analyst):
+    change_facts(store, outcome={"state": "failed", "interval_valid": False, "spoilt": WHY}, n_frames=N_FIELDS)
+    journal = store / "frames.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
+    recover(store)
+    assert open_store(store).attributes["outcome"]["state"] == "recovered"
+    assert store_scorer(open_store(store), 0.5).score().spoilt == WHY
 
 
 def test_a_recorded_score_that_is_not_that_of_its_fields_is_found(store: Path, analyst: Analyst):

@@ -19,6 +19,7 @@ from session_parts import (
     run,
     wait_until,
 )
+from test_session_marks import Notes
 
 from hcc_scope.errors import CameraError, DeviceError, DiskFullError, FramesLost, ModelError, StoreError
 from hcc_scope.protocols import Tiles
@@ -485,10 +486,13 @@ def test_a_device_that_fails_leaves_no_valid_interval(error: Exception, valid: b
         if seq == 5:
             raise error
 
-    session = make_session(Source(range(9), before=fail), Sink(), Classifier())
+    noted = Notes()
+    session = make_session(Source(range(9), before=fail), Sink(), Classifier(), notes=noted)
     session.start()
     outcome = finish(session)
     assert (outcome.state, outcome.score.frames) == ("failed", 5)
+    assert (outcome.score.spoilt is None) is valid
+    assert [kind for kind, *_ in noted.lines] == ([] if valid else ["spoilt"])  # before the run has ended
     assert outcome.score.interval_valid is session.snapshot().score.interval_valid is valid
     session.exclude(2, "dust")  # the score is made anew
     assert session.snapshot().score.interval_valid is valid

@@ -12,9 +12,9 @@ from hcc_scope.bench.scenes import make_scenes
 from hcc_scope.bench.timing import timed
 from hcc_scope.bench.writers import OursWriter
 from hcc_scope.inference import load_model
-from hcc_scope.scoring import SectionScorer
 from hcc_scope.session import Session
 from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.storage.source import StoreSource
 from hcc_scope.workers import StopToken
 
@@ -65,8 +65,9 @@ class ReplayContender:
 
     def _classify(self) -> None:
         card = self._model.card
-        source = StoreSource(open_store(self._path))
-        scorer = SectionScorer(card.decision_threshold, card.temperature, source.spec.sampling)
+        store = open_store(self._path)
+        source = StoreSource(store)
+        scorer = store_scorer(store, card.decision_threshold, card.temperature)
         session = Session(source, None, self._classifier, scorer=scorer, limits=EVERY_TILE)
         session.start()
         outcome = session.join()

@@ -191,13 +191,13 @@ def _operator(facts: PageFacts) -> str:
 
 
 def _notes(notes: Sequence[Note]) -> str:
-    remarks = [note for note in notes if note.kind == "note"]
+    remarks = [note for note in notes if note.kind in ("note", "spoilt")]
     if not remarks:
         return '<p class="quiet">None.</p>'
     rows = [
         (
             f"{utc_words(note.t_utc, seconds=False)}, {'section' if note.seq is None else f'field {note.seq}'}",
-            note.text,
+            note.text if note.kind == "note" else f"no valid interval: {note.text}",
         )
         for note in remarks
     ]

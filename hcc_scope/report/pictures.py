@@ -8,10 +8,11 @@ import numpy as np
 
 from hcc_scope.orientation import Orientation
 from hcc_scope.report.overview import FieldPicture, SectionPicture, middle, thumbnail
-from hcc_scope.scoring import SectionScorer, frame_score
+from hcc_scope.scoring import frame_score, rescored
 from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hcc_scope.types import Frame, FrameResult, Sampling
+    from hcc_scope.scoring import SectionScorer
+    from hcc_scope.types import Frame, FrameResult
 
 __all__ = ["course", "field_picture", "section_picture"]
 
@@ -29,13 +31,13 @@ MAX_FIELDS = 200
 
 
 def course(
-    results: Iterable[FrameResult], threshold: float, sampling: Sampling, excluded: Collection[int] = ()
+    results: Iterable[FrameResult], scorer: SectionScorer, excluded: Collection[int] = ()
 ) -> NDArray[np.float64]:
     """Return how the score went: (n, 4) classified frames, score, lower and upper end of the interval.
 
-    The fields of `excluded` are left out.
+    The fields of `excluded` are left out. `scorer` is left as it is.
     """
-    scorer = SectionScorer(threshold, 1.0, sampling)
+    scorer = scorer.fresh()
     for seq in excluded:
         scorer.exclude(seq)
     rows: list[tuple[float, float, float, float]] = []
@@ -106,6 +108,7 @@ def section_picture(
     results = read_predictions(store_path) if results is None else results
     excluded = excluded_fields(read_notes(store_path))
     spec = store.spec
+    scorer = store_scorer(store, threshold)
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     step = max(1, -(-store.n_frames // MAX_FIELDS))
     fields = [
@@ -123,8 +126,10 @@ def section_picture(
     return SectionPicture(
         title=f"animal {spec.animal_id}, section {spec.section_id}",
         fields=fields,
-        course=course(results.values(), threshold, spec.sampling, excluded),
+        course=course(results.values(), scorer, excluded),
         threshold=threshold,
-        interval_valid=spec.sampling == "random",
+        interval_valid=rescored(
+            results, scorer, store.n_frames, [seq for seq in excluded if seq < store.n_frames]
+        ).interval_valid,
         outline_um=None if outline_um is None else np.asarray(outline_um, dtype=np.float64),
     )

@@ -16,11 +16,12 @@ from hcc_scope.errors import StoreError, StoreUnwritableError
 from hcc_scope.report.overview import draw_overview
 from hcc_scope.report.page import PageFacts, render
 from hcc_scope.report.pictures import section_picture
-from hcc_scope.scoring import SectionScorer, rescored
+from hcc_scope.scoring import rescored
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.scorer import store_scorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,7 +74,7 @@ def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
     notes = read_notes_log(store_path)
     excluded = {seq: why for seq, why in excluded_fields(notes.notes).items() if seq < store.n_frames}
     threshold, threshold_known = _threshold(store)
-    scorer = SectionScorer(threshold, 1.0, store.spec.sampling)
+    scorer = store_scorer(store, threshold)
     drawn = section_picture(store_path, threshold=threshold, outline_um=_outline(store), results=predictions.results)
     try:
         folder.mkdir(parents=True, exist_ok=True)

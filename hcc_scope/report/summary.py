@@ -84,6 +84,7 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "interval": list(score.interval),
         "interval_frames": score.interval_frames,
         "interval_valid": score.interval_valid,
+        "spoilt": score.spoilt,
         "confidence": score.confidence,
         "threshold": score.threshold,
         "decision": decision(score),

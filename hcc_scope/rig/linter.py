@@ -199,14 +199,17 @@ class Linter:
         self.warn(line.number, f"{message}; {consequence}", hint)
         return False
 
-    def _number(self, line: CfgLine, text: str, what: str, *, least: float | None = None) -> float | None:
-        """Judge a number, and return it if it is one."""
+    def _number(
+        self, line: CfgLine, text: str, what: str, *, least: float | None = None, matters: bool = True
+    ) -> float | None:
+        """Judge a number, and return it if it is one; one that enters no result is worth a warning only."""
+        say = self.error if matters else self.warn
         number = plain_number(text, remark_too=True)
         if number is None:
             taken = f"Micro-Manager would take it for {taken_number(text):g}"
-            self.error(line.number, f"'{text}' is not {what}; {taken}", "Write a number, with a decimal point.")
+            say(line.number, f"'{text}' is not {what}; {taken}", "Write a number, with a decimal point.")
         elif least is not None and number < least:
-            self.error(line.number, f"{text.strip()} is not {what}", f"It cannot be less than {least:g}.")
+            say(line.number, f"{text.strip()} is not {what}", f"It cannot be less than {least:g}.")
         else:
             if not is_number(text):
                 self.warn(line.number, f"'{text}' is taken for {number:g}", "Give the remark a line of its own.")
@@ -217,6 +220,9 @@ class Linter:
         """Judge a position, and return it if it is one."""
         if text.strip().isascii() and text.strip().isdigit():
             return int(text)
+        if is_number(text) and taken_number(text) < 0:
+            self.warn(line.number, f"{what} '{text}' does not exist", hint)
+            return None
         self.error(
             line.number,
             f"{what} '{text}' is no whole number; Micro-Manager would take it for {taken_number(text):.0f}",
@@ -290,12 +296,12 @@ class Linter:
         device, delay = line.fields
         if device != "Core":
             self._known(line, device)
-        self._number(line, delay, "a delay in ms", least=0.0)
+        self._number(line, delay, "a delay in ms", least=0.0, matters=False)
 
     def _look_at_focusdirection(self, line: CfgLine) -> None:
         device, direction = line.fields
         self._declared(line, device, "Micro-Manager ignores this line")
-        number = self._number(line, direction, "a focus direction (-1, 0 or 1)")
+        number = self._number(line, direction, "a focus direction (-1, 0 or 1)", matters=False)
         if number is not None and number not in (-1, 0, 1):
             self.warn(line.number, f"the focus direction is '{direction}'", "It can be -1, 0 or 1.")
 
@@ -430,7 +436,8 @@ class Linter:
                 f"Did you mean '{near[0]}'?" if near else f"Add ConfigPixelSize,{preset},<device>,<property>,<value>.",
             )
         least, what = (0.0, "a length in um") if line.command in _LENGTHS else (None, "a number")
-        numbers = [self._number(line, value, what, least=least) for value in values]
+        matters = line.command in ("PixelSize_um", "PixelSizeAffine")
+        numbers = [self._number(line, value, what, least=least, matters=matters) for value in values]
         if line.command == "PixelSize_um":
             self._sizes.add_size(line.number, preset, numbers[0])
 

@@ -72,6 +72,13 @@ class PixelSizes:
                     " the devices, and a run that meets it is refused",
                     "Remove one, or add a setting that tells them apart.",
                 )
+            elif one.size_um != other.size_um and _binning_apart(states[first], states[second]):
+                yield (
+                    max(one.line, other.line),
+                    f"the pixel size presets '{first}' ({_um(one)}) and '{second}' ({_um(other)}) differ in binning"
+                    " alone, and Micro-Manager multiplies their sizes by the binning",
+                    "Let each give the size of a pixel without binning.",
+                )
 
 
 def _um(preset: _Preset) -> str:
@@ -94,6 +101,12 @@ def _agree(first: Mapping[Setting, str], second: Mapping[Setting, str]) -> bool:
     """Return whether the devices can be in a state that both sets of settings describe."""
     shared = first.keys() & second.keys()
     return all(first[setting] == second[setting] for setting in shared) and not _label_against_state(first, second)
+
+
+def _binning_apart(first: Mapping[Setting, str], second: Mapping[Setting, str]) -> bool:
+    """Return whether both describe the same state but for the binning of a camera."""
+    differing = {setting for setting in first.keys() | second.keys() if first.get(setting) != second.get(setting)}
+    return first.keys() == second.keys() and len(differing) == 1 and next(iter(differing))[1] == "Binning"
 
 
 def _label_against_state(first: Mapping[Setting, str], second: Mapping[Setting, str]) -> bool:

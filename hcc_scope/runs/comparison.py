@@ -11,7 +11,8 @@ import numpy as np
 from hcc_scope.errors import CheckError, StoreError
 from hcc_scope.inference.agreement import DISTANCE_TOLERANCE, distances_apart
 from hcc_scope.runs.replay import recorded_score_unlike
-from hcc_scope.scoring import SectionScorer, calibrate, rescored
+from hcc_scope.scoring import calibrate, rescored
+from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.types import QualityFlag
 
 if TYPE_CHECKING:
@@ -300,7 +301,7 @@ def _compare_scores(
     score = report.outcome.score
     if then != report.outcome.excluded_by_operator or otherwise_flagged:
         card = analyst.model.card
-        scorer = SectionScorer(card.decision_threshold, card.temperature, store.spec.sampling)
+        scorer = store_scorer(store, card.decision_threshold, card.temperature)
         score = rescored(replayed, scorer, store.n_frames, then)
     if then != report.outcome.excluded_by_operator:
         now = len(report.outcome.excluded_by_operator)

@@ -126,18 +126,20 @@ def start_replay(
     from hcc_scope.storage.notes import NotesWriter, excluded_fields, read_notes_log
     from hcc_scope.storage.predictions import PredictionWriter
     from hcc_scope.storage.reader import SectionStore, open_store
+    from hcc_scope.storage.scorer import store_scorer
     from hcc_scope.storage.source import StoreSource
 
+    card = analyst.model.card
     opened = store if isinstance(store, SectionStore) else open_store(store)
-    source = StoreSource(opened, tile_px=analyst.model.card.tile_px)
+    source = StoreSource(opened, tile_px=card.tile_px)
     spec = source.spec
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     analyst.model.check_matches(spec)
-    check_specimen(analyst.model.card, spec, allow_phantom_model=analyst.allow_phantom_model)
+    check_specimen(card, spec, allow_phantom_model=analyst.allow_phantom_model)
     log = read_notes_log(opened.path)
     saved = None
     if save is not None:
-        sha256 = analyst.model.card.sha256
+        sha256 = card.sha256
         saved = PredictionWriter(opened.path, spec, run=save, model_sha256=sha256, name=f"predictions-{save}")
     results = ResultsSoFar(saved)
     if score_unlike is None:
@@ -146,7 +148,7 @@ def start_replay(
         source,
         None,
         analyst.classifier,
-        scorer=analyst.scorer(source),
+        scorer=store_scorer(opened, card.decision_threshold, card.temperature),
         limits=recorded_limits(opened),
         results=results,
         notes=NotesWriter(opened.path),

@@ -56,6 +56,19 @@ class Marks:
             with self._score.lock:
                 self._accounts.rescore(self._score.include(seq))
 
+    def spoil(self, why: str) -> None:
+        """Note that the fields are no random choice, for good: in effect first, as this run shows its score already.
+
+        Raises
+        ------
+        HccScopeError
+            If it cannot be written down.
+        """
+        with self._score.lock:
+            self._accounts.rescore(self._score.spoil(why))
+        if self._notes is not None and self._accounts.counts.acquired:
+            self._notes.add("spoilt", why)
+
     def _check(self, seq: int) -> None:
         n = max(self._n_planned, self._accounts.counts.acquired)
         if not 0 <= seq < n:

@@ -375,8 +375,7 @@ class Session:
         self._errors.set(error, where)
         if isinstance(error, DeviceError):
             # which fields are there depends on where the device failed, and no longer on chance alone
-            with self._score.lock:
-                self._accounts.rescore(self._score.spoil("a device failed during the run"))
+            guard("marks", lambda: self._marks.spoil("a device failed during the run"), self._errors.set)
         self._accounts.say(str(self._errors.error))
         self._stop.abort()
 

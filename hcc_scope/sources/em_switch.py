@@ -23,6 +23,9 @@ _ON = frozenset({"on", "true", "yes", "enabled", "enable", "active"})
 _SURELY_OFF = ("non em", "no em", "em off")
 _OFF_WORDS = ("conventional", "normal")
 _EM_WORDS = ("multiplying", "multiplication", "em", "emccd")
+_INVERSE = ("bypass", "bypassed", "disable", "disabled", "off", "without", "no", "non", *_OFF_WORDS)
+"""In a property's own name these may turn its plain words round: ``Bypass`` that is ``On`` switches the gain off."""
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NUMBER = re.compile(r"\d+(\.\d*)?")
 _WORD_BREAKS = re.compile(r"[\s_\-/()]+")
 
@@ -96,6 +99,11 @@ class EmSwitch:
         if self._off:
             return text not in self._off
         plain = _plain(text)
+        if plain in _ON | _OFF or _NUMBER.fullmatch(plain):
+            assert self._name is not None
+            name = _plain(_CAMEL.sub(" ", self._name))
+            if any(_has(name, word) for word in _INVERSE):
+                return None
         if _NUMBER.fullmatch(plain):
             # of three ports, number 1 is just a port
             return {0.0: False, 1.0: True}.get(float(plain)) if n_values in (0, 2) else None

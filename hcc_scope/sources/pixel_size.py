@@ -62,6 +62,10 @@ class _Preset:
     """Linear part in um per px; None if the configuration gives none."""
 
 
+def _without_binning(preset: _Preset, camera: str) -> frozenset[tuple[str, str, str]]:
+    return frozenset(setting for setting in preset.settings if setting[:2] != (camera, BINNING))
+
+
 def _linear(affine: tuple[float, ...]) -> tuple[float, float, float, float] | None:
     """Return the linear part (a, b, c, d) of the core's six numbers; None for what it answers without an affine."""
     linear = (affine[0], affine[1], affine[3], affine[4])
@@ -156,6 +160,10 @@ class PixelSizes:
         factor = self._binning(camera)
         if isinstance(factor, PixelSize):
             return factor
+        if factor != 1 and self._rig_file_um is None:
+            of_binnings = self._of_binnings(camera, um)
+            if of_binnings is not None:
+                return of_binnings
         magnification = float(self._ask(_WHAT, "get_magnification_factor"))
         if not (math.isfinite(magnification) and magnification > 0):
             return PixelSize(
@@ -201,6 +209,27 @@ class PixelSizes:
                 hint="Set a binning such as 1, 2 or 2x2.",
             )
         return float(across)
+
+    def _of_binnings(self, camera: str, um: float) -> PixelSize | None:
+        """Return what is wrong if presets that differ by binning alone give different sizes; None if nothing is.
+
+        The core multiplies what a preset says by the binning. Somebody who measured each binning has it in already.
+        """
+        assert self._presets is not None
+        for here in self._matching():
+            rest = _without_binning(here, camera)
+            if len(rest) == len(here.settings):
+                continue  # it holds at every binning
+            for other in self._presets:
+                if _without_binning(other, camera) == rest and abs(other.um - um) > _SAME * um:
+                    return PixelSize(
+                        0.0,
+                        problem=f"the pixel size presets '{other.name}' ({other.um:g} um) and '{here.name}'"
+                        f" ({here.um:g} um) of the configuration differ in binning alone, and Micro-Manager multiplies"
+                        " their sizes by the binning",
+                        hint="Let each give the size of a pixel without binning.",
+                    )
+        return None
 
     def _matching(self) -> list[_Preset]:
         """Return the presets that the devices' present state fits; each property is read once."""

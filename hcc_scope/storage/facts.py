@@ -257,7 +257,7 @@ def _check_outcome(outcome: Mapping[str, Any], where: str) -> None:
                 values.integer(seq, name, 0, 1 << 40)
         elif key == "decision" and value is not None:
             values.choice(value, name, ("low", "high"))
-        elif key in {"cause", "degraded", "store", "animal_id", "section_id"} and value is not None:
+        elif key in {"cause", "degraded", "store", "animal_id", "section_id", "spoilt"} and value is not None:
             values.text(value, name)
 
 

@@ -1,5 +1,8 @@
 """Notes beside the frames: what a person wrote about a section or a field, and which fields they took out of the score.
 
+A run adds one itself, of the kind ``spoilt``, when it finds out that its fields are no random choice: at once, since it
+may not live to write down how it ended.
+
 ``notes.jsonl``, one JSON object per line, append-only: ``{"t_utc", "seq", "kind", "text"}`` and a checksum, which lines
 of earlier versions lack. A mark is never taken back by deleting it, only by a later one. Notes can be added to a
 finished store too; its frames are not touched.
@@ -40,6 +43,7 @@ NOTES = "notes.jsonl"
 LONGEST_TEXT = 10_000
 """Characters of one note: more belongs into a document."""
 _KINDS = frozenset(get_args(NoteKind))
+_OF_SECTIONS = ("note", "spoilt")
 _KEYS = frozenset({"t_utc", "seq", "kind", "text"})
 _MAX_BYTES = 256 * 2**20
 _HOLD_S = 2.0
@@ -77,7 +81,7 @@ def _note_of(line: bytes) -> Note:
         raise ValueError("it has other keys")
     seq = None if value["seq"] is None else values.integer(value["seq"], "seq", 0, 1 << 40)
     kind = cast("NoteKind", values.choice(value["kind"], "kind", _KINDS))
-    if seq is None and kind != "note":
+    if seq is None and kind not in _OF_SECTIONS:
         raise ValueError("a mark needs a field")
     return Note(values.time_of(value["t_utc"], "t_utc"), seq, kind, values.text(value["text"], "text"))
 
@@ -172,8 +176,8 @@ class NotesWriter:
 
         Parameters
         ----------
-        kind : {"note", "exclude", "include"}
-            A remark, or a mark on a field.
+        kind : {"note", "exclude", "include", "spoilt"}
+            A remark, a mark on a field, or what the run found out: its fields are no random choice.
         text : str
             The remark, or why.
         seq : int, optional
@@ -187,9 +191,9 @@ class NotesWriter:
             If there is no store, or the note cannot be written.
         """
         text = text.strip()
-        if kind != "note" and seq is None:
+        if kind not in _OF_SECTIONS and seq is None:
             raise UsageError("a mark needs a field")
-        if kind == "note" and not text:
+        if kind in _OF_SECTIONS and not text:
             raise UsageError("an empty note says nothing", hint="Write something.")
         if len(text) > LONGEST_TEXT:
             raise UsageError(f"a note of {len(text)} characters is too long", hint=f"{LONGEST_TEXT} are possible.")

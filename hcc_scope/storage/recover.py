@@ -59,6 +59,7 @@ from hcc_scope.storage.notes import NOTES, lost_notes, read_notes_log
 from hcc_scope.storage.prediction_log import log_files, log_problems, read_log, table_path
 from hcc_scope.storage.predictions import read_predictions_table, remake_table
 from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.scorer import lasting_reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +73,7 @@ TORN_SUFFIX = ".torn"
 _LOOK_AT_FRAMES = 3
 _MAX_KEPT_BYTES = 2 << 30
 
-_LASTING = ("state", "cause", "degraded", "counts")
+_LASTING = ("state", "cause", "degraded", "counts", "spoilt")
 """Keys of an outcome that tell how the run went, whatever was lost afterwards."""
 
 
@@ -489,7 +490,10 @@ def _mark_complete(store: SectionStore, why_unfinished: str) -> list[str]:
 
 def _lasting_part(outcome: object) -> dict[str, Any]:
     """Return what stays true of an outcome when frames that it counted are lost: not its score."""
-    return {key: outcome[key] for key in _LASTING if key in outcome} if isinstance(outcome, dict) else {}
+    if not isinstance(outcome, dict):
+        return {}
+    lasting = {key: outcome[key] for key in _LASTING if key in outcome}
+    return {**lasting, "spoilt": lasting_reason({"outcome": outcome})}
 
 
 def _count_unacknowledged(chunks: Path, n_frames: int) -> int:

@@ -7,13 +7,15 @@ import importlib
 import math
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QUrl
 from review_parts import GRID, frame, result
 
-from hcc_scope.types import FrameResult, RunSpec
+from hcc_scope.storage.reader import SectionStore
+from hcc_scope.types import FrameResult, RunSpec, Sampling
 from ui.review.analysis import Analysis, decision_words, score_words, section_score
 from ui.review.comparison import compare
 from ui.review.store_list import dropped_stores, stores_in
@@ -23,6 +25,16 @@ from ui.review.words import probability_words, tile_tooltip
 from ui.saliency_view import relative_saliency
 
 SPEC = RunSpec((1024, 1024), 16, 0.325, "M7", "S1")
+
+
+def stored(n_frames: int, *, sampling: Sampling = "random", **attributes: object) -> SectionStore:
+    """Return a store that is nowhere on a disk: scores need its facts alone."""
+    spec = replace(SPEC, sampling=sampling)
+    store = create_autospec(SectionStore, instance=True)
+    store.configure_mock(path=Path("nowhere"), spec=spec, n_frames=n_frames, attributes=attributes)
+    return store
+
+
 OUT_OF_FOCUS, SATURATED, UNLIKE = 2, 4, 16
 
 
@@ -156,7 +168,7 @@ def analysis(
     title: str, results: list[FrameResult], *, engine: str = "torchscript", threshold: float = 0.45, sha256: str = "a"
 ) -> Analysis:
     by_seq = {one.seq: one for one in results}
-    return Analysis(title, "m", engine, by_seq, section_score(by_seq, SPEC, 4, threshold), sha256, 0.01)
+    return Analysis(title, "m", engine, by_seq, section_score(by_seq, stored(4), threshold), sha256, 0.01)
 
 
 def test_equal_analyses_are_equal_bit_for_bit():
@@ -219,21 +231,24 @@ def test_nothing_in_common_is_said():
 
 def test_a_score_leaves_out_what_the_operator_excluded():
     results = {seq: result(seq, [seq / 10] * 4) for seq in range(5)}
-    score = section_score(results, SPEC, 5, 0.45, {4})
+    score = section_score(results, stored(5), 0.45, {4})
     assert score.score == pytest.approx(0.15)
     assert (score.frames, score.fields_excluded_by_operator) == (4, 1)
 
 
 def test_scores_and_decisions_in_words():
-    few = section_score({0: result(0, [0.9] * 4)}, SPEC, 1, 0.45)
+    few = section_score({0: result(0, [0.9] * 4)}, stored(1), 0.45)
     assert score_words(few).startswith("0.900, 95 % interval ")
     assert decision_words(few) == "Undecided: the interval contains the threshold 0.450"
-    many = section_score({seq: result(seq, [0.97] * 4) for seq in range(60)}, SPEC, 60, 0.45)
+    many = section_score({seq: result(seq, [0.97] * 4) for seq in range(60)}, stored(60), 0.45)
     assert decision_words(many) == "High metastatic: the whole interval is above the threshold 0.450"
-    raster = section_score({0: result(0, [0.9] * 4)}, replace(SPEC, sampling="raster"), 1, 0.45)
+    raster = section_score({0: result(0, [0.9] * 4)}, stored(1, sampling="raster"), 0.45)
     assert "not at random" in decision_words(raster)
     assert "(not valid)" in score_words(raster)
-    assert score_words(section_score({}, SPEC, 0, 0.45)) == "no score"
+    assert score_words(section_score({}, stored(0), 0.45)) == "no score"
+    spoilt = {"state": "failed", "interval_valid": False, "spoilt": "a device failed during the run"}
+    failed = section_score({seq: result(seq, [0.97] * 4) for seq in range(60)}, stored(60, outcome=spoilt), 0.45)
+    assert decision_words(failed) == "Undecided: interval not valid: a device failed during the run"
 
 
 def test_a_store_is_found_from_inside_itself_and_from_its_folder(tmp_path: Path):

@@ -13,10 +13,10 @@ from hcc_scope.errors import StoreError
 from hcc_scope.report.summary import decision
 from hcc_scope.runs.comparison import rescored
 from hcc_scope.runs.replay import recorded_model
-from hcc_scope.scoring import SectionScorer
 from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_predictions
 from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.tiling import TileGrid
 from hcc_scope.words import percent, score_text, threshold_text
 
@@ -130,7 +130,7 @@ class OpenedStore:
 
     def score_of(self, results: Mapping[int, FrameResult], threshold: float) -> SectionScore:
         """Return the score of results of this store's frames, without the fields that the operator excluded."""
-        return section_score(results, self.spec, self.store.n_frames, threshold, self.excluded)
+        return section_score(results, self.store, threshold, self.excluded)
 
     def rescored(self) -> list[Analysis]:
         """Return the analyses with scores that leave out what the operator excluded by now."""
@@ -139,17 +139,13 @@ class OpenedStore:
 
 def section_score(
     results: Mapping[int, FrameResult],
-    spec: RunSpec,
-    n_frames: int,
+    store: SectionStore,
     threshold: float,
     excluded: Collection[int] = (),
 ) -> SectionScore:
-    """Return the score of a section's results; `excluded` are the fields that the operator took out.
-
-    Probabilities are calibrated already, so the scorer's temperature plays no part.
-    """
-    scorer = SectionScorer(threshold, 1.0, spec.sampling)
-    return rescored(results, scorer, n_frames, [seq for seq in sorted(excluded) if seq < n_frames])
+    """Return the score of a section's results; `excluded` are the fields that the operator took out."""
+    taken_out = [seq for seq in sorted(excluded) if seq < store.n_frames]
+    return rescored(results, store_scorer(store, threshold), store.n_frames, taken_out)
 
 
 def open_section(path: Path) -> OpenedStore:
@@ -216,7 +212,7 @@ def _recorded(store: SectionStore, name: str, excluded: Collection[int]) -> Anal
         model=model,
         engine=", ".join(engines),
         results=results,
-        score=section_score(results, spec, store.n_frames, float(threshold), excluded),
+        score=section_score(results, store, float(threshold), excluded),
         model_sha256=sha256,
     )
 

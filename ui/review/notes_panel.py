@@ -44,6 +44,8 @@ def note_words(note: Note) -> str:
         text = "excluded from the score" + (f": {text}" if text else "")
     elif note.kind == "include":
         text = "back in the score" + (f": {text}" if text else "")
+    elif note.kind == "spoilt":
+        text = f"no valid interval: {text}"
     return f"{where} · {note.t_utc:%Y-%m-%d %H:%M} UTC\n{text}"
 
 

@@ -111,9 +111,7 @@ class Reclassification:
             model=card.name,
             engine=analyst.classifier.engine,
             results=results,
-            score=section_score(
-                results, run.spec, run.store.n_frames, card.decision_threshold, outcome.excluded_by_operator
-            ),
+            score=section_score(results, run.store, card.decision_threshold, outcome.excluded_by_operator),
             model_sha256=card.sha256,
             tolerance=card.probability_tolerance,
             note=self._note(outcome, len(run.damaged)),
