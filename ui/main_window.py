@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 from ui.actions import MENUS, Actions
 from ui.canvas import Canvas
 from ui.log_dock import LogView
@@ -39,9 +40,8 @@ if TYPE_CHECKING:
     from ui.settings import Settings
     from ui.theme import ThemeName
 
-__all__ = ["RESEARCH_USE_ONLY", "MainWindow"]
+__all__ = ["MainWindow"]
 
-RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 LAYOUT_VERSION = 2
 """Raised when docks change their names: a layout of before is then not restored."""
 _FIRST_SIZE = QSize(1600, 960)

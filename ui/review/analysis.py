@@ -58,6 +58,8 @@ class Analysis:
     model_sha256: str | None = None
     tolerance: float = 0.0
     """By how much a probability may differ between engines, from the model's card; 0: not known."""
+    trained_on: str | None = None
+    """What its model was trained on, in a few words; None: not known."""
     note: str = ""
     """What else there is to say: stopped early, damaged frames ..."""
 
@@ -207,6 +209,7 @@ def _recorded(store: SectionStore, name: str, excluded: Collection[int]) -> Anal
     same_model = sha256 == spec.model_sha256
     provenance = spec.provenance
     model = str(provenance.get("model", "unknown model")) if same_model else f"model {str(sha256)[:8]}"
+    trained_on = provenance.get("model_trained_on")
     threshold = provenance.get("decision_threshold")
     if not isinstance(threshold, (int, float)):
         threshold = _DEFAULT_THRESHOLD
@@ -218,6 +221,7 @@ def _recorded(store: SectionStore, name: str, excluded: Collection[int]) -> Anal
         results=results,
         score=section_score(results, spec, store.n_frames, float(threshold), excluded),
         model_sha256=sha256,
+        trained_on=trained_on if same_model and isinstance(trained_on, str) else None,
     )
 
 
