@@ -78,13 +78,13 @@ class ScorePanel(QWidget):
         top.addWidget(self._meaning, 1, Qt.AlignmentFlag.AlignVCenter)
         layout.addWidget(self._of)
         layout.addLayout(top)
+        layout.addWidget(self._alarm)  # beside the score, where no low window scrolls it away
         layout.addWidget(self._verdict)
         layout.addWidget(self._why)
         layout.addWidget(self._bar)
         layout.addWidget(self._interval)
         layout.addWidget(self._stabilised)
         layout.addWidget(self._degraded)
-        layout.addWidget(self._alarm)
         layout.addWidget(self._research)  # up here, where a low window does not scroll it away
         for title, widget in (
             (heading("Coverage"), self._coverage),
