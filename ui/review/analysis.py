@@ -6,6 +6,7 @@ recorded or not: what is compared was made in one way.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_prediction
 from hcc_scope.storage.reader import open_store
 from hcc_scope.tiling import TileGrid
 from hcc_scope.words import percent, score_text, threshold_text
+from ui.recovery import is_written_to
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -168,7 +170,7 @@ def open_section(path: Path) -> OpenedStore:
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     problems = list(store.problems)
     if not store.complete:
-        problems.insert(0, "the run was not ended in order; recover it to make the store whole")
+        problems.insert(0, _why_incomplete(path))
     log = read_notes_log(path)
     problems += log.problems
     excluded = set(excluded_fields(log.notes))
@@ -182,6 +184,13 @@ def open_section(path: Path) -> OpenedStore:
             if analysis is not None:
                 analyses.append(analysis)
     return OpenedStore(path, store, grid, analyses, tuple(problems), list(log.notes), excluded)
+
+
+def _why_incomplete(path: Path) -> str:
+    with suppress(OSError):
+        if is_written_to(path):
+            return "its run is under way: what was stored until now is shown; open it again for more"
+    return "the run was not ended in order; recover it to make the store whole"
 
 
 def _prediction_names(path: Path) -> list[str]:

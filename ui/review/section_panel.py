@@ -122,7 +122,7 @@ class SectionPanel(QScrollArea):
 def _ended(opened: OpenedStore) -> str:
     """Return how the run ended, as the store tells: a store that is whole may be of a run that was stopped early."""
     if not opened.store.complete:
-        return "not in order"
+        return "not yet, or not in order"
     outcome = opened.store.attributes.get("outcome")
     state = outcome.get("state") if isinstance(outcome, dict) else None
     planned, n = opened.spec.expected_frames, opened.store.n_frames
