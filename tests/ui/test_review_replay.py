@@ -371,7 +371,7 @@ def test_a_folder_that_is_no_model_is_refused_in_words(
     opened(qtbot, jobs, tab, acquired)
     tab.classify._folder_chosen(str(tmp_path))
     classify(qtbot, jobs, tab)
-    assert told[-1] == ("error", f"the model folder {tmp_path} has no card.yaml")
+    assert told[-1] == ("error", f"The model folder {tmp_path} has no card.yaml")
     assert tab.classify.state == told[-1][1]
 
 
