@@ -1,21 +1,72 @@
-"""The sentences that stand wherever a score is shown."""
+"""The sentences that stand wherever a score is shown, and when the red one stands there."""
 
-__all__ = ["PHANTOM_SENTENCE", "RESEARCH_USE_ONLY", "research_use"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "PHANTOM_SENTENCE",
+    "PHANTOM_TRAINING",
+    "RESEARCH_USE_ONLY",
+    "SpecimenKind",
+    "phantom_alarm",
+    "research_use",
+    "specimen_kind",
+]
 
 RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
+PHANTOM_TRAINING = "a synthetic phantom, not on tissue"
+"""What cards and stores say of a model that was trained on no tissue."""
 PHANTOM_SENTENCE = "The model was trained on a synthetic phantom only: on tissue its scores mean nothing."
 """In red where the specimen is not known to be a phantom."""
 
+SpecimenKind = Literal["phantom", "simulated", "unknown"]
+_PHANTOMS = frozenset({"synthetic phantom, not tissue", "phantom"})
+"""What stores of a phantom say (`hcc_scope.runs.phantoms`, `hcc_scope.datasets.cohort`)."""
+_SIMULATED = frozenset({"DemoCamera", "SequenceTester"})
+"""Micro-Manager's adapters of cameras that see no specimen."""
 
-def research_use(trained_on: str | None) -> str:
+
+def research_use(trained_on: object) -> str:
     """Return the research-use line with what the model was trained on.
 
     Parameters
     ----------
     trained_on : str or None
         As a model's card has it (`hcc_scope.inference.card.ModelCard.trained_on`), and a store's provenance after it
-        (``model_trained_on``); None if nothing is known.
+        (``model_trained_on``). Anything but a text means that nothing is known.
     """
-    if trained_on is None:
+    if not isinstance(trained_on, str) or not trained_on.strip():
         return RESEARCH_USE_ONLY
-    return f"{RESEARCH_USE_ONLY} The model was trained on {trained_on}."
+    return f"{RESEARCH_USE_ONLY} The model was trained on {trained_on.strip().rstrip('.')[:_LONGEST]}."
+
+
+_LONGEST = 200
+
+
+def specimen_kind(provenance: Mapping[str, object]) -> SpecimenKind:
+    """Return what is known of a section's specimen, from what its store was given.
+
+    ``phantom``: the run painted one, and says so. ``simulated``: a demo camera's pattern. ``unknown``: it may be
+    tissue, as everything that a real camera sees, and every image that was imported.
+    """
+    specimen, library = provenance.get("specimen"), provenance.get("camera_library")
+    if isinstance(specimen, str) and specimen in _PHANTOMS:
+        return "phantom"
+    return "simulated" if isinstance(library, str) and library in _SIMULATED else "unknown"
+
+
+def phantom_alarm(trained_on: object, provenance: Mapping[str, object]) -> str:
+    """Return `PHANTOM_SENTENCE` if a model knows a phantom only and a section may be tissue; else nothing.
+
+    Parameters
+    ----------
+    trained_on : str or None
+        As for `research_use`.
+    provenance : mapping
+        Of the section.
+    """
+    return PHANTOM_SENTENCE if trained_on == PHANTOM_TRAINING and specimen_kind(provenance) == "unknown" else ""

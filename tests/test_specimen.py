@@ -14,7 +14,14 @@ from hcc_scope.errors import ModelError, ModelMismatchError
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model, known_model
 from hcc_scope.inference.remembered import CACHE_DIR_VARIABLE, known_folder
-from hcc_scope.research_use import RESEARCH_USE_ONLY, research_use
+from hcc_scope.report.section import section_report
+from hcc_scope.research_use import (
+    PHANTOM_SENTENCE,
+    PHANTOM_TRAINING,
+    RESEARCH_USE_ONLY,
+    phantom_alarm,
+    research_use,
+)
 from hcc_scope.runs.analyst import Analyst, load_analyst
 from hcc_scope.runs.comparison import check_replay
 from hcc_scope.runs.replay import recorded_model, start_replay
@@ -95,6 +102,31 @@ def test_the_command_line_refuses_and_allows_it_and_names_what_the_model_knows(t
     assert "The model was trained on a synthetic phantom, not on tissue." in " ".join(
         done.err.split() + done.out.split()
     )
+
+
+def test_the_report_says_in_red_that_such_a_score_means_nothing(tissue: Path, tmp_path: Path):
+    page = section_report(tissue, tmp_path).read_text(encoding="utf-8")
+    assert f'<p class="alarm">{PHANTOM_SENTENCE}</p>' in page
+    assert page.count(research_use(PHANTOM_TRAINING)) == 2
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "provenance", "alarm"),
+    [
+        (PHANTOM_TRAINING, {}, PHANTOM_SENTENCE),
+        (PHANTOM_TRAINING, {"specimen": "phantom"}, ""),
+        (PHANTOM_TRAINING, {"specimen": ["phantom"], "camera_library": {"a": 1}}, PHANTOM_SENTENCE),
+        ("20 tiles of 2 animals", {}, ""),
+        (None, {}, ""),
+        (3, {}, ""),
+    ],
+)
+def test_the_alarm_of_a_store_takes_whatever_stands_there(
+    trained_on: object, provenance: dict[str, object], alarm: str
+):
+    assert phantom_alarm(trained_on, provenance) == alarm
+    assert research_use(trained_on).startswith(RESEARCH_USE_ONLY)
+    assert research_use("") == research_use(3) == RESEARCH_USE_ONLY
 
 
 def test_the_line_names_the_training_data():

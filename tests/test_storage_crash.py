@@ -201,7 +201,7 @@ def lose_all_to_garbage(_: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("lose", "n_left", "missing"),
     [
-        (lose_end_of_line, 4, "frames 4 to 4"),
+        (lose_end_of_line, 4, "frame 4"),
         (lose_two_lines, 3, "frames 3 to 4"),
         (lose_all, 0, "frames 0 to 4"),
         (lose_all_to_garbage, 0, "frames 0 to 4"),
@@ -223,7 +223,8 @@ def test_journal_lines_that_a_finished_store_has_lost_are_missed(tmp_path: Path,
 
     store = open_store(path)
     assert (store.n_frames, store.recorded_frames) == (n_left, 5)
-    sentence = f"{missing} were recorded but their journal lines are missing from {journal}"
+    was, lines = ("were", "their journal lines are") if " to " in missing else ("was", "its journal line is")
+    sentence = f"{missing} {was} recorded but {lines} missing from {journal}"
     assert store.problems == (sentence,)
     report = recover(path)
     assert report.problems == (sentence,)

@@ -9,7 +9,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMessageBox
 
 from hcc_scope.report.summary import software_versions
-from ui.main_window import RESEARCH_USE_ONLY
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget

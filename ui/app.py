@@ -71,13 +71,15 @@ class App:
     section_keys: SectionKeys
 
     @classmethod
-    def make(cls, folder: Path | None = None) -> App:
+    def make(cls, folder: Path | None = None, *, allow_phantom_model: bool = False) -> App:
         """Make everything; a `QApplication` must be there. The window is not shown yet.
 
         Parameters
         ----------
         folder : Path, optional
             Where settings and marks of rigs in use are kept; the system's place for them by default.
+        allow_phantom_model : bool
+            Let a model that was trained on a phantom only score what may be tissue, live and in Replay.
         """
         folder = settings_folder() if folder is None else folder
         settings, complaints = load_settings(folder)
@@ -89,7 +91,7 @@ class App:
         state = AppState(jobs, window)
         memory = Memory(settings, folder, jobs, window)
         rig = RigControl(jobs, state, folder / "rigs-in-use", window)
-        run = RunControl(jobs, state, rig, window)
+        run = RunControl(jobs, state, rig, window, allow_phantom_model=allow_phantom_model)
         wiring = Wiring(window, jobs, state, rig, run, memory)
         commands = Commands(window, jobs, state, rig, run, memory, wiring)
         window.top.set_models(models_to_choose(), settings.model)
@@ -161,7 +163,7 @@ _opened = threading.Event()
 _last_words: list[str] = []
 
 
-def run_app(rig: str | None) -> int:
+def run_app(rig: str | None, *, allow_phantom_model: bool = False) -> int:
     """Open the window, on a rig if one is named, and stay until it is closed.
 
     Returns
@@ -174,7 +176,7 @@ def run_app(rig: str | None) -> int:
     _opened.set()
     app.setApplicationName("hcc-scope")
     app.setDesktopFileName("hcc-scope")
-    made = App.make()
+    made = App.make(allow_phantom_model=allow_phantom_model)
     sys.excepthook = partial(_on_bug, made)
     faulthandler.enable()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -13,9 +13,9 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QInputDialog
 
 from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import Failure, attempt
 from ui.about import show_about
-from ui.folder_check import check_folder
 from ui.help import CheatSheet
 from ui.plan_dialog import PlanDialog
 from ui.recovery import find_unfinished, recover_all
@@ -162,7 +162,7 @@ class Commands(QObject):
 
     def _take_folder(self, path: str) -> None:
         """Take a folder once it is clear that a section can be stored there; the old one stays if not."""
-        self._jobs.submit("disk", partial(check_folder, Path(path)), partial(self._use_folder, path))
+        self._jobs.submit("disk", partial(check_out_dir, Path(path)), partial(self._use_folder, path))
 
     def _use_folder(self, path: str, _checked: None) -> None:
         if self._run.active:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit, QSizePolicy
+from PySide6.QtCore import QEvent, QObject, QPoint, QSignalBlocker, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QApplication, QComboBox, QCompleter, QLineEdit, QListView, QSizePolicy
 
 from ui.section_request import problem_with_id
 from ui.theme import colours
@@ -53,6 +55,9 @@ class IdField(QComboBox):
         self.setCompleter(completer)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseSensitive)
         completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
+        self._offered = QListView()
+        completer.setPopup(self._offered)
+        self._offered.installEventFilter(self)  # after the completer's own, so that it comes first
         self.setMinimumContentsLength(_NARROW_CHARACTERS)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMaximumWidth(_WIDEST_PX)
@@ -64,6 +69,21 @@ class IdField(QComboBox):
         """Put the keyboard into the field, over what is there."""
         self.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self._edit.selectAll()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Let a click beside the offered ids lead where it points to.
+
+        Qt only closes the list with it: the keyboard would stay here, and what is typed next would become part of this
+        id.
+        """
+        if (
+            watched is self._offered
+            and isinstance(event, QMouseEvent)
+            and event.type() == QEvent.Type.MouseButtonPress
+            and not self._offered.rect().contains(event.position().toPoint())
+        ):
+            QTimer.singleShot(0, self, partial(_focus_at, event.globalPosition().toPoint()))
+        return super().eventFilter(watched, event)
 
     @property
     def value(self) -> str:
@@ -105,3 +125,9 @@ class IdField(QComboBox):
         self.setStyleSheet(f"QComboBox {{ border: 2px solid {colours(self._theme).error}; }}" if wrong else "")
         self.setToolTip(problem if wrong else f"{self._what.capitalize()}, mandatory; becomes part of the store's name")
         self.changed.emit()
+
+
+def _focus_at(place: QPoint) -> None:
+    there = QApplication.widgetAt(place)
+    if there is not None and there.isEnabled() and there.focusPolicy() & Qt.FocusPolicy.ClickFocus:
+        there.setFocus(Qt.FocusReason.MouseFocusReason)

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 from ui.actions import MENUS, Actions
 from ui.canvas import Canvas
 from ui.log_dock import LogView
@@ -39,9 +40,8 @@ if TYPE_CHECKING:
     from ui.settings import Settings
     from ui.theme import ThemeName
 
-__all__ = ["RESEARCH_USE_ONLY", "MainWindow"]
+__all__ = ["MainWindow"]
 
-RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 LAYOUT_VERSION = 2
 """Raised when docks change their names: a layout of before is then not restored."""
 _FIRST_SIZE = QSize(1600, 960)
@@ -262,7 +262,9 @@ class MainWindow(QMainWindow):
     def _in_one_place(self) -> bool:
         """Return whether all docks of both sides share one place, as we put them where there is no room for two."""
         sides = [dock for name, dock in self.docks.items() if name != "messages"]
-        return len(sides) > 2 and len(self.tabifiedDockWidgets(sides[0])) == len(sides) - 1
+        shown = [dock for dock in sides if not dock.isHidden()]  # Qt counts no hidden one among tabs
+        together = len(shown) < 2 or len(self.tabifiedDockWidgets(shown[0])) == len(shown) - 1
+        return len(sides) > 2 and together and len({self.dockWidgetArea(dock) for dock in sides}) == 1
 
     def _is_narrow(self) -> bool:
         return self.width() < _VERY_NARROW_PX
@@ -298,7 +300,8 @@ class MainWindow(QMainWindow):
         narrow = self._is_narrow()
         if narrow == self._gathered:
             return
-        hidden = [dock for dock in self.docks.values() if not dock.toggleViewAction().isChecked()]
+        # not by their actions: those of a window that is not shown (any more) say that all are hidden
+        hidden = [dock for dock in self.docks.values() if dock.isHidden()]
         if narrow:
             self._wide_layout = self.saveState(LAYOUT_VERSION)
             self._lay_out(hidden)
@@ -316,7 +319,8 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _resized(self) -> None:
-        self._follow_width()
+        if self.isVisible():
+            self._follow_width()
 
     def _lay_out(self, hidden: Collection[QDockWidget] = ()) -> None:
         docks = self.docks

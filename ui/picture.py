@@ -8,6 +8,7 @@ from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPixmap
 
 from hcc_scope.errors import StoreUnwritableError
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 from ui.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-__all__ = ["RESEARCH_USE", "save_picture"]
-
-RESEARCH_USE = "HCC-Scope. Research use only."
+__all__ = ["save_picture"]
 
 
 def save_picture(widget: QWidget, path: Path, caption: str) -> None:
@@ -29,7 +28,7 @@ def save_picture(widget: QWidget, path: Path, caption: str) -> None:
     path : Path
         Where; an existing file is replaced, as every save dialogue asks first.
     caption : str
-        What is seen; `RESEARCH_USE` is added.
+        What is seen; the research-use line is added.
 
     Raises
     ------
@@ -38,7 +37,7 @@ def save_picture(widget: QWidget, path: Path, caption: str) -> None:
     """
     shown = widget.grab()
     ratio = shown.devicePixelRatio()
-    text = "   ".join(part for part in (caption, RESEARCH_USE) if part)
+    text = "   ".join(part for part in (caption, f"HCC-Scope. {RESEARCH_USE_ONLY}") if part)
     metrics = QFontMetrics(widget.font())
     width = widget.width()
     room = QRect(GRID_PX, 0, width - 2 * GRID_PX, 10_000)

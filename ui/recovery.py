@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["Unfinished", "find_unfinished", "recover_all"]
+__all__ = ["Unfinished", "find_unfinished", "is_written_to", "recover_all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,12 @@ def find_unfinished(folders: Iterable[Path]) -> list[Unfinished]:
 
 
 def _unfinished(path: Path) -> Unfinished | None:
-    from hcc_scope.storage.metadata import JOURNAL, spec_from_json
+    from hcc_scope.storage.metadata import spec_from_json
     from hcc_scope.storage.reader import read_attributes
 
     try:
         attributes = read_attributes(path)
-        if attributes.get("complete") is True or _is_written_to(path / JOURNAL):
+        if attributes.get("complete") is True or is_written_to(path):
             return None
         spec = spec_from_json(attributes["spec"])
     except (StoreError, OSError, KeyError, TypeError, ValueError):
@@ -57,10 +57,18 @@ def _unfinished(path: Path) -> Unfinished | None:
     return Unfinished(path, spec.animal_id, spec.section_id)
 
 
-def _is_written_to(journal: Path) -> bool:
-    from hcc_scope.storage.files import lock
+def is_written_to(store: Path) -> bool:
+    """Return whether a run writes to a store now, as far as can be told.
 
-    with journal.open("rb+") as file:
+    Raises
+    ------
+    OSError
+        If its journal cannot be opened for writing.
+    """
+    from hcc_scope.storage.files import lock
+    from hcc_scope.storage.metadata import JOURNAL
+
+    with (store / JOURNAL).open("rb+") as file:
         return not lock(file.fileno())
 
 

@@ -52,6 +52,8 @@ class ReplayTab(QWidget):
     jobs : JobRunner
         Reads and writes on ``disk``, classifies on ``replay``, draws reports on ``report``.
     parent : QWidget, optional
+    allow_phantom_model : bool
+        Let a model that was trained on a phantom only score what may be tissue.
     """
 
     store_opened = Signal(object)
@@ -64,7 +66,7 @@ class ReplayTab(QWidget):
     report_made = Signal(object)
     """The path of a section's report."""
 
-    def __init__(self, jobs: JobRunner, parent: QWidget | None = None) -> None:
+    def __init__(self, jobs: JobRunner, parent: QWidget | None = None, *, allow_phantom_model: bool = False) -> None:
         super().__init__(parent)
         self._jobs = jobs
         self._opened: dict[Path, OpenedStore] = {}
@@ -77,7 +79,7 @@ class ReplayTab(QWidget):
         self.stores = StoreList()
         self.pane = FramePane(jobs, keys_in=self)
         self.section = SectionPanel()
-        self.classify = ClassifyPanel(jobs)
+        self.classify = ClassifyPanel(jobs, allow_phantom_model=allow_phantom_model)
         self.compare = ComparePanel()
         self.notes = NotesPanel(jobs)
         self.pages = QTabWidget()

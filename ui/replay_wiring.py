@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
+from hcc_scope.research_use import phantom_alarm
 from hcc_scope.types import Counts, Snapshot
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class ReplayWiring(QObject):
         views.score.set_course(np.empty((0, 4)))
         views.score.set_snapshot(None if analysis is None else _snapshot(opened, analysis))
         views.score.set_other_sections(())
-        views.score.set_training(None)
+        trained_on = None if analysis is None else analysis.trained_on
+        views.score.set_training(trained_on, phantom_alarm(trained_on, spec.provenance))
         shown = self.field
         if shown is None:
             views.quality.set_result(None)

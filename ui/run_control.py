@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
-from hcc_scope.errors import DiskFullError, PlanError, StoreUnwritableError
+from hcc_scope.errors import PlanError, StoreUnwritableError
 from hcc_scope.orientation import Orientation
-from hcc_scope.storage.files import explain
+from hcc_scope.storage.space import check_out_dir
 from hcc_scope.words import counted, full_stop, sentence
 from hcc_scope.workers import StopToken
 from ui.rig_control import DRAWING
@@ -99,6 +99,8 @@ class RunControl(QObject):
     state : AppState
     rig : RigControl
     parent : QObject, optional
+    allow_phantom_model : bool
+        Let a model that was trained on a phantom only score what may be tissue.
     """
 
     phase_changed = Signal(str)
@@ -109,8 +111,17 @@ class RunControl(QObject):
     excluded_changed = Signal(int, bool)
     """Carries the number of a field, and whether it is excluded now."""
 
-    def __init__(self, jobs: Jobs, state: AppState, rig: RigControl, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        state: AppState,
+        rig: RigControl,
+        parent: QObject | None = None,
+        *,
+        allow_phantom_model: bool = False,
+    ) -> None:
         super().__init__(parent)
+        self.allow_phantom_model = allow_phantom_model
         self._jobs = jobs
         self._state = state
         self._rig = rig
@@ -140,7 +151,12 @@ class RunControl(QObject):
         if not model or key == self._wanted or (self._analyst is not None and self._analyst[0] == key):
             return
         self._wanted = key
-        self._jobs.submit("model", partial(_load, key, self._note), partial(self._loaded, key), self._not_loaded)
+        self._jobs.submit(
+            "model",
+            partial(_load, key, self._note, self.allow_phantom_model),
+            partial(self._loaded, key),
+            self._not_loaded,
+        )
 
     def _loaded(self, key: tuple[str, str], analyst: Analyst) -> None:
         if self._wanted == key:
@@ -187,7 +203,7 @@ class RunControl(QObject):
             return
         self._jobs.submit(
             "model",
-            partial(_load, key, self._note),
+            partial(_load, key, self._note, self.allow_phantom_model),
             partial(self._go_on, request, loaded, self._stop, key),
             self._not_started,
         )
@@ -359,10 +375,10 @@ def _end_words(report: SectionReport) -> tuple[str, str]:
 # -- in the lanes ----------------------------------------------------------------------------------------------------
 
 
-def _load(key: tuple[str, str], note: Callable[[str], None]) -> Analyst:
+def _load(key: tuple[str, str], note: Callable[[str], None], allow_phantom_model: bool) -> Analyst:
     from hcc_scope.runs.analyst import load_analyst
 
-    return load_analyst(*key, note)
+    return load_analyst(*key, note, allow_phantom_model=allow_phantom_model)
 
 
 def _start(
@@ -376,6 +392,7 @@ def _start(
     if loaded.preview is not None:
         loaded.preview.stop()
         loaded.preview = None
+    _check_folder(request.out_dir)  # before a phantom is drawn, which takes long
     card = analyst.model.card
     specimen = None
     if loaded.is_demo and request.specimen != "none":
@@ -386,7 +403,6 @@ def _start(
     with _said_for_the_app(request, on_phantom=specimen is not None):
         microscope = loaded.rig.microscope
         source = section_source(microscope, plan, analyst, request.animal_id, request.section_id, specimen)
-    _make_folder(request.out_dir)
     interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
     section = start_section(source, analyst, request.out_dir, stop=stop, interval_s=interval_s)
     spec = section.spec
@@ -412,18 +428,13 @@ def _said_for_the_app(request: SectionRequest, *, on_phantom: bool) -> Iterator[
         raise PlanError(error.message, hint=hint) from None  # the details would give the other advice
 
 
-def _make_folder(folder: Path) -> None:
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder in which no section can be stored, with what can be done in this window."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        known = explain(error, f"cannot make the folder for new sections {folder}")
-        if isinstance(known, DiskFullError):
-            raise known from error
-        why = "a file is in its place" if isinstance(error, FileExistsError) else error.strerror or str(error)
-        raise StoreUnwritableError(
-            f"cannot make the folder for new sections {folder}: {why}",
-            hint="Choose another one with File > Folder for sections.",
-        ) from error
+        check_out_dir(folder)
+    except StoreUnwritableError as error:
+        hint = "Choose another one with File > Folder for sections."
+        raise StoreUnwritableError(error.message, hint=hint) from error
 
 
 def _positions(plan: Plan, field_um: tuple[float, float]) -> NDArray[np.float64] | None:

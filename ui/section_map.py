@@ -341,7 +341,7 @@ class SectionMapTab(QWidget):
         if planned:
             self._progress.setRange(0, planned)
             self._progress.setValue(done)
-            words = [f"{done} of {planned} planned fields acquired"]
+            words = [f"{done:,} of {counted(planned, 'planned field')} acquired"]
         elif n:
             words = [counted(n, "field")]
         else:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from hcc_scope.orientation import Orientation
-from hcc_scope.words import counted
+from hcc_scope.research_use import PHANTOM_SENTENCE
+from hcc_scope.runs.specimen import needs_override
 from ui.map_filler import MapFiller
 from ui.other_sections import sections_of
 
@@ -257,7 +258,7 @@ class SectionWiring(QObject):
     def _take_analyst(self, analyst: Analyst) -> None:
         self._views.tiles.set_saliency(analyst.model.saliency)
         if self._shown is None and not self._views.replayed:
-            self._views.score.set_training(_trained_on(analyst.model.card))
+            self._views.score.set_training(analyst.model.card.trained_on)
 
     @Slot(object)
     def _end(self, report: SectionReport | None) -> None:
@@ -268,18 +269,6 @@ class SectionWiring(QObject):
         self._ask_other_sections()
 
 
-def _trained_on(card: ModelCard) -> str | None:
-    """Return what the model's weights were fitted to, in a few words."""
-    if card.training is None:
-        return None
-    if card.training.synthetic is True:
-        return "a synthetic phantom, not on tissue"
-    return f"{counted(card.training.tiles, 'tile')} of {counted(len(card.training.animals), 'animal')}"
-
-
 def _training(card: ModelCard, spec: RunSpec) -> tuple[str | None, str]:
     """Return what the model was trained on, and what is wrong with it for this specimen."""
-    known = spec.provenance.get("specimen") is not None
-    phantom_only = card.training is not None and card.training.synthetic is True
-    alarm = "This specimen is no phantom, and the model knows nothing but a phantom: its score means nothing here."
-    return _trained_on(card), alarm if phantom_only and not known else ""
+    return card.trained_on, PHANTOM_SENTENCE if needs_override(card, spec) else ""

@@ -11,6 +11,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMessageBox
 
 from hcc_scope.errors import HccScopeError
+from hcc_scope.words import capital
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -36,7 +37,7 @@ def describe(error: BaseException) -> Trouble:
     """Return an error in words. One that is not ours is called a bug, since it is one."""
     details = "".join(traceback.format_exception(error))
     if isinstance(error, HccScopeError):
-        return Trouble("; ".join([str(error), *getattr(error, "__notes__", ())]), details)
+        return Trouble(capital("; ".join([str(error), *getattr(error, "__notes__", ())])), details)
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return Trouble(f"A bug in HCC-Scope ({what}). What was acknowledged is stored; please report the details.", details)
 

@@ -101,7 +101,7 @@ class Wiring(QObject):
 
     def _make_tabs(self) -> None:
         self.live, self.map, self.tiles = LiveTab(), SectionMapTab(), TilesTab(self._jobs)
-        self.replay = ReplayTab(self._jobs)
+        self.replay = ReplayTab(self._jobs, allow_phantom_model=self._run.allow_phantom_model)
         window = self._window
         window.add_tab(self.live, "Live", "What the camera sees, and what the model says about it")
         window.add_tab(self.map, "Section map", "All fields where the stage was")

@@ -72,11 +72,12 @@ def desktop(
     rig: Annotated[
         str | None, typer.Option("--rig", help="A rig file or a .cfg, or 'demo'. Default: the welcome page.")
     ] = None,
+    allow_phantom_model: AllowPhantomModel = False,
 ) -> None:
     """Open the desktop app."""
     from hcc_scope.cli.app_command import run_desktop_app
 
-    run_desktop_app(rig)
+    run_desktop_app(rig, allow_phantom_model=allow_phantom_model)
 
 
 @app.command()

@@ -9,8 +9,15 @@ from hcc_scope.errors import UsageError
 __all__ = ["run_desktop_app"]
 
 
-def run_desktop_app(rig: str | None) -> None:
+def run_desktop_app(rig: str | None, *, allow_phantom_model: bool = False) -> None:
     """Open the window and stay until it is closed.
+
+    Parameters
+    ----------
+    rig : str, optional
+        The rig to open.
+    allow_phantom_model : bool
+        Let a model that was trained on a phantom only score what may be tissue.
 
     Raises
     ------
@@ -30,4 +37,4 @@ def run_desktop_app(rig: str | None) -> None:
     check_display()  # before Qt is loaded, which would end the process
     from ui.app import run_app
 
-    raise SystemExit(run_app(rig))
+    raise SystemExit(run_app(rig, allow_phantom_model=allow_phantom_model))

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from hcc_scope.cli.console import people, print_json
 from hcc_scope.errors import ConfigError, DeviceError, UsageError
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,4 +129,6 @@ def run_lint(file: Path, *, adapters: Path | None, json_mode: bool) -> None:
         if not findings:
             console.note(f"{file}: nothing to complain about", "green")
     if errors:
-        raise ConfigError(f"{file} has {len(errors)} error(s)", hint="Correct the lines above before loading it.")
+        raise ConfigError(
+            f"{file} has {counted(len(errors), 'error')}", hint="Correct the lines above before loading it."
+        )

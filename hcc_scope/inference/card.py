@@ -14,6 +14,8 @@ import yaml
 
 from hcc_scope.errors import ModelFormatError
 from hcc_scope.inference.files import read_regular
+from hcc_scope.research_use import PHANTOM_TRAINING
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -323,9 +325,8 @@ class ModelCard(_Strict):
         if self.training is None:
             return None
         if self.training.synthetic is True:
-            return "a synthetic phantom, not on tissue"
-        n = len(self.training.animals)
-        return f"{self.training.tiles} tiles of {n} animal{'s' if n != 1 else ''}"
+            return PHANTOM_TRAINING
+        return f"{counted(self.training.tiles, 'tile')} of {counted(len(self.training.animals), 'animal')}"
 
 
 def read_card(folder: Path) -> ModelCard:

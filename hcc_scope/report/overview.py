@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.printable import printable
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.words import score_text, threshold_text
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _draw(sections: Sequence[SectionPicture], path: Path, subtitle: str) -> Path
     rows = len(sections)
     figure = Figure(figsize=(16, 4.6 * rows + 0.9), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(f"HCC-Scope: {subtitle}\nResearch use only. Not for diagnosis.", fontsize=12)
+    figure.suptitle(f"HCC-Scope: {subtitle}\n{RESEARCH_USE_ONLY}", fontsize=12)
     grid = figure.add_gridspec(rows, 4, width_ratios=(1.15, 1.25, 0.46, 1.15))
     for row, section in enumerate(sections):
         display = _display_window(section)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.report.summary import decision
 from hcc_scope.report.words import score_words
-from hcc_scope.research_use import research_use
+from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.scoring import frame_score
 from hcc_scope.types import QualityFlag
 from hcc_scope.words import (
@@ -39,6 +39,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; background: #fff; m
 h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 .use { border: 2px solid #1b1f24; padding: .4rem .8rem; font-weight: 600; margin: 1rem 0; }
 .score { font-size: 2.6rem; font-weight: 700; margin: .2rem 0 0; } .quiet { color: #57606a; }
+.alarm { color: #a40e26; border: 2px solid #a40e26; padding: .4rem .8rem; font-weight: 600; }
 .warn { border-left: 4px solid #9a6700; padding: .2rem .8rem; background: #fff8c5; }
 img { max-width: 100%; height: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #d0d7de; vertical-align: top; }
@@ -75,11 +76,12 @@ def render(facts: PageFacts) -> str:
     title = f"Section {spec.section_id} of animal {spec.animal_id}"
     specimen = spec.provenance.get("specimen")
     trained_on = spec.provenance.get("model_trained_on")
-    use = research_use(str(trained_on)[:200] if isinstance(trained_on, str) else None)
+    use, alarm = research_use(trained_on), phantom_alarm(trained_on, spec.provenance)
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="quiet">{escape(_course_of_events(facts))}</p>',
         f'<p class="use">{escape(use)}</p>',
+        f'<p class="alarm">{escape(alarm)}</p>' if alarm else "",
         _warning(f"The specimen: {specimen}.") if specimen else "",
         *(_warning(sentence(problem)) for problem in facts.problems),
         _score(facts),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ModelMismatchError
-from hcc_scope.research_use import PHANTOM_SENTENCE
+from hcc_scope.research_use import PHANTOM_SENTENCE, SpecimenKind
+from hcc_scope.research_use import specimen_kind as kind_of
 
 if TYPE_CHECKING:
     from hcc_scope.inference.card import ModelCard
@@ -13,22 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SpecimenKind", "check_specimen", "needs_override", "specimen_kind"]
 
-SpecimenKind = Literal["phantom", "simulated", "unknown"]
-_PHANTOMS = frozenset({"synthetic phantom, not tissue", "phantom"})
-"""What stores of a phantom say (`hcc_scope.runs.phantoms`, `hcc_scope.datasets.cohort`)."""
-_SIMULATED = frozenset({"DemoCamera", "SequenceTester"})
-"""Micro-Manager's adapters of cameras that see no specimen."""
-
 
 def specimen_kind(spec: RunSpec) -> SpecimenKind:
-    """Return what is known of a section's specimen.
-
-    ``phantom``: the run painted one, and says so. ``simulated``: a demo camera's pattern. ``unknown``: it may be
-    tissue, as everything that a real camera sees, and every image that was imported.
-    """
-    if spec.provenance.get("specimen") in _PHANTOMS:
-        return "phantom"
-    return "simulated" if spec.provenance.get("camera_library") in _SIMULATED else "unknown"
+    """Return what is known of a section's specimen (`hcc_scope.research_use.specimen_kind`)."""
+    return kind_of(spec.provenance)
 
 
 def needs_override(card: ModelCard, spec: RunSpec) -> bool:
@@ -57,5 +46,5 @@ def check_specimen(card: ModelCard, spec: RunSpec, *, allow_phantom_model: bool)
         sentence = PHANTOM_SENTENCE.rstrip(".").replace("The model", f"the model {card.name}", 1)
         raise ModelMismatchError(
             f"{sentence}, and section {spec.section_id} of {spec.animal_id} is not known to be a phantom",
-            hint="Choose a model trained on tissue, or add --allow-phantom-model.",
+            hint="Choose a model trained on tissue, or add --allow-phantom-model to the command (or to hcc-scope app).",
         )

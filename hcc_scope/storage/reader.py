@@ -201,7 +201,10 @@ class SectionStore:
         if recorded is None:
             return [f"{self.path / ROOT} does not say how many frames were recorded"]
         if n < recorded:
-            return [f"frames {n} to {recorded - 1} were recorded but their journal lines are missing from {journal}"]
+            one = recorded == n + 1
+            lost = f"frame {n} was" if one else f"frames {n} to {recorded - 1} were"
+            lines = "its journal line is" if one else "their journal lines are"
+            return [f"{lost} recorded but {lines} missing from {journal}"]
         if n > recorded:
             return [f"{journal} lists {n} frames, but {recorded} were recorded"]
         if self._journal.torn:

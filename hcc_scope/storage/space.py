@@ -68,6 +68,8 @@ def check_out_dir(out_dir: Path, spec: RunSpec | None = None, *, need_bytes: int
     store = None if spec is None else store_path(out_dir, spec.animal_id, spec.section_id)
     try:
         folder = _nearest_folder(out_dir)
+        if not folder.is_dir():
+            raise StoreUnwritableError(f"{what}: {folder} is no folder", hint="Choose a folder.")
         missing = Path(os.path.abspath(out_dir)).parts[len(folder.parts) :]  # noqa: PTH100 - links stay as they are
         if store is not None:
             missing = (*missing, store.name)
@@ -102,7 +104,7 @@ def _nearest_folder(out_dir: Path) -> Path:
     while True:
         try:
             folder.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # the latter below a file
             if folder == folder.parent:
                 raise
             if folder.is_symlink():

@@ -19,6 +19,8 @@ from storage_cases import change_facts
 from hcc_scope.inference import load_model
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model
+from hcc_scope.storage.files import lock
+from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
@@ -151,6 +153,17 @@ def test_an_unfinished_store_opens_with_a_warning(
     assert "not ended in order" in told[0][1]
     assert "problem" in tab.stores.list.item(0).text()
     assert tab.pane.frame is not None
+
+
+def test_a_store_whose_run_is_under_way_is_not_called_broken(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], store: Path
+):
+    change_facts(store, complete=False)
+    with (store / JOURNAL).open("rb+") as journal:
+        assert lock(journal.fileno())  # as its writer holds it
+        opened(qtbot, jobs, tab, store)
+    words = "its run is under way: what was stored until now is shown; open it again for more"
+    assert told == [("warning", f"{store.name}: {words}")]
 
 
 def test_a_store_that_was_still_growing_is_read_again(
@@ -358,7 +371,7 @@ def test_a_folder_that_is_no_model_is_refused_in_words(
     opened(qtbot, jobs, tab, acquired)
     tab.classify._folder_chosen(str(tmp_path))
     classify(qtbot, jobs, tab)
-    assert told[-1] == ("error", f"the model folder {tmp_path} has no card.yaml")
+    assert told[-1] == ("error", f"The model folder {tmp_path} has no card.yaml")
     assert tab.classify.state == told[-1][1]
 
 

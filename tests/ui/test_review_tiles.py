@@ -246,7 +246,7 @@ def test_what_cannot_be_read_or_computed_is_said(qtbot: QtBot, tab: TilesTab, jo
     assert tab.dialog._state.whole_text() == "There is no frame 1"
     tab.open_tile(0, 0)
     settle(qtbot, jobs)
-    assert tab.dialog.view._note.text() == "No saliency: the model has no gradient"
+    assert tab.dialog.view._note.text() == "No saliency. The model has no gradient"
     tab.set_reader(None)
     tab.open_tile(1, 0)
     assert "no store to read them from" in tab.dialog._state.whole_text()

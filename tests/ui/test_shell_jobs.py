@@ -72,7 +72,7 @@ def test_errors_come_as_sentences_with_details(jobs: Jobs):
     for body in (refuse, break_):
         jobs.submit("rig", body, failed=sentences.append)
     wait_for(lambda: len(sentences) == 2, "both errors")
-    assert sentences[0] == "camera 'A' does not answer. Switch it on."
+    assert sentences[0] == "Camera 'A' does not answer. Switch it on."
     assert sentences[1].startswith("A bug in HCC-Scope (ZeroDivisionError: division by zero)")
     assert [trouble.sentence for trouble in troubles] == sentences
     assert "in refuse" in troubles[0].details

@@ -10,6 +10,7 @@ import pytest
 from shell_parts import finish, name_section, open_rig, said, start, wait_for, wait_until_held
 from storage_cases import change_facts
 
+from hcc_scope.research_use import PHANTOM_SENTENCE, PHANTOM_TRAINING
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.reader import open_store
 from ui.plan_dialog import PlanDialog
@@ -287,19 +288,55 @@ def test_too_many_fields_for_the_phantom_are_answered_with_what_can_be_done(read
     assert "larger outline" not in said(ready)
 
 
-@pytest.mark.parametrize(("name", "why"), [("file", "a file is in its place"), ("file/sections", "")])
-def test_a_folder_that_cannot_be_made_is_told(ready: App, tmp_path: Path, name: str, why: str):
+@pytest.mark.parametrize("name", ["file", "file/sections"])
+def test_a_folder_that_cannot_be_made_is_told(ready: App, tmp_path: Path, name: str):
     (tmp_path / "file").write_text("")
     folder = ready.commands.out_dir = ready.state.out_dir = tmp_path / name
     wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
     ready.window.actions_["start"].trigger()
     finish(ready)
-    assert f"cannot make the folder for new sections {folder}: {why}" in said(ready)
+    assert f"Nothing can be stored in {folder}: {tmp_path / 'file'} is no folder" in said(ready)
     assert "Choose another one with File > Folder for sections." in said(ready)
     assert "A bug" not in said(ready)
     ready.commands.out_dir = ready.state.out_dir = tmp_path / "sections"
     start(ready)
     finish(ready)
+
+
+def test_a_model_of_a_phantom_scores_no_tissue_in_the_window_unless_it_is_allowed(
+    ready: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("hcc_scope.research_use._SIMULATED", frozenset())  # as if the demo camera saw a specimen
+    ready.window.top.specimen.setCurrentText("Test pattern")
+    ready.commands.plan = PlanChoice(kind="sequence", n_frames=3)
+    wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
+    ready.window.actions_["start"].trigger()
+    finish(ready)
+    assert "is not known to be a phantom" in said(ready)
+    assert "add --allow-phantom-model" in said(ready)
+    assert not (tmp_path / "sections" / "M7_S1.ome.zarr").exists()
+    assert not ready.wiring.score._alarm.isVisible()
+
+    ready.run.allow_phantom_model = True  # as of hcc-scope app --allow-phantom-model
+    ready.run._analyst = None
+    start(ready)
+    assert ready.wiring.score._alarm.text() == PHANTOM_SENTENCE
+    finish(ready)
+    store = open_store(tmp_path / "sections" / "M7_S1.ome.zarr")
+    assert store.n_frames == 3
+    assert store.spec.provenance["allow_phantom_model"] is True
+    ready.commands.open_one_store(str(store.path))
+    wait_for(lambda: ready.wiring.in_replay.on, "the replay")
+    assert ready.wiring.score._alarm.text() == PHANTOM_SENTENCE
+    assert PHANTOM_TRAINING in ready.wiring.score._research.text()
+    wait_for(lambda: ready.wiring.replay.classify.start_button.isEnabled(), "the models")
+    ready.wiring.replay.classify.start()  # its own app was not allowed to
+    wait_for(lambda: not ready.wiring.replay.classify.running, "the refusal")
+    assert "is not known to be a phantom" in ready.wiring.replay.classify.state
+    ready.wiring.replay.classify._allow_phantom_model = True
+    ready.wiring.replay.classify.start()
+    wait_for(lambda: len(ready.wiring.replay.opened.analyses) == 2, "the second analysis")
+    assert ready.wiring.replay.section.label.text().count(PHANTOM_SENTENCE) == 2
 
 
 def test_of_a_stage_at_rest_the_map_shows_one_field(ready: App):

@@ -297,7 +297,8 @@ def test_a_folder_for_sections_is_checked_when_it_is_chosen(shell: App, tmp_path
     before = shell.commands.out_dir
     file = tmp_path / "notes.txt"
     file.write_text("no folder")
-    for chosen, why in ((file, "it is a file"), (tmp_path / "gone", "No such file")):
+    long = tmp_path / ("n" * 300)
+    for chosen, why in ((file, "is no folder"), (file / "below", "is no folder"), (long, "name")):
         shell.commands._take_folder(str(chosen))
         wait_for(lambda: not shell.jobs.n_open, "the look at it")
         assert shell.commands.out_dir == before

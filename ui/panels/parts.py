@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MICROMETRE",
-    "RESEARCH_USE_ONLY",
     "colours_of",
     "describe",
     "form",
@@ -28,7 +27,6 @@ __all__ = [
 ]
 
 MICROMETRE = "µm"
-RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 _DARK_BELOW = 128
 _LABEL_CHARACTERS = 13
 """Width of the column of labels, in average characters: the same in every panel, so that fields stand in one line."""

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from hcc_scope.research_use import research_use
 from hcc_scope.words import counted, full_stop, score_text, sentence
 from ui.panels.course_plot import CoursePlot
 from ui.panels.coverage import CoverageView
-from ui.panels.parts import RESEARCH_USE_ONLY, colours_of, grid_margins, heading, quiet, words
+from ui.panels.parts import colours_of, grid_margins, heading, quiet, words
 from ui.panels.score_bar import ScoreBar, interval_words, large_font
 from ui.panels.sections import OtherSection, OtherSectionsView, verdict
 from ui.panels.symbols import SignedLine
@@ -60,7 +61,7 @@ class ScorePanel(QWidget):
         self._plot = CoursePlot()
         self._others_heading = heading("Other sections of this animal")
         self._others = OtherSectionsView()
-        self._research = heading(RESEARCH_USE_ONLY)
+        self._research = heading(research_use(None))
         self._alarm = SignedLine(font=large_font(self, _ALARM_SIZE))
         self._alarm.setAccessibleName("Why this score means nothing")
         self._lay_out()
@@ -77,13 +78,13 @@ class ScorePanel(QWidget):
         top.addWidget(self._meaning, 1, Qt.AlignmentFlag.AlignVCenter)
         layout.addWidget(self._of)
         layout.addLayout(top)
+        layout.addWidget(self._alarm)  # beside the score, where no low window scrolls it away
         layout.addWidget(self._verdict)
         layout.addWidget(self._why)
         layout.addWidget(self._bar)
         layout.addWidget(self._interval)
         layout.addWidget(self._stabilised)
         layout.addWidget(self._degraded)
-        layout.addWidget(self._alarm)
         layout.addWidget(self._research)  # up here, where a low window does not scroll it away
         for title, widget in (
             (heading("Coverage"), self._coverage),
@@ -115,8 +116,7 @@ class ScorePanel(QWidget):
         alarm : str
             A sentence; empty if there is nothing to warn of.
         """
-        about = "" if trained_on is None else f" The model was trained on {full_stop(trained_on)}"
-        self._research.setText(f"{RESEARCH_USE_ONLY}{about}")
+        self._research.setText(research_use(trained_on))
         self._alarm.setVisible(bool(alarm))
         if alarm:
             self._alarm.show_line("bad", sentence(alarm))

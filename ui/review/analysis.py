@@ -6,6 +6,7 @@ recorded or not: what is compared was made in one way.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.tiling import TileGrid
 from hcc_scope.words import percent, score_text, threshold_text
+from ui.recovery import is_written_to
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -58,6 +60,8 @@ class Analysis:
     model_sha256: str | None = None
     tolerance: float = 0.0
     """By how much a probability may differ between engines, from the model's card; 0: not known."""
+    trained_on: str | None = None
+    """What its model was trained on, in a few words; None: not known."""
     note: str = ""
     """What else there is to say: stopped early, damaged frames ..."""
 
@@ -162,7 +166,7 @@ def open_section(path: Path) -> OpenedStore:
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     problems = list(store.problems)
     if not store.complete:
-        problems.insert(0, "the run was not ended in order; recover it to make the store whole")
+        problems.insert(0, _why_incomplete(path))
     log = read_notes_log(path)
     problems += log.problems
     excluded = set(excluded_fields(log.notes))
@@ -176,6 +180,13 @@ def open_section(path: Path) -> OpenedStore:
             if analysis is not None:
                 analyses.append(analysis)
     return OpenedStore(path, store, grid, analyses, tuple(problems), list(log.notes), excluded)
+
+
+def _why_incomplete(path: Path) -> str:
+    with suppress(OSError):
+        if is_written_to(path):
+            return "its run is under way: what was stored until now is shown; open it again for more"
+    return "the run was not ended in order; recover it to make the store whole"
 
 
 def _prediction_names(path: Path) -> list[str]:
@@ -203,6 +214,7 @@ def _recorded(store: SectionStore, name: str, excluded: Collection[int]) -> Anal
     same_model = sha256 == spec.model_sha256
     provenance = spec.provenance
     model = str(provenance.get("model", "unknown model")) if same_model else f"model {str(sha256)[:8]}"
+    trained_on = provenance.get("model_trained_on")
     threshold = provenance.get("decision_threshold")
     if not isinstance(threshold, (int, float)):
         threshold = _DEFAULT_THRESHOLD
@@ -214,6 +226,7 @@ def _recorded(store: SectionStore, name: str, excluded: Collection[int]) -> Anal
         results=results,
         score=section_score(results, store, float(threshold), excluded),
         model_sha256=sha256,
+        trained_on=trained_on if same_model and isinstance(trained_on, str) else None,
     )
 
 

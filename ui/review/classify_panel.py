@@ -48,6 +48,8 @@ class ClassifyPanel(QWidget):
     ----------
     jobs : JobRunner
         Runs it on its lane ``replay``, so that frames and saliency can be had meanwhile.
+    allow_phantom_model : bool
+        Let a model that was trained on a phantom only classify what may be tissue.
     """
 
     analysed = Signal(object, object)
@@ -56,8 +58,9 @@ class ClassifyPanel(QWidget):
     """Why there is none, in words."""
     running_changed = Signal(bool)
 
-    def __init__(self, jobs: JobRunner, parent: QWidget | None = None) -> None:
+    def __init__(self, jobs: JobRunner, parent: QWidget | None = None, *, allow_phantom_model: bool = False) -> None:
         super().__init__(parent)
+        self._allow_phantom_model = allow_phantom_model
         self._jobs = jobs
         self._opened: OpenedStore | None = None
         self._task: Reclassification | None = None
@@ -198,6 +201,7 @@ class ClassifyPanel(QWidget):
             engine=self.engine.currentData(),
             title=f"Replay {opened.n_replays}",
             save_as=self.save_as.text().strip() or None,
+            allow_phantom_model=self._allow_phantom_model,
         )
         self._jobs.submit("replay", self._task.run, self._done, self._failed)
         self._poll.start()

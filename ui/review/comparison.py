@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.scoring import frame_score
+from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,24 +84,23 @@ class Comparison:
         """Return how it came out, in words."""
         if not self.fields:
             return "Nothing to compare: no field was analysed in both."
-        n_tiles, n_fields = len(self.pairs), len(self.fields)
-        what = f"{n_tiles} tile{_s(n_tiles)} of {n_fields} field{_s(n_fields)}"
+        what = f"{counted(len(self.pairs), 'tile')} of {counted(len(self.fields), 'field')}"
         if self.equal:
             words = f"Equal bit for bit: {what}."
             if self.sides_changed:
                 n = self.sides_changed
-                words += f" With their own thresholds, {n} tile{_s(n)} lie{'s' if n == 1 else ''} on other sides."
+                words += f" With their own thresholds, {counted(n, 'tile')} lie{'s' if n == 1 else ''} on other sides."
         else:
             words = (
                 f"{what} compared: probabilities differ by at most {self.largest:.2g}, {self.mean:.2g} on average; "
-                f"{self.sides_changed} tile{_s(self.sides_changed)} changed side of the threshold."
+                f"{counted(self.sides_changed, 'tile')} changed side of the threshold."
             )
             flags = sum(one.flags_changed for one in self.fields)
             if flags:
-                words += f" {flags} tile{_s(flags)} got other quality flags."
+                words += f" {counted(flags, 'tile')} got other quality flags."
             words += self._tolerance_words()
         if self.left_out:
-            words += f" {self.left_out} field{_s(self.left_out)} could not be compared."
+            words += f" {counted(self.left_out, 'field')} could not be compared."
         return words
 
     def _tolerance_words(self) -> str:
@@ -112,10 +112,6 @@ class Comparison:
             return " One engine should give one result bit for bit: this is a fault."
         within = self.largest <= tolerance
         return f" That is {'within' if within else 'MORE than'} the model's tolerance between engines, {tolerance:g}."
-
-
-def _s(n: int) -> str:
-    return "" if n == 1 else "s"
 
 
 def compare(first: Analysis, second: Analysis) -> Comparison:

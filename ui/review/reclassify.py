@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import HccScopeError, ModelError, ModelMismatchError
@@ -43,14 +44,26 @@ class Reclassification:
         Of the analysis that comes of it.
     save_as : str, optional
         Name under which the predictions are kept in the store.
+    allow_phantom_model : bool
+        Let a model that was trained on a phantom only classify what may be tissue.
     """
 
-    def __init__(self, store: Path, *, model: str, engine: str, title: str, save_as: str | None = None) -> None:
+    def __init__(
+        self,
+        store: Path,
+        *,
+        model: str,
+        engine: str,
+        title: str,
+        save_as: str | None = None,
+        allow_phantom_model: bool = False,
+    ) -> None:
         self._store = store
         self._model = model
         self._engine = engine
         self._title = title
         self._save_as = save_as
+        self._allow_phantom_model = allow_phantom_model
         self._stop = StopToken()
         self._run: ReplayRun | None = None
         self._said = "Loading the model ..."
@@ -89,15 +102,16 @@ class Reclassification:
 
         if self._save_as is not None:
             check_id(self._save_as, "name of the predictions")
-        analyst = load_analyst(self._model, self._engine, self._say)
+        analyst = load_analyst(self._model, self._engine, self._say, allow_phantom_model=self._allow_phantom_model)
         if self._stop.requested:
             raise HccScopeError("Cancelled before the first field was classified")
         store, card = open_store(self._store), analyst.model.card
         if card.tile_px != store.spec.tile_px:
+            where, which = quote(str(self._store)), quote(self._model)
             raise ModelMismatchError(
                 f"The model {card.name} takes tiles of {card.tile_px} px, and the window shows those of this section, "
                 f"of {store.spec.tile_px} px",
-                hint=f"Use the command line: hcc-scope replay {self._store} --model {self._model} --save NAME.",
+                hint=f"Use the command line: hcc-scope replay {where} --model {which} --save NAME.",
             )
         run = self._run = start_replay(store, analyst, self._save_as, self._stop)
         outcome = run.finish().outcome
@@ -113,6 +127,7 @@ class Reclassification:
             results=results,
             score=section_score(results, run.store, card.decision_threshold, outcome.excluded_by_operator),
             model_sha256=card.sha256,
+            trained_on=card.trained_on,
             tolerance=card.probability_tolerance,
             note=self._note(outcome, len(run.damaged)),
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from hcc_scope.research_use import RESEARCH_USE_ONLY, phantom_alarm
 from hcc_scope.types import QualityFlag
 from hcc_scope.words import capital, counted, sentence, significant, utc_words
 from ui.marks import reason_words
@@ -90,8 +91,12 @@ class SectionPanel(QScrollArea):
         lines += [self._analysis(one) for one in opened.analyses]
         if not opened.analyses:
             lines.append("<p>No predictions are recorded. Classify the section to get a score.</p>")
-        lines.append(f"<p style='{muted}'>Research use only. Not for diagnosis.</p>")
+        lines.append(f"<p style='{muted}'>{escape(RESEARCH_USE_ONLY)}</p>")
         self.label.setText("".join(lines))
+
+    def _alarm(self, one: Analysis) -> str:
+        alarm = "" if self._opened is None else phantom_alarm(one.trained_on, self._opened.spec.provenance)
+        return f"<div style='color: {colours(self._theme).error}'><b>{escape(alarm)}</b></div>" if alarm else ""
 
     def _analysis(self, one: Analysis) -> str:
         score, c = one.score, colours(self._theme)
@@ -106,7 +111,7 @@ class SectionPanel(QScrollArea):
         tiles = [f"{counted(score.tiles, 'tile')} scored"]
         tiles += [f"{n} {reason_words(_FLAGS[name])}" for name, n in score.tiles_excluded.items()]
         return (
-            f"<h4 style='margin-bottom: 2px'>{escape(one.title)}</h4>"
+            f"<h4 style='margin-bottom: 2px'>{escape(one.title)}</h4>{self._alarm(one)}"
             f"<div><b>{escape(score_words(score))}</b></div>"
             f"<div>{escape(decision_words(score))}</div>"
             f"<div style='color: {c.text_muted}'>{escape('; '.join(coverage))}. {escape(', '.join(tiles))}.<br>"
@@ -117,7 +122,7 @@ class SectionPanel(QScrollArea):
 def _ended(opened: OpenedStore) -> str:
     """Return how the run ended, as the store tells: a store that is whole may be of a run that was stopped early."""
     if not opened.store.complete:
-        return "not in order"
+        return "not yet, or not in order"
     outcome = opened.store.attributes.get("outcome")
     state = outcome.get("state") if isinstance(outcome, dict) else None
     planned, n = opened.spec.expected_frames, opened.store.n_frames

@@ -8,6 +8,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, Q
 from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
+from hcc_scope.words import score_text
 from ui.marks import paint_hatch, plate
 from ui.review.tile_model import TILE_ROLE
 from ui.review.words import place_words, probability_words, side_word
@@ -119,7 +120,7 @@ class TileDelegate(QStyledItemDelegate):
             painter.drawText(line, left, metrics.elidedText(probability_words(tile), Qt.TextElideMode.ElideRight, 128))
         else:
             side = side_word(tile.probability, self._model.threshold)
-            painter.drawText(line, left, f"{tile.probability:.3f}")
+            painter.drawText(line, left, score_text(tile.probability, self._model.threshold, 3))
             painter.setPen(QColor(c.high if side == "high" else c.low))
             painter.drawText(line.adjusted(0, 0, -GRID_PX - 6, 0), _RIGHT, side)
             self._paint_arrow(painter, line, up=side == "high")

@@ -328,7 +328,7 @@ class TileDialog(QDialog):
         self._saliency_ended(saliency, _ABOUT_SALIENCY)
 
     def _no_saliency(self, why: str) -> None:
-        self._saliency_ended(None, f"No saliency: {why}")
+        self._saliency_ended(None, f"No saliency. {why}")
 
     def _saliency_ended(self, saliency: NDArray[np.float32] | None, note: str) -> None:
         of, self._computing = self._computing, None

@@ -1,0 +1,41 @@
+"""The field for an id and the ids that it offers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
+
+from ui.id_field import IdField
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+
+def test_a_click_into_another_field_goes_there_while_ids_are_offered(qtbot: QtBot):
+    window = QWidget()
+    qtbot.addWidget(window)
+    animal, section = IdField("animal id", ["M20", "M2"], "dark"), IdField("section id", [], "dark")
+    row = QHBoxLayout(window)
+    row.addWidget(animal)
+    row.addWidget(section)
+    with qtbot.waitExposed(window):
+        window.show()
+    window.activateWindow()
+    animal.begin_edit()
+    qtbot.keyClicks(animal.lineEdit(), "M2")
+    popup = animal.completer().popup()
+    qtbot.waitUntil(popup.isVisible)
+    there = section.lineEdit().mapToGlobal(section.lineEdit().rect().center())
+    left = Qt.MouseButton.LeftButton
+    press = QMouseEvent(
+        QEvent.Type.MouseButtonPress, QPointF(popup.mapFromGlobal(there)), QPointF(there), left, left,
+        Qt.KeyboardModifier.NoModifier,
+    )  # fmt: skip
+    QApplication.sendEvent(popup, press)  # as of a window that holds the mouse
+    qtbot.waitUntil(lambda: not popup.isVisible())
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is section.lineEdit() or section.hasFocus())
+    qtbot.keyClicks(QApplication.focusWidget(), "S1")
+    assert (animal.value, section.value) == ("M2", "S1")
