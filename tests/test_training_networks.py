@@ -272,7 +272,7 @@ for name in ("meng2019", "compact"):
 def test_a_folder_that_cannot_be_written_is_an_error(networks: dict[str, nn.Module], tiles: np.ndarray, tmp_path: Path):
     network = networks["meng2019"]
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StoreUnwritableError, match="cannot be written"):
+    with pytest.raises(StoreUnwritableError, match="a file is in the place of a folder"):
         export_model(to_torchscript(network), network, tiles[:1], draft_card(), tmp_path / "file" / "tiny")
 
 

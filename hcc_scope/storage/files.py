@@ -78,6 +78,8 @@ def explain(
         match = _CODE_IN_TEXT.search(str(error))
         code = None if match is None else int(match[1])
         detail = str(error).splitlines()[0] if code is None else os.strerror(code)
+    if code in (errno.EEXIST, errno.ENOTDIR):
+        return StoreUnwritableError(f"{what}: a file is in the place of a folder", hint="Choose another folder.")
     if code in _FULL:
         return DiskFullError(f"{what}: no space is left ({detail})", hint="Free some space or choose another disk.")
     if code in _UNWRITABLE:

@@ -493,7 +493,8 @@ def _lasting_part(outcome: object) -> dict[str, Any]:
     if not isinstance(outcome, dict):
         return {}
     lasting = {key: outcome[key] for key in _LASTING if key in outcome}
-    return {**lasting, "spoilt": lasting_reason({"outcome": outcome})}
+    reason = lasting_reason({"outcome": outcome})
+    return lasting if reason is None else {**lasting, "spoilt": reason}
 
 
 def _count_unacknowledged(chunks: Path, n_frames: int) -> int:
