@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QApplication
+
+from ui.key_listener import KeyListener
 
 __all__ = ["EmergencyKey"]
 
 
-class EmergencyKey(QObject):
+class EmergencyKey(KeyListener):
     """Triggers an action by its key where Qt's shortcut does not reach: in dialogs, modal or not, and in open menus.
 
     Parameters
@@ -22,18 +23,6 @@ class EmergencyKey(QObject):
     def __init__(self, action: QAction, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._action = action
-
-    def begin(self) -> None:
-        """Listen to every key from now on."""
-        app = QApplication.instance()
-        assert app is not None
-        app.installEventFilter(self)
-
-    def end(self) -> None:
-        """Listen no more."""
-        app = QApplication.instance()
-        if app is not None:
-            app.removeEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Take the key, which arrives here only if the shortcut did not take it before; with Shift and the like too."""

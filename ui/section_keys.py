@@ -9,6 +9,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QPlainTextEdit, QTextEdit
 
 from hcc_scope.words import sentence
+from ui.key_listener import KeyListener
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ ALSO_EXPLAINED = ("live", "snap", "start")
 """These do not work in dialogs, but in the window they say why they do not work now."""
 
 
-class SectionKeys(QObject):
+class SectionKeys(KeyListener):
     """Takes a key that no shortcut took: it is pressed in a dialog or a menu, or its action is not allowed now.
 
     Parameters
@@ -36,18 +37,6 @@ class SectionKeys(QObject):
     def __init__(self, actions: Actions, say: Callable[[str, str], object], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._actions, self._say = actions, say
-
-    def begin(self) -> None:
-        """Listen to every key from now on."""
-        app = QApplication.instance()
-        assert app is not None
-        app.installEventFilter(self)
-
-    def end(self) -> None:
-        """Listen no more."""
-        app = QApplication.instance()
-        if app is not None:
-            app.removeEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Take a section's key."""
