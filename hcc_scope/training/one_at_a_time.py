@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import StoreExistsError
 from hcc_scope.storage.files import explain, lock
+from hcc_scope.storage.folders import leave_none_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,13 +49,17 @@ def one_at_a_time(folder: Path, what: str, name: str = LOCK_FILE) -> Iterator[No
     StoreError
         If nothing can be written there.
     """
-    made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+    with leave_none_empty(folder), _lock_in(folder, what, name):
+        yield
+
+
+@contextmanager
+def _lock_in(folder: Path, what: str, name: str) -> Iterator[None]:
     path = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = _locked(path)
     except OSError as error:
-        _remove_empty(made)
         raise explain(error, f"nothing can be written to {folder}") from error
     if handle is None:
         raise StoreExistsError(
@@ -69,7 +74,6 @@ def one_at_a_time(folder: Path, what: str, name: str = LOCK_FILE) -> Iterator[No
             path.unlink(missing_ok=True)
         if os.name != "nt":
             os.close(handle)
-        _remove_empty(made)
 
 
 def _locked(path: Path) -> int | None:
@@ -87,9 +91,3 @@ def _locked(path: Path) -> int | None:
         except FileNotFoundError:
             pass
         os.close(handle)  # who held it has deleted it in between
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    for folder in folders:
-        with suppress(OSError):  # something is in it
-            folder.rmdir()
