@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import tempfile
 from collections.abc import Callable
-from copy import deepcopy
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from benchmarks.fuzz import Finding, outcome_of
+from benchmarks.fuzz import Finding, changed_leaf, damaged_bytes, generator, outcome_of
 from hcc_scope.datasets.labelled import LabelledImage
 from hcc_scope.datasets.tiles import ArrayTiles, TileTable
 from hcc_scope.evaluation.fold import FoldTask, Measured, held_out_by_animal, keep_fold, load_fold
@@ -29,15 +27,13 @@ from hcc_scope.training.predict import load_weights
 from hcc_scope.training.run_folder import stored_config
 from hcc_scope.workers import Failure, attempt
 
+if TYPE_CHECKING:
+    import random
+
 __all__ = ["run"]
 
 TILE_PX = 64
 CONFIG = TrainConfig(network="compact", epochs=2, batch=2, threads=1, precision="float32", device="cpu", seed=3)
-ODD_VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1, 2, 0.5, float("nan"), float("inf"), 1e308, 10**30, 2**63, "", "0", "nan", "../..",
-    "a" * 300, "\x00", "[bold]", "\x1b[31m", [], [[]], {}, {"": ""}, [None],
-)  # fmt: skip
-
 
 Family: TypeAlias = tuple[str, Path, Callable[[Path], str | None]]
 """Name, the file to damage, and what reads its folder: a sentence is what is wrong with what was read."""
@@ -185,44 +181,6 @@ def _evaluation(folder: Path) -> str | None:
 # ---- damage
 
 
-def _damaged_bytes(data: bytes, chance: random.Random) -> tuple[str, bytes]:
-    at = chance.randrange(len(data))
-    length = min(len(data) - at, chance.choice((1, 4, 64)))
-    match chance.choice(("flip", "cut", "zero", "noise", "drop")):
-        case "flip":
-            out = bytearray(data)
-            out[at] ^= 1 << chance.randrange(8)
-            return f"a bit flipped at {at}", bytes(out)
-        case "cut":
-            return f"cut after {at} bytes", data[:at]
-        case "zero":
-            return f"{length} bytes zeroed at {at}", data[:at] + bytes(length) + data[at + length :]
-        case "noise":
-            return f"{length} bytes of noise at {at}", data[:at] + chance.randbytes(length) + data[at + length :]
-        case _:
-            return f"{length} bytes left out at {at}", data[:at] + data[at + length :]
-
-
-def _damaged_value(value: Any, chance: random.Random) -> tuple[str, Any]:  # noqa: ANN401 - any JSON
-    places = list(_places(value))
-    path = chance.choice(places)
-    changed = deepcopy(value)
-    holder = changed
-    for step in path[:-1]:
-        holder = holder[step]
-    where = "/".join(map(str, path))
-    if chance.random() < 0.2:
-        del holder[path[-1]]
-        return f"{where} left out", changed
-    holder[path[-1]] = chance.choice(ODD_VALUES)
-    return f"{where} became {ascii(holder[path[-1]])[:40]}", changed
-
-
-def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - any JSON
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [place for key, item in inner for place in ((*path, key), *_places(item, (*path, key)))]
-
-
 def _damaged_header(data: bytes, chance: random.Random) -> tuple[str, bytes]:
     """Return a safetensors file with an odd value in its header, or in the JSON that we keep there."""
     n = int.from_bytes(data[:8], "little")
@@ -230,10 +188,10 @@ def _damaged_header(data: bytes, chance: random.Random) -> tuple[str, bytes]:
     ours = header.get("__metadata__", {})
     if ours and chance.random() < 0.7:
         key = next(iter(ours))
-        what, value = _damaged_value(json.loads(ours[key]), chance)
+        what, value = changed_leaf(json.loads(ours[key]), chance)
         header["__metadata__"][key] = json.dumps(value)
     else:
-        what, header = _damaged_value(header, chance)
+        what, header = changed_leaf(header, chance)
     text = json.dumps(header).encode()
     return what, len(text).to_bytes(8, "little") + text + data[8 + n :]
 
@@ -241,13 +199,13 @@ def _damaged_header(data: bytes, chance: random.Random) -> tuple[str, bytes]:
 def _damaged(path: Path, chance: random.Random) -> tuple[str, bytes]:
     data = path.read_bytes()
     if chance.random() < 0.4:
-        return _damaged_bytes(data, chance)
+        return damaged_bytes(data, chance)
     if path.suffix == ".json":
-        what, value = _damaged_value(json.loads(data), chance)
+        what, value = changed_leaf(json.loads(data), chance)
         return what, json.dumps(value).encode()
     if path.suffix == ".safetensors":
         return _damaged_header(data, chance)
-    return _damaged_bytes(data, chance)
+    return damaged_bytes(data, chance)
 
 
 def run(n: int, seed: int) -> list[Finding]:
@@ -258,7 +216,7 @@ def run(n: int, seed: int) -> list[Finding]:
         for family, file, read in _prepare(base):
             sound = base / _OF.get(family, "fold")
             for number in range(n):
-                chance = random.Random(f"{family} {seed} {number}")
+                chance = generator(family, seed, number)
                 place = base / "case"
                 shutil.copytree(sound, place)
                 what, data = _damaged(place / file, chance)
