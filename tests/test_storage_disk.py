@@ -351,6 +351,30 @@ def test_frames_in_flight_follow_a_renamed_store_and_make_no_second_one(tmp_path
     assert open_store(tmp_path / "elsewhere").n_frames == sink.committed
 
 
+@linux_only
+@pytest.mark.parametrize("moment", ["sync_folder", "require_space"])
+def test_a_store_renamed_between_a_check_and_the_write_after_it_is_said_to_be_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+):
+    sink = create_store(tmp_path, make_spec())
+    record(sink, 0, 2)
+    wait_for(sink, 2)
+    real = getattr(writer, moment)
+
+    def rename_first(*given: object) -> object:
+        if sink.path.exists():
+            renamed(sink.path)
+        return real(*given)
+
+    monkeypatch.setattr(writer, moment, rename_first)
+    with pytest.raises(StoreError, match="moved, deleted, replaced or changed"):  # noqa: PT012 - some append
+        for seq in range(2, 1000):
+            sink.append(make_frame(seq))
+    with pytest.raises(StoreError, match="2 of the 2 frames that had been stored are in"):
+        sink.close()
+    assert open_store(tmp_path / "elsewhere").n_frames == 2
+
+
 def test_a_store_replaced_after_its_last_frame_is_not_given_an_end(tmp_path: Path):
     sink = create_store(tmp_path, make_spec())
     record(sink, 0, 1)
@@ -496,8 +520,10 @@ def test_frames_whose_lines_can_be_neither_removed_nor_withdrawn_are_in_doubt(
 def test_a_journal_does_not_grow_beyond_what_readers_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(journal, "_MAX_BYTES", 1200)
     sink = create_store(tmp_path, make_spec(), max_in_flight_bytes=50_000)
+    record(sink, 0, 1)
+    wait_for(sink, 1)  # lines are written in groups, and a group that does not fit is not written
     with pytest.raises(StoreError, match=r"is full: the [12] frames in it are safe"):  # noqa: PT012 - some append
-        for seq in range(1000):
+        for seq in range(1, 1000):
             sink.append(make_frame(seq))
     with pytest.raises(StoreError, match="is full"):
         sink.close()

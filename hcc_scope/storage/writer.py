@@ -236,7 +236,11 @@ class SectionWriter:
             if self._closing:
                 raise StoreError(f"Frame {frame.seq} came after {self.path} was closed")
             self._check_in_place()
-            require_space(self.path, self.spec, frame.seq, self._in_flight_bytes)
+            try:
+                require_space(self.path, self.spec, frame.seq, self._in_flight_bytes)
+            except StoreError:
+                self._check_in_place()  # moved away just now: the disk of nothing has no room
+                raise
             writing = self._array.start_write(frame.seq, pixels)
             self._in_flight.append(_InFlight(frame, pixels, writing))
             self._in_flight_bytes += pixels.nbytes
@@ -346,16 +350,25 @@ class SectionWriter:
     def _fail(self, error: BaseException, where: str) -> None:
         """Latch the first error and wake whoever waits; what is found at the end is added to it."""
         if isinstance(error, OSError | ValueError):
-            n = self._committed
-            told = explain(error, f"Frame {n} could not be written to {self.path} (the {n} frames before it are safe)")
-            told.__cause__ = error
-            error = told
+            error = self._explained(error)
         with self._changed:
             if self._error is None:
                 self._error = error
             elif where == "close":
                 self._error.add_note(str(error))
             self._changed.notify_all()
+
+    def _explained(self, error: OSError | ValueError) -> StoreError:
+        """Return what a failed write means: the disk's own reason, unless the store was moved away under it."""
+        n = self._committed
+        if self._folder_is_in_place() and self._journal.is_in_place():
+            explained = explain(
+                error, f"Frame {n} could not be written to {self.path} (the {n} frames before it are safe)"
+            )
+        else:  # between the check before the write and the write
+            explained = self._gone()
+        explained.__cause__ = error
+        return explained
 
     def _let_go(self) -> None:
         """After an error: wait until tensorstore touches the store no more, and free the frames."""
