@@ -37,15 +37,15 @@ def _fast(microscope: Any) -> None:  # noqa: ANN401 - MicroManager
 
 def without_window(folder: Path, frames: int) -> dict[str, float]:
     from hcc_scope.plans import load_plan
-    from hcc_scope.runs.analyst import load_analyst
     from hcc_scope.runs.rigs import open_rig
+    from hcc_scope.runs.scoring_model import load_scoring_model
     from hcc_scope.runs.section import section_source, start_section
 
-    analyst = load_analyst(MODEL, ENGINE, lambda _: None)
+    scoring_model = load_scoring_model(MODEL, ENGINE, lambda _: None)
     with open_rig("demo") as rig:
         _fast(rig.microscope)
-        source = section_source(rig.microscope, load_plan(_plan(folder, frames)), analyst, "bench", "plain")
-        outcome = start_section(source, analyst, folder).finish().outcome
+        source = section_source(rig.microscope, load_plan(_plan(folder, frames)), scoring_model, "bench", "plain")
+        outcome = start_section(source, scoring_model, folder).finish().outcome
     return {**outcome.rates, "stored": outcome.counts.stored}
 
 
@@ -53,7 +53,7 @@ def with_window(folder: Path, frames: int) -> dict[str, float]:
     from PySide6.QtWidgets import QApplication
 
     from ui.app import App
-    from ui.section_request import PlanChoice
+    from ui.control.section_request import PlanChoice
 
     qt = QApplication([])
     app = App.make(folder / "settings")
@@ -74,7 +74,7 @@ def with_window(folder: Path, frames: int) -> dict[str, float]:
     app.window.top.specimen.setCurrentText("Test pattern")
     app.window.top.animal.set_value("bench")
     app.window.top.section.set_value("window")
-    wait(lambda: app.run.analyst is not None and app.window.actions_["start"].isEnabled())
+    wait(lambda: app.run.scoring_model is not None and app.window.actions_["start"].isEnabled())
     reports: list[Any] = []
     spent_s = -time.thread_time()
     began = time.monotonic()

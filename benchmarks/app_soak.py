@@ -20,8 +20,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from hcc_scope.resources import hardware_configs_dir
 from ui.app import App
-from ui.resources import resident_bytes
-from ui.section_request import PlanChoice
+from ui.control.section_request import PlanChoice
+from ui.control.system_usage import resident_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ import tifffile
 from hcc_scope.datasets.cache import TILE_PX, digest_of
 from hcc_scope.datasets.depth import top_counts
 from hcc_scope.datasets.images import read_pixels
-from hcc_scope.datasets.labelled import LabelledImage
+from hcc_scope.datasets.labelled_image import LabelledImage
 from hcc_scope.datasets.landmarks import landmarks_of, overlaps_of
 from hcc_scope.quality import QualityLimits, assess
 from hcc_scope.tiling import TileGrid

@@ -25,8 +25,8 @@ from hcc_scope.bench.scenes import make_scenes
 from hcc_scope.report.overview import thumbnail
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import Frame, FrameResult
-from ui.live_tab import LiveTab
-from ui.section_map import SectionMapTab
+from ui.live.live_tab import LiveTab
+from ui.map.map_tab import SectionMapTab
 
 if TYPE_CHECKING:
     from collections.abc import Callable

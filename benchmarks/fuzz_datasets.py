@@ -99,7 +99,7 @@ def damaged_png(data: bytes, seed: int, number: int) -> Case:
 
 def read_image(content: bytes, folder: Path) -> str | None:
     from hcc_scope.datasets.images import read_headers, read_pixels
-    from hcc_scope.datasets.labelled import LabelledImage
+    from hcc_scope.datasets.labelled_image import LabelledImage
 
     path = folder / "image.tif"
     path.write_bytes(content)
@@ -113,7 +113,7 @@ def read_image(content: bytes, folder: Path) -> str | None:
 
 def read_png(content: bytes, folder: Path) -> str | None:
     from hcc_scope.datasets.images import read_headers, read_pixels
-    from hcc_scope.datasets.labelled import LabelledImage
+    from hcc_scope.datasets.labelled_image import LabelledImage
 
     path = folder / "image.png"
     path.write_bytes(content)
@@ -184,7 +184,7 @@ def damaged_cache(index: bytes, seed: int, number: int) -> Case:
 def read_cache(payload: tuple[str, bytes], folder: Path) -> str | None:
     from hcc_scope.datasets.cache import CACHE_FOLDER, cut_tiles
     from hcc_scope.datasets.manifest import read_manifest
-    from hcc_scope.datasets.steps import nobody
+    from hcc_scope.datasets.parallel import nobody
 
     whole, index = payload
     data = read_manifest(Path(whole) / "manifest.csv")
@@ -203,7 +203,7 @@ def make_cache(folder: Path) -> bytes:
     """Write a small set with its cache, and return the index."""
     from hcc_scope.datasets.cache import CACHE_FOLDER, cut_tiles
     from hcc_scope.datasets.manifest import read_manifest
-    from hcc_scope.datasets.steps import nobody
+    from hcc_scope.datasets.parallel import nobody
 
     coarse = np.random.default_rng(1).normal(30_000, 6_000, (3, 64, 64))
     for name, one in zip("abc", coarse, strict=True):

@@ -101,7 +101,7 @@ def options() -> dict[tuple[str, str], type]:
     """Return (command, option or "argument") to the type of its value, of all that take one."""
     import typer
 
-    from hcc_scope.cli.app import app
+    from hcc_scope.cli.acquisition_commands import app
 
     found: dict[tuple[str, str], type] = {}
     for name, command in _commands(typer.main.get_command(app)):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from benchmarks.fuzz import Finding, changed_leaf, damaged_bytes, generator, outcome_of
-from hcc_scope.datasets.labelled import LabelledImage
+from hcc_scope.datasets.labelled_image import LabelledImage
 from hcc_scope.datasets.tiles import ArrayTiles, TileTable
 from hcc_scope.evaluation.fold import FoldTask, Measured, held_out_by_animal, keep_fold, load_fold
 from hcc_scope.evaluation.record import EVALUATION_FILE, load_calibration
@@ -21,8 +21,8 @@ from hcc_scope.evaluation.results import Split
 from hcc_scope.training.checkpoint import CHECKPOINT
 from hcc_scope.training.config import CONFIG_FILE, Stopped, TrainConfig
 from hcc_scope.training.fit import Fitted, fit
-from hcc_scope.training.fitted import Epoch
-from hcc_scope.training.merit import Learnt
+from hcc_scope.training.fit_result import Epoch
+from hcc_scope.training.metrics import Learnt
 from hcc_scope.training.predict import load_weights
 from hcc_scope.training.run_folder import stored_config
 from hcc_scope.workers import Failure, attempt

@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
+from hcc_scope.evaluation.aggregation import Scored
 from hcc_scope.evaluation.intervals import ClusterBootstrap
-from hcc_scope.evaluation.levels import Scored
 from hcc_scope.evaluation.metrics import figures_at
 
 IMAGES = 10

@@ -22,16 +22,16 @@ from PIL import Image, ImageColor
 from PySide6.QtWidgets import QApplication
 
 from ui.app import App
-from ui.marks import heat_argb
-from ui.section_request import PlanChoice
-from ui.theme import apply_theme, colours
+from ui.canvas.drawing import heat_argb
+from ui.control.section_request import PlanChoice
+from ui.kit.theme import apply_theme, colours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PySide6.QtWidgets import QWidget
 
-    from ui.theme import ThemeName
+    from ui.kit.theme import ThemeName
 
 SIZE = (1440, 900)
 WAIT_S = 120.0
@@ -134,7 +134,7 @@ class Camera:
 
     def close(self) -> None:
         """Close the window and let go of everything."""
-        self.app.run.hurry()
+        self.app.run.skip_analysis()
         self.wait(lambda: not self.app.run.active, "the section")
         self.app.closing.ask()
         self.wait(lambda: not self.window.isVisible(), "the window")

@@ -69,7 +69,7 @@ __all__ = [
     "StoreUnwritableError",
     "TrainingError",
     "UsageError",
-    "in_words",
+    "from_os_error",
 ]
 
 
@@ -281,7 +281,7 @@ _HINTS = {
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-def in_words(error: OSError, what: str | None = None) -> HccScopeError:
+def from_os_error(error: OSError, what: str | None = None) -> HccScopeError:
     """Return the error that tells a user what the operating system refused, and of which file.
 
     For what was not foreseen where it happened: there the kind of file is known, and its own error says more.

@@ -38,8 +38,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.confidence import ConfidenceSequence
+from hcc_scope.formatting import counted
 from hcc_scope.types import QualityFlag, SectionScore
-from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -116,7 +116,7 @@ class RigRoles:
     em_gain: str | None = None
     """Camera property that holds the electron-multiplying gain."""
     em_switch: str | None = None
-    """Camera property that says whether the gain above takes effect (`hcc_scope.sources.em_switch`)."""
+    """Camera property that says whether the gain above takes effect (`hcc_scope.microscope.em_switch`)."""
     em_switch_off: tuple[str, ...] = ()
     """Its values that mean that it does not; empty: its words are plain, such as ``Off`` or ``0``."""
     temperature: str | None = None

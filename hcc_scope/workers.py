@@ -58,7 +58,7 @@ class StopToken:
     >>> stop.requested
     False
     >>> stop.request()
-    >>> stop.requested, stop.hurried
+    >>> stop.requested, stop.analysis_skipped
     (True, False)
     """
 
@@ -82,7 +82,7 @@ class StopToken:
         return self._by_user > 0
 
     @property
-    def hurried(self) -> bool:
+    def analysis_skipped(self) -> bool:
         """Whether a person asked a second time: skip analysis, keep storage."""
         return self._by_user > 1
 

@@ -13,7 +13,7 @@ import numpy as np
 from hcc_scope.errors import DivergedError
 from hcc_scope.evaluation.fold import keep_fold
 from hcc_scope.training.config import TrainProgress
-from hcc_scope.training.merit import Learnt
+from hcc_scope.training.metrics import Learnt
 
 if TYPE_CHECKING:
     from collections.abc import Callable

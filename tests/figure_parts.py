@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.datasets.labelled import CLASSES, LabelledImage, LabelledSet
+from hcc_scope.datasets.labelled_image import CLASSES, LabelledImage, LabelledSet
 from hcc_scope.datasets.tiles import TileTable
 from hcc_scope.evaluation.results import EvaluationResult, FoldResult, Split
 from hcc_scope.training.config import TrainConfig
-from hcc_scope.training.fitted import Epoch
-from tests.labelled_parts import texture_tile
+from hcc_scope.training.fit_result import Epoch
+from tests.labelled_image_parts import texture_tile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ import torch
 import yaml
 from PIL import Image
 
-from hcc_scope.report.model_card import card_markdown
+from hcc_scope.report.card_markdown import card_markdown
 from hcc_scope.training.bioimageio import COVER_FILE, DESCRIPTION_FILE, write_package
 from hcc_scope.training.export import export_model, to_torchscript
 from tests.model_parts import Inside, Plain, archive, make_model, random_tiles

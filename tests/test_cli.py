@@ -266,9 +266,9 @@ import sys
 from pathlib import Path
 from hcc_scope.cli.console import people
 from hcc_scope.cli.rigs import open_rig
-from hcc_scope.cli.runs import load_analyst, record_section
+from hcc_scope.cli.runs import load_scoring_model, record_section
 from hcc_scope.plans import PositionList
-from hcc_scope.sources.micromanager import MicroManagerSource
+from hcc_scope.microscope.micromanager import MicroManagerSource
 from hcc_scope.storage.reader import open_store
 from hcc_scope.workers import StopToken
 
@@ -288,11 +288,12 @@ class Crashing(MicroManagerSource):
 
 
 console = people(json_mode=True)
-analyst = load_analyst("phantom-meng2019", "torchscript", console)
+scoring_model = load_scoring_model("phantom-meng2019", "torchscript", console)
 with open_rig("demo", console) as rig:
     plan = PositionList(positions_um=[(700.0 * i, 0.0) for i in range(20)])
-    source = Crashing(rig.microscope, plan, animal_id="m1", section_id="s1", model_sha256=analyst.model.card.sha256)
-    record_section(source, analyst, out, stop=StopToken(), console=console, title="crash")
+    sha256 = scoring_model.model.card.sha256
+    source = Crashing(rig.microscope, plan, animal_id="m1", section_id="s1", model_sha256=sha256)
+    record_section(source, scoring_model, out, stop=StopToken(), console=console, title="crash")
 """
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 from typer.testing import CliRunner
 
-from hcc_scope.cli.app import app
+from hcc_scope.cli.acquisition_commands import app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

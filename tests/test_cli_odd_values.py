@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.fuzz_options import BASES, cases_of, make_inputs, options, what_is_wrong
-from hcc_scope.cli.app import app  # noqa: F401 - imported once, before anything is timed
+from hcc_scope.cli.acquisition_commands import app  # noqa: F401 - imported once, before anything is timed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import pytest
 import hcc_scope.cli.models as models
 from benchmarks.fuzz_options import invoke, obeying_modes
 from hcc_scope.cli.interrupt import Reported
-from hcc_scope.errors import DiskFullError, HccScopeError, in_words
+from hcc_scope.errors import DiskFullError, HccScopeError, from_os_error
 
 if TYPE_CHECKING:
     from benchmarks.fuzz_options import Ended
@@ -60,7 +60,7 @@ def test_what_was_said_is_not_said_again(code: int | None, expected: int, monkey
 
 
 def test_the_system_s_words_are_kept():
-    error = in_words(OSError(errno.EDQUOT, "Disk quota exceeded", "x"), "The summary cannot be written")
+    error = from_os_error(OSError(errno.EDQUOT, "Disk quota exceeded", "x"), "The summary cannot be written")
     assert isinstance(error, DiskFullError)
     assert error.message == "The summary cannot be written: Disk quota exceeded"
 

@@ -17,11 +17,11 @@ import pytest
 from hcc_scope import clocks
 from hcc_scope.clocks import LONGEST_SLICE_S, Patience, RunClock
 from hcc_scope.errors import CameraError
+from hcc_scope.microscope import camera as camera_module
+from hcc_scope.microscope.camera import Camera
+from hcc_scope.microscope.core_thread import CoreThread
 from hcc_scope.session.cadence import Cadence
-from hcc_scope.session.watched import ClassifierHangs, WatchedClassifier
-from hcc_scope.sources import camera as camera_module
-from hcc_scope.sources.camera import Camera
-from hcc_scope.sources.core_thread import CoreThread
+from hcc_scope.session.watchdog import ClassifierHangs, WatchedClassifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +98,7 @@ def jump(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
 
 
 def test_a_device_is_not_blamed_for_a_program_that_was_stopped(jump: Callable[[object], None]):
-    from hcc_scope.sources import core_thread
+    from hcc_scope.microscope import core_thread
 
     jump(core_thread)
     thread = CoreThread()
@@ -111,16 +111,16 @@ def test_a_device_is_not_blamed_for_a_program_that_was_stopped(jump: Callable[[o
 
 
 def test_nor_is_a_model(jump: Callable[[object], None]):
-    from hcc_scope.session import watched
+    from hcc_scope.session import watchdog as watched
 
     jump(watched)
     pause = threading.Event()
     slow = SimpleNamespace(classify=lambda _tiles: pause.wait(0.2))
-    one = WatchedClassifier(slow, timeout_s=30.0, hurried=lambda: False)  # type: ignore[arg-type]  # all that it asks
+    one = WatchedClassifier(slow, timeout_s=30.0, analysis_skipped=lambda: False)  # type: ignore[arg-type]  # all that it asks
     one.classify_and_measure([])
     one.close()
     hangs = SimpleNamespace(classify=lambda _tiles: pause.wait(10.0))
-    other = WatchedClassifier(hangs, timeout_s=1.1, hurried=lambda: False)  # type: ignore[arg-type]  # as above
+    other = WatchedClassifier(hangs, timeout_s=1.1, analysis_skipped=lambda: False)  # type: ignore[arg-type]  # as above
     with pytest.raises(ClassifierHangs):
         other.classify_and_measure([])
     pause.set()
@@ -130,7 +130,7 @@ def test_nor_is_a_model(jump: Callable[[object], None]):
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no such signal here")
 def test_a_program_that_is_really_stopped():
     script = (
-        "import threading; from hcc_scope.sources.core_thread import CoreThread\n"
+        "import threading; from hcc_scope.microscope.core_thread import CoreThread\n"
         "thread, end = CoreThread(), threading.Event()\n"
         "threading.Thread(target=lambda: (print('waiting', flush=True), input(), end.set()), daemon=True).start()\n"
         "print(thread.call('exposing', end.wait, timeout_s=2.0), flush=True)\n"

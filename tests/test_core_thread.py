@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hcc_scope.errors import CameraError, RigError
+from hcc_scope.microscope import micromanager
+from hcc_scope.microscope.core_thread import CoreThread, Stopped
+from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.plans import Sequence
-from hcc_scope.sources import micromanager
-from hcc_scope.sources.core_thread import CoreThread, Stopped
-from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:

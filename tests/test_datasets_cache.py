@@ -21,7 +21,7 @@ from hcc_scope.datasets import cache
 from hcc_scope.datasets.cache import CACHE_FOLDER, cut_tiles, digest_of
 from hcc_scope.datasets.images import read_pixels
 from hcc_scope.datasets.manifest import read_manifest
-from hcc_scope.datasets.steps import Step, nobody, over
+from hcc_scope.datasets.parallel import Step, nobody, over
 from hcc_scope.errors import (
     DatasetError,
     DiskFullError,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hcc_scope.datasets.labelled import LabelledSet
+    from hcc_scope.datasets.labelled_image import LabelledSet
 
 
 @pytest.fixture
@@ -257,7 +257,7 @@ import resource, sys
 from pathlib import Path
 from hcc_scope.datasets.cache import cut_tiles
 from hcc_scope.datasets.manifest import read_manifest
-from hcc_scope.datasets.steps import nobody
+from hcc_scope.datasets.parallel import nobody
 from hcc_scope.errors import DiskFullError
 data = read_manifest(Path(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # the kernel's own refusal, as a full disk's

@@ -22,7 +22,7 @@ from hcc_scope.storage.writer import create_store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hcc_scope.datasets.steps import Step
+    from hcc_scope.datasets.parallel import Step
 
 
 def kinds(report: DatasetReport) -> list[tuple[str, str]]:

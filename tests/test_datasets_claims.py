@@ -22,7 +22,7 @@ from PIL import Image
 from hcc_scope.datasets.check import check_dataset
 from hcc_scope.datasets.header import LARGEST_PX
 from hcc_scope.datasets.images import read_headers, read_pixels
-from hcc_scope.datasets.labelled import LabelledImage
+from hcc_scope.datasets.labelled_image import LabelledImage
 from hcc_scope.errors import ImageError
 from hcc_scope.workers import Failure, attempt
 

@@ -25,7 +25,7 @@ from hcc_scope.datasets.cohort import write_cohort
 from hcc_scope.datasets.cohort_plan import CohortSpec, day_exposure_ms, plan_cohort, truth
 from hcc_scope.datasets.images import read_pixels
 from hcc_scope.datasets.manifest import read_manifest
-from hcc_scope.datasets.steps import Step, nobody
+from hcc_scope.datasets.parallel import Step, nobody
 from hcc_scope.errors import DiskFullError, StoreError, StoreExistsError, StoreUnwritableError, UsageError
 from hcc_scope.phantom import DayEffect
 from hcc_scope.phantom.effects import EFFECTS

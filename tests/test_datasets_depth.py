@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from dataset_parts import HEADER, tissue, write_lines
-from labelled_parts import labelled_image
+from labelled_image_parts import labelled_image
 
 from hcc_scope.datasets.check import check_dataset
 from hcc_scope.datasets.depth import TopCounts, depth_problems, file_problems, top_counts

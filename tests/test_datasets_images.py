@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image
 
 from hcc_scope.datasets.images import read_headers, read_pixels
-from hcc_scope.datasets.labelled import LabelledImage
+from hcc_scope.datasets.labelled_image import LabelledImage
 from hcc_scope.errors import ImageError
 
 COUNTS = np.random.default_rng(0).integers(0, 65_536, (150, 170), dtype=np.uint16)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from dataset_parts import small_set, tissue, write_image, write_lines
-from labelled_parts import labelled_image, texture_set
+from labelled_image_parts import labelled_image, texture_set
 
 from hcc_scope.datasets.cache import cut_tiles
 from hcc_scope.datasets.check import check_dataset
-from hcc_scope.datasets.copies import overlaps_across, refuse_contradictions
+from hcc_scope.datasets.duplicate_images import overlaps_across, refuse_contradictions
 from hcc_scope.datasets.landmarks import Landmarks, Overlap, Region, landmarks_of, overlaps_of
 from hcc_scope.datasets.manifest import read_manifest
-from hcc_scope.datasets.steps import nobody
+from hcc_scope.datasets.parallel import nobody
 from hcc_scope.errors import DatasetError, LeakError
 from hcc_scope.evaluation.results import Split
 from hcc_scope.evaluation.splits import copies_across
 from hcc_scope.tiling import TileGrid
-from hcc_scope.training.held_out import hold_out
+from hcc_scope.training.validation_split import hold_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable

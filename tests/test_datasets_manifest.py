@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from storage_cases import make_frame, make_spec
 
 from hcc_scope.datasets.manifest import COHORT_FILE, read_manifest
-from hcc_scope.datasets.rows import COLUMNS, composed, parse_rows
+from hcc_scope.datasets.manifest_rows import COLUMNS, composed, parse_rows
 from hcc_scope.errors import DatasetError, ImageError, ManifestError
 from hcc_scope.storage.writer import create_store
 

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from hcc_scope.errors import ModelError, ModelFormatError, ModelSelfTestError
-from hcc_scope.inference import choice, load_model, openvino
+from hcc_scope.inference import auto_engine as choice
+from hcc_scope.inference import load_model, openvino
 from hcc_scope.inference.agreement import Agreement, comparison_tiles
 from hcc_scope.inference.cuda import BATCH, CudaClassifier
 from hcc_scope.inference.engines import ENGINES, candidates, default_threads

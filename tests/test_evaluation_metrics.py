@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from hcc_scope.evaluation.aggregation import Scored
 from hcc_scope.evaluation.calibration import choose_threshold
 from hcc_scope.evaluation.intervals import ClusterBootstrap, bounded_mean, clopper_pearson, wilson
-from hcc_scope.evaluation.levels import Scored
 from hcc_scope.evaluation.metrics import (
     auc_difference,
     auc_of,

@@ -13,35 +13,35 @@ import pytest
 
 from hcc_scope.errors import DatasetError, DivergedError, LeakError, ResumeError, StoreExistsError, TrainingError
 from hcc_scope.evaluation import published
+from hcc_scope.evaluation.aggregation import scored
 from hcc_scope.evaluation.analysis import analyse
 from hcc_scope.evaluation.calibration import calibrate_folds
-from hcc_scope.evaluation.levels import scored
+from hcc_scope.evaluation.conclusions import (
+    calibrated_on,
+    describe_calibration,
+    describe_gap,
+    describe_left_out,
+    describe_restarted,
+    describe_silent,
+)
 from hcc_scope.evaluation.plan import make_plan
 from hcc_scope.evaluation.pool import run_all
 from hcc_scope.evaluation.record import evaluation_record, load_calibration, write_evaluation
 from hcc_scope.evaluation.report import RESEARCH_USE_ONLY
 from hcc_scope.evaluation.run import evaluate
 from hcc_scope.evaluation.tables import table_1
-from hcc_scope.evaluation.words import (
-    calibrated_on,
-    calibration_words,
-    gap_words,
-    left_out_words,
-    restarted_words,
-    silent_words,
-)
-from hcc_scope.report import words
+from hcc_scope.report import format_score as words
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.training.config import TrainConfig, TrainProgress
-from hcc_scope.training.merit import fit_temperature
+from hcc_scope.training.metrics import fit_temperature
 from tests.evaluation_parts import breaks_by_animal, dies_by_animal, never_ends, quick_fold
-from tests.labelled_parts import texture_set
+from tests.labelled_image_parts import texture_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hcc_scope.datasets.labelled import LabelledSet
+    from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.results import EvaluationResult, FoldResult
 
@@ -132,7 +132,7 @@ def test_animals_that_differ_leak_and_animals_that_do_not_do_not(tmp_path: Path)
 
 def test_a_network_that_learnt_nothing_is_told(tmp_path: Path) -> None:
     result = run(tmp_path / "e", small(class_effect=0.2))
-    assert silent_words(analyse(result)) is None
+    assert describe_silent(analyse(result)) is None
 
     def silenced(fold: FoldResult) -> FoldResult:
         gone = fold.split.protocol != "permuted" and fold.split.fold in (0, 2)
@@ -141,7 +141,7 @@ def test_a_network_that_learnt_nothing_is_told(tmp_path: Path) -> None:
     result = replace(result, folds=tuple(silenced(fold) for fold in result.folds))
     found = analyse(result)
     assert found.silent == {"paper": (0, 2), "by_animal": (0, 2)}
-    words = silent_words(found)
+    words = describe_silent(found)
     assert words is not None
     assert "folds by image: 1, 3 of 4; folds by animal: 1, 3 of 3" in words
     write_evaluation(result, found, tmp_path / "e", "x")
@@ -176,8 +176,8 @@ def test_nothing_is_chosen_on_a_network_that_learnt_nothing(tmp_path: Path) -> N
         48,
     )  # shown, and not chosen on
     assert found.animals[1].score == pytest.approx(0.5, abs=0.01)
-    assert "2 of 3 folds by animal, 4 animals" in calibration_words(one, found)[0]
-    assert "Networks that have learnt nothing are in it (folds by animal: 2 of 3)" in gap_words(found)
+    assert "2 of 3 folds by animal, 4 animals" in describe_calibration(one, found)[0]
+    assert "Networks that have learnt nothing are in it (folds by animal: 2 of 3)" in describe_gap(found)
     record = evaluation_record(one, "x", found)
     assert "folds by animal: 2 of 3" in str(record.silent)
     every = analyse(by_animal_like(result, dead))
@@ -211,7 +211,7 @@ def test_tiles_that_are_unlike_the_training_count_as_little_as_in_use(tmp_path: 
     kept_rows = np.concatenate([fold.labels[fold.counted] for fold in left_out.of("by_animal")])
     odds = np.concatenate([log_odds(fold.logits[fold.counted]) for fold in left_out.of("by_animal")])
     assert left_out.temperature == fit_temperature(odds, kept_rows)
-    assert "folds by image: 0 of 48; folds by animal: 5 of 48" in left_out_words(analyse(left_out))
+    assert "folds by image: 0 of 48; folds by animal: 5 of 48" in describe_left_out(analyse(left_out))
     record = evaluation_record(left_out, "x")
     assert record.protocols[1].all_tiles is not None
     assert (record.protocols[1].all_tiles.n, record.protocols[1].levels[0].n) == (48, 43)
@@ -228,7 +228,7 @@ def test_a_section_without_another_tile_has_no_score_and_is_named(tmp_path: Path
 
     found = analyse(by_animal_like(result, measured))
     assert found.protocols["by_animal"].unscored == (section,)
-    assert f"section {section[1]} of {section[0]}" in left_out_words(found)
+    assert f"section {section[1]} of {section[0]}" in describe_left_out(found)
     assert found.protocols["by_animal"].pooled["section"].n == 11
 
 
@@ -237,11 +237,11 @@ def test_what_was_started_again_is_told(tmp_path: Path) -> None:
         run(tmp_path / "e", small(class_effect=0.2)), lambda fold: replace(fold, starts=2 if fold.split.fold else 1)
     )
     found = analyse(result)
-    assert silent_words(found) is None
-    assert "folds by animal: 2, 3 of 3" in str(restarted_words(found))
+    assert describe_silent(found) is None
+    assert "folds by animal: 2, 3 of 3" in str(describe_restarted(found))
     write_evaluation(result, found, tmp_path / "e", "x")
-    assert str(restarted_words(found)) in (tmp_path / "e" / "report.md").read_text(encoding="utf-8")
-    assert load_calibration(tmp_path / "e").evaluation.restarted == restarted_words(found)
+    assert str(describe_restarted(found)) in (tmp_path / "e" / "report.md").read_text(encoding="utf-8")
+    assert load_calibration(tmp_path / "e").evaluation.restarted == describe_restarted(found)
 
 
 def test_a_day_that_shows_is_told_and_one_that_does_not_is_not(tmp_path: Path) -> None:
@@ -387,7 +387,7 @@ def test_temperature_and_threshold_come_from_folds_by_animal_alone(tmp_path: Pat
     assert (result.temperature, result.threshold) == calibrate_folds(result.of("by_animal"), result.tiles)
     for odds, words_ in ((5, "the largest that is tried"), (-5, "the smallest that is tried")):
         at_the_end = replace(result, temperature=fit_temperature(np.float32([odds, -odds]), np.array([0, 1])))
-        assert any(words_ in sentence for sentence in calibration_words(at_the_end, analyse(result)))
+        assert any(words_ in sentence for sentence in describe_calibration(at_the_end, analyse(result)))
     inner = analyse(result).nested
     assert len(inner.thresholds) == 3
     assert 0 <= inner.section_accuracy <= 1

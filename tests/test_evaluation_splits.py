@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.datasets.tiles import ArrayTiles, TileTable
 from hcc_scope.errors import DatasetError, LeakError
 from hcc_scope.evaluation.intervals import bounded_mean
@@ -24,7 +24,7 @@ from hcc_scope.evaluation.splits import (
     permuted_splits,
     require_animals,
 )
-from tests.labelled_parts import texture_set
+from tests.labelled_image_parts import texture_set
 
 if TYPE_CHECKING:
     from hcc_scope.evaluation.results import Split

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from hcc_scope.errors import CameraError, ConfigError, DeviceError, UsageError
+from hcc_scope.microscope import plan_source
+from hcc_scope.microscope.backend import JavaBackend, own_pixels, say
+from hcc_scope.microscope.core_thread import CoreThread
+from hcc_scope.microscope.hardware import Hardware
+from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.plans import PositionList, Sequence
 from hcc_scope.runs.rigs import OpenRig, attach_rig
-from hcc_scope.sources import plan_source
-from hcc_scope.sources.backend import JavaBackend, own_pixels, say
-from hcc_scope.sources.core_thread import CoreThread
-from hcc_scope.sources.hardware import Hardware
-from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.types import RigRoles
 from hcc_scope.workers import StopToken
 
@@ -327,7 +327,7 @@ def test_a_bug_of_ours_is_not_called_a_devices_fault(rig: MicroManager):
 _ATTACH = """
 import sys, threading
 from hcc_scope.errors import DeviceError
-from hcc_scope.sources.micromanager import MicroManager
+from hcc_scope.microscope.micromanager import MicroManager
 
 before = threading.excepthook
 try:

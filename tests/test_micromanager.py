@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from hcc_scope.errors import CameraError, ConfigError, DeviceError, FramesLost, PlanError, RigError
+from hcc_scope.microscope import plan_source
+from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.plans import PositionList, RandomFields, Sequence, TimeSeries
 from hcc_scope.protocols import FrameSource
 from hcc_scope.rig.rigfile import load_rig
-from hcc_scope.sources import plan_source
-from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.types import RigRoles, StageLimits
 from hcc_scope.workers import StopToken
 

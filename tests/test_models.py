@@ -15,7 +15,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
-from hcc_scope.cli.app import app
+from hcc_scope.cli.acquisition_commands import app
 from hcc_scope.errors import (
     HccScopeError,
     ModelAlteredError,
@@ -40,7 +40,7 @@ from hcc_scope.training.export import (
     to_torchscript,
 )
 from hcc_scope.training.network import Meng2019
-from hcc_scope.training.program import PROGRAM_FILE, program_logits, to_program
+from hcc_scope.training.torch_export import PROGRAM_FILE, program_logits, to_program
 from tests.model_parts import TILE_PX, Inside, Plain, archive, make_model, random_tiles
 
 

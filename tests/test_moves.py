@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hcc_scope.errors import DeviceError
+from hcc_scope.microscope import moves
+from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.microscope.moves import Moves, tolerances_um
 from hcc_scope.plans import PositionList, RandomFields, TimeSeries
-from hcc_scope.sources import moves
-from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
-from hcc_scope.sources.moves import Moves, tolerances_um
 from hcc_scope.types import StageTolerance
 from hcc_scope.workers import StopToken
 

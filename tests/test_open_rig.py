@@ -12,10 +12,10 @@ from hcc_scope.cli.acquire import AcquireOptions, _default_plan
 from hcc_scope.cli.devices import run_devices
 from hcc_scope.errors import ConfigError, DeviceError, PlanError, UsageError
 from hcc_scope.memory import FreeMemory, free_memory
+from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.runs import rigs
 from hcc_scope.runs.rigs import check_buffer, open_rig
-from hcc_scope.sources.micromanager import MicroManager
 
 if TYPE_CHECKING:
     from pathlib import Path

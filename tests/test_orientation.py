@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from hcc_scope.errors import PlanError
+from hcc_scope.microscope.phantom_scene import PhantomScene
 from hcc_scope.orientation import NOT_TURNED, Orientation
 from hcc_scope.phantom import Specimen
 from hcc_scope.plans import Grid, PositionList, field_of
 from hcc_scope.report.pictures import field_picture
-from hcc_scope.sources.phantom_scene import PhantomScene
 from hcc_scope.storage.metadata import spec_from_json, spec_to_json
 from hcc_scope.storage.predictions import _rows
 from hcc_scope.tiling import TileGrid

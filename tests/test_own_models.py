@@ -11,7 +11,7 @@ import torch
 
 from hcc_scope.errors import ModelError, ModelFormatError, ModelSelfTestError
 from hcc_scope.inference import load_model
-from hcc_scope.inference.tensors import SMALLEST_PROBABILITY, last_line, to_logits
+from hcc_scope.inference.output_checks import SMALLEST_PROBABILITY, last_line, to_logits
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.training.bioimageio import check_package, write_package
 from tests.model_parts import TILE_PX, Plain, archive, make_model, random_tiles

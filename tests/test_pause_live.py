@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hcc_scope.errors import CameraError, DeviceError, FramesLost, RigError
+from hcc_scope.microscope.device_controls import DeviceControls
+from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.microscope.preview import Preview
 from hcc_scope.plans import PositionList, Sequence, TimeSeries
 from hcc_scope.protocols import PausingSource
 from hcc_scope.rig.rigfile import load_rig
-from hcc_scope.sources.controls import RigControls
-from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
-from hcc_scope.sources.preview import Preview
 from hcc_scope.workers import StopToken
 from tests.session_parts import Classifier, Sink, finish, make_session, wait_until
 
@@ -152,7 +152,7 @@ def test_a_pause_in_a_long_exposure_waits_for_it_and_stop_does_not(rig: MicroMan
 def test_fields_wait_where_the_stage_is_and_the_operator_may_look_and_move(rig: MicroManager):
     plan = PositionList(positions_um=[(100.0 * i, 0.0) for i in range(6)], exposure_ms=5)
     taken = Taken(source(rig, plan))
-    controls, preview = RigControls(rig), Preview(rig)
+    controls, preview = DeviceControls(rig), Preview(rig)
     wait_until(lambda: len(taken.frames) >= 2)
     n = taken.pause()
     here = controls.read().xy_um

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hcc_scope.errors import CameraError, ConfigError
+from hcc_scope.microscope.em_switch import EmSwitch
+from hcc_scope.microscope.hardware import Hardware
+from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.plans import Grid, PositionList, RandomFields, TimeSeries
 from hcc_scope.rig.rigfile import load_rig
-from hcc_scope.sources.em_switch import EmSwitch
-from hcc_scope.sources.hardware import Hardware
-from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.types import RigRoles
 from hcc_scope.workers import StopToken
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hcc_scope.errors import CameraError
+from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.microscope.phantom_scene import PhantomScene
+from hcc_scope.microscope.preview import Preview
 from hcc_scope.phantom import Specimen
 from hcc_scope.plans import PositionList, Sequence
 from hcc_scope.rig.rigfile import load_rig
-from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
-from hcc_scope.sources.phantom_scene import PhantomScene
-from hcc_scope.sources.preview import Preview
 from hcc_scope.workers import StopToken, guard
 from tests.session_parts import wait_until
 

@@ -18,13 +18,13 @@ from hcc_scope.errors import ModelError, ModelFormatError
 from hcc_scope.inference import load_model
 from hcc_scope.inference.archive import checked_archive, read_entries
 from hcc_scope.inference.card import CARD_FILE, read_card
-from hcc_scope.inference.files import read_npy
 from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE
+from hcc_scope.inference.model_files import read_npy
 from hcc_scope.inference.torchscript import parse
 from hcc_scope.training.bioimageio import check_package
 from hcc_scope.training.export import copy_model, program_difference
-from hcc_scope.training.program import PROGRAM_FILE, program_logits, to_program
-from hcc_scope.training.program_reading import read_program
+from hcc_scope.training.torch_export import PROGRAM_FILE, program_logits, to_program
+from hcc_scope.training.torch_export_reader import read_program
 from tests.model_parts import TILE_PX, Plain, archive, make_model, random_tiles
 
 if TYPE_CHECKING:

@@ -22,18 +22,18 @@ from hcc_scope.errors import (
     StoreUnwritableError,
     UsageError,
 )
+from hcc_scope.microscope.micromanager import MicroManagerSource
+from hcc_scope.microscope.phantom_scene import PhantomScene
 from hcc_scope.phantom import Specimen
 from hcc_scope.plans import RandomFields
 from hcc_scope.report.pictures import section_picture
 from hcc_scope.report.section import section_report
-from hcc_scope.runs.analyst import Analyst, load_analyst
 from hcc_scope.runs.comparison import check_replay, rescored
 from hcc_scope.runs.phantoms import grown, outline_points, phantom_facts
 from hcc_scope.runs.replay import recorded_engine, recorded_model, start_replay
 from hcc_scope.runs.rigs import open_rig
+from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import start_section
-from hcc_scope.sources.micromanager import MicroManagerSource
-from hcc_scope.sources.phantom_scene import PhantomScene
 from hcc_scope.storage.notes import NotesWriter, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
@@ -55,13 +55,13 @@ N_FIELDS = 6
 
 
 @pytest.fixture(scope="module")
-def analyst() -> Analyst:
+def scoring_model() -> ScoringModel:
     told: list[str] = []
-    return load_analyst("phantom-meng2019", "torchscript", told.append)
+    return load_scoring_model("phantom-meng2019", "torchscript", told.append)
 
 
 @pytest.fixture(scope="module")
-def acquired(analyst: Analyst, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SectionReport]:
+def acquired(scoring_model: ScoringModel, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SectionReport]:
     """Acquire a phantom section of 1024 x 1024 px on the demo rig, paused once, with two fields taken out live."""
     specimen = grown(Specimen(5, "m1", "s1", "high", day="runs"), 0.325)
     out = tmp_path_factory.mktemp("runs")
@@ -72,11 +72,11 @@ def acquired(analyst: Analyst, tmp_path_factory: pytest.TempPathFactory) -> tupl
             RandomFields(n_fields=N_FIELDS, seed=5, outline_um=outline_points(specimen)),
             animal_id="m1",
             section_id="s1",
-            model_sha256=analyst.model.card.sha256,
-            provenance={**analyst.facts, **phantom_facts(specimen)},
+            model_sha256=scoring_model.model.card.sha256,
+            provenance={**scoring_model.facts, **phantom_facts(specimen)},
             scene=PhantomScene(specimen),
         )
-        run = start_section(source, analyst, out)
+        run = start_section(source, scoring_model, out)
         wait_until(lambda: len(run.results) >= 2)
         run.session.pause()
         run.session.exclude(1, "a bubble")
@@ -117,32 +117,32 @@ def test_the_run_keeps_every_frame_and_says_what_was_taken_out(acquired: tuple[P
     assert len(set(table["seq"])) == N_FIELDS
 
 
-def test_a_replay_finds_the_same_score_bit_for_bit(acquired: tuple[Path, SectionReport], analyst: Analyst):
+def test_a_replay_finds_the_same_score_bit_for_bit(acquired: tuple[Path, SectionReport], scoring_model: ScoringModel):
     path, report = acquired
     store = open_store(path)
     assert (recorded_model(store).name, recorded_engine(store)) == ("phantom-meng2019", "torchscript")
     before = {file: file.read_bytes() for file in path.iterdir() if file.is_file()}
-    run = start_replay(path, analyst)
+    run = start_replay(path, scoring_model)
     replayed = run.finish()
     assert replayed.outcome.score == report.outcome.score
     assert replayed.outcome.excluded_by_operator == report.outcome.excluded_by_operator
     assert (run.problems, run.damaged) == ((), ())
-    comparison = check_replay(run.store, replayed, run.results, analyst)
+    comparison = check_replay(run.store, replayed, run.results, scoring_model)
     assert (comparison.problem, comparison.equal, comparison.frames) == (None, True, N_FIELDS)
     assert comparison.remarks == ()
     assert {file: file.read_bytes() for file in path.iterdir() if file.is_file()} == before
 
 
-def test_marks_made_after_the_run_change_the_score_but_not_the_record(store: Path, analyst: Analyst):
+def test_marks_made_after_the_run_change_the_score_but_not_the_record(store: Path, scoring_model: ScoringModel):
     NotesWriter(store).add("include", "it was none", seq=1)
     NotesWriter(store).add("exclude", "a fold", seq=0)
     NotesWriter(store).add("exclude", "not in this store", seq=99)
-    run = start_replay(store, analyst)
+    run = start_replay(store, scoring_model)
     replayed = run.finish()
     assert replayed.outcome.excluded_by_operator == (0, N_FIELDS - 1)
-    scorer = analyst.scorer(run.source)
+    scorer = scoring_model.scorer(run.source)
     assert replayed.outcome.score == rescored(run.results, scorer, N_FIELDS, [0, N_FIELDS - 1])
-    comparison = check_replay(run.store, replayed, run.results, analyst)
+    comparison = check_replay(run.store, replayed, run.results, scoring_model)
     assert (comparison.problem, comparison.equal) == (None, True)
     assert "exclusions were changed after the run: 2 fields then, 2 now" in comparison.remarks[0]
     picture = section_picture(store, threshold=0.5)
@@ -162,12 +162,12 @@ WHY = "a device failed during the run"
     ],
 )
 def test_a_run_whose_device_failed_never_has_a_valid_interval_again(
-    store: Path, analyst: Analyst, outcome: dict[str, object], noted: bool
+    store: Path, scoring_model: ScoringModel, outcome: dict[str, object], noted: bool
 ):
     change_facts(store, outcome=outcome)
     if noted:
         NotesWriter(store).add("spoilt", WHY)
-    run = start_replay(store, analyst)
+    run = start_replay(store, scoring_model)
     score = run.finish().outcome.score
     assert (score.interval_valid, score.frames) == (False, N_FIELDS - 2)
     assert score.spoilt == (WHY if noted or "spoilt" in outcome else "the run failed, and no interval was valid then")
@@ -175,7 +175,7 @@ def test_a_run_whose_device_failed_never_has_a_valid_interval_again(
     assert f"interval not valid: {score.spoilt}" in section_report(store).read_text(encoding="utf-8")
 
 
-def test_a_recovery_keeps_that_a_device_failed(store: Path, analyst: Analyst):
+def test_a_recovery_keeps_that_a_device_failed(store: Path, scoring_model: ScoringModel):
     change_facts(store, outcome={"state": "failed", "interval_valid": False, "spoilt": WHY}, n_frames=N_FIELDS)
     journal = store / "frames.jsonl"
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
@@ -184,36 +184,36 @@ def test_a_recovery_keeps_that_a_device_failed(store: Path, analyst: Analyst):
     assert store_scorer(open_store(store), 0.5).score().spoilt == WHY
 
 
-def test_a_recorded_score_that_is_not_that_of_its_fields_is_found(store: Path, analyst: Analyst):
+def test_a_recorded_score_that_is_not_that_of_its_fields_is_found(store: Path, scoring_model: ScoringModel):
     outcome = json.loads((store / "zarr.json").read_text())["attributes"]["hcc_scope"]["outcome"]
     change_facts(store, outcome={**outcome, "excluded_by_operator": []})
-    run = start_replay(store, analyst)
-    comparison = check_replay(run.store, run.finish(), run.results, analyst)
+    run = start_replay(store, scoring_model)
+    comparison = check_replay(run.store, run.finish(), run.results, scoring_model)
     assert comparison.problem is not None
     assert "recorded" in str(comparison.problem)
 
 
-def test_a_recorded_score_without_its_interval_is_told(store: Path, analyst: Analyst):
+def test_a_recorded_score_without_its_interval_is_told(store: Path, scoring_model: ScoringModel):
     outcome = json.loads((store / "zarr.json").read_text())["attributes"]["hcc_scope"]["outcome"]
     change_facts(store, outcome={**outcome, "interval": None})
-    run = start_replay(store, analyst)
-    comparison = check_replay(run.store, run.finish(), run.results, analyst)
+    run = start_replay(store, scoring_model)
+    comparison = check_replay(run.store, run.finish(), run.results, scoring_model)
     assert "score" in str(comparison.problem)
 
 
-def test_fields_taken_out_while_replaying_are_noted_in_the_store(store: Path, analyst: Analyst):
-    run = start_replay(store, analyst)
+def test_fields_taken_out_while_replaying_are_noted_in_the_store(store: Path, scoring_model: ScoringModel):
+    run = start_replay(store, scoring_model)
     run.session.exclude(3, "seen in replay")
     report = run.finish()
     assert 3 in report.outcome.excluded_by_operator
     assert read_notes(store)[-1].text == "seen in replay"
 
 
-def test_a_replay_can_be_kept_and_is_not_overwritten(store: Path, analyst: Analyst):
-    start_replay(store, analyst, save="again").finish()
+def test_a_replay_can_be_kept_and_is_not_overwritten(store: Path, scoring_model: ScoringModel):
+    start_replay(store, scoring_model, save="again").finish()
     assert len(read_predictions(store, "predictions-again")) == N_FIELDS
     with pytest.raises(StoreExistsError):
-        start_replay(store, analyst, save="again")
+        start_replay(store, scoring_model, save="again")
 
 
 def test_the_command_line_checks_it_and_says_how_many_were_taken_out(store: Path):
@@ -229,10 +229,10 @@ def test_the_command_line_checks_it_and_says_how_many_were_taken_out(store: Path
     assert "2 fields then, 1 now" in done.err
 
 
-def test_damaged_notes_are_told_and_recover_leaves_the_lines(store: Path, analyst: Analyst):
+def test_damaged_notes_are_told_and_recover_leaves_the_lines(store: Path, scoring_model: ScoringModel):
     with (store / "notes.jsonl").open("ab") as file:
         file.write(b'nonsense\n{"torn')
-    run = start_replay(store, analyst)
+    run = start_replay(store, scoring_model)
     assert run.finish().outcome.excluded_by_operator == (1, N_FIELDS - 1)
     assert [str(problem) for problem in run.problems] == [f"line 3 of {store / 'notes.jsonl'} is unreadable"]
     report = recover(store)
@@ -287,12 +287,12 @@ def test_a_report_that_cannot_be_written_says_so(store: Path, tmp_path: Path):
         section_report(store, tmp_path / "taken")
 
 
-def test_what_cannot_be_replayed_is_refused_before_it_starts(tmp_path: Path, analyst: Analyst):
+def test_what_cannot_be_replayed_is_refused_before_it_starts(tmp_path: Path, scoring_model: ScoringModel):
     with pytest.raises(StoreError, match="There is no store at"):
-        start_replay(tmp_path / "none.ome.zarr", analyst)
+        start_replay(tmp_path / "none.ome.zarr", scoring_model)
 
 
-def test_frames_that_the_model_does_not_know_make_no_store(analyst: Analyst, tmp_path: Path):
+def test_frames_that_the_model_does_not_know_make_no_store(scoring_model: ScoringModel, tmp_path: Path):
     with open_rig("demo") as rig:
         source = MicroManagerSource(
             rig.microscope,
@@ -301,7 +301,7 @@ def test_frames_that_the_model_does_not_know_make_no_store(analyst: Analyst, tmp
             section_id="s1",
         )
         with pytest.raises(ModelMismatchError, match=r"0\.65 um/px"):
-            start_section(source, analyst, tmp_path)
+            start_section(source, scoring_model, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -319,32 +319,36 @@ class Blind:
         yield
 
 
-def blind(analyst: Analyst) -> Blind:
-    sha256 = analyst.model.card.sha256
+def blind(scoring_model: ScoringModel) -> Blind:
+    sha256 = scoring_model.model.card.sha256
     return Blind(RunSpec((512, 512), 16, 0.325, "m1", "s1", model_sha256=sha256, provenance={"specimen": "phantom"}))
 
 
-def test_a_run_without_a_frame_leaves_no_store_and_can_be_repeated(analyst: Analyst, tmp_path: Path):
+def test_a_run_without_a_frame_leaves_no_store_and_can_be_repeated(scoring_model: ScoringModel, tmp_path: Path):
     for _ in range(2):
-        report = start_section(blind(analyst), analyst, tmp_path / "new").finish()
+        report = start_section(blind(scoring_model), scoring_model, tmp_path / "new").finish()
         assert report.outcome.state == "failed"
         assert isinstance(report.outcome.cause, CameraError)
         assert report.store is None
         assert list((tmp_path / "new").iterdir()) == []
 
 
-def test_a_run_that_cannot_start_leaves_no_store(analyst: Analyst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_that_cannot_start_leaves_no_store(
+    scoring_model: ScoringModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     def refuse(*_: object, **__: object) -> None:
         raise StoreError("no predictions here")
 
     monkeypatch.setattr("hcc_scope.storage.predictions.PredictionWriter.__init__", refuse)
     with pytest.raises(StoreError, match="no predictions here"):
-        start_section(blind(analyst), analyst, tmp_path)
+        start_section(blind(scoring_model), scoring_model, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_results_so_far_can_be_gone_through_while_more_come(acquired: tuple[Path, SectionReport], analyst: Analyst):
-    run = start_replay(acquired[0], analyst)
+def test_results_so_far_can_be_gone_through_while_more_come(
+    acquired: tuple[Path, SectionReport], scoring_model: ScoringModel
+):
+    run = start_replay(acquired[0], scoring_model)
     seen = 0
     while not run.session.finished:
         seen = max(seen, sum(np.isfinite(result.probabilities).any() for result in run.results.values()))
@@ -358,20 +362,20 @@ _KILLED_WHILE_PAUSED = """
 import sys, time
 from pathlib import Path
 from hcc_scope.plans import RandomFields
-from hcc_scope.runs.analyst import load_analyst
+from hcc_scope.runs.scoring_model import load_scoring_model
 from hcc_scope.runs.rigs import open_rig
 from hcc_scope.runs.section import start_section
-from hcc_scope.sources.micromanager import MicroManagerSource
+from hcc_scope.microscope.micromanager import MicroManagerSource
 
-analyst = load_analyst("phantom-meng2019", "torchscript", print)
+scoring_model = load_scoring_model("phantom-meng2019", "torchscript", print)
 with open_rig("demo") as rig:
     rig.set_properties([f"Camera,OnCameraCCD{axis}Size,512" for axis in "XY"])
     plan = RandomFields(n_fields=200, seed=1, rectangle_um=(-9000, -9000, 9000, 9000))
     source = MicroManagerSource(
-        rig.microscope, plan, animal_id="m1", section_id="s1", model_sha256=analyst.model.card.sha256,
-        provenance=analyst.facts,
+        rig.microscope, plan, animal_id="m1", section_id="s1", model_sha256=scoring_model.model.card.sha256,
+        provenance=scoring_model.facts,
     )
-    run = start_section(source, analyst, Path(sys.argv[1]))
+    run = start_section(source, scoring_model, Path(sys.argv[1]))
     while run.session.snapshot().counts.stored < 10:
         time.sleep(0.01)
     run.session.pause()
@@ -383,7 +387,7 @@ with open_rig("demo") as rig:
 """
 
 
-def test_a_kill_while_paused_loses_no_frame_and_no_mark(tmp_path: Path, analyst: Analyst):
+def test_a_kill_while_paused_loses_no_frame_and_no_mark(tmp_path: Path, scoring_model: ScoringModel):
     process = subprocess.Popen(
         [sys.executable, "-c", _KILLED_WHILE_PAUSED, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
@@ -394,17 +398,17 @@ def test_a_kill_while_paused_loses_no_frame_and_no_mark(tmp_path: Path, analyst:
     path = tmp_path / "m1_s1.ome.zarr"
     assert assert_frames_readable(path) == n >= 10
     for _ in range(2):  # as the crash left it, and recovered
-        report = start_replay(path, analyst).finish()
+        report = start_replay(path, scoring_model).finish()
         assert report.outcome.counts.acquired == n
         assert report.outcome.excluded_by_operator == (2,)
         recover(path)
 
 
-def test_a_store_of_version_1_gives_its_logits_again(analyst: Analyst, tmp_path: Path):
+def test_a_store_of_version_1_gives_its_logits_again(scoring_model: ScoringModel, tmp_path: Path):
     path = Path(shutil.copytree(Path(__file__).parent / "data" / "version1_scored.ome.zarr", tmp_path / "a.ome.zarr"))
     assert open_store(path).problems == ()
     recorded = read_predictions(path)
-    run = start_replay(path, analyst)
+    run = start_replay(path, scoring_model)
     run.finish()
     assert recorded.keys() == run.results.keys() == {0}
     now, then = run.results[0], recorded[0]

@@ -12,7 +12,7 @@ from hcc_scope.inference.saliency import _NOISE, _SEED, saliency
 from hcc_scope.inference.torchscript import parse
 from hcc_scope.training.export import to_torchscript
 from hcc_scope.training.network import make_network
-from tests.labelled_parts import texture_tile
+from tests.labelled_image_parts import texture_tile
 
 if TYPE_CHECKING:
     from hcc_scope.training.config import NetworkName

@@ -19,7 +19,7 @@ from session_parts import (
     run,
     wait_until,
 )
-from test_session_marks import Notes
+from test_session_exclusions import Notes
 
 from hcc_scope.errors import CameraError, DeviceError, DiskFullError, FramesLost, ModelError, StoreError
 from hcc_scope.protocols import Tiles
@@ -357,7 +357,7 @@ def test_a_hang_while_frames_keep_coming_does_not_hold_up_the_camera():
 
 
 def test_a_second_stop_does_not_wait_for_a_classifier_that_hangs(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("hcc_scope.session.watched._GRACE_S", 0.05)
+    monkeypatch.setattr("hcc_scope.session.watchdog._GRACE_S", 0.05)
     hang = Gate()
     session = make_session(Source(range(3)), Sink(), Classifier(hang.at(0)), classify_timeout_s=1e6)
     session.start()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hcc_scope.errors import CameraError, StoreError
-from hcc_scope.session.accounts import Accounts
+from hcc_scope.session.ledger import FrameLedger
 from hcc_scope.workers import StopToken
 from tests.session_parts import (
     Classifier,
@@ -176,26 +176,27 @@ def test_whatever_is_pressed_no_frame_is_lost(presses: list[str], live: bool):
 
 
 class Clock:
-    """Takes frames through accounts, all stages at once, every 100 ms."""
+    """Takes frames through ledger, all stages at once, every 100 ms."""
 
     def __init__(self, expected_frames: int = 100) -> None:
-        self.accounts = Accounts(new_scorer().score(), expected_frames=expected_frames, stores=True, classifies=False)
+        self.ledger = FrameLedger(new_scorer().score(), expected_frames=expected_frames, stores=True, classifies=False)
         self.now_ns = 1_000 * MS
         self.n = 0
-        self.accounts.start(self.now_ns)
+        self.ledger.start(self.now_ns)
 
     def frames(self, n: int, *, stored: bool = True) -> None:
         for _ in range(n):
             self.now_ns += 100 * MS
             at_ns = self.now_ns
-            self.accounts.acquire(self.n, clock_ns=at_ns, exposure_start_ns=at_ns - 100 * MS, now_ns=at_ns)
+            self.ledger.acquire(self.n, clock_ns=at_ns, exposure_start_ns=at_ns - 100 * MS, now_ns=at_ns)
             self.n += 1
             if stored:
-                self.accounts.commit(self.n, at_ns)
+                self.ledger.commit(self.n, at_ns)
 
     def snapshot(self, *, held: bool = False):
-        return self.accounts.snapshot(
-            self.now_ns, n_stored=0, stopping=False, hurried=False, store_queue_fill=0.0, analyse_queue_fill=0.0,
+        return self.ledger.snapshot(
+            self.now_ns, n_stored=0, stopping=False, analysis_skipped=False, store_queue_fill=0.0,
+            analyse_queue_fill=0.0,
             latest=None, paused=held, held=held,
         )  # fmt: skip
 
@@ -206,18 +207,18 @@ def test_a_pause_changes_neither_the_rate_nor_the_time_left():
     before = clock.snapshot()
     assert before.acquire_fps == pytest.approx(10.0)
     assert before.eta_s == pytest.approx(8.0)
-    clock.accounts.pause(clock.now_ns)
+    clock.ledger.pause(clock.now_ns)
     clock.now_ns += 3_600_000 * MS
     paused = clock.snapshot(held=True)
     assert (paused.acquire_fps, paused.store_fps) == (0.0, 0.0)
     assert paused.eta_s == pytest.approx(8.0)
     assert paused.elapsed_s == pytest.approx(3602.0)
-    clock.accounts.resume(clock.now_ns)
+    clock.ledger.resume(clock.now_ns)
     clock.frames(20)
     after = clock.snapshot()
     assert after.acquire_fps == pytest.approx(10.0, rel=0.05)
     assert after.eta_s == pytest.approx(6.0, rel=0.05)
-    rates = clock.accounts.rates(clock.now_ns)
+    rates = clock.ledger.rates(clock.now_ns)
     assert rates["acquire_fps"] == pytest.approx(10.0, rel=0.01)
     assert rates["store_fps"] == pytest.approx(10.3, rel=0.01)  # 40 frames in the time of 39 intervals
     assert rates["end_to_end_fps"] == pytest.approx(10.0, rel=0.01)
@@ -227,13 +228,13 @@ def test_a_stage_that_has_work_during_a_pause_is_measured_in_it():
     """The disk is slower than the camera and uses the pause: that time is its own."""
     clock = Clock()
     clock.frames(20, stored=False)
-    clock.accounts.pause(clock.now_ns)
+    clock.ledger.pause(clock.now_ns)
     for n in range(1, 21):
         clock.now_ns += 1_000 * MS
-        clock.accounts.commit(n, clock.now_ns)
+        clock.ledger.commit(n, clock.now_ns)
     clock.now_ns += 100_000 * MS
-    clock.accounts.resume(clock.now_ns)
-    rates = clock.accounts.rates(clock.now_ns)
+    clock.ledger.resume(clock.now_ns)
+    rates = clock.ledger.rates(clock.now_ns)
     assert rates["store_fps"] == pytest.approx(20 / 21.9, rel=0.01)
     assert rates["acquire_fps"] == pytest.approx(10.0, rel=0.01)
     assert rates["end_to_end_fps"] == pytest.approx(20 / 22.0, rel=0.01)
@@ -242,12 +243,12 @@ def test_a_stage_that_has_work_during_a_pause_is_measured_in_it():
 def test_a_pause_in_which_the_run_was_stopped_counts_for_nothing():
     clock = Clock()
     clock.frames(20)
-    clock.accounts.pause(clock.now_ns)
+    clock.ledger.pause(clock.now_ns)
     clock.now_ns += 60_000 * MS
-    clock.accounts.resume(clock.now_ns)
-    clock.accounts.drain()
-    assert clock.accounts.rates(clock.now_ns)["acquire_fps"] == pytest.approx(10.0, rel=0.01)
-    assert clock.accounts.rates(clock.now_ns)["end_to_end_fps"] == pytest.approx(10.0, rel=0.01)
+    clock.ledger.resume(clock.now_ns)
+    clock.ledger.drain()
+    assert clock.ledger.rates(clock.now_ns)["acquire_fps"] == pytest.approx(10.0, rel=0.01)
+    assert clock.ledger.rates(clock.now_ns)["end_to_end_fps"] == pytest.approx(10.0, rel=0.01)
 
 
 # --- the token ---

@@ -24,12 +24,12 @@ from session_parts import (
 )
 
 from hcc_scope.errors import StoreError
+from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.plans import Sequence
 from hcc_scope.protocols import FrameSource, Tiles
 from hcc_scope.quality import QualityLimits
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.session import Session
-from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions
 from hcc_scope.storage.reader import open_store

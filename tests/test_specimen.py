@@ -13,7 +13,7 @@ import torch
 from hcc_scope.errors import ModelError, ModelMismatchError
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model, known_model
-from hcc_scope.inference.remembered import CACHE_DIR_VARIABLE, known_folder
+from hcc_scope.inference.user_cache import CACHE_DIR_VARIABLE, known_folder
 from hcc_scope.report.section import section_report
 from hcc_scope.research_use import (
     PHANTOM_SENTENCE,
@@ -22,9 +22,9 @@ from hcc_scope.research_use import (
     phantom_alarm,
     research_use,
 )
-from hcc_scope.runs.analyst import Analyst, load_analyst
 from hcc_scope.runs.comparison import check_replay
 from hcc_scope.runs.replay import recorded_model, start_replay
+from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import start_section
 from hcc_scope.runs.specimen import needs_override, specimen_kind
 from hcc_scope.scoring import log_odds
@@ -33,8 +33,8 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.types import RunSpec
 from tests.commands import hcc_scope
 from tests.model_parts import Plain, archive, make_model, random_tiles
-from tests.test_unlike_runs import Tissue
-from tests.unlike_parts import measuring_model
+from tests.ood_parts import measuring_model
+from tests.test_ood_runs import Tissue
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +43,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def analyst(folder: Path) -> Analyst:
-    return load_analyst(folder, "torchscript", lambda _: None)
+def scoring_model(folder: Path) -> ScoringModel:
+    return load_scoring_model(folder, "torchscript", lambda _: None)
 
 
 @pytest.fixture(scope="module")
-def tissue(analyst: Analyst, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tissue(scoring_model: ScoringModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of what may be tissue, scored on request."""
-    allowed = replace(analyst, allow_phantom_model=True)
+    allowed = replace(scoring_model, allow_phantom_model=True)
     run = start_section(Tissue(allowed, specimen=None), allowed, tmp_path_factory.mktemp("runs"))
     assert run.finish().outcome.state == "completed"
     return run.store_path
@@ -79,17 +79,17 @@ def test_only_what_is_said_to_be_a_phantom_is_one(provenance: dict[str, str], ki
     assert not needs_override(card.model_copy(update={"training": None}), spec)
 
 
-def test_a_model_of_a_phantom_does_not_score_what_may_be_tissue(analyst: Analyst, tmp_path: Path):
+def test_a_model_of_a_phantom_does_not_score_what_may_be_tissue(scoring_model: ScoringModel, tmp_path: Path):
     with pytest.raises(ModelMismatchError, match=r"synthetic phantom only.*--allow-phantom-model"):
-        start_section(Tissue(analyst, specimen=None), analyst, tmp_path)
+        start_section(Tissue(scoring_model, specimen=None), scoring_model, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_neither_does_its_replay_unless_it_is_allowed(tissue: Path, analyst: Analyst):
+def test_neither_does_its_replay_unless_it_is_allowed(tissue: Path, scoring_model: ScoringModel):
     assert open_store(tissue).spec.provenance["allow_phantom_model"] is True
     with pytest.raises(ModelMismatchError, match="not known to be a phantom"):
-        start_replay(tissue, analyst)
-    run = start_replay(tissue, replace(analyst, allow_phantom_model=True))
+        start_replay(tissue, scoring_model)
+    run = start_replay(tissue, replace(scoring_model, allow_phantom_model=True))
     assert run.finish().outcome.state == "completed"
 
 
@@ -138,13 +138,13 @@ def test_the_line_names_the_training_data():
 # --- the model that a store names -------------------------------------------------------------------------------------
 
 
-def test_a_model_is_known_that_was_loaded_by_its_path(tissue: Path, folder: Path, analyst: Analyst):
-    assert known_folder(analyst.model.card.sha256) == folder
+def test_a_model_is_known_that_was_loaded_by_its_path(tissue: Path, folder: Path, scoring_model: ScoringModel):
+    assert known_folder(scoring_model.model.card.sha256) == folder
     assert recorded_model(open_store(tissue)) == folder
 
 
 def test_a_folder_that_a_store_names_is_not_looked_at(
-    tissue: Path, folder: Path, analyst: Analyst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tissue: Path, folder: Path, scoring_model: ScoringModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv(CACHE_DIR_VARIABLE, str(tmp_path))  # of somebody who has never loaded this model
     store = open_store(tissue)
@@ -158,9 +158,9 @@ def test_a_folder_that_a_store_names_is_not_looked_at(
 
 
 def test_a_remembered_folder_with_another_model_is_not_taken(
-    folder: Path, analyst: Analyst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, scoring_model: ScoringModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    sha256 = analyst.model.card.sha256
+    sha256 = scoring_model.model.card.sha256
     monkeypatch.setenv(CACHE_DIR_VARIABLE, str(tmp_path))
     shipped = find_model("phantom-meng2019")
     (tmp_path / "models.json").write_text(f'{{"{sha256}": "{shipped}", "0": 3}}')
@@ -173,7 +173,7 @@ def test_a_remembered_folder_with_another_model_is_not_taken(
 
 
 @pytest.fixture(scope="module")
-def small_tiles(tmp_path_factory: pytest.TempPathFactory) -> Analyst:
+def small_tiles(tmp_path_factory: pytest.TempPathFactory) -> ScoringModel:
     """A model of tiles of 256 px, whose logits are the mean and the largest count."""
     torch.manual_seed(2)
     module, tiles = Plain().eval(), random_tiles(2, 256)
@@ -183,11 +183,11 @@ def small_tiles(tmp_path_factory: pytest.TempPathFactory) -> Analyst:
         tmp_path_factory.mktemp("models") / "small", archive(module), torch.cat(rows).numpy(), tiles,
         tile_px=256, engine_tolerance=0.5,
     )  # fmt: skip
-    return load_analyst(folder, "torchscript", lambda _: None)
+    return load_scoring_model(folder, "torchscript", lambda _: None)
 
 
 def test_a_model_of_smaller_tiles_replays_frames_that_were_cut_into_larger_ones(
-    tissue: Path, small_tiles: Analyst, tmp_path: Path
+    tissue: Path, small_tiles: ScoringModel, tmp_path: Path
 ):
     store = Path(shutil.copytree(tissue, tmp_path / tissue.name))
     run = start_replay(store, small_tiles, save="small")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hcc_scope.errors import ModelError
 from hcc_scope.inference import load_model, openvino, stem
-from hcc_scope.inference.kernels import compile_kernels, vector_floats
+from hcc_scope.inference.llvm import compile_kernels, vector_floats
 from hcc_scope.inference.openvino import OpenVinoClassifier, has_bf16
 from hcc_scope.inference.stem import Stem
 from tests.model_parts import Inside, Plain, archive, make_model, random_tiles

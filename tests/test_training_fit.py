@@ -17,12 +17,12 @@ from hcc_scope.training import compute
 from hcc_scope.training.compute import Gradients, Place, choose_place
 from hcc_scope.training.config import TrainConfig, TrainProgress
 from hcc_scope.training.fit import Stopped, fit
-from hcc_scope.training.merit import Learnt, auc, cross_entropy, fit_temperature, has_diverged, what_was_learnt
+from hcc_scope.training.metrics import Learnt, auc, cross_entropy, fit_temperature, has_diverged, what_was_learnt
 from hcc_scope.training.network import make_network
 from hcc_scope.training.predict import load_weights, predict
 from hcc_scope.training.prefetch import Prefetch
 from hcc_scope.training.recipes import augmented, loss_sum, rate_factor, settings_for
-from tests.labelled_parts import texture_set
+from tests.labelled_image_parts import texture_set
 
 if TYPE_CHECKING:
     from pathlib import Path

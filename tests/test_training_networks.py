@@ -21,7 +21,7 @@ from hcc_scope.inference.normalisation import mean_stretching
 from hcc_scope.inference.openvino import has_bf16
 from hcc_scope.training.export import export_model, to_torchscript
 from hcc_scope.training.network import FEATURES, Compact, Meng2019, count_scale_for, make_network, stage_maps
-from tests.labelled_parts import texture_tile
+from tests.labelled_image_parts import texture_tile
 
 BOTH = ("meng2019", "compact")
 

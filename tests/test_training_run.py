@@ -28,12 +28,13 @@ from hcc_scope.errors import (
     UsageError,
 )
 from hcc_scope.inference import load_model
-from hcc_scope.training import run_folder, starts
+from hcc_scope.training import restarts as starts
+from hcc_scope.training import run_folder
 from hcc_scope.training.config import TrainProgress
-from hcc_scope.training.held_out import hold_out
 from hcc_scope.training.predict import load_weights
+from hcc_scope.training.validation_split import hold_out
 from tests.dataset_parts import small_set
-from tests.labelled_parts import texture_set
+from tests.labelled_image_parts import texture_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable

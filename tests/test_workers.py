@@ -37,23 +37,23 @@ def start(body: Callable[[], None]) -> tuple[Worker, list[BaseException]]:
 
 def test_a_fresh_token_asks_for_nothing():
     stop = StopToken()
-    assert (stop.requested, stop.by_user, stop.hurried) == (False, False, False)
+    assert (stop.requested, stop.by_user, stop.analysis_skipped) == (False, False, False)
     assert not stop.wait(0.0)
 
 
 def test_the_second_request_is_the_hurried_one():
     stop = StopToken()
     stop.request()
-    assert (stop.requested, stop.by_user, stop.hurried) == (True, True, False)
+    assert (stop.requested, stop.by_user, stop.analysis_skipped) == (True, True, False)
     stop.request()
-    assert stop.hurried
+    assert stop.analysis_skipped
 
 
 def test_an_abort_is_no_wish_of_a_person():
     stop = StopToken()
     stop.abort()
     stop.abort()
-    assert (stop.requested, stop.by_user, stop.hurried) == (True, False, False)
+    assert (stop.requested, stop.by_user, stop.analysis_skipped) == (True, False, False)
 
 
 def test_a_request_wakes_who_waits():

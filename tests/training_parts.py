@@ -12,7 +12,7 @@ import numpy as np
 from hcc_scope.datasets.tiles import ArrayTiles
 from hcc_scope.training.config import TrainConfig
 from hcc_scope.training.fit import Fitted, fit
-from tests.labelled_parts import texture_set
+from tests.labelled_image_parts import texture_set
 
 if TYPE_CHECKING:
     from pathlib import Path

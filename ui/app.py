@@ -18,23 +18,23 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
-from ui.checks import look_around, models_to_choose
-from ui.closing import Closing
+from ui.action_states import Gates
 from ui.commands import Commands
-from ui.emergency_key import EmergencyKey
-from ui.gates import Gates
-from ui.jobs import Jobs
-from ui.main_window import MainWindow
-from ui.memory import Memory
-from ui.messages import MessageQueue
-from ui.rig_control import RigControl
-from ui.run_control import RunControl
-from ui.section_keys import SectionKeys
-from ui.settings import load_settings, settings_folder
-from ui.state import AppState
-from ui.theme import apply_theme
-from ui.trouble import describe
-from ui.wiring import Wiring
+from ui.control.app_state import AppState
+from ui.control.rig_control import RigControl
+from ui.control.run_control import RunControl
+from ui.control.settings import load_settings, settings_folder
+from ui.control.settings_store import Memory
+from ui.kit.error_report import describe
+from ui.kit.jobs import Jobs
+from ui.kit.theme import apply_theme
+from ui.rig_presenter import Wiring
+from ui.shell.emergency_key import EmergencyKey
+from ui.shell.main_window import MainWindow
+from ui.shell.messages import MessageQueue
+from ui.shell.section_keys import SectionKeys
+from ui.shell.system_check import look_around, models_to_choose
+from ui.shutdown import Closing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
     from PySide6.QtCore import QMessageLogContext
 
-    from ui.messages import Message
-    from ui.trouble import Trouble
+    from ui.kit.error_report import Trouble
+    from ui.shell.messages import Message
 
 __all__ = ["NO_DISPLAY_CODE", "App", "run_app"]
 
@@ -148,7 +148,7 @@ class App:
         self.window.messages.complain(trouble)
 
     def end(self) -> tuple[str, ...]:
-        """Let go of everything after the window is closed; return the lanes that hang."""
+        """Let go of everything after the window is closed; return the workers that hang."""
         self.emergency_key.end()
         self.section_keys.end()
         self.state.end()
@@ -198,13 +198,13 @@ def _on_bug(made: App, kind: type[BaseException], error: BaseException, trace: T
 def _on_signal(made: App, _number: int, _frame: FrameType | None) -> None:
     """Close as if the operator had; a second time without classifying the rest."""
     if made.run.active:
-        made.closing.finish_or_hurry()
+        made.closing.finish_or_skip_analysis()
     else:
         made.closing.ask()
 
 
 def _tell_qt(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
-    """Log what Qt says. What ends the program, and `ui.display` did not find before, is told in one sentence."""
+    """Log what Qt says. What ends the program, and `ui.kit.display` did not find before, is told in one sentence."""
     if kind == QtMsgType.QtFatalMsg:
         reason = " ".join((_last_words or [text])[0].split()).rstrip(". ")
         hint = "Every other command of hcc-scope works without it."

@@ -12,31 +12,31 @@ from PySide6.QtCore import QObject, Qt, QTimer, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QInputDialog
 
+from hcc_scope.runs.unfinished import find_unfinished, recover_all
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import Failure, attempt
-from ui.about import show_about
-from ui.help import CheatSheet
-from ui.plan_dialog import PlanDialog
-from ui.recovery import find_unfinished, recover_all
-from ui.section_request import PlanChoice, SectionRequest, next_id
-from ui.settings import default_out_dir, with_recent
-from ui.trouble import describe
+from ui.control.section_request import PlanChoice, SectionRequest, next_id
+from ui.control.settings import default_out_dir, with_recent
+from ui.kit.error_report import describe
+from ui.shell.about import show_about
+from ui.shell.plan_dialog import PlanDialog
+from ui.shell.shortcuts_dialog import CheatSheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.report.summary import SectionReport
-    from ui.jobs import Jobs
-    from ui.main_window import MainWindow
-    from ui.memory import Memory
-    from ui.recovery import Unfinished
-    from ui.replay_wiring import ReplayWiring
-    from ui.rig_control import LoadedRig, RigControl
-    from ui.run_control import RunControl
-    from ui.state import AppState
-    from ui.theme import ThemeName
-    from ui.wiring import Wiring
+    from hcc_scope.runs.unfinished import Unfinished
+    from ui.control.app_state import AppState
+    from ui.control.rig_control import LoadedRig, RigControl
+    from ui.control.run_control import RunControl
+    from ui.control.settings_store import Memory
+    from ui.kit.jobs import Jobs
+    from ui.kit.theme import ThemeName
+    from ui.replay_presenter import ReplayWiring
+    from ui.rig_presenter import Wiring
+    from ui.shell.main_window import MainWindow
 
 __all__ = ["Commands"]
 
@@ -96,7 +96,7 @@ class Commands(QObject):
             "emergency": self.emergency,
             "start": self.start,
             "stop": run.stop,
-            "hurry": run.hurry,
+            "skip_analysis": run.skip_analysis,
             "exclude": self.exclude,
             "include": self.include,
             "note": self.add_note,

@@ -11,13 +11,13 @@ from hcc_scope.bench.demo_camera import show_texture
 from hcc_scope.bench.timing import timed
 from hcc_scope.errors import CheckError
 from hcc_scope.inference import load_model
+from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.plans import Sequence
 from hcc_scope.quality import QualityLimits
 from hcc_scope.rig.adapters import test_adapters_dir
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.scoring import SectionScorer
 from hcc_scope.session import Session
-from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
 from hcc_scope.storage.predictions import PredictionWriter
 from hcc_scope.storage.writer import create_store
 

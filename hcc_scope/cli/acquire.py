@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast
 
-from hcc_scope.cli.choices import check_count, check_exposure
 from hcc_scope.cli.console import people
+from hcc_scope.cli.option_checks import check_count, check_exposure
 from hcc_scope.cli.rigs import attach_rig, open_rig
 from hcc_scope.cli.runs import (
     RUN_IS_OVER,
     finish,
     interruptible,
-    load_analyst,
+    load_scoring_model,
     record_section,
     save_account,
     stop_on_signals,
@@ -99,7 +99,7 @@ def run_acquire(options: AcquireOptions) -> None:
     console = people(json_mode=options.json_mode)
     started = datetime.now(UTC)
     with interruptible("nothing was acquired"):
-        analyst = load_analyst(
+        scoring_model = load_scoring_model(
             options.model_name,
             options.engine,
             console,
@@ -116,13 +116,13 @@ def run_acquire(options: AcquireOptions) -> None:
     ):
         rig.set_properties(options.properties)
         plan = planned if planned is not None else _default_plan(options, rig, specimen)
-        source = section_source(rig.microscope, plan, analyst, animal, section, specimen)
-        check_section(source, analyst, options.out)
+        source = section_source(rig.microscope, plan, scoring_model, animal, section, specimen)
+        check_section(source, scoring_model, options.out)
         if specimen is not None:
-            grown(specimen, analyst.model.card.pixel_size_um)
+            grown(specimen, scoring_model.model.card.pixel_size_um)
         report = record_section(
             source,
-            analyst,
+            scoring_model,
             options.out,
             stop=stop,
             console=console,
@@ -131,7 +131,7 @@ def run_acquire(options: AcquireOptions) -> None:
         )
         meaning.now(RUN_IS_OVER)
         versions = software_versions(dict(rig.microscope.versions))
-        summary = summarise([report], analyst, command="acquire", versions=versions, started_utc=started)
+        summary = summarise([report], scoring_model, command="acquire", versions=versions, started_utc=started)
         troubles: list[HccScopeError] = []
         paths = save_account(summary, [report], options.out, troubles)
         # here, before the rig is closed: that may have to wait for a long exposure

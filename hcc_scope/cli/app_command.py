@@ -32,7 +32,7 @@ def run_desktop_app(rig: str | None, *, allow_phantom_model: bool = False) -> No
                 f"the desktop app needs the package {package}, which is not installed",
                 hint="Install it with: pip install 'hcc-scope[app]'.",
             )
-    from ui.display import check_display
+    from ui.kit.display import check_display
 
     check_display()  # before Qt is loaded, which would end the process
     from ui.app import run_app

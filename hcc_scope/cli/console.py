@@ -18,7 +18,7 @@ from rich.text import Text
 
 from hcc_scope.errors import StoreUnwritableError
 from hcc_scope.printable import printable
-from hcc_scope.report.words import RESEARCH_USE_ONLY
+from hcc_scope.report.score_text import RESEARCH_USE_ONLY
 from hcc_scope.workers import guard
 
 if TYPE_CHECKING:

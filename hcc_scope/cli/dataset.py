@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.cli.console import people, print_json
+from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.runs import interruptible
-from hcc_scope.cli.steps import steps_shown
 from hcc_scope.errors import DatasetError
 
 if TYPE_CHECKING:

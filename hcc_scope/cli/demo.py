@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hcc_scope.cli.choices import check_count
 from hcc_scope.cli.console import people
+from hcc_scope.cli.option_checks import check_count
 from hcc_scope.cli.rigs import open_rig
 from hcc_scope.cli.runs import (
     RUN_IS_OVER,
     finish,
     interruptible,
-    load_analyst,
+    load_scoring_model,
     record_section,
     save_account,
     stop_on_signals,
@@ -79,7 +79,7 @@ def run_demo(
             )
     check_out_dir(folder)
     with interruptible("nothing was acquired"):
-        analyst = load_analyst(model_name, engine, console, score_unlike=score_unlike)
+        scoring_model = load_scoring_model(model_name, engine, console, score_unlike=score_unlike)
     stop = StopToken()
     reports: list[SectionReport] = []
     outlines: list[NDArray[np.float64]] = []
@@ -94,17 +94,17 @@ def run_demo(
                 break
             specimen = Specimen(seed, animal, section, tumour_class, day=f"demo-{index}")
             plan = RandomFields(n_fields=n_fields, seed=seed, outline_um=outline_points(specimen))
-            source = section_source(rig.microscope, plan, analyst, animal, section, specimen)
-            check_section(source, analyst, folder)
-            grown(specimen, analyst.model.card.pixel_size_um)
+            source = section_source(rig.microscope, plan, scoring_model, animal, section, specimen)
+            check_section(source, scoring_model, folder)
+            grown(specimen, scoring_model.model.card.pixel_size_um)
             title = f"{animal} {section} (phantom)"
-            reports.append(record_section(source, analyst, folder, stop=stop, console=console, title=title))
+            reports.append(record_section(source, scoring_model, folder, stop=stop, console=console, title=title))
             outlines.append(specimen.outline_um)
         meaning.now(RUN_IS_OVER)
         versions = software_versions(dict(rig.microscope.versions))
         summary = summarise(
             reports,
-            analyst,
+            scoring_model,
             command="demo",
             versions=versions,
             started_utc=started,
@@ -114,13 +114,15 @@ def run_demo(
         paths = save_account(summary, reports, folder, troubles)
         pictures = [
             section_picture(
-                Path(report.store or ""), threshold=analyst.model.card.decision_threshold, outline_um=outline
+                Path(report.store or ""), threshold=scoring_model.model.card.decision_threshold, outline_um=outline
             )
             for report, outline in zip(reports, outlines, strict=True)
             if report.outcome.counts.stored
         ]
         if pictures:
-            subtitle = f"{len(pictures)} synthetic phantom sections on the demo camera, model {analyst.model.card.name}"
+            subtitle = (
+                f"{len(pictures)} synthetic phantom sections on the demo camera, model {scoring_model.model.card.name}"
+            )
             paths.append(draw_overview(pictures, folder / "overview.png", subtitle=subtitle))
         if paths:
             console.note(f"Stores, summary and overview are in {folder}")

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from hcc_scope.cli.console import people, print_json
 from hcc_scope.errors import ConfigError, DeviceError, UsageError
-from hcc_scope.words import counted
+from hcc_scope.formatting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,15 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY
-from hcc_scope.report.words import score_words
-from hcc_scope.words import capital, counted, duration_words, percent
+from hcc_scope.formatting import capital, counted, format_duration, percent
+from hcc_scope.report.score_text import describe_score
 
 if TYPE_CHECKING:
     from hcc_scope.cli.console import People
     from hcc_scope.session import Session
     from hcc_scope.types import Snapshot
 
-__all__ = ["score_words", "watch"]
+__all__ = ["describe_score", "watch"]
 
 _REFRESH_S = 0.25
 _PLAIN_LINE_EVERY_S = 5.0
@@ -48,7 +48,7 @@ def _panel(title: str, snap: Snapshot) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     table.add_row("progress", _progress(snap))
-    table.add_row("score", Text(score_words(snap.score), style="bold"))
+    table.add_row("score", Text(describe_score(snap.score), style="bold"))
     table.add_row("", Text(capital(snap.score.stabilised_reason)))
     table.add_row("frames", _coverage(snap))
     table.add_row(
@@ -58,7 +58,7 @@ def _panel(title: str, snap: Snapshot) -> Table:
     table.add_row(
         "queues",
         f"store {percent(snap.store_queue_fill, 0)}, analysis {percent(snap.analyse_queue_fill, 0)}; "
-        f"ETA {duration_words(snap.eta_s)}",
+        f"ETA {format_duration(snap.eta_s)}",
     )
     if snap.degraded:
         table.add_row("degraded", Text(snap.degraded, style="bold yellow"))
@@ -86,4 +86,4 @@ def _watch_plainly(session: Session, console: People, title: str) -> None:
         if time.monotonic() >= next_line:
             next_line += _PLAIN_LINE_EVERY_S
             snap = session.snapshot()
-            console.note(f"{title}: {score_words(snap.score)}; {_coverage(snap)}; ETA {duration_words(snap.eta_s)}")
+            console.note(f"{title}: {describe_score(snap.score)}; {_coverage(snap)}; ETA {format_duration(snap.eta_s)}")

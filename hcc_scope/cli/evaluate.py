@@ -6,18 +6,18 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from hcc_scope.cli.choices import check_choices
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.cli.option_checks import check_choices
+from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.runs import Interrupted
-from hcc_scope.cli.steps import steps_shown
 from hcc_scope.errors import UsageError
-from hcc_scope.evaluation.names import PLAN_FILE
+from hcc_scope.evaluation.filenames import PLAN_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.cli.console import People
-    from hcc_scope.datasets.labelled import LabelledSet
+    from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.evaluation.analysis import Analysis
     from hcc_scope.evaluation.results import EvaluationResult
     from hcc_scope.training.config import Device, NetworkName, Precision, RecipeName, TrainConfig
@@ -85,7 +85,7 @@ def _evaluate(options: EvaluateOptions, voice: People) -> None:
     from hcc_scope.datasets.manifest import read_manifest
     from hcc_scope.evaluation.plan import check_folder
     from hcc_scope.evaluation.splits import require_animals
-    from hcc_scope.training.one_at_a_time import one_at_a_time
+    from hcc_scope.training.folder_lock import one_at_a_time
 
     check_folder(options.out, resume=options.resume)  # now, and not when the tiles are cut
     data = read_manifest(options.manifest)
@@ -132,25 +132,25 @@ def _evaluate_set(options: EvaluateOptions, voice: People, data: LabelledSet) ->
 def _tell(
     voice: People, result: EvaluationResult, analysis: Analysis, options: EvaluateOptions, n_figures: int
 ) -> None:
-    from hcc_scope.evaluation.tables import rich_table, table_1
-    from hcc_scope.evaluation.words import (
-        day_words,
-        gap_words,
-        left_out_words,
-        permuted_words,
-        restarted_words,
-        silent_words,
+    from hcc_scope.evaluation.conclusions import (
+        describe_day,
+        describe_gap,
+        describe_left_out,
+        describe_permuted,
+        describe_restarted,
+        describe_silent,
     )
+    from hcc_scope.evaluation.tables import rich_table, table_1
 
-    voice.note(gap_words(analysis), "bold")
-    if (silent := silent_words(analysis)) is not None:
+    voice.note(describe_gap(analysis), "bold")
+    if (silent := describe_silent(analysis)) is not None:
         voice.note(silent, "yellow")
-    if (restarted := restarted_words(analysis)) is not None:
+    if (restarted := describe_restarted(analysis)) is not None:
         voice.note(restarted, "yellow")
     voice.show(rich_table(table_1(analysis, "tile_all")))
-    voice.note(left_out_words(analysis))
-    voice.note(permuted_words(analysis))
-    voice.note(day_words(result, analysis))
+    voice.note(describe_left_out(analysis))
+    voice.note(describe_permuted(analysis))
+    voice.note(describe_day(result, analysis))
     if result.data.synthetic is not None:
         voice.note(f"No tissue: {result.data.synthetic}")
     files = "report.md, table1.md, evaluation.json" + (f" and {n_figures} files in figures/" if n_figures else "")

@@ -54,7 +54,7 @@ def run_test(name: str, *, engine: str, packages: Sequence[Path] = (), json_mode
     from hcc_scope.inference import load_model
     from hcc_scope.training.bioimageio import check_package
     from hcc_scope.training.export import program_difference, weights_difference
-    from hcc_scope.training.program import PROGRAM_FILE
+    from hcc_scope.training.torch_export import PROGRAM_FILE
 
     model = load_model(_folder_of(name))
     console = people(json_mode=json_mode)
@@ -115,7 +115,7 @@ def run_export(
     """Copy a model, once it has passed its checks, under a name of its own; write its package, if one is wanted."""
     from hcc_scope.inference import load_model
     from hcc_scope.inference.card import LICENCE_NOT_STATED
-    from hcc_scope.report.model_card import card_markdown
+    from hcc_scope.report.card_markdown import card_markdown
     from hcc_scope.training.export import check_name, copy_model, is_taken, refuse_existing
     from hcc_scope.training.licence import spdx_id
 
@@ -169,7 +169,7 @@ def run_export(
 def run_info(name: str, *, markdown: bool, json_mode: bool) -> None:
     """Print a model's card: for people, as Markdown, or as JSON. Reads the card alone, parses no model."""
     from hcc_scope.inference.card import read_card
-    from hcc_scope.report.model_card import card_markdown
+    from hcc_scope.report.card_markdown import card_markdown
 
     if markdown and json_mode:
         raise UsageError("--json and --markdown are two ways to print one card", hint="Give one of them.")

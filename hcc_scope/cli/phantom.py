@@ -8,9 +8,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.runs import interruptible
-from hcc_scope.cli.steps import steps_shown
-from hcc_scope.words import counted, duration_words
+from hcc_scope.formatting import counted, format_duration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def run_cohort(spec: CohortSpec, out: Path, *, jobs: int | None, json_mode: bool
     console.note(f"{manifest}: {known['synthetic']}")
     console.note(
         f"{counted(n, 'image')} of {counted(len(known['sections']), 'section')} on "
-        f"{counted(len(known['days']), 'day')}, drawn in {duration_words(elapsed_s)} "
+        f"{counted(len(known['days']), 'day')}, drawn in {format_duration(elapsed_s)} "
         f"({n / elapsed_s:.1f} images/s); the truth is in {manifest.parent / COHORT_FILE}"
     )
     if spec.days == "balanced" and spec.day_effect > 1:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.cli.interrupt import EXIT_INTERRUPTED, Reported
 from hcc_scope.cli.streams import say, survive_any_stream
-from hcc_scope.errors import HccScopeError, in_words
+from hcc_scope.errors import HccScopeError, from_os_error
 from hcc_scope.workers import guard
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:
     code = 0
 
     def body() -> None:
-        from hcc_scope.cli.app import app  # here, so that a broken install reaches the guard too
+        from hcc_scope.cli.acquisition_commands import app  # here, so that a broken install reaches the guard too
 
         survive_any_stream()
         app(args=[_expanded(argument) for argument in arguments], prog_name="hcc-scope")
@@ -72,7 +72,7 @@ def _report(error: BaseException) -> int:
                 say(f"  {extra}")
             return error.exit_code
         case OSError(filename=str() | bytes() | Path()):
-            return _report(in_words(error))
+            return _report(from_os_error(error))
         case _:
             with tempfile.NamedTemporaryFile(
                 "w", prefix="hcc-scope-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"

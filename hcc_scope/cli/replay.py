@@ -11,7 +11,7 @@ from hcc_scope.cli.display import watch
 from hcc_scope.cli.runs import (
     finish,
     interruptible,
-    load_analyst,
+    load_scoring_model,
     save_summary,
     stop_on_signals,
     summarise,
@@ -22,11 +22,11 @@ from hcc_scope.errors import (
     StoreUnwritableError,
     UsageError,
 )
+from hcc_scope.formatting import capital
 from hcc_scope.report.summary import SectionReport, software_versions
 from hcc_scope.runs.comparison import Comparison, changed_card, check_replay, differences
 from hcc_scope.runs.replay import recorded_engine, recorded_model, start_replay
 from hcc_scope.storage.naming import check_id
-from hcc_scope.words import capital
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.cli.console import People
-    from hcc_scope.runs.analyst import Analyst
+    from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import FrameResult
 
@@ -85,7 +85,7 @@ def run_replay(
     problems: list[HccScopeError] = []
     comparisons: list[Comparison] = []
     with interruptible("nothing was replayed"):
-        analyst = load_analyst(
+        scoring_model = load_scoring_model(
             recorded_model(opened[0]) if model_name is None else model_name,
             engine or recorded_engine(opened[0]),
             console,
@@ -96,10 +96,10 @@ def run_replay(
         for store in opened:
             if stop.requested:
                 break
-            report, results = _replay_one(store, analyst, stop, console, save, problems, score_unlike)
+            report, results = _replay_one(store, scoring_model, stop, console, save, problems, score_unlike)
             reports.append(report)
             if check and report.outcome.state == "completed":
-                comparison = check_replay(store, report, results, analyst)
+                comparison = check_replay(store, report, results, scoring_model)
                 comparisons.append(comparison)
                 _tell(comparison, console)
                 if comparison.problem is not None:
@@ -107,7 +107,7 @@ def run_replay(
     left_out = [store.path for store in opened[len(reports) :]]
     summary = summarise(
         reports,
-        analyst,
+        scoring_model,
         command="replay",
         versions=software_versions(),
         started_utc=started,
@@ -136,7 +136,7 @@ def _same_model(stores: Sequence[SectionStore], model_name: str | None) -> None:
 
 def _replay_one(
     store: SectionStore,
-    analyst: Analyst,
+    scoring_model: ScoringModel,
     stop: StopToken,
     console: People,
     save: str | None,
@@ -149,12 +149,12 @@ def _replay_one(
             f"`hcc-scope recover {store.path}` makes it valid",
             "yellow",
         )
-    if changes := changed_card(store, analyst):
+    if changes := changed_card(store, scoring_model):
         console.note(
             f"{store.path.name}: its model's card has changed since ({changes}); the score is by the present one",
             "yellow",
         )
-    run = start_replay(store, analyst, save, stop, score_unlike=score_unlike)
+    run = start_replay(store, scoring_model, save, stop, score_unlike=score_unlike)
     problems += run.problems
     watch(run.session, console, f"replay {store.path.name}")
     report = run.finish()

@@ -11,14 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from hcc_scope.cli.console import people, print_json
-from hcc_scope.cli.display import score_words, watch
+from hcc_scope.cli.display import describe_score, watch
 from hcc_scope.cli.interrupt import EXIT_INTERRUPTED, Reported
 from hcc_scope.errors import HccScopeError, ModelError, StoreUnwritableError
+from hcc_scope.formatting import counted
 from hcc_scope.report.summary import build_summary, write_summary
 from hcc_scope.research_use import research_use
-from hcc_scope.runs.analyst import load_analyst as load_quietly
+from hcc_scope.runs.scoring_model import load_scoring_model as load_quietly
 from hcc_scope.runs.section import start_section
-from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hcc_scope.cli.console import People
     from hcc_scope.protocols import FrameSource
     from hcc_scope.report.summary import SectionReport
-    from hcc_scope.runs.analyst import Analyst
+    from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.workers import StopToken
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "called_on_signals",
     "finish",
     "interruptible",
-    "load_analyst",
+    "load_scoring_model",
     "record_section",
     "save_account",
     "save_summary",
@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 
-def load_analyst(
+def load_scoring_model(
     model_name: str | Path,
     engine: str,
     console: People,
@@ -54,8 +54,8 @@ def load_analyst(
     fall_back: bool = False,
     score_unlike: bool = False,
     allow_phantom_model: bool = False,
-) -> Analyst:
-    """Load a model on an engine and say so (`hcc_scope.runs.analyst.load_analyst` does the work).
+) -> ScoringModel:
+    """Load a model on an engine and say so (`hcc_scope.runs.scoring_model.load_scoring_model` does the work).
 
     Raises
     ------
@@ -124,11 +124,11 @@ def stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
     """
 
     def on_signal(_number: int, _frame: object) -> None:
-        again = stop.hurried
+        again = stop.analysis_skipped
         stop.request()
         if again:
             return
-        if stop.hurried:
+        if stop.analysis_skipped:
             console.note("Skipping what is not classified yet; every acquired frame is being stored.", "yellow")
         else:
             console.note("Finishing: storing and classifying what was acquired. Ctrl-C again skips analysis.", "yellow")
@@ -139,7 +139,7 @@ def stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
 
 def record_section(
     source: FrameSource,
-    analyst: Analyst,
+    scoring_model: ScoringModel,
     out_dir: Path,
     *,
     stop: StopToken,
@@ -153,7 +153,7 @@ def record_section(
     ----------
     source : FrameSource
         Open, and not started.
-    analyst : Analyst
+    scoring_model : ScoringModel
         What classifies.
     out_dir : Path
         Where the store is made.
@@ -173,7 +173,7 @@ def record_section(
     """
     if stop.requested:
         raise Interrupted("interrupted before the first frame; nothing was acquired")
-    run = start_section(source, analyst, out_dir, stop, interval_s)
+    run = start_section(source, scoring_model, out_dir, stop, interval_s)
     watch(run.session, console, title)
     return run.finish()
 
@@ -203,7 +203,7 @@ def save_account(
 
 def summarise(
     reports: Sequence[SectionReport],
-    analyst: Analyst,
+    scoring_model: ScoringModel,
     *,
     command: str,
     versions: dict[str, str],
@@ -214,14 +214,14 @@ def summarise(
     summary = build_summary(
         reports,
         command=command,
-        engine=analyst.classifier.name,
-        engine_in_full=analyst.classifier.engine,
-        model_name=analyst.model.card.name,
-        model_sha256=analyst.model.card.sha256,
+        engine=scoring_model.classifier.name,
+        engine_in_full=scoring_model.classifier.engine,
+        model_name=scoring_model.model.card.name,
+        model_sha256=scoring_model.model.card.sha256,
         versions=versions,
         started_utc=started_utc,
     )
-    summary["model_trained_on"] = analyst.model.card.trained_on
+    summary["model_trained_on"] = scoring_model.model.card.trained_on
     if cut_short and summary["outcome"] == "completed":
         summary["outcome"] = "cancelled"
     return summary
@@ -312,7 +312,7 @@ def _table(reports: Sequence[SectionReport]) -> Table:
         table.add_row(
             Text(report.animal_id),
             Text(report.section_id),
-            Text(score_words(score) + state),
+            Text(describe_score(score) + state),
             "\n".join(frames),
             "\n".join(tiles),
             f"{report.outcome.rates.get('end_to_end_fps', 0.0):.1f}",

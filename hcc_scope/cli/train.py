@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hcc_scope.cli.choices import check_choices
 from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
 from hcc_scope.cli.interrupt import on_interrupt
+from hcc_scope.cli.option_checks import check_choices
+from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.runs import Interrupted, called_on_signals
-from hcc_scope.cli.steps import steps_shown
 from hcc_scope.errors import ResumeError, StoreUnwritableError, UsageError
 from hcc_scope.storage.folders import leave_none_empty
 from hcc_scope.training.config import (
@@ -68,7 +68,7 @@ def run_train(options: TrainOptions, *, json_mode: bool) -> None:
     try:
         run = _run_of(options)
         from hcc_scope.inference import load_model
-        from hcc_scope.runs.making import make_model
+        from hcc_scope.runs.build_model import make_model
         from hcc_scope.training.run_folder import train_run
 
         with leave_none_empty(options.out), _stop_on_signals(stop, console), steps_shown(console) as on_step:
@@ -121,7 +121,7 @@ def _stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop.request()
-        if stop.hurried:
+        if stop.analysis_skipped:
             on_interrupt(number, frame)
             return
         console.note("Stopping after this step ...", "yellow")
@@ -211,7 +211,7 @@ def _of_evaluation(folder: Path, options: TrainOptions) -> tuple[dict[str, Any],
         If an option asks for something else.
     """
     from hcc_scope.evaluation.record import load_calibration
-    from hcc_scope.runs.making import load_networks
+    from hcc_scope.runs.build_model import load_networks
 
     found = load_calibration(folder)
     load_networks(folder, found)  # now, and not when the training is over

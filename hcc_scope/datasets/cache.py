@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hcc_scope.datasets.given_paths import without_dots
 from hcc_scope.datasets.images import read_pixels
-from hcc_scope.datasets.labelled import CLASSES, LabelledImage, LabelledSet
+from hcc_scope.datasets.labelled_image import CLASSES, LabelledImage, LabelledSet
 from hcc_scope.datasets.landmarks import Landmarks, Overlap, Region, landmarks_of, overlaps_of
-from hcc_scope.datasets.reading import without_dots
-from hcc_scope.datasets.steps import Step, n_workers, over
+from hcc_scope.datasets.parallel import Step, n_workers, over
 from hcc_scope.datasets.tiles import TileTable
 from hcc_scope.errors import DatasetError, DiskFullError, StoreError, StoreExistsError, StoreUnwritableError
 from hcc_scope.quality import QualityLimits, assess, reason_names
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hcc_scope.datasets.steps import OnStep
+    from hcc_scope.datasets.parallel import OnStep
 
 __all__ = ["CACHE_FOLDER", "TILE_PX", "cut_tiles", "digest_of"]
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.datasets.cache import TILE_PX, digest_of
-from hcc_scope.datasets.copies import overlap_problems
 from hcc_scope.datasets.dataset_report import DatasetReport, GroupCount, Problem, Severity
 from hcc_scope.datasets.depth import TopCounts, depth_problems, file_problems, top_counts
+from hcc_scope.datasets.duplicate_images import overlap_problems
 from hcc_scope.datasets.images import is_store, opened_store, read_pixels
-from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.datasets.landmarks import Landmarks, landmarks_of
 from hcc_scope.datasets.manifest import (
     counted,
@@ -30,9 +30,9 @@ from hcc_scope.datasets.manifest import (
     require_distinct,
     synthetic_sentence,
 )
-from hcc_scope.datasets.rows import parse_rows
+from hcc_scope.datasets.manifest_rows import parse_rows
+from hcc_scope.datasets.parallel import Step, n_workers, over
 from hcc_scope.datasets.spelling import spelling_problems
-from hcc_scope.datasets.steps import Step, n_workers, over
 from hcc_scope.errors import DatasetError, HccScopeError, ImageError, ManifestError
 from hcc_scope.quality import QualityLimits, assess, reason_names
 from hcc_scope.tiling import TileGrid
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from hcc_scope.datasets.labelled import LabelledImage
-    from hcc_scope.datasets.rows import Row
-    from hcc_scope.datasets.steps import OnStep
+    from hcc_scope.datasets.labelled_image import LabelledImage
+    from hcc_scope.datasets.manifest_rows import Row
+    from hcc_scope.datasets.parallel import OnStep
 
 __all__ = ["DatasetReport", "GroupCount", "Problem", "check_dataset", "cramers_v"]
 

@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope import __version__
 from hcc_scope.datasets.cohort_plan import CohortSpec, PlannedSection, plan_cohort, truth
+from hcc_scope.datasets.given_paths import without_dots
 from hcc_scope.datasets.manifest import COHORT_FILE
-from hcc_scope.datasets.reading import without_dots
-from hcc_scope.datasets.rows import COLUMNS
-from hcc_scope.datasets.steps import Step
+from hcc_scope.datasets.manifest_rows import COLUMNS
+from hcc_scope.datasets.parallel import Step
 from hcc_scope.errors import DiskFullError, HccScopeError, StoreExistsError
 from hcc_scope.phantom import CameraPhysics
 from hcc_scope.storage.files import create_file, explain, json_bytes, patiently
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hcc_scope.datasets.steps import OnStep
+    from hcc_scope.datasets.parallel import OnStep
 
 __all__ = ["MANIFEST", "CohortSpec", "write_cohort"]
 

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.datasets.manifest import SMALLEST_PX, counted
 from hcc_scope.errors import UsageError
 from hcc_scope.phantom import EFFECTS, CameraPhysics, EffectSizes, Specimen

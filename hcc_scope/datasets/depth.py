@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hcc_scope.datasets.labelled import LabelledImage
+    from hcc_scope.datasets.labelled_image import LabelledImage
 
 __all__ = ["TopCounts", "depth_problems", "file_problems", "top_counts"]
 

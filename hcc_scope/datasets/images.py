@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hcc_scope.datasets.labelled import LabelledImage
+    from hcc_scope.datasets.labelled_image import LabelledImage
     from hcc_scope.storage.reader import SectionStore
 
 __all__ = ["Header", "frames_of", "is_store", "opened_store", "read_headers", "read_pixels"]

@@ -14,19 +14,19 @@ import statistics
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NoReturn
 
+from hcc_scope.datasets.given_paths import without_dots
 from hcc_scope.datasets.images import frames_of, is_store, opened_store, read_headers
-from hcc_scope.datasets.labelled import CLASSES, LabelledImage, LabelledSet
-from hcc_scope.datasets.reading import without_dots
-from hcc_scope.datasets.rows import composed, parse_rows
+from hcc_scope.datasets.labelled_image import CLASSES, LabelledImage, LabelledSet
+from hcc_scope.datasets.manifest_rows import composed, parse_rows
 from hcc_scope.errors import DatasetError, ImageError, ManifestError
+from hcc_scope.formatting import counted
 from hcc_scope.small_files import read_small_file
-from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from hcc_scope.datasets.rows import Row
+    from hcc_scope.datasets.manifest_rows import Row
 
 __all__ = [
     "COHORT_FILE",

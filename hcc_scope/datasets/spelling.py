@@ -13,7 +13,7 @@ from hcc_scope.datasets.dataset_report import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from hcc_scope.datasets.labelled import LabelledImage
+    from hcc_scope.datasets.labelled_image import LabelledImage
 
 __all__ = ["spelling_problems"]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hcc_scope.datasets.labelled import LabelledImage
+    from hcc_scope.datasets.labelled_image import LabelledImage
     from hcc_scope.datasets.landmarks import Overlap
 
 __all__ = ["ArrayTiles", "TileReader", "TileTable"]

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from hcc_scope.evaluation.aggregation import (
+    LEVELS,
+    TABLE_LEVELS,
+    Scored,
+    TableLevel,
+    animal_strata,
+    fold_of_each,
+    scored,
+)
 from hcc_scope.evaluation.calibration import Nested, calibration_folds, nested
 from hcc_scope.evaluation.intervals import ClusterBootstrap, Estimate, bounded_mean
-from hcc_scope.evaluation.levels import LEVELS, TABLE_LEVELS, Scored, TableLevel, animal_strata, fold_of_each, scored
 from hcc_scope.evaluation.metrics import Figures, auc_difference, auc_of, figures_at, mean_by_animal
 from hcc_scope.evaluation.splits import copies_across
 

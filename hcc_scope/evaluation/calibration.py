@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.datasets.labelled import CLASSES
-from hcc_scope.evaluation.levels import scored
+from hcc_scope.datasets.labelled_image import CLASSES
+from hcc_scope.evaluation.aggregation import scored
 from hcc_scope.scoring import log_odds
-from hcc_scope.training.merit import fit_temperature
+from hcc_scope.training.metrics import fit_temperature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

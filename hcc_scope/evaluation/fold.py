@@ -17,8 +17,8 @@ from hcc_scope.errors import DivergedError, ResumeError, TrainingError
 from hcc_scope.evaluation.results import FoldResult
 from hcc_scope.storage.files import explain, json_bytes, patiently
 from hcc_scope.training.config import MOST_STARTS
-from hcc_scope.training.fitted import Epoch
-from hcc_scope.training.merit import Learnt, has_diverged
+from hcc_scope.training.fit_result import Epoch
+from hcc_scope.training.metrics import Learnt, has_diverged
 from hcc_scope.training.records import EpochRecord, StrictRecord, one_line, read_regular
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.results import Split
     from hcc_scope.training.config import TrainConfig
-    from hcc_scope.training.starts import Started
+    from hcc_scope.training.restarts import Started
 
 __all__ = [
     "FoldTask",
@@ -121,7 +121,7 @@ def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) 
         If the fold cannot be written.
     """
     from hcc_scope.training.predict import predict
-    from hcc_scope.training.starts import drop_checkpoints, fit_until_it_learns
+    from hcc_scope.training.restarts import drop_checkpoints, fit_until_it_learns
 
     tiles, split = shared, task.split
     labels = tiles.of_images(split.labels)
@@ -161,7 +161,7 @@ def _measured(
     started: Started, tiles: TileTable, train: NDArray[np.int64], test: NDArray[np.int64], threads: int | None
 ) -> Measured:
     """Return the distances of the test tiles, as the model of a training on these images would measure them."""
-    from hcc_scope.training.unlike import distances_of, fit_unlike, mean_activations
+    from hcc_scope.training.ood_distance import distances_of, fit_unlike, mean_activations
 
     if started.silent:
         return Measured(why_not="its network has learnt nothing")

@@ -17,8 +17,8 @@ from hcc_scope.evaluation.intervals import Estimate, bounded_mean, clopper_pears
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hcc_scope.evaluation.aggregation import Level, Scored
     from hcc_scope.evaluation.intervals import ClusterBootstrap
-    from hcc_scope.evaluation.levels import Level, Scored
 
 __all__ = [
     "ECE_BINS",

@@ -9,18 +9,18 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from hcc_scope.datasets.copies import refuse_contradictions
+from hcc_scope.datasets.duplicate_images import refuse_contradictions
 from hcc_scope.errors import DatasetError, ResumeError, StoreExistsError
-from hcc_scope.evaluation.names import PLAN_FILE
+from hcc_scope.evaluation.filenames import PLAN_FILE
 from hcc_scope.evaluation.splits import animal_splits, day_splits, paper_splits, permuted_splits
 from hcc_scope.storage.files import explain, json_bytes, replace_file
-from hcc_scope.training.one_at_a_time import holds_something
+from hcc_scope.training.folder_lock import holds_something
 from hcc_scope.training.records import one_line, read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hcc_scope.datasets.labelled import LabelledSet
+    from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.results import Split
     from hcc_scope.training.config import TrainConfig

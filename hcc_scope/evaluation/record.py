@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic
 
-from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.errors import TrainingError
 from hcc_scope.evaluation import published
+from hcc_scope.evaluation.aggregation import LEVELS, scored
 from hcc_scope.evaluation.analysis import analyse
-from hcc_scope.evaluation.levels import LEVELS, scored
+from hcc_scope.evaluation.conclusions import (
+    calibrated_on,
+    describe_gap,
+    describe_left_out,
+    describe_nested,
+    describe_restarted,
+    describe_silent,
+)
 from hcc_scope.evaluation.report import RESEARCH_USE_ONLY, relative_pngs, report_markdown, table1_markdown
 from hcc_scope.evaluation.tables import MEASURES
-from hcc_scope.evaluation.words import (
-    calibrated_on,
-    gap_words,
-    left_out_words,
-    nested_words,
-    restarted_words,
-    silent_words,
-)
 from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
 from hcc_scope.storage.files import explain, json_bytes, replace_file
 from hcc_scope.training.config import NetworkName, Precision, RecipeName  # noqa: TC001 - read by pydantic
@@ -113,10 +113,10 @@ def evaluation_record(result: EvaluationResult, command: str, analysis: Analysis
         permuted_auc_interval=_pair(found.permuted.auc),
         day_accuracy=None if found.day is None else found.day.accuracy.value,
         day_chance=None if found.day is None else found.day.chance,
-        silent=silent_words(found),
-        restarted=restarted_words(found),
-        left_out=left_out_words(found),
-        calibration=nested_words(found),
+        silent=describe_silent(found),
+        restarted=describe_restarted(found),
+        left_out=describe_left_out(found),
+        calibration=describe_nested(found),
         per_animal=tuple(
             AnimalRow(
                 animal=a.animal,
@@ -151,7 +151,7 @@ def evaluation_json(
         "schema": SCHEMA,
         "note": RESEARCH_USE_ONLY,
         "command": command,
-        "headline": gap_words(analysis),
+        "headline": describe_gap(analysis),
         "data": {
             "manifest": str(data.manifest),
             "fingerprint": data.fingerprint,

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.datasets.manifest import counted
-from hcc_scope.evaluation.tables import level_rows, markdown, table_1
-from hcc_scope.evaluation.words import (
-    calibration_words,
-    day_words,
-    gap_words,
-    interval_words,
-    left_out_words,
-    permuted_words,
-    restarted_words,
-    silent_words,
+from hcc_scope.evaluation.conclusions import (
+    describe_calibration,
+    describe_day,
+    describe_gap,
+    describe_interval,
+    describe_left_out,
+    describe_permuted,
+    describe_restarted,
+    describe_silent,
 )
+from hcc_scope.evaluation.tables import level_rows, markdown, table_1
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _LEVEL_HEADS = ("level", "n", "AUC", "sensitivity", "specificity", "accuracy", "
 
 def table1_markdown(result: EvaluationResult, analysis: Analysis) -> str:
     """Return ``table1.md``: over all tiles, as the paper has it, and as in use."""
-    return "\n".join([*_tables_1(analysis), left_out_words(analysis), "", *_provenance(result), ""])
+    return "\n".join([*_tables_1(analysis), describe_left_out(analysis), "", *_provenance(result), ""])
 
 
 def _tables_1(analysis: Analysis) -> list[str]:
@@ -59,10 +59,10 @@ def report_markdown(result: EvaluationResult, analysis: Analysis, command: str, 
     lines = [
         "# Validation",
         "",
-        f"**{gap_words(analysis)}**",
+        f"**{describe_gap(analysis)}**",
         "",
-        *([] if (silent := silent_words(analysis)) is None else [f"**{silent}**", ""]),
-        *([] if (restarted := restarted_words(analysis)) is None else [restarted, ""]),
+        *([] if (silent := describe_silent(analysis)) is None else [f"**{silent}**", ""]),
+        *([] if (restarted := describe_restarted(analysis)) is None else [restarted, ""]),
         *_provenance(result),
         "",
         "From means over folds, which never compare two networks, the gap is "
@@ -71,12 +71,12 @@ def report_markdown(result: EvaluationResult, analysis: Analysis, command: str, 
         "## Table 1",
         "",
         *_tables_1(analysis),
-        left_out_words(analysis),
+        describe_left_out(analysis),
         "",
     ]
     for protocol in analysis.protocols.values():
         lines += _protocol(protocol)
-    lines += ["## Controls", "", f"- {permuted_words(analysis)}", f"- {day_words(result, analysis)}"]
+    lines += ["## Controls", "", f"- {describe_permuted(analysis)}", f"- {describe_day(result, analysis)}"]
     if analysis.copies:
         images = result.tiles.images
         one, other = (images[i].name for i in analysis.copies[0])
@@ -101,8 +101,8 @@ def report_markdown(result: EvaluationResult, analysis: Analysis, command: str, 
             for a in analysis.animals
         ),
     )
-    lines += ["", "## Calibration", "", *(f"- {words}" for words in calibration_words(result, analysis))]
-    lines += ["", "## Intervals", "", *(f"- {words}" for words in interval_words(analysis))]
+    lines += ["", "## Calibration", "", *(f"- {words}" for words in describe_calibration(result, analysis))]
+    lines += ["", "## Intervals", "", *(f"- {words}" for words in describe_interval(analysis))]
     if figures:
         pictures = (f"![{path.rsplit('/', 1)[-1].removesuffix('.png')}]({path})\n" for path in figures)
         lines += ["", "## Figures", "", *pictures]

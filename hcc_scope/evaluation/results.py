@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hcc_scope.datasets.labelled import LabelledSet
+    from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.training.config import TrainConfig
-    from hcc_scope.training.fitted import Epoch
+    from hcc_scope.training.fit_result import Epoch
 
 __all__ = ["EvaluationResult", "FoldResult", "ProtocolName", "Split"]
 
@@ -55,7 +55,7 @@ class FoldResult:
     weights: Path
     """``weights.safetensors`` of this fold's network."""
     silent: bool = False
-    """Whether the network has learnt nothing, whichever start it was given (`hcc_scope.training.merit.Learnt`)."""
+    """Whether the network has learnt nothing, whichever start it was given (`hcc_scope.training.metrics.Learnt`)."""
     starts: int = 1
     """How many it was given."""
     distances: NDArray[np.float32] | None = None

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.datasets.copies import overlaps_across
-from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.datasets.duplicate_images import overlaps_across
+from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.errors import DatasetError, LeakError
 from hcc_scope.evaluation.results import Split
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hcc_scope.datasets.labelled import LabelledImage
+    from hcc_scope.datasets.labelled_image import LabelledImage
     from hcc_scope.datasets.landmarks import Overlap
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.results import ProtocolName

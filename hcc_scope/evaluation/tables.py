@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from hcc_scope.evaluation.aggregation import TableLevel
     from hcc_scope.evaluation.analysis import Analysis, ProtocolFigures
     from hcc_scope.evaluation.intervals import Estimate
-    from hcc_scope.evaluation.levels import TableLevel
     from hcc_scope.evaluation.metrics import Figures
 
-__all__ = ["MEASURES", "Table1", "estimate_words", "level_rows", "markdown", "rich_table", "table_1"]
+__all__ = ["MEASURES", "Table1", "format_estimate", "level_rows", "markdown", "rich_table", "table_1"]
 
 Measure = Literal["specificity", "sensitivity", "accuracy", "auc"]
 MEASURES: tuple[Measure, ...] = ("specificity", "sensitivity", "accuracy", "auc")
@@ -119,7 +119,7 @@ def rich_table(table: Table1) -> Table:
     return shown
 
 
-def estimate_words(estimate: Estimate | None, digits: int = 2) -> str:
+def format_estimate(estimate: Estimate | None, digits: int = 2) -> str:
     """Return a figure with its interval, as a person reads it."""
     if estimate is None:
         return "not defined"
@@ -145,11 +145,11 @@ def _level_row(level: str, figures: Figures) -> tuple[str, ...]:
     return (
         level,
         str(figures.n),
-        estimate_words(figures.auc),
-        estimate_words(figures.sensitivity),
-        estimate_words(figures.specificity),
-        estimate_words(figures.accuracy),
-        estimate_words(figures.brier, 3),
+        format_estimate(figures.auc),
+        format_estimate(figures.sensitivity),
+        format_estimate(figures.specificity),
+        format_estimate(figures.accuracy),
+        format_estimate(figures.brier, 3),
         f"{figures.ece:.3f}",
         f"{figures.threshold:.4f}",
     )

@@ -11,7 +11,7 @@ Importing this package imports neither torch nor pydantic; calling it does.
 - `hcc_scope.inference.cuda`: the engine for an NVIDIA GPU.
 - `hcc_scope.inference.agreement`: whether an engine's probabilities are the reference's.
 - `hcc_scope.inference.saliency`: which pixels an answer depends on.
-- `hcc_scope.inference.choice`: which engine is the fastest here.
+- `hcc_scope.inference.auto_engine`: which engine is the fastest here.
 """
 
 from __future__ import annotations

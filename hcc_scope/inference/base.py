@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.inference.tensors import check_distances, check_finite, check_tiles, to_logits
+from hcc_scope.inference.output_checks import check_distances, check_finite, check_tiles, to_logits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

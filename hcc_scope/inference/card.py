@@ -13,9 +13,9 @@ import pydantic
 import yaml
 
 from hcc_scope.errors import ModelFormatError
-from hcc_scope.inference.files import read_regular
+from hcc_scope.formatting import counted
+from hcc_scope.inference.model_files import read_regular
 from hcc_scope.research_use import PHANTOM_TRAINING
-from hcc_scope.words import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -275,7 +275,7 @@ class ModelCard(_Strict):
     """Constant that the mean-stretched counts are multiplied by; the same as rescaling the first layer's weights."""
     output: Output = "logits"
     """What the graph returns for the two classes. ``probabilities``: a softmax or sigmoid is inside, and its logarithm
-    is taken (`hcc_scope.inference.tensors.to_logits`) before anything else is made of it."""
+    is taken (`hcc_scope.inference.output_checks.to_logits`) before anything else is made of it."""
     temperature: float = pydantic.Field(gt=0)
     decision_threshold: float = pydantic.Field(gt=0, lt=1)
     """Of the calibrated section score; at or above it a section counts as *high*."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ModelError, ModelFormatError
 from hcc_scope.inference.card import CARD_FILE, read_card
-from hcc_scope.inference.remembered import known_folder
+from hcc_scope.inference.user_cache import known_folder
 from hcc_scope.resources import models_dir
 
 if TYPE_CHECKING:

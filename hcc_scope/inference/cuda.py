@@ -17,7 +17,7 @@ import torch
 from hcc_scope.errors import ModelError
 from hcc_scope.inference.base import BaseClassifier
 from hcc_scope.inference.normalisation import mean_stretching
-from hcc_scope.inference.tensors import (
+from hcc_scope.inference.output_checks import (
     check_told,
     last_line,
     wrong_distance,

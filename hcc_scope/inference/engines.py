@@ -26,7 +26,7 @@ ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 REFERENCE: EngineName = "torchscript"
 """Reproduces the model's own test output; the others have to agree with it."""
 AUTO = "auto"
-"""The fastest of the engines that agree with the reference on this machine; see `hcc_scope.inference.choice`."""
+"""The fastest of the engines that agree with the reference on this machine; see `hcc_scope.inference.auto_engine`."""
 MOST_THREADS = 8
 """The parts of one tile are too small for more."""
 

@@ -22,9 +22,9 @@ from hcc_scope.errors import (
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model
 from hcc_scope.inference.engines import AUTO, ENGINES, REFERENCE, candidates, default_threads, make_engine
-from hcc_scope.inference.files import read_npy, read_regular
-from hcc_scope.inference.remembered import remember_folder
-from hcc_scope.inference.tensors import TWO_LOGITS_HINT, are_probabilities
+from hcc_scope.inference.model_files import read_npy, read_regular
+from hcc_scope.inference.output_checks import TWO_LOGITS_HINT, are_probabilities
+from hcc_scope.inference.user_cache import remember_folder
 from hcc_scope.resources import models_dir
 from hcc_scope.workers import interruptible
 
@@ -72,7 +72,7 @@ class LoadedModel:
         Parameters
         ----------
         engine : {"torchscript", "openvino", "openvino-bf16", "cuda", "auto"}
-            What runs it; ``"auto"`` takes the fastest that can be used here (`hcc_scope.inference.choice`).
+            What runs it; ``"auto"`` takes the fastest that can be used here (`hcc_scope.inference.auto_engine`).
         threads : int, optional
             Threads within one operation; `default_threads` if not given.
         note : callable, optional
@@ -114,7 +114,7 @@ class LoadedModel:
         )
 
     def _fastest(self, threads: int, note: Callable[[str], None]) -> Engine:
-        from hcc_scope.inference.choice import cache_file, choice_key, choose
+        from hcc_scope.inference.auto_engine import cache_file, choice_key, choose
 
         names = candidates(note)
         makers = {

@@ -4,9 +4,10 @@ The same TorchScript module, compiled for this CPU in float32 or bfloat16.
 
 Design
 ------
-- **Lanes.** Each thread takes whole tiles through the network, with requests and buffers of its own. Threads that share
-  the layers of one tile wait for one another some twenty times a tile, and for whichever of them the camera or the
-  writer has just interrupted; lanes never wait. A tile's bits depend neither on other tiles nor on the number of lanes.
+- **Workers.** Each thread takes whole tiles through the network, with requests and buffers of its own. Threads that
+  share the layers of one tile wait for one another some twenty times a tile, and for any of them that the camera or
+  the writer has just interrupted; workers never wait. A tile's bits depend neither on other tiles nor on the number
+  of workers.
 - **One tile at a time.** Batches are not faster, and OpenVINO 2026.4 adds the wrong bias when a sum over the last axis
   is followed by an addition and the batch is larger than one (it reads beyond the constant).
 - **A first stage of our own** (`hcc_scope.inference.stem`) where the network begins as most do here: stretched counts,
@@ -34,7 +35,7 @@ import numpy as np
 from hcc_scope.errors import ModelError
 from hcc_scope.inference.base import BaseClassifier
 from hcc_scope.inference.openvino_graph import Precision, convert, parts_of, properties
-from hcc_scope.inference.tensors import last_line
+from hcc_scope.inference.output_checks import last_line
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class OpenVinoClassifier(BaseClassifier):
     card : ModelCard
         Tile size, normalisation, and whether it tells a distance.
     threads : int
-        Lanes: tiles that are under way at the same time, the caller's thread included.
+        Workers: tiles that are under way at the same time, the caller's thread included.
     precision : {"float32", "bfloat16"}
         Of convolutions and matrix products.
 
@@ -96,13 +97,13 @@ class OpenVinoClassifier(BaseClassifier):
         self._precision = precision
         parts = parts_of(ov, convert(ov, module, card), card, precision)
         try:
-            self._lanes = [_Lane(ov, parts, card.tile_px) for _ in range(threads)]
+            self._workers = [_Worker(ov, parts, card.tile_px) for _ in range(threads)]
         except RuntimeError as error:
             raise ModelError(
                 f"OpenVINO cannot compile the model {card.name}: {last_line(error)}", hint="Use the engine torchscript."
             ) from error
         version = ov.get_version().partition("-")[0]
-        kernels = ("stem+" if parts.stem else "") + self._lanes[0].kernels
+        kernels = ("stem+" if parts.stem else "") + self._workers[0].kernels
         self._engine = f"openvino {version} {kernels} {precision} 1 thread a tile"
 
     @property
@@ -123,26 +124,26 @@ class OpenVinoClassifier(BaseClassifier):
             distances[:] = found[:, 2]
 
     def _share(self, tiles: Tiles, found: NDArray[np.float32]) -> None:
-        """Fill `found`: every lane takes the next tile until there is none. No lane is at work when this returns."""
+        """Fill `found`: every worker takes the next tile until there is none. None is at work when this returns."""
         turns = itertools.count()  # the interpreter lock makes taking a number atomic
         failures: list[BaseException] = []
 
-        def work(lane: _Lane) -> None:
+        def work(worker: _Worker) -> None:
             while not failures and (index := next(turns)) < len(tiles):
-                done = attempt(partial(lane.run, tiles[index], found[index]))
+                done = attempt(partial(worker.run, tiles[index], found[index]))
                 if isinstance(done, Failure):
                     failures.append(done.error)
 
         # threads of one call: making one takes 0.1 ms, and a classifier then has nothing to close
         helpers = [
-            threading.Thread(target=work, args=(lane,), name=f"hcc-lane-{number}", daemon=True)
-            for number, lane in enumerate(self._lanes[1 : len(tiles)], start=1)
+            threading.Thread(target=work, args=(worker,), name=f"hcc-worker-{number}", daemon=True)
+            for number, worker in enumerate(self._workers[1 : len(tiles)], start=1)
         ]
         try:
-            with suppress(RuntimeError):  # no thread is to be had: fewer lanes do it as well
+            with suppress(RuntimeError):  # no thread is to be had: fewer workers do it as well
                 for helper in helpers:
                     helper.start()
-            work(self._lanes[0])
+            work(self._workers[0])
         finally:
             _join(helpers, failures)
         failures.sort(key=lambda error: isinstance(error, Exception))  # Ctrl-C before anything else
@@ -155,16 +156,16 @@ class OpenVinoClassifier(BaseClassifier):
 
 
 def _join(helpers: Sequence[threading.Thread], failures: list[BaseException]) -> None:
-    """Wait for every helper, whatever happens meanwhile: its lane's buffers belong to the next call as well."""
+    """Wait for every helper, whatever happens meanwhile: its worker's buffers belong to the next call as well."""
     for helper in helpers:
         while helper.is_alive():
             try:
                 helper.join()
             except KeyboardInterrupt as error:
-                failures.append(error)  # the lanes stop after the tile that they are at
+                failures.append(error)  # the workers stop after the tile that they are at
 
 
-class _Lane:
+class _Worker:
     """One thread's way through the network."""
 
     def __init__(self, ov: Any, parts: GraphParts, tile_px: int) -> None:  # noqa: ANN401

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from hcc_scope.errors import ModelError
+from hcc_scope.inference.output_checks import check_told, last_line, wrong_distance, wrong_output
 from hcc_scope.inference.stem import Stem
-from hcc_scope.inference.tensors import check_told, last_line, wrong_distance, wrong_output
 from hcc_scope.inference.torchscript import without_attributes
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _SAME_STRETCHING = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class GraphParts:
-    """What a lane is made of, first to last."""
+    """What a worker is made of, first to last."""
 
     stem: Callable[[], Stem] | None
     """Makes a first stage, whose output the first graph reads; or None."""
@@ -101,7 +101,7 @@ def _stretched(ov: Any, counts: Any, scale: float) -> Any:  # noqa: ANN401
 
 
 def parts_of(ov: Any, model: Any, card: ModelCard, precision: Precision) -> GraphParts:  # noqa: ANN401
-    """Return what a lane is made of: with a first stage of our own where the network begins so.
+    """Return what a worker is made of: with a first stage of our own where the network begins so.
 
     Raises
     ------

@@ -17,7 +17,7 @@ import torch
 
 from hcc_scope.errors import ModelError
 from hcc_scope.inference.normalisation import mean_stretching
-from hcc_scope.inference.tensors import SMALLEST_PROBABILITY, last_line, wrong_output
+from hcc_scope.inference.output_checks import SMALLEST_PROBABILITY, last_line, wrong_output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

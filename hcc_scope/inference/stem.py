@@ -3,7 +3,7 @@
 Why a kernel of our own: with a single input channel a convolution does nine multiply-adds for each number that it
 writes. The usual order (convert, subtract, convolve to 16 maps of 512 x 512, write 16 MB, read them again, pool) waits
 for memory, and matrix units have nothing to multiply. Here a row is converted once, four rows stay in the first-level
-cache, and only the pooled maps are written: half the time (docs/decisions/0010-stem-and-lanes.md).
+cache, and only the pooled maps are written: half the time (docs/decisions/0010-stem-and-workers.md).
 
 Same bits everywhere: each output is one chain of fused multiply-adds, bias first, then the nine taps row by row; the
 width of the vectors changes how many chains run side by side, not what each of them does. The mean is exact (a sum of
@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from hcc_scope.inference.kernels import compile_kernels, vector_floats
+from hcc_scope.inference.llvm import compile_kernels, vector_floats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from hcc_scope.inference.kernels import CompiledKernels
+    from hcc_scope.inference.llvm import CompiledKernels
 
 __all__ = ["Stem", "StemOutput"]
 
@@ -66,7 +66,7 @@ class Stem:
     Raises
     ------
     ModelError
-        If this processor cannot run it; see `hcc_scope.inference.kernels.vector_floats`.
+        If this processor cannot run it; see `hcc_scope.inference.llvm.vector_floats`.
     ValueError
         If the number of maps is no multiple of the vector's width, or the tile's side none of 4.
     """

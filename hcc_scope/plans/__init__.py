@@ -1,7 +1,7 @@
 """Acquisition plans: which fields, in which order, with which settings. Pure: nothing here touches a microscope.
 
 A plan is a small frozen value that turns into *events*, lazily, in pycromanager's own form (``axes``, ``x``, ``y``,
-``z``, ``exposure``, ``config_group``, ``min_start_time``); `hcc_scope.sources` executes them one by one.
+``z``, ``exposure``, ``config_group``, ``min_start_time``); `hcc_scope.microscope` executes them one by one.
 
 >>> from hcc_scope.plans import PositionList
 >>> plan = PositionList(positions_um=[(0, 0), (700, 0)], exposure_ms=10)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.formatting import format_score, format_threshold
 from hcc_scope.printable import printable
 from hcc_scope.research_use import RESEARCH_USE_ONLY
-from hcc_scope.words import score_text, threshold_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +112,7 @@ def _draw(sections: Sequence[SectionPicture], path: Path, subtitle: str) -> Path
             axes.imshow(field.detail, cmap="gray", vmin=display[0], vmax=display[1], interpolation="nearest")
             axes.set_axis_off()
             axes.set_title(
-                "" if field.score is None else f"field score {score_text(field.score, section.threshold)}",
+                "" if field.score is None else f"field score {format_score(field.score, section.threshold)}",
                 fontsize=8,
                 pad=2,
             )
@@ -214,7 +214,7 @@ def _draw_course(axes: Axes, section: SectionPicture) -> None:
         color="0.3",
         linestyle="--",
         linewidth=1,
-        label=f"threshold {threshold_text(section.threshold)}",
+        label=f"threshold {format_threshold(section.threshold)}",
     )
     field_scores = [field.score for field in _scored(section) if field.score is not None]
     side = [_HIGH_COLOUR if value >= section.threshold else _LOW_COLOUR for value in field_scores]

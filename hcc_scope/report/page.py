@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from hcc_scope.formatting import (
+    format_number,
+    format_score,
+    format_threshold,
+    format_utc,
+    full_stop,
+    percent,
+    sentence,
+    significant,
+)
+from hcc_scope.report.score_text import describe_score
 from hcc_scope.report.summary import decision
-from hcc_scope.report.words import score_words
 from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.scoring import frame_score
 from hcc_scope.types import QualityFlag
-from hcc_scope.words import (
-    full_stop,
-    number_words,
-    percent,
-    score_text,
-    sentence,
-    significant,
-    threshold_text,
-    utc_words,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -122,8 +122,8 @@ def _number(value: float | None) -> str:
 def _course_of_events(facts: PageFacts) -> str:
     attributes = facts.store.attributes
     state = (attributes.get("outcome") or {}).get("state", "unfinished")
-    made = utc_words(facts.made_utc, seconds=False)
-    acquired = utc_words(attributes.get("created_utc"))
+    made = format_utc(facts.made_utc, seconds=False)
+    acquired = format_utc(attributes.get("created_utc"))
     when = acquired if acquired[0].isdigit() else f"at {acquired}"
     return f"Acquired {when}, run {state}. Report made {made}."
 
@@ -135,15 +135,15 @@ def _score(facts: PageFacts) -> str:
     decided = decision(score)
     side = "undecided" if decided is None else f"on the {decided} side of the threshold"
     parts = [
-        f'<p class="score">{score_text(score.score, score.threshold, _DIGITS)}</p>',
+        f'<p class="score">{format_score(score.score, score.threshold, _DIGITS)}</p>',
         f"<p>Mean probability of <em>high</em> (high metastatic), {escape(side)}.</p>",
-        f"<p>{escape(sentence(score_words(score)))}</p>",
+        f"<p>{escape(sentence(describe_score(score)))}</p>",
         f'<p class="quiet">{"Stabilised" if score.stabilised else "Not stabilised"}: '
         f"{escape(full_stop(score.stabilised_reason))} Interval: {percent(score.confidence)} confidence sequence, valid"
         " at every moment for fields sampled at random.</p>",
     ]
     if not facts.threshold_known:
-        parts.append(_warning(f"The store names no threshold; {threshold_text(score.threshold)} is assumed."))
+        parts.append(_warning(f"The store names no threshold; {format_threshold(score.threshold)} is assumed."))
     recorded = (facts.store.attributes.get("outcome") or {}).get("score")
     if isinstance(recorded, float) and recorded != score.score:
         parts.append(
@@ -198,7 +198,7 @@ def _notes(notes: Sequence[Note]) -> str:
         return '<p class="quiet">None.</p>'
     rows = [
         (
-            f"{utc_words(note.t_utc, seconds=False)}, {'section' if note.seq is None else f'field {note.seq}'}",
+            f"{format_utc(note.t_utc, seconds=False)}, {'section' if note.seq is None else f'field {note.seq}'}",
             note.text if note.kind == "note" else f"no valid interval: {note.text}",
         )
         for note in remarks
@@ -251,7 +251,7 @@ def _provenance(facts: PageFacts) -> list[tuple[str, str]]:
         ("model", str(spec.provenance.get("model", "not recorded"))),
         ("model sha256", spec.model_sha256 or "not recorded"),
         ("engine", "; ".join(engines) or "none"),
-        ("threshold", number_words(facts.score.threshold, 6)),
+        ("threshold", format_number(facts.score.threshold, 6)),
         *_unlike(spec.provenance),
         ("camera", f"{spec.provenance.get('camera', '')} ({spec.provenance.get('camera_library', 'unknown')})".strip()),
         ("rig configuration sha256", spec.rig_sha256 or "not recorded"),

@@ -4,7 +4,7 @@ The one floor where rigs, sources, stores, models and sessions meet. Import the 
 anything heavy before it is called.
 
 ====================  =========================================================================================
-`~.analyst`           `Analyst`, `load_analyst`: a checked model on an engine
+`~.scoring_model`           `ScoringModel`, `load_scoring_model`: a checked model on an engine
 `~.rigs`              `open_rig`, `attach_rig`: a microscope, ready
 `~.section`           `start_section`: a section into a new store, classified live
 `~.replay`            `start_replay`: a store through the same pipeline; what was recorded with it

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.errors import HccScopeError
     from hcc_scope.report.summary import SectionReport
-    from hcc_scope.runs.analyst import Analyst
+    from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import FrameOutcome, FrameResult
 
@@ -181,7 +181,7 @@ class Comparison:
 
 
 def check_replay(
-    store: SectionStore, report: SectionReport, replayed: Mapping[int, FrameResult], analyst: Analyst
+    store: SectionStore, report: SectionReport, replayed: Mapping[int, FrameResult], scoring_model: ScoringModel
 ) -> Comparison:
     """Compare a store's recorded predictions and score with the replayed ones.
 
@@ -190,10 +190,11 @@ def check_replay(
     """
     from hcc_scope.storage.predictions import read_predictions
 
-    if store.spec.tile_px != analyst.model.card.tile_px:
+    if store.spec.tile_px != scoring_model.model.card.tile_px:
         problem: HccScopeError = CheckError(
-            f"{store.path} was classified in tiles of {store.spec.tile_px} px, and the model {analyst.model.card.name} "
-            f"takes {analyst.model.card.tile_px} px: there are no two results of one tile to compare",
+            f"{store.path} was classified in tiles of {store.spec.tile_px} px, and the model "
+            f"{scoring_model.model.card.name} takes {scoring_model.model.card.tile_px} px: "
+            f"there are no two results of one tile to compare",
             hint="Leave out --check, or --model.",
         )
         return Comparison(0, equal=False, largest_difference=math.inf, problem=problem)
@@ -209,13 +210,13 @@ def check_replay(
     if not compared:
         problem = CheckError(f"{store.path} has no recorded prediction to compare with")
         return Comparison(0, equal=False, largest_difference=math.inf, problem=problem)
-    engines = {recorded[seq].engine for seq in compared} - {analyst.classifier.engine}
-    other = f" (recorded with {', '.join(sorted(engines))}, now {analyst.classifier.engine})" if engines else ""
-    card = analyst.model.card
-    other += _other_card(store, analyst)
+    engines = {recorded[seq].engine for seq in compared} - {scoring_model.classifier.engine}
+    other = f" (recorded with {', '.join(sorted(engines))}, now {scoring_model.classifier.engine})" if engines else ""
+    card = scoring_model.model.card
+    other += _other_card(store, scoring_model)
     n_near = 0
     if engines:
-        beyond = analyst.unlike_limit(score_unlike=recorded_score_unlike(store))
+        beyond = scoring_model.unlike_limit(score_unlike=recorded_score_unlike(store))
         replayed, n_near = as_flagged_in(recorded, replayed, card.temperature, beyond)
     found = differences(recorded, replayed)
     worst = probability_difference(recorded, replayed)
@@ -234,7 +235,7 @@ def check_replay(
     # a journal that lost lines since then has its own problem, told elsewhere: its score cannot be the recorded one
     if n == store.n_frames == store.recorded_frames:
         wrong = _compare_scores(
-            store, report, replayed, analyst, tolerance if found else 0.0, remarks, otherwise_flagged=n_near > 0
+            store, report, replayed, scoring_model, tolerance if found else 0.0, remarks, otherwise_flagged=n_near > 0
         )
         if wrong is not None:
             problem = CheckError(f"{store.path}: {wrong}{other}")
@@ -257,22 +258,22 @@ def check_replay(
     return Comparison(n, equal=not found, largest_difference=worst, words=words, remarks=tuple(remarks))
 
 
-def _other_card(store: SectionStore, analyst: Analyst) -> str:
+def _other_card(store: SectionStore, scoring_model: ScoringModel) -> str:
     """Return, for the end of a sentence, what the card said otherwise when the store was made."""
-    if store.spec.model_sha256 != analyst.model.card.sha256:
+    if store.spec.model_sha256 != scoring_model.model.card.sha256:
         return " (recorded with another model)"
-    changes = changed_card(store, analyst)
+    changes = changed_card(store, scoring_model)
     return f" (the model's card has changed: {changes})" if changes else ""
 
 
-def changed_card(store: SectionStore, analyst: Analyst) -> str:
+def changed_card(store: SectionStore, scoring_model: ScoringModel) -> str:
     """Return in words what the card of a store's model says otherwise than it did; empty if nothing.
 
     The same weights with another threshold have the same sha256 and give another result.
     """
-    if store.spec.model_sha256 != analyst.model.card.sha256:
+    if store.spec.model_sha256 != scoring_model.model.card.sha256:
         return ""
-    now = analyst.facts
+    now = scoring_model.facts
     return ", ".join(
         f"{words} {store.spec.provenance[key]} then, {now[key]} now"
         for key, words in _CARD_FACTS.items()
@@ -284,7 +285,7 @@ def _compare_scores(
     store: SectionStore,
     report: SectionReport,
     replayed: Mapping[int, FrameResult],
-    analyst: Analyst,
+    scoring_model: ScoringModel,
     tolerance: float,
     remarks: list[str],
     *,
@@ -300,7 +301,7 @@ def _compare_scores(
     then = tuple(live.get("excluded_by_operator", ()))
     score = report.outcome.score
     if then != report.outcome.excluded_by_operator or otherwise_flagged:
-        card = analyst.model.card
+        card = scoring_model.model.card
         scorer = store_scorer(store, card.decision_threshold, card.temperature)
         score = rescored(replayed, scorer, store.n_frames, then)
     if then != report.outcome.excluded_by_operator:

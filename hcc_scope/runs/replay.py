@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ModelError, StoreDamagedError
 from hcc_scope.quality import QualityLimits
-from hcc_scope.runs.results import ResultsSoFar
+from hcc_scope.runs.result_log import ResultLog
 from hcc_scope.runs.section import SectionRun
 from hcc_scope.runs.specimen import check_specimen
 from hcc_scope.tiling import TileGrid
@@ -15,7 +15,7 @@ from hcc_scope.tiling import TileGrid
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hcc_scope.runs.analyst import Analyst
+    from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.source import StoreSource
     from hcc_scope.workers import StopToken
@@ -90,7 +90,7 @@ def recorded_score_unlike(store: SectionStore) -> bool:
 
 def start_replay(
     store: Path | SectionStore,
-    analyst: Analyst,
+    scoring_model: ScoringModel,
     save: str | None = None,
     stop: StopToken | None = None,
     *,
@@ -102,7 +102,7 @@ def start_replay(
     ----------
     store : Path or SectionStore
         Its path, or the open store.
-    analyst : Analyst
+    scoring_model : ScoringModel
         What classifies.
     save : str, optional
         Keep the results in the store as ``predictions-<save>``; without it nothing is written but the marks that are
@@ -111,7 +111,7 @@ def start_replay(
         Ends or pauses the replay.
     score_unlike : bool, optional
         Score tiles that are unlike the model's training tiles all the same; as recorded in the store if not given. The
-        analyst's own choice is for new sections.
+        scoring_model's own choice is for new sections.
 
     Raises
     ------
@@ -129,25 +129,25 @@ def start_replay(
     from hcc_scope.storage.scorer import store_scorer
     from hcc_scope.storage.source import StoreSource
 
-    card = analyst.model.card
+    card = scoring_model.model.card
     opened = store if isinstance(store, SectionStore) else open_store(store)
     source = StoreSource(opened, tile_px=card.tile_px)
     spec = source.spec
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
-    analyst.model.check_matches(spec)
-    check_specimen(card, spec, allow_phantom_model=analyst.allow_phantom_model)
+    scoring_model.model.check_matches(spec)
+    check_specimen(card, spec, allow_phantom_model=scoring_model.allow_phantom_model)
     log = read_notes_log(opened.path)
     saved = None
     if save is not None:
         sha256 = card.sha256
         saved = PredictionWriter(opened.path, spec, run=save, model_sha256=sha256, name=f"predictions-{save}")
-    results = ResultsSoFar(saved)
+    results = ResultLog(saved)
     if score_unlike is None:
         score_unlike = recorded_score_unlike(opened)
     session = Session(
         source,
         None,
-        analyst.classifier,
+        scoring_model.classifier,
         scorer=store_scorer(opened, card.decision_threshold, card.temperature),
         limits=recorded_limits(opened),
         results=results,
@@ -155,9 +155,9 @@ def start_replay(
         excluded=[seq for seq in excluded_fields(log.notes) if seq < opened.n_frames],
         stop=stop,
         store=str(opened.path),
-        unlike_beyond=analyst.unlike_limit(score_unlike=score_unlike),
+        unlike_beyond=scoring_model.unlike_limit(score_unlike=score_unlike),
     )
     session.start()
     problems = tuple(StoreDamagedError(problem) for problem in (*opened.problems, *log.problems))
-    beyond = analyst.scored_limit(score_unlike=score_unlike)
+    beyond = scoring_model.scored_limit(score_unlike=score_unlike)
     return ReplayRun(session, opened.path, spec, grid, results, beyond, opened, source, problems)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.memory import FreeMemory
+    from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.rig.config import Finding
     from hcc_scope.rig.rigfile import Rig
-    from hcc_scope.sources.micromanager import MicroManager
 
 __all__ = ["CheckedRig", "OpenRig", "attach_rig", "check_buffer", "check_rig", "open_rig", "split_assignment"]
 
@@ -55,10 +55,10 @@ class OpenRig:
         DeviceError
             If there is no such property, it does not take the value, or the device refuses.
         """
-        from hcc_scope.sources.controls import RigControls
+        from hcc_scope.microscope.device_controls import DeviceControls
 
         parts = [split_assignment(assignment) for assignment in assignments]
-        controls = RigControls(self.microscope)
+        controls = DeviceControls(self.microscope)
         for device, name, value in parts:
             controls.set_property(device, name, value)
 
@@ -139,9 +139,9 @@ def open_rig(
     for finding in checked.warnings:
         if note is not None:
             note(str(finding))
+    from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.rig.config import readable
     from hcc_scope.rig.files import quoted
-    from hcc_scope.sources.micromanager import MicroManager
 
     listing = f"'hcc-scope devices --rig {quoted(rig.path or rig.config)} --properties' lists what there is."
     with readable(rig.config) as copy, _roles_placed(rig, listing):
@@ -230,7 +230,7 @@ def check_buffer(rig: Rig, free: FreeMemory | None, *, held_mib: int = 0) -> Non
 @contextmanager
 def _roles_placed(rig: Rig | None, listing: str) -> Iterator[None]:
     """Say where in the rig file a role stands that does not fit, and how to see what would (`listing`)."""
-    from hcc_scope.sources.roles import RoleError
+    from hcc_scope.microscope.roles import RoleError
 
     try:
         yield
@@ -252,8 +252,8 @@ def attach_rig(port: int, rig_file: str | None) -> Iterator[OpenRig]:
     DeviceError
         If nothing answers on that port.
     """
+    from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.rig.rigfile import load_rig
-    from hcc_scope.sources.micromanager import MicroManager
 
     rig = None if rig_file is None else load_rig(rig_file)
     with _roles_placed(rig, "Micro-Manager's Device Property Browser lists what there is."):

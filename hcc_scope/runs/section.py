@@ -1,7 +1,7 @@
 """A section from a source into a new store, classified while it comes.
 
->>> source = section_source(rig.microscope, plan, analyst, "M7", "S1")  # doctest: +SKIP
->>> run = start_section(source, analyst, Path("runs"))  # doctest: +SKIP
+>>> source = section_source(rig.microscope, plan, scoring_model, "M7", "S1")  # doctest: +SKIP
+>>> run = start_section(source, scoring_model, Path("runs"))  # doctest: +SKIP
 >>> run.session.pause(), run.session.resume()  # doctest: +SKIP
 >>> report = run.finish()  # doctest: +SKIP
 """
@@ -18,7 +18,7 @@ import numpy as np
 from hcc_scope.quality import QualityLimits
 from hcc_scope.report.summary import SectionReport, section_account
 from hcc_scope.runs.phantoms import phantom_facts
-from hcc_scope.runs.results import ResultsSoFar
+from hcc_scope.runs.result_log import ResultLog
 from hcc_scope.runs.specimen import check_specimen
 from hcc_scope.tiling import TileGrid
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
     from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
     from hcc_scope.protocols import FrameSource
-    from hcc_scope.runs.analyst import Analyst
+    from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.session import Session
-    from hcc_scope.sources.micromanager import MicroManager, MicroManagerSource
     from hcc_scope.types import FrameResult, RunOutcome, RunSpec
     from hcc_scope.workers import StopToken
 
@@ -46,7 +46,7 @@ class SectionRun:
     store_path: Path
     spec: RunSpec
     grid: TileGrid
-    results: ResultsSoFar
+    results: ResultLog
     """`seq` to result, of every frame that has one so far; safe to read from any thread."""
     scored_beyond: float | None
     """Distance from the training tiles beyond which tiles are scored all the same, on request."""
@@ -89,7 +89,7 @@ def unlike_scored(results: Mapping[int, FrameResult], outcome: RunOutcome, beyon
 def section_source(
     microscope: MicroManager,
     plan: Plan,
-    analyst: Analyst,
+    scoring_model: ScoringModel,
     animal_id: str,
     section_id: str,
     specimen: Specimen | None = None,
@@ -102,7 +102,7 @@ def section_source(
         Ready.
     plan : Plan
         Which fields.
-    analyst : Analyst
+    scoring_model : ScoringModel
         What will classify them.
     animal_id, section_id : str
         Checked (`hcc_scope.storage.naming.check_id`).
@@ -114,10 +114,10 @@ def section_source(
     HccScopeError
         If the plan cannot be carried out on this rig.
     """
-    from hcc_scope.sources.micromanager import MicroManagerSource
-    from hcc_scope.sources.phantom_scene import PhantomScene
+    from hcc_scope.microscope.micromanager import MicroManagerSource
+    from hcc_scope.microscope.phantom_scene import PhantomScene
 
-    card = analyst.model.card
+    card = scoring_model.model.card
     return MicroManagerSource(
         microscope,
         plan,
@@ -125,20 +125,20 @@ def section_source(
         section_id=section_id,
         tile_px=card.tile_px,
         model_sha256=card.sha256,
-        provenance={**analyst.facts, **({} if specimen is None else phantom_facts(specimen))},
+        provenance={**scoring_model.facts, **({} if specimen is None else phantom_facts(specimen))},
         outline_um=None if specimen is None else specimen.outline_um,
         scene=None if specimen is None else PhantomScene(specimen),
     )
 
 
-def check_section(source: FrameSource, analyst: Analyst, out_dir: Path) -> TileGrid:
+def check_section(source: FrameSource, scoring_model: ScoringModel, out_dir: Path) -> TileGrid:
     """Refuse a section that could not be acquired, before anything is made, drawn or moved for it.
 
     Parameters
     ----------
     source : FrameSource
         Open, and not started.
-    analyst : Analyst
+    scoring_model : ScoringModel
         What classifies.
     out_dir : Path
         Where the store would be made.
@@ -159,15 +159,15 @@ def check_section(source: FrameSource, analyst: Analyst, out_dir: Path) -> TileG
 
     spec = source.spec
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
-    analyst.model.check_matches(spec)
-    check_specimen(analyst.model.card, spec, allow_phantom_model=analyst.allow_phantom_model)
+    scoring_model.model.check_matches(spec)
+    check_specimen(scoring_model.model.card, spec, allow_phantom_model=scoring_model.allow_phantom_model)
     check_out_dir(out_dir, spec)
     return grid
 
 
 def start_section(
     source: FrameSource,
-    analyst: Analyst,
+    scoring_model: ScoringModel,
     out_dir: Path,
     stop: StopToken | None = None,
     interval_s: float | None = None,
@@ -178,7 +178,7 @@ def start_section(
     ----------
     source : FrameSource
         Open, and not started.
-    analyst : Analyst
+    scoring_model : ScoringModel
         What classifies.
     out_dir : Path
         Where the store is made.
@@ -199,13 +199,13 @@ def start_section(
     from hcc_scope.storage.writer import create_store
 
     spec = source.spec
-    grid = check_section(source, analyst, out_dir)
+    grid = check_section(source, scoring_model, out_dir)
     sink = create_store(out_dir, spec)
 
     def finalise(outcome: RunOutcome) -> None:
         if sink.discard():
             return  # no frame: the same command can be given again
-        n = unlike_scored(results, outcome, analyst.scored_beyond)
+        n = unlike_scored(results, outcome, scoring_model.scored_beyond)
         sink.finalise(section_account(SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome, n)))
 
     with ExitStack() as undo:  # what fails before the start leaves nothing
@@ -213,21 +213,21 @@ def start_section(
         undo.callback(sink.close)
         writer = PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}")
         undo.callback(writer.close)
-        results = ResultsSoFar(writer)
+        results = ResultLog(writer)
         session = Session(
             source,
             sink,
-            analyst.classifier,
-            scorer=analyst.scorer(source),
+            scoring_model.classifier,
+            scorer=scoring_model.scorer(source),
             limits=QualityLimits(),
             results=results,
             notes=NotesWriter(sink.path),
             stop=stop,
             finalise=finalise,
             store=str(sink.path),
-            unlike_beyond=analyst.unlike_beyond,
+            unlike_beyond=scoring_model.unlike_beyond,
             interval_s=interval_s,
         )
         undo.pop_all()
     session.start()
-    return SectionRun(session, sink.path, spec, grid, results, analyst.scored_beyond)
+    return SectionRun(session, sink.path, spec, grid, results, scoring_model.scored_beyond)

@@ -13,16 +13,16 @@ from hcc_scope.workers import Broken
 
 if TYPE_CHECKING:
     from hcc_scope.protocols import FrameSource
-    from hcc_scope.session.accounts import Accounts
     from hcc_scope.session.cadence import Cadence
-    from hcc_scope.session.kept import KeptFrames
+    from hcc_scope.session.deferred_cache import KeptFrames
+    from hcc_scope.session.ledger import FrameLedger
     from hcc_scope.types import Frame
     from hcc_scope.workers import Channel, LatestSlot, StopToken
 
-__all__ = ["Acquisition"]
+__all__ = ["AcquisitionWorker"]
 
 
-class Acquisition:
+class AcquisitionWorker:
     """Body of the acquisition thread: `run` returns when the source has ended, or storage has broken down.
 
     Parameters
@@ -46,7 +46,7 @@ class Acquisition:
         analyse_queue: Channel[Arrival] | None,
         kept: KeptFrames,
         latest: LatestSlot[Frame],
-        accounts: Accounts,
+        ledger: FrameLedger,
         stop: StopToken,
         cadence: Cadence | None = None,
     ) -> None:
@@ -56,7 +56,7 @@ class Acquisition:
         self._kept = kept
         self._cadence = cadence
         self._latest = latest
-        self._accounts = accounts
+        self._ledger = ledger
         self._stop = stop
         self._may_defer = source.live and store_queue is not None
         self._may_skip = not source.live and store_queue is None
@@ -83,7 +83,7 @@ class Acquisition:
             if not self._stop.requested:
                 self._end_early(expected, due)
         except FramesLost as error:
-            self._accounts.lose(error.n_lost)
+            self._ledger.lose(error.n_lost)
             raise
         finally:
             if isinstance(frames, Generator):
@@ -112,8 +112,8 @@ class Acquisition:
 
     def _miss(self, seq: int, due: int) -> None:
         """Count the frames that a replay left out because they are damaged."""
-        self._accounts.lose(seq - due)
-        self._accounts.say(f"{seq - due} frame(s) from number {due} on are missing in the source")
+        self._ledger.lose(seq - due)
+        self._ledger.say(f"{seq - due} frame(s) from number {due} on are missing in the source")
 
     def _take(self, frame: Frame) -> bool:
         """Pass one frame on; return whether the next one is wanted."""
@@ -121,9 +121,7 @@ class Acquisition:
         # only a live frame's time stamp is on this process's clock
         exposed_ns = frame.t_mono_ns if self._source.live else now_ns
         exposure_ns = int(frame.exposure_ms * 1e6) if self._source.live else 0
-        self._accounts.acquire(
-            frame.seq, clock_ns=exposed_ns, exposure_start_ns=exposed_ns - exposure_ns, now_ns=now_ns
-        )
+        self._ledger.acquire(frame.seq, clock_ns=exposed_ns, exposure_start_ns=exposed_ns - exposure_ns, now_ns=now_ns)
         if self._cadence is not None:
             self._cadence.add(frame.t_mono_ns)
         self._latest.put(frame)
@@ -131,12 +129,12 @@ class Acquisition:
             try:
                 self._store_queue.put(frame, frame.pixels.nbytes)
             except Broken:
-                self._accounts.defer(frame.seq)
+                self._ledger.defer(frame.seq)
                 return False
         if not self._pass_to_analysis(Arrival(frame, (now_ns - exposed_ns) / 1e6)):
-            if self._analyse_queue is not None and not self._stop.hurried:
+            if self._analyse_queue is not None and not self._stop.analysis_skipped:
                 self._kept.keep(frame)
-            self._accounts.defer(frame.seq)
+            self._ledger.defer(frame.seq)
         return True
 
     def _pass_to_analysis(self, arrival: Arrival) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ModelError, ModelFormatError, ModelMismatchError
 from hcc_scope.session.frame_analysis import failed_result
-from hcc_scope.session.watched import Abandoned, ClassifierHangs
+from hcc_scope.session.watchdog import Abandoned, ClassifierHangs
 from hcc_scope.workers import Broken, Closed, Failure, attempt
 
 if TYPE_CHECKING:
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.protocols import FrameSink, ResultSink
-    from hcc_scope.session.accounts import Accounts
+    from hcc_scope.session.deferred_cache import KeptFrames
     from hcc_scope.session.frame_analysis import FrameAnalyser
-    from hcc_scope.session.kept import KeptFrames
-    from hcc_scope.session.scores import RunScore
+    from hcc_scope.session.ledger import FrameLedger
+    from hcc_scope.session.run_score import RunScore
     from hcc_scope.types import Frame, FrameResult
     from hcc_scope.workers import Channel, StopToken
 
-__all__ = ["Analysis", "Arrival"]
+__all__ = ["AnalysisWorker", "Arrival"]
 
 _STORE_FILL_LIMIT = 0.5
 _POLL_S = 0.02
@@ -54,13 +54,13 @@ class Arrival:
         return {"acquire": self._acquire_ms, "queue": (time.perf_counter_ns() - self._since_ns) / 1e6}
 
 
-class Analysis:
+class AnalysisWorker:
     """Body of the analysis thread: `run` returns when nothing more can be classified.
 
     Live frames come first. While none waits, the newest deferred frame that is on disk is read back; after the last
-    live frame, the rest in order. Whatever is not classified at the end (operator in a hurry, classifier broken)
+    live frame, the rest in order. Whatever is not classified at the end (operator skips it, classifier broken)
     stays deferred. A frame that fails says why and the next one is tried; a classifier that fails `max_failures`
-    frames in a row, hangs, or returns nonsense is given up: `on_broken` is told, once.
+    frames in a row, hangs, or returns nonsense is given up: `on_broken` is called, once.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Analysis:
         analyser: FrameAnalyser,
         score: RunScore,
         results: ResultSink | None,
-        accounts: Accounts,
+        ledger: FrameLedger,
         stop: StopToken,
         max_failures: int,
         on_broken: Callable[[BaseException], None],
@@ -107,7 +107,7 @@ class Analysis:
         self._analyser = analyser
         self._score = score
         self._results = results
-        self._accounts = accounts
+        self._ledger = ledger
         self._stop = stop
         self._max_failures = max_failures
         self._on_broken = on_broken
@@ -118,7 +118,7 @@ class Analysis:
     @property
     def _skipping(self) -> bool:
         """Whether frames are only deferred from now on."""
-        return self._broken or self._stop.hurried
+        return self._broken or self._stop.analysis_skipped
 
     # -- the two phases ----------------------------------------------------------------------------------------------
 
@@ -130,7 +130,7 @@ class Analysis:
     def _serve(self) -> None:
         patience_s: float | None = None
         while True:
-            if self._skipping or self._accounts.counts.deferred == 0:
+            if self._skipping or self._ledger.counts.deferred == 0:
                 patience_s = None  # no frame is deferred without another one waiting in the queue: that one wakes us
             elif patience_s is None:
                 patience_s = 0.0
@@ -153,7 +153,7 @@ class Analysis:
             self._due = seq + 1
 
     def _catch_up(self) -> None:
-        while not self._skipping and self._accounts.counts.deferred:
+        while not self._skipping and self._ledger.counts.deferred:
             over = self._storage_over.is_set()  # asked first: what was committed until then is seen below
             if not self._take_deferred(newest=False):
                 if over:
@@ -164,7 +164,7 @@ class Analysis:
         """Analyse one deferred frame; return whether there was one on disk."""
         if self._sink is None or self._storage_failed():
             return False
-        seq = self._accounts.take_deferred(self._sink.committed, newest=newest)
+        seq = self._ledger.take_deferred(self._sink.committed, newest=newest)
         if seq is None:
             return False
         started_ns = time.perf_counter_ns()
@@ -185,7 +185,7 @@ class Analysis:
     def _handle(self, frame: Frame, waited_ms: dict[str, float]) -> None:
         self._yield_to_storage()
         if self._skipping:
-            self._accounts.defer(frame.seq)
+            self._ledger.defer(frame.seq)
             return
         result = attempt(lambda: self._analyser.analyse(frame))
         if not isinstance(result, Failure):
@@ -193,7 +193,7 @@ class Analysis:
             self._finish(replace(result, latency_ms=waited_ms | dict(result.latency_ms)))
             return
         if isinstance(result.error, Abandoned):
-            self._accounts.defer(frame.seq)
+            self._ledger.defer(frame.seq)
             return
         self._fail(frame.seq, str(result.error) or type(result.error).__name__)
         self._failures += 1
@@ -211,7 +211,7 @@ class Analysis:
 
     def _yield_to_storage(self) -> None:
         if self._store_queue is not None:
-            while not self._stop.hurried and not self._store_queue.wait_below(_STORE_FILL_LIMIT, _POLL_S):
+            while not self._stop.analysis_skipped and not self._store_queue.wait_below(_STORE_FILL_LIMIT, _POLL_S):
                 pass
 
     def _fail(self, seq: int, reason: str) -> None:
@@ -225,8 +225,8 @@ class Analysis:
             now_ns = time.monotonic_ns()
             latency_ms = dict(result.latency_ms)
             latency_ms["score"] = (time.perf_counter_ns() - started_ns) / 1e6
-            latency_ms["total"] = (now_ns - self._accounts.clock_ns(result.seq)) / 1e6
+            latency_ms["total"] = (now_ns - self._ledger.clock_ns(result.seq)) / 1e6
             result = replace(result, latency_ms=latency_ms)
-            self._accounts.resolve(result, score, now_ns)
+            self._ledger.resolve(result, score, now_ns)
         if self._results is not None:
             self._results.append(result)

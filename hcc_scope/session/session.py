@@ -37,15 +37,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError, StoreError
-from hcc_scope.session.accounts import Accounts
-from hcc_scope.session.acquisition import Acquisition
-from hcc_scope.session.analysis import Analysis
+from hcc_scope.session.acquisition import AcquisitionWorker
+from hcc_scope.session.analysis import AnalysisWorker
 from hcc_scope.session.cadence import Cadence
+from hcc_scope.session.deferred_cache import KeptFrames
+from hcc_scope.session.exclusions import Marks
 from hcc_scope.session.frame_analysis import FrameAnalyser, failed_result
-from hcc_scope.session.kept import KeptFrames
-from hcc_scope.session.marks import Marks
-from hcc_scope.session.scores import RunScore
-from hcc_scope.session.watched import WatchedClassifier
+from hcc_scope.session.ledger import FrameLedger
+from hcc_scope.session.run_score import RunScore
+from hcc_scope.session.watchdog import WatchedClassifier
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import RunOutcome
 from hcc_scope.workers import Channel, Closed, ErrorLatch, LatestSlot, StopToken, Worker, guard
@@ -154,14 +154,14 @@ class Session:
         self._analyse_queue: Channel[Arrival] = Channel(analyse_queue_bytes)
         self._kept = KeptFrames(kept_bytes)
         self._latest: LatestSlot[Frame] = LatestSlot()
-        self._accounts = Accounts(
+        self._ledger = FrameLedger(
             self._score.score(),
             expected_frames=spec.expected_frames,
             stores=sink is not None,
             classifies=classifier is not None,
         )
         n_planned = 0 if source.live else spec.expected_frames or 0
-        self._marks = Marks(self._score, self._accounts, notes, n_planned)
+        self._marks = Marks(self._score, self._ledger, notes, n_planned)
         self._errors = ErrorLatch()
         self._storage_over = threading.Event()
         self._storage_failed = False
@@ -171,14 +171,14 @@ class Session:
 
         paced = source.live and spec.sampling in ("time_series", "sequence")
         self._cadence = Cadence(interval_s) if paced else None
-        self._acquisition = Acquisition(
+        self._acquisition = AcquisitionWorker(
             source=source,
             cadence=self._cadence,
             store_queue=None if sink is None else self._store_queue,
             analyse_queue=None if classifier is None else self._analyse_queue,
             kept=self._kept,
             latest=self._latest,
-            accounts=self._accounts,
+            ledger=self._ledger,
             stop=self._stop,
         )
         self._acquire_worker = Worker("acquire", self._acquisition.run, self._on_error, self._after_acquire)
@@ -190,7 +190,7 @@ class Session:
 
     def start(self) -> None:
         """Start the run; returns at once."""
-        self._accounts.start(time.monotonic_ns())
+        self._ledger.start(time.monotonic_ns())
         self._conductor.start()
 
     def stop(self) -> None:
@@ -204,12 +204,12 @@ class Session:
         """Take no further frame for now; what was acquired is stored and classified. `resume` goes on, `stop` ends."""
         if not self.finished:
             self._stop.pause()
-            self._accounts.pause(time.monotonic_ns())
+            self._ledger.pause(time.monotonic_ns())
 
     def resume(self) -> None:
         """Go on after a pause."""
         self._stop.resume()
-        self._accounts.resume(time.monotonic_ns())
+        self._ledger.resume(time.monotonic_ns())
 
     def exclude(self, seq: int, reason: str) -> None:
         """Take a field out of the score; its frame and its result stay where they are. Also after the end.
@@ -270,11 +270,11 @@ class Session:
 
     def snapshot(self) -> Snapshot:
         """Return where the run is now: immutable, consistent, cheap; at any time, from any thread."""
-        return self._accounts.snapshot(
+        return self._ledger.snapshot(
             time.monotonic_ns(),
             n_stored=self._n_stored(),
             stopping=self._stop.requested,
-            hurried=self._stop.hurried,
+            analysis_skipped=self._stop.analysis_skipped,
             store_queue_fill=self._store_queue.fill,
             analyse_queue_fill=self._analyse_queue.fill,
             latest=self._latest.get(),
@@ -285,8 +285,8 @@ class Session:
     # -- acquire -----------------------------------------------------------------------------------------------------
 
     def _after_acquire(self) -> None:
-        self._accounts.resume(time.monotonic_ns())  # a pause ends with the run, if not before
-        self._accounts.drain()
+        self._ledger.resume(time.monotonic_ns())  # a pause ends with the run, if not before
+        self._ledger.drain()
         self._store_queue.close()
         self._analyse_queue.close()
 
@@ -304,7 +304,7 @@ class Session:
                 return
             self._sink.append(frame)
             self._n_appended += 1
-            self._accounts.commit(self._n_stored(), time.monotonic_ns())
+            self._ledger.commit(self._n_stored(), time.monotonic_ns())
 
     def _on_storage_error(self, error: BaseException, where: str) -> None:
         self._storage_failed = True
@@ -313,8 +313,8 @@ class Session:
 
     def _after_store(self) -> None:
         guard("store", self._close_sink, self._on_storage_error)
-        self._accounts.commit(self._n_stored(), time.monotonic_ns())
-        self._accounts.recount(self._n_stored())
+        self._ledger.commit(self._n_stored(), time.monotonic_ns())
+        self._ledger.recount(self._n_stored())
         self._storage_over.set()
 
     def _close_sink(self) -> None:
@@ -330,10 +330,10 @@ class Session:
     def _analyse(self) -> None:
         assert self._classifier is not None
         watched = WatchedClassifier(
-            self._classifier, timeout_s=self._classify_timeout_s, hurried=lambda: self._stop.hurried
+            self._classifier, timeout_s=self._classify_timeout_s, analysis_skipped=lambda: self._stop.analysis_skipped
         )
         try:
-            Analysis(
+            AnalysisWorker(
                 queue=self._analyse_queue,
                 store_queue=self._store_queue if self._source.live else None,
                 sink=self._sink,
@@ -350,7 +350,7 @@ class Session:
                 ),
                 score=self._score,
                 results=self._results,
-                accounts=self._accounts,
+                ledger=self._ledger,
                 stop=self._stop,
                 max_failures=self._max_failures,
                 on_broken=self._on_broken,
@@ -364,10 +364,10 @@ class Session:
 
     def _on_broken(self, error: BaseException) -> None:
         if self._sink is None:
-            self._accounts.degrade(f"nothing is classified any more: {error}")
+            self._ledger.degrade(f"nothing is classified any more: {error}")
             self._on_error(error, "analyse")
         else:
-            self._accounts.degrade(f"nothing is classified any more, frames are only stored: {error}")
+            self._ledger.degrade(f"nothing is classified any more, frames are only stored: {error}")
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -376,7 +376,7 @@ class Session:
         if isinstance(error, DeviceError):
             # which fields are there depends on where the device failed, and no longer on chance alone
             guard("marks", lambda: self._marks.spoil("a device failed during the run"), self._errors.set)
-        self._accounts.say(str(self._errors.error))
+        self._ledger.say(str(self._errors.error))
         self._stop.abort()
 
     def _conduct(self) -> None:
@@ -397,20 +397,20 @@ class Session:
 
     def _settle(self) -> None:
         """Give every frame its final state: what nobody works on is deferred, what is not on disk has failed."""
-        self._accounts.defer_pending()
-        if self._sink is None or self._n_stored() == self._accounts.counts.acquired:
+        self._ledger.defer_pending()
+        if self._sink is None or self._n_stored() == self._ledger.counts.acquired:
             return
         with self._score.lock:
             score, disowned = self._score.keep_below(self._n_stored())
-            self._accounts.disown(disowned, score)
+            self._ledger.discard_unstored(disowned, score)
         engine = "" if self._classifier is None else self._classifier.engine
         gone = [
             failed_result(seq, self._grid.n, engine, "it was not stored")
-            for seq in self._accounts.take_deferred_from(self._n_stored())
+            for seq in self._ledger.take_deferred_from(self._n_stored())
         ]
         for result in gone:
             with self._score.lock:
-                self._accounts.resolve(result, self._score.score(), time.monotonic_ns())
+                self._ledger.resolve(result, self._score.score(), time.monotonic_ns())
         if self._results is not None:
             for result in gone:
                 self._results.append(result)
@@ -424,34 +424,34 @@ class Session:
             ):
                 self._outcome = self._decide(closed_ns)
             if self._outcome.cause is not None:
-                self._accounts.say(str(self._outcome.cause))
+                self._ledger.say(str(self._outcome.cause))
             elif self._outcome.remark is not None:
-                self._accounts.say(self._outcome.remark)
+                self._ledger.say(self._outcome.remark)
             elif self._outcome.counts.deferred and self._outcome.degraded is None:
-                self._accounts.say(f"{self._outcome.counts.deferred} frames are stored but not classified: replay them")
-            self._accounts.finish(time.monotonic_ns())
+                self._ledger.say(f"{self._outcome.counts.deferred} frames are stored but not classified: replay them")
+            self._ledger.finish(time.monotonic_ns())
         finally:
             self._finished.set()
 
     def _decide(self, closed_ns: int) -> RunOutcome:
         cause = self._errors.error
         with self._score.lock:
-            counts, score, excluded = self._accounts.counts, self._accounts.score, self._score.excluded
+            counts, score, excluded = self._ledger.counts, self._ledger.score, self._score.excluded
         state: RunState = "completed"
         if cause is not None:
             state = "failed"
-        elif self._acquisition.cut_short or (self._stop.hurried and counts.deferred):
+        elif self._acquisition.cut_short or (self._stop.analysis_skipped and counts.deferred):
             state = "cancelled"
         return RunOutcome(
             state=state,
             cause=cause,
             counts=counts,
             score=score,
-            degraded=self._accounts.degraded,
+            degraded=self._ledger.degraded,
             store=self._store_path,
-            rates=self._accounts.rates(closed_ns),
-            latency_ms=self._accounts.latency_ms(),
-            latency_bins=self._accounts.latency_bins(),
+            rates=self._ledger.rates(closed_ns),
+            latency_ms=self._ledger.latency_ms(),
+            latency_bins=self._ledger.latency_bins(),
             excluded_by_operator=excluded,
             interval_s=None if self._cadence is None else self._cadence.interval_s,
             remark=None if self._cadence is None else self._cadence.remark(),

@@ -28,9 +28,9 @@ from hcc_scope.errors import (
 )
 from hcc_scope.inference.archive import read_entries
 from hcc_scope.inference.card import CARD_FILE
-from hcc_scope.inference.files import read_regular
 from hcc_scope.inference.loading import MODEL_FILE, load_model
-from hcc_scope.inference.tensors import last_line
+from hcc_scope.inference.model_files import read_regular
+from hcc_scope.inference.output_checks import last_line
 from hcc_scope.inference.torchscript import parse
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.scoring import calibrate, log_odds

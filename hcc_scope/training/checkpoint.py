@@ -19,7 +19,7 @@ from safetensors.torch import save
 
 from hcc_scope.errors import ResumeError
 from hcc_scope.storage.files import explain, replace_file
-from hcc_scope.training.fitted import Epoch
+from hcc_scope.training.fit_result import Epoch
 from hcc_scope.training.records import EpochRecord, StrictRecord, one_line
 
 if TYPE_CHECKING:

@@ -19,18 +19,18 @@ from safetensors.torch import save
 
 from hcc_scope.errors import ModelError, ModelFormatError, ModelSelfTestError, TrainingError, UsageError
 from hcc_scope.inference.card import write_card
-from hcc_scope.inference.files import read_regular
 from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE, TEST_OUTPUT_FILE
+from hcc_scope.inference.model_files import read_regular
 from hcc_scope.inference.torchscript import parse
 from hcc_scope.storage.files import explain
 from hcc_scope.storage.naming import RESERVED_NAMES
 from hcc_scope.training.config import NetworkName
+from hcc_scope.training.folder_lock import one_at_a_time
 from hcc_scope.training.licence import spdx_id
-from hcc_scope.training.one_at_a_time import one_at_a_time
+from hcc_scope.training.ood_distance import table_of
 from hcc_scope.training.predict import load_weights, predict
-from hcc_scope.training.program import PROGRAM_FILE, largest_program_difference, to_program
-from hcc_scope.training.program_reading import read_program
-from hcc_scope.training.unlike import table_of
+from hcc_scope.training.torch_export import PROGRAM_FILE, largest_program_difference, to_program
+from hcc_scope.training.torch_export_reader import read_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -122,7 +122,7 @@ def export_model(
     weights_of : torch.nn.Module, optional
         The network to train further, if `network` only wraps it; its weights are written.
     describe : callable, optional
-        Makes ``README.md`` of the finished card (`hcc_scope.report.model_card.card_markdown`).
+        Makes ``README.md`` of the finished card (`hcc_scope.report.card_markdown.card_markdown`).
     note : callable, optional
         Takes a sentence if there is no program: torch cannot export every network, and the model is whole without.
 
@@ -219,7 +219,7 @@ def _write_alone(
 def program_difference(model: LoadedModel) -> float | None:
     """Return how far the program beside a model is from its test output; None if there is none.
 
-    The program is read as data (`hcc_scope.training.program_reading`): whoever made the file cannot have it act.
+    The program is read as data (`hcc_scope.training.torch_export_reader`): whoever made the file cannot have it act.
 
     Returns
     -------

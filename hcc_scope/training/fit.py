@@ -30,8 +30,8 @@ from hcc_scope.training.checkpoint import (
 )
 from hcc_scope.training.compute import Gradients, Place, choose_place
 from hcc_scope.training.config import TRAINING_STAGES, Stopped, TrainProgress
-from hcc_scope.training.fitted import Epoch
-from hcc_scope.training.merit import auc
+from hcc_scope.training.fit_result import Epoch
+from hcc_scope.training.metrics import auc
 from hcc_scope.training.network import make_network
 from hcc_scope.training.predict import predict
 from hcc_scope.training.prefetch import Prefetch

@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 
 from hcc_scope.errors import DivergedError, TrainingError
 from hcc_scope.training.compute import choose_place, keep_memory, reproducible_cudnn, single_threaded
-from hcc_scope.training.fitted import Predictions
-from hcc_scope.training.merit import has_diverged, what_was_learnt
+from hcc_scope.training.fit_result import Predictions
+from hcc_scope.training.metrics import has_diverged, what_was_learnt
 from hcc_scope.training.network import make_network
 from hcc_scope.training.prefetch import Prefetch
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.training.config import Device, NetworkName
-    from hcc_scope.training.merit import Learnt
+    from hcc_scope.training.metrics import Learnt
     from hcc_scope.training.network import Network
 
 __all__ = ["learnt_by", "load_weights", "predict"]

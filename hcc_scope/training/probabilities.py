@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from hcc_scope.inference.normalisation import mean_stretching
-from hcc_scope.inference.tensors import SMALLEST_PROBABILITY
+from hcc_scope.inference.output_checks import SMALLEST_PROBABILITY
 
 __all__ = ["FirstOf", "Probabilities"]
 

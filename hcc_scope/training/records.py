@@ -23,7 +23,7 @@ class StrictRecord(pydantic.BaseModel):
 
 
 class EpochRecord(StrictRecord):
-    """A `hcc_scope.training.fitted.Epoch` in a file."""
+    """A `hcc_scope.training.fit_result.Epoch` in a file."""
 
     epoch: int = pydantic.Field(ge=1)
     loss: float

@@ -40,23 +40,23 @@ from hcc_scope.training.config import (
     TrainConfig,
 )
 from hcc_scope.training.export import check_name
-from hcc_scope.training.held_out import hold_out
-from hcc_scope.training.one_at_a_time import holds_something, one_at_a_time
+from hcc_scope.training.folder_lock import holds_something, one_at_a_time
 from hcc_scope.training.recipes import settings_for
 from hcc_scope.training.records import StrictRecord, one_line, read_regular
-from hcc_scope.training.starts import fit_until_it_learns, restarted_words
-from hcc_scope.training.trained import Trained
+from hcc_scope.training.restarts import describe_restarted, fit_until_it_learns
+from hcc_scope.training.training_result import Trained
+from hcc_scope.training.validation_split import hold_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hcc_scope.datasets.labelled import LabelledSet
+    from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.training.compute import Place
     from hcc_scope.training.config import OnProgress
-    from hcc_scope.training.held_out import HeldOut
-    from hcc_scope.training.trained import MakeModel
+    from hcc_scope.training.training_result import MakeModel
+    from hcc_scope.training.validation_split import HeldOut
 
 __all__ = ["TrainRun", "stored_config", "train_run"]
 
@@ -182,7 +182,7 @@ def _train(
     model = run.folder / MODEL_FOLDER
     if not model.exists():  # a run that was finished before
         if len(started.learnt) > 1 and not started.silent:
-            say(restarted_words(started.learnt))
+            say(describe_restarted(started.learnt))
         make_model(
             Trained(
                 started.fitted,

@@ -22,8 +22,8 @@ from scipy.stats import rankdata
 from torch import nn
 
 from hcc_scope.errors import ModelFormatError
+from hcc_scope.inference.output_checks import last_line
 from hcc_scope.inference.saliency import saliency
-from hcc_scope.inference.tensors import last_line
 from hcc_scope.inference.torchscript import parse
 from hcc_scope.training.export import to_torchscript
 from hcc_scope.training.network import make_network

@@ -52,7 +52,7 @@ def ready(shell: App, small_rig: Path) -> App:
     """Return the app with a rig, ids, a short plan and the reference engine."""
     from shell_parts import name_section, open_rig
 
-    from ui.section_request import PlanChoice
+    from ui.control.section_request import PlanChoice
 
     open_rig(shell, small_rig)
     shell.window.top.engine.setCurrentText("torchscript")

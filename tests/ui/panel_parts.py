@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from hcc_scope.microscope.device_controls import CameraState, DeviceProperty, GroupState, ObjectiveState, RigState
 from hcc_scope.scoring import SectionScorer, calibrate
-from hcc_scope.sources.controls import CameraState, DeviceProperty, GroupState, ObjectiveState, RigState
 from hcc_scope.types import Counts, FrameResult, Sampling, SectionScore, Snapshot, StageLimits
 
 CAMERA = CameraState(

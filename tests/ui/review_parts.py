@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pytestqt.qtbot import QtBot
 
-    from ui.jobs import Jobs
+    from ui.kit.jobs import Jobs
 
 GRID = TileGrid.for_frame((1024, 1024))
 """2 x 2 tiles."""

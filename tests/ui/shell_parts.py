@@ -49,7 +49,7 @@ def close(app: App) -> None:
         return
     if app.window.isVisible():
         if app.run.active:
-            app.run.hurry()
+            app.run.skip_analysis()
             wait_for(lambda: not app.run.active, "the section to end")
         app.closing.ask()
         wait_for(lambda: not app.window.isVisible(), "the window to close")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hcc_scope.errors import UsageError
-from ui import display
-from ui.display import check_display, missing_libraries, needed_libraries
+from ui.kit import display
+from ui.kit.display import check_display, missing_libraries, needed_libraries
 
 if TYPE_CHECKING:
     from pathlib import Path

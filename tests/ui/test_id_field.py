@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
 
-from ui.id_field import IdField
+from ui.shell.id_field import IdField
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QRect
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
-from ui.notice import NoticeBar
+from ui.shell.notice import NoticeBar
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

@@ -10,18 +10,18 @@ from panel_parts import CAMERA, MANUAL_STAND, RIG
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
-from hcc_scope.sources.rig_state import GroupState
-from ui.panels.camera import CameraPanel
-from ui.panels.columns import RigColumn
-from ui.panels.light import LightPanel
-from ui.panels.objective import ObjectivePanel
-from ui.panels.presets import PresetsPanel
-from ui.panels.stage import StagePanel
+from hcc_scope.microscope.rig_state import GroupState
+from ui.devices.camera import CameraPanel
+from ui.devices.light import LightPanel
+from ui.devices.objective import ObjectivePanel
+from ui.devices.presets import PresetsPanel
+from ui.devices.stage import StagePanel
+from ui.score.columns import RigColumn
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
-    from ui.panels.device_panel import DevicePanel
+    from ui.devices.device_panel import DevicePanel
 
 
 def show(qtbot: QtBot, panel: QWidget) -> None:

@@ -20,19 +20,19 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ui.panels.columns import ResultColumn, RigColumn
-from ui.panels.properties import PropertyBrowser
-from ui.panels.score import OtherSection
-from ui.panels.status import StatusStrip
-from ui.panels.symbols import SymbolBadge
-from ui.theme import apply_theme, colours
+from hcc_scope.runs.animal_sections import OtherSection
+from ui.devices.properties import PropertyBrowser
+from ui.kit.symbols import SymbolBadge
+from ui.kit.theme import apply_theme, colours
+from ui.score.columns import ResultColumn, RigColumn
+from ui.shell.status_strip import StatusStrip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytestqt.qtbot import QtBot
 
-    from ui.theme import ThemeName
+    from ui.kit.theme import ThemeName
 
 DOCK_PX = 300
 

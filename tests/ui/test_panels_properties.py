@@ -11,8 +11,8 @@ from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QWidget
 
-from ui.panels.properties import PropertyBrowser
-from ui.panels.property_model import PROPERTY_ROLE, PropertyModel, why_fixed
+from ui.devices.properties import PropertyBrowser
+from ui.devices.property_model import PROPERTY_ROLE, PropertyModel, why_fixed
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

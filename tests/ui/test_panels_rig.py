@@ -9,12 +9,12 @@ from PySide6.QtCore import Qt
 from session_parts import wait_until
 
 from hcc_scope.errors import DeviceError
+from hcc_scope.microscope.device_controls import DeviceControls
+from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.rig.rigfile import load_rig
-from hcc_scope.sources.controls import RigControls
-from hcc_scope.sources.micromanager import MicroManager
-from ui.panels.columns import RigColumn
-from ui.panels.properties import PropertyBrowser
-from ui.panels.property_model import PROPERTY_ROLE
+from ui.devices.properties import PropertyBrowser
+from ui.devices.property_model import PROPERTY_ROLE
+from ui.score.columns import RigColumn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ RIG = load_rig("demo")
 
 
 @pytest.fixture
-def controls(demo_cfg: Callable[..., Path], adapters_dir: Path) -> Iterator[RigControls]:
+def controls(demo_cfg: Callable[..., Path], adapters_dir: Path) -> Iterator[DeviceControls]:
     with MicroManager.start(
         demo_cfg(OnCameraCCDXSize=64, OnCameraCCDYSize=48),
         adapters_dir=adapters_dir,
@@ -35,7 +35,7 @@ def controls(demo_cfg: Callable[..., Path], adapters_dir: Path) -> Iterator[RigC
         roles=RIG.roles,
         limits=RIG.stage_limits,
     ) as microscope:
-        yield RigControls(microscope)
+        yield DeviceControls(microscope)
 
 
 def type_into(qtbot: QtBot, field: QWidget, text: str) -> None:
@@ -45,7 +45,7 @@ def type_into(qtbot: QtBot, field: QWidget, text: str) -> None:
     qtbot.keyClick(field, Qt.Key.Key_Return)
 
 
-def test_every_wish_of_the_panels_is_an_action_of_the_rig(qtbot: QtBot, controls: RigControls):
+def test_every_wish_of_the_panels_is_an_action_of_the_rig(qtbot: QtBot, controls: DeviceControls):
     column, refused = RigColumn(), []
     qtbot.addWidget(column)
     column.resize(300, 1400)
@@ -105,7 +105,7 @@ def test_every_wish_of_the_panels_is_an_action_of_the_rig(qtbot: QtBot, controls
     assert refused == []
 
 
-def test_property_is_changed_and_a_refusal_changes_nothing(qtbot: QtBot, controls: RigControls):
+def test_property_is_changed_and_a_refusal_changes_nothing(qtbot: QtBot, controls: DeviceControls):
     browser, refused = PropertyBrowser(), []
     qtbot.addWidget(browser)
     browser.set_properties(controls.properties())

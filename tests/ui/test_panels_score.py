@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from panel_parts import COUNTS, section, snapshot
 
+from hcc_scope.runs.animal_sections import OtherSection
 from hcc_scope.types import Counts
-from ui.panels.course_plot import CoursePlot
-from ui.panels.coverage import excluded_tiles_words
-from ui.panels.score import OtherSection, ScorePanel
-from ui.panels.score_bar import interval_words
-from ui.panels.sections import verdict
+from ui.score.animal_sections_view import verdict
+from ui.score.course_plot import CoursePlot
+from ui.score.coverage import describe_excluded_tiles
+from ui.score.score import ScorePanel
+from ui.score.score_bar import describe_interval
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -162,12 +163,12 @@ def test_course_of_nothing_and_of_one_field(panel: ScorePanel):
 
 
 def test_words_for_tiles_and_interval():
-    assert excluded_tiles_words(0, {}) == ""
-    assert excluded_tiles_words(3, {}) == "3 tiles used, none excluded."
-    words = excluded_tiles_words(3, {"saturated": 1, "out_of_focus": 4})
+    assert describe_excluded_tiles(0, {}) == ""
+    assert describe_excluded_tiles(3, {}) == "3 tiles used, none excluded."
+    words = describe_excluded_tiles(3, {"saturated": 1, "out_of_focus": 4})
     assert words == "3 tiles used. Tiles excluded: 4 out of focus, 1 saturated."
-    assert excluded_tiles_words(0, {"unlike_training": 2}) == "0 tiles used. Tiles excluded: 2 unlike training."
-    assert interval_words(section(0)[0]) == "No interval before the first classified field."
+    assert describe_excluded_tiles(0, {"unlike_training": 2}) == "0 tiles used. Tiles excluded: 2 unlike training."
+    assert describe_interval(section(0)[0]) == "No interval before the first classified field."
 
 
 def test_a_long_course_is_thinned_for_the_plot_and_keeps_its_ends(qtbot: QtBot):

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from panel_parts import COUNTS, result, section, snapshot
 
+from hcc_scope.formatting import format_bytes, format_duration, format_number
 from hcc_scope.quality import TileQuality
 from hcc_scope.types import Counts, FrameResult
-from hcc_scope.words import bytes_words, duration_words, number_words
-from ui.panels.quality import QualityPanel, judge
-from ui.panels.status import StatusStrip
+from ui.score.quality import QualityPanel, judge
+from ui.shell.status_strip import StatusStrip
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -198,8 +198,8 @@ def test_strip_takes_more_lines_where_it_is_narrow(strip: StatusStrip):
 
 
 def test_words_for_numbers():
-    assert [duration_words(s) for s in (0.4, 59.4, 60, 3599, 3661, None, float("inf"))] == [
+    assert [format_duration(s) for s in (0.4, 59.4, 60, 3599, 3661, None, float("inf"))] == [
         "0 s", "59 s", "1 min 0 s", "59 min 59 s", "1 h 1 min", "unknown", "unknown",
     ]  # fmt: skip
-    assert [number_words(v, 2) for v in (20.0, 0.126, -0.001)] == ["20", "0.13", "0"]
-    assert [bytes_words(v) for v in (85e6, 1.34e9, 123e9, 2e12)] == ["85 MB", "1.3 GB", "123 GB", "2 TB"]
+    assert [format_number(v, 2) for v in (20.0, 0.126, -0.001)] == ["20", "0.13", "0"]
+    assert [format_bytes(v) for v in (85e6, 1.34e9, 123e9, 2e12)] == ["85 MB", "1.3 GB", "123 GB", "2 TB"]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtWidgets import QDialogButtonBox, QRadioButton, QSpinBox, QWidget
 
-from ui.plan_dialog import PlanDialog
-from ui.section_request import PlanChoice
+from ui.control.section_request import PlanChoice
+from ui.shell.plan_dialog import PlanDialog
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

@@ -14,15 +14,15 @@ import pytest
 from PySide6.QtCore import QMimeData, QUrl
 from review_parts import GRID, frame, result
 
+from hcc_scope.runs.compare_analyses import compare
+from hcc_scope.runs.section_analyses import SectionAnalysis, describe_decision, describe_score, section_score
 from hcc_scope.storage.reader import SectionStore
 from hcc_scope.types import FrameResult, RunSpec, Sampling
-from ui.review.analysis import Analysis, decision_words, score_words, section_score
-from ui.review.comparison import compare
-from ui.review.store_list import dropped_stores, stores_in
-from ui.review.thumbnails import display_limits, make_thumbnails
-from ui.review.tile_table import TileFilter, TileOrder, TileTable
-from ui.review.words import probability_words, tile_tooltip
-from ui.saliency_view import relative_saliency
+from ui.replay.store_list import dropped_stores, stores_in
+from ui.tiles.saliency_view import relative_saliency
+from ui.tiles.thumbnails import display_limits, make_thumbnails
+from ui.tiles.tile_table import TileFilter, TileOrder, TileTable
+from ui.tiles.tile_text import format_probability, tile_tooltip
 
 SPEC = RunSpec((1024, 1024), 16, 0.325, "M7", "S1")
 
@@ -109,7 +109,7 @@ def test_tiles_unlike_training_are_found():
     flagged, unasked, untold = made.tile(1), made.tile(3), made.tile(8)
     assert (flagged.distance, flagged.probability) == (9.0, None)
     assert (unasked.distance, untold.distance) == (None, None)
-    assert probability_words(flagged) == "unlike training"
+    assert format_probability(flagged) == "unlike training"
     tip = tile_tooltip(flagged, None, 0.45, excluded=False)
     assert "Not scored: unlike training" in tip
     assert "Distance from the model's training tiles: 9" in tip
@@ -166,9 +166,9 @@ def test_saliency_is_relative_and_survives_nonsense():
 
 def analysis(
     title: str, results: list[FrameResult], *, engine: str = "torchscript", threshold: float = 0.45, sha256: str = "a"
-) -> Analysis:
+) -> SectionAnalysis:
     by_seq = {one.seq: one for one in results}
-    return Analysis(title, "m", engine, by_seq, section_score(by_seq, stored(4), threshold), sha256, 0.01)
+    return SectionAnalysis(title, "m", engine, by_seq, section_score(by_seq, stored(4), threshold), sha256, 0.01)
 
 
 def test_equal_analyses_are_equal_bit_for_bit():
@@ -238,17 +238,17 @@ def test_a_score_leaves_out_what_the_operator_excluded():
 
 def test_scores_and_decisions_in_words():
     few = section_score({0: result(0, [0.9] * 4)}, stored(1), 0.45)
-    assert score_words(few).startswith("0.900, 95 % interval ")
-    assert decision_words(few) == "Undecided: the interval contains the threshold 0.450"
+    assert describe_score(few).startswith("0.900, 95 % interval ")
+    assert describe_decision(few) == "Undecided: the interval contains the threshold 0.450"
     many = section_score({seq: result(seq, [0.97] * 4) for seq in range(60)}, stored(60), 0.45)
-    assert decision_words(many) == "High metastatic: the whole interval is above the threshold 0.450"
+    assert describe_decision(many) == "High metastatic: the whole interval is above the threshold 0.450"
     raster = section_score({0: result(0, [0.9] * 4)}, stored(1, sampling="raster"), 0.45)
-    assert "not at random" in decision_words(raster)
-    assert "(not valid)" in score_words(raster)
-    assert score_words(section_score({}, stored(0), 0.45)) == "no score"
+    assert "not at random" in describe_decision(raster)
+    assert "(not valid)" in describe_score(raster)
+    assert describe_score(section_score({}, stored(0), 0.45)) == "no score"
     spoilt = {"state": "failed", "interval_valid": False, "spoilt": "a device failed during the run"}
     failed = section_score({seq: result(seq, [0.97] * 4) for seq in range(60)}, stored(60, outcome=spoilt), 0.45)
-    assert decision_words(failed) == "Undecided: interval not valid: a device failed during the run"
+    assert describe_decision(failed) == "Undecided: interval not valid: a device failed during the run"
 
 
 def test_a_store_is_found_from_inside_itself_and_from_its_folder(tmp_path: Path):
@@ -263,7 +263,7 @@ def test_a_store_is_found_from_inside_itself_and_from_its_folder(tmp_path: Path)
     assert dropped_stores(QMimeData()) == []
 
 
-@pytest.mark.parametrize("module", ["ui.review.tile_table", "ui.review.difference_layer", "ui.export"])
+@pytest.mark.parametrize("module", ["ui.tiles.tile_table", "ui.replay.difference_layer", "ui.kit.save_dialog"])
 def test_examples_in_docstrings(module: str):
     names = vars(importlib.import_module(module)) | {"np": np, "Path": Path}
     assert doctest.testmod(importlib.import_module(module), extraglobs=names).failed == 0

@@ -24,10 +24,10 @@ from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
-from ui.jobs import Jobs
-from ui.replay_tab import ReplayTab
-from ui.saliency_view import relative_saliency
-from ui.tiles_tab import TilesTab
+from ui.kit.jobs import Jobs
+from ui.replay.replay_tab import ReplayTab
+from ui.tiles.saliency_view import relative_saliency
+from ui.tiles.tiles_tab import TilesTab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
 
-    from ui.theme import ThemeName
+    from ui.kit.theme import ThemeName
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from commands import edited, hcc_scope

@@ -12,12 +12,12 @@ from review_parts import GRID, Reader, assert_usable_without_eyes_or_mouse, fram
 
 from hcc_scope.errors import ModelError, StoreUnwritableError
 from hcc_scope.tiling import TileGrid
-from ui.jobs import Jobs
-from ui.review.thumbnails import make_thumbnails
-from ui.review.tile_model import TILE_ROLE
-from ui.review.tile_table import TileFilter, TileOrder
-from ui.saliency_view import SaliencyMode
-from ui.tiles_tab import TilesTab
+from ui.kit.jobs import Jobs
+from ui.tiles.saliency_view import SaliencyMode
+from ui.tiles.thumbnails import make_thumbnails
+from ui.tiles.tile_model import TILE_ROLE
+from ui.tiles.tile_table import TileFilter, TileOrder
+from ui.tiles.tiles_tab import TilesTab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pytestqt.qtbot import QtBot
 
-    from ui.theme import ThemeName
+    from ui.kit.theme import ThemeName
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_tiles_are_cut_as_large_as_the_model_had_them(qtbot: QtBot, tab: TilesTa
 def test_a_field_that_cannot_be_read_yet_is_asked_for_again(
     qtbot: QtBot, tab: TilesTab, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("ui.review.thumbnails._RETRY_S", 0.02)
+    monkeypatch.setattr("ui.tiles.thumbnails._RETRY_S", 0.02)
     tab._thumbnails._again.setInterval(30)
     reader = fill(tab, 3, Reader(n=0))
     tab.view.viewport().repaint()

@@ -8,8 +8,8 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QLineEdit, QMainWindow, QVBoxLayout
 
-from ui.actions import Actions
-from ui.section_keys import SectionKeys
+from ui.shell.actions import Actions
+from ui.shell.section_keys import SectionKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from commands import COMMAND, hcc_scope
 
-from ui.settings import FOLDER_VARIABLE
+from ui.control.settings import FOLDER_VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path

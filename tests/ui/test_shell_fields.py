@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QLabel, QWidget
 from shell_parts import finish, name_section, said, start, wait_for, wait_until_held
 
 from hcc_scope.storage.notes import read_notes
-from ui.section_request import PlanChoice
+from ui.control.section_request import PlanChoice
 
 if TYPE_CHECKING:
     from ui.app import App
@@ -81,7 +81,7 @@ def test_a_click_on_a_field_makes_picture_box_quality_and_button_speak_of_it(hel
     wait_for(lambda: run.field_on_screen not in (None, 1), "the newest field")
     assert wiring.map.fields.chosen is None
     assert held.window.actions_["exclude"].text() == f"Exclude field {run.field_on_screen}"
-    held.window.actions_["hurry"].trigger()
+    held.window.actions_["skip_analysis"].trigger()
     finish(held)
 
 
@@ -95,7 +95,7 @@ def test_what_is_on_the_screen_is_excluded_though_a_newer_field_is_stored(held: 
     held.window.actions_["exclude"].trigger()
     wait_for(lambda: f"Field {shown} is excluded" in said(held), "the word of it")
     assert held.run.run.session.excluded == (shown,)
-    held.window.actions_["hurry"].trigger()
+    held.window.actions_["skip_analysis"].trigger()
     finish(held)
 
 

@@ -11,14 +11,14 @@ from PySide6.QtCore import QObject
 from shell_parts import wait_for
 
 from hcc_scope.errors import DeviceError
-from ui.jobs import Jobs
+from ui.kit.jobs import Jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from PySide6.QtWidgets import QApplication
 
-    from ui.trouble import Trouble
+    from ui.kit.error_report import Trouble
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from shell_parts import open_rig, said, wait_for
 from hcc_scope.errors import RigError
 from hcc_scope.resources import hardware_configs_dir
 from hcc_scope.rig.rigfile import load_rig
-from ui.single_instance import RigLock
+from ui.control.rig_lock import RigLock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,7 +146,7 @@ def test_another_program_cannot_take_the_same_rig(shell: App, small_rig: Path):
 def test_a_device_that_stalls_leaves_the_window_alive_and_the_emergency_stop_goes_past_it(
     shell: App, small_rig: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("ui.rig_control.STALLED_S", 0.3)
+    monkeypatch.setattr("ui.control.rig_control.STALLED_S", 0.3)
     open_rig(shell, small_rig)
     loaded = shell.rig.loaded
     assert loaded is not None

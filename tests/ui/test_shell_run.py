@@ -13,8 +13,8 @@ from storage_cases import change_facts
 from hcc_scope.research_use import PHANTOM_SENTENCE, PHANTOM_TRAINING
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.reader import open_store
-from ui.plan_dialog import PlanDialog
-from ui.section_request import PlanChoice
+from ui.control.section_request import PlanChoice
+from ui.shell.plan_dialog import PlanDialog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,7 +118,7 @@ def test_hurry_leaves_the_rest_unclassified_but_stored(ready: App):
     ready.commands.plan = PlanChoice(n_fields=500)
     start(ready)
     wait_for(lambda: ready.state.snapshot.counts.acquired >= 1, "a field")
-    ready.window.actions_["hurry"].trigger()
+    ready.window.actions_["skip_analysis"].trigger()
     finish(ready)
     assert got[0].outcome.counts.stored == got[0].outcome.counts.acquired
 
@@ -171,7 +171,7 @@ def test_the_field_on_the_screen_is_excluded_though_it_was_not_analysed_yet(read
     assert ready.run.run.session.excluded == (last,)
     wait_for(lambda: action.text() != f"Exclude field {last}", "another one")
     assert ready.window.actions_["include"].text() == f"Include field {last} again"
-    ready.window.actions_["hurry"].trigger()
+    ready.window.actions_["skip_analysis"].trigger()
     finish(ready)
 
 
@@ -392,7 +392,7 @@ def test_what_a_crash_left_is_offered_for_recovery(ready: App):
 
 
 def test_a_section_that_is_being_written_is_not_offered(ready: App):
-    from ui.recovery import find_unfinished
+    from hcc_scope.runs.unfinished import find_unfinished
 
     ready.commands.plan = PlanChoice(n_fields=500)
     start(ready)

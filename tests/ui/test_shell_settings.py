@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ui.settings import Contrast, Settings, load_settings, save_settings, with_recent
+from ui.control.settings import Contrast, Settings, load_settings, save_settings, with_recent
 
 
 def test_without_a_file_there_are_defaults_and_nothing_is_said(tmp_path: Path):

@@ -10,8 +10,8 @@ from PySide6.QtCore import QByteArray, QPoint, QRect, Qt
 from PySide6.QtWidgets import QApplication, QTabBar, QToolBar, QToolButton, QWidget
 from shell_parts import running_app, wait_for
 
-from ui.canvas import Canvas
-from ui.main_window import LAYOUT_VERSION, MainWindow
+from ui.canvas.canvas import Canvas
+from ui.shell.main_window import LAYOUT_VERSION, MainWindow
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,10 +23,10 @@ from PySide6.QtWidgets import (
 from shell_parts import close, name_section, running_app, said, wait_for
 
 from hcc_scope.errors import StoreUnwritableError
-from ui.actions import SPECS
-from ui.help import keys_of
-from ui.messages import LEVELS, Message
-from ui.section_request import next_id
+from ui.control.section_request import next_id
+from ui.shell.actions import SPECS
+from ui.shell.messages import LEVELS, Message
+from ui.shell.shortcuts_dialog import keys_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ui.app import App
 
 NEEDS_RIG = {"close_rig", "live", "snap", "emergency", "start"}
-NEEDS_SECTION = {"pause", "stop", "hurry", "exclude", "include", "note", "report"}
+NEEDS_SECTION = {"pause", "stop", "skip_analysis", "exclude", "include", "note", "report"}
 
 
 def dialogs(shell: App) -> list[QDialog]:
@@ -258,7 +258,7 @@ def test_there_is_an_end_to_what_is_kept(shell: App):
 
 
 def test_a_bug_of_a_widget_is_shown_with_its_details_and_the_window_goes_on(shell: App):
-    from ui.trouble import describe
+    from ui.kit.error_report import describe
 
     shell.complain(describe(ZeroDivisionError("division by zero")))
     assert "bug in HCC-Scope" in shell.window.notice.text

@@ -9,9 +9,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from view_parts import colour_at, drag, on_screen
 
-from ui.canvas import MouseMode
-from ui.image_view import ImageView
-from ui.luts import PALETTES, SATURATED_RGB, lookup_table, palette_rgb
+from ui.canvas.canvas import MouseMode
+from ui.canvas.image_view import ImageView
+from ui.canvas.luts import PALETTES, SATURATED_RGB, lookup_table, palette_rgb
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

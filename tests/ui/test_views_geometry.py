@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hcc_scope.tiling import TileGrid
-from ui.overlays import ScaleBarLayer, cell_edges, length_text
-from ui.viewport import Viewport, nice_length
+from ui.canvas.overlays import ScaleBarLayer, cell_edges, length_text
+from ui.canvas.viewport import Viewport, nice_length
 
 NUMBERS = st.floats(-1e4, 1e4)
 VIEWS = st.builds(

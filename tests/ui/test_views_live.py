@@ -21,8 +21,8 @@ from view_parts import (
 )
 
 from hcc_scope.errors import StoreUnwritableError
-from ui.feed import Feed
-from ui.live_tab import LiveTab
+from ui.live.feed import Feed
+from ui.live.live_tab import LiveTab
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pytestqt.qtbot import QtBot
 
-    from ui.theme import ThemeName
+    from ui.kit.theme import ThemeName
 
 SIDE_PX = 256
 GRID = grid_of(SIDE_PX, 128)

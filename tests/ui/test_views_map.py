@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QAbstractButton
 from view_parts import THRESHOLD, colour_at, failed, grid_of, on_screen, phantom_pixels, result_of
 
 from hcc_scope.report.overview import thumbnail
-from ui.canvas import MouseMode
-from ui.section_map import SectionMapTab
-from ui.theme import colours
+from ui.canvas.canvas import MouseMode
+from ui.kit.theme import colours
+from ui.map.map_tab import SectionMapTab
 
 if TYPE_CHECKING:
     from pathlib import Path

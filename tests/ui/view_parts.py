@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QColor
     from PySide6.QtWidgets import QWidget
 
-    from ui.canvas import Canvas
+    from ui.canvas.canvas import Canvas
 
 UM_PER_PX = 0.325
 THRESHOLD = 0.45

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.evaluation.aggregation import LEVELS, animal_strata, scored
 from hcc_scope.evaluation.figures.animals import draw_animals
 from hcc_scope.evaluation.figures.embedding import TooFewPointsError, embed
 from hcc_scope.evaluation.figures.explain import Explanation, explain
@@ -20,7 +21,6 @@ from hcc_scope.evaluation.figures.roc import draw_roc
 from hcc_scope.evaluation.figures.style import PROTOCOL_WORDS, sentence_page, write
 from hcc_scope.evaluation.figures.tsne import MOST_FOLDS, Cloud, draw_tsne
 from hcc_scope.evaluation.intervals import CONFIDENCE, ClusterBootstrap, bounded_mean
-from hcc_scope.evaluation.levels import LEVELS, animal_strata, scored
 from hcc_scope.evaluation.metrics import auc_difference, auc_of, figures_at
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.training.config import TrainProgress
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from hcc_scope.evaluation.levels import Level, Scored
+    from hcc_scope.evaluation.aggregation import Level, Scored
     from hcc_scope.evaluation.results import EvaluationResult, FoldResult, ProtocolName
     from hcc_scope.training.config import OnProgress
 

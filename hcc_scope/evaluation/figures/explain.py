@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.datasets.labelled_image import CLASSES
+from hcc_scope.evaluation.aggregation import scored
 from hcc_scope.evaluation.figures.gather import typical_and_wrong
 from hcc_scope.evaluation.figures.maps import ExplainedTile
-from hcc_scope.evaluation.levels import scored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.evaluation.figures.style import (
     CLASS_COLOURS,
     DASHED,
@@ -15,7 +15,7 @@ from hcc_scope.evaluation.figures.style import (
     page,
     say,
 )
-from hcc_scope.words import counted
+from hcc_scope.formatting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from hcc_scope.evaluation.levels import Scored
+    from hcc_scope.evaluation.aggregation import Scored
 
 __all__ = ["draw_histograms"]
 

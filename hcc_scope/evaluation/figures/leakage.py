@@ -87,7 +87,7 @@ def draw_leakage(
                 axes.text(x + 0.045, one.auc, f"{one.auc:.2f}", fontsize=6.5, color=colour, ha="left", va="center")
                 name = "_"  # once in the legend
                 floor = min(floor, one.auc, *one.folds, *(one.interval or ()))
-        axes.set_xticks(range(len(levels)), [_level_words(level, aucs, gaps.get(level)) for level in levels])
+        axes.set_xticks(range(len(levels)), [_format_level(level, aucs, gaps.get(level)) for level in levels])
         axes.set(xlim=(-0.5, len(levels) - 0.5), ylim=(max(-0.02, floor - 0.06), 1.04))
         axes.set_ylabel("AUC")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(protocols))
@@ -98,7 +98,7 @@ def _shifts(n: int) -> list[float]:
     return [0.26 * (i - (n - 1) / 2) for i in range(n)]
 
 
-def _level_words(level: str, aucs: Sequence[LevelAuc], gap: tuple[float, tuple[float, float] | None] | None) -> str:
+def _format_level(level: str, aucs: Sequence[LevelAuc], gap: tuple[float, tuple[float, float] | None] | None) -> str:
     """Return the level, how many there are, and the gap."""
     counts = sorted({one.n for one in aucs if one.level == level and one.protocol != "permuted"})
     words = f"{level}\nn = {' / '.join(f'{n:,}' for n in counts)}"

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from hcc_scope.evaluation.figures.style import FOLD_COLOURS, PROTOCOL_WORDS, house, page, say
-from hcc_scope.words import counted
+from hcc_scope.formatting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from hcc_scope.training.fitted import Epoch
+    from hcc_scope.training.fit_result import Epoch
 
 __all__ = ["draw_learning"]
 

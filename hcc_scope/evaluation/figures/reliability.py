@@ -8,7 +8,7 @@ import numpy as np
 
 from hcc_scope.evaluation.figures.style import CLASS_COLOURS, DASHED, house, page, say
 from hcc_scope.evaluation.metrics import ECE_BINS, reliability
-from hcc_scope.words import counted
+from hcc_scope.formatting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

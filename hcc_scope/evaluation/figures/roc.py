@@ -17,7 +17,7 @@ from hcc_scope.evaluation.figures.style import (
     say,
 )
 from hcc_scope.evaluation.metrics import auc_of
-from hcc_scope.words import counted
+from hcc_scope.formatting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from hcc_scope.evaluation.levels import Scored
+    from hcc_scope.evaluation.aggregation import Scored
 
 __all__ = ["draw_roc", "roc_points"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hcc_scope.datasets.labelled import CLASSES
+from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.evaluation.figures.style import (
     CLASS_COLOURS,
     CLASS_MARKERS,
@@ -17,7 +17,7 @@ from hcc_scope.evaluation.figures.style import (
     page,
     say,
 )
-from hcc_scope.words import counted
+from hcc_scope.formatting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

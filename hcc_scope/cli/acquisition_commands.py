@@ -1,0 +1,282 @@
+"""The commands and their options. Thin: parse, then call the module that does the work."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hcc_scope import __version__
+from hcc_scope.cli.console import RESEARCH_USE_ONLY
+from hcc_scope.cli.model_commands import dataset_app, evaluate, models_app, phantom_app, train
+from hcc_scope.cli.options import DEFAULT_MODEL, AllowPhantomModel, Engine, Json, Model, ScoreUnlike
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help=f"Acquire, store and classify microscope sections while they are under the lens. {RESEARCH_USE_ONLY}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+config_app = typer.Typer(help="Check Micro-Manager configuration files.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+app.add_typer(models_app, name="models")
+app.add_typer(dataset_app, name="dataset")
+app.add_typer(phantom_app, name="phantom")
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"hcc-scope {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that belong to no command."""
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path | None, typer.Option("--out", help="New folder for the stores. Default: runs/demo-DATE-TIME.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Which phantom animals, fields and noise.")] = 1,
+    fields: Annotated[int, typer.Option("--fields", min=1, help="Random fields per section.")] = 24,
+    model: Model = DEFAULT_MODEL,
+    engine: Engine = "auto",
+    score_unlike: ScoreUnlike = False,
+    json_mode: Json = False,
+) -> None:
+    """Acquire and classify two phantom sections on Micro-Manager's demo camera, one of each class."""
+    from hcc_scope.cli.demo import run_demo
+
+    run_demo(
+        out=out,
+        seed=seed,
+        n_fields=fields,
+        model_name=model,
+        engine=engine,
+        json_mode=json_mode,
+        score_unlike=score_unlike,
+    )
+
+
+@app.command("app")
+def desktop(
+    rig: Annotated[
+        str | None, typer.Option("--rig", help="A rig file or a .cfg, or 'demo'. Default: the welcome page.")
+    ] = None,
+    allow_phantom_model: AllowPhantomModel = False,
+) -> None:
+    """Open the desktop app."""
+    from hcc_scope.cli.app_command import run_desktop_app
+
+    run_desktop_app(rig, allow_phantom_model=allow_phantom_model)
+
+
+@app.command()
+def acquire(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the store; made if missing.")],
+    # without a default these two would be typer's errors; a missing id is one of ours, with its own exit code
+    animal: Annotated[str, typer.Option("--animal", help="Animal id, mandatory; part of the store's name.")] = "",
+    section: Annotated[str, typer.Option("--section", help="Section id, mandatory; part of the store's name.")] = "",
+    rig: Annotated[str | None, typer.Option("--rig", help="A rig file, or 'demo'.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="A bare Micro-Manager .cfg instead of a rig file.")
+    ] = None,
+    adapters: Annotated[
+        Path | None, typer.Option("--adapters", help="Folder of device adapters (Micro-Manager's own folder).")
+    ] = None,
+    attach: Annotated[
+        int | None, typer.Option("--attach", help="Use the running Micro-Manager on this local port (4827).")
+    ] = None,
+    plan: Annotated[Path | None, typer.Option("--plan", help="Plan file (YAML); see docs/plans.md.")] = None,
+    fields: Annotated[
+        int | None, typer.Option("--fields", help="Without a plan: this many random fields. Default: 24.")
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option("--frames", help="Without a plan: this many frames at full rate, stage at rest.")
+    ] = None,
+    area_um: Annotated[
+        str | None, typer.Option("--area-um", help="Random fields in WIDTHxHEIGHT around the present position.")
+    ] = None,
+    exposure_ms: Annotated[float | None, typer.Option("--exposure-ms", help="Exposure of every frame.")] = None,
+    prop: Annotated[
+        list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Which random fields (and phantom). Default: drawn anew.")
+    ] = None,
+    phantom: Annotated[
+        str | None, typer.Option("--phantom", help="DemoCamera only: show a phantom section, 'low' or 'high'.")
+    ] = None,
+    model: Model = DEFAULT_MODEL,
+    engine: Engine = "auto",
+    score_unlike: ScoreUnlike = False,
+    allow_phantom_model: AllowPhantomModel = False,
+    json_mode: Json = False,
+) -> None:
+    """Acquire one section: store every frame, classify it live, keep the score."""
+    from hcc_scope.cli.acquire import AcquireOptions, run_acquire
+
+    run_acquire(
+        AcquireOptions(
+            animal_id=animal,
+            section_id=section,
+            out=out,
+            rig=rig,
+            config=config,
+            adapters=adapters,
+            attach_port=attach,
+            plan=plan,
+            n_fields=fields,
+            n_frames=frames,
+            area_um=area_um,
+            exposure_ms=exposure_ms,
+            properties=tuple(prop or ()),
+            seed=secrets.randbelow(2**31) if seed is None else seed,
+            phantom=phantom,
+            model_name=model,
+            engine=engine,
+            json_mode=json_mode,
+            score_unlike=score_unlike,
+            allow_phantom_model=allow_phantom_model,
+        )
+    )
+
+
+@app.command()
+def replay(
+    stores: Annotated[list[Path], typer.Argument(help="Stores (*.ome.zarr).", metavar="STORE...")],
+    model: Annotated[
+        str | None, typer.Option("--model", help="Another model. Default: the one recorded in the store.")
+    ] = None,
+    engine: Annotated[str | None, typer.Option("--engine", help="Another engine. Default: the recorded one.")] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Compare every tile with the recorded one: bit for bit, or within tolerance on another engine.",
+        ),
+    ] = False,
+    save: Annotated[
+        str | None, typer.Option("--save", help="Keep the new predictions in the stores, under this name.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for summary.json. Default: beside the stores.")
+    ] = None,
+    score_unlike: Annotated[
+        bool | None,
+        typer.Option(
+            "--score-unlike/--skip-unlike",
+            help="Whether to score tiles unlike the model's training tiles. Default: as recorded.",
+        ),
+    ] = None,
+    allow_phantom_model: AllowPhantomModel = False,
+    json_mode: Json = False,
+) -> None:
+    """Classify stored sections again, through the same pipeline."""
+    from hcc_scope.cli.replay import run_replay
+
+    run_replay(
+        stores,
+        model_name=model,
+        engine=engine,
+        check=check,
+        save=save,
+        out=out,
+        json_mode=json_mode,
+        score_unlike=score_unlike,
+        allow_phantom_model=allow_phantom_model,
+    )
+
+
+@app.command()
+def recover(
+    stores: Annotated[list[Path], typer.Argument(help="Unfinished stores (*.ome.zarr).", metavar="STORE...")],
+    json_mode: Json = False,
+) -> None:
+    """Make stores valid again after a crash; every journalled frame stays. Safe to repeat."""
+    from hcc_scope.cli.recover import run_recover
+
+    run_recover(stores, json_mode=json_mode)
+
+
+@app.command()
+def devices(
+    config: Annotated[Path | None, typer.Option("--config", help="Also load this .cfg and list it.")] = None,
+    rig: Annotated[str | None, typer.Option("--rig", help="Also load this rig ('demo') and list it.")] = None,
+    adapters: Annotated[Path | None, typer.Option("--adapters", help="Folder with device adapters.")] = None,
+    properties: Annotated[
+        bool, typer.Option("--properties", help="Load the configuration and list every device's properties.")
+    ] = False,
+    json_mode: Json = False,
+) -> None:
+    """Show versions, device interfaces and adapters, and what a configuration contains."""
+    from hcc_scope.cli.devices import run_devices
+
+    run_devices(config=config, rig=rig, adapters=adapters, properties=properties, json_mode=json_mode)
+
+
+@config_app.command("lint")
+def config_lint(
+    file: Annotated[Path, typer.Argument(help="A Micro-Manager .cfg file, or a rig file that names one.")],
+    adapters: Annotated[
+        Path | None, typer.Option("--adapters", help="Also check that the adapters it names are in this folder.")
+    ] = None,
+    json_mode: Json = False,
+) -> None:
+    """Check a .cfg line by line before it reaches the microscope."""
+    from hcc_scope.cli.devices import run_lint
+
+    run_lint(file, adapters=adapters, json_mode=json_mode)
+
+
+app.command()(train)
+app.command()(evaluate)
+
+
+@app.command()
+def bench(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="classify, store, end_to_end, latency, replay, roofline or training; repeatable."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One small round of everything: shows that it runs, not how fast.")
+    ] = False,
+    plots: Annotated[
+        Path | None, typer.Option("--plots", help="Write the page benchmarks.md and its plots into this folder.")
+    ] = None,
+    from_file: Annotated[
+        Path | None, typer.Option("--from", help="Take the result from this file instead of measuring.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder on the disk to measure. Default: the system's for temporary files."),
+    ] = None,
+    model: Model = DEFAULT_MODEL,
+    engine: Annotated[
+        str | None, typer.Option("--engine", help="For end to end, latency and replay. Default: the fastest.")
+    ] = None,
+) -> None:
+    """Measure how fast this machine is, beside what people would write themselves. Takes some ten minutes."""
+    from hcc_scope.cli.bench import run_bench
+
+    run_bench(
+        json_file=json_file,
+        only=tuple(only or ()),
+        quick=quick,
+        plots=plots,
+        from_file=from_file,
+        out=out,
+        model_name=model,
+        engine=engine,
+    )

@@ -1,0 +1,276 @@
+"""The commands about models, labelled images, training and validation.
+
+Thin, as those in `hcc_scope.cli.acquisition_commands`.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hcc_scope.cli.options import DEFAULT_MODEL, Engine, Json
+
+__all__ = ["dataset_app", "evaluate", "models_app", "phantom_app", "train"]
+
+models_app = typer.Typer(help="List, read, test and export models.", no_args_is_help=True)
+dataset_app = typer.Typer(help="Check labelled images before they are trained on.", no_args_is_help=True)
+phantom_app = typer.Typer(help="Make synthetic data whose truth is known.", no_args_is_help=True)
+
+
+@models_app.command("list")
+def models_list(json_mode: Json = False) -> None:
+    """List the models that are found, with what they are for."""
+    from hcc_scope.cli.models import run_list
+
+    run_list(json_mode=json_mode)
+
+
+@models_app.command("test")
+def models_test(
+    name: Annotated[str, typer.Argument(help="A shipped model's name, or a folder.")] = DEFAULT_MODEL,
+    engine: Engine = "torchscript",
+    bioimageio: Annotated[
+        list[Path] | None,
+        typer.Option("--bioimageio", help="A package made of it, to be compared as well; repeatable."),
+    ] = None,
+    json_mode: Json = False,
+) -> None:
+    """Check a model's sha256, and that it, an engine, its program and packages give its own test output here."""
+    from hcc_scope.cli.models import run_test
+
+    run_test(name, engine=engine, packages=tuple(bioimageio or ()), json_mode=json_mode)
+
+
+@models_app.command("info")
+def models_info(
+    name: Annotated[str, typer.Argument(help="A shipped model's name, a model's folder, or that of a training run.")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print it as Markdown.")] = False,
+    json_mode: Json = False,
+) -> None:
+    """Show a model's card: what it is for, what it has seen, how it was validated, what moves it."""
+    from hcc_scope.cli.models import run_info
+
+    run_info(name, markdown=markdown, json_mode=json_mode)
+
+
+@models_app.command("export")
+def models_export(
+    model: Annotated[
+        str, typer.Argument(help="A model's folder, a training run's, or a shipped model.", metavar="MODEL_OR_RUN")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder in which the model's folder is made.")],
+    name: Annotated[str | None, typer.Option("--name", help="The copy's name. Default: the model's own.")] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option("--licence", help="SPDX identifier, for example CC-BY-4.0. Default: what the card says."),
+    ] = None,
+    bioimageio: Annotated[
+        Path | None, typer.Option("--bioimageio", help="Also write a bioimage.io package to this .zip.")
+    ] = None,
+    author: Annotated[list[str] | None, typer.Option("--author", help="Named in the package; repeatable.")] = None,
+    json_mode: Json = False,
+) -> None:
+    """Copy a model that passes its tests, with a card for people, and as a package for other programs."""
+    from hcc_scope.cli.models import run_export
+
+    run_export(
+        model,
+        out=out,
+        name=name,
+        licence=licence,
+        bioimageio=bioimageio,
+        authors=tuple(author or ()),
+        json_mode=json_mode,
+    )
+
+
+def train(
+    manifest: Annotated[Path, typer.Argument(help="CSV or TSV that lists the images; see docs/datasets.md.")],
+    out: Annotated[Path, typer.Option("--out", help="The run's new folder; the model's is made in it.")],
+    name: Annotated[str | None, typer.Option("--name", help="The model's name. Default: the folder's.")] = None,
+    network: Annotated[str | None, typer.Option("--network", help="meng2019 or compact. Default: meng2019.")] = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", help="modern or meng2019. Default: modern.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, help="Fixes weights, order, changes of tiles, held-out animals. Default: 2019."),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Passes over the training tiles. Default: the recipe's.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Tiles per step. Default: the recipe's.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Default: the recipe's.")] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            "--patience",
+            min=1,
+            help="Stop after so many epochs without a gain on held-out tiles. Default: the recipe's.",
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option("--precision", help="auto, bfloat16 or float32; the model is float32 in any case. Default: auto."),
+    ] = None,
+    device: Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda. Default: auto.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Default: all cores.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder for the tiles. Default: beside the manifest.")
+    ] = None,
+    hold_out: Annotated[
+        str | None,
+        typer.Option("--hold-out", help="Animals of each class to choose epoch and threshold on, or none. Default: 1."),
+    ] = None,
+    evaluation: Annotated[
+        Path | None, typer.Option("--evaluation", help="Folder of an evaluation, for the model's card.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    json_mode: Json = False,
+) -> None:
+    """Train a network on labelled images, and make a model of it."""
+    from hcc_scope.cli.train import TrainOptions, run_train
+
+    run_train(
+        TrainOptions(
+            manifest=manifest,
+            out=out,
+            name=name,
+            network=network,
+            recipe=recipe,
+            seed=seed,
+            epochs=epochs,
+            batch=batch,
+            learning_rate=learning_rate,
+            patience=patience,
+            precision=precision,
+            device=device,
+            threads=threads,
+            cache=cache,
+            hold_out=hold_out,
+            evaluation=evaluation,
+            resume=resume,
+        ),
+        json_mode=json_mode,
+    )
+
+
+@dataset_app.command("check")
+def dataset_check(
+    manifest: Annotated[Path, typer.Argument(help="CSV or TSV that lists the images; see docs/datasets.md.")],
+    json_mode: Json = False,
+) -> None:
+    """Count images by class, animal, section and day, and look for everything that would spoil a training."""
+    from hcc_scope.cli.dataset import run_check
+
+    run_check(manifest, json_mode=json_mode)
+
+
+@phantom_app.command("cohort")
+def phantom_cohort(
+    out: Annotated[Path, typer.Option("--out", help="New folder for images, manifest.csv and cohort.json.")],
+    animals: Annotated[int, typer.Option("--animals-per-class", min=1, help="Animals of each class.")] = 3,
+    images: Annotated[
+        int, typer.Option("--images-per-class", min=1, help="Images of each class, spread over its animals.")
+    ] = 24,
+    sections: Annotated[
+        int | None, typer.Option("--sections", min=1, help="Per animal. Default: 2, or as many as the fields need.")
+    ] = None,
+    image_px: Annotated[int, typer.Option("--image-px", min=512, help="Side of an image.")] = 1024,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Which animals, fields and noise.")] = 1,
+    days: Annotated[
+        str,
+        typer.Option("--days", help="What a day stands for: balanced (nothing), per-section, per-animal, per-class."),
+    ] = "balanced",
+    day_effect: Annotated[float, typer.Option("--day-effect", min=0, help="Factor on what days change.")] = 1.0,
+    animal_effect: Annotated[float, typer.Option("--animal-effect", min=0, help="Factor on animals' shifts.")] = 1.0,
+    section_effect: Annotated[float, typer.Option("--section-effect", min=0, help="Factor on sections' shifts.")] = 1.0,
+    class_separation: Annotated[
+        float, typer.Option("--class-separation", min=0, help="Between the classes, in SD within a section; 0: none.")
+    ] = 2.0,
+    exposure_sd: Annotated[
+        float, typer.Option("--exposure-sd", min=0, help="Log of the factor on the exposure, per field.")
+    ] = 0.1,
+    defocus_um: Annotated[float, typer.Option("--defocus-um", min=0, help="SD of the focus error, per field.")] = 1.0,
+    stores: Annotated[bool, typer.Option("--stores", help="One OME-Zarr store per section instead of TIFFs.")] = False,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Processes. Default: one per core.")] = None,
+    json_mode: Json = False,
+) -> None:
+    """Draw labelled images of phantom animals, with effects of animal, section and day of known size."""
+    from hcc_scope.cli.phantom import run_cohort
+    from hcc_scope.datasets.cohort import CohortSpec
+
+    spec = CohortSpec(
+        animals_per_class=animals,
+        images_per_class=images,
+        sections=sections,
+        image_px=image_px,
+        seed=seed,
+        days=days,
+        day_effect=day_effect,
+        animal_effect=animal_effect,
+        section_effect=section_effect,
+        class_separation=class_separation,
+        exposure_sd=exposure_sd,
+        defocus_um=defocus_um,
+        stores=stores,
+    )
+    run_cohort(spec, out, jobs=jobs, json_mode=json_mode)
+
+
+def evaluate(
+    manifest: Annotated[Path, typer.Argument(help="Table of labelled images; see docs/datasets.md.")],
+    out: Annotated[Path, typer.Option("--out", help="New folder for tables, figures and folds.")],
+    network: Annotated[str, typer.Option("--network", help="meng2019 (the paper's) or compact.")] = "meng2019",
+    recipe: Annotated[str, typer.Option("--recipe", help="modern, or meng2019 (the paper's).")] = "modern",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes folds, permutations, weights and batches.")] = 2019,
+    folds: Annotated[
+        int, typer.Option("--folds", min=2, help="By animal: at most as many as the rarer class has animals.")
+    ] = 5,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Per fold, all of them. Default: the recipe's.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Tiles per step. Default: the recipe's.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Default: the recipe's.")] = None,
+    precision: Annotated[str, typer.Option("--precision", help="auto, bfloat16 or float32.")] = "auto",
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Folds side by side. Default: one per core, 1 on a GPU.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder for the cut tiles. Default: beside the manifest.")
+    ] = None,
+    leave_one_out: Annotated[
+        bool, typer.Option("--leave-one-animal-out", help="By animal: one fold per animal, so no AUC per fold.")
+    ] = False,
+    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures.")] = True,
+    smooth: Annotated[int, typer.Option("--smooth", min=0, help="Saliency as SmoothGrad over this many copies.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the evaluation that --out holds.")] = False,
+    json_mode: Json = False,
+) -> None:
+    """Validate network and recipe on labelled images: the paper's protocol and the one by animal, side by side."""
+    from hcc_scope.cli.evaluate import EvaluateOptions, run_evaluate, train_config
+
+    config = train_config(
+        network=network,
+        recipe=recipe,
+        seed=seed,
+        epochs=epochs,
+        batch=batch,
+        learning_rate=learning_rate,
+        precision=precision,
+        device=device,
+    )
+    run_evaluate(
+        EvaluateOptions(
+            manifest=manifest,
+            out=out,
+            config=config,
+            folds=folds,
+            jobs=jobs,
+            cache=cache,
+            figures=figures,
+            smooth=smooth,
+            resume=resume,
+            leave_one_out=leave_one_out,
+            json_mode=json_mode,
+        )
+    )

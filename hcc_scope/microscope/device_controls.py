@@ -1,0 +1,428 @@
+"""The actions that a person's controls need, and what those show: one object per open microscope.
+
+>>> controls = DeviceControls(microscope)  # doctest: +SKIP
+>>> controls.read().camera.exposure_ms  # doctest: +SKIP
+10.0
+>>> controls.set_exposure_ms(20.0)  # doctest: +SKIP
+
+Importing this module loads no Micro-Manager.
+
+Design
+------
+- Every call goes through the core's thread and waits there for its turn: call it from a thread that may wait. The one
+  exception is `DeviceControls.halt`, which asks the core at once, past whatever is queued.
+- Moves return when they have begun: `RigState.busy` tells when they have ended, and another one may take their place.
+- While a section is acquired, what would spoil it is refused; exposure, gain, temperature, shutter and focus are not,
+  as every frame is stored with what was read back for it. While it is paused, the stage may be moved too.
+- What is asked for is checked here, in words: most drivers take anything and do something else.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hcc_scope.errors import DeviceError
+from hcc_scope.microscope.rig_reader import BINNING, RigReader
+from hcc_scope.microscope.rig_state import (
+    CameraState,
+    DeviceProperty,
+    GroupState,
+    ObjectiveState,
+    PropertyKind,
+    RigState,
+)
+from hcc_scope.number_text import plain_number
+from hcc_scope.workers import ErrorLatch, Failure, attempt, guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from hcc_scope.microscope.camera_lease import UseState
+    from hcc_scope.microscope.micromanager import MicroManager
+
+__all__ = [
+    "CameraState",
+    "DeviceControls",
+    "DeviceProperty",
+    "GroupState",
+    "ObjectiveState",
+    "PropertyKind",
+    "RigState",
+]
+
+_EXPOSURE_SHARE = 0.01
+_EXPOSURE_MS = 0.01
+"""How far a camera may round an exposure: the larger of a share of it and a line or two of its read-out."""
+_ALWAYS: tuple[UseState, ...] = ("free", "paused", "section")
+_NOT_MEANWHILE: tuple[UseState, ...] = ("free", "paused")
+_FREE_ONLY: tuple[UseState, ...] = ("free",)
+
+
+class DeviceControls:
+    """Reads and sets the devices of an open microscope. Safe from any thread; see the module for what waits.
+
+    Every action raises `DeviceError` if the rig has no such thing, the value is not one that it takes, the device
+    refuses, or a section that is being acquired would be spoilt.
+
+    Parameters
+    ----------
+    microscope : MicroManager
+        Open; whoever opened it closes it.
+    """
+
+    def __init__(self, microscope: MicroManager) -> None:
+        self._microscope = microscope
+        self._hardware = microscope.hardware
+        self._backend = microscope.backend
+        self._reader = RigReader(microscope.backend, microscope.hardware)
+        self._target_xy: tuple[float, float] | None = None
+        self._target_z: float | None = None
+
+    # --- reading ---
+
+    def read(self) -> RigState:
+        """Return everything that controls show; while a section is acquired, only the position is asked for anew."""
+
+        def ask() -> RigState:
+            state = self._microscope.use.state
+            if state == "free":
+                self._look_up()  # somebody may have made another device the camera
+            return self._reader.state(sparing=state == "section")
+
+        return self._microscope.thread.call("reading the devices", ask)
+
+    def properties(self) -> tuple[DeviceProperty, ...]:
+        """Return every property of every device. Slow on a real rig: hundreds of questions."""
+        return self._microscope.thread.call("reading the properties", self._reader.properties)
+
+    # --- camera ---
+
+    def set_exposure_ms(self, exposure_ms: float) -> None:
+        """Set how long a frame is exposed."""
+        self._need_number("exposure", exposure_ms, "ms")
+        camera = self._hardware.camera
+        what = f"setting the exposure of camera '{camera}'"
+
+        def act() -> None:
+            self._backend.ask(what, "set_exposure", exposure_ms)
+            taken_ms = float(self._backend.ask(what, "get_exposure"))
+            if taken_ms <= 0 or abs(taken_ms - exposure_ms) > max(_EXPOSURE_SHARE * exposure_ms, _EXPOSURE_MS):
+                raise DeviceError(f"camera '{camera}' gives an exposure of {taken_ms:g} ms, not {exposure_ms:g} ms")
+
+        self._do(what, act, _ALWAYS, at_rest=True)
+
+    def set_binning(self, binning: str) -> None:
+        """Set how many pixels of the sensor make one of the image; the region of interest may change with it."""
+        self._camera_property("binning", BINNING, binning, _FREE_ONLY)
+
+    def set_roi(self, x: int, y: int, width: int, height: int) -> None:
+        """Read out a part of the sensor alone: x, y, width, height in px of the present binning."""
+        camera = self._hardware.camera
+        what = f"setting the region of interest of camera '{camera}'"
+
+        def act() -> None:
+            full_width, full_height = self._reader.camera().full
+            fits = 0 <= x and 0 <= y and x + width <= full_width and y + height <= full_height
+            if width <= 0 or height <= 0 or not fits:
+                raise DeviceError(
+                    f"a region of {width} x {height} px at ({x}, {y}) does not lie on the sensor of"
+                    f" {full_width} x {full_height} px"
+                )
+            self._backend.ask(what, "set_roi", int(x), int(y), int(width), int(height))
+
+        self._do(what, act, _FREE_ONLY, at_rest=True)
+
+    def clear_roi(self) -> None:
+        """Read out the whole sensor."""
+        what = f"setting the region of interest of camera '{self._hardware.camera}'"
+
+        def act() -> None:
+            self._backend.ask(what, "clear_roi")
+            self._reader.forget_size()  # what is read next is the whole
+
+        self._do(what, act, _FREE_ONLY, at_rest=True)
+
+    def set_em_gain(self, em_gain: float) -> None:
+        """Set the electron-multiplying gain."""
+        self._need_number("EM gain", em_gain, "")
+        self._camera_property("EM gain", self._hardware.roles.em_gain, _as_text(em_gain), _ALWAYS)
+
+    def set_em_switch(self, on: bool) -> None:
+        """Let the EM gain work, or bypass it."""
+        hardware = self._hardware
+        word = "" if hardware.roles.em_switch is None else hardware.em_switch.word(hardware.camera, on=on)
+        self._camera_property("EM switch", hardware.roles.em_switch, word, _ALWAYS)
+
+    def set_temperature_set_point(self, temperature_c: float) -> None:
+        """Set the temperature that the sensor is cooled to, in degrees Celsius."""
+        self._need_number("temperature", temperature_c, "°C")
+        name = self._hardware.roles.temperature_set_point
+        self._camera_property("cooling", name, _as_text(temperature_c), _ALWAYS)
+
+    def set_readout(self, readout: str) -> None:
+        """Choose the read-out mode."""
+        self._camera_property("read-out mode", self._hardware.roles.readout, readout, _FREE_ONLY)
+
+    def _camera_property(self, what: str, name: str | None, value: str, when: tuple[UseState, ...]) -> None:
+        camera = self._hardware.camera
+        if name is None:
+            raise DeviceError(
+                f"camera '{camera}' has no {what} here", hint="If it has, name the property in the rig file's roles."
+            )
+        self._set_property(camera, name, value, when)
+
+    # --- properties, presets, objective ---
+
+    def set_property(self, device: str, name: str, value: str) -> None:
+        """Set any property of any device."""
+        self._set_property(device, name, str(value), _FREE_ONLY)
+
+    def _set_property(self, device: str, name: str, value: str, when: tuple[UseState, ...]) -> None:
+        what = f"setting '{name}' of '{device}' to '{value}'"
+
+        def act() -> None:
+            known = self._reader.find_property(device, name)
+            if known is None:
+                raise DeviceError(f"there is no property '{name}' of a device '{device}'")
+            _check_value(known, value)
+            with self._reader.size_may_change():
+                self._backend.ask(what, "set_property", device, name, value)
+
+        self._do(what, act, when, at_rest=device == self._hardware.camera)
+
+    def apply_preset(self, group: str, preset: str) -> None:
+        """Apply a preset of a configuration group."""
+        what = f"applying preset '{preset}' of group '{group}'"
+
+        def act() -> None:
+            if not self._backend.ask(what, "is_config_defined", group, preset):
+                raise DeviceError(f"the configuration has no preset '{preset}' in a group '{group}'")
+            with self._reader.size_may_change():
+                self._backend.ask(what, "set_config", group, preset)
+
+        self._do(what, act, _FREE_ONLY, at_rest=True)  # it may hold settings of the camera
+
+    def set_objective(self, label: str) -> None:
+        """Turn to an objective; on a turret that is turned by hand: say which one is in use."""
+        device = self._hardware.roles.objective
+        if device is None:
+            raise DeviceError("the rig file names no device for the objective", hint="Name it in the rig file's roles.")
+        what = f"turning '{device}' to '{label}'"
+
+        def act() -> None:
+            if label not in self._reader.objective_labels(device):
+                raise DeviceError(f"'{device}' has no objective '{label}'")
+            self._backend.ask(what, "set_state_label", device, label)
+
+        self._do(what, act, _FREE_ONLY)
+
+    # --- stage and focus ---
+
+    def move_to_um(self, x_um: float, y_um: float) -> None:
+        """Send the stage somewhere; returns when it has set off."""
+        self._need_number("x", x_um, "um")
+        self._need_number("y", y_um, "um")
+        self._move(lambda: self._start_xy(x_um, y_um), _NOT_MEANWHILE)
+
+    def move_by_um(self, dx_um: float, dy_um: float) -> None:
+        """Send the stage a step further; while it is on its way, from where it is sent to."""
+        self._need_number("x", dx_um, "um")
+        self._need_number("y", dy_um, "um")
+
+        def act() -> None:
+            x_um, y_um = self._from_xy()
+            self._start_xy(x_um + dx_um, y_um + dy_um)
+
+        self._move(act, _NOT_MEANWHILE)
+
+    def home_origin(self) -> None:
+        """Send the stage to the origin of its coordinates, (0, 0)."""
+        self.move_to_um(0.0, 0.0)
+
+    def move_z_to_um(self, z_um: float) -> None:
+        """Send the focus drive somewhere; also while a section is acquired whose plan leaves the focus alone."""
+        self._need_number("z", z_um, "um")
+        self._move(lambda: self._start_z(z_um), _ALWAYS)
+
+    def move_z_by_um(self, dz_um: float) -> None:
+        """Send the focus drive a step further; while it is on its way, from where it is sent to."""
+        self._need_number("z", dz_um, "um")
+
+        def act() -> None:
+            focus = self._need_focus()
+            on_its_way = self._target_z is not None and self._reader.is_busy(focus)
+            z_um = self._target_z if on_its_way and self._target_z is not None else self._reader.z_um()
+            self._start_z(z_um + dz_um)
+
+        self._move(act, _ALWAYS)
+
+    def halt(self) -> None:
+        """Stop stage and focus at once, and drop the moves that wait. From any thread; waits for no other call.
+
+        A run under way does not set off again: it ends at its next move.
+
+        Raises
+        ------
+        DeviceError
+            If a device does not take the order; the others were given it.
+        """
+        self._hardware.halts += 1  # first: whatever begins a move from now on sees it
+        self._stop_all()
+
+    def _stop_all(self) -> None:
+        errors = ErrorLatch()
+        for device in (self._hardware.xy_stage, self._hardware.focus):
+            if device:
+                guard(f"stopping '{device}'", partial(self._stop, device), errors.set)
+        if errors.error is not None:
+            raise errors.error
+
+    def _stop(self, device: str) -> None:
+        self._backend.ask(f"stopping '{device}'", "stop", device)
+
+    def _move(self, act: Callable[[], None], when: tuple[UseState, ...]) -> None:
+        halts = self._hardware.halts
+
+        def act_unless_halted() -> None:
+            if self._hardware.halts != halts:
+                raise DeviceError("the stage was stopped before this move began")
+            act()
+            if self._hardware.halts != halts:  # the order to stop may have come just before the one to move
+                self._stop_all()
+
+        self._do("moving", act_unless_halted, when)
+
+    def _need_stage(self) -> str:
+        if not self._hardware.xy_stage:
+            raise DeviceError("this rig has no motorised stage")
+        return self._hardware.xy_stage
+
+    def _need_focus(self) -> str:
+        if not self._hardware.focus:
+            raise DeviceError("this rig has no focus drive")
+        return self._hardware.focus
+
+    def _from_xy(self) -> tuple[float, float]:
+        """Return where a step starts: where the stage is, or is sent to."""
+        stage = self._need_stage()
+        if self._target_xy is not None and self._reader.is_busy(stage):
+            return self._target_xy
+        here = self._reader.xy_um()
+        assert here is not None  # there is a stage
+        return here
+
+    def _start_xy(self, x_um: float, y_um: float) -> None:
+        stage, limits = self._need_stage(), self._hardware.limits
+        if limits is not None:
+            _need_within("x", x_um, limits.x_um)
+            _need_within("y", y_um, limits.y_um)
+        if self._reader.is_busy(stage):
+            self._stop(stage)  # many stages refuse an order while they follow another
+        self._backend.ask(f"moving stage '{stage}'", "set_xy_position", stage, x_um, y_um)
+        self._target_xy = (x_um, y_um)
+
+    def _start_z(self, z_um: float) -> None:
+        focus, limits = self._need_focus(), self._hardware.limits
+        if limits is not None:
+            _need_within("z", z_um, limits.z_um)
+        if self._reader.is_busy(focus):
+            self._stop(focus)
+        self._backend.ask(f"moving focus '{focus}'", "set_position", focus, z_um)
+        self._target_z = z_um
+
+    # --- light ---
+
+    def set_shutter(self, is_open: bool) -> None:
+        """Open or close the shutter."""
+        what = "opening the shutter" if is_open else "closing the shutter"
+        self._do(what, lambda: self._shutter(what, "set_shutter_open", is_open), _ALWAYS)
+
+    def set_auto_shutter(self, on: bool) -> None:
+        """Let the core open the shutter for each exposure by itself, or not."""
+        what = "setting the automatic shutter"
+        self._do(what, lambda: self._shutter(what, "set_auto_shutter", on), _ALWAYS, at_rest=True)
+
+    def _shutter(self, what: str, name: str, value: bool) -> None:
+        if not self._reader.shutter():
+            raise DeviceError("this rig has no shutter")
+        self._backend.ask(what, name, value)
+
+    # --- how an action is done ---
+
+    def _do(self, what: str, act: Callable[[], None], when: tuple[UseState, ...], *, at_rest: bool = False) -> None:
+        """Act in the core's thread, unless a section forbids it; with the camera at rest if it must be."""
+
+        def act_if_allowed() -> None:
+            state = self._microscope.use.state
+            if state not in when:
+                raise DeviceError(
+                    f"{what} would spoil the section that is being acquired",
+                    hint="Stop it first." if when == _FREE_ONLY else "Pause or stop it first.",
+                )
+            rest = self._microscope.use.at_rest() if at_rest and state != "section" else nullcontext()
+            outcomes = [attempt(partial(_within, rest, act))]
+            self._hardware.changed()
+            if state == "free":
+                outcomes.append(attempt(self._look_up))  # a preset may have given a role to another device
+            for outcome in outcomes:
+                if isinstance(outcome, Failure):
+                    raise outcome.error
+
+        self._microscope.thread.call(what, act_if_allowed)
+
+    def _look_up(self) -> None:
+        hardware = self._hardware
+        stage, focus = hardware.xy_stage, hardware.focus
+        hardware.look_up()
+        if hardware.xy_stage != stage:
+            self._target_xy = None
+        if hardware.focus != focus:
+            self._target_z = None
+
+    @staticmethod
+    def _need_number(what: str, value: float, unit: str) -> None:
+        if not math.isfinite(value):
+            raise DeviceError(f"{what} cannot be {value:g} {unit}".rstrip())
+
+
+def _within(context: AbstractContextManager[None], act: Callable[[], None]) -> None:
+    with context:
+        act()
+
+
+def _need_within(axis: str, value_um: float, span_um: tuple[float, float] | None) -> None:
+    if span_um is not None and not span_um[0] <= value_um <= span_um[1]:
+        raise DeviceError(
+            f"{axis} = {value_um:g} um lies outside the stage's limits, {span_um[0]:g} to {span_um[1]:g} um"
+        )
+
+
+def _as_text(value: float) -> str:
+    """Return a number as a device takes it: a whole one without a point, as many hold integers."""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def _check_value(known: DeviceProperty, value: str) -> None:
+    """Refuse in words what the device cannot take."""
+    name = f"'{known.name}' of '{known.device}'"
+    if known.read_only:
+        raise DeviceError(f"{name} can only be read")
+    if known.pre_init:
+        raise DeviceError(
+            f"{name} only takes effect while the configuration is loaded", hint="Set it in the .cfg file."
+        )
+    if known.allowed and value not in known.allowed:
+        raise DeviceError(f"{name} cannot be '{value}'", hint=f"It takes: {', '.join(known.allowed)}.")
+    if known.kind == "text":
+        return
+    number = plain_number(value)
+    if number is None:
+        raise DeviceError(f"{name} takes a number, not '{value}'")
+    if known.kind == "integer" and not value.strip().lstrip("+-").isdigit():
+        raise DeviceError(f"{name} takes a whole number, not '{value}'")
+    if known.limits is not None and not known.limits[0] <= number <= known.limits[1]:
+        raise DeviceError(f"{name} cannot be {value}", hint=f"It takes {known.limits[0]:g} to {known.limits[1]:g}.")

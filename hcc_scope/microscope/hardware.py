@@ -1,0 +1,444 @@
+"""What is done to, and read back from, the devices of one loaded configuration. Runs in the core's thread only."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hcc_scope.errors import CameraError, DeviceError, PlanError
+from hcc_scope.microscope.em_switch import EmSwitch
+from hcc_scope.microscope.moves import Moves, tolerances_um
+from hcc_scope.microscope.pixel_size import PixelSizes
+from hcc_scope.microscope.roles import check_roles, present_roles
+
+if TYPE_CHECKING:
+    from hcc_scope.microscope.backend import Backend
+    from hcc_scope.microscope.pixel_size import PixelSize
+    from hcc_scope.orientation import Orientation
+    from hcc_scope.protocols import StopSignal
+    from hcc_scope.types import RigRoles, StageLimits, StageTolerance
+
+__all__ = ["CameraFacts", "Hardware", "Readback"]
+
+_FRESH_S = 1.0
+"""Age up to which what changes slowly (temperature, objective ...) is not asked for again."""
+_READ_SHARE = 0.05
+"""Largest share of the time that reading the stage may take during a full-rate sequence."""
+
+_EXPOSURE_SHARE = 0.01
+_EXPOSURE_MS = 0.01
+"""How far a camera may round an exposure: the larger of a share of it and a line or two of its read-out."""
+
+StageUm = tuple[float, float, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFacts:
+    """What the configuration's camera delivers."""
+
+    label: str
+    library: str
+    """Name of the device adapter library: ``DemoCamera``, ``Andor`` ..."""
+    shape_yx: tuple[int, int]
+    bit_depth: int
+    pixel_size_um: float
+    orientation: Orientation
+    """How the camera lies over the stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readback:
+    """What changes rarely, as the devices say it."""
+
+    exposure_ms: float
+    em_gain: float | None
+    temperature_c: float | None
+    temperature_set_point_c: float | None
+    objective: str | None
+    pixel_size_um: float
+    """0 if it is not known in this state."""
+    orientation: Orientation
+    bit_depth: int
+    readout: str | None
+
+
+def _tidy(position_um: float) -> float:
+    """Return a position without the noise of floating point (steps times step size) and without -0.0."""
+    return round(float(position_um), 6) + 0.0
+
+
+class Hardware:
+    """The devices that the configuration gives a role.
+
+    Parameters
+    ----------
+    backend : Backend
+        With a configuration loaded.
+    roles : RigRoles
+    limits : StageLimits or None
+        No move leads beyond them.
+    pixel_size_um : float or None
+        Without binning and magnifier; takes the place of what the configuration says.
+    stage_tolerance : StageTolerance, optional
+        How near to its target a device must come; derived from the field's size without it.
+
+    Raises
+    ------
+    CameraError
+        If there is no camera.
+    ConfigError
+        If a role names a property or device that is not there.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        roles: RigRoles,
+        limits: StageLimits | None,
+        pixel_size_um: float | None,
+        stage_tolerance: StageTolerance | None = None,
+    ) -> None:
+        self._backend = backend
+        self._ask = backend.ask
+        self.roles = self._roles = roles
+        self.limits = self._limits = limits
+        self._pixel_sizes = PixelSizes(backend, pixel_size_um)
+        self._stage_tolerance = stage_tolerance
+        self._moves = Moves(backend, limits)
+        self.em_switch = EmSwitch(backend, roles)
+        self.camera = self.xy_stage = self.focus = ""
+        self._look_up()
+        self._slow: tuple[float, Readback] | None = None
+        self._stage: tuple[float, float, StageUm | None] = (0.0, 0.0, None)
+        self._applied: dict[str, object] = {}
+        self.halts = self._halts_before = 0
+        """How often somebody stopped the stage in an emergency; see `apply`."""
+        self.exposure_ms = 0.0
+        """The last one that was read back; whoever must wait for the camera needs it without asking."""
+        self._check_roles()
+
+    def _look_up(self) -> None:
+        """Find out which devices have a role now."""
+        self.camera = self._ask("looking for the camera", "get_camera_device")
+        if not self.camera:
+            raise CameraError(
+                "the configuration names no camera",
+                hint="Add the line 'Property,Core,Camera,<label>' after 'Property,Core,Initialize,1'.",
+            )
+        self.xy_stage = self._ask("looking for the stage", "get_xy_stage_device")
+        self.focus = self._ask("looking for the focus drive", "get_focus_device")
+
+    def look_up(self) -> None:
+        """Find out anew which devices have a role: somebody may have given it to another one. Not during a run.
+
+        Roles that the present camera cannot play are then as in a rig that has no such thing.
+
+        Raises
+        ------
+        CameraError
+            If no device is the camera any more.
+        """
+        self._look_up()
+        self._use(present_roles(self._backend, self.camera, self._roles))
+
+    def _check_roles(self) -> None:
+        check_roles(self._backend, self.camera, self._roles)
+        self._use(self._roles)
+
+    def _use(self, roles: RigRoles) -> None:
+        self.roles = roles
+        self.em_switch = EmSwitch(self._backend, roles)
+
+    # --- reading ---
+
+    def shape_yx(self) -> tuple[int, int]:
+        """Return the size of the camera's image, in pixels.
+
+        Raises
+        ------
+        CameraError
+            If it has none: a camera that combines others, and was given none of them, for example.
+        """
+        what = f"asking camera '{self.camera}'"
+        width, height = self._ask(what, "get_image_width"), self._ask(what, "get_image_height")
+        if width <= 0 or height <= 0:
+            raise CameraError(
+                f"camera '{self.camera}' has no image size ({width} x {height} pixels)",
+                hint="Check its region of interest and that the camera is on.",
+            )
+        return height, width
+
+    def need_grey(self) -> tuple[tuple[int, int], int]:
+        """Return the image's size (y, x) and bit depth; raise `CameraError` if it has none, or is not grey."""
+        what = f"asking camera '{self.camera}'"
+        shape_yx = self.shape_yx()
+        n_cameras = int(self._ask(what, "get_number_of_camera_channels"))
+        if n_cameras != 1:
+            raise CameraError(
+                f"camera '{self.camera}' delivers {n_cameras} images for each exposure: it stands for several cameras",
+                hint="Make one of them the camera: 'Property,Core,Camera,<label>' in the configuration, or a preset.",
+            )
+        components = self._ask(what, "get_number_of_components")
+        n_bytes, bit_depth = self._ask(what, "get_bytes_per_pixel"), self._ask(what, "get_image_bit_depth")
+        if components != 1 or n_bytes not in (1, 2):
+            kind = "colour" if components != 1 else f"{8 * n_bytes}-bit"
+            raise CameraError(
+                f"camera '{self.camera}' delivers {kind} images; only 8 and 16 bit grey ones can be classified",
+                hint="Set its pixel type to 8 or 16 bit grey.",
+            )
+        return shape_yx, bit_depth
+
+    def facts(self) -> CameraFacts:
+        """Return what the camera delivers.
+
+        Raises
+        ------
+        CameraError
+            If it has no image size or delivers colour or float pixels.
+        ConfigError
+            If the size of a pixel is not known, or not one only.
+        """
+        shape_yx, bit_depth = self.need_grey()
+        size = self.pixel_size().known()
+        library = self._ask("asking for the camera's adapter", "get_device_library", self.camera)
+        return CameraFacts(self.camera, library, shape_yx, bit_depth, size.um, size.orientation)
+
+    def _number(self, name: str | None) -> float | None:
+        if name is None:
+            return None
+        text = self._ask(f"reading {name} of camera '{self.camera}'", "get_property", self.camera, name)
+        try:
+            value = float(text)
+        except ValueError:
+            return None  # such as an empty string while the camera cools down: not known is not an error
+        return value if math.isfinite(value) else None
+
+    def forget(self) -> None:
+        """Take nothing for known that was read or set before: a new run begins."""
+        self._slow = None
+        self._stage = (0.0, 0.0, None)
+        self._applied = {}
+        self._halts_before = self.halts
+        self._pixel_sizes.forget()
+
+    def changed(self) -> None:
+        """Take nothing for known that changes rarely: somebody has just changed something."""
+        self._slow = None
+
+    def pixel_size(self) -> PixelSize:
+        """Return the size of a pixel on the specimen and how the camera lies over the stage, as far as is known."""
+        return self._pixel_sizes.read(self.camera)
+
+    def pixel_size_um(self) -> float:
+        """Return the size of a pixel on the specimen; 0 if it is not known."""
+        return self.pixel_size().um
+
+    def objective(self) -> str | None:
+        """Return the label of the objective in use, or its position if that has none; None if no device says it."""
+        device = self.roles.objective
+        if device is None:
+            return None
+        try:
+            return str(self._ask("reading the objective", "get_state_label", device))
+        except DeviceError:
+            # of two positions with the same label in the configuration, the core takes the first one's away
+            return f"position {self._ask('reading the objective', 'get_state', device)}"
+
+    def slow(self) -> Readback:
+        """Return what changes rarely, at most a second old: for a full-rate sequence, which leaves no time to ask."""
+        if self._slow is not None and time.monotonic() - self._slow[0] < _FRESH_S:
+            return self._slow[1]
+        return self.read()
+
+    def read(self) -> Readback:
+        """Return what changes rarely, as it is now."""
+        now = time.monotonic()
+        what = f"asking camera '{self.camera}'"
+        roles = self.roles
+        size = self.pixel_size()
+        readback = Readback(
+            exposure_ms=float(self._ask(what, "get_exposure")),
+            em_gain=self.em_switch.gain(self.camera, self._number(roles.em_gain)),
+            temperature_c=self._number(roles.temperature),
+            temperature_set_point_c=self._number(roles.temperature_set_point),
+            objective=self.objective(),
+            pixel_size_um=size.um,
+            orientation=size.orientation,
+            bit_depth=self._ask(what, "get_image_bit_depth"),
+            readout=roles.readout and self._ask(what, "get_property", self.camera, roles.readout),
+        )
+        self._slow = (now, readback)
+        self.exposure_ms = readback.exposure_ms
+        return readback
+
+    def stage_um(self) -> StageUm | None:
+        """Return where the stage says it is, now; None without an XY stage.
+
+        Raises
+        ------
+        DeviceError
+            If it cannot be read, or is no place: a position that is not a number tells nobody where a field lies.
+        """
+        if not self.xy_stage:
+            return None
+        began = time.monotonic()
+        place = self._moves.xy(self.xy_stage) | (self._moves.z(self.focus) if self.focus else {})
+        for axis, value_um in place.items():
+            if not math.isfinite(value_um):
+                device = self.focus if axis == "z" else self.xy_stage
+                raise DeviceError(
+                    f"'{device}' says that it is at {axis} = {value_um}, which is no place",
+                    hint="Check that it is on, connected and homed.",
+                )
+        x_um, y_um, z_um = (_tidy(place[axis]) if axis in place else None for axis in ("x", "y", "z"))
+        assert x_um is not None and y_um is not None  # noqa: PT018 - the stage has both
+        now = time.monotonic()
+        self._stage = (now, now - began, (x_um, y_um, z_um))
+        return self._stage[2]
+
+    def stage_now_and_then(self) -> StageUm | None:
+        """Return the position, asking again only as often as leaves the camera's buffer its time.
+
+        The demo stage answers in 2 us and is asked for every frame; one on a serial line takes tens of ms.
+        """
+        read_at, took_s, stage_um = self._stage
+        if stage_um is not None and time.monotonic() - read_at < took_s / _READ_SHARE:
+            return stage_um
+        return self.stage_um()
+
+    def same_camera(self) -> None:
+        """Check that nobody made another device the camera since the run began.
+
+        Raises
+        ------
+        DeviceError
+            If somebody did.
+        """
+        now = self._ask("looking for the camera", "get_camera_device")
+        if now and now != self.camera:  # none at all: the exposure itself says so better
+            raise DeviceError(f"the camera was changed from '{self.camera}' to '{now}' during the run")
+
+    # --- acting ---
+
+    def prepare(self, config_group: tuple[str, str] | None, exposure_ms: float | None) -> None:
+        """Apply what a plan asks for throughout, so that what is asked next (pixel size ...) is true during the run.
+
+        Raises
+        ------
+        PlanError
+            If there is no such preset.
+        CameraError
+            If the camera takes another exposure than the plan's.
+        """
+        self.forget()
+        if config_group is not None:
+            self._preset(*config_group)
+            self._applied = {"config_group": list(config_group)}
+        self._look_up()  # a preset may give a role to another device
+        self._check_roles()
+        self.em_switch.check(self.camera)
+        height, width = self.shape_yx()
+        size = self.pixel_size()
+        field_um = size.orientation.extent_um((height, width), size.um)
+        self._moves.xy_tolerance_um, self._moves.z_tolerance_um = tolerances_um(field_um, self._stage_tolerance)
+        if exposure_ms is not None:
+            self._expose_for(exposure_ms)
+
+    def apply(self, event: dict[str, Any], stop: StopSignal) -> bool:
+        """Bring the devices to where an event wants them, and wait until they are there.
+
+        Returns
+        -------
+        bool
+            False if stop was requested on the way; the stage was then told to halt.
+
+        Raises
+        ------
+        PlanError
+            If the event leads beyond the limits, needs a stage or preset that is not there.
+        CameraError
+            If the camera takes another exposure than the event's.
+        DeviceError
+            If a device refuses or does not arrive, or somebody stopped the stage in an emergency since the run began:
+            it shall not set off again by itself.
+        """
+        if self._halted(stop):
+            return False
+        if "config_group" in event and self._applied.get("config_group") != event["config_group"]:
+            self._preset(*event["config_group"])
+            self._applied = {"config_group": event["config_group"]}  # a preset may change the exposure, too
+        if "exposure" in event and self._applied.get("exposure") != event["exposure"]:
+            self._expose_for(event["exposure"])
+        xy = z = None
+        if "x" in event:
+            self.need_xy_stage()
+            xy = (self.xy_stage, event["x"], event["y"])
+        if event.get("z") is not None:
+            self.need_focus()
+            z = (self.focus, event["z"])
+        arrived = self._moves.go(xy, z, stop, lambda: self._halted(stop))
+        return arrived and not self._halted(stop)
+
+    def must_still_be_there(self, event: dict[str, Any], stage_um: StageUm | None) -> None:
+        """Check that the stage was where an event wanted it when the exposure had ended.
+
+        Raises
+        ------
+        DeviceError
+            If it was not.
+        """
+        target = {axis: event[axis] for axis in ("x", "y", "z") if event.get(axis) is not None}
+        if target and stage_um is not None:
+            self._moves.must_still_be(target, dict(zip(("x", "y", "z"), stage_um, strict=True)))
+
+    def _halted(self, stop: StopSignal) -> bool:
+        """Return whether the stage was halted and the run is ending; raise if it does not know that it must."""
+        if self.halts == self._halts_before:
+            return False
+        if stop.requested:
+            return True
+        raise DeviceError(
+            "the stage was stopped in an emergency, so the run has ended", hint="Start a new run when it is safe."
+        )
+
+    def _expose_for(self, exposure_ms: float) -> None:
+        """Set the exposure; drivers silently take the nearest that they can do, which may be far away."""
+        what = f"setting the exposure of camera '{self.camera}'"
+        self._ask(what, "set_exposure", exposure_ms)
+        self._slow = None
+        taken_ms = float(self._ask(what, "get_exposure"))
+        if taken_ms <= 0 or abs(taken_ms - exposure_ms) > max(_EXPOSURE_SHARE * exposure_ms, _EXPOSURE_MS):
+            raise CameraError(
+                f"the plan wants an exposure of {exposure_ms:g} ms, but camera '{self.camera}' gives {taken_ms:g} ms",
+                hint="Change exposure_ms in the plan to what the camera can do.",
+            )
+        self._applied["exposure"] = exposure_ms
+
+    def _preset(self, group: str, preset: str) -> None:
+        if not self._ask("looking for a preset", "is_config_defined", group, preset):
+            raise PlanError(
+                f"the plan asks for the preset '{preset}' of group '{group}', which the configuration does not have",
+                hint=f"Its groups are: {', '.join(self._backend.labels('get_available_config_groups'))}.",
+            )
+        what = f"applying preset '{preset}' of group '{group}'"
+        self._ask(what, "set_config", group, preset)
+        self._ask(what, "wait_for_config", group, preset)
+        self._slow = None
+
+    def need_xy_stage(self) -> None:
+        """Raise `PlanError` if there is no XY stage to move."""
+        if not self.xy_stage:
+            raise PlanError(
+                "the plan moves the stage, but the configuration has no XY stage",
+                hint="Use a sequence or time series without a position, or add 'Property,Core,XYStage,<label>'.",
+            )
+
+    def need_focus(self) -> None:
+        """Raise `PlanError` if there is no focus drive to move."""
+        if not self.focus:
+            raise PlanError(
+                "the plan moves the focus, but the configuration has no focus drive",
+                hint="Leave z out of the plan, or add 'Property,Core,Focus,<label>'.",
+            )

@@ -1,0 +1,268 @@
+"""Moves of the stage and the focus drive: started, waited for, and compared with where the devices say they are.
+
+A driver reports no error when a motor is switched off, a cable is loose, a limit switch stands in the way or one axis
+of two is not connected: the stage simply is not where it was sent. Fields that were meant to be spread over a section
+at random then all lie in one place, and nothing in the pictures says so. Hence every move ends with a look at what the
+device reads back. Runs in the core's thread only.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from hcc_scope.clocks import Patience
+from hcc_scope.errors import DeviceError, PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hcc_scope.microscope.backend import Backend
+    from hcc_scope.protocols import StopSignal
+    from hcc_scope.types import StageLimits, StageTolerance
+
+__all__ = ["STILL_S", "Moves", "tolerances_um"]
+
+STILL_S = 60.0
+"""How long a device may say that it moves while its position stays the same; then it is halted."""
+_LOOK_S = 0.5
+"""How often the position of a device on its way is looked at."""
+_STIRRED_UM = 0.2
+"""A smaller change of position is noise of an encoder, and not a move; nothing takes a minute for so little."""
+_SHARE_XY = 0.02
+_SHARE_Z = 0.01
+_LEAST_UM = 1.0
+"""Of a field's shorter side; see `tolerances_um`."""
+
+
+def tolerances_um(field_um: tuple[float, float], given: StageTolerance | None) -> tuple[float, float]:
+    """Return how far from its target the stage, and the focus drive, may stop.
+
+    Without a value in the rig file: 2 % of a field's shorter side for the stage (a field still shows 98 % of what was
+    meant, and the overlap of a grid is larger), 1 % for the focus (about the depth of field of an objective, which
+    shrinks with its field), and 1 um at least, which open-loop motors need.
+
+    Parameters
+    ----------
+    field_um : (width, height)
+        0 if the size of a pixel is not known.
+    given : StageTolerance or None
+        The rig file's.
+    """
+    side_um = min(field_um)
+    xy_um = None if given is None else given.xy_um
+    z_um = None if given is None else given.z_um
+    return (
+        max(_LEAST_UM, _SHARE_XY * side_um) if xy_um is None else xy_um,
+        max(_LEAST_UM, _SHARE_Z * side_um) if z_um is None else z_um,
+    )
+
+
+def _say(place: Mapping[str, float]) -> str:
+    return ", ".join(f"{axis} = {value:.2f}" for axis, value in place.items()) + " um"
+
+
+class Moves:
+    """Moves the two devices that decide where a field lies.
+
+    Parameters
+    ----------
+    backend : Backend
+    limits : StageLimits or None
+        No move leads beyond them.
+    """
+
+    def __init__(self, backend: Backend, limits: StageLimits | None) -> None:
+        self._backend = backend
+        self._ask = backend.ask
+        self._limits = limits
+        self.xy_tolerance_um = self.z_tolerance_um = _LEAST_UM
+
+    def _within(self, axis: str, value: float, span: tuple[float, float] | None) -> None:
+        if span is not None and not span[0] <= value <= span[1]:
+            raise PlanError(f"{axis} = {value:g} um lies outside the stage's limits, {span[0]:g} to {span[1]:g} um")
+
+    def go(
+        self,
+        xy: tuple[str, float, float] | None,
+        z: tuple[str, float] | None,
+        stop: StopSignal,
+        halted: Callable[[], bool],
+    ) -> bool:
+        """Bring stage and focus drive to their targets, both at once.
+
+        Parameters
+        ----------
+        xy : (device, x, y) or None
+        z : (device, z) or None
+        stop : StopSignal
+            If it is requested, what moves is halted.
+        halted : callable
+            Whether somebody stopped the devices in an emergency, who must not set off again by themselves.
+
+        Returns
+        -------
+        bool
+            False if stop was requested on the way, or somebody stopped the devices.
+
+        Raises
+        ------
+        PlanError
+            If a target lies beyond the limits.
+        DeviceError
+            If a device refuses, stands still on its way, or is not at its target after a second try.
+        """
+        legs: list[_Leg] = []
+        if xy is not None:
+            if self._limits is not None:
+                self._within("x", xy[1], self._limits.x_um)
+                self._within("y", xy[2], self._limits.y_um)
+            legs.append(_Leg("stage", xy[0], {"x": xy[1], "y": xy[2]}, self.xy_tolerance_um, self._start_xy, self.xy))
+        if z is not None:
+            if self._limits is not None:
+                self._within("z", z[1], self._limits.z_um)
+            legs.append(_Leg("focus", z[0], {"z": z[1]}, self.z_tolerance_um, self._start_z, self.z))
+        for leg in legs:
+            leg.start()
+        for leg in legs:
+            if not self._arrived(leg, stop):
+                return False
+        for leg in legs:
+            if halted():
+                return False
+            if leg.is_there():
+                continue
+            if halted():  # it is not there because it was stopped between the two looks
+                return False
+            leg.start()  # once more: a stage can stick, and one that missed its place a little comes nearer
+            if not self._arrived(leg, stop):
+                return False
+            if halted():
+                return False
+            leg.must_be_there()
+        return True
+
+    def _start_xy(self, device: str, target: Mapping[str, float]) -> None:
+        self._ask(f"moving stage '{device}'", "set_xy_position", device, target["x"], target["y"])
+
+    def _start_z(self, device: str, target: Mapping[str, float]) -> None:
+        self._ask(f"moving focus '{device}'", "set_position", device, target["z"])
+
+    def xy(self, device: str) -> dict[str, float]:
+        """Return where the stage says it is."""
+        what = f"reading the position of stage '{device}'"
+        return {
+            "x": float(self._ask(what, "get_x_position", device)),
+            "y": float(self._ask(what, "get_y_position", device)),
+        }
+
+    def z(self, device: str) -> dict[str, float]:
+        """Return where the focus drive says it is."""
+        return {"z": float(self._ask(f"reading focus '{device}'", "get_position", device))}
+
+    def _arrived(self, leg: _Leg, stop: StopSignal) -> bool:
+        """Wait for a device; halt it if stop is requested, or if it no longer moves and is busy all the same."""
+        device = leg.device
+        pause_s = 0.0005
+        still = _Still(leg.where)
+        while self._ask(f"waiting for '{device}'", "device_busy", device):
+            stuck = still.lasts_s() > STILL_S
+            if stuck or stop.wait(pause_s):
+                self._ask(f"halting '{device}'", "stop", device)
+                if stuck:
+                    raise DeviceError(
+                        f"'{device}' did not arrive: it has not moved for {STILL_S:.0f} s and was halted at"
+                        f" {_say(leg.where())}"
+                    )
+                return False
+            pause_s = min(0.01, pause_s * 2)
+        return True
+
+    def must_still_be(self, target: Mapping[str, float], now: Mapping[str, float | None]) -> None:
+        """Check that nobody moved the devices away between their arrival and the end of an exposure.
+
+        Raises
+        ------
+        DeviceError
+            If somebody did.
+        """
+        for axis, wanted_um in target.items():
+            found_um = now.get(axis)
+            tolerance_um = self.z_tolerance_um if axis == "z" else self.xy_tolerance_um
+            if found_um is None or not abs(found_um - wanted_um) <= tolerance_um:
+                found = {name: value for name, value in now.items() if name in target and value is not None}
+                raise DeviceError(
+                    f"the stage was sent to {_say(target)} and was at {_say(found)} when the exposure had ended",
+                    hint="Leave stage and focus alone during a run, or pause it first.",
+                )
+
+
+class _Leg:
+    """One device on its way."""
+
+    def __init__(
+        self,
+        kind: str,
+        device: str,
+        target: dict[str, float],
+        tolerance_um: float,
+        start: Callable[[str, Mapping[str, float]], None],
+        where: Callable[[str], dict[str, float]],
+    ) -> None:
+        self.device = device
+        self._kind = kind
+        self._target = target
+        self._tolerance_um = tolerance_um
+        self._start = start
+        self._where = where
+
+    def start(self) -> None:
+        self._start(self.device, self._target)
+
+    def where(self) -> dict[str, float]:
+        return self._where(self.device)
+
+    def is_there(self) -> bool:
+        return self._is_there(self.where())
+
+    def _is_there(self, now: Mapping[str, float]) -> bool:
+        # written so that a position that is not a number is not there
+        return all(abs(now[axis] - value) <= self._tolerance_um for axis, value in self._target.items())
+
+    def must_be_there(self) -> None:
+        now = self.where()
+        if not self._is_there(now):
+            raise DeviceError(
+                f"{self._kind} '{self.device}' was sent to {_say(self._target)} twice and says that it is at"
+                f" {_say(now)}: more than {self._tolerance_um:.2g} um away",
+                hint="Check that each axis is on, connected and free; the rig file's stage_tolerance_um says how near"
+                " it must come.",
+            )
+
+
+class _Still:
+    """For how long a device has stood still, looking at it now and then."""
+
+    def __init__(self, where: Callable[[], Mapping[str, float]]) -> None:
+        self._where = where
+        self._seen: Mapping[str, float] | None = None  # a look takes time, and most moves are over before the first
+        self._still = Patience()
+        self._looked_s = 0.0
+
+    def lasts_s(self) -> float:
+        lasts_s = self._still.spent_s()
+        if lasts_s - self._looked_s >= _LOOK_S:
+            self._looked_s = lasts_s
+            place = self._where()
+            seen = self._seen
+            if seen is None:
+                self._seen = place
+            elif any(_differ(place[axis], seen[axis]) for axis in place):
+                self._seen = place
+                self._still.restart()
+                self._looked_s = lasts_s = 0.0
+        return lasts_s
+
+
+def _differ(one_um: float, other_um: float) -> bool:
+    return math.isfinite(one_um) and math.isfinite(other_um) and abs(one_um - other_um) > _STIRRED_UM

@@ -1,0 +1,265 @@
+"""What a pixel covers on the specimen, and how the camera lies over the stage: the one place that decides it.
+
+Either the presets of the configuration say it, or the rig file does, which takes their place. Both speak of a pixel
+without binning and without a magnifier; the camera's binning and the magnifiers are taken into account here.
+
+Micro-Manager's core takes the first preset that matches the present state, in the order of their names. Two that match
+with different sizes are a mistake in the configuration that nobody but its author can resolve, so none is taken.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hcc_scope.errors import ConfigError
+from hcc_scope.orientation import LARGEST_TILT_DEG, NOT_TURNED, Orientation
+
+if TYPE_CHECKING:
+    from hcc_scope.microscope.backend import Backend
+
+__all__ = ["BINNING", "PixelSize", "PixelSizes"]
+
+BINNING = "Binning"
+"""Micro-Manager's standard name: the same for every camera that bins."""
+_PAIR = re.compile(r"(\d+)\s*[xX*]\s*(\d+)")
+_NUMBER = re.compile(r"\d+(?:\.0+)?")
+_SAME = 1e-6
+"""Relative difference up to which two sizes are one."""
+_AFFINE_AGREES = 0.05
+"""How far the size in a preset's affine may be from its PixelSize_um: one is often nominal, the other measured."""
+_WHAT = "asking for the pixel size"
+_CORE = "Core"
+_HINT = "Add ConfigPixelSize and PixelSize_um lines for the objective in use, or set pixel_size_um in the rig file."
+
+
+@dataclass(frozen=True, slots=True)
+class PixelSize:
+    """What is known about a pixel in the present state of the devices."""
+
+    um: float
+    """0 if it is not known, `problem` then says why."""
+    orientation: Orientation = field(default_factory=Orientation)
+    problem: str = ""
+    hint: str = ""
+
+    def known(self) -> PixelSize:
+        """Return it, or raise `ConfigError` if the size is not known."""
+        if self.problem:
+            raise ConfigError(self.problem, hint=self.hint)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class _Preset:
+    name: str
+    settings: tuple[tuple[str, str, str], ...]
+    """Device, property, value: all of them must hold."""
+    um: float
+    affine: tuple[float, float, float, float] | None
+    """Linear part in um per px; None if the configuration gives none."""
+
+
+def _without_binning(preset: _Preset, camera: str) -> frozenset[tuple[str, str, str]]:
+    return frozenset(setting for setting in preset.settings if setting[:2] != (camera, BINNING))
+
+
+def _linear(affine: tuple[float, ...]) -> tuple[float, float, float, float] | None:
+    """Return the linear part (a, b, c, d) of the core's six numbers; None for what it answers without an affine."""
+    linear = (affine[0], affine[1], affine[3], affine[4])
+    # the core's own default is the identity, in no unit; some configurations carry zeros for "not measured"
+    return None if linear in (NOT_TURNED, (0.0, 0.0, 0.0, 0.0)) else linear
+
+
+class PixelSizes:
+    """Reads the pixel size from the devices. In the core's thread only.
+
+    Parameters
+    ----------
+    backend : Backend
+    rig_file_um : float or None
+        The rig file's value, without binning and magnifier; takes the place of the presets' sizes.
+    """
+
+    def __init__(self, backend: Backend, rig_file_um: float | None) -> None:
+        self._backend = backend
+        self._ask = backend.ask
+        self._rig_file_um = rig_file_um
+        self._presets: tuple[_Preset, ...] | None = None
+        self._mounted: dict[str, Orientation] = {}
+
+    def forget(self) -> None:
+        """Read the presets anew: in an attached Micro-Manager somebody may edit them between two runs."""
+        self._presets = None
+        self._mounted.clear()
+
+    def read(self, camera: str) -> PixelSize:
+        """Return the pixel size in the present state."""
+        matching = self._matching()
+        affines = {preset.affine for preset in matching}
+        names = " and ".join(f"'{preset.name}'" for preset in matching)
+        if self._rig_file_um is not None:
+            um = self._rig_file_um
+        elif not matching:
+            return PixelSize(
+                0.0,
+                problem="the size of a pixel on the specimen is unknown: no pixel size preset of the configuration"
+                " matches the present state",
+                hint=_HINT,
+            )
+        else:
+            um = matching[0].um
+            for preset in matching:
+                if not (math.isfinite(preset.um) and preset.um > 0):
+                    problem = f"a pixel size of {preset.um:g} um, from the preset '{preset.name}', is not possible"
+                    return PixelSize(0.0, problem=problem, hint=_HINT)
+                if abs(preset.um - um) > _SAME * um:
+                    listed = " and ".join(f"'{one.name}' ({one.um:g} um)" for one in matching)
+                    return PixelSize(
+                        0.0,
+                        problem=f"the pixel size presets {listed} of the configuration all match the present state,"
+                        " with different sizes",
+                        hint="Remove the wrong one, or let each of them name the objective that it belongs to.",
+                    )
+        if len(affines) > 1:
+            return PixelSize(
+                0.0,
+                problem=f"the pixel size presets {names} of the configuration all match the present state,"
+                " and say differently how the camera lies over the stage (PixelSizeAffine)",
+                hint="Remove the wrong one, or give both the same.",
+            )
+        return self._with_affine(um, next(iter(affines), None), names, camera)
+
+    def _with_affine(
+        self, um: float, affine: tuple[float, float, float, float] | None, names: str, camera: str
+    ) -> PixelSize:
+        orientation = self._as_mounted(camera)
+        if affine is not None:
+            numbers = ", ".join(f"{value:g}" for value in affine)
+            problem = ""
+            try:
+                orientation, affine_um = Orientation.from_affine(affine)
+            except ValueError as error:
+                problem = str(error)
+            else:
+                if self._rig_file_um is None and abs(affine_um / um - 1) > _AFFINE_AGREES:
+                    problem = f"it says {affine_um:.4g} um, and PixelSize_um {um:g} um"
+                elif orientation.tilt_deg > LARGEST_TILT_DEG:
+                    problem = (
+                        f"the camera is tilted by {orientation.tilt_deg:.0f} degrees to the stage's axes,"
+                        f" more than {LARGEST_TILT_DEG:.0f}"
+                    )
+            if problem:
+                return PixelSize(
+                    0.0,
+                    problem=f"the PixelSizeAffine ({numbers}) of the preset {names} cannot be used: {problem}",
+                    hint="Calibrate the pixel size again, or remove the line PixelSizeAffine.",
+                )
+        factor = self._binning(camera)
+        if isinstance(factor, PixelSize):
+            return factor
+        if factor != 1 and self._rig_file_um is None:
+            of_binnings = self._of_binnings(camera, um)
+            if of_binnings is not None:
+                return of_binnings
+        magnification = float(self._ask(_WHAT, "get_magnification_factor"))
+        if not (math.isfinite(magnification) and magnification > 0):
+            return PixelSize(
+                0.0,
+                problem=f"the magnifiers say a magnification of {magnification:g}, so the pixel size is unknown",
+                hint="Check the magnifier.",
+            )
+        return PixelSize(um * factor / magnification, orientation)
+
+    def _as_mounted(self, camera: str) -> Orientation:
+        """Return what the camera's own properties say where no affine was measured.
+
+        Micro-Manager's cameras can be given that they are mounted mirrored or with their axes exchanged, and whether
+        their images are corrected for it before anybody sees them.
+        """
+        if camera not in self._mounted:
+            said = {
+                name: self._value(camera, f"Transpose{name}") for name in ("Correction", "XY", "MirrorX", "MirrorY")
+            }
+            x, y = (1.0, 0.0), (0.0, 1.0)
+            if said["Correction"] == "0":
+                if said["XY"] == "1":
+                    x, y = y, x
+                x = (-x[0] + 0.0, -x[1] + 0.0) if said["MirrorX"] == "1" else x
+                y = (-y[0] + 0.0, -y[1] + 0.0) if said["MirrorY"] == "1" else y
+            self._mounted[camera] = Orientation((*x, *y))
+        return self._mounted[camera]
+
+    def _binning(self, camera: str) -> float | PixelSize:
+        if not self._ask(_WHAT, "has_property", camera, BINNING):
+            return 1.0
+        text = str(self._ask(_WHAT, "get_property", camera, BINNING))
+        pairs, numbers = _PAIR.findall(text), _NUMBER.findall(text)
+        across = down = 0
+        if len(pairs) == 1:
+            across, down = (int(one) for one in pairs[0])
+        elif len(numbers) == 1:
+            across = down = int(float(numbers[0]))
+        if across < 1 or across != down:
+            return PixelSize(
+                0.0,
+                problem=f"the binning '{text}' of camera '{camera}' does not give square pixels of a known size",
+                hint="Set a binning such as 1, 2 or 2x2.",
+            )
+        return float(across)
+
+    def _of_binnings(self, camera: str, um: float) -> PixelSize | None:
+        """Return what is wrong if presets that differ by binning alone give different sizes; None if nothing is.
+
+        The core multiplies what a preset says by the binning. Somebody who measured each binning has it in already.
+        """
+        assert self._presets is not None
+        for here in self._matching():
+            rest = _without_binning(here, camera)
+            if len(rest) == len(here.settings):
+                continue  # it holds at every binning
+            for other in self._presets:
+                if _without_binning(other, camera) == rest and abs(other.um - um) > _SAME * um:
+                    return PixelSize(
+                        0.0,
+                        problem=f"the pixel size presets '{other.name}' ({other.um:g} um) and '{here.name}'"
+                        f" ({here.um:g} um) of the configuration differ in binning alone, and Micro-Manager multiplies"
+                        " their sizes by the binning",
+                        hint="Let each give the size of a pixel without binning.",
+                    )
+        return None
+
+    def _matching(self) -> list[_Preset]:
+        """Return the presets that the devices' present state fits; each property is read once."""
+        if self._presets is None:
+            self._presets = tuple(self._all())
+        now: dict[tuple[str, str], str | None] = {}
+        found = []
+        for preset in self._presets:
+            for device, name, _ in preset.settings:
+                if (device, name) not in now:
+                    now[device, name] = self._value(device, name)
+            if all(now[device, name] == value for device, name, value in preset.settings):
+                found.append(preset)
+        return found
+
+    def _value(self, device: str, name: str) -> str | None:
+        """Return a property's value; None if there is no such device or property: a preset that needs it never fits."""
+        if device != _CORE and device not in self._backend.labels("get_loaded_devices"):
+            return None
+        if not self._ask(_WHAT, "has_property", device, name):
+            return None
+        return str(self._ask(_WHAT, "get_property", device, name))
+
+    def _all(self) -> list[_Preset]:
+        return [
+            _Preset(
+                name,
+                self._backend.settings("get_pixel_size_config_data", name),
+                float(self._ask(_WHAT, "get_pixel_size_um_by_id", name)),
+                _linear(self._backend.numbers("get_pixel_size_affine_by_id", name)),
+            )
+            for name in self._backend.labels("get_available_pixel_size_configs")
+        ]

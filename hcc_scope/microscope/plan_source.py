@@ -1,0 +1,402 @@
+"""Executes a plan on a microscope and yields its frames, each with what the devices said about it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from hcc_scope.clocks import Patience
+from hcc_scope.errors import CameraError, FramesLost, RigError
+from hcc_scope.microscope.backend import own_pixels
+from hcc_scope.microscope.cleanup import ALREADY, Finally
+from hcc_scope.microscope.core_thread import Stopped
+from hcc_scope.microscope.demo_scene import refuse_to_paint
+from hcc_scope.orientation import Orientation
+from hcc_scope.plans import check_plan, field_of
+from hcc_scope.types import Frame, RunSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hcc_scope.microscope.camera import Shot
+    from hcc_scope.microscope.demo_scene import Scene
+    from hcc_scope.microscope.micromanager import MicroManager
+    from hcc_scope.plans import Plan
+    from hcc_scope.protocols import StopSignal
+    from hcc_scope.types import TagValue
+
+__all__ = ["CAMERA_MARGIN_S", "MicroManagerSource"]
+
+CAMERA_MARGIN_S = 10.0
+"""How much longer than its exposure a frame may take: read-out, transfer, a driver that wakes up."""
+_GRACE_S = 0.5
+"""How long an exposure that is under way may still take once stop was requested."""
+_LOOK_S = 0.05
+"""Longest a wait for the next frame of a sequence keeps the core's thread."""
+
+
+_Event: TypeAlias = "dict[str, Any]"
+_Shots: TypeAlias = "Generator[tuple[Shot, _Event, int], None, None]"
+"""Images with the events they belong to, and how often the camera had been started anew after a pause."""
+
+
+class MicroManagerSource:
+    """Frames of one section from a live microscope.
+
+    Making one applies the plan's preset (an objective, say), because the field's size depends on it, and its exposure,
+    because the camera may refuse it; the stage does not move yet.
+
+    Parameters
+    ----------
+    rig : MicroManager
+        Opened; the source does not close it.
+    plan : Plan
+    animal_id, section_id : str
+    tile_px : int
+    model_sha256 : str, optional
+    software : mapping, optional
+        Versions to record besides those of Micro-Manager.
+    provenance : mapping, optional
+        Facts to record with the section.
+    outline_um : (n, 2) ndarray, optional
+        The section: every position of the plan must lie in it.
+    scene : Scene, optional
+        Replaces the demo camera's pixels; refused for any other camera.
+
+    Raises
+    ------
+    CameraError, ConfigError
+        If the camera cannot be used or takes another exposure than the plan's, or the pixel size is unknown.
+    PlanError
+        If the plan is empty, leads outside the stage's limits or the section, or moves what is not there.
+    RigError
+        If a scene is given and the camera is a real one.
+    """
+
+    live = True
+    pauses_itself = True
+
+    def __init__(
+        self,
+        rig: MicroManager,
+        plan: Plan,
+        *,
+        animal_id: str,
+        section_id: str,
+        tile_px: int = 512,
+        model_sha256: str | None = None,
+        software: Mapping[str, str] | None = None,
+        provenance: Mapping[str, TagValue] | None = None,
+        outline_um: NDArray[np.float64] | None = None,
+        scene: Scene | None = None,
+    ) -> None:
+        self._rig = rig
+        self._plan = plan
+        self._scene = scene
+        self._was_paused = False
+        rig.use.release_for_section()
+        rig.thread.call("preparing the devices", partial(rig.hardware.prepare, plan.config_group, plan.exposure_ms))
+        facts = rig.facts()
+        self._refuse_to_paint(facts.library)
+        self._field_um = field_of(plan, facts.orientation, facts.shape_yx, facts.pixel_size_um)
+        expected_frames = check_plan(plan, self._field_um, limits=rig.limits, outline_um=outline_um)
+        self._need_what_moves()
+        self.spec = RunSpec(
+            frame_shape_yx=facts.shape_yx,
+            bit_depth=facts.bit_depth,
+            pixel_size_um=facts.pixel_size_um,
+            animal_id=animal_id,
+            section_id=section_id,
+            tile_px=tile_px,
+            camera_axes=facts.orientation.matrix,
+            sampling=plan.sampling,
+            expected_frames=expected_frames,
+            model_sha256=model_sha256,
+            rig_sha256=rig.rig_sha256,
+            software={**rig.versions, **(software or {})},
+            provenance={
+                **(provenance or {}),
+                "camera": facts.label,
+                "camera_library": facts.library,
+                "plan": plan.model_dump_json(),
+            },
+        )
+
+    def _need_what_moves(self) -> None:
+        """Refuse a plan that moves a stage or focus drive that is not there, before anybody makes a store for it."""
+        hardware, plan, field_um = self._rig.hardware, self._plan, self._field_um
+        first = next(plan.events(field_um), {})
+        if "x" in first:
+            hardware.need_xy_stage()
+        if not hardware.focus and ("z" in first or any(z_um is not None for *_, z_um in plan.places(field_um))):
+            hardware.need_focus()
+
+    def _refuse_to_paint(self, library: str) -> None:
+        """Nobody may paint tissue onto a real rig."""
+        if self._scene is not None:
+            refuse_to_paint(library)
+
+    def frames(self, stop: StopSignal) -> Iterator[Frame]:
+        """Execute the plan.
+
+        Yields
+        ------
+        Frame
+            In order. When stop is requested, what was already exposed is still delivered, if it is ready soon. A pause
+            falls between two exposures; a running sequence is stopped, emptied, and started again for the rest.
+
+        Raises
+        ------
+        FramesLost
+            If the camera's buffer overflowed or its counter has a gap; the frames before that were yielded.
+        CameraError, DeviceError
+            If the camera delivers nothing in time, a device fails, or another section has the camera.
+        """
+        try:
+            with self._rig.use.section():
+                yield from self._executed(stop)
+        except Stopped:
+            return
+        finally:
+            if self._scene is not None:
+                self._scene.close()
+
+    def _executed(self, stop: StopSignal) -> Iterator[Frame]:
+        # Somebody may have changed something since this source was made: look again, before anything is painted.
+        prepare = partial(self._rig.hardware.prepare, self._plan.config_group, self._plan.exposure_ms)
+        self._rig.thread.call("preparing the devices", prepare, stop=stop)
+        facts = self._rig.thread.call("asking the camera", self._rig.hardware.facts, stop=stop)
+        self._refuse_to_paint(facts.library)
+        self._rig.camera.begin_run()
+        spec = self.spec
+        promised = spec.frame_shape_yx, spec.pixel_size_um, spec.camera_axes, spec.bit_depth
+        if (facts.shape_yx, facts.pixel_size_um, facts.orientation.matrix, facts.bit_depth) != promised:
+            raise CameraError("the camera's image or pixel size or bit depth has changed since the run was prepared")
+        shots = self._sequence(stop) if self._plan.sampling == "sequence" else self._snaps(stop)
+        with closing(shots):
+            for seq, (shot, event, part) in enumerate(shots):
+                yield self._frame(seq, shot, event, part)
+
+    def _hold(self, stop: StopSignal) -> float:
+        """Stand still while the run is paused, and let others look through the camera; return for how many s."""
+        if not stop.paused:
+            return 0.0
+        began = time.monotonic()
+        with self._rig.use.pause():
+            stop.wait_while_paused()
+        return time.monotonic() - began
+
+    # --- one exposure at a time ---
+
+    def _snaps(self, stop: StopSignal) -> _Shots:
+        rig, began = self._rig, time.monotonic()
+        events = self._plan.events(self._field_um)
+        coming = next(events, None)
+        self._announce(coming)
+        while (event := coming) is not None:
+            coming = next(events, None)
+            wait_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
+            if stop.wait(max(0.0, wait_s)):
+                return
+            began += max(0.0, -wait_s)  # nor after a delay: an exposure begins no sooner than the interval says
+            began += self._hold(stop)  # a time series goes on at its own pace, and does not catch up
+            if stop.requested:
+                return
+            if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
+                return
+            self._announce(coming)
+            exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
+            shot = rig.thread.call(
+                f"the exposure of camera '{rig.hardware.camera}'",
+                rig.camera.snap,
+                stop=stop,
+                grace_s=_GRACE_S,
+                timeout_s=exposure_s + CAMERA_MARGIN_S,
+            )
+            yield shot, event, 0
+
+    def _announce(self, event: _Event | None) -> None:
+        """Let the scene prepare the next field while this one is exposed and looked at."""
+        if self._scene is not None and event is not None and "x" in event:
+            where = (event["x"], event["y"], event.get("z", 0.0))
+            orientation = Orientation(self.spec.camera_axes)
+            self._scene.expect(self.spec.frame_shape_yx, where, self.spec.pixel_size_um, orientation)
+
+    # --- as fast as the camera goes ---
+
+    def _sequence(self, stop: StopSignal) -> _Shots:
+        """Yield the images of the plan's sequence: one sequence of the camera, and another one after each pause."""
+        rig = self._rig
+        events = self._plan.events(self._field_um)
+        event = next(events, None)
+        planned = self._plan.expected_frames
+        taken = part = 0
+        while event is not None:
+            self._hold(stop)
+            if stop.requested:
+                return
+            # after a pause too: the stage may have been moved meanwhile
+            if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
+                return
+            exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
+            with Finally(self._stop_sequence, "stopping the camera"):
+                # Not to be left half-way: whoever starts the camera must be there to stop it.
+                n_wanted = None if planned is None else planned - taken
+                start = partial(rig.camera.start, n_wanted)
+                rig.thread.call(f"starting camera '{rig.hardware.camera}'", start, timeout_s=CAMERA_MARGIN_S)
+                for shot in self._pops(n_wanted, taken, exposure_s, stop):
+                    assert event is not None  # there are as many events as frames
+                    yield shot, event, part
+                    taken += 1
+                    event = next(events, None)
+            if not self._was_paused:
+                return
+            part += 1
+
+    def _pops(self, n_wanted: int | None, n_before: int, exposure_s: float, stop: StopSignal) -> Iterator[Shot]:
+        """Yield images of a running sequence until it is fulfilled, or its buffer is empty after a stop or a pause."""
+        rig = self._rig
+        n = 0
+        silent = Patience()
+        ending = False
+        self._was_paused = False
+        while n_wanted is None or n < n_wanted:
+            if not ending and stop.requested:
+                ending = True
+                # A long exposure cannot be cut short (the driver blocks until it ends) and must not hold up the stop;
+                # a short one ends at once, and what the buffer then holds is complete.
+                if exposure_s < _GRACE_S / 2:
+                    self._stop_sequence()
+            elif not ending and stop.paused:
+                ending = self._was_paused = True
+                rig.thread.call(
+                    f"stopping camera '{rig.hardware.camera}'",
+                    rig.camera.stop,
+                    stop=stop,
+                    grace_s=_GRACE_S,
+                    timeout_s=exposure_s + CAMERA_MARGIN_S,
+                )
+            shot = rig.thread.call(
+                f"reading from camera '{rig.hardware.camera}'",
+                partial(rig.camera.pop, 0.0 if ending else _LOOK_S),
+                timeout_s=exposure_s + CAMERA_MARGIN_S,
+            )
+            silent_s = silent.spent_s()
+            if shot is None:
+                if not self._more_to_come(n_before + n, silent_s, exposure_s, stopping=ending):
+                    return
+                continue
+            silent.restart()
+            number = shot.camera_frame
+            if number is not None and number != n:
+                raise FramesLost(
+                    max(1, number - n),
+                    f"the camera's counter went from {n - 1} to {number}: frames were lost",
+                    hint="Use a longer exposure, or a larger camera buffer in the rig file.",
+                )
+            n += 1
+            yield shot
+
+    def _stop_sequence(self) -> None:
+        """Stop the camera; one in the middle of a long exposure is left to end it, and the next call waits for it."""
+        with suppress(Stopped):
+            self._rig.thread.call("stopping the camera", self._rig.camera.stop, stop=ALREADY, grace_s=_GRACE_S)
+
+    def _more_to_come(self, n_received: int, silent_s: float, exposure_s: float, *, stopping: bool) -> bool:
+        """Return whether to go on when the buffer was empty; raise if frames were lost or none can be hoped for."""
+        camera = self._rig.hardware.camera
+        waiting, running, overflowed = self._rig.thread.call("asking the camera", self._rig.camera.state)
+        if waiting and not stopping:
+            return True
+        if overflowed:
+            raise FramesLost(
+                1,  # the camera stops at the first frame without room; one in read-out then is counted by nobody
+                f"the buffer of camera '{camera}' overflowed after frame {n_received - 1}, at least 1 frame was lost:"
+                " the camera is faster than what follows",
+                hint="Use a longer exposure, or a larger camera buffer in the rig file.",
+            )
+        if stopping:
+            return False
+        if not running:
+            raise CameraError(f"camera '{camera}' stopped by itself after {n_received} frames")
+        if silent_s > exposure_s + CAMERA_MARGIN_S:
+            raise CameraError(
+                f"camera '{camera}' delivered no frame within {silent_s:.1f} s",
+                hint="Check that it is on and that its trigger is internal.",
+            )
+        return True
+
+    # --- putting a frame together ---
+
+    def _frame(self, seq: int, shot: Shot, event: _Event, part: int) -> Frame:
+        readback = shot.readback
+        if readback.pixel_size_um <= 0:
+            raise RigError(
+                "the pixel size is not known any more: what a pixel size preset depends on (the objective, for example)"
+                " was changed during the run",
+                hint="Start a new run for another objective.",
+            )
+        if readback.pixel_size_um != self.spec.pixel_size_um:
+            raise RigError(
+                f"the pixel size changed from {self.spec.pixel_size_um:g} to {readback.pixel_size_um:g} um during the"
+                " run: the objective was changed",
+                hint="Start a new run for another objective.",
+            )
+        if readback.orientation.matrix != self.spec.camera_axes:
+            raise RigError(
+                "how the camera lies over the stage (PixelSizeAffine) changed during the run",
+                hint="Start a new run for another state of the microscope.",
+            )
+        if readback.bit_depth != self.spec.bit_depth:
+            raise CameraError(
+                f"the bit depth changed from {self.spec.bit_depth} to {readback.bit_depth} during the run",
+                hint="Start a new run for another camera setting.",
+            )
+        pixels = own_pixels(shot.pixels, readback.bit_depth)
+        if pixels.shape != self.spec.frame_shape_yx:
+            raise CameraError(
+                f"the image size changed from {self.spec.frame_shape_yx} to {pixels.shape} during the run"
+            )
+        if self._plan.sampling != "sequence":  # there the stage is asked now and then only
+            self._rig.hardware.must_still_be_there(event, shot.stage_um)
+        if self._scene is not None:
+            pixels = self._scene.paint(
+                self.spec.frame_shape_yx,
+                stage_um=shot.stage_um,
+                exposure_ms=readback.exposure_ms,
+                em_gain=readback.em_gain,
+                um_per_px=readback.pixel_size_um,
+                orientation=readback.orientation,
+                seq=seq,
+            )
+            pixels.flags.writeable = False
+        tags: dict[str, TagValue] = dict(shot.camera_tags)
+        tags.update({f"axis_{name}": value for name, value in event["axes"].items()})
+        tags.update({f"planned_{axis}_um": event[axis] for axis in ("x", "y", "z") if axis in event})
+        if part:
+            tags["sequence_part"] = part
+        if readback.readout is not None:
+            tags["readout"] = readback.readout
+        if readback.temperature_set_point_c is not None:
+            tags["temperature_set_point_c"] = readback.temperature_set_point_c
+        return Frame(
+            seq=seq,
+            pixels=pixels,
+            t_mono_ns=shot.t_mono_ns,
+            t_utc=shot.t_utc,
+            exposure_ms=readback.exposure_ms,
+            section_id=self.spec.section_id,
+            em_gain=readback.em_gain,
+            stage_um=shot.stage_um,
+            camera_frame=shot.camera_frame,
+            pixel_size_um=readback.pixel_size_um,
+            bit_depth=readback.bit_depth,
+            temperature_c=readback.temperature_c,
+            objective=readback.objective,
+            tags=tags,
+        )

@@ -1,0 +1,91 @@
+"""The results of a run so far, for whoever looks on from another thread."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hcc_scope.types import FrameResult
+
+if TYPE_CHECKING:
+    from hcc_scope.protocols import ResultSink
+    from hcc_scope.types import FrameOutcome
+
+__all__ = ["ResultLog"]
+
+
+class _Packed:
+    """A frame's result without the objects around its numbers, which take four times their room."""
+
+    __slots__ = ("_about", "_numbers")
+
+    def __init__(self, result: FrameResult, known: dict[object, object]) -> None:
+        n = len(result.logits)
+        about = (result.outcome, result.engine, result.error, tuple(result.latency_ms), n, result.distances is not None)
+        self._about: tuple[FrameOutcome, str, str | None, tuple[str, ...], int, bool] = known.setdefault(about, about)  # type: ignore[assignment]  # what is alike is kept once
+        distances = b"" if result.distances is None else np.asarray(result.distances, np.float32).tobytes()
+        self._numbers = b"".join(
+            (
+                struct.pack(f"<{len(result.latency_ms)}d", *result.latency_ms.values()),
+                np.asarray(result.logits, np.float32).tobytes(),
+                np.asarray(result.probabilities, np.float32).tobytes(),
+                distances,
+                np.asarray(result.flags, np.uint8).tobytes(),
+            )
+        )
+
+    def result(self, seq: int) -> FrameResult:
+        """Return the result, the same bit for bit."""
+        outcome, engine, error, stages, n, measured = self._about
+        at = 8 * len(stages)
+        latency_ms = dict(zip(stages, struct.unpack_from(f"<{len(stages)}d", self._numbers), strict=True))
+        floats = np.frombuffer(self._numbers, np.float32, (2 + measured) * n, at).reshape(2 + measured, n)
+        flags = np.frombuffer(self._numbers, np.uint8, n, at + floats.nbytes)
+        distances = floats[2] if measured else None
+        return FrameResult(seq, outcome, floats[0], floats[1], flags, engine, latency_ms, error, distances)
+
+
+class ResultLog(Mapping[int, FrameResult]):
+    """A `hcc_scope.protocols.ResultSink` that can be looked into: `seq` to result, in the order of analysis.
+
+    Read from any thread while the run goes on: going through it sees what was there when that began. A result of
+    16 tiles takes some 400 bytes of memory.
+
+    Parameters
+    ----------
+    inner : ResultSink, optional
+        Given every result first, to keep it on disk.
+    """
+
+    def __init__(self, inner: ResultSink | None = None) -> None:
+        self._inner = inner
+        self._results: dict[int, _Packed] = {}
+        self._known: dict[object, object] = {}
+        self._lock = threading.Lock()
+
+    def append(self, result: FrameResult) -> None:
+        """Take one frame's result; the last one of a frame counts."""
+        if self._inner is not None:
+            self._inner.append(result)
+        with self._lock:
+            self._results[result.seq] = _Packed(result, self._known)
+
+    def close(self) -> None:
+        """Close what keeps them on disk."""
+        if self._inner is not None:
+            self._inner.close()
+
+    def __getitem__(self, seq: int) -> FrameResult:
+        return self._results[seq].result(seq)
+
+    def __iter__(self) -> Iterator[int]:
+        with self._lock:
+            seqs = list(self._results)
+        return iter(seqs)
+
+    def __len__(self) -> int:
+        return len(self._results)

@@ -1,5 +1,0 @@
-"""Where live frames come from: Micro-Manager, driven by one thread of ours.
-
-- `hcc_scope.sources.micromanager`: start or attach to Micro-Manager, and the source of frames.
-- `hcc_scope.sources.phantom_scene`: what the demo camera sees.
-"""

@@ -1,0 +1,168 @@
+"""What the signs over an image mean: the heatmap's colours, and the hatching of excluded tiles with their number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from hcc_scope.formatting import counted, format_threshold
+from hcc_scope.types import QualityFlag
+from ui.canvas.drawing import REASONS, heat_argb, paint_hatch
+from ui.kit.flow_layout import FlowLayout
+from ui.kit.theme import GRID_PX, colours
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PySide6.QtGui import QPaintEvent
+
+    from ui.kit.theme import ThemeName
+
+__all__ = ["HeatBar", "TileLegend"]
+
+_SWATCH_PX = 16
+_BAR_PX = 72
+
+
+class HeatBar(QWidget):
+    """From *low* to *high* in the heatmap's colours, with a mark at the model's threshold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._threshold = 0.5
+        self._colours = colours("dark")
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName("Colours of the heatmap")
+        self.set_threshold(0.5)
+
+    def set_threshold(self, threshold: float) -> None:
+        """Mark another threshold."""
+        if threshold == self._threshold and self.toolTip():
+            return
+        self._threshold = threshold
+        self.setToolTip(
+            "Probability of high, per tile: blue is below the model's threshold, orange at or above it;\n"
+            f"the stronger the colour, the further away. The mark is the threshold, {format_threshold(threshold)}."
+        )
+        self.update()
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take the colours of a theme."""
+        self._colours = colours(theme)
+        self.update()
+
+    def _texts(self) -> tuple[str, str]:
+        return "low 0", "1 high"
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Ask for the bar and its words."""
+        metrics = self.fontMetrics()
+        width = sum(metrics.horizontalAdvance(text) for text in self._texts()) + _BAR_PX + 3 * GRID_PX
+        return QSize(width, max(metrics.height() + 4, _SWATCH_PX + 4))
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Paint the words and the bar between them."""
+        painter = QPainter(self)
+        low, high = self._texts()
+        metrics = self.fontMetrics()
+        left = metrics.horizontalAdvance(low) + GRID_PX
+        bar = QRectF(left, (self.height() - 12) / 2, _BAR_PX, 12)
+        painter.setPen(QColor(self._colours.text))
+        text_rect = QRectF(0, 0, self.width(), self.height())
+        painter.drawText(text_rect, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, low)
+        painter.drawText(
+            text_rect.adjusted(bar.right() + GRID_PX, 0, 0, 0),
+            Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter,
+            high,
+        )
+        painter.fillRect(bar, QColor("#b8bcc2"))  # about the brightness of tissue: what the colours lie on
+        gradient = QLinearGradient(bar.topLeft(), bar.topRight())
+        stops = np.unique(np.concatenate([np.linspace(0, 1, 21), [self._threshold, self._threshold - 1e-4]]))
+        for stop, rgba in zip(stops.tolist(), heat_argb(stops.astype(np.float32), self._threshold), strict=True):
+            if 0 <= stop <= 1:
+                gradient.setColorAt(stop, QColor(*(int(v) for v in rgba)))
+        painter.fillRect(bar, gradient)
+        x = bar.left() + self._threshold * bar.width()
+        painter.setPen(QPen(QColor(self._colours.text), 2))
+        painter.drawLine(QPointF(x, bar.top() - 3), QPointF(x, bar.bottom() + 3))
+        painter.end()
+
+
+class _Swatch(QWidget):
+    """One reason: its hatching, its name, how many tiles."""
+
+    def __init__(self, flag: QualityFlag) -> None:
+        super().__init__()
+        self._flag = flag
+        self._n = -1
+        self._colours = colours("dark")
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.set_number(0)
+
+    def set_number(self, n: int) -> None:
+        if n == self._n:
+            return
+        name, meaning = REASONS[self._flag]
+        self._n = n
+        self.setAccessibleName(f"{counted(n, 'tile')} excluded: {name}")
+        self.setToolTip(f"Tiles excluded, {name}: {n}. {meaning}; such tiles are not {_verb(self._flag)}.")
+        self.update()
+
+    def set_theme(self, theme: ThemeName) -> None:
+        self._colours = colours(theme)
+        self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        # room for two digits, so that the row stands still when numbers change
+        width = self.fontMetrics().horizontalAdvance(f"{REASONS[self._flag][0]} 00")
+        return QSize(_SWATCH_PX + GRID_PX + width, max(self.fontMetrics().height() + 4, _SWATCH_PX + 4))
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        painter = QPainter(self)
+        box = QRectF(0.5, (self.height() - _SWATCH_PX) / 2 + 0.5, _SWATCH_PX, _SWATCH_PX)
+        painter.fillRect(box, QColor("#8d9299"))
+        paint_hatch(painter, box, self._flag.value)
+        painter.setPen(QColor(self._colours.border))
+        painter.drawRect(box)
+        painter.setPen(QColor(self._colours.text if self._n else self._colours.text_muted))
+        painter.drawText(
+            QRectF(_SWATCH_PX + GRID_PX, 0, self.width(), self.height()),
+            Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter,
+            f"{REASONS[self._flag][0]} {self._n}",
+        )
+        painter.end()
+
+
+def _verb(flag: QualityFlag) -> str:
+    """Return what does not happen to a tile with a flag: whether it is unlike training is known by classifying it."""
+    return "scored" if flag == QualityFlag.UNLIKE_TRAINING else "classified"
+
+
+class TileLegend(QWidget):
+    """The heatmap's colours and the reasons of excluded tiles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heat_bar = HeatBar()
+        self._swatches = {flag: _Swatch(flag) for flag in REASONS}
+        row = FlowLayout(self, spacing_px=GRID_PX)
+        row.addWidget(self.heat_bar)
+        for swatch in self._swatches.values():
+            row.addWidget(swatch)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+
+    def set_flags(self, flags: NDArray[np.uint8] | None) -> None:
+        """Count the reasons of the tiles of a field; None for no field."""
+        for flag, swatch in self._swatches.items():
+            swatch.set_number(0 if flags is None else int(np.count_nonzero(flags & np.uint8(flag.value))))
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take the colours of a theme."""
+        self.heat_bar.set_theme(theme)
+        for swatch in self._swatches.values():
+            swatch.set_theme(theme)

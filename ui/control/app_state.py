@@ -1,0 +1,355 @@
+"""What the window shows, asked for in one place: the run at 30 Hz, the rig at 2 Hz, disk and memory at 1 Hz.
+
+The run's snapshot costs nothing and is taken here; everything that may take time (a device, a disk) is asked for in a
+worker of its own, never twice at once. While a section is acquired the devices belong to the run: they are not asked,
+and where the stage is comes with the frames.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
+
+from ui.control.system_usage import disk_free_bytes, resident_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.microscope.device_controls import RigState
+    from hcc_scope.session.session import Session
+    from hcc_scope.tiling import TileGrid
+    from hcc_scope.types import Frame, FrameResult, RunSpec, SectionScore, Snapshot
+    from ui.kit.jobs import Jobs
+
+__all__ = ["AppState", "Course", "RunningSection", "System"]
+
+SNAPSHOT_MS = 33
+RIG_MS = 500
+SYSTEM_MS = 1000
+MAX_COURSE = 4000
+SLOWEST_FRAME_S = 0.5
+_SHOWN_S = 2.0
+"""Over how long the rate of shown frames is counted."""
+
+
+class RunningSection(Protocol):
+    """A section that is under way; `hcc_scope.runs.section.SectionRun`."""
+
+    @property
+    def session(self) -> Session:
+        """What runs it."""
+
+    @property
+    def spec(self) -> RunSpec:
+        """What was known before its first frame."""
+
+    @property
+    def grid(self) -> TileGrid:
+        """How its frames are cut into tiles."""
+
+    @property
+    def results(self) -> Mapping[int, FrameResult]:
+        """What was made of its frames so far, by `seq`, in the order of analysis."""
+
+
+class Reader(Protocol):
+    """Reads the rig's state; `hcc_scope.microscope.device_controls.DeviceControls`."""
+
+    def read(self) -> RigState:
+        """Ask the devices."""
+
+
+class Camera(Protocol):
+    """Shows what the camera sees; `hcc_scope.microscope.preview.Preview`."""
+
+    def latest(self) -> Frame | None:
+        """Return the newest frame without waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What the computer has left."""
+
+    disk_free_bytes: int | None
+    resident_bytes: int
+
+
+class Course:
+    """How the score went, thinned out by halves when there is too much of it."""
+
+    def __init__(self) -> None:
+        self._points: list[tuple[float, float, float, float]] = []
+
+    def add(self, score: SectionScore) -> bool:
+        """Take the score if it is another one; return whether it was."""
+        if score.score is None:
+            return False
+        point = (float(score.frames), score.score, *score.interval)
+        while self._points and self._points[-1][0] >= point[0]:  # a field was excluded, or classified out of turn
+            if self._points[-1] == point:
+                return False
+            self._points.pop()
+        self._points.append(point)
+        if len(self._points) > MAX_COURSE:
+            self._points = self._points[::2]
+        return True
+
+    def as_array(self) -> NDArray[np.float64]:
+        """Return (n, 4): classified fields, score, lower and upper end of the interval."""
+        return np.array(self._points, dtype=np.float64).reshape(-1, 4)
+
+
+class AppState(QObject):
+    """Polls, and tells the widgets what is new.
+
+    Parameters
+    ----------
+    jobs : Jobs
+    parent : QObject, optional
+    """
+
+    snapshot_changed = Signal(object)
+    """Carries the run's `Snapshot`, 30 times a second while a section is under way, and once at its end."""
+    frame_arrived = Signal(object)
+    """Carries the newest `Frame`; frames in between are not shown."""
+    result_arrived = Signal(object)
+    """Carries every `FrameResult` of the run, once (again if a frame was classified later)."""
+    rig_changed = Signal(object)
+    """Carries a `RigState`, or None without a rig."""
+    course_changed = Signal()
+    """`course` has changed: another score, or another section."""
+    system_changed = Signal(object)
+    """Carries a `System`."""
+    run_started = Signal(object)
+    """Carries the `RunningSection`."""
+    run_ended = Signal(object)
+    """Carries the `RunningSection` when its session is over; it still has to be finished."""
+    run_finished = Signal(object)
+    """Carries the section's `SectionReport`, or None if it could not be finished. From `ui.control.run_control`."""
+    message = Signal(str, str)
+    """Carries a level (info, warning, error) and what to tell the operator."""
+
+    def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._jobs = jobs
+        self.run: RunningSection | None = None
+        self.snapshot: Snapshot | None = None
+        self.rig: RigState | None = None
+        self.frame: Frame | None = None
+        self.course = Course()
+        self.system = System(None, 0)
+        self.out_dir = Path()
+        self._controls: Reader | None = None
+        self._preview: Camera | None = None
+        self._told: dict[int, FrameResult] = {}
+        self._said = ""
+        self._asking_rig = self._asking_system = self._tell_again = False
+        self._shown: deque[float] = deque()
+        self._looked_s = self._next_frame_s = 0.0
+        self._drawn_s: float | None = None
+        self._fast = self._timer(SNAPSHOT_MS, self._look, precise=True)
+        self._rig_timer = self._timer(RIG_MS, self._ask_rig_again)
+        self._system_timer = self._timer(SYSTEM_MS, self.ask_system)
+
+    def _timer(self, interval_ms: int, slot: object, *, precise: bool = False) -> QTimer:
+        timer = QTimer(self)
+        timer.setInterval(interval_ms)
+        if precise:
+            timer.setTimerType(Qt.TimerType.PreciseTimer)
+        timer.timeout.connect(slot)
+        return timer
+
+    def begin(self) -> None:
+        """Begin to look after disk and memory."""
+        self._system_timer.start()
+        self.ask_system()
+
+    def end(self) -> None:
+        """Look after nothing any more."""
+        for timer in (self._fast, self._rig_timer, self._system_timer):
+            timer.stop()
+        self._controls = self._preview = None
+
+    # -- the rig -----------------------------------------------------------------------------------------------------
+
+    def watch_rig(self, controls: Reader | None) -> None:
+        """Read this rig's state from now on; None for no rig."""
+        self._controls = controls
+        if controls is None:
+            self._rig_timer.stop()
+            self._set_rig(None)
+        else:
+            self._rig_timer.start()
+            self.ask_rig()
+
+    @Slot()
+    def _ask_rig_again(self) -> None:
+        self.ask_rig()
+
+    def ask_rig(self, *, anew: bool = False) -> None:
+        """Read the rig's state soon, unless it is being read, or belongs to a run and is not asked for `anew`."""
+        controls = self._controls
+        mine = self.run is None or (self.snapshot is not None and self.snapshot.paused) or anew
+        self._tell_again |= anew
+        if controls is None or self._asking_rig or not mine:
+            return
+        self._asking_rig = True
+        self._jobs.submit("rig", controls.read, self._take_rig, self._miss_rig)
+
+    def _take_rig(self, state: RigState) -> None:
+        self._asking_rig = False
+        if self._controls is None:
+            return
+        if self._tell_again and state == self.rig:
+            self.rig_changed.emit(state)  # what a person asked for and the device refused is taken back
+        self._tell_again = False
+        self._set_rig(state)
+
+    def _miss_rig(self, _sentence: str) -> None:
+        self._asking_rig = False
+
+    def _set_rig(self, state: RigState | None) -> None:
+        if state != self.rig:
+            self.rig = state
+            self.rig_changed.emit(state)
+
+    def _place(self, frame: Frame) -> None:
+        """Take where the stage is from a frame."""
+        rig, place = self.rig, frame.stage_um
+        if rig is None or place is None or self.run is None:
+            return
+        self._set_rig(replace(rig, xy_um=place[:2], z_um=place[2] if rig.z_um is not None else None))
+
+    # -- frames and scores -------------------------------------------------------------------------------------------
+
+    def watch_preview(self, preview: Camera | None) -> None:
+        """Show what the camera sees from now on; None to stop."""
+        self._preview = preview
+        self._pace()
+
+    def show_frame(self, frame: Frame) -> None:
+        """Show one frame now (a snap)."""
+        self._set_frame(frame)
+
+    def watch_run(self, run: RunningSection) -> None:
+        """Show this section from now on."""
+        self.run = run
+        self._preview = None
+        self.course = Course()
+        self._told, self._said = {}, ""
+        self.snapshot = run.session.snapshot()
+        self.frame = None
+        self._pace()
+        self.run_started.emit(run)
+
+    def look_back_at(self, run: RunningSection) -> None:
+        """Show once more a section that has ended: its score was corrected."""
+        self.snapshot = run.session.snapshot()
+        if self.course.add(self.snapshot.score):
+            self.course_changed.emit()
+        self.snapshot_changed.emit(self.snapshot)
+
+    def _pace(self) -> None:
+        if self.run is not None or self._preview is not None:
+            self._fast.start()
+        else:
+            self._fast.stop()
+
+    @Slot()
+    def _look(self) -> None:
+        began = time.monotonic()
+        late_s = max(0.0, began - self._looked_s - SNAPSHOT_MS / 1000)
+        self._looked_s = began
+        if self.run is not None:
+            self._look_at_run(self.run)
+        elif self._preview is not None:
+            frame = self._preview.latest()
+            if frame is not None and began >= self._next_frame_s:
+                self._set_frame(frame)
+        if self._drawn_s is not None:
+            # Where the computer has too much to do, pictures are what can be done without: no more than a quarter of
+            # this thread's time goes into them. What the last one cost is seen in how late this look is.
+            self._next_frame_s = began + min(3 * (late_s + self._drawn_s), SLOWEST_FRAME_S)
+            self._drawn_s = None
+
+    def _look_at_run(self, run: RunningSection) -> None:
+        over = run.session.finished  # asked first: what is read then is the last of it
+        snapshot = run.session.snapshot()
+        before, self.snapshot = self.snapshot, snapshot
+        if snapshot.latest is not None and (over or time.monotonic() >= self._next_frame_s):
+            self._set_frame(snapshot.latest)
+        self._new_results(run, over=over)
+        if (before is None or before.score != snapshot.score or over) and self.course.add(snapshot.score):
+            self.course_changed.emit()
+        if snapshot.message and snapshot.message != self._said:
+            self._said = snapshot.message
+            words = snapshot.message[:1].upper() + snapshot.message[1:]
+            self.message.emit("warning" if snapshot.degraded else "info", words)
+        self.snapshot_changed.emit(snapshot)
+        if over:
+            self.run = None
+            self._pace()
+            self.run_ended.emit(run)
+
+    def _new_results(self, run: RunningSection, *, over: bool) -> None:
+        """Tell every result that was not told yet, in the order of analysis."""
+        results = run.results
+        n = len(self._told)
+        if not over and len(results) == n:
+            return
+        # the order is that of analysis, so what is new is at the end; only the end of a run may change earlier ones
+        for seq in list(results)[0 if over else n :]:
+            result = results[seq]
+            if self._told.get(seq) is not result:
+                self._told[seq] = result
+                self.result_arrived.emit(result)
+
+    def _set_frame(self, frame: Frame) -> None:
+        if frame is self.frame:
+            return
+        self.frame = frame
+        now = time.monotonic()
+        self._shown.append(now)
+        self._forget_shown(now)
+        self._place(frame)
+        self.frame_arrived.emit(frame)
+        self._drawn_s = time.monotonic() - now
+
+    def _forget_shown(self, now: float) -> None:
+        while self._shown and now - self._shown[0] > _SHOWN_S:
+            self._shown.popleft()
+
+    @property
+    def shown_fps(self) -> float:
+        """How many frames were shown per second of late."""
+        self._forget_shown(time.monotonic())
+        return len(self._shown) / _SHOWN_S
+
+    # -- the computer ------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def ask_system(self) -> None:
+        """Ask for disk and memory soon, unless they are being asked for: a network drive may take its time."""
+        if self._asking_system:
+            return
+        self._asking_system = True
+        folder = self.out_dir
+        self._jobs.submit(
+            "system", lambda: System(disk_free_bytes(folder), resident_bytes()), self._take_system, self._miss_system
+        )
+
+    def _take_system(self, system: System) -> None:
+        self._asking_system = False
+        self.system = system
+        self.system_changed.emit(system)
+
+    def _miss_system(self, _sentence: str) -> None:
+        self._asking_system = False

@@ -1,0 +1,35 @@
+"""What the demo camera is shown: the phantom section that the operator's ids name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hcc_scope.microscope.phantom_scene import PhantomScene
+    from hcc_scope.phantom import Specimen
+    from ui.control.section_request import SectionRequest
+
+__all__ = ["scene_of", "specimen_of"]
+
+_NAMELESS = "preview"
+
+
+def specimen_of(request: SectionRequest, um_per_px: float) -> Specimen | None:
+    """Return the request's phantom section, grown; None for the camera's own pattern. Takes a second."""
+    if request.specimen == "none":
+        return None
+    from hcc_scope.phantom import Specimen
+    from hcc_scope.runs.phantoms import grown
+
+    animal, section = request.animal_id or _NAMELESS, request.section_id or _NAMELESS
+    return grown(Specimen(request.seed, animal, section, request.specimen, day="app"), um_per_px)
+
+
+def scene_of(request: SectionRequest, um_per_px: float) -> PhantomScene | None:
+    """Return the same, under the demo camera."""
+    specimen = specimen_of(request, um_per_px)
+    if specimen is None:
+        return None
+    from hcc_scope.microscope.phantom_scene import PhantomScene
+
+    return PhantomScene(specimen)

@@ -1,0 +1,403 @@
+"""Open a rig in the background, look through its camera, act on its devices, stop them, and close it.
+
+Everything here is asked for in the Qt thread and done in the worker ``rig``, in order. The emergency stop has a
+worker of its own: it must not wait behind the very move that it is to stop.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from hcc_scope.formatting import format_duration
+from hcc_scope.workers import Failure, attempt
+from ui.control.demo_specimen import scene_of
+from ui.control.rig_lock import RigLock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from hcc_scope.microscope.device_controls import DeviceControls
+    from hcc_scope.microscope.preview import Preview
+    from hcc_scope.runs.rigs import OpenRig
+    from hcc_scope.types import Frame
+    from ui.control.app_state import AppState
+    from ui.control.section_request import SectionRequest
+    from ui.kit.jobs import Jobs
+
+__all__ = ["LoadedRig", "RigControl", "RigLight"]
+
+LOOK_MS = 500
+STALLED_S = 3.0
+"""A device that takes longer than this to answer is called stalled; long moves are no answers and count less."""
+DRAWING = "drawing the phantom section"
+
+
+@dataclass(frozen=True, slots=True)
+class RigLight:
+    """The state of the rig, as word, colour and shape."""
+
+    words: str
+    tone: Literal["none", "good", "warning", "error"]
+
+
+NO_RIG = RigLight("no rig", "none")
+
+
+@dataclass(slots=True)
+class LoadedRig:
+    """A rig that is ready. Used in the worker ``rig`` only, except for `controls.halt`."""
+
+    name: str
+    """As it was asked for: a file, or the name of a shipped rig."""
+    rig: OpenRig
+    controls: DeviceControls
+    is_demo: bool
+    has_stage: bool
+    lock: RigLock
+    stack: ExitStack
+    """Closes the rig and gives back the lock."""
+    preview: Preview | None = None
+
+
+class RigControl(QObject):
+    """The rig of this window.
+
+    Parameters
+    ----------
+    jobs : Jobs
+    state : AppState
+        Told what to poll.
+    lock_folder : Path
+        Where the marks lie that say which rig is in use.
+    parent : QObject, optional
+    """
+
+    light_changed = Signal(object)
+    """Carries a `RigLight`."""
+    opened = Signal(object)
+    """Carries the `LoadedRig`."""
+    closed = Signal()
+    kept = Signal()
+    """Another rig was to be opened, but its files are of no use: the rig that was open still is."""
+    live_changed = Signal(bool)
+    """Whether the live picture is on."""
+    acted = Signal(str)
+    """Carries the name of an action on the devices that was done."""
+
+    def __init__(self, jobs: Jobs, state: AppState, lock_folder: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._jobs = jobs
+        self._state = state
+        self._lock_folder = lock_folder
+        self.loaded: LoadedRig | None = None
+        self._loading = ""
+        self._closing = False
+        self._failed = ""
+        self._live = False
+        self._light = NO_RIG
+        self._doing: tuple[str, float] | None = None
+        self._timer = QTimer(self)
+        self._timer.setInterval(LOOK_MS)
+        self._timer.timeout.connect(self._look)
+        self._timer.start()
+
+    # -- open and close ----------------------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether a rig is being opened or closed."""
+        return bool(self._loading) or self._closing
+
+    @property
+    def light(self) -> RigLight:
+        """The rig's state."""
+        return self._light
+
+    @property
+    def live(self) -> bool:
+        """Whether the live picture is on, or about to be."""
+        return self._live
+
+    def open(self, name: str) -> None:
+        """Open a rig; the one that is open is closed first, once it is clear that the new one's files are usable.
+
+        Comes back by `opened`, or by a message and `closed`, or `kept` if the old one stays.
+        """
+        if self.busy:
+            return
+        self._loading, self._failed = name, ""
+        if self.loaded is None:
+            self._load(None)
+        else:
+            self._jobs.submit("rig", partial(_check, name), self._load, self._not_usable)
+        self._look()
+
+    def _load(self, _checked: None) -> None:
+        name, old = self._loading, self._give_up()
+        self._jobs.submit(
+            "rig", partial(_reopen, old, name, self._lock_folder, self._note), self._opened, self._not_opened
+        )
+        self._look()
+
+    def _not_usable(self, _sentence: str) -> None:
+        """Stay with the rig that is open; what is wrong with the other one was told."""
+        self._loading = ""
+        self._look()
+        self.kept.emit()
+
+    def _note(self, text: str) -> None:
+        """Tell something on the way; from the worker."""
+        self._jobs.tell(partial(self._state.message.emit, "warning" if "warning" in text else "info", text))
+
+    def _opened(self, loaded: LoadedRig) -> None:
+        self._loading = ""
+        self.loaded = loaded
+        self._state.watch_rig(loaded.controls)
+        self._look()
+        self.opened.emit(loaded)
+
+    def _not_opened(self, sentence: str) -> None:
+        self._failed, self._loading = sentence, ""
+        self._look()
+        self.closed.emit()
+
+    def close(self) -> None:
+        """Close the rig if there is one; comes back by `closed`."""
+        if self.busy:
+            return
+        old = self._give_up()
+        if old is None:
+            self._look()
+            self.closed.emit()
+            return
+        self._closing = True
+        self._jobs.submit("rig", partial(_close, old), self._closed, self._closed_badly)
+        self._look()
+
+    def _closed(self, _nothing: None) -> None:
+        self._closing = False
+        self._look()
+        self.closed.emit()
+
+    def _closed_badly(self, sentence: str) -> None:
+        self._failed = sentence
+        self._closed(None)
+
+    def _give_up(self) -> LoadedRig | None:
+        """Let go of the rig, which its worker then closes."""
+        loaded, self.loaded = self.loaded, None
+        self._set_live(False)
+        self._state.watch_preview(None)
+        self._state.watch_rig(None)
+        return loaded
+
+    # -- its state ---------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def _look(self) -> None:
+        light = self._judge()
+        if light != self._light:
+            self._light = light
+            self.light_changed.emit(light)
+
+    def _judge(self) -> RigLight:
+        if self._loading:
+            return RigLight(f"{_short(self._loading)}: loading …", "warning")
+        if self._closing:
+            return RigLight("closing …", "warning")
+        if self.loaded is None:
+            return RigLight("not opened", "error") if self._failed else NO_RIG
+        name = _short(self.loaded.name)
+        if self._doing is not None:
+            what, since_s = self._doing
+            return RigLight(f"{name}: {what}, {format_duration(time.monotonic() - since_s)}", "warning")
+        waits_s = self._jobs.busy_s("rig")
+        if waits_s > STALLED_S:
+            return RigLight(f"{name}: no answer for {waits_s:.0f} s", "error")
+        run = self._state.run
+        if run is not None:
+            paused = self._state.snapshot is not None and self._state.snapshot.paused
+            return RigLight(f"{name}: {'paused' if paused else 'acquiring'}", "warning" if paused else "good")
+        if self._live:
+            return RigLight(f"{name}: live", "good")
+        if self._state.rig is not None and self._state.rig.busy:
+            return RigLight(f"{name}: moving", "good")
+        return RigLight(f"{name}: ready", "good")
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Say what the worker does while it asks no device, and for how long by now; used in the worker."""
+        self._jobs.tell(partial(self._set_doing, (what, time.monotonic())))
+        try:
+            yield
+        finally:
+            self._jobs.tell(partial(self._set_doing, None))
+
+    def _set_doing(self, doing: tuple[str, float] | None) -> None:
+        self._doing = doing
+        self._look()
+
+    @property
+    def failure(self) -> str:
+        """Why the rig is not open, in words; empty if nothing failed."""
+        return self._failed
+
+    # -- looking through the camera ----------------------------------------------------------------------------------
+
+    def start_live(self, request: SectionRequest, um_per_px: float) -> None:
+        """Show what the camera sees; on a demo rig, what the chosen specimen looks like there."""
+        loaded = self.loaded
+        if loaded is None or self._live or (self._state.run is not None and not self._paused()):
+            return
+        self._set_live(True)
+        self._jobs.submit(
+            "rig", partial(_begin_preview, self, loaded, request, um_per_px), self._live_begun, self._live_failed
+        )
+
+    def _paused(self) -> bool:
+        return self._state.snapshot is not None and self._state.snapshot.paused
+
+    def _live_begun(self, preview: Preview) -> None:
+        if self._live:
+            self._state.watch_preview(preview)
+
+    def _live_failed(self, _sentence: str) -> None:
+        self._set_live(False)
+
+    def stop_live(self) -> None:
+        """End the live picture; the last one stays."""
+        loaded = self.loaded
+        if not self._live or loaded is None:
+            return
+        self._set_live(False)
+        self._state.watch_preview(None)
+        self._jobs.submit("rig", partial(_end_preview, loaded))
+
+    def _set_live(self, live: bool) -> None:
+        if live != self._live:
+            self._live = live
+            self._look()
+            self.live_changed.emit(live)
+
+    def snap(self, request: SectionRequest, um_per_px: float) -> None:
+        """Take one picture and show it."""
+        loaded = self.loaded
+        if loaded is not None:
+            self._jobs.submit("rig", partial(_snap, self, loaded, request, um_per_px), self._snapped)
+
+    def _snapped(self, frame: Frame) -> None:
+        self._state.show_frame(frame)
+
+    # -- acting ------------------------------------------------------------------------------------------------------
+
+    @Slot(str, tuple)
+    def do(self, action: str, arguments: tuple[object, ...]) -> None:
+        """Do one of the actions of `DeviceControls`, by name; the state is read anew afterwards, also if it failed."""
+        loaded = self.loaded
+        if loaded is None:
+            return
+        act = partial(getattr(loaded.controls, action), *arguments)
+        self._jobs.submit("rig", act, partial(self._done, action), self._refused)
+
+    def _done(self, action: str, _nothing: object) -> None:
+        self._state.ask_rig(anew=True)
+        self.acted.emit(action)
+
+    def _refused(self, _sentence: str) -> None:
+        self._state.ask_rig(anew=True)  # what the device has, not what was asked for, is shown again
+
+    @Slot()
+    def halt(self) -> None:
+        """Stop stage and focus at once, past everything that waits."""
+        loaded = self.loaded
+        if loaded is not None:
+            self._jobs.submit("halt", loaded.controls.halt, self._halted)
+
+    def _halted(self, _nothing: None) -> None:
+        self._state.message.emit("warning", "Stage and focus drive were told to stop.")
+        self._state.ask_rig(anew=True)
+
+
+# -- in the worker -----------------------------------------------------------------------------------------------------
+
+
+def _check(name: str) -> None:
+    """Refuse a rig whose file or configuration is wrong, before the one that works is given up for it."""
+    from hcc_scope.runs.rigs import check_rig
+
+    check_rig(name)
+
+
+def _reopen(old: LoadedRig | None, name: str, lock_folder: Path, note: Callable[[str], None]) -> LoadedRig:
+    if old is not None:
+        _close(old)
+    return _open(name, lock_folder, note)
+
+
+def _open(name: str, lock_folder: Path, note: Callable[[str], None]) -> LoadedRig:
+    from hcc_scope.microscope.device_controls import DeviceControls
+    from hcc_scope.rig.rigfile import load_rig
+    from hcc_scope.runs.rigs import open_rig
+
+    lock = RigLock(load_rig(name).config, lock_folder)
+    lock.take()
+    with ExitStack() as stack:
+        stack.callback(lock.release)
+        rig = stack.enter_context(open_rig(name, note))
+        is_demo = rig.is_demo()
+        has_stage = rig.stage_xy_um() is not None
+        return LoadedRig(name, rig, DeviceControls(rig.microscope), is_demo, has_stage, lock, stack.pop_all())
+    raise AssertionError("an exit stack swallows nothing")
+
+
+def _close(loaded: LoadedRig) -> None:
+    ended = attempt(partial(_end_preview, loaded))  # what keeps a preview from ending must not keep the rig open
+    loaded.stack.close()
+    if isinstance(ended, Failure):
+        raise ended.error
+
+
+def _preview_of(control: RigControl, loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Preview:
+    from hcc_scope.microscope.preview import Preview
+
+    _end_preview(loaded)  # another one of the same camera is refused; this one may show another specimen
+    scene = None
+    if loaded.is_demo and request.specimen != "none":
+        with control.doing(DRAWING):
+            scene = scene_of(request, um_per_px)
+    loaded.preview = Preview(loaded.rig.microscope, scene)
+    return loaded.preview
+
+
+def _begin_preview(control: RigControl, loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Preview:
+    preview = _preview_of(control, loaded, request, um_per_px)
+    preview.start()
+    return preview
+
+
+def _end_preview(loaded: LoadedRig) -> None:
+    preview, loaded.preview = loaded.preview, None
+    if preview is not None:
+        preview.stop()
+
+
+def _snap(control: RigControl, loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Frame:
+    preview = loaded.preview
+    if preview is None or not preview.running:
+        preview = _preview_of(control, loaded, request, um_per_px)
+    return preview.snap()
+
+
+def _short(name: str) -> str:
+    """Return a rig's name without its folder and endings."""
+    file = name.replace("\\", "/").rsplit("/", 1)[-1]
+    for ending in (".yaml", ".yml", ".rig", ".cfg"):
+        file = file.removesuffix(ending)
+    return f"{file[:1].upper()}{file[1:]} rig" if file == "demo" else file

@@ -1,0 +1,94 @@
+"""What an operator asks for: ids, plan, model, place; and what is wrong with it, before anything moves."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from hcc_scope.errors import IdError
+from hcc_scope.formatting import counted, format_number
+from hcc_scope.storage.naming import check_id, store_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["PlanChoice", "SectionRequest", "next_id", "problem_with_id"]
+
+PlanKind = Literal["random", "sequence", "file"]
+Specimen = Literal["low", "high", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanChoice:
+    """How the fields of a section are chosen."""
+
+    kind: PlanKind = "random"
+    n_fields: int = 24
+    """Random fields."""
+    area_um: tuple[float, float] = (8000.0, 6000.0)
+    """Width and height in which they lie, around where the stage is."""
+    n_frames: int = 100
+    """Of a sequence at full rate, the stage at rest."""
+    file: str = ""
+
+    def fits(self, *, has_stage: bool) -> bool:
+        """Return whether a rig can do it: random fields need a stage that is moved."""
+        return has_stage or self.kind != "random"
+
+    def words(self, *, outlined: bool) -> str:
+        """Return it in a few words; `outlined` if the specimen's own outline takes the place of the area."""
+        match self.kind:
+            case "random":
+                if outlined:
+                    return counted(self.n_fields, "random field")
+                width, height = (format_number(side, 0) for side in self.area_um)
+                return f"{counted(self.n_fields, 'field')} in {width} × {height} µm"
+            case "sequence":
+                return f"{counted(self.n_frames, 'frame')} at rest"
+            case "file":
+                return self.file.replace("\\", "/").rsplit("/", 1)[-1] or "no file"
+
+
+@dataclass(frozen=True, slots=True)
+class SectionRequest:
+    """One section to acquire."""
+
+    animal_id: str
+    section_id: str
+    out_dir: Path
+    plan: PlanChoice
+    specimen: Specimen
+    """What a demo camera is shown; without a meaning on other rigs."""
+    model: str
+    engine: str
+    seed: int
+
+    @property
+    def store(self) -> Path:
+        """Where the section will be kept."""
+        return store_path(self.out_dir, self.animal_id, self.section_id)
+
+
+def problem_with_id(value: str, what: str) -> str:
+    """Return why an id cannot be used, in words; empty if it can."""
+    try:
+        check_id(value, what)
+    except IdError as error:
+        return str(error)
+    return ""
+
+
+def next_id(value: str) -> str:
+    """Return the id that follows: the last number in it plus one, as wide as it was; unchanged without a number.
+
+    Examples
+    --------
+    >>> next_id("S09")
+    'S10'
+    """
+    numbers = list(re.finditer(r"\d+", value))
+    if not numbers:
+        return value
+    last = numbers[-1]
+    return f"{value[: last.start()]}{int(last[0]) + 1:0{len(last[0])}d}{value[last.end() :]}"

@@ -1,0 +1,158 @@
+"""What the app remembers. A broken file costs what is broken in it, never the start.
+
+One JSON file in the place that the system has for settings. Each key is read on its own: a value that is not of its
+kind is dropped, told, and its default taken. A file that is no JSON at all is kept aside under another name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_config_dir, user_data_dir
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from ui.kit.theme import ThemeName  # noqa: TC001 - pydantic resolves annotations when the class is made
+
+__all__ = [
+    "FOLDER_VARIABLE",
+    "Contrast",
+    "Settings",
+    "default_out_dir",
+    "load_settings",
+    "save_settings",
+    "with_recent",
+]
+
+FOLDER_VARIABLE = "HCC_SCOPE_SETTINGS_DIR"
+"""Environment variable that takes the place of the system's folder for settings."""
+
+MAX_RECENT = 12
+_FILE = "settings.json"
+
+
+class Contrast(BaseModel):
+    """How counts are shown for one camera."""
+
+    model_config = ConfigDict(frozen=True)
+
+    low: FiniteFloat
+    high: FiniteFloat
+    auto: bool = True
+
+
+class Settings(BaseModel):
+    """Everything that is remembered; frozen, so that a change is a new value."""
+
+    model_config = ConfigDict(frozen=True)
+
+    theme: ThemeName = "dark"
+    geometry: str = ""
+    """Of the main window, as Qt packs it, in base64."""
+    layout: str = ""
+    """Of docks and tool bars, likewise."""
+    recent_rigs: tuple[str, ...] = ()
+    """Rig files and names of shipped rigs, newest first."""
+    recent_stores: tuple[str, ...] = ()
+    out_dir: str = ""
+    """Where stores are made; empty: `default_out_dir`."""
+    animal_ids: tuple[str, ...] = ()
+    section_ids: tuple[str, ...] = ()
+    model: str = ""
+    """Name or folder; empty: the first one that is shipped."""
+    engine: str = "auto"
+    demo_specimen: Literal["low", "high", "none"] = "high"
+    """What the demo camera is shown."""
+    plan: Literal["random", "sequence", "file"] = "random"
+    plan_file: str = ""
+    n_fields: Annotated[int, Field(ge=1, le=100_000)] = 24
+    n_frames: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    area_um: tuple[Annotated[FiniteFloat, Field(gt=0)], Annotated[FiniteFloat, Field(gt=0)]] = (8000.0, 6000.0)
+    contrast: dict[str, Contrast] = Field(default_factory=dict)
+    """By camera."""
+
+
+def default_out_dir() -> Path:
+    """Return where stores are made if nothing else was chosen."""
+    return Path(user_data_dir("hcc-scope", appauthor=False)) / "sections"
+
+
+def settings_folder() -> Path:
+    """Return where the settings are kept."""
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return Path(chosen) if chosen else Path(user_config_dir("hcc-scope", appauthor=False))
+
+
+def with_recent(recent: tuple[str, ...], newest: str) -> tuple[str, ...]:
+    """Return a list of recent things with another one in front, each once."""
+    return (newest, *(one for one in recent if one != newest))[:MAX_RECENT]
+
+
+def load_settings(folder: Path | None = None) -> tuple[Settings, tuple[str, ...]]:
+    """Read the settings.
+
+    Returns
+    -------
+    Settings
+        With defaults for what could not be read.
+    tuple of str
+        What was wrong, in words; empty if nothing was.
+    """
+    path = (settings_folder() if folder is None else folder) / _FILE
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return Settings(), ()
+    except (OSError, ValueError, RecursionError) as error:
+        return Settings(), (f"The settings in {path} cannot be read and begin anew ({error}).{_keep_aside(path)}",)
+    if not isinstance(content, dict):
+        return Settings(), (f"The settings in {path} are no mapping and begin anew.{_keep_aside(path)}",)
+    return _salvage(content, path)
+
+
+def _salvage(content: dict[str, Any], path: Path) -> tuple[Settings, tuple[str, ...]]:
+    """Return what is sound in the file, key by key."""
+    kept: dict[str, Any] = {}
+    told: list[str] = []
+    for key, value in content.items():
+        if key not in Settings.model_fields:
+            continue  # of a newer or an older version
+        try:
+            Settings.model_validate({key: value})
+        except ValidationError as error:
+            reason = error.errors(include_url=False, include_input=False)[0]["msg"]
+            told.append(f"The setting '{key}' in {path} is not used: {reason}.")
+        else:
+            kept[key] = value
+    return Settings.model_validate(kept), tuple(told)
+
+
+def _keep_aside(path: Path) -> str:
+    aside = path.with_name(f"{path.stem}-broken-{uuid.uuid4().hex[:6]}{path.suffix}")
+    try:
+        path.rename(aside)
+    except OSError:
+        return ""
+    return f" The broken file is kept as {aside.name}."
+
+
+def save_settings(settings: Settings, folder: Path | None = None) -> None:
+    """Write the settings, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written.
+    """
+    path = (settings_folder() if folder is None else folder) / _FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        part.write_text(settings.model_dump_json(indent=2), encoding="utf-8")
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise

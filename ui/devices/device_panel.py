@@ -1,0 +1,78 @@
+"""What all panels of devices have in common: they show a `RigState` and ask for actions by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from ui.kit.labels import grid_margins, quiet
+
+if TYPE_CHECKING:
+    from hcc_scope.microscope.device_controls import RigState
+
+__all__ = ["DevicePanel", "ShowsRig"]
+
+
+class ShowsRig(Protocol):
+    """What every device panel can do."""
+
+    def set_state(self, state: RigState | None) -> None:
+        """Show what the devices say; None while no rig is open."""
+
+
+class DevicePanel(QWidget):
+    """A panel that hides itself where the rig has nothing for it.
+
+    Parameters
+    ----------
+    title : str
+        Also its window title, for docks and headings.
+    """
+
+    requested = Signal(str, tuple)
+    """Name of a `DeviceControls` action and its arguments."""
+    presence_changed = Signal(bool)
+    """Whether the rig has something for this panel."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self.setWindowTitle(title)
+        self.setAccessibleName(title)
+        self._present = True
+        self._lock_words = quiet()
+        self._lock_words.hide()
+        self.body = QWidget()
+        """Holds what the panel shows of the rig."""
+        self.outer = QVBoxLayout(self)
+        grid_margins(self.outer)
+        self.outer.addWidget(self._lock_words)
+        self.outer.addWidget(self.body)
+
+    @property
+    def present(self) -> bool:
+        """Whether the rig has something for this panel."""
+        return self._present
+
+    def set_locked(self, reason: str | None, *, say: bool = True) -> None:
+        """Lock what would spoil a running section, for a reason that is shown unless `say` is False; None unlocks."""
+        for widget in self.locked_widgets():
+            widget.setEnabled(reason is None)
+        self._lock_words.setText(reason or "")
+        self._lock_words.setVisible(say and reason is not None)
+
+    def locked_widgets(self) -> tuple[QWidget, ...]:
+        """Return what would spoil a section that is being acquired; a panel may leave some of it free."""
+        return (self.body,)
+
+    def be_present(self, present: bool) -> None:
+        """Show or hide the whole panel."""
+        if present != self._present:
+            self._present = present
+            if present and self.parentWidget() is None:
+                # not placed yet: shown with whatever it is placed into, not as a window of its own
+                self.setAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)
+            else:
+                self.setVisible(present)
+            self.presence_changed.emit(present)

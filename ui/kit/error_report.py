@@ -1,0 +1,55 @@
+"""What went wrong, as one sentence for a person and the details that they can copy."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QMessageBox
+
+from hcc_scope.errors import HccScopeError
+from hcc_scope.formatting import capital
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
+__all__ = ["Trouble", "describe", "show_trouble"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that went wrong."""
+
+    sentence: str
+    """What, where, and what to do."""
+    details: str
+    """For whoever has to find out why: the traceback, or more of the story; may be empty."""
+
+    def __str__(self) -> str:
+        """Return sentence and details, as they are copied."""
+        return f"{self.sentence}\n\n{self.details}".strip()
+
+
+def describe(error: BaseException) -> Trouble:
+    """Return an error in words. One that is not ours is called a bug, since it is one."""
+    details = "".join(traceback.format_exception(error))
+    if isinstance(error, HccScopeError):
+        return Trouble(capital("; ".join([str(error), *getattr(error, "__notes__", ())])), details)
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return Trouble(f"A bug in HCC-Scope ({what}). What was acknowledged is stored; please report the details.", details)
+
+
+def show_trouble(parent: QWidget, title: str, trouble: Trouble) -> QMessageBox:
+    """Show what went wrong, with its details to look at and to copy; returns at once."""
+    box = QMessageBox(QMessageBox.Icon.Warning, title, trouble.sentence, QMessageBox.StandardButton.Close, parent)
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    if trouble.details:
+        box.setDetailedText(trouble.details)
+    copy = box.addButton("Copy details", QMessageBox.ButtonRole.ActionRole)
+    copy.clicked.disconnect()  # it copies, and does not close the box
+    copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(str(trouble)))
+    box.open()
+    return box

@@ -1,0 +1,180 @@
+"""Slow work off the Qt thread: a callable goes to a worker, its end comes back in the Qt thread.
+
+One worker is one thread, so work on it is done in order: devices on ``rig``, files on ``disk``, models on ``model``.
+The threads emit no signal; what they have to say waits in a queue that a timer of the Qt thread empties.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+from shiboken6 import isValid
+
+from hcc_scope.workers import Failure, Worker, attempt, guard
+from ui.kit.error_report import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Jobs"]
+
+T = TypeVar("T")
+
+_POLL_MS = 15
+_FAREWELL_S = 2.0
+
+
+class _Worker:
+    """One thread and what waits for it."""
+
+    def __init__(self, name: str, say: Callable[[Callable[[], None]], None]) -> None:
+        self.name = name
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._say = say
+        self.since: float | None = None
+        """When the piece of work in hand was begun (monotonic seconds); None while there is none."""
+        self._left = threading.Event()
+        self._worker = Worker(f"ui-{name}", self._loop, self._died)
+        self._worker.start()
+
+    def put(self, body: Callable[[], None]) -> None:
+        self._work.put(body)
+
+    def _loop(self) -> None:
+        while (body := self._work.get()) is not None:
+            if self._left.is_set():
+                continue
+            self.since = time.monotonic()
+            body()
+            self.since = None
+
+    def _died(self, error: BaseException, where: str) -> None:
+        raise RuntimeError(f"the worker {where} ended") from error
+
+    def leave(self) -> None:
+        """Begin nothing any more."""
+        self._left.set()
+        self._work.put(None)
+
+    def join(self, timeout_s: float) -> bool:
+        return self._worker.join(timeout_s)
+
+
+class Jobs(QObject):
+    """Runs slow work on named workers; a `ui.kit.jobs_protocol.JobRunner`.
+
+    Parameters
+    ----------
+    parent : QObject, optional
+    """
+
+    troubled = Signal(object)
+    """Carries the `Trouble` of each piece of work that failed, before its `failed` is called."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._workers: dict[str, _Worker] = {}
+        self._ends: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._open = 0
+        self._closed = False
+        self._timer = QTimer(self)
+        self._timer.setInterval(_POLL_MS)
+        self._timer.timeout.connect(self._deliver)
+
+    def submit(
+        self,
+        worker: str,
+        fn: Callable[[], T],
+        done: Callable[[T], None] | None = None,
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Queue a piece of work; returns at once. Call it in the Qt thread.
+
+        Parameters
+        ----------
+        worker : str
+            Where it runs; made when first named.
+        fn : callable
+            The work. It touches no widget.
+        done : callable, optional
+            Takes what `fn` returned; called in the Qt thread.
+        failed : callable, optional
+            Takes one sentence for a person if `fn` raised; called in the Qt thread.
+        """
+        if self._closed:
+            return
+        if worker not in self._workers:
+            self._workers[worker] = _Worker(worker, self._ends.put)
+        self._open += 1
+        self._workers[worker].put(partial(self._run, fn, done, failed))
+        self._timer.start()
+
+    def _run(self, fn: Callable[[], T], done: Callable[[T], None] | None, failed: Callable[[str], None] | None) -> None:
+        """Do the work; runs in the worker's thread."""
+        outcome = attempt(fn)
+        self._ends.put(partial(self._end, outcome, done, failed))
+
+    def tell(self, call: Callable[[], None]) -> None:
+        """Have `call` called in the Qt thread; for work in hand that has something to say. From any thread."""
+        self._ends.put(call)
+
+    @Slot()
+    def _deliver(self) -> None:
+        while True:
+            try:
+                call = self._ends.get_nowait()
+            except queue.Empty:
+                break
+            guard("what follows a piece of work", call, self._on_bug)
+        if not self._open:
+            self._timer.stop()
+
+    def _end(
+        self, outcome: T | Failure, done: Callable[[T], None] | None, failed: Callable[[str], None] | None
+    ) -> None:
+        self._open -= 1
+        if isinstance(outcome, Failure):
+            trouble = describe(outcome.error)
+            self.troubled.emit(trouble)
+            if failed is not None and _is_there(failed):
+                failed(trouble.sentence)
+        elif done is not None and _is_there(done):
+            done(outcome)
+
+    def _on_bug(self, error: BaseException, _where: str) -> None:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise error
+        self.troubled.emit(describe(error))
+
+    @property
+    def n_open(self) -> int:
+        """How many pieces of work wait or are under way."""
+        return self._open
+
+    def busy_s(self, worker: str) -> float:
+        """Return for how long a worker has been at its present piece of work; 0 if it has none."""
+        since = self._workers[worker].since if worker in self._workers else None
+        return 0.0 if since is None else time.monotonic() - since
+
+    def close(self, timeout_s: float = _FAREWELL_S) -> tuple[str, ...]:
+        """Begin nothing any more and wait for what is under way; return the workers that did not end in time."""
+        self._closed = True
+        deadline = time.monotonic() + timeout_s
+        for worker in self._workers.values():
+            worker.leave()
+        left = [
+            worker.name for worker in self._workers.values() if not worker.join(max(0.0, deadline - time.monotonic()))
+        ]
+        self._timer.stop()
+        return tuple(left)
+
+
+def _is_there(call: Callable[..., None]) -> bool:
+    """Return whether the widget that a bound method belongs to still exists; a plain function always does."""
+    owner = getattr(call, "__self__", None)
+    return not isinstance(owner, QObject) or isValid(owner)

@@ -1,0 +1,107 @@
+"""Small things that all panels share: headings, quiet text, forms with aligned labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QFont, QPalette
+from PySide6.QtWidgets import QFormLayout, QLabel, QWidget
+
+from ui.kit.theme import GRID_PX, Colours, colours
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QLayout
+
+__all__ = [
+    "MICROMETRE",
+    "colours_of",
+    "describe",
+    "form",
+    "grid_margins",
+    "heading",
+    "label_column_px",
+    "label_for",
+    "quiet",
+    "words",
+]
+
+MICROMETRE = "µm"
+_DARK_BELOW = 128
+_LABEL_CHARACTERS = 13
+"""Width of the column of labels, in average characters: the same in every panel, so that fields stand in one line."""
+
+
+def colours_of(widget: QWidget) -> Colours:
+    """Return the colours of the theme that a widget's palette belongs to."""
+    dark = widget.palette().color(QPalette.ColorRole.Window).lightness() < _DARK_BELOW
+    return colours("dark" if dark else "light")
+
+
+def describe(widget: QWidget, name: str, tip: str) -> None:
+    """Give a widget its name for screen readers and its tooltip (with the unit, where there is one)."""
+    widget.setAccessibleName(name)
+    widget.setAccessibleDescription(tip)
+    widget.setToolTip(tip)
+
+
+def words(text: str = "", *, selectable: bool = False) -> QLabel:
+    """Return a label that wraps and shows its text as it is."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)  # ids and device names are not markup
+    label.setWordWrap(True)
+    if selectable:
+        label.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+    return label
+
+
+def quiet(text: str = "") -> QLabel:
+    """Return a label in muted text that wraps."""
+    label = words(text)
+    label.setForegroundRole(QPalette.ColorRole.PlaceholderText)  # the theme's muted text, whichever theme
+    return label
+
+
+def heading(text: str) -> QLabel:
+    """Return a label that begins a part of a panel."""
+    label = words(text)
+    font = QFont(label.font())
+    font.setWeight(QFont.Weight.DemiBold)
+    label.setFont(font)
+    return label
+
+
+def grid_margins(layout: QLayout) -> None:
+    """Put a panel's outer layout on the grid."""
+    layout.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
+    layout.setSpacing(GRID_PX)
+
+
+def form() -> QFormLayout:
+    """Return a form: labels left-aligned in a column of fixed width, fields below them where they do not fit beside."""
+    layout = QFormLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setHorizontalSpacing(GRID_PX)
+    layout.setVerticalSpacing(GRID_PX)
+    layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    layout.setFormAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+    return layout
+
+
+def label_column_px(widget: QWidget) -> int:
+    """Return the width of the column of labels."""
+    return _LABEL_CHARACTERS * widget.fontMetrics().averageCharWidth()
+
+
+def label_for(text: str, field: QWidget) -> QLabel:
+    """Return a form's label for a field, as wide as in every other panel."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setBuddy(field)
+    label.setMinimumWidth(label_column_px(label))
+    label.setToolTip(field.toolTip())
+    return label

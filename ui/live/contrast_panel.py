@@ -1,0 +1,244 @@
+"""How counts become brightness: the histogram with its limits, stretched to every frame or fixed.
+
+Only what is *seen* changes; the counts that are stored and classified never do.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QLabel, QPushButton, QSpinBox, QWidget
+
+from ui.kit.theme import GRID_PX
+from ui.live.histogram import CountHistogram, HistogramPlot
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ui.kit.theme import ThemeName
+
+__all__ = ["ContrastPanel"]
+
+_IGNORED_PERCENT = 0.1
+_SHOW_EVERY_S = 0.1
+
+
+class ContrastPanel(QWidget):
+    """Histogram and the controls of the display limits."""
+
+    changed = Signal(float, float, bool)
+    """Black and white in counts, and whether they follow every frame; also when they followed one."""
+    chosen = Signal(float, float, bool)
+    """The same, only when a person chose it: what is worth remembering."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._histogram: CountHistogram | None = None
+        self._full_scale = 65535
+        self._limits = (0.0, 65535.0)
+        self._shown_s = 0.0
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.timeout.connect(self._show_now)
+        self.plot = HistogramPlot()
+        self.plot.limits_dragged.connect(self._fixed_by_hand)
+        self._auto = QCheckBox("Auto-stretch")
+        self._auto.setChecked(True)
+        self._auto.setToolTip("Fit black and white to every frame; off: the limits stay as they are")
+        self._auto.toggled.connect(self._auto_toggled)
+        self._ignored = QDoubleSpinBox()
+        self._ignored.setRange(0.0, 10.0)
+        self._ignored.setDecimals(2)
+        self._ignored.setSingleStep(0.1)
+        self._ignored.setValue(_IGNORED_PERCENT)
+        self._ignored.setSuffix(" %")
+        self._ignored.setToolTip("Share of the darkest and of the brightest pixels that stretching ignores, in %")
+        self._ignored.setAccessibleName("Ignored share of pixels in percent")
+        self._ignored.valueChanged.connect(self._ignored_changed)
+        self._black, self._white = self._limit_box("Black"), self._limit_box("White")
+        once = QPushButton("Stretch once")
+        once.setToolTip("Fit black and white to this frame, and keep them")
+        once.clicked.connect(self.stretch_once)
+        full = QPushButton("Full range")
+        full.setToolTip("Black at 0 counts, white at the camera's full scale")
+        full.clicked.connect(self.full_range)
+        self._log = QCheckBox("Log")
+        self._log.setToolTip("Logarithmic heights: a few pixels can be seen beside many")
+        self._log.toggled.connect(self._log_toggled)
+        self._close_up = QCheckBox("Close-up")
+        self._close_up.setChecked(True)
+        self._close_up.setToolTip("Show only counts that occur; off: everything from 0 to full scale")
+        self._close_up.toggled.connect(self._close_up_toggled)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(GRID_PX)
+        grid.setVerticalSpacing(GRID_PX // 2)
+        grid.addWidget(self.plot, 0, 0, 3, 1)
+        grid.setColumnStretch(0, 1)
+        ignoring = QLabel("ignoring")
+        ignoring.setBuddy(self._ignored)
+        cells: tuple[tuple[QWidget, ...], ...] = (
+            (self._auto, ignoring, self._ignored, self._log),
+            (_label("Black", self._black), self._black, once, self._close_up),
+            (_label("White", self._white), self._white, full),
+        )
+        places = ((1, 2, 3, 4), (1, 2, 3, 4), (1, 2, 3))
+        for row, (widgets, columns) in enumerate(zip(cells, places, strict=True)):
+            for widget, column in zip(widgets, columns, strict=True):
+                grid.addWidget(widget, row, column)
+        for box in (self._auto, self._log, self._close_up):
+            box.setAccessibleName(box.text())
+            box.setAccessibleDescription(box.toolTip())
+        self._show()
+
+    def _limit_box(self, name: str) -> QSpinBox:
+        box = QSpinBox()
+        box.setRange(0, 65535)
+        box.setGroupSeparatorShown(True)
+        box.setAccelerated(True)
+        box.setKeyboardTracking(False)
+        box.setAlignment(Qt.AlignmentFlag.AlignRight)
+        box.setToolTip(f"Counts that are shown {name.lower()}")
+        box.setAccessibleName(f"{name} limit in counts")
+        box.valueChanged.connect(self._box_changed)
+        return box
+
+    # -- what others ask and say -------------------------------------------------------------------------------------
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Black and white in counts."""
+        return self._limits
+
+    @property
+    def auto(self) -> bool:
+        """Whether the limits follow every frame."""
+        return self._auto.isChecked()
+
+    @property
+    def histogram(self) -> CountHistogram | None:
+        """The counts of the frame that is shown."""
+        return self._histogram
+
+    def set_contrast(self, low: float, high: float, auto: bool) -> None:
+        """Take remembered limits; nothing is said about them."""
+        self._auto.blockSignals(True)  # it is not a person who toggles it
+        self._auto.setChecked(auto)
+        self._auto.blockSignals(False)
+        self._limits = (float(low), float(max(high, low + 1)))
+        if auto and self._histogram is not None:
+            self._limits = self._histogram.limits(self._ignored.value() / 100)
+        self._show()
+        self.changed.emit(*self._limits, auto)
+
+    def set_frame(self, pixels: NDArray[np.uint16], bit_depth: int) -> None:
+        """Count the pixels of another frame, and follow it if the limits do so."""
+        self._histogram = CountHistogram.of(pixels)
+        full_scale = (1 << bit_depth) - 1
+        if full_scale != self._full_scale:
+            self._full_scale = full_scale
+            for box in (self._black, self._white):
+                box.blockSignals(True)
+                box.setMaximum(full_scale)
+                box.blockSignals(False)
+        if self.auto:
+            self._follow()
+        self._show_soon()
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take the colours of a theme."""
+        self.plot.set_theme(theme)
+
+    # -- slots -------------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def stretch_once(self) -> None:
+        """Fit the limits to this frame, and keep them."""
+        if self._histogram is not None:
+            self._fixed_by_hand(*self._histogram.limits(self._ignored.value() / 100))
+
+    @Slot()
+    def full_range(self) -> None:
+        """Show black at 0 and white at full scale."""
+        self._fixed_by_hand(0.0, float(self._full_scale))
+
+    @Slot(float, float)
+    def _fixed_by_hand(self, low: float, high: float) -> None:
+        self._auto.blockSignals(True)
+        self._auto.setChecked(False)
+        self._auto.blockSignals(False)
+        self._limits = (low, high)
+        self._show()
+        self._tell_choice()
+
+    @Slot(int)
+    def _box_changed(self, _count: int) -> None:
+        low, high = self._black.value(), self._white.value()
+        if high <= low:  # the one that was not touched gives way
+            low, high = (low, low + 1) if self.sender() is self._black else (high - 1, high)
+        self._fixed_by_hand(float(max(0, low)), float(max(1, high)))
+
+    @Slot(bool)
+    def _auto_toggled(self, auto: bool) -> None:
+        if auto:
+            self._follow()
+        self._tell_choice()
+
+    @Slot(float)
+    def _ignored_changed(self, _percent: float) -> None:
+        if self.auto:
+            self._follow()
+
+    @Slot(bool)
+    def _log_toggled(self, log: bool) -> None:
+        self.plot.set_log(log)
+
+    @Slot(bool)
+    def _close_up_toggled(self, close_up: bool) -> None:
+        self.plot.set_close_up(close_up)
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        if self._histogram is None:
+            return
+        limits = self._histogram.limits(self._ignored.value() / 100)
+        if limits != self._limits:
+            self._limits = limits
+            self._show_soon()
+            self.changed.emit(*limits, True)
+
+    def _show_soon(self) -> None:
+        """Show counts and limits at most every 0.1 s: nobody reads faster, and frames may come 30 times a second."""
+        waited_s = time.monotonic() - self._shown_s
+        if waited_s >= _SHOW_EVERY_S:
+            self._show_now()
+        elif not self._late.isActive():
+            self._late.start(round(1000 * (_SHOW_EVERY_S - waited_s)))
+
+    @Slot()
+    def _show_now(self) -> None:
+        self._shown_s = time.monotonic()
+        self.plot.set_histogram(self._histogram, self._full_scale)
+        self._show()
+
+    def _tell_choice(self) -> None:
+        self.changed.emit(*self._limits, self.auto)
+        self.chosen.emit(*self._limits, self.auto)
+
+    def _show(self) -> None:
+        for box, count in zip((self._black, self._white), self._limits, strict=True):
+            box.blockSignals(True)
+            if not box.hasFocus() or not self.auto:
+                box.setValue(round(count))
+            box.blockSignals(False)
+        self.plot.set_limits(*self._limits)
+
+
+def _label(text: str, buddy: QWidget) -> QLabel:
+    label = QLabel(text)
+    label.setBuddy(buddy)
+    return label

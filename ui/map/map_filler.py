@@ -1,0 +1,206 @@
+"""Keep the map complete: a field that no look at the run saw is read from the store.
+
+The window looks at a run 30 times a second, less often on a busy computer, and sees the newest frame each time. How
+many fields there are is known from the run itself, so what is missing on the map is known too.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from hcc_scope.errors import StoreError
+from ui.control.growing_store import StoredFields, small
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hcc_scope.types import Frame
+    from ui.control.run_control import RunControl, Running
+    from ui.kit.jobs import Jobs
+    from ui.map.map_tab import SectionMapTab
+
+__all__ = ["MapFiller"]
+
+MAX_PLACELESS = 300
+"""Fields on the map of a rig without a stage, where they are only laid out in rows."""
+_AT_ONCE = 2000
+"""Fields whose places are looked up at a time."""
+
+_REST_S, _REST_SHARE = 0.5, 10.0
+"""At least so long, and so many times as long as it took, between two looks into the store of a run under way."""
+
+Place = tuple[int, int] | None
+
+
+class _Found(NamedTuple):
+    """What a look into the store gave."""
+
+    passed: list[int]
+    """Fields at places that are shown already, or that cannot be read."""
+    field: tuple[Frame, NDArray[np.uint16]] | None
+    """The first field at another place, and how it is drawn."""
+
+
+class MapFiller:
+    """Puts the fields of one section after the other on the map.
+
+    Parameters
+    ----------
+    on_map : SectionMapTab
+    jobs : Jobs
+        Reads and reduces on its worker ``map``.
+    run : RunControl
+        Knows which fields are excluded.
+    """
+
+    def __init__(self, on_map: SectionMapTab, jobs: Jobs, run: RunControl) -> None:
+        self._map, self._jobs, self._control = on_map, jobs, run
+        self._run: Running | None = None
+        self.fields: StoredFields | None = None
+        """Reads the section's fields; None before the first section."""
+        self._known: set[int] = set()
+        self._places: set[Place] = set()
+        self._n_placeless = 0
+        self._n_stored = self._first_open = 0
+        self._passed = 0
+        self._over = False
+        self._reading = False
+        self._asked_s = self._next_s = 0.0
+
+    def begin(self, run: Running) -> None:
+        """Take another section; the map is empty."""
+        self._run, self.fields = run, StoredFields(run.store_path)
+        self._known.clear()
+        self._places.clear()
+        self._n_placeless = self._n_stored = self._first_open = self._passed = 0
+        self._over = self._reading = False
+        self._next_s = 0.0
+
+    def see(self, frame: Frame) -> None:
+        """Take a frame that was seen while it is there; the store need not be asked for it."""
+        if self._run is None or frame.seq in self._known:
+            return
+        self._known.add(frame.seq)
+        if self._is_new_place(frame):
+            self._jobs.submit("map", partial(_with_small, frame), partial(self._put, self.fields))
+        else:
+            self._pass(1)
+
+    def stored(self, n: int, *, over: bool = False) -> None:
+        """Say how many fields are stored by now, and whether there will be no more."""
+        self._n_stored, self._over = n, over
+        if over:
+            self._map.keep_below(n)
+        if over or time.monotonic() >= self._next_s:
+            self._fill()
+
+    def _is_new_place(self, frame: Frame) -> bool:
+        """Return whether a field is the first at its place: a stage at rest would pile up thousands on one spot."""
+        place = _rounded(frame.stage_um)
+        if place is None:
+            self._n_placeless += 1
+            return self._n_placeless <= MAX_PLACELESS
+        new = place not in self._places
+        self._places.add(place)
+        return new
+
+    def _pass(self, n: int) -> None:
+        self._passed += n
+        self._map.set_not_shown(self._passed)
+
+    def _put(self, fields: StoredFields | None, got: tuple[Frame, NDArray[np.uint16]]) -> None:
+        """Put a field on the map, unless another section has begun meanwhile."""
+        frame, thumbnail = got
+        run = self._run
+        if run is None or fields is not self.fields or (self._over and frame.seq >= self._n_stored):
+            return
+        self._map.add_field(frame.seq, thumbnail, frame.stage_um, run.results.get(frame.seq), run.grid)
+        if self._control.is_excluded(frame.seq):
+            self._map.set_excluded(frame.seq, True)
+
+    # -- what no look saw --------------------------------------------------------------------------------------------
+
+    @property
+    def missing(self) -> list[int]:
+        """Stored fields that are neither on the map nor on their way there, by their numbers."""
+        while self._first_open in self._known:
+            self._first_open += 1
+        return [seq for seq in range(self._first_open, self._n_stored) if seq not in self._known]
+
+    def _fill(self) -> None:
+        if self._run is None or self.fields is None or self._reading:
+            return
+        if not self._over and self._run.spec.sampling in ("sequence", "time_series"):
+            return  # as fast as the camera, all at one place: the disk is left to the run
+        missing = self.missing
+        if not missing:
+            return
+        self._reading = True
+        self._asked_s = time.monotonic()
+        fields = self.fields
+        full = self._n_placeless >= MAX_PLACELESS
+        taken = frozenset(self._places | ({None} if full else set()))
+        self._jobs.submit(
+            "map",
+            partial(_look, fields, missing[:_AT_ONCE], taken),
+            partial(self._found, fields),
+            partial(self._lost, fields),
+        )
+
+    def _rest(self) -> None:
+        """Leave the disk to the run for a while: reading a long journal anew takes its time."""
+        self._reading = False
+        now_s = time.monotonic()
+        self._next_s = now_s + max(_REST_S, _REST_SHARE * (now_s - self._asked_s))
+
+    def _found(self, fields: StoredFields, found: _Found) -> None:
+        if fields is not self.fields:
+            return
+        self._rest()
+        new = [seq for seq in found.passed if seq not in self._known]
+        self._known.update(new)
+        if new:
+            self._pass(len(new))
+        if found.field is not None and found.field[0].seq not in self._known:
+            self._known.add(found.field[0].seq)
+            if self._is_new_place(found.field[0]):
+                self._put(fields, found.field)
+            else:
+                self._pass(1)
+        if new or found.field is not None:
+            self._fill()
+
+    def _lost(self, fields: StoredFields, _sentence: str) -> None:
+        if fields is self.fields:
+            self._rest()  # it is tried again when more is stored
+
+
+def _look(fields: StoredFields, missing: Sequence[int], taken: AbstractSet[Place]) -> _Found:
+    """Read the first field that lies where none is shown; in the worker."""
+    passed: list[int] = []
+    for seq in missing:
+        try:
+            place = fields.place_um(seq)
+            if _rounded(place) in taken:
+                passed.append(seq)
+                continue
+            return _Found(passed, _with_small(fields.read(seq)))
+        except StoreError:
+            if not fields.has(seq):
+                break  # acknowledged, and in the journal a moment later
+            passed.append(seq)  # damaged: the replay says so
+    return _Found(passed, None)
+
+
+def _rounded(stage_um: tuple[float, float, float | None] | None) -> Place:
+    return None if stage_um is None else (round(stage_um[0]), round(stage_um[1]))
+
+
+def _with_small(frame: Frame) -> tuple[Frame, NDArray[np.uint16]]:
+    return frame, small(frame)

@@ -1,0 +1,131 @@
+"""What a section map shows besides its fields: the section's outline, where fields are planned, and the stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
+
+from ui.canvas.drawing import ON_IMAGE, double_lines, double_rect
+from ui.kit.theme import colours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from ui.canvas.viewport import Viewport
+    from ui.kit.theme import ThemeName
+
+__all__ = ["OutlineLayer", "PlanLayer", "StageLayer"]
+
+_ARRIVED = 0.05
+"""A planned field counts as acquired if a field's centre is nearer than this share of a field."""
+
+
+class OutlineLayer:
+    """The section's edge."""
+
+    def __init__(self) -> None:
+        self.points_um: NDArray[np.float64] | None = None
+        """(n, 2) x, y in stage µm."""
+        self.visible = True
+        self._colours = colours("dark")
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take the colours of a theme."""
+        self._colours = colours(theme)
+
+    def paint(self, painter: QPainter, view: Viewport) -> None:
+        """Paint the inside a little lighter or darker, and its edge."""
+        if not self.visible or self.points_um is None or len(self.points_um) < 3:
+            return
+        polygon = QPolygonF([QPointF(*view.to_screen(x, y)) for x, y in self.points_um.tolist()])
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setBrush(QColor(self._colours.window))
+        painter.setPen(QPen(QColor(self._colours.text_muted), 1.5))
+        painter.drawPolygon(polygon)
+        painter.restore()
+
+
+class PlanLayer:
+    """Where fields are going to be taken, in their order; what has been taken is no longer drawn."""
+
+    def __init__(self) -> None:
+        self.positions_um: NDArray[np.float64] = np.zeros((0, 2))
+        """(n, 2) x, y of the centres."""
+        self.done: NDArray[np.bool_] = np.zeros(0, dtype=bool)
+        self.field_um: tuple[float, float] = (1.0, 1.0)
+        self.visible = True
+        self._colours = colours("dark")
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take the colours of a theme."""
+        self._colours = colours(theme)
+
+    def set_plan(self, positions_um: NDArray[np.float64] | None, field_um: tuple[float, float]) -> None:
+        """Take another plan; None for none."""
+        self.field_um = field_um
+        self.positions_um = np.zeros((0, 2)) if positions_um is None else positions_um
+        self.done = np.zeros(len(self.positions_um), dtype=bool)
+
+    def visited(self, centres_um: Iterable[tuple[float, float]]) -> None:
+        """Tick off one planned place for each field that is there now."""
+        if not len(self.positions_um):
+            return
+        for centre in centres_um:
+            away = np.abs(self.positions_um - np.array(centre)) / np.array(self.field_um)  # (n, 2) in fields
+            near = np.flatnonzero(~self.done & (away.max(axis=1) < _ARRIVED))
+            self.done[near[:1]] = True  # one of them: a place may be planned several times
+
+    def paint(self, painter: QPainter, view: Viewport) -> None:
+        """Paint what is still to come: dashed, the next one in the accent's colour."""
+        left = np.flatnonzero(~self.done)
+        if not self.visible or not left.size:
+            return
+        painter.save()
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        width, height = (side * view.scale for side in self.field_um)
+        painter.setPen(QPen(QColor(self._colours.text_muted), 1, Qt.PenStyle.DashLine))
+        for index in left[1:]:
+            x, y = view.to_screen(*self.positions_um[index])
+            painter.drawRect(QRectF(x - width / 2, y - height / 2, width, height))
+        x, y = view.to_screen(*self.positions_um[left[0]])
+        painter.setPen(QPen(QColor(self._colours.accent), 2, Qt.PenStyle.DashLine))
+        painter.drawRect(QRectF(x - width / 2, y - height / 2, width, height))
+        painter.restore()
+
+
+class StageLayer:
+    """Where the stage is: what the camera sees now."""
+
+    def __init__(self) -> None:
+        self.at_um: tuple[float, float] | None = None
+        self.field_um: tuple[float, float] = (1.0, 1.0)
+
+    def paint(self, painter: QPainter, view: Viewport) -> None:
+        """Paint the field under the lens and a cross through its middle, which is seen however small the field is."""
+        if self.at_um is None:
+            return
+        x, y = view.to_screen(*self.at_um)
+        width, height = (side * view.scale for side in self.field_um)
+        painter.save()
+        double_rect(
+            painter,
+            QRectF(x - width / 2, y - height / 2, width, height),
+            QColor("#ffffff"),
+            1.5,
+            Qt.PenStyle.SolidLine,
+        )
+        arm, gap = max(10.0, 0.5 * min(width, height) + 6.0), 3.0
+        lines = [
+            QLineF(x - arm, y, x - gap, y),
+            QLineF(x + gap, y, x + arm, y),
+            QLineF(x, y - arm, x, y - gap),
+            QLineF(x, y + gap, x, y + arm),
+        ]
+        double_lines(painter, lines, QColor(ON_IMAGE), 2)
+        painter.restore()

@@ -1,0 +1,451 @@
+"""The tab *Section map*: every field where the stage says it is, what the model said, what is planned, and the stage.
+
+Stage y grows downwards here, as rows of an image do and as in the report's pictures.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QProgressBar, QWidget
+
+from hcc_scope.formatting import counted
+from hcc_scope.orientation import Orientation
+from ui.canvas.canvas import Canvas, MouseMode
+from ui.canvas.legend import TileLegend
+from ui.canvas.overlays import ScaleBarLayer
+from ui.canvas.save_view import save_picture
+from ui.kit.controls import (
+    ElidedLabel,
+    LayerSwitch,
+    PercentSlider,
+    TwoLines,
+    action_button,
+    control_row,
+    style_buttons,
+)
+from ui.kit.low_page import LEAST_VIEW_PX, scrolling_column
+from ui.kit.theme import GRID_PX
+from ui.map.map_fields import FieldsLayer, MapField
+from ui.map.map_layers import OutlineLayer, PlanLayer, StageLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.tiling import TileGrid
+    from hcc_scope.types import FrameResult
+    from ui.canvas.viewport import Box
+    from ui.kit.theme import ThemeName
+
+__all__ = ["Points", "SectionMapTab"]
+
+Points: TypeAlias = "Sequence[tuple[float, float]] | NDArray[np.float64]"
+"""(n, 2) x, y in stage µm."""
+
+_SCALES = (1e-4, 16.0)
+"""Screen px per um: from a slide of 10 cm to a nucleus that fills the window."""
+
+
+class SectionMapTab(QWidget):
+    """The tab. `set_plan` comes first: it says how large a field is."""
+
+    field_chosen = Signal(int)
+    """seq of a field that was clicked or reached by the keys."""
+    move_requested = Signal(float, float)
+    """Stage x, y in um to which the operator wants to go."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._field_um: tuple[float, float] | None = None
+        self._n_not_shown = 0
+        self.fields = FieldsLayer()
+        self._outline = OutlineLayer()
+        self._plan = PlanLayer()
+        self._stage = StageLayer()
+        self._scale_bar = ScaleBarLayer()
+        self._scale_bar.um_per_unit = 1.0
+        self.view = Canvas(_SCALES)
+        self.view.tooltip_of = self._tooltip
+        self.view.setAccessibleName("Map of the section")
+        self.view.setAccessibleDescription(
+            "Arrows pan, plus and minus zoom, 0 fits; Page Up and Page Down choose the field before and after"
+        )
+        self._legend = TileLegend()
+        self._progress = QProgressBar()
+        self._progress.setFixedSize(12 * GRID_PX, 2 * GRID_PX)
+        self._progress.setTextVisible(False)
+        self._progress.setAccessibleName("Planned fields acquired")
+        self._about = ElidedLabel("Progress of the section")
+        self._cursor = ElidedLabel("Under the cursor", Qt.AlignmentFlag.AlignRight)
+        self._build()
+        self.set_theme("dark")
+        self.view.clicked.connect(self._clicked)
+        self.view.hovered.connect(self._hovered)
+        self.view.cancelled.connect(self._end_click_to_move)
+        self._changed()
+
+    def _build(self) -> None:
+        column = scrolling_column(self)
+        column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
+        column.setSpacing(GRID_PX // 2)
+        column.addWidget(self._controls())
+        self.view.setMinimumHeight(LEAST_VIEW_PX)
+        column.addWidget(self.view, 1)
+        column.addWidget(self._legend)
+        column.addWidget(TwoLines(self._about, self._cursor, before=self._progress))
+
+    def _controls(self) -> QWidget:
+        self._opacity = PercentSlider("Opacity", "Opacity of the heatmap in %", self.fields.opacity)
+        self._opacity.changed.connect(LayerSwitch(self.view, self.fields, "opacity").choose)
+
+        def toggle(text: str, tip: str, key: str, layer: object, attribute: str) -> QWidget:
+            switch = LayerSwitch(self.view, layer, attribute).switch
+            return action_button(self, text, tip, key, switch, checked=True)
+
+        self._to_stage = action_button(self, "To stage", "Bring the stage's position into the middle", "L", self._go)
+        self._move = action_button(
+            self,
+            "Click to move",
+            "A click sends the stage there; Escape ends it",
+            "M",
+            self._click_to_move,
+            checked=False,
+        )
+        before = action_button(self, "‹", "Choose the field before", "PgUp", self._choose_before)
+        after = action_button(self, "›", "Choose the field after", "PgDown", self._choose_after)
+        before.setAccessibleName("Field before")
+        after.setAccessibleName("Field after")
+        self._set_stage_controls(False)
+        return control_row(
+            action_button(self, "Fit", "Show the whole section", "F", self._fit),
+            action_button(self, "−", "Zoom out", "-", self._zoom_out),
+            action_button(self, "+", "Zoom in", "+", self._zoom_in),
+            before,
+            after,
+            toggle("Pictures", "Thumbnails of the fields", "P", self.fields, "shows_pictures"),
+            toggle("Heatmap", "Colour tiles by probability; excluded ones are hatched", "H", self.fields, "shows_heat"),
+            toggle("Words", "Write each field's number and score", "V", self.fields, "shows_words"),
+            toggle("Outline", "Edge of the section", "O", self._outline, "visible"),
+            toggle("Plan", "Fields that are still to be taken, dashed", "N", self._plan, "visible"),
+            self._opacity,
+            self._to_stage,
+            self._move,
+        )
+
+    # -- what it is told ---------------------------------------------------------------------------------------------
+
+    def set_plan(
+        self,
+        positions_um: Points | None,
+        outline_um: Points | None,
+        field_um: tuple[float, float],
+        orientation: Orientation | None = None,
+    ) -> None:
+        """Say what the section is and what is planned; fields that are there stay.
+
+        Parameters
+        ----------
+        positions_um : (n, 2), optional
+            Centres of the planned fields, x, y in stage um, in their order.
+        outline_um : (m, 2), optional
+            The section's edge.
+        field_um : (width, height)
+            What one frame covers, along the stage's axes.
+        orientation : Orientation, optional
+            How the camera lies over the stage; not turned without it.
+
+        Raises
+        ------
+        ValueError
+            If a field has no size.
+        """
+        if min(field_um) <= 0:
+            raise ValueError(f"a field needs a size in µm, not {field_um}")
+        self._field_um = field_um
+        self.fields.orientation = Orientation() if orientation is None else orientation
+        self.fields.field_um = self._stage.field_um = field_um
+        self._plan.set_plan(_points(positions_um), field_um)
+        self._plan.visited(one.stage_um for one in self.fields.fields.values() if one.stage_um is not None)
+        self._outline.points_um = _points(outline_um)
+        self._changed()
+
+    def add_field(
+        self,
+        seq: int,
+        frame_thumbnail: NDArray[np.uint8] | NDArray[np.uint16],
+        stage_um: tuple[float, float] | tuple[float, float, float | None] | None,
+        result: FrameResult | None = None,
+        grid: TileGrid | None = None,
+    ) -> None:
+        """Put a field on the map.
+
+        Parameters
+        ----------
+        seq : int
+            The frame's number.
+        frame_thumbnail : (y, x) uint8 or uint16
+            The whole frame, small (`hcc_scope.report.overview.thumbnail`); uint8 is shown as it is, uint16 with one
+            contrast for all fields.
+        stage_um : (x, y) or (x, y, z), optional
+            As read back; None without a stage: then the fields are laid out in rows, in their order.
+        result : FrameResult, optional
+            What the model said, if it has.
+        grid : TileGrid, optional
+            Where the result's tiles lie.
+
+        Raises
+        ------
+        ValueError
+            If `set_plan` has not said how large a field is.
+        """
+        if self._field_um is None:
+            raise ValueError("set_plan must say how large a field is before fields are added")
+        centre = None if stage_um is None else (float(stage_um[0]), float(stage_um[1]))
+        old = self.fields.fields.get(seq)
+        new = MapField(seq, frame_thumbnail, centre, excluded=old is not None and old.excluded)
+        new.set_result(result, grid)
+        self.fields.add(new)
+        if centre is not None and old is None:
+            self._plan.visited([centre])
+        self._changed()
+
+    def set_result(self, result: FrameResult, grid: TileGrid, threshold: float) -> None:
+        """Take what the model said about a field that is on the map; of others it is ignored."""
+        self.set_threshold(threshold)
+        one = self.fields.fields.get(result.seq)
+        if one is not None:
+            one.set_result(result, grid)
+            self._changed()
+
+    def set_threshold(self, threshold: float) -> None:
+        """Say on which side of which probability *high* begins."""
+        self.fields.set_threshold(threshold)
+        self._legend.heat_bar.set_threshold(threshold)
+        self.view.update()
+
+    def set_excluded(self, seq: int, excluded: bool) -> None:
+        """Cross a field out, or take the cross away; a field that is not on the map is ignored."""
+        one = self.fields.fields.get(seq)
+        if one is not None:
+            one.excluded = excluded
+            self._changed()
+
+    def set_not_shown(self, n: int) -> None:
+        """Say how many stored fields have no place of their own here: the stage had been there, or there is none."""
+        self._n_not_shown = n
+        self._changed()
+
+    def keep_below(self, n: int) -> None:
+        """Take away fields that were not stored after all: only the first `n` were."""
+        for seq in [seq for seq in self.fields.fields if seq >= n]:
+            self.fields.remove(seq)
+        self._changed()
+
+    def set_stage(self, x_um: float | None, y_um: float | None = None) -> None:
+        """Say where the stage is; None where there is none, which takes click-to-move away."""
+        at = None if x_um is None or y_um is None else (x_um, y_um)
+        if at == self._stage.at_um:
+            return
+        self._stage.at_um = at
+        if at is None:
+            self._end_click_to_move()
+        self._set_stage_controls(at is not None)
+        self._changed()
+
+    def set_move_allowed(self, allowed: bool) -> None:
+        """Let the operator click to move or not: while a section is acquired the plan moves the stage."""
+        if not allowed:
+            self._end_click_to_move()
+        self._move.defaultAction().setEnabled(allowed)
+
+    def choose(self, seq: int | None) -> None:
+        """Mark a field, as if it had been clicked, but tell nobody."""
+        self.fields.chosen = seq if seq in self.fields.fields else None
+        self._changed()
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take the colours of a theme."""
+        self.view.set_theme(theme)
+        self._outline.set_theme(theme)
+        self._plan.set_theme(theme)
+        self._legend.set_theme(theme)
+        style_buttons(self, theme)
+
+    def clear(self) -> None:
+        """Forget section, plan and fields; the stage stays where it is."""
+        self._field_um = None
+        self._n_not_shown = 0
+        self.fields.clear()
+        self._plan.set_plan(None, (1.0, 1.0))
+        self._outline.points_um = None
+        self._changed()
+
+    def export_png(self, path: Path) -> None:
+        """Save the map as it is shown, with a caption.
+
+        Raises
+        ------
+        StoreUnwritableError
+            If the file cannot be written.
+        """
+        save_picture(self.view, path, self._about.whole_text())
+
+    # -- what is seen ------------------------------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        placed = (self._outline, self._plan, self.fields, self._stage, self._scale_bar)
+        self.view.layers = list(placed if self.fields.has_places else (self.fields, self._scale_bar))
+        box = self._section_box()
+        left, top, width, height = box
+        reach = (left - width, top - height, 3 * width, 3 * height)
+        if self._stage.at_um is not None:
+            reach = _around([reach, (*self._stage.at_um, 0.0, 0.0)])
+        self.view.set_world(box, reach)
+        self._legend.set_flags(self._flags())
+        self._about.set_text(self._describe_progress())
+        self._hovered(self.view.cursor_at)
+        self.view.update()
+
+    def _section_box(self) -> Box:
+        width, height = self._field_um or (1000.0, 1000.0)
+        boxes = [box for _, box in self.fields.boxes()]
+        if not self.fields.has_places:
+            return _around(boxes)
+        boxes += [(x - width / 2, y - height / 2, width, height) for x, y in self._plan.positions_um.tolist()]
+        if self._outline.points_um is not None:
+            low, high = self._outline.points_um.min(axis=0), self._outline.points_um.max(axis=0)
+            boxes.append((float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])))
+        if not boxes:
+            x, y = self._stage.at_um or (0.0, 0.0)
+            boxes.append((x - 2 * width, y - 2 * height, 4 * width, 4 * height))
+        return _around(boxes)
+
+    def _flags(self) -> NDArray[np.uint8] | None:
+        """Return the flags of all tiles of all fields that the operator did not exclude."""
+        flags = [
+            one.result.flags
+            for one in self.fields.fields.values()
+            if one.result is not None and one.result.outcome != "failed" and not one.excluded
+        ]
+        return np.concatenate(flags) if flags else None
+
+    def _describe_progress(self) -> str:
+        n, planned = len(self.fields.fields), len(self._plan.positions_um)
+        done = int(self._plan.done.sum())
+        self._progress.setVisible(planned > 0)
+        if planned:
+            self._progress.setRange(0, planned)
+            self._progress.setValue(done)
+            words = [f"{done:,} of {counted(planned, 'planned field')} acquired"]
+        elif n:
+            words = [counted(n, "field")]
+        else:
+            words = ["No field yet"]
+        excluded = sum(one.excluded for one in self.fields.fields.values())
+        if excluded:
+            words.append(f"{excluded} excluded by the operator")
+        missing = self.fields.without_position
+        if not self.fields.has_places:
+            words.append("no stage positions: in the order in which they were taken")
+        elif missing:
+            words.append(f"{missing} without a position are not shown")
+        if self._n_not_shown:
+            where = "at the same places" if self.fields.has_places else "without a position"
+            words.append(f"{counted(self._n_not_shown, 'more field')} {where}, not drawn")
+        return "; ".join(words)
+
+    def _tooltip(self, x_um: float, y_um: float) -> str:
+        one = self.fields.at(x_um, y_um)
+        return "" if one is None else self.fields.describe(one)
+
+    @Slot(object)
+    def _hovered(self, at: tuple[float, float] | None) -> None:
+        one = None if at is None else self.fields.at(*at)
+        words = [f"x {at[0]:,.1f} µm, y {at[1]:,.1f} µm"] if at is not None and self.fields.has_places else []
+        if one is None and self.fields.chosen is not None:
+            chosen = self.fields.fields[self.fields.chosen]
+            words.append(f"chosen: field {chosen.seq}, {self.fields.verdict(chosen)}")
+        elif one is not None:
+            words.append(f"field {one.seq}: {self.fields.verdict(one)}")
+        self._cursor.set_text("; ".join(words))
+
+    # -- choosing and moving -----------------------------------------------------------------------------------------
+
+    @Slot(float, float)
+    def _clicked(self, x_um: float, y_um: float) -> None:
+        if self.view.mouse_mode is MouseMode.POINT and self.fields.has_places:
+            self.move_requested.emit(x_um, y_um)
+            return
+        one = self.fields.at(x_um, y_um)
+        if one is not None:
+            self.choose(one.seq)
+            self.field_chosen.emit(one.seq)
+
+    @Slot(bool)
+    def _choose_before(self, _down: bool) -> None:
+        self._step(-1)
+
+    @Slot(bool)
+    def _choose_after(self, _down: bool) -> None:
+        self._step(1)
+
+    def _step(self, by: int) -> None:
+        order = sorted(self.fields.fields)
+        if not order:
+            return
+        if self.fields.chosen is None:
+            index = len(order) - 1 if by < 0 else 0
+        else:
+            index = min(max(order.index(self.fields.chosen) + by, 0), len(order) - 1)
+        self.choose(order[index])
+        self.field_chosen.emit(order[index])
+
+    @Slot(bool)
+    def _click_to_move(self, moves: bool) -> None:
+        self.view.set_mouse_mode(MouseMode.POINT if moves else MouseMode.PAN)
+
+    @Slot()
+    def _end_click_to_move(self) -> None:
+        self._move.setChecked(False)
+        self._click_to_move(False)
+
+    def _set_stage_controls(self, there: bool) -> None:
+        for button in (self._to_stage, self._move):
+            button.defaultAction().setVisible(there)
+            button.setVisible(there)
+
+    # -- controls ----------------------------------------------------------------------------------------------------
+
+    @Slot(bool)
+    def _go(self, _down: bool) -> None:
+        if self._stage.at_um is not None:
+            self.view.centre_on(*self._stage.at_um)
+
+    @Slot(bool)
+    def _fit(self, _down: bool) -> None:
+        self.view.fit()
+
+    @Slot(bool)
+    def _zoom_in(self, _down: bool) -> None:
+        self.view.zoom_by(1.25)
+
+    @Slot(bool)
+    def _zoom_out(self, _down: bool) -> None:
+        self.view.zoom_by(0.8)
+
+
+def _points(points: Points | None) -> NDArray[np.float64] | None:
+    return None if points is None else np.asarray(points, dtype=np.float64).reshape(-1, 2)
+
+
+def _around(boxes: list[Box]) -> Box:
+    """Return the smallest box that holds all."""
+    ends = np.array([(left, top, left + width, top + height) for left, top, width, height in boxes])
+    left, top = (float(v) for v in ends[:, :2].min(axis=0))
+    right, bottom = (float(v) for v in ends[:, 2:].max(axis=0))
+    return left, top, right - left, bottom - top

@@ -1,0 +1,1 @@
+"""The tab *Replay*: stored sections, their analyses, notes and comparisons."""

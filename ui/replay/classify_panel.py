@@ -1,0 +1,260 @@
+"""Classify a stored section again: with which model, on which engine, how far it is, and how to end it early."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from hcc_scope.inference.catalogue import ModelEntry, list_models
+from hcc_scope.inference.engines import AUTO, ENGINES, REFERENCE
+from hcc_scope.runs.reclassify import Reclassification
+from ui.kit.theme import GRID_PX
+
+if TYPE_CHECKING:
+    from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis
+    from ui.kit.jobs_protocol import JobRunner
+
+__all__ = ["ClassifyPanel"]
+
+_POLL_MS = 100
+_ENGINE_TIPS = {
+    AUTO: "The fastest of those below that agrees with the reference on this machine",
+    REFERENCE: "The reference engine",
+    "openvino": "OpenVINO, float32",
+    "openvino-bf16": "OpenVINO, bfloat16: needs a processor that has it",
+    "cuda": "An NVIDIA GPU",
+}
+
+
+class ClassifyPanel(QWidget):
+    """The form, and the progress of what it started.
+
+    Parameters
+    ----------
+    jobs : JobRunner
+        Runs it on its worker ``replay``, so that frames and saliency can be had meanwhile.
+    allow_phantom_model : bool
+        Let a model that was trained on a phantom only classify what may be tissue.
+    """
+
+    analysed = Signal(object, object)
+    """The `OpenedStore` and the `Analysis` that was made of it."""
+    failed = Signal(str)
+    """Why there is none, in words."""
+    running_changed = Signal(bool)
+
+    def __init__(self, jobs: JobRunner, parent: QWidget | None = None, *, allow_phantom_model: bool = False) -> None:
+        super().__init__(parent)
+        self._allow_phantom_model = allow_phantom_model
+        self._jobs = jobs
+        self._opened: OpenedStore | None = None
+        self._task: Reclassification | None = None
+        self._of: OpenedStore | None = None
+        self._models_asked = False
+        self._dialog: QFileDialog | None = None
+        self.model = QComboBox()
+        self.engine = QComboBox()
+        self.save_as = QLineEdit()
+        self.start_button = QPushButton("Classify a&gain")
+        self.cancel_button = QPushButton("Cancel")
+        self.progress = QProgressBar()
+        self._state = QLabel()
+        self._poll = QTimer(self, interval=_POLL_MS)
+        self._poll.timeout.connect(self._show_progress)
+        self._build()
+        self._show_state()
+
+    def _build(self) -> None:
+        for box in (self.model, self.engine):
+            box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            box.setMinimumWidth(12 * GRID_PX)
+        self.model.setAccessibleName("Model")
+        self.model.setToolTip("Which model classifies the stored frames")
+        browse = QPushButton("Other …")
+        browse.setToolTip("Take a model from a folder that holds its card.yaml")
+        browse.setAccessibleName("Other model from a folder")
+        browse.clicked.connect(self._browse)
+        for name in (AUTO, *ENGINES):
+            self.engine.addItem("automatic" if name == AUTO else name, name)
+            self.engine.setItemData(self.engine.count() - 1, _ENGINE_TIPS.get(name, name), Qt.ItemDataRole.ToolTipRole)
+        self.engine.setAccessibleName("Engine")
+        self.engine.setToolTip("What runs the model; each agrees with the reference within the model's tolerance")
+        self.save_as.setPlaceholderText("only compare, write nothing")
+        self.save_as.setAccessibleName("Name to keep the predictions under")
+        self.save_as.setToolTip(
+            "A name: the predictions are kept in the store beside the recorded ones, which are never overwritten"
+        )
+        models = QHBoxLayout()
+        models.setSpacing(GRID_PX)
+        models.addWidget(self.model, 1)
+        models.addWidget(browse)
+        form = QFormLayout()
+        form.setHorizontalSpacing(GRID_PX)
+        form.setVerticalSpacing(GRID_PX)
+        model_label = QLabel("Mo&del:")
+        model_label.setBuddy(self.model)
+        form.addRow(model_label, models)
+        form.addRow("&Engine:", self.engine)
+        form.addRow("&Keep as:", self.save_as)
+        self.start_button.setToolTip("Send all stored fields through the model again; the recorded ones stay")
+        self.cancel_button.setToolTip("End it early; what was classified until then is shown")
+        self.start_button.clicked.connect(self.start)
+        self.cancel_button.clicked.connect(self.cancel)
+        self.progress.setAccessibleName("Progress in fields")
+        self.progress.setFormat("%v of %m fields")
+        self._state.setWordWrap(True)
+        self._state.setAlignment(Qt.AlignmentFlag.AlignTop)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(GRID_PX)
+        buttons.addWidget(self.start_button, 1)
+        buttons.addWidget(self.cancel_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
+        column.setSpacing(GRID_PX)
+        column.addLayout(form)
+        column.addLayout(buttons)
+        column.addWidget(self.progress)
+        column.addWidget(self._state)
+        column.addStretch(1)
+
+    # -- the form ----------------------------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        """Whether a section is being classified."""
+        return self._task is not None
+
+    @property
+    def state(self) -> str:
+        """What is going on, in words."""
+        return self._state.text()
+
+    def set_store(self, opened: OpenedStore | None) -> None:
+        """Classify this store next; one that is being classified goes on."""
+        self._opened = opened
+        if opened is not None and not self._models_asked:
+            self._models_asked = True
+            self._jobs.submit("disk", list_models, self._have_models, self._no_models)
+        self._show_state()
+
+    def _have_models(self, models: list[ModelEntry]) -> None:
+        for entry in models:
+            if entry.card is not None:
+                self.add_model(entry.name, entry.folder)
+        self.model.setCurrentIndex(0)
+        self._show_state()
+
+    def _no_models(self, why: str) -> None:
+        self._state.setText(why)
+        self.failed.emit(why)
+
+    def add_model(self, name: str, folder: Path) -> None:
+        """Offer a model, and choose it."""
+        row = self.model.findData(str(folder))
+        if row < 0:
+            self.model.addItem(name, str(folder))
+            row = self.model.count() - 1
+            self.model.setItemData(row, str(folder), Qt.ItemDataRole.ToolTipRole)
+        self.model.setCurrentIndex(row)
+        self._show_state()
+
+    @Slot()
+    def _browse(self) -> None:
+        dialog = QFileDialog(self, "Model folder")
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self._folder_chosen)
+        dialog.open()
+
+    @Slot(str)
+    def _folder_chosen(self, folder: str) -> None:
+        self.add_model(Path(folder).name, Path(folder))
+
+    # -- the work ----------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def start(self) -> None:
+        """Classify the store with what is chosen."""
+        opened = self._opened
+        if opened is None or self._task is not None or self.model.currentIndex() < 0:
+            return
+        opened.n_replays += 1
+        self._of = opened
+        self._task = Reclassification(
+            opened.path,
+            model=self.model.currentData(),
+            engine=self.engine.currentData(),
+            title=f"Replay {opened.n_replays}",
+            save_as=self.save_as.text().strip() or None,
+            allow_phantom_model=self._allow_phantom_model,
+        )
+        self._jobs.submit("replay", self._task.run, self._done, self._failed)
+        self._poll.start()
+        self.running_changed.emit(True)
+        self._show_progress()
+
+    @Slot()
+    def cancel(self) -> None:
+        """End what is under way early."""
+        if self._task is not None:
+            self._task.cancel()
+            self.cancel_button.setEnabled(False)
+            self._state.setText("Ending: what was classified until now is kept ...")
+
+    def _done(self, analysis: SectionAnalysis) -> None:
+        opened = self._end()
+        self._state.setText(analysis.note or f"{analysis.title} is done.")
+        self.save_as.clear()
+        if opened is not None:
+            self.analysed.emit(opened, analysis)
+
+    def _failed(self, why: str) -> None:
+        opened = self._end()
+        if opened is not None:
+            opened.n_replays -= 1
+        self._state.setText(why)
+        self.failed.emit(why)
+
+    def _end(self) -> OpenedStore | None:
+        opened, self._of, self._task = self._of, None, None
+        self._poll.stop()
+        self.progress.setRange(0, 1)
+        self.progress.reset()
+        self._show_state()
+        self.running_changed.emit(False)
+        return opened
+
+    @Slot()
+    def _show_progress(self) -> None:
+        if self._task is None:
+            return
+        now = self._task.progress()
+        self.progress.setRange(0, now.total)
+        self.progress.setValue(now.done)
+        if not now.cancelled:
+            self._state.setText(now.words)
+        self._show_state()
+
+    def _show_state(self) -> None:
+        running = self._task is not None
+        for widget in (self.model, self.engine, self.save_as):
+            widget.setEnabled(not running)
+        frames = self._opened is not None and self._opened.store.n_frames > 0
+        self.start_button.setEnabled(not running and frames and self.model.count() > 0)
+        self.cancel_button.setEnabled(running and self._task is not None and not self._task.progress().cancelled)
+        self.progress.setVisible(running)

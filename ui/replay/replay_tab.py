@@ -1,0 +1,361 @@
+"""The tab *Replay*: look at stored sections, classify them again, compare, and keep notes.
+
+Everything that reads, writes or computes goes to the `JobRunner`; this widget only wires its parts.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
+
+from hcc_scope.runs.section_analyses import open_section
+from hcc_scope.workers import Failure, attempt
+from ui.canvas.save_view import save_picture
+from ui.kit.controls import action_button, style_buttons
+from ui.kit.error_report import describe
+from ui.kit.low_page import scrolling_column
+from ui.kit.save_dialog import ask_where
+from ui.kit.theme import GRID_PX, colours
+from ui.replay.classify_panel import ClassifyPanel
+from ui.replay.compare_panel import ComparePanel
+from ui.replay.frame_pane import FramePane, Overlay
+from ui.replay.notes_panel import NotesPanel
+from ui.replay.section_panel import SectionPanel
+from ui.replay.store_list import StoreList, dropped_stores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
+
+    from hcc_scope.runs.compare_analyses import Comparison
+    from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis
+    from ui.kit.jobs_protocol import JobRunner
+    from ui.kit.theme import ThemeName
+
+__all__ = ["ReplayTab"]
+
+
+_NARROW_PX = 900
+"""As beside the docks of a window of 1280 px."""
+
+
+class ReplayTab(QWidget):
+    """The tab.
+
+    Parameters
+    ----------
+    jobs : JobRunner
+        Reads and writes on ``disk``, classifies on ``replay``, draws reports on ``report``.
+    parent : QWidget, optional
+    allow_phantom_model : bool
+        Let a model that was trained on a phantom only score what may be tissue.
+    """
+
+    store_opened = Signal(object)
+    """The path of a store that could be opened: worth remembering."""
+    section_shown = Signal(object)
+    """The `OpenedStore` that is looked at now, or None: its tiles belong into the gallery."""
+    message = Signal(str, str)
+    """Level (``info``, ``warning``, ``error``) and text: worth telling, and worth a line in the log."""
+
+    report_made = Signal(object)
+    """The path of a section's report."""
+
+    def __init__(self, jobs: JobRunner, parent: QWidget | None = None, *, allow_phantom_model: bool = False) -> None:
+        super().__init__(parent)
+        self._jobs = jobs
+        self._opened: dict[Path, OpenedStore] = {}
+        self._opening: set[Path] = set()
+        self._shown: OpenedStore | None = None
+        self._overlays_of: OpenedStore | None = None
+        self._theme: ThemeName = "dark"
+        self._dragging = False
+        self._narrow: bool | None = None
+        self.stores = StoreList()
+        self.pane = FramePane(jobs, keys_in=self)
+        self.section = SectionPanel()
+        self.classify = ClassifyPanel(jobs, allow_phantom_model=allow_phantom_model)
+        self.compare = ComparePanel()
+        self.notes = NotesPanel(jobs)
+        self.pages = QTabWidget()
+        self._splitter = QSplitter(Qt.Orientation.Horizontal)
+        self._left = QSplitter(Qt.Orientation.Vertical)
+        self._build()
+        self._wire()
+        self._show(None)
+
+    def _build(self) -> None:
+        self.setAcceptDrops(True)
+        self.setObjectName("replay")
+        for page, title, tip in (
+            (self.section, "Se&ction", "What the section is, and its scores"),
+            (self.classify, "Cl&assify", "Classify the section again, with this or another model"),
+            (self.compare, "Co&mpare", "Two analyses of the section beside each other"),
+            (self.notes, "&Notes", "Notes on the section and on its fields"),
+        ):
+            self.pages.setTabToolTip(self.pages.addTab(page, title), tip)
+        self.pages.setAccessibleName("About the section")
+        open_button = action_button(
+            self, "Open store …", "Open the folder of a stored section", "Ctrl+Shift+O", self._open_clicked
+        )
+        picture = action_button(
+            self, "Save picture …", "Save the field as it is shown, as a PNG", "Ctrl+Shift+P", self._picture_clicked
+        )
+        report = action_button(
+            self, "Report", "Make the section's report from what is stored", "Ctrl+Shift+R", self._report_clicked
+        )
+        self._needs_store = [picture.defaultAction(), report.defaultAction()]
+        open_button.hide()  # the list has a button for it; this one is there for its key
+        open_button.setParent(self)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(GRID_PX)
+        buttons.addWidget(picture)
+        buttons.addWidget(report)
+        buttons.addStretch(1)
+        upper = QWidget()
+        left_column = QVBoxLayout(upper)
+        left_column.setContentsMargins(0, 0, 0, 0)
+        left_column.setSpacing(GRID_PX)
+        left_column.addWidget(self.stores, 1)
+        left_column.addLayout(buttons)
+        self._left.addWidget(upper)
+        self._left.setMinimumWidth(20 * GRID_PX)
+        self._left.setChildrenCollapsible(False)
+        self.pages.setMinimumSize(28 * GRID_PX, 20 * GRID_PX)
+        self.pane.setMinimumWidth(32 * GRID_PX)
+        self.pane.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        for index, (widget, stretch) in enumerate(((self._left, 0), (self.pane, 1), (self.pages, 0))):
+            self._splitter.addWidget(widget)
+            self._splitter.setStretchFactor(index, stretch)
+            self._splitter.setCollapsible(index, index != 1)
+        for splitter in (self._splitter, self._left):
+            splitter.setHandleWidth(GRID_PX)
+        column = scrolling_column(self)
+        column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
+        column.addWidget(self._splitter)
+
+    def _wire(self) -> None:
+        self.stores.open_requested.connect(self.open_stores)
+        self.stores.selected.connect(self._selected)
+        self.stores.close_requested.connect(self.close_store)
+        self.pane.field_shown.connect(self.notes.set_field)
+        self.pane.failed.connect(self._warn)
+        self.classify.analysed.connect(self._analysed)
+        self.classify.failed.connect(self._warn)
+        self.compare.compared.connect(self._compared)
+        self.compare.field_requested.connect(self.pane.show_field)
+        self.notes.changed.connect(self._notes_changed)
+        self.notes.field_requested.connect(self.pane.show_field)
+        self.notes.failed.connect(self._warn)
+
+    # -- stores ------------------------------------------------------------------------------------------------------
+
+    @property
+    def opened(self) -> OpenedStore | None:
+        """The store that is looked at."""
+        return self._shown
+
+    @Slot(list)
+    def open_stores(self, paths: Iterable[Path]) -> None:
+        """Open stores; the last of them is shown. One that is open already is only shown, if its run has ended."""
+        for path in (Path(one).resolve() for one in paths):
+            if path in self._opened and self._opened[path].store.complete:
+                self.stores.select(path)
+            elif path not in self._opening:
+                self._opening.add(path)
+                if path not in self._opened:
+                    self.stores.add_opening(path)
+                self._jobs.submit("disk", partial(open_section, path), self._have_store, partial(self._no_store, path))
+
+    def _have_store(self, opened: OpenedStore) -> None:
+        self._opening.discard(opened.path)
+        self._opened[opened.path] = opened
+        self.stores.show_store(opened)
+        if self._shown is not None and self._shown.path == opened.path:  # read again, because it was still growing
+            self._show(opened)
+        self.stores.select(opened.path)
+        self.store_opened.emit(opened.path)
+        for problem in opened.problems:
+            self.message.emit("warning", f"{opened.path.name}: {problem}")
+
+    def _no_store(self, path: Path, why: str) -> None:
+        self._opening.discard(path)
+        self._opened.pop(path, None)
+        self.stores.remove(path)
+        self.message.emit("error", why)
+
+    @Slot(object)
+    def close_store(self, path: Path) -> None:
+        """Take a store out of the list; what was not kept of its analyses is gone."""
+        self._opened.pop(path, None)
+        self.stores.remove(path)
+
+    @Slot(object)
+    def _selected(self, path: Path | None) -> None:
+        self._show(None if path is None else self._opened.get(path))
+
+    def _show(self, opened: OpenedStore | None) -> None:
+        self._shown = opened
+        self.section.set_store(opened)
+        self.classify.set_store(opened)
+        self.notes.set_store(opened)
+        self.pane.set_store(opened)
+        self.compare.set_analyses([] if opened is None else opened.analyses, newest=True)
+        for action in self._needs_store:
+            action.setEnabled(opened is not None)
+        self.section_shown.emit(opened)
+
+    def stop(self) -> None:
+        """End early what is being classified; for when the window is closed."""
+        self.classify.cancel()
+
+    # -- analyses ----------------------------------------------------------------------------------------------------
+
+    @Slot(object, object)
+    def _analysed(self, opened: OpenedStore, analysis: SectionAnalysis) -> None:
+        opened.analyses.append(analysis)
+        self.message.emit("info", f"{opened.name}: {analysis.title} is done. {analysis.note}".strip())
+        if opened is not self._shown:
+            return
+        self.section.set_store(opened)
+        self.compare.set_analyses(opened.analyses, newest=True)
+        if len(opened.analyses) > 1:
+            self.pages.setCurrentWidget(self.compare)
+
+    @Slot(object)
+    def _compared(self, comparison: Comparison | None) -> None:
+        """Offer what can be drawn over the frame."""
+        opened = self._shown
+        overlays = [] if opened is None else [Overlay(one.title, one) for one in opened.analyses]
+        chosen = "" if opened is not self._overlays_of else None  # another store: what it recorded comes first
+        self._overlays_of = opened
+        if comparison is not None and comparison.first is not comparison.second:
+            one, other = comparison.first, comparison.second
+            overlays.append(Overlay(f"{other.title} minus {one.title.lower()}", one, other))
+        self.pane.set_overlays(overlays, chosen)
+
+    @Slot(object)
+    def _notes_changed(self, opened: OpenedStore) -> None:
+        """Compute the scores again: a field may have been excluded, or be back."""
+        opened.analyses = opened.rescored()
+        self.stores.show_store(opened)
+        if opened is self._shown:
+            self.section.set_store(opened)
+            self.compare.set_analyses(opened.analyses)
+            self.section_shown.emit(opened)
+
+    # -- exports -----------------------------------------------------------------------------------------------------
+
+    @Slot(bool)
+    def _open_clicked(self, _down: bool) -> None:
+        self.stores.ask()
+
+    @Slot(bool)
+    def _picture_clicked(self, _down: bool) -> None:
+        if self._shown is not None:
+            name = self._shown.path.name.removesuffix(".ome.zarr")
+            suggestion = self._shown.path.parent / f"{name}_field{self.pane.seq}.png"
+            ask_where(self, "Save picture", suggestion, "PNG picture (*.png)", self._save_picture)
+
+    def _save_picture(self, path: Path) -> None:
+        saved = attempt(partial(self.export_png, path))
+        if isinstance(saved, Failure):
+            self._warn(describe(saved.error).sentence)
+        else:
+            self.message.emit("info", f"Picture saved: {path}")
+
+    def export_png(self, path: Path) -> None:
+        """Save the field as it is shown, with a caption.
+
+        Raises
+        ------
+        StoreUnwritableError
+            If the file cannot be written.
+        """
+        caption = "" if self._shown is None else f"{self._shown.name}. {self.pane.caption}"
+        save_picture(self.pane.view, path, caption)
+
+    def begin_note(self) -> None:
+        """Go to where a note on the section is written."""
+        self.pages.setCurrentWidget(self.notes)
+        self.notes.text.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    @Slot(bool)
+    def _report_clicked(self, _down: bool) -> None:
+        self.make_report()
+
+    def make_report(self) -> None:
+        """Make the report of the store that is looked at; `message` says where it is."""
+        opened = self._shown
+        if opened is None:
+            return
+        from hcc_scope.report.section import section_report  # here: it takes matplotlib
+
+        self.message.emit("info", f"Making the report of {opened.name} ...")
+        self._jobs.submit("report", partial(section_report, opened.path), self._have_report, self._warn)
+
+    def _have_report(self, path: Path) -> None:
+        self.message.emit("info", f"Report made: {path}")
+        self.report_made.emit(path)
+
+    @Slot(str)
+    def _warn(self, why: str) -> None:
+        self.message.emit("error", why)
+
+    # -- looks and drops ---------------------------------------------------------------------------------------------
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Put the pages below the list of stores where three columns would leave no room for the frame."""
+        super().resizeEvent(event)
+        narrow = event.size().width() < _NARROW_PX
+        if narrow == self._narrow:
+            return
+        self._narrow = narrow
+        if narrow:
+            self._left.addWidget(self.pages)
+            self._left.setSizes([100, 250])
+        else:
+            self._splitter.addWidget(self.pages)
+        self._left.setMinimumWidth((34 if narrow else 20) * GRID_PX)
+        self._share_out(event.size().width())
+        self.pages.show()
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take the colours of a theme."""
+        self._theme = theme
+        style_buttons(self, theme)
+        for part in (self.pane, self.section, self.compare):
+            part.set_theme(theme)
+        self._show_drop(self._dragging)
+
+    def _share_out(self, width_px: int) -> None:
+        """Give the frame what the columns beside it leave over."""
+        sides = [296] if self._splitter.count() == 2 else [200, 352]
+        self._splitter.setSizes([sides[0], max(1, width_px - sum(sides)), *sides[1:]])
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        """Say that stores may be dropped here."""
+        if dropped_stores(event.mimeData()):
+            event.acceptProposedAction()
+            self._show_drop(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:  # noqa: N802
+        """Forget what was dragged over."""
+        self._show_drop(False)
+        super().dragLeaveEvent(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        """Open what was dropped."""
+        self._show_drop(False)
+        event.acceptProposedAction()
+        self.open_stores(dropped_stores(event.mimeData()))
+
+    def _show_drop(self, dragging: bool) -> None:
+        self._dragging = dragging
+        accent = colours(self._theme).accent
+        self.setStyleSheet(f"#replay {{ border: 2px dashed {accent}; }}" if dragging else "")

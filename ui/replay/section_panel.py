@@ -1,0 +1,144 @@
+"""What a stored section is: ids, how it was taken, and each analysis with its score, interval and coverage."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from hcc_scope.formatting import capital, counted, format_utc, sentence, significant
+from hcc_scope.research_use import RESEARCH_USE_ONLY, phantom_alarm
+from hcc_scope.runs.section_analyses import describe_decision, describe_score
+from hcc_scope.types import QualityFlag
+from ui.canvas.drawing import describe_reason
+from ui.kit.theme import GRID_PX, colours
+
+if TYPE_CHECKING:
+    from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis
+    from ui.kit.theme import ThemeName
+
+__all__ = ["SectionPanel"]
+
+_SAMPLING = {
+    "random": "random fields",
+    "raster": "a raster",
+    "positions": "a list of positions",
+    "time_series": "a time series",
+    "sequence": "a continuous sequence",
+}
+_FLAGS = {str(flag.name).lower(): flag.value for flag in QualityFlag}
+
+
+class SectionPanel(QScrollArea):
+    """Text that can be selected and copied."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._opened: OpenedStore | None = None
+        self._theme: ThemeName = "dark"
+        self.label = QLabel()
+        self.label.setWordWrap(True)
+        self.label.setTextFormat(Qt.TextFormat.RichText)
+        self.label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self.label.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self.label.setAccessibleName("About the section")
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
+        column.addWidget(self.label, 1)
+        self.setWidget(inside)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.set_store(None)
+
+    def set_store(self, opened: OpenedStore | None) -> None:
+        """Describe a store."""
+        self._opened = opened
+        self._tell()
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take the colours of a theme."""
+        self._theme = theme
+        self._tell()
+
+    def _tell(self) -> None:
+        opened, c = self._opened, colours(self._theme)
+        if opened is None:
+            self.label.setText("Open a store, or drop its folder here.")
+            return
+        spec = opened.spec
+        muted = f"color: {c.text_muted}"
+        lines = [f"<h3>Animal {escape(spec.animal_id)}, section {escape(spec.section_id)}</h3>"]
+        facts = [
+            ("Acquired", capital(format_utc(opened.store.attributes.get("created_utc")))),
+            ("Fields", f"{opened.store.n_frames:,}, chosen as {_SAMPLING.get(spec.sampling, spec.sampling)}"),
+            ("Frame", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
+            ("Pixel size", f"{significant(spec.pixel_size_um, 4)} µm" if spec.pixel_size_um > 0 else "unknown"),
+            ("Ended", _ended(opened)),
+            ("Store", str(opened.path)),
+        ]
+        lines.append("<table cellspacing='0' cellpadding='2'>")
+        lines += [
+            f"<tr><td style='{muted}'>{name}&nbsp;&nbsp;</td><td>{_breakable(value)}</td></tr>" for name, value in facts
+        ]
+        lines.append("</table>")
+        lines += [f"<p style='color: {c.warning}'>⚠ {escape(sentence(problem))}</p>" for problem in opened.problems]
+        lines += [self._analysis(one) for one in opened.analyses]
+        if not opened.analyses:
+            lines.append("<p>No predictions are recorded. Classify the section to get a score.</p>")
+        lines.append(f"<p style='{muted}'>{escape(RESEARCH_USE_ONLY)}</p>")
+        self.label.setText("".join(lines))
+
+    def _alarm(self, one: SectionAnalysis) -> str:
+        alarm = "" if self._opened is None else phantom_alarm(one.trained_on, self._opened.spec.provenance)
+        return f"<div style='color: {colours(self._theme).error}'><b>{escape(alarm)}</b></div>" if alarm else ""
+
+    def _analysis(self, one: SectionAnalysis) -> str:
+        score, c = one.score, colours(self._theme)
+        outcomes = [result.outcome for result in one.results.values()]
+        n_open = (self._opened.store.n_frames if self._opened is not None else len(outcomes)) - len(outcomes)
+        coverage = [f"{counted(outcomes.count('classified'), 'field')} classified"]
+        coverage += [f"{outcomes.count(word)} {word}" for word in ("excluded", "failed") if word in outcomes]
+        if n_open > 0:
+            coverage.append(f"{n_open} without a result")
+        if self._opened is not None and self._opened.excluded:
+            coverage.append(f"{len(self._opened.excluded)} excluded by the operator")
+        tiles = [f"{counted(score.tiles, 'tile')} scored"]
+        tiles += [f"{n} {describe_reason(_FLAGS[name])}" for name, n in score.tiles_excluded.items()]
+        return (
+            f"<h4 style='margin-bottom: 2px'>{escape(one.title)}</h4>{self._alarm(one)}"
+            f"<div><b>{escape(describe_score(score))}</b></div>"
+            f"<div>{escape(describe_decision(score))}</div>"
+            f"<div style='color: {c.text_muted}'>{escape('; '.join(coverage))}. {escape(', '.join(tiles))}.<br>"
+            f"{escape(one.model)} on {escape(one.engine)}{'. ' + escape(one.note) if one.note else ''}</div>"
+        )
+
+
+def _ended(opened: OpenedStore) -> str:
+    """Return how the run ended, as the store tells: a store that is whole may be of a run that was stopped early."""
+    if not opened.store.complete:
+        return "not yet, or not in order"
+    outcome = opened.store.attributes.get("outcome")
+    state = outcome.get("state") if isinstance(outcome, dict) else None
+    planned, n = opened.spec.expected_frames, opened.store.n_frames
+    of = f" after {n:,} of {counted(planned, 'planned field')}" if planned is not None and planned > n else ""
+    match state:
+        case "completed":
+            return f"complete{of}"
+        case "cancelled":
+            return f"stopped early{of}"
+        case "failed":
+            cause = outcome.get("cause") if isinstance(outcome, dict) else None
+            return f"failed{of}" + (f": {cause}" if cause else "")
+        case _:
+            return f"{state}{of}" if isinstance(state, str) else "the store does not say how"
+
+
+def _breakable(value: str) -> str:
+    """Let a long path break at its folders."""
+    return escape(value).replace("/", "/\u200b").replace("\\", "\\\u200b").replace("_", "_\u200b")

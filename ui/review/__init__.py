@@ -1,1 +1,0 @@
-"""Looking at what was acquired: the parts of the tabs *Tiles* and *Replay*."""

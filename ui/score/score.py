@@ -1,0 +1,211 @@
+"""The running score as someone who looks over the operator's shoulder should understand it at once.
+
+No number stands alone: beside the score are its interval, what it rests on, and what may be said about the threshold.
+A side is named only once the whole, valid interval lies on it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from hcc_scope.formatting import counted, format_score, full_stop, sentence
+from hcc_scope.research_use import research_use
+from ui.kit.labels import colours_of, grid_margins, heading, quiet, words
+from ui.kit.symbols import SignedLine
+from ui.kit.theme import GRID_PX
+from ui.score.animal_sections_view import OtherSectionsView, verdict
+from ui.score.course_plot import CoursePlot
+from ui.score.coverage import CoverageView
+from ui.score.score_bar import ScoreBar, describe_interval, large_font
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hcc_scope.runs.animal_sections import OtherSection
+    from hcc_scope.types import SectionScore, Snapshot
+    from ui.kit.symbols import Shape
+
+__all__ = ["ScorePanel"]
+
+_SCORE_SIZE, _VERDICT_SIZE, _ALARM_SIZE = 4.0, 1.4, 1.0  # times the usual text
+_NO_SCORE = "–"
+
+
+class ScorePanel(QWidget):
+    """Score, interval, coverage, course and the animal's other sections."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWindowTitle("Score")
+        self.setAccessibleName("Score of the section")
+        self._snapshot: Snapshot | None = None
+        self._course: NDArray[np.float64] | None = None
+        self._of = quiet()
+        self._number = QLabel(_NO_SCORE)
+        self._number.setFont(large_font(self._number, _SCORE_SIZE))
+        self._number.setToolTip("Mean probability of high metastatic over the classified fields, from 0 to 1.")
+        self._meaning = quiet("mean probability of high metastatic (0 to 1)")
+        self._verdict = SignedLine(font=large_font(self, _VERDICT_SIZE))
+        self._why = quiet()
+        self._bar = ScoreBar()
+        self._interval = words()
+        self._stabilised = SignedLine()
+        self._degraded = SignedLine()
+        self._coverage = CoverageView()
+        self._course_heading = heading("Course over the classified fields")
+        self._plot = CoursePlot()
+        self._others_heading = heading("Other sections of this animal")
+        self._others = OtherSectionsView()
+        self._research = heading(research_use(None))
+        self._alarm = SignedLine(font=large_font(self, _ALARM_SIZE))
+        self._alarm.setAccessibleName("Why this score means nothing")
+        self._lay_out()
+        self.set_training(None)
+        self.set_section("", "")
+        self.set_snapshot(None)
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        grid_margins(layout)
+        top = QHBoxLayout()
+        top.setSpacing(GRID_PX + GRID_PX // 2)
+        top.addWidget(self._number)
+        top.addWidget(self._meaning, 1, Qt.AlignmentFlag.AlignVCenter)
+        layout.addWidget(self._of)
+        layout.addLayout(top)
+        layout.addWidget(self._alarm)  # beside the score, where no low window scrolls it away
+        layout.addWidget(self._verdict)
+        layout.addWidget(self._why)
+        layout.addWidget(self._bar)
+        layout.addWidget(self._interval)
+        layout.addWidget(self._stabilised)
+        layout.addWidget(self._degraded)
+        layout.addWidget(self._research)  # up here, where a low window does not scroll it away
+        for title, widget in (
+            (heading("Coverage"), self._coverage),
+            (self._course_heading, self._plot),
+            (self._others_heading, self._others),
+        ):
+            layout.addSpacing(GRID_PX)
+            layout.addWidget(title)
+            layout.addWidget(widget)
+        layout.addStretch(1)
+
+    def set_section(self, animal_id: str, section_id: str, *, replayed: bool = False) -> None:
+        """Say whose score this is; empty ids for none. A replayed section has no course, and no other sections here."""
+        known = bool(animal_id and section_id)
+        where = "In Replay: animal" if replayed else "Animal"
+        self._of.setText(f"{where} {animal_id}, section {section_id}" if known else "No section is running.")
+        for widget in (self._course_heading, self._plot, self._others_heading, self._others):
+            widget.setVisible(not replayed)
+        self._coverage.set_replayed(replayed)
+        self._others_heading.setText(f"Other sections of {animal_id}" if animal_id else "Other sections of this animal")
+
+    def set_training(self, trained_on: str | None, alarm: str = "") -> None:
+        """Say what the model was trained on, and in red why its score of this specimen means nothing.
+
+        Parameters
+        ----------
+        trained_on : str, optional
+            As the model's card says; None where it does not.
+        alarm : str
+            A sentence; empty if there is nothing to warn of.
+        """
+        self._research.setText(research_use(trained_on))
+        self._alarm.setVisible(bool(alarm))
+        if alarm:
+            self._alarm.show_line("bad", sentence(alarm))
+        self._alarmed = bool(alarm)
+        self._paint_red()
+
+    def _paint_red(self) -> None:
+        red = f"color: {colours_of(self).error};" if self._alarmed else ""
+        for widget in (self._number, self._alarm):
+            if widget.styleSheet() != red:
+                widget.setStyleSheet(red)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Take the red of another theme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_alarmed"):
+            self._paint_red()
+
+    def set_snapshot(self, snapshot: Snapshot | None) -> None:
+        """Show the state of a run; cheap where nothing that is shown here changed. None for no run."""
+        before, self._snapshot = self._snapshot, snapshot
+        if snapshot is not None and before is not None and _shown(snapshot) == _shown(before):
+            return
+        score = None if snapshot is None else snapshot.score
+        self._show_score(score)
+        self._coverage.show_snapshot(snapshot)
+        degraded = None if snapshot is None else snapshot.degraded
+        self._degraded.setVisible(degraded is not None)
+        if degraded is not None:
+            self._degraded.show_line("bad", f"Classification stopped, frames are still stored: {full_stop(degraded)}")
+        self._plot.show_threshold(None if score is None else score.threshold)
+        if self._course is not None and (score is None or before is None or _valid(before) != score.interval_valid):
+            self.set_course(self._course)
+
+    def set_course(self, course: NDArray[np.float64]) -> None:
+        """Draw the course.
+
+        Parameters
+        ----------
+        course : (n, 4) float64
+            Classified fields so far, score, lower and upper end of the interval.
+        """
+        self._course = course
+        valid = self._snapshot is not None and self._snapshot.score.interval_valid
+        self._plot.show_course(course, interval_valid=valid)
+
+    def set_other_sections(self, sections: Sequence[OtherSection]) -> None:
+        """Show the animal's other sections."""
+        self._others.show_sections(sections)
+
+    def _show_score(self, score: SectionScore | None) -> None:
+        has_score = score is not None and score.score is not None
+        self._number.setText(
+            _NO_SCORE if score is None or score.score is None else format_score(score.score, score.threshold)
+        )
+        said = verdict(score)
+        self._verdict.show_line(said.shape, said.words)
+        self._why.setText(said.why)
+        self._number.setAccessibleName(f"Score {self._number.text()}" if has_score else "No score yet")
+        self._number.setAccessibleDescription(f"{said.words}: {said.why}")
+        self._bar.show_score(score)
+        self._others.show_current(score)
+        self._interval.setText("" if score is None else _interval_sentence(score))
+        self._interval.setVisible(has_score and score is not None and score.interval_valid)
+        self._stabilised.setVisible(score is not None)
+        if score is not None:
+            self._stabilised.show_line(*_stability(score))
+
+
+def _shown(snapshot: Snapshot) -> tuple[object, ...]:
+    return snapshot.score, snapshot.counts, snapshot.expected_frames, snapshot.degraded
+
+
+def _valid(snapshot: Snapshot) -> bool:
+    return snapshot.score.interval_valid
+
+
+def _interval_sentence(score: SectionScore) -> str:
+    text = describe_interval(score)
+    if score.interval_frames != score.frames:
+        text += f" (over the first {score.interval_frames} of {counted(score.frames, 'frame')})"
+    return text
+
+
+def _stability(score: SectionScore) -> tuple[Shape, str]:
+    """Return a sign and words for whether more fields would still change the score much."""
+    if not score.interval_valid:
+        return "warning", sentence(score.stabilised_reason)
+    if score.stabilised:
+        return "good", f"Stabilised: {full_stop(score.stabilised_reason)}"
+    return "busy", f"Not stabilised yet: {full_stop(score.stabilised_reason)}"

@@ -1,0 +1,274 @@
+"""Show a section while it is acquired: pictures and results as they come, numbers a few times a second."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, Slot
+
+from hcc_scope.orientation import Orientation
+from hcc_scope.research_use import PHANTOM_SENTENCE
+from hcc_scope.runs.animal_sections import sections_of
+from hcc_scope.runs.specimen import needs_override
+from ui.map.map_filler import MapFiller
+
+if TYPE_CHECKING:
+    from hcc_scope.inference.card import ModelCard
+    from hcc_scope.report.summary import SectionReport
+    from hcc_scope.runs.animal_sections import OtherSection
+    from hcc_scope.runs.scoring_model import ScoringModel
+    from hcc_scope.types import Frame, FrameResult, RunSpec, Snapshot
+    from ui.control.app_state import AppState, System
+    from ui.control.growing_store import StoredFields
+    from ui.control.run_control import RunControl, Running
+    from ui.kit.jobs import Jobs
+    from ui.rig_presenter import Wiring
+
+__all__ = ["SectionWiring"]
+
+NUMBERS_MS = 150
+
+
+class SectionWiring(QObject):
+    """Keeps tabs and panels up to date with the section that is under way.
+
+    Parameters
+    ----------
+    views : Wiring
+        Has them.
+    jobs : Jobs
+    state : AppState
+    run : RunControl
+    """
+
+    def __init__(self, views: Wiring, jobs: Jobs, state: AppState, run: RunControl) -> None:
+        super().__init__(views)
+        self._views, self._jobs, self._state, self._run = views, jobs, state, run
+        self._map = MapFiller(views.map, jobs, run)
+        self._asked: int | None = None
+        self._training: tuple[str | None, str] = (None, "")
+        self._shown: Running | None = None
+        self._course_is_new = False
+        self._judged: FrameResult | None = None
+        self._numbers = QTimer(self)
+        self._numbers.setSingleShot(True)
+        self._numbers.setInterval(NUMBERS_MS)
+        self._numbers.timeout.connect(self._show_numbers)
+        views.map.field_chosen.connect(self._show_field)
+        views.live.pinned_changed.connect(self._pinned_changed)
+        views.live.view.painted.connect(run.screen_changed)
+        run.look_at_screen(lambda: self.field_on_screen)
+        state.run_started.connect(self._begin)
+        state.snapshot_changed.connect(self._show_snapshot)
+        state.course_changed.connect(self._note_course)
+        state.frame_arrived.connect(self._show_frame)
+        state.result_arrived.connect(self._show_result)
+        state.system_changed.connect(self._show_system)
+        state.run_finished.connect(self._end)
+        run.phase_changed.connect(self._lock)
+        run.analyst_ready.connect(self._take_scoring_model)
+        run.excluded_changed.connect(self._mark_excluded)
+
+    @Slot(object)
+    def _begin(self, run: Running) -> None:
+        views = self._views
+        self._shown = run
+        self._map.begin(run)
+        self._asked = None
+        self._course_is_new = False
+        self._judged = None
+        spec, fields = run.spec, self._map.fields
+        assert fields is not None
+        views.tiles_opened = False
+        for part in (views.live, views.map, views.tiles):
+            part.clear()
+        um = spec.pixel_size_um
+        orientation = Orientation(spec.camera_axes)
+        views.live.set_pixel_size_um(um)
+        views.map.set_plan(
+            run.positions_um, run.outline_um, orientation.extent_um(spec.frame_shape_yx, um), orientation
+        )
+        views.map.set_threshold(run.threshold)
+        views.tiles.set_threshold(run.threshold)
+        views.tiles.set_pixel_size_um(um, orientation)
+        views.tiles.set_reader(fields.read)
+        views.live.set_section(spec.section_id)
+        scoring_model = self._run.scoring_model
+        self._training = (None, "") if scoring_model is None else _training(scoring_model.model.card, spec)
+        self.show_again()
+
+    def show_again(self) -> None:
+        """Show whose score and quality these are, from the start; also when a person comes back from a replay."""
+        views, run = self._views, self._shown
+        if views.replayed:
+            return
+        spec = None if run is None else run.spec
+        views.score.set_section("" if spec is None else spec.animal_id, "" if spec is None else spec.section_id)
+        views.score.set_snapshot(None if run is None else self._state.snapshot)
+        views.score.set_course(self._state.course.as_array())
+        views.score.set_training(*self._training)
+        views.quality.set_result(None)
+        self._show_quality()
+        self._ask_other_sections()
+
+    # -- numbers -----------------------------------------------------------------------------------------------------
+
+    @Slot(object)
+    def _show_snapshot(self, snapshot: Snapshot) -> None:
+        if snapshot.phase == "finished":
+            self._show_numbers()
+        elif not self._numbers.isActive():
+            self._numbers.start()
+
+    @Slot()
+    def _note_course(self) -> None:
+        self._course_is_new = True
+
+    @Slot()
+    def _show_numbers(self) -> None:
+        """Show score, course, rates and quality; nobody reads them 30 times a second, and plots cost."""
+        self._numbers.stop()
+        snapshot, views = self._state.snapshot, self._views
+        if snapshot is None:
+            return
+        views.status.set_snapshot(snapshot)
+        if self._shown is not None:
+            self._map.stored(snapshot.counts.stored, over=snapshot.phase == "finished")
+        if views.replayed:
+            return
+        views.score.set_snapshot(snapshot)
+        if self._course_is_new:
+            views.score.set_course(self._state.course.as_array())
+            self._course_is_new = False
+        self._show_quality()
+
+    @Slot(object)
+    def _show_system(self, system: System) -> None:
+        run, snapshot, status = self._state.run, self._state.snapshot, self._views.status
+        rate = 0.0
+        if run is not None and snapshot is not None:
+            height, width = run.spec.frame_shape_yx
+            rate = snapshot.store_fps * height * width * 2.0  # uncompressed: it will be less
+        status.set_system(system.disk_free_bytes, rate, system.resident_bytes)
+        status.set_shown_fps(self._state.shown_fps)
+
+    def _ask_other_sections(self) -> None:
+        run = self._shown
+        if run is not None:
+            spec = run.spec
+            find = partial(sections_of, run.store_path.parent, spec.animal_id, spec.section_id)
+            self._jobs.submit("disk", find, partial(self._take_other_sections, run))
+
+    def _take_other_sections(self, run: Running, others: list[OtherSection]) -> None:
+        if run is self._shown and not self._views.replayed:
+            self._views.score.set_other_sections(others)
+
+    # -- fields ------------------------------------------------------------------------------------------------------
+
+    @Slot(object)
+    def _show_frame(self, frame: Frame) -> None:
+        self._views.live.set_frame(frame)
+        if self._state.run is not None:
+            self._map.see(frame)
+
+    @Slot(object)
+    def _show_result(self, result: FrameResult) -> None:
+        run, views = self._shown, self._views
+        if run is None:
+            return
+        views.live.set_result(result, run.grid, run.threshold)
+        views.tiles.add_result(result, run.grid)
+        self._judged = result
+        if result.seq in views.map.fields.fields:
+            views.map.set_result(result, run.grid, run.threshold)
+
+    # -- one field that is looked at ---------------------------------------------------------------------------------
+
+    @property
+    def field_on_screen(self) -> int | None:
+        """The field of this section that a person sees on the tab Live; None if it shows none."""
+        frame, run = self._views.live.frame_on_screen, self._shown
+        mine = frame is not None and run is not None and frame.section_id == run.spec.section_id
+        return frame.seq if mine and frame is not None else None
+
+    @Slot(int)
+    def _show_field(self, seq: int) -> None:
+        """Show a stored field on the tab Live."""
+        fields = self._map.fields
+        if fields is None:
+            return
+        self._asked = seq
+        if self._views.live.pinned:
+            self._views.live.follow()  # meanwhile nothing may speak of the field before
+        self._views.map.choose(seq)
+        self._jobs.submit("disk", partial(fields.read, seq), partial(self._show_stored, fields), self._not_shown)
+
+    def _show_stored(self, fields: StoredFields, frame: Frame) -> None:
+        run, views = self._shown, self._views
+        if fields is not self._map.fields or frame.seq != self._asked or run is None:
+            return  # another one was asked for since
+        result = run.results.get(frame.seq)
+        views.live.show_stored(frame, None if result is None else (result, run.grid, run.threshold))
+        views.show_live()
+
+    def _not_shown(self, _sentence: str) -> None:
+        self._asked = None
+        self._views.map.choose(None)
+
+    @Slot(object)
+    def _pinned_changed(self, seq: int | None) -> None:
+        """Let box, quality and buttons follow the picture."""
+        self._views.map.choose(seq)
+        self._show_quality()
+        self._run.screen_changed.emit()
+
+    def _show_quality(self) -> None:
+        """Show the quality of the field that stays on the screen, else of the newest one with a result."""
+        views, run = self._views, self._shown
+        if run is None or views.replayed:
+            return
+        seq = self.field_on_screen if views.live.pinned or self._state.run is None else None
+        if views.live.pinned and views.live.shown_frame is not None:
+            seq = views.live.shown_frame.seq
+        if seq is not None:
+            views.quality.show_field(seq, run.results.get(seq))
+        elif self._judged is not None:
+            views.quality.show_field(self._judged.seq, self._judged)
+
+    @Slot(int, bool)
+    def _mark_excluded(self, seq: int, excluded: bool) -> None:
+        self._views.map.set_excluded(seq, excluded)
+        self._views.tiles.set_excluded(seq, excluded)
+
+    # -- begin and end -----------------------------------------------------------------------------------------------
+
+    @Slot(str)
+    def _lock(self, phase: str) -> None:
+        """Let nothing be changed that would spoil the section."""
+        views = self._views
+        reason = None if phase == "idle" else "A section is being acquired."
+        for panel in views.devices:
+            mine = phase == "paused" and panel is views.stage
+            panel.set_locked(None if mine else reason, say=panel is views.camera)
+        views.properties.set_locked(reason)
+        views.map.set_move_allowed(phase in ("idle", "paused"))
+
+    @Slot(object)
+    def _take_scoring_model(self, scoring_model: ScoringModel) -> None:
+        self._views.tiles.set_saliency(scoring_model.model.saliency)
+        if self._shown is None and not self._views.replayed:
+            self._views.score.set_training(scoring_model.model.card.trained_on)
+
+    @Slot(object)
+    def _end(self, report: SectionReport | None) -> None:
+        del report
+        self._views.live.set_section("")
+        self._show_numbers()
+        self._run.screen_changed.emit()
+        self._ask_other_sections()
+
+
+def _training(card: ModelCard, spec: RunSpec) -> tuple[str | None, str]:
+    """Return what the model was trained on, and what is wrong with it for this specimen."""
+    return card.trained_on, PHANTOM_SENTENCE if needs_override(card, spec) else ""

@@ -1,0 +1,1 @@
+"""The window around the tabs: actions and their keys, top bar, status strip, messages, dialogs."""

@@ -1,0 +1,196 @@
+"""The dialogue in which the plan of a section is chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QRadioButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ui.control.section_request import PlanChoice
+from ui.kit.theme import GRID_PX
+
+if TYPE_CHECKING:
+    from ui.control.section_request import PlanKind
+
+__all__ = ["PlanDialog"]
+
+_MAX_UM = 200_000.0
+_MOST = 10**9
+
+
+class PlanDialog(QDialog):
+    """Random fields, a sequence, or a plan file.
+
+    Parameters
+    ----------
+    choice : PlanChoice
+        The present one.
+    outlined : bool
+        Whether the specimen brings its outline, so that no area need be given.
+    has_stage : bool
+        Whether the rig can go to places; without, random fields are not offered.
+    parent : QWidget
+    """
+
+    chosen = Signal(object)
+    """Carries the new `PlanChoice`."""
+
+    def __init__(self, choice: PlanChoice, *, outlined: bool, parent: QWidget, has_stage: bool = True) -> None:
+        super().__init__(parent)
+        kind: PlanKind = choice.kind if choice.fits(has_stage=has_stage) else "sequence"
+        self.setWindowTitle("Plan of the section")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._random = QRadioButton("Random fields")
+        self._random.setToolTip("The stage goes to places drawn at random: only then is the score's interval valid")
+        self._sequence = QRadioButton("Sequence, stage at rest")
+        self._sequence.setToolTip("Frames as fast as the camera gives them; the interval is then not valid")
+        self._file = QRadioButton("Plan file")
+        self._file.setToolTip("A YAML file with positions, a grid, an outline or a time series")
+        self._n_fields = _count(choice.n_fields, 100_000, "Number of random fields")
+        self._width = _um(choice.area_um[0], "Width of the area in µm")
+        self._height = _um(choice.area_um[1], "Height of the area in µm")
+        self._n_frames = _count(choice.n_frames, 1_000_000, "Number of frames")
+        self._path = QLineEdit(choice.file)
+        self._path.setAccessibleName("Plan file")
+        self._path.setPlaceholderText("plan.yaml")
+        browse = QPushButton("Browse …")
+        browse.clicked.connect(self._browse)
+
+        area = QWidget()
+        row = QHBoxLayout(area)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GRID_PX)
+        row.addWidget(self._width)
+        row.addWidget(QLabel("×"))
+        row.addWidget(self._height)
+        row.addStretch(1)
+        file = QWidget()
+        row = QHBoxLayout(file)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GRID_PX)
+        row.addWidget(self._path, 1)
+        row.addWidget(browse)
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX)
+        layout.setSpacing(GRID_PX)
+        self._parts: dict[PlanKind, tuple[QRadioButton, QWidget]] = {}
+        rows: list[tuple[PlanKind, QRadioButton, list[tuple[str, QWidget]]]] = [
+            ("random", self._random, [("Fields", self._n_fields), ("Area around the stage", area)]),
+            ("sequence", self._sequence, [("Frames", self._n_frames)]),
+            ("file", self._file, [("File", file)]),
+        ]
+        for name, radio, fields in rows:
+            part = QWidget()
+            form = QFormLayout(part)
+            form.setContentsMargins(3 * GRID_PX, 0, 0, GRID_PX)
+            form.setSpacing(GRID_PX)
+            for label, widget in fields:
+                form.addRow(label, widget)
+            layout.addWidget(radio)
+            layout.addWidget(part)
+            self._parts[name] = radio, part
+            radio.toggled.connect(self._sort_out)
+            radio.setChecked(name == kind)
+            if name == "random" and not has_stage:
+                radio.hide()
+                part.hide()
+            if name == "random" and outlined:
+                form.setRowVisible(area, False)
+                form.addRow("Area", QLabel("the outline of the phantom section"))
+        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
+        self._buttons.accepted.connect(self._accept)
+        self._buttons.rejected.connect(self.reject)
+        layout.addStretch(1)
+        self._problem = QLabel()
+        self._problem.setAccessibleName("What is missing in the plan")
+        layout.addWidget(self._problem)
+        layout.addWidget(self._buttons)
+        self._path.textChanged.connect(self._sort_out)
+        for box in (self._n_fields, self._width, self._height, self._n_frames):
+            box.valueChanged.connect(self._sort_out)
+        self._sort_out()
+        self.setMinimumWidth(480)
+
+    @Slot()
+    def _sort_out(self) -> None:
+        """Let only the chosen part be edited."""
+        for radio, part in self._parts.values():
+            part.setEnabled(radio.isChecked())
+        if hasattr(self, "_buttons"):
+            problem = self._describe_problem()
+            self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not problem)
+            self._problem.setText(problem)
+
+    def _describe_problem(self) -> str:
+        """Return what is wrong with the plan, in words; empty if nothing is."""
+        if self._file.isChecked() and not self._path.text().strip():
+            return "A plan file has to be named: type its name, or browse for it."
+        boxes = (self._n_fields, self._width, self._height) if self._random.isChecked() else (self._n_frames,)
+        for box in boxes if not self._file.isChecked() else ():
+            most = float(box.property("most"))
+            if box.value() > most and not box.isHidden():
+                return f"{box.accessibleName()}: at most {most:,.0f}."
+        return ""
+
+    @Slot()
+    def _browse(self) -> None:
+        dialog = QFileDialog(self, "Plan file", self._path.text(), "Plans (*.yaml *.yml);;All files (*)")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self._path.setText)
+        dialog.open()
+
+    def choice(self) -> PlanChoice:
+        """Return what is chosen now."""
+        kind = next(kind for kind, (radio, _) in self._parts.items() if radio.isChecked())
+        return PlanChoice(
+            kind=kind,
+            n_fields=self._n_fields.value(),
+            area_um=(self._width.value(), self._height.value()),
+            n_frames=self._n_frames.value(),
+            file=self._path.text().strip(),
+        )
+
+    @Slot()
+    def _accept(self) -> None:
+        if self._problem.text():
+            return
+        self.chosen.emit(self.choice())
+        self.accept()
+
+
+def _count(value: int, top: int, name: str) -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(1, _MOST)  # more than may be is said in words; a box that drops digits makes another number of it
+    box.setProperty("most", top)
+    box.setValue(value)
+    box.setAccessibleName(name)
+    return box
+
+
+def _um(value: float, name: str) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setDecimals(0)
+    box.setRange(1.0, _MOST)
+    box.setProperty("most", _MAX_UM)
+    box.setSingleStep(500.0)
+    box.setSuffix(" µm")
+    box.setValue(value)
+    box.setAccessibleName(name)
+    return box

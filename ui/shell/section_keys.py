@@ -1,0 +1,68 @@
+"""The keys of the running section, wherever the keyboard is: in a dialog they work too, and if not they say why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QPlainTextEdit, QTextEdit
+
+from hcc_scope.formatting import sentence
+from ui.kit.key_listener import KeyListener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ui.shell.actions import Actions
+
+__all__ = ["SectionKeys"]
+
+NAMES = ("pause", "stop", "skip_analysis", "exclude", "include")
+ALSO_EXPLAINED = ("live", "snap", "start")
+"""These do not work in dialogs, but in the window they say why they do not work now."""
+
+
+class SectionKeys(KeyListener):
+    """Takes a key that no shortcut took: it is pressed in a dialog or a menu, or its action is not allowed now.
+
+    Parameters
+    ----------
+    actions : Actions
+    say : callable
+        Takes a level and a sentence for the operator.
+    parent : QObject, optional
+    """
+
+    def __init__(self, actions: Actions, say: Callable[[str, str], object], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._actions, self._say = actions, say
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Take a section's key."""
+        del watched
+        if event.type() != QEvent.Type.KeyPress or not isinstance(event, QKeyEvent):
+            return False
+        pressed = QKeySequence(event.keyCombination())
+        name = next((one for one in (*NAMES, *ALSO_EXPLAINED) if self._actions[one].shortcut() == pressed), None)
+        if name is None or (name in ("exclude", "include") and _writes()):
+            return False  # in a text, Ctrl+Z takes back what was typed
+        action = self._actions[name]
+        if action.isEnabled() and name in ALSO_EXPLAINED:
+            return False
+        if not event.isAutoRepeat():
+            if action.isEnabled():
+                action.trigger()
+            else:
+                key = pressed.toString(QKeySequence.SequenceFormat.NativeText)
+                why = sentence(self._actions.why_not(name) or "not now")
+                self._say("info", f"{action.text()} ({key}) cannot be done now. {why}")
+        return True
+
+
+def _writes() -> bool:
+    """Return whether the keyboard is in a text that can be edited."""
+    widget = QApplication.focusWidget()
+    if isinstance(widget, QLineEdit | QTextEdit | QPlainTextEdit | QAbstractSpinBox):
+        return not widget.isReadOnly()
+    return False

@@ -1,0 +1,278 @@
+"""The top of the window: the rig and its state, what can be done now, and which section it is done to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ui.control.rig_control import RigLight
+from ui.kit.controls import ElidedLabel
+from ui.kit.theme import GRID_PX, colours
+from ui.shell.id_field import IdField
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QAction, QResizeEvent
+
+    from ui.control.section_request import Specimen
+    from ui.control.settings import Settings
+    from ui.kit.theme import ThemeName
+    from ui.shell.actions import Actions
+
+__all__ = ["ENGINES", "TopBar"]
+
+ENGINES = ("auto", "torchscript", "openvino", "openvino-bf16", "cuda")
+SPECIMENS: dict[str, Specimen] = {"Phantom, high": "high", "Phantom, low": "low", "Test pattern": "none"}
+
+_BUTTONS = ("live", "snap", "start", "pause", "stop", "exclude")
+_ICON_PX = 18
+_MODEL_PX, _ENGINE_PX = 240, 144
+_NARROW_PX = 900
+"""Below this width the buttons show icons alone, and what the section is made with takes two lines."""
+_LEAST_PX = 560
+
+
+_SHAPES = {"none": "○", "good": "●", "warning": "▲", "error": "■"}
+
+
+class TopBar(QWidget):
+    """Two rows: what can be done, and with what.
+
+    Parameters
+    ----------
+    actions : Actions
+    settings : Settings
+    """
+
+    request_changed = Signal()
+    """An id, the specimen, the model or the engine was changed."""
+    model_chosen = Signal()
+    """The model or the engine was changed."""
+
+    def __init__(self, actions: Actions, settings: Settings) -> None:
+        super().__init__()
+        self._actions = actions
+        self._theme: ThemeName = settings.theme
+        self._light = RigLight("no rig", "none")
+        self._narrow = False
+        self.setAccessibleName("Top bar")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(GRID_PX, GRID_PX // 2, GRID_PX, GRID_PX // 2)
+        layout.setSpacing(GRID_PX // 2)
+        layout.addLayout(self._first_row())
+        layout.addLayout(self._second_row(settings))
+        self.set_theme(settings.theme)
+
+    # -- made once ---------------------------------------------------------------------------------------------------
+
+    def _first_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(GRID_PX // 2)
+        self._emergency = _button(self._actions["emergency"])
+        self._emergency.setAccessibleName("Emergency stop")
+        row.addWidget(self._emergency)  # first: whatever else a narrow window cuts off, this stays
+        row.addWidget(_rule())
+        self._rig = QLabel()
+        self._rig.setAccessibleName("Rig and its state")
+        self._rig.setMinimumWidth(2 * GRID_PX)
+        row.addWidget(self._rig)
+        row.addSpacing(2 * GRID_PX)
+        self._hint = ElidedLabel("What is missing before a section can start")
+        row.addWidget(self._hint, 1)
+        row.addSpacing(GRID_PX)
+        self._buttons = {name: _button(self._actions[name]) for name in _BUTTONS}
+        for name, button in self._buttons.items():
+            if name == "start":
+                row.addWidget(_rule())
+            row.addWidget(button)
+        return row
+
+    def _second_row(self, settings: Settings) -> QBoxLayout:
+        self.animal = IdField("animal id", settings.animal_ids, settings.theme)
+        self.section = IdField("section id", settings.section_ids, settings.theme)
+        self.specimen = QComboBox()
+        self.specimen.addItems(list(SPECIMENS))
+        self.specimen.setCurrentText(next(w for w, s in SPECIMENS.items() if s == settings.demo_specimen))
+        self.specimen.setAccessibleName("Specimen of the demo rig")
+        self.specimen.setToolTip(
+            "What the demo camera is shown: a synthetic section of either class, or its own pattern"
+        )
+        self.model = QComboBox()
+        self.model.setAccessibleName("Model")
+        self.model.setToolTip("Which model classifies the tiles")
+        self.model.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.model.setMinimumContentsLength(6)
+        self.model.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.model.setMaximumWidth(_MODEL_PX)
+        self.engine = QComboBox()
+        self.engine.addItems(list(ENGINES))
+        self.engine.setCurrentText(settings.engine)
+        self.engine.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.engine.setMinimumContentsLength(5)
+        self.engine.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.engine.setMaximumWidth(_ENGINE_PX)
+        self.engine.setAccessibleName("Engine")
+        self.engine.setToolTip("What runs the model; auto takes the fastest that agrees with the reference here")
+        self.plan = _button(self._actions["plan"])
+        self.plan.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self.plan.setAccessibleName("Plan")
+        self._specimen_label = QLabel("Specimen")
+        whole, row, model_row = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
+        for part in (whole, row, model_row):
+            part.setSpacing(GRID_PX // 2)
+        for label, widget in (
+            (QLabel("Animal"), self.animal),
+            (QLabel("Section"), self.section),
+            (QLabel("Plan"), self.plan),
+            (self._specimen_label, self.specimen),
+            (QLabel("Model"), self.model),
+            (QLabel("Engine"), self.engine),
+        ):
+            part = model_row if widget in (self.model, self.engine) else row
+            label.setBuddy(widget)
+            label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
+            part.addWidget(label)
+            part.addWidget(widget, 0 if widget in (self.plan, self.specimen) else 100)
+            part.addSpacing(GRID_PX // 2)
+        model_row.addStretch(1)
+        whole.addLayout(row, 200)
+        whole.addLayout(model_row, 100)
+        whole.addStretch(1)
+        for field in (self.animal, self.section):
+            field.changed.connect(self.request_changed)
+        self.specimen.currentIndexChanged.connect(self._tell_change)
+        for box in (self.model, self.engine):
+            box.currentIndexChanged.connect(self._tell_model)
+        self._rows = whole
+        return whole
+
+    @property
+    def exclude_button(self) -> QToolButton:
+        """The button that takes the field on the screen out of the score."""
+        return self._buttons["exclude"]
+
+    # -- its width ---------------------------------------------------------------------------------------------------
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Ask for no more width than a small screen has: else the tool bar would hide all of it behind an arrow."""
+        hint = super().minimumSizeHint()
+        return QSize(min(hint.width(), _LEAST_PX), hint.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Take less room where there is little."""
+        super().resizeEvent(event)
+        narrow = self.width() < _NARROW_PX
+        if narrow == self._narrow:
+            return
+        self._narrow = narrow
+        style = Qt.ToolButtonStyle.ToolButtonIconOnly if narrow else Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+        for button in self._buttons.values():
+            button.setToolButtonStyle(style)
+        self._rows.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
+        self.updateGeometry()
+
+    # -- what the operator chose -------------------------------------------------------------------------------------
+
+    @Slot()
+    def _tell_change(self) -> None:
+        self.request_changed.emit()
+
+    @Slot()
+    def _tell_model(self) -> None:
+        self.model_chosen.emit()
+        self.request_changed.emit()
+
+    @property
+    def chosen_specimen(self) -> Specimen:
+        """What the demo camera is to show."""
+        return SPECIMENS[self.specimen.currentText()]
+
+    @property
+    def chosen_model(self) -> str:
+        """Name or folder of the model; empty while there is none."""
+        return str(self.model.currentData() or "")
+
+    def set_models(self, models: list[tuple[str, str, str]], chosen: str) -> None:
+        """Offer models: name, what is passed on (name or folder), and a sentence about each."""
+        self.model.blockSignals(True)
+        self.model.clear()
+        for name, value, tip in models:
+            self.model.addItem(name, value)
+            self.model.setItemData(self.model.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+        index = max(0, self.model.findData(chosen))
+        self.model.setCurrentIndex(index if self.model.count() else -1)
+        self.model.blockSignals(False)
+        self.request_changed.emit()
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    def set_rig(self, light: RigLight, tip: str = "") -> None:
+        """Show the rig's state."""
+        self._light = light
+        c = colours(self._theme)
+        colour = {"none": c.text_muted, "good": c.good, "warning": c.warning, "error": c.error}[light.tone]
+        self._rig.setText(f"<span style='color:{colour}'>{_SHAPES[light.tone]}</span>&nbsp; {light.words}")
+        self._rig.setToolTip(tip)
+
+    def set_hint(self, words: str) -> None:
+        """Say what keeps a section from starting; empty if nothing does."""
+        self._hint.set_text(words)
+
+    def set_plan(self, words: str) -> None:
+        """Show the plan in a few words."""
+        self._actions["plan"].setIconText(words)
+        self.plan.setText(words)
+
+    def show_specimen(self, shown: bool) -> None:
+        """Show or hide what belongs to the demo rig alone."""
+        self.specimen.setVisible(shown)
+        self._specimen_label.setVisible(shown)
+
+    def lock(self, locked: bool) -> None:
+        """Keep ids, plan and model as they are while a section is under way."""
+        for widget in (self.animal, self.section, self.specimen, self.model, self.engine):
+            widget.setEnabled(not locked)
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take a theme's colours."""
+        self._theme = theme
+        c = colours(theme)
+        self._emergency.setStyleSheet(
+            f"QToolButton {{ background: #b3261e; color: white; font-weight: bold; padding: 4px 10px;"
+            f" border: 1px solid #7f1811; border-radius: 4px; }}"
+            f"QToolButton:hover {{ background: #c93a31; }} QToolButton:focus {{ border: 2px solid {c.text}; }}"
+            f"QToolButton:disabled {{ background: {c.window}; color: {c.text_muted}; border-color: {c.border}; }}"
+        )
+        self._hint.setStyleSheet(f"color: {c.text_muted};")
+        self.animal.set_theme(theme)
+        self.section.set_theme(theme)
+        self.set_rig(self._light, self._rig.toolTip())
+
+
+def _button(action: QAction) -> QToolButton:
+    button = QToolButton()
+    button.setDefaultAction(action)
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    button.setIconSize(QSize(_ICON_PX, _ICON_PX))
+    button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    button.setMinimumHeight(4 * GRID_PX)
+    return button
+
+
+def _rule() -> QFrame:
+    line = QFrame()
+    line.setFrameShape(QFrame.Shape.VLine)
+    line.setFrameShadow(QFrame.Shadow.Plain)
+    line.setEnabled(False)
+    return line
