@@ -39,6 +39,7 @@ import numpy as np
 
 from hcc_scope.confidence import ConfidenceSequence
 from hcc_scope.formatting import counted
+from hcc_scope.quality import FLAG_TEXTS
 from hcc_scope.types import QualityFlag, SectionScore
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from hcc_scope.types import FrameOutcome, FrameResult, Sampling
 
 __all__ = [
+    "NOT_VALID",
     "FieldEntry",
     "SectionScorer",
     "animal_score",
@@ -58,6 +60,9 @@ __all__ = [
     "log_odds",
     "rescored",
 ]
+
+NOT_VALID = "interval not valid: "
+"""How `SectionScore.stabilised_reason` starts when the interval is not valid; what follows is the reason."""
 
 _NOT_RANDOM = {
     "raster": "fields were taken as a raster",
@@ -312,7 +317,7 @@ class SectionScorer:
             stabilised_reason=reason,
             frames=self._frames,
             tiles=self._tiles,
-            tiles_excluded={str(flag.name).lower(): n for flag, n in self._tiles_excluded.items() if n},
+            tiles_excluded={FLAG_TEXTS[flag].key: n for flag, n in self._tiles_excluded.items() if n},
             fields_excluded_by_operator=len(self._excluded),
             spoilt=self._spoilt or None,
         )
@@ -333,11 +338,11 @@ class SectionScorer:
 
     def _validity(self) -> tuple[bool, str]:
         if self.sampling != "random":
-            return False, f"interval not valid: {_NOT_RANDOM[self.sampling]}, not at random"
+            return False, f"{NOT_VALID}{_NOT_RANDOM[self.sampling]}, not at random"
         if self._spoilt:
-            return False, f"interval not valid: {self._spoilt}"
+            return False, f"{NOT_VALID}{self._spoilt}"
         if self._sequence.emptied:
-            return False, "interval not valid: the fields' scores drift, no single mean fits them all"
+            return False, f"{NOT_VALID}the fields' scores drift, no single mean fits them all"
         return True, ""
 
     def _stability(self) -> tuple[bool, str]:

@@ -1,8 +1,8 @@
 """Texts made from template files: the pages and Markdown files that the program writes.
 
 A template lies in the ``templates/`` folder of the package that uses it. Its name ends in the kind of file that it
-makes and ``.j2``: ``section.html.j2`` makes an HTML page, whose values are escaped; ``card.md.j2`` makes Markdown, whose
-values go in as they are. A name that a template uses and the caller does not give is an error.
+makes and ``.j2``: ``section.html.j2`` makes an HTML page, whose values are escaped; ``card.md.j2`` makes Markdown,
+whose values go in as they are. A name that a template uses and the caller does not give is an error.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from hcc_scope.formatting import counted, format_threshold
-from hcc_scope.types import QualityFlag
-from ui.canvas.drawing import REASONS, heat_argb, paint_hatch
+from hcc_scope.quality import FLAG_TEXTS
+from ui.canvas.drawing import heat_argb, paint_hatch
 from ui.kit.flow_layout import FlowLayout
 from ui.kit.theme import GRID_PX, colours
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PySide6.QtGui import QPaintEvent
 
+    from hcc_scope.types import QualityFlag
     from ui.kit.theme import ThemeName
 
 __all__ = ["HeatBar", "TileLegend"]
@@ -105,10 +106,10 @@ class _Swatch(QWidget):
     def set_number(self, n: int) -> None:
         if n == self._n:
             return
-        name, meaning = REASONS[self._flag]
+        text = FLAG_TEXTS[self._flag]
         self._n = n
-        self.setAccessibleName(f"{counted(n, 'tile')} excluded: {name}")
-        self.setToolTip(f"Tiles excluded, {name}: {n}. {meaning}; such tiles are not {_verb(self._flag)}.")
+        self.setAccessibleName(f"{counted(n, 'tile')} excluded: {text.name}")
+        self.setToolTip(f"Tiles excluded, {text.name}: {n}. {text.meaning}; such tiles are not {text.missed_step}.")
         self.update()
 
     def set_theme(self, theme: ThemeName) -> None:
@@ -117,7 +118,7 @@ class _Swatch(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         # room for two digits, so that the row stands still when numbers change
-        width = self.fontMetrics().horizontalAdvance(f"{REASONS[self._flag][0]} 00")
+        width = self.fontMetrics().horizontalAdvance(f"{FLAG_TEXTS[self._flag].name} 00")
         return QSize(_SWATCH_PX + GRID_PX + width, max(self.fontMetrics().height() + 4, _SWATCH_PX + 4))
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
@@ -131,14 +132,9 @@ class _Swatch(QWidget):
         painter.drawText(
             QRectF(_SWATCH_PX + GRID_PX, 0, self.width(), self.height()),
             Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter,
-            f"{REASONS[self._flag][0]} {self._n}",
+            f"{FLAG_TEXTS[self._flag].name} {self._n}",
         )
         painter.end()
-
-
-def _verb(flag: QualityFlag) -> str:
-    """Return what does not happen to a tile with a flag: whether it is unlike training is known by classifying it."""
-    return "scored" if flag == QualityFlag.UNLIKE_TRAINING else "classified"
 
 
 class TileLegend(QWidget):
@@ -147,7 +143,7 @@ class TileLegend(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.heat_bar = HeatBar()
-        self._swatches = {flag: _Swatch(flag) for flag in REASONS}
+        self._swatches = {flag: _Swatch(flag) for flag in FLAG_TEXTS}
         row = FlowLayout(self, spacing_px=GRID_PX)
         row.addWidget(self.heat_bar)
         for swatch in self._swatches.values():

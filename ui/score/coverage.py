@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from hcc_scope.formatting import counted, percent
+from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from ui.kit.labels import colours_of, quiet, words
 from ui.kit.theme import GRID_PX
 
@@ -51,7 +52,7 @@ _PARTS = (
         "text_muted",
         Qt.BrushStyle.BDiagPattern,
         "excluded, no usable tile",
-        "Frames without a usable tile: no tissue, out of focus, saturated, dark, or unlike the model's training.",
+        f"Frames without a usable tile: {', '.join(text.name for text in FLAG_TEXTS.values())}.",
         always=True,
     ),
     _Part(
@@ -87,13 +88,6 @@ _PARTS = (
         always=False,
     ),
 )
-_REASONS = {
-    "no_tissue": "no tissue",
-    "out_of_focus": "out of focus",
-    "saturated": "saturated",
-    "under_exposed": "under-exposed",
-    "unlike_training": "unlike training",
-}
 
 
 def describe_excluded_tiles(tiles: int, excluded: Mapping[str, int]) -> str:
@@ -103,10 +97,7 @@ def describe_excluded_tiles(tiles: int, excluded: Mapping[str, int]) -> str:
     used = f"{counted(tiles, 'tile')} used"
     if not excluded:
         return f"{used}, none excluded."
-    reasons = ", ".join(
-        f"{n} {_REASONS.get(reason, reason.replace('_', ' '))}"
-        for reason, n in sorted(excluded.items(), key=lambda item: -item[1])
-    )
+    reasons = ", ".join(describe_reason_counts(excluded))
     return f"{used}. Tiles excluded: {reasons}."
 
 
