@@ -12,7 +12,7 @@ from matplotlib.image import imread
 
 from hcc_scope.errors import StoreError
 from hcc_scope.latency import LatencyHistogram
-from hcc_scope.report.overview import FieldPicture, SectionPicture, draw_overview, middle, thumbnail
+from hcc_scope.report.overview import FieldPicture, SectionPicture, draw_overview
 from hcc_scope.report.pictures import course, field_picture
 from hcc_scope.report.summary import SectionReport, build_summary, section_account, write_summary
 from hcc_scope.scoring import SectionScorer
@@ -126,15 +126,6 @@ def test_the_course_ends_where_the_scorer_ends() -> None:
     rows = course(results, SectionScorer(0.5, 1.0, "random"))
     assert rows.shape == (4, 4)
     assert tuple(rows[-1]) == (4.0, end.score, *end.interval)
-
-
-def test_thumbnails_are_means() -> None:
-    pixels = np.arange(1024 * 1024, dtype=np.uint32).reshape(1024, 1024).astype(np.uint16)
-    small = thumbnail(pixels)
-    assert small.shape == (128, 128)
-    assert small[3, 5] == np.round(pixels[24:32, 40:48].mean())
-    assert middle(pixels).shape == (256, 256)
-    assert middle(pixels[:300, :200]).shape == (150, 100)
 
 
 def test_a_field_shows_excluded_tiles_as_holes() -> None:

@@ -71,7 +71,8 @@ CASES = [
         "raster",
         scored(*[0.9] * 40, sampling="raster"),
         "not valid",
-        "0.900 (threshold 0.498); no decision: the interval is not valid (fields were taken as a raster, not at random)",
+        "0.900 (threshold 0.498); no decision: the interval is not valid (fields were taken as a raster, not at "
+        "random)",
     ),
     (
         "spoilt",
@@ -83,8 +84,8 @@ CASES = [
         "drift",
         scored(*[0.0] * 60, *[1.0] * 60),
         "not valid",
-        "0.500 (threshold 0.498); no decision: the interval is not valid (the fields' scores drift, no single mean fits "
-        "them all)",
+        "0.500 (threshold 0.498); no decision: the interval is not valid (the fields' scores drift, no single mean "
+        "fits them all)",
     ),
     (
         "threshold inside",
@@ -137,7 +138,9 @@ CASES = [
         "2 fields excluded by the operator",
     ),
 ]
-SCORES = pytest.mark.parametrize(("score", "kind", "text"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+SCORES = pytest.mark.parametrize(
+    ("score", "kind", "text"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
 
 
 @SCORES

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.orientation import Orientation
-from hcc_scope.report.overview import FieldPicture, SectionPicture, middle, thumbnail
+from hcc_scope.report.overview import FieldPicture, SectionPicture
 from hcc_scope.scoring import frame_score, rescored
 from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.scorer import store_scorer
+from hcc_scope.thumbnails import middle, thumbnail
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:

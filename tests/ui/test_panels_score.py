@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PySide6.QtWidgets import QLabel
 from panel_parts import COUNTS, section, snapshot
+from PySide6.QtWidgets import QLabel
 
 from hcc_scope.runs.animal_sections import OtherSection
 from hcc_scope.score_text import describe_score, verdict

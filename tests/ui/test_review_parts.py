@@ -240,9 +240,7 @@ def test_a_score_leaves_out_what_the_operator_excluded():
 def test_a_run_that_a_device_failure_spoilt_has_no_decision():
     spoilt = {"state": "failed", "interval_valid": False, "spoilt": "a device failed during the run"}
     failed = section_score({seq: result(seq, [0.97] * 4) for seq in range(60)}, stored(60, outcome=spoilt), 0.45)
-    assert verdict(failed).sentence == (
-        "No decision: the interval is not valid (a device failed during the run)"
-    )
+    assert verdict(failed).sentence == ("No decision: the interval is not valid (a device failed during the run)")
 
 
 def test_a_store_is_found_from_inside_itself_and_from_its_folder(tmp_path: Path):

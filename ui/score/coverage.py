@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from PySide6.QtCore import QRectF, QSize, Qt
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWi
 from hcc_scope.formatting import counted, percent
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from ui.kit.labels import colours_of, quiet, words
+from ui.kit.swatch import Swatch
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ def describe_excluded_tiles(tiles: int, excluded: Mapping[str, int]) -> str:
     return f"{used}. Tiles excluded: {reasons}."
 
 
-def _paint_part(painter: QPainter, rect: QRectF, part: _Part, c: Colours) -> None:
+def _paint_part(part: _Part, painter: QPainter, rect: QRectF, c: Colours) -> None:
     """Paint one part's pattern with a border, so that parts differ without their colours."""
     colour = QColor(getattr(c, part.colour))
     painter.fillRect(rect, QColor(c.surface))
@@ -117,24 +119,6 @@ def _paint_part(painter: QPainter, rect: QRectF, part: _Part, c: Colours) -> Non
         painter.fillRect(rect, brush)
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRect(rect.adjusted(0.5, 0.5, -0.5, -0.5))
-
-
-class _Swatch(QWidget):
-    """A small square with one part's pattern."""
-
-    def __init__(self, part: _Part) -> None:
-        super().__init__()
-        self._part = part
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        side = self.fontMetrics().ascent()
-        return QSize(side, side)
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        painter = QPainter(self)
-        _paint_part(painter, QRectF(self.rect()), self._part, colours_of(self))
-        painter.end()
 
 
 class _Bar(QWidget):
@@ -164,7 +148,7 @@ class _Bar(QWidget):
         for part, n in zip(_PARTS, self._numbers, strict=False):
             width = n / max(1, self._total) * self.width()
             if n:
-                _paint_part(painter, QRectF(left, 0, max(2.0, width), self.height()), part, c)
+                _paint_part(part, painter, QRectF(left, 0, max(2.0, width), self.height()), c)
             left += width
         painter.setPen(QPen(QColor(c.border), 1))
         painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
@@ -187,7 +171,8 @@ class CoverageView(QWidget):
         rows.setColumnStretch(2, 1)
         self._rows: list[tuple[QWidget, QLabel, QLabel]] = []
         for row, part in enumerate(_PARTS):
-            swatch, number, text = _Swatch(part), QLabel("0"), words(part.words)
+            swatch = Swatch(partial(_paint_part, part))
+            number, text = QLabel("0"), words(part.words)
             for widget in (swatch, number, text):
                 widget.setToolTip(part.tip)
             rows.addWidget(swatch, row, 0, Qt.AlignmentFlag.AlignVCenter)
