@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.formatting import counted
 from hcc_scope.inference.card import LICENCE_NOT_STATED, ModelCard, TrainingRecord
+from hcc_scope.research_use import RESEARCH_USE, RESEARCH_USE_ONLY
 from hcc_scope.training.network import TILE_PX
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ _REFERENCE = (
     "microscopic images, Proc. SPIE 10949, 109492L (2019), doi 10.1117/12.2512214"
 )
 _USE_SYNTHETIC = (
-    "To demonstrate and test HCC-Scope. Research use only. It has seen nothing but a synthetic phantom: its output on "
+    f"To demonstrate and test HCC-Scope. {RESEARCH_USE}. It has seen nothing but a synthetic phantom: its output on "
     "real tissue means nothing."
 )
 _USE_REAL = (
-    "Research use only, not for diagnosis. To score sections that were prepared and imaged like those it was trained "
+    f"{RESEARCH_USE_ONLY} To score sections that were prepared and imaged like those it was trained "
     "on: frozen sections of tumours in white light, at the pixel size and bit depth that this card states."
 )
 _LIMIT_SYNTHETIC = (
@@ -92,7 +93,7 @@ def draft_card(name: str, network: nn.Module, data: LabelledSet, *, network_name
         trained_on = "a synthetic phantom. Not trained on any real tissue."
         use, first = _USE_SYNTHETIC, _LIMIT_SYNTHETIC
     else:
-        trained_on = "labelled images of sections of low and high metastatic tumours. Research use only."
+        trained_on = f"labelled images of sections of low and high metastatic tumours. {RESEARCH_USE}."
         use, first = _USE_REAL, _LIMIT_REAL
     camera = (
         f"Monochrome white-light frames of {data.bit_depth} bits at {data.pixel_size_um:g} um per pixel; other "
