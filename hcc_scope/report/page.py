@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.formatting import capital, format_number, format_threshold, format_utc, percent, sentence, significant
+from hcc_scope.formatting import (
+    capital,
+    format_number,
+    format_score,
+    format_threshold,
+    format_utc,
+    percent,
+    sentence,
+    significant,
+)
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.score_text import (
@@ -133,8 +142,8 @@ def _score_warnings(facts: PageFacts) -> list[str]:
     recorded = (facts.store.attributes.get("outcome") or {}).get("score")
     if isinstance(recorded, float) and recorded != score.score:
         warnings.append(
-            f"The run ended with a score of {_number(recorded)}: the operator's exclusions, or the predictions, were "
-            "changed since."
+            f"The run ended with a score of {format_score(recorded, score.score, SCORE_DECIMALS)}: the operator's "
+            "exclusions, or the predictions, were changed since."
         )
     return warnings
 
