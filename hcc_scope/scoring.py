@@ -226,7 +226,7 @@ class SectionScorer:
         self._spoilt = ""
 
     def fresh(self) -> SectionScorer:
-        """Return a scorer with the same parameters that knows no frame yet."""
+        """Return a scorer with the same parameters and without a frame."""
         fresh = SectionScorer(
             self.threshold,
             self.temperature,
@@ -239,7 +239,7 @@ class SectionScorer:
         return fresh
 
     def spoil(self, why: str) -> None:
-        """Declare that what is known of the section is no random choice of its fields, whatever the plan was.
+        """Declare that the fields are no random sample of the section, even if the plan was random.
 
         Parameters
         ----------
@@ -347,7 +347,7 @@ class SectionScorer:
 
     def _stability(self) -> tuple[bool, str]:
         n_fields, half_width = self._sequence.n, self._sequence.half_width
-        if self._ahead:  # the score knows frames that the interval does not: it may even lie outside
+        if self._ahead:  # the score rests on frames that the interval does not: it may even lie outside
             of = counted(self._frames, "frame")
             return False, f"interval over the first {n_fields} of {of}; frame {self._next_seq} is still open"
         if n_fields == 0:

@@ -1,4 +1,4 @@
-"""One picture of a run: where the fields are, what the tiles say, and how the score went."""
+"""One picture of a run: where the fields are, the probabilities of their tiles, and the course of the score."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A section's report as one HTML page that needs nothing else: no script, no font, no picture from elsewhere.
 
-What the page says is put together here; how it looks is in ``templates/section.html.j2``, which escapes every value.
+The facts of the page are put together here; its looks are in ``templates/section.html.j2``, which escapes every value.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ __all__ = ["PageFacts", "render"]
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """What the page says."""
+    """The facts of the page."""
 
     store: SectionStore
     results: Mapping[int, FrameResult]

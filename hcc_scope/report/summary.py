@@ -44,7 +44,7 @@ class SectionReport:
     store: str | None
     outcome: RunOutcome
     unlike_scored: int | None = None
-    """Tiles in the score that are unlike the model's training tiles; None: nobody asked for them, or it cannot tell."""
+    """Tiles in the score that are unlike the model's training tiles; None unless these are scored and counted."""
 
 
 def software_versions(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -60,7 +60,7 @@ def software_versions(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def _finite(value: float | None) -> float | None:
-    """Return `value`, or None for what JSON cannot say."""
+    """Return `value`, or None for NaN and infinity, which JSON has no word for."""
     return value if value is not None and math.isfinite(value) else None
 
 

@@ -119,7 +119,7 @@ class ScorePanel(QWidget):
         Parameters
         ----------
         trained_on : str, optional
-            As the model's card says; None where it does not.
+            As in the model's card; None where that has no entry.
         alarm : str
             A sentence; empty if there is nothing to warn of.
         """
