@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -203,3 +205,10 @@ def test_numbers_of_a_sentence_never_contradict_its_verdict(low: float, high: fl
             assert shown_high < beside
         case _:
             assert shown_low <= beside <= shown_high
+
+
+@pytest.mark.parametrize("name", ["score_text", "quality", "formatting", "scoring"])
+def test_examples_in_docstrings(name: str):
+    found = doctest.testmod(importlib.import_module(f"hcc_scope.{name}"))
+    assert found.attempted > 0
+    assert found.failed == 0

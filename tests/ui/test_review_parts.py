@@ -14,12 +14,16 @@ import pytest
 from PySide6.QtCore import QMimeData, QUrl
 from review_parts import GRID, frame, result
 
+from hcc_scope.formatting import capital
+from hcc_scope.quality import FLAG_TEXTS
 from hcc_scope.runs.compare_analyses import compare
 from hcc_scope.runs.section_analyses import SectionAnalysis, section_score
 from hcc_scope.score_text import verdict
 from hcc_scope.storage.reader import SectionStore
 from hcc_scope.types import FrameResult, RunSpec, Sampling
+from ui.canvas.drawing import _hatch_pixmap
 from ui.replay.store_list import dropped_stores, stores_in
+from ui.score.quality import judge
 from ui.tiles.saliency_view import relative_saliency
 from ui.tiles.thumbnails import display_limits, make_thumbnails
 from ui.tiles.tile_table import TileFilter, TileOrder, TileTable
@@ -235,6 +239,17 @@ def test_a_score_leaves_out_what_the_operator_excluded():
     score = section_score(results, stored(5), 0.45, {4})
     assert score.score == pytest.approx(0.15)
     assert (score.frames, score.fields_excluded_by_operator) == (4, 1)
+
+
+@pytest.mark.usefixtures("qapp")
+def test_every_quality_flag_can_be_filtered_seen_and_judged():
+    filters = {which.value for which in TileFilter}
+    hatchings = {_hatch_pixmap(0, 1.0).toImage().bits().tobytes()}
+    for flag, text in FLAG_TEXTS.items():
+        assert capital(text.name) in filters
+        hatchings.add(_hatch_pixmap(flag.value, 1.0).toImage().bits().tobytes())
+        assert any(line.shape == "bad" for line in judge(np.full(4, flag.value, np.uint8), None)), text.name
+    assert len(hatchings) == 1 + len(FLAG_TEXTS)
 
 
 def test_a_run_that_a_device_failure_spoilt_has_no_decision():
