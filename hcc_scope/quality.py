@@ -241,6 +241,7 @@ FLAG_TEXTS: Mapping[QualityFlag, FlagText] = MappingProxyType(
 """Every flag in words, in the order of their bits."""
 
 _NAMES_BY_KEY = {text.key: text.name for text in FLAG_TEXTS.values()}
+_ORDER = {key: place for place, key in enumerate(_NAMES_BY_KEY)}
 
 
 def reason_names(flags: int) -> tuple[str, ...]:
@@ -266,7 +267,7 @@ def describe_flags(flags: int) -> str:
 
 
 def describe_reason_counts(counts: Mapping[str, int]) -> tuple[str, ...]:
-    """Return how many tiles have each reason, most frequent first, for people.
+    """Return how many tiles have each reason, most frequent first, then in the order of `FLAG_TEXTS`, for people.
 
     Parameters
     ----------
@@ -279,8 +280,8 @@ def describe_reason_counts(counts: Mapping[str, int]) -> tuple[str, ...]:
     >>> describe_reason_counts({"saturated": 1, "out_of_focus": 4})
     ('4 out of focus', '1 saturated')
     """
-    by_count = sorted(counts.items(), key=lambda item: -item[1])
-    return tuple(f"{n:,} {_NAMES_BY_KEY.get(key, key.replace('_', ' '))}" for key, n in by_count if n)
+    in_order = sorted(counts.items(), key=lambda item: (-item[1], _ORDER.get(item[0], len(_ORDER)), item[0]))
+    return tuple(f"{n:,} {_NAMES_BY_KEY.get(key, key.replace('_', ' '))}" for key, n in in_order if n)
 
 
 def missed_step(flags: int) -> str:

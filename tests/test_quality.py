@@ -259,8 +259,9 @@ def test_every_flag_has_its_words():
 def test_flags_in_words():
     assert describe_flags(0) == ""
     assert describe_flags(31) == "no tissue, out of focus, saturated, under-exposed, unlike training"
-    counts = {"no_tissue": 3, "under_exposed": 0, "out_of_focus": 1200, "of_a_later_version": 1}
-    assert describe_reason_counts(counts) == ("1,200 out of focus", "3 no tissue", "1 of a later version")
+    counts = {"of_a_later_version": 3, "saturated": 3, "no_tissue": 3, "under_exposed": 0, "out_of_focus": 1200}
+    expected = ("1,200 out of focus", "3 no tissue", "3 saturated", "3 of a later version")
+    assert describe_reason_counts(counts) == expected
 
 
 @pytest.mark.parametrize(
