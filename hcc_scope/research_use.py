@@ -19,9 +19,8 @@ __all__ = [
 ]
 
 RESEARCH_USE = "Research use only"
-"""For the middle of a text with more on the intended use."""
+"""Its first words, for sentences that go on."""
 RESEARCH_USE_ONLY = f"{RESEARCH_USE}. Not for diagnosis."
-"""Wherever a score is shown."""
 PHANTOM_TRAINING = "a synthetic phantom, not on tissue"
 """In cards and stores: what a model was trained on that has seen no tissue."""
 PHANTOM_SENTENCE = "The model was trained on a synthetic phantom only: on tissue its scores mean nothing."

@@ -1,38 +1,27 @@
-"""Templates: HTML escapes every value, Markdown none, and a name without a value is an error."""
+"""Templates: what is escaped, and what is missing."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
 
-import hcc_scope
-from hcc_scope.templates import environment
-
-PACKAGE = Path(hcc_scope.__file__).parent
-TEMPLATES = sorted(PACKAGE.rglob("templates/*"))
+from hcc_scope.templates import environment, markdown_table, markdown_text
 
 
-@pytest.mark.parametrize(
-    ("kind", "shown"), [("html", "&lt;script&gt; &amp; &#34;"), ("md", '<script> & "')], ids=["html", "markdown"]
-)
-def test_values_are_escaped_where_they_could_be_read_as_markup(kind: str, shown: str) -> None:
-    env = environment("hcc_scope.report")
-    escapes = env.autoescape
-    assert callable(escapes)
-    assert escapes(f"anything.{kind}.j2") is (kind == "html")
-    template = env.from_string("{% autoescape on %}{{ value }}{% endautoescape %}")
-    assert template.render(on=escapes(f"anything.{kind}.j2"), value='<script> & "') == shown
+def test_html_is_escaped_by_itself_and_markdown_by_a_filter():
+    found = environment("hcc_scope.report")
+    assert callable(found.autoescape)
+    assert [found.autoescape(name) for name in ("page.html.j2", "page.html", "card.md.j2")] == [True, True, False]
+    text = found.from_string("{% autoescape false %}{{ name | text }}{% endautoescape %}")
+    assert text.render(name="<b> *a*\n_b_ c_d") == r"\<b\> \*a\* \_b\_ c_d"
 
 
-def test_a_name_without_a_value_is_an_error() -> None:
-    with pytest.raises(UndefinedError, match="'missing' is undefined"):
-        environment("hcc_scope.report").from_string("{{ missing }}").render()
+def test_a_name_that_is_missing_is_an_error():
+    with pytest.raises(UndefinedError, match="'score' is undefined"):
+        environment("hcc_scope.report").from_string("{{ score }}").render()
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
-def test_every_template_is_found_and_read(path: Path) -> None:
-    package = ".".join(("hcc_scope", *path.parent.parent.relative_to(PACKAGE).parts))
-    assert path.suffix == ".j2"
-    assert environment(package).get_template(path.name).name == path.name
+def test_a_table_keeps_its_columns_whatever_is_in_its_cells():
+    assert markdown_table(("a", "b"), [(markdown_text("x|y"), "1\n2")], figures=True) == (
+        "| a | b |\n| --- | ---: |\n| x\\|y | 1 2 |"
+    )

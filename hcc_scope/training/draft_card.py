@@ -1,7 +1,7 @@
-"""What the card of a model trained here says: figures are measured, words are written once, here.
+"""The card of a model trained here: its figures are measured, its texts are written here.
 
-Two sets of words: of a synthetic set, the card says at every turn that it is one; of a real one, it says no more than
-the manifest does.
+There are two sets of texts: the card of a synthetic set states so in every part; that of a real set states no more
+than the manifest does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.formatting import counted
 from hcc_scope.inference.card import LICENCE_NOT_STATED, ModelCard, TrainingRecord
-from hcc_scope.research_use import RESEARCH_USE, RESEARCH_USE_ONLY
+from hcc_scope.research_use import RESEARCH_USE
 from hcc_scope.training.network import TILE_PX
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _USE_SYNTHETIC = (
     "real tissue means nothing."
 )
 _USE_REAL = (
-    f"{RESEARCH_USE_ONLY} To score sections that were prepared and imaged like those it was trained "
+    f"{RESEARCH_USE}, not for diagnosis. To score sections that were prepared and imaged like those it was trained "
     "on: frozen sections of tumours in white light, at the pixel size and bit depth that this card states."
 )
 _LIMIT_SYNTHETIC = (
@@ -181,7 +181,7 @@ def final_card(
     precision, device : str, optional
         That the run resolved ``auto`` to.
     evaluation, shifts, unlike_training, validation
-        Parts of the card; without them it says that they are missing.
+        Parts of the card; without them the card reports them as missing.
     tile_auc_held_out : float, optional
         On the held-out tiles that the epoch was chosen on, as in use.
     starts : int, optional
