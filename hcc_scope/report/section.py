@@ -1,7 +1,7 @@
 """The report of one stored section: a page that opens in any browser, with everything in it, and its picture.
 
 All of it is read from the store when the report is made: what the run recorded, and the notes as they stand now. So the
-score is that of the fields that are in now; where the run ended with another one, the report states both.
+score is that of the fields that are in now; where that is not the one that the run ended with, the report says so.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ASSUMED_THRESHOLD = 0.5
 
 @dataclass(frozen=True, slots=True)
 class _Predictions:
-    """The results of the fields, or why there are none."""
+    """What is known about the fields."""
 
     results: Mapping[int, FrameResult]
     problem: str | None
@@ -112,7 +112,7 @@ def _replace(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def _predictions(store: SectionStore) -> _Predictions:
-    """Return the results that the run recorded; a section without them has a report all the same."""
+    """Return what the run recorded; a section without it has a report all the same."""
     try:
         return _Predictions(read_predictions(store.path), None)
     except StoreError as error:
@@ -120,7 +120,7 @@ def _predictions(store: SectionStore) -> _Predictions:
 
 
 def _threshold(store: SectionStore) -> tuple[float, bool]:
-    """Return the model's decision threshold, and whether the store names it."""
+    """Return the model's decision threshold, and whether the store says it."""
     for value in (
         store.spec.provenance.get("decision_threshold"),
         (store.attributes.get("outcome") or {}).get("threshold"),

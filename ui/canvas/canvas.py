@@ -52,14 +52,14 @@ class MouseMode(enum.Enum):
     PAN = "pan"
     RECTANGLE = "rectangle"
     POINT = "point"
-    """As PAN, but the cursor shows that a click does something."""
+    """As PAN, but the cursor says that a click is going to do something."""
 
 
 class Layer(Protocol):
     """One thing that is painted on the plane."""
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
-        """Paint in screen px; `view` maps world points to the screen."""
+        """Paint in screen px; `view` says where world points are."""
 
 
 @dataclass(slots=True)
@@ -245,7 +245,7 @@ class Canvas(QWidget):
             self._press = _Press(event.button(), event.position(), event.position())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        """Drag, draw, or only report what is under the cursor."""
+        """Drag, draw, or only say what is under the cursor."""
         at, press = event.position(), self._press
         if press is not None:
             press.moved = press.moved or (at - press.start).manhattanLength() >= _CLICK_PX

@@ -51,7 +51,7 @@ class ImageView(Canvas):
         )
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        """Paint the layers, then emit `painted`: what was set is on the screen now."""
+        """Paint the layers, and tell that what was set is on the screen now."""
         super().paintEvent(event)
         self.painted.emit()
 
@@ -91,7 +91,7 @@ class ImageView(Canvas):
         self.update()
 
     def set_pixel_size_um(self, um: float | None) -> None:
-        """Set the size of a pixel in the specimen; None where it is unknown."""
+        """Say how large a pixel is in the specimen; None where nobody knows."""
         self._scale_bar.um_per_unit = um
         self.update()
 

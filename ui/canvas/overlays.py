@@ -1,6 +1,6 @@
 """What is drawn over a frame: tiles with heatmap, hatching and values, the scale bar, the crosshair, a region.
 
-Each is a `ui.canvas.canvas.Layer` that keeps what it shows; after a change, call ``Canvas.update``.
+Each is a `ui.canvas.canvas.Layer` that keeps what it shows; whoever changes it calls ``Canvas.update``.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def length_text(um: float) -> str:
 
 
 class TileLayer:
-    """The tiles of the frame that is shown, with their results."""
+    """The tiles of the frame that is shown, and what the model said about them."""
 
     def __init__(self) -> None:
         self.shows_grid = True
@@ -203,7 +203,7 @@ class TileLayer:
 
 
 class ScaleBarLayer:
-    """A bar of a round length in the lower right corner; in px where the pixel size is unknown."""
+    """A bar of a round length in the lower right corner; in px where nobody knows the pixel size."""
 
     def __init__(self) -> None:
         self.um_per_unit: float | None = None
