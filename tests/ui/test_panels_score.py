@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from panel_parts import COUNTS, section, snapshot
+from PySide6.QtWidgets import QLabel
 
 from hcc_scope.runs.animal_sections import OtherSection
-from hcc_scope.types import Counts
-from ui.score.animal_sections_view import verdict
+from hcc_scope.score_text import describe_score, verdict
+from hcc_scope.types import Counts, SectionScore
 from ui.score.course_plot import CoursePlot
 from ui.score.coverage import describe_excluded_tiles
 from ui.score.score import ScorePanel
-from ui.score.score_bar import describe_interval
+from ui.score.score_bar import SHAPES
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -33,7 +34,7 @@ def panel(qtbot: QtBot) -> ScorePanel:
 
 def test_nothing_is_claimed_without_a_run(panel: ScorePanel):
     assert panel._number.text() == "–"
-    assert panel._verdict.text() == "No score yet"
+    assert panel._verdict.text() == "No score"
     assert not panel._interval.isVisible()
     assert not panel._stabilised.isVisible()
     assert panel._coverage._sentence.text() == "No section yet."
@@ -47,12 +48,13 @@ def test_nothing_is_claimed_without_a_run(panel: ScorePanel):
         (-2.0, "random", 40, "low", "Low metastatic side"),
         (0.2, "random", 12, "undecided", "Undecided"),
         (1.6, "raster", 40, "invalid", "No decision"),
-        (1.6, "random", 0, "unknown", "No score yet"),
+        (1.6, "random", 0, "unknown", "No score"),
     ],
 )
 def test_verdict_needs_a_valid_interval_on_one_side(mean: float, sampling: str, n: int, shape: str, words: str):
     score, _ = section(n, mean, sampling)
-    assert verdict(score)[:2] == (shape, words)
+    said = verdict(score)
+    assert (SHAPES[said.kind], said.title) == (shape, words)
 
 
 def test_score_comes_with_interval_coverage_and_stability(panel: ScorePanel):
@@ -62,10 +64,10 @@ def test_score_comes_with_interval_coverage_and_stability(panel: ScorePanel):
     panel.set_course(course)
     low, high = score.interval
     assert panel._of.text() == "Animal M7, section S1"
-    assert panel._number.text() == f"{score.score:.2f}"
+    assert panel._number.text() == f"{score.score:.3f}"
     assert panel._verdict.shape_name() == "high"
-    assert panel._why.text() == "The whole interval is above the threshold 0.50."
-    assert panel._interval.text() == f"95 % interval: {low:.2f} to {high:.2f}"
+    assert panel._why.text() == "The whole interval is above the threshold 0.500."
+    assert panel._interval.text() == f"95 % interval {low:.3f} to {high:.3f}"
     assert panel._stabilised.shape_name() == "good"
     assert panel._stabilised.text().startswith("Stabilised: interval ±")
     coverage = panel._coverage
@@ -88,11 +90,35 @@ def test_invalid_interval_is_neither_written_nor_drawn(panel: ScorePanel):
     assert not panel._interval.isVisible()
     assert not panel._plot._band.isVisible()
     assert panel._verdict.shape_name() == "invalid"
-    assert panel._stabilised.text() == "Interval not valid: fields were taken as a raster, not at random."
+    assert panel._why.text() == "The interval is not valid (fields were taken as a raster, not at random)."
+    assert not panel._stabilised.isVisible()
     assert "not valid" in panel._bar.accessibleDescription()
     valid, course = section()
     panel.set_snapshot(snapshot(valid, COUNTS))
     assert panel._plot._band.isVisible()
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        section()[0],
+        section(12, 0.2)[0],
+        section(sampling="raster")[0],
+        replace(section()[0], interval_valid=False, stabilised_reason="interval not valid: a device failed"),
+        section(0)[0],
+    ],
+    ids=["high", "undecided", "raster", "spoilt", "none"],
+)
+def test_the_window_says_what_every_other_place_says(panel: ScorePanel, score: SectionScore):
+    panel.set_snapshot(snapshot(score, COUNTS))
+    whole = f"{describe_score(score)}."
+    assert panel._number.accessibleDescription() == whole
+    assert panel._bar.toolTip().startswith(whole)
+    for label in (panel._verdict, panel._why, panel._interval):
+        assert label.text().rstrip(".").lower() in whole.lower()
+    panel.set_other_sections([OtherSection("S0", score)])
+    names = [label.accessibleName() for label in panel._others.findChildren(QLabel)]
+    assert any(name.endswith(f"{verdict(score).sentence}.") for name in names)
 
 
 def test_interval_over_fewer_frames_says_so(panel: ScorePanel):
@@ -105,7 +131,7 @@ def test_not_stabilised_says_why(panel: ScorePanel):
     score, _ = section(6)
     panel.set_snapshot(snapshot(score, Counts(acquired=6, classified=5, excluded=1)))
     assert panel._stabilised.shape_name() == "busy"
-    assert panel._stabilised.text() == "Not stabilised yet: 5 of at least 8 fields so far."
+    assert panel._stabilised.text() == "Not stabilised: 5 of at least 8 fields so far."
 
 
 def test_losses_failures_and_a_broken_model_are_said(panel: ScorePanel):
@@ -139,9 +165,9 @@ def test_other_sections_and_the_animals_mean(panel: ScorePanel):
     panel.set_section("M7", "S1")
     panel.set_other_sections([OtherSection("S0", low), OtherSection("S2", section(0)[0])])
     assert panel._others_heading.text() == "Other sections of M7"
-    assert panel._others._mean.text() == f"Mean of 1 section: {low.score:.2f}"
+    assert panel._others._mean.text() == f"Mean of 1 section: {low.score:.3f}"
     panel.set_snapshot(snapshot(score, COUNTS))
-    assert panel._others._mean.text() == f"Mean of 2 sections with this one: {(low.score + score.score) / 2:.2f}"
+    assert panel._others._mean.text() == f"Mean of 2 sections with this one: {(low.score + score.score) / 2:.3f}"
     panel.set_other_sections([])
     assert panel._others._none.isVisible()
     assert not panel._others._mean.isVisible()
@@ -162,13 +188,12 @@ def test_course_of_nothing_and_of_one_field(panel: ScorePanel):
     assert not panel._plot._band.isVisible()
 
 
-def test_words_for_tiles_and_interval():
+def test_words_for_tiles():
     assert describe_excluded_tiles(0, {}) == ""
     assert describe_excluded_tiles(3, {}) == "3 tiles used, none excluded."
     words = describe_excluded_tiles(3, {"saturated": 1, "out_of_focus": 4})
     assert words == "3 tiles used. Tiles excluded: 4 out of focus, 1 saturated."
     assert describe_excluded_tiles(0, {"unlike_training": 2}) == "0 tiles used. Tiles excluded: 2 unlike training."
-    assert describe_interval(section(0)[0]) == "No interval before the first classified field."
 
 
 def test_a_long_course_is_thinned_for_the_plot_and_keeps_its_ends(qtbot: QtBot):
@@ -203,7 +228,7 @@ def test_a_score_that_means_nothing_is_said_to_in_red(panel: ScorePanel):
     assert panel._research.text() == "Research use only. Not for diagnosis."
 
 
-@pytest.mark.parametrize(("score", "words"), [(0.4991, "0.499"), (0.4962, "0.496"), (0.83, "0.83")])
+@pytest.mark.parametrize(("score", "words"), [(0.4991, "0.499"), (0.49762, "0.4976"), (0.83, "0.830")])
 def test_near_the_threshold_a_score_has_a_digit_more(panel: ScorePanel, score: float, words: str):
     panel.set_snapshot(snapshot(replace(section()[0], score=score, threshold=0.497665), COUNTS))
     assert panel._number.text() == words

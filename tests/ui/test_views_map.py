@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton
 from view_parts import THRESHOLD, colour_at, failed, grid_of, on_screen, phantom_pixels, result_of
 
-from hcc_scope.report.overview import thumbnail
+from hcc_scope.thumbnails import thumbnail
 from ui.canvas.canvas import MouseMode
 from ui.kit.theme import colours
 from ui.map.map_tab import SectionMapTab
