@@ -35,6 +35,7 @@ from hcc_scope.storage.metadata import (
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.notes import NOTES
 from hcc_scope.storage.prediction_log import PREDICTIONS
+from hcc_scope.storage.recorded_run import RecordedRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,8 +70,6 @@ _FILES = (ROOT, MANIFEST_COPY, JOURNAL, NOTES, PREDICTIONS)
 """How the names of our files start."""
 _METADATA = (f"frames/{ROOT}", f"{ARRAY_PATH}/{ROOT}")
 _FOLDERS = ("frames", ARRAY_PATH, f"{ARRAY_PATH}/c")
-_NUMBERS_OF_SCORE = ("score", "confidence", "threshold")
-_COUNTS_OF_SCORE = ("interval_frames", "frames", "tiles", "fields_excluded_by_operator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +78,29 @@ class Facts:
 
     attributes: dict[str, Any]
     spec: RunSpec
+    run: RecordedRun
     file: dict[str, Any]
     """The whole file's content."""
+
+    @classmethod
+    def parse(cls, attributes: dict[str, Any], file: dict[str, Any]) -> Facts:
+        """Return the facts that the attribute ``hcc_scope`` of a file holds.
+
+        Raises
+        ------
+        ValueError
+            If a value cannot stand there; the message names the key.
+        """
+        spec = spec_from_json(values.member(attributes, "spec"))
+        for key, of_spec in (("animal_id", spec.animal_id), ("section_id", spec.section_id)):
+            if values.text(values.member(attributes, key), key) != of_spec:
+                raise ValueError(f"{key} and spec.{key} differ")
+        if attributes.get("interval_s") is not None:
+            values.number(attributes["interval_s"], "interval_s", 0, 1e9)
+        values.scalars(attributes.get("software", {}), "software")
+        if "finished_utc" in attributes:
+            values.time_of(attributes["finished_utc"], "finished_utc")
+        return cls(attributes, spec, RecordedRun.parse(attributes, spec.provenance), file)
 
 
 def check_is_store(path: Path) -> None:
@@ -192,10 +212,9 @@ def _checked(file: Path, attributes: dict[str, Any], content: dict[str, Any], wh
     try:
         values.integer(values.member(attributes, "schema_version", f"{where}."), f"{where}.schema_version", 1, 2)
         _check_hash(attributes)
-        spec = _check_values(attributes)
+        return Facts.parse(attributes, content)
     except ValueError as error:
         raise StoreDamagedError(f"{file} is damaged: {error}") from error
-    return Facts(attributes, spec, content)
 
 
 def _check_hash(attributes: Mapping[str, Any]) -> None:
@@ -204,61 +223,6 @@ def _check_hash(attributes: Mapping[str, Any]) -> None:
         return
     if stated != facts_hash(attributes):
         raise ValueError(f"its facts do not have the checksum that it states ({FACTS_HASH})")
-
-
-def _check_values(attributes: Mapping[str, Any]) -> RunSpec:
-    """Return the spec, if every value is one that may stand there; raises ValueError."""
-    spec = spec_from_json(values.member(attributes, "spec"))
-    for key, of_spec in (("animal_id", spec.animal_id), ("section_id", spec.section_id)):
-        if values.text(values.member(attributes, key), key) != of_spec:
-            raise ValueError(f"{key} and spec.{key} differ")
-    values.time_of(values.member(attributes, "created_utc"), "created_utc")
-    if attributes.get("interval_s") is not None:
-        values.number(attributes["interval_s"], "interval_s", 0, 1e9)
-    values.scalars(attributes.get("software", {}), "software")
-    if "complete" in attributes:
-        values.flag(attributes["complete"], "complete")
-    if attributes.get("n_frames") is not None:
-        values.integer(attributes["n_frames"], "n_frames", 0, 1 << 40)
-    if "finished_utc" in attributes:
-        values.time_of(attributes["finished_utc"], "finished_utc")
-    for key in ("outcome", "outcome_before_recovery"):
-        if key in attributes:
-            _check_outcome(values.object_of(attributes[key], key), f"{key}.")
-    return spec
-
-
-def _check_outcome(outcome: Mapping[str, Any], where: str) -> None:
-    for key, value in outcome.items():
-        name = f"{where}{key[:60]}"
-        if key in {"state", "outcome", "stabilised_reason"}:
-            values.text(value, name)
-        elif key in _NUMBERS_OF_SCORE and value is not None:
-            values.number(value, name, 0, 1)
-        elif key == "interval_s" and value is not None:
-            values.number(value, name, 0, 1e9)
-        elif key in _COUNTS_OF_SCORE and value is not None:
-            values.integer(value, name, 0, 1 << 60)
-        elif key == "interval" and value is not None:
-            low, high = values.numbers(value, name, 2)
-            if not 0 <= low <= high <= 1:
-                raise ValueError(f"{name} is {value}, not a low and a high end of 0 to 1")
-        elif key in {"interval_valid", "stabilised"}:
-            values.flag(value, name)
-        elif key in {"counts", "tiles_excluded"}:
-            for one, n in values.object_of(value, name).items():
-                values.integer(n, f"{name}.{one[:60]}", 0, 1 << 60)
-        elif key in {"rates", "latency_ms"}:
-            values.scalars(value, name)
-        elif key == "excluded_by_operator":
-            if not isinstance(value, list):
-                raise ValueError(f"{name} is no list")
-            for seq in value:
-                values.integer(seq, name, 0, 1 << 40)
-        elif key == "decision" and value is not None:
-            values.choice(value, name, ("low", "high"))
-        elif key in {"cause", "degraded", "store", "animal_id", "section_id", "spoilt"} and value is not None:
-            values.text(value, name)
 
 
 def contradicted_key(recorded: Facts, copied: Facts) -> str | None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.storage.facts import Facts
     from hcc_scope.storage.journal import Journal, JournalEntry
+    from hcc_scope.storage.recorded_run import RecordedRun
     from hcc_scope.types import Frame, RunSpec
 
 __all__ = ["SectionStore", "open_store", "read_attributes", "read_facts"]
@@ -109,15 +110,9 @@ def open_store(path: Path) -> SectionStore:
             f"The journal {path / JOURNAL} cannot be read: {error.strerror or error}",
             hint="Without it nobody can tell which frames are whole.",
         ) from error
-    recorded = _recorded_frames(facts.attributes)
-    if recorded is not None:
-        journal = _without_lines_behind(journal, recorded)
+    if facts.run.frames is not None:
+        journal = _without_lines_behind(journal, facts.run.frames)
     return SectionStore(path, facts, journal, problems)
-
-
-def _recorded_frames(attributes: Mapping[str, Any]) -> int | None:
-    n = attributes.get("n_frames")
-    return n if attributes.get("complete") is True and type(n) is int and n >= 0 else None
 
 
 def _without_lines_behind(journal: Journal, n_recorded: int) -> Journal:
@@ -135,8 +130,10 @@ class SectionStore:
         self.path = path
         self.spec: RunSpec = facts.spec
         """What was known before the first frame, as the writer was told."""
+        self.recorded: RecordedRun = facts.run
+        """How the run was made, how it ended, and with which score."""
         self.attributes: Mapping[str, Any] = facts.attributes
-        """The attribute ``hcc_scope``: ids, versions, outcome ... (``docs/store.md``)."""
+        """The attribute ``hcc_scope`` as it is in the file (``docs/store.md``)."""
         self.facts = facts
         """As they were read, with the rest of ``zarr.json``."""
         self._journal = journal
@@ -153,7 +150,7 @@ class SectionStore:
     @property
     def complete(self) -> bool:
         """Whether the run was ended in order, or recovered."""
-        return self.attributes.get("complete") is True
+        return self.recorded.complete
 
     @property
     def journal(self) -> tuple[JournalEntry | None, ...]:
@@ -182,7 +179,7 @@ class SectionStore:
         try:
             problems = metadata_problems(self.path, self.facts, n)
             if self.complete:
-                problems += lost_notes(self.path, self.attributes.get("outcome"))
+                problems += lost_notes(self.path, self.recorded.excluded_by_operator)
             for log in log_files(self.path):
                 problems += log_problems(log, ended=self.complete and log.stem == PREDICTIONS)
         except OSError as error:
@@ -192,7 +189,7 @@ class SectionStore:
     @property
     def recorded_frames(self) -> int | None:
         """How many frames the end of the run counted; None for an unfinished run, or if ``zarr.json`` lost it."""
-        return _recorded_frames(self.attributes)
+        return self.recorded.frames
 
     def _contradictions(self) -> list[str]:
         if not self.complete:

@@ -59,7 +59,6 @@ from hcc_scope.storage.notes import NOTES, lost_notes, read_notes_log
 from hcc_scope.storage.prediction_log import log_files, log_problems, read_log, table_path
 from hcc_scope.storage.predictions import read_predictions_table, remake_table
 from hcc_scope.storage.reader import open_store
-from hcc_scope.storage.scorer import lasting_reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -224,7 +223,7 @@ def _decide(path: Path, recorded: Facts, copied: Facts, contradiction: str) -> _
         if reads == [True, False]:
             return _Settled(recorded, copy_anew=True)
         if reads == [False, True]:
-            facts = Facts(attributes, copied.spec, recorded.file)
+            facts = Facts.parse(attributes, recorded.file)
             return _Settled(facts, root_anew=f"{contradiction}; the frames have the latter")
     raise StoreDamagedError(
         f"{path} contradicts itself: {contradiction}; nothing was changed",
@@ -276,7 +275,7 @@ def _recover(path: Path, settled: _Settled) -> RecoverReport:
     problems = list(store.journal_problems)
     changes += _mend_notes(path, problems)
     if store.complete:
-        problems += lost_notes(path, store.attributes.get("outcome"))
+        problems += lost_notes(path, store.recorded.excluded_by_operator)
     wanted = {
         path / ARRAY_PATH / ROOT: array_metadata(store.spec.frame_shape_yx, store.n_frames),
         path / "frames" / ROOT: frames_group_metadata(),
@@ -480,7 +479,7 @@ def _mark_complete(store: SectionStore, why_unfinished: str) -> list[str]:
         attributes["outcome"]["cause"] = (
             f"the journal did not list the {store.attributes.get('n_frames')} frames that were recorded"
         )
-        attributes.setdefault("outcome_before_recovery", _lasting_part(store.attributes.get("outcome")))
+        attributes.setdefault("outcome_before_recovery", _lasting_part(store))
     else:
         change = "marked complete, outcome recovered"
         attributes["finished_utc"] = datetime.now(UTC).isoformat()
@@ -488,12 +487,11 @@ def _mark_complete(store: SectionStore, why_unfinished: str) -> list[str]:
     return [change]
 
 
-def _lasting_part(outcome: object) -> dict[str, Any]:
+def _lasting_part(store: SectionStore) -> dict[str, Any]:
     """Return what stays true of an outcome when frames that it counted are lost: not its score."""
-    if not isinstance(outcome, dict):
-        return {}
+    outcome = store.attributes.get("outcome", {})
+    reason = None if store.recorded.outcome is None else store.recorded.outcome.lasting_reason
     lasting = {key: outcome[key] for key in _LASTING if key in outcome}
-    reason = lasting_reason({"outcome": outcome})
     return lasting if reason is None else {**lasting, "spoilt": reason}
 
 
