@@ -16,7 +16,8 @@ from hcc_scope.types import SectionScore
 
 OLD = Path(__file__).parent / "data"
 SCORED = {
-    "state": "completed", "score": 0.5, "interval": [0, 1], "interval_frames": 1, "interval_valid": True, "spoilt": None,
+    "state": "completed", "score": 0.5, "interval": [0, 1], "interval_frames": 1, "interval_valid": True,
+    "spoilt": None,
     "confidence": 0.95, "threshold": 0.5, "stabilised": False, "stabilised_reason": "1 of 8", "frames": 1, "tiles": 2,
     "tiles_excluded": {"no_tissue": 3}, "fields_excluded_by_operator": 1, "excluded_by_operator": [4],
     "counts": {"lost": 2},

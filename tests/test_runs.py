@@ -28,12 +28,13 @@ from hcc_scope.phantom import Specimen
 from hcc_scope.plans import RandomFields
 from hcc_scope.report.pictures import section_picture
 from hcc_scope.report.section import section_report
-from hcc_scope.runs.comparison import check_replay, rescored
 from hcc_scope.runs.phantoms import grown, outline_points, phantom_facts
 from hcc_scope.runs.replay import recorded_engine, recorded_model, start_replay
+from hcc_scope.runs.replay_check import check_replay
 from hcc_scope.runs.rigs import open_rig
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import start_section
+from hcc_scope.scoring import rescored
 from hcc_scope.storage.notes import NotesWriter, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store

@@ -1,4 +1,4 @@
-"""The facts of a store, read and checked: what its JSON files say, and whether they may say so.
+"""The facts of a store, read and checked: what its JSON files state, and whether it can be true.
 
 They stand twice: in the attribute ``hcc_scope`` of ``zarr.json``, and, as they were at the start, in
 ``hcc_scope.json``. Each carries a hash. Array metadata and the part for other programs follow from them, so a
@@ -74,7 +74,7 @@ _FOLDERS = ("frames", ARRAY_PATH, f"{ARRAY_PATH}/c")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What one of the two files says."""
+    """What one of the two files states."""
 
     attributes: dict[str, Any]
     spec: RunSpec
@@ -104,7 +104,7 @@ class Facts:
 
 
 def check_is_store(path: Path) -> None:
-    """Refuse what is no store's folder, in words that tell what it is.
+    """Refuse what is no store's folder, with a message about what it is.
 
     Raises
     ------
@@ -162,12 +162,12 @@ def check_folders(path: Path) -> None:
 
 
 def recorded_facts(path: Path) -> Facts:
-    """Return what ``zarr.json`` of the store at `path` says.
+    """Return what ``zarr.json`` of the store at `path` states.
 
     Raises
     ------
     StoreDamagedError
-        If it is damaged, or says what no store can.
+        If it is damaged, or states what no store can have.
     StoreError
         If it is not ours, of a later version, or cannot be read.
     FileNotFoundError
@@ -185,7 +185,7 @@ def recorded_facts(path: Path) -> Facts:
 
 
 def copied_facts(path: Path) -> Facts:
-    """Return what ``hcc_scope.json`` of the store at `path` says; raises like `recorded_facts`."""
+    """Return what ``hcc_scope.json`` of the store at `path` states; raises like `recorded_facts`."""
     file = path / MANIFEST_COPY
     attributes = _object_in(file)
     return _checked(file, attributes, attributes, ATTRIBUTE)
@@ -257,7 +257,7 @@ def read_array_metadata(path: Path) -> dict[str, Any] | None:
 
 
 def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
-    """Return what the metadata for other programs says otherwise than the facts: another program's doing, or damage.
+    """Return where the metadata for other programs differs from the facts: another program's doing, or damage.
 
     Raises
     ------
@@ -267,7 +267,7 @@ def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
     hint = "hcc-scope recover writes it anew"
     problems = []
     if not describes_image(facts):
-        problems.append(f"{path / ROOT} describes the image (axes, scale, display) otherwise than its facts: {hint}")
+        problems.append(f"{path / ROOT} describes another image (axes, scale, display) than its facts: {hint}")
     if not is_group(facts):
         problems.append(f"{path / ROOT} is no group of zarr format 3 any more: {hint}")
     complete = facts.attributes.get("complete") is True
@@ -292,7 +292,7 @@ def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
             if key != "attributes" and not _same(key, found.get(key), wanted[key], complete=complete)
         ]
         changed += unknown_keys(found, wanted)
-        if not isinstance(found.get("attributes"), dict):  # its content is for whoever wants to add to it
+        if not isinstance(found.get("attributes"), dict):  # any program may add to its content
             changed.append("attributes")
         if changed:
             problems.append(f"{file} was changed ({', '.join(changed)}), by another program or by damage: {hint}")
@@ -306,7 +306,7 @@ def is_group(facts: Facts) -> bool:
 
 
 def hides_array(facts: Facts, n_frames: int) -> bool:
-    """Return whether ``zarr.json`` holds a copy of the array's metadata, of another program, that says otherwise.
+    """Return whether ``zarr.json`` holds a wrong copy of the array's metadata, made by another program.
 
     Programs that read zarr go by such a copy (`CONSOLIDATED`) and not by the array's own metadata.
     """

@@ -65,7 +65,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class NotesLog:
-    """What a ``notes.jsonl`` says."""
+    """What a ``notes.jsonl`` holds."""
 
     notes: tuple[Note, ...]
     problems: tuple[str, ...]
@@ -112,7 +112,7 @@ def read_notes_log(store: Path) -> NotesLog:
 
 
 def read_notes(store: Path) -> tuple[Note, ...]:
-    """Return a store's notes, oldest first; lines that cannot be read are left out (`read_notes_log` tells them).
+    """Return a store's notes, oldest first; lines that cannot be read are left out (`read_notes_log` reports them).
 
     Raises
     ------
@@ -193,7 +193,7 @@ class NotesWriter:
         if kind not in _OF_SECTIONS and seq is None:
             raise UsageError("a mark needs a field")
         if kind in _OF_SECTIONS and not text:
-            raise UsageError("an empty note says nothing", hint="Write something.")
+            raise UsageError("the note is empty", hint="Write something.")
         if len(text) > LONGEST_TEXT:
             raise UsageError(f"a note of {len(text)} characters is too long", hint=f"{LONGEST_TEXT} are possible.")
         note = Note(datetime.now(UTC), None if seq is None else int(seq), kind, text)

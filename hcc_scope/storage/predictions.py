@@ -4,8 +4,8 @@ Design
 ------
 - ``predictions.jsonl`` is the record: a header, then one line per analysed frame, in the order of analysis. Every
   number keeps all its bits, so that a replay can be compared bit for bit.
-- A model that tells how unlike its training tiles a tile is has its distances in the lines, too; other lines, and those
-  of older programs, have no such key.
+- A model that measures how unlike its training tiles a tile is has its distances in the lines, too; other lines, and
+  those of older programs, have no such key.
 - ``predictions.parquet`` is made from it, for analysis elsewhere: one row per tile, in the order of `seq`.
 - Lines are not synced one by one: predictions can be computed again, frames cannot.
 """
@@ -137,7 +137,7 @@ class PredictionWriter:
             raise self._exists(self.path) from error
         except OSError as error:
             raise explain(error, f"The predictions {self.path} cannot be created") from error
-        lock(self._handle)  # keeps `recover` away; nobody else can have opened the file that was just made
+        lock(self._handle)  # keeps `recover` away; no other program can have opened the file that was just made
         self._write(header)
 
     @staticmethod

@@ -92,7 +92,7 @@ def read_attributes(path: Path) -> dict[str, Any]:
 def open_store(path: Path) -> SectionStore:
     """Open a store read-only.
 
-    Safe on an unfinished store: what is readable is what the journal said when it was opened.
+    Safe on an unfinished store: the frames are those that the journal listed when it was opened.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def open_store(path: Path) -> SectionStore:
     except OSError as error:
         raise StoreError(
             f"The journal {path / JOURNAL} cannot be read: {error.strerror or error}",
-            hint="Without it nobody can tell which frames are whole.",
+            hint="Without it there is no way to know which frames are whole.",
         ) from error
     if facts.run.frames is not None:
         journal = _without_lines_behind(journal, facts.run.frames)
@@ -129,7 +129,7 @@ class SectionStore:
     def __init__(self, path: Path, facts: Facts, journal: Journal, problems: tuple[str, ...] = ()) -> None:
         self.path = path
         self.spec: RunSpec = facts.spec
-        """What was known before the first frame, as the writer was told."""
+        """What was known before the first frame."""
         self.recorded: RecordedRun = facts.run
         """How the run was made, how it ended, and with which score."""
         self.attributes: Mapping[str, Any] = facts.attributes
@@ -196,7 +196,7 @@ class SectionStore:
             return []
         n, recorded, journal = self.n_frames, self.recorded_frames, self.path / JOURNAL
         if recorded is None:
-            return [f"{self.path / ROOT} does not say how many frames were recorded"]
+            return [f"{self.path / ROOT} does not state how many frames were recorded"]
         if n < recorded:
             one = recorded == n + 1
             lost = f"frame {n} was" if one else f"frames {n} to {recorded - 1} were"
