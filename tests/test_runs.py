@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +46,7 @@ from tests.storage_cases import change_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from hcc_scope.protocols import StopSignal
     from hcc_scope.report.summary import SectionReport
@@ -403,17 +403,3 @@ def test_a_kill_while_paused_loses_no_frame_and_no_mark(tmp_path: Path, scoring_
         assert report.outcome.counts.acquired == n
         assert report.outcome.excluded_by_operator == (2,)
         recover(path)
-
-
-def test_a_store_of_version_1_gives_its_logits_again(scoring_model: ScoringModel, tmp_path: Path):
-    path = Path(shutil.copytree(Path(__file__).parent / "data" / "version1_scored.ome.zarr", tmp_path / "a.ome.zarr"))
-    assert open_store(path).problems == ()
-    recorded = read_predictions(path)
-    run = start_replay(path, scoring_model)
-    run.finish()
-    assert recorded.keys() == run.results.keys() == {0}
-    now, then = run.results[0], recorded[0]
-    assert now.flags.tolist() == then.flags.tolist() == [0]
-    if now.engine == then.engine:
-        assert now.logits.tobytes() == then.logits.tobytes()
-    np.testing.assert_allclose(now.logits, then.logits, atol=1e-4)
