@@ -31,6 +31,7 @@ from hcc_scope.runs.tile_differences import (
     largest_distance,
     largest_probability,
     n_answered,
+    on_other_sides,
     usable_in_both,
 )
 from hcc_scope.scoring import frame_score
@@ -210,7 +211,7 @@ def _judge(store: SectionStore, first: SectionAnalysis, second: SectionAnalysis,
     remarks: tuple[str, ...] = (_describe_near(n_near),) if n_near else ()
     if found and not (tolerance > 0 and largest <= tolerance and apart <= DISTANCE_TOLERANCE):
         limits = ""
-        if tolerance > 0 and math.isfinite(largest):
+        if 0 < tolerance < largest < math.inf:
             limits += f", a probability by {largest:.2g} (tolerance {tolerance:g})"
         if tolerance > 0 and DISTANCE_TOLERANCE < apart < math.inf:
             limits += f", a distance from the training tiles by {apart:.2g} (tolerance {DISTANCE_TOLERANCE:g})"
@@ -329,7 +330,6 @@ def _field(
     seq: int, first: SectionAnalysis, second: SectionAnalysis, pair: NDArray[np.float32], *, equal: bool
 ) -> FieldDifference:
     one, other = first.results[seq], second.results[seq]
-    p, q = pair[:, 0], pair[:, 1]
     flags = (
         int(np.count_nonzero(one.flags != other.flags)) if one.flags.shape == other.flags.shape else len(other.flags)
     )
@@ -337,8 +337,8 @@ def _field(
         seq,
         frame_score(one),
         frame_score(other),
-        float(np.abs(q - p).max()) if len(pair) else math.nan,
-        int(np.count_nonzero((p >= first.threshold) != (q >= second.threshold))),
+        float(np.abs(pair[:, 1] - pair[:, 0]).max()) if len(pair) else math.nan,
+        int(np.count_nonzero(on_other_sides(pair, (first.threshold, second.threshold)))),
         flags,
         equal,
     )

@@ -27,6 +27,7 @@ __all__ = [
     "largest_distance",
     "largest_probability",
     "n_answered",
+    "on_other_sides",
     "usable_in_both",
 ]
 
@@ -144,6 +145,23 @@ def largest_distance(
 def n_answered(first: Mapping[int, FrameResult], second: Mapping[int, FrameResult], seqs: Iterable[int]) -> int:
     """Return how many tiles the model was asked about in both analyses."""
     return sum(int(np.count_nonzero(np.isfinite(first[seq].logits) & np.isfinite(second[seq].logits))) for seq in seqs)
+
+
+def on_other_sides(pairs: NDArray[np.float32], thresholds: tuple[float, float]) -> NDArray[np.bool_]:
+    """Return which tiles are on another side of the threshold in the second analysis.
+
+    Parameters
+    ----------
+    pairs : (n, 2) float32
+        Probability in the first and in the second analysis.
+    thresholds : (float, float)
+        Of the two models; a probability on the threshold counts as *high*.
+
+    Returns
+    -------
+    (n,) bool
+    """
+    return np.asarray((pairs[:, 0] >= thresholds[0]) != (pairs[:, 1] >= thresholds[1]), dtype=np.bool_)
 
 
 def usable_in_both(one: FrameResult, other: FrameResult) -> NDArray[np.bool_]:

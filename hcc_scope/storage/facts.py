@@ -270,7 +270,7 @@ def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
         problems.append(f"{path / ROOT} describes another image (axes, scale, display) than its facts: {hint}")
     if not is_group(facts):
         problems.append(f"{path / ROOT} is no group of zarr format 3 any more: {hint}")
-    complete = facts.attributes.get("complete") is True
+    complete = facts.run.complete
     if complete and hides_array(facts, n_frames):
         problems.append(f"{path / ROOT} has a copy of the array's metadata ({CONSOLIDATED}) that is wrong: {hint}")
     for name, wanted in (

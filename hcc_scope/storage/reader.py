@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hcc_scope.storage.recorded_run import RecordedRun
     from hcc_scope.types import Frame, RunSpec
 
-__all__ = ["SectionStore", "open_store", "read_attributes", "read_facts"]
+__all__ = ["SectionStore", "open_store", "read_facts"]
 
 _RECOVER = "Run hcc-scope recover on it, or Recover a section in the app's menu File."
 
@@ -76,17 +76,6 @@ def read_facts(path: Path) -> tuple[Facts, tuple[str, ...]]:
     if contradiction is not None:
         raise StoreDamagedError(f"{path} contradicts itself: {contradiction}", hint=_RECOVER)
     return facts, ()
-
-
-def read_attributes(path: Path) -> dict[str, Any]:
-    """Return the attribute ``hcc_scope`` of the store at `path`; every value is one that may stand there.
-
-    Raises
-    ------
-    StoreError
-        As `read_facts`.
-    """
-    return read_facts(path)[0].attributes
 
 
 def open_store(path: Path) -> SectionStore:
