@@ -1,7 +1,7 @@
-"""Whole runs put together of their parts, for the command line and the app alike.
+"""Whole runs, put together of their parts for the command line and the window.
 
 The one floor where rigs, sources, stores, models and sessions meet. Import the submodules by name; none of them loads
-anything heavy before it is called.
+torch or Micro-Manager before it is called.
 
 =====================  =========================================================================================
 `~.scoring_model`      `ScoringModel`, `load_scoring_model`: a checked model on an engine

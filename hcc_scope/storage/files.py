@@ -45,7 +45,7 @@ _UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, 
 """Forbidden, read-only, or a file where a folder should be."""
 
 HOLD_S = 1.0
-"""How long a file that is about to be replaced may be held open by somebody else."""
+"""How long a file that is about to be replaced may be held open by another program."""
 _HOLDS_PASS = os.name == "nt"
 """On Windows a file that a virus scanner or a reader has open cannot be replaced or renamed, mostly for a moment."""
 _LOOK_AGAIN_S = 0.02
@@ -248,7 +248,7 @@ def create_file(path: Path, data: bytes) -> None:
 
 
 def patiently(move: Callable[[], object], hold_s: float = HOLD_S) -> None:
-    """Call `move`, which replaces or renames a file; on Windows, again for as long as somebody holds that file open.
+    """Call `move`, which replaces or renames a file; on Windows, again while another program holds it open.
 
     Parameters
     ----------

@@ -156,13 +156,13 @@ def create_store(
         if created:
             remove_empty(path)
         for folder in made:
-            with suppress(OSError):  # somebody else uses it by now
+            with suppress(OSError):  # another program uses it by now
                 folder.rmdir()
         if isinstance(error, StoreError):
             raise
         taken = isinstance(error, OSError) and error.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
         if taken and os.path.lexists(path):
-            raise taken_error(path) from error  # somebody else was faster
+            raise taken_error(path) from error  # another program was faster
         raise explain(error, f"The store {path} cannot be created") from error
     return SectionWriter(path, spec, attributes, array, journal, length, max_in_flight_bytes)
 
@@ -453,8 +453,8 @@ class SectionWriter:
         Returns
         -------
         bool
-            Whether it is gone. Not if a frame is journalled, a person wrote a note, somebody added a file, or the
-            folder is not ours any more.
+            Whether it is gone. Not if a frame is journalled, a person wrote a note, another program added a file, or
+            the folder is not ours any more.
 
         Raises
         ------
