@@ -267,7 +267,7 @@ def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
     hint = "hcc-scope recover writes it anew"
     problems = []
     if not describes_image(facts):
-        problems.append(f"{path / ROOT} describes another image (axes, scale, display) than its facts: {hint}")
+        problems.append(f"{path / ROOT} describes the image (axes, scale, display) not as its facts do: {hint}")
     if not is_group(facts):
         problems.append(f"{path / ROOT} is no group of zarr format 3 any more: {hint}")
     complete = facts.run.complete
