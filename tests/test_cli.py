@@ -124,7 +124,7 @@ def test_replay_check_notices_one_changed_bit(demo: tuple[Path, Done], tmp_path:
     predictions.write_text("\n".join([header, sealed_line(result).decode().rstrip(), *rest]) + "\n")
     done = cli("replay", store, "--check")
     assert done.code == 40
-    assert f"frame {result['seq']}, tile {tile}" in done.err
+    assert f"field {result['seq']}, tile {tile}" in done.err
 
 
 def test_replay_check_on_another_engine_is_within_tolerance_and_says_so(
@@ -141,7 +141,7 @@ def test_replay_check_on_another_engine_is_within_tolerance_and_says_so(
     assert not check["equal"]
     assert 0 < check["largest_probability_difference"] <= 0.01
     assert done.err.count("within tolerance, not bit for bit") == 2
-    assert f"now {done.json['engine_in_full']}" in done.err
+    assert f"Replay on {done.json['engine_in_full']}" in done.err
     for before, after in zip(live.json["sections"], done.json["sections"], strict=True):
         # a tile near the distance's threshold may be in on one engine and out on the other: that moves the score too
         same_tiles = before["tiles"] == after["tiles"]

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,14 +29,15 @@ from hcc_scope.phantom import Specimen
 from hcc_scope.plans import RandomFields
 from hcc_scope.report.pictures import section_picture
 from hcc_scope.report.section import section_report
-from hcc_scope.runs.comparison import check_replay, rescored
 from hcc_scope.runs.phantoms import grown, outline_points, phantom_facts
 from hcc_scope.runs.replay import recorded_engine, recorded_model, start_replay
+from hcc_scope.runs.replay_check import check_replay
 from hcc_scope.runs.rigs import open_rig
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import start_section
 from hcc_scope.runs.section_analyses import open_section
 from hcc_scope.score_text import describe_score
+from hcc_scope.scoring import rescored
 from hcc_scope.storage.notes import NotesWriter, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
@@ -50,6 +50,7 @@ from tests.storage_cases import change_facts, change_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from hcc_scope.protocols import StopSignal
     from hcc_scope.report.summary import SectionReport
@@ -430,17 +431,3 @@ def test_a_kill_while_paused_loses_no_frame_and_no_mark(tmp_path: Path, scoring_
         assert report.outcome.counts.acquired == n
         assert report.outcome.excluded_by_operator == (2,)
         recover(path)
-
-
-def test_a_store_of_version_1_gives_its_logits_again(scoring_model: ScoringModel, tmp_path: Path):
-    path = Path(shutil.copytree(Path(__file__).parent / "data" / "version1_scored.ome.zarr", tmp_path / "a.ome.zarr"))
-    assert open_store(path).problems == ()
-    recorded = read_predictions(path)
-    run = start_replay(path, scoring_model)
-    run.finish()
-    assert recorded.keys() == run.results.keys() == {0}
-    now, then = run.results[0], recorded[0]
-    assert now.flags.tolist() == then.flags.tolist() == [0]
-    if now.engine == then.engine:
-        assert now.logits.tobytes() == then.logits.tobytes()
-    np.testing.assert_allclose(now.logits, then.logits, atol=1e-4)

@@ -22,8 +22,8 @@ from hcc_scope.research_use import (
     phantom_alarm,
     research_use,
 )
-from hcc_scope.runs.comparison import check_replay
 from hcc_scope.runs.replay import recorded_model, start_replay
+from hcc_scope.runs.replay_check import check_replay
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import start_section
 from hcc_scope.runs.specimen import needs_override, specimen_kind

@@ -241,7 +241,7 @@ class Wiring(QObject):
         self.tiles_opened = True
         self.tiles.show_section(
             recorded.results.values(),
-            opened.grid,
+            recorded.grid,
             opened.store.read,
             threshold=recorded.threshold,
             pixel_size_um=opened.spec.pixel_size_um,

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
+    from hcc_scope.storage.recorded_run import Provenance
     from hcc_scope.types import FrameResult, SectionScore
 
 __all__ = ["PageFacts", "render"]
@@ -79,9 +80,8 @@ class _FieldRow:
 
 def render(facts: PageFacts) -> str:
     """Return the page."""
-    provenance = facts.store.spec.provenance
-    trained_on = provenance.get("model_trained_on")
-    specimen = provenance.get("specimen")
+    provenance = facts.store.recorded.provenance
+    specimen, trained_on = provenance.specimen, provenance.model_trained_on
     return (
         environment("hcc_scope.report")
         .get_template("section.html.j2")
@@ -89,7 +89,7 @@ def render(facts: PageFacts) -> str:
             title=f"Section {facts.store.spec.section_id} of animal {facts.store.spec.animal_id}",
             events=_course_of_events(facts),
             research_use=research_use(trained_on),
-            alarm=phantom_alarm(trained_on, provenance),
+            alarm=phantom_alarm(trained_on, facts.store.spec.provenance),
             warnings=[
                 *([f"The specimen: {specimen}."] if specimen else []),
                 *(sentence(problem) for problem in facts.problems),
@@ -115,10 +115,10 @@ def _number(value: float | None) -> str:
 
 
 def _course_of_events(facts: PageFacts) -> str:
-    attributes = facts.store.attributes
-    state = (attributes.get("outcome") or {}).get("state", "unfinished")
+    run = facts.store.recorded
+    state = "unfinished" if run.state is None else run.state
     made = format_utc(facts.made_utc, seconds=False)
-    acquired = format_utc(attributes.get("created_utc"))
+    acquired = format_utc(run.created_utc)
     when = acquired if acquired[0].isdigit() else f"at {acquired}"
     return f"Acquired {when}, run {state}. Report made {made}."
 
@@ -139,8 +139,9 @@ def _score_warnings(facts: PageFacts) -> list[str]:
     score, warnings = facts.score, []
     if score.score is not None and not facts.threshold_known:
         warnings.append(f"The store names no threshold; {format_threshold(score.threshold)} is assumed.")
-    recorded = (facts.store.attributes.get("outcome") or {}).get("score")
-    if isinstance(recorded, float) and recorded != score.score:
+    outcome = facts.store.recorded.outcome
+    recorded = None if outcome is None else outcome.score
+    if recorded is not None and recorded != score.score:
         warnings.append(
             f"The run ended with a score of {format_score(recorded, score.score, SCORE_DECIMALS)}: the operator's "
             "exclusions, or the predictions, were changed since."
@@ -151,7 +152,8 @@ def _score_warnings(facts: PageFacts) -> list[str]:
 def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
     outcomes = Counter(result.outcome for result in facts.results.values())
     score, n = facts.score, facts.store.n_frames
-    lost = (facts.store.attributes.get("outcome") or {}).get("counts", {}).get("lost", 0)
+    outcome = facts.store.recorded.outcome
+    lost = 0 if outcome is None else outcome.lost_frames
     rows = [
         ("fields stored", str(n)),
         ("classified", str(outcomes["classified"])),
@@ -224,31 +226,31 @@ def _excluded_tiles(result: FrameResult) -> tuple[str, ...]:
     return describe_reason_counts(counts)
 
 
-def _unlike(provenance: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Return what became of tiles unlike the model's training tiles; nothing if the model cannot tell them apart."""
-    beyond = provenance.get("unlike_threshold")
-    if not isinstance(beyond, float):
+def _unlike(provenance: Provenance) -> list[tuple[str, str]]:
+    """Return what was done with tiles unlike the model's training tiles; nothing if the model measures no distance."""
+    beyond = provenance.unlike_threshold
+    if beyond is None:
         return []
-    done = "scored all the same" if provenance.get("score_unlike") is True else "not scored"
+    done = "scored all the same" if provenance.score_unlike else "not scored"
     return [("tiles unlike training", f"{done} (distance beyond {significant(beyond, 4)})")]
 
 
 def _provenance(facts: PageFacts) -> list[tuple[str, str]]:
-    spec, attributes = facts.store.spec, facts.store.attributes
+    spec, provenance = facts.store.spec, facts.store.recorded.provenance
     engines = sorted({result.engine for result in facts.results.values() if result.engine})
     rows = [
         ("store", facts.store.path.name),
         ("frames", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
         ("pixel size", f"{significant(spec.pixel_size_um, 4)} um"),
         ("fields chosen", spec.sampling.replace("_", " ")),
-        ("model", str(spec.provenance.get("model", "not recorded"))),
+        ("model", provenance.model or "not recorded"),
         ("model sha256", spec.model_sha256 or "not recorded"),
         ("engine", "; ".join(engines) or "none"),
         ("threshold", format_number(facts.score.threshold, 6)),
-        *_unlike(spec.provenance),
-        ("camera", f"{spec.provenance.get('camera', '')} ({spec.provenance.get('camera_library', 'unknown')})".strip()),
+        *_unlike(provenance),
+        ("camera", f"{provenance.camera or ''} ({provenance.camera_library or 'unknown'})".strip()),
         ("rig configuration sha256", spec.rig_sha256 or "not recorded"),
     ]
-    software = attributes.get("software") or {}
+    software = facts.store.attributes.get("software") or {}
     rows += [(name, str(value)) for name, value in sorted(software.items())]
     return rows

@@ -53,7 +53,7 @@ class ClassifyPanel(QWidget):
     """
 
     analysed = Signal(object, object)
-    """The `OpenedStore` and the `Analysis` that was made of it."""
+    """The `OpenedStore` and the `SectionAnalysis` that was made of it."""
     failed = Signal(str)
     """Why there is none, in words."""
     running_changed = Signal(bool)
@@ -216,8 +216,13 @@ class ClassifyPanel(QWidget):
             self.cancel_button.setEnabled(False)
             self._state.setText("Ending: what was classified until now is kept ...")
 
-    def _done(self, analysis: SectionAnalysis) -> None:
+    def _done(self, analysis: SectionAnalysis | None) -> None:
         opened = self._end()
+        if analysis is None:
+            if opened is not None:
+                opened.n_replays -= 1
+            self._state.setText("Cancelled before the first field was classified.")
+            return
         self._state.setText(analysis.note or f"{analysis.title} is done.")
         self.save_as.clear()
         if opened is not None:

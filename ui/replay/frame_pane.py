@@ -1,4 +1,4 @@
-"""One stored field: its frame, and over it what an analysis said about its tiles, or how two analyses differ."""
+"""One stored field: its frame, and over it an analysis of its tiles, or the difference of two analyses."""
 
 from __future__ import annotations
 
@@ -229,6 +229,8 @@ class FramePane(QWidget):
         both = overlay.second is not None
         self.difference.visible = both and self._frame is not None
         self.tiles.shows_heat = not both
+        if self._opened is not None:
+            self.tiles.set_grid(self._opened.grid if overlay.first is None else overlay.first.grid)
         threshold = 0.5 if overlay.first is None else overlay.first.threshold
         self.tiles.set_result(first if self._frame is not None else None, threshold)
         if overlay.first is not None and overlay.second is not None:

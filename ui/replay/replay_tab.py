@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
 
-    from hcc_scope.runs.compare_analyses import Comparison
+    from hcc_scope.runs.comparison import Comparison
     from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis
     from ui.kit.jobs_protocol import JobRunner
     from ui.kit.theme import ThemeName
@@ -205,7 +205,7 @@ class ReplayTab(QWidget):
         self.classify.set_store(opened)
         self.notes.set_store(opened)
         self.pane.set_store(opened)
-        self.compare.set_analyses([] if opened is None else opened.analyses, newest=True)
+        self.compare.set_store(opened, newest=True)
         for action in self._needs_store:
             action.setEnabled(opened is not None)
         self.section_shown.emit(opened)
@@ -223,7 +223,7 @@ class ReplayTab(QWidget):
         if opened is not self._shown:
             return
         self.section.set_store(opened)
-        self.compare.set_analyses(opened.analyses, newest=True)
+        self.compare.set_store(opened, newest=True)
         if len(opened.analyses) > 1:
             self.pages.setCurrentWidget(self.compare)
 
@@ -234,7 +234,7 @@ class ReplayTab(QWidget):
         overlays = [] if opened is None else [Overlay(one.title, one) for one in opened.analyses]
         chosen = "" if opened is not self._overlays_of else None  # another store: what it recorded comes first
         self._overlays_of = opened
-        if comparison is not None and comparison.first is not comparison.second:
+        if comparison is not None and comparison.first is not comparison.second and comparison.fields:
             one, other = comparison.first, comparison.second
             overlays.append(Overlay(f"{other.title} minus {one.title.lower()}", one, other))
         self.pane.set_overlays(overlays, chosen)
@@ -246,7 +246,7 @@ class ReplayTab(QWidget):
         self.stores.show_store(opened)
         if opened is self._shown:
             self.section.set_store(opened)
-            self.compare.set_analyses(opened.analyses)
+            self.compare.set_store(opened)
             self.section_shown.emit(opened)
 
     # -- exports -----------------------------------------------------------------------------------------------------
@@ -290,7 +290,7 @@ class ReplayTab(QWidget):
         self.make_report()
 
     def make_report(self) -> None:
-        """Make the report of the store that is looked at; `message` says where it is."""
+        """Make the report of the store that is looked at; `message` carries its path."""
         opened = self._shown
         if opened is None:
             return

@@ -9,6 +9,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from hcc_scope.runs.tile_differences import on_other_sides
 from ui.kit.theme import GRID_PX, colours
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class TileScatter(QWidget):
         pairs, places, thresholds = self._shown
         for line, threshold in zip(self._lines, thresholds, strict=True):
             line.setValue(threshold)
-        changed = (pairs[:, 0] >= thresholds[0]) != (pairs[:, 1] >= thresholds[1])
+        changed = on_other_sides(pairs, thresholds)
         self._points.setData(
             x=pairs[:, 0],
             y=pairs[:, 1],

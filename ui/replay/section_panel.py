@@ -73,7 +73,7 @@ class SectionPanel(QScrollArea):
         muted = f"color: {c.text_muted}"
         lines = [f"<h3>Animal {escape(spec.animal_id)}, section {escape(spec.section_id)}</h3>"]
         facts = [
-            ("Acquired", capital(format_utc(opened.store.attributes.get("created_utc")))),
+            ("Acquired", capital(format_utc(opened.store.recorded.created_utc))),
             ("Fields", f"{opened.store.n_frames:,}, chosen as {_SAMPLING.get(spec.sampling, spec.sampling)}"),
             ("Frame", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
             ("Pixel size", f"{significant(spec.pixel_size_um, 4)} µm" if spec.pixel_size_um > 0 else "unknown"),
@@ -116,23 +116,24 @@ class SectionPanel(QScrollArea):
 
 
 def _ended(opened: OpenedStore) -> str:
-    """Return how the run ended, as the store tells: a store that is whole may be of a run that was stopped early."""
-    if not opened.store.complete:
+    """Return how the run ended, as the store records it: a whole store may be of a run that was stopped early."""
+    run = opened.store.recorded
+    if not run.complete:
         return "not yet, or not in order"
-    outcome = opened.store.attributes.get("outcome")
-    state = outcome.get("state") if isinstance(outcome, dict) else None
     planned, n = opened.spec.expected_frames, opened.store.n_frames
     of = f" after {n:,} of {counted(planned, 'planned field')}" if planned is not None and planned > n else ""
-    match state:
+    match run.state:
         case "completed":
             return f"complete{of}"
         case "cancelled":
             return f"stopped early{of}"
         case "failed":
-            cause = outcome.get("cause") if isinstance(outcome, dict) else None
+            cause = None if run.outcome is None else run.outcome.cause
             return f"failed{of}" + (f": {cause}" if cause else "")
-        case _:
-            return f"{state}{of}" if isinstance(state, str) else "the store does not say how"
+        case None:
+            return "the store does not record how"
+        case other:
+            return f"{other}{of}"
 
 
 def _breakable(value: str) -> str:

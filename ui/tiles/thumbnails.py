@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Thumbnails", "make_thumbnails"]
 
 TILE_PX = 512
-"""Until the section says how large its tiles are."""
+"""Until a section is shown, which brings the size of its tiles."""
 _CAPACITY_BYTES = 96 * 2**20
 _MOST_WAITING = 64
 """Frames; more than two screens of tiles of as many different fields."""
