@@ -17,8 +17,9 @@ from hcc_scope.errors import ModelError, ModelFormatError, ModelSelfTestError
 from hcc_scope.inference import auto_engine as choice
 from hcc_scope.inference import load_model, openvino
 from hcc_scope.inference.agreement import Agreement, comparison_tiles
+from hcc_scope.inference.base import ENGINES
 from hcc_scope.inference.cuda import BATCH, CudaClassifier
-from hcc_scope.inference.engines import ENGINES, candidates, default_threads
+from hcc_scope.inference.engines import candidates, default_threads
 from hcc_scope.inference.openvino import OpenVinoClassifier, has_bf16
 from hcc_scope.scoring import calibrate, log_odds
 from tests.model_parts import TILE_PX, Inside, Plain, archive, make_model, random_tiles
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hcc_scope.inference.engines import Engine, EngineName
+    from hcc_scope.inference.base import Engine, EngineName
     from hcc_scope.inference.loading import LoadedModel
 
 NEEDS_BF16 = pytest.mark.skipif(not has_bf16(), reason="this CPU has no bfloat16 instructions")

@@ -24,7 +24,8 @@ from session_parts import (
 )
 
 from hcc_scope.errors import StoreError
-from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.microscope.micromanager import MicroManager
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import Sequence
 from hcc_scope.protocols import FrameSource, Tiles
 from hcc_scope.quality import QualityLimits

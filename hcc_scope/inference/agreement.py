@@ -23,7 +23,7 @@ from hcc_scope.scoring import calibrate, log_odds
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hcc_scope.inference.engines import Engine
+    from hcc_scope.inference.base import Engine
     from hcc_scope.protocols import Classifier
 
 __all__ = ["DISTANCE_TOLERANCE", "Agreement", "comparison_tiles", "distances_apart"]

@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import HccScopeError, ModelError, ModelSelfTestError
-from hcc_scope.inference.engines import REFERENCE
+from hcc_scope.inference.base import REFERENCE
 from hcc_scope.inference.user_cache import CACHE_DIR_VARIABLE, cache_dir, entries, remember
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.inference.agreement import Agreement
-    from hcc_scope.inference.engines import Engine, EngineName
+    from hcc_scope.inference.base import Engine, EngineName
 
 __all__ = ["CACHE_DIR_VARIABLE", "Choice", "cache_file", "choice_key", "choose"]
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from hcc_scope.errors import ModelError
-from hcc_scope.inference.base import BaseClassifier
+from hcc_scope.inference.base_classifier import BaseClassifier
 from hcc_scope.inference.normalisation import mean_stretching
 from hcc_scope.inference.output_checks import (
     check_told,
@@ -28,8 +28,8 @@ from hcc_scope.inference.torchscript import WARM_UP_RUNS, copy_to
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hcc_scope.inference.base import EngineName
     from hcc_scope.inference.card import ModelCard
-    from hcc_scope.inference.engines import EngineName
     from hcc_scope.protocols import Tiles
 
 __all__ = ["CudaClassifier", "is_there"]

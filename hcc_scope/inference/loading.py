@@ -19,9 +19,10 @@ from hcc_scope.errors import (
     ModelMismatchError,
     ModelSelfTestError,
 )
+from hcc_scope.inference.base import AUTO, ENGINES, REFERENCE
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model
-from hcc_scope.inference.engines import AUTO, ENGINES, REFERENCE, candidates, default_threads, make_engine
+from hcc_scope.inference.engines import candidates, default_threads, make_engine
 from hcc_scope.inference.model_files import read_npy, read_regular
 from hcc_scope.inference.output_checks import TWO_LOGITS_HINT, are_probabilities
 from hcc_scope.inference.user_cache import remember_folder
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.inference.agreement import Agreement
+    from hcc_scope.inference.base import Engine
     from hcc_scope.inference.card import ModelCard
-    from hcc_scope.inference.engines import Engine
     from hcc_scope.types import RunSpec
 
 __all__ = ["MODEL_FILE", "TEST_INPUT_FILE", "TEST_OUTPUT_FILE", "LoadedModel", "load_model"]

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hcc_scope.errors import ModelError
-from hcc_scope.inference.base import BaseClassifier
+from hcc_scope.inference.base_classifier import BaseClassifier
 from hcc_scope.inference.openvino_graph import Precision, convert, parts_of, properties
 from hcc_scope.inference.output_checks import last_line
 from hcc_scope.workers import Failure, attempt
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from hcc_scope.inference.base import EngineName
     from hcc_scope.inference.card import ModelCard
-    from hcc_scope.inference.engines import EngineName
     from hcc_scope.inference.openvino_graph import GraphParts
     from hcc_scope.protocols import Tiles
 

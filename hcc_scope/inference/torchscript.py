@@ -23,7 +23,7 @@ import torch
 
 from hcc_scope.errors import ModelError, ModelFormatError
 from hcc_scope.inference.archive import checked_archive
-from hcc_scope.inference.base import BaseClassifier
+from hcc_scope.inference.base_classifier import BaseClassifier
 from hcc_scope.inference.normalisation import mean_stretching
 from hcc_scope.inference.output_checks import (
     check_told,
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hcc_scope.inference.base import EngineName
     from hcc_scope.inference.card import ModelCard
-    from hcc_scope.inference.engines import EngineName
     from hcc_scope.protocols import Tiles
 
 __all__ = ["WARM_UP_RUNS", "TorchScriptClassifier", "copy_to", "last_squashing", "parse", "without_attributes"]

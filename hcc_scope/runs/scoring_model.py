@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hcc_scope.inference.engines import Engine
+    from hcc_scope.inference.base import Engine
     from hcc_scope.inference.loading import LoadedModel
     from hcc_scope.protocols import FrameSource
 
@@ -111,7 +111,7 @@ def load_scoring_model(
         If the model may not be used, or (without `fall_back`) not on this engine.
     """
     from hcc_scope.inference import load_model
-    from hcc_scope.inference.engines import REFERENCE
+    from hcc_scope.inference.base import REFERENCE
 
     model = load_model(model_name)
     try:
