@@ -10,14 +10,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.protocols import StopSignal, Tiles
 from hcc_scope.quality import QualityLimits
 from hcc_scope.scoring import SectionScorer
 from hcc_scope.session import Session
-from hcc_scope.types import Frame, FrameResult, RunOutcome, RunSpec, Sampling
+from hcc_scope.types import Classification, Frame, FrameResult, RunOutcome, RunSpec, Sampling
 
 TILE_PX = 32
 SHAPE_YX = (64, 64)
@@ -128,12 +127,12 @@ class Classifier:
         self.asked: list[int] = []
         self._before = before
 
-    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
+    def classify(self, tiles: Tiles) -> Classification:
         seq = int(tiles[0][0, 0]) - BASE
         self.asked.append(seq)
         self._before(seq)
         high = np.sin(np.float32([tile[0, 0] for tile in tiles]))
-        return np.stack([-high, high], axis=1)
+        return Classification(np.stack([-high, high], axis=1))
 
 
 class Results:

@@ -94,7 +94,7 @@ def test_shipped_model_is_listed_and_describes_itself(shipped: LoadedModel):
 
 def test_shipped_model_separates_held_out_sections(shipped: LoadedModel):
     assert all(row.correct for row in shipped.card.validation)
-    low, high = shipped.classifier().classify(shipped.test_input)
+    low, high = shipped.classifier().classify(shipped.test_input).logits
     assert high[1] - high[0] > low[1] - low[0]
 
 
@@ -107,19 +107,19 @@ def test_a_card_from_before_the_other_engines_is_valid(shipped: LoadedModel, tmp
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_bits_do_not_depend_on_threads(shipped: LoadedModel, tiles: np.ndarray, threads: int):
-    reference = shipped.classifier(threads=2).classify(tiles)
-    assert np.array_equal(shipped.classifier(threads=threads).classify(tiles), reference)
+    reference = shipped.classifier(threads=2).classify(tiles).logits
+    assert np.array_equal(shipped.classifier(threads=threads).classify(tiles).logits, reference)
 
 
 def test_a_constant_added_to_all_counts_changes_no_bit(shipped: LoadedModel, tiles: np.ndarray):
     classifier = shipped.classifier()
     room = np.uint16(65535 - tiles.max())
     assert room > 0
-    assert np.array_equal(classifier.classify(tiles + room), classifier.classify(tiles))
+    assert np.array_equal(classifier.classify(tiles + room).logits, classifier.classify(tiles).logits)
 
 
 def test_no_tiles_give_no_logits(shipped: LoadedModel):
-    logits = shipped.classifier().classify(np.empty((0, 512, 512), np.uint16))
+    logits = shipped.classifier().classify(np.empty((0, 512, 512), np.uint16)).logits
     assert (logits.shape, logits.dtype) == ((0, 2), np.float32)
 
 
@@ -142,7 +142,7 @@ def test_external_normalisation_equals_internal(tmp_path: Path):
     a = load_model(make_model(tmp_path / "inside", archive(inside), outputs, inputs))
     b = load_model(make_model(tmp_path / "outside", archive(inner), outputs, inputs, normalisation="external"))
     others = random_tiles(5, seed=2)
-    assert np.array_equal(a.classifier().classify(others), b.classifier().classify(others))
+    assert np.array_equal(a.classifier().classify(others).logits, b.classifier().classify(others).logits)
 
 
 def test_a_model_that_was_saved_frozen_runs(tmp_path: Path):
@@ -154,7 +154,7 @@ def test_a_model_that_was_saved_frozen_runs(tmp_path: Path):
     file = io.BytesIO()
     torch.jit.save(torch.jit.freeze(torch.jit.script(module.eval())), file)
     model = load_model(make_model(tmp_path / "frozen", file.getvalue(), outputs, inputs, engine_tolerance=0.5))
-    assert np.allclose(model.classifier().classify(inputs), outputs, rtol=1e-4)
+    assert np.allclose(model.classifier().classify(inputs).logits, outputs, rtol=1e-4)
 
 
 def test_a_value_that_is_no_number_is_an_error(tmp_path: Path):
@@ -164,7 +164,7 @@ def test_a_value_that_is_no_number_is_an_error(tmp_path: Path):
     classifier = load_model(make_model(tmp_path / "ratio", archive(Ratio()), outputs, inputs)).classifier()
     with pytest.raises(ModelError, match="not a finite number"):
         classifier.classify(np.zeros((1, TILE_PX, TILE_PX), np.uint16))
-    assert np.allclose(classifier.classify(inputs), outputs)  # one bad frame does not break the classifier
+    assert np.allclose(classifier.classify(inputs).logits, outputs)  # one bad frame does not break the classifier
 
 
 def test_a_model_that_fails_on_a_tile_says_which_model_and_why(tmp_path: Path):

@@ -217,4 +217,6 @@ class _Blind(Classifier):
     def classify(self, tiles):  # type: ignore[no-untyped-def, override]  # noqa: ANN001 - as its base
         import numpy as np
 
-        return np.zeros((len(tiles), 2), np.float32)
+        from hcc_scope.types import Classification
+
+        return Classification(np.zeros((len(tiles), 2), np.float32))

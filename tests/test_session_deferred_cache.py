@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hcc_scope.session.deferred_cache import KeptFrames
@@ -36,6 +36,7 @@ def test_what_is_taken_is_kept_no_longer():
     assert kept.take(0) is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 30), max_size=60), st.integers(0, 640))
 def test_the_newest_are_kept_up_to_the_limit(taken: list[int], limit_bytes: int):
     kept = KeptFrames(limit_bytes)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from session_parts import (
     BASE,
     EVERYTHING,
@@ -36,7 +35,7 @@ from hcc_scope.storage.predictions import PredictionWriter, read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.source import StoreSource
 from hcc_scope.storage.writer import create_store
-from hcc_scope.types import Counts, RunOutcome
+from hcc_scope.types import Classification, Counts, RunOutcome
 
 DARK_TOO = replace(EVERYTHING, mean_level_min=0.0)
 
@@ -185,10 +184,10 @@ class Brightness(Classifier):
         super().__init__()
         self._first = first
 
-    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
+    def classify(self, tiles: Tiles) -> Classification:
         self._first()
         level = np.float32([tile.mean(dtype=np.float64) for tile in tiles]) / 65535
-        return np.stack([-level, level], axis=1)
+        return Classification(np.stack([-level, level], axis=1))
 
 
 def test_a_sequence_of_the_demo_camera_outruns_analysis_and_nothing_is_lost(

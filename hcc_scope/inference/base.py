@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol, get_args
 
-from hcc_scope.protocols import MeasuringClassifier
+from hcc_scope.protocols import Classifier
 
 __all__ = ["AUTO", "ENGINES", "REFERENCE", "Engine", "EngineName"]
 
@@ -20,8 +20,8 @@ AUTO = "auto"
 """The fastest of the engines that agree with the reference on this machine; see `hcc_scope.inference.auto_engine`."""
 
 
-class Engine(MeasuringClassifier, Protocol):
-    """A classifier that knows by which name it was asked for."""
+class Engine(Classifier, Protocol):
+    """A classifier with the name by which users choose it."""
 
     @property
     def name(self) -> EngineName:

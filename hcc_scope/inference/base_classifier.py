@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.inference.output_checks import check_distances, check_finite, check_tiles, to_logits
+from hcc_scope.types import Classification
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,12 +21,12 @@ __all__ = ["BaseClassifier"]
 
 
 class BaseClassifier(ABC):
-    """A `hcc_scope.protocols.MeasuringClassifier` without an engine.
+    """A `hcc_scope.protocols.Classifier` without an engine.
 
     Parameters
     ----------
     card : ModelCard
-        Tile size, name, and whether the model tells a distance.
+        Tile size, name, and whether the model gives a distance.
     """
 
     def __init__(self, card: ModelCard) -> None:
@@ -35,8 +36,8 @@ class BaseClassifier(ABC):
         self._measures = card.unlike_training is not None
         self._lock = threading.Lock()
 
-    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
-        """Return logits for raw tiles.
+    def classify(self, tiles: Tiles) -> Classification:
+        """Return logits for raw tiles, and their distances from the training tiles if the model gives any.
 
         Parameters
         ----------
@@ -45,27 +46,16 @@ class BaseClassifier(ABC):
 
         Returns
         -------
-        ndarray
-            (n, 2) float32, columns *low*, *high*.
+        Classification
+            (n, 2) float32 logits, columns *low*, *high*, and (n,) float32 distances or None.
 
         Raises
         ------
         ModelFormatError
-            If the model returns anything but two logits for a tile.
+            If the model returns anything but two logits for a tile, or its outputs do not match its card in whether
+            they have a distance.
         ModelError
-            If the model fails, or a logit is not a finite number.
-        """
-        return self.classify_and_measure(tiles)[0]
-
-    def classify_and_measure(self, tiles: Tiles) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return logits (n, 2) as `classify` does, and the distances (n,) from the training tiles, if the model tells.
-
-        Raises
-        ------
-        ModelFormatError
-            As `classify`; or if the model's outputs are not what its card says about distances.
-        ModelError
-            As `classify`; or if a distance is not a number.
+            If the model fails, or a logit or a distance is not a finite number.
         """
         check_tiles(tiles, self._tile_px)
         logits = np.empty((len(tiles), 2), np.float32)
@@ -76,11 +66,11 @@ class BaseClassifier(ABC):
             logits = to_logits(logits, self._model_name)
         check_finite(logits, self._model_name)
         check_distances(distances, self._model_name)
-        return logits, distances
+        return Classification(logits, distances)
 
     @abstractmethod
     def _fill(self, tiles: Tiles, logits: NDArray[np.float32], distances: NDArray[np.float32] | None) -> None:
-        """Run the model on checked tiles; fill (n, 2) with what it returns and, if it tells distances, (n,).
+        """Run the model on checked tiles; fill (n, 2) with what it returns and, if it gives distances, (n,).
 
         One call at a time.
         """

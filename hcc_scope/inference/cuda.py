@@ -44,7 +44,7 @@ def is_there() -> bool:
 
 
 class CudaClassifier(BaseClassifier):
-    """A TorchScript model as a `hcc_scope.protocols.MeasuringClassifier` on a GPU.
+    """A TorchScript model as a `hcc_scope.protocols.Classifier` on a GPU.
 
     Parameters
     ----------

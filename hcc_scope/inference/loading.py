@@ -185,7 +185,7 @@ class LoadedModel:
 
     def difference_to_test_output(self, classifier: Engine) -> float:
         """Return the largest difference between what an engine makes of the test tiles and the stored output."""
-        found = classifier.classify(self.test_input)
+        found = classifier.classify(self.test_input).logits
         if self.card.output == "probabilities":
             found = np.exp(found)  # compared as stored: the logarithm of next to nothing differs by much
         return float(np.abs(found - self.test_output).max())
@@ -195,8 +195,8 @@ class LoadedModel:
         from hcc_scope.inference.torchscript import WARM_UP_RUNS
 
         for _ in range(WARM_UP_RUNS):
-            found = classifier.classify(self.test_input)
-        if not np.array_equal(classifier.classify(self.test_input), found, equal_nan=True):
+            found = classifier.classify(self.test_input).logits
+        if not np.array_equal(classifier.classify(self.test_input).logits, found, equal_nan=True):
             raise ModelSelfTestError(
                 f"the model {self.card.name} gives another answer to the same tile each time, so its scores cannot be "
                 f"replayed",
@@ -281,7 +281,7 @@ def _refuse_probabilities(model: LoadedModel, reference: Engine) -> None:
     squashing = last_squashing(model.module)
     if squashing is None and not are_probabilities(stored):
         return
-    found = reference.classify(comparison_tiles(model.test_input))
+    found = reference.classify(comparison_tiles(model.test_input)).logits
     if squashing == "softmax" or are_probabilities(found):
         raise ModelFormatError(
             f"the model {model.card.name} returns probabilities (two numbers from 0 to 1 with the sum 1 for every "

@@ -64,7 +64,7 @@ def has_bf16() -> bool:
 
 
 class OpenVinoClassifier(BaseClassifier):
-    """A TorchScript model as a `hcc_scope.protocols.MeasuringClassifier`, compiled by OpenVINO for the CPU.
+    """A TorchScript model as a `hcc_scope.protocols.Classifier`, compiled by OpenVINO for the CPU.
 
     Parameters
     ----------

@@ -142,7 +142,7 @@ def copy_to(module: torch.jit.ScriptModule, device: str, what: str) -> torch.jit
 
 
 class TorchScriptClassifier(BaseClassifier):
-    """A TorchScript model as a `hcc_scope.protocols.MeasuringClassifier`, on the CPU in float32.
+    """A TorchScript model as a `hcc_scope.protocols.Classifier`, on the CPU in float32.
 
     Parameters
     ----------

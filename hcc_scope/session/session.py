@@ -343,7 +343,7 @@ class Session:
                 analyser=FrameAnalyser(
                     grid=self._grid,
                     limits=self._limits,
-                    classify_and_measure=watched.classify_and_measure,
+                    classify=watched.classify,
                     engine=self._classifier.engine,
                     temperature=self._score.temperature,
                     unlike_beyond=self._unlike_beyond,

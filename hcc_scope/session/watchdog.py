@@ -8,18 +8,13 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.clocks import Patience
 from hcc_scope.errors import ModelError
-from hcc_scope.protocols import MeasuringClassifier
 from hcc_scope.workers import Channel, Closed, Failure, Worker, attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from hcc_scope.protocols import Classifier, Tiles
-
-    Answer = tuple[NDArray[np.float32], NDArray[np.float32] | None]
+    from hcc_scope.types import Classification
 
 __all__ = ["Abandoned", "ClassifierHangs", "WatchedClassifier"]
 
@@ -40,7 +35,7 @@ class _Call:
 
     def __init__(self, tiles: Tiles) -> None:
         self.tiles = tiles
-        self.answer: Answer | Failure | None = None
+        self.answer: Classification | Failure | None = None
         self.done = threading.Event()
 
 
@@ -72,19 +67,14 @@ class WatchedClassifier:
                 call = self._calls.get()
             except Closed:
                 return
-            call.answer = attempt(partial(self._ask, call.tiles))
+            call.answer = attempt(partial(self._classifier.classify, call.tiles))
             call.done.set()
 
     def _surprise(self, error: BaseException, where: str) -> None:
         raise AssertionError(f"{where}: every error of the classifier is an answer") from error
 
-    def _ask(self, tiles: Tiles) -> Answer:
-        if isinstance(self._classifier, MeasuringClassifier):
-            return self._classifier.classify_and_measure(tiles)
-        return self._classifier.classify(tiles), None
-
-    def classify_and_measure(self, tiles: Tiles) -> Answer:
-        """Return the classifier's logits for `tiles`, and distances if it tells any, or raise what it raised.
+    def classify(self, tiles: Tiles) -> Classification:
+        """Return the classifier's answer for `tiles`, or raise what it raised.
 
         Raises
         ------
