@@ -277,7 +277,7 @@ def test_without_llvmlite_openvino_does_it_alone(shipped: LoadedModel, monkeypat
     assert np.allclose(with_stem.classify(tiles).logits, without.classify(tiles).logits, atol=1e-4)
 
 
-def test_no_lane_is_left_at_work_when_a_thread_cannot_be_started(shipped: LoadedModel, monkeypatch: pytest.MonkeyPatch):
+def test_no_worker_is_left_at_work_when_a_thread_cannot_be_started(shipped: LoadedModel, monkeypatch: pytest.MonkeyPatch):
     classifier = OpenVinoClassifier(shipped.module, shipped.card, 4)
     tiles = np.concatenate([shipped.test_input, shipped.test_input[:, ::-1]] * 4)
     good = classifier.classify(tiles).logits
@@ -297,7 +297,7 @@ def test_no_lane_is_left_at_work_when_a_thread_cannot_be_started(shipped: Loaded
     assert len(started) > 3
 
 
-def test_an_interrupt_waits_for_the_lanes_and_comes_before_other_errors(
+def test_an_interrupt_waits_for_the_workers_and_comes_before_other_errors(
     shipped: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ):
     classifier = OpenVinoClassifier(shipped.module, shipped.card, 3)
@@ -307,14 +307,14 @@ def test_an_interrupt_waits_for_the_lanes_and_comes_before_other_errors(
     interrupts = [KeyboardInterrupt()]
 
     def interrupted(thread: threading.Thread, timeout: float | None = None) -> None:
-        if thread.name.startswith("hcc-lane") and interrupts:
+        if thread.name.startswith("hcc-worker") and interrupts:
             raise interrupts.pop()
         join(thread, timeout)
 
     with monkeypatch.context() as patched:
-        patched.setattr(classifier._lanes[0], "run", lambda *_: (_ for _ in ()).throw(RuntimeError("no memory")))
-        slow = classifier._lanes[1].run
-        patched.setattr(classifier._lanes[1], "run", lambda *a: (time.sleep(0.05), slow(*a)))
+        patched.setattr(classifier._workers[0], "run", lambda *_: (_ for _ in ()).throw(RuntimeError("no memory")))
+        slow = classifier._workers[1].run
+        patched.setattr(classifier._workers[1], "run", lambda *a: (time.sleep(0.05), slow(*a)))
         patched.setattr(threading.Thread, "join", interrupted)
         with pytest.raises(KeyboardInterrupt):
             classifier.classify(tiles)
@@ -335,13 +335,13 @@ def test_either_byte_order_gives_the_same_bits(shipped: LoadedModel):
     assert np.array_equal(classifier.classify(tiles.astype(">u2")).logits, classifier.classify(tiles).logits)
 
 
-def test_a_lane_that_fails_is_an_error_of_the_call_and_of_no_other(
+def test_a_worker_that_fails_is_an_error_of_the_call_and_of_no_other(
     shipped: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ):
     classifier = OpenVinoClassifier(shipped.module, shipped.card, 2)
     good = classifier.classify(shipped.test_input).logits
     with monkeypatch.context() as patched:
-        patched.setattr(classifier._lanes[1], "run", lambda *_: (_ for _ in ()).throw(RuntimeError("no memory")))
+        patched.setattr(classifier._workers[1], "run", lambda *_: (_ for _ in ()).throw(RuntimeError("no memory")))
         with pytest.raises(ModelError, match="failed on a tile: no memory"):
             classifier.classify(np.concatenate([shipped.test_input] * 8))
     assert np.array_equal(classifier.classify(shipped.test_input).logits, good)
