@@ -8,7 +8,7 @@ import pickle
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ from hcc_scope.errors import (
     ModelMismatchError,
     ModelSelfTestError,
 )
-from hcc_scope.inference import load_model
+from hcc_scope.inference import load_model, loading
 from hcc_scope.inference.card import CARD_FILE, read_card, write_card
 from hcc_scope.inference.catalogue import find_model, list_models
 from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE, TEST_OUTPUT_FILE, LoadedModel
@@ -31,6 +31,8 @@ from tests.model_parts import TILE_PX, Inside, Plain, archive, make_model, rando
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hcc_scope.inference.base import Engine, EngineName
 
 SHIPPED = "phantom-meng2019"
 
@@ -116,6 +118,24 @@ def test_a_constant_added_to_all_counts_changes_no_bit(shipped: LoadedModel, til
     room = np.uint16(65535 - tiles.max())
     assert room > 0
     assert np.array_equal(classifier.classify(tiles + room).logits, classifier.classify(tiles).logits)
+
+
+def test_the_reference_engine_is_made_once_in_a_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("HCC_SCOPE_CACHE_DIR", str(tmp_path))
+    made: list[str] = []
+    make = loading.make_engine
+
+    def counted(name: EngineName, *rest: Any) -> Engine:  # noqa: ANN401 - passed on as they are
+        made.append(name)
+        return make(name, *rest)
+
+    monkeypatch.setattr(loading, "make_engine", counted)
+    model = load_model("phantom-meng2019")
+    assert model.classifier() is model.reference
+    model.classifier("auto")
+    assert made.count("torchscript") == 1
+    assert model.classifier(threads=model.reference_threads + 1) is not model.reference
+    assert made.count("torchscript") == 2
 
 
 def test_no_tiles_give_no_logits(shipped: LoadedModel):

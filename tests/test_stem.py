@@ -277,7 +277,9 @@ def test_without_llvmlite_openvino_does_it_alone(shipped: LoadedModel, monkeypat
     assert np.allclose(with_stem.classify(tiles).logits, without.classify(tiles).logits, atol=1e-4)
 
 
-def test_no_worker_is_left_at_work_when_a_thread_cannot_be_started(shipped: LoadedModel, monkeypatch: pytest.MonkeyPatch):
+def test_no_worker_is_left_at_work_when_a_thread_cannot_be_started(
+    shipped: LoadedModel, monkeypatch: pytest.MonkeyPatch
+):
     classifier = OpenVinoClassifier(shipped.module, shipped.card, 4)
     tiles = np.concatenate([shipped.test_input, shipped.test_input[:, ::-1]] * 4)
     good = classifier.classify(tiles).logits
