@@ -54,17 +54,16 @@ class FrameAnalyser:
             If it returns something that is no number, or the frame does not fit the grid.
         """
         watch = _StopWatch()
-        flags = quality.assess(frame.pixels, self.grid, self.limits, frame.bit_depth).flags
+        views = self.grid.views(frame.pixels)  # nothing is copied
+        watch.lap("tile")
+        flags = quality.assess_tiles(views, self.limits, frame.bit_depth).flags
         watch.lap("quality")
         asked = np.flatnonzero(flags == 0)
         logits = np.full(self.grid.n, np.nan, dtype=np.float32)
         probabilities = logits.copy()
         distances: NDArray[np.float32] | None = None
         if asked.size:
-            views = self.grid.views(frame.pixels)
-            tiles = [views[index] for index in asked]  # k views (tile, tile): nothing is copied
-            watch.lap("tile")
-            answer = self._checked(self.classify(tiles), len(tiles))
+            answer = self._checked(self.classify([views[index] for index in asked]), asked.size)
             watch.lap("classify")
             logits[asked] = scoring.log_odds(answer.logits)
             if answer.distances is not None:
