@@ -15,7 +15,7 @@ from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.protocols import StopSignal, Tiles
 from hcc_scope.quality import QualityLimits
 from hcc_scope.scoring import SectionScorer
-from hcc_scope.session import Session
+from hcc_scope.session import Session, SessionLimits
 from hcc_scope.types import Classification, Frame, FrameResult, RunOutcome, RunSpec, Sampling
 
 TILE_PX = 32
@@ -214,6 +214,8 @@ def make_session(
     store_frames: int = 8,
     analyse_frames: int = 8,
     kept_frames: int = 0,
+    classify_timeout_s: float = 60.0,
+    max_failures: int = 5,
     **options: object,
 ) -> Session:
     """Build a session whose queues hold so many frames; deferred ones are read back, unless some are kept."""
@@ -223,9 +225,13 @@ def make_session(
         classifier,
         scorer=new_scorer(),
         limits=EVERYTHING,
-        store_queue_bytes=store_frames * FRAME_BYTES,
-        analyse_queue_bytes=analyse_frames * FRAME_BYTES,
-        kept_bytes=kept_frames * FRAME_BYTES,
+        session_limits=SessionLimits(
+            store_queue_bytes=store_frames * FRAME_BYTES,
+            analyse_queue_bytes=analyse_frames * FRAME_BYTES,
+            deferred_cache_bytes=kept_frames * FRAME_BYTES,
+            classify_timeout_s=classify_timeout_s,
+            max_failures=max_failures,
+        ),
         **options,  # type: ignore[arg-type]  # whatever the test wants to set
     )
 

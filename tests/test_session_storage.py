@@ -29,7 +29,7 @@ from hcc_scope.plans import Sequence
 from hcc_scope.protocols import FrameSource, Tiles
 from hcc_scope.quality import QualityLimits
 from hcc_scope.rig.rigfile import load_rig
-from hcc_scope.session import Session
+from hcc_scope.session import Session, SessionLimits
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions
 from hcc_scope.storage.reader import open_store
@@ -61,7 +61,7 @@ def record(
         limits=limits,
         results=PredictionWriter(sink.path, source.spec, run="live"),
         finalise=finalise,
-        analyse_queue_bytes=analyse_frames * FRAME_BYTES,
+        session_limits=SessionLimits(analyse_queue_bytes=analyse_frames * FRAME_BYTES),
     )
     return session, sink.path
 

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from hcc_scope.session.ledger import FrameLedger
     from hcc_scope.session.run_score import RunScore
 
-__all__ = ["Marks"]
+__all__ = ["Exclusions"]
 
 
-class Marks:
+class Exclusions:
     """Takes fields out of a run's score, one at a time. Safe from any thread.
 
     Parameters
