@@ -1,4 +1,4 @@
-"""The seams of the pipeline: what a source, a sink and a classifier promise each other.
+"""The interfaces of the pipeline: what a source, a sink and a classifier promise.
 
 `hcc_scope.session.Session` knows only these; live, replay and catch-up differ only in what is plugged in.
 """
@@ -28,11 +28,11 @@ __all__ = [
 ]
 
 Tiles: TypeAlias = Union["NDArray[np.uint16]", Sequence["NDArray[np.uint16]"]]
-"""Raw counts: an array (n, tile, tile), or n views (tile, tile) into a frame, which nobody has to copy."""
+"""Raw counts: an array (n, tile, tile), or n views (tile, tile) into a frame, without a copy."""
 
 
 class StopSignal(Protocol):
-    """What a source may ask and wait for (`hcc_scope.workers.StopToken` is the real one)."""
+    """What a source may read and wait for (`hcc_scope.workers.StopToken` is the real one)."""
 
     @property
     def requested(self) -> bool:
@@ -46,12 +46,12 @@ class StopSignal(Protocol):
         """Whether no further frame shall be taken for now."""
 
     def wait_while_paused(self) -> None:
-        """Stand still until the run goes on or shall end."""
+        """Block until the run goes on or shall end."""
 
 
 @runtime_checkable
 class FrameSource(Protocol):
-    """Where frames come from. Opened (a context manager) by whoever builds it; the session only reads."""
+    """Where frames come from. Its maker opens it (a context manager); the session only reads."""
 
     @property
     def spec(self) -> RunSpec:
@@ -76,10 +76,10 @@ class FrameSource(Protocol):
 
 @runtime_checkable
 class PausingSource(FrameSource, Protocol):
-    """A source that sees to a pause itself, because its camera would go on while nobody takes its frames.
+    """A source that pauses itself, because its camera would go on while no frame is taken.
 
-    It delivers what was exposed before, then stands still in ``stop.wait_while_paused()``. Any other source is held
-    between two frames by whoever takes them.
+    It delivers what was exposed before, then stands still in ``stop.wait_while_paused()``. The session holds
+    any other source between two frames.
     """
 
     @property

@@ -2,7 +2,7 @@
 
 Importing this package imports neither torch nor pydantic; calling it does.
 
-- `hcc_scope.inference.card`: what a model says about itself (``card.yaml``).
+- `hcc_scope.inference.card`: a model's card (``card.yaml``).
 - `hcc_scope.inference.catalogue`: where models are found, and what there is.
 - `hcc_scope.inference.loading`: the checks between a folder and a model that may be trusted.
 - `hcc_scope.inference.base`: the engines by name.

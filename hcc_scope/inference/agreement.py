@@ -6,7 +6,7 @@ one at three quarters of the light. Orientation and light are what differs from 
 tumour's; a network that was not trained to be indifferent to them answers differently, which is what makes these tiles
 worth comparing. Nothing is random: the same check everywhere.
 
-A model that tells how unlike its training tiles a tile is has its distances compared as well.
+The distances of a model that gives any are compared as well.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Agreement:
     tolerance: float
     """Largest absolute difference of a calibrated probability; the card's ``probability_tolerance``."""
     distances: NDArray[np.float32] | None = None
-    """(n,) the reference's; None if the model tells none."""
+    """(n,) the reference's; None if the model gives none."""
     unlike_beyond: float = 1.0
     """The card's threshold of the distances."""
 

@@ -289,7 +289,7 @@ def _difference(logits: NDArray[np.float32], test_output: NDArray[np.float32], c
 
 
 def _refuse_probabilities(model: LoadedModel) -> None:
-    """Refuse a model whose card says logits, and which returns what a softmax or a sigmoid does.
+    """Refuse a model whose card says logits although its last operation is a softmax or a sigmoid.
 
     Taken for logits, probabilities of 0 and 1 are a log-odds of 1: every score would come out between .27 and .73.
     """
@@ -318,4 +318,4 @@ def _refuse_probabilities(model: LoadedModel) -> None:
 
 
 def _ignore(_sentence: str) -> None:
-    """Take a note that nobody wants to see."""
+    """Take a note and drop it."""

@@ -34,9 +34,9 @@ class AcquisitionWorker:
         Takes every frame that fits, if the source is live and frames can be read back later; else every frame, and
         acquisition waits. None if nothing is analysed: then every frame is deferred.
     cache : DeferredCache
-        Given the frames that do not fit.
+        Takes the frames that do not fit.
     cadence : Cadence, optional
-        Told when each frame was exposed.
+        Takes the time of each exposure.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class AcquisitionWorker:
         self._may_skip = not source.live and store_queue is None
         self._holds = not (isinstance(source, PausingSource) and source.pauses_itself)
         self.cut_short = False
-        """Whether a person ended the source before it gave all that was planned; an open end is never cut short."""
+        """Whether a person ended the source before its planned number of frames; never so in a run without one."""
 
     def run(self) -> None:
         """Take frames until there are no more; stand still between two of them while the run is paused."""

@@ -59,8 +59,8 @@ class AnalysisWorker:
 
     Live frames come first. While none waits, the newest deferred frame that is on disk is read back; after the last
     live frame, the rest in order. Whatever is not classified at the end (operator skips it, classifier broken)
-    stays deferred. A frame that fails says why and the next one is tried; a classifier that fails `max_failures`
-    frames in a row, hangs, or returns nonsense is given up: `on_broken` is called, once.
+    stays deferred. A frame that fails has its error as result, and the next one is tried. A classifier that fails
+    `max_failures` frames in a row, hangs, or returns arrays of wrong shape is given up: `on_broken` is called, once.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ class AnalysisWorker:
     def _finish(self, result: FrameResult) -> None:
         """Score a result, count it, and write it down."""
         started_ns = time.perf_counter_ns()
-        with self._score.lock:  # score and counts change together, whoever takes a field out meanwhile
+        with self._score.lock:  # score and counts change together, even if an operator takes a field out meanwhile
             score = self._score.add(result)
             now_ns = time.monotonic_ns()
             latency_ms = dict(result.latency_ms)

@@ -1,4 +1,4 @@
-"""Frames that analysis had no room for, kept for as long as there is memory: reading them back costs more."""
+"""Deferred frames that stay in memory while there is room: reading them back from the store takes longer."""
 
 from __future__ import annotations
 

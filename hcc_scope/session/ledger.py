@@ -81,7 +81,7 @@ class FrameLedger:
             self._take_over_stored(n_stored, now_ns)
 
     def recount(self, n_stored: int) -> None:
-        """Take over that fewer frames are on disk than were: somebody deleted or replaced them during the run."""
+        """Take over that fewer frames are on disk than before: they were deleted or replaced during the run."""
         with self._lock:
             self._counts = replace(self._counts, stored=min(n_stored, self._counts.stored))
 
@@ -91,7 +91,7 @@ class FrameLedger:
             self._meters.stored(self._counts, now_ns)
 
     def defer(self, seq: int) -> None:
-        """Put a pending frame off."""
+        """Defer a pending frame."""
         with self._lock:
             c = self._counts
             self._counts = replace(c, pending=c.pending - 1, deferred=c.deferred + 1)
@@ -122,7 +122,7 @@ class FrameLedger:
             return seq
 
     def defer_pending(self) -> None:
-        """Put everything off that is still pending: nobody works on it any more."""
+        """Defer every frame that is still pending: no worker will take it."""
         with self._lock:
             self._deferred = sorted(self._clock_ns)
             self._counts = replace(self._counts, pending=0, deferred=len(self._deferred))
@@ -170,7 +170,7 @@ class FrameLedger:
             self._score = score
 
     def rescore(self, score: SectionScore) -> None:
-        """Take over a score that changed without a new result: a person took a field out, or in again."""
+        """Take over a score that changed without a new result: an operator took a field out, or in again."""
         with self._lock:
             self._score = score
 

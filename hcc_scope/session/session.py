@@ -20,7 +20,7 @@ Live, replay and import differ only in what is plugged in. What holds for each:
 - *Stop* once: the source ends early, everything else ends properly. Twice: nothing more is classified. The run then
   counts as cancelled if planned frames are missing or frames are left unclassified; an open-ended one has no other end.
 - *Pause*: the source stands still between two frames (a camera's running sequence is stopped, emptied, and started
-  again for the rest); storage and analysis go on, and no rate is blamed for the time in which a stage had no work.
+  again for the rest); storage and analysis go on, and the time in which a stage had no work counts for no rate.
 - *Operator's exclusions*: a field is never deleted; the score becomes that of a fresh scorer without it, after the mark
   was written into the store's notes.
 - *Score*: that of the frames on disk. If storage breaks down, analysis may have been ahead of it: those frames have
@@ -86,7 +86,7 @@ class Session:
     results : ResultSink, optional
         Where results are kept; the session closes it.
     notes : NoteSink, optional
-        Where marks on fields are kept. Without it they are forgotten with the session.
+        Where exclusions of fields are kept. Without it they end with the session.
     excluded : collection of int, optional
         Fields that an operator took out of the score before.
     stop : StopToken, optional
@@ -214,7 +214,7 @@ class Session:
         seq : int
             The field's number.
         reason : str
-            Why, for whoever reads the notes.
+            Why; goes into the notes.
 
         Raises
         ------
