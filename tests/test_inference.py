@@ -387,9 +387,10 @@ def test_frames_unlike_the_training_are_refused(shipped: LoadedModel, change: di
         shipped.check_matches(RunSpec(**{**spec, **change}))
 
 
-def test_cards_and_catalogue_need_no_torch():
+def test_cards_catalogue_and_names_of_engines_need_no_torch():
     code = (
-        "import sys, hcc_scope.inference, hcc_scope.inference.card, hcc_scope.training, hcc_scope.training.config;"
+        "import sys, hcc_scope.inference.base; assert not {'torch', 'numpy'} & set(sys.modules);"
+        "import hcc_scope.inference.card, hcc_scope.training, hcc_scope.training.config;"
         "from hcc_scope.inference.catalogue import list_models; assert list_models(); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -26,7 +26,7 @@ class ScoringModel:
 
     model: LoadedModel
     classifier: Engine
-    """Its ``name`` is the user's choice, or the automatic one; ``engine`` is the full name, with version and threads."""
+    """Its ``name`` is the user's choice, or the automatic one; ``engine`` adds version and threads."""
     score_unlike: bool = False
     """Whether tiles that are unlike the model's training tiles are scored all the same."""
     allow_phantom_model: bool = False
