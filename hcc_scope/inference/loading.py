@@ -74,8 +74,8 @@ class LoadedModel:
     ) -> Engine:
         """Return the model on an engine, warmed up and self-tested.
 
-        Making an engine takes about a second; the reference engine is there already (`reference`) unless it is asked
-        for with another number of threads.
+        The reference engine is made already (`reference`), and shared: calls from several threads take turns. Every
+        other engine, and the reference with another number of threads, is made anew.
 
         Parameters
         ----------
@@ -217,7 +217,7 @@ def load_model(name_or_path: str | Path) -> LoadedModel:
         If the model does not reproduce its test output.
     """
     folder = find_model(name_or_path)
-    # a stranger's program runs here for the first time, and may never end
+    # unknown code runs here for the first time, and may never end
     model = interruptible(lambda: _loaded(folder))
     if folder.parent != models_dir():
         remember_folder(model.card.sha256, folder)  # the user has named it: its own sections can be replayed

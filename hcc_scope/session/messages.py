@@ -19,12 +19,12 @@ __all__ = [
 def describe_run_now(
     message: str, *, finished: bool, stopping: bool, analysis_skipped: bool, paused: bool, held: bool
 ) -> str:
-    """Return what to show now: `message`, or what the operator has asked for where that matters more.
+    """Return what to show now: `message`, or what the operator asked for where that is more important.
 
     Parameters
     ----------
     message : str
-        The last thing worth saying; may be empty.
+        The latest message; may be empty.
     finished, stopping, analysis_skipped, paused : bool
         Of the run.
     held : bool
