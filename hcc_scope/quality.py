@@ -42,6 +42,7 @@ __all__ = [
     "QualityLimits",
     "TileQuality",
     "assess",
+    "assess_tiles",
     "describe_flags",
     "describe_reason_counts",
     "missed_step",
@@ -117,8 +118,18 @@ def assess(pixels: NDArray[np.uint16], grid: TileGrid, limits: QualityLimits, bi
     FrameSizeError
         If the frame has another shape than the grid.
     """
+    return assess_tiles(grid.views(pixels), limits, bit_depth)
+
+
+def assess_tiles(views: Sequence[NDArray[np.uint16]], limits: QualityLimits, bit_depth: int) -> TileQuality:
+    """Measure and judge the n tiles of a frame, cut already; see `assess`.
+
+    Parameters
+    ----------
+    views : sequence of (tile, tile) uint16
+        `TileGrid.views` of the frame.
+    """
     full_scale = 2**bit_depth - 1
-    views = grid.views(pixels)
     sampled = _gathered([view[::_STEP_PX, ::_STEP_PX] for view in views])  # (n, t / 4, t / 4)
     saturated_fraction = (sampled >= full_scale).mean(axis=(1, 2), dtype=np.float32)
     mean = sampled.mean(axis=(1, 2), dtype=np.float64).astype(np.float32)  # (n,)
@@ -127,7 +138,7 @@ def assess(pixels: NDArray[np.uint16], grid: TileGrid, limits: QualityLimits, bi
     mean_level = mean / np.float32(full_scale)
 
     has_tissue = tissue_fraction >= limits.tissue_fraction_min
-    flags = np.zeros(grid.n, dtype=np.uint8)
+    flags = np.zeros(len(views), dtype=np.uint8)
     flags[~has_tissue] |= QualityFlag.NO_TISSUE.value
     flags[has_tissue & (focus < limits.focus_min)] |= QualityFlag.OUT_OF_FOCUS.value
     flags[saturated_fraction > limits.saturated_fraction_max] |= QualityFlag.SATURATED.value

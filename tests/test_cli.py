@@ -30,7 +30,7 @@ from commands import (
 from storage_cases import change_spec
 
 from hcc_scope.cli.runs import save_summary
-from hcc_scope.inference.engines import ENGINES
+from hcc_scope.inference.base import ENGINES
 from hcc_scope.resources import hardware_configs_dir, models_dir
 from hcc_scope.storage.lines import fields_of, sealed_line
 
@@ -268,7 +268,7 @@ from hcc_scope.cli.console import people
 from hcc_scope.cli.rigs import open_rig
 from hcc_scope.cli.runs import load_scoring_model, record_section
 from hcc_scope.plans import PositionList
-from hcc_scope.microscope.micromanager import MicroManagerSource
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.storage.reader import open_store
 from hcc_scope.workers import StopToken
 

@@ -28,12 +28,10 @@ from hcc_scope.runs.tile_differences import as_flagged_in
 from hcc_scope.scoring import calibrate, frame_score
 from hcc_scope.storage.predictions import read_predictions, read_predictions_table
 from hcc_scope.storage.reader import open_store
-from hcc_scope.types import Frame, QualityFlag, RunSpec
+from hcc_scope.types import Classification, Frame, QualityFlag, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
     from hcc_scope.protocols import StopSignal, Tiles
     from hcc_scope.types import FrameResult
@@ -45,11 +43,12 @@ UNLIKE = QualityFlag.UNLIKE_TRAINING.value
 
 
 class Measuring(Classifier):
-    """Tells a distance that is the frame's number, plus a tenth for each tile."""
+    """Gives a distance that is the frame's number, plus a tenth for each tile."""
 
-    def classify_and_measure(self, tiles: Tiles) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    def classify(self, tiles: Tiles) -> Classification:
         seq = int(tiles[0][0, 0]) - BASE
-        return self.classify(tiles), np.float32(seq + 0.1 * np.arange(len(tiles)))
+        distances = np.float32(seq + 0.1 * np.arange(len(tiles)))
+        return replace(super().classify(tiles), distances=distances)
 
 
 def test_tiles_beyond_the_threshold_are_flagged_counted_and_not_scored():
@@ -88,7 +87,7 @@ def test_a_tile_that_fails_quality_has_no_distance():
 def test_a_classifier_that_tells_none_cannot_be_held_to_a_threshold():
     outcome = run_session(make_session(Source(range(2)), Sink(), Classifier(), unlike_beyond=1.0))
     assert outcome.degraded is not None
-    assert "does not tell how unlike" in outcome.degraded
+    assert "does not give a tile's distance" in outcome.degraded
 
 
 # stores
@@ -242,7 +241,6 @@ def test_a_score_that_rests_on_tiles_near_the_threshold_is_compared_as_recorded(
     class Other:
         name, engine = "torchscript", "torchscript of another processor"
         classify = scoring_model.classifier.classify
-        classify_and_measure = scoring_model.classifier.classify_and_measure
 
     other = ScoringModel(now.model, Other())  # type: ignore[arg-type]
     run = start_replay(live.store_path, other)

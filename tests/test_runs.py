@@ -23,8 +23,8 @@ from hcc_scope.errors import (
     UsageError,
 )
 from hcc_scope.formatting import sentence
-from hcc_scope.microscope.micromanager import MicroManagerSource
 from hcc_scope.microscope.phantom_scene import PhantomScene
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.phantom import Specimen
 from hcc_scope.plans import RandomFields
 from hcc_scope.report.pictures import section_picture
@@ -394,7 +394,7 @@ from hcc_scope.plans import RandomFields
 from hcc_scope.runs.scoring_model import load_scoring_model
 from hcc_scope.runs.rigs import open_rig
 from hcc_scope.runs.section import start_section
-from hcc_scope.microscope.micromanager import MicroManagerSource
+from hcc_scope.microscope.plan_source import MicroManagerSource
 
 scoring_model = load_scoring_model("phantom-meng2019", "torchscript", print)
 with open_rig("demo") as rig:

@@ -105,7 +105,7 @@ def test_the_model_can_be_used(run: Path):
     assert "no image of these animals, and none found to share pixels with one of them, was trained on" in str(
         card.calibrated_on
     )
-    logits = model.classifier().classify(model.test_input)
+    logits = model.classifier().classify(model.test_input).logits
     assert np.allclose(logits, model.test_output, atol=1e-5)
     weights = load_weights("compact", run / "model" / "weights.safetensors")
     weights_of_run = load_weights("compact", run / "weights.safetensors")

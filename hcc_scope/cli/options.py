@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hcc_scope.inference.engines import AUTO, ENGINES, REFERENCE
+from hcc_scope.inference.base import AUTO, ENGINES, REFERENCE
 
 __all__ = ["DEFAULT_MODEL", "AllowPhantomModel", "Engine", "Json", "Model", "ScoreUnlike"]
 

@@ -64,7 +64,7 @@ def recorded_model(store: SectionStore) -> Path:
 
 def recorded_engine(store: SectionStore) -> str:
     """Return the short name of the engine that a store records; the reference's if it records none."""
-    from hcc_scope.inference.engines import REFERENCE
+    from hcc_scope.inference.base import REFERENCE
 
     return store.recorded.provenance.engine or REFERENCE
 

@@ -1,4 +1,4 @@
-"""The results of a run so far, readable from other threads."""
+"""The results of a run so far, readable from any thread."""
 
 from __future__ import annotations
 

@@ -220,7 +220,7 @@ def _run(module: torch.jit.ScriptModule, tiles: NDArray[np.uint16]) -> NDArray[n
 
 def _expected(model: LoadedModel, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:
     """Return the probabilities (k, 2) of *low* and *high* on the reference engine."""
-    high = calibrate(log_odds(model.classifier().classify(tiles)), model.card.temperature)
+    high = calibrate(log_odds(model.classifier().classify(tiles).logits), model.card.temperature)
     return np.stack([1 - high, high], axis=1)
 
 

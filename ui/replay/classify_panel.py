@@ -20,8 +20,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from hcc_scope.inference.base import AUTO, ENGINES, REFERENCE
 from hcc_scope.inference.catalogue import ModelEntry, list_models
-from hcc_scope.inference.engines import AUTO, ENGINES, REFERENCE
 from hcc_scope.runs.reclassify import Reclassification
 from ui.kit.theme import GRID_PX
 

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from hcc_scope.inference.engines import AUTO, ENGINES
+from hcc_scope.inference.base import AUTO, ENGINES
 from ui.control.rig_control import RigLight
 from ui.kit.controls import ElidedLabel
 from ui.kit.theme import GRID_PX, colours
