@@ -23,8 +23,8 @@ from hcc_scope.evaluation.figures import draw, draw_all, explain, style
 from hcc_scope.evaluation.figures.embedding import TooFewPointsError, embed
 from hcc_scope.evaluation.figures.gather import spread_over, typical_and_wrong
 from hcc_scope.evaluation.figures.roc import draw_roc, roc_points
-from hcc_scope.evaluation.metrics import auc_of
 from hcc_scope.report.score_text import RESEARCH_USE_ONLY
+from hcc_scope.training.metrics import roc_auc
 from hcc_scope.training.network import Meng2019
 from tests.figure_parts import fake_result
 
@@ -87,12 +87,12 @@ def test_every_figure_is_written_and_carries_the_notices(drawn: tuple[Path, list
 def test_the_figures_say_what_was_found(drawn: tuple[Path, list[TrainProgress]], result: EvaluationResult):
     folder, _ = drawn
     by_level = scored(result.of("paper"), result.tiles, result.temperature)
-    area = auc_of(by_level["tile"].ranks, by_level["tile"].labels)
+    area = roc_auc(by_level["tile"].ranks, by_level["tile"].labels)
     assert f"{area:.2f}" in words(folder / "leakage.svg")
     assert "gap +" in words(folder / "leakage.svg")
     first = result.of("by_animal")[0]
     odds = (first.logits[:, 1] - first.logits[:, 0]).astype(np.float64)
-    assert f"fold 1: AUC {auc_of(odds, first.labels):.2f}" in words(folder / "roc.svg")
+    assert f"fold 1: AUC {roc_auc(odds, first.labels):.2f}" in words(folder / "roc.svg")
     assert "threshold 0.47" in words(folder / "animals.svg")
     assert "T = 1.600" in words(folder / "reliability.svg")
     assert "The maps depend" in words(folder / "saliency-check.svg")
@@ -186,7 +186,7 @@ def test_the_curve_is_that_of_scikit_learn():
     expected = roc_curve(labels, ranks, drop_intermediate=False)
     assert np.allclose(false, expected[0])
     assert np.allclose(true, expected[1])
-    assert np.trapezoid(true, false) == pytest.approx(auc_of(ranks, labels))
+    assert np.trapezoid(true, false) == pytest.approx(roc_auc(ranks, labels))
 
 
 def test_tiles_are_drawn_evenly_over_animals():

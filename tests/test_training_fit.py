@@ -17,7 +17,7 @@ from hcc_scope.training import compute
 from hcc_scope.training.compute import Gradients, Place, choose_place
 from hcc_scope.training.config import TrainConfig, TrainProgress
 from hcc_scope.training.fit import Stopped, fit
-from hcc_scope.training.metrics import Learnt, auc, cross_entropy, fit_temperature, has_diverged, what_was_learnt
+from hcc_scope.training.metrics import Learnt, cross_entropy, fit_temperature, has_diverged, roc_auc, what_was_learnt
 from hcc_scope.training.network import make_network
 from hcc_scope.training.predict import load_weights, predict
 from hcc_scope.training.prefetch import Prefetch
@@ -295,7 +295,7 @@ def test_stop_without_a_folder(data: Small):
     [([1, 2, 3, 4], [0, 0, 1, 1], 1.0), ([4, 3, 2, 1], [0, 0, 1, 1], 0.0), ([1, 3, 2, 2], [0, 0, 1, 1], 0.5)],
 )
 def test_auc(odds: list[float], labels: list[int], area: float):
-    assert auc(np.array(odds, np.float32), np.array(labels)) == area
+    assert roc_auc(np.array(odds, np.float32), np.array(labels)) == area
 
 
 def test_temperature_is_recovered():

@@ -18,8 +18,9 @@ from hcc_scope.evaluation.aggregation import (
 )
 from hcc_scope.evaluation.calibration import Nested, calibration_folds, nested
 from hcc_scope.evaluation.intervals import ClusterBootstrap, Estimate, bounded_mean
-from hcc_scope.evaluation.metrics import Figures, auc_difference, auc_of, figures_at, mean_by_animal
+from hcc_scope.evaluation.metrics import Figures, auc_difference, figures_at, mean_by_animal
 from hcc_scope.evaluation.splits import copies_across
+from hcc_scope.training.metrics import roc_auc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -307,7 +308,7 @@ def _splitting(name: Literal["paper", "by_animal"], result: EvaluationResult) ->
 
 def _image_auc(fold: FoldResult, result: EvaluationResult) -> float:
     image = scored([fold], result.tiles, result.temperature)["image"]
-    value = auc_of(image.ranks, image.labels)
+    value = roc_auc(image.ranks, image.labels)
     assert value is not None, "every part of a permuted fold holds both classes"
     return value
 

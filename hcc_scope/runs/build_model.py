@@ -35,7 +35,7 @@ from hcc_scope.scoring import log_odds
 from hcc_scope.training.config import TrainProgress
 from hcc_scope.training.draft_card import draft_card, final_card
 from hcc_scope.training.export import export_model, to_torchscript
-from hcc_scope.training.metrics import auc
+from hcc_scope.training.metrics import roc_auc
 from hcc_scope.training.ood_distance import FALSE_FLAG_RATE, distances_of, fit_unlike, mean_activations, table_of
 from hcc_scope.training.ood_tiles import strange_tiles
 from hcc_scope.training.predict import learnt_by, load_weights, predict
@@ -261,13 +261,12 @@ def _by_held_out(
     temperature, threshold = calibrate_folds([fold], tiles)
     threshold = min(max(round(threshold, 4), 1e-4), 1.0 - 1e-4)
     counted = rows[fold.counted]
-    both = len(np.unique(tiles.labels[counted])) == len(CLASSES)
     return _Unseen(
         temperature=temperature,
         threshold=threshold,
         calibrated_on=_calibrated_on(trained, fold, silent=silent),
         networks=((counted, network),),
-        tile_auc=auc(log_odds(logits[fold.counted]), tiles.labels[counted]) if both else None,
+        tile_auc=roc_auc(log_odds(logits[fold.counted]), tiles.labels[counted]),
         validation=_validation(fold, tiles, temperature, threshold) if split.by == "animal" else (),
     )
 

@@ -31,7 +31,7 @@ from hcc_scope.training.checkpoint import (
 from hcc_scope.training.compute import Gradients, Place, choose_place
 from hcc_scope.training.config import TRAINING_STAGES, Stopped, TrainProgress
 from hcc_scope.training.fit_result import Epoch
-from hcc_scope.training.metrics import auc
+from hcc_scope.training.metrics import roc_auc
 from hcc_scope.training.network import make_network
 from hcc_scope.training.predict import predict
 from hcc_scope.training.prefetch import Prefetch
@@ -361,8 +361,8 @@ class _Run:
         loss = float(loss_sum(self._settings, torch.from_numpy(found.logits).double(), torch.from_numpy(labels)))
         if not math.isfinite(loss):
             raise self._diverged("the loss on the held-out tiles is no finite number", self.how_far.step)
-        two = found.logits.shape[1] == 2 and set(labels.tolist()) == {0, 1}
-        area = auc(found.logits[:, 1] - found.logits[:, 0], labels) if two else None
+        two = found.logits.shape[1] == 2
+        area = roc_auc(found.logits[:, 1] - found.logits[:, 0], labels) if two else None
         return loss / len(rows), area
 
     def result(self) -> Fitted:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.stats import rankdata
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,10 +15,10 @@ if TYPE_CHECKING:
 __all__ = [
     "LEAST_GAIN",
     "Learnt",
-    "auc",
     "cross_entropy",
     "fit_temperature",
     "has_diverged",
+    "roc_auc",
     "what_was_learnt",
 ]
 
@@ -37,12 +36,29 @@ _ABSURD = 1e4
 """Between two logits of one tile: no temperature makes a probability of that."""
 
 
-def auc(log_odds: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Return the area under the ROC curve: how often a *high* tile has the larger log-odds, ties counting half."""
+def roc_auc(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> float | None:
+    """Return the area under the ROC curve: how often a *high* has the larger score than a *low*, ties counting half.
+
+    Parameters
+    ----------
+    scores : (n,) float
+        Probabilities, log-odds, or anything else that rises with them.
+    labels : (n,) int64
+        0 low, 1 high.
+
+    Returns
+    -------
+    float or None
+        None where it is not defined: one class alone.
+    """
     n_high = int(labels.sum())
     n_low = len(labels) - n_high
-    ranks = rankdata(log_odds)
-    return float((ranks[labels == 1].sum() - n_high * (n_high + 1) / 2) / (n_high * n_low))
+    if not n_high or not n_low:
+        return None
+    low = np.sort(scores[labels == 0])
+    high = scores[labels == 1]
+    wins = np.searchsorted(low, high, "left") + np.searchsorted(low, high, "right")
+    return float(wins.sum() / (2.0 * n_low * n_high))
 
 
 def cross_entropy(log_odds: NDArray[np.float32], labels: NDArray[np.int64], temperature: float = 1.0) -> float:
@@ -123,7 +139,7 @@ def what_was_learnt(
         one_answer = float(np.ptp(np.clip(odds, -_CERTAIN, _CERTAIN))) < _LEAST_SPREAD
         n_low, n_high = (int((labels == label).sum()) for label in (0, 1))
         if n_low and n_high:
-            area = auc(odds, labels)
+            area = roc_auc(odds, labels)
             # of the Mann-Whitney statistic without a difference
             luck = 0.5 + 1.96 * math.sqrt((n_low + n_high + 1) / (12.0 * n_low * n_high))
             luck = min(luck, _CLEAR_AUC)

@@ -21,9 +21,10 @@ from hcc_scope.evaluation.figures.roc import draw_roc
 from hcc_scope.evaluation.figures.style import PROTOCOL_WORDS, sentence_page, write
 from hcc_scope.evaluation.figures.tsne import MOST_FOLDS, Cloud, draw_tsne
 from hcc_scope.evaluation.intervals import CONFIDENCE, ClusterBootstrap, bounded_mean
-from hcc_scope.evaluation.metrics import auc_difference, auc_of, figures_at
+from hcc_scope.evaluation.metrics import auc_difference, figures_at
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.training.config import TrainProgress
+from hcc_scope.training.metrics import roc_auc
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class _Drawer:
                 of_folds = tuple(
                     float(area)
                     for fold in (() if protocol == "paper" and level in LEVELS[2:] else self._by_fold[protocol])
-                    if (area := auc_of(fold[level].ranks, fold[level].labels)) is not None
+                    if (area := roc_auc(fold[level].ranks, fold[level].labels)) is not None
                 )
                 aucs.append(
                     LevelAuc(
@@ -182,7 +183,7 @@ class _Drawer:
         """Return the mean over the control's drawings, each with a network of its own, as in the report."""
         folds = self._result.of("permuted")
         images = [self._scored((fold,))["image"] for fold in folds]
-        areas = [area for one in images if (area := auc_of(one.ranks, one.labels)) is not None]
+        areas = [area for one in images if (area := roc_auc(one.ranks, one.labels)) is not None]
         if not areas:
             return None
         mean = float(np.mean(areas))
