@@ -96,7 +96,7 @@ def evaluation(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         from safetensors.torch import save_file
 
         save_file(make_network("meng2019", seed=fold.split.fold).state_dict(), fold.weights)
-    write_evaluation(result, analyse(result), folder, "hcc-scope evaluate manifest.csv --out e")
+    write_evaluation(analyse(result), folder, "hcc-scope evaluate manifest.csv --out e")
     return folder
 
 

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.evaluation.analysis import Analysis, FoldFigures
-    from hcc_scope.evaluation.results import EvaluationResult
 
 __all__ = [
     "calibrated_on",
@@ -122,11 +121,12 @@ def describe_permuted(analysis: Analysis) -> str:
     return words + " 0.5 is outside: labels reach the test part by some way, so distrust every figure here."
 
 
-def describe_day(result: EvaluationResult, analysis: Analysis) -> str:
+def describe_day(analysis: Analysis) -> str:
     """Return how well the day can be told, or why that was not tried."""
     day = analysis.day
     if day is None:
-        return f"Day of acquisition: not tried, because {result.not_run.get('day', 'there are no folds of it')}."
+        why = analysis.result.not_run.get("day", "there are no folds of it")
+        return f"Day of acquisition: not tried, because {why}."
     words = (
         f"Day of acquisition: the same network tells it for {format_estimate(day.accuracy)} of {day.n_images} images; "
         f"always naming the commonest of {len(day.days)} days gets {day.chance:.2f}."
@@ -186,8 +186,9 @@ def describe_nested(analysis: Analysis) -> str:
     )
 
 
-def describe_calibration(result: EvaluationResult, analysis: Analysis) -> list[str]:
+def describe_calibration(analysis: Analysis) -> list[str]:
     """Return temperature and threshold, and what they are worth."""
+    result = analysis.result
     words = [
         f"Temperature {result.temperature:.3f}, section threshold {result.threshold:.4f}. Chosen on: "
         f"{calibrated_on(analysis)}"

@@ -31,9 +31,9 @@ __all__ = ["RESEARCH_USE_ONLY", "relative_pngs", "report_markdown", "table1_mark
 _LEVEL_HEADS = ("level", "n", "AUC", "sensitivity", "specificity", "accuracy", "Brier", "ECE", "threshold")
 
 
-def table1_markdown(result: EvaluationResult, analysis: Analysis) -> str:
+def table1_markdown(analysis: Analysis) -> str:
     """Return ``table1.md``: over all tiles, as the paper has it, and as in use."""
-    return "\n".join([*_tables_1(analysis), describe_left_out(analysis), "", *_provenance(result), ""])
+    return "\n".join([*_tables_1(analysis), describe_left_out(analysis), "", *_provenance(analysis.result), ""])
 
 
 def _tables_1(analysis: Analysis) -> list[str]:
@@ -44,18 +44,18 @@ def _tables_1(analysis: Analysis) -> list[str]:
     ]
 
 
-def report_markdown(result: EvaluationResult, analysis: Analysis, command: str, figures: Sequence[str]) -> str:
+def report_markdown(analysis: Analysis, command: str, figures: Sequence[str]) -> str:
     """Return the report.
 
     Parameters
     ----------
-    result, analysis : EvaluationResult, Analysis
+    analysis : Analysis
     command : str
         That made it.
     figures : sequence of str
         Paths of PNGs, relative to the report.
     """
-    gap = analysis.gap_of_fold_means
+    result, gap = analysis.result, analysis.gap_of_fold_means
     lines = [
         "# Validation",
         "",
@@ -76,7 +76,7 @@ def report_markdown(result: EvaluationResult, analysis: Analysis, command: str, 
     ]
     for protocol in analysis.protocols.values():
         lines += _protocol(protocol)
-    lines += ["## Controls", "", f"- {describe_permuted(analysis)}", f"- {describe_day(result, analysis)}"]
+    lines += ["## Controls", "", f"- {describe_permuted(analysis)}", f"- {describe_day(analysis)}"]
     if analysis.copies:
         images = result.tiles.images
         one, other = (images[i].name for i in analysis.copies[0])
@@ -101,7 +101,7 @@ def report_markdown(result: EvaluationResult, analysis: Analysis, command: str, 
             for a in analysis.animals
         ),
     )
-    lines += ["", "## Calibration", "", *(f"- {words}" for words in describe_calibration(result, analysis))]
+    lines += ["", "## Calibration", "", *(f"- {words}" for words in describe_calibration(analysis))]
     lines += ["", "## Intervals", "", *(f"- {words}" for words in describe_interval(analysis))]
     if figures:
         pictures = (f"![{path.rsplit('/', 1)[-1].removesuffix('.png')}]({path})\n" for path in figures)
