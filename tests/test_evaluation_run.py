@@ -27,6 +27,7 @@ from hcc_scope.evaluation.conclusions import (
 from hcc_scope.evaluation.plan import make_plan
 from hcc_scope.evaluation.pool import run_all
 from hcc_scope.evaluation.record import evaluation_record, load_calibration, write_evaluation
+from hcc_scope.evaluation.report import report_markdown
 from hcc_scope.evaluation.run import evaluate
 from hcc_scope.evaluation.tables import table_1
 from hcc_scope.research_use import RESEARCH_USE_ONLY
@@ -408,3 +409,24 @@ def test_temperature_and_threshold_come_from_folds_by_animal_alone(tmp_path: Pat
     inner = analyse(result).nested
     assert len(inner.thresholds) == 3
     assert 0 <= inner.section_accuracy <= 1
+
+
+def test_names_of_animals_and_sections_show_their_letters_in_the_report(tmp_path: Path) -> None:
+    result = run(tmp_path / "e", small(class_effect=0.2))
+    named = tuple(
+        replace(image, animal_id=f"*{image.animal_id}*|<b>", section_id=f"_{image.section_id}_")
+        for image in result.tiles.images
+    )
+    first = result.tiles.images[0].section
+    inside = [i for i, image in enumerate(result.tiles.images) if image.section == first]
+
+    def measured(fold: FoldResult) -> FoldResult:
+        far = np.isin(result.tiles.image_index[fold.rows], inside)
+        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), unlike_beyond=2.0)
+
+    result = by_animal_like(replace(result, tiles=replace(result.tiles, images=named)), measured)
+    text = report_markdown(analyse(result), "x", [])
+    assert r"| \*low-1\*\|\<b\> | low | 2 | 4 | 8 | \_s0\_ 0." in text
+    assert r"section \_s0\_ of \*low-0\*|\<b\>" in text
+    assert "<b>" not in text
+    assert "*low" not in text.replace(r"\*low", "")

@@ -88,11 +88,17 @@ def describe_restarted(analysis: Analysis) -> str | None:
     )
 
 
-def describe_left_out(analysis: Analysis) -> str:
-    """Return how many tiles were left out because they are unlike the training's, and what has no score for that."""
+def describe_left_out(analysis: Analysis, *, name: Callable[[str], str] = str) -> str:
+    """Return how many tiles were left out because they are unlike the training's, and what has no score for that.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    name : callable
+        What makes of a user's name what the medium shows, such as `hcc_scope.templates.markdown_text`.
+    """
     counts = "; ".join(
-        f"{_OF[name]}: {protocol.unlike_tiles} of {protocol.test_tiles}"
-        for name, protocol in analysis.protocols.items()
+        f"{_OF[key]}: {protocol.unlike_tiles} of {protocol.test_tiles}" for key, protocol in analysis.protocols.items()
     )
     words = (
         "As in use, a tile that is unlike the training tiles of the network that scores it (by that network's own "
@@ -101,10 +107,10 @@ def describe_left_out(analysis: Analysis) -> str:
     reasons = list(dict.fromkeys(why for protocol in analysis.protocols.values() for why in protocol.why_no_distance))
     if reasons:
         words += f" Some networks do not tell such tiles, and count all: {'; '.join(reasons)}."
-    for name, protocol in analysis.protocols.items():
+    for key, protocol in analysis.protocols.items():
         if protocol.unscored:
-            sections = ", ".join(f"{section} of {animal}" for animal, section in protocol.unscored)
-            words += f" No score, because nothing else is left ({_OF[name]}): section {sections}."
+            sections = ", ".join(f"{name(section)} of {name(animal)}" for animal, section in protocol.unscored)
+            words += f" No score, because nothing else is left ({_OF[key]}): section {sections}."
     return words
 
 

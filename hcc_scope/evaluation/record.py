@@ -21,9 +21,10 @@ from hcc_scope.evaluation.conclusions import (
     describe_restarted,
     describe_silent,
 )
-from hcc_scope.evaluation.report import RESEARCH_USE_ONLY, relative_pngs, report_markdown, table1_markdown
+from hcc_scope.evaluation.report import relative_pngs, report_markdown, table1_markdown
 from hcc_scope.evaluation.tables import MEASURES
 from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.storage.files import explain, json_bytes, replace_file
 from hcc_scope.training.config import NetworkName, Precision, RecipeName  # noqa: TC001 - read by pydantic
 from hcc_scope.training.records import StrictRecord, one_line, read_regular
