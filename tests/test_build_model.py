@@ -23,9 +23,9 @@ from hcc_scope.inference import load_model
 from hcc_scope.runs.build_model import make_model
 from hcc_scope.training.compute import Place
 from hcc_scope.training.config import TrainConfig
-from hcc_scope.training.fit import Fitted
+from hcc_scope.training.fit_result import FitResult
 from hcc_scope.training.network import make_network
-from hcc_scope.training.training_result import Trained
+from hcc_scope.training.training_result import TrainingResult
 from hcc_scope.training.validation_split import hold_out
 from tests.evaluation_parts import quick_fold
 from tests.labelled_image_parts import texture_set, texture_tile
@@ -37,12 +37,12 @@ def nobody(_step: object) -> None:
     """Nobody watches."""
 
 
-def trained(network: torch.nn.Module) -> Trained:
+def trained(network: torch.nn.Module) -> TrainingResult:
     data, tiles = texture_set()
     split = hold_out(tiles, 1, 0)
-    fitted = Fitted(network.eval(), 1, ())
+    fitted = FitResult(network.eval(), 1, ())
     place = Place("cpu", "float32", 1)
-    return Trained(fitted, data, tiles, split, CONFIG, place, "m", "hcc-scope train", None)
+    return TrainingResult(fitted, data, tiles, split, CONFIG, place, "m", "hcc-scope train", None)
 
 
 def test_a_network_that_says_one_thing_is_told_and_its_card_says_so(tmp_path: Path):

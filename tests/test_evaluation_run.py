@@ -195,7 +195,7 @@ def test_tiles_that_are_unlike_the_training_count_as_little_as_in_use(tmp_path: 
         far = np.isin(fold.rows, sorted(strange)) & (fold.split.protocol == "by_animal")
         odd = fold.logits.copy()
         odd[far] = [[-50, 50]]
-        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), unlike_beyond=2.0, logits=odd)
+        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), ood_threshold=2.0, logits=odd)
 
     plain, left_out = by_animal_like(result, lambda fold: fold), by_animal_like(result, measured)
     rows = sorted(set(range(len(result.tiles))) - strange)
@@ -224,7 +224,7 @@ def test_a_section_without_another_tile_has_no_score_and_is_named(tmp_path: Path
 
     def measured(fold: FoldResult) -> FoldResult:
         far = np.isin(result.tiles.image_index[fold.rows], images)
-        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), unlike_beyond=2.0)
+        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), ood_threshold=2.0)
 
     found = analyse(by_animal_like(result, measured))
     assert found.protocols["by_animal"].unscored == (section,)
@@ -422,7 +422,7 @@ def test_names_of_animals_and_sections_show_their_letters_in_the_report(tmp_path
 
     def measured(fold: FoldResult) -> FoldResult:
         far = np.isin(result.tiles.image_index[fold.rows], inside)
-        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), unlike_beyond=2.0)
+        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), ood_threshold=2.0)
 
     result = by_animal_like(replace(result, tiles=replace(result.tiles, images=named)), measured)
     text = report_markdown(analyse(result), "x", [])

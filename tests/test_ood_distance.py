@@ -42,12 +42,12 @@ from hcc_scope.training.ood_distance import (
     WithDistance,
     distances_of,
     fit_distance,
-    fit_unlike,
+    fit_ood_distance,
     mean_activations,
     table_of,
     threshold_for,
 )
-from hcc_scope.training.ood_tiles import STAIN, TWICE_AS_DENSE, strange_tiles
+from hcc_scope.training.ood_tiles import STAIN, TWICE_AS_DENSE, draw_ood_tiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,7 +191,7 @@ def test_the_card_says_what_the_threshold_was_set_on(monkeypatch: pytest.MonkeyP
     )
     rows = np.arange(320)
     held_out = np.isin(np.array(names * 40), names[:4])
-    fitted = partial(fit_unlike, network, many)
+    fitted = partial(fit_ood_distance, network, many)
     told = fitted(rows[~held_out], rows[held_out])[1]
     assert told.measured_on == "160 tiles of 4 animals that the distance was not fitted to"
     assert told.false_flag_rate == 0.01
@@ -223,10 +223,10 @@ def phantoms() -> TileTable:
 
 
 def test_what_the_shipped_network_was_not_trained_for_is_told(phantoms: TileTable):
-    assert TWICE_AS_DENSE not in strange_tiles(1, of_phantom=False)  # it is not the stain of a real training
-    kinds = strange_tiles(32, seed=3)  # of 8 tiles, one more or less is 12 %
+    assert TWICE_AS_DENSE not in draw_ood_tiles(1, of_phantom=False)  # it is not the stain of a real training
+    kinds = draw_ood_tiles(32, seed=3)  # of 8 tiles, one more or less is 12 %
     assert list(kinds) == ["noise", "fluorescent beads", "waves", "blank glass", STAIN, TWICE_AS_DENSE]
-    _, told = fit_unlike(shipped_network(), phantoms, np.arange(len(phantoms)), [], others=kinds)
+    _, told = fit_ood_distance(shipped_network(), phantoms, np.arange(len(phantoms)), [], others=kinds)
     flagged = {what: share for what, share in told.flagged.items() if what != TWICE_AS_DENSE}
     assert min(flagged.values()) >= 0.95, told.flagged
     model = load_model("phantom-meng2019")

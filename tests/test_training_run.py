@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.datasets.tiles import TileTable
-    from hcc_scope.training.fit import Fitted
+    from hcc_scope.training.fit_result import FitResult
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def test_ctrl_c_keeps_what_was_learnt_and_says_how_to_go_on(
 ):
     real, before = starts.fit, signal.getsignal(signal.SIGINT)
 
-    def interrupted(*arguments: object, **more: object) -> Fitted:
+    def interrupted(*arguments: object, **more: object) -> FitResult:
         press_ctrl_c()
         return real(*arguments, **more)  # type: ignore[arg-type]
 
@@ -257,7 +257,7 @@ def test_with_one_animal_per_class_images_are_held_out_and_it_is_said():
     _, tiles = texture_set(animals_per_class=1, images=5)
     split = hold_out(tiles, 1, 5)
     assert (len(split.train), len(split.held_out), split.by) == (8, 2, "image")
-    assert "NOT by animal" in split.words
+    assert "NOT by animal" in split.description
     _, single = texture_set(animals_per_class=1, images=1)
     with pytest.raises(TrainingError, match="class low has one usable image"):
         hold_out(single, 1, 5)

@@ -84,12 +84,12 @@ def _evaluate(options: EvaluateOptions, voice: People) -> None:
     from hcc_scope.datasets.manifest import read_manifest
     from hcc_scope.evaluation.plan import check_folder
     from hcc_scope.evaluation.splits import require_animals
-    from hcc_scope.training.folder_lock import one_at_a_time
+    from hcc_scope.training.folder_lock import lock_folder
 
     check_folder(options.out, resume=options.resume)  # now, and not when the tiles are cut
     data = read_manifest(options.manifest)
     require_animals(data.images)
-    with one_at_a_time(options.out, "another evaluation"):
+    with lock_folder(options.out, "another evaluation"):
         _evaluate_set(options, voice, data)
 
 

@@ -36,9 +36,9 @@ from hcc_scope.training.config import TrainProgress
 from hcc_scope.training.draft_card import draft_card, final_card
 from hcc_scope.training.export import export_model, to_torchscript
 from hcc_scope.training.metrics import roc_auc
-from hcc_scope.training.ood_distance import FALSE_FLAG_RATE, distances_of, fit_unlike, mean_activations, table_of
-from hcc_scope.training.ood_tiles import strange_tiles
-from hcc_scope.training.predict import learnt_by, load_weights, predict
+from hcc_scope.training.ood_distance import FALSE_FLAG_RATE, distances_of, fit_ood_distance, mean_activations, table_of
+from hcc_scope.training.ood_tiles import draw_ood_tiles
+from hcc_scope.training.predict import check_network, load_weights, predict
 from hcc_scope.training.recipes import settings_for
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.record import Calibration
     from hcc_scope.inference.card import EvaluationRecord, ShiftRow, UnlikeTraining
     from hcc_scope.training.config import NetworkName, OnProgress
-    from hcc_scope.training.metrics import Learnt
+    from hcc_scope.training.metrics import LearningCheck
     from hcc_scope.training.ood_distance import WithDistance
     from hcc_scope.training.recipes import Settings
-    from hcc_scope.training.training_result import Module, Trained
+    from hcc_scope.training.training_result import Module, TrainingResult
 
 __all__ = ["load_networks", "make_model"]
 
@@ -86,12 +86,12 @@ class _Unseen:
         return np.sort(np.concatenate([rows for rows, _ in self.networks])) if self.networks else np.zeros(0, np.int64)
 
 
-def make_model(trained: Trained, folder: Path, *, on_progress: OnProgress, say: Callable[[str], None]) -> Path:
+def make_model(trained: TrainingResult, folder: Path, *, on_progress: OnProgress, say: Callable[[str], None]) -> Path:
     """Calibrate a trained network, measure what its card has to tell, and write the model's folder.
 
     Parameters
     ----------
-    trained : Trained
+    trained : TrainingResult
         The training.
     folder : Path
         Of the model; must not exist.
@@ -118,9 +118,9 @@ def make_model(trained: Trained, folder: Path, *, on_progress: OnProgress, say: 
     network, settings = trained.fitted.network, settings_for(trained.config)
     train_rows = tiles.rows_of(split.train)
     learnt = trained.learnt or (
-        learnt_by(network, tiles, train_rows, tiles.labels, settings.loss, threads=config.threads, device="cpu"),
+        check_network(network, tiles, train_rows, tiles.labels, settings.loss, threads=config.threads, device="cpu"),
     )
-    silent = all(one.nothing for one in learnt)
+    silent = all(one.learnt_nothing for one in learnt)
     draft = draft_card(trained.name, network, data, network_name=config.network)
     if silent:
         words = _describe_learnt_nothing(learnt)
@@ -179,7 +179,7 @@ def make_model(trained: Trained, folder: Path, *, on_progress: OnProgress, say: 
 
 
 def _unseen(
-    trained: Trained, measuring: WithDistance | None, unlike: UnlikeTraining | None, *, silent: bool
+    trained: TrainingResult, measuring: WithDistance | None, unlike: UnlikeTraining | None, *, silent: bool
 ) -> _Unseen:
     rows = trained.tiles.rows_of(trained.split.held_out)
     found = _Unseen(NO_TEMPERATURE, NO_THRESHOLD, _CONVENTIONS, ())
@@ -233,7 +233,7 @@ def _by_evaluation(folder: Path, n_tiles: int) -> _Unseen:
 
 
 def _by_held_out(
-    trained: Trained,
+    trained: TrainingResult,
     rows: NDArray[np.int64],
     measuring: WithDistance | None,
     unlike: UnlikeTraining | None,
@@ -256,7 +256,7 @@ def _by_held_out(
         distances=None
         if measuring is None
         else distances_of(measuring, mean_activations(network, tiles, rows, threads=threads)),
-        unlike_beyond=None if unlike is None else unlike.threshold,
+        ood_threshold=None if unlike is None else unlike.threshold,
     )
     temperature, threshold = calibrate_folds([fold], tiles)
     threshold = min(max(round(threshold, 4), 1e-4), 1.0 - 1e-4)
@@ -271,7 +271,7 @@ def _by_held_out(
     )
 
 
-def _calibrated_on(trained: Trained, fold: FoldResult, *, silent: bool) -> str:
+def _calibrated_on(trained: TrainingResult, fold: FoldResult, *, silent: bool) -> str:
     """Return what temperature and threshold of held-out images were chosen on."""
     if silent:
         return _NOTHING_TO_CALIBRATE
@@ -324,7 +324,7 @@ def _validation(fold: FoldResult, tiles: TileTable, temperature: float, threshol
 
 
 def _shifts(
-    trained: Trained, unseen: _Unseen, on_progress: OnProgress, say: Callable[[str], None]
+    trained: TrainingResult, unseen: _Unseen, on_progress: OnProgress, say: Callable[[str], None]
 ) -> tuple[ShiftRow, ...]:
     """Return how scores of unseen animals move in another light and focus, each by the network that has not seen it."""
     if not len(unseen.rows):
@@ -373,7 +373,7 @@ def _odds(network: Module, pixels: NDArray[np.uint16], threads: int | None) -> N
     return log_odds(predict(network, table_of(pixels), range(len(pixels)), threads=threads, device="cpu").logits)
 
 
-def _distance(trained: Trained, say: Callable[[str], None]) -> tuple[Module, UnlikeTraining | None]:
+def _distance(trained: TrainingResult, say: Callable[[str], None]) -> tuple[Module, UnlikeTraining | None]:
     data, tiles, split = trained.data, trained.tiles, trained.split
     rows, held_out = tiles.rows_of(split.train), tiles.rows_of(split.held_out)
     needed = 1.0 / FALSE_FLAG_RATE
@@ -381,14 +381,14 @@ def _distance(trained: Trained, say: Callable[[str], None]) -> tuple[Module, Unl
         held_out = held_out[:0]
     others = None
     if max(len(rows), len(held_out)) >= needed:  # else there will be no distance, and drawing them takes seconds
-        others = strange_tiles(
+        others = draw_ood_tiles(
             pixel_size_um=data.pixel_size_um,
             tile_px=tiles.tile_px,
             bit_depth=data.bit_depth,
             of_phantom=data.synthetic is not None,
         )
     try:
-        return fit_unlike(
+        return fit_ood_distance(
             trained.fitted.network,
             tiles,
             rows,
@@ -404,11 +404,11 @@ def _distance(trained: Trained, say: Callable[[str], None]) -> tuple[Module, Unl
 # -- words ------------------------------------------------------------------------------------------------------------
 
 
-def _describe_learnt_nothing(learnt: Sequence[Learnt]) -> str:
+def _describe_learnt_nothing(learnt: Sequence[LearningCheck]) -> str:
     starts = "" if len(learnt) == 1 else f", from none of {len(learnt)} starts"
     return (
-        f"This network has learnt nothing{starts}: {learnt[0].words}. Nothing is calibrated. Train it with another "
-        "seed, for longer, or on more images."
+        f"This network has learnt nothing{starts}: {learnt[0].description}. Nothing is calibrated. Train it with "
+        "another seed, for longer, or on more images."
     )
 
 

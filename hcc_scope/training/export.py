@@ -25,7 +25,7 @@ from hcc_scope.inference.torchscript import parse
 from hcc_scope.storage.files import explain
 from hcc_scope.storage.naming import RESERVED_NAMES
 from hcc_scope.training.config import NetworkName
-from hcc_scope.training.folder_lock import one_at_a_time
+from hcc_scope.training.folder_lock import lock_folder
 from hcc_scope.training.licence import spdx_id
 from hcc_scope.training.ood_distance import table_of
 from hcc_scope.training.predict import load_weights, predict
@@ -190,7 +190,7 @@ def _npy(array: NDArray[np.generic]) -> bytes:
 def _write_folder(
     folder: Path, files: Mapping[str, bytes], card: ModelCard, describe: Callable[[ModelCard], str] | None
 ) -> Path:
-    with one_at_a_time(folder.parent, f"another export of {folder.name}", f".{folder.name}.lock"):
+    with lock_folder(folder.parent, f"another export of {folder.name}", f".{folder.name}.lock"):
         refuse_existing(folder)
         return _write_alone(folder, files, card, describe)
 

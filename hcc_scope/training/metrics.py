@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LEAST_GAIN",
-    "Learnt",
+    "LearningCheck",
+    "check_learning",
     "cross_entropy",
     "fit_temperature",
     "has_diverged",
     "roc_auc",
-    "what_was_learnt",
 ]
 
 LEAST_GAIN = 0.01
@@ -76,7 +76,7 @@ def fit_temperature(log_odds: NDArray[np.float32], labels: NDArray[np.int64]) ->
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class LearningCheck:
     """What a network makes of the tiles that it was trained on, against what one would make of them that knew nothing.
 
     A network has learnt nothing if its loss is not below that of chance by `LEAST_GAIN`, if its AUC is no more than
@@ -96,21 +96,21 @@ class Learnt:
     """Whether it answers the same to all tiles."""
 
     @property
-    def nothing(self) -> bool:
+    def learnt_nothing(self) -> bool:
         """Whether it has learnt nothing."""
         lucky = self.auc is not None and self.luck is not None and self.auc <= self.luck
         return self.one_answer or lucky or not self.loss < (1.0 - LEAST_GAIN) * self.chance
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Loss and AUC beside those of chance."""
-        words = f"loss on its own training tiles {self.loss:.3f}, by chance {self.chance:.3f}"
-        return words if self.auc is None else f"{words}; AUC on them {self.auc:.3f}"
+        text = f"loss on its own training tiles {self.loss:.3f}, by chance {self.chance:.3f}"
+        return text if self.auc is None else f"{text}; AUC on them {self.auc:.3f}"
 
 
-def what_was_learnt(
+def check_learning(
     logits: NDArray[np.float32], labels: NDArray[np.int64], loss: Literal["squared error", "cross-entropy"]
-) -> Learnt:
+) -> LearningCheck:
     """Judge a network by the tiles that it was trained on.
 
     Parameters
@@ -143,7 +143,7 @@ def what_was_learnt(
             # of the Mann-Whitney statistic without a difference
             luck = 0.5 + 1.96 * math.sqrt((n_low + n_high + 1) / (12.0 * n_low * n_high))
             luck = min(luck, _CLEAR_AUC)
-    return Learnt(mean, chance, area, luck, one_answer)
+    return LearningCheck(mean, chance, area, luck, one_answer)
 
 
 def has_diverged(logits: NDArray[np.float32]) -> bool:

@@ -51,7 +51,7 @@ __all__ = [
     "WithDistance",
     "distances_of",
     "fit_distance",
-    "fit_unlike",
+    "fit_ood_distance",
     "mean_activations",
     "table_of",
     "threshold_for",
@@ -254,7 +254,7 @@ def threshold_for(distances: "NDArray[np.float32]", false_flag_rate: float) -> f
     return float(np.quantile(distances, 1.0 - false_flag_rate, method="higher"))
 
 
-def fit_unlike(
+def fit_ood_distance(
     network: nn.Module,
     tiles: TileTable,
     rows: "NDArray[np.int64] | Sequence[int]",

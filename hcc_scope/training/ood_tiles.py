@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.phantom import TumourClass
 
-__all__ = ["STAIN", "TWICE_AS_DENSE", "strange_tiles"]
+__all__ = ["STAIN", "TWICE_AS_DENSE", "draw_ood_tiles"]
 
 STAIN = "another stain (nuclei that fluoresce)"
 TWICE_AS_DENSE = "the stain of training, twice as dense"
@@ -33,7 +33,7 @@ _BRIGHTNESS = 0.6
 """Of a fluorescing nucleus whose absorbance would be 1, relative to bare glass in white light."""
 
 
-def strange_tiles(
+def draw_ood_tiles(
     n: int = 32,
     *,
     seed: int = 1,
