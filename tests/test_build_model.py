@@ -60,7 +60,7 @@ def test_any_other_is_calibrated_on_held_out_animals_and_says_what_it_lacks(tmp_
     one = trained(make_network("meng2019", seed=1))
     card = load_model(make_model(one, tmp_path / "m", on_progress=nobody, say=said.append)).card
     assert not any("has learnt nothing" in words for words in said)
-    assert any("does not tell tiles that are unlike" in words for words in said)
+    assert any("does not flag tiles that are unlike" in words for words in said)
     assert card.unlike_training is None
     assert card.evaluation is None
     held_out = {one.tiles.images[i].animal_id for i in one.split.held_out}

@@ -211,7 +211,7 @@ def _of_evaluation(folder: Path, options: TrainOptions) -> tuple[dict[str, Any],
         If an option asks for something else.
     """
     from hcc_scope.evaluation.record import load_calibration
-    from hcc_scope.runs.build_model import load_networks
+    from hcc_scope.runs.unseen_tiles import load_networks
 
     found = load_calibration(folder)
     load_networks(folder, found)  # now, and not when the training is over

@@ -169,12 +169,12 @@ def _ood_distances(
         return OodDistances(why_not="its network has learnt nothing")
     network = started.fitted.network
     try:
-        measuring, unlike = fit_ood_distance(network, tiles, train, train[:0], threads=threads)
+        fitted = fit_ood_distance(network, tiles, train, train[:0], threads=threads)
     except TrainingError as error:  # too few tiles; a model of them would measure nothing either
         return OodDistances(why_not=str(error))
     means = mean_activations(network, tiles, test, threads=threads)
-    distances = distances_of(measuring, means) if len(test) else np.zeros(0, np.float32)
-    return OodDistances(distances, unlike.threshold)
+    distances = distances_of(fitted.network, means) if len(test) else np.zeros(0, np.float32)
+    return OodDistances(distances, fitted.record.threshold)
 
 
 def keep_fold(
