@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PHANTOM_SENTENCE",
     "PHANTOM_TRAINING",
+    "RESEARCH_USE",
     "RESEARCH_USE_ONLY",
     "SpecimenKind",
     "phantom_alarm",
@@ -17,7 +18,9 @@ __all__ = [
     "specimen_kind",
 ]
 
-RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
+RESEARCH_USE = "Research use only"
+"""Its first words, for sentences that go on."""
+RESEARCH_USE_ONLY = f"{RESEARCH_USE}. Not for diagnosis."
 PHANTOM_TRAINING = "a synthetic phantom, not on tissue"
 """What cards and stores say of a model that was trained on no tissue."""
 PHANTOM_SENTENCE = "The model was trained on a synthetic phantom only: on tissue its scores mean nothing."

@@ -228,7 +228,7 @@ def phantoms() -> TileTable:
 
 def test_what_the_shipped_network_was_not_trained_for_is_told(phantoms: TileTable):
     assert TWICE_AS_DENSE not in draw_ood_tiles(1, of_phantom=False)  # it is not the stain of a real training
-    kinds = draw_ood_tiles(32, seed=3)  # of 8 tiles, one more or less is 12 %
+    kinds = draw_ood_tiles(20, seed=3)  # of 8 tiles, one more or less is 12 %
     assert list(kinds) == ["noise", "fluorescent beads", "waves", "blank glass", STAIN, TWICE_AS_DENSE]
     told = fit_ood_distance(shipped_network(), phantoms, np.arange(len(phantoms)), [], others=kinds).record
     flagged = {what: share for what, share in told.flagged.items() if what != TWICE_AS_DENSE}
@@ -236,10 +236,10 @@ def test_what_the_shipped_network_was_not_trained_for_is_told(phantoms: TileTabl
     model = load_model("phantom-meng2019")
     assert model.card.unlike_training is not None
     engine, threshold = model.classifier(), model.card.unlike_training.threshold
-    for what, tiles in kinds.items():
-        distances = engine.classify_and_measure(tiles)[1]
+    for what in kinds.keys() - {TWICE_AS_DENSE}:
+        distances = engine.classify_and_measure(kinds[what])[1]
         assert distances is not None
-        assert what == TWICE_AS_DENSE or (distances > threshold).mean() >= 0.95, what
+        assert (distances > threshold).mean() >= 0.95, what
 
 
 # engines

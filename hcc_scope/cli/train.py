@@ -62,7 +62,7 @@ class TrainOptions:
 
 
 def run_train(options: TrainOptions, *, json_mode: bool) -> None:
-    """Train, make the model's folder, and say what its card says."""
+    """Train, make the model's folder, and print what matters of its card."""
     console = people(json_mode=json_mode)
     stop = StopToken()
     try:
@@ -131,7 +131,7 @@ def _stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
 
 
 def _run_of(options: TrainOptions) -> TrainRun:
-    """Return the run that was asked for; a continued one keeps what is not said anew."""
+    """Return the run that was asked for; a continued one keeps what is not given anew."""
     from hcc_scope.training.export import check_name
     from hcc_scope.training.run_folder import TrainRun, stored_config
 
@@ -176,7 +176,7 @@ def _run_of(options: TrainOptions) -> TrainRun:
 
 
 def _name_of(folder: Path) -> str:
-    """Return a folder's own name; ``..`` and links are what the system says they are."""
+    """Return a folder's own name; ``..`` and links are resolved by the system."""
     try:
         return folder.resolve().name
     except RuntimeError as error:  # Python 3.11's word for a loop of links

@@ -83,7 +83,7 @@ class ProtocolFigures:
     unscored: tuple[tuple[str, str], ...]
     """Animal and section of those all of whose tested tiles are unlike the training's."""
     why_no_distance: tuple[str, ...]
-    """Why some of the networks do not tell which tiles those are, each reason once."""
+    """Why some of the networks do not flag such tiles, each reason once."""
 
     @property
     def silent(self) -> tuple[int, ...]:
@@ -134,15 +134,15 @@ class PermutedFigures:
 
 @dataclass(frozen=True, slots=True)
 class DayFigures:
-    """The control that tells the day."""
+    """The control that predicts the day."""
 
     days: tuple[str, ...]
     accuracy: Estimate
-    """Share of images whose day is told."""
+    """Share of images whose day is predicted correctly."""
     chance: float
-    """Share of images of the commonest day: what one gets for always naming it."""
+    """Share of images of the most frequent day: the accuracy of always predicting it."""
     balanced_accuracy: float
-    """Mean over days of the share told; by chance 1 / days."""
+    """Mean over days of the share predicted correctly; by chance 1 / days."""
     fold_accuracy: tuple[float, ...]
     n_images: int
     silent: int
@@ -332,7 +332,7 @@ def _permuted(result: EvaluationResult) -> PermutedFigures:
 def _day(result: EvaluationResult, boot: ClusterBootstrap) -> DayFigures:
     images = result.tiles.images
     codes = {name: i for i, name in enumerate(sorted({image.animal_id for image in images}))}
-    told: list[NDArray[np.bool_]] = []
+    correct: list[NDArray[np.bool_]] = []
     truth: list[NDArray[np.int64]] = []
     animals: list[NDArray[np.int64]] = []
     for fold in result.of("day"):
@@ -343,17 +343,17 @@ def _day(result: EvaluationResult, boot: ClusterBootstrap) -> DayFigures:
         np.add.at(means, group, probabilities)  # a sum has its largest entry where the mean has
         labels = fold.split.labels[tested]
         means /= np.bincount(group)[:, None]
-        told.append(means.argmax(axis=1) == labels)
+        correct.append(means.argmax(axis=1) == labels)
         truth.append(labels)
         animals.append(np.array([codes[images[i].animal_id] for i in tested], dtype=np.int64))
-    right, labels = np.concatenate(told), np.concatenate(truth)
+    right, labels = np.concatenate(correct), np.concatenate(truth)
     counts = np.bincount(labels, minlength=len(result.days))
     return DayFigures(
         days=result.days,
         accuracy=mean_by_animal(right.astype(np.float64), np.concatenate(animals), boot),
         chance=float(counts.max() / counts.sum()),
         balanced_accuracy=float(np.mean([right[labels == day].mean() for day in np.flatnonzero(counts)])),
-        fold_accuracy=tuple(float(fold.mean()) for fold in told),
+        fold_accuracy=tuple(float(fold.mean()) for fold in correct),
         n_images=len(labels),
         silent=sum(fold.silent for fold in result.of("day")),
     )

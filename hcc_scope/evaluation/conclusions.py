@@ -1,4 +1,4 @@
-"""What may be said about an evaluation, in sentences: the same in the report, on the screen and in the card."""
+"""What an evaluation shows, in sentences: the same in the report, on the screen and in the card."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def _describe_gap(analysis: Analysis) -> str:
         f"{paper.value:.3f} by the paper's protocol, {animal.value:.3f} by animal."
     )
     if low > 0:
-        return words + " Sharing animals between training and test makes this model look better than it is."
+        return words + " Sharing animals between training and test inflates the figures of this model."
     if high < 0:
-        return words + " By animal it does better, which no leak explains: look at single animals."
-    return words + " The interval contains 0: on these animals, sharing them makes no difference that can be told."
+        return words + " The AUC is larger by animal, which no leak explains: look at single animals."
+    return words + " The interval contains 0: on these animals, no effect of sharing them is detectable."
 
 
 _OF = {"paper": "folds by image", "by_animal": "folds by animal"}
@@ -106,7 +106,7 @@ def describe_left_out(analysis: Analysis, *, name: Callable[[str], str] = str) -
     )
     reasons = list(dict.fromkeys(why for protocol in analysis.protocols.values() for why in protocol.why_no_distance))
     if reasons:
-        words += f" Some networks do not tell such tiles, and count all: {'; '.join(reasons)}."
+        words += f" Some networks do not flag such tiles and count all: {'; '.join(reasons)}."
     for key, protocol in analysis.protocols.items():
         if protocol.unscored:
             sections = ", ".join(f"{name(section)} of {name(animal)}" for animal, section in protocol.unscored)
@@ -115,7 +115,7 @@ def describe_left_out(analysis: Analysis, *, name: Callable[[str], str] = str) -
 
 
 def describe_permuted(analysis: Analysis) -> str:
-    """Return what the permuted classes say."""
+    """Return the AUC with permuted classes, and what follows from it."""
     found = analysis.permuted
     words = f"Permuted classes: AUC {format_estimate(found.auc)}, mean of {len(found.draw_auc)} permutations (images)."
     if found.silent:
@@ -123,19 +123,19 @@ def describe_permuted(analysis: Analysis) -> str:
     assert found.auc.interval is not None, "the mean of draws has a bound"
     low, high = found.auc.interval.pair
     if low <= 0.5 <= high:
-        return words + " 0.5 is within: nothing leaks that this control can see."
-    return words + " 0.5 is outside: labels reach the test part by some way, so distrust every figure here."
+        return words + " 0.5 is inside the interval: this control detects no leak."
+    return words + " 0.5 is outside the interval: labels reach the test part somehow, so trust no figure here."
 
 
 def describe_day(analysis: Analysis) -> str:
-    """Return how well the day can be told, or why that was not tried."""
+    """Return how well the day can be predicted, or why that was not tried."""
     day = analysis.day
     if day is None:
         why = analysis.result.not_run.get("day", "there are no folds of it")
         return f"Day of acquisition: not tried, because {why}."
     words = (
-        f"Day of acquisition: the same network tells it for {format_estimate(day.accuracy)} of {day.n_images} images; "
-        f"always naming the commonest of {len(day.days)} days gets {day.chance:.2f}."
+        f"Day of acquisition: the same network predicts it for {format_estimate(day.accuracy)} of {day.n_images} "
+        f"images; always predicting the most frequent of {len(day.days)} days gives {day.chance:.2f}."
     )
     if day.silent:
         words += f" Networks that have learnt nothing of it: {day.silent} of {len(day.fold_accuracy)}."
@@ -145,7 +145,7 @@ def describe_day(analysis: Analysis) -> str:
             " Images carry their day (or their section, where a section was imaged on one day), so a class that is "
             "confounded with days would look learnable."
         )
-    return words + " That is no more than chance would get, as far as these animals can tell."
+    return words + " That is not distinguishable from chance on these animals."
 
 
 def calibrated_on(analysis: Analysis) -> str:

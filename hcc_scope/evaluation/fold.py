@@ -221,7 +221,7 @@ def keep_fold(
     if split.protocol in _OF_PROTOCOLS:
         np.save(folder / _FEATURES, features, allow_pickle=False)
     silent = all(one.learnt_nothing for one in learnt)
-    told = {
+    record = {
         "schema": 2,
         "silent": silent,
         "start": 1 if silent else len(learnt),
@@ -230,7 +230,7 @@ def keep_fold(
         "why_no_distance": ood.why_not,
         "history": [asdict(epoch) for epoch in history],
     }
-    (folder / _HISTORY).write_bytes(json_bytes(told))
+    (folder / _HISTORY).write_bytes(json_bytes(record))
 
 
 _UNREADABLE = (

@@ -41,7 +41,7 @@ class Plan:
     leave_one_out: bool
 
     def n_outputs(self, split: Split) -> int:
-        """Return how many classes a fold's network tells."""
+        """Return how many classes a fold's network distinguishes."""
         return len(self.days) if split.protocol == "day" else 2
 
 
@@ -123,7 +123,7 @@ def take_folder(
     StoreExistsError
         If there is one and `resume` is not asked for.
     ResumeError
-        If it is of another configuration or of other data: says what differs.
+        If it is of another configuration or of other data; lists what differs.
     StoreError
         If it cannot be written.
     """

@@ -78,7 +78,7 @@ def _level(figures: Figures) -> LevelFigures:
 
 
 def evaluation_record(analysis: Analysis, command: str) -> EvaluationRecord:
-    """Return what a model's card says of the evaluation: both protocols, never one alone.
+    """Return the evaluation as a model's card has it: both protocols, never one alone.
 
     Parameters
     ----------
@@ -270,7 +270,7 @@ class Calibration:
 
 
 def load_calibration(folder: Path) -> Calibration:
-    """Read what a finished evaluation says about temperature and threshold.
+    """Read temperature and threshold of a finished evaluation.
 
     Raises
     ------

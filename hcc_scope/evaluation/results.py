@@ -35,7 +35,7 @@ class Split:
     """Indices into the set's images, ascending."""
     test: NDArray[np.int64]
     labels: NDArray[np.int64]
-    """(all images,) what the network is trained to tell: class, permuted class, or day."""
+    """(all images,) what the network is trained to predict: class, permuted class, or day."""
 
 
 @dataclass(frozen=True, slots=True)

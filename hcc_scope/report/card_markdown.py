@@ -81,13 +81,13 @@ def card_markdown(card: ModelCard) -> str:
 
 
 def is_synthetic(card: ModelCard) -> bool:
-    """Return whether the card says of itself that its data are synthetic; an older one says so in words alone."""
+    """Return whether the data of a model are synthetic; an older card states it in its texts alone."""
     if card.training is not None and card.training.synthetic is not None:
         return card.training.synthetic
-    said = [card.description, card.intended_use, *card.limits]
+    texts = [card.description, card.intended_use, *card.limits]
     if card.training is not None:
-        said.append(card.training.data)
-    return any("synthetic" in text.lower() or "phantom" in text.lower() for text in said)
+        texts.append(card.training.data)
+    return any("synthetic" in text.lower() or "phantom" in text.lower() for text in texts)
 
 
 def _headline(record: EvaluationRecord | None) -> str:
@@ -266,5 +266,5 @@ def _excluded(record: TrainingRecord) -> str:
     return ", ".join(f"{n:,} {reason.lower().replace('_', ' ')}" for reason, n in record.excluded_tiles.items())
 
 
-def _or(value: str | None, otherwise: str) -> str:
-    return value if value else otherwise
+def _or(value: str | None, missing: str) -> str:
+    return value if value else missing

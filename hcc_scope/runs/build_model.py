@@ -5,9 +5,9 @@ tiles, and each is used for the calibration, for the study of shifts and for the
 
 - the animals that the training held out, or
 - an evaluation of the same network, recipe and data (``--evaluation``): the network is then trained on all animals,
-  and what is said about unseen ones comes from the folds by animal.
+  and the figures of unseen ones come from the folds by animal.
 
-Without either the card says that nothing was calibrated. Nor is anything calibrated for a network that has learnt
+Without either, the card states that nothing was calibrated. Nor is anything calibrated for a network that has learnt
 nothing. As in use, tiles that are unlike the training's count nowhere.
 """
 

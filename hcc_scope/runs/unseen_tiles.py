@@ -83,7 +83,7 @@ def unseen_tiles(trained: TrainingResult, ood: OodFit | None, *, silent: bool) -
     found = UnseenTiles(NO_TEMPERATURE, NO_THRESHOLD, _CONVENTIONS, ())
     if trained.evaluation is not None:
         found = _by_evaluation(trained.evaluation, len(trained.tiles))
-        if silent:  # what was chosen for other networks says nothing of this one
+        if silent:  # what was chosen for other networks does not hold for this one
             found = replace(
                 found, temperature=NO_TEMPERATURE, threshold=NO_THRESHOLD, calibrated_on=_NOTHING_TO_CALIBRATE
             )

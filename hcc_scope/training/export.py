@@ -72,8 +72,8 @@ def to_torchscript(network: torch.nn.Module) -> bytes:
     Parameters
     ----------
     network : torch.nn.Module
-        Raw counts (n, 1, tile, tile) to logits (n, 2), alone or as the first of a tuple (features, and what else the
-        network tells of a tile); left as it is.
+        Raw counts (n, 1, tile, tile) to logits (n, 2), alone or as the first of a tuple (with features and other
+        outputs per tile); left as it is.
     """
     plain = copy.deepcopy(network).eval()
     # Training leaves the weights channels-last and asking for gradients. Cloned, because contiguous() keeps the strides
@@ -177,7 +177,7 @@ def _agreeing_program(
     apart = largest_program_difference(program, tiles, logits, f"the program of the model {card.name}")
     if not apart <= card.engine_tolerance:
         raise ModelError(f"the torch.export program gives other logits (by {apart:.2g})")
-    read_program(program, PROGRAM_FILE).run(tiles[:1])  # as who receives it will
+    read_program(program, PROGRAM_FILE).run(tiles[:1])  # as its recipients will
     return program
 
 
@@ -219,7 +219,7 @@ def _write_alone(
 def program_difference(model: LoadedModel) -> float | None:
     """Return how far the program beside a model is from its test output; None if there is none.
 
-    The program is read as data (`hcc_scope.training.torch_export_reader`): whoever made the file cannot have it act.
+    The program is read as data (`hcc_scope.training.torch_export_reader`): nothing in the file is executed.
 
     Returns
     -------
@@ -353,7 +353,7 @@ def refuse_existing(folder: Path) -> None:
 
 
 def is_taken(path: Path) -> bool:
-    """Return whether there is anything of that name; a path that cannot be looked at is told by who writes to it."""
+    """Return whether there is anything of that name; a path that cannot be looked at fails when it is written."""
     try:
         return path.exists() or path.is_symlink()  # also a link that leads nowhere
     except OSError:

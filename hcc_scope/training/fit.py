@@ -196,7 +196,7 @@ class _Run:
             or (end and not how_far.finished)
         ):
             raise ResumeError(
-                f"the checkpoint {self._checkpoint} says that it is in epoch {how_far.epoch}, step {how_far.step}, of "
+                f"the checkpoint {self._checkpoint} is in epoch {how_far.epoch}, step {how_far.step}, of "
                 f"{self._settings.epochs} epochs of {self._steps_per_epoch} steps",
                 hint="Start the training anew in another folder.",
             )

@@ -1,8 +1,8 @@
 """One writer per folder: a second training, evaluation or export into it is refused while the first is at work.
 
 The lock is the operating system's, on a file in the folder. It ends with the process, however that ends, so a killed
-run leaves nothing that could refuse the next one. Where the file system knows no locks (some network drives) nothing
-can be told.
+run leaves nothing that could refuse the next one. Where the file system knows no locks (some network
+drives), a second writer is not noticed.
 """
 
 from __future__ import annotations
@@ -90,4 +90,4 @@ def _locked(path: Path) -> int | None:
                 return handle
         except FileNotFoundError:
             pass
-        os.close(handle)  # who held it has deleted it in between
+        os.close(handle)  # its holder has deleted it in between

@@ -133,7 +133,7 @@ def check_network(
     learnt_from : (k,) int
         Rows of the table.
     labels : (all tiles,) int
-        What the network was trained to tell.
+        The classes that the network was trained on.
     loss : {"squared error", "cross-entropy"}
         It was trained with.
     threads, device

@@ -129,7 +129,7 @@ def train_run(
     ResumeError
         If there is nothing to continue, or it was started with another configuration or other data.
     Stopped
-        If `stop` said so; `resume` goes on from there.
+        If `stop` asked for it; `resume` goes on from there.
     HccScopeError
         Whatever is wrong with manifest, images, options or disk.
     """

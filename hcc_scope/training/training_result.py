@@ -1,4 +1,4 @@
-"""A finished training, and everything that the card of a model made of it will say."""
+"""A finished training, and everything that the card of its model states."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["MakeModel", "Module", "TrainingResult"]
 
 Module: TypeAlias = "torch.nn.Module"
-"""A network, for those who hand it on without knowing torch."""
+"""A network, for modules that hand it on without importing torch."""
 
 
 @dataclass(frozen=True, slots=True)
