@@ -11,7 +11,7 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF
 
-from hcc_scope.formatting import format_number, format_score, format_threshold
+from hcc_scope.formatting import counted, format_number, format_score, format_threshold
 from ui.canvas.drawing import describe_reason, double_lines, double_rect, heat_argb, paint_hatch, plate
 from ui.canvas.viewport import nice_length
 
@@ -101,6 +101,17 @@ class TileLayer:
         self._result = result
         if result is not None:
             self._rgba = heat_argb(result.probabilities, self.threshold)
+
+    def summary(self, _view: Viewport) -> str:
+        """Return what the tiles show."""
+        result = self._result
+        if self._grid is None or not self.shows_heat or result is None:
+            return ""
+        if result.outcome == "failed":
+            return "The tiles could not be classified"
+        high = int(np.count_nonzero((result.flags == 0) & (result.probabilities >= self.threshold)))
+        scored = int(np.count_nonzero((result.flags == 0) & np.isfinite(result.probabilities)))
+        return f"Heatmap: {high} of {counted(scored, 'scored tile')} at or above the threshold"
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
         """Paint what is switched on."""
@@ -219,6 +230,10 @@ class ScaleBarLayer:
         text = f"{format_number(length, 3)} px" if self.um_per_unit is None else length_text(length)
         return length / um * view.scale, text
 
+    def summary(self, view: Viewport) -> str:
+        """Return the length of the bar."""
+        return f"Scale bar {self.bar(view)[1]}" if self.visible else ""
+
     def paint(self, painter: QPainter, view: Viewport) -> None:
         """Paint the bar on a plate."""
         if not self.visible:
@@ -275,6 +290,10 @@ class RegionLayer:
         self.rect_px: tuple[int, int, int, int] | None = None
         """x, y, width, height in px of the frame."""
         self.text = ""
+
+    def summary(self, _view: Viewport) -> str:
+        """Return the size of the region."""
+        return "" if self.rect_px is None else f"Region {self.text}"
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
         """Paint a dashed rectangle and its size."""
