@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from find import description_of, find, find_all, interactive, name_of, panel_of
 from panel_parts import RIG
-from PySide6.QtWidgets import QDialog, QLabel, QPushButton, QSlider, QSpinBox, QWidget
+from PySide6.QtWidgets import QDialog, QLabel, QPushButton, QSpinBox, QWidget
 from review_parts import GRID, Reader, result
 
-from ui.canvas.canvas import Canvas
 from ui.devices.presets import PresetsPanel
-from ui.kit.jobs import Jobs
-from ui.replay.scatter import TileScatter
 from ui.shell.about import show_about
 from ui.shell.plan_dialog import PlanDialog
 from ui.shell.shortcuts_dialog import CheatSheet

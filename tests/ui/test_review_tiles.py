@@ -104,9 +104,7 @@ def test_tiles_are_cut_as_large_as_the_model_had_them(qtbot: QtBot, tab: TilesTa
     assert np.array_equal(got, wanted[5])
 
 
-def test_a_field_that_cannot_be_read_yet_is_asked_for_again(
-    qtbot: QtBot, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_field_that_cannot_be_read_yet_is_asked_for_again(qtbot: QtBot, jobs: Jobs, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("ui.tiles.thumbnails.RETRY_S", 0.02)
     tab = gallery(qtbot, jobs)
     reader = fill(tab, 3, Reader(n=0))

@@ -156,7 +156,9 @@ def test_each_tile_says_why(tab: LiveTab, pixels: NDArray[np.uint16]):
     tab.set_frame(frame_of(pixels))
     assert tab.view.tooltip_of(10, 10) == ""
     tab.set_result(result_of(0, [0.91, 0.2, 0.5, 0.5], [0, 0, 5, 2]), GRID, THRESHOLD)
-    assert tab.view.tooltip_of(10, 10) == "Tile row 1, column 1: probability of high 0.91, at or above the threshold 0.45"
+    assert (
+        tab.view.tooltip_of(10, 10) == "Tile row 1, column 1: probability of high 0.91, at or above the threshold 0.45"
+    )
     assert tab.view.tooltip_of(200, 10).endswith("0.20, below the threshold 0.45")
     assert tab.view.tooltip_of(10, 200) == "Tile row 2, column 1: excluded: no tissue, saturated"
     assert tab.view.tooltip_of(200, 200) == "Tile row 2, column 2: excluded: out of focus"
@@ -378,9 +380,7 @@ def test_what_is_not_painted_yet_is_not_on_the_screen(qtbot: QtBot, tab: LiveTab
     assert tab.frame_on_screen.seq == 2
 
 
-def test_an_old_picture_is_never_called_live(
-    qtbot: QtBot, pixels: NDArray[np.uint16], monkeypatch: pytest.MonkeyPatch
-):
+def test_an_old_picture_is_never_called_live(qtbot: QtBot, pixels: NDArray[np.uint16], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("ui.live.live_tab.LOOK_MS", 2)
     tab = LiveTab()
     qtbot.addWidget(tab)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
-from PySide6.QtWidgets import QWidget
 
 from ui.kit.controls import LayerSwitch, PercentSlider, action_button
 from ui.kit.low_page import LEAST_VIEW_PX, scrolling_column
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
     from ui.canvas.canvas import Canvas
     from ui.kit.controls import ViewButton
 

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHeaderView,
-    QLabel,
     QSizePolicy,
     QSplitter,
     QTableView,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from hcc_scope.runs.compare_analyses import compare
+from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -130,19 +130,20 @@ def _format_cell(row: FieldDifference, column: int) -> str:
 class ComparePanel(QWidget):
     """Chooses two analyses and shows how they differ."""
 
-    compared = Signal(object)
-    """The `Comparison`, or None."""
+    compared = Signal()
+    """`comparison` is another one now."""
     field_requested = Signal(int)
-    """A field that a person wants to see."""
+    """A field to show."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setAccessibleName("Compare")
         self._analyses: list[SectionAnalysis] = []
         self._comparison: Comparison | None = None
         self._scatter: TileScatter | None = None
         self._theme: ThemeName = "dark"
         self.first, self.second = QComboBox(), QComboBox()
-        self.sentence = QLabel()
+        self.sentence = ValueLabel("How the two analyses differ")
         self.table = FieldTable(self)
         self.view = QTableView()
         self._splitter = QSplitter(Qt.Orientation.Vertical)
@@ -162,7 +163,6 @@ class ComparePanel(QWidget):
             box.currentIndexChanged.connect(self._chosen)
             form.addRow(label, box)
         self.sentence.setWordWrap(True)
-        self.sentence.setAccessibleName("How the two analyses differ")
         self.sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         view = self.view
         view.setModel(self.table)
@@ -194,7 +194,7 @@ class ComparePanel(QWidget):
 
     @property
     def comparison(self) -> Comparison | None:
-        """What is shown."""
+        """The comparison that is shown, or None."""
         return self._comparison
 
     def set_analyses(self, analyses: list[SectionAnalysis], *, newest: bool = False) -> None:
@@ -238,18 +238,16 @@ class ComparePanel(QWidget):
             self.view.horizontalHeader().sortIndicatorSection(), self.view.horizontalHeader().sortIndicatorOrder()
         )
         if comparison is None:
-            self.sentence.setText("Classify the section again, to compare what comes of it with what was recorded.")
+            self.sentence.setText("Classify the section again to compare the new predictions with the recorded ones.")
         else:
             self.sentence.setText(comparison.sentence())
         if comparison is not None:
             self._plot(comparison)
         self._splitter.setVisible(comparison is not None)
-        self.compared.emit(comparison)
+        self.compared.emit()
 
     def _plot(self, comparison: Comparison) -> None:
-        if (
-            self._scatter is None
-        ):  # pyqtgraph takes a third of a second, which the start of the window need not wait for
+        if self._scatter is None:  # imported late: pyqtgraph takes a third of a second of the window's start
             from ui.replay.scatter import TileScatter
 
             self._scatter = TileScatter()

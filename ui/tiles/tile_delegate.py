@@ -131,7 +131,7 @@ class TileDelegate(QStyledItemDelegate):
         painter.drawText(line, left, metrics.elidedText(place, Qt.TextElideMode.ElideRight, line.width()))
 
     def _paint_arrow(self, painter: QPainter, line: QRect, *, up: bool) -> None:
-        """Paint the side of the threshold as a shape too: colour never says anything alone."""
+        """Paint the side of the threshold as a shape too: colour alone is not enough."""
         painter.setBrush(painter.pen().color())
         painter.setPen(Qt.PenStyle.NoPen)
         x, y = line.right() - 4.0, line.center().y() + 0.5

@@ -84,7 +84,7 @@ class TileListModel(QAbstractListModel):
             self.bring_up_to_date()
 
     def set_order(self, order: TileOrder) -> None:
-        """Sort otherwise, at once."""
+        """Sort in another order, at once."""
         self._order = order
         self.bring_up_to_date()
 

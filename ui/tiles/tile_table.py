@@ -78,7 +78,7 @@ class Tile:
     failed: bool
     """The whole field could not be analysed."""
     distance: float | None = None
-    """From the model's training tiles; None where it was not asked, or tells none."""
+    """From the model's training tiles; None without a result or from a model that gives none."""
 
 
 def uncertainty(probabilities: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
