@@ -77,7 +77,7 @@ class PropertyDelegate(QStyledItemDelegate):
             name_px, fixed_px = metrics.horizontalAdvance(prop.name), metrics.horizontalAdvance(fixed)
             side = metrics.ascent()
             if name_px + fixed_px + side + 2 * GRID_PX > rect.width():
-                fixed, fixed_px = "", 0  # the padlock alone; the tooltip says which of both it is
+                fixed, fixed_px = "", 0  # the padlock alone; the tooltip gives the reason
             painter.drawText(upper, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, fixed)
             lock_x = rect.right() - fixed_px - side - GRID_PX // 2
             paint_symbol(painter, QRectF(lock_x, rect.y() + 1, side, side), "locked", c)

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from hcc_scope.formatting import counted, percent
-from ui.kit.labels import colours_of, quiet, words
+from ui.kit.labels import ValueLabel, colours_of, quiet_value, words
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -186,9 +186,10 @@ class CoverageView(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._replayed = False
-        self._sentence = words()
+        self._sentence = ValueLabel("Frames that the score rests on")
+        self._sentence.setWordWrap(True)
         self._bar = _Bar()
-        self._tiles = quiet()
+        self._tiles = quiet_value("Tiles used and excluded")
         rows = QGridLayout()
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setHorizontalSpacing(GRID_PX)
@@ -196,7 +197,7 @@ class CoverageView(QWidget):
         rows.setColumnStretch(2, 1)
         self._rows: list[tuple[QWidget, QLabel, QLabel]] = []
         for row, part in enumerate(_PARTS):
-            swatch, number, text = _Swatch(part), QLabel("0"), words(part.words)
+            swatch, number, text = _Swatch(part), ValueLabel(f"Frames {part.words}", "0"), words(part.words)
             for widget in (swatch, number, text):
                 widget.setToolTip(part.tip)
             rows.addWidget(swatch, row, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -218,6 +219,7 @@ class CoverageView(QWidget):
         for part, row in zip(_PARTS, self._rows, strict=True):
             if part.field == "deferred":
                 row[2].setText("without a result" if replayed else part.words)
+                row[1].setAccessibleName(f"Frames {row[2].text()}")
                 for widget in row:
                     widget.setToolTip("Stored frames that were not classified." if replayed else part.tip)
 
