@@ -123,7 +123,8 @@ class StoreList(QWidget):
     def current(self) -> Path | None:
         """The store that is chosen, or None."""
         item = self.list.currentItem()
-        return None if item is None else item.data(Qt.ItemDataRole.UserRole)
+        path: Path | None = None if item is None else item.data(Qt.ItemDataRole.UserRole)
+        return path
 
     def paths(self) -> list[Path]:
         """Return the stores in the list, from the top."""

@@ -30,7 +30,8 @@ def show_about(parent: QWidget) -> QMessageBox:
         " The shipped model is trained on a synthetic phantom: its numbers say nothing about tissue."
     )
     box.setDetailedText(text)
-    box.findChild(QTextEdit).setAccessibleName("Versions of the software")
+    for details in box.findChildren(QTextEdit):
+        details.setAccessibleName("Versions of the software")
     box.setStandardButtons(QMessageBox.StandardButton.Close)
     copy = box.addButton("Copy versions", QMessageBox.ButtonRole.ActionRole)
     copy.clicked.disconnect()  # it copies, and does not close the box
