@@ -1,4 +1,4 @@
-"""Whoever cannot see the window operates it by names: every control has one, and no two in a panel share it."""
+"""An operator who cannot see the window uses it by names: every control has one of its own in its panel."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def nameless(root: QWidget) -> list[str]:
 
 
 def shared_names(root: QWidget) -> list[str]:
-    """Return the names that two controls of one panel share, so that nobody could say which is meant."""
+    """Return the names that two controls of one panel share."""
     seen: dict[tuple[int, str], list[QWidget]] = defaultdict(list)
     for one in interactive(root):
         seen[id(panel_of(one)), name_of(one)].append(one)

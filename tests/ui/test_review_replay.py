@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import shutil
 import sys
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from ui.kit.theme import ThemeName
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from commands import edited, hcc_scope
+from commands import cli, edited
 
 N_FIELDS = 4
 
@@ -52,7 +53,7 @@ def acquired(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A section from the demo rig; read-only."""
     folder = tmp_path_factory.mktemp("acquired")
     arguments = ("--phantom", "high", "--animal", "M7", "--section", "S1", "--fields", str(N_FIELDS))
-    done = hcc_scope("acquire", "--rig", "demo", *arguments, "--engine", "torchscript", "--out", folder)
+    done = cli("acquire", "--rig", "demo", *arguments, "--engine", "torchscript", "--out", folder)
     assert done.code == 0, done.err
     return folder / "M7_S1.ome.zarr"
 
@@ -514,14 +515,12 @@ def test_the_report_is_made_from_the_store(qtbot: QtBot, tab: ReplayTab, jobs: J
     assert told[-1] == ("info", f"Report made: {page}")
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
-def test_both_themes_paint_and_what_can_be_used_has_a_name(
-    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path, theme: ThemeName
-):
-    tab.set_theme(theme)
+def test_both_themes_paint_and_what_can_be_used_has_a_name(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path):
     opened(qtbot, jobs, tab, acquired)
     classify(qtbot, jobs, tab)
-    for row in range(tab.pages.count()):
+    themes: tuple[ThemeName, ...] = ("light", "dark")
+    for row, theme in itertools.product(range(tab.pages.count()), themes):
+        tab.set_theme(theme)
         tab.pages.setCurrentIndex(row)
         assert not tab.grab().isNull()
         assert_usable_without_eyes_or_mouse(tab)

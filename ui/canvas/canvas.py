@@ -52,19 +52,19 @@ class MouseMode(enum.Enum):
     PAN = "pan"
     RECTANGLE = "rectangle"
     POINT = "point"
-    """As PAN, but the cursor says that a click is going to do something."""
+    """As PAN, but the cursor shows that a click acts."""
 
 
 class Layer(Protocol):
     """One thing that is painted on the plane."""
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
-        """Paint in screen px; `view` says where world points are."""
+        """Paint in screen px; `view` maps world points to them."""
 
 
 @runtime_checkable
 class DescribedLayer(Protocol):
-    """A layer that can also say what it shows, for those who do not see it."""
+    """A layer that also describes itself, for operators who do not see it."""
 
     def summary(self, view: Viewport) -> str:
         """Return what is painted now, in words; empty for nothing."""
@@ -126,7 +126,7 @@ class Canvas(QWidget):
     # -- what is seen ------------------------------------------------------------------------------------------------
 
     def describe_as(self, name: str, keys: str) -> None:
-        """Give the canvas its name for screen readers, and say what its keys do."""
+        """Give the canvas its name for screen readers, and the description of its keys."""
         self._keys = keys
         self.setAccessibleName(name)
         self.setAccessibleDescription(keys)

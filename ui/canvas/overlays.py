@@ -1,6 +1,6 @@
 """What is drawn over a frame: tiles with heatmap, hatching and values, the scale bar, the crosshair, a region.
 
-Each is a `ui.canvas.canvas.Layer` that keeps what it shows; whoever changes it calls ``Canvas.update``.
+Each is a `ui.canvas.canvas.Layer` that keeps what it shows; the code that changes it calls ``Canvas.update``.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def length_text(um: float) -> str:
 
 
 class TileLayer:
-    """The tiles of the frame that is shown, and what the model said about them."""
+    """The tiles of the frame that is shown, and their predictions."""
 
     def __init__(self) -> None:
         self.shows_grid = True
@@ -213,7 +213,7 @@ class TileLayer:
 
 
 class ScaleBarLayer:
-    """A bar of a round length in the lower right corner; in px where nobody knows the pixel size."""
+    """A bar of a round length in the lower right corner; in px where the pixel size is not known."""
 
     def __init__(self) -> None:
         self.um_per_unit: float | None = None

@@ -32,7 +32,7 @@ class _WrappingTree(QTreeView):
 
 
 class PropertyBrowser(QWidget):
-    """A tree of devices and their properties; read-only ones carry a padlock and say so."""
+    """A tree of devices and their properties; read-only ones carry a padlock."""
 
     requested = Signal(str, tuple)
     """``set_property`` with device, name and value."""

@@ -1,4 +1,4 @@
-"""The tab *Live*: the newest frame, how its counts are shown, and what the model said about its tiles.
+"""The tab *Live*: the newest frame, how its counts are shown, and the predictions for its tiles.
 
 A result belongs to one frame. The newest frame often has none yet: then nothing is drawn over it, as the line below
 reports. *Newest classified* waits instead, and always shows a frame together with its own result.
@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QSizePolicy, QWidget
 
-from hcc_scope.formatting import counted, format_number
-from hcc_scope.types import QualityFlag
 from ui.canvas.frame_layer import FrameBorder
 from ui.canvas.image_view import ImageView
 from ui.canvas.legend import TileLegend
@@ -26,6 +23,7 @@ from ui.kit.labels import ValueLabel
 from ui.kit.theme import colours
 from ui.live.contrast_panel import ContrastPanel
 from ui.live.feed import Feed
+from ui.live.live_text import describe_camera, describe_pixel, describe_result
 from ui.live.recent_frames import RecentFrames, TileResult
 from ui.live.roi_tool import RoiTool
 
@@ -344,39 +342,19 @@ class LiveTab(QWidget):
             self._about.set_text(self.feed.describe_waiting)
             self._cursor.set_text("")
             return
-        height_px, width_px = frame.pixels.shape
-        words = [self.feed.describe(frame, pinned=self._pinned), self._describe_result()]
-        words += [f"{width_px} x {height_px} px", f"{format_number(frame.exposure_ms, 3)} ms"]
-        if frame.em_gain is not None:
-            words.append(f"EM gain {format_number(frame.em_gain, 1)}")
-        self._about.set_text(", ".join(word for word in words if word))
+        outcome = "" if self.tiles.result is None else describe_result(self.tiles.result)
+        if not outcome and self._recent.has_results:
+            outcome = "not classified yet"
+        parts = (self.feed.describe(frame, pinned=self._pinned), outcome, describe_camera(frame))
+        self._about.set_text(", ".join(part for part in parts if part))
         self._show_cursor()
-
-    def _describe_result(self) -> str:
-        result = self.tiles.result
-        if result is None:
-            return "not classified yet" if self._recent.has_results else ""
-        if result.outcome == "failed":
-            return f"could not be classified: {result.error or 'no reason given'}"
-        used = int(np.count_nonzero((result.flags == 0) & np.isfinite(result.probabilities)))
-        unlike = int(np.count_nonzero(result.flags & np.uint8(QualityFlag.UNLIKE_TRAINING.value)))
-        left_out = f", {unlike} unlike training" if unlike else ""
-        return f"{used} of {counted(len(result.flags), 'tile')} {'scored' if unlike else 'classified'}{left_out}"
 
     @Slot()
     def _show_cursor(self) -> None:
         at = self.view.cursor_at
         found = None if at is None else self.view.counts_at(*at)
-        if found is None:
-            self._cursor.set_text("")
-            return
-        x_px, y_px, counts = found
-        um = self._um()
-        full = ", saturated" if counts >= self.view.frame_layer.full_scale else ""
-        where = f"x {x_px} px, y {y_px} px"
-        if um is not None:
-            where += f" = {x_px * um:.1f} µm, {y_px * um:.1f} µm"
-        self._cursor.set_text(f"{counts:,} counts{full} at {where}")
+        full_scale = self.view.frame_layer.full_scale
+        self._cursor.set_text("" if found is None else describe_pixel(*found, full_scale, self._um()))
 
     def _tooltip(self, x: float, y: float) -> str:
         tile = self.tiles.tile_at(x, y)

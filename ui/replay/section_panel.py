@@ -141,7 +141,7 @@ def _ended(opened: OpenedStore) -> str:
             cause = outcome.get("cause") if isinstance(outcome, dict) else None
             return f"failed{of}" + (f": {cause}" if cause else "")
         case _:
-            return f"{state}{of}" if isinstance(state, str) else "the store does not say how"
+            return f"{state}{of}" if isinstance(state, str) else "the store does not record how"
 
 
 def _breakable(value: str) -> str:
