@@ -47,7 +47,9 @@ class PropertyBrowser(QWidget):
         describe(self._filter, "Filter of properties", "Words that device, property or value must contain.")
         self._changeable = QCheckBox("Only what can be changed")
         describe(
-            self._changeable, "Only what can be changed", "Hides what is read-only or can only be set while loading."
+            self._changeable,
+            "Only what can be changed",
+            "Hides properties that are read-only or can only be set while loading.",
         )
         self._found = quiet_value("Number of properties")
         self._model = PropertyModel(self)

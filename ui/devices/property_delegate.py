@@ -109,7 +109,7 @@ class PropertyDelegate(QStyledItemDelegate):
         return line
 
     def setEditorData(self, editor: QWidget, index: _Index) -> None:  # noqa: N802 - Qt's name
-        """Fill an editor once: a value that changes meanwhile must not overwrite what is being typed."""
+        """Fill an editor once: a value that changes meanwhile must not overwrite what is typed."""
         if editor.property(_FILLED):
             return
         editor.setProperty(_FILLED, True)
@@ -121,7 +121,7 @@ class PropertyDelegate(QStyledItemDelegate):
             editor.selectAll()
 
     def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: _Index) -> None:  # noqa: N802 - Qt's name
-        """Ask for what was chosen or typed."""
+        """Request the chosen or typed value."""
         if isinstance(editor, QComboBox):
             model.setData(index, editor.currentText())
         elif isinstance(editor, QLineEdit):

@@ -33,7 +33,7 @@ class ContrastPanel(QWidget):
     changed = Signal(float, float, bool)
     """Black and white in counts, and whether they follow every frame; also when they followed one."""
     chosen = Signal(float, float, bool)
-    """The same, only when a person chose it: what is worth remembering."""
+    """The same, only when a person chose it: worth remembering."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

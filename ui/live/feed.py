@@ -42,7 +42,7 @@ class Feed:
         self._began_s = self._clock()
 
     def end(self) -> None:
-        """End the live picture; what is shown from now on is an old one."""
+        """End the live picture; from now on an old one is shown."""
         self.live = False
 
     def came(self) -> None:

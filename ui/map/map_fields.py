@@ -79,7 +79,7 @@ class FieldsLayer:
         self.chosen: int | None = None
         self._limits: tuple[float, float] | None = None
 
-    # -- what is there -----------------------------------------------------------------------------------------------
+    # -- fields ------------------------------------------------------------------------------------------------------
 
     def add(self, new: MapField) -> None:
         """Add a field, or replace that of the same number."""
@@ -187,7 +187,7 @@ class FieldsLayer:
     def _image(self, one: MapField, side_px: float) -> QImage:
         """Return the thumbnail, not much larger than it is going to be drawn: else it would be grainy."""
         if not one.images:
-            # counts with the common contrast; what is 8 bit already is shown as it is
+            # counts with the common contrast; 8 bit is shown unchanged
             low, high = (0.0, 255.0) if one.thumbnail.dtype == np.uint8 else self._limits or (0.0, 65535.0)
             scaled = (one.thumbnail.astype(np.float32) - low) * (255.0 / (high - low))
             pixels = np.ascontiguousarray(self.orientation.upright(np.clip(scaled, 0, 255).astype(np.uint8)))

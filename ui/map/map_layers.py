@@ -92,7 +92,7 @@ class PlanLayer:
         return f"{counted(left, 'planned field')} to come" if self.visible and left else ""
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
-        """Paint what is still to come: dashed, the next one in the accent's colour."""
+        """Paint the fields still to come: dashed, the next one in the accent's colour."""
         left = np.flatnonzero(~self.done)
         if not self.visible or not left.size:
             return
@@ -110,7 +110,7 @@ class PlanLayer:
 
 
 class StageLayer:
-    """Where the stage is: what the camera sees now."""
+    """The position of the stage: the camera's present field of view."""
 
     def __init__(self) -> None:
         self.at_um: tuple[float, float] | None = None

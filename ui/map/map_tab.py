@@ -275,7 +275,7 @@ class SectionMapTab(QWidget):
         """
         save_picture(self.view, path, self._about.whole_text())
 
-    # -- what is seen ------------------------------------------------------------------------------------------------
+    # -- painting and text -------------------------------------------------------------------------------------------
 
     def _changed(self) -> None:
         placed = (self._outline, self._plan, self.fields, self._stage, self._scale_bar)

@@ -107,7 +107,7 @@ class ReplayTab(QWidget):
             self, "Save picture …", "Save the field as it is shown, as a PNG", "Ctrl+Shift+P", self._picture_clicked
         )
         report = action_button(
-            self, "Report", "Make the section's report from what is stored", "Ctrl+Shift+R", self._report_clicked
+            self, "Report", "Make the section's report from its store", "Ctrl+Shift+R", self._report_clicked
         )
         self._needs_store = [picture.defaultAction(), report.defaultAction()]
         open_button.hide()  # the list has a button to click; this one serves the key
@@ -338,7 +338,7 @@ class ReplayTab(QWidget):
         self._show_drop(self._dragging)
 
     def _share_out(self, width_px: int) -> None:
-        """Give the frame what the columns beside it leave over."""
+        """Give the frame the room that the columns beside it leave."""
         sides = [296] if self._splitter.count() == 2 else [200, 352]
         self._splitter.setSizes([sides[0], max(1, width_px - sum(sides)), *sides[1:]])
 
@@ -349,12 +349,12 @@ class ReplayTab(QWidget):
             self._show_drop(True)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:  # noqa: N802
-        """Forget what was dragged over."""
+        """Remove the mark of a drop."""
         self._show_drop(False)
         super().dragLeaveEvent(event)
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
-        """Open what was dropped."""
+        """Open the dropped stores."""
         self._show_drop(False)
         event.acceptProposedAction()
         self.open_stores(dropped_stores(event.mimeData()))

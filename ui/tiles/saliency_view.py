@@ -262,7 +262,7 @@ class SaliencyView(QWidget):
 
     @Slot()
     def _follow(self) -> None:
-        """Show in all canvases what was panned or zoomed in one."""
+        """Pan and zoom all canvases as the one that was moved."""
         mover = self.sender()
         if self._linking or not isinstance(mover, Canvas):
             return

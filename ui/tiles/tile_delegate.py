@@ -29,7 +29,7 @@ _BAR_PX = 6
 
 
 class TileDelegate(QStyledItemDelegate):
-    """Paints one tile; asks for its thumbnail only then, so that only what is seen is read."""
+    """Paints one tile; requests its thumbnail only then, so that only visible tiles are read."""
 
     def __init__(self, thumbnails: Thumbnails, model: TileListModel, parent: QObject | None = None) -> None:
         super().__init__(parent)

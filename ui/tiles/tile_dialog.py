@@ -72,7 +72,7 @@ class GalleryContext:
 
 
 class _HereLayer:
-    """A `ui.canvas.canvas.Layer`: the outline of the tile that is looked at."""
+    """A `ui.canvas.canvas.Layer`: the outline of the shown tile."""
 
     def __init__(self, tiles: TileLayer) -> None:
         self._tiles = tiles
@@ -281,7 +281,7 @@ class TileDialog(QDialog):
         self._state.set_text("")
         self._compute()
 
-    # -- work off the Qt thread: one piece at a time, and only for the tile that is looked at now ----------------------
+    # -- work off the Qt thread: one piece at a time, and only for the tile that is shown now ----------------------
 
     def _read(self) -> None:
         if self._here is None or self._reading is not None:

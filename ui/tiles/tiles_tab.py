@@ -170,7 +170,7 @@ class TilesTab(QWidget):
         excluded: Iterable[int] = (),
         saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None = None,
     ) -> None:
-        """Show a whole section that is there already, in place of what was shown.
+        """Show a complete section in place of the present one.
 
         `saliency` is that of the model that classified it; without one, that of `set_saliency` is used.
         """
@@ -285,7 +285,7 @@ class TilesTab(QWidget):
 
     @Slot(int, int)
     def _shown(self, seq: int, index: int) -> None:
-        """Let the gallery point at what the dialog shows."""
+        """Select in the gallery the tile that the dialog shows."""
         row = self.model.row_of(seq, index)
         if row is not None:
             self.view.setCurrentIndex(self.model.index(row))
