@@ -48,15 +48,15 @@ def test_of_a_library_that_is_there_the_one_it_lacks_is_named(tmp_path: Path):
 
 
 def test_qts_own_files_say_what_they_need():
-    folder = display.qt_folder()
+    folder = display._qt_folder()
     assert folder is not None
     plugin = needed_libraries(folder / "Qt" / "plugins" / "platforms" / "libqxcb.so")
     assert "libQt6XcbQpa.so.6" in plugin
     needed = needed_libraries(folder / "Qt" / "lib" / "libQt6XcbQpa.so.6")
     assert {"libxcb-cursor.so.0", "libxcb-icccm.so.4", "libxcb-keysyms.so.1"} <= set(needed)
     asked: set[str] = set()
-    missing_libraries(display.own_files(folder, "libqxcb.so"), folder / "Qt" / "lib", asked.add)
-    unknown = {name for name in asked if "xcb" in name and name[: name.find(".so") + 3] not in display.PACKAGES}
+    missing_libraries(display._own_files(folder, "libqxcb.so"), folder / "Qt" / "lib", asked.add)
+    unknown = {name for name in asked if "xcb" in name and name[: name.find(".so") + 3] not in display._PACKAGES}
     assert unknown == set()
 
 
@@ -72,7 +72,7 @@ def refusal(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, missing: list[str], answers: bool = True
 ) -> UsageError:
     monkeypatch.setattr(display, "missing_libraries", lambda *_: missing)
-    monkeypatch.setattr(display, "display_answers", lambda _display: answers)
+    monkeypatch.setattr(display, "_answers", lambda _display: answers)
     with pytest.raises(UsageError) as caught:
         check_display(environment)
     return caught.value
@@ -110,12 +110,12 @@ def test_a_screen_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch)
 )
 def test_nothing_is_refused_where_nothing_is_missing(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(display, "missing_libraries", lambda *_: [])
-    monkeypatch.setattr(display, "display_answers", lambda _display: True)
+    monkeypatch.setattr(display, "_answers", lambda _display: True)
     check_display(environment)
 
 
 def test_nobody_answers_where_nothing_is():
-    assert not display.display_answers(":987")
+    assert not display._answers(":987")
 
 
 def test_where_wayland_works_nothing_of_x_is_needed(monkeypatch: pytest.MonkeyPatch):

@@ -11,7 +11,7 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF
 
-from hcc_scope.formatting import counted, format_number, format_score, format_threshold
+from hcc_scope.formatting import format_number, format_score, format_threshold
 from ui.canvas.drawing import describe_reason, double_lines, double_rect, heat_argb, paint_hatch, plate
 from ui.canvas.viewport import nice_length
 
@@ -111,7 +111,7 @@ class TileLayer:
             return "The tiles could not be classified"
         high = int(np.count_nonzero((result.flags == 0) & (result.probabilities >= self.threshold)))
         scored = int(np.count_nonzero((result.flags == 0) & np.isfinite(result.probabilities)))
-        return f"Heatmap: {high} of {counted(scored, 'scored tile')} at or above the threshold"
+        return f"Heatmap: tiles at or above the threshold: {high} of {scored}"
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
         """Paint what is switched on."""

@@ -19,7 +19,7 @@ class ShowsRig(Protocol):
     """What every device panel can do."""
 
     def set_state(self, state: RigState | None) -> None:
-        """Show the state of the devices; None while no rig is open."""
+        """Show what the devices say; None while no rig is open."""
 
 
 class DevicePanel(QWidget):

@@ -25,7 +25,7 @@ _HEADLESS = "Without a screen, `hcc-scope demo` (`make demo` in a checkout) show
 _SCREENLESS = ("offscreen", "minimal", "minimalegl", "vnc", "linuxfb", "eglfs", "vkkhrdisplay")
 """Qt platforms that need neither X nor Wayland."""
 
-PACKAGES = {
+_PACKAGES = {
     "libxcb-cursor.so": ("libxcb-cursor0", "xcb-util-cursor"),
     "libxcb-icccm.so": ("libxcb-icccm4", "xcb-util-wm"),
     "libxcb-image.so": ("libxcb-image0", "xcb-util-image"),
@@ -88,7 +88,7 @@ def check_display(environment: Mapping[str, str] = os.environ) -> None:
         raise _no_display("DISPLAY is not set")
     if not screenless and not display and not wayland:
         raise _no_display("neither DISPLAY nor WAYLAND_DISPLAY is set")
-    folder = qt_folder()
+    folder = _qt_folder()
     if folder is None:
         return  # Qt is not installed as pip does it: it has to look for itself
     plugins: list[str | None] = [None] if screenless else []
@@ -96,17 +96,17 @@ def check_display(environment: Mapping[str, str] = os.environ) -> None:
         plugins.append("libqxcb.so")
     if not screenless and wayland and platform != "xcb":
         plugins.append("libqwayland.so")
-    missing = [missing_libraries(own_files(folder, plugin), folder / "Qt" / "lib") for plugin in plugins]
+    missing = [missing_libraries(_own_files(folder, plugin), folder / "Qt" / "lib") for plugin in plugins]
     if missing and all(missing):  # where one of two ways is open, Qt takes it
         raise _missing(missing[0])
-    if plugins == ["libqxcb.so"] and not display_answers(display):
+    if plugins == ["libqxcb.so"] and not _answers(display):
         raise UsageError(
             f"the window cannot be opened: no screen answers at DISPLAY={display}",
             hint=f"Start it in a desktop session, or check DISPLAY. {_HEADLESS}",
         )
 
 
-def display_answers(display: str) -> bool:
+def _answers(display: str) -> bool:
     """Return whether an X server can be reached and lets us in."""
     try:
         xcb = ctypes.CDLL("libxcb.so.1")
@@ -134,7 +134,7 @@ def _missing(names: list[str]) -> UsageError:
     what = f"the system librar{'ies' if several else 'y'} {', '.join(names)} {'are' if several else 'is'} missing"
     debian, fedora, unknown = [], [], []
     for name in names:
-        known = PACKAGES.get(name[: name.find(".so") + 3])
+        known = _PACKAGES.get(name[: name.find(".so") + 3])
         if known is None:
             unknown.append(name)
         else:
@@ -151,14 +151,14 @@ def _missing(names: list[str]) -> UsageError:
     return UsageError(f"the window cannot be opened: {what}", hint=hint.strip())
 
 
-def qt_folder() -> Path | None:
+def _qt_folder() -> Path | None:
     found = importlib.util.find_spec("PySide6")
     places = None if found is None else found.submodule_search_locations
     folder = Path(next(iter(places))) if places else None
     return folder if folder is not None and (folder / "Qt" / "lib").is_dir() else None
 
 
-def own_files(folder: Path, plugin: str | None) -> list[Path]:
+def _own_files(folder: Path, plugin: str | None) -> list[Path]:
     """Return the files of Qt that the window loads."""
     files = [folder / "Qt" / "lib" / f"libQt6{part}.so.6" for part in ("Core", "Gui", "Widgets")]
     if plugin is not None:

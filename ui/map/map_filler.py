@@ -194,7 +194,7 @@ def _look(fields: StoredFields, missing: Sequence[int], taken: AbstractSet[Place
         except StoreError:
             if not fields.has(seq):
                 break  # acknowledged, and in the journal a moment later
-            passed.append(seq)  # damaged: Replay reports it
+            passed.append(seq)  # damaged: the replay says so
     return _Found(passed, None)
 
 

@@ -34,10 +34,10 @@ def format_difference(difference: float) -> str:
 
 
 class DifferenceLayer:
-    """A `ui.canvas.canvas.Layer` over the tiles of a `TileLayer`, which defines where they lie and how opaque they are.
+    """A `ui.canvas.canvas.Layer` over the tiles of a `TileLayer`, which says where they lie and how opaque they are.
 
-    Orange: the second analysis gives a higher probability of *high*; blue: a lower one. A frame around a tile marks
-    that it changed its side of the threshold.
+    Orange: the second analysis gives a higher probability of *high*; blue: a lower one. A frame around a tile says that
+    it changed its side of the threshold.
     """
 
     def __init__(self, tiles: TileLayer) -> None:
@@ -51,7 +51,7 @@ class DifferenceLayer:
     def set_results(
         self, first: FrameResult | None, second: FrameResult | None, thresholds: tuple[float, float]
     ) -> None:
-        """Show how the second result differs from the first; nothing if one of them is missing."""
+        """Show what the second says beyond the first; nothing if one of them is missing."""
         self._first, self._second, self._thresholds = first, second, thresholds
 
     def difference(self, tile: int) -> float | None:

@@ -1,4 +1,4 @@
-"""One stored field: its frame, and over it the predictions of an analysis, or how two analyses differ."""
+"""One stored field: its frame, and over it an analysis of its tiles, or the difference of two analyses."""
 
 from __future__ import annotations
 

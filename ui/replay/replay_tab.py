@@ -294,7 +294,7 @@ class ReplayTab(QWidget):
         self.make_report()
 
     def make_report(self) -> None:
-        """Make the report of the shown store; `message` reports where it is."""
+        """Make the report of the store that is looked at; `message` carries its path."""
         opened = self._shown
         if opened is None:
             return

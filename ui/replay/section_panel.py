@@ -125,7 +125,7 @@ class SectionPanel(QScrollArea):
 
 
 def _ended(opened: OpenedStore) -> str:
-    """Return how the run ended: also a store that is complete may be of a run that was stopped early."""
+    """Return how the run ended, as the store tells: a store that is whole may be of a run that was stopped early."""
     if not opened.store.complete:
         return "not yet, or not in order"
     outcome = opened.store.attributes.get("outcome")
@@ -141,7 +141,7 @@ def _ended(opened: OpenedStore) -> str:
             cause = outcome.get("cause") if isinstance(outcome, dict) else None
             return f"failed{of}" + (f": {cause}" if cause else "")
         case _:
-            return f"{state}{of}" if isinstance(state, str) else "the store does not record how"
+            return f"{state}{of}" if isinstance(state, str) else "the store does not say how"
 
 
 def _breakable(value: str) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Thumbnails", "make_thumbnails"]
 
 TILE_PX = 512
-"""Before the first result, which carries the size of the section's tiles."""
+"""Until a section is shown, which brings the size of its tiles."""
 _CAPACITY_BYTES = 96 * 2**20
 _MOST_WAITING = 64
 """Frames; more than two screens of tiles of as many different fields."""
