@@ -26,6 +26,7 @@ from view_parts import (
 )
 
 from hcc_scope.errors import StoreUnwritableError
+from ui.canvas.canvas import MouseMode
 from ui.live.feed import Feed
 from ui.live.live_tab import LiveTab
 from ui.live.recent_frames import MOST_FRAMES, MOST_RESULTS
@@ -403,3 +404,14 @@ def test_an_old_picture_is_never_called_live(qtbot: QtBot, pixels: NDArray[np.ui
     qtbot.waitUntil(lambda: about(tab).startswith("Not live: no new picture for 3 s"))
     tab.set_live(False)
     assert about(tab).startswith("Still picture of ")
+
+
+def test_a_region_is_begun_and_the_histogram_hidden_from_outside_the_tab(tab: LiveTab):
+    draw, histogram = find(tab, QAbstractButton, "Draw ROI"), find(tab, QAbstractButton, "Histogram")
+    for _ in range(2):  # as often as one likes
+        tab.begin_roi()
+        assert draw.isChecked()
+        assert tab.view.mouse_mode is MouseMode.RECTANGLE
+        tab.hide_histogram()
+        assert not histogram.isChecked()
+        assert not tab.contrast_panel.isVisible()

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import Frame, FrameResult
+    from ui.kit.controls import ViewButton
     from ui.kit.theme import ThemeName
 
 __all__ = ["LiveTab"]
@@ -118,9 +119,10 @@ class LiveTab(QWidget):
         self._follow.setAccessibleName("Which frame is shown")
         controls = ViewControls(self, self.view)
 
-        def toggle(text: str, tip: str, key: str, do: Callable[[bool], object], down: bool = True) -> QWidget:
+        def toggle(text: str, tip: str, key: str, do: Callable[[bool], object], down: bool = True) -> ViewButton:
             return action_button(self, text, tip, key, do, checked=down)
 
+        self._histogram = toggle("Histogram", "Show histogram and contrast", "T", self._show_histogram)
         return control_row(
             controls.fit("Show the whole frame"),
             action_button(self, "1:1", "One screen pixel per frame pixel", "1", self._one_to_one),
@@ -132,7 +134,7 @@ class LiveTab(QWidget):
             toggle("Saturation", "Mark pixels at the camera's full scale in magenta", "S", self._mark_saturated),
             toggle("Crosshair", "Two lines through the cursor", "C", self._show_crosshair, down=False),
             self._roi.button,
-            toggle("Histogram", "Show histogram and contrast", "T", self._show_histogram),
+            self._histogram,
             controls.toggle(self.tiles, "shows_grid", "Tile grid", "Borders of the model's tiles", "G"),
             controls.toggle(
                 self.tiles, "shows_heat", "Heatmap", "Colour tiles by probability; excluded ones are hatched", "H"
@@ -396,3 +398,12 @@ class LiveTab(QWidget):
     @Slot(float, float, bool)
     def _contrast_follows(self, low: float, high: float, _auto: bool) -> None:
         self.view.set_limits(low, high)
+
+    def begin_roi(self) -> None:
+        """Let the operator draw a region of interest, as the button *Draw ROI* does."""
+        self._roi.begin()
+
+    def hide_histogram(self) -> None:
+        """Give the room of the histogram to the picture, as the button *Histogram* does."""
+        if self._histogram.isChecked():
+            self._histogram.click()

@@ -54,6 +54,11 @@ class RoiTool(QObject):
         view.rectangle_drawn.connect(self._finish)
         view.cancelled.connect(self.cancel)
 
+    def begin(self) -> None:
+        """Draw, as the button does."""
+        if not self.button.isChecked():
+            self.button.click()
+
     def forget(self) -> None:
         """Show no region: the camera has taken it, or another frame is shown."""
         self._region.rect_px = None
