@@ -338,6 +338,7 @@ def test_help_imports_none_of_the_heavy_libraries() -> None:
         "pyarrow",
         "numpy",
         "openvino",
+        "jinja2",
         "PySide6",
     }
     assert not heavy & set(json.loads(done.stderr.strip().replace("'", '"')))

@@ -24,7 +24,7 @@ from hcc_scope.evaluation.figures.embedding import TooFewPointsError, embed
 from hcc_scope.evaluation.figures.gather import spread_over, typical_and_wrong
 from hcc_scope.evaluation.figures.roc import draw_roc, roc_points
 from hcc_scope.evaluation.metrics import auc_of
-from hcc_scope.report.score_text import RESEARCH_USE_ONLY
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.training.network import Meng2019
 from tests.figure_parts import fake_result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -22,6 +23,7 @@ from hcc_scope.errors import (
     StoreUnwritableError,
     UsageError,
 )
+from hcc_scope.formatting import sentence
 from hcc_scope.microscope.micromanager import MicroManagerSource
 from hcc_scope.microscope.phantom_scene import PhantomScene
 from hcc_scope.phantom import Specimen
@@ -34,6 +36,8 @@ from hcc_scope.runs.replay import recorded_engine, recorded_model, start_replay
 from hcc_scope.runs.rigs import open_rig
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import start_section
+from hcc_scope.runs.section_analyses import open_section
+from hcc_scope.score_text import describe_score
 from hcc_scope.storage.notes import NotesWriter, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
@@ -42,7 +46,7 @@ from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.types import RunSpec
 from tests.commands import assert_frames_readable, hcc_scope
 from tests.session_parts import wait_until
-from tests.storage_cases import change_facts
+from tests.storage_cases import change_facts, change_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +176,7 @@ def test_a_run_whose_device_failed_never_has_a_valid_interval_again(
     assert (score.interval_valid, score.frames) == (False, N_FIELDS - 2)
     assert score.spoilt == (WHY if noted or "spoilt" in outcome else "the run failed, and no interval was valid then")
     assert not section_picture(store, threshold=0.5).interval_valid
-    assert f"interval not valid: {score.spoilt}" in section_report(store).read_text(encoding="utf-8")
+    assert f"the interval is not valid ({score.spoilt})" in section_report(store).read_text(encoding="utf-8")
 
 
 def test_a_recovery_keeps_that_a_device_failed(store: Path, scoring_model: ScoringModel):
@@ -270,6 +274,30 @@ def test_the_report_says_what_was_taken_out_and_needs_nothing_else(store: Path, 
     assert again.is_file()
     assert section_report(store) == page  # an earlier report is replaced
     assert not [file for file in store.parent.iterdir() if ".part" in file.name]
+
+
+def test_nothing_from_a_store_commands_the_browser(store: Path, tmp_path: Path):
+    change_spec(
+        store,
+        section_id="a & b",
+        provenance={"specimen": '"><img src=x onerror=alert(2)>', "camera": "<script>alert(1)</script>"},
+    )
+    change_facts(store, section_id="a & b")
+    NotesWriter(store).add("exclude", "<script>alert(3)</script>", seq=2)
+    NotesWriter(store).add("note", "</table><script>alert(4)</script>")
+    text = section_report(store, tmp_path / "page").read_text(encoding="utf-8")
+    assert re.findall(r"<script|<img src=x|</table><script", text) == []
+    assert "<h1>Section a &amp; b of animal m1</h1>" in text
+    assert "&#34;&gt;&lt;img src=x" in text
+    assert text.count("&lt;script&gt;") == 4  # camera, note, and the reason in two tables
+
+
+def test_the_page_and_the_command_line_say_the_same_sentence(store: Path, tmp_path: Path):
+    opened = open_section(store)
+    (analysis,) = opened.analyses
+    page = html.unescape(section_report(store, tmp_path).read_text(encoding="utf-8"))
+    assert f"<p>{sentence(describe_score(analysis.score))}</p>" in page
+    assert analysis.score.fields_excluded_by_operator == 2
 
 
 def test_a_store_without_predictions_has_a_report(store: Path):

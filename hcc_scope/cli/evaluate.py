@@ -6,12 +6,13 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.option_checks import check_choices
 from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.runs import Interrupted
 from hcc_scope.errors import UsageError
 from hcc_scope.evaluation.filenames import PLAN_FILE
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from pathlib import Path

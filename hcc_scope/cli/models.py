@@ -7,8 +7,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.cli.console import people, print_json
 from hcc_scope.errors import ModelError, StoreExistsError, UsageError
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.training.config import CONFIG_FILE, MODEL_FOLDER
 
 if TYPE_CHECKING:

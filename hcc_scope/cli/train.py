@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.interrupt import on_interrupt
 from hcc_scope.cli.option_checks import check_choices
 from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.runs import Interrupted, called_on_signals
 from hcc_scope.errors import ResumeError, StoreUnwritableError, UsageError
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.storage.folders import leave_none_empty
 from hcc_scope.training.config import (
     CONFIG_FILE,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 
 from hcc_scope.printable import printable
-from hcc_scope.report.score_text import RESEARCH_USE_ONLY
 from hcc_scope.report.tripod import tripod_rows
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

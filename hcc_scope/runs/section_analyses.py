@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import StoreError
-from hcc_scope.formatting import format_score, format_threshold, percent
-from hcc_scope.report.summary import decision
 from hcc_scope.runs.comparison import rescored
 from hcc_scope.runs.replay import recorded_model
 from hcc_scope.runs.unfinished import is_written_to
@@ -38,8 +36,6 @@ __all__ = [
     "OpenedStore",
     "RecordedSaliency",
     "SectionAnalysis",
-    "describe_decision",
-    "describe_score",
     "open_section",
     "section_score",
 ]
@@ -228,27 +224,3 @@ def _recorded(store: SectionStore, name: str, excluded: Collection[int]) -> Sect
         model_sha256=sha256,
         trained_on=trained_on if same_model and isinstance(trained_on, str) else None,
     )
-
-
-def describe_score(score: SectionScore) -> str:
-    """Return a score with its interval, or that there is none."""
-    if score.score is None:
-        return "no score"
-    low, high = score.interval
-    valid = "" if score.interval_valid else " (not valid)"
-    said, said_low, said_high = (format_score(one, score.threshold, 3) for one in (score.score, low, high))
-    return f"{said}, {percent(score.confidence)} interval {said_low} to {said_high}{valid}"
-
-
-def describe_decision(score: SectionScore) -> str:
-    """Return what the interval says about the section: a side only if all of it lies there."""
-    side = decision(score)
-    beside = format_threshold(score.threshold, *score.interval, decimals=3)
-    if side is not None:
-        above = "above" if side == "high" else "below"
-        return f"{side.capitalize()} metastatic: the whole interval is {above} the threshold {beside}"
-    if score.score is None:
-        return "Undecided: no field was classified"
-    if not score.interval_valid:
-        return f"Undecided: {score.stabilised_reason}"
-    return f"Undecided: the interval contains the threshold {beside}"

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyqtgraph as pg
 import pytest
-from find import find, name_of
+from find import description_of, find, name_of
 from panel_parts import COUNTS, line, section, snapshot, value
 from PySide6.QtWidgets import QLabel
 
 from hcc_scope.runs.animal_sections import OtherSection
-from hcc_scope.types import Counts
+from hcc_scope.score_text import describe_score, verdict
+from hcc_scope.types import Counts, SectionScore
 from ui.kit.labels import ValueLabel
-from ui.score.animal_sections_view import verdict
 from ui.score.course_plot import MOST_POINTS, CoursePlot
 from ui.score.coverage import describe_excluded_tiles
 from ui.score.score import ScorePanel
-from ui.score.score_bar import ScoreBar, describe_interval
+from ui.score.score_bar import SHAPES, ScoreBar
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -51,7 +51,7 @@ def frames_shown(panel: ScorePanel) -> list[str]:
 
 def test_nothing_is_claimed_without_a_run(panel: ScorePanel):
     assert value(panel, "Score") == "–"
-    assert line(panel, "Side of the threshold").text() == "No score yet"
+    assert line(panel, "Side of the threshold").text() == "No score"
     assert not find(panel, QLabel, "Interval of the score").isVisible()
     assert not line(panel, "Stability of the score").isVisible()
     assert value(panel, "Frames that the score rests on") == "No section yet."
@@ -65,12 +65,13 @@ def test_nothing_is_claimed_without_a_run(panel: ScorePanel):
         (-2.0, "random", 40, "low", "Low metastatic side"),
         (0.2, "random", 12, "undecided", "Undecided"),
         (1.6, "raster", 40, "invalid", "No decision"),
-        (1.6, "random", 0, "unknown", "No score yet"),
+        (1.6, "random", 0, "unknown", "No score"),
     ],
 )
 def test_verdict_needs_a_valid_interval_on_one_side(mean: float, sampling: str, n: int, shape: str, words: str):
     score, _ = section(n, mean, sampling)
-    assert verdict(score)[:2] == (shape, words)
+    said = verdict(score)
+    assert (SHAPES[said.kind], said.title) == (shape, words)
 
 
 def test_score_comes_with_interval_coverage_and_stability(panel: ScorePanel):
@@ -80,10 +81,10 @@ def test_score_comes_with_interval_coverage_and_stability(panel: ScorePanel):
     panel.set_course(course)
     low, high = score.interval
     assert value(panel, "Section") == "Animal M7, section S1"
-    assert value(panel, "Score") == f"{score.score:.2f}"
+    assert value(panel, "Score") == f"{score.score:.3f}"
     assert line(panel, "Side of the threshold").shape_name() == "high"
-    assert value(panel, "Reason for the side") == "The whole interval is above the threshold 0.50."
-    assert value(panel, "Interval of the score") == f"95 % interval: {low:.2f} to {high:.2f}"
+    assert value(panel, "Reason for the side") == "The whole interval is above the threshold 0.500."
+    assert value(panel, "Interval of the score") == f"95 % interval {low:.3f} to {high:.3f}"
     assert line(panel, "Stability of the score").shape_name() == "good"
     assert line(panel, "Stability of the score").text().startswith("Stabilised: interval ±")
     assert value(panel, "Frames that the score rests on") == (
@@ -106,14 +107,38 @@ def test_invalid_interval_is_neither_written_nor_drawn(panel: ScorePanel):
     assert not find(panel, QLabel, "Interval of the score").isVisible()
     assert not band_drawn(panel)
     assert line(panel, "Side of the threshold").shape_name() == "invalid"
-    assert (
-        line(panel, "Stability of the score").text()
-        == "Interval not valid: fields were taken as a raster, not at random."
+    assert value(panel, "Reason for the side") == (
+        "The interval is not valid (fields were taken as a raster, not at random)."
     )
+    assert not line(panel, "Stability of the score").isVisible()
     assert "not valid" in find(panel, ScoreBar, "Score on its scale").accessibleDescription()
     valid, course = section()
     panel.set_snapshot(snapshot(valid, COUNTS))
     assert band_drawn(panel)
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        section()[0],
+        section(12, 0.2)[0],
+        section(sampling="raster")[0],
+        replace(section()[0], interval_valid=False, stabilised_reason="interval not valid: a device failed"),
+        section(0)[0],
+    ],
+    ids=["high", "undecided", "raster", "spoilt", "none"],
+)
+def test_the_window_says_what_every_other_place_says(panel: ScorePanel, score: SectionScore):
+    panel.set_snapshot(snapshot(score, COUNTS))
+    whole = f"{describe_score(score)}."
+    assert description_of(find(panel, QLabel, "Score")) == whole
+    assert find(panel, ScoreBar, "Score on its scale").toolTip().startswith(whole)
+    parts = (line(panel, "Side of the threshold").text(), value(panel, "Reason for the side"))
+    for text in (*parts, value(panel, "Interval of the score")):
+        assert text.rstrip(".").lower() in whole.lower()
+    panel.set_other_sections([OtherSection("S0", score)])
+    names = [name_of(label) for label in panel.findChildren(QLabel)]
+    assert any(name.endswith(f"{verdict(score).sentence}.") for name in names)
 
 
 def test_interval_over_fewer_frames_says_so(panel: ScorePanel):
@@ -126,7 +151,7 @@ def test_not_stabilised_says_why(panel: ScorePanel):
     score, _ = section(6)
     panel.set_snapshot(snapshot(score, Counts(acquired=6, classified=5, excluded=1)))
     assert line(panel, "Stability of the score").shape_name() == "busy"
-    assert line(panel, "Stability of the score").text() == "Not stabilised yet: 5 of at least 8 fields so far."
+    assert line(panel, "Stability of the score").text() == "Not stabilised: 5 of at least 8 fields so far."
 
 
 def test_losses_failures_and_a_broken_model_are_said(panel: ScorePanel):
@@ -162,11 +187,11 @@ def test_other_sections_and_the_animals_mean(panel: ScorePanel):
     panel.set_section("M7", "S1")
     panel.set_other_sections([OtherSection("S0", low), OtherSection("S2", section(0)[0])])
     assert find(panel, QLabel, "Other sections of M7").isVisible()
-    assert value(panel, "Mean of the animal's sections") == f"Mean of 1 section: {low.score:.2f}"
+    assert value(panel, "Mean of the animal's sections") == f"Mean of 1 section: {low.score:.3f}"
     panel.set_snapshot(snapshot(score, COUNTS))
     assert (
         value(panel, "Mean of the animal's sections")
-        == f"Mean of 2 sections with this one: {(low.score + score.score) / 2:.2f}"
+        == f"Mean of 2 sections with this one: {(low.score + score.score) / 2:.3f}"
     )
     panel.set_other_sections([])
     assert find(panel, QLabel, "Other sections").isVisible()
@@ -188,13 +213,12 @@ def test_course_of_nothing_and_of_one_field(panel: ScorePanel):
     assert not band_drawn(panel)
 
 
-def test_words_for_tiles_and_interval():
+def test_words_for_tiles():
     assert describe_excluded_tiles(0, {}) == ""
     assert describe_excluded_tiles(3, {}) == "3 tiles used, none excluded."
     words = describe_excluded_tiles(3, {"saturated": 1, "out_of_focus": 4})
     assert words == "3 tiles used. Tiles excluded: 4 out of focus, 1 saturated."
     assert describe_excluded_tiles(0, {"unlike_training": 2}) == "0 tiles used. Tiles excluded: 2 unlike training."
-    assert describe_interval(section(0)[0]) == "No interval before the first classified field."
 
 
 def test_a_long_course_is_thinned_for_the_plot_and_keeps_its_ends(qtbot: QtBot):
@@ -228,7 +252,7 @@ def test_a_score_that_means_nothing_is_said_to_in_red(panel: ScorePanel):
     assert find(panel, QLabel, "Research use only. Not for diagnosis.").isVisible()
 
 
-@pytest.mark.parametrize(("score", "words"), [(0.4991, "0.499"), (0.4962, "0.496"), (0.83, "0.83")])
+@pytest.mark.parametrize(("score", "words"), [(0.4991, "0.499"), (0.49762, "0.4976"), (0.83, "0.830")])
 def test_near_the_threshold_a_score_has_a_digit_more(panel: ScorePanel, score: float, words: str):
     panel.set_snapshot(snapshot(replace(section()[0], score=score, threshold=0.497665), COUNTS))
     assert value(panel, "Score") == words

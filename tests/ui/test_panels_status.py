@@ -67,7 +67,7 @@ def test_judgement_without_measured_values():
         "Tissue": "In all 4 tiles",
         "Saturation": "Too bright in 1 of 4 tiles",
         "Light": "Too dark in 1 of 4 tiles",
-        "Likeness": "Not told by this model",
+        "Likeness": "Not measured by this model",
     }
 
 
@@ -77,7 +77,7 @@ def test_judgement_without_measured_values():
         ([0] * 16, True, "good", "No tile flagged as unlike training"),
         ([UNLIKE] * 2 + [0] * 10 + [NO_TISSUE] * 4, True, "warning", "Unlike training: 2 of 12 tiles"),
         ([UNLIKE] * 16, True, "bad", "Unlike training: all 16 tiles"),
-        ([0] * 16, False, "unknown", "Not told by this model"),
+        ([0] * 16, False, "unknown", "Not measured by this model"),
         ([NO_TISSUE] * 16, False, "unknown", "Cannot be judged: no tile was classified"),
     ],
 )

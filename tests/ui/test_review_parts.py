@@ -14,11 +14,16 @@ import pytest
 from PySide6.QtCore import QMimeData, QUrl
 from review_parts import GRID, frame, result
 
+from hcc_scope.formatting import capital
+from hcc_scope.quality import FLAG_TEXTS
 from hcc_scope.runs.compare_analyses import compare
-from hcc_scope.runs.section_analyses import SectionAnalysis, describe_decision, describe_score, section_score
+from hcc_scope.runs.section_analyses import SectionAnalysis, section_score
+from hcc_scope.score_text import verdict
 from hcc_scope.storage.reader import SectionStore
 from hcc_scope.types import FrameResult, RunSpec, Sampling
+from ui.canvas.drawing import _hatch_pixmap
 from ui.replay.store_list import dropped_stores, stores_in
+from ui.score.quality import judge
 from ui.tiles.saliency_view import relative_saliency
 from ui.tiles.thumbnails import display_limits, make_thumbnails
 from ui.tiles.tile_table import TileFilter, TileOrder, TileTable
@@ -236,19 +241,21 @@ def test_a_score_leaves_out_what_the_operator_excluded():
     assert (score.frames, score.fields_excluded_by_operator) == (4, 1)
 
 
-def test_scores_and_decisions_in_words():
-    few = section_score({0: result(0, [0.9] * 4)}, stored(1), 0.45)
-    assert describe_score(few).startswith("0.900, 95 % interval ")
-    assert describe_decision(few) == "Undecided: the interval contains the threshold 0.450"
-    many = section_score({seq: result(seq, [0.97] * 4) for seq in range(60)}, stored(60), 0.45)
-    assert describe_decision(many) == "High metastatic: the whole interval is above the threshold 0.450"
-    raster = section_score({0: result(0, [0.9] * 4)}, stored(1, sampling="raster"), 0.45)
-    assert "not at random" in describe_decision(raster)
-    assert "(not valid)" in describe_score(raster)
-    assert describe_score(section_score({}, stored(0), 0.45)) == "no score"
+@pytest.mark.usefixtures("qapp")
+def test_every_quality_flag_can_be_filtered_seen_and_judged():
+    filters = {which.value for which in TileFilter}
+    hatchings = {_hatch_pixmap(0, 1.0).toImage().bits().tobytes()}
+    for flag, text in FLAG_TEXTS.items():
+        assert capital(text.name) in filters
+        hatchings.add(_hatch_pixmap(flag.value, 1.0).toImage().bits().tobytes())
+        assert any(line.shape == "bad" for line in judge(np.full(4, flag.value, np.uint8), None)), text.name
+    assert len(hatchings) == 1 + len(FLAG_TEXTS)
+
+
+def test_a_run_that_a_device_failure_spoilt_has_no_decision():
     spoilt = {"state": "failed", "interval_valid": False, "spoilt": "a device failed during the run"}
     failed = section_score({seq: result(seq, [0.97] * 4) for seq in range(60)}, stored(60, outcome=spoilt), 0.45)
-    assert describe_decision(failed) == "Undecided: interval not valid: a device failed during the run"
+    assert verdict(failed).sentence == ("No decision: the interval is not valid (a device failed during the run)")
 
 
 def test_a_store_is_found_from_inside_itself_and_from_its_folder(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import itertools
 import json
@@ -22,6 +23,7 @@ from storage_cases import change_facts
 from hcc_scope.inference import load_model
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model
+from hcc_scope.score_text import describe_score
 from hcc_scope.storage.files import lock
 from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.storage.notes import read_notes
@@ -129,6 +131,9 @@ def test_a_store_is_shown_with_its_frames_scores_and_predictions(
     assert tab.opened.analyses[0].score.score == live["score"]
     assert tab.opened.analyses[0].score.interval == tuple(live["interval"])
     assert f"{live['score']:.3f}" in tab.stores.list.item(0).text()
+    said = describe_score(tab.opened.analyses[0].score)
+    assert said in html.unescape(tab.section.label.text())
+    assert said in tab.stores.list.item(0).toolTip()
     assert "Research use only" in tab.section.label.text()
 
 

@@ -20,7 +20,7 @@ from view_parts import (
     under_cursor,
 )
 
-from hcc_scope.report.overview import thumbnail
+from hcc_scope.thumbnails import thumbnail
 from ui.canvas.canvas import MouseMode
 from ui.kit.controls import ElidedLabel
 from ui.kit.theme import colours

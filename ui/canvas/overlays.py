@@ -12,7 +12,8 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF
 
 from hcc_scope.formatting import format_number, format_score, format_threshold
-from ui.canvas.drawing import describe_reason, double_lines, double_rect, heat_argb, paint_hatch, plate
+from hcc_scope.quality import describe_flags
+from ui.canvas.drawing import double_lines, double_rect, heat_argb, paint_hatch, plate
 from ui.canvas.viewport import nice_length
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class TileLayer:
         if result.outcome == "failed":
             return f"the field could not be classified ({result.error or 'no reason given'})"
         if result.flags[tile]:
-            return f"excluded: {describe_reason(int(result.flags[tile]))}"
+            return f"excluded: {describe_flags(int(result.flags[tile]))}"
         p = float(result.probabilities[tile])
         if not np.isfinite(p):
             return "not classified"
@@ -203,7 +204,7 @@ class TileLayer:
         if result.outcome == "failed":
             return ("failed",)
         if result.flags[tile]:
-            words = describe_reason(int(result.flags[tile]))
+            words = describe_flags(int(result.flags[tile]))
             return words, words.split(",")[0]
         p = float(result.probabilities[tile])
         if not np.isfinite(p):

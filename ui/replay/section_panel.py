@@ -10,10 +10,9 @@ from PySide6.QtGui import QTextDocumentFragment
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from hcc_scope.formatting import capital, counted, format_utc, sentence, significant
+from hcc_scope.quality import describe_reason_counts
 from hcc_scope.research_use import RESEARCH_USE_ONLY, phantom_alarm
-from hcc_scope.runs.section_analyses import describe_decision, describe_score
-from hcc_scope.types import QualityFlag
-from ui.canvas.drawing import describe_reason
+from hcc_scope.score_text import describe_score
 from ui.kit.theme import GRID_PX, colours
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ _SAMPLING = {
     "time_series": "a time series",
     "sequence": "a continuous sequence",
 }
-_FLAGS = {str(flag.name).lower(): flag.value for flag in QualityFlag}
 
 
 class SectionPanel(QScrollArea):
@@ -113,12 +111,10 @@ class SectionPanel(QScrollArea):
             coverage.append(f"{n_open} without a result")
         if self._opened is not None and self._opened.excluded:
             coverage.append(f"{len(self._opened.excluded)} excluded by the operator")
-        tiles = [f"{counted(score.tiles, 'tile')} scored"]
-        tiles += [f"{n} {describe_reason(_FLAGS[name])}" for name, n in score.tiles_excluded.items()]
+        tiles = [f"{counted(score.tiles, 'tile')} scored", *describe_reason_counts(score.tiles_excluded)]
         return (
             f"<h4 style='margin-bottom: 2px'>{escape(one.title)}</h4>{self._alarm(one)}"
             f"<div><b>{escape(describe_score(score))}</b></div>"
-            f"<div>{escape(describe_decision(score))}</div>"
             f"<div style='color: {c.text_muted}'>{escape('; '.join(coverage))}. {escape(', '.join(tiles))}.<br>"
             f"{escape(one.model)} on {escape(one.engine)}{'. ' + escape(one.note) if one.note else ''}</div>"
         )

@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from hcc_scope.formatting import counted, format_score
-from hcc_scope.runs.section_analyses import describe_decision, describe_score
+from hcc_scope.formatting import counted
+from hcc_scope.score_text import describe_score, format_section_score
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class StoreList(QWidget):
         lines = [opened.name, counted(n, "field")]
         if opened.analyses:
             score = opened.analyses[0].score
-            lines[1] += "" if score.score is None else f", score {format_score(score.score, score.threshold, 3)}"
+            lines[1] += ", no score" if score.score is None else f", score {format_section_score(score)}"
         else:
             lines[1] += ", not classified"
         if opened.problems:
@@ -156,7 +156,7 @@ class StoreList(QWidget):
         item.setText("\n".join(lines))
         tip = [str(opened.path), *opened.problems]
         if opened.analyses:
-            tip += [describe_score(opened.analyses[0].score), describe_decision(opened.analyses[0].score)]
+            tip.append(describe_score(opened.analyses[0].score))
         item.setToolTip("\n".join(tip))
         item.setData(Qt.ItemDataRole.AccessibleTextRole, ", ".join(lines))
 

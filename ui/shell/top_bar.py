@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from hcc_scope.inference.engines import AUTO, ENGINES
 from ui.control.rig_control import RigLight
 from ui.kit.controls import ElidedLabel
 from ui.kit.theme import GRID_PX, colours
@@ -30,9 +31,8 @@ if TYPE_CHECKING:
     from ui.kit.theme import ThemeName
     from ui.shell.actions import Actions
 
-__all__ = ["ENGINES", "TopBar"]
+__all__ = ["TopBar"]
 
-ENGINES = ("auto", "torchscript", "openvino", "openvino-bf16", "cuda")
 SPECIMENS: dict[str, Specimen] = {"Phantom, high": "high", "Phantom, low": "low", "Test pattern": "none"}
 
 _BUTTONS = ("live", "snap", "start", "pause", "stop", "exclude")
@@ -116,7 +116,7 @@ class TopBar(QWidget):
         self.model.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.model.setMaximumWidth(_MODEL_PX)
         self.engine = QComboBox()
-        self.engine.addItems(list(ENGINES))
+        self.engine.addItems([AUTO, *ENGINES])
         self.engine.setCurrentText(settings.engine)
         self.engine.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.engine.setMinimumContentsLength(5)

@@ -14,6 +14,7 @@ import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtGui import QImage
 
+from hcc_scope.thumbnails import block_means
 from hcc_scope.tiling import TileGrid
 from ui.canvas.luts import display_limits
 
@@ -54,12 +55,9 @@ def make_thumbnails(pixels: NDArray[np.uint16], grid: TileGrid, side_px: int) ->
     low, high = display_limits(pixels)
     reduction = max(1, grid.tile_px // side_px)
     side = grid.tile_px // reduction
-    used = side * reduction
     small = np.empty((grid.n, side, side), dtype=np.uint8)
     for thumbnail, tile in zip(small, grid.views(pixels), strict=True):
-        blocks = tile[:used, :used].reshape(side, reduction, side, reduction)
-        mean = blocks.sum(axis=(1, 3), dtype=np.uint32).astype(np.float32) / reduction**2
-        thumbnail[...] = np.clip((mean - low) * (255.0 / (high - low)), 0, 255)
+        thumbnail[...] = np.clip((block_means(tile, reduction) - low) * (255.0 / (high - low)), 0, 255)
     return small
 
 

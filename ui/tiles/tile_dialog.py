@@ -22,8 +22,9 @@ from PySide6.QtWidgets import (
 
 from hcc_scope.formatting import format_score, format_threshold, significant
 from hcc_scope.orientation import Orientation
+from hcc_scope.quality import describe_flags, missed_step
 from ui.canvas.canvas import Canvas, MouseMode
-from ui.canvas.drawing import describe_reason, double_rect
+from ui.canvas.drawing import double_rect
 from ui.canvas.frame_layer import FrameLayer
 from ui.canvas.luts import display_limits
 from ui.canvas.overlays import TileLayer
@@ -31,7 +32,6 @@ from ui.kit.controls import ElidedLabel
 from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX, colours
 from ui.tiles.saliency_view import SaliencyView
-from ui.tiles.tile_text import verb_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -244,7 +244,7 @@ class TileDialog(QDialog):
             facts["Quality"].setText("not analysed" if result is None else result.error or "the field failed")
             return
         flags, probability = int(result.flags[index]), float(result.probabilities[index])
-        facts["Quality"].setText(f"not {verb_for(flags)}: {describe_reason(flags)}" if flags else "usable")
+        facts["Quality"].setText(f"not {missed_step(flags)}: {describe_flags(flags)}" if flags else "usable")
         facts["Engine"].setText(result.engine)
         if result.outcome == "failed":
             facts["Quality"].setText(result.error or "the field could not be analysed")
