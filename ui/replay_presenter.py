@@ -40,6 +40,7 @@ class ReplayWiring(QObject):
         replay = views.replay
         window.page_changed.connect(self._look)
         replay.section_shown.connect(self._look)
+        replay.section_closed.connect(self._look)
         replay.pane.field_shown.connect(self._look)
         replay.notes.changed.connect(self._look)
 

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Slot
 from PySide6.QtGui import QAction
 
 from hcc_scope.orientation import Orientation
+from hcc_scope.runs.section_analyses import OpenedStore
 from ui.canvas.save_view import save_picture
 from ui.control.settings import Contrast, with_recent
 from ui.devices.camera import CameraPanel
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.microscope.device_controls import RigState
-    from hcc_scope.runs.section_analyses import OpenedStore
     from ui.control.app_state import AppState
     from ui.control.rig_control import LoadedRig, RigControl
     from ui.control.run_control import RunControl
@@ -110,6 +110,7 @@ class Wiring(QObject):
         self.replay.message.connect(self._state.message)
         self.replay.store_opened.connect(self._remember_store)
         self.replay.section_shown.connect(self._show_tiles_of)
+        self.replay.section_closed.connect(self._forget_tiles)
         self.map.set_stage(None)
         self.map.move_requested.connect(self._move_to)
         self.live.roi_drawn.connect(self._set_roi)
@@ -228,14 +229,19 @@ class Wiring(QObject):
         recent = with_recent(self._memory.settings.recent_stores, str(path))
         self._memory.change(recent_stores=recent)
 
-    @Slot(object)
-    def _show_tiles_of(self, opened: OpenedStore | None) -> None:
+    @Slot()
+    def _forget_tiles(self) -> None:
+        """Empty the gallery of an opened section."""
+        if self.tiles_opened and not self._run.active:
+            self.tiles.clear()
+
+    @Slot(OpenedStore)
+    def _show_tiles_of(self, opened: OpenedStore) -> None:
         """Fill the gallery with an opened section, unless one is being acquired."""
         if self._run.active:
             return
-        if opened is None or not opened.analyses:
-            if self.tiles_opened:
-                self.tiles.clear()
+        if not opened.analyses:
+            self._forget_tiles()
             return
         recorded = opened.analyses[0]
         self.tiles_opened = True

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtWidgets import QDialogButtonBox, QRadioButton, QSpinBox, QWidget
+from find import find
+from PySide6.QtWidgets import QDialogButtonBox, QLabel, QRadioButton, QSpinBox, QWidget
 
 from ui.control.section_request import PlanChoice
 from ui.shell.plan_dialog import PlanDialog
@@ -36,7 +37,7 @@ def test_a_rig_without_a_stage_is_offered_no_random_fields(parent: QWidget):
     dialog = shown(parent, PlanChoice(), has_stage=False)
     assert offered(dialog) == ["Sequence, stage at rest", "Plan file"]
     assert dialog.choice().kind == "sequence"
-    assert not next(one for one in dialog.findChildren(QSpinBox) if "random" in one.accessibleName()).isVisible()
+    assert not find(dialog, QSpinBox, "Number of random fields").isVisible()
 
 
 def test_a_rig_with_a_stage_is_offered_all(parent: QWidget):
@@ -50,13 +51,13 @@ def test_a_number_that_is_too_large_is_said_and_not_cut_to_the_digits_that_fit(
     qtbot: QtBot, parent: QWidget, kind: str, name: str
 ):
     dialog = shown(parent, PlanChoice(kind=kind), has_stage=True)  # type: ignore[arg-type]  # one of its kinds
-    box = next(one for one in dialog.findChildren(QSpinBox) if one.accessibleName() == name)
+    box = find(dialog, QSpinBox, name)
     box.selectAll()
     qtbot.keyClicks(box, "30000000")
     assert box.value() == 30_000_000
     ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
     assert not ok.isEnabled()
-    assert dialog._problem.text().startswith(f"{name}: at most 1")
+    assert find(dialog, QLabel, "What is missing in the plan").text().startswith(f"{name}: at most 1")
 
 
 def test_plans_say_counts_in_the_singular_too():

@@ -34,7 +34,7 @@ __all__ = [
 
 LOW_RGB = (0, 114, 178)
 HIGH_RGB = (213, 94, 0)
-"""Blue and vermilion of Okabe and Ito: told apart with any colour vision, and far apart in print."""
+"""Blue and vermilion of Okabe and Ito: distinct with any colour vision, and far apart in print."""
 
 ON_IMAGE = "#5cb8f5"
 """The accent on images, whatever the theme; always over a dark edge."""
@@ -47,7 +47,7 @@ _WEAKEST = 0.12
 def heat_argb(probabilities: NDArray[np.float32], threshold: float) -> NDArray[np.uint8]:
     """Return the colour of each probability of *high*.
 
-    The hue says on which side of the threshold it lies, the alpha how far from it.
+    The hue shows the side of the threshold, the alpha the distance from it.
 
     Parameters
     ----------

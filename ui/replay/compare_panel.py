@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHeaderView,
-    QLabel,
     QSizePolicy,
     QSplitter,
     QTableView,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 from hcc_scope.errors import StoreError
 from hcc_scope.runs.comparison import compare
 from ui.kit.error_report import describe
+from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -132,20 +132,21 @@ def _format_cell(row: FieldDifference, column: int) -> str:
 class ComparePanel(QWidget):
     """Chooses two analyses and shows how they differ."""
 
-    compared = Signal(object)
-    """The `Comparison`, or None."""
+    compared = Signal()
+    """`comparison` is another one now."""
     field_requested = Signal(int)
-    """A field that a person wants to see."""
+    """A field to show."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setAccessibleName("Compare")
         self._opened: OpenedStore | None = None
         self._analyses: list[SectionAnalysis] = []
         self._comparison: Comparison | None = None
         self._scatter: TileScatter | None = None
         self._theme: ThemeName = "dark"
         self.first, self.second = QComboBox(), QComboBox()
-        self.sentence = QLabel()
+        self.sentence = ValueLabel("How the two analyses differ")
         self.table = FieldTable(self)
         self.view = QTableView()
         self._splitter = QSplitter(Qt.Orientation.Vertical)
@@ -165,7 +166,6 @@ class ComparePanel(QWidget):
             box.currentIndexChanged.connect(self._chosen)
             form.addRow(label, box)
         self.sentence.setWordWrap(True)
-        self.sentence.setAccessibleName("How the two analyses differ")
         self.sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         view = self.view
         view.setModel(self.table)
@@ -197,7 +197,7 @@ class ComparePanel(QWidget):
 
     @property
     def comparison(self) -> Comparison | None:
-        """What is shown."""
+        """The comparison that is shown, or None."""
         return self._comparison
 
     def set_store(self, opened: OpenedStore | None, *, newest: bool = False) -> None:
@@ -233,7 +233,7 @@ class ComparePanel(QWidget):
 
     def _compare(self) -> None:
         one, other = self.first.currentIndex(), self.second.currentIndex()
-        comparison, words = None, "Classify the section again, to compare what comes of it with what was recorded."
+        comparison, words = None, "Classify the section again to compare the new predictions with the recorded ones."
         if self._opened is not None and len(self._analyses) > 1 and one >= 0 and other >= 0:
             try:
                 comparison = compare(self._opened.store, self._analyses[one], self._analyses[other])
@@ -249,12 +249,10 @@ class ComparePanel(QWidget):
         if comparison is not None:
             self._plot(comparison)
         self._splitter.setVisible(comparison is not None)
-        self.compared.emit(comparison)
+        self.compared.emit()
 
     def _plot(self, comparison: Comparison) -> None:
-        if (
-            self._scatter is None
-        ):  # pyqtgraph takes a third of a second, which the start of the window need not wait for
+        if self._scatter is None:  # imported late: pyqtgraph takes a third of a second of the window's start
             from ui.replay.scatter import TileScatter
 
             self._scatter = TileScatter()

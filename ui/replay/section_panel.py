@@ -1,4 +1,4 @@
-"""What a stored section is: ids, how it was taken, and each analysis with its score, interval and coverage."""
+"""A stored section: ids, how it was acquired, and each analysis with its score, interval and coverage."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QTextDocumentFragment
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from hcc_scope.formatting import capital, counted, format_utc, sentence, significant
@@ -54,20 +55,24 @@ class SectionPanel(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.set_store(None)
 
+    def _set_text(self, html: str) -> None:
+        self.label.setText(html)
+        self.label.setAccessibleDescription(QTextDocumentFragment.fromHtml(html).toPlainText())
+
     def set_store(self, opened: OpenedStore | None) -> None:
         """Describe a store."""
         self._opened = opened
-        self._tell()
+        self._show_text()
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
         self._theme = theme
-        self._tell()
+        self._show_text()
 
-    def _tell(self) -> None:
+    def _show_text(self) -> None:
         opened, c = self._opened, colours(self._theme)
         if opened is None:
-            self.label.setText("Open a store, or drop its folder here.")
+            self._set_text("Open a store, or drop its folder here.")
             return
         spec = opened.spec
         muted = f"color: {c.text_muted}"
@@ -90,7 +95,7 @@ class SectionPanel(QScrollArea):
         if not opened.analyses:
             lines.append("<p>No predictions are recorded. Classify the section to get a score.</p>")
         lines.append(f"<p style='{muted}'>{escape(RESEARCH_USE_ONLY)}</p>")
-        self.label.setText("".join(lines))
+        self._set_text("".join(lines))
 
     def _alarm(self, one: SectionAnalysis) -> str:
         alarm = "" if self._opened is None else phantom_alarm(one.trained_on, self._opened.spec.provenance)

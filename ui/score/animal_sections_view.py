@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 from hcc_scope.formatting import counted, full_stop
 from hcc_scope.score_text import SCORE_DECIMALS, format_section_score, verdict
 from hcc_scope.scoring import animal_score
-from ui.kit.labels import quiet, words
+from ui.kit.labels import ValueLabel, quiet_value, words
 from ui.kit.symbols import SymbolBadge
 from ui.kit.theme import GRID_PX
 from ui.score.score_bar import SHAPES, ScoreBar
@@ -31,8 +31,10 @@ class OtherSectionsView(QWidget):
         super().__init__()
         self._sections: tuple[OtherSection, ...] = ()
         self._current: SectionScore | None = None
-        self._mean = words()
-        self._none = quiet("None stored yet.")
+        self._mean = ValueLabel("Mean of the animal's sections")
+        self._mean.setWordWrap(True)
+        self._none = quiet_value("Other sections")
+        self._none.setText("None stored yet.")
         self._rows = QWidget()
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWi
 
 from hcc_scope.formatting import counted, percent
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
-from ui.kit.labels import colours_of, quiet, words
+from ui.kit.labels import ValueLabel, colours_of, quiet_value, words
 from ui.kit.swatch import Swatch
 from ui.kit.theme import GRID_PX
 
@@ -161,9 +161,10 @@ class CoverageView(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._replayed = False
-        self._sentence = words()
+        self._sentence = ValueLabel("Frames that the score rests on")
+        self._sentence.setWordWrap(True)
         self._bar = _Bar()
-        self._tiles = quiet()
+        self._tiles = quiet_value("Tiles used and excluded")
         rows = QGridLayout()
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setHorizontalSpacing(GRID_PX)
@@ -172,7 +173,7 @@ class CoverageView(QWidget):
         self._rows: list[tuple[QWidget, QLabel, QLabel]] = []
         for row, part in enumerate(_PARTS):
             swatch = Swatch(partial(_paint_part, part))
-            number, text = QLabel("0"), words(part.words)
+            number, text = ValueLabel(f"Frames {part.words}", "0"), words(part.words)
             for widget in (swatch, number, text):
                 widget.setToolTip(part.tip)
             rows.addWidget(swatch, row, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -194,6 +195,7 @@ class CoverageView(QWidget):
         for part, row in zip(_PARTS, self._rows, strict=True):
             if part.field == "deferred":
                 row[2].setText("without a result" if replayed else part.words)
+                row[1].setAccessibleName(f"Frames {row[2].text()}")
                 for widget in row:
                     widget.setToolTip("Stored frames that were not classified." if replayed else part.tip)
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from hcc_scope.formatting import counted, percent, sentence
 from hcc_scope.types import QualityFlag
-from ui.kit.labels import grid_margins, heading, quiet, words
+from ui.kit.labels import ValueLabel, grid_margins, heading, quiet_value
 from ui.kit.symbols import SymbolBadge
 from ui.kit.theme import GRID_PX
 
@@ -136,7 +136,8 @@ class QualityPanel(QWidget):
         super().__init__()
         self.setWindowTitle("Quality of this field")
         self.setAccessibleName("Quality of the current field")
-        self._what = words()
+        self._what = ValueLabel("Outcome of the field")
+        self._what.setWordWrap(True)
         layout = QVBoxLayout(self)
         grid_margins(layout)
         layout.addWidget(self._what)
@@ -147,7 +148,7 @@ class QualityPanel(QWidget):
         self._rows = {}
         top = Qt.AlignmentFlag.AlignTop
         for row, (name, tip) in enumerate(_TIPS.items()):
-            badge, title, text = SymbolBadge(), heading(name), quiet()
+            badge, title, text = SymbolBadge(), heading(name), quiet_value(name)
             for widget in (title, text):
                 widget.setToolTip(tip)
             title.setWordWrap(False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from hcc_scope.formatting import full_stop, sentence
 from hcc_scope.research_use import research_use
@@ -20,7 +20,7 @@ from hcc_scope.score_text import (
     format_section_score,
     verdict,
 )
-from ui.kit.labels import colours_of, grid_margins, heading, quiet, words
+from ui.kit.labels import ValueLabel, colours_of, grid_margins, heading, quiet, quiet_value
 from ui.kit.symbols import SignedLine
 from ui.kit.theme import GRID_PX
 from ui.score.animal_sections_view import OtherSectionsView
@@ -52,25 +52,25 @@ class ScorePanel(QWidget):
         self.setAccessibleName("Score of the section")
         self._snapshot: Snapshot | None = None
         self._course: NDArray[np.float64] | None = None
-        self._of = quiet()
-        self._number = QLabel(_NO_SCORE)
+        self._of = quiet_value("Section")
+        self._number = ValueLabel("Score", _NO_SCORE)
         self._number.setFont(large_font(self._number, _SCORE_SIZE))
         self._number.setToolTip("Mean probability of high metastatic over the classified fields, from 0 to 1.")
         self._meaning = quiet("mean probability of high metastatic (0 to 1)")
-        self._verdict = SignedLine(font=large_font(self, _VERDICT_SIZE))
-        self._why = quiet()
+        self._verdict = SignedLine("Side of the threshold", font=large_font(self, _VERDICT_SIZE))
+        self._why = quiet_value("Reason for the side")
         self._bar = ScoreBar()
-        self._interval = words()
-        self._stabilised = SignedLine()
-        self._degraded = SignedLine()
+        self._interval = ValueLabel("Interval of the score")
+        self._interval.setWordWrap(True)
+        self._stabilised = SignedLine("Stability of the score")
+        self._degraded = SignedLine("Classification")
         self._coverage = CoverageView()
         self._course_heading = heading("Course over the classified fields")
         self._plot = CoursePlot()
         self._others_heading = heading("Other sections of this animal")
         self._others = OtherSectionsView()
         self._research = heading(research_use(None))
-        self._alarm = SignedLine(font=large_font(self, _ALARM_SIZE))
-        self._alarm.setAccessibleName("Why this score means nothing")
+        self._alarm = SignedLine("Why this score means nothing", font=large_font(self, _ALARM_SIZE))
         self._lay_out()
         self.set_training(None)
         self.set_section("", "")
@@ -175,12 +175,10 @@ class ScorePanel(QWidget):
         self._others.show_sections(sections)
 
     def _show_score(self, score: SectionScore | None) -> None:
-        has_score = score is not None and score.score is not None
         said = verdict(score)
         self._number.setText(_NO_SCORE if score is None or score.score is None else format_section_score(score))
         self._verdict.show_line(SHAPES[said.kind], said.title)
         self._why.setText(sentence(said.why))
-        self._number.setAccessibleName(f"Score {self._number.text()}" if has_score else said.title)
         self._number.setAccessibleDescription(sentence(said.sentence if score is None else describe_score(score)))
         self._bar.show_score(score)
         self._others.show_current(score)

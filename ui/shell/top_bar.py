@@ -223,6 +223,7 @@ class TopBar(QWidget):
         c = colours(self._theme)
         colour = {"none": c.text_muted, "good": c.good, "warning": c.warning, "error": c.error}[light.tone]
         self._rig.setText(f"<span style='color:{colour}'>{_SHAPES[light.tone]}</span>&nbsp; {light.words}")
+        self._rig.setAccessibleDescription(". ".join(part for part in (light.words, tip) if part))
         self._rig.setToolTip(tip)
 
     def set_hint(self, words: str) -> None:

@@ -1,7 +1,7 @@
 """Small pictures of tiles, made off the Qt thread from the stored frames, kept as long as there is room.
 
-A frame is read once for all its tiles. What was asked for last is made first, and requests that scrolled out of sight
-long ago are forgotten, so that scrolling fast through ten thousand tiles never queues ten thousand reads.
+A frame is read once for all its tiles. The newest request is served first, and requests that scrolled out of sight
+are dropped, so that scrolling fast through ten thousand tiles never queues ten thousand reads.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TILE_PX = 512
 _CAPACITY_BYTES = 96 * 2**20
 _MOST_WAITING = 64
 """Frames; more than two screens of tiles of as many different fields."""
-_RETRY_S = 2.0
+RETRY_S = 2.0
 """A field of a running section may not be on disk yet."""
 
 
@@ -46,7 +46,7 @@ def make_thumbnails(pixels: NDArray[np.uint16], grid: TileGrid, side_px: int) ->
     grid : TileGrid
         For this frame's shape.
     side_px : int
-        Wanted; the result is the tile reduced by a whole number to this or just above.
+        Least side; a tile is reduced by a whole number to this or just above.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def make_thumbnails(pixels: NDArray[np.uint16], grid: TileGrid, side_px: int) ->
 
 
 class Thumbnails(QObject):
-    """The cache; asked from painting, it answers at once with what there is.
+    """The cache; painting asks it, so it answers at once with what there is.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Thumbnails(QObject):
     """
 
     arrived = Signal(int)
-    """A field's number: its thumbnails can be had now, or will not come."""
+    """A field's number: its thumbnails are there now, or could not be made."""
 
     def __init__(self, jobs: JobRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -86,7 +86,7 @@ class Thumbnails(QObject):
         self._waiting: OrderedDict[int, None] = OrderedDict()
         self._in_work: int | None = None
         self._problems: dict[int, tuple[float, str]] = {}
-        self._again = QTimer(self, singleShot=True, interval=int(_RETRY_S * 1000) + 50)
+        self._again = QTimer(self, singleShot=True, interval=int(RETRY_S * 1000) + 50)
         self._again.timeout.connect(self._retry)
 
     def set_reader(self, reader: Callable[[int], Frame] | None) -> None:
@@ -95,7 +95,7 @@ class Thumbnails(QObject):
         self._forget()
 
     def set_tile_px(self, tile_px: int) -> None:
-        """Cut tiles of this size, as the model did; tiles of another size would be other tiles."""
+        """Cut tiles of this size, as for the model; tiles of another size would be other tiles."""
         if tile_px != self._tile_px:
             self._tile_px = tile_px
             self._forget()
@@ -116,7 +116,7 @@ class Thumbnails(QObject):
         self._again.stop()
 
     def get(self, seq: int, index: int) -> QImage | None:
-        """Return a tile's thumbnail, or None and see to it that it comes (`arrived`)."""
+        """Return a tile's thumbnail, or None and request it (`arrived` follows)."""
         tiles = self._kept.get(seq)
         if tiles is not None:
             self._kept.move_to_end(seq)
@@ -135,7 +135,7 @@ class Thumbnails(QObject):
     def _ask(self, seq: int) -> None:
         if self._reader is None or seq == self._in_work:
             return
-        if seq in self._problems and time.monotonic() - self._problems[seq][0] < _RETRY_S:
+        if seq in self._problems and time.monotonic() - self._problems[seq][0] < RETRY_S:
             return
         self._waiting[seq] = None
         self._waiting.move_to_end(seq)
@@ -183,6 +183,6 @@ class Thumbnails(QObject):
 
     @Slot()
     def _retry(self) -> None:
-        """Have what could not be read painted, and with it asked for, again."""
+        """Let the fields that could not be read be painted again, which requests them again."""
         for seq in self._problems:
             self.arrived.emit(seq)
