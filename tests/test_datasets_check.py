@@ -22,7 +22,7 @@ from hcc_scope.storage.writer import create_store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hcc_scope.datasets.parallel import Step
+    from hcc_scope.progress import Progress
 
 
 def kinds(report: DatasetReport) -> list[tuple[str, str]]:
@@ -40,7 +40,7 @@ def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_sound_set(tmp_path: Path, few_are_enough: None):
-    steps: list[Step] = []
+    steps: list[Progress] = []
     report = check_dataset(small_set(tmp_path, 2, images=2), steps.append)
     assert [step.done for step in steps] == list(range(1, 9))
     assert report.problems == ()

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from hcc_scope.training import restarts as starts
-from hcc_scope.training.config import MOST_STARTS, Stopped, TrainProgress
+from hcc_scope.training.config import MOST_STARTS, Stopped
 from hcc_scope.training.fit import fit
 from hcc_scope.training.metrics import Learnt
 from hcc_scope.training.restarts import (
@@ -24,6 +24,8 @@ from tests.training_parts import QUICK, Small, small
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hcc_scope.progress import Progress
 
 NOTHING = Learnt(loss=0.693, chance=0.693, auc=0.52, luck=0.56, one_answer=False)
 SOMETHING = Learnt(loss=0.4, chance=0.693, auc=0.9, luck=0.56, one_answer=False)
@@ -62,7 +64,7 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
 
 def test_the_second_start_is_a_training_with_its_own_seed(data: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     learns(monkeypatch, 2)
-    heard: list[TrainProgress] = []
+    heard: list[Progress] = []
     found = run(data, tmp_path / "r", on_progress=heard.append)
     assert (found.start, found.silent, found.learnt) == (2, False, (NOTHING, SOMETHING))
     assert any(step.message.startswith("start 2 of at most 3: epoch 1") for step in heard)

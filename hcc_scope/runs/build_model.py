@@ -30,9 +30,9 @@ from hcc_scope.evaluation.results import FoldResult, Split
 from hcc_scope.evaluation.robustness import sampled_rows, shift_rows
 from hcc_scope.inference.card import ValidationRow
 from hcc_scope.phantom import CameraPhysics
+from hcc_scope.progress import Progress
 from hcc_scope.report.card_markdown import card_markdown
 from hcc_scope.scoring import log_odds
-from hcc_scope.training.config import TrainProgress
 from hcc_scope.training.draft_card import draft_card, final_card
 from hcc_scope.training.export import export_model, to_torchscript
 from hcc_scope.training.metrics import auc
@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.record import Calibration
     from hcc_scope.inference.card import EvaluationRecord, ShiftRow, UnlikeTraining
-    from hcc_scope.training.config import NetworkName, OnProgress
+    from hcc_scope.progress import OnProgress
+    from hcc_scope.training.config import NetworkName
     from hcc_scope.training.metrics import Learnt
     from hcc_scope.training.ood_distance import WithDistance
     from hcc_scope.training.recipes import Settings
@@ -96,7 +97,7 @@ def make_model(trained: Trained, folder: Path, *, on_progress: OnProgress, say: 
     folder : Path
         Of the model; must not exist.
     on_progress : callable
-        Takes a `TrainProgress` per step.
+        Takes a `Progress` per step.
     say : callable
         Takes sentences about what the model will lack, and why.
 
@@ -126,12 +127,12 @@ def make_model(trained: Trained, folder: Path, *, on_progress: OnProgress, say: 
         words = _describe_learnt_nothing(learnt)
         say(words)
         draft = draft.model_copy(update={"limits": (words, *draft.limits)})
-    on_progress(TrainProgress("distance", 0, 1, "of tiles unlike those of the training"))
+    on_progress(Progress("distance", 0, 1, "of tiles unlike those of the training"))
     measuring, unlike = (network, None) if silent else _distance(trained, say)
-    on_progress(TrainProgress("distance", 1, 1, "" if unlike is None else f"threshold {unlike.threshold:g}"))
-    on_progress(TrainProgress("calibrate", 0, 1, ""))
+    on_progress(Progress("distance", 1, 1, "" if unlike is None else f"threshold {unlike.threshold:g}"))
+    on_progress(Progress("calibrate", 0, 1, ""))
     unseen = _unseen(trained, cast("WithDistance", measuring) if unlike is not None else None, unlike, silent=silent)
-    on_progress(TrainProgress("calibrate", 1, 1, f"temperature {unseen.temperature:g}, threshold {unseen.threshold:g}"))
+    on_progress(Progress("calibrate", 1, 1, f"temperature {unseen.temperature:g}, threshold {unseen.threshold:g}"))
     shifts = _shifts(trained, unseen, on_progress, say)
     card = final_card(
         draft,
@@ -352,7 +353,7 @@ def _shifts(
             offset_counts=CameraPhysics().offset_counts if trained.data.synthetic else 0.0,
             max_tiles=_SHIFTED_TILES,
             seed=trained.config.seed,
-            on_progress=lambda done, total: on_progress(TrainProgress("other light", done, total, "")),
+            on_progress=lambda done, total: on_progress(Progress("other light", done, total, "")),
         )
     except DatasetError as error:
         say(f"The card does not tell what another light or focus does: {error}")

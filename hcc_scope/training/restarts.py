@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.datasets.tiles import TileTable
-    from hcc_scope.training.config import OnProgress, TrainConfig, TrainProgress
+    from hcc_scope.progress import OnProgress, Progress
+    from hcc_scope.training.config import TrainConfig
     from hcc_scope.training.metrics import Learnt
 
 __all__ = ["Started", "describe_restarted", "drop_checkpoints", "fit_until_it_learns", "seed_of_start", "start_folder"]
@@ -133,7 +134,7 @@ def describe_restarted(learnt: Sequence[Learnt]) -> str:
 
 
 def _renamed(on_progress: OnProgress, start: int, most: int) -> OnProgress:
-    def told(step: TrainProgress) -> None:
+    def told(step: Progress) -> None:
         on_progress(replace(step, message=f"start {start} of at most {most}: {step.message}"))
 
     return told

@@ -53,8 +53,8 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.progress import OnProgress
     from hcc_scope.training.compute import Place
-    from hcc_scope.training.config import OnProgress
     from hcc_scope.training.training_result import MakeModel
     from hcc_scope.training.validation_split import HeldOut
 
@@ -108,7 +108,7 @@ def train_run(
     resume : bool
         Continue the run in its folder.
     on_progress : callable
-        Takes a `TrainProgress`, or a step of the cutting of tiles, which has the same fields.
+        Takes each step of the cutting of tiles and of the training.
     say : callable
         Takes sentences that a person should read.
     stop : callable, optional
