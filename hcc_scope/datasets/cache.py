@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hcc_scope.atomic_file import create_file, json_bytes, patiently
 from hcc_scope.datasets.given_paths import without_dots
 from hcc_scope.datasets.images import read_pixels
 from hcc_scope.datasets.labelled_image import CLASSES, LabelledImage, LabelledSet
@@ -34,7 +35,7 @@ from hcc_scope.errors import DatasetError, DiskFullError, StoreError, StoreExist
 from hcc_scope.progress import Progress
 from hcc_scope.quality import QualityLimits, assess, reason_names
 from hcc_scope.small_files import read_small_file
-from hcc_scope.storage.files import create_file, explain, json_bytes, lock, patiently
+from hcc_scope.storage.files import explain, lock
 from hcc_scope.storage.space import RESERVE_BYTES
 from hcc_scope.storage.tile_array import TileArray, TileArrayWriter
 from hcc_scope.tiling import TileGrid

@@ -23,6 +23,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope import __version__
+from hcc_scope.atomic_file import create_file, json_bytes, patiently
 from hcc_scope.datasets.cohort_plan import CohortSpec, PlannedSection, plan_cohort, truth
 from hcc_scope.datasets.given_paths import without_dots
 from hcc_scope.datasets.manifest import COHORT_FILE
@@ -30,7 +31,7 @@ from hcc_scope.datasets.manifest_rows import COLUMNS
 from hcc_scope.errors import DiskFullError, HccScopeError, StoreExistsError
 from hcc_scope.phantom import CameraPhysics
 from hcc_scope.progress import Progress
-from hcc_scope.storage.files import create_file, explain, json_bytes, patiently
+from hcc_scope.storage.files import explain
 from hcc_scope.storage.folders import leave_none_empty
 from hcc_scope.storage.space import RESERVE_BYTES, check_out_dir
 from hcc_scope.types import Frame, RunSpec

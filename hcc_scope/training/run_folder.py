@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import pydantic
 
+from hcc_scope.atomic_file import json_bytes
 from hcc_scope.datasets.cache import cut_tiles
 from hcc_scope.datasets.manifest import read_manifest
 from hcc_scope.errors import ResumeError, StoreExistsError, TrainingError
-from hcc_scope.storage.files import explain, json_bytes
+from hcc_scope.storage.files import explain
 from hcc_scope.training.checkpoint import check_identity, write_bytes
 from hcc_scope.training.compute import choose_place
 from hcc_scope.training.config import (

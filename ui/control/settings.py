@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from platformdirs import user_config_dir, user_data_dir
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from hcc_scope.atomic_file import replace_file
 from ui.kit.theme import ThemeName  # noqa: TC001 - pydantic resolves annotations when the class is made
 
 __all__ = [
@@ -149,10 +150,4 @@ def save_settings(settings: Settings, folder: Path | None = None) -> None:
     """
     path = (settings_folder() if folder is None else folder) / _FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        part.write_text(settings.model_dump_json(indent=2), encoding="utf-8")
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    replace_file(path, settings.model_dump_json(indent=2).encode(), shared=True)
