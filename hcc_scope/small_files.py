@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hcc_scope.errors import HccScopeError
 
-__all__ = ["read_named_file", "read_small_file"]
+__all__ = ["expanded", "read_named_file", "read_small_file"]
 
 
 def read_small_file(path: Path, most_bytes: int | None = None) -> bytes:
@@ -44,6 +43,14 @@ def read_small_file(path: Path, most_bytes: int | None = None) -> bytes:
         words = f"it is larger than {most_bytes // 2**20} MiB, too large for such a file"
         raise OSError(errno.EFBIG, words, str(path))
     return data
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with a leading ``~`` replaced by the user's folder; unchanged if there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def read_named_file(path: Path, kind: str, most_bytes: int, error: type[HccScopeError]) -> bytes:

@@ -37,9 +37,7 @@ def names(folder: Path) -> set[str]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot sync a folder")
-def test_the_file_is_synced_before_its_folder(
-    write: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_file_is_synced_before_its_folder(write: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     synced: list[str] = []
     real = os.fsync
 

@@ -6,23 +6,18 @@ import os
 import re
 import shlex
 import stat
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ConfigError, DeviceError
 from hcc_scope.small_files import read_named_file
 
-__all__ = ["check_adapters_dir", "expanded", "quoted", "read_file"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["check_adapters_dir", "quoted", "read_file"]
 
 _SAFE = re.compile(r"[\w@%+=:,./\\-]+")
 _DOUBLE = re.compile(r'[^"$`!]+')
-
-
-def expanded(path: str | Path) -> Path:
-    """Return a path with a leading ``~`` replaced by the user's folder, if there is such a user."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
 
 
 def quoted(path: str | Path) -> str:

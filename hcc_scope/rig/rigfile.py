@@ -28,7 +28,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat,
 
 from hcc_scope.errors import ConfigError
 from hcc_scope.resources import hardware_configs_dir
-from hcc_scope.rig.files import expanded
+from hcc_scope.small_files import expanded
 from hcc_scope.types import RigRoles, StageLimits, StageTolerance
 from hcc_scope.yaml_file import FileKind, read_yaml
 

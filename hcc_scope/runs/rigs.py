@@ -190,8 +190,8 @@ def check_rig(rig_or_cfg: str | Path, *, adapters_dir: Path | None = None) -> Ch
     """
     from hcc_scope.rig.adapters import test_adapters_dir
     from hcc_scope.rig.config import check
-    from hcc_scope.rig.files import expanded
     from hcc_scope.rig.rigfile import load_rig
+    from hcc_scope.small_files import expanded
 
     rig = load_rig(rig_or_cfg)
     asked_for = None if adapters_dir is None else expanded(adapters_dir)
