@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
     from hcc_scope.inference.card import ModelCard
 
-__all__ = ["AUTO", "ENGINES", "REFERENCE", "Engine", "EngineName", "candidates", "default_threads", "make_engine"]
+__all__ = [
+    "AUTO",
+    "ENGINES",
+    "REFERENCE",
+    "Engine",
+    "EngineName",
+    "candidates",
+    "check_engine",
+    "default_threads",
+    "make_engine",
+]
 
 EngineName = Literal["torchscript", "openvino", "openvino-bf16", "cuda"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
@@ -37,6 +47,19 @@ class Engine(MeasuringClassifier, Protocol):
     @property
     def name(self) -> EngineName:
         """Short name; `engine` is the long one, with versions, kernels and threads."""
+
+
+def check_engine(name: str) -> None:
+    """Refuse what is no engine's name and not ``auto``; whether this machine has the engine shows when it is made.
+
+    Raises
+    ------
+    ModelError
+        If there is no such engine.
+    """
+    known = (AUTO, *ENGINES)
+    if name not in known:
+        raise ModelError(f"there is no engine '{name}'", hint=f"Available: {', '.join(known)}.")
 
 
 def default_threads(cores: int | None = None) -> int:
