@@ -33,10 +33,6 @@ class CheckedRig:
     warnings: tuple[Finding, ...]
 
 
-_WITH_STAGE = ("random", "grid", "positions")
-_WITHOUT_STAGE = ("time_series", "sequence")
-
-
 @dataclass(frozen=True, slots=True)
 class OpenRig:
     """A microscope that is ready."""
@@ -66,16 +62,6 @@ class OpenRig:
     def has_xy_stage(self) -> bool:
         """Whether there is a motorised stage: without one no plan can send it to fields."""
         return bool(self.microscope.hardware.xy_stage)
-
-    @property
-    def has_focus(self) -> bool:
-        """Whether there is a focus drive: without one no plan can set z."""
-        return bool(self.microscope.hardware.focus)
-
-    @property
-    def plan_kinds(self) -> tuple[str, ...]:
-        """The kinds of plan that this rig can carry out, as plan files name them."""
-        return (*(_WITH_STAGE if self.has_xy_stage else ()), *_WITHOUT_STAGE)
 
     def need_stage_for_fields(self, *, hint: str) -> None:
         """Refuse a plan of random fields where nothing can drive to them; `hint` says what to do then.
