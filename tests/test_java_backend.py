@@ -219,7 +219,8 @@ def test_a_sequence_over_the_bridge(rig: MicroManager):
 def test_javas_words_are_kept_without_its_trace(rig: MicroManager):
     with pytest.raises(DeviceError) as error:
         list(source(rig, PositionList(positions_um=[(101, 0)])).frames(StopToken()))
-    assert error.value.message == "moving stage 'XY' failed: Error in device \"XY\": stalled (10)"
+    assert error.value.message == "moving stage 'XY' to x = 101, y = 0 um failed: Error in device \"XY\": stalled (10)"
+    assert "stage_limits_um" in str(error.value.hint)
     assert say(RuntimeError()) == "RuntimeError"
 
 

@@ -25,6 +25,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
+from hcc_scope.microscope.moves import send_focus, send_stage
 from hcc_scope.microscope.rig_reader import BINNING, RigReader
 from hcc_scope.microscope.rig_state import (
     CameraState,
@@ -322,7 +323,7 @@ class DeviceControls:
             _need_within("y", y_um, limits.y_um)
         if self._reader.is_busy(stage):
             self._stop(stage)  # many stages refuse an order while they follow another
-        self._backend.ask(f"moving stage '{stage}'", "set_xy_position", stage, x_um, y_um)
+        send_stage(self._backend.ask, stage, x_um, y_um)
         self._target_xy = (x_um, y_um)
 
     def _start_z(self, z_um: float) -> None:
@@ -331,7 +332,7 @@ class DeviceControls:
             _need_within("z", z_um, limits.z_um)
         if self._reader.is_busy(focus):
             self._stop(focus)
-        self._backend.ask(f"moving focus '{focus}'", "set_position", focus, z_um)
+        send_focus(self._backend.ask, focus, z_um)
         self._target_z = z_um
 
     # --- light ---

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hcc_scope.protocols import StopSignal
     from hcc_scope.types import StageLimits, StageTolerance
 
-__all__ = ["STILL_S", "Moves", "tolerances_um"]
+__all__ = ["STILL_S", "Moves", "send_focus", "send_stage", "tolerances_um"]
 
 STILL_S = 60.0
 """How long a device may say that it moves while its position stays the same; then it is halted."""
@@ -29,6 +29,9 @@ _LOOK_S = 0.5
 """How often the position of a device on its way is looked at."""
 _STIRRED_UM = 0.2
 """A smaller change of position is noise of an encoder, and not a move; nothing takes a minute for so little."""
+_REFUSED_HINT = (
+    "Check that the device is on; if it cannot go that far, name its range as stage_limits_um in the rig file."
+)
 _SHARE_XY = 0.02
 _SHARE_Z = 0.01
 _LEAST_UM = 1.0
@@ -56,6 +59,36 @@ def tolerances_um(field_um: tuple[float, float], given: StageTolerance | None) -
         max(_LEAST_UM, _SHARE_XY * side_um) if xy_um is None else xy_um,
         max(_LEAST_UM, _SHARE_Z * side_um) if z_um is None else z_um,
     )
+
+
+def send_stage(ask: Callable[..., object], device: str, x_um: float, y_um: float) -> None:
+    """Send a stage to a place, without waiting until it is there.
+
+    Parameters
+    ----------
+    ask : callable
+        `hcc_scope.microscope.backend.Backend.ask`.
+    device : str
+    x_um, y_um : float
+
+    Raises
+    ------
+    DeviceError
+        If the device refuses; with the place, since a driver's words name at most the device.
+    """
+    _order(ask, f"moving stage '{device}' to x = {x_um:g}, y = {y_um:g} um", "set_xy_position", device, x_um, y_um)
+
+
+def send_focus(ask: Callable[..., object], device: str, z_um: float) -> None:
+    """Send a focus drive to a height; see `send_stage`."""
+    _order(ask, f"moving focus '{device}' to z = {z_um:g} um", "set_position", device, z_um)
+
+
+def _order(ask: Callable[..., object], what: str, name: str, device: str, *target_um: float) -> None:
+    try:
+        ask(what, name, device, *target_um)
+    except DeviceError as error:
+        raise DeviceError(error.message, hint=_REFUSED_HINT) from error
 
 
 def _say(place: Mapping[str, float]) -> str:
@@ -143,10 +176,10 @@ class Moves:
         return True
 
     def _start_xy(self, device: str, target: Mapping[str, float]) -> None:
-        self._ask(f"moving stage '{device}'", "set_xy_position", device, target["x"], target["y"])
+        send_stage(self._ask, device, target["x"], target["y"])
 
     def _start_z(self, device: str, target: Mapping[str, float]) -> None:
-        self._ask(f"moving focus '{device}'", "set_position", device, target["z"])
+        send_focus(self._ask, device, target["z"])
 
     def xy(self, device: str) -> dict[str, float]:
         """Return where the stage says it is."""
