@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 Tiles: TypeAlias = Union["NDArray[np.uint16]", Sequence["NDArray[np.uint16]"]]
-"""Raw counts: an array (n, tile, tile), or n views (tile, tile) into a frame, which nobody has to copy."""
+"""Raw counts: an array (n, tile, tile), or n views (tile, tile) into a frame, without a copy."""
 
 
 class StopSignal(Protocol):
@@ -52,7 +52,7 @@ class StopSignal(Protocol):
 
 @runtime_checkable
 class FrameSource(Protocol):
-    """Where frames come from. Opened (a context manager) by whoever builds it; the session only reads."""
+    """Where frames come from. Its builder opens it (a context manager); the session only reads."""
 
     @property
     def spec(self) -> RunSpec:
@@ -77,10 +77,10 @@ class FrameSource(Protocol):
 
 @runtime_checkable
 class PausingSource(FrameSource, Protocol):
-    """A source that sees to a pause itself, because its camera would go on while nobody takes its frames.
+    """A source that sees to a pause itself, because its camera would go on while its frames are not taken.
 
     It delivers what was exposed before, then stands still in ``stop.wait_while_paused()``. Any other source is held
-    between two frames by whoever takes them.
+    between two frames, where they are taken.
     """
 
     @property
@@ -145,7 +145,7 @@ class MeasuringClassifier(Classifier, Protocol):
     """One that can also say how unlike its training data a tile is (the artefact then has a third output)."""
 
     def classify_and_measure(self, tiles: Tiles) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return logits (n, 2) as `classify` does, and distances (n,), or None if this model tells none.
+        """Return logits (n, 2) as `classify` does, and distances (n,), or None if this model measures none.
 
         A distance is a finite number from 0 on, and depends on its tile alone, as the logits do.
         """

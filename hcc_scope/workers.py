@@ -115,7 +115,7 @@ class StopToken:
         return self._n_held > 0
 
     def pause(self) -> None:
-        """Hold whoever comes to `wait_while_paused`."""
+        """Hold every thread that comes to `wait_while_paused`."""
         with self._changed:
             self._paused = True
             self._changed.notify_all()
@@ -344,7 +344,7 @@ class Worker:
     on_error : callable
         Takes the error and the worker's name.
     finally_ : callable, optional
-        Wakes whoever waits for this worker (closes its channels).
+        Wakes the threads that wait for this worker (closes its channels).
     """
 
     def __init__(

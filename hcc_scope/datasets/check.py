@@ -167,7 +167,7 @@ def _breakdown(values: Iterable[str]) -> dict[str, int]:
 
 
 def cramers_v(rows: Sequence[str], columns: Sequence[str]) -> float | None:
-    """Return Cramér's V of two labellings of the same things: 0 if independent, 1 if one tells the other.
+    """Return Cramér's V of two labellings of the same things: 0 if independent, 1 if one determines the other.
 
     ``sqrt(chi^2 / (n (k - 1)))`` with k the smaller number of different labels (Cramér, "Mathematical Methods of
     Statistics", 1946, section 21.9). None if either has one label alone.
@@ -196,7 +196,7 @@ def cramers_v(rows: Sequence[str], columns: Sequence[str]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """What the pixels of one image told."""
+    """What was found in the pixels of one image."""
 
     image: LabelledImage
     error: ImageError | None
@@ -342,7 +342,7 @@ def _groups(images: Sequence[LabelledImage]) -> list[Problem]:
                     "animals",
                     f"All images of class {name} are from one animal ({next(iter(animals[name]))}): the protocol by "
                     "animal cannot run, for holding that animal out leaves none of its class to train on",
-                    "Add animals; without them nobody can tell the class from the animal.",
+                    "Add animals; without them the class cannot be distinguished from the animal.",
                 )
             )
         if n[name] < FEW_IMAGES:

@@ -298,7 +298,7 @@ def _children_without_ctrl_c() -> Iterator[None]:
 
 
 _in_process: tuple[Any, Any] | None = None
-"""In a drawing process: where to tell of images, and whether to stop."""
+"""In a drawing process: where to report images, and whether to stop."""
 
 
 class _Stopped(Exception):  # noqa: N818 - a signal, not an error

@@ -73,8 +73,8 @@ def depth_problems(images: Sequence[LabelledImage], tops: Sequence[TopCounts]) -
                     "depth",
                     f"No count of {counted(len(group), 'image')} of {depth} bit is above {largest}: a camera of "
                     f"{smaller} bits ends at {2**smaller - 1}, of {depth} bits at {full_scale}",
-                    f"If the camera has {smaller} bits, say so in the column bit_depth: saturation goes unseen "
-                    "otherwise.",
+                    f"If the camera has {smaller} bits, say so in the column bit_depth: without that, saturation "
+                    "goes unseen.",
                 )
             )
     return problems
@@ -99,7 +99,7 @@ def _plateau(level: int, images: Sequence[LabelledImage], depth: int) -> Problem
 
 
 def file_problems(images: Sequence[LabelledImage]) -> list[Problem]:
-    """Warn of pixel sizes and bit depths that a file states otherwise than the manifest."""
+    """Warn of pixel sizes and bit depths where a file and the manifest differ."""
     groups: defaultdict[tuple[str, str, str], list[LabelledImage]] = defaultdict(list)
     for image in images:
         if image.file_bits is not None and image.file_bits != image.bit_depth:

@@ -113,7 +113,7 @@ def parse_rows(path: Path, on_error: Callable[[ManifestError], None]) -> list[Ro
 
 
 def composed(name: str) -> str:
-    r"""Return a name in Unicode's composed form (NFC): what looks the same is the same, whoever typed it.
+    r"""Return a name in Unicode's composed form (NFC): what looks the same is the same, however it was typed.
 
     Examples
     --------

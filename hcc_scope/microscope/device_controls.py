@@ -11,7 +11,7 @@ Design
 ------
 - Every call goes through the core's thread and waits there for its turn: call it from a thread that may wait. The one
   exception is `DeviceControls.halt`, which asks the core at once, past whatever is queued.
-- Moves return when they have begun: `RigState.busy` tells when they have ended, and another one may take their place.
+- Moves return when they have begun: `RigState.busy` shows when they have ended, and another one may take their place.
 - While a section is acquired, what would spoil it is refused; exposure, gain, temperature, shutter and focus are not,
   as every frame is stored with what was read back for it. While it is paused, the stage may be moved too.
 - What is asked for is checked here, in words: most drivers take anything and do something else.
@@ -72,7 +72,7 @@ class DeviceControls:
     Parameters
     ----------
     microscope : MicroManager
-        Open; whoever opened it closes it.
+        Open; its opener closes it.
     """
 
     def __init__(self, microscope: MicroManager) -> None:

@@ -212,7 +212,7 @@ class Moves:
         return True
 
     def must_still_be(self, target: Mapping[str, float], now: Mapping[str, float | None]) -> None:
-        """Check that nobody moved the devices away between their arrival and the end of an exposure.
+        """Check that the devices were not moved away between their arrival and the end of an exposure.
 
         Raises
         ------

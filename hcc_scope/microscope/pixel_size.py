@@ -4,7 +4,7 @@ Either the presets of the configuration say it, or the rig file does, which take
 without binning and without a magnifier; the camera's binning and the magnifiers are taken into account here.
 
 Micro-Manager's core takes the first preset that matches the present state, in the order of their names. Two that match
-with different sizes are a mistake in the configuration that nobody but its author can resolve, so none is taken.
+with different sizes are a mistake in the configuration that only its author can resolve, so none is taken.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class Linter:
     adapters_dir : Path or None
         Also judge whether the adapters are installed there.
     declared_at : dict of str to int
-        The line of each device's declaration, to tell a device that comes too late from one that is not there.
+        The line of each device's declaration, to distinguish a device that comes too late from one that is not there.
     """
 
     def __init__(self, path: Path, adapters_dir: Path | None, declared_at: dict[str, int]) -> None:
@@ -177,7 +177,7 @@ class Linter:
         )
 
     def _known(self, line: CfgLine, device: str) -> bool:
-        """Judge whether a device was declared above: the core refuses the line otherwise."""
+        """Judge whether a device was declared above: if not, the core refuses the line."""
         if device in self._devices:
             return True
         if device in self._declared_at:

@@ -9,7 +9,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import DiskFullError, StoreError, StoreUnwritableError
+from hcc_scope.errors import FREE_SPACE_HINT, FULL_DISK, DiskFullError, StoreError, StoreUnwritableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +24,8 @@ __all__ = [
     "read_plain",
 ]
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, 112})
-"""No space, quota used up, file-size limit; 112 is Windows's ERROR_DISK_FULL, passed on raw by tensorstore."""
+_FULL = FULL_DISK | {112}
+"""112 is Windows's ERROR_DISK_FULL, passed on raw by tensorstore."""
 _CODE_IN_TEXT = re.compile(r"os_error_code='(\d+)'")
 _UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EEXIST})
 """Forbidden, read-only, or a file where a folder should be."""
@@ -62,7 +62,7 @@ def explain(
     if code in (errno.EEXIST, errno.ENOTDIR):
         return StoreUnwritableError(f"{what}: a file is in the place of a folder", hint="Choose another folder.")
     if code in _FULL:
-        return DiskFullError(f"{what}: no space is left ({detail})", hint="Free some space or choose another disk.")
+        return DiskFullError(f"{what}: no space is left ({detail})", hint=FREE_SPACE_HINT)
     if code in _UNWRITABLE:
         return StoreUnwritableError(f"{what}: {detail}", hint=unwritable_hint)
     if code == errno.ENAMETOOLONG:
