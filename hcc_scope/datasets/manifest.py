@@ -301,7 +301,7 @@ def _fingerprint(found: Sequence[tuple[Row, LabelledImage]]) -> str:
             except OSError as error:
                 raise ImageError(f"{file} has gone: {error.strerror or error}") from error
             states[image.path] = (state.st_size, state.st_mtime_ns)
-        said = [
+        facts = [
             row.written_path,
             image.index,
             image.tumour_class,
@@ -313,7 +313,7 @@ def _fingerprint(found: Sequence[tuple[Row, LabelledImage]]) -> str:
             image.bit_depth,
             *states[image.path],
         ]
-        digest.update(json.dumps(said, ensure_ascii=True).encode() + b"\n")
+        digest.update(json.dumps(facts, ensure_ascii=True).encode() + b"\n")
     return digest.hexdigest()
 
 

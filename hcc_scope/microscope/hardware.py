@@ -289,7 +289,7 @@ class Hardware:
             if not math.isfinite(value_um):
                 device = self.focus if axis == "z" else self.xy_stage
                 raise DeviceError(
-                    f"'{device}' says that it is at {axis} = {value_um}, which is no place",
+                    f"'{device}' reports that it is at {axis} = {value_um}, which is no place",
                     hint="Check that it is on, connected and homed.",
                 )
         x_um, y_um, z_um = (_tidy(place[axis]) if axis in place else None for axis in ("x", "y", "z"))

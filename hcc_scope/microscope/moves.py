@@ -91,7 +91,7 @@ def _order(ask: Callable[..., object], what: str, name: str, device: str, *targe
         raise DeviceError(error.message, hint=_REFUSED_HINT) from error
 
 
-def _say(place: Mapping[str, float]) -> str:
+def _um(place: Mapping[str, float]) -> str:
     return ", ".join(f"{axis} = {value:.2f}" for axis, value in place.items()) + " um"
 
 
@@ -205,7 +205,7 @@ class Moves:
                 if stuck:
                     raise DeviceError(
                         f"'{device}' did not arrive: it has not moved for {STILL_S:.0f} s and was halted at"
-                        f" {_say(leg.where())}"
+                        f" {_um(leg.where())}"
                     )
                 return False
             pause_s = min(0.01, pause_s * 2)
@@ -225,7 +225,7 @@ class Moves:
             if found_um is None or not abs(found_um - wanted_um) <= tolerance_um:
                 found = {name: value for name, value in now.items() if name in target and value is not None}
                 raise DeviceError(
-                    f"the stage was sent to {_say(target)} and was at {_say(found)} when the exposure had ended",
+                    f"the stage was sent to {_um(target)} and was at {_um(found)} when the exposure had ended",
                     hint="Leave stage and focus alone during a run, or pause it first.",
                 )
 
@@ -266,8 +266,8 @@ class _Leg:
         now = self.where()
         if not self._is_there(now):
             raise DeviceError(
-                f"{self._kind} '{self.device}' was sent to {_say(self._target)} twice and says that it is at"
-                f" {_say(now)}: more than {self._tolerance_um:.2g} um away",
+                f"{self._kind} '{self.device}' was sent to {_um(self._target)} twice and reports that it is at"
+                f" {_um(now)}: more than {self._tolerance_um:.2g} um away",
                 hint="Check that each axis is on, connected and free; the rig file's stage_tolerance_um says how near"
                 " it must come.",
             )

@@ -203,13 +203,13 @@ class Linter:
         self, line: CfgLine, text: str, what: str, *, least: float | None = None, matters: bool = True
     ) -> float | None:
         """Judge a number, and return it if it is one; one that enters no result is worth a warning only."""
-        say = self.error if matters else self.warn
+        report = self.error if matters else self.warn
         number = plain_number(text, remark_too=True)
         if number is None:
             taken = f"Micro-Manager would take it for {taken_number(text):g}"
-            say(line.number, f"'{text}' is not {what}; {taken}", "Write a number, with a decimal point.")
+            report(line.number, f"'{text}' is not {what}; {taken}", "Write a number, with a decimal point.")
         elif least is not None and number < least:
-            say(line.number, f"{text.strip()} is not {what}", f"It cannot be less than {least:g}.")
+            report(line.number, f"{text.strip()} is not {what}", f"It cannot be less than {least:g}.")
         else:
             if not is_number(text):
                 self.warn(line.number, f"'{text}' is taken for {number:g}", "Give the remark a line of its own.")
