@@ -175,6 +175,9 @@ def read_yaml(path: Path, kind: FileKind) -> YamlFile:
         return YamlFile(path, kind, _mapping(root, ()), root)
     except _RefusedError as error:
         raise kind.error(f"{path}:{error.line}: {error.what}", hint=error.hint) from error
+    except (ValueError, OverflowError) as error:  # an escape such as "\UFFFFFFFF", which is no character
+        what = f"the {kind.name} is not YAML: an escape is no character"
+        raise kind.error(f"{path}:{loader.line + 1}: {what}", hint="Write the character itself.") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         what = f"the {kind.name} is not YAML: it holds the character U+{ord(text[error.position]):04X}"
@@ -203,6 +206,8 @@ def first_mistake(
     errors = error.errors(include_url=False)
     # a mistyped key is also a missing one: naming what was typed helps more
     first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+    if first["type"] == "too_long":  # of the shorter of two forms: what is wrong with the longer one says more
+        first = errors[-1]
     keys, kind = _key_path(first["loc"]), first["type"]
     where = ".".join(str(part) for part in keys)
     written = as_written(keys)
@@ -212,12 +217,19 @@ def first_mistake(
     if kind == "missing":
         is_entry = bool(keys) and isinstance(keys[-1], int)
         return (f"{where}: a value is missing" if is_entry else f"the key '{where}' is missing"), keys
+    if isinstance(first["input"], list | dict) and (kind in _NUMBER_TYPES or kind == "string_type"):
+        wanted = "text" if kind == "string_type" else f"{'whole ' * kind.startswith('int')}number"
+        return f"{where} must be a {wanted}, not a {'list' if isinstance(first['input'], list) else 'mapping'}", keys
     if kind in _NUMBER_TYPES:
         return f"{where}: '{value}' is no {'whole ' * kind.startswith('int')}number", keys
     if kind == "string_type":
         return f"{where}: '{value}' is no text; write it in quotation marks", keys
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"{where} must be a mapping of keys to values", keys
+    if kind in ("too_long", "too_short"):
+        sizes = first["ctx"]
+        bound = f"most {sizes['max_length']}" if kind == "too_long" else f"least {sizes['min_length']}"
+        return f"{where} must hold at {bound} values, not {sizes['actual_length']}", keys
     if kind in ("tuple_type", "list_type"):
         return f"{where} must be a list", keys
     message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)

@@ -317,6 +317,9 @@ POSITIONS = "kind: positions\npositions_um:\n- [0, 0]\n"
     ("text", "message"),
     [
         (POSITIONS + "- [0, 0_325]\n", "4: positions_um.1.1: '0_325' is no number"),
+        (POSITIONS + "- [0, 0, x]\n", "4: positions_um.1.2: 'x' is no number"),
+        (POSITIONS + "- [0, 0, 0, 0]\n", "4: positions_um.1 must hold at most 3 values, not 4"),
+        ("kind: grid\noutline_um: [[0, 0], [1, 1]]\n", "2: outline_um must hold at least 3 values, not 2"),
         (POSITIONS + "- [0]\n", "4: positions_um.1.1: a value is missing"),
         (POSITIONS + "exposure_ms: .nan\n", "4: exposure_ms: '.nan' is no number"),
         (POSITIONS + "exposure_ms: 1e9\n", "4: exposure_ms must be less than or equal to 3600000"),

@@ -111,6 +111,12 @@ def test_what_is_no_whole_number(kind: Kind, tmp_path: Path):
     assert refusal(kind, tmp_path, kind.with_value(kind.whole, "2.5")) == expected
 
 
+@pytest.mark.parametrize(("value", "kind_of_value"), [("[1, 2]", "list"), ("{a: 1}", "mapping")])
+def test_a_collection_in_the_place_of_a_number(kind: Kind, tmp_path: Path, value: str, kind_of_value: str):
+    expected = f"{kind.line_of(kind.number)}: {kind.number} must be a number, not a {kind_of_value}"
+    assert refusal(kind, tmp_path, kind.with_value(kind.number, value)) == expected
+
+
 def test_a_value_out_of_range(kind: Kind, tmp_path: Path):
     expected = f"{kind.line_of(kind.number)}: {kind.number} must be greater than 0"
     assert refusal(kind, tmp_path, kind.with_value(kind.number, "-1")) == expected
@@ -150,6 +156,7 @@ def test_an_unknown_key(kind: Kind, tmp_path: Path):
         ("a: [\nb: 1\n", 1, "the {kind} is not YAML: "),
         ("a: '\x00'\n", 1, "the {kind} is not YAML: it holds the character U+0000. Remove it."),
         ('a: "\\ud800"\n', 1, "a: a character is not UTF-8. Save the file as UTF-8."),
+        ('a: "\\UFFFFFFFF"\n', 1, "the {kind} is not YAML: an escape is no character. Write the character itself."),
         (b"a: caf\xe9\n", 1, "a: a character is not UTF-8. Save the file as UTF-8."),
         (b"caf\xe9: 1\n", 1, "a character is not UTF-8. Save the file as UTF-8."),
     ],
