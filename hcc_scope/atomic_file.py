@@ -130,7 +130,12 @@ def replacing(path: Path, *, shared: bool = False, hold_s: float = HOLD_S) -> It
         if not replaced:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    try:
+        sync_folder(path.parent)
+    except OSError:
+        # some network drives sync no folders: a store must know, a file beside it is whole all the same
+        if not shared:
+            raise
 
 
 def _sync(path: Path) -> None:

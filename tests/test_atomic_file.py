@@ -70,6 +70,17 @@ def test_a_failure_leaves_the_old_file_and_nothing_beside(
     assert path.read_bytes() == before
 
 
+def test_a_drive_that_syncs_no_folder_fails_a_store_and_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(_folder: Path) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(atomic_file, "sync_folder", refuse)
+    replace_file(tmp_path / "a.json", b"new", shared=True)
+    assert (tmp_path / "a.json").read_bytes() == b"new"
+    with pytest.raises(OSError, match="Invalid argument"):
+        replace_file(tmp_path / "b.json", b"new")
+
+
 def test_an_interruption_leaves_nothing_beside_either(tmp_path: Path):
     def interrupted() -> None:
         with replacing(tmp_path / "a.png", shared=True) as part:
