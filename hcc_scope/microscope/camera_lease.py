@@ -32,7 +32,7 @@ class Holder(Protocol):
 
 
 class CameraUse:
-    """Tells the uses of one camera apart. Safe from any thread."""
+    """Keeps the uses of one camera apart. Safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

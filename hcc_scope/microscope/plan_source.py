@@ -137,7 +137,7 @@ class MicroManagerSource:
             hardware.need_focus()
 
     def _refuse_to_paint(self, library: str) -> None:
-        """Nobody may paint tissue onto a real rig."""
+        """Refuse to paint tissue onto a real rig."""
         if self._scene is not None:
             refuse_to_paint(library)
 

@@ -9,6 +9,7 @@ anything heavy before it is called.
 `~.section`           `start_section`: a section into a new store, classified live
 `~.replay`            `start_replay`: a store through the same pipeline; what was recorded with it
 `~.comparison`        how two analyses of the same frames differ
+`~.plan_options`      `plan_of_options`: the plan of a few options, where there is no plan file
 `~.phantoms`          a phantom section in place of a specimen, for the demo
 ====================  =========================================================================================
 """

@@ -109,7 +109,7 @@ def open_rig(
     rig_or_cfg : str or Path
         A rig file, a bare .cfg, or the name of a shipped rig.
     note : callable, optional
-        Told the linter's warnings.
+        Takes the linter's warnings.
     adapters_dir : Path, optional
         Folder of the device adapters; takes the place of the rig file's.
 
