@@ -184,14 +184,14 @@ def damaged_cache(index: bytes, seed: int, number: int) -> Case:
 def read_cache(payload: tuple[str, bytes], folder: Path) -> str | None:
     from hcc_scope.datasets.cache import CACHE_FOLDER, cut_tiles
     from hcc_scope.datasets.manifest import read_manifest
-    from hcc_scope.datasets.parallel import nobody
+    from hcc_scope.progress import ignore_progress
 
     whole, index = payload
     data = read_manifest(Path(whole) / "manifest.csv")
     [made] = (Path(whole) / CACHE_FOLDER).glob("[0-9a-f]*")
     shutil.copytree(made, folder / made.name)
     (folder / made.name / "index.json").write_bytes(index)
-    expected, found = cut_tiles(data, None, nobody), cut_tiles(data, folder, nobody)
+    expected, found = cut_tiles(data, None, ignore_progress), cut_tiles(data, folder, ignore_progress)
     if found.digests != expected.digests or found.overlaps != expected.overlaps or found.excluded != expected.excluded:
         return "what is said of the images is another"
     rows = range(len(expected))
@@ -203,14 +203,14 @@ def make_cache(folder: Path) -> bytes:
     """Write a small set with its cache, and return the index."""
     from hcc_scope.datasets.cache import CACHE_FOLDER, cut_tiles
     from hcc_scope.datasets.manifest import read_manifest
-    from hcc_scope.datasets.parallel import nobody
+    from hcc_scope.progress import ignore_progress
 
     coarse = np.random.default_rng(1).normal(30_000, 6_000, (3, 64, 64))
     for name, one in zip("abc", coarse, strict=True):
         tifffile.imwrite(folder / f"{name}.tif", np.kron(one, np.ones((8, 8))).clip(0, 65_535).astype(np.uint16))
     rows = ("a.tif,low,m1,s1,d,0.3", "b.tif,high,m2,s1,d,0.3", "c.tif,high,m3,s1,d,0.3")
     (folder / "manifest.csv").write_text("\n".join(["path,class,animal_id,section_id,day,pixel_size_um", *rows]))
-    cut_tiles(read_manifest(folder / "manifest.csv"), None, nobody)
+    cut_tiles(read_manifest(folder / "manifest.csv"), None, ignore_progress)
     [index] = (folder / CACHE_FOLDER).glob("*/index.json")
     return index.read_bytes()
 

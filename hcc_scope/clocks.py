@@ -1,4 +1,4 @@
-"""Two clocks that tell the truth when the computer's does not: one for time stamps, one for deadlines."""
+"""Two clocks that stay right when the computer's does not: one for time stamps, one for deadlines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST_SLICE_S", "Patience", "RunClock"]
 
 LONGEST_SLICE_S = 1.0
-"""Who waits looks at the clock many times a second. If nobody looked for longer, the program itself did not run (it was
+"""A wait looks at the clock many times a second. If none looked for longer, the program itself did not run (it was
 stopped, the computer slept or was overloaded), and what it waits for may have been stopped with it."""
 
 

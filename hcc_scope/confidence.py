@@ -33,7 +33,7 @@ Design notes
 - Random fields are each uniform over the places where a field lies wholly inside the outline, but not independent: they
   are drawn without replacement from fields that do not overlap (`hcc_scope.plans.geometry.random_fields`), so their
   mean varies less than that of independent draws and the interval is, if anything, too wide. That is simulated, not
-  proven: ``pytest tests/test_plans.py -k rim``, on sections whose rim scores otherwise than their middle. The interval
+  proven: ``pytest tests/test_plans.py -k rim``, on sections whose rim and middle score differently. The interval
   is about the mean over all these places, not about that over a finite list of fields.
 - Plain arithmetic, element by element: the same frames in the same order give the same bits whenever they are replayed.
 

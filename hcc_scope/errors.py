@@ -41,6 +41,8 @@ import os
 from typing import ClassVar
 
 __all__ = [
+    "FREE_SPACE_HINT",
+    "FULL_DISK",
     "CameraError",
     "CheckError",
     "ConfigError",
@@ -74,7 +76,7 @@ __all__ = [
 
 
 class HccScopeError(Exception):
-    """Base of every error that is told to the user without a traceback.
+    """Base of every error that a user sees without a traceback.
 
     Parameters
     ----------
@@ -278,11 +280,13 @@ _HINTS = {
     errno.ENAMETOOLONG: "Choose a shorter name.",
     errno.EROFS: "Choose another disk.",
 }
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""No space, quota used up, file-size limit."""
+FREE_SPACE_HINT = "Free some space or choose another disk."
 
 
 def from_os_error(error: OSError, what: str | None = None) -> HccScopeError:
-    """Return the error that tells a user what the operating system refused, and of which file.
+    """Return the error that says what the operating system refused, and of which file.
 
     For what was not foreseen where it happened: there the kind of file is known, and its own error says more.
 
@@ -291,11 +295,11 @@ def from_os_error(error: OSError, what: str | None = None) -> HccScopeError:
     error : OSError
         With a file name.
     what : str, optional
-        What failed, as the start of a sentence; the file's name otherwise.
+        What failed, as the start of a sentence; without it, the file's name.
     """
     path = error.filename if error.filename2 is None else error.filename2
     subject = what or os.fsdecode(path)
     words = f"{subject}: {error.strerror or error}"
-    if error.errno in _FULL:
-        return DiskFullError(words, hint="Free some space or choose another disk.")
+    if error.errno in FULL_DISK:
+        return DiskFullError(words, hint=FREE_SPACE_HINT)
     return HccScopeError(words, hint=_HINTS.get(error.errno or 0))

@@ -35,7 +35,7 @@ def free_memory(*, proc: Path = _PROC, cgroups: Path = _CGROUPS) -> FreeMemory |
     Parameters
     ----------
     proc, cgroups : Path
-        Where Linux tells about processes and control groups.
+        Where Linux lists processes and control groups.
     """
     found = [_machine(proc), _control_group(proc, cgroups), _address_space(proc)]
     return min((one for one in found if one is not None), key=lambda one: one.n_bytes, default=None)

@@ -77,11 +77,6 @@ class Orientation:
         return cls((one, two, three, four)), size_um
 
     @property
-    def is_turned(self) -> bool:
-        """Whether a picture of the stage differs from the frame at all."""
-        return self.matrix != NOT_TURNED
-
-    @property
     def tilt_deg(self) -> float:
         """How far it is from the nearest quarter turn, mirrored or not: 0 to 45 degrees."""
         a, b, c, d = self.matrix

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from hcc_scope.errors import HccScopeError
 
-__all__ = ["read_small_file"]
+__all__ = ["expanded", "read_named_file", "read_small_file"]
 
 
 def read_small_file(path: Path, most_bytes: int | None = None) -> bytes:
@@ -42,3 +43,46 @@ def read_small_file(path: Path, most_bytes: int | None = None) -> bytes:
         words = f"it is larger than {most_bytes // 2**20} MiB, too large for such a file"
         raise OSError(errno.EFBIG, words, str(path))
     return data
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with a leading ``~`` replaced by the user's folder; unchanged if there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def read_named_file(path: Path, kind: str, most_bytes: int, error: type[HccScopeError]) -> bytes:
+    """Return what is in a file that a user names, or raise `error` with one sentence about the file.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        Of file, as the sentence calls it: ``rig file``.
+    most_bytes : int
+        More than any file of its kind has.
+    error : type of HccScopeError
+
+    Raises
+    ------
+    HccScopeError
+        `error`: the file is not there, cannot be read, is no ordinary file, or is too large.
+    """
+    try:
+        return read_small_file(path, most_bytes)
+    except OSError as caught:
+        match caught.errno:
+            case errno.EISDIR:
+                raise error(f"{path} is a folder and no {kind}", hint="Name the file itself.") from caught
+            case errno.EINVAL:
+                what = f"{path} is a pipe, a device or the like and no {kind}"
+                raise error(what, hint="Name an ordinary file.") from caught
+            case errno.EFBIG:
+                what = f"{path} is larger than {most_bytes // 2**20} MiB and no {kind}"
+            case _:
+                what = f"cannot read the {kind} {path}: {caught.strerror or caught}"
+        raise error(what, hint=f"Check the path of the {kind}.") from caught
+    except ValueError as caught:  # a character that no path can have
+        raise error(f"cannot read the {kind} {str(path)!r}: {caught}") from caught

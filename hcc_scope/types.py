@@ -185,7 +185,7 @@ class FrameResult:
     error: str | None = None
     """Why the frame failed, in words, for outcome ``failed``."""
     distances: NDArray[np.float32] | None = None
-    """(n,) distance from the training tiles, NaN where the model was not asked about the tile; None if it tells
+    """(n,) distance from the training tiles, NaN where the model was not asked about the tile; None if it measures
     none, or was not asked about any."""
 
 

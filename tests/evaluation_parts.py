@@ -12,7 +12,7 @@ import numpy as np
 
 from hcc_scope.errors import DivergedError
 from hcc_scope.evaluation.fold import keep_fold
-from hcc_scope.training.config import TrainProgress
+from hcc_scope.progress import Progress
 from hcc_scope.training.metrics import LearningCheck
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def quick_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]
     features = (features - features[train].mean(0)) / (features[train].std(0) + 1e-9)
     distances = ((features[test][:, None] - features[train][None]) ** 2).sum(2)
     logits = -np.stack([distances[:, labels[train] == c].min(1) for c in range(task.n_outputs)], axis=1)
-    send(TrainProgress("train", 1, 1, "quick"))
+    send(Progress("train", 1, 1, "quick"))
     part = task.folder.with_name(task.folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

@@ -21,7 +21,7 @@ from hcc_scope.datasets import cache
 from hcc_scope.datasets.cache import CACHE_FOLDER, cut_tiles, digest_of
 from hcc_scope.datasets.images import read_pixels
 from hcc_scope.datasets.manifest import read_manifest
-from hcc_scope.datasets.parallel import Step, nobody, over
+from hcc_scope.datasets.parallel import over
 from hcc_scope.errors import (
     DatasetError,
     DiskFullError,
@@ -30,6 +30,7 @@ from hcc_scope.errors import (
     StoreExistsError,
     StoreUnwritableError,
 )
+from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.quality import QualityLimits, assess
 from hcc_scope.storage import tile_array
 from hcc_scope.storage.tile_array import TileArray, TileArrayWriter
@@ -64,7 +65,7 @@ def mixed_set(folder: Path) -> LabelledSet:
 
 def test_tiles_are_those_of_the_live_pipeline(tmp_path: Path, few_per_shard: None):
     data = mixed_set(tmp_path)
-    steps: list[Step] = []
+    steps: list[Progress] = []
     table = cut_tiles(data, None, steps.append)
     assert [step.done for step in steps] == [1, 2, 3, 4, 5]
     expected = []
@@ -84,7 +85,7 @@ def test_tiles_are_those_of_the_live_pipeline(tmp_path: Path, few_per_shard: Non
 
 def test_the_second_time_nothing_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     data = read_manifest(small_set(tmp_path))
-    first = cut_tiles(data, None, nobody)
+    first = cut_tiles(data, None, ignore_progress)
     monkeypatch.setattr(cache, "read_pixels", lambda _: pytest.fail("an image was read"))
     again = cut_tiles(data, None, pytest.fail)
     np.testing.assert_array_equal(again.image_index, first.image_index)
@@ -99,7 +100,7 @@ def test_the_second_time_nothing_is_cut(tmp_path: Path, monkeypatch: pytest.Monk
 def test_another_folder_can_hold_several_sets(tmp_path: Path):
     one, other = read_manifest(small_set(tmp_path / "a")), read_manifest(small_set(tmp_path / "b", 1))
     for data in (one, other):
-        cut_tiles(data, tmp_path / "caches" / "here", nobody)
+        cut_tiles(data, tmp_path / "caches" / "here", ignore_progress)
     assert len(list((tmp_path / "caches" / "here").iterdir())) == 2
     assert not (tmp_path / "a" / CACHE_FOLDER).exists()
 
@@ -128,7 +129,7 @@ def test_tiles_are_read_in_any_order_by_any_thread_and_process(tmp_path: Path, f
 
 def test_a_damaged_tile_is_noticed(tmp_path: Path):
     data = read_manifest(small_set(tmp_path))
-    table = cut_tiles(data, None, nobody)
+    table = cut_tiles(data, None, ignore_progress)
     [shard] = table.reader.shard_files()
     damaged = bytearray(shard.read_bytes())
     damaged[1000] ^= 0xFF
@@ -156,9 +157,9 @@ def test_a_damaged_tile_is_noticed(tmp_path: Path):
 )
 def test_a_cache_that_is_damaged_or_of_another_set_is_made_anew(tmp_path: Path, harm: Callable[[Path], object]):
     data = read_manifest(small_set(tmp_path))
-    cut_tiles(data, None, nobody)
+    cut_tiles(data, None, ignore_progress)
     harm(tmp_path / CACHE_FOLDER / data.fingerprint[:12])
-    steps: list[Step] = []
+    steps: list[Progress] = []
     table = cut_tiles(data, None, steps.append)
     assert len(steps) == 4
     np.testing.assert_array_equal(table.reader.read([2]), [read_pixels(data.images[2])])
@@ -167,7 +168,7 @@ def test_a_cache_that_is_damaged_or_of_another_set_is_made_anew(tmp_path: Path, 
 def test_two_that_cut_one_set_at_once_both_have_its_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The other's cache appears between the look for it and the renaming of one's own."""
     data = read_manifest(small_set(tmp_path))
-    cut_tiles(data, tmp_path / "other", nobody)
+    cut_tiles(data, tmp_path / "other", ignore_progress)
     name, patiently = data.fingerprint[:12], cache.patiently
 
     def late(move: Callable[[], object]) -> None:
@@ -176,7 +177,7 @@ def test_two_that_cut_one_set_at_once_both_have_its_tiles(tmp_path: Path, monkey
         patiently(move, hold_s=0.0)
 
     monkeypatch.setattr(cache, "patiently", late)
-    table = cut_tiles(data, None, nobody)
+    table = cut_tiles(data, None, ignore_progress)
     np.testing.assert_array_equal(table.reader.read([2]), [read_pixels(data.images[2])])
     assert [path.name for path in (tmp_path / CACHE_FOLDER).iterdir()] == [name]
 
@@ -187,7 +188,7 @@ def test_a_folder_that_is_no_cache_is_left_alone(tmp_path: Path):
     place.mkdir(parents=True)
     (place / "thesis.docx").write_text("the only copy")
     with pytest.raises(StoreExistsError, match="is no cache of tiles"):
-        cut_tiles(data, None, nobody)
+        cut_tiles(data, None, ignore_progress)
     assert [path.name for path in place.parent.rglob("*")] == [place.name, "thesis.docx"]
 
 
@@ -196,7 +197,7 @@ def test_an_unreadable_image_leaves_nothing_behind(tmp_path: Path):
     path = data.images[2].path
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ImageError, match=path.name):
-        cut_tiles(data, None, nobody)
+        cut_tiles(data, None, ignore_progress)
     assert list((tmp_path / CACHE_FOLDER).iterdir()) == []
 
 
@@ -213,13 +214,13 @@ cut_tiles(read_manifest(Path({str(data.manifest)!r})), None, lambda step: step.d
     folder = tmp_path / CACHE_FOLDER
     [left] = folder.iterdir()
     assert left.name.endswith(".partial")
-    cut_tiles(data, None, nobody)
+    cut_tiles(data, None, ignore_progress)
     assert [path.name for path in folder.iterdir()] == [data.fingerprint[:12]]
 
     shutil.rmtree(folder)
     seen: list[int] = []
 
-    def meanwhile(step: Step) -> None:
+    def meanwhile(step: Progress) -> None:
         if step.done == 2:  # somebody else cuts the same set, from beginning to end
             cut_tiles(data, None, lambda other: seen.append(other.done))
             assert len([path for path in folder.iterdir() if path.name.endswith(".partial")]) == 1
@@ -235,7 +236,7 @@ def test_a_class_without_a_usable_tile_is_an_error(tmp_path: Path):
     path = write_lines(tmp_path / "m.csv", ["a.tif,low,m1,s1,mon,0.3", "b.tif,high,m2,s1,mon,0.3"])
     for _ in range(2):
         with pytest.raises(DatasetError, match=r"No tile of class high in .*m.csv passes quality \(1 no tissue, 1 sat"):
-            cut_tiles(read_manifest(path), None, nobody)
+            cut_tiles(read_manifest(path), None, ignore_progress)
 
 
 # ---- the disk -------------------------------------------------------------------------------------------------------
@@ -257,12 +258,12 @@ import resource, sys
 from pathlib import Path
 from hcc_scope.datasets.cache import cut_tiles
 from hcc_scope.datasets.manifest import read_manifest
-from hcc_scope.datasets.parallel import nobody
+from hcc_scope.progress import ignore_progress
 from hcc_scope.errors import DiskFullError
 data = read_manifest(Path(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # the kernel's own refusal, as a full disk's
 try:
-    cut_tiles(data, None, nobody)
+    cut_tiles(data, None, ignore_progress)
 except DiskFullError as error:
     print(error)
 """
@@ -288,7 +289,7 @@ def test_a_full_disk_for_the_index_leaves_nothing(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(cache, "create_file", full)
     with pytest.raises(DiskFullError, match="no space is left"):
-        cut_tiles(data, None, nobody)
+        cut_tiles(data, None, ignore_progress)
     assert list((tmp_path / CACHE_FOLDER).iterdir()) == []
 
 
@@ -296,7 +297,7 @@ def test_a_place_that_cannot_be_written_names_the_way_out(tmp_path: Path):
     data = read_manifest(small_set(tmp_path))
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreUnwritableError, match=r"--cache DIR"):
-        cut_tiles(data, tmp_path / "file", nobody)
+        cut_tiles(data, tmp_path / "file", ignore_progress)
 
 
 # ---- several at once ------------------------------------------------------------------------------------------------
@@ -325,7 +326,7 @@ def test_work_is_done_in_order_and_not_far_ahead():
 
 def test_the_index_is_readable_by_a_person(tmp_path: Path):
     data = read_manifest(small_set(tmp_path))
-    cut_tiles(data, None, nobody)
+    cut_tiles(data, None, ignore_progress)
     index = json.loads((tmp_path / CACHE_FOLDER / data.fingerprint[:12] / "index.json").read_bytes())
     assert index["fingerprint"] == data.fingerprint
     assert [image["tiles"] for image in index["images"]] == [[0]] * 4

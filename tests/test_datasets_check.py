@@ -22,7 +22,7 @@ from hcc_scope.storage.writer import create_store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hcc_scope.datasets.parallel import Step
+    from hcc_scope.progress import Progress
 
 
 def kinds(report: DatasetReport) -> list[tuple[str, str]]:
@@ -40,7 +40,7 @@ def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_sound_set(tmp_path: Path, few_are_enough: None):
-    steps: list[Step] = []
+    steps: list[Progress] = []
     report = check_dataset(small_set(tmp_path, 2, images=2), steps.append)
     assert [step.done for step in steps] == list(range(1, 9))
     assert report.problems == ()
@@ -186,9 +186,9 @@ def test_ids_that_may_be_two_spellings_of_one_are_a_warning(tmp_path: Path, few_
     report = check_dataset(path)
     assert [str(problem) for problem in report.problems] == [
         "The animal ids LOW_1 and low1 differ only in case, spaces, hyphens or underscores. If they are one animal, "
-        "give them one id: a split by animal would otherwise have it on both sides.",
+        "give them one id: with two, a split by animal can have it on both sides.",
         "The section ids S 1 and s1 of animal high1 differ only in case, spaces, hyphens or underscores. If they are "
-        "one section, give them one id: it would otherwise count as two.",
+        "one section, give them one id: with two, it counts as two sections.",
     ]
     assert report.trainable
 

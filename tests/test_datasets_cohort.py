@@ -25,11 +25,11 @@ from hcc_scope.datasets.cohort import write_cohort
 from hcc_scope.datasets.cohort_plan import CohortSpec, day_exposure_ms, plan_cohort, truth
 from hcc_scope.datasets.images import read_pixels
 from hcc_scope.datasets.manifest import read_manifest
-from hcc_scope.datasets.parallel import Step, nobody
 from hcc_scope.errors import DiskFullError, StoreError, StoreExistsError, StoreUnwritableError, UsageError
 from hcc_scope.phantom import DayEffect
 from hcc_scope.phantom.effects import EFFECTS
 from hcc_scope.plans import geometry
+from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.storage.naming import check_id
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ TINY = CohortSpec(animals_per_class=1, images_per_class=3, sections=1, image_px=
 # ---- the plan -------------------------------------------------------------------------------------------------------
 
 
-def _draws_nothing(step: Step) -> None:
+def _draws_nothing(step: Progress) -> None:
     pytest.fail(f"an image was drawn: {step}")
 
 
@@ -185,7 +185,7 @@ def test_what_does_not_fit_is_counted_in_good_english(monkeypatch: pytest.Monkey
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    steps: list[Step] = []
+    steps: list[Progress] = []
     manifest = write_cohort(TINY, tmp_path_factory.mktemp("cohort") / "c", steps.append, jobs=1)
     assert [step.done for step in steps] == [1, 2, 3, 4, 5, 6]
     return manifest
@@ -208,7 +208,7 @@ def test_a_cohort_is_a_labelled_set_that_says_it_is_no_tissue(written: Path):
 
 
 def test_two_processes_and_stores_give_the_same_pixels(written: Path, tmp_path: Path):
-    steps: list[Step] = []
+    steps: list[Progress] = []
     manifest = write_cohort(replace(TINY, stores=True), tmp_path / "c", steps.append, jobs=2)
     assert steps[-1].done == steps[-1].total == 6
     assert len(manifest.read_text().splitlines()) == 3
@@ -223,7 +223,7 @@ def test_two_processes_and_stores_give_the_same_pixels(written: Path, tmp_path: 
 def test_any_name_that_a_folder_can_have_does(tmp_path: Path):
     spec = replace(TINY, images_per_class=1, stores=True)
     (tmp_path / "a").mkdir()
-    manifest = write_cohort(spec, tmp_path / "a" / ".." / ("\u00fc " + "n" * 240), nobody, jobs=1)
+    manifest = write_cohort(spec, tmp_path / "a" / ".." / ("\u00fc " + "n" * 240), ignore_progress, jobs=1)
     assert manifest == tmp_path / ("\u00fc " + "n" * 240) / "manifest.csv"
     assert len(read_manifest(manifest).images) == 2
     with pytest.raises(StoreError, match="File name too long"):
@@ -233,7 +233,7 @@ def test_any_name_that_a_folder_can_have_does(tmp_path: Path):
 def test_nothing_is_overwritten(written: Path):
     before = fingerprint(written.parent)
     with pytest.raises(StoreExistsError, match="nothing is overwritten"):
-        write_cohort(TINY, written.parent, nobody)
+        write_cohort(TINY, written.parent, ignore_progress)
     assert fingerprint(written.parent) == before
 
 
@@ -242,16 +242,16 @@ def test_a_cohort_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda _: usage(2**24, 0, 2**24))
         with pytest.raises(DiskFullError, match=r"0.02 GB are needed for 6 images of 512 px"):
-            write_cohort(TINY, tmp_path / "c", nobody, jobs=1)
+            write_cohort(TINY, tmp_path / "c", ignore_progress, jobs=1)
 
-    def full(step: Step) -> None:
+    def full(step: Progress) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(DiskFullError, match="The cohort cannot be written to"):
         write_cohort(TINY, tmp_path / "c", full, jobs=1)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreUnwritableError):
-        write_cohort(TINY, tmp_path / "file" / "c", nobody, jobs=1)
+        write_cohort(TINY, tmp_path / "file" / "c", ignore_progress, jobs=1)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -262,7 +262,7 @@ def broken(*_: object) -> None:
 def test_a_process_that_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cohort, "_begin", broken)
     with pytest.raises(Exception, match="ended without a word"):
-        write_cohort(TINY, tmp_path / "c", nobody, jobs=2)
+        write_cohort(TINY, tmp_path / "c", ignore_progress, jobs=2)
     assert list(tmp_path.iterdir()) == []
 
 

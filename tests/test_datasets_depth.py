@@ -65,7 +65,7 @@ def test_fourteen_bits_in_files_of_sixteen_are_told_with_the_figure():
     [problem] = said(16, TopCounts(9_000, 0), TopCounts(11_000, 0))
     assert problem == (
         "No count of 2 images of 16 bit is above 11000: a camera of 14 bits ends at 16383, of 16 bits at 65535. If the "
-        "camera has 14 bits, say so in the column bit_depth: saturation goes unseen otherwise."
+        "camera has 14 bits, say so in the column bit_depth: without that, saturation goes unseen."
     )
     [problem] = said(14, TopCounts(4_000, 0))
     assert "a camera of 12 bits ends at 4095, of 14 bits at 16383" in problem

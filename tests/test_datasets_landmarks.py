@@ -15,10 +15,10 @@ from hcc_scope.datasets.check import check_dataset
 from hcc_scope.datasets.duplicate_images import overlaps_across, refuse_contradictions
 from hcc_scope.datasets.landmarks import Landmarks, Overlap, Region, landmarks_of, overlaps_of
 from hcc_scope.datasets.manifest import read_manifest
-from hcc_scope.datasets.parallel import nobody
 from hcc_scope.errors import DatasetError, LeakError
 from hcc_scope.evaluation.results import Split
 from hcc_scope.evaluation.splits import copies_across
+from hcc_scope.progress import ignore_progress
 from hcc_scope.tiling import TileGrid
 from hcc_scope.training.validation_split import hold_out
 
@@ -218,8 +218,8 @@ def test_a_crop_in_another_animal_or_class_is_refused(tmp_path: Path, row: str, 
     assert "turned or mirrored" in problem.what
     assert set(problem.images) == {str(tmp_path / "low1-0.tif"), str(tmp_path / "crop.tif")}
     data = read_manifest(manifest)
-    tiles = cut_tiles(data, None, nobody)
-    again = cut_tiles(data, None, nobody)
+    tiles = cut_tiles(data, None, ignore_progress)
+    again = cut_tiles(data, None, ignore_progress)
     assert again.overlaps == tiles.overlaps
     for table in (tiles, again):
         with pytest.raises(error, match=r"low1-0.tif .*crop.tif .* share pixels: rows \d+ to") as raised:
@@ -239,7 +239,7 @@ def test_the_check_warns_of_labels_and_goes_on(tmp_path: Path):
     assert [problem.what for problem in report.errors] == []
     [problem] = [one for one in report.problems if one.kind == "overlay"]
     assert problem.what.startswith("4 images of several animals hold the same pixels at the same place")
-    refuse_contradictions(cut_tiles(read_manifest(report.manifest), None, nobody))
+    refuse_contradictions(cut_tiles(read_manifest(report.manifest), None, ignore_progress))
 
 
 def test_within_an_animal_it_is_a_warning_that_counts_both_sides(tmp_path: Path):
@@ -248,7 +248,7 @@ def test_within_an_animal_it_is_a_warning_that_counts_both_sides(tmp_path: Path)
     assert report.trainable
     [problem] = [problem for problem in report.problems if problem.kind == "overlap"]
     assert (problem.severity, problem.what[:33]) == ("warning", "Images of one animal share pixels")
-    tiles = cut_tiles(read_manifest(manifest), None, nobody)
+    tiles = cut_tiles(read_manifest(manifest), None, ignore_progress)
     refuse_contradictions(tiles)
     [overlap] = tiles.overlaps
     crop = len(tiles.images) - 1

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from hcc_scope.cli.evaluate import EvaluateOptions, run_evaluate, train_config
-from hcc_scope.errors import UsageError
+from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.training.config import TrainConfig
 from tests.commands import hcc_scope, start
 
@@ -89,6 +89,28 @@ def test_smoothing_without_figures_is_refused(tmp_path: Path) -> None:
         run_evaluate(EvaluateOptions(**options))
     assert refused.value.exit_code == 2
     assert not (tmp_path / "e").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [("file/e", "nothing can be written to"), ("file", "is no folder"), ("full", "holds no evaluation")],
+)
+def test_a_folder_that_cannot_be_used_is_refused_before_a_tile_is_cut(
+    out: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*_arguments: object) -> None:
+        raise AssertionError("tiles are cut for an evaluation that cannot be written")
+
+    monkeypatch.setattr("hcc_scope.datasets.cache.cut_tiles", cut)
+    (tmp_path / "file").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").touch()
+    options = EvaluateOptions(
+        manifest=manifest(tmp_path / "set"), out=tmp_path / out, config=TrainConfig(epochs=1), folds=2, jobs=1,
+        cache=None, figures=False, smooth=0, resume=False, leave_one_out=False, json_mode=True,
+    )  # fmt: skip
+    with pytest.raises(StoreError, match=words):
+        run_evaluate(options)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")

@@ -32,7 +32,7 @@ from hcc_scope.evaluation.run import evaluate
 from hcc_scope.evaluation.tables import table_1
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.scoring import calibrate, log_odds
-from hcc_scope.training.config import TrainConfig, TrainProgress
+from hcc_scope.training.config import TrainConfig
 from hcc_scope.training.metrics import fit_temperature
 from tests.evaluation_parts import breaks_by_animal, dies_by_animal, never_ends, quick_fold
 from tests.labelled_image_parts import texture_set
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.results import EvaluationResult, FoldResult
+    from hcc_scope.progress import Progress
 
 CONFIG = TrainConfig(epochs=1)
 
@@ -53,7 +54,7 @@ def left_behind() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if "resource_tracker" not in " ".join(child.cmdline())]
 
 
-def quiet(_now: TrainProgress) -> None:
+def quiet(_now: Progress) -> None:
     pass
 
 
@@ -329,7 +330,7 @@ def test_a_folds_error_arrives_and_what_is_finished_is_gone_on_with(tmp_path: Pa
     assert "by_animal-2" not in finished
     with pytest.raises(StoreExistsError, match="--resume"):
         run(folder, sample)
-    heard: list[TrainProgress] = []
+    heard: list[Progress] = []
     result = run(folder, sample, resume=True, on_progress=heard.append)
     assert heard[0].done > heard[0].total * len(finished) // 20
     assert heard[-1].done == heard[-1].total

@@ -32,7 +32,7 @@ from tests.figure_parts import fake_result
 if TYPE_CHECKING:
     from hcc_scope.evaluation.analysis import Analysis
     from hcc_scope.evaluation.results import EvaluationResult
-    from hcc_scope.training.config import TrainProgress
+    from hcc_scope.progress import Progress
 
 NAMES = (
     "roc", "leakage", "animals", "histograms", "reliability", "learning", "tsne-paper", "tsne-by-animal", "saliency",
@@ -59,10 +59,10 @@ def analysis(result: EvaluationResult) -> Analysis:
 
 
 @pytest.fixture(scope="module")
-def drawn(analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[TrainProgress]]:
+def drawn(analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Progress]]:
     """All figures once, with one explained tile per class."""
     folder = tmp_path_factory.mktemp("figures") / "new"
-    told: list[TrainProgress] = []
+    told: list[Progress] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explain, "typical_and_wrong", lambda *args: typical_and_wrong(*args)[:1])
         paths = draw_all(analysis, folder, on_progress=told.append)
@@ -76,7 +76,7 @@ def words(path: Path) -> str:
     return " ".join(" ".join(text.itertext()) for text in texts)
 
 
-def test_every_figure_is_written_and_carries_the_notices(drawn: tuple[Path, list[TrainProgress]]):
+def test_every_figure_is_written_and_carries_the_notices(drawn: tuple[Path, list[Progress]]):
     folder, told = drawn
     assert sorted(path.name for path in folder.iterdir()) == sorted(f"{n}.{k}" for n in NAMES for k in ("png", "svg"))
     for name in NAMES:
@@ -91,7 +91,7 @@ def test_every_figure_is_written_and_carries_the_notices(drawn: tuple[Path, list
     assert {one.total for one in told} == {len(NAMES)}
 
 
-def test_the_figures_say_what_was_found(drawn: tuple[Path, list[TrainProgress]], result: EvaluationResult):
+def test_the_figures_say_what_was_found(drawn: tuple[Path, list[Progress]], result: EvaluationResult):
     folder, _ = drawn
     by_level = scored(result.of("paper"), result.tiles, result.temperature)
     area = roc_auc(by_level["tile"].ranks, by_level["tile"].labels)
@@ -109,7 +109,7 @@ def test_the_figures_say_what_was_found(drawn: tuple[Path, list[TrainProgress]],
 
 
 def test_the_same_numbers_give_the_same_bytes_and_a_failure_is_a_sentence(
-    drawn: tuple[Path, list[TrainProgress]],
+    drawn: tuple[Path, list[Progress]],
     analysis: Analysis,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -119,7 +119,7 @@ def test_the_same_numbers_give_the_same_bytes_and_a_failure_is_a_sentence(
 
     monkeypatch.setattr(draw, "explain", gone)
     monkeypatch.setattr(style, "_KINDS", style._KINDS[1:])  # SVG: what is drawn, to the last digit
-    told: list[TrainProgress] = []
+    told: list[Progress] = []
     before = dict(mpl.rcParams)
     # a user's own settings change nothing
     with mpl.rc_context({"font.size": 30.0, "axes.grid": True, "text.usetex": False, "svg.hashsalt": "other"}):
@@ -140,7 +140,7 @@ def test_one_animal_per_class_and_hardly_any_tiles(weights: Path, tmp_path: Path
     real = replace(little, data=replace(little.data, synthetic=None))
     monkeypatch.setattr(draw, "explain", lambda *_, **__: explain.Explanation((), (), "Not checked."))
     monkeypatch.setattr(style, "_KINDS", style._KINDS[1:])
-    told: list[TrainProgress] = []
+    told: list[Progress] = []
     draw_all(analyse(real), tmp_path, on_progress=told.append)
     assert not [one.message for one in told if "could not be drawn" in one.message]
     assert "each fold has one class" in words(tmp_path / "roc.svg")

@@ -287,16 +287,15 @@ def test_as_many_test_outputs_as_inputs(plain_model: Path):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("tile_px: 32\n", "", "key 'tile_px': Field required"),
-        ("tile_px: 32\n", "tile_px: many\n", "line 7: key 'tile_px'"),
-        ("temperature: 1.0\n", "temperature: -1.0\n", "key 'temperature'"),
-        ("temperature: 1.0\n", "temperature: .nan\n", "key 'temperature'"),
-        ("- low\n- high\n", "- high\n- low\n", "line 5: key 'classes.0'"),
-        ("licence: BSD", "license: BSD", "key '"),
-        ("name: plain\n", "name: [\n", "not valid YAML"),
-        ("name: plain\n", "name: plain\n\x00", "not valid YAML"),
-        ("name: plain\n", "name: 2020-13-45\n", "not valid YAML"),
-        ("name: plain\n", f"name: {'[' * 20_000}\n", "not valid YAML"),
+        ("tile_px: 32\n", "", "the key 'tile_px' is missing"),
+        ("tile_px: 32\n", "tile_px: many\n", ":7: tile_px: 'many' is no whole number"),
+        ("temperature: 1.0\n", "temperature: -1.0\n", "temperature must be greater than 0"),
+        ("temperature: 1.0\n", "temperature: .nan\n", "temperature: '.nan' is no number"),
+        ("- low\n- high\n", "- high\n- low\n", ":5: classes.0 must be 'low'"),
+        ("licence: BSD", "license: BSD", "unknown key 'license'"),
+        ("name: plain\n", "name: [\n", "is not YAML"),
+        ("name: plain\n", "name: plain\n\x00", "is not YAML"),
+        ("name: plain\n", f"name: {'[' * 20_000}\n", "nested more than 16 levels"),
     ],
 )
 def test_a_wrong_card_is_refused_with_key_and_line(plain_model: Path, old: str, new: str, says: str):
@@ -354,7 +353,7 @@ def test_a_broken_card_is_listed_with_its_problem(plain_model: Path, monkeypatch
     entries = {entry.name: entry for entry in list_models()}
     assert sorted(entries) == ["broken", "plain"]
     assert entries["plain"].problem is None
-    assert "Field required" in str(entries["broken"].problem)
+    assert "the key 'description' is missing" in str(entries["broken"].problem)
 
 
 def test_an_unknown_engine_is_refused(shipped: LoadedModel):

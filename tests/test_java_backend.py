@@ -16,7 +16,7 @@ import pytest
 
 from hcc_scope.errors import CameraError, ConfigError, DeviceError, UsageError
 from hcc_scope.microscope import plan_source
-from hcc_scope.microscope.backend import JavaBackend, own_pixels, say
+from hcc_scope.microscope.backend import JavaBackend, first_line, own_pixels
 from hcc_scope.microscope.core_thread import CoreThread
 from hcc_scope.microscope.hardware import Hardware
 from hcc_scope.microscope.micromanager import MicroManager
@@ -220,8 +220,9 @@ def test_a_sequence_over_the_bridge(rig: MicroManager):
 def test_javas_words_are_kept_without_its_trace(rig: MicroManager):
     with pytest.raises(DeviceError) as error:
         list(source(rig, PositionList(positions_um=[(101, 0)])).frames(StopToken()))
-    assert error.value.message == "moving stage 'XY' failed: Error in device \"XY\": stalled (10)"
-    assert say(RuntimeError()) == "RuntimeError"
+    assert error.value.message == "moving stage 'XY' to x = 101, y = 0 um failed: Error in device \"XY\": stalled (10)"
+    assert "stage_limits_um" in str(error.value.hint)
+    assert first_line(RuntimeError()) == "RuntimeError"
 
 
 def test_a_sequence_that_delivers_nothing_in_time(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):

@@ -315,7 +315,7 @@ def test_a_device_that_fails_midway_is_named(tiny_rig: MicroManager):
     frames = source(tiny_rig, PositionList(positions_um=[(0, 0), (10, 0)])).frames(StopToken())
     assert next(frames).seq == 0
     tiny_rig.backend.core.unload_device("XY")
-    with pytest.raises(DeviceError, match="moving stage 'XY' failed: No device with label \"XY\""):
+    with pytest.raises(DeviceError, match="moving stage 'XY' to x = 10, y = 0 um failed: No device with label \"XY\""):
         next(frames)
 
 

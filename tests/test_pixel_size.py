@@ -210,7 +210,7 @@ def test_the_em_switch_in_the_cameras_words(rig: MicroManager):
     assert em_gain(rig, roles) == 5.0
     # words that mean nothing to anybody else
     modes = replace(ROLES, em_switch="Mode")
-    with pytest.raises(ConfigError, match=r"'.*' of 'Mode', the rig file's role em_switch, says neither on nor off"):
+    with pytest.raises(ConfigError, match=r"'.*' of 'Mode', the rig file's role em_switch, means neither on nor off"):
         em_gain(rig, modes)
     now = core.get_property("Camera", "Mode")
     assert em_gain(rig, replace(modes, em_switch_off=(now,))) == 1.0
@@ -238,7 +238,7 @@ def test_words_of_an_em_switch(word: str, on: bool | None):
 def test_a_switch_whose_name_may_turn_its_words_round_is_asked_for(name: str):
     core = SimpleNamespace(ask=lambda *_: "On", labels=lambda *_: ("Off", "On"))
     assert EmSwitch(core, RigRoles(em_switch=name)).is_on("Cam") is None
-    with pytest.raises(ConfigError, match="says neither on nor off"):
+    with pytest.raises(ConfigError, match="means neither on nor off"):
         EmSwitch(core, RigRoles(em_switch=name)).check("Cam")
     assert EmSwitch(core, RigRoles(em_switch=name, em_switch_off=("On",))).is_on("Cam") is False
 

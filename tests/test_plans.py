@@ -279,13 +279,13 @@ def test_limits_belong_to_the_stage():
         ({"kind": "positions", "positions_um": [["a", 2]]}, "positions_um.0.0: "),
         ({"kind": "positions", "positions_um": [[float("nan"), 2]]}, "positions_um.0.0: "),
         ({"kind": "random", "n_fields": 3}, "give either outline_um or rectangle_um"),
-        ({"kind": "random", "n_fields": 0, "rectangle_um": [0, 0, 1, 1]}, "n_fields: "),
+        ({"kind": "random", "n_fields": 0, "rectangle_um": [0, 0, 1, 1]}, "n_fields must be greater than 0"),
         ({"kind": "random", "n_fields": True, "rectangle_um": [0, 0, 1, 1]}, "n_fields: "),
         ({"kind": "random", "n_fields": 1, "seed": True, "rectangle_um": [0, 0, 1, 1]}, "seed: "),
         ({"kind": "sequence", "n_frames": True}, "n_frames: "),
         ({"kind": "grid", "rectangle_um": [1, 0, 0, 1]}, "x0 < x1"),
         ({"kind": "grid", "outline_um": [[0, 0], [1, 1]]}, "outline_um"),
-        ({"kind": "sequence", "exposure_ms": 0}, "exposure_ms: "),
+        ({"kind": "sequence", "exposure_ms": 0}, "exposure_ms must be greater than 0"),
     ],
 )
 def test_plan_files_that_are_refused(content: object, expected: str):
@@ -305,10 +305,9 @@ def test_plan_files_that_cannot_be_read(tmp_path: Path):
     with pytest.raises(PlanError, match=r"cannot read the plan .*none\.yaml: No such file"):
         load_plan(tmp_path / "none.yaml")
     bad = tmp_path / "bad.yaml"
-    for text in ("kind: [", "kind: 2020-13-45"):
-        bad.write_text(text)
-        with pytest.raises(PlanError, match=r"bad\.yaml(:1)? is not YAML"):
-            load_plan(bad)
+    bad.write_text("kind: [")
+    with pytest.raises(PlanError, match=r"bad\.yaml:1: the plan is not YAML"):
+        load_plan(bad)
 
 
 POSITIONS = "kind: positions\npositions_um:\n- [0, 0]\n"
@@ -317,29 +316,27 @@ POSITIONS = "kind: positions\npositions_um:\n- [0, 0]\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[" * 20_000, ":1: nested more than 8 levels deep"),
-        ("a: &a [1]\nb: [*a, *a]\n", r":2: aliases \(\*a\) are not used here"),
-        ("kind: positions\nkind: grid\n", ":2: the key 'kind' is there twice"),
-        (POSITIONS + "- [0, 0_325]\n", ":4: positions_um.1.1: '0_325' is no number"),
-        (POSITIONS + "- [0, 1:30]\n", ":4: positions_um.1.1: '1:30' is no number"),
-        (POSITIONS + "- [0]\n", ":4: positions_um.1.1: a number is missing"),
-        (POSITIONS + "exposure_ms: .nan\n", ":4: exposure_ms: 'nan' is no number"),
-        (POSITIONS + "exposure_ms: .inf\n", ":4: exposure_ms: 'inf' is no number"),
-        (POSITIONS + "exposure_ms: yes\n", ":4: exposure_ms: 'True' is no number"),
-        (POSITIONS + "exposure_ms: 0\n", ":4: exposure_ms: Input should be greater than 0"),
-        (POSITIONS + "exposure_ms: 1e9\n", ":4: exposure_ms: Input should be less than or equal to 3600000"),
-        (POSITIONS + "exposure: 10\n", ":4: unknown key 'exposure'"),
-        (POSITIONS + "config_group: [Objective, 20]\n", ":4: config_group.1: '20' is no text"),
-        ("kind: sequence\nn_frames: 1.5\n", ":2: n_frames: '1.5' is no whole number"),
-        ("- 1\n", "must be a mapping with the key 'kind'"),
-        ("", "must be a mapping with the key 'kind'"),
+        (POSITIONS + "- [0, 0_325]\n", "4: positions_um.1.1: '0_325' is no number"),
+        (POSITIONS + "- [0, 0, x]\n", "4: positions_um.1.2: 'x' is no number"),
+        (POSITIONS + "- [0, 0, 0, 0]\n", "4: positions_um.1 must hold at most 3 values, not 4"),
+        ("kind: grid\noutline_um: [[0, 0], [1, 1]]\n", "2: outline_um must hold at least 3 values, not 2"),
+        (POSITIONS + "- [0]\n", "4: positions_um.1.1: a value is missing"),
+        (POSITIONS + "exposure_ms: .nan\n", "4: exposure_ms: '.nan' is no number"),
+        (POSITIONS + "exposure_ms: 1e9\n", "4: exposure_ms must be less than or equal to 3600000"),
+        (POSITIONS + "config_group: [Objective, 20]\n", "4: config_group.1: '20' is no text"),
+        ("kind: sequence\nn_frames: 1.5\n", "2: n_frames: '1.5' is no whole number"),
+        ("\nkind: circle\n", "2: 'kind' must be positions, grid, random, time_series or sequence"),
+        ("n_frames: 1\n", "1: 'kind' must be positions, grid, random, time_series or sequence"),
+        ("kind: [random]\n", "1: 'kind' must be positions, grid, random, time_series or sequence"),
+        ("- 1\n", "1: the plan must be a mapping of keys to values. It needs at least the key 'kind'"),
     ],
 )
 def test_a_plan_file_names_the_line_of_what_is_wrong(tmp_path: Path, text: str, message: str):
     bad = tmp_path / "bad.yaml"
     bad.write_text(text)
-    with pytest.raises(PlanError, match=rf"the plan .*bad\.yaml ?{message}"):
+    with pytest.raises(PlanError) as caught:
         load_plan(bad)
+    assert str(caught.value).startswith(f"{bad}:{message}")
 
 
 def test_numbers_of_a_plan_are_decimal(tmp_path: Path):
@@ -349,14 +346,14 @@ def test_numbers_of_a_plan_are_decimal(tmp_path: Path):
 
 
 def test_only_a_file_is_a_plan(tmp_path: Path):
-    with pytest.raises(PlanError, match=r"[Ii]s a (folder|directory)|[Pp]ermission"):
+    with pytest.raises(PlanError, match="is a folder and no plan"):
         load_plan(tmp_path)
     (tmp_path / "bytes.yaml").write_bytes(b"kind: \xff\n")
     with pytest.raises(PlanError, match="is not UTF-8"):
         load_plan(tmp_path / "bytes.yaml")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.yaml")
-        with pytest.raises(PlanError, match="no file but a pipe"):
+        with pytest.raises(PlanError, match="is a pipe, a device or the like and no plan"):
             load_plan(tmp_path / "pipe.yaml")
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from hcc_scope.cli.console import People
 from hcc_scope.cli.progress_bar import steps_shown
-from hcc_scope.datasets.parallel import Step
+from hcc_scope.progress import Progress
 
 if TYPE_CHECKING:
     import pytest
@@ -21,8 +21,8 @@ def told(monkeypatch: pytest.MonkeyPatch, *, seconds_per_step: float, n_steps: i
     stream = io.StringIO()
     with steps_shown(People(Console(file=stream, width=200))) as show:
         for done in range(n_steps + 1):
-            show(Step("folds", done, n_steps, f"fold {done}"))
-        show(Step("figures", 0, 0, ""))
+            show(Progress("folds", done, n_steps, f"fold {done}"))
+        show(Progress("figures", 0, 0, ""))
     return stream.getvalue().splitlines()
 
 
@@ -49,5 +49,5 @@ def test_a_stage_is_told_no_more_often_than_every_ten_seconds(monkeypatch: pytes
 def test_a_file_whose_name_looks_like_markup_does_not_end_the_bars():
     stream = io.StringIO()
     with steps_shown(People(Console(file=stream, width=200, force_terminal=True))) as show:
-        show(Step("check images", 1, 1, "M[/1].tif"))
+        show(Progress("check images", 1, 1, "M[/1].tif"))
     assert "M[/1].tif" in stream.getvalue()

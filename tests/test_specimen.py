@@ -207,3 +207,12 @@ def test_a_model_of_smaller_tiles_replays_frames_that_were_cut_into_larger_ones(
     comparison = check_replay(run.store, report, run.results, small_tiles)
     assert "tiles of 512 px" in str(comparison.problem)
     assert (comparison.equal, comparison.frames) == (False, 0)
+
+
+def test_an_engine_that_does_not_exist_is_refused_before_the_model_is_loaded(monkeypatch: pytest.MonkeyPatch):
+    def load(_name: object) -> None:
+        raise AssertionError("the model is loaded for an engine that does not exist")
+
+    monkeypatch.setattr("hcc_scope.inference.load_model", load)
+    with pytest.raises(ModelError, match="there is no engine 'abacus'"):
+        load_scoring_model("phantom-meng2019", "abacus", print)

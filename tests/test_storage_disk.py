@@ -16,6 +16,7 @@ import pytest
 import yaozarrs
 from storage_cases import assert_same_frame, make_frame, make_result, make_spec, shard
 
+from hcc_scope import atomic_file
 from hcc_scope.errors import (
     DiskFullError,
     HccScopeError,
@@ -25,7 +26,7 @@ from hcc_scope.errors import (
     StoreUnwritableError,
 )
 from hcc_scope.report.section import section_report
-from hcc_scope.storage import files, frame_array, journal, space, writer
+from hcc_scope.storage import frame_array, journal, space, writer
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.predictions import PredictionWriter
@@ -545,7 +546,7 @@ def test_a_disk_without_room_for_a_file_still_has_its_array_cut(tmp_path: Path, 
     sink = create_store(tmp_path, make_spec())
     record(sink, 0, 3)
     wait_for(sink, 3)
-    monkeypatch.setattr(files, "create_file", fail_with(errno.ENOSPC))
+    monkeypatch.setattr(atomic_file, "create_file", fail_with(errno.ENOSPC))
     sink.close()
     with pytest.raises(DiskFullError):
         sink.finalise({"state": "completed"})

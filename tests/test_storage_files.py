@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from storage_cases import fingerprint, make_frame, make_spec
 
+from hcc_scope import atomic_file
 from hcc_scope.errors import StoreError, StoreUnwritableError
 from hcc_scope.storage import files
 from hcc_scope.storage.reader import open_store
@@ -38,13 +39,13 @@ class Scanner:
 
 @pytest.fixture
 def like_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_HOLDS_PASS", True)
+    monkeypatch.setattr(atomic_file, "_HOLDS_PASS", True)
 
 
 @pytest.mark.usefixtures("like_windows")
 def test_a_file_that_is_held_open_for_a_moment_is_replaced_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     scanner = Scanner(monkeypatch, times=3)
-    files.replace_file(tmp_path / "a.json", b"new")
+    atomic_file.replace_file(tmp_path / "a.json", b"new")
     assert scanner.refused == 3
     assert (tmp_path / "a.json").read_bytes() == b"new"
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
@@ -55,17 +56,17 @@ def test_a_file_that_is_held_open_for_ever_is_given_up(tmp_path: Path, monkeypat
     (tmp_path / "a.json").write_bytes(b"old")
     scanner = Scanner(monkeypatch, times=float("inf"))
     with pytest.raises(PermissionError):
-        files.replace_file(tmp_path / "a.json", b"new", hold_s=0.05)
+        atomic_file.replace_file(tmp_path / "a.json", b"new", hold_s=0.05)
     assert scanner.refused > 1
     assert (tmp_path / "a.json").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
 def test_elsewhere_nobody_waits_for_what_is_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(files, "_HOLDS_PASS", False)
+    monkeypatch.setattr(atomic_file, "_HOLDS_PASS", False)
     scanner = Scanner(monkeypatch, times=float("inf"))
     with pytest.raises(PermissionError):
-        files.replace_file(tmp_path / "a.json", b"new")
+        atomic_file.replace_file(tmp_path / "a.json", b"new")
     assert scanner.refused == 1
 
 

@@ -15,7 +15,7 @@ from training_parts import QUICK, Small, small
 from hcc_scope.errors import DivergedError, TrainingError, UsageError
 from hcc_scope.training import compute
 from hcc_scope.training.compute import Gradients, Place, choose_place
-from hcc_scope.training.config import TrainConfig, TrainProgress
+from hcc_scope.training.config import TrainConfig
 from hcc_scope.training.fit import Stopped, fit
 from hcc_scope.training.fit_task import FitTask
 from hcc_scope.training.metrics import (
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.progress import Progress
 
 FLOAT32 = Place("cpu", "float32", 2)
 
@@ -174,7 +175,7 @@ def test_where_to_train(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("network", ["meng2019", "compact"])
 def test_it_learns_and_the_weights_depend_on_the_seed_but_not_on_the_threads(data: Small, network: str):
     config = replace(QUICK, network=network, epochs=3, batch=2)
-    progress: list[TrainProgress] = []
+    progress: list[Progress] = []
     random_state = torch.random.get_rng_state()
     fitted = data.fit(config, on_progress=progress.append)
     weights = fitted.network.state_dict()

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from hcc_scope.training import restarts as starts
-from hcc_scope.training.config import MOST_STARTS, Stopped, TrainProgress
+from hcc_scope.training.config import MOST_STARTS, Stopped
 from hcc_scope.training.fit import fit
 from hcc_scope.training.metrics import LearningCheck
 from hcc_scope.training.restarts import (
@@ -25,6 +25,7 @@ from tests.training_parts import QUICK, Small, small
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hcc_scope.progress import Progress
     from hcc_scope.training.config import TrainConfig
     from hcc_scope.training.fit_task import FitTask
 
@@ -66,7 +67,7 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
 
 def test_the_second_start_is_a_training_with_its_own_seed(data: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     learns(monkeypatch, 2)
-    heard: list[TrainProgress] = []
+    heard: list[Progress] = []
     found = run(data, tmp_path / "r", on_progress=heard.append)
     assert (found.start, found.silent, found.learnt) == (2, False, (NOTHING, SOMETHING))
     assert any(step.message.startswith("start 2 of at most 3: epoch 1") for step in heard)

@@ -15,8 +15,8 @@ import pytest
 import torch
 from training_parts import QUICK, Small, small
 
+from hcc_scope import atomic_file
 from hcc_scope.errors import DiskFullError, ResumeError, StoreExistsError, StoreUnwritableError
-from hcc_scope.storage import files
 from hcc_scope.training import checkpoint
 from hcc_scope.training.fit import Stopped, fit
 from hcc_scope.training.fit_task import FitTask
@@ -146,8 +146,8 @@ def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(
             raise OSError(errno.ENOSPC, "No space left on device")
         real(handle, content)
 
-    real = files.write_all
-    monkeypatch.setattr(files, "write_all", write)
+    real = atomic_file.write_all
+    monkeypatch.setattr(atomic_file, "write_all", write)
     with pytest.raises(DiskFullError, match="no space is left"):
         data.fit(QUICK, folder=tmp_path, checkpoint_s=0.0)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["last.safetensors"]

@@ -28,9 +28,9 @@ from hcc_scope.errors import (
     UsageError,
 )
 from hcc_scope.inference import load_model
+from hcc_scope.progress import Progress
 from hcc_scope.training import restarts as starts
 from hcc_scope.training import run_folder
-from hcc_scope.training.config import TrainProgress
 from hcc_scope.training.predict import load_weights
 from hcc_scope.training.validation_split import hold_out
 from tests.dataset_parts import small_set
@@ -183,9 +183,9 @@ def test_ctrl_c_keeps_what_was_learnt_and_says_how_to_go_on(
 
 
 def test_ctrl_c_before_the_training_says_so(manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def interrupted(_data: object, _cache: object, on_progress: Callable[[TrainProgress], None]) -> None:
+    def interrupted(_data: object, _cache: object, on_progress: Callable[[Progress], None]) -> None:
         press_ctrl_c()
-        on_progress(TrainProgress("cut tiles", 1, 8, ""))
+        on_progress(Progress("cut tiles", 1, 8, ""))
 
     monkeypatch.setattr(run_folder, "cut_tiles", interrupted)
     with pytest.raises(Interrupted, match="interrupted: the training had not begun; start it again"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
+from hcc_scope.storage.naming import is_taken
 from ui.control.rig_control import NO_RIG
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Gates(QObject):
         if top.animal.problem or top.section.problem:
             return
         store = self._commands.request().store
-        self._jobs.submit("disk", partial(_is_there, store), partial(self._take_taken, store))
+        self._jobs.submit("disk", partial(is_taken, store), partial(self._take_taken, store))
 
     def _take_taken(self, store: Path, taken: bool) -> None:
         self._taken = store, taken
@@ -224,11 +225,3 @@ class Gates(QObject):
         if excluded:
             return None, seq, f"field {seq}, which is on the screen, is excluded already"
         return seq, None, ""
-
-
-def _is_there(store: Path) -> bool:
-    """Return whether a store is there; of a folder that cannot be looked into, Start says what is wrong."""
-    try:
-        return store.exists()
-    except OSError:
-        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast
@@ -20,14 +19,15 @@ from hcc_scope.cli.runs import (
     stop_on_signals,
     summarise,
 )
-from hcc_scope.errors import HccScopeError, PlanError, UsageError
-from hcc_scope.plans import PositionList, TimeSeries, check_plan, load_plan, parse_plan
+from hcc_scope.errors import HccScopeError, UsageError
+from hcc_scope.plans import PositionList, TimeSeries, check_plan, load_plan
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
+from hcc_scope.runs.plan_options import DEFAULT_FIELDS, PlanHints, PlanOptions, plan_of_options
 from hcc_scope.runs.rigs import check_rig, split_assignment
 from hcc_scope.runs.section import check_section, section_source
 from hcc_scope.storage.folders import leave_none_empty
-from hcc_scope.storage.naming import check_id, store_path, taken_error
+from hcc_scope.storage.naming import check_id, refuse_taken, store_path
 from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import StopToken
 
@@ -42,11 +42,12 @@ if TYPE_CHECKING:
 
 __all__ = ["AcquireOptions", "run_acquire"]
 
-DEFAULT_FIELDS = 24
-DEMO_AREA_UM = (8000.0, 6000.0)
-"""Width, height: where random fields lie on the demo rig if nothing is said."""
 LARGEST_SIDE_UM = 1_000_000
-_WITHOUT_STAGE = "Give --frames N, or a plan of kind time_series, and move the specimen by hand."
+_HINTS = PlanHints(
+    where="the options",
+    no_stage="Give --frames N, or a plan of kind time_series, and move the specimen by hand.",
+    no_area="Give --area-um WIDTHxHEIGHT around the stage's present position, or a plan file with an outline.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,7 @@ def run_acquire(options: AcquireOptions) -> None:
     _check_options(options)
     animal = check_id(options.animal_id, "animal id")
     section = check_id(options.section_id, "section id")
-    target = store_path(options.out, animal, section)
-    if os.path.lexists(target):
-        raise taken_error(target)
+    refuse_taken(store_path(options.out, animal, section))
     check_out_dir(options.out)
     planned = None if options.plan is None else load_plan(options.plan)
     if isinstance(planned, PositionList):
@@ -193,33 +192,14 @@ def _open(options: AcquireOptions, console: People) -> AbstractContextManager[Op
 
 def _default_plan(options: AcquireOptions, rig: OpenRig, specimen: Specimen | None) -> Plan:
     """Return random fields, or a full-rate sequence where it was asked for."""
-    values: dict[str, object] = {"exposure_ms": options.exposure_ms}
-    if options.n_frames is not None:
-        values |= {"kind": "sequence", "n_frames": options.n_frames}
-    else:
-        rig.need_stage_for_fields(hint=_WITHOUT_STAGE)
-        n_fields = DEFAULT_FIELDS if options.n_fields is None else options.n_fields
-        values |= {"kind": "random", "n_fields": n_fields, "seed": options.seed}
-        if specimen is not None:
-            values["outline_um"] = outline_points(specimen)
-        else:
-            values["rectangle_um"] = _area(options, rig)
-    return parse_plan(values, where="the options")
-
-
-def _area(options: AcquireOptions, rig: OpenRig) -> tuple[float, float, float, float]:
-    """Return x0, y0, x1, y1 in um of the area in which random fields lie: around where the stage is now."""
-    if options.area_um is not None:
-        size = _parse_size(options.area_um)
-    elif rig.is_demo():
-        size = DEMO_AREA_UM
-    else:
-        # a motorised stage is never driven to places that nobody named
-        raise PlanError(
-            "random fields need an area",
-            hint="Give --area-um WIDTHxHEIGHT around the stage's present position, or a plan file with an outline.",
-        )
-    return rig.area_around_stage_um(size, hint=_WITHOUT_STAGE)
+    wanted = PlanOptions(
+        n_frames=options.n_frames,
+        n_fields=DEFAULT_FIELDS if options.n_fields is None else options.n_fields,
+        seed=options.seed,
+        area_um=None if options.area_um is None else _parse_size(options.area_um),
+        exposure_ms=options.exposure_ms,
+    )
+    return plan_of_options(wanted, rig, None if specimen is None else outline_points(specimen), _HINTS)
 
 
 def _parse_size(text: str) -> tuple[float, float]:

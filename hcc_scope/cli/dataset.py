@@ -34,7 +34,7 @@ def run_check(manifest: Path, *, json_mode: bool) -> None:
     from hcc_scope.datasets.check import check_dataset
 
     console = people(json_mode=json_mode)
-    with interruptible("nothing was found yet that could be told"), steps_shown(console) as on_step:
+    with interruptible("nothing was found yet"), steps_shown(console) as on_step:
         report = check_dataset(manifest, on_step)
     if json_mode:
         print_json(report.to_json())
@@ -96,7 +96,7 @@ def _lines(report: DatasetReport) -> list[str]:
         f"{counted(report.images, 'image')}; size {spread(report.shapes_yx, 'px')}; "
         f"depth {spread(report.bit_depths, 'bit')}; pixel size {spread(report.pixel_sizes_um, 'um')}",
         f"{counted(report.tiles, 'tile')}, usable {usable['low']} low and {usable['high']} high; left out: {excluded}",
-        f"Class by day: Cramér's V {association} (0: the day says nothing about the class, 1: it tells it)",
+        f"Class by day: Cramér's V {association} (0: the day says nothing about the class, 1: it determines it)",
     ]
     if report.synthetic is not None:
         lines.append(report.synthetic)

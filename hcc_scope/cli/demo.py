@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,14 +65,14 @@ def run_demo(
     from hcc_scope.phantom import Specimen
     from hcc_scope.report.overview import draw_overview
     from hcc_scope.report.pictures import section_picture
-    from hcc_scope.storage.naming import store_path
+    from hcc_scope.storage.naming import is_taken, store_path
 
     check_count("--fields", n_fields)
     console = people(json_mode=json_mode)
     started = datetime.now(UTC)
     folder = out if out is not None else Path("runs") / started.astimezone().strftime("demo-%Y%m%d-%H%M%S")
     for animal, section, _ in SECTIONS:
-        if os.path.lexists(store_path(folder, animal, section)):
+        if is_taken(store_path(folder, animal, section)):
             raise StoreExistsError(
                 f"{folder} holds an earlier demo", hint="Choose another --out; nothing is overwritten."
             )

@@ -34,8 +34,9 @@ def run_devices(
     """
     from hcc_scope.rig.config import check
     from hcc_scope.rig.devices import describe_config, describe_installation, read_properties
-    from hcc_scope.rig.files import check_adapters_dir, expanded
+    from hcc_scope.rig.files import check_adapters_dir
     from hcc_scope.rig.rigfile import load_rig
+    from hcc_scope.small_files import expanded
 
     if config is not None and rig is not None:
         raise UsageError("--rig and --config exclude each other", hint="A rig file names its .cfg itself.")
@@ -110,8 +111,8 @@ def run_lint(file: Path, *, adapters: Path | None, json_mode: bool) -> None:
         If there is an error among them.
     """
     from hcc_scope.rig.config import lint
-    from hcc_scope.rig.files import expanded
     from hcc_scope.rig.rigfile import load_rig
+    from hcc_scope.small_files import expanded
 
     if file.suffix.lower() in (".yaml", ".yml"):
         file = load_rig(file).config

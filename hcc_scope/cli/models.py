@@ -117,7 +117,8 @@ def run_export(
     from hcc_scope.inference import load_model
     from hcc_scope.inference.card import LICENCE_NOT_STATED
     from hcc_scope.report.card_markdown import card_markdown
-    from hcc_scope.training.export import check_name, copy_model, is_taken, refuse_existing
+    from hcc_scope.storage.naming import is_taken
+    from hcc_scope.training.export import check_name, copy_model, refuse_existing
     from hcc_scope.training.licence import spdx_id
 
     source = _folder_of(model_or_run)

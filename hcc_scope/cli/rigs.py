@@ -26,7 +26,7 @@ def open_rig(rig_or_cfg: str | Path, console: People, *, adapters_dir: Path | No
     rig_or_cfg : str or Path
         A rig file, a bare .cfg, or the name of a shipped rig.
     console : People
-        Told what is loaded, and the linter's warnings.
+        Shows what is loaded, and the linter's warnings.
     adapters_dir : Path, optional
         Folder of the device adapters; takes the place of the rig file's.
 

@@ -260,7 +260,7 @@ def finish(
     if failed is not None:
         cause = failed.outcome.cause
         if cause is not None and not isinstance(cause, HccScopeError):
-            raise cause  # a bug: told as one, with its traceback in a file
+            raise cause  # a bug: reported as one, with its traceback in a file
         counts = failed.outcome.counts
         _leave(
             f"section {failed.section_id} failed after {counted(counts.acquired, 'frame')} ({counts.stored} stored): "

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from hcc_scope.cli.console import People
-    from hcc_scope.training.config import TrainProgress
+    from hcc_scope.progress import Progress
     from hcc_scope.training.run_folder import TrainRun
 
 __all__ = ["TrainOptions", "run_train"]
@@ -74,7 +74,7 @@ def run_train(options: TrainOptions, *, json_mode: bool) -> None:
 
         with leave_none_empty(options.out), _stop_on_signals(stop, console), steps_shown(console) as on_step:
 
-            def on_progress(step: TrainProgress) -> None:
+            def on_progress(step: Progress) -> None:
                 if step.stage not in TRAINING_STAGES:  # training itself ends between two steps
                     _end_if(stop.requested)
                 on_step(step)

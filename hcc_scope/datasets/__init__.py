@@ -10,6 +10,6 @@
 `~.cache`                 `cut_tiles`: the usable tiles, cut once and kept on disk
 `~.tiles`                 the usable tiles of a set, as training and evaluation see them
 `~.cohort`                `write_cohort`: phantom animals whose effects are known (`~.cohort_plan`)
-`~.parallel`                 long work told step by step
+`~.parallel`                 long work over many images, on several cores
 ========================  =====================================================================================
 """

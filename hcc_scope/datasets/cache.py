@@ -24,16 +24,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hcc_scope.atomic_file import create_file, json_bytes, patiently
 from hcc_scope.datasets.given_paths import without_dots
 from hcc_scope.datasets.images import read_pixels
 from hcc_scope.datasets.labelled_image import CLASSES, LabelledImage, LabelledSet
 from hcc_scope.datasets.landmarks import Landmarks, Overlap, Region, landmarks_of, overlaps_of
-from hcc_scope.datasets.parallel import Step, n_workers, over
+from hcc_scope.datasets.parallel import n_workers, over
 from hcc_scope.datasets.tiles import TileTable
 from hcc_scope.errors import DatasetError, DiskFullError, StoreError, StoreExistsError, StoreUnwritableError
+from hcc_scope.progress import Progress
 from hcc_scope.quality import QualityLimits, assess, describe_reason_counts, reason_names
 from hcc_scope.small_files import read_small_file
-from hcc_scope.storage.files import create_file, explain, json_bytes, lock, patiently
+from hcc_scope.storage.files import explain, lock
 from hcc_scope.storage.space import RESERVE_BYTES
 from hcc_scope.storage.tile_array import TileArray, TileArrayWriter
 from hcc_scope.tiling import TileGrid
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hcc_scope.datasets.parallel import OnStep
+    from hcc_scope.progress import OnProgress
 
 __all__ = ["CACHE_FOLDER", "TILE_PX", "cut_tiles", "digest_of"]
 
@@ -72,7 +74,7 @@ class _Cut:
     landmarks: Landmarks
 
 
-def cut_tiles(data: LabelledSet, folder: Path | None, on_progress: OnStep) -> TileTable:
+def cut_tiles(data: LabelledSet, folder: Path | None, on_progress: OnProgress) -> TileTable:
     """Return the usable tiles of a set: cut from its images, or as they were cut before.
 
     Parameters
@@ -82,7 +84,7 @@ def cut_tiles(data: LabelledSet, folder: Path | None, on_progress: OnStep) -> Ti
     folder : Path or None
         Where caches are kept, each under its set's fingerprint; None for ``.hcc-scope-tiles`` beside the manifest.
     on_progress : callable
-        Takes a `Step` after each image; is not called for a cache that is there.
+        Takes a `Progress` after each image; is not called for a cache that is there.
 
     Returns
     -------
@@ -128,7 +130,7 @@ def digest_of(pixels: NDArray[np.uint16]) -> str:
 # ---- making ---------------------------------------------------------------------------------------------------------
 
 
-def _make(place: Path, data: LabelledSet, on_progress: OnStep) -> None:
+def _make(place: Path, data: LabelledSet, on_progress: OnProgress) -> None:
     need = sum(TileGrid.for_frame(image.shape_yx, TILE_PX).n for image in data.images) * 2 * TILE_PX**2
     what = f"The tiles of {len(data.images)} images, up to {need / 1e9:.2f} GB, cannot be kept in {place.parent}"
     hidden = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}.partial")
@@ -168,7 +170,7 @@ def _told(error: StoreError, what: str | None = None) -> StoreError:
     return error
 
 
-def _write(folder: Path, data: LabelledSet, on_progress: OnStep) -> dict[str, Any]:
+def _write(folder: Path, data: LabelledSet, on_progress: OnProgress) -> dict[str, Any]:
     """Write the tiles and return the index."""
     limits = QualityLimits()
     excluded: Counter[str] = Counter()
@@ -182,7 +184,7 @@ def _write(folder: Path, data: LabelledSet, on_progress: OnStep) -> dict[str, An
                 excluded += cut.excluded
                 landmarks.append(cut.landmarks)
                 images.append({"digest": cut.digest, "tiles": cut.kept.tolist()})
-                on_progress(Step(STAGE, len(images), len(data.images), image.name))
+                on_progress(Progress(STAGE, len(images), len(data.images), image.name))
         writer.close()
     finally:
         writer.abandon()

@@ -31,9 +31,10 @@ from hcc_scope.datasets.manifest import (
     synthetic_sentence,
 )
 from hcc_scope.datasets.manifest_rows import parse_rows
-from hcc_scope.datasets.parallel import Step, n_workers, over
+from hcc_scope.datasets.parallel import n_workers, over
 from hcc_scope.datasets.spelling import spelling_problems
 from hcc_scope.errors import DatasetError, HccScopeError, ImageError, ManifestError
+from hcc_scope.progress import Progress
 from hcc_scope.quality import QualityLimits, assess, describe_reason_counts, reason_names
 from hcc_scope.tiling import TileGrid
 
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.labelled_image import LabelledImage
     from hcc_scope.datasets.manifest_rows import Row
-    from hcc_scope.datasets.parallel import OnStep
+    from hcc_scope.progress import OnProgress
 
 __all__ = ["DatasetReport", "GroupCount", "Problem", "check_dataset", "cramers_v"]
 
@@ -59,7 +60,7 @@ _CONFOUNDED = 1.0 - 1e-9
 _FEWEST_ANIMALS = 2
 
 
-def check_dataset(path: Path, on_progress: OnStep | None = None) -> DatasetReport:
+def check_dataset(path: Path, on_progress: OnProgress | None = None) -> DatasetReport:
     """Read every image of a manifest and report.
 
     Parameters
@@ -67,7 +68,7 @@ def check_dataset(path: Path, on_progress: OnStep | None = None) -> DatasetRepor
     path : Path
         The manifest.
     on_progress : callable, optional
-        Takes a `Step` after each image.
+        Takes a `Progress` after each image.
 
     Raises
     ------
@@ -166,7 +167,7 @@ def _breakdown(values: Iterable[str]) -> dict[str, int]:
 
 
 def cramers_v(rows: Sequence[str], columns: Sequence[str]) -> float | None:
-    """Return Cramér's V of two labellings of the same things: 0 if independent, 1 if one tells the other.
+    """Return Cramér's V of two labellings of the same things: 0 if independent, 1 if one determines the other.
 
     ``sqrt(chi^2 / (n (k - 1)))`` with k the smaller number of different labels (Cramér, "Mathematical Methods of
     Statistics", 1946, section 21.9). None if either has one label alone.
@@ -195,7 +196,7 @@ def cramers_v(rows: Sequence[str], columns: Sequence[str]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """What the pixels of one image told."""
+    """What was found in the pixels of one image."""
 
     image: LabelledImage
     error: ImageError | None
@@ -208,7 +209,7 @@ class _Looked:
     top: TopCounts | None = None
 
 
-def _look_at(images: Sequence[LabelledImage], on_progress: OnStep | None) -> Iterator[_Looked]:
+def _look_at(images: Sequence[LabelledImage], on_progress: OnProgress | None) -> Iterator[_Looked]:
     grids = {image.shape_yx: TileGrid.for_frame(image.shape_yx, TILE_PX) for image in images if holds_tile(image)}
     limits = QualityLimits()
 
@@ -229,7 +230,7 @@ def _look_at(images: Sequence[LabelledImage], on_progress: OnStep | None) -> Ite
     with closing(over(images, look, n_workers())) as looks:
         for done, looked in enumerate(looks, start=1):
             if on_progress is not None:
-                on_progress(Step(STAGE, done, len(images), looked.image.name))
+                on_progress(Progress(STAGE, done, len(images), looked.image.name))
             yield looked
 
 
@@ -340,7 +341,7 @@ def _groups(images: Sequence[LabelledImage]) -> list[Problem]:
                     "animals",
                     f"All images of class {name} are from one animal ({next(iter(animals[name]))}): the protocol by "
                     "animal cannot run, for holding that animal out leaves none of its class to train on",
-                    "Add animals; without them nobody can tell the class from the animal.",
+                    "Add animals; without them the class cannot be distinguished from the animal.",
                 )
             )
         if n[name] < FEW_IMAGES:

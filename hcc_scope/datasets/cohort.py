@@ -23,14 +23,15 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope import __version__
+from hcc_scope.atomic_file import create_file, json_bytes, patiently
 from hcc_scope.datasets.cohort_plan import CohortSpec, PlannedSection, plan_cohort, truth
 from hcc_scope.datasets.given_paths import without_dots
 from hcc_scope.datasets.manifest import COHORT_FILE
 from hcc_scope.datasets.manifest_rows import COLUMNS
-from hcc_scope.datasets.parallel import Step
 from hcc_scope.errors import DiskFullError, HccScopeError, StoreExistsError
 from hcc_scope.phantom import CameraPhysics
-from hcc_scope.storage.files import create_file, explain, json_bytes, patiently
+from hcc_scope.progress import Progress
+from hcc_scope.storage.files import explain
 from hcc_scope.storage.folders import leave_none_empty
 from hcc_scope.storage.space import RESERVE_BYTES, check_out_dir
 from hcc_scope.types import Frame, RunSpec
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hcc_scope.datasets.parallel import OnStep
+    from hcc_scope.progress import OnProgress
 
 __all__ = ["MANIFEST", "CohortSpec", "write_cohort"]
 
@@ -59,7 +60,7 @@ _SPACE_FACTOR = 1.02
 _SOFTWARE = "HCC-Scope phantom"
 
 
-def write_cohort(spec: CohortSpec, folder: Path, on_progress: OnStep, *, jobs: int | None = None) -> Path:
+def write_cohort(spec: CohortSpec, folder: Path, on_progress: OnProgress, *, jobs: int | None = None) -> Path:
     """Draw a cohort and return its manifest.
 
     Parameters
@@ -69,7 +70,7 @@ def write_cohort(spec: CohortSpec, folder: Path, on_progress: OnStep, *, jobs: i
     folder : Path
         Where; must not exist yet. It appears when it is complete.
     on_progress : callable
-        Takes a `Step` after each image.
+        Takes a `Progress` after each image.
     jobs : int, optional
         Processes that draw; by default one per core. 1 draws in this one.
 
@@ -237,7 +238,7 @@ def _write_store(spec: CohortSpec, one: PlannedSection, folder: Path, on_image: 
 
 
 def _draw_all(
-    spec: CohortSpec, planned: tuple[PlannedSection, ...], folder: Path, on_progress: OnStep, jobs: int
+    spec: CohortSpec, planned: tuple[PlannedSection, ...], folder: Path, on_progress: OnProgress, jobs: int
 ) -> None:
     total = sum(len(one.fields) for one in planned)
     done = 0
@@ -245,7 +246,7 @@ def _draw_all(
     def on_image() -> None:
         nonlocal done
         done += 1
-        on_progress(Step(STAGE, done, total))
+        on_progress(Progress(STAGE, done, total))
 
     if jobs == 1:
         for one in planned:
@@ -297,7 +298,7 @@ def _children_without_ctrl_c() -> Iterator[None]:
 
 
 _in_process: tuple[Any, Any] | None = None
-"""In a drawing process: where to tell of images, and whether to stop."""
+"""In a drawing process: where to report images, and whether to stop."""
 
 
 class _Stopped(Exception):  # noqa: N818 - a signal, not an error

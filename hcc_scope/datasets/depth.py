@@ -73,8 +73,8 @@ def depth_problems(images: Sequence[LabelledImage], tops: Sequence[TopCounts]) -
                     "depth",
                     f"No count of {counted(len(group), 'image')} of {depth} bit is above {largest}: a camera of "
                     f"{smaller} bits ends at {2**smaller - 1}, of {depth} bits at {full_scale}",
-                    f"If the camera has {smaller} bits, say so in the column bit_depth: saturation goes unseen "
-                    "otherwise.",
+                    f"If the camera has {smaller} bits, say so in the column bit_depth: without that, saturation "
+                    "goes unseen.",
                 )
             )
     return problems
@@ -84,22 +84,24 @@ def _plateau(level: int, images: Sequence[LabelledImage], depth: int) -> Problem
     has = "has" if len(images) == 1 else "have"
     bits = next((bits for bits in _CAMERA_BITS if level == 2**bits - 1), None)
     shifted = next((bits for bits in _CAMERA_BITS if bits < depth and level == 2**depth - 2 ** (depth - bits)), None)
-    say = f"Say {bits} in the column bit_depth" if bits else "Find out at which count the camera saturates"
+    advice = f"Say {bits} in the column bit_depth" if bits else "Find out at which count the camera saturates"
     if shifted is not None:
         by = 2 ** (depth - shifted)
-        say = f"They look like counts of {shifted} bits times {by}: divide them by {by} and say {shifted} in bit_depth"
+        advice = (
+            f"They look like counts of {shifted} bits times {by}: divide them by {by} and say {shifted} in bit_depth"
+        )
     return Problem(
         "warning",
         "depth",
         f"{counted(len(images), 'image')} {has} no count above {level} and many there, as if saturated, but the bit "
         f"depth of {depth} allows {2**depth - 1}: {listed([image.name for image in images])}",
-        f"{say}: tiles that are saturated there are not left out now.",
+        f"{advice}: tiles that are saturated there are not left out now.",
         tuple(image.full_name for image in images),
     )
 
 
 def file_problems(images: Sequence[LabelledImage]) -> list[Problem]:
-    """Warn of pixel sizes and bit depths that a file states otherwise than the manifest."""
+    """Warn of pixel sizes and bit depths where a file and the manifest differ."""
     groups: defaultdict[tuple[str, str, str], list[LabelledImage]] = defaultdict(list)
     for image in images:
         if image.file_bits is not None and image.file_bits != image.bit_depth:
@@ -107,8 +109,8 @@ def file_problems(images: Sequence[LabelledImage]) -> list[Problem]:
         if image.file_pixel_size_yx_um is not None:
             y_um, x_um = image.file_pixel_size_yx_um
             if any(abs(um / image.pixel_size_um - 1) > _SAME_SIZE for um in (y_um, x_um)):
-                said = f"{x_um:.4g} um" if abs(x_um / y_um - 1) <= _SAME_SIZE else f"{x_um:.4g} x {y_um:.4g} um"
-                groups["pixel size", f"{image.pixel_size_um:.4g} um", said].append(image)
+                found = f"{x_um:.4g} um" if abs(x_um / y_um - 1) <= _SAME_SIZE else f"{x_um:.4g} x {y_um:.4g} um"
+                groups["pixel size", f"{image.pixel_size_um:.4g} um", found].append(image)
     return [
         Problem(
             "warning",

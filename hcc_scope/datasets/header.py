@@ -1,4 +1,4 @@
-"""What the headers of an image file tell, and whether it can be true."""
+"""What the headers of an image file say, and whether it can be true."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_PACKED = {"none": 1, "deflate": 1032 + 1, "lzw": 4096, "packbits": 64 + 1}
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """One image of a file, as its headers tell."""
+    """One image of a file, as its headers describe it."""
 
     index: int
     """Page of a file, or `seq` of a store's frame; from 0."""

@@ -2,7 +2,7 @@
 
 TIFF, OME-TIFF and BigTIFF of either byte order, tiled or in strips, compressed or not, and PNG; of our own stores,
 every frame whose journal line is readable. Grey images of 8 to 16 bits, unsigned, are counts of a camera; colour,
-palettes, transparency, signed and floating-point numbers are refused, because something was done to them that nobody
+palettes, transparency, signed and floating-point numbers are refused, because something was done to them that no one
 can undo. What a file is, its first bytes say and not its name.
 """
 
@@ -157,7 +157,7 @@ def _guarded(path: Path, what: str, body: Callable[[], T]) -> T:
         raise ImageError(f"{path} is too large for this machine's memory") from error
     reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
     if isinstance(error, (LookupError, TypeError, AttributeError, ArithmeticError)):
-        reason = "what its headers say cannot be"  # the decoder's own words tell of its code alone
+        reason = "what its headers say cannot be"  # the decoder's own words name its code alone
     raise ImageError(f"{path} {what}: {reason}", hint="It may be damaged; copy it again from where it came.") from error
 
 

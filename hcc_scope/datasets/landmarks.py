@@ -8,7 +8,7 @@ have several keys in common hold the same pixels there, up to that.
 
 What is smooth or flat (bare glass, saturation, a frame around the image) gives no evidence. Copies that were resampled,
 compressed with loss, or given another contrast are not found. A label, a scale bar or a data bar that was written into
-images lies at the same place in several animals and is a small part of each: it is told apart and is no copy.
+images lies at the same place in several animals and is a small part of each: it is recognised as such and is no copy.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def read_manifest(path: Path) -> LabelledSet:
     Parameters
     ----------
     path : Path
-        CSV (comma, semicolon or tab: told from its first line) or TSV, UTF-8 with or without a byte-order mark. Paths
+        CSV (comma, semicolon or tab: its first line decides) or TSV, UTF-8 with or without a byte-order mark. Paths
         in it are relative to its folder.
 
     Returns
@@ -234,7 +234,7 @@ def mixtures(manifest: Path, images: Sequence[LabelledImage]) -> list[DatasetErr
         errors.append(
             DatasetError(
                 f"{manifest} has images of the class {images[0].tumour_class} alone",
-                hint=f"Add images of class {missing}: there is nothing to tell apart.",
+                hint=f"Add images of class {missing}: one class alone gives nothing to classify.",
             )
         )
     depths = Counter(image.bit_depth for image in images)
@@ -301,7 +301,7 @@ def _fingerprint(found: Sequence[tuple[Row, LabelledImage]]) -> str:
             except OSError as error:
                 raise ImageError(f"{file} has gone: {error.strerror or error}") from error
             states[image.path] = (state.st_size, state.st_mtime_ns)
-        said = [
+        facts = [
             row.written_path,
             image.index,
             image.tumour_class,
@@ -313,7 +313,7 @@ def _fingerprint(found: Sequence[tuple[Row, LabelledImage]]) -> str:
             image.bit_depth,
             *states[image.path],
         ]
-        digest.update(json.dumps(said, ensure_ascii=True).encode() + b"\n")
+        digest.update(json.dumps(facts, ensure_ascii=True).encode() + b"\n")
     return digest.hexdigest()
 
 
@@ -323,14 +323,14 @@ def synthetic_sentence(manifest: Path, images: Sequence[LabelledImage]) -> str |
     Raises
     ------
     ManifestError
-        If there is a ``cohort.json`` without that sentence: nobody may then say what the images are.
+        If there is a ``cohort.json`` without that sentence: what the images are is then unknown.
     """
     path = manifest.absolute().parent / COHORT_FILE
     if os.path.lexists(path):
         return _cohort_sentence(path)
     stores = sorted({image.path for image in images if is_store(image.path)})
-    told = {opened_store(store).recorded.provenance.specimen for store in stores}
-    phantoms = sorted(str(what) for what in told if what and "phantom" in str(what))
+    specimens = {opened_store(store).recorded.provenance.specimen for store in stores}
+    phantoms = sorted(str(what) for what in specimens if what and "phantom" in str(what))
     return f"Among the images: {', '.join(phantoms)}." if phantoms else None
 
 

@@ -17,7 +17,7 @@ from hcc_scope.datasets.given_paths import without_dots
 from hcc_scope.datasets.images import is_store
 from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.errors import ManifestError
-from hcc_scope.small_files import read_small_file
+from hcc_scope.small_files import expanded, read_small_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -113,7 +113,7 @@ def parse_rows(path: Path, on_error: Callable[[ManifestError], None]) -> list[Ro
 
 
 def composed(name: str) -> str:
-    r"""Return a name in Unicode's composed form (NFC): what looks the same is the same, whoever typed it.
+    r"""Return a name in Unicode's composed form (NFC): what looks the same is the same, however it was typed.
 
     Examples
     --------
@@ -280,7 +280,7 @@ class _Files:
         if "\\" in written:
             candidates.append(written.replace("\\", "/"))  # written on Windows
         if written.startswith("~"):
-            candidates += [os.path.expanduser(one) for one in candidates]  # noqa: PTH111 - raises for no unknown user
+            candidates += [str(expanded(one)) for one in candidates]
         for one in candidates:
             other = self._otherwise_composed(self._folder / one)
             if os.path.lexists(other):

@@ -1,42 +1,23 @@
-"""Long work over many images: told step by step, on several cores, with few images in memory."""
+"""Long work over many images: on several cores, with few images in memory."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from concurrent.futures import Future
 
-    OnStep = Callable[[Any], None]
-    """Takes a `Step`, or whatever has its fields: training tells its progress by a type of its own, which this may not
-    import."""
-
-__all__ = ["Step", "n_workers", "nobody", "over"]
+__all__ = ["n_workers", "over"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _MOST_WORKERS = 8
 """Each holds an image and its tiles; the disk is the limit before that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """How far some work is; the fields are those of `hcc_scope.training.config.TrainProgress`."""
-
-    stage: str
-    done: int
-    total: int
-    message: str = ""
-
-
-def nobody(_step: Step) -> None:
-    """Tell nobody."""
 
 
 def n_workers() -> int:

@@ -33,7 +33,7 @@ def spelling_problems(images: Sequence[LabelledImage]) -> list[Problem]:
     problems = [
         _warning(
             f"The animal ids {' and '.join(ids)} differ only in {_differ_in(ids)}",
-            "If they are one animal, give them one id: a split by animal would otherwise have it on both sides.",
+            "If they are one animal, give them one id: with two, a split by animal can have it on both sides.",
         )
         for ids in _alike(animals)
     ]
@@ -43,7 +43,7 @@ def spelling_problems(images: Sequence[LabelledImage]) -> list[Problem]:
     problems += [
         _warning(
             f"The section ids {' and '.join(ids)} of animal {animal} differ only in {_differ_in(ids)}",
-            "If they are one section, give them one id: it would otherwise count as two.",
+            "If they are one section, give them one id: with two, it counts as two sections.",
         )
         for animal in sorted(sections)
         for ids in _alike(sections[animal])
@@ -51,7 +51,7 @@ def spelling_problems(images: Sequence[LabelledImage]) -> list[Problem]:
     problems += [
         _warning(
             f"The days {' and '.join(days)} differ only in {_differ_in(days)}",
-            "If they are one day, write them alike: the control that predicts the day would otherwise have two.",
+            "If they are one day, write them alike: if not, the control that predicts the day has two.",
         )
         for days in _alike({image.day for image in images})
     ]

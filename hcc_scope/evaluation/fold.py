@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import pydantic
 
+from hcc_scope.atomic_file import json_bytes, patiently
 from hcc_scope.errors import DivergedError, ResumeError, TrainingError
 from hcc_scope.evaluation.results import FoldResult
-from hcc_scope.storage.files import explain, json_bytes, patiently
+from hcc_scope.storage.files import explain
 from hcc_scope.training.config import MOST_STARTS
 from hcc_scope.training.fit_result import Epoch
 from hcc_scope.training.metrics import LearningCheck, has_diverged

@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from hcc_scope.atomic_file import json_bytes, replace_file
 from hcc_scope.datasets.duplicate_images import refuse_contradictions
 from hcc_scope.errors import DatasetError, ResumeError, StoreExistsError
 from hcc_scope.evaluation.filenames import PLAN_FILE
 from hcc_scope.evaluation.splits import animal_splits, day_splits, paper_splits, permuted_splits
-from hcc_scope.storage.files import explain, json_bytes, replace_file
+from hcc_scope.storage.files import explain
 from hcc_scope.training.folder_lock import has_content
 from hcc_scope.training.records import one_line, read_regular
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic
 
+from hcc_scope.atomic_file import json_bytes, replace_file
 from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.errors import TrainingError
 from hcc_scope.evaluation import published
@@ -25,7 +26,7 @@ from hcc_scope.evaluation.report import relative_pngs, report_markdown, table1_m
 from hcc_scope.evaluation.tables import MEASURES
 from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
 from hcc_scope.research_use import RESEARCH_USE_ONLY
-from hcc_scope.storage.files import explain, json_bytes, replace_file
+from hcc_scope.storage.files import explain
 from hcc_scope.training.config import NetworkName, Precision, RecipeName  # noqa: TC001 - read by pydantic
 from hcc_scope.training.records import StrictRecord, one_line, read_regular
 

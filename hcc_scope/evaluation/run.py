@@ -18,7 +18,7 @@ from hcc_scope.evaluation.fold import FoldTask, fold_folder, load_fold, run_fold
 from hcc_scope.evaluation.plan import make_plan, take_folder
 from hcc_scope.evaluation.pool import run_all
 from hcc_scope.evaluation.results import EvaluationResult, FoldResult
-from hcc_scope.training.config import TrainProgress
+from hcc_scope.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.pool import Work
     from hcc_scope.evaluation.results import Split
-    from hcc_scope.training.config import OnProgress, TrainConfig
+    from hcc_scope.progress import OnProgress
+    from hcc_scope.training.config import TrainConfig
 
 __all__ = ["evaluate"]
 
@@ -63,7 +64,7 @@ def evaluate(
     jobs : int, optional
         Folds side by side; None: as many as the processor has cores, 1 on a GPU. The result does not depend on it.
     on_progress : callable
-        Takes a `TrainProgress` whose total counts tiles times epochs over all folds.
+        Takes a `Progress` whose total counts tiles times epochs over all folds.
     resume : bool
         Go on with what `folder` holds.
     leave_one_out : bool
@@ -171,7 +172,7 @@ class _FoldProgress:
         """Add what a fold sent, or None when it is done, and report the sum."""
         split = self._tasks[number].split
         words = f"{split.protocol} {split.fold + 1}"
-        if isinstance(message, TrainProgress):
+        if isinstance(message, Progress):
             share = message.done / message.total if message.stage == "train" and message.total else 0.0
             self._share[number] = max(self._share[number], min(share, 1.0))
             words += f": {message.message}"
@@ -179,4 +180,4 @@ class _FoldProgress:
             self._share[number] = 1.0
             words += ": done"
         done = self._before + sum(share * cost for share, cost in zip(self._share, self._costs, strict=True))
-        self._on_progress(TrainProgress(_STAGE, round(done), self._total, words))
+        self._on_progress(Progress(_STAGE, round(done), self._total, words))

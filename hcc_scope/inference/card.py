@@ -7,15 +7,15 @@ a pixel size or a threshold that was guessed would make every score wrong withou
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import pydantic
 import yaml
 
 from hcc_scope.errors import ModelFormatError
 from hcc_scope.formatting import counted
-from hcc_scope.inference.model_files import read_regular
 from hcc_scope.research_use import PHANTOM_TRAINING
+from hcc_scope.yaml_file import FileKind, read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +39,7 @@ __all__ = [
 ]
 
 CARD_FILE = "card.yaml"
-MOST_CARD_BYTES = 1 << 20
-"""A card of ours has 12 kB."""
+_KIND = FileKind("model card", ModelFormatError, most_bytes=2**20, needs="Its keys are in docs/models.md.")
 MOST_TILE_PX = 16_384
 MOST_ENGINE_TOLERANCE = 1.0
 """Of a logit. Float32 on another processor differs by less than 0.001."""
@@ -51,29 +50,18 @@ Output = Literal["logits", "probabilities"]
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_NUMBER = re.compile(r"[-+]?(0|[1-9]\d*)(\.\d*)?([eE][-+]?\d+)?|[-+]?\.(inf|nan)", re.IGNORECASE)
-"""YAML 1.1 reads ``0_325`` as 213, ``010`` as 8 and ``1:30`` as 90."""
 
 
 class _Strict(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    @pydantic.field_validator("*", mode="before")
+    @pydantic.field_validator("*", mode="after")
     @classmethod
-    def _numbers_are_numbers(cls, value: object, info: pydantic.ValidationInfo) -> object:
-        """Refuse ``true`` where a number belongs (Python takes it for 1), and ``'0_325'`` (it would be 325)."""
-        annotation = cls.model_fields[str(info.field_name)].annotation
-        kinds = {annotation, *get_args(annotation)}
-        entries = value if isinstance(value, (list, tuple)) else (value,)
-        if isinstance(value, dict) and get_origin(annotation) is dict:
-            entries = list(value.values())
-        if bool not in kinds and any(isinstance(entry, bool) for entry in entries):
-            raise ValueError("true or false stands where a number or a text belongs")
-        texts = [*entries, *value] if isinstance(value, dict) else entries
+    def _no_control_characters(cls, value: object) -> object:
+        entries = value if isinstance(value, tuple) else (value,)
+        texts = [*value, *value.values()] if isinstance(value, dict) else entries
         if any(isinstance(text, str) and _CONTROL.search(text) for text in texts):
             raise ValueError("the text has characters that control a terminal")
-        if not kinds.isdisjoint({int, float}) and isinstance(value, str) and not _NUMBER.fullmatch(value):
-            raise ValueError(f"{value!r} is no number")
         return value
 
 
@@ -340,28 +328,7 @@ def read_card(folder: Path) -> ModelCard:
     path = folder / CARD_FILE
     if not path.exists():
         raise ModelFormatError(f"the model folder {folder} has no {CARD_FILE}")
-    try:
-        text = read_regular(path, f"the model card {path}", most_bytes=MOST_CARD_BYTES).decode()
-    except UnicodeDecodeError as error:
-        raise ModelFormatError(f"the model card {path} cannot be read: {error}") from error
-    try:
-        root = yaml.compose(text, Loader=_CardLoader)
-        content = yaml.load(text, Loader=_CardLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a 45th of a month
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark is not None else ""
-        raise ModelFormatError(f"the model card {path}{where} is not valid YAML: {_problem(error)}") from error
-    if not isinstance(content, dict):
-        raise ModelFormatError(f"the model card {path} holds no keys")
-    try:
-        return ModelCard.model_validate(content)
-    except pydantic.ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        line = _line_of(root, first["loc"])
-        where = f", line {line}" if line is not None else ""
-        said = first["msg"].removeprefix("Value error, ")
-        raise ModelFormatError(f"the model card {path}{where}: key '{key}': {said}") from error
+    return read_yaml(path, _KIND).validated(ModelCard)
 
 
 def write_card(card: ModelCard, folder: Path) -> Path:
@@ -371,46 +338,3 @@ def write_card(card: ModelCard, folder: Path) -> Path:
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
     path.write_text(text, encoding="utf-8", newline="\n")
     return path
-
-
-class _CardLoader(yaml.SafeLoader):
-    """YAML in which every value stands once, and numbers are written as people read them."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Refuse aliases (nine of them in a row are a card of a billion entries), second values, odd numbers."""
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]  # untyped in yaml
-            raise yaml.composer.ComposerError(None, None, "a card has no aliases (*)", event.start_mark)
-        node: yaml.Node | None = super().compose_node(parent, index)
-        entries = node.value if isinstance(node, yaml.MappingNode) else []
-        keys = [key for key, _ in entries if isinstance(key, yaml.ScalarNode)]
-        seen: set[str] = set()
-        for key in keys:
-            if key.value in seen:
-                raise yaml.composer.ComposerError(None, None, f"the key '{key.value}' is there twice", key.start_mark)
-            seen.add(key.value)
-        is_number = isinstance(node, yaml.ScalarNode) and node.tag.endswith((":int", ":float"))
-        if node is not None and is_number and not _NUMBER.fullmatch(node.value):
-            words = f"{node.value!r} is no number as it is written elsewhere"
-            raise yaml.composer.ComposerError(None, None, words, node.start_mark)
-        return node
-
-
-def _problem(error: Exception) -> str:
-    return str(getattr(error, "problem", None) or error).splitlines()[0]
-
-
-def _line_of(node: yaml.Node | None, loc: tuple[int | str, ...]) -> int | None:
-    """Return the 1-based line of the deepest part of `loc` that is in the file; None for a missing key at the top."""
-    line: int | None = None
-    for part in loc:
-        child: Any = None
-        if isinstance(node, yaml.MappingNode):
-            child = next(((key, value) for key, value in node.value if key.value == part), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            child = (node.value[part], node.value[part])
-        if child is None:
-            return line
-        line = child[0].start_mark.line + 1
-        node = child[1]
-    return line

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ModelError
-from hcc_scope.inference.base import REFERENCE
+from hcc_scope.inference.base import AUTO, ENGINES, REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,10 +20,23 @@ if TYPE_CHECKING:
     from hcc_scope.inference.base import Engine, EngineName
     from hcc_scope.inference.card import ModelCard
 
-__all__ = ["candidates", "default_threads", "make_engine"]
+__all__ = ["candidates", "check_engine", "default_threads", "make_engine"]
 
 MOST_THREADS = 8
 """The parts of one tile are too small for more."""
+
+
+def check_engine(name: str) -> None:
+    """Refuse what is no engine's name and not ``auto``; whether this machine has the engine shows when it is made.
+
+    Raises
+    ------
+    ModelError
+        If there is no such engine.
+    """
+    known = (AUTO, *ENGINES)
+    if name not in known:
+        raise ModelError(f"there is no engine '{name}'", hint=f"Available: {', '.join(known)}.")
 
 
 def default_threads(cores: int | None = None) -> int:

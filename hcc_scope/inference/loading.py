@@ -14,7 +14,6 @@ import numpy as np
 
 from hcc_scope.errors import (
     ModelAlteredError,
-    ModelError,
     ModelFormatError,
     ModelMismatchError,
     ModelSelfTestError,
@@ -22,7 +21,7 @@ from hcc_scope.errors import (
 from hcc_scope.inference.base import AUTO, ENGINES, REFERENCE
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model
-from hcc_scope.inference.engines import candidates, default_threads, make_engine
+from hcc_scope.inference.engines import candidates, check_engine, default_threads, make_engine
 from hcc_scope.inference.model_files import read_npy, read_regular
 from hcc_scope.inference.output_checks import TWO_LOGITS_HINT, are_probabilities
 from hcc_scope.inference.user_cache import remember_folder
@@ -99,9 +98,8 @@ class LoadedModel:
         n_threads = threads or self.reference_threads
         if engine == AUTO:
             return self._fastest(n_threads, note or _ignore)
-        name = next((name for name in ENGINES if name == engine), None)
-        if name is None:
-            raise ModelError(f"there is no engine '{engine}'", hint=f"Available: {', '.join((AUTO, *ENGINES))}.")
+        check_engine(engine)
+        name = next(name for name in ENGINES if name == engine)
         if name == REFERENCE:
             if n_threads == self.reference_threads:
                 return self.reference

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hcc_scope.atomic_file import json_bytes, replace_file
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -62,10 +64,8 @@ def _models() -> Path:
 
 
 def _write(cache: Path, content: Mapping[str, Any]) -> None:
-    partial = cache.with_suffix(f".{os.getpid()}.part")
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        partial.replace(cache)
+        replace_file(cache, json_bytes(content), shared=True)
     except OSError:
         return

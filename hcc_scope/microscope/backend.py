@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import TagValue
 
-__all__ = ["Backend", "JavaBackend", "PythonBackend", "own_pixels", "say"]
+__all__ = ["Backend", "JavaBackend", "PythonBackend", "first_line", "own_pixels"]
 
 
 _TRACE = re.compile(r"\s*\n.*", re.DOTALL)
 
 
-def say(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """Return the core's own words as one line, without the Java stack trace that may follow them."""
     first = _TRACE.sub("", str(error).strip())
     return first.removeprefix("java.lang.Exception: ") or type(error).__name__
@@ -84,7 +84,7 @@ class Backend:
                 outcome.error, Exception
             ):
                 raise outcome.error
-            raise DeviceError(f"{what} failed: {say(outcome.error)}") from outcome.error
+            raise DeviceError(f"{what} failed: {first_line(outcome.error)}") from outcome.error
         return outcome
 
     def snapped(self) -> tuple[NDArray[Any], Mapping[str, TagValue]]:

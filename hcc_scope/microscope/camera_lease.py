@@ -1,4 +1,4 @@
-"""Who has the camera: nobody, a preview, or a section. A section comes first: it ends a preview and lets none begin.
+"""Who has the camera: no one, a preview, or a section. A section comes first: it ends a preview and lets none begin.
 
 The two use the camera's buffer in different modes (a section takes every image out of it, a preview looks at the last
 one), which must never be mixed.
@@ -32,7 +32,7 @@ class Holder(Protocol):
 
 
 class CameraUse:
-    """Tells the uses of one camera apart. Safe from any thread."""
+    """Keeps the uses of one camera apart. Safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -64,7 +64,7 @@ class CameraUse:
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Let others look through the camera while a section is paused; whoever does is sent away at the end."""
+        """Let a preview have the camera while a section is paused; it ends with the pause."""
         self._state = "paused"
         try:
             yield

@@ -14,7 +14,7 @@ __all__ = ["ALREADY", "Finally"]
 
 
 class Finally:
-    """Does something at the end, whatever the end is; if both fail, the first error is the one to be told."""
+    """Does something at the end, whatever the end is; if both fail, the first error is the one that is raised."""
 
     def __init__(self, body: Callable[[], None], what: str) -> None:
         self._body = body

@@ -1,7 +1,7 @@
 """The one thread that talks to Micro-Manager's core.
 
 Why one thread: the sockets of the Java backend are not thread-safe, many drivers are not either, and a driver's call
-may block for as long as an exposure lasts, while whoever waits for it must be able to walk away within a second.
+may block for as long as an exposure lasts, while the thread that waits for it must be able to go on within a second.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Job(Generic[T]):
         if not self.left.is_set():
             self.outcome = attempt(self.body)
             if self.left.is_set() and isinstance(self.outcome, Failure):
-                _log.warning("%s, which nobody waits for any more, failed: %s", self.what, self.outcome.error)
+                _log.warning("%s failed after its caller had stopped waiting: %s", self.what, self.outcome.error)
         self.done.set()
 
 

@@ -42,7 +42,7 @@ class Scene(Protocol):
 
 
 def refuse_to_paint(library: str) -> None:
-    """Let nobody paint tissue onto a real rig.
+    """Refuse to paint tissue onto a real rig.
 
     Raises
     ------

@@ -11,7 +11,7 @@ Design
 ------
 - Every call goes through the core's thread and waits there for its turn: call it from a thread that may wait. The one
   exception is `DeviceControls.halt`, which asks the core at once, past whatever is queued.
-- Moves return when they have begun: `RigState.busy` tells when they have ended, and another one may take their place.
+- Moves return when they have begun: `RigState.busy` shows when they have ended, and another one may take their place.
 - While a section is acquired, what would spoil it is refused; exposure, gain, temperature, shutter and focus are not,
   as every frame is stored with what was read back for it. While it is paused, the stage may be moved too.
 - What is asked for is checked here, in words: most drivers take anything and do something else.
@@ -25,6 +25,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
+from hcc_scope.microscope.moves import send_focus, send_stage
 from hcc_scope.microscope.rig_reader import BINNING, RigReader
 from hcc_scope.microscope.rig_state import (
     CameraState,
@@ -71,7 +72,7 @@ class DeviceControls:
     Parameters
     ----------
     microscope : MicroManager
-        Open; whoever opened it closes it.
+        Open; its opener closes it.
     """
 
     def __init__(self, microscope: MicroManager) -> None:
@@ -322,7 +323,7 @@ class DeviceControls:
             _need_within("y", y_um, limits.y_um)
         if self._reader.is_busy(stage):
             self._stop(stage)  # many stages refuse an order while they follow another
-        self._backend.ask(f"moving stage '{stage}'", "set_xy_position", stage, x_um, y_um)
+        send_stage(self._backend.ask, stage, x_um, y_um)
         self._target_xy = (x_um, y_um)
 
     def _start_z(self, z_um: float) -> None:
@@ -331,7 +332,7 @@ class DeviceControls:
             _need_within("z", z_um, limits.z_um)
         if self._reader.is_busy(focus):
             self._stop(focus)
-        self._backend.ask(f"moving focus '{focus}'", "set_position", focus, z_um)
+        send_focus(self._backend.ask, focus, z_um)
         self._target_z = z_um
 
     # --- light ---

@@ -91,7 +91,7 @@ class EmSwitch:
     def _not_understood(self, value: str, allowed: tuple[str, ...]) -> ConfigError:
         listed = "; it takes " + ", ".join(f"'{one}'" for one in allowed) if allowed else ""
         return ConfigError(
-            f"'{value}' of '{self._name}', the rig file's role em_switch, says neither on nor off{listed}",
+            f"'{value}' of '{self._name}', the rig file's role em_switch, means neither on nor off{listed}",
             hint='Name the values that switch the gain off in the rig file, under roles: em_switch_off: ["..."]',
         )
 

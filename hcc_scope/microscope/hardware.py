@@ -116,7 +116,7 @@ class Hardware:
         self.halts = self._halts_before = 0
         """How often somebody stopped the stage in an emergency; see `apply`."""
         self.exposure_ms = 0.0
-        """The last one that was read back; whoever must wait for the camera needs it without asking."""
+        """The last one that was read back; a wait for the camera needs it without asking."""
         self._check_roles()
 
     def _look_up(self) -> None:
@@ -279,7 +279,7 @@ class Hardware:
         Raises
         ------
         DeviceError
-            If it cannot be read, or is no place: a position that is not a number tells nobody where a field lies.
+            If it cannot be read, or is no place: a position that is not a number does not say where a field lies.
         """
         if not self.xy_stage:
             return None
@@ -289,7 +289,7 @@ class Hardware:
             if not math.isfinite(value_um):
                 device = self.focus if axis == "z" else self.xy_stage
                 raise DeviceError(
-                    f"'{device}' says that it is at {axis} = {value_um}, which is no place",
+                    f"'{device}' reports that it is at {axis} = {value_um}, which is no place",
                     hint="Check that it is on, connected and homed.",
                 )
         x_um, y_um, z_um = (_tidy(place[axis]) if axis in place else None for axis in ("x", "y", "z"))
@@ -309,7 +309,7 @@ class Hardware:
         return self.stage_um()
 
     def same_camera(self) -> None:
-        """Check that nobody made another device the camera since the run began.
+        """Check that no other device was made the camera since the run began.
 
         Raises
         ------
@@ -352,7 +352,7 @@ class Hardware:
         Returns
         -------
         bool
-            False if stop was requested on the way; the stage was then told to halt.
+            False if stop was requested on the way; the stage was then halted.
 
         Raises
         ------

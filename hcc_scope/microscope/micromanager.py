@@ -89,7 +89,7 @@ def _python_core(adapters_dir: Path, buffer_size_mb: int) -> Any:  # noqa: ANN40
 def _java_core(port: int) -> Any:  # noqa: ANN401 - a class made at run time
     """Return the core of the Micro-Manager that listens on a port of this machine.
 
-    The traceback of pyjavaz's own thread is kept off the screen: what went wrong is told by the call that failed.
+    The traceback of pyjavaz's own thread is kept off the screen: the call that failed reports what went wrong.
     """
     # Looked at first, because pyjavaz takes seconds to notice that nothing listens.
     with socket.create_connection(("127.0.0.1", port), timeout=_PROBE_S):
@@ -139,7 +139,7 @@ class MicroManager:
         """Who has the camera now."""
         self.limits = limits
         self.rig_sha256 = rig_sha256
-        """sha256 of the .cfg file; None when attached, as nobody knows what was loaded there."""
+        """sha256 of the .cfg file; None when attached: what was loaded there is unknown."""
         self.versions = versions
         self._on_close = on_close
         self._closed = False
@@ -211,7 +211,7 @@ class MicroManager:
             )
         )
         if isinstance(outcome, Failure):
-            # a load that goes on keeps the core: nobody else may use it before it ends
+            # a load that goes on keeps the core: it cannot be used before that ends
             thread.close(_END_S, _open_rig.release)
             raise outcome.error
         return outcome
@@ -349,4 +349,4 @@ class MicroManager:
         if isinstance(closed, Failure):
             if error is None:
                 raise closed.error
-            error.add_note(f"then, closing Micro-Manager: {closed.error}")  # the first error is the one to be told
+            error.add_note(f"then, closing Micro-Manager: {closed.error}")  # the first error is the one that is raised

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hcc_scope.protocols import StopSignal
     from hcc_scope.types import StageLimits, StageTolerance
 
-__all__ = ["STILL_S", "Moves", "tolerances_um"]
+__all__ = ["STILL_S", "Moves", "send_focus", "send_stage", "tolerances_um"]
 
 STILL_S = 60.0
 """How long a device may say that it moves while its position stays the same; then it is halted."""
@@ -29,6 +29,9 @@ _LOOK_S = 0.5
 """How often the position of a device on its way is looked at."""
 _STIRRED_UM = 0.2
 """A smaller change of position is noise of an encoder, and not a move; nothing takes a minute for so little."""
+_REFUSED_HINT = (
+    "Check that the device is on; if it cannot go that far, name its range as stage_limits_um in the rig file."
+)
 _SHARE_XY = 0.02
 _SHARE_Z = 0.01
 _LEAST_UM = 1.0
@@ -58,7 +61,37 @@ def tolerances_um(field_um: tuple[float, float], given: StageTolerance | None) -
     )
 
 
-def _say(place: Mapping[str, float]) -> str:
+def send_stage(ask: Callable[..., object], device: str, x_um: float, y_um: float) -> None:
+    """Send a stage to a place, without waiting until it is there.
+
+    Parameters
+    ----------
+    ask : callable
+        `hcc_scope.microscope.backend.Backend.ask`.
+    device : str
+    x_um, y_um : float
+
+    Raises
+    ------
+    DeviceError
+        If the device refuses; with the place, since a driver's words name at most the device.
+    """
+    _order(ask, f"moving stage '{device}' to x = {x_um:g}, y = {y_um:g} um", "set_xy_position", device, x_um, y_um)
+
+
+def send_focus(ask: Callable[..., object], device: str, z_um: float) -> None:
+    """Send a focus drive to a height; see `send_stage`."""
+    _order(ask, f"moving focus '{device}' to z = {z_um:g} um", "set_position", device, z_um)
+
+
+def _order(ask: Callable[..., object], what: str, name: str, device: str, *target_um: float) -> None:
+    try:
+        ask(what, name, device, *target_um)
+    except DeviceError as error:
+        raise DeviceError(error.message, hint=_REFUSED_HINT) from error
+
+
+def _um(place: Mapping[str, float]) -> str:
     return ", ".join(f"{axis} = {value:.2f}" for axis, value in place.items()) + " um"
 
 
@@ -143,10 +176,10 @@ class Moves:
         return True
 
     def _start_xy(self, device: str, target: Mapping[str, float]) -> None:
-        self._ask(f"moving stage '{device}'", "set_xy_position", device, target["x"], target["y"])
+        send_stage(self._ask, device, target["x"], target["y"])
 
     def _start_z(self, device: str, target: Mapping[str, float]) -> None:
-        self._ask(f"moving focus '{device}'", "set_position", device, target["z"])
+        send_focus(self._ask, device, target["z"])
 
     def xy(self, device: str) -> dict[str, float]:
         """Return where the stage says it is."""
@@ -172,14 +205,14 @@ class Moves:
                 if stuck:
                     raise DeviceError(
                         f"'{device}' did not arrive: it has not moved for {STILL_S:.0f} s and was halted at"
-                        f" {_say(leg.where())}"
+                        f" {_um(leg.where())}"
                     )
                 return False
             pause_s = min(0.01, pause_s * 2)
         return True
 
     def must_still_be(self, target: Mapping[str, float], now: Mapping[str, float | None]) -> None:
-        """Check that nobody moved the devices away between their arrival and the end of an exposure.
+        """Check that the devices were not moved away between their arrival and the end of an exposure.
 
         Raises
         ------
@@ -192,7 +225,7 @@ class Moves:
             if found_um is None or not abs(found_um - wanted_um) <= tolerance_um:
                 found = {name: value for name, value in now.items() if name in target and value is not None}
                 raise DeviceError(
-                    f"the stage was sent to {_say(target)} and was at {_say(found)} when the exposure had ended",
+                    f"the stage was sent to {_um(target)} and was at {_um(found)} when the exposure had ended",
                     hint="Leave stage and focus alone during a run, or pause it first.",
                 )
 
@@ -233,8 +266,8 @@ class _Leg:
         now = self.where()
         if not self._is_there(now):
             raise DeviceError(
-                f"{self._kind} '{self.device}' was sent to {_say(self._target)} twice and says that it is at"
-                f" {_say(now)}: more than {self._tolerance_um:.2g} um away",
+                f"{self._kind} '{self.device}' was sent to {_um(self._target)} twice and reports that it is at"
+                f" {_um(now)}: more than {self._tolerance_um:.2g} um away",
                 hint="Check that each axis is on, connected and free; the rig file's stage_tolerance_um says how near"
                 " it must come.",
             )

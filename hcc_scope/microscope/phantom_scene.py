@@ -44,7 +44,7 @@ class PhantomScene:
 
     @property
     def provenance(self) -> dict[str, TagValue]:
-        """Facts to record with a section, so that nobody takes it for tissue."""
+        """Facts to record with a section, so that it is not taken for tissue."""
         specimen = self.specimen
         return {
             "specimen": "phantom",

@@ -4,7 +4,7 @@ Either the presets of the configuration say it, or the rig file does, which take
 without binning and without a magnifier; the camera's binning and the magnifiers are taken into account here.
 
 Micro-Manager's core takes the first preset that matches the present state, in the order of their names. Two that match
-with different sizes are a mistake in the configuration that nobody but its author can resolve, so none is taken.
+with different sizes are a mistake in the configuration that only its author can resolve, so none is taken.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class PixelSizes:
         if not (math.isfinite(magnification) and magnification > 0):
             return PixelSize(
                 0.0,
-                problem=f"the magnifiers say a magnification of {magnification:g}, so the pixel size is unknown",
+                problem=f"the magnifiers report a magnification of {magnification:g}, so the pixel size is unknown",
                 hint="Check the magnifier.",
             )
         return PixelSize(um * factor / magnification, orientation)
@@ -180,15 +180,15 @@ class PixelSizes:
         their images are corrected for it before anybody sees them.
         """
         if camera not in self._mounted:
-            said = {
+            values = {
                 name: self._value(camera, f"Transpose{name}") for name in ("Correction", "XY", "MirrorX", "MirrorY")
             }
             x, y = (1.0, 0.0), (0.0, 1.0)
-            if said["Correction"] == "0":
-                if said["XY"] == "1":
+            if values["Correction"] == "0":
+                if values["XY"] == "1":
                     x, y = y, x
-                x = (-x[0] + 0.0, -x[1] + 0.0) if said["MirrorX"] == "1" else x
-                y = (-y[0] + 0.0, -y[1] + 0.0) if said["MirrorY"] == "1" else y
+                x = (-x[0] + 0.0, -x[1] + 0.0) if values["MirrorX"] == "1" else x
+                y = (-y[0] + 0.0, -y[1] + 0.0) if values["MirrorY"] == "1" else y
             self._mounted[camera] = Orientation((*x, *y))
         return self._mounted[camera]
 

@@ -137,7 +137,7 @@ class MicroManagerSource:
             hardware.need_focus()
 
     def _refuse_to_paint(self, library: str) -> None:
-        """Nobody may paint tissue onto a real rig."""
+        """Refuse to paint tissue onto a real rig."""
         if self._scene is not None:
             refuse_to_paint(library)
 
@@ -245,7 +245,7 @@ class MicroManagerSource:
                 return
             exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
             with Finally(self._stop_sequence, "stopping the camera"):
-                # Not to be left half-way: whoever starts the camera must be there to stop it.
+                # Not to be left half-way: what starts the camera must be there to stop it.
                 n_wanted = None if planned is None else planned - taken
                 start = partial(rig.camera.start, n_wanted)
                 rig.thread.call(f"starting camera '{rig.hardware.camera}'", start, timeout_s=CAMERA_MARGIN_S)
@@ -315,7 +315,7 @@ class MicroManagerSource:
             return True
         if overflowed:
             raise FramesLost(
-                1,  # the camera stops at the first frame without room; one in read-out then is counted by nobody
+                1,  # the camera stops at the first frame without room; one in read-out then is not counted
                 f"the buffer of camera '{camera}' overflowed after frame {n_received - 1}, at least 1 frame was lost:"
                 " the camera is faster than what follows",
                 hint="Use a longer exposure, or a larger camera buffer in the rig file.",

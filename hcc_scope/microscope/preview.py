@@ -1,6 +1,6 @@
 """A live picture: the camera's newest image, over and over, without taking any out of its buffer.
 
-The buffer is in another mode than for data: it overwrites its oldest images, so it never overflows and nobody has to
+The buffer is in another mode than for data: it overwrites its oldest images, so it never overflows and nothing has to
 keep up. What is shown is not stored. A section ends a preview, and lets none begin
 (`hcc_scope.microscope.camera_lease`).
 """
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Preview"]
 
 _SHORTEST_S = 1 / 30
-"""Time between two looks at the camera's buffer: nobody sees more than 30 pictures a second."""
+"""Time between two looks at the camera's buffer: no one sees more than 30 pictures a second."""
 _MARGIN_S = 10.0
 """How much longer than its exposure an image may take."""
 
@@ -45,7 +45,7 @@ class Preview:
     Parameters
     ----------
     microscope : MicroManager
-        Open; whoever opened it closes it, which ends the preview too.
+        Open; its opener closes it, which ends the preview too.
     scene : Scene, optional
         Replaces the demo camera's pixels; refused for any other camera.
 
@@ -66,7 +66,7 @@ class Preview:
         self._orientation = Orientation()
         self._painting = threading.Lock()
         self._life = threading.RLock()
-        """Held while it begins or ends: whoever ends it must not come in between."""
+        """Held while it begins or ends: an end must not come in between."""
         if scene is not None:
             refuse_to_paint(microscope.facts().library)
 

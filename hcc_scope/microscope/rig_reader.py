@@ -22,7 +22,7 @@ __all__ = ["BINNING", "RigReader"]
 
 _EXPOSURE = "Exposure"
 _CORE = "Core"
-"""The core's own label among the devices: its properties are roles, which nobody changes under a run."""
+"""The core's own label among the devices: its properties are roles, which do not change during a run."""
 _KINDS: dict[int, PropertyKind] = {2: "number", 3: "integer"}
 """Micro-Manager's PropertyType; 1 is a text, 0 undefined."""
 _WHAT = "reading the devices"
@@ -119,7 +119,7 @@ class RigReader:
     def _full_size(self, binning: str, roi: tuple[int, int, int, int]) -> tuple[int, int]:
         """Return width and height of the whole sensor: no core says it, so it is the most that was ever seen of it.
 
-        What was seen at one binning tells about the others, as a region of interest may hide the rest by then.
+        What was seen at one binning holds for the others, as a region of interest may hide the rest by then.
         """
         if self._full_of != self._hardware.camera:
             self._full_of, self._full_at = self._hardware.camera, {}

@@ -298,7 +298,7 @@ class Specimen:
 
 def _absorbance(a: Architecture) -> tuple[F32, F32, F32]:
     """Return the absorbance of what lies between the nuclei, and the amplitudes of its grain and its fibres."""
-    # less cytoplasm with the phenotype: it balances the darker nuclei, so the mean grey does not tell the class
+    # less cytoplasm with the phenotype: it balances the darker nuclei, so the mean grey does not give the class away
     cytoplasm = np.float32(0.27) - np.float32(0.17) * a.phenotype
     plate = cytoplasm * (1.0 - a.sinusoid) + 0.035 * a.sinusoid
     base = plate * (1.0 - a.stroma) * (1.0 - a.necrosis) + 0.20 * a.stroma + 0.17 * a.necrosis

@@ -134,7 +134,7 @@ def _smoothstep(value: F32, low: float, high: float) -> F32:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What the fields mean at some places: all arrays of the places' shape, 0 to 1 unless said otherwise."""
+    """What the fields mean at some places: all arrays of the places' shape, 0 to 1 where nothing else is noted."""
 
     phenotype: F32
     inside: F32

@@ -35,7 +35,7 @@ fill [0, 1) most evenly (golden ratio), they lie at all distances. The price is 
 
 
 def points_inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell which points lie inside a polygon (even-odd rule).
+    """Return which points lie inside a polygon (even-odd rule).
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def points_inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> 
 def fields_inside(
     centres: NDArray[np.float64], field_um: tuple[float, float], polygon: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Tell which fields lie wholly inside a polygon, convex or not.
+    """Return which fields lie wholly inside a polygon, convex or not.
 
     That is so if the centre is inside and no edge of the polygon enters the field.
 

@@ -173,7 +173,7 @@ class Grid(_AreaPlan):
 
     @property
     def expected_frames(self) -> int | None:
-        """None: how many fields there are depends on their size; `check_plan` tells."""
+        """None: how many fields there are depends on their size; `check_plan` returns it."""
         return None
 
     def _line(self, low: float, high: float, size: float) -> list[float]:

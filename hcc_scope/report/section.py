@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from hcc_scope.atomic_file import replace_file, replacing
 from hcc_scope.errors import StoreError, StoreUnwritableError
 from hcc_scope.report.overview import draw_overview
 from hcc_scope.report.page import PageFacts, render
@@ -23,7 +24,7 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.scorer import store_scorer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from hcc_scope.storage.reader import SectionStore
@@ -79,7 +80,8 @@ def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(picture, lambda part: draw_overview([drawn], part, subtitle=_subtitle(store)))
+        with replacing(picture, shared=True) as part:
+            draw_overview([drawn], part, subtitle=_subtitle(store))
         facts = PageFacts(
             store=store,
             results=predictions.results,
@@ -93,23 +95,12 @@ def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
             made_utc=datetime.now(UTC),
         )
         text = render(facts)
-        _replace(page, lambda part: part.write_text(text, encoding="utf-8", newline="\n"))
+        replace_file(page, text.encode(), shared=True)
     except OSError as error:
         raise StoreUnwritableError(
             f"The report {page} cannot be written: {error.strerror or error}", hint="Choose another folder."
         ) from error
     return page
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.part{path.suffix}")
-    try:
-        write(part)
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _predictions(store: SectionStore) -> _Predictions:

@@ -6,9 +6,7 @@ Its keys are described in ``docs/summary.md``.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import os
 import platform
 import uuid
 from contextlib import suppress
@@ -17,6 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from hcc_scope.atomic_file import json_bytes, replace_file
 from hcc_scope.latency import LatencyHistogram
 from hcc_scope.score_text import decision
 from hcc_scope.types import Counts
@@ -166,17 +165,7 @@ def build_summary(
 def write_summary(summary: Mapping[str, Any], path: Path) -> Path:
     """Write `summary` to `path`, whole or not at all; an earlier one is kept under the date of its run."""
     _keep_earlier(path)
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")  # another run may end in the same folder now
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            json.dump(summary, file, indent=2, allow_nan=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    replace_file(path, json_bytes(summary), shared=True)  # another run may end in the same folder now
     return path
 
 

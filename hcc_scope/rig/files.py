@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import shlex
 import stat
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ConfigError, DeviceError
-from hcc_scope.small_files import read_small_file
+from hcc_scope.small_files import read_named_file
 
-__all__ = ["check_adapters_dir", "expanded", "quoted", "read_file"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["check_adapters_dir", "quoted", "read_file"]
 
 _SAFE = re.compile(r"[\w@%+=:,./\\-]+")
 _DOUBLE = re.compile(r'[^"$`!]+')
-
-
-def expanded(path: str | Path) -> Path:
-    """Return a path with a leading ``~`` replaced by the user's folder, if there is such a user."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
 
 
 def quoted(path: str | Path) -> str:
@@ -43,23 +37,7 @@ def read_file(path: Path, what: str, largest_bytes: int) -> bytes:
         If it is not there, cannot be read, is no ordinary file (a folder, a pipe, a device: reading those may never
         end), or is larger than any file of its kind.
     """
-    try:
-        return read_small_file(path, largest_bytes)
-    except OSError as error:
-        match error.errno:
-            case errno.EISDIR:
-                raise ConfigError(f"{path} is a folder and no {what}", hint="Name the file itself.") from error
-            case errno.EINVAL:
-                raise ConfigError(
-                    f"{path} is a pipe, a device or the like and no {what}", hint="Name an ordinary file."
-                ) from error
-            case errno.EFBIG:
-                fault = f"{path} is larger than {largest_bytes // 2**20} MiB and no {what}"
-            case _:
-                fault = f"cannot read the {what} {path}: {error.strerror}"
-        raise ConfigError(fault, hint=f"Check the path of the {what}.") from error
-    except ValueError as error:  # a character that no path can have
-        raise ConfigError(f"cannot read the {what} {str(path)!r}: {error}") from error
+    return read_named_file(path, what, largest_bytes, ConfigError)
 
 
 def check_adapters_dir(folder: Path) -> None:

@@ -79,7 +79,7 @@ class Linter:
     adapters_dir : Path or None
         Also judge whether the adapters are installed there.
     declared_at : dict of str to int
-        The line of each device's declaration, to tell a device that comes too late from one that is not there.
+        The line of each device's declaration, to distinguish a device that comes too late from one that is not there.
     """
 
     def __init__(self, path: Path, adapters_dir: Path | None, declared_at: dict[str, int]) -> None:
@@ -177,7 +177,7 @@ class Linter:
         )
 
     def _known(self, line: CfgLine, device: str) -> bool:
-        """Judge whether a device was declared above: the core refuses the line otherwise."""
+        """Judge whether a device was declared above: if not, the core refuses the line."""
         if device in self._devices:
             return True
         if device in self._declared_at:
@@ -203,13 +203,13 @@ class Linter:
         self, line: CfgLine, text: str, what: str, *, least: float | None = None, matters: bool = True
     ) -> float | None:
         """Judge a number, and return it if it is one; one that enters no result is worth a warning only."""
-        say = self.error if matters else self.warn
+        report = self.error if matters else self.warn
         number = plain_number(text, remark_too=True)
         if number is None:
             taken = f"Micro-Manager would take it for {taken_number(text):g}"
-            say(line.number, f"'{text}' is not {what}; {taken}", "Write a number, with a decimal point.")
+            report(line.number, f"'{text}' is not {what}; {taken}", "Write a number, with a decimal point.")
         elif least is not None and number < least:
-            say(line.number, f"{text.strip()} is not {what}", f"It cannot be less than {least:g}.")
+            report(line.number, f"{text.strip()} is not {what}", f"It cannot be less than {least:g}.")
         else:
             if not is_number(text):
                 self.warn(line.number, f"'{text}' is taken for {number:g}", "Give the remark a line of its own.")

@@ -70,7 +70,7 @@ class PixelSizes:
                     max(one.line, other.line),
                     f"the pixel size presets '{first}' ({_um(one)}) and '{second}' ({_um(other)}) match one state of"
                     " the devices, and a run that meets it is refused",
-                    "Remove one, or add a setting that tells them apart.",
+                    "Remove one, or add a setting that distinguishes them.",
                 )
             elif one.size_um != other.size_um and _binning_apart(states[first], states[second]):
                 yield (

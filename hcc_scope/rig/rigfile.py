@@ -24,26 +24,30 @@ import os
 from pathlib import Path  # noqa: TC003 - pydantic asks for it
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 from hcc_scope.errors import ConfigError
 from hcc_scope.resources import hardware_configs_dir
-from hcc_scope.rig.files import expanded
-from hcc_scope.rig.yaml_file import read_yaml
+from hcc_scope.small_files import expanded
 from hcc_scope.types import RigRoles, StageLimits, StageTolerance
+from hcc_scope.yaml_file import FileKind, read_yaml
 
 __all__ = ["Rig", "load_rig"]
 
-# strict: neither yes nor a text is a number
-Number = Annotated[FiniteFloat, Field(strict=True)]
-
-
-_SHOWN = 40
-"""Longest part of a wrong value that is shown."""
+_KIND = FileKind("rig file", ConfigError, most_bytes=2**20, needs="It needs at least the key 'config'.")
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _two(value: object) -> object:
+    if isinstance(value, list) and len(value) == 2:
+        return tuple(value)
+    raise ValueError("must be two numbers, [lowest, highest]")
+
+
+_Span = Annotated[tuple[FiniteFloat, FiniteFloat], BeforeValidator(_two)]
 
 
 class _Roles(_Strict):
@@ -60,20 +64,20 @@ class _Roles(_Strict):
     def _words(cls, value: object) -> object:
         if isinstance(value, list) and any(isinstance(one, bool) for one in value):
             raise ValueError("put the words in quotes: YAML reads On, Off, Yes and No as true and false")
-        return (
-            [str(one) if isinstance(one, int | float) else one for one in value] if isinstance(value, list) else value
-        )
+        if not isinstance(value, list):
+            return value
+        return tuple(str(one) if isinstance(one, int | float) else one for one in value)
 
 
 class _Tolerance(_Strict):
-    xy: Annotated[Number, Field(gt=0)] | None = None
-    z: Annotated[Number, Field(gt=0)] | None = None
+    xy: Annotated[FiniteFloat, Field(gt=0)] | None = None
+    z: Annotated[FiniteFloat, Field(gt=0)] | None = None
 
 
 class _Limits(_Strict):
-    x: tuple[Number, Number]
-    y: tuple[Number, Number]
-    z: tuple[Number, Number] | None = None
+    x: _Span
+    y: _Span
+    z: _Span | None = None
 
     @model_validator(mode="after")
     def _low_below_high(self) -> _Limits:
@@ -86,8 +90,8 @@ class _Limits(_Strict):
 class _RigFile(_Strict):
     config: str
     adapters_dir: str | None = None
-    buffer_size_mb: Annotated[int, Field(gt=0, strict=True)] = 1024
-    pixel_size_um: Annotated[Number, Field(gt=0)] | None = None
+    buffer_size_mb: Annotated[int, Field(gt=0)] = 1024
+    pixel_size_um: Annotated[FiniteFloat, Field(gt=0)] | None = None
     roles: _Roles = _Roles()
     stage_limits_um: _Limits | None = None
     stage_tolerance_um: _Tolerance = _Tolerance()
@@ -137,27 +141,6 @@ def _find(path_or_name: str | Path) -> Path:
     )
 
 
-def _in_words(error: ValidationError) -> tuple[str, tuple[int | str, ...]]:
-    errors = error.errors(include_url=False)
-    # a mistyped key is also a missing one: naming what was typed helps more
-    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"unknown key '{where}'", first["loc"]
-    if first["type"] == "missing" and not isinstance(first["loc"][-1], int):
-        return f"the key '{where}' is missing", first["loc"]
-    kind, value = first["type"], str(first["input"])[:_SHOWN]
-    if kind in ("int_type", "float_type", "int_from_float", "finite_number"):
-        return f"{where}: '{value}' is no {'whole ' * kind.startswith('int')}number", first["loc"]
-    if kind == "string_type":
-        return f"{where}: '{value}' is no text; write it in quotation marks", first["loc"]
-    if kind in ("model_type", "dict_type"):
-        return f"{where} must be a mapping of keys to values", first["loc"]
-    if kind in ("tuple_type", "too_long", "too_short", "missing") and where.startswith("stage_limits_um"):
-        return f"{where} must be two numbers, [lowest, highest]", first["loc"]
-    return f"{where}: {first['msg'].removeprefix('Value error, ')}", first["loc"]
-
-
 def load_rig(path_or_name: str | Path) -> Rig:
     """Read a rig file, or take a .cfg as a rig without roles and limits.
 
@@ -174,12 +157,8 @@ def load_rig(path_or_name: str | Path) -> Rig:
     path = _find(path_or_name)
     if path.suffix.lower() == ".cfg":
         return Rig(path=None, config=path)
-    file = read_yaml(path, "rig file")
-    try:
-        parsed = _RigFile.model_validate(file.value)
-    except ValidationError as error:
-        message, keys = _in_words(error)
-        raise ConfigError(f"{path}:{file.line_of(keys)}: {message}") from error
+    file = read_yaml(path, _KIND)
+    parsed = file.validated(_RigFile)
     limits = parsed.stage_limits_um
     return Rig(
         path=path,
@@ -190,5 +169,5 @@ def load_rig(path_or_name: str | Path) -> Rig:
         roles=RigRoles(**parsed.roles.model_dump()),
         stage_limits=None if limits is None else StageLimits(limits.x, limits.y, limits.z),
         stage_tolerance=StageTolerance(parsed.stage_tolerance_um.xy, parsed.stage_tolerance_um.z),
-        key_lines={".".join(keys): line for keys, line in file.lines.items()},
+        key_lines=file.key_lines(),
     )

@@ -24,10 +24,10 @@ from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.errors import DatasetError, TrainingError
 from hcc_scope.evaluation.robustness import sampled_rows, shift_rows
 from hcc_scope.phantom import CameraPhysics
+from hcc_scope.progress import Progress
 from hcc_scope.report.card_markdown import card_markdown
 from hcc_scope.runs.unseen_tiles import UnseenTiles, unseen_tiles
 from hcc_scope.scoring import log_odds
-from hcc_scope.training.config import TrainProgress
 from hcc_scope.training.draft_card import draft_card, final_card
 from hcc_scope.training.export import export_model, to_torchscript
 from hcc_scope.training.ood_distance import FALSE_FLAG_RATE, distances_of, fit_ood_distance, mean_activations, table_of
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.inference.card import ShiftRow
-    from hcc_scope.training.config import OnProgress
+    from hcc_scope.progress import OnProgress
     from hcc_scope.training.metrics import LearningCheck
     from hcc_scope.training.ood_distance import OodFit
     from hcc_scope.training.recipes import Settings
@@ -66,7 +66,7 @@ def make_model(trained: TrainingResult, folder: Path, *, on_progress: OnProgress
     folder : Path
         Of the model; must not exist.
     on_progress : callable
-        Takes a `TrainProgress` per step.
+        Takes a `Progress` per step.
     say : callable
         Takes sentences about what the model will lack, and why.
 
@@ -96,12 +96,12 @@ def make_model(trained: TrainingResult, folder: Path, *, on_progress: OnProgress
         words = _describe_learnt_nothing(learnt)
         say(words)
         draft = draft.model_copy(update={"limits": (words, *draft.limits)})
-    on_progress(TrainProgress("distance", 0, 1, "of tiles unlike those of the training"))
+    on_progress(Progress("distance", 0, 1, "of tiles unlike those of the training"))
     ood = None if silent else _fit_ood_distance(trained, say)
-    on_progress(TrainProgress("distance", 1, 1, "" if ood is None else f"threshold {ood.record.threshold:g}"))
-    on_progress(TrainProgress("calibrate", 0, 1, ""))
+    on_progress(Progress("distance", 1, 1, "" if ood is None else f"threshold {ood.record.threshold:g}"))
+    on_progress(Progress("calibrate", 0, 1, ""))
     unseen = unseen_tiles(trained, ood, silent=silent)
-    on_progress(TrainProgress("calibrate", 1, 1, f"temperature {unseen.temperature:g}, threshold {unseen.threshold:g}"))
+    on_progress(Progress("calibrate", 1, 1, f"temperature {unseen.temperature:g}, threshold {unseen.threshold:g}"))
     shifts = _shifts(trained, unseen, on_progress, say)
     card = final_card(
         draft,
@@ -177,7 +177,7 @@ def _shifts(
             offset_counts=CameraPhysics().offset_counts if trained.data.synthetic else 0.0,
             max_tiles=_SHIFTED_TILES,
             seed=trained.config.seed,
-            on_progress=lambda done, total: on_progress(TrainProgress("other light", done, total, "")),
+            on_progress=lambda done, total: on_progress(Progress("other light", done, total, "")),
         )
     except DatasetError as error:
         say(f"The card does not state what another light or focus does: {error}")

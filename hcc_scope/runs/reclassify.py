@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ModelError
 from hcc_scope.formatting import counted, format_duration
-from hcc_scope.runs.section_analyses import replay_analysis
+from hcc_scope.progress import Progress
+from hcc_scope.runs.section_analyses import SectionAnalysis, replay_analysis
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -17,18 +17,9 @@ if TYPE_CHECKING:
     from hcc_scope.runs.section_analyses import SectionAnalysis
     from hcc_scope.types import RunOutcome
 
-__all__ = ["Progress", "Reclassification"]
+__all__ = ["Reclassification"]
 
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a reclassification is."""
-
-    done: int
-    total: int
-    """Fields; 0 until that is known."""
-    words: str
-    cancelled: bool
+_STAGE = "classify"
 
 
 class Reclassification:
@@ -74,16 +65,21 @@ class Reclassification:
         """End early; from any thread. What is classified until then stays."""
         self._stop.request()
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether it ends early; from any thread."""
+        return self._stop.requested
+
     def progress(self) -> Progress:
-        """Return how far it is; from any thread."""
-        run, cancelled = self._run, self._stop.requested
+        """Return how many fields are classified; from any thread."""
+        run = self._run
         if run is None:
-            return Progress(0, 0, self._message, cancelled)
+            return Progress(_STAGE, 0, 0, self._message)
         now = run.session.snapshot()
         parts = [f"{now.classify_fps:.1f} fields/s"] if now.classify_fps > 0 else ["Classifying ..."]
         if now.eta_s is not None:
             parts.append(f"{format_duration(now.eta_s)} left")
-        return Progress(len(run.results), now.expected_frames or 0, ", ".join(parts), cancelled)
+        return Progress(_STAGE, len(run.results), now.expected_frames or 0, ", ".join(parts))
 
     def run(self) -> SectionAnalysis | None:
         """Load the model, classify every field, return the analysis.

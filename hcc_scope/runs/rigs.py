@@ -33,10 +33,6 @@ class CheckedRig:
     warnings: tuple[Finding, ...]
 
 
-_WITH_STAGE = ("random", "grid", "positions")
-_WITHOUT_STAGE = ("time_series", "sequence")
-
-
 @dataclass(frozen=True, slots=True)
 class OpenRig:
     """A microscope that is ready."""
@@ -66,16 +62,6 @@ class OpenRig:
     def has_xy_stage(self) -> bool:
         """Whether there is a motorised stage: without one no plan can send it to fields."""
         return bool(self.microscope.hardware.xy_stage)
-
-    @property
-    def has_focus(self) -> bool:
-        """Whether there is a focus drive: without one no plan can set z."""
-        return bool(self.microscope.hardware.focus)
-
-    @property
-    def plan_kinds(self) -> tuple[str, ...]:
-        """The kinds of plan that this rig can carry out, as plan files name them."""
-        return (*(_WITH_STAGE if self.has_xy_stage else ()), *_WITHOUT_STAGE)
 
     def need_stage_for_fields(self, *, hint: str) -> None:
         """Refuse a plan of random fields where nothing can drive to them; `hint` says what to do then.
@@ -123,7 +109,7 @@ def open_rig(
     rig_or_cfg : str or Path
         A rig file, a bare .cfg, or the name of a shipped rig.
     note : callable, optional
-        Told the linter's warnings.
+        Takes the linter's warnings.
     adapters_dir : Path, optional
         Folder of the device adapters; takes the place of the rig file's.
 
@@ -190,8 +176,8 @@ def check_rig(rig_or_cfg: str | Path, *, adapters_dir: Path | None = None) -> Ch
     """
     from hcc_scope.rig.adapters import test_adapters_dir
     from hcc_scope.rig.config import check
-    from hcc_scope.rig.files import expanded
     from hcc_scope.rig.rigfile import load_rig
+    from hcc_scope.small_files import expanded
 
     rig = load_rig(rig_or_cfg)
     asked_for = None if adapters_dir is None else expanded(adapters_dir)

@@ -111,7 +111,10 @@ def load_scoring_model(
     """
     from hcc_scope.inference import load_model
     from hcc_scope.inference.base import REFERENCE
+    from hcc_scope.inference.engines import check_engine
 
+    if not fall_back:
+        check_engine(engine)  # a model takes a second to load
     model = load_model(model_name)
     try:
         classifier = model.classifier(engine, note=note)

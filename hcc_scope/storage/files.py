@@ -1,54 +1,35 @@
-"""Files that survive a power cut: atomic replacement, synced folders, and the lock that shows a living writer."""
+"""Files of a store: what may stand in their place, why one cannot be read or written, and the writer's lock."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import stat
 import sys
-import time
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import DiskFullError, StoreError, StoreUnwritableError
+from hcc_scope.errors import FREE_SPACE_HINT, FULL_DISK, DiskFullError, StoreError, StoreUnwritableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 __all__ = [
-    "HOLD_S",
-    "TEMPORARY_SUFFIX",
     "cannot_read",
     "check_plain",
-    "create_file",
     "explain",
-    "json_bytes",
     "lock",
     "open_own",
     "open_plain",
-    "patiently",
     "read_plain",
-    "replace_file",
-    "sync_folder",
-    "write_all",
 ]
 
-TEMPORARY_SUFFIX = ".tmp"
-"""Ends the name of a file that is about to replace another; `recover` removes what a crash left of them."""
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, 112})
-"""No space, quota used up, file-size limit; 112 is Windows's ERROR_DISK_FULL, passed on raw by tensorstore."""
+_FULL = FULL_DISK | {112}
+"""112 is Windows's ERROR_DISK_FULL, passed on raw by tensorstore."""
 _CODE_IN_TEXT = re.compile(r"os_error_code='(\d+)'")
 _UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EEXIST})
 """Forbidden, read-only, or a file where a folder should be."""
 
-HOLD_S = 1.0
-"""How long a file that is about to be replaced may be held open by another program."""
-_HOLDS_PASS = os.name == "nt"
-"""On Windows a file that a virus scanner or a reader has open cannot be replaced or renamed, mostly for a moment."""
-_LOOK_AGAIN_S = 0.02
 _HELD_BY_ANOTHER = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 """What the systems answer for a lock that is taken; anything else means that there are no locks here."""
 
@@ -81,7 +62,7 @@ def explain(
     if code in (errno.EEXIST, errno.ENOTDIR):
         return StoreUnwritableError(f"{what}: a file is in the place of a folder", hint="Choose another folder.")
     if code in _FULL:
-        return DiskFullError(f"{what}: no space is left ({detail})", hint="Free some space or choose another disk.")
+        return DiskFullError(f"{what}: no space is left ({detail})", hint=FREE_SPACE_HINT)
     if code in _UNWRITABLE:
         return StoreUnwritableError(f"{what}: {detail}", hint=unwritable_hint)
     if code == errno.ENAMETOOLONG:
@@ -209,85 +190,6 @@ def read_plain(path: Path, limit_bytes: int) -> bytes:
         if size > limit_bytes:
             raise StoreError(f"{path} has {size / 1e6:.0f} MB, more than such a file of a store can have")
         return file.read(size)  # what is added meanwhile comes with the next look
-
-
-def json_bytes(value: Mapping[str, object]) -> bytes:
-    """Return `value` as the JSON text that metadata files hold: the same value, the same bytes."""
-    try:
-        return (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
-    except UnicodeEncodeError:  # a file name that is no text: JSON can hold it, UTF-8 cannot
-        return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make new and renamed entries of `folder` survive a power cut (Windows has no such call and needs none)."""
-    if sys.platform == "win32":
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_all(handle: int, data: bytes) -> None:
-    """Write all of `data` to a file descriptor: one call may take only part of it."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
-
-
-def create_file(path: Path, data: bytes) -> None:
-    """Write a file that must not exist yet, and sync it."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        write_all(handle, data)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def patiently(move: Callable[[], object], hold_s: float = HOLD_S) -> None:
-    """Call `move`, which replaces or renames a file; on Windows, again while another program holds it open.
-
-    Parameters
-    ----------
-    move : callable
-        Raises PermissionError while it cannot be done.
-    hold_s : float
-        How long to go on.
-
-    Raises
-    ------
-    PermissionError
-        If it still cannot be done then; on other systems at once.
-    """
-    deadline_s = time.monotonic() + hold_s
-    while True:
-        try:
-            move()
-        except PermissionError:
-            if not _HOLDS_PASS or time.monotonic() >= deadline_s:
-                raise
-            time.sleep(_LOOK_AGAIN_S)
-        else:
-            return
-
-
-def replace_file(path: Path, data: bytes, *, hold_s: float = HOLD_S) -> None:
-    """Replace a file at once: a reader sees the old bytes or the new, also after a power cut.
-
-    `hold_s` is how long another program may hold it open on Windows, as in `patiently`.
-    """
-    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)  # one writer per store: the name cannot clash
-    try:
-        temporary.unlink(missing_ok=True)
-        create_file(temporary, data)
-        patiently(lambda: temporary.replace(path), hold_s)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
 
 
 def lock(handle: int) -> bool:

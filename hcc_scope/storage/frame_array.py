@@ -114,7 +114,6 @@ class FrameArray:
 
     def __init__(self, store: Path, shape_yx: tuple[int, int], *, pinned: bool = False) -> None:
         self._folder = store / ARRAY_PATH
-        self._shape_yx = shape_yx
         height, width = shard_shape_yx(shape_yx)
         n_chunks = (height // CHUNK_PX) * (width // CHUNK_PX)
         self._index_bytes = 16 * n_chunks + 4  # offset and length of each chunk, and a checksum

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hcc_scope.atomic_file import write_all
 from hcc_scope.errors import StoreError
 from hcc_scope.storage import values
-from hcc_scope.storage.files import lock, open_own, read_plain, write_all
+from hcc_scope.storage.files import lock, open_own, read_plain
 from hcc_scope.storage.lines import fields_of, sealed_line
 from hcc_scope.types import Frame
 

@@ -5,6 +5,7 @@ Standard library only: the command line checks ids before anything heavy is load
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ __all__ = [
     "RESERVED_NAMES",
     "STORE_SUFFIX",
     "check_id",
+    "is_taken",
+    "refuse_taken",
     "store_name",
     "store_path",
     "taken_error",
@@ -115,3 +118,20 @@ def taken_error(path: Path) -> StoreExistsError:
     return StoreExistsError(
         f"{path} is already there and is never overwritten", hint="Choose another section id or output folder."
     )
+
+
+def is_taken(path: Path) -> bool:
+    """Return whether anything has this name, a link that leads nowhere included; False where it cannot be looked up."""
+    return os.path.lexists(path)
+
+
+def refuse_taken(path: Path) -> None:
+    """Refuse the name of a store if it is taken.
+
+    Raises
+    ------
+    StoreExistsError
+        If there is anything of that name.
+    """
+    if is_taken(path):
+        raise taken_error(path)

@@ -17,18 +17,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast, get_args
 
+from hcc_scope.atomic_file import sync_folder, write_all
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.storage import values
-from hcc_scope.storage.files import (
-    cannot_read,
-    check_plain,
-    explain,
-    lock,
-    open_own,
-    read_plain,
-    sync_folder,
-    write_all,
-)
+from hcc_scope.storage.files import cannot_read, check_plain, explain, lock, open_own, read_plain
 from hcc_scope.storage.lines import fields_of, sealed_line
 from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.types import NoteKind

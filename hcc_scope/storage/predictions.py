@@ -21,9 +21,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hcc_scope.atomic_file import replace_file, write_all
 from hcc_scope.errors import StoreError, StoreExistsError
 from hcc_scope.orientation import Orientation
-from hcc_scope.storage.files import cannot_read, explain, lock, open_own, read_plain, replace_file, write_all
+from hcc_scope.storage.files import cannot_read, explain, lock, open_own, read_plain
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.lines import sealed_line
 from hcc_scope.storage.metadata import JOURNAL, axes_from_json

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from hcc_scope.atomic_file import TEMPORARY_SUFFIX, json_bytes, replace_file, sync_folder, write_all
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.storage.facts import (
     CONSOLIDATED,
@@ -29,18 +30,7 @@ from hcc_scope.storage.facts import (
     recorded_facts,
     unknown_keys,
 )
-from hcc_scope.storage.files import (
-    TEMPORARY_SUFFIX,
-    check_plain,
-    explain,
-    json_bytes,
-    lock,
-    open_own,
-    read_plain,
-    replace_file,
-    sync_folder,
-    write_all,
-)
+from hcc_scope.storage.files import check_plain, explain, lock, open_own, read_plain
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.lines import parse_object

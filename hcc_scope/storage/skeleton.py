@@ -6,7 +6,7 @@ import shutil
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from hcc_scope.storage.files import create_file, json_bytes, patiently, sync_folder
+from hcc_scope.atomic_file import create_file, json_bytes, patiently, sync_folder
 from hcc_scope.storage.metadata import (
     ARRAY_PATH,
     JOURNAL,

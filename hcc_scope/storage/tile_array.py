@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorstore as ts
 
+from hcc_scope.atomic_file import create_file, json_bytes
 from hcc_scope.errors import StoreDamagedError
-from hcc_scope.storage.files import create_file, explain, json_bytes
+from hcc_scope.storage.files import explain
 from hcc_scope.storage.frame_array import driver_path
 
 if TYPE_CHECKING:

@@ -37,16 +37,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hcc_scope.atomic_file import HOLD_S, json_bytes, replace_file, sync_folder, write_all
 from hcc_scope.errors import DiskFullError, StoreDamagedError, StoreError
-from hcc_scope.storage.files import (
-    HOLD_S,
-    explain,
-    json_bytes,
-    open_own,
-    replace_file,
-    sync_folder,
-    write_all,
-)
+from hcc_scope.storage.files import explain, open_own
 from hcc_scope.storage.frame_array import FrameArray, crc32_of
 from hcc_scope.storage.journal import JournalWriter, line_of
 from hcc_scope.storage.metadata import (

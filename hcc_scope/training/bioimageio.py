@@ -35,7 +35,8 @@ from hcc_scope.inference.torchscript import parse
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.storage.files import explain
-from hcc_scope.training.export import README_FILE, archive, is_taken
+from hcc_scope.storage.naming import is_taken
+from hcc_scope.training.export import README_FILE, archive
 from hcc_scope.training.licence import spdx_id
 from hcc_scope.training.probabilities import FirstOf, Probabilities
 

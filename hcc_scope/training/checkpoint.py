@@ -17,8 +17,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from hcc_scope.atomic_file import replace_file
 from hcc_scope.errors import ResumeError
-from hcc_scope.storage.files import explain, replace_file
+from hcc_scope.storage.files import explain
 from hcc_scope.training.fit_result import Epoch
 from hcc_scope.training.records import EpochRecord, StrictRecord, one_line
 

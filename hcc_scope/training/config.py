@@ -1,12 +1,9 @@
-"""The configuration of a training run, and how it reports its progress. Imports no torch."""
+"""What a training run is asked to do. Imports no torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Literal
 
 __all__ = [
     "CONFIG_FILE",
@@ -15,12 +12,10 @@ __all__ = [
     "TRAINING_STAGES",
     "Device",
     "NetworkName",
-    "OnProgress",
     "Precision",
     "RecipeName",
     "Stopped",
     "TrainConfig",
-    "TrainProgress",
 ]
 
 NetworkName = Literal["meng2019", "compact"]
@@ -37,7 +32,7 @@ MOST_STARTS = 3
 """Of a training whose network has learnt nothing."""
 
 TRAINING_STAGES = ("train", "validate")
-"""Stages of `TrainProgress` in which a training looks by itself whether it shall stop."""
+"""Stages of `hcc_scope.progress.Progress` in which a training looks by itself whether it shall stop."""
 
 
 class Stopped(Exception):  # noqa: N818 - a signal, not an error
@@ -65,19 +60,3 @@ class TrainConfig:
     device: Device = "auto"
     threads: int | None = None
     """On the CPU; None: all cores. Changes the speed and nothing else."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainProgress:
-    """How far a run is."""
-
-    stage: str
-    """What is being done, in a word or two; stages of one name count together."""
-    done: int
-    total: int
-    message: str
-    """The latest figures, in words."""
-
-
-if TYPE_CHECKING:
-    OnProgress = Callable[[TrainProgress], None]

@@ -23,7 +23,7 @@ from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE, TEST_OUTPUT
 from hcc_scope.inference.model_files import read_regular
 from hcc_scope.inference.torchscript import parse
 from hcc_scope.storage.files import explain
-from hcc_scope.storage.naming import RESERVED_NAMES
+from hcc_scope.storage.naming import RESERVED_NAMES, is_taken
 from hcc_scope.training.config import NetworkName
 from hcc_scope.training.folder_lock import lock_folder
 from hcc_scope.training.licence import spdx_id
@@ -48,7 +48,6 @@ __all__ = [
     "check_name",
     "copy_model",
     "export_model",
-    "is_taken",
     "program_difference",
     "refuse_existing",
     "to_torchscript",
@@ -350,11 +349,3 @@ def refuse_existing(folder: Path) -> None:
     """Raise `ModelError` if a model's folder is there: models are never overwritten."""
     if is_taken(folder):
         raise ModelError(f"the model folder {folder} exists", hint="Models are never overwritten; give a new name.")
-
-
-def is_taken(path: Path) -> bool:
-    """Return whether there is anything of that name; a path that cannot be looked at fails when it is written."""
-    try:
-        return path.exists() or path.is_symlink()  # also a link that leads nowhere
-    except OSError:
-        return False

@@ -19,6 +19,7 @@ from safetensors.torch import save
 
 from hcc_scope.errors import DivergedError, ResumeError, StoreExistsError, TrainingError
 from hcc_scope.phantom.effects import stable_rng
+from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.storage.files import explain
 from hcc_scope.training.checkpoint import (
     CHECKPOINT,
@@ -29,7 +30,7 @@ from hcc_scope.training.checkpoint import (
     write_checkpoint,
 )
 from hcc_scope.training.compute import Gradients, Place, choose_place
-from hcc_scope.training.config import TRAINING_STAGES, Stopped, TrainProgress
+from hcc_scope.training.config import TRAINING_STAGES, Stopped
 from hcc_scope.training.fit_result import Epoch, FitResult
 from hcc_scope.training.metrics import roc_auc
 from hcc_scope.training.network import make_network
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hcc_scope.training.config import OnProgress
+    from hcc_scope.progress import OnProgress
     from hcc_scope.training.fit_task import FitTask
     from hcc_scope.training.recipes import Settings
 
@@ -77,7 +78,7 @@ def fit(
     resume : bool
         Continue the run in `folder`, or begin it if it has no checkpoint yet.
     on_progress : callable, optional
-        Takes a `TrainProgress` every few steps.
+        Takes a `Progress` every few steps.
     stop : callable, optional
         Asked before each step.
     checkpoint_s : float
@@ -115,12 +116,8 @@ def fit(
     run.begin(resume)
     if not run.how_far.finished:
         with Gradients(run.network, settings, place) as gradients:
-            run.train(gradients, on_progress or _ignore, stop or _never)
+            run.train(gradients, on_progress or ignore_progress, stop or _never)
     return run.result()
-
-
-def _ignore(_progress: TrainProgress) -> None:
-    """Show nothing."""
 
 
 def _never() -> bool:
@@ -289,7 +286,7 @@ class _Run:
                         {"epoch": epoch, "step": now.step, "loss": loss, "mean_loss": mean, "learning_rate": rate_now}
                     )
                     message = f"epoch {epoch}, loss {mean:.3f}, {rate:.0f} tiles/s"
-                    on_progress(TrainProgress(TRAIN, done + 1, steps, message))
+                    on_progress(Progress(TRAIN, done + 1, steps, message))
                 if self._folder is not None and time.monotonic() - self._saved_s >= self._checkpoint_s:
                     self._save()
 
@@ -311,7 +308,7 @@ class _Run:
         message = f"epoch {now.epoch}: loss {loss:.3f}"
         message += "" if held_out_loss is None else f", held out {held_out_loss:.3f}"
         message += "" if held_out_auc is None else f", tile AUC {held_out_auc:.3f}"
-        on_progress(TrainProgress(VALIDATE, now.epoch, settings.epochs, message))
+        on_progress(Progress(VALIDATE, now.epoch, settings.epochs, message))
         now.epoch, now.step, now.loss_sum, now.seconds = now.epoch + 1, 0, 0.0, 0.0
 
     def _held_out(self) -> tuple[float | None, float | None]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from hcc_scope.training.config import OnProgress, TrainProgress
+    from hcc_scope.progress import OnProgress, Progress
     from hcc_scope.training.fit_result import FitResult
     from hcc_scope.training.fit_task import FitTask
     from hcc_scope.training.metrics import LearningCheck
@@ -137,7 +137,7 @@ def describe_restarted(learnt: Sequence[LearningCheck]) -> str:
 
 
 def _renamed(on_progress: OnProgress, start: int, most: int) -> OnProgress:
-    def renamed(step: TrainProgress) -> None:
+    def renamed(step: Progress) -> None:
         on_progress(replace(step, message=f"start {start} of at most {most}: {step.message}"))
 
     return renamed

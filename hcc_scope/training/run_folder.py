@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import pydantic
 
+from hcc_scope.atomic_file import json_bytes
 from hcc_scope.datasets.cache import cut_tiles
 from hcc_scope.datasets.manifest import read_manifest
 from hcc_scope.errors import ResumeError, StoreExistsError, TrainingError
-from hcc_scope.storage.files import explain, json_bytes
+from hcc_scope.storage.files import explain
 from hcc_scope.training.checkpoint import check_identity, write_bytes
 from hcc_scope.training.compute import choose_place
 from hcc_scope.training.config import (
@@ -54,8 +55,8 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.progress import OnProgress
     from hcc_scope.training.compute import Place
-    from hcc_scope.training.config import OnProgress
     from hcc_scope.training.training_result import MakeModel
     from hcc_scope.training.validation_split import ValidationSplit
 
@@ -109,7 +110,7 @@ def train_run(
     resume : bool
         Continue the run in its folder.
     on_progress : callable
-        Takes a `TrainProgress`, or a step of the cutting of tiles, which has the same fields.
+        Takes each step of the cutting of tiles and of the training.
     say : callable
         Takes sentences that a person should read.
     stop : callable, optional

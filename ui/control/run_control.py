@@ -22,6 +22,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from hcc_scope.errors import PlanError, StoreUnwritableError
 from hcc_scope.formatting import counted, full_stop, sentence
 from hcc_scope.orientation import Orientation
+from hcc_scope.storage.naming import refuse_taken
 from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import StopToken
 from ui.control.demo_specimen import specimen_of
@@ -392,7 +393,8 @@ def _start(
     if loaded.preview is not None:
         loaded.preview.stop()
         loaded.preview = None
-    _check_folder(request.out_dir)  # before a phantom is drawn, which takes long
+    refuse_taken(request.store)  # before a phantom is drawn, which takes long
+    _check_folder(request.out_dir)
     card = scoring_model.model.card
     specimen = None
     if loaded.is_demo and request.specimen != "none":
@@ -446,19 +448,21 @@ def _positions(plan: Plan, field_um: tuple[float, float]) -> NDArray[np.float64]
 
 
 def _plan(request: SectionRequest, loaded: LoadedRig, outline: tuple[tuple[float, float], ...] | None) -> Plan:
-    from hcc_scope.plans import load_plan, parse_plan
+    from hcc_scope.plans import load_plan
+    from hcc_scope.runs.plan_options import PlanHints, PlanOptions, plan_of_options
 
     choice = request.plan
     if choice.kind == "file":
         return load_plan(Path(choice.file))
-    values: dict[str, object]
-    if choice.kind == "sequence":
-        values = {"kind": "sequence", "n_frames": choice.n_frames}
-    else:
-        values = {"kind": "random", "n_fields": choice.n_fields, "seed": request.seed}
-        if outline is not None:
-            values["outline_um"] = outline
-        else:
-            hint = "Choose a sequence, or a plan file with a time series, and move the specimen by hand."
-            values["rectangle_um"] = loaded.rig.area_around_stage_um(choice.area_um, hint=hint)
-    return parse_plan(values, where="the plan")
+    wanted = PlanOptions(
+        n_frames=choice.n_frames if choice.kind == "sequence" else None,
+        n_fields=choice.n_fields,
+        seed=request.seed,
+        area_um=choice.area_um,
+    )
+    hints = PlanHints(
+        where="the plan",
+        no_stage="Choose a sequence, or a plan file with a time series, and move the specimen by hand.",
+        no_area="Choose one under Section > Plan.",
+    )
+    return plan_of_options(wanted, loaded.rig, outline, hints)

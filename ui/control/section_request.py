@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.errors import IdError
 from hcc_scope.formatting import counted, format_number
+from hcc_scope.runs.plan_options import DEFAULT_AREA_UM, DEFAULT_FIELDS
 from hcc_scope.storage.naming import check_id, store_path
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ class PlanChoice:
     """How the fields of a section are chosen."""
 
     kind: PlanKind = "random"
-    n_fields: int = 24
+    n_fields: int = DEFAULT_FIELDS
     """Random fields."""
-    area_um: tuple[float, float] = (8000.0, 6000.0)
+    area_um: tuple[float, float] = DEFAULT_AREA_UM
     """Width and height in which they lie, around where the stage is."""
     n_frames: int = 100
     """Of a sequence at full rate, the stage at rest."""

@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 from platformdirs import user_config_dir, user_data_dir
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from hcc_scope.atomic_file import replace_file
+from hcc_scope.runs.plan_options import DEFAULT_AREA_UM, DEFAULT_FIELDS
 from ui.kit.theme import ThemeName  # noqa: TC001 - pydantic resolves annotations when the class is made
 
 __all__ = [
@@ -68,9 +70,9 @@ class Settings(BaseModel):
     """What the demo camera is shown."""
     plan: Literal["random", "sequence", "file"] = "random"
     plan_file: str = ""
-    n_fields: Annotated[int, Field(ge=1, le=100_000)] = 24
+    n_fields: Annotated[int, Field(ge=1, le=100_000)] = DEFAULT_FIELDS
     n_frames: Annotated[int, Field(ge=1, le=1_000_000)] = 100
-    area_um: tuple[Annotated[FiniteFloat, Field(gt=0)], Annotated[FiniteFloat, Field(gt=0)]] = (8000.0, 6000.0)
+    area_um: tuple[Annotated[FiniteFloat, Field(gt=0)], Annotated[FiniteFloat, Field(gt=0)]] = DEFAULT_AREA_UM
     contrast: dict[str, Contrast] = Field(default_factory=dict)
     """By camera."""
 
@@ -149,10 +151,4 @@ def save_settings(settings: Settings, folder: Path | None = None) -> None:
     """
     path = (settings_folder() if folder is None else folder) / _FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        part.write_text(settings.model_dump_json(indent=2), encoding="utf-8")
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    replace_file(path, settings.model_dump_json(indent=2).encode(), shared=True)

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from ui.kit.labels import grid_margins, quiet
 
-if TYPE_CHECKING:
-    from hcc_scope.microscope.device_controls import RigState
-
-__all__ = ["DevicePanel", "ShowsRig"]
-
-
-class ShowsRig(Protocol):
-    """What every device panel can do."""
-
-    def set_state(self, state: RigState | None) -> None:
-        """Show what the devices say; None while no rig is open."""
+__all__ = ["DevicePanel"]
 
 
 class DevicePanel(QWidget):

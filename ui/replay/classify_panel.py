@@ -253,8 +253,8 @@ class ClassifyPanel(QWidget):
         now = self._task.progress()
         self.progress.setRange(0, now.total)
         self.progress.setValue(now.done)
-        if not now.cancelled:
-            self._state.setText(now.words)
+        if not self._task.cancelled:
+            self._state.setText(now.message)
         self._show_state()
 
     def _show_state(self) -> None:
@@ -263,5 +263,5 @@ class ClassifyPanel(QWidget):
             widget.setEnabled(not running)
         frames = self._opened is not None and self._opened.store.n_frames > 0
         self.start_button.setEnabled(not running and frames and self.model.count() > 0)
-        self.cancel_button.setEnabled(running and self._task is not None and not self._task.progress().cancelled)
+        self.cancel_button.setEnabled(running and self._task is not None and not self._task.cancelled)
         self.progress.setVisible(running)

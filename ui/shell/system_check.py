@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import HccScopeError
 from hcc_scope.formatting import format_bytes
+from hcc_scope.rig.adapters import core_interface, interface_mismatch, test_adapters_dir
 from ui.control.system_usage import disk_free_bytes
 
 if TYPE_CHECKING:
@@ -44,12 +45,10 @@ def _micro_manager() -> Finding:
     if core is None or adapters is None:
         missing = "pymmcore" if core is None else "mm-test-adapters"
         return Finding(False, f"Micro-Manager: the package {missing} is not installed; install HCC-Scope again")
-    interface = core.split(".")[3:4]
-    if interface != adapters.split(".")[:1]:
-        return Finding(
-            False, f"Micro-Manager: pymmcore {core} does not fit mm-test-adapters {adapters}; install HCC-Scope again"
-        )
-    return Finding(True, f"Micro-Manager core {core}, device interface {interface[0]}")
+    mismatch = interface_mismatch(test_adapters_dir())
+    if mismatch is not None:
+        return Finding(False, f"Micro-Manager: {mismatch}; install HCC-Scope again")
+    return Finding(True, f"Micro-Manager core {core}, device interface {core_interface()}")
 
 
 def _models() -> Finding:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.evaluation.analysis import Analysis
-    from hcc_scope.training.config import OnProgress
+    from hcc_scope.progress import OnProgress
 
 __all__ = ["draw_all"]
 

@@ -21,8 +21,8 @@ from hcc_scope.evaluation.figures.roc import draw_roc
 from hcc_scope.evaluation.figures.style import PROTOCOL_WORDS, sentence_page, write
 from hcc_scope.evaluation.figures.tsne import MOST_FOLDS, Cloud, draw_tsne
 from hcc_scope.evaluation.intervals import CONFIDENCE
+from hcc_scope.progress import Progress
 from hcc_scope.scoring import calibrate
-from hcc_scope.training.config import TrainProgress
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.analysis import Analysis, PairedProtocol
     from hcc_scope.evaluation.intervals import Estimate
     from hcc_scope.evaluation.results import FoldResult
-    from hcc_scope.training.config import OnProgress
+    from hcc_scope.progress import OnProgress
 
 __all__ = ["TSNE_TILES", "draw_all"]
 
@@ -58,7 +58,7 @@ def draw_all(
     folder : Path
         Made if missing.
     on_progress : callable
-        Takes a `TrainProgress` before every figure, and one at the end.
+        Takes a `Progress` before every figure, and one at the end.
     smooth : int
         Noisy copies per saliency map (SmoothGrad); 0 for the plain gradient.
     seed : int
@@ -91,16 +91,16 @@ def draw_all(
     ]
     paths: list[Path] = []
     for done, (name, title, draw) in enumerate(plan):
-        on_progress(TrainProgress("figures", done, len(plan), title))
+        on_progress(Progress("figures", done, len(plan), title))
         figure = attempt(draw)
         if isinstance(figure, Failure):
             if not isinstance(figure.error, Exception):  # Ctrl-C is no reason to go on
                 raise figure.error
             words = f"{type(figure.error).__name__}: {figure.error}"
             figure = sentence_page(title, f"This figure could not be drawn. {words}", synthetic=drawer.synthetic)
-            on_progress(TrainProgress("figures", done, len(plan), f"{title} could not be drawn: {words}"))
+            on_progress(Progress("figures", done, len(plan), f"{title} could not be drawn: {words}"))
         paths += write(figure, folder, name)
-    on_progress(TrainProgress("figures", len(plan), len(plan), f"{len(plan)} figures in {folder}"))
+    on_progress(Progress("figures", len(plan), len(plan), f"{len(plan)} figures in {folder}"))
     return paths
 
 

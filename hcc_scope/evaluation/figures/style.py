@@ -16,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from hcc_scope.atomic_file import replacing
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.storage.files import explain
 
@@ -172,10 +173,8 @@ def write(figure: Figure, folder: Path, name: str) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for kind, dpi in _KINDS:
             path = folder / f"{name}.{kind}"
-            partial = folder / f".{name}.{kind}.partial"
-            with house():
+            with replacing(path, shared=True) as partial, house():
                 figure.savefig(partial, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else None)
-            partial.replace(path)
             paths.append(path)
     except OSError as error:
         raise explain(error, f"the figure {folder / name} cannot be written") from error

@@ -1,0 +1,97 @@
+"""The plan that a few options stand for, where there is no plan file: random fields, or a sequence at full rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from hcc_scope.errors import PlanError
+
+if TYPE_CHECKING:
+    from hcc_scope.plans import Plan
+
+__all__ = ["DEFAULT_AREA_UM", "DEFAULT_FIELDS", "PlanHints", "PlanOptions", "StageRig", "plan_of_options"]
+
+DEFAULT_FIELDS = 24
+DEFAULT_AREA_UM = (8000.0, 6000.0)
+"""Width, height in which random fields lie on the demo rig, and what the window proposes."""
+
+
+class StageRig(Protocol):
+    """What a plan has to know of a rig; `hcc_scope.runs.rigs.OpenRig` is one."""
+
+    def need_stage_for_fields(self, *, hint: str) -> None:
+        """Refuse random fields where there is no motorised stage."""
+        ...
+
+    def is_demo(self) -> bool:
+        """Return whether the camera is Micro-Manager's DemoCamera."""
+        ...
+
+    def area_around_stage_um(self, size_um: tuple[float, float], *, hint: str) -> tuple[float, float, float, float]:
+        """Return x0, y0, x1, y1 of an area of a width and height around where the stage is now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """How the fields of a section are chosen."""
+
+    n_frames: int | None = None
+    """Of a sequence at full rate with the stage at rest; None: random fields."""
+    n_fields: int = DEFAULT_FIELDS
+    seed: int = 0
+    area_um: tuple[float, float] | None = None
+    """Width and height around the stage's present position; None: on the demo rig `DEFAULT_AREA_UM`."""
+    exposure_ms: float | None = None
+    """None leaves the camera's exposure as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanHints:
+    """What an operator can do where there is no such plan: with options, or in the window."""
+
+    where: str
+    """What is wrong then, as the start of a sentence: ``the options``."""
+    no_stage: str
+    no_area: str
+
+
+def plan_of_options(
+    options: PlanOptions, rig: StageRig, outline_um: tuple[tuple[float, float], ...] | None, hints: PlanHints
+) -> Plan:
+    """Return the plan that the options stand for.
+
+    Parameters
+    ----------
+    options : PlanOptions
+    rig : StageRig
+        Ready.
+    outline_um : tuple of (x, y), optional
+        The section's outline, if it is known; it takes the place of the area.
+    hints : PlanHints
+
+    Raises
+    ------
+    PlanError
+        If random fields are asked for and there is no stage or no area, or a number is out of range.
+    """
+    from hcc_scope.plans import parse_plan
+
+    values: dict[str, object] = {"exposure_ms": options.exposure_ms}
+    if options.n_frames is not None:
+        values |= {"kind": "sequence", "n_frames": options.n_frames}
+        return parse_plan(values, where=hints.where)
+    rig.need_stage_for_fields(hint=hints.no_stage)
+    values |= {"kind": "random", "n_fields": options.n_fields, "seed": options.seed}
+    if outline_um is not None:
+        values["outline_um"] = outline_um
+        return parse_plan(values, where=hints.where)
+    size_um = options.area_um
+    if size_um is None:
+        if not rig.is_demo():
+            # a motorised stage is never driven to places that no one named
+            raise PlanError("random fields need an area", hint=hints.no_area)
+        size_um = DEFAULT_AREA_UM
+    values["rectangle_um"] = rig.area_around_stage_um(size_um, hint=hints.no_stage)
+    return parse_plan(values, where=hints.where)
