@@ -1,1 +1,1 @@
-"""Long measurements that anyone can repeat: ``python -m benchmarks NAME``. Comparisons are in ``hcc-scope bench``."""
+"""Long measurements that anyone can repeat: ``python -m benchmarks NAME``; `benchmarks.peers` is for ``hcc-scope bench``."""

@@ -41,15 +41,15 @@ class ContenderProcess:
     ----------
     name : str
         For messages.
-    kind : str
-        A key of `hcc_scope.bench.worker.KINDS`.
+    target : str
+        The contender's class, ``module:Class``.
     setup : mapping
         What the contender's class takes.
     """
 
-    def __init__(self, name: str, kind: str, setup: Mapping[str, object]) -> None:
+    def __init__(self, name: str, target: str, setup: Mapping[str, object]) -> None:
         self.name = name
-        # a file, not a pipe: nobody reads it while the contender works, and a full pipe would stop it
+        # a file, not a pipe: a pipe that no one reads while the contender works would fill up and stop it
         self._words = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "hcc_scope.bench.worker"],
@@ -60,7 +60,7 @@ class ContenderProcess:
             text=True,
             encoding="utf-8",
         )
-        self._send({"kind": kind, "setup": dict(setup)})
+        self._send({"target": target, "setup": dict(setup)})
         self._facts: JsonObject | None = None
 
     def wait_ready(self) -> JsonObject:
