@@ -197,7 +197,10 @@ def main(arguments: Sequence[str] | None = None, machine: Machine | None = None)
     int
         1 if something stops an installation, else 0.
     """
-    parser = argparse.ArgumentParser(prog="python3 -m hcc_scope.system_check", description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python3 -m hcc_scope.system_check",
+        description="Print what an installation of HCC-Scope lacks on this computer.",
+    )
     parser.add_argument("--venv", type=Path, metavar="FOLDER", help="check the free space for a new environment there")
     parser.add_argument("--quiet", action="store_true", help="only what stops an installation")
     parser.add_argument(

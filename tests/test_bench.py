@@ -227,9 +227,9 @@ def test_peers_are_found_in_a_checkout_and_not_in_a_wheel(monkeypatch: pytest.Mo
 
 
 def test_a_contender_that_cannot_start_says_why() -> None:
-    setup = {"engine": "nobody", "model": MODEL, "side_px": 512}
-    with ContenderProcess("nobody", "hcc_scope.bench.engines:EngineContender", setup) as process:
-        with pytest.raises(HccScopeError, match="nobody failed while getting ready: ModelError: there is no engine"):
+    setup = {"engine": "odd", "model": MODEL, "side_px": 512}
+    with ContenderProcess("odd", "hcc_scope.bench.engines:EngineContender", setup) as process:
+        with pytest.raises(HccScopeError, match="odd failed while getting ready: ModelError: there is no engine"):
             process.wait_ready()
 
 

@@ -47,8 +47,9 @@ def _page(result: JsonObject, plots: set[str]) -> str:
     parts = [
         "# Benchmarks",
         f"<!-- Made by: hcc-scope bench --from docs/{_FOLDER}/{RESULT} --plots docs -->",
-        "`make bench` (or `hcc-scope bench`) repeats all of this on any machine; `hcc-scope bench --json FILE --plots "
-        "FOLDER` writes such a page. Each comparison runs side by side: every contender is a process of its own, made "
+        "`make bench` (or `hcc-scope bench`) repeats all of this in a checkout on any machine; `hcc-scope bench --json "
+        "FILE --plots FOLDER` writes such a page. An installed wheel measures HCC-Scope alone. Each comparison runs "
+        "side by side: every contender is a process of its own, made "
         "ready before the clock starts; they take turns, in changing order; the clock stops when everything is closed. "
         "Figures are medians over the rounds, ratios medians of the ratio within a round. "
         f"All numbers: [{RESULT}]({_FOLDER}/{RESULT}).",

@@ -101,7 +101,7 @@ class ContenderProcess:
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            return  # it has ended; why, the answer tells, which will not come
+            return  # it has ended: the answer, which will not come, shows why
 
     def _receive(self, doing: str) -> JsonObject:
         assert self._process.stdout is not None
@@ -188,7 +188,7 @@ def take_turns(
 ) -> dict[str, list[JsonObject]]:
     """Let contenders work in turns, every second round in reverse order, so that a drift of the machine cancels.
 
-    What a round left in the system's write cache is written out before the next one, untimed: nobody pays for the
+    What a round left in the system's write cache is written out before the next one, untimed: no round pays for the
     disk traffic of the one before.
 
     Returns
