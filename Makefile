@@ -3,30 +3,36 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# the versions that the tests passed with; empty for the newest that are allowed
+CONSTRAINTS ?= constraints.txt
+PIP_INSTALL = $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 # tests that run at the same time; 0 for one after the other
 TEST_WORKERS ?= 2
 
-.PHONY: help setup demo app screenshots test lint bench model clean
+.PHONY: help setup demo app screenshots test lint docs bench model constraints clean
 
 help:
 	@echo "make demo   acquire and classify two phantom sections on Micro-Manager's demo camera"
+	@echo "make test   run the tests"
 	@echo "make app    open the desktop app on the demo rig"
-	@echo "make test   run the tests          make lint   ruff, mypy, import-linter"
-	@echo "make bench  run the benchmarks     make model  train the shipped model again, into retrained/"
+	@echo "make setup  look for what pip cannot bring, and install into $(VENV)"
+	@echo "make lint   ruff, mypy, import-linter      make docs   build the documentation into site"
+	@echo "make bench  run the benchmarks             make model  train the shipped model again, into retrained"
 	@echo "make screenshots  draw the pictures of the app in docs/screenshots"
-	@echo "make setup  only install into $(VENV)"
+	@echo "make constraints  write constraints.txt anew: the newest versions that are allowed"
 
-setup: $(STAMP)
+setup:
+	@$(PYTHON) -m hcc_scope.system_check --venv $(VENV)
+	@$(MAKE) --no-print-directory $(STAMP)
 
 # virtualenv, in a folder of its own, is the fallback for a Python without ensurepip (Debian's without python3-venv)
-$(STAMP): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "HCC-Scope needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+$(STAMP): pyproject.toml $(wildcard $(CONSTRAINTS))
+	@$(PYTHON) -m hcc_scope.system_check --venv $(VENV) --quiet
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		$(PYTHON) -m pip install --quiet --target $(VENV)-bootstrap virtualenv && \
 		PYTHONPATH=$(VENV)-bootstrap $(PYTHON) -m virtualenv --quiet $(VENV) && rm -rf $(VENV)-bootstrap; }
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(PIP_INSTALL) --editable ".[dev]"
 	touch $@
 
 demo: $(STAMP)
@@ -49,9 +55,13 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(STAMP)
+	$(PIP_INSTALL) --editable ".[dev,docs]"
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs site
+
 # the peers are an extra; where they cannot be had, the comparisons with them are left out
 bench: $(STAMP)
-	-$(BIN)/python -m pip install --quiet --editable ".[dev,bench]"
+	-$(PIP_INSTALL) --editable ".[dev,bench]"
 	$(BIN)/hcc-scope bench
 
 # some quarter of an hour on two cores: both protocols and both controls on 8 phantom animals, then one training on all
@@ -63,5 +73,16 @@ model: $(STAMP)
 		--evaluation retrained/evaluation
 	$(BIN)/hcc-scope models export retrained/run --out retrained --licence BSD-3-Clause
 
+# without the build's name, such as +cpu: which builds there are differs between platforms
+constraints:
+	rm -rf $(VENV)-constraints
+	$(PYTHON) -m venv $(VENV)-constraints
+	$(VENV)-constraints/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)-constraints/bin/python -m pip install --quiet --editable ".[dev,docs,bench]"
+	{ echo "# Versions that the tests passed with; made by 'make constraints'"; \
+		echo "# (docs/decisions/0025-constraints-and-docs.md)."; \
+		$(VENV)-constraints/bin/python -m pip freeze --exclude hcc-scope | sed 's/+[^ ]*$$//'; } > constraints.txt
+	rm -rf $(VENV)-constraints
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .hypothesis .pytest_cache
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .hypothesis .pytest_cache

@@ -1,1 +1,4 @@
-"""Long measurements that anyone can repeat: ``python -m benchmarks NAME``. Comparisons are in ``hcc-scope bench``."""
+"""Long measurements that anyone can repeat: ``python -m benchmarks NAME``.
+
+`benchmarks.peers` is what ``hcc-scope bench`` compares with.
+"""

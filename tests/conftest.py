@@ -11,6 +11,7 @@ import pytest
 
 import hcc_scope.inference  # noqa: F401 - sets how torch's threads wait, before any test imports torch
 from hcc_scope.resources import hardware_configs_dir
+from hcc_scope.system_check import qt_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +25,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Threads that libraries keep for the whole process, by the beginning of their names
 LIBRARY_THREADS = ("zarr_io", "asyncio_", "fsspecIO", "tqdm", "pymmcore", "pydevd")
 GRACE_S = 3.0
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Run without pytest-qt where Qt cannot start: it imports Qt for every test. ``tests/ui`` then skips itself."""
+    del parser
+    if qt_obstacle() is not None:
+        pluginmanager.unregister(name="pytest-qt")
 
 
 def _ours() -> set[threading.Thread]:

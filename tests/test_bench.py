@@ -1,32 +1,113 @@
-"""The benchmark runs and tells what it promises to tell; how fast anything is, is no matter of tests."""
+"""The benchmark runs and reports what it promises to report; how fast anything is, is no matter of tests."""
 
 from __future__ import annotations
 
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from benchmarks import peers
+from benchmarks.peers.page import PAGE, RESULT, write_page
+from benchmarks.peers.writers import missing_package
+from hcc_scope import resources
 from hcc_scope.bench.figures import fps_account, paired_ratio, percentiles, stage_percentiles
 from hcc_scope.bench.machine import busy_warning, describe_machine
-from hcc_scope.bench.page import PAGE, RESULT, write_page
+from hcc_scope.bench.peers import NO_PEERS, find_peers
 from hcc_scope.bench.processes import ContenderProcess, take_turns
 from hcc_scope.bench.ratios import ratios_of, targets_of
 from hcc_scope.bench.suite import QUICK, Suite
-from hcc_scope.bench.writers import missing_package
+from hcc_scope.bench.worker import make_contender
 from hcc_scope.cli.bench import run_bench
 from hcc_scope.errors import HccScopeError, UsageError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 MODEL = "phantom-meng2019"
+ONE_CORE_PER_PROCESS = ("hcc_scope.bench.live:LiveContender", "benchmarks.peers.plain:PlainLive")
 
 
-def measure(folder: Path, *parts: str) -> dict[str, Any]:
-    """Run parts of the quick suite; what comes back has been JSON."""
-    suite = Suite(folder=folder, model=MODEL, scale=QUICK, engine="torchscript", say=lambda words: None)
-    return json.loads(json.dumps(suite.run(parts), allow_nan=False))
+class InProcess:
+    """A contender in this process: it saves the imports, some seconds each. Its answers are JSON all the same."""
+
+    def __init__(self, target: str, setup: Mapping[str, object]) -> None:
+        self._contender = make_contender(target, json.loads(json.dumps(dict(setup))))
+
+    def wait_ready(self) -> dict[str, Any]:
+        return json.loads(json.dumps(self._contender.facts, allow_nan=False))
+
+    def round(self, **request: object) -> dict[str, Any]:
+        answer = self._contender.round(json.loads(json.dumps(request)))
+        return {**json.loads(json.dumps(answer, allow_nan=False)), "peak_mib": 1.0, "grown_mib": 0.0}
+
+    def __enter__(self) -> InProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._contender.close()
+
+
+class Bench:
+    """Runs parts of the quick suite; contenders that need a Micro-Manager core are processes, and serve all tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._processes: dict[tuple[str, str], ContenderProcess] = {}
+
+    def measure(self, *parts: str, compared: bool = True) -> dict[str, Any]:
+        """Return what was measured; it has been JSON. Nothing stays on the disk."""
+        suite = Suite(
+            folder=self.folder,
+            model=MODEL,
+            scale=QUICK,
+            engine="torchscript",
+            say=lambda words: None,
+            peers=find_peers() if compared else None,
+            start=self._start,  # type: ignore[arg-type]  # what the suite uses of a contender
+        )
+        result = json.loads(json.dumps(suite.run(parts), allow_nan=False))
+        assert list(self.folder.iterdir()) == []
+        return result
+
+    def _start(self, name: str, target: str, setup: Mapping[str, object]) -> InProcess | Kept:
+        if target not in ONE_CORE_PER_PROCESS:
+            return InProcess(target, setup)
+        key = (target, json.dumps(dict(setup)))
+        if key not in self._processes:
+            self._processes[key] = ContenderProcess(name, target, setup)
+        return Kept(self._processes[key])
+
+    def close(self) -> None:
+        for process in self._processes.values():
+            process.close()
+
+
+class Kept:
+    """A process that stays for the next test."""
+
+    def __init__(self, process: ContenderProcess) -> None:
+        self.wait_ready, self.round = process.wait_ready, process.round
+
+    def __enter__(self) -> Kept:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    import torch
+
+    threads = torch.get_num_threads()
+    made = Bench(tmp_path_factory.mktemp("bench"))
+    yield made
+    made.close()
+    torch.set_num_threads(threads)  # the roofline sets it, for its own process as it believes
 
 
 def numbers(value: object) -> list[float]:
@@ -38,8 +119,8 @@ def numbers(value: object) -> list[float]:
     return [float(value)] if isinstance(value, int | float) and not isinstance(value, bool) else []
 
 
-def test_classify_and_roofline(tmp_path: Path) -> None:
-    result = measure(tmp_path, "roofline")
+def test_classify_and_roofline(bench: Bench) -> None:
+    result = bench.measure("roofline")
     classified = result["classify"]
     assert {"torchscript", "plain_batch16", "plain_tilewise"} <= set(classified)
     for one in classified.values():
@@ -53,11 +134,10 @@ def test_classify_and_roofline(tmp_path: Path) -> None:
     assert result["roofline"]["gmac_per_frame"] == pytest.approx(by_hand / 1e9, rel=1e-3)
     assert set(result["roofline"]["peak_gmac_s"]) == {"fp32", "bf16"}
     assert result["roofline"]["engines"]["torchscript"]["share_of_peak"] > 0
-    assert list(tmp_path.iterdir()) == []
 
 
-def test_store(tmp_path: Path) -> None:
-    result = measure(tmp_path, "store")
+def test_store(bench: Bench) -> None:
+    result = bench.measure("store")
     stored = result["store"]
     assert {"ours", "zarr_python"} <= set(stored)
     for one in stored.values():
@@ -70,17 +150,14 @@ def test_store(tmp_path: Path) -> None:
     for peer in ("acquire_zarr", "ome_writers"):
         assert (peer in stored) != (f"store.{peer}" in result["skipped"])
         assert (peer in stored) == (missing_package(peer) is None)
-    assert list(tmp_path.iterdir()) == []
 
 
-def test_end_to_end_and_its_page(tmp_path: Path) -> None:
-    work = tmp_path / "work"
-    work.mkdir()
-    result = measure(work, "end_to_end")
-    assert list(work.iterdir()) == []
+def test_end_to_end_and_its_page(bench: Bench, tmp_path: Path) -> None:
+    result = bench.measure("end_to_end")
     sides = result["end_to_end"]["512"]
     assert sides["ours"]["fps"] > 0
     assert sides["plain"]["fps"] > 0
+    assert min(sides[name]["peak_mib"] for name in ("ours", "plain")) > 1.0  # looked at from outside the process
     counts = sides["sustained"]["counts"]
     assert counts["classified"] == counts["stored"] == counts["acquired"] == sides["sustained"]["frames"]
     assert result["ratios"]["end_to_end.512.ours_to_plain"] > 0
@@ -89,8 +166,8 @@ def test_end_to_end_and_its_page(tmp_path: Path) -> None:
     assert "pycromanager" in paths[0].read_text(encoding="utf-8")
 
 
-def test_latency_and_replay(tmp_path: Path) -> None:
-    result = measure(tmp_path, "latency", "replay")
+def test_latency_and_replay(bench: Bench) -> None:
+    result = bench.measure("latency", "replay")
     for stage in ("acquire", "queue", "quality", "tile", "classify", "score", "total"):
         values = result["latency_ms"][stage]
         assert 0 <= values["p50"] <= values["p95"] <= values["p99"]
@@ -99,11 +176,10 @@ def test_latency_and_replay(tmp_path: Path) -> None:
         assert one["fps"] > 0
         assert one["read_fps"] > 0
     assert all(math.isfinite(number) for number in numbers(result))
-    assert list(tmp_path.iterdir()) == []
 
 
-def test_training_and_its_page(tmp_path: Path) -> None:
-    result = measure(tmp_path, "training")
+def test_training_and_its_page(bench: Bench, tmp_path: Path) -> None:
+    result = bench.measure("training")
     sides = result["training"]["meng2019"]
     assert (sides["ours"]["frames"], sides["plain"]["frames"]) == (8, 16)
     assert "float32" in sides["plain"]["engine"]
@@ -113,9 +189,47 @@ def test_training_and_its_page(tmp_path: Path) -> None:
     assert "tiles/s" in page.read_text(encoding="utf-8")
 
 
+def test_without_peers_our_own_side_is_measured(bench: Bench, tmp_path: Path) -> None:
+    result = bench.measure("store", "end_to_end", "training", compared=False)
+    assert set(result["store"]) == {"ours"}
+    assert set(result["end_to_end"]["512"]) == {"ours", "sustained"}
+    assert set(result["training"]["meng2019"]) == {"ours"}
+    assert result["skipped"] == {"peers": NO_PEERS}
+    assert result["ratios"] == {}
+    page, *_ = write_page(result, tmp_path)  # in a checkout, of a result that was measured elsewhere
+    assert NO_PEERS in page.read_text(encoding="utf-8")
+
+
+def test_without_peers_the_engines_are_compared_with_each_other(tmp_path: Path) -> None:
+    classified = {name: {"fps": fps, "fps_rounds": [fps]} for name, fps in (("torchscript", 2.0), ("openvino", 5.0))}
+    assert ratios_of({"classify": classified}) == {"classify.best_to_fp32_torchscript": 2.5}
+    suite = Suite(tmp_path, MODEL, QUICK, "torchscript", say=lambda words: None)
+    assert suite.roofline(classified) is None  # the processor's peak is one of the peers
+
+
+def test_peers_are_found_in_a_checkout_and_not_in_a_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert find_peers() is peers
+    (tmp_path / "hcc_scope" / "_data").mkdir(parents=True)
+    monkeypatch.setattr(resources, "_PACKAGE", tmp_path / "hcc_scope")
+    assert find_peers() is None
+    with pytest.raises(UsageError, match="--plots needs a checkout"):
+        run_bench(
+            json_file=None,
+            only=[],
+            quick=True,
+            plots=tmp_path / "docs",
+            from_file=DOCS / "benchmarks" / RESULT,
+            out=None,
+            model_name=MODEL,
+            engine=None,
+        )
+    assert not (tmp_path / "docs").exists()
+
+
 def test_a_contender_that_cannot_start_says_why() -> None:
-    with ContenderProcess("nobody", "engine", {"engine": "nobody", "model": MODEL, "side_px": 512}) as process:
-        with pytest.raises(HccScopeError, match="nobody failed while getting ready: ModelError: there is no engine"):
+    setup = {"engine": "odd", "model": MODEL, "side_px": 512}
+    with ContenderProcess("odd", "hcc_scope.bench.engines:EngineContender", setup) as process:
+        with pytest.raises(HccScopeError, match="odd failed while getting ready: ModelError: there is no engine"):
             process.wait_ready()
 
 
@@ -145,7 +259,7 @@ def test_figures() -> None:
     assert stage_percentiles([{"total": 1.0}, {"total": 1.0, "read": 2.0}])["read"]["p99"] == 2.0
 
 
-def test_a_busy_machine_is_told(tmp_path: Path) -> None:
+def test_a_busy_machine_is_reported(tmp_path: Path) -> None:
     machine = describe_machine(tmp_path)
     assert machine["cores"] >= 1
     assert machine["file_system"]

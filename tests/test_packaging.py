@@ -75,6 +75,15 @@ def test_templates_travel(wheel_python: Path, tmp_path: Path) -> None:
     assert {"card.md.j2", "report.md.j2"} <= set(found)
 
 
+def test_what_the_benchmark_compares_with_stays_in_the_checkout(wheel_python: Path, tmp_path: Path) -> None:
+    code = (
+        "import importlib.util\n"
+        "from hcc_scope.bench.peers import find_peers\n"
+        "print(find_peers(), importlib.util.find_spec('benchmarks'))"
+    )
+    assert _run(wheel_python, code, tmp_path) == "None None"
+
+
 def test_the_installed_command_tests_its_model(wheel_python: Path, tmp_path: Path) -> None:
     command = wheel_python.parent / ("hcc-scope.exe" if sys.platform == "win32" else "hcc-scope")
     done = subprocess.run([str(command), "models", "test"], capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -2,8 +2,9 @@
 
 Every comparison runs side by side: each contender is a process of its own (`~.worker`), made ready before anything is
 timed, and the contenders take turns, so that a machine that gets slower meanwhile slows all of them. What is timed ends
-when everything is on disk and closed. Nothing here decides whether a figure is good enough: `~.ratios` says what was
-wanted and what was reached.
+when everything is on disk and closed. Nothing here decides whether a figure is good enough: `~.ratios` has what was
+wanted and what was reached. What we are compared with, and the page with its plots, are in ``benchmarks/peers`` of a
+checkout; an installed wheel measures our own side.
 
 ======================  =======================================================================================
 `~.suite`               the parts, one after another, and the result as one JSON object
@@ -11,14 +12,12 @@ wanted and what was reached.
 `~.machine`             what the figures were measured on
 `~.processes`           a contender as its own process, seen from the suite
 `~.worker`              the same, seen from inside
+`~.peers`               finds the other side
 `~.engines`             classify: our engines
-`~.writers`             store: ours and its peers
+`~.writers`             store: our writer
 `~.live`                end to end and latency: our pipeline on Micro-Manager's demo camera
-`~.plain`               the same tasks as a user would write them with the libraries alone
 `~.replay`              a stored section classified again
 `~.training`            training: our loop
-`~.gemm`                roofline: the arithmetic peak, and what the network asks for
 `~.ratios`              the ratios that are wanted
-`~.page`, `~.plots`     the figures as a page
 ======================  =======================================================================================
 """

@@ -41,13 +41,13 @@ class ContenderProcess:
     ----------
     name : str
         For messages.
-    kind : str
-        A key of `hcc_scope.bench.worker.KINDS`.
+    target : str
+        The contender's class, ``module:Class``.
     setup : mapping
         What the contender's class takes.
     """
 
-    def __init__(self, name: str, kind: str, setup: Mapping[str, object]) -> None:
+    def __init__(self, name: str, target: str, setup: Mapping[str, object]) -> None:
         self.name = name
         # a file, not a pipe: it is not read while the contender works, and a full pipe would stop it
         self._words = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
@@ -60,7 +60,7 @@ class ContenderProcess:
             text=True,
             encoding="utf-8",
         )
-        self._send({"kind": kind, "setup": dict(setup)})
+        self._send({"target": target, "setup": dict(setup)})
         self._facts: JsonObject | None = None
 
     def wait_ready(self) -> JsonObject:
@@ -101,7 +101,7 @@ class ContenderProcess:
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            return  # it has ended; the missing answer reports why
+            return  # it has ended: the answer, which will not come, shows why
 
     def _receive(self, doing: str) -> JsonObject:
         assert self._process.stdout is not None

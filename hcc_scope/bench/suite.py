@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from hcc_scope.bench.engines import engine_names, precision_of
 from hcc_scope.bench.figures import fps_account, stage_percentiles
 from hcc_scope.bench.machine import busy_warning, describe_machine, load_average
+from hcc_scope.bench.peers import NO_PEERS, NoPeers, Peers
 from hcc_scope.bench.processes import ContenderProcess, take_turns
 from hcc_scope.bench.ratios import ratios_of, targets_of
 from hcc_scope.bench.replay import can_forget
 from hcc_scope.bench.scale import FULL, QUICK, Scale
-from hcc_scope.bench.writers import WRITERS, missing_package
 from hcc_scope.errors import HccScopeError
 from hcc_scope.inference.catalogue import find_model
 from hcc_scope.inference.loading import MODEL_FILE
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.bench.figures import JsonObject
+    from hcc_scope.bench.peers import Contenders
 
 __all__ = ["FULL", "PARTS", "QUICK", "Scale", "Suite"]
 
@@ -33,6 +34,11 @@ SCHEMA_VERSION = 1
 
 _TILE_PX = 512
 PRECISIONS = ("fp32", "bf16")
+_ENGINE = "hcc_scope.bench.engines:EngineContender"
+_WRITER = "hcc_scope.bench.writers:OurWriterContender"
+_LIVE = "hcc_scope.bench.live:LiveContender"
+_REPLAY = "hcc_scope.bench.replay:ReplayContender"
+_TRAINER = "hcc_scope.bench.training:Trainer"
 _FAST_MS = 1.0
 """An exposure that never sets the pace."""
 _SUSTAINED = 0.9
@@ -54,7 +60,11 @@ class Suite:
     engine : str, optional
         What end to end, latency and replay use; the fastest one by default.
     say : callable
-        Told what is being done, in words.
+        Gets a sentence about what is being done.
+    peers : Peers, optional
+        What we are compared with; without them, only our own side is measured.
+    start : callable
+        Starts a contender: name, class, set-up.
     """
 
     folder: Path
@@ -62,6 +72,8 @@ class Suite:
     scale: Scale
     engine: str | None
     say: Callable[[str], None]
+    peers: Peers | None = None
+    start: Callable[[str, str, Mapping[str, object]], ContenderProcess] = ContenderProcess
     skipped: dict[str, str] = field(default_factory=dict)
     """What could not be measured, and why."""
 
@@ -79,6 +91,8 @@ class Suite:
             If one of ours fails. A peer that fails is skipped, with a sentence.
         """
         wanted = set(parts)
+        if self.peers is None:
+            self._skip("peers", NO_PEERS)
         began_s = time.monotonic()
         machine = describe_machine(self.folder)
         warning = busy_warning(machine)
@@ -95,7 +109,9 @@ class Suite:
         if wanted & {"classify", "roofline"}:
             result["classify"] = self.classify()
         if "roofline" in wanted:
-            result["roofline"] = self.roofline(result["classify"])
+            roofline = self.roofline(result["classify"])
+            if roofline is not None:
+                result["roofline"] = roofline
         if "store" in wanted:
             result["store"] = self.store()
         if wanted & {"end_to_end", "latency", "replay"}:
@@ -120,18 +136,16 @@ class Suite:
 
     def classify(self) -> JsonObject:
         """Measure every engine, and what a user would write."""
-        setup = {"model": self.model, "side_px": self.scale.side_px}
-        kinds: dict[str, tuple[str, JsonObject]] = {
-            name: ("engine", {"engine": name, **setup}) for name in engine_names()
-        }
-        plain = {"model_file": self._model_file(), "side_px": self.scale.side_px}
-        kinds["plain_batch16"] = ("plain_classify", {"tilewise": False, **plain})
-        kinds["plain_tilewise"] = ("plain_classify", {"tilewise": True, **plain})
-        return self._classified(kinds, self.scale.n_rounds)
+        plain = self._peers.classifier_contenders(self._model_file(), self.scale.side_px)
+        return self._classified({**self._engines(), **plain}, self.scale.n_rounds, required=tuple(plain))
 
-    def _classified(self, kinds: Mapping[str, tuple[str, JsonObject]], n_rounds: int) -> JsonObject:
+    def _engines(self) -> Contenders:
+        setup = {"model": self.model, "side_px": self.scale.side_px}
+        return {name: (_ENGINE, {"engine": name, **setup}) for name in engine_names()}
+
+    def _classified(self, contenders: Contenders, n_rounds: int, required: Sequence[str] = ()) -> JsonObject:
         with ExitStack() as stack:
-            ready = self._ready(stack, "classify", kinds, required=("torchscript", "plain_batch16", "plain_tilewise"))
+            ready = self._ready(stack, "classify", contenders, required=("torchscript", *required))
             requests = {name: {"frames": self._frames_for(process)} for name, process in ready.items()}
             answers = self._turns("classify", ready, requests, n_rounds)
             return {
@@ -151,17 +165,17 @@ class Suite:
         if classified is None:
             if len(names) == 1:
                 return names[0]
-            setup = {"model": self.model, "side_px": self.scale.side_px}
-            classified = self._classified({name: ("engine", {"engine": name, **setup}) for name in names}, 1)
+            classified = self._classified(self._engines(), 1)
         measured: JsonObject = classified
         return max((name for name in names if name in measured), key=lambda name: float(measured[name]["fps"]))
 
-    def roofline(self, classified: JsonObject) -> JsonObject:
-        """Measure the processor's peak, and what share of it each engine reaches."""
+    def roofline(self, classified: JsonObject) -> JsonObject | None:
+        """Measure the processor's peak, and what share of it each engine reaches; None without peers."""
+        contenders = self._peers.roofline_contenders(self.model)
+        if not contenders:
+            return None
         with ExitStack() as stack:
-            process = self._ready(stack, "roofline", {"gemm": ("gemm", {"model": self.model})}, required=("gemm",))[
-                "gemm"
-            ]
+            (process,) = self._ready(stack, "roofline", contenders, required=tuple(contenders)).values()
             gmac_per_frame = process.wait_ready()["gmac_per_tile"] * (self.scale.side_px // _TILE_PX) ** 2
             self.say("roofline: matrix products in fp32 and bf16")
             peaks = {
@@ -182,17 +196,15 @@ class Suite:
     def store(self) -> JsonObject:
         """Measure every writer: as fast as it can, and at a camera's pace."""
         scale = self.scale
-        kinds: dict[str, tuple[str, JsonObject]] = {}
-        for writer in WRITERS:
-            package = missing_package(writer)
-            if package is None:
-                kinds[writer] = ("writer", {"writer": writer, "side_px": scale.side_px, "folder": str(self.folder)})
-            else:
-                self._skip(
-                    f"store.{writer}", f"{package} is not installed; pip install 'hcc-scope[bench]' brings it along"
-                )
+        folder = str(self.folder)
+        contenders = {
+            "ours": (_WRITER, {"side_px": scale.side_px, "folder": folder}),
+            **self._peers.writer_contenders(scale.side_px, folder),
+        }
+        for writer, package in self._peers.missing_writers().items():
+            self._skip(f"store.{writer}", f"{package} is not installed; pip install 'hcc-scope[bench]' brings it along")
         with ExitStack() as stack:
-            ready = self._ready(stack, "store", kinds, required=("ours", "zarr_python"))
+            ready = self._ready(stack, "store", contenders, required=("ours", "zarr_python"))
             fast = {name: {"frames": scale.store_frames, "rate_hz": None} for name in ready}
             answers = self._turns("store: as fast as possible", ready, fast, scale.n_rounds)
             result: JsonObject = {}
@@ -213,17 +225,18 @@ class Suite:
         """Measure camera to score: our pipeline beside the plain composition."""
         scale = self.scale
         folder = str(self.folder)
-        kinds: dict[str, tuple[str, JsonObject]] = {
-            "ours": ("live", {"engine": engine, "model": self.model, "folder": folder}),
-            "plain": ("plain_live", {"model_file": self._model_file(), "folder": folder}),
+        contenders = {
+            "ours": (_LIVE, {"engine": engine, "model": self.model, "folder": folder}),
+            **self._peers.live_contenders(self._model_file(), folder),
         }
         result: JsonObject = {}
         with ExitStack() as stack:
-            ready = self._ready(stack, "end_to_end", kinds, required=tuple(kinds))
+            ready = self._ready(stack, "end_to_end", contenders, required=tuple(contenders))
             for side_px, frames in scale.live.items():
                 requests = {
                     name: {"frames": n, "side_px": side_px, "exposure_ms": _FAST_MS}
-                    for name, n in zip(ready, frames, strict=True)
+                    for name, n in zip(("ours", "plain"), frames, strict=True)
+                    if name in ready
                 }
                 # a virtual machine is given its memory when it first touches it, which takes longer than anything else:
                 # the first round of a size is not counted, on either side
@@ -254,7 +267,7 @@ class Suite:
         by_rate: JsonObject = {}
         setup = {"engine": engine, "model": self.model, "folder": str(self.folder)}
         with ExitStack() as stack:
-            ready = self._ready(stack, "latency", {"ours": ("live", setup)}, required=("ours",))
+            ready = self._ready(stack, "latency", {"ours": (_LIVE, setup)}, required=("ours",))
             request = {"side_px": self.scale.side_px, "exposure_ms": _FAST_MS, "frames": 2}
             self._turns("latency: warming up", ready, {"ours": request}, 1)
             for rate_hz in self.scale.latency_hz:
@@ -285,7 +298,7 @@ class Suite:
             self._skip("replay.cold", "this system cannot drop a file from its cache (posix_fadvise)")
         result: JsonObject = {}
         with ExitStack() as stack:
-            ready = self._ready(stack, "replay", {"ours": ("replay", setup)}, required=("ours",))
+            ready = self._ready(stack, "replay", {"ours": (_REPLAY, setup)}, required=("ours",))
             process = ready["ours"]
             self.say("replay: from the disk and from the cache")
             rounds: dict[tuple[str, bool], list[JsonObject]] = {}
@@ -305,11 +318,12 @@ class Suite:
         """Measure tiles per second of a training: our loop beside a plain one, network by network."""
         result: JsonObject = {}
         for network, tiles in self.scale.training.items():
-            setup = {"network": network}
-            kinds: dict[str, tuple[str, JsonObject]] = {"ours": ("training", setup), "plain": ("plain_training", setup)}
+            contenders = {"ours": (_TRAINER, {"network": network}), **self._peers.training_contenders(network)}
             with ExitStack() as stack:
-                ready = self._ready(stack, f"training {network}", kinds, required=tuple(kinds))
-                requests = {name: {"tiles": n} for name, n in zip(ready, tiles, strict=True)}
+                ready = self._ready(stack, f"training {network}", contenders, required=tuple(contenders))
+                requests = {
+                    name: {"tiles": n} for name, n in zip(("ours", "plain"), tiles, strict=True) if name in ready
+                }
                 if self.scale is not QUICK:
                     self._turns(f"training {network}: warming up", ready, requests, 1)
                 answers = self._turns(f"training {network}", ready, requests, self.scale.n_rounds)
@@ -325,14 +339,14 @@ class Suite:
         self,
         stack: ExitStack,
         part: str,
-        kinds: Mapping[str, tuple[str, JsonObject]],
+        contenders: Contenders,
         *,
         required: Sequence[str],
     ) -> dict[str, ContenderProcess]:
         """Start contenders, all at once, and wait until each is ready; one that is not required may fail."""
-        self.say(f"{part.replace('_', ' ')}: getting ready ({', '.join(kinds)})")
+        self.say(f"{part.replace('_', ' ')}: getting ready ({', '.join(contenders)})")
         started = {
-            name: stack.enter_context(ContenderProcess(name, kind, setup)) for name, (kind, setup) in kinds.items()
+            name: stack.enter_context(self.start(name, target, setup)) for name, (target, setup) in contenders.items()
         }
         ready: dict[str, ContenderProcess] = {}
         for name, process in started.items():
@@ -354,6 +368,10 @@ class Suite:
     ) -> dict[str, list[JsonObject]]:
         self.say(f"{title} ({', '.join(ready)})")
         return take_turns(ready, requests, n_rounds)
+
+    @property
+    def _peers(self) -> Peers:
+        return self.peers if self.peers is not None else NoPeers()
 
     def _model_file(self) -> str:
         return str(find_model(self.model) / MODEL_FILE)

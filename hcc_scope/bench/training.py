@@ -1,4 +1,4 @@
-"""Training: our loop, as `hcc_scope.training.fit` runs it for one epoch; what it is compared with is in `~.plain`."""
+"""Training: our loop, as `hcc_scope.training.fit` runs it for one epoch."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A contender's own process: ``python -m hcc_scope.bench.worker``, spoken to by `hcc_scope.bench.processes`.
+"""A contender's own process: ``python -m hcc_scope.bench.worker``, driven by `hcc_scope.bench.processes`.
 
-One JSON object a line. First the contender's kind and set-up, answered when it is ready; then one request a line, each
-answered with what was measured; the end of the input ends it. Libraries print to stdout as they like, so answers go
-through a copy of it, and file descriptor 1 is given to stderr.
+One JSON object a line. First the contender's class (``module:Class``) and set-up, answered when it is ready; then one
+request a line, each answered with what was measured; the end of the input ends it. Libraries print to stdout as they
+like, so answers go through a copy of it, and file descriptor 1 is given to stderr.
 """
 
 from __future__ import annotations
@@ -20,19 +20,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.bench.figures import JsonObject
 
-__all__ = ["KINDS", "Contender", "main"]
-
-KINDS = {
-    "engine": "hcc_scope.bench.engines:EngineContender",
-    "plain_classify": "hcc_scope.bench.plain:PlainClassifier",
-    "writer": "hcc_scope.bench.writers:WriterContender",
-    "live": "hcc_scope.bench.live:LiveContender",
-    "plain_live": "hcc_scope.bench.plain:PlainLive",
-    "replay": "hcc_scope.bench.replay:ReplayContender",
-    "training": "hcc_scope.bench.training:Trainer",
-    "plain_training": "hcc_scope.bench.plain:PlainTrainer",
-    "gemm": "hcc_scope.bench.gemm:GemmContender",
-}
+__all__ = ["Contender", "main", "make_contender"]
 
 
 class Contender(Protocol):
@@ -49,8 +37,9 @@ class Contender(Protocol):
         """Let everything go."""
 
 
-def _make(kind: str, setup: JsonObject) -> Contender:
-    module, _, name = KINDS[kind].partition(":")
+def make_contender(target: str, setup: JsonObject) -> Contender:
+    """Make a contender of its class, named as ``module:Class``."""
+    module, _, name = target.partition(":")
     factory = cast("Callable[..., Contender]", getattr(importlib.import_module(module), name))
     return factory(**setup)
 
@@ -71,7 +60,7 @@ def main() -> None:
         return not isinstance(outcome, Failure)
 
     first = json.loads(sys.stdin.readline())
-    contender = attempt(lambda: _make(first["kind"], first["setup"]))
+    contender = attempt(lambda: make_contender(first["target"], first["setup"]))
     if isinstance(contender, Failure):
         answer(contender)
         return

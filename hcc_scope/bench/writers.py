@@ -1,12 +1,11 @@
-"""Writers of frames, ours and the peers, with one layout: a shard per frame, chunks of 512, blosc lz4, bit shuffling.
+"""Our writer of frames, and how a writer is measured; the peers are in `benchmarks.peers.writers`.
 
-Ours syncs every frame to disk, computes its checksum and keeps a journal; none of the peers does any of these.
-ome-writers offers no bit shuffling, so its lz4 shuffles bytes. acquire-zarr and ome-writers are the extra ``bench``.
+One layout for all: a shard per frame, chunks of 512, blosc lz4, bit shuffling. Ours syncs every frame to disk, computes
+its checksum and keeps a journal.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 import time
 from contextlib import suppress
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Protocol
 from hcc_scope.bench.figures import percentiles
 from hcc_scope.bench.scenes import make_scenes
 from hcc_scope.bench.timing import timed
-from hcc_scope.storage.metadata import CHUNK_PX
 from hcc_scope.storage.writer import create_store
 from hcc_scope.types import Frame, RunSpec
 
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.bench.figures import JsonObject
 
-__all__ = ["WRITERS", "OursWriter", "WriterContender", "missing_package"]
+__all__ = ["FrameWriter", "OurWriterContender", "OursWriter", "WriterContender"]
 
 _N_SCENES = 8
 _EXPOSURE_MS = 10.0
@@ -64,103 +62,21 @@ class OursWriter:
         self._writer.finalise({"state": "completed"})
 
 
-class ZarrPythonWriter:
-    """zarr-python as its tutorial says: an array, and assignments."""
-
-    def __init__(self, folder: Path, n_frames: int, side_px: int) -> None:
-        from hcc_scope.bench.zarr_array import create_zarr_array
-
-        self._array = create_zarr_array(folder / "zarr-python.zarr", n_frames, side_px)
-
-    def append(self, seq: int, pixels: NDArray[np.uint16]) -> None:
-        """Write a frame."""
-        self._array[seq] = pixels
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-class AcquireZarrWriter:
-    """acquire-zarr's stream, with its own threads."""
-
-    def __init__(self, folder: Path, n_frames: int, side_px: int) -> None:
-        import acquire_zarr as az
-
-        del n_frames  # a stream has no end
-        space = {"kind": az.DimensionType.SPACE, "array_size_px": side_px, "chunk_size_px": CHUNK_PX}
-        dimensions = [
-            az.Dimension(name="t", kind=az.DimensionType.TIME, array_size_px=0, chunk_size_px=1, shard_size_chunks=1),
-            az.Dimension(name="y", shard_size_chunks=side_px // CHUNK_PX, **space),
-            az.Dimension(name="x", shard_size_chunks=side_px // CHUNK_PX, **space),
-        ]
-        compression = az.CompressionSettings(
-            compressor=az.Compressor.BLOSC1, codec=az.CompressionCodec.BLOSC_LZ4, level=5, shuffle=2
-        )
-        array = az.ArraySettings(dimensions=dimensions, data_type=az.DataType.UINT16, compression=compression)
-        path = str(folder / "acquire.zarr")
-        self._stream = az.ZarrStream(az.StreamSettings(store_path=path, overwrite=True, arrays=[array]))
-
-    def append(self, seq: int, pixels: NDArray[np.uint16]) -> None:
-        """Hand a frame over; it is copied."""
-        del seq
-        self._stream.append(pixels)
-
-    def close(self) -> None:
-        """Wait for the stream's threads."""
-        self._stream.close()
-
-
-class OmeWritersWriter:
-    """ome-writers on its tensorstore backend."""
-
-    def __init__(self, folder: Path, n_frames: int, side_px: int) -> None:
-        import ome_writers as ow
-
-        shards = side_px // CHUNK_PX
-        dimensions = (
-            ow.Dimension(name="t", type="time", count=n_frames, chunk_size=1, shard_size_chunks=1),
-            ow.Dimension(name="y", type="space", count=side_px, chunk_size=CHUNK_PX, shard_size_chunks=shards),
-            ow.Dimension(name="x", type="space", count=side_px, chunk_size=CHUNK_PX, shard_size_chunks=shards),
-        )
-        settings = ow.AcquisitionSettings(
-            root_path=str(folder / "ome-writers.ome.zarr"),
-            dimensions=dimensions,
-            dtype="uint16",
-            compression="blosc-lz4",
-            format=ow.OmeZarrFormat(backend="tensorstore"),
-        )
-        self._stream = ow.create_stream(settings)
-
-    def append(self, seq: int, pixels: NDArray[np.uint16]) -> None:
-        """Hand a frame over; it is written later, from the same memory."""
-        del seq
-        self._stream.append(pixels)
-
-    def close(self) -> None:
-        """Wait for tensorstore."""
-        self._stream.close()
-
-
-WRITERS: dict[str, Callable[[Path, int, int], FrameWriter]] = {
-    "ours": OursWriter,
-    "zarr_python": ZarrPythonWriter,
-    "acquire_zarr": AcquireZarrWriter,
-    "ome_writers": OmeWritersWriter,
-}
-_OPTIONAL = {"acquire_zarr": "acquire-zarr", "ome_writers": "ome-writers"}
-
-
-def missing_package(writer: str) -> str | None:
-    """Return the package that a writer needs and that is not installed, or None."""
-    package = _OPTIONAL.get(writer)
-    return package if package is not None and importlib.util.find_spec(writer) is None else None
-
-
 class WriterContender:
-    """A writer, given the same frames as the others: as fast as it takes them, or at a camera's pace."""
+    """A writer that gets the same frames as the others: as fast as it takes them, or at a camera's pace.
 
-    def __init__(self, writer: str, side_px: int, folder: str) -> None:
-        self._open = WRITERS[writer]
+    Parameters
+    ----------
+    open_writer : callable
+        Opens a new store in a folder, for so many frames of so many pixels a side.
+    side_px : int
+        Height and width of the frames.
+    folder : str
+        On the disk that is measured.
+    """
+
+    def __init__(self, open_writer: Callable[[Path, int, int], FrameWriter], side_px: int, folder: str) -> None:
+        self._open = open_writer
         self._scenes = make_scenes(side_px, _N_SCENES)
         self._side_px = side_px
         self._folder = Path(folder)
@@ -210,3 +126,10 @@ class WriterContender:
 
     def close(self) -> None:
         """Nothing to let go."""
+
+
+class OurWriterContender(WriterContender):
+    """Our writer."""
+
+    def __init__(self, side_px: int, folder: str) -> None:
+        super().__init__(OursWriter, side_px, folder)

@@ -41,14 +41,23 @@ def run_bench(
     Raises
     ------
     HccScopeError
-        If there is no such part, an earlier result cannot be read, or one of ours fails.
+        If there is no such part, an earlier result cannot be read, a page is wanted without a checkout, or one of ours
+        fails.
     """
+    from hcc_scope.bench.peers import find_peers
+
     voice = people(json_mode=False)
     for folder in (out, plots, None if json_file is None else json_file.parent):
         if folder is not None:  # now, and not after ten minutes
             check_out_dir(folder)
     if json_file is not None and json_file.is_dir():
         raise StoreUnwritableError(f"{json_file} is a folder", hint="Give --json FILE.")
+    peers = find_peers()
+    if plots is not None and peers is None:
+        raise UsageError(
+            "--plots needs a checkout of HCC-Scope: this installation does not carry what draws the page",
+            hint="Write the result with --json FILE, and give it there with --from FILE.",
+        )
     if from_file is not None:
         result = _read(from_file)
     else:
@@ -64,16 +73,15 @@ def run_bench(
                 scale=QUICK if quick else FULL,
                 engine=engine,
                 say=lambda words: voice.note(words, "dim"),
+                peers=peers,
             )
             result = suite.run(only or PARTS)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         voice.note(f"{json_file}")
-    if plots is not None:
-        from hcc_scope.bench.page import write_page
-
-        for path in write_page(result, plots):
+    if peers is not None and plots is not None:
+        for path in peers.write_page(result, plots):
             voice.note(f"{path}")
     voice.show(_rates(result))
     if result["targets"]:

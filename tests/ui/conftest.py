@@ -1,4 +1,4 @@
-"""The app's tests need no screen, and leave no window behind."""
+"""The app's tests need no screen, and leave no window behind. Where Qt cannot start, they are skipped."""
 
 from __future__ import annotations
 
@@ -8,19 +8,41 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before Qt is imported
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent
-from PySide6.QtWidgets import QApplication
+
+from hcc_scope.system_check import qt_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from PySide6.QtWidgets import QApplication
+
     from ui.app import App
+
+OBSTACLE = qt_obstacle()
+
+
+class SkippedModule(pytest.Module):
+    """A module that cannot even be imported, since Qt cannot."""
+
+    def collect(self) -> list[pytest.Item]:
+        assert OBSTACLE is not None
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(OBSTACLE, pytrace=False)
+        pytest.skip(OBSTACLE, allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """Skip every module of this folder where Qt cannot start; with CI=true that is a failure."""
+    return None if OBSTACLE is None else SkippedModule.from_parent(parent, path=module_path)
 
 
 @pytest.fixture(autouse=True)
 def no_widget_left(qapp: QApplication) -> Iterator[None]:
     """Fail the test that leaves a top-level widget behind."""
+    from PySide6.QtCore import QCoreApplication, QEvent
+    from PySide6.QtWidgets import QApplication
+
     before = set(map(id, QApplication.topLevelWidgets()))
     yield
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)

@@ -3,69 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
 from hcc_scope.errors import UsageError
 from ui.kit import display
-from ui.kit.display import check_display, missing_libraries, needed_libraries
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from ui.kit.display import check_display
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
-
-NEEDS = {
-    "plugin.so": ["libQt.so", "libxcb-cursor.so.0"],
-    "libQt.so": ["libEGL.so.1", "libc.so.6", "libxkbcommon-x11.so.0"],
-}
-
-
-def loader(*lost: str, of_another: dict[str, str] | None = None):
-    def load(name: str) -> None:
-        if name in lost:
-            raise OSError(f"{name}: cannot open shared object file: No such file or directory")
-        if name in (of_another or {}):
-            raise OSError(f"{of_another[name]}: cannot open shared object file: No such file or directory")
-
-    return load
-
-
-def found(tmp_path: Path, load: object) -> list[str]:
-    (tmp_path / "libQt.so").touch()  # comes with the plugin, so it is looked into
-    return missing_libraries([tmp_path / "plugin.so"], tmp_path, load, lambda file: NEEDS.get(file.name, []))
-
-
-def test_every_missing_library_is_found_not_the_first_alone(tmp_path: Path):
-    assert found(tmp_path, loader()) == []
-    assert found(tmp_path, loader("libEGL.so.1", "libxcb-cursor.so.0")) == ["libEGL.so.1", "libxcb-cursor.so.0"]
-
-
-def test_of_a_library_that_is_there_the_one_it_lacks_is_named(tmp_path: Path):
-    load = loader(of_another={"libxkbcommon-x11.so.0": "libxcb-xkb.so.1"})
-    assert found(tmp_path, load) == ["libxcb-xkb.so.1"]
-
-
-def test_qts_own_files_say_what_they_need():
-    folder = display._qt_folder()
-    assert folder is not None
-    plugin = needed_libraries(folder / "Qt" / "plugins" / "platforms" / "libqxcb.so")
-    assert "libQt6XcbQpa.so.6" in plugin
-    needed = needed_libraries(folder / "Qt" / "lib" / "libQt6XcbQpa.so.6")
-    assert {"libxcb-cursor.so.0", "libxcb-icccm.so.4", "libxcb-keysyms.so.1"} <= set(needed)
-    asked: set[str] = set()
-    missing_libraries(display._own_files(folder, "libqxcb.so"), folder / "Qt" / "lib", asked.add)
-    unknown = {name for name in asked if "xcb" in name and name[: name.find(".so") + 3] not in display._PACKAGES}
-    assert unknown == set()
-
-
-@pytest.mark.parametrize("text", [b"", b"\x7fELF", b"\x7fELF\x02\x01" + b"\xff" * 60, b"#!/bin/sh\n"])
-def test_what_is_no_library_needs_nothing(tmp_path: Path, text: bytes):
-    file = tmp_path / "odd.so"
-    file.write_bytes(text)
-    assert needed_libraries(file) == []
-    assert needed_libraries(tmp_path / "none.so") == []
 
 
 def refusal(

@@ -1,8 +1,6 @@
-"""The same tasks as a user would write them with the libraries alone: what our pipeline is compared with.
+"""The same tasks as a user would write them with the libraries alone: the pipeline is compared with these.
 
-Together with `hcc_scope.bench.zarr_array` the one exception to the rule that zarr, torch and pycromanager are imported
-behind one door each: it is there to go without our doors. `hcc_scope.inference` is not imported here either, since that
-alone changes how torch's threads wait for one another.
+`hcc_scope.inference` is not imported here, since that alone changes how torch's threads wait for one another.
 """
 
 from __future__ import annotations
@@ -15,10 +13,10 @@ import numpy as np
 import torch
 from pycromanager import Acquisition, Core, multi_d_acquisition_events, start_headless
 
+from benchmarks.peers.zarr_array import create_zarr_array
 from hcc_scope.bench.demo_camera import show_texture
 from hcc_scope.bench.scenes import make_scenes
 from hcc_scope.bench.timing import timed
-from hcc_scope.bench.zarr_array import create_zarr_array
 from hcc_scope.errors import CameraError
 from hcc_scope.rig.adapters import test_adapters_dir
 from hcc_scope.rig.rigfile import load_rig

@@ -128,6 +128,8 @@ def _end_to_end(result: JsonObject, axes: list[Axes]) -> None:
     measured = result["end_to_end"]
     places = range(len(measured))
     for shift, (name, colour) in zip((-0.2, 0.2), (("ours", _OURS), ("plain", _OTHERS)), strict=True):
+        if not all(name in sides for sides in measured.values()):
+            continue  # measured without peers
         fps = [sides[name]["fps"] for sides in measured.values()]
         bars = axes[0].bar([place + shift for place in places], fps, 0.38, color=colour, label=name)
         axes[0].bar_label(bars, [f"{value:.1f}" for value in fps])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from hcc_scope.bench.plots import STAGES, draw_plots
+from benchmarks.peers.plots import STAGES, draw_plots
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,8 +47,9 @@ def _page(result: JsonObject, plots: set[str]) -> str:
     parts = [
         "# Benchmarks",
         f"<!-- Made by: hcc-scope bench --from docs/{_FOLDER}/{RESULT} --plots docs -->",
-        "`make bench` (or `hcc-scope bench`) repeats all of this on any machine; `hcc-scope bench --json FILE --plots "
-        "FOLDER` writes such a page. Each comparison runs side by side: every contender is a process of its own, made "
+        "`make bench` (or `hcc-scope bench`) repeats all of this in a checkout on any machine; `hcc-scope bench --json "
+        "FILE --plots FOLDER` writes such a page. An installed wheel measures HCC-Scope alone. Each comparison runs "
+        "side by side: every contender is a process of its own, made "
         "ready before the clock starts; they take turns, in changing order; the clock stops when everything is closed. "
         "Figures are medians over the rounds, ratios medians of the ratio within a round. "
         f"All numbers: [{RESULT}]({_FOLDER}/{RESULT}).",
@@ -185,12 +186,13 @@ def _end_to_end(result: JsonObject) -> str:
     rows = []
     for side_px, sides in result["end_to_end"].items():
         sustained = sides["sustained"]
+        ratio = result["ratios"].get(f"end_to_end.{side_px}.ours_to_plain")
         rows.append(
             (
                 f"{side_px} x {side_px}",
                 _fps(sides["ours"]),
-                _fps(sides["plain"]),
-                f"{result['ratios'][f'end_to_end.{side_px}.ours_to_plain']:.1f}",
+                "" if ratio is None else _fps(sides["plain"]),
+                "" if ratio is None else f"{ratio:.1f}",
                 f"{sustained['rate_hz']:.1f}: {sustained['put_off']} of {sustained['frames']} put off, "
                 f"{sustained['counts']['lost']} lost, p95 {sustained['latency_ms']['p95']:.0f} ms",
             )
@@ -227,7 +229,7 @@ def _replay(result: JsonObject) -> str:
     rows = ((cache, _fps(one), f"{one['read_fps']:.1f}") for cache, one in result["replay"].items())
     return (
         "A stored section, each frame decoded and its checksum compared; classified again, or only read. Cold: the "
-        "system had dropped the files from its cache before.\n\n"
+        "system dropped the files from its cache before.\n\n"
         + _table(("cache", "classified again, frames/s", "read only, frames/s"), rows)
     )
 
@@ -238,7 +240,7 @@ def _training(result: JsonObject) -> str:
             f"`{network}`",
             name,
             _fps(one),
-            f"{result['ratios'][f'training.{network}.ours_to_plain']:.1f}" if name == "ours" else "",
+            _ratio_of_training(result, network) if name == "ours" else "",
             f"{one['cpu_s_per_100_frames']:.1f}",
             f"{one['peak_mib']:.0f}",
             one["engine"],
@@ -252,3 +254,8 @@ def _training(result: JsonObject) -> str:
         "with the same layers: float32, NCHW, batches of 16, tiles that lie ready in memory.\n\n"
         + _table(("network", "loop", "tiles/s (range)", "ratio", "CPU s per 100 tiles", "peak MiB", "in full"), rows)
     )
+
+
+def _ratio_of_training(result: JsonObject, network: str) -> str:
+    ratio = result["ratios"].get(f"training.{network}.ours_to_plain")
+    return "" if ratio is None else f"{ratio:.1f}"
