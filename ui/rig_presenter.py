@@ -10,12 +10,9 @@ from PySide6.QtGui import QAction
 from hcc_scope.orientation import Orientation
 from ui.canvas.save_view import save_picture
 from ui.control.settings import Contrast, with_recent
-from ui.devices.camera import CameraPanel
-from ui.devices.light import LightPanel
-from ui.devices.objective import ObjectivePanel
-from ui.devices.presets import PresetsPanel
+from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
-from ui.devices.stage import StagePanel
+from ui.kit.scrolled import scrolled
 from ui.live.live_tab import LiveTab
 from ui.map.map_tab import SectionMapTab
 from ui.replay.replay_tab import ReplayTab
@@ -23,7 +20,6 @@ from ui.replay_presenter import ReplayWiring
 from ui.score.quality import QualityPanel
 from ui.score.score import ScorePanel
 from ui.section_presenter import SectionWiring
-from ui.shell.main_window import scrolled
 from ui.shell.status_strip import StatusStrip
 from ui.tiles.tiles_tab import TilesTab
 
@@ -81,19 +77,11 @@ class Wiring(QObject):
     # -- made once ---------------------------------------------------------------------------------------------------
 
     def _make_panels(self) -> None:
-        self.camera, self.presets, self.objective = CameraPanel(), PresetsPanel(), ObjectivePanel()
-        self.stage, self.light = StagePanel(), LightPanel()
-        self.devices: tuple[CameraPanel | PresetsPanel | ObjectivePanel | StagePanel | LightPanel, ...] = (
-            self.camera,
-            self.presets,
-            self.objective,
-            self.stage,
-            self.light,
-        )
+        self.devices = DevicePanels()
         self.properties = PropertyBrowser()
         self.score, self.quality, self.status = ScorePanel(), QualityPanel(), StatusStrip()
         window = self._window
-        window.add_dock("rig", "Rig", scrolled(*self.devices), _LEFT, "Ctrl+Alt+1")
+        window.add_dock("rig", "Rig", scrolled(self.devices), _LEFT, "Ctrl+Alt+1")
         window.add_dock("properties", "Properties", self.properties, _LEFT, "Ctrl+Alt+2", beside="rig")
         window.add_dock("score", "Score", scrolled(self.score), _RIGHT, "Ctrl+Alt+3")
         window.add_dock("quality", "Quality of the field", scrolled(self.quality), _RIGHT, "Ctrl+Alt+4")
@@ -117,11 +105,10 @@ class Wiring(QObject):
 
     def _connect_rig(self) -> None:
         state, rig = self._state, self._rig
-        for panel in self.devices:
-            panel.requested.connect(rig.do)
+        self.devices.requested.connect(rig.do)
         self.properties.requested.connect(rig.do)
-        self.stage.halt_requested.connect(self._window.actions_["emergency"].trigger)
-        self.camera.roi_draw_requested.connect(self._draw_roi)
+        self.devices.stage.halt_requested.connect(self._window.actions_["emergency"].trigger)
+        self.devices.camera.roi_draw_requested.connect(self._draw_roi)
         state.rig_changed.connect(self._show_rig)
         rig.live_changed.connect(self.live.set_live)
         rig.opened.connect(self._rig_opened)
@@ -143,8 +130,7 @@ class Wiring(QObject):
 
     @Slot(object)
     def _show_rig(self, rig: RigState | None) -> None:
-        for panel in self.devices:
-            panel.set_state(rig)
+        self.devices.set_state(rig)
         if rig is None:
             self.map.set_stage(None)
             return

@@ -248,9 +248,7 @@ class SectionWiring(QObject):
         """Let nothing be changed that would spoil the section."""
         views = self._views
         reason = None if phase == "idle" else "A section is being acquired."
-        for panel in views.devices:
-            mine = phase == "paused" and panel is views.stage
-            panel.set_locked(None if mine else reason, say=panel is views.camera)
+        views.devices.set_locked(reason, paused=phase == "paused")
         views.properties.set_locked(reason)
         views.map.set_move_allowed(phase in ("idle", "paused"))
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from panel_parts import CAMERA, MANUAL_STAND, RIG
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
 
 from hcc_scope.microscope.rig_state import GroupState
 from ui.devices.camera import CameraPanel
+from ui.devices.device_panels import DevicePanels
 from ui.devices.light import LightPanel
 from ui.devices.objective import ObjectivePanel
 from ui.devices.presets import PresetsPanel
 from ui.devices.stage import StagePanel
-from ui.score.columns import RigColumn
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -31,7 +31,7 @@ def show(qtbot: QtBot, panel: QWidget) -> None:
         panel.show()
 
 
-def asked(panel: DevicePanel | RigColumn) -> list[tuple[str, tuple[object, ...]]]:
+def asked(panel: DevicePanel | DevicePanels) -> list[tuple[str, tuple[object, ...]]]:
     """Return a list to which everything that the panel asks for will be added."""
     wishes: list[tuple[str, tuple[object, ...]]] = []
     panel.requested.connect(lambda name, arguments: wishes.append((name, arguments)))
@@ -219,7 +219,7 @@ def test_light_says_open_or_closed(qtbot: QtBot):
 
 
 def test_column_without_a_rig_shows_the_camera_alone(qtbot: QtBot):
-    column = RigColumn()
+    column = DevicePanels()
     show(qtbot, column)
     assert column.camera.isVisible()
     for panel in (column.stage, column.objective, column.presets, column.light):
@@ -242,20 +242,8 @@ def test_panel_without_a_place_opens_no_window(qtbot: QtBot):
     assert panel.isVisible()
 
 
-def test_folded_panel_stays_folded(qtbot: QtBot):
-    column = RigColumn()
-    show(qtbot, column)
-    column.set_state(RIG)
-    folder = column.folders[1]
-    folder._head.click()
-    column.set_state(MANUAL_STAND)
-    column.set_state(RIG)
-    assert folder.isVisible()
-    assert not column.stage.isVisible()
-
-
 def test_stage_hides_on_a_manual_stand(qtbot: QtBot):
-    column = RigColumn()
+    column = DevicePanels()
     show(qtbot, column)
     column.set_state(RIG)
     assert column.stage.isVisible()
@@ -329,11 +317,12 @@ def test_stage_goes_where_it_is_told(qtbot: QtBot):
 
 
 def test_stop_is_never_locked(qtbot: QtBot):
-    column = RigColumn()
+    column = DevicePanels()
     show(qtbot, column)
     column.set_state(RIG)
-    column.set_locked("A section is running.")
-    assert column.note.isVisible()
+    reason = "A section is running."
+    column.set_locked(reason)
+    assert [label.text() for label in column.findChildren(QLabel) if label.isVisible()].count(reason) == 1
     assert not column.camera._binning.isEnabled()
     assert column.camera._exposure.isEnabled()
     assert not column.presets.body.isEnabled()
@@ -348,7 +337,7 @@ def test_stop_is_never_locked(qtbot: QtBot):
     assert wishes[1:] == [("move_by_um", (-100.0, 0.0))]
     column.set_locked(None)
     assert column.camera._binning.isEnabled()
-    assert not column.note.isVisible()
+    assert not any(label.isVisible() and "section" in label.text() for label in column.findChildren(QLabel))
     QApplication.processEvents()
 
 

@@ -12,9 +12,9 @@ from hcc_scope.errors import DeviceError
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.rig.rigfile import load_rig
+from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
 from ui.devices.property_model import PROPERTY_ROLE
-from ui.score.columns import RigColumn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ def type_into(qtbot: QtBot, field: QWidget, text: str) -> None:
 
 
 def test_every_wish_of_the_panels_is_an_action_of_the_rig(qtbot: QtBot, controls: DeviceControls):
-    column, refused = RigColumn(), []
+    column, refused = DevicePanels(), []
     qtbot.addWidget(column)
     column.resize(300, 1400)
     column.show()

@@ -6,16 +6,14 @@ import base64
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, QObject, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
-    QFrame,
     QLabel,
     QListView,
     QMainWindow,
-    QScrollArea,
     QStackedWidget,
     QTabBar,
     QTabWidget,
@@ -408,42 +406,6 @@ class MainWindow(QMainWindow):
             self._shown_before = True
             QTimer.singleShot(0, self, self.fit_screen)
         self._late.start()
-
-
-class _Scrolled(QScrollArea):
-    """Scrolls up and down alone: it asks for the width that its page needs."""
-
-    def __init__(self, page: QWidget) -> None:
-        super().__init__()
-        self._page = page
-        self.setWidget(page)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        page.installEventFilter(self)
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Return the page's least width beside a scroll bar."""
-        width = self._page.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
-        return QSize(width, super().minimumSizeHint().height())
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """Ask anew when the page shows other parts."""
-        if event.type() == QEvent.Type.LayoutRequest:
-            self.updateGeometry()
-        return super().eventFilter(watched, event)
-
-
-def scrolled(*widgets: QWidget) -> QScrollArea:
-    """Return widgets one below the other, in an area that scrolls where there is too little room."""
-    page = QWidget()
-    layout = QVBoxLayout(page)
-    layout.setContentsMargins(GRID_PX // 2, GRID_PX // 2, GRID_PX // 2, GRID_PX // 2)
-    layout.setSpacing(GRID_PX)
-    for widget in widgets:
-        layout.addWidget(widget)
-    layout.addStretch(1)
-    return _Scrolled(page)
 
 
 def _pack(value: QByteArray) -> str:
