@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
 from PySide6.QtGui import QAction
 
+from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.orientation import Orientation
 from ui.canvas.save_view import save_picture
 from ui.control.settings import Contrast, with_recent
+from ui.devices.device_action import DeviceAction
 from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
 from ui.kit.scrolled import scrolled
@@ -184,11 +186,12 @@ class Wiring(QObject):
         """Ask for a region that was drawn on a frame, which may be of a region itself."""
         rig = self._state.rig
         if rig is not None:
-            self._rig.do("set_roi", (rig.camera.roi[0] + x, rig.camera.roi[1] + y, width, height))
+            left, top = rig.camera.roi[:2]
+            self._rig.do(DeviceAction(DeviceControls.set_roi, (left + x, top + y, width, height)))
 
     @Slot(float, float)
     def _move_to(self, x_um: float, y_um: float) -> None:
-        self._rig.do("move_to_um", (x_um, y_um))
+        self._rig.do(DeviceAction(DeviceControls.move_to_um, (x_um, y_um)))
 
     @Slot(float, float, bool)
     def _keep_contrast(self, low: float, high: float, auto: bool) -> None:

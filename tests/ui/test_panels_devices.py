@@ -10,8 +10,10 @@ from panel_parts import CAMERA, MANUAL_STAND, RIG
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
 
+from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.rig_state import GroupState
 from ui.devices.camera import CameraPanel
+from ui.devices.device_action import DeviceAction
 from ui.devices.device_panels import DevicePanels
 from ui.devices.light import LightPanel
 from ui.devices.objective import ObjectivePanel
@@ -31,10 +33,10 @@ def show(qtbot: QtBot, panel: QWidget) -> None:
         panel.show()
 
 
-def asked(panel: DevicePanel | DevicePanels) -> list[tuple[str, tuple[object, ...]]]:
+def asked(panel: DevicePanel | DevicePanels) -> list[DeviceAction]:
     """Return a list to which everything that the panel asks for will be added."""
-    wishes: list[tuple[str, tuple[object, ...]]] = []
-    panel.requested.connect(lambda name, arguments: wishes.append((name, arguments)))
+    wishes: list[DeviceAction] = []
+    panel.requested.connect(wishes.append)
     return wishes
 
 
@@ -84,12 +86,12 @@ def test_camera_asks_by_action(qtbot: QtBot):
     panel._readout.activated.emit(1)
     type_into(qtbot, panel._set_point, "-80")
     assert wishes == [
-        ("set_exposure_ms", (35.5,)),
-        ("set_em_gain", (200.0,)),
-        ("set_em_switch", (False,)),
-        ("set_binning", ("2",)),
-        ("set_readout", ("1 MHz conventional",)),
-        ("set_temperature_set_point", (-80.0,)),
+        DeviceAction(DeviceControls.set_exposure_ms, (35.5,)),
+        DeviceAction(DeviceControls.set_em_gain, (200.0,)),
+        DeviceAction(DeviceControls.set_em_switch, (False,)),
+        DeviceAction(DeviceControls.set_binning, ("2",)),
+        DeviceAction(DeviceControls.set_readout, ("1 MHz conventional",)),
+        DeviceAction(DeviceControls.set_temperature_set_point, (-80.0,)),
     ]
 
 
@@ -151,11 +153,11 @@ def test_region_is_typed_and_applied_together(qtbot: QtBot):
         type_into(qtbot, field, text)
     panel.set_state(RIG)  # what is typed stays until it is applied
     region._apply.click()
-    assert wishes == [("set_roi", (512, 256, 1024, 512))]
+    assert wishes == [DeviceAction(DeviceControls.set_roi, (512, 256, 1024, 512))]
     panel.set_state(replace(RIG, camera=replace(CAMERA, roi=(512, 256, 1024, 512))))
     assert region._says.text() == "1024 x 512 px of 2048 x 2048 px"
     region.whole.click()
-    assert wishes[1:] == [("clear_roi", ())]
+    assert wishes[1:] == [DeviceAction(DeviceControls.clear_roi, ())]
     with qtbot.waitSignal(panel.roi_draw_requested, timeout=500):
         region.draw.click()
 
@@ -169,7 +171,7 @@ def test_presets_have_a_row_per_group(qtbot: QtBot):
     fields = dict(panel._fields)
     assert fields["Channel-Multiband"].currentIndex() == -1  # none matches, and none is claimed
     fields["Channel-Multiband"].activated.emit(1)
-    assert wishes == [("apply_preset", ("Channel-Multiband", "Transmitted light"))]
+    assert wishes == [DeviceAction(DeviceControls.apply_preset, ("Channel-Multiband", "Transmitted light"))]
     panel.set_state(RIG)
     assert panel._fields == fields  # not built anew: the focus stays
     panel.set_state(MANUAL_STAND)
@@ -195,7 +197,7 @@ def test_objective_warns_where_the_pixel_size_is_unknown(qtbot: QtBot):
     assert panel._size.text() == "0.325 µm"
     assert not panel._warning.isVisible()
     panel._choice.activated.emit(0)
-    assert wishes == [("set_objective", ("40x",))]
+    assert wishes == [DeviceAction(DeviceControls.set_objective, ("40x",))]
     panel.set_state(MANUAL_STAND)
     assert panel._size.text() == "not known"
     assert panel._warning.isVisible()
@@ -213,7 +215,11 @@ def test_light_says_open_or_closed(qtbot: QtBot):
     assert panel._toggle.text() == "Close shutter"
     panel._toggle.click()
     panel._auto.click()
-    assert wishes == [("set_shutter", (True,)), ("set_shutter", (False,)), ("set_auto_shutter", (False,))]
+    assert wishes == [
+        DeviceAction(DeviceControls.set_shutter, (True,)),
+        DeviceAction(DeviceControls.set_shutter, (False,)),
+        DeviceAction(DeviceControls.set_auto_shutter, (False,)),
+    ]
     panel.set_state(MANUAL_STAND)
     assert not panel.isVisible()
 
@@ -258,15 +264,15 @@ def test_stage_hides_on_a_manual_stand(qtbot: QtBot):
 @pytest.mark.parametrize(
     ("key", "wish"),
     [
-        (Qt.Key.Key_Left, ("move_by_um", (-100.0, 0.0))),
-        (Qt.Key.Key_Right, ("move_by_um", (100.0, 0.0))),
-        (Qt.Key.Key_Up, ("move_by_um", (0.0, -100.0))),
-        (Qt.Key.Key_Down, ("move_by_um", (0.0, 100.0))),
-        (Qt.Key.Key_PageUp, ("move_z_by_um", (1.0,))),
-        (Qt.Key.Key_PageDown, ("move_z_by_um", (-1.0,))),
+        (Qt.Key.Key_Left, DeviceAction(DeviceControls.move_by_um, (-100.0, 0.0))),
+        (Qt.Key.Key_Right, DeviceAction(DeviceControls.move_by_um, (100.0, 0.0))),
+        (Qt.Key.Key_Up, DeviceAction(DeviceControls.move_by_um, (0.0, -100.0))),
+        (Qt.Key.Key_Down, DeviceAction(DeviceControls.move_by_um, (0.0, 100.0))),
+        (Qt.Key.Key_PageUp, DeviceAction(DeviceControls.move_z_by_um, (1.0,))),
+        (Qt.Key.Key_PageDown, DeviceAction(DeviceControls.move_z_by_um, (-1.0,))),
     ],
 )
-def test_pad_moves_by_a_step_with_keys_and_buttons(qtbot: QtBot, key: Qt.Key, wish: tuple[str, tuple[float, ...]]):
+def test_pad_moves_by_a_step_with_keys_and_buttons(qtbot: QtBot, key: Qt.Key, wish: DeviceAction):
     panel = StagePanel()
     show(qtbot, panel)
     panel.set_state(RIG)
@@ -291,7 +297,7 @@ def test_pad_does_not_leave_the_limits(qtbot: QtBot):
     type_into(qtbot, panel._step, "50")
     assert pad._xy_buttons[Qt.Key.Key_Right].isEnabled()
     qtbot.keyClick(pad, Qt.Key.Key_Right)
-    assert wishes == [("move_by_um", (50.0, 0.0))]
+    assert wishes == [DeviceAction(DeviceControls.move_by_um, (50.0, 0.0))]
 
 
 def test_stage_goes_where_it_is_told(qtbot: QtBot):
@@ -305,7 +311,7 @@ def test_stage_goes_where_it_is_told(qtbot: QtBot):
     panel.set_state(replace(RIG, xy_um=(12300.0, -3987.2)))  # moved by somebody else: what is typed stays
     assert panel._x.target.text() == "-2000 µm"
     panel._go.click()
-    assert wishes == [("move_to_um", (-2000.0, -3987.2))]
+    assert wishes == [DeviceAction(DeviceControls.move_to_um, (-2000.0, -3987.2))]
     panel.set_state(replace(RIG, xy_um=(-2000.0, -3987.2)))
     assert not panel._go.isEnabled()
     panel.set_state(replace(RIG, xy_um=(10.0, 20.0)))  # there, so the fields follow again
@@ -313,7 +319,10 @@ def test_stage_goes_where_it_is_told(qtbot: QtBot):
     type_into(qtbot, panel._z.target, "5")
     panel._go.click()
     panel._home.click()
-    assert wishes[1:] == [("move_z_to_um", (5.0,)), ("home_origin", ())]
+    assert wishes[1:] == [
+        DeviceAction(DeviceControls.move_z_to_um, (5.0,)),
+        DeviceAction(DeviceControls.home_origin, ()),
+    ]
 
 
 def test_stop_is_never_locked(qtbot: QtBot):
@@ -329,12 +338,12 @@ def test_stop_is_never_locked(qtbot: QtBot):
     wishes = asked(column)
     qtbot.keyClick(column.stage._pad, Qt.Key.Key_Left)
     qtbot.keyClick(column.stage._pad, Qt.Key.Key_PageUp)
-    assert wishes == [("move_z_by_um", (1.0,))]
+    assert wishes == [DeviceAction(DeviceControls.move_z_by_um, (1.0,))]
     with qtbot.waitSignal(column.stage.halt_requested, timeout=500):
         column.stage._stop.click()
     column.set_locked("A section is paused.", paused=True)
     qtbot.keyClick(column.stage._pad, Qt.Key.Key_Left)
-    assert wishes[1:] == [("move_by_um", (-100.0, 0.0))]
+    assert wishes[1:] == [DeviceAction(DeviceControls.move_by_um, (-100.0, 0.0))]
     column.set_locked(None)
     assert column.camera._binning.isEnabled()
     assert not any(label.isVisible() and "section" in label.text() for label in column.findChildren(QLabel))
@@ -344,13 +353,18 @@ def test_stop_is_never_locked(qtbot: QtBot):
 @pytest.mark.parametrize(
     ("name", "limits", "typed", "wish"),
     [
-        ("_gain", {"em_gain_limits": (1.0, 8.0)}, "300", ("set_em_gain", (300.0,))),
-        ("_gain", {"em_gain_limits": (1.0, 300.0)}, "3000", ("set_em_gain", (3000.0,))),
-        ("_exposure", {"exposure_limits_ms": (0.1, 90.0)}, "1000", ("set_exposure_ms", (1000.0,))),
+        ("_gain", {"em_gain_limits": (1.0, 8.0)}, "300", DeviceAction(DeviceControls.set_em_gain, (300.0,))),
+        ("_gain", {"em_gain_limits": (1.0, 300.0)}, "3000", DeviceAction(DeviceControls.set_em_gain, (3000.0,))),
+        (
+            "_exposure",
+            {"exposure_limits_ms": (0.1, 90.0)},
+            "1000",
+            DeviceAction(DeviceControls.set_exposure_ms, (1000.0,)),
+        ),
     ],
 )
 def test_what_is_typed_beyond_the_limits_is_asked_for_whole(
-    qtbot: QtBot, name: str, limits: dict[str, object], typed: str, wish: tuple[str, tuple[float, ...]]
+    qtbot: QtBot, name: str, limits: dict[str, object], typed: str, wish: DeviceAction
 ):
     """The device refuses it in words; a field that drops the digits beyond its limit would make 3 of 300."""
     panel = CameraPanel()
@@ -368,4 +382,4 @@ def test_the_arrows_end_at_the_limits(qtbot: QtBot):
     wishes = asked(panel)
     for _ in range(3):
         qtbot.keyClick(panel._gain, Qt.Key.Key_Up)
-    assert wishes == [("set_em_gain", (120.0,))]
+    assert wishes == [DeviceAction(DeviceControls.set_em_gain, (120.0,))]

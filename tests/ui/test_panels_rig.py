@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
     from pytestqt.qtbot import QtBot
 
+    from ui.devices.device_action import DeviceAction
+
 RIG = load_rig("demo")
 
 
@@ -51,9 +53,9 @@ def test_every_wish_of_the_panels_is_an_action_of_the_rig(qtbot: QtBot, controls
     column.resize(300, 1400)
     column.show()
 
-    def act(name: str, arguments: tuple[object, ...]) -> None:
+    def act(action: DeviceAction) -> None:
         try:
-            getattr(controls, name)(*arguments)
+            action(controls)
         except DeviceError as error:
             refused.append(str(error))
         wait_until(lambda: not controls.read().busy)
@@ -110,9 +112,9 @@ def test_property_is_changed_and_a_refusal_changes_nothing(qtbot: QtBot, control
     qtbot.addWidget(browser)
     browser.set_properties(controls.properties())
 
-    def act(name: str, arguments: tuple[object, ...]) -> None:
+    def act(action: DeviceAction) -> None:
         try:
-            getattr(controls, name)(*arguments)
+            action(controls)
         except DeviceError as error:
             refused.append(str(error))
         browser.set_properties(controls.properties())

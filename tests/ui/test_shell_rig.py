@@ -14,9 +14,11 @@ from PySide6.QtWidgets import QApplication, QDialog, QInputDialog
 from shell_parts import open_rig, said, wait_for
 
 from hcc_scope.errors import RigError
+from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.resources import hardware_configs_dir
 from hcc_scope.rig.rigfile import load_rig
 from ui.control.rig_lock import RigLock
+from ui.devices.device_action import DeviceAction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,11 +72,11 @@ def test_a_snap_is_shown(shell: App, small_rig: Path, during_live: bool):
 
 def test_what_a_panel_asks_for_is_done_and_read_back(shell: App, small_rig: Path):
     open_rig(shell, small_rig)
-    shell.wiring.devices.camera.requested.emit("set_exposure_ms", (25.0,))
+    shell.wiring.devices.camera.requested.emit(DeviceAction(DeviceControls.set_exposure_ms, (25.0,)))
     wait_for(lambda: shell.state.rig is not None and shell.state.rig.camera.exposure_ms == 25.0, "the exposure")
-    shell.wiring.devices.stage.requested.emit("move_to_um", (500.0, -300.0))
+    shell.wiring.devices.stage.requested.emit(DeviceAction(DeviceControls.move_to_um, (500.0, -300.0)))
     wait_for(lambda: shell.state.rig is not None and shell.state.rig.xy_um == pytest.approx((500, -300), abs=0.1), "it")
-    shell.wiring.devices.stage.requested.emit("move_to_um", (1e7, 0.0))
+    shell.wiring.devices.stage.requested.emit(DeviceAction(DeviceControls.move_to_um, (1e7, 0.0)))
     wait_for(lambda: "limit" in said(shell), "the refusal in words")
     assert shell.window.notice.text
 
@@ -260,5 +262,5 @@ def test_a_broken_rig_file_leaves_the_open_rig_open(
     assert shell.rig.loaded is loaded
     assert shell.rig.light.words == "small: ready"
     assert shell.window.actions_["live"].isEnabled()
-    shell.wiring.devices.camera.requested.emit("set_exposure_ms", (25.0,))
+    shell.wiring.devices.camera.requested.emit(DeviceAction(DeviceControls.set_exposure_ms, (25.0,)))
     wait_for(lambda: shell.state.rig is not None and shell.state.rig.camera.exposure_ms == 25.0, "the exposure")

@@ -88,8 +88,8 @@ class RigControl(QObject):
     """Another rig was to be opened, but its files are of no use: the rig that was open still is."""
     live_changed = Signal(bool)
     """Whether the live picture is on."""
-    acted = Signal(str)
-    """Carries the name of an action on the devices that was done."""
+    acted = Signal()
+    """The devices did what was asked of them."""
 
     def __init__(self, jobs: Jobs, state: AppState, lock_folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -297,18 +297,16 @@ class RigControl(QObject):
 
     # -- acting ------------------------------------------------------------------------------------------------------
 
-    @Slot(str, tuple)
-    def do(self, action: str, arguments: tuple[object, ...]) -> None:
-        """Do one of the actions of `DeviceControls`, by name; the state is read anew afterwards, also if it failed."""
+    @Slot(object)
+    def do(self, action: Callable[[DeviceControls], None]) -> None:
+        """Act on the devices in the background; the state is read again afterwards, also if it failed."""
         loaded = self.loaded
-        if loaded is None:
-            return
-        act = partial(getattr(loaded.controls, action), *arguments)
-        self._jobs.submit("rig", act, partial(self._done, action), self._refused)
+        if loaded is not None:
+            self._jobs.submit("rig", partial(action, loaded.controls), self._done, self._refused)
 
-    def _done(self, action: str, _nothing: object) -> None:
+    def _done(self, _nothing: None) -> None:
         self._state.ask_rig(anew=True)
-        self.acted.emit(action)
+        self.acted.emit()
 
     def _refused(self, _sentence: str) -> None:
         self._state.ask_rig(anew=True)  # what the device has, not what was asked for, is shown again

@@ -1,25 +1,14 @@
-"""What all panels of devices have in common: they show a `RigState` and ask for actions by name."""
+"""What all panels of devices have in common: they show a `RigState` and ask for `DeviceAction`s."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from ui.devices.device_action import DeviceAction
 from ui.kit.labels import grid_margins, quiet
 
-if TYPE_CHECKING:
-    from hcc_scope.microscope.device_controls import RigState
-
-__all__ = ["DevicePanel", "ShowsRig"]
-
-
-class ShowsRig(Protocol):
-    """What every device panel can do."""
-
-    def set_state(self, state: RigState | None) -> None:
-        """Show what the devices say; None while no rig is open."""
+__all__ = ["DevicePanel"]
 
 
 class DevicePanel(QWidget):
@@ -31,8 +20,8 @@ class DevicePanel(QWidget):
         Also its window title, for docks and headings.
     """
 
-    requested = Signal(str, tuple)
-    """Name of a `DeviceControls` action and its arguments."""
+    requested = Signal(DeviceAction)
+    """Asks for something of the devices."""
     presence_changed = Signal(bool)
     """Whether the rig has something for this panel."""
 

@@ -8,6 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from ui.devices.camera import CameraPanel
+from ui.devices.device_action import DeviceAction
 from ui.devices.light import LightPanel
 from ui.devices.objective import ObjectivePanel
 from ui.devices.presets import PresetsPanel
@@ -23,8 +24,8 @@ __all__ = ["DevicePanels"]
 class DevicePanels(QWidget):
     """Camera, presets, objective, stage with its red stop, and light; a panel without a device hides itself."""
 
-    requested = Signal(str, tuple)
-    """Name of a `DeviceControls` action and its arguments, from any of the panels."""
+    requested = Signal(DeviceAction)
+    """Any of the panels asks for something of the devices."""
 
     def __init__(self) -> None:
         super().__init__()
