@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from shiboken6 import isValid
@@ -21,12 +21,37 @@ from ui.kit.error_report import describe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Jobs"]
+__all__ = ["JobRunner", "Jobs", "WorkerName"]
 
 T = TypeVar("T")
 
+WorkerName = Literal["rig", "disk", "model", "replay", "report"]
+"""The workers that widgets use. Work on one worker is done in order, and never beside other work on it."""
+
 _POLL_MS = 15
 _FAREWELL_S = 2.0
+
+
+class JobRunner(Protocol):
+    """What a widget needs to run slow work; `Jobs` is one."""
+
+    def submit(
+        self, worker: WorkerName, fn: Callable[[], T], done: Callable[[T], None], failed: Callable[[str], None]
+    ) -> None:
+        """Queue a piece of work; returns at once.
+
+        Parameters
+        ----------
+        worker : {"rig", "disk", "model", "replay", "report"}
+            Where it runs.
+        fn : callable
+            The work. It touches no widget.
+        done : callable
+            Takes what `fn` returned; called in the Qt thread.
+        failed : callable
+            Takes one sentence for a person if `fn` raised; called in the Qt thread. Exactly one of the two is called,
+            unless the program ends before.
+        """
 
 
 class _Worker:
@@ -66,7 +91,7 @@ class _Worker:
 
 
 class Jobs(QObject):
-    """Runs slow work on named workers; a `ui.kit.jobs_protocol.JobRunner`.
+    """Runs slow work on named workers; a `JobRunner`.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
     from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis
-    from ui.kit.jobs_protocol import JobRunner
+    from ui.kit.jobs import JobRunner
 
 __all__ = ["ClassifyPanel"]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hcc_scope.runs.section_analyses import OpenedStore
     from hcc_scope.storage.notes import Note
     from hcc_scope.types import NoteKind
-    from ui.kit.jobs_protocol import JobRunner
+    from ui.kit.jobs import JobRunner
 
 __all__ = ["NotesPanel", "describe_note"]
 

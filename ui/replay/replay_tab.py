@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.runs.compare_analyses import Comparison
     from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis
-    from ui.kit.jobs_protocol import JobRunner
+    from ui.kit.jobs import JobRunner
     from ui.kit.theme import ThemeName
 
 __all__ = ["ReplayTab"]
