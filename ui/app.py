@@ -13,28 +13,34 @@ import sys
 import threading
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
-from ui.action_states import Gates
+from ui.action_states import ActionStates
 from ui.commands import Commands
 from ui.control.app_state import AppState
+from ui.control.recovery import Recovery
+from ui.control.replay_focus import ReplayFocus
 from ui.control.rig_control import RigControl
 from ui.control.run_control import RunControl
+from ui.control.section_setup import SectionSetup
 from ui.control.settings import load_settings, settings_folder
-from ui.control.settings_store import Memory
+from ui.control.settings_store import SettingsStore
 from ui.kit.error_report import describe
 from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
-from ui.rig_presenter import Wiring
+from ui.replay_presenter import ReplayPresenter
+from ui.rig_presenter import RigPresenter
+from ui.section_presenter import SectionPresenter
 from ui.shell.emergency_key import EmergencyKey
 from ui.shell.main_window import MainWindow
 from ui.shell.messages import MessageQueue
 from ui.shell.section_keys import SectionKeys
 from ui.shell.system_check import look_around, models_to_choose
-from ui.shutdown import Closing
+from ui.shutdown import Shutdown
+from ui.views import Views
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtCore import QMessageLogContext
 
+    from ui.control.settings import Settings
     from ui.kit.error_report import Trouble
     from ui.shell.messages import Message
 
@@ -54,30 +61,34 @@ LOOK_AROUND_MS = 200
 
 @dataclass
 class App:
-    """The parts, for whoever has to look at them (tests, screenshots)."""
+    """The parts of the window, for what looks at them from outside (tests, screenshots)."""
 
     window: MainWindow
+    views: Views
     jobs: Jobs
     state: AppState
-    memory: Memory
+    settings_store: SettingsStore
+    setup: SectionSetup
     rig: RigControl
     run: RunControl
-    wiring: Wiring
+    focus: ReplayFocus
+    recovery: Recovery
+    presenters: tuple[RigPresenter, SectionPresenter, ReplayPresenter]
     commands: Commands
-    gates: Gates
-    closing: Closing
+    action_states: ActionStates
+    shutdown: Shutdown
     log: MessageQueue
     emergency_key: EmergencyKey
     section_keys: SectionKeys
 
     @classmethod
     def make(cls, folder: Path | None = None, *, allow_phantom_model: bool = False) -> App:
-        """Make everything; a `QApplication` must be there. The window is not shown yet.
+        """Make everything; a `QApplication` must exist. The window is not shown yet.
 
         Parameters
         ----------
         folder : Path, optional
-            Where settings and marks of rigs in use are kept; the system's place for them by default.
+            For the settings and the marks of rigs in use; the system's place for them by default.
         allow_phantom_model : bool
             Let a model that was trained on a phantom only score what may be tissue, live and in Replay.
         """
@@ -86,39 +97,53 @@ class App:
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         apply_theme(app, settings.theme)
-        window = MainWindow(settings)
-        jobs = Jobs(window)
+        jobs = Jobs()
+        store = SettingsStore(settings, folder, jobs)
+        setup = SectionSetup(store)
+        window = MainWindow(settings, setup)
+        for part in (jobs, store, setup):
+            part.setParent(window)
         state = AppState(jobs, window)
-        memory = Memory(settings, folder, jobs, window)
         rig = RigControl(jobs, state, folder / "rigs-in-use", window)
         run = RunControl(jobs, state, rig, window, allow_phantom_model=allow_phantom_model)
-        wiring = Wiring(window, jobs, state, rig, run, memory)
-        commands = Commands(window, jobs, state, rig, run, memory, wiring)
+        focus, recovery = ReplayFocus(window), Recovery(jobs, state, setup, store, window)
+        views = Views(window, jobs, allow_phantom_model=allow_phantom_model)
+        presenters = (
+            RigPresenter(window, views, jobs, state, rig, run, store),
+            SectionPresenter(window, views, jobs, state, run, focus),
+            ReplayPresenter(window, views, state, run, focus, store),
+        )
+        commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store)
         window.top.set_models(models_to_choose(), settings.model)
-        gates = Gates(window, jobs, state, rig, run, commands)
-        closing = Closing(window, jobs, state, rig, run, memory)
+        action_states = ActionStates(window, jobs, state, rig, run, setup, focus)
+        shutdown = Shutdown(window, state, rig, run, store)
         log = MessageQueue(window.messages)
         logging.getLogger().addHandler(log)
         emergency_key = EmergencyKey(window.actions_["emergency"], window)
         emergency_key.begin()
         keys = SectionKeys(window.actions_, state.message.emit, window)
         keys.begin()
-        made = cls(window, jobs, state, memory, rig, run, wiring, commands, gates, closing, log, emergency_key, keys)
+        made = cls(
+            window, views, jobs, state, store, setup, rig, run, focus, recovery, presenters, commands, action_states,
+            shutdown, log, emergency_key, keys,
+        )  # fmt: skip
         made.connect()
         for complaint in complaints:
             window.messages.say("warning", complaint)
         window.settle()
-        wiring.make_room(window.height())
+        views.make_room(window.height())
         return made
 
     def connect(self) -> None:
-        """Connect what is said with where it is read."""
+        """Connect what is reported with where it is read."""
         window = self.window
         self.state.message.connect(window.messages.say)
         self.jobs.troubled.connect(window.messages.complain)
         window.messages.added.connect(self._notice)
-        self.memory.changed.connect(self._show_recent)
-        self._show_recent(self.memory.settings)
+        self.settings_store.changed.connect(self._show_recent)
+        self._show_recent(self.settings_store.settings)
+        self.state.out_dir = self.setup.request.out_dir
+        self.setup.folder_changed.connect(self.state.watch_folder)
 
     def begin(self) -> None:
         """Show the window, and look around once it is there."""
@@ -127,9 +152,9 @@ class App:
         QTimer.singleShot(LOOK_AROUND_MS, self.window, self._look_around)
 
     def _look_around(self) -> None:
-        look = partial(look_around, self.commands.out_dir)
+        look = partial(look_around, self.setup.request.out_dir)
         self.jobs.submit("disk", look, self.window.welcome.set_findings)
-        self.commands.look_for_unfinished()
+        self.recovery.look()
 
     def _notice(self, message: Message) -> None:
         """Show what was said above the picture, unless it is only for the log."""
@@ -140,7 +165,7 @@ class App:
             message.level, message.text, offer, partial(self.window.log.show_message, message) if offer else None
         )
 
-    def _show_recent(self, settings: Any) -> None:  # noqa: ANN401 - Settings, by a signal
+    def _show_recent(self, settings: Settings) -> None:
         self.window.welcome.set_recent(settings.recent_rigs, settings.recent_stores)
 
     def complain(self, trouble: Trouble) -> None:
@@ -198,9 +223,9 @@ def _on_bug(made: App, kind: type[BaseException], error: BaseException, trace: T
 def _on_signal(made: App, _number: int, _frame: FrameType | None) -> None:
     """Close as if the operator had; a second time without classifying the rest."""
     if made.run.active:
-        made.closing.finish_or_skip_analysis()
+        made.shutdown.finish_or_skip_analysis()
     else:
-        made.closing.ask()
+        made.shutdown.ask()
 
 
 def _tell_qt(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:

@@ -1,7 +1,7 @@
-"""The end: ask if a section is under way, finish it, close the rig, write the settings, then let the window go.
+"""The end: ask if a section is under way, finish it, close the rig, write the settings, then close the window.
 
-Each step comes back by a signal; the window stays alive and says what it waits for. Whoever asks to close again while
-that goes on is asked again.
+Each step comes back by a signal; the window stays alive and shows what it waits for. A second wish to close it
+meanwhile brings the question again.
 """
 
 from __future__ import annotations
@@ -15,38 +15,36 @@ if TYPE_CHECKING:
     from ui.control.app_state import AppState
     from ui.control.rig_control import RigControl
     from ui.control.run_control import RunControl
-    from ui.control.settings_store import Memory
-    from ui.kit.jobs import Jobs
+    from ui.control.settings_store import SettingsStore
     from ui.shell.main_window import MainWindow
 
-__all__ = ["Closing"]
+__all__ = ["Shutdown"]
 
 PATIENCE_MS = 15_000
 """How long the rig may take to close; a device that hangs must not keep the window open."""
 
 
-class Closing(QObject):
+class Shutdown(QObject):
     """Closes the window in order.
 
     Parameters
     ----------
     window : MainWindow
-    jobs : Jobs
     state : AppState
     rig : RigControl
     run : RunControl
-    memory : Memory
+    settings_store : SettingsStore
     """
 
     over = Signal()
     """Everything is closed."""
 
     def __init__(
-        self, window: MainWindow, jobs: Jobs, state: AppState, rig: RigControl, run: RunControl, memory: Memory
+        self, window: MainWindow, state: AppState, rig: RigControl, run: RunControl, settings_store: SettingsStore
     ) -> None:
         super().__init__(window)
-        self._window, self._jobs, self._state = window, jobs, state
-        self._rig, self._run, self._memory = rig, run, memory
+        self._window, self._state = window, state
+        self._rig, self._run, self._settings_store = rig, run, settings_store
         self._wanted = False
         self._left = self._writing = False
         self._box: QMessageBox | None = None
@@ -135,7 +133,7 @@ class Closing(QObject):
         if self._box is not None:
             self._box.close()
         geometry, layout = self._window.packed_layout()
-        self._memory.change(geometry=geometry, layout=layout)
+        self._settings_store.change(geometry=geometry, layout=layout)
         self._window.setEnabled(False)
         self._window.notice.show_last("Closing the rig …")
         self._patience.start()
@@ -159,7 +157,7 @@ class Closing(QObject):
             return
         self._writing = True
         self._patience.stop()
-        self._memory.save(self._leave)
+        self._settings_store.save(self._leave)
 
     def _leave(self) -> None:
         self._state.end()

@@ -10,10 +10,13 @@ from hcc_scope.formatting import counted
 from hcc_scope.storage.naming import STORE_SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-__all__ = ["Unfinished", "find_unfinished", "is_written_to", "recover_all"]
+__all__ = ["Unfinished", "describe_unfinished", "find_unfinished", "is_written_to", "recover_all"]
+
+_NAMED = 3
+"""Sections that a sentence names; of more it gives the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,13 @@ def _unfinished(path: Path) -> Unfinished | None:
     except (StoreError, OSError, KeyError, TypeError, ValueError):
         return None
     return Unfinished(path, spec.animal_id, spec.section_id)
+
+
+def describe_unfinished(found: Sequence[Unfinished]) -> str:
+    """Return what was found in a sentence, with what can be done."""
+    names = ", ".join(f"{one.animal_id} {one.section_id}" for one in found[:_NAMED])
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return f"Not ended in order: {names}{more}. Every frame that was acknowledged is there; recover them to go on."
 
 
 def is_written_to(store: Path) -> bool:

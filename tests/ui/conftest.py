@@ -56,6 +56,6 @@ def ready(shell: App, small_rig: Path) -> App:
 
     open_rig(shell, small_rig)
     shell.window.top.engine.setCurrentText("torchscript")
-    shell.commands.plan = PlanChoice(n_fields=6)
+    shell.setup.change(plan=PlanChoice(n_fields=6))
     name_section(shell)
     return shell

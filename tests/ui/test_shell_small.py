@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QTabBar, QToolBar, QToolButton, QWid
 from shell_parts import running_app, wait_for
 
 from ui.canvas.canvas import Canvas
+from ui.control.section_setup import SectionSetup
 from ui.shell.main_window import LAYOUT_VERSION, MainWindow
 
 if TYPE_CHECKING:
@@ -138,8 +139,8 @@ def test_a_saved_layout_with_all_docks_in_one_place_is_repaired_in_a_wide_window
         window.resize(740, 480)
         window.reset_layout()
         layout = base64.b64encode(bytes(window.saveState(LAYOUT_VERSION).data())).decode()
-    settings = first.memory.settings.model_copy(update={"layout": layout, "geometry": ""})
-    window = MainWindow(settings)
+    settings = first.settings_store.settings.model_copy(update={"layout": layout, "geometry": ""})
+    window = MainWindow(settings, SectionSetup(first.settings_store))
     try:
         for name, area in (("rig", LEFT), ("properties", LEFT), ("score", RIGHT), ("quality", RIGHT)):
             window.add_dock(name, name, QWidget(), area, "", beside="rig" if name == "properties" else None)

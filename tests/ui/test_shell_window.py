@@ -144,7 +144,7 @@ def test_ids_are_mandatory_and_checked_as_they_are_typed(
 
     open_rig(shell, small_rig)
     name_section(shell, animal, section)
-    assert missing in shell.gates.missing
+    assert missing in shell.action_states.missing
     assert not shell.window.actions_["start"].isEnabled()
     assert missing in shell.window.actions_["start"].toolTip()
 
@@ -160,7 +160,7 @@ def test_themes_change_everything_and_are_remembered(shell: App, qapp: QApplicat
     dark = qapp.palette().window().color()
     shell.window.actions_["theme"].trigger()
     assert qapp.palette().window().color() != dark
-    assert shell.memory.settings.theme == "light"
+    assert shell.settings_store.settings.theme == "light"
     shell.window.actions_["theme"].trigger()
     assert qapp.palette().window().color() == dark
 
@@ -198,10 +198,10 @@ def test_settings_that_cannot_be_written_are_told_and_the_window_still_closes(qa
     del qapp
     (tmp_path / "settings").write_text("a file where the folder should be")
     with running_app(tmp_path) as app:
-        app.memory.change(theme="light")
-        app.memory.save()
+        app.settings_store.change(theme="light")
+        app.settings_store.save()
         wait_for(lambda: "cannot be written" in said(app), "the complaint")
-        app.memory.change(theme="dark")
+        app.settings_store.change(theme="dark")
 
 
 def test_nothing_is_cut_off_at_the_smallest_size(shell: App):
@@ -218,7 +218,7 @@ def test_nothing_is_cut_off_at_the_smallest_size(shell: App):
 
 def test_what_is_at_the_bottom_stays_there_whatever_one_points_at(shell: App):
     QApplication.sendEvent(shell.window, QStatusTipEvent("Show what the camera sees"))
-    assert shell.wiring.status.isVisible()
+    assert shell.views.status.isVisible()
 
 
 # --- messages ---
@@ -281,33 +281,33 @@ def test_a_view_is_saved_as_a_picture_or_told_why_not(shell: App, tmp_path: Path
     shell.window.show_welcome(False)
     for index in range(shell.window.tabs.count() - 1):
         shell.window.tabs.setCurrentIndex(index)
-        shell.commands._export(str(tmp_path / f"{index}.png"))
+        shell.commands.save_view(str(tmp_path / f"{index}.png"))
         assert (tmp_path / f"{index}.png").stat().st_size > 100
     shell.window.tabs.setCurrentIndex(0)
 
     def full(_path: Path) -> None:
         raise StoreUnwritableError("the picture cannot be written: no space is left")
 
-    monkeypatch.setattr(shell.wiring, "export_png", full)
-    shell.commands._export(str(tmp_path / "no.png"))
+    monkeypatch.setattr(shell.views, "export_png", full)
+    shell.commands.save_view(str(tmp_path / "no.png"))
     assert "no space is left" in shell.window.notice.text
 
 
 def test_a_folder_for_sections_is_checked_when_it_is_chosen(shell: App, tmp_path: Path):
-    before = shell.commands.out_dir
+    before = shell.setup.request.out_dir
     file = tmp_path / "notes.txt"
     file.write_text("no folder")
     long = tmp_path / ("n" * 300)
     for chosen, why in ((file, "is no folder"), (file / "below", "is no folder"), (long, "name")):
-        shell.commands._take_folder(str(chosen))
+        shell.commands.take_folder(str(chosen))
         wait_for(lambda: not shell.jobs.n_open, "the look at it")
-        assert shell.commands.out_dir == before
+        assert shell.setup.request.out_dir == before
         assert f"Nothing can be stored in {chosen}" in said(shell)
         assert why in said(shell)
     good = tmp_path / "good"
     good.mkdir()
-    shell.commands._take_folder(str(good))
-    wait_for(lambda: shell.commands.out_dir == good, "the folder")
+    shell.commands.take_folder(str(good))
+    wait_for(lambda: shell.setup.request.out_dir == good, "the folder")
     assert list(good.iterdir()) == []
 
 

@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
+from hcc_scope.microscope.rig_state import RigState
+from hcc_scope.report.summary import SectionReport
+from hcc_scope.types import Frame, FrameResult, Snapshot
 from ui.control.system_usage import disk_free_bytes, resident_bytes
 
 if TYPE_CHECKING:
@@ -23,10 +26,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hcc_scope.microscope.device_controls import RigState
     from hcc_scope.session.session import Session
     from hcc_scope.tiling import TileGrid
-    from hcc_scope.types import Frame, FrameResult, RunSpec, SectionScore, Snapshot
+    from hcc_scope.types import RunSpec, SectionScore
     from ui.kit.jobs import Jobs
 
 __all__ = ["AppState", "Course", "RunningSection", "System"]
@@ -116,26 +118,30 @@ class AppState(QObject):
     parent : QObject, optional
     """
 
-    snapshot_changed = Signal(object)
-    """Carries the run's `Snapshot`, 30 times a second while a section is under way, and once at its end."""
-    frame_arrived = Signal(object)
-    """Carries the newest `Frame`; frames in between are not shown."""
-    result_arrived = Signal(object)
-    """Carries every `FrameResult` of the run, once (again if a frame was classified later)."""
-    rig_changed = Signal(object)
-    """Carries a `RigState`, or None without a rig."""
+    snapshot_changed = Signal(Snapshot)
+    """The snapshot of the run, 30 times a second while a section is under way, and once at its end."""
+    frame_arrived = Signal(Frame)
+    """The newest frame; frames in between are not shown."""
+    result_arrived = Signal(FrameResult)
+    """Every result of the run, once (again if a frame was classified later)."""
+    rig_changed = Signal(RigState)
+    """The state of the rig."""
+    rig_gone = Signal()
+    """No rig is open any more."""
     course_changed = Signal()
     """`course` has changed: another score, or another section."""
-    system_changed = Signal(object)
-    """Carries a `System`."""
-    run_started = Signal(object)
-    """Carries the `RunningSection`."""
-    run_ended = Signal(object)
-    """Carries the `RunningSection` when its session is over; it still has to be finished."""
-    run_finished = Signal(object)
-    """Carries the section's `SectionReport`, or None if it could not be finished. From `ui.control.run_control`."""
+    system_changed = Signal(System)
+    """Disk and memory that are left."""
+    run_started = Signal(RunningSection)
+    """A section is under way."""
+    run_ended = Signal(RunningSection)
+    """The session of a section is over; the section still has to be finished."""
+    run_finished = Signal(SectionReport)
+    """The report of a finished section. From `ui.control.run_control`."""
+    finish_failed = Signal()
+    """A section could not be finished; a message says why. From `ui.control.run_control`."""
     message = Signal(str, str)
-    """Carries a level (info, warning, error) and what to tell the operator."""
+    """A level (info, warning, error) and a sentence for the operator."""
 
     def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -217,8 +223,12 @@ class AppState(QObject):
         self._asking_rig = False
 
     def _set_rig(self, state: RigState | None) -> None:
-        if state != self.rig:
-            self.rig = state
+        if state == self.rig:
+            return
+        self.rig = state
+        if state is None:
+            self.rig_gone.emit()
+        else:
             self.rig_changed.emit(state)
 
     def _place(self, frame: Frame) -> None:
@@ -334,6 +344,12 @@ class AppState(QObject):
         return len(self._shown) / _SHOWN_S
 
     # -- the computer ------------------------------------------------------------------------------------------------
+
+    @Slot(Path)
+    def watch_folder(self, folder: Path) -> None:
+        """Look after the disk of another folder from now on."""
+        self.out_dir = folder
+        self.ask_system()
 
     @Slot()
     def ask_system(self) -> None:

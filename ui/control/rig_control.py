@@ -36,6 +36,8 @@ __all__ = ["LoadedRig", "RigControl", "RigLight"]
 LOOK_MS = 500
 STALLED_S = 3.0
 """A device that takes longer than this to answer is called stalled; long moves are no answers and count less."""
+DEFAULT_UM_PER_PX = 0.325
+"""Pixel size of the demo camera's phantom where the rig gives none."""
 DRAWING = "drawing the phantom section"
 
 
@@ -79,10 +81,10 @@ class RigControl(QObject):
     parent : QObject, optional
     """
 
-    light_changed = Signal(object)
-    """Carries a `RigLight`."""
-    opened = Signal(object)
-    """Carries the `LoadedRig`."""
+    light_changed = Signal(RigLight)
+    """Another state of the rig."""
+    opened = Signal(LoadedRig)
+    """A rig is ready."""
     closed = Signal()
     kept = Signal()
     """Another rig was to be opened, but its files are of no use: the rig that was open still is."""
@@ -251,14 +253,21 @@ class RigControl(QObject):
 
     # -- looking through the camera ----------------------------------------------------------------------------------
 
-    def start_live(self, request: SectionRequest, um_per_px: float) -> None:
+    def _um_per_px(self) -> float:
+        rig = self._state.rig
+        return rig.pixel_size_um if rig is not None and rig.pixel_size_um > 0 else DEFAULT_UM_PER_PX
+
+    def start_live(self, request: SectionRequest) -> None:
         """Show what the camera sees; on a demo rig, what the chosen specimen looks like there."""
         loaded = self.loaded
         if loaded is None or self._live or (self._state.run is not None and not self._paused()):
             return
         self._set_live(True)
         self._jobs.submit(
-            "rig", partial(_begin_preview, self, loaded, request, um_per_px), self._live_begun, self._live_failed
+            "rig",
+            partial(_begin_preview, self, loaded, request, self._um_per_px()),
+            self._live_begun,
+            self._live_failed,
         )
 
     def _paused(self) -> bool:
@@ -286,11 +295,11 @@ class RigControl(QObject):
             self._look()
             self.live_changed.emit(live)
 
-    def snap(self, request: SectionRequest, um_per_px: float) -> None:
+    def snap(self, request: SectionRequest) -> None:
         """Take one picture and show it."""
         loaded = self.loaded
         if loaded is not None:
-            self._jobs.submit("rig", partial(_snap, self, loaded, request, um_per_px), self._snapped)
+            self._jobs.submit("rig", partial(_snap, self, loaded, request, self._um_per_px()), self._snapped)
 
     def _snapped(self, frame: Frame) -> None:
         self._state.show_frame(frame)

@@ -36,8 +36,8 @@ class PlanChoice:
         """Return whether a rig can do it: random fields need a stage that is moved."""
         return has_stage or self.kind != "random"
 
-    def words(self, *, outlined: bool) -> str:
-        """Return it in a few words; `outlined` if the specimen's own outline takes the place of the area."""
+    def describe(self, *, outlined: bool) -> str:
+        """Describe it in a few words; `outlined` if the specimen's own outline takes the place of the area."""
         match self.kind:
             case "random":
                 if outlined:
@@ -68,6 +68,29 @@ class SectionRequest:
     def store(self) -> Path:
         """Where the section will be kept."""
         return store_path(self.out_dir, self.animal_id, self.section_id)
+
+    @property
+    def id_problem(self) -> str:
+        """Why the ids cannot be used yet, in words; empty if they can."""
+        for value, what in ((self.animal_id, "animal id"), (self.section_id, "section id")):
+            if not value:
+                return f"the {what} is missing"
+            problem = problem_with_id(value, what)
+            if problem:
+                return problem
+        return ""
+
+    def problem(self, *, has_stage: bool) -> str:
+        """Return what keeps the section from starting on a rig, in words; empty if nothing does."""
+        if self.id_problem:
+            return self.id_problem
+        if not self.model:
+            return "no model is chosen"
+        if self.plan.kind == "file" and not self.plan.file.strip():
+            return "the plan file is not chosen yet"
+        if not self.plan.fits(has_stage=has_stage):
+            return "this rig has no stage to go to random fields: choose another plan with Section > Plan"
+        return ""
 
 
 def problem_with_id(value: str, what: str) -> str:

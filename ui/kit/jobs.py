@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from shiboken6 import isValid
 
 from hcc_scope.workers import Failure, Worker, attempt, guard
-from ui.kit.error_report import describe
+from ui.kit.error_report import Trouble, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,8 +98,8 @@ class Jobs(QObject):
     parent : QObject, optional
     """
 
-    troubled = Signal(object)
-    """Carries the `Trouble` of each piece of work that failed, before its `failed` is called."""
+    troubled = Signal(Trouble)
+    """What went wrong with a piece of work, before its `failed` is called."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)

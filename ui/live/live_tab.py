@@ -154,6 +154,10 @@ class LiveTab(QWidget):
         )
         self._from.changed.connect(LayerSwitch(self.view, self.tiles, "shown_from").choose)
 
+        self._histogram = action_button(
+            self, "Histogram", "Show histogram and contrast", "T", self._show_histogram, checked=True
+        )
+
         def toggle(text: str, tip: str, key: str, do: Callable[[bool], object], down: bool = True) -> QWidget:
             return action_button(self, text, tip, key, do, checked=down)
 
@@ -168,7 +172,7 @@ class LiveTab(QWidget):
             toggle("Saturation", "Mark pixels at the camera's full scale in magenta", "S", self._mark_saturated),
             toggle("Crosshair", "Two lines through the cursor", "C", self._show_crosshair, down=False),
             self._roi_button,
-            toggle("Histogram", "Show histogram and contrast", "T", self._show_histogram),
+            self._histogram,
             toggle("Tile grid", "Borders of the model's tiles", "G", self._switch("shows_grid")),
             toggle(
                 "Heatmap", "Colour tiles by probability; excluded ones are hatched", "H", self._switch("shows_heat")
@@ -479,6 +483,16 @@ class LiveTab(QWidget):
         self.view.set_mouse_mode(MouseMode.RECTANGLE if draws else MouseMode.PAN)
         if draws:
             self.view.setFocus()
+
+    def begin_roi(self) -> None:
+        """Let the operator draw a region of interest, as the button *Draw ROI* does."""
+        if not self._roi_button.isChecked():
+            self._roi_button.click()
+
+    def hide_histogram(self) -> None:
+        """Give the room of the histogram to the picture, as the button *Histogram* does."""
+        if self._histogram.isChecked():
+            self._histogram.click()
 
     @Slot()
     def _cancel_roi(self) -> None:

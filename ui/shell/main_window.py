@@ -35,6 +35,7 @@ from ui.shell.welcome import Welcome
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from ui.control.section_setup import SectionSetup
     from ui.control.settings import Settings
     from ui.kit.theme import ThemeName
 
@@ -67,6 +68,8 @@ class MainWindow(QMainWindow):
     ----------
     settings : Settings
         What it looked like last time.
+    setup : SectionSetup
+        What the top bar shows and edits.
     """
 
     close_asked = Signal()
@@ -75,7 +78,7 @@ class MainWindow(QMainWindow):
     page_changed = Signal()
     """Another view, or the welcome page, is shown."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, setup: SectionSetup) -> None:
         super().__init__()
         self.theme: ThemeName = settings.theme
         self._may_close = False
@@ -99,7 +102,7 @@ class MainWindow(QMainWindow):
 
         self.actions_ = Actions(self, settings.theme)
         self.messages = MessageModel(settings.theme, self)
-        self.top = TopBar(self.actions_, settings)
+        self.top = TopBar(self.actions_, settings, setup)
         self.welcome = Welcome(self.actions_, settings.theme)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)

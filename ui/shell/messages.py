@@ -50,8 +50,8 @@ class Message:
 class MessageModel(QAbstractTableModel):
     """The newest messages, oldest first."""
 
-    added = Signal(object)
-    """Carries each `Message`."""
+    added = Signal(Message)
+    """Each message that is added."""
 
     def __init__(self, theme: ThemeName, parent: QObject | None = None) -> None:
         super().__init__(parent)

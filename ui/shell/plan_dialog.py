@@ -47,8 +47,8 @@ class PlanDialog(QDialog):
     parent : QWidget
     """
 
-    chosen = Signal(object)
-    """Carries the new `PlanChoice`."""
+    chosen = Signal(PlanChoice)
+    """The new plan."""
 
     def __init__(self, choice: PlanChoice, *, outlined: bool, parent: QWidget, has_stage: bool = True) -> None:
         super().__init__(parent)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ui.shell.actions import Actions
 
-__all__ = ["CheatSheet", "keys_of"]
+__all__ = ["ShortcutsDialog", "keys_of"]
 
 ELSEWHERE: tuple[tuple[str, str], ...] = (
     ("Tab, Shift+Tab", "Next control, previous control"),
@@ -73,7 +73,7 @@ def _html(sections: list[tuple[str, list[tuple[str, str]]]]) -> str:
     return "".join(parts)
 
 
-class CheatSheet(QDialog):
+class ShortcutsDialog(QDialog):
     """Shows all keys; does not hold up the window.
 
     Parameters

@@ -1,0 +1,158 @@
+"""A section that is under way, and how it is put together and started; runs in the worker ``rig``."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hcc_scope.errors import PlanError, StoreUnwritableError
+from hcc_scope.orientation import Orientation
+from hcc_scope.storage.space import check_out_dir
+from ui.control.demo_specimen import specimen_of
+from ui.control.rig_control import DRAWING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.plans import Plan
+    from hcc_scope.runs.scoring_model import ScoringModel
+    from hcc_scope.runs.section import SectionRun
+    from hcc_scope.session.session import Session
+    from hcc_scope.tiling import TileGrid
+    from hcc_scope.types import FrameResult, RunSpec
+    from hcc_scope.workers import StopToken
+    from ui.control.rig_control import LoadedRig, RigControl
+    from ui.control.section_request import SectionRequest
+
+__all__ = ["Running", "start_section_on"]
+
+MAX_DRAWN = 5000
+"""Planned fields beyond which the map shows none: they would be one grey area."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A section that is under way, with what its plan says."""
+
+    section: SectionRun
+    threshold: float
+    """The model card's decision threshold."""
+    positions_um: NDArray[np.float64] | None
+    """(n, 2) centres of the planned fields; None where nothing is planned, or more than anyone can look at."""
+    outline_um: NDArray[np.float64] | None
+    """(m, 2)"""
+
+    @property
+    def session(self) -> Session:
+        """What runs it."""
+        return self.section.session
+
+    @property
+    def spec(self) -> RunSpec:
+        """What was known before its first frame."""
+        return self.section.spec
+
+    @property
+    def grid(self) -> TileGrid:
+        """How its frames are cut into tiles."""
+        return self.section.grid
+
+    @property
+    def results(self) -> Mapping[int, FrameResult]:
+        """What was made of its frames so far."""
+        return self.section.results
+
+    @property
+    def store_path(self) -> Path:
+        """Where it is kept."""
+        return Path(self.section.store_path)
+
+
+def start_section_on(
+    control: RigControl, request: SectionRequest, loaded: LoadedRig, stop: StopToken, scoring_model: ScoringModel
+) -> Running:
+    """Put the section together and start it; everything that can be refused is refused before the camera starts."""
+    from hcc_scope.plans import TimeSeries, field_of
+    from hcc_scope.runs.phantoms import outline_points
+    from hcc_scope.runs.section import section_source, start_section
+
+    if loaded.preview is not None:
+        loaded.preview.stop()
+        loaded.preview = None
+    _check_folder(request.out_dir)  # before a phantom is drawn, which takes long
+    card = scoring_model.model.card
+    specimen = None
+    if loaded.is_demo and request.specimen != "none":
+        with control.doing(DRAWING):
+            specimen = specimen_of(request, card.pixel_size_um)
+    outline = None if specimen is None else outline_points(specimen)
+    plan = _plan(request, loaded, outline)
+    with _said_for_the_app(request, on_phantom=specimen is not None):
+        microscope = loaded.rig.microscope
+        source = section_source(microscope, plan, scoring_model, request.animal_id, request.section_id, specimen)
+    interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
+    section = start_section(source, scoring_model, request.out_dir, stop=stop, interval_s=interval_s)
+    spec = section.spec
+    field_um = field_of(plan, Orientation(spec.camera_axes), spec.frame_shape_yx, spec.pixel_size_um)
+    return Running(
+        section,
+        card.decision_threshold,
+        _positions(plan, field_um),
+        None if specimen is None else specimen.outline_um,
+    )
+
+
+@contextmanager
+def _said_for_the_app(request: SectionRequest, *, on_phantom: bool) -> Iterator[None]:
+    """Advise what can be done in this window where too many random fields were asked for."""
+    try:
+        yield
+    except PlanError as error:
+        if request.plan.kind != "random" or "without overlap" not in error.message:
+            raise
+        fewer = "Choose fewer fields under Section > Plan"
+        hint = f"{fewer}: the outline is the phantom section's." if on_phantom else f"{fewer}, or a larger area."
+        raise PlanError(error.message, hint=hint) from None  # the details would give the other advice
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder in which no section can be stored, with what can be done in this window."""
+    try:
+        check_out_dir(folder)
+    except StoreUnwritableError as error:
+        hint = "Choose another one with File > Folder for sections."
+        raise StoreUnwritableError(error.message, hint=hint) from error
+
+
+def _positions(plan: Plan, field_um: tuple[float, float]) -> NDArray[np.float64] | None:
+    """Return the centres of the planned fields, as far as they are worth drawing."""
+    places = list(islice(plan.places(field_um), MAX_DRAWN + 1))
+    if not places or len(places) > MAX_DRAWN:
+        return None
+    return np.array([(x_um, y_um) for _, x_um, y_um, _ in places], dtype=np.float64)
+
+
+def _plan(request: SectionRequest, loaded: LoadedRig, outline: tuple[tuple[float, float], ...] | None) -> Plan:
+    from hcc_scope.plans import load_plan, parse_plan
+
+    choice = request.plan
+    if choice.kind == "file":
+        return load_plan(Path(choice.file))
+    values: dict[str, object]
+    if choice.kind == "sequence":
+        values = {"kind": "sequence", "n_frames": choice.n_frames}
+    else:
+        values = {"kind": "random", "n_fields": choice.n_fields, "seed": request.seed}
+        if outline is not None:
+            values["outline_um"] = outline
+        else:
+            hint = "Choose a sequence, or a plan file with a time series, and move the specimen by hand."
+            values["rectangle_um"] = loaded.rig.area_around_stage_um(choice.area_um, hint=hint)
+    return parse_plan(values, where="the plan")
