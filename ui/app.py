@@ -1,4 +1,4 @@
-"""The desktop app: everything is made here, once, and ended in order.
+"""The desktop app: makes every part once, connects them, and ends them in order.
 
 >>> run_app("demo")  # doctest: +SKIP
 """
@@ -56,7 +56,7 @@ __all__ = ["NO_DISPLAY_CODE", "App", "run_app"]
 
 NO_DISPLAY_CODE = 2
 LOOK_AROUND_MS = 200
-"""After the window is there: the welcome page tells what is missing a moment later."""
+"""After the window is shown; then the welcome page lists what is missing."""
 
 
 @dataclass
@@ -146,7 +146,7 @@ class App:
         self.setup.folder_changed.connect(self.state.watch_folder)
 
     def begin(self) -> None:
-        """Show the window, and look around once it is there."""
+        """Show the window, then check this computer and look for unfinished sections."""
         self.window.show()
         self.state.begin()
         QTimer.singleShot(LOOK_AROUND_MS, self.window, self._look_around)
@@ -157,8 +157,8 @@ class App:
         self.recovery.look()
 
     def _notice(self, message: Message) -> None:
-        """Show what was said above the picture, unless it is only for the log."""
-        if message.source or message.level == "debug":  # from a library's log, or of no interest to most
+        """Show a message over the picture, unless it is only for the log."""
+        if message.source or message.level == "debug":  # from the log of a library, or of interest to few
             return
         offer = "Details" if message.level == "error" else ""
         self.window.notice.show_notice(
@@ -169,11 +169,11 @@ class App:
         self.window.welcome.set_recent(settings.recent_rigs, settings.recent_stores)
 
     def complain(self, trouble: Trouble) -> None:
-        """Tell what went wrong in the window itself; a run never notices."""
+        """Report what went wrong in the window itself; a run is not affected."""
         self.window.messages.complain(trouble)
 
     def end(self) -> tuple[str, ...]:
-        """Let go of everything after the window is closed; return the workers that hang."""
+        """Release everything after the window is closed; return the workers that hang."""
         self.emergency_key.end()
         self.section_keys.end()
         self.state.end()
@@ -184,8 +184,8 @@ class App:
 
 
 _opened = threading.Event()
-"""Set once Qt has a screen: only what it complains about before that is why it has none."""
-_last_words: list[str] = []
+"""Set once Qt has a screen: only what it reports before that explains why there is none."""
+_screen_messages: list[str] = []
 
 
 def run_app(rig: str | None, *, allow_phantom_model: bool = False) -> int:
@@ -196,7 +196,7 @@ def run_app(rig: str | None, *, allow_phantom_model: bool = False) -> int:
     int
         The exit code.
     """
-    qInstallMessageHandler(_tell_qt)
+    qInstallMessageHandler(_log_qt)
     app = QApplication(sys.argv[:1])
     _opened.set()
     app.setApplicationName("hcc-scope")
@@ -221,22 +221,22 @@ def _on_bug(made: App, kind: type[BaseException], error: BaseException, trace: T
 
 
 def _on_signal(made: App, _number: int, _frame: FrameType | None) -> None:
-    """Close as if the operator had; a second time without classifying the rest."""
+    """Close as if the operator did; the second time without classifying the rest."""
     if made.run.active:
         made.shutdown.finish_or_skip_analysis()
     else:
         made.shutdown.ask()
 
 
-def _tell_qt(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
-    """Log what Qt says. What ends the program, and `ui.kit.display` did not find before, is told in one sentence."""
+def _log_qt(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
+    """Log the messages of Qt. One that ends the program, and that `ui.kit.display` did not find, is one sentence."""
     if kind == QtMsgType.QtFatalMsg:
-        reason = " ".join((_last_words or [text])[0].split()).rstrip(". ")
+        reason = " ".join((_screen_messages or [text])[0].split()).rstrip(". ")
         hint = "Every other command of hcc-scope works without it."
         sys.stderr.write(f"Error: the window cannot be opened: {reason}. {hint}\n")
         sys.stderr.flush()
         os._exit(NO_DISPLAY_CODE)
     if kind in (QtMsgType.QtWarningMsg, QtMsgType.QtCriticalMsg) and not _opened.is_set():
-        _last_words.append(text)  # of the screen's plugin, which knows best why there is none
+        _screen_messages.append(text)  # from the plugin for the screen, which gives the cause
     level = logging.WARNING if kind == QtMsgType.QtCriticalMsg else logging.DEBUG
     logging.getLogger("qt").log(level, text)

@@ -41,7 +41,7 @@ __all__ = ["Commands"]
 
 
 class Commands(QObject):
-    """Does what the actions say.
+    """Carries out the actions of the window.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class Commands(QObject):
         actions["full_screen"].triggered.connect(self.full_screen)
         actions["theme"].setChecked(self._settings_store.settings.theme == "light")
 
-    # -- files -------------------------------------------------------------------------------------------------------
+    # -- files ---------------------------------------------------------------------------------------------------------
 
     def open_store(self) -> None:
         """Choose stored sections to open."""
@@ -197,7 +197,7 @@ class Commands(QObject):
 
     @Slot()
     def _aim(self) -> None:
-        """Keep the field that was on the screen when the mouse went down on the button."""
+        """Keep the field that is on the screen when the mouse is pressed on the button."""
         self._aimed = self._run.field_on_screen
 
     @Slot()
@@ -227,7 +227,7 @@ class Commands(QObject):
         """Close the window."""
         self._window.close()
 
-    # -- the rig -----------------------------------------------------------------------------------------------------
+    # -- the rig -------------------------------------------------------------------------------------------------------
 
     def open_demo(self) -> None:
         """Load the demo rig."""
@@ -262,7 +262,7 @@ class Commands(QObject):
 
     @Slot(bool)
     def live(self, on: bool) -> None:
-        """Show what the camera sees, or stop that."""
+        """Show what the camera sees, or stop showing it."""
         if on:
             self._window.show_welcome(False)
             self._rig.start_live(self._setup.request)
@@ -275,11 +275,11 @@ class Commands(QObject):
         self._rig.snap(self._setup.request)
 
     def emergency(self) -> None:
-        """Stop what moves, then end the section: nothing would wait for it otherwise."""
+        """Stop what moves, then end the section, which would go on with the next move."""
         self._rig.halt()
         self._run.stop()
 
-    # -- the section -------------------------------------------------------------------------------------------------
+    # -- the section ---------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Acquire the section that is set up."""
@@ -332,7 +332,7 @@ class Commands(QObject):
         """Go to the animal id."""
         self._window.top.animal.begin_edit()
 
-    # -- the window --------------------------------------------------------------------------------------------------
+    # -- the window ----------------------------------------------------------------------------------------------------
 
     @Slot(bool)
     def change_theme(self, light: bool) -> None:

@@ -68,7 +68,7 @@ class ReplayPresenter(QObject):
     def _remember_store(self, path: Path) -> None:
         self._settings_store.change(recent_stores=with_recent(self._settings_store.settings.recent_stores, str(path)))
 
-    # -- the gallery -------------------------------------------------------------------------------------------------
+    # -- the gallery ---------------------------------------------------------------------------------------------------
 
     @Slot(object)
     def _show_tiles(self, opened: OpenedStore | None) -> None:
@@ -96,7 +96,7 @@ class ReplayPresenter(QObject):
     def _leave_gallery(self) -> None:
         self._fills_gallery = False
 
-    # -- score and quality -------------------------------------------------------------------------------------------
+    # -- score and quality ---------------------------------------------------------------------------------------------
 
     @Slot()
     def _look(self) -> None:

@@ -72,7 +72,7 @@ class RigPresenter(QObject):
         window.docks["properties"].visibilityChanged.connect(self._properties_shown)
         self._show_no_rig()
 
-    # -- its state ---------------------------------------------------------------------------------------------------
+    # -- its state -----------------------------------------------------------------------------------------------------
 
     @Slot(object)
     def _show_rig(self, rig: RigState) -> None:
@@ -98,7 +98,7 @@ class RigPresenter(QObject):
         self._timer.stop()
         self._views.properties.set_properties(())
 
-    # -- its properties ----------------------------------------------------------------------------------------------
+    # -- its properties ------------------------------------------------------------------------------------------------
 
     @Slot(bool)
     def _properties_shown(self, shown: bool) -> None:
@@ -123,7 +123,7 @@ class RigPresenter(QObject):
     def _miss_properties(self, _sentence: str) -> None:
         self._asking_properties = False
 
-    # -- what the tabs ask for ---------------------------------------------------------------------------------------
+    # -- what the tabs ask for -----------------------------------------------------------------------------------------
 
     @Slot()
     def _draw_roi(self) -> None:

@@ -1,4 +1,4 @@
-"""Show a section while it is acquired: pictures and results as they come, numbers a few times a second."""
+"""Show a section while it is acquired: pictures and results at once, numbers a few times a second."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class SectionPresenter(QObject):
         self._show_quality()
         self._ask_other_sections()
 
-    # -- numbers -----------------------------------------------------------------------------------------------------
+    # -- numbers -------------------------------------------------------------------------------------------------------
 
     @Slot(object)
     def _show_snapshot(self, snapshot: Snapshot) -> None:
@@ -136,7 +136,7 @@ class SectionPresenter(QObject):
 
     @Slot()
     def _show_numbers(self) -> None:
-        """Show score, course, rates and quality; nobody reads them 30 times a second, and plots cost."""
+        """Show score, course, rates and quality: less often than 30 times a second, since plots are expensive."""
         self._numbers.stop()
         snapshot, views = self._state.snapshot, self._views
         if snapshot is None:
@@ -173,7 +173,7 @@ class SectionPresenter(QObject):
         if run is self._shown and not self._focus.on:
             self._views.score.set_other_sections(others)
 
-    # -- fields ------------------------------------------------------------------------------------------------------
+    # -- fields --------------------------------------------------------------------------------------------------------
 
     @Slot(object)
     def _show_frame(self, frame: Frame) -> None:
@@ -192,11 +192,11 @@ class SectionPresenter(QObject):
         if result.seq in views.map.fields.fields:
             views.map.set_result(result, run.grid, run.threshold)
 
-    # -- one field that is looked at ---------------------------------------------------------------------------------
+    # -- one chosen field ----------------------------------------------------------------------------------------------
 
     @property
     def field_on_screen(self) -> int | None:
-        """The field of this section that a person sees on the tab Live; None if it shows none."""
+        """The field of this section that the tab Live shows; None if it shows none."""
         frame, run = self._views.live.frame_on_screen, self._shown
         mine = frame is not None and run is not None and frame.section_id == run.spec.section_id
         return frame.seq if mine and frame is not None else None
@@ -209,14 +209,14 @@ class SectionPresenter(QObject):
             return
         self._asked = seq
         if self._views.live.pinned:
-            self._views.live.follow()  # meanwhile nothing may speak of the field before
+            self._views.live.follow()  # until the field is read, nothing may refer to the one before
         self._views.map.choose(seq)
         self._jobs.submit("disk", partial(fields.read, seq), partial(self._show_stored, fields), self._not_shown)
 
     def _show_stored(self, fields: StoredFields, frame: Frame) -> None:
         run, views = self._shown, self._views
         if fields is not self._map.fields or frame.seq != self._asked or run is None:
-            return  # another one was asked for since
+            return  # another field was chosen since
         result = run.results.get(frame.seq)
         views.live.show_stored(frame, None if result is None else (result, run.grid, run.threshold))
         views.show_live()
@@ -250,11 +250,11 @@ class SectionPresenter(QObject):
         self._views.map.set_excluded(seq, excluded)
         self._views.tiles.set_excluded(seq, excluded)
 
-    # -- begin and end -----------------------------------------------------------------------------------------------
+    # -- begin and end -------------------------------------------------------------------------------------------------
 
     @Slot(str)
     def _lock(self, phase: str) -> None:
-        """Let nothing be changed that would spoil the section."""
+        """Lock what would spoil the section."""
         views = self._views
         reason = None if phase == "idle" else "A section is being acquired."
         views.devices.set_locked(reason, paused=phase == "paused")
@@ -276,5 +276,5 @@ class SectionPresenter(QObject):
 
 
 def _training(card: ModelCard, spec: RunSpec) -> tuple[str | None, str]:
-    """Return what the model was trained on, and what is wrong with it for this specimen."""
+    """Return what the model was trained on, and the warning if that does not fit this specimen."""
     return card.trained_on, PHANTOM_SENTENCE if needs_override(card, spec) else ""

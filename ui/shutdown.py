@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Shutdown"]
 
 PATIENCE_MS = 15_000
-"""How long the rig may take to close; a device that hangs must not keep the window open."""
+"""Time that the rig may take to close; a device that hangs must not keep the window open."""
 
 
 class Shutdown(QObject):
@@ -56,16 +56,16 @@ class Shutdown(QObject):
         run.phase_changed.connect(self._go_on)
         rig.closed.connect(self._rig_closed)
         rig.kept.connect(self._rig_closed)
-        rig.opened.connect(self._rig_closed)  # one that was loading: it is closed as soon as it is there
+        rig.opened.connect(self._rig_closed)  # a rig that was loading is closed as soon as it is open
 
     @property
     def wanted(self) -> bool:
-        """Whether the window is on its way out."""
+        """Whether the window is to be closed."""
         return self._wanted
 
     @property
     def question(self) -> QMessageBox | None:
-        """The question that is on the screen, if any."""
+        """The question that is shown, if any."""
         return self._box
 
     @Slot()
@@ -138,7 +138,7 @@ class Shutdown(QObject):
         self._window.notice.show_last("Closing the rig …")
         self._patience.start()
         if self._rig.busy:
-            return  # its own end follows, whatever it is, and `_rig_closed` with it
+            return  # `_rig_closed` follows when it is opened or closed
         self._rig.close()
 
     @Slot()
@@ -157,9 +157,9 @@ class Shutdown(QObject):
             return
         self._writing = True
         self._patience.stop()
-        self._settings_store.save(self._leave)
+        self._settings_store.save(self._finish_closing)
 
-    def _leave(self) -> None:
+    def _finish_closing(self) -> None:
         self._state.end()
         self._window.allow_close()
         self._window.close()

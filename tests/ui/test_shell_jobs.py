@@ -106,7 +106,7 @@ def test_work_can_speak_on_the_way(jobs: Jobs):
     heard: list[str] = []
 
     def work() -> None:
-        jobs.tell(lambda: heard.append("half"))
+        jobs.post(lambda: heard.append("half"))
 
     jobs.submit("model", work, lambda _: heard.append("whole"))
     wait_for(lambda: len(heard) == 2, "both")

@@ -169,7 +169,7 @@ def test_a_device_that_stalls_leaves_the_window_alive_and_the_emergency_stop_goe
         longest = max(longest, time.monotonic() - start)
     assert longest < 1.0  # a limit for a loaded computer; on a quiet one it is a few ms
     shell.window.actions_["emergency"].trigger()
-    wait_for(lambda: "told to stop" in said(shell), "the emergency stop")
+    wait_for(lambda: "Stop sent" in said(shell), "the emergency stop")
     free.set()
     wait_for(lambda: shell.rig.light.words == "small: ready", "it to answer again")
 
@@ -184,8 +184,8 @@ def test_the_key_of_the_emergency_stop_works_in_every_dialog(shell: App, small_r
     assert dialog.isModal() == (name not in ("note", "shortcuts"))
     QTest.qWaitForWindowActive(dialog)
     QTest.keyClick(dialog.windowHandle(), Qt.Key.Key_F12)
-    wait_for(lambda: "told to stop" in said(shell), "the emergency stop")
-    assert said(shell).count("told to stop") == 1
+    wait_for(lambda: "Stop sent" in said(shell), "the emergency stop")
+    assert said(shell).count("Stop sent") == 1
     dialog.reject()
 
 

@@ -1,4 +1,4 @@
-"""One section from Start to its report: made in the background, watched by `ui.control.app_state`, ended in order.
+"""One section from Start to its report: prepared and finished in the background, shown by `ui.control.app_state`.
 
 ::
 
@@ -66,7 +66,7 @@ class RunControl(QObject):
     screen_changed = Signal()
     """Another field may be on the screen."""
     excluded_changed = Signal(int, bool)
-    """Carries the number of a field, and whether it is excluded now."""
+    """The number of a field, and whether it is excluded now."""
 
     def __init__(
         self,
@@ -95,15 +95,15 @@ class RunControl(QObject):
         self._screen: Callable[[], int | None] = _nothing_shown
         state.run_ended.connect(self._over)
 
-    # -- the model ---------------------------------------------------------------------------------------------------
+    # -- the model -----------------------------------------------------------------------------------------------------
 
     @property
     def scoring_model(self) -> ScoringModel | None:
-        """The model that is loaded, whatever is wanted now."""
+        """The model that is loaded, which need not be the chosen one."""
         return None if self._loaded_model is None else self._loaded_model[1]
 
     def prepare_model(self, model: str, engine: str) -> None:
-        """Load a model ahead, so that Start need not wait for it."""
+        """Load a model in advance, so that Start need not wait for it."""
         choice = ModelChoice(model, engine, self.allow_phantom_model)
         if not model or choice == self._wanted or (self._loaded_model is not None and self._loaded_model[0] == choice):
             return
@@ -120,19 +120,19 @@ class RunControl(QObject):
         self._wanted = None
 
     def _note(self, text: str) -> None:
-        """Tell something on the way; from a worker."""
-        self._jobs.tell(partial(self._state.message.emit, "info", text))
+        """Report something meanwhile; runs in a worker."""
+        self._jobs.post(partial(self._state.message.emit, "info", text))
 
-    # -- start -------------------------------------------------------------------------------------------------------
+    # -- start ---------------------------------------------------------------------------------------------------------
 
     @property
     def phase(self) -> Phase:
-        """Where the section is."""
+        """The phase of the section."""
         return self._phase
 
     @property
     def active(self) -> bool:
-        """Whether a section is being made, acquired or closed."""
+        """Whether a section is prepared, acquired or finished."""
         return self._phase != "idle"
 
     def _set_phase(self, phase: Phase) -> None:
@@ -192,7 +192,7 @@ class RunControl(QObject):
     def _not_started(self, _sentence: str) -> None:
         self._set_phase("idle")
 
-    # -- while it goes on --------------------------------------------------------------------------------------------
+    # -- while it is acquired ------------------------------------------------------------------------------------------
 
     def pause(self, paused: bool) -> None:
         """Wait between frames, or go on."""
@@ -221,7 +221,7 @@ class RunControl(QObject):
             self._stop.request()
             self._set_phase("analysis_skipped")
 
-    # -- the last field ----------------------------------------------------------------------------------------------
+    # -- fields that are excluded --------------------------------------------------------------------------------------
 
     @property
     def correctable(self) -> Running | None:
@@ -229,12 +229,12 @@ class RunControl(QObject):
         return None if self._phase == "preparing" else self._correctable
 
     def look_at_screen(self, seen: Callable[[], int | None]) -> None:
-        """Say how it is known which of the section's fields a person sees."""
+        """Set the function that returns which field of the section is on the screen."""
         self._screen = seen
 
     @property
     def field_on_screen(self) -> int | None:
-        """The field of the section that a person sees, analysed or not; None if none is shown."""
+        """The field of the section that is on the screen, analysed or not; None if none is shown."""
         return None if self.correctable is None else self._screen()
 
     def exclude_shown(self) -> None:
@@ -266,9 +266,9 @@ class RunControl(QObject):
         where = "" if run is self.run else f" of section {spec.animal_id} {spec.section_id}"
         self._state.message.emit("info", f"Field {seq}{where} {words}.")
         if run is not self._correctable:
-            return  # another section has begun meanwhile
+            return  # another section has begun since
         if self._state.run is None:
-            self._state.look_back_at(run)  # it has ended: nobody else would look
+            self._state.look_back_at(run)  # it has ended, so the state is not polled
         self.excluded_changed.emit(seq, excluded)
 
     def _not_excluded(self, run: Running, seq: int, _sentence: str) -> None:
@@ -285,7 +285,7 @@ class RunControl(QObject):
         """The field that the operator excluded last and could bring back."""
         return self._excluded[-1] if self._excluded else None
 
-    # -- what is written beside the frames ---------------------------------------------------------------------------
+    # -- what is written beside the frames -----------------------------------------------------------------------------
 
     @property
     def note_store(self) -> Path | None:
@@ -305,12 +305,12 @@ class RunControl(QObject):
         if self.last_store is not None:
             self._jobs.submit("disk", partial(_write_report, self.last_store), done)
 
-    # -- the end -----------------------------------------------------------------------------------------------------
+    # -- the end -------------------------------------------------------------------------------------------------------
 
     @Slot(object)
     def _over(self, run: object) -> None:
         if run is not self.run or self.run is None:
-            return  # a replay, or a run of before
+            return  # an earlier run
         self._set_phase("finishing")
         self._jobs.submit("run", self.run.section.finish, self._finished, self._not_finished)
 

@@ -1,4 +1,4 @@
-"""A section that is under way, and how it is put together and started; runs in the worker ``rig``."""
+"""A section that is under way, and how it is prepared and started; that runs in the worker ``rig``."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ MAX_DRAWN = 5000
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A section that is under way, with what its plan says."""
+    """A section that is under way, with its planned fields."""
 
     section: SectionRun
     threshold: float
     """The model card's decision threshold."""
     positions_um: NDArray[np.float64] | None
-    """(n, 2) centres of the planned fields; None where nothing is planned, or more than anyone can look at."""
+    """(n, 2) centres of the planned fields; None where none are planned, or too many to draw."""
     outline_um: NDArray[np.float64] | None
     """(m, 2)"""
 
@@ -56,7 +56,7 @@ class Running:
 
     @property
     def spec(self) -> RunSpec:
-        """What was known before its first frame."""
+        """What is known before its first frame."""
         return self.section.spec
 
     @property
@@ -66,19 +66,19 @@ class Running:
 
     @property
     def results(self) -> Mapping[int, FrameResult]:
-        """What was made of its frames so far."""
+        """The results of its frames so far."""
         return self.section.results
 
     @property
     def store_path(self) -> Path:
-        """Where it is kept."""
+        """Its store."""
         return Path(self.section.store_path)
 
 
 def start_section_on(
     control: RigControl, request: SectionRequest, loaded: LoadedRig, stop: StopToken, scoring_model: ScoringModel
 ) -> Running:
-    """Put the section together and start it; everything that can be refused is refused before the camera starts."""
+    """Prepare and start a section; whatever is wrong is refused before the camera starts."""
     from hcc_scope.plans import TimeSeries, field_of
     from hcc_scope.runs.phantoms import outline_points
     from hcc_scope.runs.section import section_source, start_section
@@ -86,7 +86,7 @@ def start_section_on(
     if loaded.preview is not None:
         loaded.preview.stop()
         loaded.preview = None
-    _check_folder(request.out_dir)  # before a phantom is drawn, which takes long
+    _check_folder(request.out_dir)  # before a phantom is drawn, which is slow
     card = scoring_model.model.card
     specimen = None
     if loaded.is_demo and request.specimen != "none":
@@ -94,7 +94,7 @@ def start_section_on(
             specimen = specimen_of(request, card.pixel_size_um)
     outline = None if specimen is None else outline_points(specimen)
     plan = _plan(request, loaded, outline)
-    with _said_for_the_app(request, on_phantom=specimen is not None):
+    with _plan_errors_for_window(request, on_phantom=specimen is not None):
         microscope = loaded.rig.microscope
         source = section_source(microscope, plan, scoring_model, request.animal_id, request.section_id, specimen)
     interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
@@ -110,8 +110,8 @@ def start_section_on(
 
 
 @contextmanager
-def _said_for_the_app(request: SectionRequest, *, on_phantom: bool) -> Iterator[None]:
-    """Advise what can be done in this window where too many random fields were asked for."""
+def _plan_errors_for_window(request: SectionRequest, *, on_phantom: bool) -> Iterator[None]:
+    """Refuse too many random fields with what can be done in this window."""
     try:
         yield
     except PlanError as error:
@@ -119,7 +119,7 @@ def _said_for_the_app(request: SectionRequest, *, on_phantom: bool) -> Iterator[
             raise
         fewer = "Choose fewer fields under Section > Plan"
         hint = f"{fewer}: the outline is the phantom section's." if on_phantom else f"{fewer}, or a larger area."
-        raise PlanError(error.message, hint=hint) from None  # the details would give the other advice
+        raise PlanError(error.message, hint=hint) from None  # the original advice is for the command line
 
 
 def _check_folder(folder: Path) -> None:
@@ -132,7 +132,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _positions(plan: Plan, field_um: tuple[float, float]) -> NDArray[np.float64] | None:
-    """Return the centres of the planned fields, as far as they are worth drawing."""
+    """Return the centres of the planned fields; None if there are none, or too many to draw."""
     places = list(islice(plan.places(field_um), MAX_DRAWN + 1))
     if not places or len(places) > MAX_DRAWN:
         return None

@@ -1,4 +1,4 @@
-"""What an operator asks for: ids, plan, model, place; and what is wrong with it, before anything moves."""
+"""The request for a section: ids, plan, model and folder; and what is wrong with it, before anything moves."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class PlanChoice:
 
     kind: PlanKind = "random"
     n_fields: int = 24
-    """Random fields."""
+    """Number of random fields."""
     area_um: tuple[float, float] = (8000.0, 6000.0)
-    """Width and height in which they lie, around where the stage is."""
+    """Width and height of the area of the random fields, around the position of the stage."""
     n_frames: int = 100
-    """Of a sequence at full rate, the stage at rest."""
+    """Length of a sequence at full rate, the stage at rest."""
     file: str = ""
 
     def fits(self, *, has_stage: bool) -> bool:
-        """Return whether a rig can do it: random fields need a stage that is moved."""
+        """Return whether a rig can carry it out: random fields need a motorised stage."""
         return has_stage or self.kind != "random"
 
     def describe(self, *, outlined: bool) -> str:
@@ -59,14 +59,14 @@ class SectionRequest:
     out_dir: Path
     plan: PlanChoice
     specimen: Specimen
-    """What a demo camera is shown; without a meaning on other rigs."""
+    """What the demo camera shows; without a meaning on other rigs."""
     model: str
     engine: str
     seed: int
 
     @property
     def store(self) -> Path:
-        """Where the section will be kept."""
+        """The store of the section."""
         return store_path(self.out_dir, self.animal_id, self.section_id)
 
     @property

@@ -38,16 +38,16 @@ class SectionSetup(QObject):
     Parameters
     ----------
     settings_store : SettingsStore
-        Where it begins, and where choices are remembered.
+        The request begins with its settings; it remembers the choices.
     parent : QObject, optional
     """
 
     changed = Signal()
-    """Something is set up differently."""
+    """A part of the request changes."""
     model_changed = Signal()
-    """Another model or engine is chosen; before `changed`."""
+    """Another model or engine is chosen. Emitted before `changed`."""
     folder_changed = Signal(Path)
-    """Carries the folder for new sections; before `changed`."""
+    """The folder for new sections. Emitted before `changed`."""
 
     def __init__(self, settings_store: SettingsStore, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -70,7 +70,7 @@ class SectionSetup(QObject):
         return self._request
 
     def change(self, **changes: Unpack[_Changes]) -> None:
-        """Set up some parts of the request differently, by name."""
+        """Change parts of the request, by name."""
         before, self._request = self._request, replace(self._request, **changes)
         now = self._request
         if (now.model, now.engine) != (before.model, before.engine):
@@ -80,7 +80,7 @@ class SectionSetup(QObject):
         if now != before:
             self.changed.emit()
 
-    # -- what is remembered ------------------------------------------------------------------------------------------
+    # -- what is remembered --------------------------------------------------------------------------------------------
 
     def choose_plan(self, plan: PlanChoice) -> None:
         """Take the operator's plan, and remember it."""
@@ -99,7 +99,7 @@ class SectionSetup(QObject):
         request = self._request
         self._settings_store.change(demo_specimen=request.specimen, model=request.model, engine=request.engine)
 
-    # -- what the rig and the last section change --------------------------------------------------------------------
+    # -- what the rig and the last section change ----------------------------------------------------------------------
 
     def fit_rig(self, *, has_stage: bool) -> bool:
         """Take a plan that a rig can carry out, for this rig only: the plan that is remembered stays.

@@ -35,7 +35,7 @@ class SettingsStore(QObject):
     """
 
     changed = Signal(Settings)
-    """Carries the new `Settings`."""
+    """The new settings."""
 
     def __init__(self, settings: Settings, folder: Path, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -48,7 +48,7 @@ class SettingsStore(QObject):
         self._timer.timeout.connect(self._save_soon)
 
     def change(self, **values: object) -> None:
-        """Change some settings; they are written a moment later."""
+        """Change some settings, by name; they are written a moment later."""
         changed = self.settings.model_copy(update=values)
         if changed != self.settings:
             self.settings = changed

@@ -21,12 +21,12 @@ __all__ = ["Trouble", "describe", "show_trouble"]
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One thing that went wrong."""
+    """An error, for the operator."""
 
     sentence: str
     """What, where, and what to do."""
     details: str
-    """For whoever has to find out why: the traceback, or more of the story; may be empty."""
+    """For debugging: the traceback, or more context; may be empty."""
 
     def __str__(self) -> str:
         """Return sentence and details, as they are copied."""
@@ -34,7 +34,7 @@ class Trouble:
 
 
 def describe(error: BaseException) -> Trouble:
-    """Return an error in words. One that is not ours is called a bug, since it is one."""
+    """Return an error in words. One that is no `HccScopeError` is reported as a bug."""
     details = "".join(traceback.format_exception(error))
     if isinstance(error, HccScopeError):
         return Trouble(capital("; ".join([str(error), *getattr(error, "__notes__", ())])), details)

@@ -1,7 +1,7 @@
-"""Slow work off the Qt thread: a callable goes to a worker, its end comes back in the Qt thread.
+"""Slow work off the Qt thread: a worker calls a function, and its result comes back in the Qt thread.
 
 One worker is one thread, so work on it is done in order: devices on ``rig``, files on ``disk``, models on ``model``.
-The threads emit no signal; what they have to say waits in a queue that a timer of the Qt thread empties.
+The threads emit no signal: their results wait in a queue that a timer of the Qt thread empties.
 """
 
 from __future__ import annotations
@@ -57,12 +57,11 @@ class JobRunner(Protocol):
 class _Worker:
     """One thread and what waits for it."""
 
-    def __init__(self, name: str, say: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._say = say
         self.since: float | None = None
-        """When the piece of work in hand was begun (monotonic seconds); None while there is none."""
+        """When the present piece of work began (monotonic seconds); None while there is none."""
         self._left = threading.Event()
         self._worker = Worker(f"ui-{name}", self._loop, self._died)
         self._worker.start()
@@ -82,7 +81,7 @@ class _Worker:
         raise RuntimeError(f"the worker {where} ended") from error
 
     def leave(self) -> None:
-        """Begin nothing any more."""
+        """Take no more work."""
         self._left.set()
         self._work.put(None)
 
@@ -134,7 +133,7 @@ class Jobs(QObject):
         if self._closed:
             return
         if worker not in self._workers:
-            self._workers[worker] = _Worker(worker, self._ends.put)
+            self._workers[worker] = _Worker(worker)
         self._open += 1
         self._workers[worker].put(partial(self._run, fn, done, failed))
         self._timer.start()
@@ -144,8 +143,8 @@ class Jobs(QObject):
         outcome = attempt(fn)
         self._ends.put(partial(self._end, outcome, done, failed))
 
-    def tell(self, call: Callable[[], None]) -> None:
-        """Have `call` called in the Qt thread; for work in hand that has something to say. From any thread."""
+    def post(self, call: Callable[[], None]) -> None:
+        """Have `call` called in the Qt thread, for example with a message from a worker. Safe from any thread."""
         self._ends.put(call)
 
     @Slot()
@@ -178,16 +177,16 @@ class Jobs(QObject):
 
     @property
     def n_open(self) -> int:
-        """How many pieces of work wait or are under way."""
+        """Number of pieces of work that wait or are under way."""
         return self._open
 
     def busy_s(self, worker: str) -> float:
-        """Return for how long a worker has been at its present piece of work; 0 if it has none."""
+        """Return the time since the present piece of work of a worker began; 0 if it has none."""
         since = self._workers[worker].since if worker in self._workers else None
         return 0.0 if since is None else time.monotonic() - since
 
     def close(self, timeout_s: float = _FAREWELL_S) -> tuple[str, ...]:
-        """Begin nothing any more and wait for what is under way; return the workers that did not end in time."""
+        """Take no more work and wait for what is under way; return the workers that do not end in time."""
         self._closed = True
         deadline = time.monotonic() + timeout_s
         for worker in self._workers.values():

@@ -1,4 +1,4 @@
-"""Everything that can be done, once: menus, buttons, keys and the cheat sheet are made from these."""
+"""All actions of the window, once: menus, buttons and the list of keys are made from these."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MENUS: tuple[Menu, ...] = ("File", "Rig", "Section", "View", "Help")
 
 @dataclass(frozen=True, slots=True)
 class ActionSpec:
-    """One thing that can be done."""
+    """One action."""
 
     name: str
     menu: Menu
@@ -145,7 +145,7 @@ class Actions:
         self._actions[name].setStatusTip(spec.tip)
 
     def enable(self, name: str, why_not: str) -> None:
-        """Allow an action, or forbid it and say why."""
+        """Enable an action, or disable it and give the reason."""
         self._actions[name].setEnabled(not why_not)
         self._why_not[name] = why_not
         self.explain(name, why_not)
@@ -155,7 +155,7 @@ class Actions:
         return self._why_not.get(name, "")
 
     def name_fields(self, last: int | None, excluded: int | None) -> None:
-        """Say which field would be excluded, and which one brought back; None where there is none."""
+        """Name the fields that would be excluded and included again; None where there is none."""
         for name, text, tip, seq in (
             ("exclude", "Exclude field {}", "Take field {} out of the score; it stays stored", last),
             ("include", "Include field {} again", "Bring back field {}, which was excluded last", excluded),
@@ -169,7 +169,7 @@ class Actions:
                 self._actions[name].setToolTip(f"{tip.format(seq)}{keys}")
 
     def set_paused(self, paused: bool) -> None:
-        """Say on the button what pressing it does now."""
+        """Show on the button whether it pauses or resumes."""
         pause = self._actions["pause"]
         pause.setChecked(paused)
         pause.setText("Resume" if paused else self._specs["pause"].text)

@@ -1,4 +1,4 @@
-"""The dialogs in which folders and files are chosen. All of them return at once; the choice comes by a call."""
+"""The dialogs in which folders and files are chosen. They return at once; a function takes the choice."""
 
 from __future__ import annotations
 

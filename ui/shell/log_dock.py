@@ -34,7 +34,7 @@ _TIME_CHARACTERS, _LEVEL_CHARACTERS = 10, 12
 
 
 class _Filter(QSortFilterProxyModel):
-    """Lets through what is grave enough and holds the words."""
+    """Shows the messages of a level or worse that contain all words."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -151,7 +151,7 @@ class LogView(QWidget):
 
     @Slot()
     def _follow(self) -> None:
-        if self._at_end:  # whoever reads further up is left there
+        if self._at_end:  # an operator who reads further up is not disturbed
             self._end_timer.start()
 
     def shown_text(self) -> str:

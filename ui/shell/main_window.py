@@ -1,4 +1,4 @@
-"""The main window: where everything has its place. What things do is in `ui.commands` and `ui.rig_presenter`."""
+"""The main window: the place of every part. What the parts do is in `ui.commands` and the presenters."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ class MainWindow(QMainWindow):
         self._pages = QStackedWidget()
         self._pages.addWidget(self.welcome)
         self._pages.addWidget(self.tabs)
-        self._pages.currentChanged.connect(self._tell_page)
-        self.tabs.currentChanged.connect(self._tell_page)
+        self._pages.currentChanged.connect(self._signal_page)
+        self.tabs.currentChanged.connect(self._signal_page)
         centre = QWidget()
         self.notice = NoticeBar(settings.theme, centre)
         self.notice.over = self._picture
@@ -134,7 +134,7 @@ class MainWindow(QMainWindow):
         self._make_menus()
         self.log = LogView(self.messages)
         self.add_dock("messages", "Messages", self.log, Qt.DockWidgetArea.BottomDockWidgetArea, "Ctrl+M")
-        note = self._note = QLabel(RESEARCH_USE_ONLY, self.menuBar())  # PySide leaves it to us to keep it
+        note = self._note = QLabel(RESEARCH_USE_ONLY, self.menuBar())  # PySide keeps no reference to it
         note.setAccessibleName(RESEARCH_USE_ONLY)
         font = note.font()
         font.setBold(True)
@@ -145,10 +145,10 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(_LEAST_SIZE.boundedTo(QGuiApplication.primaryScreen().availableGeometry().size()))
 
     def set_status(self, strip: QWidget) -> None:
-        """Put what is always shown at the bottom there."""
+        """Show a widget at the bottom at all times."""
         self.statusBar().insertWidget(0, strip, 1)
 
-    # -- made once ---------------------------------------------------------------------------------------------------
+    # -- made once -----------------------------------------------------------------------------------------------------
 
     def _make_menus(self) -> None:
         for name in MENUS:
@@ -205,7 +205,7 @@ class MainWindow(QMainWindow):
         self.show_welcome(False)
         self.tabs.setCurrentWidget(widget)
 
-    # -- what is shown -----------------------------------------------------------------------------------------------
+    # -- what is shown -------------------------------------------------------------------------------------------------
 
     def show_welcome(self, shown: bool) -> None:
         """Show the welcome page, or the views."""
@@ -217,7 +217,7 @@ class MainWindow(QMainWindow):
         return None if self.welcome_shown else self.tabs.currentWidget()
 
     @Slot(int)
-    def _tell_page(self, _index: int) -> None:
+    def _signal_page(self, _index: int) -> None:
         self.page_changed.emit()
         self.notice.place_soon()
 
@@ -245,7 +245,7 @@ class MainWindow(QMainWindow):
             part.set_theme(theme)
         self.theme_changed.emit(theme)
 
-    # -- the layout --------------------------------------------------------------------------------------------------
+    # -- the layout ----------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
         """Lay everything out: as it was last time, else in its first order. Call it when all docks are there."""
@@ -258,12 +258,12 @@ class MainWindow(QMainWindow):
             self._gathered = self._in_one_place()
             self._follow_width()  # it may be of a larger screen
         elif self._gathered != self._is_narrow():
-            self._lay_out()  # what was laid out for a small screen, by us, is not kept on a larger one
+            self._lay_out()  # an automatic layout of a small screen is not kept on a larger one
 
     def _in_one_place(self) -> bool:
-        """Return whether all docks of both sides share one place, as we put them where there is no room for two."""
+        """Return whether all docks share one place, as in a window that is too narrow for both sides."""
         sides = [dock for name, dock in self.docks.items() if name != "messages"]
-        shown = [dock for dock in sides if not dock.isHidden()]  # Qt counts no hidden one among tabs
+        shown = [dock for dock in sides if not dock.isHidden()]  # hidden docks do not count as tabs in Qt
         together = len(shown) < 2 or len(self.tabifiedDockWidgets(shown[0])) == len(shown) - 1
         return len(sides) > 2 and together and len({self.dockWidgetArea(dock) for dock in sides}) == 1
 
@@ -301,7 +301,7 @@ class MainWindow(QMainWindow):
         narrow = self._is_narrow()
         if narrow == self._gathered:
             return
-        # not by their actions: those of a window that is not shown (any more) say that all are hidden
+        # not from their actions: in a window that is not shown these report all docks as hidden
         hidden = [dock for dock in self.docks.values() if dock.isHidden()]
         if narrow:
             self._wide_layout = self.saveState(LAYOUT_VERSION)
@@ -313,7 +313,7 @@ class MainWindow(QMainWindow):
             self.restoreState(wide, LAYOUT_VERSION)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
-        """Lay the docks out anew once the window is narrow, or wide again."""
+        """Lay out the docks again once the window becomes narrow or wide."""
         super().resizeEvent(event)
         if self.isVisible() and self._is_narrow() != self._gathered:
             self._late.start()
@@ -332,7 +332,7 @@ class MainWindow(QMainWindow):
         if sides:
             self.resizeDocks([dock for dock, _ in sides], [px for _, px in sides], Qt.Orientation.Horizontal)
         if "quality" in docks:
-            # the score has more to say
+            # the score shows more
             self.resizeDocks([docks["score"], docks["quality"]], [_SCORE_PX, _QUALITY_PX], Qt.Orientation.Vertical)
         self.resizeDocks([docks["messages"]], [_BOTTOM_PX], Qt.Orientation.Vertical)
         docks["messages"].setVisible(self.height() >= _TALL_PX and docks["messages"] not in hidden)
@@ -361,7 +361,7 @@ class MainWindow(QMainWindow):
         self._lay_out()
 
     def packed_layout(self) -> tuple[str, str]:
-        """Return geometry and layout as the settings keep them; docks that we gathered are no one's choice."""
+        """Return geometry and layout as the settings keep them; the automatic layout of a narrow window is not kept."""
         self._follow_width()
         layout = self._wide_layout if self._gathered else self.saveState(LAYOUT_VERSION)
         return _pack(self.saveGeometry()), "" if layout is None else _pack(layout)
@@ -381,14 +381,14 @@ class MainWindow(QMainWindow):
         if (x, y) != (frame.x(), frame.y()):
             self.move(x, y)
 
-    # -- the end -----------------------------------------------------------------------------------------------------
+    # -- the end -------------------------------------------------------------------------------------------------------
 
     def allow_close(self) -> None:
         """Let the next `close` through."""
         self._may_close = True
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
-        """Ask first; what is under way has to be finished."""
+        """Ask first: a section that is under way has to be finished."""
         if self._may_close:
             event.accept()
         else:
@@ -396,13 +396,13 @@ class MainWindow(QMainWindow):
             self.close_asked.emit()
 
     def event(self, event: QEvent) -> bool:
-        """Let no hint of an action take the place of what is always shown at the bottom."""
+        """Keep the hints of actions from covering the status at the bottom."""
         if event.type() == QEvent.Type.StatusTip:
             return True
         return super().event(event)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
-        """Begin with the keyboard in the window, not in the first field."""
+        """Begin with the keyboard focus in the window, not in the first field."""
         super().showEvent(event)
         self.setFocus(Qt.FocusReason.OtherFocusReason)
         if not self._shown_before:

@@ -1,4 +1,4 @@
-"""What was said and logged: a list with time, level and details, and the bridge from Python's logging to it."""
+"""The list of messages with time, level and details, and the bridge from Python's logging to it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _Index = QModelIndex | QPersistentModelIndex
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One thing that was said."""
+    """One message."""
 
     level: Level
     text: str
@@ -65,7 +65,7 @@ class MessageModel(QAbstractTableModel):
             self.dataChanged.emit(self.index(0, 0), self.index(len(self._messages) - 1, len(HEADINGS) - 1))
 
     def add(self, message: Message) -> None:
-        """Add one; the oldest goes when there are too many."""
+        """Add a message; the oldest is dropped when there are too many."""
         if len(self._messages) >= MAX_MESSAGES:
             self.beginRemoveRows(QModelIndex(), 0, 0)
             self._messages.pop(0)
@@ -77,7 +77,7 @@ class MessageModel(QAbstractTableModel):
         self.added.emit(message)
 
     def say(self, level: str, text: str) -> None:
-        """Add what the operator is told, unless that was the last thing said, with its details."""
+        """Add a message to the operator, unless the last one has the same text (that one may have details)."""
         if self._messages and self._messages[-1].text == text:
             return
         self.add(Message(cast("Level", level), text))
@@ -87,16 +87,16 @@ class MessageModel(QAbstractTableModel):
         self.add(Message("error", trouble.sentence, trouble.details))
 
     def message(self, row: int) -> Message:
-        """Return one."""
+        """Return the message of a row."""
         return self._messages[row]
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all messages."""
         self.beginResetModel()
         self._messages.clear()
         self.endResetModel()
 
-    # -- Qt's side ---------------------------------------------------------------------------------------------------
+    # -- Qt's side -----------------------------------------------------------------------------------------------------
 
     def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: N802, B008 - Qt's name and default
         """Return how many there are."""

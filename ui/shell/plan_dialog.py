@@ -1,4 +1,4 @@
-"""The dialogue in which the plan of a section is chosen."""
+"""The dialog in which the plan of a section is chosen."""
 
 from __future__ import annotations
 
@@ -177,7 +177,9 @@ class PlanDialog(QDialog):
 
 def _count(value: int, top: int, name: str) -> QSpinBox:
     box = QSpinBox()
-    box.setRange(1, _MOST)  # more than may be is said in words; a box that drops digits makes another number of it
+    box.setRange(
+        1, _MOST
+    )  # a number beyond the limit is refused in words: a box that drops digits would make another number of it
     box.setProperty("most", top)
     box.setValue(value)
     box.setAccessibleName(name)

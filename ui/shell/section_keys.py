@@ -1,4 +1,4 @@
-"""The keys of the running section, wherever the keyboard is: in a dialog they work too, and if not they say why."""
+"""The keys of the running section: they work in dialogs too, and a key that cannot act now says why."""
 
 from __future__ import annotations
 

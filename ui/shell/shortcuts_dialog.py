@@ -1,4 +1,4 @@
-"""The cheat sheet: every key of the window, read from its actions, so that it cannot be out of date."""
+"""The dialog with every key of the window, read from the actions, so that it cannot be out of date."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ ELSEWHERE: tuple[tuple[str, str], ...] = (
     ("Enter", "Choose what is under the cursor"),
     ("Escape", "Leave what you are drawing, close a dialogue"),
 )
-"""Keys of widgets, which are no actions."""
+"""Keys of widgets that are no actions."""
 
 
 def keys_of(window: QMainWindow, actions: Actions) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return headings with (keys, what they do): the menus first, then the other actions of the window."""
-    told: set[int] = set()
+    listed: set[int] = set()
     sections: list[tuple[str, list[tuple[str, str]]]] = []
     for menu in MENUS:
         rows = []
         for _, action in actions.menu(menu):
-            told.add(id(action))
+            listed.add(id(action))
             if not action.shortcut().isEmpty():
                 rows.append(_row(action))
         if rows:
@@ -46,7 +46,7 @@ def keys_of(window: QMainWindow, actions: Actions) -> list[tuple[str, list[tuple
     others = [
         _row(action)
         for action in window.findChildren(QAction)
-        if id(action) not in told and not action.shortcut().isEmpty() and action.text()
+        if id(action) not in listed and not action.shortcut().isEmpty() and action.text()
     ]
     if others:
         sections.append(("Panels and tabs", sorted(set(others), key=lambda row: row[1])))

@@ -76,7 +76,7 @@ class TopBar(QWidget):
         self._take_choices()
         setup.changed.connect(self._show_setup)
 
-    # -- made once ---------------------------------------------------------------------------------------------------
+    # -- made once -----------------------------------------------------------------------------------------------------
 
     def _first_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -164,7 +164,7 @@ class TopBar(QWidget):
         """The button that takes the field on the screen out of the score."""
         return self._buttons["exclude"]
 
-    # -- its width ---------------------------------------------------------------------------------------------------
+    # -- its width -----------------------------------------------------------------------------------------------------
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Ask for no more width than a small screen has: else the tool bar would hide all of it behind an arrow."""
@@ -184,7 +184,7 @@ class TopBar(QWidget):
         self._rows.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
         self.updateGeometry()
 
-    # -- what is set up ----------------------------------------------------------------------------------------------
+    # -- what is set up ------------------------------------------------------------------------------------------------
 
     @Slot()
     def _take_animal(self) -> None:
@@ -228,7 +228,7 @@ class TopBar(QWidget):
             field.remember(field.value)
         return tuple(self.animal.history()), tuple(self.section.history())
 
-    # -- what is shown -----------------------------------------------------------------------------------------------
+    # -- what is shown -------------------------------------------------------------------------------------------------
 
     def set_rig(self, light: RigLight, tip: str = "") -> None:
         """Show the rig's state."""
