@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MENUS", "ActionSpec", "Actions", "Menu"]
 
-Menu = Literal["File", "Rig", "Section", "View", "Help"]
-MENUS: tuple[Menu, ...] = ("File", "Rig", "Section", "View", "Help")
+Menu = Literal["file", "rig", "section", "view", "help"]
+MENUS: dict[Menu, str] = {"file": "File", "rig": "Rig", "section": "Section", "view": "View", "help": "Help"}
+"""The menus in their order, with their titles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +39,23 @@ class ActionSpec:
 
 
 SPECS: tuple[ActionSpec, ...] = (
-    ActionSpec("open_store", "File", "Open sections …", "Open stored sections in the tab Replay", "Ctrl+O"),
-    ActionSpec("choose_folder", "File", "Folder for sections …", "Choose where new sections are stored"),
-    ActionSpec("recover", "File", "Recover a section …", "Make the store of an interrupted run valid again"),
+    ActionSpec("open_store", "file", "Open sections …", "Open stored sections in the tab Replay", "Ctrl+O"),
+    ActionSpec("choose_folder", "file", "Folder for sections …", "Choose where new sections are stored"),
+    ActionSpec("recover", "file", "Recover a section …", "Make the store of an interrupted run valid again"),
     ActionSpec(
-        "export_view", "File", "Export view …", "Save what the open tab shows as a PNG file", "Ctrl+E", separate=True
+        "export_view", "file", "Export view …", "Save what the open tab shows as a PNG file", "Ctrl+E", separate=True
     ),
     ActionSpec(
-        "report", "File", "Write report", "Write the report of the last section beside its store", "Ctrl+Shift+E"
+        "report", "file", "Write report", "Write the report of the last section beside its store", "Ctrl+Shift+E"
     ),
-    ActionSpec("welcome", "File", "Welcome page", "Show the page with rigs, stores and what is missing", separate=True),
-    ActionSpec("quit", "File", "Quit", "Close the window; a section that is under way is finished first", "Ctrl+Q"),
-    ActionSpec("open_demo", "Rig", "Open demo rig", "Load Micro-Manager's demo camera and stage", "Ctrl+D"),
-    ActionSpec("open_rig", "Rig", "Open rig …", "Load a rig file or a Micro-Manager configuration", "Ctrl+R"),
-    ActionSpec("close_rig", "Rig", "Close rig", "Unload the devices"),
+    ActionSpec("welcome", "file", "Welcome page", "Show the page with rigs, stores and what is missing", separate=True),
+    ActionSpec("quit", "file", "Quit", "Close the window; a section that is under way is finished first", "Ctrl+Q"),
+    ActionSpec("open_demo", "rig", "Open demo rig", "Load Micro-Manager's demo camera and stage", "Ctrl+D"),
+    ActionSpec("open_rig", "rig", "Open rig …", "Load a rig file or a Micro-Manager configuration", "Ctrl+R"),
+    ActionSpec("close_rig", "rig", "Close rig", "Unload the devices"),
     ActionSpec(
         "live",
-        "Rig",
+        "rig",
         "Live",
         "Show what the camera sees, without storing it",
         "F5",
@@ -62,44 +63,44 @@ SPECS: tuple[ActionSpec, ...] = (
         checkable=True,
         separate=True,
     ),
-    ActionSpec("snap", "Rig", "Snap", "Take one picture and show it, without storing it", "F6", "snap"),
+    ActionSpec("snap", "rig", "Snap", "Take one picture and show it, without storing it", "F6", "snap"),
     ActionSpec(
         "emergency",
-        "Rig",
+        "rig",
         "Emergency stop",
         "Stop the stage and the focus drive at once and end the section; every frame that was taken is stored",
         "F12",
         "emergency",
         separate=True,
     ),
-    ActionSpec("start", "Section", "Start", "Acquire, store and classify the section", "F8", "start"),
-    ActionSpec("pause", "Section", "Pause", "Wait between frames; again to go on", "F9", "pause", checkable=True),
-    ActionSpec("stop", "Section", "Stop", "End the section; what was taken is stored and classified", "F10", "stop"),
+    ActionSpec("start", "section", "Start", "Acquire, store and classify the section", "F8", "start"),
+    ActionSpec("pause", "section", "Pause", "Wait between frames; again to go on", "F9", "pause", checkable=True),
+    ActionSpec("stop", "section", "Stop", "End the section; what was taken is stored and classified", "F10", "stop"),
     ActionSpec(
         "skip_analysis",
-        "Section",
+        "section",
         "Skip classification",
         "End the section without classifying what is left; it stays stored",
         "Shift+F10",
     ),
     ActionSpec(
         "exclude",
-        "Section",
+        "section",
         "Exclude field",
         "Take the field on the screen out of the score; it stays stored",
         "Ctrl+Z",
         "undo",
         separate=True,
     ),
-    ActionSpec("include", "Section", "Include it again", "Bring back the field that was excluded last", "Ctrl+Shift+Z"),
-    ActionSpec("note", "Section", "Add a note …", "Write a note into the store of this section", "Ctrl+N"),
-    ActionSpec("plan", "Section", "Plan …", "Choose how many fields are taken, and where", "Ctrl+P", separate=True),
-    ActionSpec("ids", "Section", "Edit ids", "Go to the animal id", "Ctrl+I"),
-    ActionSpec("theme", "View", "Light theme", "Change between dark and light", "Ctrl+T", checkable=True),
-    ActionSpec("full_screen", "View", "Full screen", "Use the whole screen", "F11", checkable=True),
-    ActionSpec("reset_layout", "View", "Reset layout", "Put every panel back in its place"),
-    ActionSpec("shortcuts", "Help", "Keys", "Show all keys", "F1"),
-    ActionSpec("about", "Help", "About", "Show versions and what this program is not for"),
+    ActionSpec("include", "section", "Include it again", "Bring back the field that was excluded last", "Ctrl+Shift+Z"),
+    ActionSpec("note", "section", "Add a note …", "Write a note into the store of this section", "Ctrl+N"),
+    ActionSpec("plan", "section", "Plan …", "Choose how many fields are taken, and where", "Ctrl+P", separate=True),
+    ActionSpec("ids", "section", "Edit ids", "Go to the animal id", "Ctrl+I"),
+    ActionSpec("theme", "view", "Light theme", "Change between dark and light", "Ctrl+T", checkable=True),
+    ActionSpec("full_screen", "view", "Full screen", "Use the whole screen", "F11", checkable=True),
+    ActionSpec("reset_layout", "view", "Reset layout", "Put every panel back in its place"),
+    ActionSpec("shortcuts", "help", "Keys", "Show all keys", "F1"),
+    ActionSpec("about", "help", "About", "Show versions and what this program is not for"),
 )
 
 

@@ -151,14 +151,14 @@ class MainWindow(QMainWindow):
     # -- made once -----------------------------------------------------------------------------------------------------
 
     def _make_menus(self) -> None:
-        for name in MENUS:
-            menu = self.menuBar().addMenu(f"&{name}")
+        for name, title in MENUS.items():
+            menu = self.menuBar().addMenu(f"&{title}")
             menu.setToolTipsVisible(True)
             for spec, action in self.actions_.menu(name):
                 if spec.separate:
                     menu.addSeparator()
                 menu.addAction(action)
-            if name == "View":
+            if name == "view":
                 menu.addSeparator()
                 self._view_menu = menu
                 self._tabs_end = menu.addSeparator()

@@ -35,14 +35,14 @@ def keys_of(window: QMainWindow, actions: Actions) -> list[tuple[str, list[tuple
     """Return headings with (keys, what they do): the menus first, then the other actions of the window."""
     listed: set[int] = set()
     sections: list[tuple[str, list[tuple[str, str]]]] = []
-    for menu in MENUS:
+    for menu, title in MENUS.items():
         rows = []
         for _, action in actions.menu(menu):
             listed.add(id(action))
             if not action.shortcut().isEmpty():
                 rows.append(_row(action))
         if rows:
-            sections.append((menu, rows))
+            sections.append((title, rows))
     others = [
         _row(action)
         for action in window.findChildren(QAction)
