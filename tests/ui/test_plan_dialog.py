@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtWidgets import QDialogButtonBox, QRadioButton, QSpinBox, QWidget
+from find import find
+from PySide6.QtWidgets import QDialogButtonBox, QLabel, QRadioButton, QSpinBox, QWidget
 
 from ui.control.section_request import PlanChoice
 from ui.shell.plan_dialog import PlanDialog
@@ -50,16 +51,16 @@ def test_a_number_that_is_too_large_is_said_and_not_cut_to_the_digits_that_fit(
     qtbot: QtBot, parent: QWidget, kind: str, name: str
 ):
     dialog = shown(parent, PlanChoice(kind=kind), has_stage=True)  # type: ignore[arg-type]  # one of its kinds
-    box = next(one for one in dialog.findChildren(QSpinBox) if one.accessibleName() == name)
+    box = find(dialog, QSpinBox, name)
     box.selectAll()
     qtbot.keyClicks(box, "30000000")
     assert box.value() == 30_000_000
     ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
     assert not ok.isEnabled()
-    assert dialog._problem.text().startswith(f"{name}: at most 1")
+    assert find(dialog, QLabel, "What is missing in the plan").text().startswith(f"{name}: at most 1")
 
 
 def test_plans_say_counts_in_the_singular_too():
-    assert PlanChoice(n_fields=1).words(outlined=True) == "1 random field"
-    assert PlanChoice(kind="sequence", n_frames=1).words(outlined=False) == "1 frame at rest"
-    assert PlanChoice(area_um=(125_000.0, 6000.0)).words(outlined=False) == "24 fields in 125000 × 6000 µm"
+    assert PlanChoice(n_fields=1).describe(outlined=True) == "1 random field"
+    assert PlanChoice(kind="sequence", n_frames=1).describe(outlined=False) == "1 frame at rest"
+    assert PlanChoice(area_um=(125_000.0, 6000.0)).describe(outlined=False) == "24 fields in 125000 × 6000 µm"

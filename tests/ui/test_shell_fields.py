@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtWidgets import QLabel, QWidget
+from find import find
+from PySide6.QtWidgets import QLabel, QToolButton, QWidget
 from shell_parts import finish, name_section, said, start, wait_for, wait_until_held
 
 from hcc_scope.storage.notes import read_notes
 from ui.control.replay_focus import ReplayedField
 from ui.control.section_request import PlanChoice
+from ui.kit.controls import ElidedLabel
 
 if TYPE_CHECKING:
     from ui.app import App
@@ -30,16 +32,14 @@ def held(ready: App) -> App:
     return ready
 
 
-def named(app: App, name: str) -> QWidget:
-    return next(one for one in app.window.findChildren(QWidget) if one.accessibleName() == name)
-
-
 def quality_words(app: App) -> str:
-    return " ".join(one.text() for one in named(app, "Quality of the current field").findChildren(QLabel))
+    return " ".join(
+        one.text() for one in find(app.window, QWidget, "Quality of the current field").findChildren(QLabel)
+    )
 
 
 def about_words(app: App) -> str:
-    return app.views.live._about.whole_text()
+    return find(app.views.live, ElidedLabel, "Shown frame").whole_text()
 
 
 def test_fields_that_no_look_saw_are_on_the_map_while_the_section_goes_on(ready: App):
@@ -78,7 +78,7 @@ def test_a_click_on_a_field_makes_picture_box_quality_and_button_speak_of_it(hel
     wait_for(lambda: "Field 1 is excluded" in said(held), "the word of it")
     assert not held.window.actions_["exclude"].isEnabled()
     assert "excluded already" in held.window.actions_["exclude"].toolTip()
-    named(held, "Back to the newest").defaultAction().trigger()
+    find(held.views.live, QToolButton, "Back to the newest").defaultAction().trigger()
     wait_for(lambda: run.field_on_screen not in (None, 1), "the newest field")
     assert views.map.fields.chosen is None
     assert held.window.actions_["exclude"].text() == f"Exclude field {run.field_on_screen}"
@@ -108,7 +108,7 @@ def test_in_replay_score_quality_and_buttons_belong_to_the_replayed_section(read
     name_section(ready, section="S9")
     start(ready)
     finish(ready)
-    score = named(ready, "Score of the section")
+    score = find(ready.window, QWidget, "Score of the section")
     live_words = " ".join(one.text() for one in score.findChildren(QLabel))
     assert "section S9" in live_words
     ready.commands.open_one_store(str(first))

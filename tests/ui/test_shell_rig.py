@@ -129,12 +129,13 @@ def test_a_rig_that_cannot_be_opened_is_told_in_words(shell: App, tmp_path: Path
     assert not shell.window.actions_["live"].isEnabled()
 
 
-def test_another_program_cannot_take_the_same_rig(shell: App, small_rig: Path):
+def test_another_program_cannot_take_the_same_rig(shell: App, small_rig: Path, tmp_path: Path):
     open_rig(shell, small_rig)
-    other = RigLock(load_rig(small_rig).config, shell.rig._lock_folder)
+    marks = tmp_path / "settings" / "rigs-in-use"
+    other = RigLock(load_rig(small_rig).config, marks)
     with pytest.raises(RigError, match="in use by another program"):
         other.take()
-    RigLock(hardware_configs_dir() / "demo.cfg", shell.rig._lock_folder).take()  # another rig is another matter
+    RigLock(hardware_configs_dir() / "demo.cfg", marks).take()  # another rig is another matter
     shell.commands.close_rig()
     wait_for(lambda: not shell.rig.busy, "the rig to close")
     other.take()

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from find import find
+from PySide6.QtWidgets import QDialogButtonBox, QLabel, QLineEdit, QPushButton, QWidget
 from shell_parts import finish, name_section, open_rig, said, start, wait_for, wait_until_held
 from storage_cases import change_facts
 
+from hcc_scope.formatting import format_score
 from hcc_scope.research_use import PHANTOM_SENTENCE, PHANTOM_TRAINING
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.reader import open_store
 from ui.control.section_request import PlanChoice
+from ui.kit.symbols import SignedLine
 from ui.shell.plan_dialog import PlanDialog
 
 if TYPE_CHECKING:
@@ -31,6 +35,10 @@ def reports(app: App) -> list[SectionReport]:
     return got
 
 
+def words_of(widget: QWidget) -> str:
+    return "\n".join(label.text() for label in widget.findChildren(QLabel))
+
+
 def test_a_section_from_start_to_its_report(ready: App, monkeypatch: pytest.MonkeyPatch):
     opened: list[str] = []
     monkeypatch.setattr("ui.commands.QDesktopServices.openUrl", lambda url: opened.append(url.toLocalFile()))
@@ -43,7 +51,8 @@ def test_a_section_from_start_to_its_report(ready: App, monkeypatch: pytest.Monk
     assert report.outcome.state == "completed"
     assert report.outcome.counts.classified == 6
     assert report.outcome.score.score is not None
-    assert "0." in ready.views.score._number.text()
+    score = report.outcome.score
+    assert format_score(score.score, score.threshold) in words_of(ready.views.score)
     wait_for(lambda: len(ready.views.map.fields.fields) == 6, "all fields on the map")
     ready.window.tabs.setCurrentWidget(ready.views.tiles)
     wait_for(lambda: ready.views.tiles.model.rowCount() == 6, "all tiles in the gallery")
@@ -268,12 +277,13 @@ def test_a_plan_without_its_file_is_refused_before_start(ready: App, qtbot: QtBo
     qtbot.addWidget(dialog)
     chosen: list[PlanChoice] = []
     dialog.chosen.connect(chosen.append)
-    dialog._accept()
-    assert chosen == []
-    assert "plan file has to be named" in dialog._problem.text()
-    dialog._path.setText("plan.yaml")
-    assert dialog._problem.text() == ""
-    dialog._accept()
+    problem = find(dialog, QLabel, "What is missing in the plan")
+    ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
+    assert "plan file has to be named" in problem.text()
+    assert not ok.isEnabled()
+    find(dialog, QLineEdit, "Plan file").setText("plan.yaml")
+    assert problem.text() == ""
+    ok.click()
     assert chosen[0].file == "plan.yaml"
     ready.setup.choose_plan(PlanChoice(kind="file", file=""))
     assert "plan file" in ready.action_states.missing
@@ -316,19 +326,20 @@ def test_a_model_of_a_phantom_scores_no_tissue_in_the_window_unless_it_is_allowe
     assert "is not known to be a phantom" in said(ready)
     assert "add --allow-phantom-model" in said(ready)
     assert not (tmp_path / "sections" / "M7_S1.ome.zarr").exists()
-    assert not ready.views.score._alarm.isVisible()
+    alarm = find(ready.views.score, SignedLine, "Why this score means nothing")
+    assert not alarm.isVisible()
 
     ready.run.allow_phantom_model = True  # as of hcc-scope app --allow-phantom-model
     start(ready)
-    assert ready.views.score._alarm.text() == PHANTOM_SENTENCE
+    assert alarm.text() == PHANTOM_SENTENCE
     finish(ready)
     store = open_store(tmp_path / "sections" / "M7_S1.ome.zarr")
     assert store.n_frames == 3
     assert store.spec.provenance["allow_phantom_model"] is True
     ready.commands.open_one_store(str(store.path))
     wait_for(lambda: ready.focus.on, "the replay")
-    assert ready.views.score._alarm.text() == PHANTOM_SENTENCE
-    assert PHANTOM_TRAINING in ready.views.score._research.text()
+    assert alarm.text() == PHANTOM_SENTENCE
+    assert PHANTOM_TRAINING in words_of(ready.views.score)
     wait_for(lambda: ready.views.replay.classify.start_button.isEnabled(), "the models")
     ready.views.replay.classify.start()  # its own app was not allowed to
     wait_for(lambda: not ready.views.replay.classify.running, "the refusal")
@@ -386,7 +397,7 @@ def test_what_a_crash_left_is_offered_for_recovery(ready: App):
     assert not open_store(store).complete
     ready.recovery.look()
     wait_for(lambda: "Not ended in order: M7 S1" in ready.window.notice.text, "the offer")
-    ready.window.notice._button.click()
+    find(ready.window.notice, QPushButton, "Recover").click()
     wait_for(lambda: "valid again" in said(ready), "the recovery")
     assert open_store(store).complete
 

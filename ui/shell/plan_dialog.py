@@ -105,7 +105,7 @@ class PlanDialog(QDialog):
             layout.addWidget(radio)
             layout.addWidget(part)
             self._parts[name] = radio, part
-            radio.toggled.connect(self._sort_out)
+            radio.toggled.connect(self._update_parts)
             radio.setChecked(name == kind)
             if name == "random" and not has_stage:
                 radio.hide()
@@ -121,15 +121,15 @@ class PlanDialog(QDialog):
         self._problem.setAccessibleName("What is missing in the plan")
         layout.addWidget(self._problem)
         layout.addWidget(self._buttons)
-        self._path.textChanged.connect(self._sort_out)
+        self._path.textChanged.connect(self._update_parts)
         for box in (self._n_fields, self._width, self._height, self._n_frames):
-            box.valueChanged.connect(self._sort_out)
-        self._sort_out()
+            box.valueChanged.connect(self._update_parts)
+        self._update_parts()
         self.setMinimumWidth(480)
 
     @Slot()
-    def _sort_out(self) -> None:
-        """Let only the chosen part be edited."""
+    def _update_parts(self) -> None:
+        """Enable the chosen part only, and show what is wrong with it."""
         for radio, part in self._parts.values():
             part.setEnabled(radio.isChecked())
         if hasattr(self, "_buttons"):
