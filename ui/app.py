@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QMessageLogContext
 
     from ui.control.settings import Settings
-    from ui.kit.error_report import Trouble
+    from ui.kit.error_report import ErrorReport
     from ui.shell.messages import Message
 
 __all__ = ["NO_DISPLAY_CODE", "App", "run_app"]
@@ -93,7 +93,7 @@ class App:
             Let a model that was trained on a phantom only score what may be tissue, live and in Replay.
         """
         folder = settings_folder() if folder is None else folder
-        settings, complaints = load_settings(folder)
+        settings, problems = load_settings(folder)
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         apply_theme(app, settings.theme)
@@ -128,8 +128,8 @@ class App:
             shutdown, log, emergency_key, keys,
         )  # fmt: skip
         made.connect()
-        for complaint in complaints:
-            window.messages.say("warning", complaint)
+        for problem in problems:
+            window.messages.say("warning", problem)
         window.settle()
         views.make_room(window.height())
         return made
@@ -138,7 +138,7 @@ class App:
         """Connect what is reported with where it is read."""
         window = self.window
         self.state.message.connect(window.messages.say)
-        self.jobs.troubled.connect(window.messages.complain)
+        self.jobs.error_reported.connect(window.messages.add_error)
         window.messages.added.connect(self._notice)
         self.settings_store.changed.connect(self._show_recent)
         self._show_recent(self.settings_store.settings)
@@ -168,9 +168,9 @@ class App:
     def _show_recent(self, settings: Settings) -> None:
         self.window.welcome.set_recent(settings.recent_rigs, settings.recent_stores)
 
-    def complain(self, trouble: Trouble) -> None:
+    def report_error(self, report: ErrorReport) -> None:
         """Report what went wrong in the window itself; a run is not affected."""
-        self.window.messages.complain(trouble)
+        self.window.messages.add_error(report)
 
     def end(self) -> tuple[str, ...]:
         """Release everything after the window is closed; return the workers that hang."""
@@ -217,7 +217,7 @@ def run_app(rig: str | None, *, allow_phantom_model: bool = False) -> int:
 def _on_bug(made: App, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Show a bug of the window; it goes on."""
     del kind
-    made.complain(describe(error.with_traceback(trace)))
+    made.report_error(describe(error.with_traceback(trace)))
 
 
 def _on_signal(made: App, _number: int, _frame: FrameType | None) -> None:

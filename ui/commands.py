@@ -175,7 +175,7 @@ class Commands(QObject):
         """Save what the open tab shows as a file."""
         saved = attempt(partial(self._views.export_png, Path(path)))
         if isinstance(saved, Failure):
-            self._window.messages.complain(describe(saved.error))
+            self._window.messages.add_error(describe(saved.error))
         else:
             self._state.message.emit("info", f"The view was saved as {path}.")
 

@@ -260,7 +260,7 @@ def test_there_is_an_end_to_what_is_kept(shell: App):
 def test_a_bug_of_a_widget_is_shown_with_its_details_and_the_window_goes_on(shell: App):
     from ui.kit.error_report import describe
 
-    shell.complain(describe(ZeroDivisionError("division by zero")))
+    shell.report_error(describe(ZeroDivisionError("division by zero")))
     assert "bug in HCC-Scope" in shell.window.notice.text
     shell.window.log.details.trigger()
     (box,) = shell.window.findChildren(QMessageBox)

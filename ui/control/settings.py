@@ -118,7 +118,7 @@ def load_settings(folder: Path | None = None) -> tuple[Settings, tuple[str, ...]
 def _salvage(content: dict[str, Any], path: Path) -> tuple[Settings, tuple[str, ...]]:
     """Return the valid values of the file, key by key, and what is wrong with the others."""
     kept: dict[str, Any] = {}
-    complaints: list[str] = []
+    problems: list[str] = []
     for key, value in content.items():
         if key not in Settings.model_fields:
             continue  # of a newer or an older version
@@ -126,10 +126,10 @@ def _salvage(content: dict[str, Any], path: Path) -> tuple[Settings, tuple[str, 
             Settings.model_validate({key: value})
         except ValidationError as error:
             reason = error.errors(include_url=False, include_input=False)[0]["msg"]
-            complaints.append(f"The setting '{key}' in {path} is not used: {reason}.")
+            problems.append(f"The setting '{key}' in {path} is not used: {reason}.")
         else:
             kept[key] = value
-    return Settings.model_validate(kept), tuple(complaints)
+    return Settings.model_validate(kept), tuple(problems)
 
 
 def _keep_aside(path: Path) -> str:

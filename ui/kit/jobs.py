@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from shiboken6 import isValid
 
 from hcc_scope.workers import Failure, Worker, attempt, guard
-from ui.kit.error_report import Trouble, describe
+from ui.kit.error_report import ErrorReport, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +97,7 @@ class Jobs(QObject):
     parent : QObject, optional
     """
 
-    troubled = Signal(Trouble)
+    error_reported = Signal(ErrorReport)
     """What went wrong with a piece of work, before its `failed` is called."""
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -163,17 +163,17 @@ class Jobs(QObject):
     ) -> None:
         self._open -= 1
         if isinstance(outcome, Failure):
-            trouble = describe(outcome.error)
-            self.troubled.emit(trouble)
+            report = describe(outcome.error)
+            self.error_reported.emit(report)
             if failed is not None and _is_there(failed):
-                failed(trouble.sentence)
+                failed(report.sentence)
         elif done is not None and _is_there(done):
             done(outcome)
 
     def _on_bug(self, error: BaseException, _where: str) -> None:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise error
-        self.troubled.emit(describe(error))
+        self.error_reported.emit(describe(error))
 
     @property
     def n_open(self) -> int:

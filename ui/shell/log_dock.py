@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ui.kit.error_report import Trouble, show_trouble
+from ui.kit.error_report import ErrorReport, show_error_report
 from ui.kit.theme import GRID_PX
 from ui.shell.messages import LEVELS, MessageModel
 
@@ -188,4 +188,6 @@ class LogView(QWidget):
     def show_message(self, message: Message) -> None:
         """Show a message with everything that is known about it; returns at once."""
         source = f"Reported by {message.source}" if message.source else ""
-        show_trouble(self, message.level.capitalize(), Trouble(message.text, f"{message.details}\n{source}".strip()))
+        show_error_report(
+            self, message.level.capitalize(), ErrorReport(message.text, f"{message.details}\n{source}".strip())
+        )

@@ -14,7 +14,7 @@ from PySide6.QtGui import QColor
 from ui.kit.theme import colours
 
 if TYPE_CHECKING:
-    from ui.kit.error_report import Trouble
+    from ui.kit.error_report import ErrorReport
     from ui.kit.theme import ThemeName
 
 __all__ = ["LEVELS", "Level", "Message", "MessageModel", "MessageQueue"]
@@ -82,9 +82,9 @@ class MessageModel(QAbstractTableModel):
             return
         self.add(Message(cast("Level", level), text))
 
-    def complain(self, trouble: Trouble) -> None:
+    def add_error(self, report: ErrorReport) -> None:
         """Add what went wrong."""
-        self.add(Message("error", trouble.sentence, trouble.details))
+        self.add(Message("error", report.sentence, report.details))
 
     def message(self, row: int) -> Message:
         """Return the message of a row."""
