@@ -147,7 +147,7 @@ def _missing(names: list[str]) -> UsageError:
             f" sudo dnf install {' '.join(dict.fromkeys(fedora))} (Fedora)."
         )
     if unknown:
-        hint += f" Your system's package search shows which package has {', '.join(unknown)}."
+        hint += f" Your system's package search tells which package has {', '.join(unknown)}."
     return UsageError(f"the window cannot be opened: {what}", hint=hint.strip())
 
 
