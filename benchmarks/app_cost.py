@@ -57,8 +57,7 @@ def with_window(folder: Path, frames: int) -> dict[str, float]:
 
     qt = QApplication([])
     app = App.make(folder / "settings")
-    app.setup.change(out_dir=folder)
-    app.setup.change(plan=PlanChoice(kind="file", file=str(_plan(folder, frames))))
+    app.setup.change(out_dir=folder, plan=PlanChoice(kind="file", file=str(_plan(folder, frames))))
     app.window.resize(1920, 1080)
     app.begin()
 
@@ -79,6 +78,7 @@ def with_window(folder: Path, frames: int) -> dict[str, float]:
     spent_s = -time.thread_time()
     began = time.monotonic()
     app.state.run_finished.connect(reports.append)
+    app.state.finish_failed.connect(lambda: reports.append(None))
     app.window.actions_["start"].trigger()
     wait(lambda: app.run.run is not None)
     waits_ms: list[float] = []
