@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from find import find
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAction, QStatusTipEvent
 from PySide6.QtWidgets import (
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QLineEdit,
     QMessageBox,
+    QToolButton,
     QWidget,
 )
 from shell_parts import close, name_section, running_app, said, wait_for
@@ -27,6 +29,7 @@ from ui.control.section_request import next_id
 from ui.shell.actions import SPECS
 from ui.shell.messages import LEVELS, Message
 from ui.shell.shortcuts_dialog import keys_of
+from ui.views import LOW_PX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -219,6 +222,25 @@ def test_nothing_is_cut_off_at_the_smallest_size(shell: App):
 def test_what_is_at_the_bottom_stays_there_whatever_one_points_at(shell: App):
     QApplication.sendEvent(shell.window, QStatusTipEvent("Show what the camera sees"))
     assert shell.views.status.isVisible()
+
+
+def test_the_camera_panel_begins_a_region_on_the_live_picture(shell: App):
+    shell.window.tabs.setCurrentWidget(shell.views.map)
+    for _ in range(2):  # a second time it goes on, and does not end the drawing
+        shell.views.devices.camera.roi_draw_requested.emit()
+        assert shell.window.shown_tab is shell.views.live
+        assert find(shell.views.live, QToolButton, "Draw ROI").isChecked()
+
+
+def test_a_low_window_gives_the_room_of_the_histogram_to_the_picture(shell: App):
+    histogram = find(shell.views.live, QToolButton, "Histogram")
+    if not histogram.isChecked():
+        histogram.click()
+    shell.views.make_room(LOW_PX)
+    assert histogram.isChecked()
+    for _ in range(2):
+        shell.views.make_room(LOW_PX - 1)
+        assert not histogram.isChecked()
 
 
 # --- messages ---
