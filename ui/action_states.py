@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ui.control.run_control import RunControl
     from ui.control.section_setup import SectionSetup
     from ui.kit.jobs import Jobs
+    from ui.shell.actions import ActionName
     from ui.shell.main_window import MainWindow
 
 __all__ = ["ActionStates"]
@@ -155,7 +156,7 @@ class ActionStates(QObject):
         camera_busy = "" if phase in ("idle", "paused") else busy
         missing = self.missing
         changing = "a rig is being loaded or closed" if self._rig.busy else ""
-        reasons = {
+        reasons: dict[ActionName, str] = {
             "open_demo": busy or changing,
             "open_rig": busy or changing,
             "close_rig": busy or no_rig or changing,

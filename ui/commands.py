@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ui.control.settings_store import SettingsStore
     from ui.kit.jobs import Jobs
     from ui.kit.theme import ThemeName
+    from ui.shell.actions import ActionName
     from ui.shell.main_window import MainWindow
     from ui.views import Views
 
@@ -89,7 +90,7 @@ class Commands(QObject):
         state.finish_failed.connect(self._finish_failed)
 
     def _connect_actions(self) -> None:
-        does: dict[str, Callable[[], None]] = {
+        does: dict[ActionName, Callable[[], None]] = {
             "open_store": self.open_store,
             "choose_folder": self.choose_folder,
             "recover": self.choose_store_to_recover,

@@ -15,8 +15,38 @@ if TYPE_CHECKING:
     from ui.kit.icons import IconName
     from ui.kit.theme import ThemeName
 
-__all__ = ["MENUS", "ActionSpec", "Actions", "Menu"]
+__all__ = ["MENUS", "ActionName", "ActionSpec", "Actions", "Menu"]
 
+ActionName = Literal[
+    "open_store",
+    "choose_folder",
+    "recover",
+    "export_view",
+    "report",
+    "welcome",
+    "quit",
+    "open_demo",
+    "open_rig",
+    "close_rig",
+    "live",
+    "snap",
+    "emergency",
+    "start",
+    "pause",
+    "stop",
+    "skip_analysis",
+    "exclude",
+    "include",
+    "note",
+    "plan",
+    "ids",
+    "theme",
+    "full_screen",
+    "reset_layout",
+    "shortcuts",
+    "about",
+]
+"""The key of each action."""
 Menu = Literal["file", "rig", "section", "view", "help"]
 MENUS: dict[Menu, str] = {"file": "File", "rig": "Rig", "section": "Section", "view": "View", "help": "Help"}
 """The menus in their order, with their titles."""
@@ -26,7 +56,7 @@ MENUS: dict[Menu, str] = {"file": "File", "rig": "Rig", "section": "Section", "v
 class ActionSpec:
     """One action."""
 
-    name: str
+    name: ActionName
     menu: Menu
     text: str
     tip: str
@@ -116,9 +146,9 @@ class Actions:
 
     def __init__(self, owner: QWidget, theme: ThemeName) -> None:
         self._specs = {spec.name: spec for spec in SPECS}
-        self._actions: dict[str, QAction] = {}
+        self._actions: dict[ActionName, QAction] = {}
         self._paused = False
-        self._why_not: dict[str, str] = {}
+        self._why_not: dict[ActionName, str] = {}
         for spec in SPECS:
             action = QAction(spec.text, owner)
             action.setObjectName(f"action_{spec.name}")
@@ -130,14 +160,14 @@ class Actions:
         self.set_theme(theme)
         owner.addActions(list(self._actions.values()))
 
-    def __getitem__(self, name: str) -> QAction:
+    def __getitem__(self, name: ActionName) -> QAction:
         return self._actions[name]
 
     def menu(self, menu: Menu) -> list[tuple[ActionSpec, QAction]]:
         """Return what a menu holds, in order."""
         return [(spec, self._actions[spec.name]) for spec in SPECS if spec.menu == menu]
 
-    def explain(self, name: str, why_not: str) -> None:
+    def explain(self, name: ActionName, why_not: str) -> None:
         """Set an action's tooltip; `why_not` says why it cannot be done now, and is empty if it can."""
         spec = self._specs[name]
         keys = f" ({spec.keys})" if spec.keys else ""
@@ -145,22 +175,23 @@ class Actions:
         self._actions[name].setToolTip(f"{spec.tip}{keys}{reason}")
         self._actions[name].setStatusTip(spec.tip)
 
-    def enable(self, name: str, why_not: str) -> None:
+    def enable(self, name: ActionName, why_not: str) -> None:
         """Enable an action, or disable it and give the reason."""
         self._actions[name].setEnabled(not why_not)
         self._why_not[name] = why_not
         self.explain(name, why_not)
 
-    def why_not(self, name: str) -> str:
+    def why_not(self, name: ActionName) -> str:
         """Return why an action cannot be done now, in words; empty if it can."""
         return self._why_not.get(name, "")
 
     def name_fields(self, last: int | None, excluded: int | None) -> None:
         """Name the fields that would be excluded and included again; None where there is none."""
-        for name, text, tip, seq in (
+        fields: tuple[tuple[ActionName, str, str, int | None], ...] = (
             ("exclude", "Exclude field {}", "Take field {} out of the score; it stays stored", last),
             ("include", "Include field {} again", "Bring back field {}, which was excluded last", excluded),
-        ):
+        )
+        for name, text, tip, seq in fields:
             spec = self._specs[name]
             words = spec.text if seq is None else text.format(seq)
             if self._actions[name].text() != words:

@@ -14,12 +14,12 @@ from ui.kit.key_listener import KeyListener
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ui.shell.actions import Actions
+    from ui.shell.actions import ActionName, Actions
 
 __all__ = ["SectionKeys"]
 
-NAMES = ("pause", "stop", "skip_analysis", "exclude", "include")
-ALSO_EXPLAINED = ("live", "snap", "start")
+NAMES: tuple[ActionName, ...] = ("pause", "stop", "skip_analysis", "exclude", "include")
+ALSO_EXPLAINED: tuple[ActionName, ...] = ("live", "snap", "start")
 """These do not work in dialogs, but in the window they say why they do not work now."""
 
 

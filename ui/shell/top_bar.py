@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from ui.control.section_setup import SectionSetup
     from ui.control.settings import Settings
     from ui.kit.theme import ThemeName
-    from ui.shell.actions import Actions
+    from ui.shell.actions import ActionName, Actions
 
 __all__ = ["TopBar"]
 
 SPECIMENS: dict[Specimen, str] = {"high": "Phantom, high", "low": "Phantom, low", "none": "Test pattern"}
 
-_BUTTONS = ("live", "snap", "start", "pause", "stop", "exclude")
+_BUTTONS: tuple[ActionName, ...] = ("live", "snap", "start", "pause", "stop", "exclude")
 _ICON_PX = 18
 _MODEL_PX, _ENGINE_PX = 240, 144
 _NARROW_PX = 900
