@@ -15,20 +15,23 @@ import numpy as np
 from benchmarks.fuzz import Finding, changed_leaf, damaged_bytes, generator, outcome_of
 from hcc_scope.datasets.labelled_image import LabelledImage
 from hcc_scope.datasets.tiles import ArrayTiles, TileTable
-from hcc_scope.evaluation.fold import FoldTask, Measured, held_out_by_animal, keep_fold, load_fold
+from hcc_scope.evaluation.fold import FoldTask, OodDistances, held_out_by_animal, keep_fold, load_fold
 from hcc_scope.evaluation.record import EVALUATION_FILE, load_calibration
 from hcc_scope.evaluation.results import Split
 from hcc_scope.training.checkpoint import CHECKPOINT
 from hcc_scope.training.config import CONFIG_FILE, Stopped, TrainConfig
-from hcc_scope.training.fit import Fitted, fit
+from hcc_scope.training.fit import fit
 from hcc_scope.training.fit_result import Epoch
-from hcc_scope.training.metrics import Learnt
+from hcc_scope.training.fit_task import FitTask
+from hcc_scope.training.metrics import LearningCheck
 from hcc_scope.training.predict import load_weights
 from hcc_scope.training.run_folder import stored_config
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
     import random
+
+    from hcc_scope.training.fit_result import FitResult
 
 __all__ = ["run"]
 
@@ -53,15 +56,11 @@ def _table() -> TileTable:
     return TileTable(images, np.repeat(np.arange(4), 2), np.tile([0, 1], 4), ArrayTiles(pixels), TILE_PX)
 
 
-def _fit(tiles: TileTable, folder: Path, steps: int) -> Fitted:
+def _fit(tiles: TileTable, folder: Path, steps: int) -> FitResult:
     rows = np.arange(len(tiles))
     left = iter(range(steps))
     return fit(
-        tiles,
-        tiles.labels,
-        rows[:4],
-        rows[4:],
-        CONFIG,
+        FitTask(tiles, tiles.labels, rows[:4], rows[4:], CONFIG),
         folder=folder,
         resume=True,
         stop=lambda: next(left, None) is None,
@@ -87,9 +86,9 @@ def _prepare(folder: Path) -> list[Family]:
         FoldTask(split, CONFIG, 2, 2, fold),
         rng.normal(size=(4, 2)).astype(np.float32),
         rng.normal(size=(4, 8)).astype(np.float32),
-        [Learnt(0.4, 0.69, 0.9, 0.6, one_answer=False)],
+        [LearningCheck(0.4, 0.69, 0.9, 0.6, one_answer=False)],
         [Epoch(1, 0.6, 0.7, None, 1e-3, 1.0), Epoch(2, 0.5, 0.6, 0.7, 1e-4, 1.0)],
-        Measured(np.linspace(1, 9, 4, dtype=np.float32), 8.0),
+        OodDistances(np.linspace(1, 9, 4, dtype=np.float32), 8.0),
     )
     families += [
         (f"fold, {name}", Path("folds/by_animal-1") / name, lambda at: _fold(tiles, split, at))

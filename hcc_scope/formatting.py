@@ -83,7 +83,7 @@ def significant(value: float, digits: int = 3) -> str:
 def percent(share: float, decimals: int | None = None) -> str:
     """Return a share of 1 in per cent, with a blank before the sign.
 
-    ``0 %`` and ``100 %`` are exact: what is only nearly nothing or all is said to be so.
+    ``0 %`` and ``100 %`` are exact: what is only nearly nothing or all reads ``under`` or ``over``.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def format_bytes(n_bytes: float) -> str:
 
 
 def format_duration(seconds: float | None) -> str:
-    """Return a time to go as a person says it.
+    """Return a duration in words.
 
     Examples
     --------
@@ -195,7 +195,7 @@ def format_duration(seconds: float | None) -> str:
 
 
 def format_utc(when: datetime | str | object, *, seconds: bool = True) -> str:
-    """Return a moment as a person reads it: to the second or minute, in UTC, and saying so.
+    """Return a moment as a person reads it: to the second or minute, in UTC and with that label.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ def format_utc(when: datetime | str | object, *, seconds: bool = True) -> str:
         Aware, or ISO 8601 as stores keep it; a naive one is taken for UTC, as our files mean it. Anything else is
         ``an unknown time``.
     seconds : bool
-        Whether seconds are said.
+        Whether to include seconds.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The seams of the pipeline: what a source, a sink and a classifier promise each other.
+"""The interfaces of the pipeline: what a source, a sink and a classifier promise.
 
 `hcc_scope.session.Session` knows only these; live, replay and catch-up differ only in what is plugged in.
 """
@@ -14,13 +14,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hcc_scope.types import Frame, FrameResult, NoteKind, RunSpec
+    from hcc_scope.types import Classification, Frame, FrameResult, NoteKind, RunSpec
 
 __all__ = [
     "Classifier",
     "FrameSink",
     "FrameSource",
-    "MeasuringClassifier",
     "NoteSink",
     "PausingSource",
     "ResultSink",
@@ -29,11 +28,11 @@ __all__ = [
 ]
 
 Tiles: TypeAlias = Union["NDArray[np.uint16]", Sequence["NDArray[np.uint16]"]]
-"""Raw counts: an array (n, tile, tile), or n views (tile, tile) into a frame, which nobody has to copy."""
+"""Raw counts: an array (n, tile, tile), or n views (tile, tile) into a frame, without a copy."""
 
 
 class StopSignal(Protocol):
-    """What a source may ask and wait for (`hcc_scope.workers.StopToken` is the real one)."""
+    """What a source may read and wait for (`hcc_scope.workers.StopToken` is the real one)."""
 
     @property
     def requested(self) -> bool:
@@ -47,12 +46,12 @@ class StopSignal(Protocol):
         """Whether no further frame shall be taken for now."""
 
     def wait_while_paused(self) -> None:
-        """Stand still until the run goes on or shall end."""
+        """Block until the run goes on or shall end."""
 
 
 @runtime_checkable
 class FrameSource(Protocol):
-    """Where frames come from. Opened (a context manager) by whoever builds it; the session only reads."""
+    """Where frames come from. Its maker opens it (a context manager); the session only reads."""
 
     @property
     def spec(self) -> RunSpec:
@@ -77,10 +76,10 @@ class FrameSource(Protocol):
 
 @runtime_checkable
 class PausingSource(FrameSource, Protocol):
-    """A source that sees to a pause itself, because its camera would go on while nobody takes its frames.
+    """A source that pauses itself, because its camera would go on while no frame is taken.
 
-    It delivers what was exposed before, then stands still in ``stop.wait_while_paused()``. Any other source is held
-    between two frames by whoever takes them.
+    It delivers what was exposed before, then stands still in ``stop.wait_while_paused()``. The session holds
+    any other source between two frames.
     """
 
     @property
@@ -127,25 +126,34 @@ class NoteSink(Protocol):
 
 @runtime_checkable
 class Classifier(Protocol):
-    """A model on an engine."""
+    """A model on an engine.
+
+    Any object with these two members will do. One that calls bright tiles *high*:
+
+    >>> import numpy as np
+    >>> from hcc_scope.types import Classification
+    >>> class Brightness:
+    ...     engine = "brightness 1.0"
+    ...
+    ...     def classify(self, tiles):
+    ...         level = np.float32([tile.mean() / 65535 - 0.5 for tile in tiles])
+    ...         return Classification(np.stack([-level, level], axis=1))
+    >>> Brightness().classify([np.full((2, 2), 65535, np.uint16)]).logits
+    array([[-0.5,  0.5]], dtype=float32)
+    """
 
     @property
     def engine(self) -> str:
         """Name of the engine, recorded with every prediction (``torchscript`` ...)."""
 
-    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
-        """Return logits (n, 2), columns *low*, *high*, for n raw tiles: an array (n, tile, tile) or a list of views.
+    def classify(self, tiles: Tiles) -> Classification:
+        """Return logits, and distances from the training tiles if the model gives any.
 
-        A tile's logits depend on that tile alone: the same bits whatever else is in the batch.
-        """
+        The answer for a tile depends on that tile alone: the same bits whatever else is in the batch. Of no tiles it
+        is empty.
 
-
-@runtime_checkable
-class MeasuringClassifier(Classifier, Protocol):
-    """One that can also say how unlike its training data a tile is (the artefact then has a third output)."""
-
-    def classify_and_measure(self, tiles: Tiles) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return logits (n, 2) as `classify` does, and distances (n,), or None if this model tells none.
-
-        A distance is a finite number from 0 on, and depends on its tile alone, as the logits do.
+        Parameters
+        ----------
+        tiles : ndarray or sequence of ndarray
+            n raw tiles: an array (n, tile, tile) uint16, or a list of views (tile, tile).
         """

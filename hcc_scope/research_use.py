@@ -1,4 +1,4 @@
-"""The sentences that stand wherever a score is shown, and when the red one stands there."""
+"""The research-use sentence, the warning in red beside a score without meaning, and when that warning applies."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PHANTOM_SENTENCE",
     "PHANTOM_TRAINING",
+    "RESEARCH_USE",
     "RESEARCH_USE_ONLY",
     "SpecimenKind",
     "phantom_alarm",
@@ -17,17 +18,21 @@ __all__ = [
     "specimen_kind",
 ]
 
-RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
+RESEARCH_USE = "Research use only"
+"""Its first words, for sentences that go on."""
+RESEARCH_USE_ONLY = f"{RESEARCH_USE}. Not for diagnosis."
 PHANTOM_TRAINING = "a synthetic phantom, not on tissue"
-"""What cards and stores say of a model that was trained on no tissue."""
+"""In cards and stores: what a model was trained on that has seen no tissue."""
 PHANTOM_SENTENCE = "The model was trained on a synthetic phantom only: on tissue its scores mean nothing."
 """In red where the specimen is not known to be a phantom."""
 
 SpecimenKind = Literal["phantom", "simulated", "unknown"]
 _PHANTOMS = frozenset({"synthetic phantom, not tissue", "phantom"})
-"""What stores of a phantom say (`hcc_scope.runs.phantoms`, `hcc_scope.datasets.cohort`)."""
+"""The specimen in the stores of a phantom (`hcc_scope.runs.phantoms`, `hcc_scope.datasets.cohort`)."""
 _SIMULATED = frozenset({"DemoCamera", "SequenceTester"})
 """Micro-Manager's adapters of cameras that see no specimen."""
+_LONGEST = 200
+"""Characters of what a card states about its training."""
 
 
 def research_use(trained_on: object) -> str:
@@ -37,20 +42,17 @@ def research_use(trained_on: object) -> str:
     ----------
     trained_on : str or None
         As a model's card has it (`hcc_scope.inference.card.ModelCard.trained_on`), and a store's provenance after it
-        (``model_trained_on``). Anything but a text means that nothing is known.
+        (``model_trained_on``). Anything but a text counts as unknown.
     """
     if not isinstance(trained_on, str) or not trained_on.strip():
         return RESEARCH_USE_ONLY
     return f"{RESEARCH_USE_ONLY} The model was trained on {trained_on.strip().rstrip('.')[:_LONGEST]}."
 
 
-_LONGEST = 200
-
-
 def specimen_kind(provenance: Mapping[str, object]) -> SpecimenKind:
-    """Return what is known of a section's specimen, from what its store was given.
+    """Return the kind of a section's specimen, as far as its provenance shows it.
 
-    ``phantom``: the run painted one, and says so. ``simulated``: a demo camera's pattern. ``unknown``: it may be
+    ``phantom``: the run painted one, and recorded that. ``simulated``: a demo camera's pattern. ``unknown``: it may be
     tissue, as everything that a real camera sees, and every image that was imported.
     """
     specimen, library = provenance.get("specimen"), provenance.get("camera_library")
@@ -60,7 +62,7 @@ def specimen_kind(provenance: Mapping[str, object]) -> SpecimenKind:
 
 
 def phantom_alarm(trained_on: object, provenance: Mapping[str, object]) -> str:
-    """Return `PHANTOM_SENTENCE` if a model knows a phantom only and a section may be tissue; else nothing.
+    """Return `PHANTOM_SENTENCE` if a model was trained on a phantom only and a section may be tissue; else nothing.
 
     Parameters
     ----------

@@ -39,6 +39,7 @@ import numpy as np
 
 from hcc_scope.confidence import ConfidenceSequence
 from hcc_scope.formatting import counted
+from hcc_scope.quality import FLAG_TEXTS
 from hcc_scope.types import QualityFlag, SectionScore
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from hcc_scope.types import FrameOutcome, FrameResult, Sampling
 
 __all__ = [
+    "NOT_VALID",
     "FieldEntry",
     "SectionScorer",
     "animal_score",
@@ -58,6 +60,9 @@ __all__ = [
     "log_odds",
     "rescored",
 ]
+
+NOT_VALID = "interval not valid: "
+"""How `SectionScore.stabilised_reason` starts when the interval is not valid; what follows is the reason."""
 
 _NOT_RANDOM = {
     "raster": "fields were taken as a raster",
@@ -221,7 +226,7 @@ class SectionScorer:
         self._spoilt = ""
 
     def fresh(self) -> SectionScorer:
-        """Return a scorer with the same parameters that knows no frame yet."""
+        """Return a scorer with the same parameters and without a frame."""
         fresh = SectionScorer(
             self.threshold,
             self.temperature,
@@ -234,7 +239,7 @@ class SectionScorer:
         return fresh
 
     def spoil(self, why: str) -> None:
-        """Declare that what is known of the section is no random choice of its fields, whatever the plan was.
+        """Declare that the fields are no random sample of the section, even if the plan was random.
 
         Parameters
         ----------
@@ -312,7 +317,7 @@ class SectionScorer:
             stabilised_reason=reason,
             frames=self._frames,
             tiles=self._tiles,
-            tiles_excluded={str(flag.name).lower(): n for flag, n in self._tiles_excluded.items() if n},
+            tiles_excluded={FLAG_TEXTS[flag].key: n for flag, n in self._tiles_excluded.items() if n},
             fields_excluded_by_operator=len(self._excluded),
             spoilt=self._spoilt or None,
         )
@@ -333,16 +338,16 @@ class SectionScorer:
 
     def _validity(self) -> tuple[bool, str]:
         if self.sampling != "random":
-            return False, f"interval not valid: {_NOT_RANDOM[self.sampling]}, not at random"
+            return False, f"{NOT_VALID}{_NOT_RANDOM[self.sampling]}, not at random"
         if self._spoilt:
-            return False, f"interval not valid: {self._spoilt}"
+            return False, f"{NOT_VALID}{self._spoilt}"
         if self._sequence.emptied:
-            return False, "interval not valid: the fields' scores drift, no single mean fits them all"
+            return False, f"{NOT_VALID}the fields' scores drift, no single mean fits them all"
         return True, ""
 
     def _stability(self) -> tuple[bool, str]:
         n_fields, half_width = self._sequence.n, self._sequence.half_width
-        if self._ahead:  # the score knows frames that the interval does not: it may even lie outside
+        if self._ahead:  # the score rests on frames that the interval does not: it may even lie outside
             of = counted(self._frames, "frame")
             return False, f"interval over the first {n_fields} of {of}; frame {self._next_seq} is still open"
         if n_fields == 0:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "Classification",
     "Counts",
     "Frame",
     "FrameOutcome",
@@ -152,6 +153,16 @@ class RunSpec:
     """Versions of the programs and adapters involved."""
     provenance: Mapping[str, TagValue] = field(default_factory=dict)
     """Free facts worth keeping (specimen is a phantom, plan's seed, model name ...)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """What a model answers for n tiles."""
+
+    logits: NDArray[np.float32]
+    """(n, 2), columns *low*, *high*."""
+    distances: NDArray[np.float32] | None = None
+    """(n,) each tile's distance from the model's training tiles, finite and at least 0; None if it gives none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Threads that cannot die unnoticed: a stop token, bounded channels, the newest-wins slot, and the one guard.
+"""Threads whose errors are always reported: a stop token, bounded channels, the newest-wins slot, and the one guard.
 
 Design
 ------
@@ -6,7 +6,7 @@ Design
   It also holds a run between two frames (pause); a request to end lets go of it.
 - `Channel` is bounded in bytes. `put` blocks (storage: the producer waits), `offer` does not (analysis: a frame
   that does not fit is deferred). Closing a channel lets its reader drain it; *breaking* it wakes everyone at once,
-  so that a dead worker can never leave another one parked.
+  so that a worker that has ended never leaves another one waiting.
 - `guard` holds the only broad ``except`` of the program; `attempt` is the same for work that returns something.
 - `ErrorLatch` keeps the first error of a run; later ones become notes on it.
 """
@@ -111,11 +111,11 @@ class StopToken:
 
     @property
     def held(self) -> bool:
-        """Whether somebody stands still because of the pause: no frame is being taken."""
+        """Whether a thread waits because of the pause: no frame is being taken."""
         return self._n_held > 0
 
     def pause(self) -> None:
-        """Hold whoever comes to `wait_while_paused`."""
+        """Hold every thread that calls `wait_while_paused`."""
         with self._changed:
             self._paused = True
             self._changed.notify_all()
@@ -230,7 +230,7 @@ class Channel(Generic[T]):
             return self._changed.wait_for(lambda: self._bytes <= fill * self._capacity, timeout_s)
 
     def close(self) -> None:
-        """Say that nothing more will come; the reader drains the rest. Idempotent."""
+        """Note that nothing more will come; the reader drains the rest. Idempotent."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -333,18 +333,18 @@ def interruptible(body: Callable[[], T]) -> T:
 
 
 class Worker:
-    """A thread whose death is noticed: its error goes to `on_error`, then `finally_` runs, always.
+    """A thread whose end is noticed: its error goes to `on_error`, then `finally_` runs, always.
 
     Parameters
     ----------
     name : str
-        The thread's name; also says in messages where an error came from.
+        The thread's name; messages give it as the origin of an error.
     body : callable
         What it does.
     on_error : callable
         Takes the error and the worker's name.
     finally_ : callable, optional
-        Wakes whoever waits for this worker (closes its channels).
+        Wakes the threads that wait for this worker (closes its channels).
     """
 
     def __init__(

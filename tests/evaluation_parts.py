@@ -13,7 +13,7 @@ import numpy as np
 from hcc_scope.errors import DivergedError
 from hcc_scope.evaluation.fold import keep_fold
 from hcc_scope.training.config import TrainProgress
-from hcc_scope.training.metrics import Learnt
+from hcc_scope.training.metrics import LearningCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.fold import FoldTask
 
 
-KNOWS = Learnt(loss=0.2, chance=0.69, auc=0.9, luck=0.6, one_answer=False)
+KNOWS = LearningCheck(loss=0.2, chance=0.69, auc=0.9, luck=0.6, one_answer=False)
 """What a network that has learnt something makes of its training tiles."""
 
 

@@ -67,7 +67,8 @@ def fake_fold(
     labels = np.array([image.label for image in images])
     if protocol == "permuted":
         names = sorted({image.animal_id for image in images})
-        permuted = dict(zip(names, np.random.default_rng(3).permutation(np.arange(len(names)) % 2), strict=True))
+        swapped = np.random.default_rng(3).integers(0, 2, len(names))  # one for the low and the high of a number
+        permuted = {name: int(name[0] == "H") ^ int(swapped[int(name[1:]) - 1]) for name in names}
         labels = np.array([permuted[image.animal_id] for image in images])
     rows = table.rows_of(test)
     of_tile = labels[table.image_index[rows]]
@@ -97,17 +98,18 @@ def fake_result(
     images: int = 2,
     tiles: int = 2,
     folds: int = 3,
-    permuted: bool = True,
 ) -> EvaluationResult:
     """Folds over images leak, folds by animal do not; with one animal per class each animal is a fold."""
     data, table = fake_set(animals_per_class, sections, images, tiles)
     names = sorted({image.animal_id for image in data.images}, key=lambda name: (name[1:], name[0]))
     place = np.array([names.index(image.animal_id) for image in data.images])
-    by_animal = np.array([i // 2 for i in place]) if animals_per_class > 1 else place
-    n = int(by_animal.max()) + 1
+    pairs = place // 2
+    by_animal = pairs if animals_per_class > 1 else place
     over_images = np.random.default_rng(0).permutation(np.arange(len(data.images)) % folds)
     found = [fake_fold("paper", k, np.flatnonzero(over_images == k), table, weights, 0.9) for k in range(folds)]
-    found += [fake_fold("by_animal", k, np.flatnonzero(by_animal == k), table, weights, 0.0) for k in range(n)]
-    if permuted:
-        found += [fake_fold("permuted", k, np.flatnonzero(by_animal == k), table, weights, 0.0) for k in range(n)]
+    sides: tuple[tuple[ProtocolName, np.ndarray], ...] = (("by_animal", by_animal), ("permuted", pairs))
+    for name, fold_of in sides:
+        found += [
+            fake_fold(name, k, np.flatnonzero(fold_of == k), table, weights, 0.0) for k in range(fold_of.max() + 1)
+        ]
     return EvaluationResult(data, table, TrainConfig(), tuple(found), temperature=1.6, threshold=0.47)

@@ -10,14 +10,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.protocols import StopSignal, Tiles
 from hcc_scope.quality import QualityLimits
 from hcc_scope.scoring import SectionScorer
-from hcc_scope.session import Session
-from hcc_scope.types import Frame, FrameResult, RunOutcome, RunSpec, Sampling
+from hcc_scope.session import Session, SessionLimits
+from hcc_scope.types import Classification, Frame, FrameResult, RunOutcome, RunSpec, Sampling
 
 TILE_PX = 32
 SHAPE_YX = (64, 64)
@@ -128,12 +127,12 @@ class Classifier:
         self.asked: list[int] = []
         self._before = before
 
-    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
+    def classify(self, tiles: Tiles) -> Classification:
         seq = int(tiles[0][0, 0]) - BASE
         self.asked.append(seq)
         self._before(seq)
         high = np.sin(np.float32([tile[0, 0] for tile in tiles]))
-        return np.stack([-high, high], axis=1)
+        return Classification(np.stack([-high, high], axis=1))
 
 
 class Results:
@@ -215,6 +214,8 @@ def make_session(
     store_frames: int = 8,
     analyse_frames: int = 8,
     kept_frames: int = 0,
+    classify_timeout_s: float = 60.0,
+    max_failures: int = 5,
     **options: object,
 ) -> Session:
     """Build a session whose queues hold so many frames; deferred ones are read back, unless some are kept."""
@@ -224,9 +225,13 @@ def make_session(
         classifier,
         scorer=new_scorer(),
         limits=EVERYTHING,
-        store_queue_bytes=store_frames * FRAME_BYTES,
-        analyse_queue_bytes=analyse_frames * FRAME_BYTES,
-        kept_bytes=kept_frames * FRAME_BYTES,
+        session_limits=SessionLimits(
+            store_queue_bytes=store_frames * FRAME_BYTES,
+            analyse_queue_bytes=analyse_frames * FRAME_BYTES,
+            deferred_cache_bytes=kept_frames * FRAME_BYTES,
+            classify_timeout_s=classify_timeout_s,
+            max_failures=max_failures,
+        ),
         **options,  # type: ignore[arg-type]  # whatever the test wants to set
     )
 

@@ -196,6 +196,7 @@ def test_that_no_tile_was_left_out_is_a_count_as_well():
 def test_every_shipped_card_can_be_read_by_people():
     for folder in sorted(models_dir().iterdir()):
         text = card_markdown(read_card(folder))
+        assert text == (folder / "README.md").read_text(encoding="utf-8")
         assert text.startswith(f"# {folder.name}\n")
         assert "TRAINED ON SYNTHETIC IMAGES" in text
         tables = [line for line in text.splitlines() if line.startswith("|")]

@@ -30,7 +30,7 @@ from commands import (
 from storage_cases import change_spec
 
 from hcc_scope.cli.runs import save_summary
-from hcc_scope.inference.engines import ENGINES
+from hcc_scope.inference.base import ENGINES
 from hcc_scope.resources import hardware_configs_dir, models_dir
 from hcc_scope.storage.lines import fields_of, sealed_line
 
@@ -124,7 +124,7 @@ def test_replay_check_notices_one_changed_bit(demo: tuple[Path, Done], tmp_path:
     predictions.write_text("\n".join([header, sealed_line(result).decode().rstrip(), *rest]) + "\n")
     done = cli("replay", store, "--check")
     assert done.code == 40
-    assert f"frame {result['seq']}, tile {tile}" in done.err
+    assert f"field {result['seq']}, tile {tile}" in done.err
 
 
 def test_replay_check_on_another_engine_is_within_tolerance_and_says_so(
@@ -141,7 +141,7 @@ def test_replay_check_on_another_engine_is_within_tolerance_and_says_so(
     assert not check["equal"]
     assert 0 < check["largest_probability_difference"] <= 0.01
     assert done.err.count("within tolerance, not bit for bit") == 2
-    assert f"now {done.json['engine_in_full']}" in done.err
+    assert f"Replay on {done.json['engine_in_full']}" in done.err
     for before, after in zip(live.json["sections"], done.json["sections"], strict=True):
         # a tile near the distance's threshold may be in on one engine and out on the other: that moves the score too
         same_tiles = before["tiles"] == after["tiles"]
@@ -268,7 +268,7 @@ from hcc_scope.cli.console import people
 from hcc_scope.cli.rigs import open_rig
 from hcc_scope.cli.runs import load_scoring_model, record_section
 from hcc_scope.plans import PositionList
-from hcc_scope.microscope.micromanager import MicroManagerSource
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.storage.reader import open_store
 from hcc_scope.workers import StopToken
 
@@ -329,6 +329,7 @@ def test_help_imports_none_of_the_heavy_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {
+        "jinja2",
         "torch",
         "pycromanager",
         "pymmcore",

@@ -117,12 +117,12 @@ def test_nor_is_a_model(jump: Callable[[object], None]):
     pause = threading.Event()
     slow = SimpleNamespace(classify=lambda _tiles: pause.wait(0.2))
     one = WatchedClassifier(slow, timeout_s=30.0, analysis_skipped=lambda: False)  # type: ignore[arg-type]  # all that it asks
-    one.classify_and_measure([])
+    one.classify([])
     one.close()
     hangs = SimpleNamespace(classify=lambda _tiles: pause.wait(10.0))
     other = WatchedClassifier(hangs, timeout_s=1.1, analysis_skipped=lambda: False)  # type: ignore[arg-type]  # as above
     with pytest.raises(ClassifierHangs):
-        other.classify_and_measure([])
+        other.classify([])
     pause.set()
     other.close()
 

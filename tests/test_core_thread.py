@@ -11,7 +11,8 @@ import pytest
 from hcc_scope.errors import CameraError, RigError
 from hcc_scope.microscope import micromanager
 from hcc_scope.microscope.core_thread import CoreThread, Stopped
-from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.microscope.micromanager import MicroManager
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import Sequence
 from hcc_scope.workers import StopToken
 

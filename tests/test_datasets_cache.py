@@ -234,7 +234,7 @@ def test_a_class_without_a_usable_tile_is_an_error(tmp_path: Path):
     write_image(tmp_path / "b.tif", np.full((512, 512), 65_535, np.uint16))
     path = write_lines(tmp_path / "m.csv", ["a.tif,low,m1,s1,mon,0.3", "b.tif,high,m2,s1,mon,0.3"])
     for _ in range(2):
-        with pytest.raises(DatasetError, match=r"No tile of class high in .*m.csv passes quality \(1 no_tissue, 1 sat"):
+        with pytest.raises(DatasetError, match=r"No tile of class high in .*m.csv passes quality \(1 no tissue, 1 sat"):
             cut_tiles(read_manifest(path), None, nobody)
 
 

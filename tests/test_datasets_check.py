@@ -199,7 +199,7 @@ def test_a_class_without_a_usable_tile_is_an_error(tmp_path: Path, few_are_enoug
     path = write_lines(tmp_path / "m.csv", ["a.tif,low,m1,s1,mon,0.3", "b.tif,high,m2,s1,mon,0.3"])
     report = check_dataset(path)
     assert [str(p) for p in report.errors] == [
-        "No tile of class high passes quality (1 no_tissue, 1 saturated). Look at these images: are they in focus, "
+        "No tile of class high passes quality (1 no tissue, 1 saturated). Look at these images: are they in focus, "
         "exposed, and on tissue? Is the bit depth right?"
     ]
 

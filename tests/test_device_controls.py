@@ -10,7 +10,8 @@ import pytest
 
 from hcc_scope.errors import CameraError, DeviceError
 from hcc_scope.microscope.device_controls import DeviceControls, GroupState, ObjectiveState
-from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.microscope.micromanager import MicroManager
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.microscope.preview import Preview
 from hcc_scope.microscope.rig_reader import _factors
 from hcc_scope.plans import PositionList, Sequence, TimeSeries

@@ -17,17 +17,19 @@ from hcc_scope.errors import ModelError, ModelFormatError, ModelSelfTestError
 from hcc_scope.inference import auto_engine as choice
 from hcc_scope.inference import load_model, openvino
 from hcc_scope.inference.agreement import Agreement, comparison_tiles
+from hcc_scope.inference.base import ENGINES
 from hcc_scope.inference.cuda import BATCH, CudaClassifier
-from hcc_scope.inference.engines import ENGINES, candidates, default_threads
+from hcc_scope.inference.engines import candidates, default_threads
 from hcc_scope.inference.openvino import OpenVinoClassifier, has_bf16
 from hcc_scope.scoring import calibrate, log_odds
+from hcc_scope.types import Classification
 from tests.model_parts import TILE_PX, Inside, Plain, archive, make_model, random_tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hcc_scope.inference.engines import Engine, EngineName
+    from hcc_scope.inference.base import Engine, EngineName
     from hcc_scope.inference.loading import LoadedModel
 
 NEEDS_BF16 = pytest.mark.skipif(not has_bf16(), reason="this CPU has no bfloat16 instructions")
@@ -83,11 +85,11 @@ def on(model: LoadedModel, name: str, threads: int | None = None) -> Engine:
 def test_bits_do_not_depend_on_batch_order_strides_or_calling_thread(model: LoadedModel, name: str):
     classifier, tiles = on(model, name), six(model)
     threads_before = torch.get_num_threads()
-    first = classifier.classify(tiles)
-    assert np.array_equal(classifier.classify(tiles[::-1])[::-1], first)
-    assert np.array_equal(np.concatenate([classifier.classify(tiles[i : i + 1]) for i in range(6)]), first)
-    assert np.array_equal(classifier.classify(np.concatenate([tiles] * 3))[12:], first)
-    assert np.array_equal(classifier.classify(list(tiles)), first)
+    first = classifier.classify(tiles).logits
+    assert np.array_equal(classifier.classify(tiles[::-1]).logits[::-1], first)
+    assert np.array_equal(np.concatenate([classifier.classify(tiles[i : i + 1]).logits for i in range(6)]), first)
+    assert np.array_equal(classifier.classify(np.concatenate([tiles] * 3)).logits[12:], first)
+    assert np.array_equal(classifier.classify(list(tiles)).logits, first)
 
     size = model.card.tile_px
     frame = np.zeros((2 * size + 9, 2 * size + 21), np.uint16)
@@ -96,17 +98,20 @@ def test_bits_do_not_depend_on_batch_order_strides_or_calling_thread(model: Load
         frame[place] = tile
     frame.flags.writeable = False
     for index, view in enumerate(frame[place] for place in places):
-        assert np.array_equal(classifier.classify(view[None])[0], first[index])
+        assert np.array_equal(classifier.classify(view[None]).logits[0], first[index])
 
     with ThreadPoolExecutor(3) as pool:
         for later in pool.map(classifier.classify, [tiles] * 4):
-            assert np.array_equal(later, first)
+            assert np.array_equal(later.logits, first)
     assert torch.get_num_threads() == threads_before
 
 
 @pytest.mark.parametrize("name", EACH_ENGINE)
 def test_a_second_instance_gives_the_same_bits(model: LoadedModel, name: str):
-    assert np.array_equal(on(model, name).classify(six(model)), on(model, name).classify(six(model)))
+    first = on(model, name)
+    second = on(load_model(model.folder), name)
+    assert second is not first
+    assert np.array_equal(second.classify(six(model)).logits, first.classify(six(model)).logits)
 
 
 @pytest.mark.parametrize("name", ["openvino", pytest.param("openvino-bf16", marks=NEEDS_BF16)])
@@ -114,7 +119,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(model: LoadedModel, name: s
     one = on(model, name, 1)
     for threads in (2, 3, 8):
         more = on(model, name, threads)
-        assert np.array_equal(one.classify(six(model)), more.classify(six(model)))
+        assert np.array_equal(one.classify(six(model)).logits, more.classify(six(model)).logits)
         assert more.engine == one.engine  # nothing that a score depends on has changed
 
 
@@ -125,14 +130,16 @@ def test_normalisation_is_not_done_in_low_precision(model: LoadedModel, name: st
     more = np.uint16(65535 - tiles.max())
     assert more > 1000
     assert np.allclose(
-        classifier.classify(tiles + more), classifier.classify(tiles), atol=2e-3 if "bf16" in name else 1e-4
+        classifier.classify(tiles + more).logits,
+        classifier.classify(tiles).logits,
+        atol=2e-3 if "bf16" in name else 1e-4,
     )
 
 
 @pytest.mark.parametrize("name", EACH_ENGINE)
 def test_no_tiles_and_tiles_of_another_size(model: LoadedModel, name: str):
     classifier, size = on(model, name), model.card.tile_px
-    logits = classifier.classify(np.empty((0, size, size), np.uint16))
+    logits = classifier.classify(np.empty((0, size, size), np.uint16)).logits
     assert (logits.shape, logits.dtype) == ((0, 2), np.float32)
     with pytest.raises(ValueError, match="expected tiles"):
         classifier.classify(np.zeros((1, size // 2, size // 2), np.uint16))
@@ -156,7 +163,7 @@ def test_engines_agree_with_the_reference_on_tiles_that_no_check_has_seen(shippe
     tiles = six(shipped)
     others = np.concatenate([np.roll(tiles, (130, 77), (1, 2)), tiles // 2])
     card = shipped.card
-    reference = log_odds(shipped.classifier().classify(others))
+    reference = log_odds(shipped.classifier().classify(others).logits)
     agreement = Agreement(others, calibrate(reference, card.temperature), card.temperature, card.probability_tolerance)
     worst = agreement.largest_difference(on(shipped, name))
     assert worst <= card.probability_tolerance
@@ -168,7 +175,7 @@ def test_bfloat16_would_not_pass_the_strict_test_of_the_reference(shipped: Loade
     """Why there are two tolerances; should this fail, one is enough."""
     if not has_bf16():
         pytest.skip("this CPU has no bfloat16 instructions")
-    logits = shipped.classifier("openvino-bf16").classify(shipped.test_input)
+    logits = shipped.classifier("openvino-bf16").classify(shipped.test_input).logits
     assert np.abs(logits - shipped.test_output).max() > shipped.card.engine_tolerance
 
 
@@ -190,9 +197,9 @@ class Shifted:
         self.inner, self.name, self.by, self.work = inner, name, by, work
         self.engine = f"{name} for a test"
 
-    def classify(self, tiles: np.ndarray) -> np.ndarray:
+    def classify(self, tiles: np.ndarray) -> Classification:
         self.work()
-        return self.inner.classify(tiles) + np.float32([0, self.by])
+        return Classification(self.inner.classify(tiles).logits + np.float32([0, self.by]))
 
 
 def test_an_engine_beyond_the_tolerance_is_refused(shipped: LoadedModel):
@@ -265,8 +272,8 @@ def test_external_normalisation_equals_internal(tmp_path: Path, name: str):
     a = load_model(make_model(tmp_path / "inside", archive(inside), outputs, inputs))
     b = load_model(make_model(tmp_path / "outside", archive(inner), outputs, inputs, normalisation="external"))
     others = random_tiles(BATCH + 1, seed=2)
-    assert np.allclose(on(a, name).classify(others), on(b, name).classify(others), atol=1e-5)
-    assert np.allclose(on(b, name).classify(inputs), outputs, atol=1e-5)
+    assert np.allclose(on(a, name).classify(others).logits, on(b, name).classify(others).logits, atol=1e-5)
+    assert np.allclose(on(b, name).classify(inputs).logits, outputs, atol=1e-5)
 
 
 class Triple(torch.nn.Module):
@@ -302,7 +309,7 @@ def test_a_value_that_is_no_number_is_an_error_of_its_tile_alone(small: LoadedMo
     )
     with pytest.raises(ModelError, match="not a finite number"):
         classifier.classify(np.zeros((1, TILE_PX, TILE_PX), np.uint16))
-    assert np.isfinite(classifier.classify(small.test_input)).all()
+    assert np.isfinite(classifier.classify(small.test_input).logits).all()
 
 
 def test_openvino_reports_to_nobody():
@@ -361,9 +368,9 @@ class Means:
     name: EngineName = "torchscript"
     engine = "a mean"
 
-    def classify(self, tiles: np.ndarray) -> np.ndarray:
+    def classify(self, tiles: np.ndarray) -> Classification:
         means = tiles.mean((1, 2)) / 65536
-        return np.stack([-means, means], 1).astype(np.float32)
+        return Classification(np.stack([-means, means], 1).astype(np.float32))
 
 
 class Bench:
@@ -537,6 +544,6 @@ def test_auto_finds_an_engine_and_remembers_it(shipped: LoadedModel, monkeypatch
     second = shipped.classifier("auto", note=notes.append)
     assert first.name in ENGINES
     assert second.engine == first.engine
-    assert np.array_equal(second.classify(shipped.test_input), first.classify(shipped.test_input))
+    assert np.array_equal(second.classify(shipped.test_input).logits, first.classify(shipped.test_input).logits)
     assert f"Engine {first.name}, measured now" in notes[-2]
     assert f"Engine {first.name}, as measured here before" in notes[-1]

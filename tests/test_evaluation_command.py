@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from hcc_scope.cli.evaluate import train_config
+from hcc_scope.cli.evaluate import EvaluateOptions, run_evaluate, train_config
 from hcc_scope.errors import UsageError
 from hcc_scope.training.config import TrainConfig
 from tests.commands import hcc_scope, start
@@ -83,16 +83,19 @@ def test_an_option_without_such_a_value_says_which_there_are() -> None:
 
 
 def test_smoothing_without_figures_is_refused(tmp_path: Path) -> None:
-    done = hcc_scope("evaluate", tmp_path / "m.csv", "--out", tmp_path / "e", "--smooth", "3", "--no-figures")
-    assert (done.code, done.out) == (2, "")
-    assert "--smooth is for the figures" in done.err
+    values = dict.fromkeys(EvaluateOptions.__dataclass_fields__)
+    options = values | {"manifest": tmp_path / "m.csv", "out": tmp_path / "e", "smooth": 3, "figures": False}
+    with pytest.raises(UsageError, match="--smooth is for the figures") as refused:
+        run_evaluate(EvaluateOptions(**options))
+    assert refused.value.exit_code == 2
+    assert not (tmp_path / "e").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_keeps_finished_folds_and_leaves_no_process(tmp_path: Path) -> None:
     table = manifest(tmp_path / "set")
     out = tmp_path / "out"
-    process = start("evaluate", table, "--out", out, "--epochs", "2", "--folds", "2", "--jobs", "2", "--no-figures")
+    process = start("evaluate", table, "--out", out, "--epochs", "1", "--folds", "2", "--jobs", "2", "--no-figures")
     deadline = time.monotonic() + 60
     while not list(out.glob("folds/paper-*[0-9]")):
         assert process.poll() is None, process.communicate()[1]

@@ -15,13 +15,13 @@ from hcc_scope.evaluation.calibration import choose_threshold
 from hcc_scope.evaluation.intervals import ClusterBootstrap, bounded_mean, clopper_pearson, wilson
 from hcc_scope.evaluation.metrics import (
     auc_difference,
-    auc_of,
     brier,
     figures_at,
     mean_by_animal,
     pair_wins,
     reliability,
 )
+from hcc_scope.training.metrics import roc_auc
 
 
 def scored(labels: object, scores: object, animals: object, level: str = "image", folds: object = None) -> Scored:
@@ -71,11 +71,14 @@ def test_auc_and_its_pairs_of_animals_agree_with_scikit_learn(rows: list[tuple[i
     from sklearn.metrics import roc_auc_score
 
     labels, ranks, animals = (np.array(column) for column in zip(*rows, strict=True))
-    ours = auc_of(ranks / 8, labels)
+    ours = roc_auc(ranks / 8, labels)
     if len(set(labels.tolist())) < 2:
         assert ours is None
         return
     assert ours == pytest.approx(roc_auc_score(labels, ranks))
+    pairs = [(high > low) + 0.5 * (high == low) for high in ranks[labels == 1] for low in ranks[labels == 0]]
+    assert ours == sum(pairs) / len(pairs)  # to the last bit: halves add up exactly
+    assert roc_auc((ranks / 8).astype(np.float32), labels) == ours
     wins, n_high, n_low = pair_wins(scored(labels, ranks / 8, animals))
     assert wins.sum() / (n_high.sum() * n_low.sum()) == pytest.approx(ours)
 
@@ -130,7 +133,7 @@ def test_a_drawing_of_animals_gives_what_counting_its_images_gives():
     ours = metrics._auc_replicates(values, boot.weights)
     for value, weights in zip(ours, boot.weights, strict=True):
         drawn = np.repeat(np.arange(len(animals)), weights[animals].astype(int))
-        assert value == pytest.approx(auc_of(values.ranks[drawn], labels[drawn]))
+        assert value == pytest.approx(roc_auc(values.ranks[drawn], labels[drawn]))
 
 
 def test_a_single_class_has_no_auc_and_half_of_the_shares():

@@ -27,10 +27,10 @@ from hcc_scope.evaluation.conclusions import (
 from hcc_scope.evaluation.plan import make_plan
 from hcc_scope.evaluation.pool import run_all
 from hcc_scope.evaluation.record import evaluation_record, load_calibration, write_evaluation
-from hcc_scope.evaluation.report import RESEARCH_USE_ONLY
+from hcc_scope.evaluation.report import report_markdown
 from hcc_scope.evaluation.run import evaluate
 from hcc_scope.evaluation.tables import table_1
-from hcc_scope.report import format_score as words
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.training.config import TrainConfig, TrainProgress
 from hcc_scope.training.metrics import fit_temperature
@@ -144,7 +144,7 @@ def test_a_network_that_learnt_nothing_is_told(tmp_path: Path) -> None:
     words = describe_silent(found)
     assert words is not None
     assert "folds by image: 1, 3 of 4; folds by animal: 1, 3 of 3" in words
-    write_evaluation(result, found, tmp_path / "e", "x")
+    write_evaluation(found, tmp_path / "e", "x")
     assert f"**{words}**" in (tmp_path / "e" / "report.md").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "e" / "evaluation.json").read_text())["silent"] == {
         "paper": [0, 2],
@@ -176,9 +176,9 @@ def test_nothing_is_chosen_on_a_network_that_learnt_nothing(tmp_path: Path) -> N
         48,
     )  # shown, and not chosen on
     assert found.animals[1].score == pytest.approx(0.5, abs=0.01)
-    assert "2 of 3 folds by animal, 4 animals" in describe_calibration(one, found)[0]
+    assert "2 of 3 folds by animal, 4 animals" in describe_calibration(found)[0]
     assert "Networks that have learnt nothing are in it (folds by animal: 2 of 3)" in describe_gap(found)
-    record = evaluation_record(one, "x", found)
+    record = evaluation_record(found, "x")
     assert "folds by animal: 2 of 3" in str(record.silent)
     every = analyse(by_animal_like(result, dead))
     assert calibrate_folds(by_animal_like(result, dead).of("by_animal"), result.tiles) == (1.0, 0.5)
@@ -195,7 +195,7 @@ def test_tiles_that_are_unlike_the_training_count_as_little_as_in_use(tmp_path: 
         far = np.isin(fold.rows, sorted(strange)) & (fold.split.protocol == "by_animal")
         odd = fold.logits.copy()
         odd[far] = [[-50, 50]]
-        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), unlike_beyond=2.0, logits=odd)
+        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), ood_threshold=2.0, logits=odd)
 
     plain, left_out = by_animal_like(result, lambda fold: fold), by_animal_like(result, measured)
     rows = sorted(set(range(len(result.tiles))) - strange)
@@ -212,7 +212,7 @@ def test_tiles_that_are_unlike_the_training_count_as_little_as_in_use(tmp_path: 
     odds = np.concatenate([log_odds(fold.logits[fold.counted]) for fold in left_out.of("by_animal")])
     assert left_out.temperature == fit_temperature(odds, kept_rows)
     assert "folds by image: 0 of 48; folds by animal: 5 of 48" in describe_left_out(analyse(left_out))
-    record = evaluation_record(left_out, "x")
+    record = evaluation_record(analyse(left_out), "x")
     assert record.protocols[1].all_tiles is not None
     assert (record.protocols[1].all_tiles.n, record.protocols[1].levels[0].n) == (48, 43)
 
@@ -224,7 +224,7 @@ def test_a_section_without_another_tile_has_no_score_and_is_named(tmp_path: Path
 
     def measured(fold: FoldResult) -> FoldResult:
         far = np.isin(result.tiles.image_index[fold.rows], images)
-        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), unlike_beyond=2.0)
+        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), ood_threshold=2.0)
 
     found = analyse(by_animal_like(result, measured))
     assert found.protocols["by_animal"].unscored == (section,)
@@ -239,7 +239,7 @@ def test_what_was_started_again_is_told(tmp_path: Path) -> None:
     found = analyse(result)
     assert describe_silent(found) is None
     assert "folds by animal: 2, 3 of 3" in str(describe_restarted(found))
-    write_evaluation(result, found, tmp_path / "e", "x")
+    write_evaluation(found, tmp_path / "e", "x")
     assert str(describe_restarted(found)) in (tmp_path / "e" / "report.md").read_text(encoding="utf-8")
     assert load_calibration(tmp_path / "e").evaluation.restarted == describe_restarted(found)
 
@@ -255,26 +255,44 @@ def test_a_day_that_shows_is_told_and_one_that_does_not_is_not(tmp_path: Path) -
 def test_everything_is_written_and_read_back(tmp_path: Path) -> None:
     result = run(tmp_path / "e", small(class_effect=0.2))
     found = analyse(result)
-    content = write_evaluation(
-        result, found, tmp_path / "e", "hcc-scope evaluate x.csv", [tmp_path / "e/figures/roc.png"]
-    )
+    content = write_evaluation(found, tmp_path / "e", "hcc-scope evaluate x.csv", [tmp_path / "e/figures/roc.png"])
     assert json.loads((tmp_path / "e/evaluation.json").read_text(encoding="utf-8")) == json.loads(json.dumps(content))
     report = (tmp_path / "e/report.md").read_text(encoding="utf-8")
     assert report.index("Leakage gap") < report.index("Table 1")
     assert "](figures/roc.png)" in report
     for text in (report, (tmp_path / "e/table1.md").read_text(encoding="utf-8")):
-        assert words.RESEARCH_USE_ONLY in text
+        assert RESEARCH_USE_ONLY in text
         assert result.data.synthetic in text
     taken = load_calibration(tmp_path / "e")
     assert (taken.temperature, taken.threshold) == (result.temperature, result.threshold)
     assert (taken.network, taken.recipe, taken.epochs) == ("meng2019", "modern", 1)
-    assert taken.evaluation == evaluation_record(result, "hcc-scope evaluate x.csv")
+    assert taken.evaluation == evaluation_record(found, "hcc-scope evaluate x.csv")
     assert {p.protocol for p in taken.evaluation.protocols} == {"paper", "by_animal"}
     assert len(content["images"]) == 24
     assert {"paper", "by_animal"} <= set(content["images"][0])
-    assert RESEARCH_USE_ONLY == words.RESEARCH_USE_ONLY
     with pytest.raises(TrainingError, match="no finished evaluation"):
         load_calibration(tmp_path)
+
+
+def test_tables_and_drawings_compute_no_score_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hcc_scope.evaluation import aggregation, intervals
+    from hcc_scope.evaluation.figures.draw import _Drawer
+
+    found = analyse(run(tmp_path / "e", small(class_effect=0.2)))
+
+    def again(*_: object, **__: object) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(aggregation, "log_odds", again)
+    monkeypatch.setattr(intervals.ClusterBootstrap, "__init__", again)
+    monkeypatch.setattr(intervals.ClusterBootstrap, "interval", again)
+    content = write_evaluation(found, tmp_path / "e", "x")
+    drawer = _Drawer(found, smooth=0, seed=0)
+    for figure in (drawer.roc(), drawer.leakage(), drawer.animals(), drawer.histograms()):
+        assert figure.axes
+    by_animal = content["protocols"]["by_animal"]["pooled"]["tile"]
+    assert f"ECE {by_animal['ece']:.3f}" in drawer.reliability().axes[1].get_title()
+    assert content["leakage_gap"]["value"] == found.gaps["image"].value
 
 
 def test_table_1_has_the_papers_numbers_beside_both_protocols(tmp_path: Path) -> None:
@@ -378,7 +396,7 @@ def test_one_animal_out_has_no_auc_per_fold_but_a_pooled_one(tmp_path: Path) -> 
     assert len(found.folds) == 6
     assert found.fold_mean("image", "auc") is None
     assert found.pooled["image"].auc is not None
-    write_evaluation(result, analyse(result), tmp_path / "e", "x")
+    write_evaluation(analyse(result), tmp_path / "e", "x")
     assert load_calibration(tmp_path / "e").evaluation.protocols[1].fold_auc == (None,) * 6
 
 
@@ -387,7 +405,28 @@ def test_temperature_and_threshold_come_from_folds_by_animal_alone(tmp_path: Pat
     assert (result.temperature, result.threshold) == calibrate_folds(result.of("by_animal"), result.tiles)
     for odds, words_ in ((5, "the largest that is tried"), (-5, "the smallest that is tried")):
         at_the_end = replace(result, temperature=fit_temperature(np.float32([odds, -odds]), np.array([0, 1])))
-        assert any(words_ in sentence for sentence in describe_calibration(at_the_end, analyse(result)))
+        assert any(words_ in sentence for sentence in describe_calibration(analyse(at_the_end)))
     inner = analyse(result).nested
     assert len(inner.thresholds) == 3
     assert 0 <= inner.section_accuracy <= 1
+
+
+def test_names_of_animals_and_sections_show_their_letters_in_the_report(tmp_path: Path) -> None:
+    result = run(tmp_path / "e", small(class_effect=0.2))
+    named = tuple(
+        replace(image, animal_id=f"*{image.animal_id}*|<b>", section_id=f"_{image.section_id}_")
+        for image in result.tiles.images
+    )
+    first = result.tiles.images[0].section
+    inside = [i for i, image in enumerate(result.tiles.images) if image.section == first]
+
+    def measured(fold: FoldResult) -> FoldResult:
+        far = np.isin(result.tiles.image_index[fold.rows], inside)
+        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), ood_threshold=2.0)
+
+    result = by_animal_like(replace(result, tiles=replace(result.tiles, images=named)), measured)
+    text = report_markdown(analyse(result), "x", [])
+    assert r"| \*low-1\*\|\<b\> | low | 2 | 4 | 8 | \_s0\_ 0." in text
+    assert r"section \_s0\_ of \*low-0\*|\<b\>" in text
+    assert "<b>" not in text
+    assert "*low" not in text.replace(r"\*low", "")

@@ -14,7 +14,6 @@ from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.datasets.tiles import ArrayTiles, TileTable
 from hcc_scope.errors import DatasetError, LeakError
 from hcc_scope.evaluation.intervals import bounded_mean
-from hcc_scope.evaluation.metrics import auc_of
 from hcc_scope.evaluation.splits import (
     MIN_DRAWS,
     animal_splits,
@@ -24,6 +23,7 @@ from hcc_scope.evaluation.splits import (
     permuted_splits,
     require_animals,
 )
+from hcc_scope.training.metrics import roc_auc
 from tests.labelled_image_parts import texture_set
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def test_permuted_classes_give_an_auc_of_one_half_within_its_interval(signal: fl
         values = rng.normal(size=(6, 3))[animal] + 0.7 * rng.normal(size=(len(truth), 3)) + signal * truth[:, None]
         splits = permuted_splits(tiles, 5, cohort)
         assert len(splits) == MIN_DRAWS
-        aucs = [auc_of(_nearest_mean(s, values), s.labels[s.test]) for s in splits]
+        aucs = [roc_auc(_nearest_mean(s, values), s.labels[s.test]) for s in splits]
         means.append(np.mean(aucs))
         interval = bounded_mean(float(means[-1]), len(aucs))
         covered += interval.low <= 0.5 <= interval.high

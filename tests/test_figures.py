@@ -19,16 +19,18 @@ from sklearn.metrics import roc_curve
 
 from hcc_scope.errors import ModelFormatError, StoreUnwritableError
 from hcc_scope.evaluation.aggregation import scored
+from hcc_scope.evaluation.analysis import analyse
 from hcc_scope.evaluation.figures import draw, draw_all, explain, style
 from hcc_scope.evaluation.figures.embedding import TooFewPointsError, embed
 from hcc_scope.evaluation.figures.gather import spread_over, typical_and_wrong
 from hcc_scope.evaluation.figures.roc import draw_roc, roc_points
-from hcc_scope.evaluation.metrics import auc_of
-from hcc_scope.report.score_text import RESEARCH_USE_ONLY
+from hcc_scope.research_use import RESEARCH_USE_ONLY
+from hcc_scope.training.metrics import roc_auc
 from hcc_scope.training.network import Meng2019
 from tests.figure_parts import fake_result
 
 if TYPE_CHECKING:
+    from hcc_scope.evaluation.analysis import Analysis
     from hcc_scope.evaluation.results import EvaluationResult
     from hcc_scope.training.config import TrainProgress
 
@@ -52,13 +54,18 @@ def result(weights: Path) -> EvaluationResult:
 
 
 @pytest.fixture(scope="module")
-def drawn(result: EvaluationResult, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[TrainProgress]]:
+def analysis(result: EvaluationResult) -> Analysis:
+    return analyse(result)
+
+
+@pytest.fixture(scope="module")
+def drawn(analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[TrainProgress]]:
     """All figures once, with one explained tile per class."""
     folder = tmp_path_factory.mktemp("figures") / "new"
     told: list[TrainProgress] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explain, "typical_and_wrong", lambda *args: typical_and_wrong(*args)[:1])
-        paths = draw_all(result, folder, on_progress=told.append)
+        paths = draw_all(analysis, folder, on_progress=told.append)
     assert [path.name for path in paths] == [f"{name}.{kind}" for name in NAMES for kind in ("png", "svg")]
     return folder, told
 
@@ -87,12 +94,12 @@ def test_every_figure_is_written_and_carries_the_notices(drawn: tuple[Path, list
 def test_the_figures_say_what_was_found(drawn: tuple[Path, list[TrainProgress]], result: EvaluationResult):
     folder, _ = drawn
     by_level = scored(result.of("paper"), result.tiles, result.temperature)
-    area = auc_of(by_level["tile"].ranks, by_level["tile"].labels)
+    area = roc_auc(by_level["tile"].ranks, by_level["tile"].labels)
     assert f"{area:.2f}" in words(folder / "leakage.svg")
     assert "gap +" in words(folder / "leakage.svg")
     first = result.of("by_animal")[0]
     odds = (first.logits[:, 1] - first.logits[:, 0]).astype(np.float64)
-    assert f"fold 1: AUC {auc_of(odds, first.labels):.2f}" in words(folder / "roc.svg")
+    assert f"fold 1: AUC {roc_auc(odds, first.labels):.2f}" in words(folder / "roc.svg")
     assert "threshold 0.47" in words(folder / "animals.svg")
     assert "T = 1.600" in words(folder / "reliability.svg")
     assert "The maps depend" in words(folder / "saliency-check.svg")
@@ -103,7 +110,7 @@ def test_the_figures_say_what_was_found(drawn: tuple[Path, list[TrainProgress]],
 
 def test_the_same_numbers_give_the_same_bytes_and_a_failure_is_a_sentence(
     drawn: tuple[Path, list[TrainProgress]],
-    result: EvaluationResult,
+    analysis: Analysis,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -116,7 +123,7 @@ def test_the_same_numbers_give_the_same_bytes_and_a_failure_is_a_sentence(
     before = dict(mpl.rcParams)
     # a user's own settings change nothing
     with mpl.rc_context({"font.size": 30.0, "axes.grid": True, "text.usetex": False, "svg.hashsalt": "other"}):
-        draw_all(result, tmp_path, on_progress=told.append)
+        draw_all(analysis, tmp_path, on_progress=told.append)
     assert dict(mpl.rcParams) == before
     for name in NAMES[:-2]:
         assert (tmp_path / f"{name}.svg").read_bytes() == (drawn[0] / f"{name}.svg").read_bytes(), name
@@ -134,7 +141,7 @@ def test_one_animal_per_class_and_hardly_any_tiles(weights: Path, tmp_path: Path
     monkeypatch.setattr(draw, "explain", lambda *_, **__: explain.Explanation((), (), "Not checked."))
     monkeypatch.setattr(style, "_KINDS", style._KINDS[1:])
     told: list[TrainProgress] = []
-    draw_all(real, tmp_path, on_progress=told.append)
+    draw_all(analyse(real), tmp_path, on_progress=told.append)
     assert not [one.message for one in told if "could not be drawn" in one.message]
     assert "each fold has one class" in words(tmp_path / "roc.svg")
     assert "Too few tiles for" in words(tmp_path / "tsne-by-animal.svg")
@@ -151,8 +158,8 @@ def test_one_class_alone_has_no_curve(result: EvaluationResult):
 
 
 def test_more_folds_than_colours(weights: Path):
-    many = fake_result(weights, animals_per_class=8, sections=1, images=2, tiles=2, folds=7, permuted=False)
-    drawer = draw._Drawer(many, smooth=0, seed=0)
+    many = fake_result(weights, animals_per_class=8, sections=1, images=2, tiles=2, folds=7)
+    drawer = draw._Drawer(analyse(many), smooth=0, seed=0)
     legend = drawer.roc().axes[0].get_legend()
     assert re.match(r"\d folds: AUC 0\.\d\d to", legend.get_texts()[0].get_text())
     figure = drawer.tsne("by_animal")
@@ -163,18 +170,18 @@ def test_more_folds_than_colours(weights: Path):
 
 
 def test_ctrl_c_ends_it_and_a_folder_that_cannot_be_written_is_said(
-    result: EvaluationResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreUnwritableError, match="cannot be written"):
-        draw_all(result, tmp_path / "file" / "figures", on_progress=lambda _: None)
+        draw_all(analysis, tmp_path / "file" / "figures", on_progress=lambda _: None)
 
     def interrupted(*_: object, **__: object) -> NoReturn:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(draw, "draw_roc", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        draw_all(result, tmp_path / "figures", on_progress=lambda _: None)
+        draw_all(analysis, tmp_path / "figures", on_progress=lambda _: None)
     assert not (tmp_path / "figures").exists()
 
 
@@ -186,7 +193,7 @@ def test_the_curve_is_that_of_scikit_learn():
     expected = roc_curve(labels, ranks, drop_intermediate=False)
     assert np.allclose(false, expected[0])
     assert np.allclose(true, expected[1])
-    assert np.trapezoid(true, false) == pytest.approx(auc_of(ranks, labels))
+    assert np.trapezoid(true, false) == pytest.approx(roc_auc(ranks, labels))
 
 
 def test_tiles_are_drawn_evenly_over_animals():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hcc_scope.errors import StoreExistsError, StoreUnwritableError
-from hcc_scope.training.folder_lock import LOCK_FILE, holds_something, one_at_a_time
+from hcc_scope.training.folder_lock import LOCK_FILE, has_content, lock_folder
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 
 def hold_and_be_killed(folder: Path, told: Connection) -> None:
-    with one_at_a_time(folder, "x"):
+    with lock_folder(folder, "x"):
         told.send("held")
         signal.pause()
 
 
 def test_a_second_writer_is_refused_and_the_next_one_is_not(tmp_path: Path):
     with (
-        one_at_a_time(tmp_path, "another training"),
+        lock_folder(tmp_path, "another training"),
         pytest.raises(StoreExistsError, match=f"another training is at work in {tmp_path}"),
-        one_at_a_time(tmp_path, "another training"),
+        lock_folder(tmp_path, "another training"),
     ):
         pass
     assert list(tmp_path.iterdir()) == []
-    with one_at_a_time(tmp_path, "another training"):
-        assert not holds_something(tmp_path)
+    with lock_folder(tmp_path, "another training"):
+        assert not has_content(tmp_path)
         (tmp_path / "kept").touch()
-    assert holds_something(tmp_path)
+    assert has_content(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
@@ -45,33 +45,33 @@ def test_who_was_killed_is_in_nobodys_way(tmp_path: Path):
     child = context.Process(target=hold_and_be_killed, args=(tmp_path / "run", theirs))
     child.start()
     assert ours.recv() == "held"
-    with pytest.raises(StoreExistsError), one_at_a_time(tmp_path / "run", "x"):
+    with pytest.raises(StoreExistsError), lock_folder(tmp_path / "run", "x"):
         pass
     child.kill()
     child.join()
     assert (tmp_path / "run" / LOCK_FILE).exists()
-    assert not holds_something(tmp_path / "run")
-    with one_at_a_time(tmp_path / "run", "x"):
+    assert not has_content(tmp_path / "run")
+    with lock_folder(tmp_path / "run", "x"):
         pass
 
 
 @pytest.mark.parametrize("what", [ValueError, KeyboardInterrupt])
 def test_folders_that_were_made_for_nothing_go_again(tmp_path: Path, what: type[BaseException]):
-    with pytest.raises(what), one_at_a_time(tmp_path / "a" / "b" / "c", "x"):
+    with pytest.raises(what), lock_folder(tmp_path / "a" / "b" / "c", "x"):
         raise what
     assert list(tmp_path.iterdir()) == []
-    with one_at_a_time(tmp_path / "a" / "b", "x"):
+    with lock_folder(tmp_path / "a" / "b", "x"):
         (tmp_path / "a" / "kept").touch()
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["kept"]
 
 
 def test_where_no_lock_can_be_made_the_reason_is_told(tmp_path: Path):
     (tmp_path / "file").touch()
-    with pytest.raises(StoreUnwritableError, match="nothing can be written to"), one_at_a_time(tmp_path / "file", "x"):
+    with pytest.raises(StoreUnwritableError, match="nothing can be written to"), lock_folder(tmp_path / "file", "x"):
         pass
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / LOCK_FILE).symlink_to(tmp_path / "elsewhere" / "made")
-    with pytest.raises(Exception, match="nothing can be written to"), one_at_a_time(tmp_path / "run", "x"):
+    with pytest.raises(Exception, match="nothing can be written to"), lock_folder(tmp_path / "run", "x"):
         pass
     assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -8,7 +8,7 @@ import pickle
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ from hcc_scope.errors import (
     ModelMismatchError,
     ModelSelfTestError,
 )
-from hcc_scope.inference import load_model
+from hcc_scope.inference import load_model, loading
 from hcc_scope.inference.card import CARD_FILE, read_card, write_card
 from hcc_scope.inference.catalogue import find_model, list_models
 from hcc_scope.inference.loading import MODEL_FILE, TEST_INPUT_FILE, TEST_OUTPUT_FILE, LoadedModel
@@ -31,6 +31,8 @@ from tests.model_parts import TILE_PX, Inside, Plain, archive, make_model, rando
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hcc_scope.inference.base import Engine, EngineName
 
 SHIPPED = "phantom-meng2019"
 
@@ -94,7 +96,7 @@ def test_shipped_model_is_listed_and_describes_itself(shipped: LoadedModel):
 
 def test_shipped_model_separates_held_out_sections(shipped: LoadedModel):
     assert all(row.correct for row in shipped.card.validation)
-    low, high = shipped.classifier().classify(shipped.test_input)
+    low, high = shipped.classifier().classify(shipped.test_input).logits
     assert high[1] - high[0] > low[1] - low[0]
 
 
@@ -107,19 +109,37 @@ def test_a_card_from_before_the_other_engines_is_valid(shipped: LoadedModel, tmp
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_bits_do_not_depend_on_threads(shipped: LoadedModel, tiles: np.ndarray, threads: int):
-    reference = shipped.classifier(threads=2).classify(tiles)
-    assert np.array_equal(shipped.classifier(threads=threads).classify(tiles), reference)
+    reference = shipped.classifier(threads=2).classify(tiles).logits
+    assert np.array_equal(shipped.classifier(threads=threads).classify(tiles).logits, reference)
 
 
 def test_a_constant_added_to_all_counts_changes_no_bit(shipped: LoadedModel, tiles: np.ndarray):
     classifier = shipped.classifier()
     room = np.uint16(65535 - tiles.max())
     assert room > 0
-    assert np.array_equal(classifier.classify(tiles + room), classifier.classify(tiles))
+    assert np.array_equal(classifier.classify(tiles + room).logits, classifier.classify(tiles).logits)
+
+
+def test_the_reference_engine_is_made_once_in_a_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("HCC_SCOPE_CACHE_DIR", str(tmp_path))
+    made: list[str] = []
+    make = loading.make_engine
+
+    def counted(name: EngineName, *rest: Any) -> Engine:  # noqa: ANN401 - passed on as they are
+        made.append(name)
+        return make(name, *rest)
+
+    monkeypatch.setattr(loading, "make_engine", counted)
+    model = load_model("phantom-meng2019")
+    assert model.classifier() is model.reference
+    model.classifier("auto")
+    assert made.count("torchscript") == 1
+    assert model.classifier(threads=model.reference_threads + 1) is not model.reference
+    assert made.count("torchscript") == 2
 
 
 def test_no_tiles_give_no_logits(shipped: LoadedModel):
-    logits = shipped.classifier().classify(np.empty((0, 512, 512), np.uint16))
+    logits = shipped.classifier().classify(np.empty((0, 512, 512), np.uint16)).logits
     assert (logits.shape, logits.dtype) == ((0, 2), np.float32)
 
 
@@ -142,7 +162,7 @@ def test_external_normalisation_equals_internal(tmp_path: Path):
     a = load_model(make_model(tmp_path / "inside", archive(inside), outputs, inputs))
     b = load_model(make_model(tmp_path / "outside", archive(inner), outputs, inputs, normalisation="external"))
     others = random_tiles(5, seed=2)
-    assert np.array_equal(a.classifier().classify(others), b.classifier().classify(others))
+    assert np.array_equal(a.classifier().classify(others).logits, b.classifier().classify(others).logits)
 
 
 def test_a_model_that_was_saved_frozen_runs(tmp_path: Path):
@@ -154,7 +174,7 @@ def test_a_model_that_was_saved_frozen_runs(tmp_path: Path):
     file = io.BytesIO()
     torch.jit.save(torch.jit.freeze(torch.jit.script(module.eval())), file)
     model = load_model(make_model(tmp_path / "frozen", file.getvalue(), outputs, inputs, engine_tolerance=0.5))
-    assert np.allclose(model.classifier().classify(inputs), outputs, rtol=1e-4)
+    assert np.allclose(model.classifier().classify(inputs).logits, outputs, rtol=1e-4)
 
 
 def test_a_value_that_is_no_number_is_an_error(tmp_path: Path):
@@ -164,7 +184,7 @@ def test_a_value_that_is_no_number_is_an_error(tmp_path: Path):
     classifier = load_model(make_model(tmp_path / "ratio", archive(Ratio()), outputs, inputs)).classifier()
     with pytest.raises(ModelError, match="not a finite number"):
         classifier.classify(np.zeros((1, TILE_PX, TILE_PX), np.uint16))
-    assert np.allclose(classifier.classify(inputs), outputs)  # one bad frame does not break the classifier
+    assert np.allclose(classifier.classify(inputs).logits, outputs)  # one bad frame does not break the classifier
 
 
 def test_a_model_that_fails_on_a_tile_says_which_model_and_why(tmp_path: Path):
@@ -367,9 +387,10 @@ def test_frames_unlike_the_training_are_refused(shipped: LoadedModel, change: di
         shipped.check_matches(RunSpec(**{**spec, **change}))
 
 
-def test_cards_and_catalogue_need_no_torch():
+def test_cards_catalogue_and_names_of_engines_need_no_torch():
     code = (
-        "import sys, hcc_scope.inference, hcc_scope.inference.card, hcc_scope.training, hcc_scope.training.config;"
+        "import sys, hcc_scope.inference.base; assert not {'torch', 'numpy'} & set(sys.modules);"
+        "import hcc_scope.inference.card, hcc_scope.training, hcc_scope.training.config;"
         "from hcc_scope.inference.catalogue import list_models; assert list_models(); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -19,7 +19,8 @@ from hcc_scope.microscope import plan_source
 from hcc_scope.microscope.backend import JavaBackend, own_pixels, say
 from hcc_scope.microscope.core_thread import CoreThread
 from hcc_scope.microscope.hardware import Hardware
-from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.microscope.micromanager import MicroManager
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import PositionList, Sequence
 from hcc_scope.runs.rigs import OpenRig, attach_rig
 from hcc_scope.types import RigRoles

@@ -12,7 +12,8 @@ import pytest
 
 from hcc_scope.errors import CameraError, ConfigError, DeviceError, FramesLost, PlanError, RigError
 from hcc_scope.microscope import plan_source
-from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.microscope.micromanager import MicroManager
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import PositionList, RandomFields, Sequence, TimeSeries
 from hcc_scope.protocols import FrameSource
 from hcc_scope.rig.rigfile import load_rig

@@ -9,8 +9,9 @@ import pytest
 
 from hcc_scope.errors import DeviceError
 from hcc_scope.microscope import moves
-from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.microscope.moves import Moves, tolerances_um
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import PositionList, RandomFields, TimeSeries
 from hcc_scope.types import StageTolerance
 from hcc_scope.workers import StopToken

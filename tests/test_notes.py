@@ -51,7 +51,7 @@ def test_notes_come_back_in_order(store: Path):
     ("kind", "text", "seq", "message"),
     [
         ("exclude", "why", None, "a mark needs a field"),
-        ("note", "  ", 3, "an empty note says nothing"),
+        ("note", "  ", 3, "the note is empty"),
         ("note", "x" * 10_001, None, "a note of 10001 characters is too long"),
     ],
 )

@@ -31,7 +31,6 @@ from hcc_scope.inference.openvino import OpenVinoClassifier, has_bf16
 from hcc_scope.inference.torchscript import TorchScriptClassifier, parse
 from hcc_scope.phantom import CameraPhysics, Specimen
 from hcc_scope.plans.geometry import scattered_fields
-from hcc_scope.protocols import MeasuringClassifier
 from hcc_scope.quality import QualityLimits, assess
 from hcc_scope.tiling import TileGrid
 from hcc_scope.training.export import to_torchscript
@@ -42,12 +41,12 @@ from hcc_scope.training.ood_distance import (
     WithDistance,
     distances_of,
     fit_distance,
-    fit_unlike,
+    fit_ood_distance,
     mean_activations,
     table_of,
     threshold_for,
 )
-from hcc_scope.training.ood_tiles import STAIN, TWICE_AS_DENSE, strange_tiles
+from hcc_scope.training.ood_tiles import STAIN, TWICE_AS_DENSE, draw_ood_tiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,7 +159,7 @@ def test_both_networks_can_be_measured_and_exported(name: str):
         for found, wanted in zip(module(counts), measuring(counts), strict=True):
             torch.testing.assert_close(found, wanted)
     engine = OpenVinoClassifier(module, card_with(unlike_training(1.0)), 1)
-    np.testing.assert_allclose(engine.classify_and_measure(tiles)[1], measuring(counts)[2].detach(), rtol=1e-3)
+    np.testing.assert_allclose(engine.classify(tiles).distances, measuring(counts)[2].detach(), rtol=1e-3)
 
 
 # fitting
@@ -191,15 +190,19 @@ def test_the_card_says_what_the_threshold_was_set_on(monkeypatch: pytest.MonkeyP
     )
     rows = np.arange(320)
     held_out = np.isin(np.array(names * 40), names[:4])
-    fitted = partial(fit_unlike, network, many)
-    told = fitted(rows[~held_out], rows[held_out])[1]
+    fitted = partial(fit_ood_distance, network, many)
+    found = fitted(rows[~held_out], rows[held_out])
+    told = found.record
+    np.testing.assert_array_equal(found.held_out_distances, distances_of(found.network, noisy[held_out]))
     assert told.measured_on == "160 tiles of 4 animals that the distance was not fitted to"
     assert told.false_flag_rate == 0.01
-    told = fitted(rows[::2], rows[1::2])[1]
+    told = fitted(rows[::2], rows[1::2]).record
     assert told.measured_on.startswith("160 tiles of 4 animals") or "in other images" in told.measured_on
-    module, told = fitted(rows, [])
+    found = fitted(rows, [])
+    told = found.record
+    assert len(found.held_out_distances) == 0
     assert told.measured_on == "320 training tiles of 8 animals, each by a distance fitted to the others"
-    assert told.threshold > threshold_for(distances_of(module, noisy), 0.01)  # training tiles are nearer
+    assert told.threshold > threshold_for(distances_of(found.network, noisy), 0.01)  # training tiles are nearer
     with pytest.raises(TrainingError, match="all tiles are of one animal"):
         fitted(rows[np.array(names * 40) == names[0]].repeat(2), [])
 
@@ -223,19 +226,19 @@ def phantoms() -> TileTable:
 
 
 def test_what_the_shipped_network_was_not_trained_for_is_told(phantoms: TileTable):
-    assert TWICE_AS_DENSE not in strange_tiles(1, of_phantom=False)  # it is not the stain of a real training
-    kinds = strange_tiles(32, seed=3)  # of 8 tiles, one more or less is 12 %
+    assert TWICE_AS_DENSE not in draw_ood_tiles(1, of_phantom=False)  # it is not the stain of a real training
+    kinds = draw_ood_tiles(20, seed=3)  # of 8 tiles, one more or less is 12 %
     assert list(kinds) == ["noise", "fluorescent beads", "waves", "blank glass", STAIN, TWICE_AS_DENSE]
-    _, told = fit_unlike(shipped_network(), phantoms, np.arange(len(phantoms)), [], others=kinds)
+    told = fit_ood_distance(shipped_network(), phantoms, np.arange(len(phantoms)), [], others=kinds).record
     flagged = {what: share for what, share in told.flagged.items() if what != TWICE_AS_DENSE}
     assert min(flagged.values()) >= 0.95, told.flagged
     model = load_model("phantom-meng2019")
     assert model.card.unlike_training is not None
     engine, threshold = model.classifier(), model.card.unlike_training.threshold
-    for what, tiles in kinds.items():
-        distances = engine.classify_and_measure(tiles)[1]
+    for what in kinds.keys() - {TWICE_AS_DENSE}:
+        distances = engine.classify(kinds[what]).distances
         assert distances is not None
-        assert what == TWICE_AS_DENSE or (distances > threshold).mean() >= 0.95, what
+        assert (distances > threshold).mean() >= 0.95, what
 
 
 # engines
@@ -245,27 +248,27 @@ def test_what_the_shipped_network_was_not_trained_for_is_told(phantoms: TileTabl
 def test_every_engine_tells_the_reference_s_distance(model: LoadedModel, name: str, some_tiles: np.ndarray):
     reference = TorchScriptClassifier(model.module, model.card, 1)
     engine = model.classifier(name)  # has passed the comparison of distances
-    assert isinstance(engine, MeasuringClassifier)
-    logits, distances = engine.classify_and_measure(some_tiles)
-    wanted = reference.classify_and_measure(some_tiles)[1]
+    answer = engine.classify(some_tiles)
+    distances = answer.distances
+    wanted = reference.classify(some_tiles).distances
     assert wanted is not None
     assert distances is not None
     assert distances.dtype == np.float32
     assert model.card.unlike_training is not None
     assert distances_apart(wanted, distances, model.card.unlike_training.threshold) <= DISTANCE_TOLERANCE
     assert distances[-1] > 3 * model.card.unlike_training.threshold  # noise
-    np.testing.assert_array_equal(engine.classify(some_tiles), logits)
+    np.testing.assert_array_equal(engine.classify(some_tiles).logits, answer.logits)
     # one tile alone, and with another number of threads: the same bits
-    alone = np.concatenate([engine.classify_and_measure([tile])[1] for tile in some_tiles])
+    alone = np.concatenate([engine.classify([tile]).distances for tile in some_tiles])
     np.testing.assert_array_equal(alone, distances)
-    threaded = model.classifier(name, threads=3).classify_and_measure(some_tiles)[1]
+    threaded = model.classifier(name, threads=3).classify(some_tiles).distances
     if name != "torchscript":
         np.testing.assert_array_equal(threaded, distances)
     np.testing.assert_allclose(threaded, distances, rtol=1e-5)
-    nothing = engine.classify_and_measure([])
-    assert nothing[0].shape == (0, 2)
-    assert nothing[1] is not None
-    assert nothing[1].shape == (0,)
+    nothing = engine.classify([])
+    assert nothing.logits.shape == (0, 2)
+    assert nothing.distances is not None
+    assert nothing.distances.shape == (0,)
 
 
 @pytest.mark.parametrize("name", ["openvino", pytest.param("openvino-bf16", marks=NEEDS_BF16)])
@@ -292,16 +295,16 @@ def test_the_gpu_s_engine_tells_distances_of_whole_and_padded_batches(tmp_path: 
         outputs = module(torch.from_numpy(inputs.astype(np.float32))[:, None])[0].numpy()
     told = unlike_training(1.0).model_dump()
     loaded = load_model(make_model(tmp_path / "told", archive(module), outputs, inputs, unlike_training=told))
-    distances = CudaClassifier(loaded.module, loaded.card, "cpu").classify_and_measure(inputs)[1]
+    distances = CudaClassifier(loaded.module, loaded.card, "cpu").classify(inputs).distances
     np.testing.assert_allclose(distances, inputs.mean(axis=(1, 2)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("make", [TorchScriptClassifier, OpenVinoClassifier])
 def test_models_without_a_third_output_tell_nothing(make: type, some_tiles: np.ndarray):
     plain = parse(to_torchscript(shipped_network()), "it")
-    logits, distances = make(plain, card_with(None), 1).classify_and_measure(some_tiles[:1])
-    assert logits.shape == (1, 2)
-    assert distances is None
+    answer = make(plain, card_with(None), 1).classify(some_tiles[:1])
+    assert answer.logits.shape == (1, 2)
+    assert answer.distances is None
 
 
 @pytest.mark.parametrize("make", [TorchScriptClassifier, OpenVinoClassifier])

@@ -20,19 +20,18 @@ from hcc_scope.cli.acquisition_commands import app
 from hcc_scope.inference.agreement import DISTANCE_TOLERANCE
 from hcc_scope.inference.card import read_card, write_card
 from hcc_scope.report.section import section_report
-from hcc_scope.runs.comparison import as_flagged_in, check_replay, differences
-from hcc_scope.runs.replay import recorded_score_unlike, start_replay
+from hcc_scope.runs.replay import start_replay
+from hcc_scope.runs.replay_check import check_replay
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import start_section
+from hcc_scope.runs.tile_differences import as_flagged_in
 from hcc_scope.scoring import calibrate, frame_score
 from hcc_scope.storage.predictions import read_predictions, read_predictions_table
 from hcc_scope.storage.reader import open_store
-from hcc_scope.types import Frame, QualityFlag, RunSpec
+from hcc_scope.types import Classification, Frame, QualityFlag, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
     from hcc_scope.protocols import StopSignal, Tiles
     from hcc_scope.types import FrameResult
@@ -44,11 +43,12 @@ UNLIKE = QualityFlag.UNLIKE_TRAINING.value
 
 
 class Measuring(Classifier):
-    """Tells a distance that is the frame's number, plus a tenth for each tile."""
+    """Gives a distance that is the frame's number, plus a tenth for each tile."""
 
-    def classify_and_measure(self, tiles: Tiles) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    def classify(self, tiles: Tiles) -> Classification:
         seq = int(tiles[0][0, 0]) - BASE
-        return self.classify(tiles), np.float32(seq + 0.1 * np.arange(len(tiles)))
+        distances = np.float32(seq + 0.1 * np.arange(len(tiles)))
+        return replace(super().classify(tiles), distances=distances)
 
 
 def test_tiles_beyond_the_threshold_are_flagged_counted_and_not_scored():
@@ -87,7 +87,7 @@ def test_a_tile_that_fails_quality_has_no_distance():
 def test_a_classifier_that_tells_none_cannot_be_held_to_a_threshold():
     outcome = run_session(make_session(Source(range(2)), Sink(), Classifier(), unlike_beyond=1.0))
     assert outcome.degraded is not None
-    assert "does not tell how unlike" in outcome.degraded
+    assert "does not give a tile's distance" in outcome.degraded
 
 
 # stores
@@ -160,8 +160,8 @@ def test_the_store_keeps_flags_distances_and_what_was_decided(
     assert outcome["tiles_excluded"] == {"unlike_training": n_unlike}
     provenance = open_store(acquired).spec.provenance
     assert (provenance["unlike_threshold"], provenance["score_unlike"]) == (scoring_model.unlike_beyond, False)
-    assert not recorded_score_unlike(open_store(acquired))
-    assert recorded_score_unlike(open_store(all_scored))
+    assert not open_store(acquired).recorded.provenance.score_unlike
+    assert open_store(all_scored).recorded.provenance.score_unlike
     assert outcome["tiles_unlike_training_scored"] is None
     assert open_store(all_scored).attributes["outcome"]["tiles_unlike_training_scored"] == n_unlike
     np.testing.assert_array_equal(
@@ -178,17 +178,6 @@ def test_a_replay_scores_them_as_the_run_did_bit_for_bit(acquired: Path, all_sco
     assert run.finish().outcome.score.tiles == 16
     run = start_replay(all_scored, scoring_model, score_unlike=False)
     assert run.finish().outcome.score.tiles < 16
-
-
-def test_a_distance_of_other_bits_is_found(acquired: Path):
-    results = read_predictions(acquired)
-    assert differences(results, results) == []
-    distances = np.array(results[2].distances)
-    distances[1] = np.nextafter(distances[1], np.float32(0))
-    found = differences(results, {**results, 2: replace(results[2], distances=distances)})
-    assert found[0].startswith("frame 2, tile 1: distance")
-    found = differences(results, {**results, 2: replace(results[2], distances=None)})
-    assert found == ["frame 2: distances from the training tiles on one side only"]
 
 
 def test_engines_may_flag_differently_near_the_threshold_alone(acquired: Path, scoring_model: ScoringModel):
@@ -252,7 +241,6 @@ def test_a_score_that_rests_on_tiles_near_the_threshold_is_compared_as_recorded(
     class Other:
         name, engine = "torchscript", "torchscript of another processor"
         classify = scoring_model.classifier.classify
-        classify_and_measure = scoring_model.classifier.classify_and_measure
 
     other = ScoringModel(now.model, Other())  # type: ignore[arg-type]
     run = start_replay(live.store_path, other)
@@ -270,7 +258,7 @@ def test_a_card_that_has_changed_since_is_named(acquired: Path, scoring_model: S
     assert f"limit of 'unlike training' {scoring_model.unlike_beyond} then, 0.001 now" in str(comparison.problem)
     unrelated = replace(model, card=model.card.model_copy(update={"sha256": "1" * 64}))
     comparison = check_replay(run.store, run.finish(), run.results, replace(scoring_model, model=unrelated))
-    assert "recorded with another model" in str(comparison.problem)
+    assert "by different models" in str(comparison.problem)
 
 
 def test_a_replay_by_the_same_weights_with_another_threshold_says_so(acquired: Path, folder: Path, tmp_path: Path):

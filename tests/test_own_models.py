@@ -63,7 +63,7 @@ def own_model(folder: Path, module: torch.nn.Module, data: bytes | None = None, 
 
 
 def probability(model: LoadedModel, engine: str = "torchscript") -> np.ndarray:
-    logits = model.classifier(engine).classify(random_tiles(6, seed=4))
+    logits = model.classifier(engine).classify(random_tiles(6, seed=4)).logits
     return calibrate(log_odds(logits), model.card.temperature)
 
 

@@ -62,6 +62,19 @@ def test_shipped_models_and_configs_travel(wheel_python: Path, tmp_path: Path) -
     assert {"demo.cfg", "demo.rig.yaml"} <= set(configs.split(","))
 
 
+def test_templates_travel(wheel_python: Path, tmp_path: Path) -> None:
+    code = (
+        "from hcc_scope.templates import environment\n"
+        "for package in ('hcc_scope.report', 'hcc_scope.evaluation'):\n"
+        "    found = environment(package)\n"
+        "    print(*(found.get_template(name).name for name in found.list_templates()), sep='\\n')"
+    )
+    found = _run(wheel_python, code, tmp_path).splitlines()
+    templates = Path(__file__).parent.parent.glob("hcc_scope/*/templates/*")
+    assert sorted(found) == sorted(path.name for path in templates)
+    assert {"card.md.j2", "report.md.j2"} <= set(found)
+
+
 def test_the_installed_command_tests_its_model(wheel_python: Path, tmp_path: Path) -> None:
     command = wheel_python.parent / ("hcc-scope.exe" if sys.platform == "win32" else "hcc-scope")
     done = subprocess.run([str(command), "models", "test"], capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -10,7 +10,8 @@ import pytest
 
 from hcc_scope.errors import CameraError, DeviceError, FramesLost, RigError
 from hcc_scope.microscope.device_controls import DeviceControls
-from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.microscope.micromanager import MicroManager
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.microscope.preview import Preview
 from hcc_scope.plans import PositionList, Sequence, TimeSeries
 from hcc_scope.protocols import PausingSource
@@ -216,4 +217,6 @@ class _Blind(Classifier):
     def classify(self, tiles):  # type: ignore[no-untyped-def, override]  # noqa: ANN001 - as its base
         import numpy as np
 
-        return np.zeros((len(tiles), 2), np.float32)
+        from hcc_scope.types import Classification
+
+        return Classification(np.zeros((len(tiles), 2), np.float32))

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from hcc_scope.errors import DeviceError, RigError
-from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.microscope.phantom_scene import PhantomScene
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.phantom import CameraPhysics, Specimen
 from hcc_scope.plans import PositionList, RandomFields, Sequence
 from hcc_scope.rig.rigfile import load_rig

@@ -11,7 +11,8 @@ import pytest
 from hcc_scope.errors import CameraError, ConfigError
 from hcc_scope.microscope.em_switch import EmSwitch
 from hcc_scope.microscope.hardware import Hardware
-from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.microscope.micromanager import MicroManager
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import Grid, PositionList, RandomFields, TimeSeries
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.types import RigRoles

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hcc_scope.errors import CameraError
-from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.microscope.phantom_scene import PhantomScene
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.microscope.preview import Preview
 from hcc_scope.phantom import Specimen
 from hcc_scope.plans import PositionList, Sequence

@@ -12,7 +12,16 @@ from scipy import ndimage
 
 from hcc_scope.errors import FrameSizeError
 from hcc_scope.phantom import CameraPhysics, Specimen
-from hcc_scope.quality import QualityLimits, TileQuality, assess, reason_names
+from hcc_scope.quality import (
+    FLAG_TEXTS,
+    QualityLimits,
+    TileQuality,
+    assess,
+    describe_flags,
+    describe_reason_counts,
+    missed_step,
+    reason_names,
+)
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import QualityFlag
 
@@ -235,3 +244,28 @@ def test_limits_can_be_written_down():
 def test_reason_names():
     assert reason_names(0) == ()
     assert reason_names(15) == ("no_tissue", "out_of_focus", "saturated", "under_exposed")
+
+
+def test_every_flag_has_its_words():
+    assert list(FLAG_TEXTS) == list(QualityFlag)
+    for flag, text in FLAG_TEXTS.items():
+        assert text.key == str(flag.name).lower()  # stores and summaries keep it
+        assert text.name
+        assert text.meaning
+    for part in ("key", "name", "meaning"):
+        assert len({getattr(text, part) for text in FLAG_TEXTS.values()}) == len(QualityFlag)
+
+
+def test_flags_in_words():
+    assert describe_flags(0) == ""
+    assert describe_flags(31) == "no tissue, out of focus, saturated, under-exposed, unlike training"
+    counts = {"of_a_later_version": 3, "saturated": 3, "no_tissue": 3, "under_exposed": 0, "out_of_focus": 1200}
+    expected = ("1,200 out of focus", "3 no tissue", "3 saturated", "3 of a later version")
+    assert describe_reason_counts(counts) == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "missed"), [(0, "classified"), (1, "classified"), (16, "scored"), (17, "classified"), (15, "classified")]
+)
+def test_a_tile_that_is_unlike_training_was_classified(flags: int, missed: str):
+    assert missed_step(flags) == missed

@@ -12,12 +12,12 @@ from matplotlib.image import imread
 
 from hcc_scope.errors import StoreError
 from hcc_scope.latency import LatencyHistogram
-from hcc_scope.report.overview import FieldPicture, SectionPicture, draw_overview, middle, thumbnail
+from hcc_scope.report.overview import FieldPicture, SectionPicture, draw_overview
 from hcc_scope.report.pictures import course, field_picture
-from hcc_scope.report.summary import SectionReport, build_summary, decision, section_account, write_summary
+from hcc_scope.report.summary import SectionReport, build_summary, section_account, write_summary
 from hcc_scope.scoring import SectionScorer
 from hcc_scope.tiling import TileGrid
-from hcc_scope.types import Counts, Frame, FrameResult, RunOutcome, RunState, Sampling
+from hcc_scope.types import Counts, Frame, FrameResult, RunOutcome, RunState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,15 +128,6 @@ def test_the_course_ends_where_the_scorer_ends() -> None:
     assert tuple(rows[-1]) == (4.0, end.score, *end.interval)
 
 
-def test_thumbnails_are_means() -> None:
-    pixels = np.arange(1024 * 1024, dtype=np.uint32).reshape(1024, 1024).astype(np.uint16)
-    small = thumbnail(pixels)
-    assert small.shape == (128, 128)
-    assert small[3, 5] == np.round(pixels[24:32, 40:48].mean())
-    assert middle(pixels).shape == (256, 256)
-    assert middle(pixels[:300, :200]).shape == (150, 100)
-
-
 def test_a_field_shows_excluded_tiles_as_holes() -> None:
     frame = Frame(
         seq=0,
@@ -166,22 +157,3 @@ def test_the_overview_is_drawn_with_and_without_a_stage(tmp_path: Path, centre: 
     empty = SectionPicture("empty", [], np.empty((0, 4)), 0.45, interval_valid=False)
     picture = imread(draw_overview([drawn, empty], tmp_path / "overview.png", subtitle="test"))
     assert picture.std() > 0.05  # something is on it
-
-
-@pytest.mark.parametrize(
-    ("values", "sampling", "expected"),
-    [
-        ([0.9] * 40, "random", "high"),
-        ([0.1] * 40, "random", "low"),
-        ([0.9], "random", None),  # one field is no verdict
-        ([0.9] * 40, "raster", None),  # no valid interval
-        ([], "random", None),
-    ],
-)
-def test_no_decision_before_the_interval_has_left_the_threshold(
-    values: list[float], sampling: Sampling, expected: str | None
-) -> None:
-    scorer = SectionScorer(0.5, 1.0, sampling)
-    for seq, value in enumerate(values):
-        scorer.add(result(seq, value))
-    assert decision(scorer.score()) == expected

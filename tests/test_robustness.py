@@ -117,7 +117,7 @@ def test_a_shifted_tile_scores_as_one_that_was_imaged_so():
         (defocused(sharp, defocus_sigma_um(4.0) / 0.325, FULL, rng(), offset), imaged(10.0, 4.0, 4)),
     ]
     tiles = np.stack([sharp, *(tile for pair in pairs for tile in pair)])
-    as_it_is, *scores = calibrate(log_odds(model.classifier().classify(tiles)), model.card.temperature).tolist()
+    as_it_is, *scores = calibrate(log_odds(model.classifier().classify(tiles).logits), model.card.temperature).tolist()
     for shifted, real in zip(scores[::2], scores[1::2], strict=True):
         assert shifted == pytest.approx(real, abs=0.015)
         assert abs(real - as_it_is) > 0.03

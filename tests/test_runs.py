@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,18 +22,22 @@ from hcc_scope.errors import (
     StoreUnwritableError,
     UsageError,
 )
-from hcc_scope.microscope.micromanager import MicroManagerSource
+from hcc_scope.formatting import sentence
 from hcc_scope.microscope.phantom_scene import PhantomScene
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.phantom import Specimen
 from hcc_scope.plans import RandomFields
 from hcc_scope.report.pictures import section_picture
 from hcc_scope.report.section import section_report
-from hcc_scope.runs.comparison import check_replay, rescored
 from hcc_scope.runs.phantoms import grown, outline_points, phantom_facts
 from hcc_scope.runs.replay import recorded_engine, recorded_model, start_replay
+from hcc_scope.runs.replay_check import check_replay
 from hcc_scope.runs.rigs import open_rig
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import start_section
+from hcc_scope.runs.section_analyses import open_section
+from hcc_scope.score_text import describe_score
+from hcc_scope.scoring import rescored
 from hcc_scope.storage.notes import NotesWriter, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
@@ -42,10 +46,11 @@ from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.types import RunSpec
 from tests.commands import assert_frames_readable, hcc_scope
 from tests.session_parts import wait_until
-from tests.storage_cases import change_facts
+from tests.storage_cases import change_facts, change_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from hcc_scope.protocols import StopSignal
     from hcc_scope.report.summary import SectionReport
@@ -172,7 +177,7 @@ def test_a_run_whose_device_failed_never_has_a_valid_interval_again(
     assert (score.interval_valid, score.frames) == (False, N_FIELDS - 2)
     assert score.spoilt == (WHY if noted or "spoilt" in outcome else "the run failed, and no interval was valid then")
     assert not section_picture(store, threshold=0.5).interval_valid
-    assert f"interval not valid: {score.spoilt}" in section_report(store).read_text(encoding="utf-8")
+    assert f"the interval is not valid ({score.spoilt})" in section_report(store).read_text(encoding="utf-8")
 
 
 def test_a_recovery_keeps_that_a_device_failed(store: Path, scoring_model: ScoringModel):
@@ -272,6 +277,30 @@ def test_the_report_says_what_was_taken_out_and_needs_nothing_else(store: Path, 
     assert not [file for file in store.parent.iterdir() if ".part" in file.name]
 
 
+def test_nothing_from_a_store_commands_the_browser(store: Path, tmp_path: Path):
+    change_spec(
+        store,
+        section_id="a & b",
+        provenance={"specimen": '"><img src=x onerror=alert(2)>', "camera": "<script>alert(1)</script>"},
+    )
+    change_facts(store, section_id="a & b")
+    NotesWriter(store).add("exclude", "<script>alert(3)</script>", seq=2)
+    NotesWriter(store).add("note", "</table><script>alert(4)</script>")
+    text = section_report(store, tmp_path / "page").read_text(encoding="utf-8")
+    assert re.findall(r"<script|<img src=x|</table><script", text) == []
+    assert "<h1>Section a &amp; b of animal m1</h1>" in text
+    assert "&#34;&gt;&lt;img src=x" in text
+    assert text.count("&lt;script&gt;") == 4  # camera, note, and the reason in two tables
+
+
+def test_the_page_and_the_command_line_say_the_same_sentence(store: Path, tmp_path: Path):
+    opened = open_section(store)
+    (analysis,) = opened.analyses
+    page = html.unescape(section_report(store, tmp_path).read_text(encoding="utf-8"))
+    assert f"<p>{sentence(describe_score(analysis.score))}</p>" in page
+    assert analysis.score.fields_excluded_by_operator == 2
+
+
 def test_a_store_without_predictions_has_a_report(store: Path):
     for file in store.glob("predictions*"):
         file.unlink()
@@ -365,7 +394,7 @@ from hcc_scope.plans import RandomFields
 from hcc_scope.runs.scoring_model import load_scoring_model
 from hcc_scope.runs.rigs import open_rig
 from hcc_scope.runs.section import start_section
-from hcc_scope.microscope.micromanager import MicroManagerSource
+from hcc_scope.microscope.plan_source import MicroManagerSource
 
 scoring_model = load_scoring_model("phantom-meng2019", "torchscript", print)
 with open_rig("demo") as rig:
@@ -402,17 +431,3 @@ def test_a_kill_while_paused_loses_no_frame_and_no_mark(tmp_path: Path, scoring_
         assert report.outcome.counts.acquired == n
         assert report.outcome.excluded_by_operator == (2,)
         recover(path)
-
-
-def test_a_store_of_version_1_gives_its_logits_again(scoring_model: ScoringModel, tmp_path: Path):
-    path = Path(shutil.copytree(Path(__file__).parent / "data" / "version1_scored.ome.zarr", tmp_path / "a.ome.zarr"))
-    assert open_store(path).problems == ()
-    recorded = read_predictions(path)
-    run = start_replay(path, scoring_model)
-    run.finish()
-    assert recorded.keys() == run.results.keys() == {0}
-    now, then = run.results[0], recorded[0]
-    assert now.flags.tolist() == then.flags.tolist() == [0]
-    if now.engine == then.engine:
-        assert now.logits.tobytes() == then.logits.tobytes()
-    np.testing.assert_allclose(now.logits, then.logits, atol=1e-4)

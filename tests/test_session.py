@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from session_parts import (
     BASE,
     N_TILES,
@@ -23,6 +24,7 @@ from session_parts import (
 from hcc_scope import scoring
 from hcc_scope.errors import FrameSizeError
 from hcc_scope.latency import LatencyHistogram
+from hcc_scope.tiling import TileGrid
 from hcc_scope.types import Counts, RunOutcome
 from hcc_scope.workers import StopToken
 
@@ -441,3 +443,19 @@ def test_an_interface_that_dies_while_it_polls_does_not_touch_the_run():
     outcome = finish(session)
     assert outcome.state == "completed"
     assert outcome.counts == Counts(acquired=9, stored=9, classified=9)
+
+
+def test_the_tiles_of_a_frame_are_cut_once(monkeypatch: pytest.MonkeyPatch):
+    cut = TileGrid.views
+    n_cuts = 0
+
+    def counted(grid: TileGrid, pixels: NDArray[np.uint16]) -> list[NDArray[np.uint16]]:
+        nonlocal n_cuts
+        n_cuts += 1
+        return cut(grid, pixels)
+
+    monkeypatch.setattr(TileGrid, "views", counted)
+    results = Results()
+    run(make_session(Source(range(3)), Sink(), Classifier(), results=results))
+    assert n_cuts == 3
+    assert set(results.by_seq[1].latency_ms) >= {"tile", "quality", "classify"}

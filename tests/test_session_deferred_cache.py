@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcc_scope.session.deferred_cache import KeptFrames
+from hcc_scope.session.deferred_cache import DeferredCache
 from hcc_scope.types import Frame
 
 
@@ -24,24 +24,25 @@ def frame(seq: int) -> Frame:
 
 
 def test_what_is_taken_is_kept_no_longer():
-    kept = KeptFrames(1000)
+    kept = DeferredCache(1000)
     first = frame(0)
-    kept.keep(first)
+    kept.put(first)
     assert kept.take(0) is first
     assert kept.take(0) is None
-    kept.keep(first)
+    kept.put(first)
     kept.close()
     assert kept.take(0) is None
-    kept.keep(first)
+    kept.put(first)
     assert kept.take(0) is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 30), max_size=60), st.integers(0, 640))
 def test_the_newest_are_kept_up_to_the_limit(taken: list[int], limit_bytes: int):
-    kept = KeptFrames(limit_bytes)
+    kept = DeferredCache(limit_bytes)
     there: list[int] = []
     for seq in range(31):
-        kept.keep(frame(seq))
+        kept.put(frame(seq))
         there = [*there, seq][max(0, len(there) + 1 - limit_bytes // 64) :]
         if seq in taken and there:
             gone = there.pop(seq % len(there))

@@ -76,6 +76,7 @@ def test_the_score_is_a_function_of_results_and_marks_alone(order: list[int], da
     assert again.score() == score.score()
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 11)), st.integers(0, 12))
 def test_what_is_not_on_disk_is_dropped_marks_and_all(out: set[int], n_stored: int):
     score = RunScore(new_scorer())

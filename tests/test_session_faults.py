@@ -21,10 +21,18 @@ from session_parts import (
 )
 from test_session_exclusions import Notes
 
-from hcc_scope.errors import CameraError, DeviceError, DiskFullError, FramesLost, ModelError, StoreError
+from hcc_scope.errors import (
+    CameraError,
+    DeviceError,
+    DiskFullError,
+    FramesLost,
+    ModelError,
+    ModelFormatError,
+    StoreError,
+)
 from hcc_scope.protocols import Tiles
 from hcc_scope.scoring import SectionScorer
-from hcc_scope.types import Counts, FrameResult, RunOutcome
+from hcc_scope.types import Classification, Counts, FrameResult, RunOutcome
 
 
 def notes(outcome: RunOutcome) -> list[str]:
@@ -301,8 +309,8 @@ def test_without_a_store_a_broken_classifier_fails_the_run():
 
 def test_a_classifier_that_answers_in_the_wrong_shape_is_given_up_at_once():
     class Wrong(Classifier):
-        def classify(self, tiles: Tiles) -> NDArray[np.float32]:
-            return super().classify(tiles)[:, :1]
+        def classify(self, tiles: Tiles) -> Classification:
+            return Classification(super().classify(tiles).logits[:, :1])
 
     classifier = Wrong()
     outcome = run(make_session(Source(range(5)), Sink(), classifier))
@@ -312,13 +320,24 @@ def test_a_classifier_that_answers_in_the_wrong_shape_is_given_up_at_once():
     assert outcome.counts == Counts(acquired=5, stored=5, failed=1, deferred=4)
 
 
+def test_a_classifier_of_the_user_s_own_that_returns_a_bare_array_is_given_up_with_what_to_do():
+    class Bare(Classifier):
+        def classify(self, tiles: Tiles) -> NDArray[np.float32]:  # type: ignore[override]  # the user's mistake
+            return super().classify(tiles).logits
+
+    outcome = run(make_session(Source(range(5)), None, Bare()))
+    assert isinstance(outcome.cause, ModelFormatError)
+    assert "returned ndarray, not a Classification" in str(outcome.cause)
+    assert "hcc_scope.types.Classification(logits)" in str(outcome.cause.hint)
+
+
 def test_a_logit_that_is_no_number_never_reaches_the_score():
     class Nan(Classifier):
-        def classify(self, tiles: Tiles) -> NDArray[np.float32]:
-            logits = super().classify(tiles)
+        def classify(self, tiles: Tiles) -> Classification:
+            logits = super().classify(tiles).logits
             if self.asked[-1] == 1:
                 logits[2, 0] = np.nan
-            return logits
+            return Classification(logits)
 
     outcome = run(make_session(Source(range(3)), Sink(), Nan()))
     assert outcome.counts == Counts(acquired=3, stored=3, classified=2, failed=1)

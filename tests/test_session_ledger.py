@@ -19,7 +19,7 @@ from hcc_scope.types import Counts, FrameResult, Snapshot
 SECOND_NS = 1_000_000_000
 
 
-def blank_accounts(expected: int | None, *, stores: bool = True) -> FrameLedger:
+def blank_ledger(expected: int | None, *, stores: bool = True) -> FrameLedger:
     return FrameLedger(new_scorer().score(), expected_frames=expected, stores=stores, classifies=True)
 
 
@@ -47,7 +47,7 @@ def classified(seq: int, total_ms: float = 1.0) -> FrameResult:
 
 
 def test_the_time_left_is_that_of_the_slowest_stage():
-    ledger = blank_accounts(expected=10)
+    ledger = blank_ledger(expected=10)
     ledger.start(0)
     score = new_scorer().score()
     for seq in range(4):  # one frame a second, stored at once
@@ -63,8 +63,18 @@ def test_the_time_left_is_that_of_the_slowest_stage():
     assert look(ledger, 4 * SECOND_NS, 4, stopping=True).eta_s == pytest.approx(2 / 0.5)
 
 
+def test_a_run_that_has_ended_no_longer_says_that_it_is_stopping():
+    ledger = blank_ledger(expected=None)
+    ledger.start(0)
+    assert look(ledger, 1, stopping=True).message == "stopping: what is acquired is stored and classified first"
+    ledger.finish(2)
+    assert look(ledger, 3, stopping=True).message == ""
+    ledger.set_message("8 frames are stored but not classified: replay them")
+    assert look(ledger, 3, stopping=True).message == "8 frames are stored but not classified: replay them"
+
+
 def test_an_open_end_has_no_time_left():
-    ledger = blank_accounts(expected=None)
+    ledger = blank_ledger(expected=None)
     for seq in range(3):
         acquire(ledger, seq, seq * SECOND_NS)
     assert look(ledger, 3 * SECOND_NS).eta_s is None
@@ -82,7 +92,7 @@ def test_a_rate_falls_when_nothing_comes_any_more():
 
 
 def test_rates_are_defined_by_first_and_last_events():
-    ledger = blank_accounts(expected=None)
+    ledger = blank_ledger(expected=None)
     score = new_scorer().score()
     for seq in range(5):
         ledger.acquire(
@@ -102,7 +112,7 @@ def test_rates_are_defined_by_first_and_last_events():
 @settings(deadline=None)
 @given(st.data())
 def test_any_walk_of_frames_through_the_states_balances(data: st.DataObject):
-    ledger = blank_accounts(expected=None)
+    ledger = blank_ledger(expected=None)
     score = new_scorer().score()
     pending: set[int] = set()
     deferred: set[int] = set()

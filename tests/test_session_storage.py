@@ -1,14 +1,15 @@
 """The session with the real store and the real demo camera: what was acquired is stored, deferred frames come back."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from session_parts import (
     BASE,
     EVERYTHING,
@@ -24,18 +25,19 @@ from session_parts import (
 )
 
 from hcc_scope.errors import StoreError
-from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.microscope.micromanager import MicroManager
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import Sequence
 from hcc_scope.protocols import FrameSource, Tiles
 from hcc_scope.quality import QualityLimits
 from hcc_scope.rig.rigfile import load_rig
-from hcc_scope.session import Session
+from hcc_scope.session import Session, SessionLimits
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.source import StoreSource
 from hcc_scope.storage.writer import create_store
-from hcc_scope.types import Counts, RunOutcome
+from hcc_scope.types import Classification, Counts, RunOutcome
 
 DARK_TOO = replace(EVERYTHING, mean_level_min=0.0)
 
@@ -61,7 +63,7 @@ def record(
         limits=limits,
         results=PredictionWriter(sink.path, source.spec, run="live"),
         finalise=finalise,
-        analyse_queue_bytes=analyse_frames * FRAME_BYTES,
+        session_limits=SessionLimits(analyse_queue_bytes=analyse_frames * FRAME_BYTES),
     )
     return session, sink.path
 
@@ -105,6 +107,20 @@ def test_live_with_deferred_frames_and_its_replay_are_equal_bit_for_bit(tmp_path
     for seq in live:
         np.testing.assert_array_equal(live[seq].logits, again[seq].logits)
         np.testing.assert_array_equal(live[seq].flags, again[seq].flags)
+
+
+def test_the_script_of_the_documents_scores_a_store_with_a_classifier_of_its_own(tmp_path: Path):
+    session, path = record(Source(range(3)), tmp_path, Classifier())
+    run(session)
+    page = (Path(__file__).parents[1] / "docs" / "engines.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    script = script.replace("m1/s1.ome.zarr", path.as_posix()).replace("limits=QualityLimits()", "limits=everything")
+    found: dict[str, Any] = {"everything": EVERYTHING}
+    exec(script, found)
+    outcome = found["outcome"]
+    assert outcome.counts == Counts(acquired=3, classified=3)
+    darkest = np.float32(BASE / 65535 - 0.5)
+    assert outcome.score.score == pytest.approx(1 / (1 + np.exp(2 * darkest)), abs=1e-3)
 
 
 def test_a_disk_that_fails_midway_keeps_what_was_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -184,10 +200,10 @@ class Brightness(Classifier):
         super().__init__()
         self._first = first
 
-    def classify(self, tiles: Tiles) -> NDArray[np.float32]:
+    def classify(self, tiles: Tiles) -> Classification:
         self._first()
         level = np.float32([tile.mean(dtype=np.float64) for tile in tiles]) / 65535
-        return np.stack([-level, level], axis=1)
+        return Classification(np.stack([-level, level], axis=1))
 
 
 def test_a_sequence_of_the_demo_camera_outruns_analysis_and_nothing_is_lost(

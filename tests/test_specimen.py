@@ -22,8 +22,8 @@ from hcc_scope.research_use import (
     phantom_alarm,
     research_use,
 )
-from hcc_scope.runs.comparison import check_replay
 from hcc_scope.runs.replay import recorded_model, start_replay
+from hcc_scope.runs.replay_check import check_replay
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import start_section
 from hcc_scope.runs.specimen import needs_override, specimen_kind
@@ -198,7 +198,7 @@ def test_a_model_of_smaller_tiles_replays_frames_that_were_cut_into_larger_ones(
     tiles = [frame.pixels[y : y + 256, x : x + 256] for y, x in run.grid.origins_yx]
     for result in read_predictions(store, "predictions-small").values():
         assert result.logits.shape == (16,)
-    expected = log_odds(small_tiles.classifier.classify(tiles))
+    expected = log_odds(small_tiles.classifier.classify(tiles).logits)
     kept = run.results[0].flags == 0
     np.testing.assert_array_equal(run.results[0].logits[kept], expected[kept])
     assert read_log(store / "predictions-small.jsonl").header["tile_px"] == 256

@@ -253,7 +253,7 @@ def test_any_network_gives_its_own_logits_with_or_without_it(tmp_path: Path, nam
     classifier = OpenVinoClassifier(model.module, model.card, 2, precision)
     assert ("stem+" in classifier.engine) == begins_so
     tolerance = (1e-4 if precision == "float32" else 1e-2) * max(1.0, np.abs(outputs).max())
-    assert np.abs(classifier.classify(inputs) - outputs).max() <= tolerance
+    assert np.abs(classifier.classify(inputs).logits - outputs).max() <= tolerance
 
 
 def test_external_normalisation_gets_it_too(tmp_path: Path):
@@ -264,7 +264,7 @@ def test_external_normalisation_gets_it_too(tmp_path: Path):
     model = load_model(make_model(tmp_path / "m", archive(inner), outputs, inputs, normalisation="external"))
     classifier = OpenVinoClassifier(model.module, model.card, 1)
     assert "stem+" in classifier.engine
-    assert np.allclose(classifier.classify(inputs), outputs, atol=1e-4)
+    assert np.allclose(classifier.classify(inputs).logits, outputs, atol=1e-4)
 
 
 def test_without_llvmlite_openvino_does_it_alone(shipped: LoadedModel, monkeypatch: pytest.MonkeyPatch):
@@ -274,13 +274,15 @@ def test_without_llvmlite_openvino_does_it_alone(shipped: LoadedModel, monkeypat
     assert "stem+" in with_stem.engine
     assert "stem+" not in without.engine
     tiles = shipped.test_input
-    assert np.allclose(with_stem.classify(tiles), without.classify(tiles), atol=1e-4)
+    assert np.allclose(with_stem.classify(tiles).logits, without.classify(tiles).logits, atol=1e-4)
 
 
-def test_no_lane_is_left_at_work_when_a_thread_cannot_be_started(shipped: LoadedModel, monkeypatch: pytest.MonkeyPatch):
+def test_no_worker_is_left_at_work_when_a_thread_cannot_be_started(
+    shipped: LoadedModel, monkeypatch: pytest.MonkeyPatch
+):
     classifier = OpenVinoClassifier(shipped.module, shipped.card, 4)
     tiles = np.concatenate([shipped.test_input, shipped.test_input[:, ::-1]] * 4)
-    good = classifier.classify(tiles)
+    good = classifier.classify(tiles).logits
     start = threading.Thread.start
     started: list[threading.Thread] = []
 
@@ -293,33 +295,33 @@ def test_no_lane_is_left_at_work_when_a_thread_cannot_be_started(shipped: Loaded
 
     monkeypatch.setattr(threading.Thread, "start", limited)
     for _ in range(3):
-        assert np.array_equal(classifier.classify(tiles), good)
+        assert np.array_equal(classifier.classify(tiles).logits, good)
     assert len(started) > 3
 
 
-def test_an_interrupt_waits_for_the_lanes_and_comes_before_other_errors(
+def test_an_interrupt_waits_for_the_workers_and_comes_before_other_errors(
     shipped: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ):
     classifier = OpenVinoClassifier(shipped.module, shipped.card, 3)
     tiles = np.concatenate([shipped.test_input, shipped.test_input[:, ::-1]] * 4)
-    good = classifier.classify(tiles)
+    good = classifier.classify(tiles).logits
     join = threading.Thread.join
     interrupts = [KeyboardInterrupt()]
 
     def interrupted(thread: threading.Thread, timeout: float | None = None) -> None:
-        if thread.name.startswith("hcc-lane") and interrupts:
+        if thread.name.startswith("hcc-worker") and interrupts:
             raise interrupts.pop()
         join(thread, timeout)
 
     with monkeypatch.context() as patched:
-        patched.setattr(classifier._lanes[0], "run", lambda *_: (_ for _ in ()).throw(RuntimeError("no memory")))
-        slow = classifier._lanes[1].run
-        patched.setattr(classifier._lanes[1], "run", lambda *a: (time.sleep(0.05), slow(*a)))
+        patched.setattr(classifier._workers[0], "run", lambda *_: (_ for _ in ()).throw(RuntimeError("no memory")))
+        slow = classifier._workers[1].run
+        patched.setattr(classifier._workers[1], "run", lambda *a: (time.sleep(0.05), slow(*a)))
         patched.setattr(threading.Thread, "join", interrupted)
         with pytest.raises(KeyboardInterrupt):
             classifier.classify(tiles)
     assert not interrupts
-    assert np.array_equal(classifier.classify(tiles), good)
+    assert np.array_equal(classifier.classify(tiles).logits, good)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "float32"])
@@ -332,16 +334,16 @@ def test_anything_but_16_bit_counts_is_refused(shipped: LoadedModel, dtype: str,
 def test_either_byte_order_gives_the_same_bits(shipped: LoadedModel):
     classifier = OpenVinoClassifier(shipped.module, shipped.card, 2)
     tiles = shipped.test_input
-    assert np.array_equal(classifier.classify(tiles.astype(">u2")), classifier.classify(tiles))
+    assert np.array_equal(classifier.classify(tiles.astype(">u2")).logits, classifier.classify(tiles).logits)
 
 
-def test_a_lane_that_fails_is_an_error_of_the_call_and_of_no_other(
+def test_a_worker_that_fails_is_an_error_of_the_call_and_of_no_other(
     shipped: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ):
     classifier = OpenVinoClassifier(shipped.module, shipped.card, 2)
-    good = classifier.classify(shipped.test_input)
+    good = classifier.classify(shipped.test_input).logits
     with monkeypatch.context() as patched:
-        patched.setattr(classifier._lanes[1], "run", lambda *_: (_ for _ in ()).throw(RuntimeError("no memory")))
+        patched.setattr(classifier._workers[1], "run", lambda *_: (_ for _ in ()).throw(RuntimeError("no memory")))
         with pytest.raises(ModelError, match="failed on a tile: no memory"):
             classifier.classify(np.concatenate([shipped.test_input] * 8))
-    assert np.array_equal(classifier.classify(shipped.test_input), good)
+    assert np.array_equal(classifier.classify(shipped.test_input).logits, good)

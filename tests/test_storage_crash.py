@@ -274,7 +274,7 @@ def test_bytes_behind_the_last_line_of_a_finished_store_are_told_and_cut(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("count", "words"), [("3", "lists 5 frames, but 3 were recorded"), ("null", "does not say how")]
+    ("count", "words"), [("3", "lists 5 frames, but 3 were recorded"), ("null", "does not state how")]
 )
 def test_a_count_that_is_too_small_or_gone_is_told_and_set_right(tmp_path: Path, count: str, words: str):
     path = finished_store(tmp_path)

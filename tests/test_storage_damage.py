@@ -30,7 +30,7 @@ from hcc_scope.storage.metadata import SCHEMA_VERSION
 from hcc_scope.storage.notes import NotesWriter, read_notes, read_notes_log
 from hcc_scope.storage.prediction_log import log_problems
 from hcc_scope.storage.predictions import PredictionWriter, read_log, read_predictions, read_predictions_table
-from hcc_scope.storage.reader import open_store, read_attributes
+from hcc_scope.storage.reader import open_store, read_facts
 from hcc_scope.storage.recover import recover
 from hcc_scope.storage.writer import create_store
 
@@ -269,7 +269,7 @@ def test_two_sound_accounts_that_differ_are_not_decided(path: Path):
     as_version_1(path)
     change_facts(path, interval_s=2.0)
     before = fingerprint(path)
-    for read in (open_store, read_attributes, recover):
+    for read in (open_store, read_facts, recover):
         with pytest.raises(StoreDamagedError, match=r"interval_s is 2\.0 in zarr\.json and None in hcc_scope\.json"):
             read(path)
     assert fingerprint(path) == before
@@ -750,7 +750,7 @@ def test_predictions_that_claim_endless_tiles_are_refused(path: Path, shape: lis
     ],
 )
 def test_what_was_chosen_instead_of_a_store_is_said(path: Path, chosen: str, words: str):
-    for read in (open_store, recover, read_attributes):
+    for read in (open_store, recover, read_facts):
         with pytest.raises(StoreError) as caught:
             read(path / chosen)
         assert words in str(caught.value)
@@ -759,7 +759,7 @@ def test_what_was_chosen_instead_of_a_store_is_said(path: Path, chosen: str, wor
 
 @pytest.mark.parametrize("left", [None, b"", b'{"t_utc"'])
 def test_notes_that_lost_a_mark_of_the_run_are_told(path: Path, left: bytes | None):
-    outcome = {**read_attributes(path)["outcome"], "excluded_by_operator": [1]}
+    outcome = {**read_facts(path)[0].attributes["outcome"], "excluded_by_operator": [1]}
     change_facts(path, outcome=outcome)
     root = json.loads((path / "zarr.json").read_text())
     NotesWriter(path).add("include", "in focus after all", 1)  # changed since: no mark is lost

@@ -219,6 +219,21 @@ def test_predictions_are_never_overwritten(tmp_path: Path):
     assert set(read_predictions_table(path, "predictions-r2")["model_sha256"].to_pylist()) == {"cd"}
 
 
+def test_a_later_analysis_without_a_result_leaves_its_name_free(tmp_path: Path):
+    path = store_with_frames(tmp_path)
+    PredictionWriter(path, SPEC, run="r").close()
+    before = fingerprint(path)
+    for _ in range(2):
+        PredictionWriter(path, SPEC, run="r2", name="predictions-r2").close()
+        assert fingerprint(path) == before
+    moved = PredictionWriter(path, SPEC, run="r2", name="predictions-r2")
+    (path / "predictions-r2.jsonl").rename(path / "elsewhere.jsonl")
+    (path / "predictions-r2.jsonl").write_text("another program's")
+    with pytest.raises(StoreError, match="moved, deleted or replaced"):
+        moved.close()
+    assert (path / "predictions-r2.jsonl").read_text() == "another program's"
+
+
 def test_what_does_not_fit_is_refused(tmp_path: Path):
     path = store_with_frames(tmp_path)
     with pytest.raises(FrameSizeError):

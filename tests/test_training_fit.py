@@ -17,7 +17,15 @@ from hcc_scope.training import compute
 from hcc_scope.training.compute import Gradients, Place, choose_place
 from hcc_scope.training.config import TrainConfig, TrainProgress
 from hcc_scope.training.fit import Stopped, fit
-from hcc_scope.training.metrics import Learnt, auc, cross_entropy, fit_temperature, has_diverged, what_was_learnt
+from hcc_scope.training.fit_task import FitTask
+from hcc_scope.training.metrics import (
+    LearningCheck,
+    check_learning,
+    cross_entropy,
+    fit_temperature,
+    has_diverged,
+    roc_auc,
+)
 from hcc_scope.training.network import make_network
 from hcc_scope.training.predict import load_weights, predict
 from hcc_scope.training.prefetch import Prefetch
@@ -189,13 +197,14 @@ def test_more_than_two_classes_and_no_held_out_tiles():
     _, tiles = texture_set(animals_per_class=1, images=3)
     labels = np.arange(6) % 3
     nothing = np.empty(0, np.int64)
-    fitted = fit(tiles, labels, np.arange(6), nothing, replace(QUICK, epochs=1), n_outputs=3, fixed_epochs=2)
+    fitted = fit(FitTask(tiles, labels, np.arange(6), nothing, replace(QUICK, epochs=1), n_outputs=3, fixed_epochs=2))
     assert fitted.best_epoch == 2
     assert [(epoch.held_out_loss, epoch.held_out_auc) for epoch in fitted.history] == [(None, None)] * 2
     found = predict(fitted.network, tiles, [4, 1])
     assert (found.logits.shape, found.features.shape) == ((2, 3), (2, 2048))
     assert predict(fitted.network, tiles, []).features.shape == (0, 2048)
-    half_squares = fit(tiles, labels, np.arange(6), np.arange(6), replace(QUICK, recipe="meng2019"), n_outputs=3)
+    paper = replace(QUICK, recipe="meng2019")
+    half_squares = fit(FitTask(tiles, labels, np.arange(6), np.arange(6), paper, n_outputs=3))
     assert 0 < half_squares.history[0].held_out_loss < 1
 
 
@@ -209,7 +218,7 @@ def test_patience_ends_it_and_the_best_epoch_is_taken(data: Small, monkeypatch: 
 def test_a_class_without_tiles_is_refused(data: Small):
     low = data.train[data.tiles.labels[data.train] == 0]
     with pytest.raises(TrainingError, match="none of class number 1"):
-        fit(data.tiles, data.tiles.labels, low, data.held_out, QUICK)
+        fit(replace(data.task(), train_rows=low))
 
 
 def test_divergence_names_epoch_step_and_the_last_good_checkpoint(data: Small, tmp_path: Path):
@@ -243,7 +252,7 @@ class Failing:
 def test_a_reader_that_fails_ends_the_training(data: Small):
     broken = replace(data.tiles, reader=Failing(data.tiles))
     with pytest.raises(OSError, match="the disk is gone"):
-        fit(broken, broken.labels, data.train, data.held_out, replace(QUICK, batch=1))
+        fit(replace(data.task(replace(QUICK, batch=1)), tiles=broken))
 
 
 def test_prefetch_is_bounded_and_ends_when_nobody_reads_on(data: Small):
@@ -295,7 +304,7 @@ def test_stop_without_a_folder(data: Small):
     [([1, 2, 3, 4], [0, 0, 1, 1], 1.0), ([4, 3, 2, 1], [0, 0, 1, 1], 0.0), ([1, 3, 2, 2], [0, 0, 1, 1], 0.5)],
 )
 def test_auc(odds: list[float], labels: list[int], area: float):
-    assert auc(np.array(odds, np.float32), np.array(labels)) == area
+    assert roc_auc(np.array(odds, np.float32), np.array(labels)) == area
 
 
 def test_temperature_is_recovered():
@@ -308,9 +317,9 @@ def test_temperature_is_recovered():
     assert cross_entropy(odds, labels, temperature) < cross_entropy(odds, labels)
 
 
-def judged(log_odds: object, labels: object, loss: str = "cross-entropy") -> Learnt:
+def judged(log_odds: object, labels: object, loss: str = "cross-entropy") -> LearningCheck:
     odds = np.asarray(log_odds, np.float32)
-    return what_was_learnt(np.stack([-odds / 2, odds / 2], axis=1), np.asarray(labels), loss)  # type: ignore[arg-type]
+    return check_learning(np.stack([-odds / 2, odds / 2], axis=1), np.asarray(labels), loss)  # type: ignore[arg-type]
 
 
 HALF = np.arange(384) % 2
@@ -335,7 +344,7 @@ HALF = np.arange(384) % 2
 def test_what_a_network_has_learnt_is_judged_against_chance(
     odds: np.ndarray, labels: np.ndarray, nothing: bool, loss: str
 ):
-    assert judged(odds, np.asarray(labels, np.int64), loss).nothing is nothing
+    assert judged(odds, np.asarray(labels, np.int64), loss).learnt_nothing is nothing
 
 
 def test_a_network_that_ended_where_it_began_has_learnt_nothing_although_its_answers_differ():
@@ -346,7 +355,7 @@ def test_a_network_that_ended_where_it_began_has_learnt_nothing_although_its_ans
     assert found.luck is not None
     assert found.auc > found.luck
     assert found.chance > found.loss > 0.99 * found.chance
-    assert found.nothing
+    assert found.learnt_nothing
 
 
 def test_chance_is_the_classes_shares_and_luck_a_band_around_one_half():
@@ -356,10 +365,10 @@ def test_chance_is_the_classes_shares_and_luck_a_band_around_one_half():
     assert judged(np.zeros(384), HALF, "squared error").chance == pytest.approx(0.25)  # eq. 4 of the paper
     assert rare.chance == pytest.approx(-0.1 * np.log(0.1) - 0.9 * np.log(0.9))
     assert even.luck == pytest.approx(0.5 + 1.96 * np.sqrt(385 / (12 * 192 * 192)))
-    three = what_was_learnt(np.zeros((9, 3), np.float32), np.arange(9) % 3, "cross-entropy")
-    assert (three.auc, three.chance, three.nothing) == (None, pytest.approx(np.log(3)), True)
-    knows = what_was_learnt(np.eye(3, dtype=np.float32)[np.arange(9) % 3], np.arange(9) % 3, "cross-entropy")
-    assert not knows.nothing
+    three = check_learning(np.zeros((9, 3), np.float32), np.arange(9) % 3, "cross-entropy")
+    assert (three.auc, three.chance, three.learnt_nothing) == (None, pytest.approx(np.log(3)), True)
+    knows = check_learning(np.eye(3, dtype=np.float32)[np.arange(9) % 3], np.arange(9) % 3, "cross-entropy")
+    assert not knows.learnt_nothing
 
 
 def test_what_is_no_answer():

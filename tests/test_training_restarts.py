@@ -12,11 +12,11 @@ from safetensors.numpy import load_file
 from hcc_scope.training import restarts as starts
 from hcc_scope.training.config import MOST_STARTS, Stopped, TrainProgress
 from hcc_scope.training.fit import fit
-from hcc_scope.training.metrics import Learnt
+from hcc_scope.training.metrics import LearningCheck
 from hcc_scope.training.restarts import (
     describe_restarted,
     drop_checkpoints,
-    fit_until_it_learns,
+    fit_with_restarts,
     seed_of_start,
     start_folder,
 )
@@ -25,8 +25,11 @@ from tests.training_parts import QUICK, Small, small
 if TYPE_CHECKING:
     from pathlib import Path
 
-NOTHING = Learnt(loss=0.693, chance=0.693, auc=0.52, luck=0.56, one_answer=False)
-SOMETHING = Learnt(loss=0.4, chance=0.693, auc=0.9, luck=0.56, one_answer=False)
+    from hcc_scope.training.config import TrainConfig
+    from hcc_scope.training.fit_task import FitTask
+
+NOTHING = LearningCheck(loss=0.693, chance=0.693, auc=0.52, luck=0.56, one_answer=False)
+SOMETHING = LearningCheck(loss=0.4, chance=0.693, auc=0.9, luck=0.56, one_answer=False)
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +39,21 @@ def data() -> Small:
 
 def learns(monkeypatch: pytest.MonkeyPatch, at: int | None) -> None:
     """Let the first networks have learnt nothing, up to start `at`; None: whichever."""
-    said: list[Learnt] = []
+    said: list[LearningCheck] = []
 
-    def told(*_arguments: object, **_more: object) -> Learnt:
+    def told(*_arguments: object, **_more: object) -> LearningCheck:
         said.append(SOMETHING if len(said) + 1 == at else NOTHING)
         return said[-1]
 
-    monkeypatch.setattr(starts, "learnt_by", told)
+    monkeypatch.setattr(starts, "check_network", told)
 
 
-def run(data: Small, folder: Path | None, **more: object) -> starts.Started:
-    options = {"resume": True, "fixed_epochs": 1, **more}
-    return fit_until_it_learns(
-        data.tiles, data.tiles.labels, data.train, data.held_out[:0], QUICK, folder=folder, **options
-    )  # type: ignore[arg-type]
+def run(data: Small, folder: Path | None, **more: object) -> starts.RestartedFit:
+    return fit_with_restarts(one_epoch(data), folder=folder, **{"resume": True, **more})  # type: ignore[arg-type]
+
+
+def one_epoch(data: Small, config: TrainConfig = QUICK) -> FitTask:
+    return replace(data.task(config), held_out_rows=data.held_out[:0], fixed_epochs=1)
 
 
 def weights(path: Path) -> dict[str, np.ndarray]:
@@ -67,7 +71,7 @@ def test_the_second_start_is_a_training_with_its_own_seed(data: Small, tmp_path:
     assert (found.start, found.silent, found.learnt) == (2, False, (NOTHING, SOMETHING))
     assert any(step.message.startswith("start 2 of at most 3: epoch 1") for step in heard)
     config = replace(QUICK, seed=seed_of_start(QUICK.seed, 2))
-    fit(data.tiles, data.tiles.labels, data.train, data.held_out[:0], config, folder=tmp_path / "alone", fixed_epochs=1)
+    fit(one_epoch(data, config), folder=tmp_path / "alone")
     assert same(weights(tmp_path / "r"), weights(tmp_path / "alone"))
     assert same(weights(tmp_path / "r"), weights(start_folder(tmp_path / "r", 2)))
     assert not start_folder(tmp_path / "r", 3).exists()

@@ -19,6 +19,7 @@ from hcc_scope.errors import DiskFullError, ResumeError, StoreExistsError, Store
 from hcc_scope.storage import files
 from hcc_scope.training import checkpoint
 from hcc_scope.training.fit import Stopped, fit
+from hcc_scope.training.fit_task import FitTask
 
 TESTS = Path(__file__).resolve().parent
 
@@ -97,7 +98,7 @@ def test_another_configuration_is_refused_with_what_differs(data: Small, started
         "learning_rate: 0.002 in the run, 0.5 now",
     ]
     data_before = (started / "checkpoints" / "last.safetensors").read_bytes()
-    data.fit(replace(QUICK, threads=2, epochs=None), folder=None, fixed_epochs=1, stop=None)
+    fit(replace(data.task(replace(QUICK, threads=2, epochs=None)), fixed_epochs=1))
     assert (started / "checkpoints" / "last.safetensors").read_bytes() == data_before
 
 
@@ -114,9 +115,9 @@ def test_other_data_and_other_rows_are_refused(data: Small, started: Path):
         with pytest.raises(
             ResumeError, match=r"\n  data \(other images, or .*\): [0-9a-f]+ in the run, [0-9a-f]+ now$"
         ):
-            fit(tiles, wanted, rows, data.held_out, QUICK, folder=started, resume=True)
+            fit(FitTask(tiles, wanted, rows, data.held_out, QUICK), folder=started, resume=True)
     with pytest.raises(ResumeError, match=r"training tiles: 6 in the run, 5 now"):
-        fit(data.tiles, labels, data.train[1:], data.held_out, QUICK, folder=started, resume=True)
+        fit(replace(data.task(), train_rows=data.train[1:]), folder=started, resume=True)
 
 
 def test_a_run_is_never_begun_anew_in_its_folder(data: Small, started: Path):

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.datasets.tiles import TileTable
-    from hcc_scope.training.fit import Fitted
+    from hcc_scope.training.fit_result import FitResult
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +69,12 @@ def options(manifest: Path, out: Path, **more: object) -> TrainOptions:
 
 @pytest.fixture(scope="module")
 def run(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run."""
+    """A finished run, beside a set of its own and with a cache of its own."""
     folder = tmp_path_factory.mktemp("runs") / "liver"
-    run_train(options(manifest, folder, network="compact", seed=3, epochs=4), json_mode=False)  # enough to learn them
+    table = Path(shutil.copytree(manifest.parent, folder.with_name("set"))) / "manifest.csv"
+    shutil.rmtree(table.parent / CACHE_FOLDER, ignore_errors=True)
+    options_ = options(table, folder, network="compact", seed=3, epochs=4, cache=folder.with_name("tiles"))
+    run_train(options_, json_mode=False)  # enough to learn them
     return folder
 
 
@@ -105,7 +108,7 @@ def test_the_model_can_be_used(run: Path):
     assert "no image of these animals, and none found to share pixels with one of them, was trained on" in str(
         card.calibrated_on
     )
-    logits = model.classifier().classify(model.test_input)
+    logits = model.classifier().classify(model.test_input).logits
     assert np.allclose(logits, model.test_output, atol=1e-5)
     weights = load_weights("compact", run / "model" / "weights.safetensors")
     weights_of_run = load_weights("compact", run / "weights.safetensors")
@@ -145,11 +148,10 @@ def test_a_continued_run_with_another_configuration_is_refused(run: Path, manife
             run_train(options(manifest, tmp_path, resume=True), json_mode=False)
 
 
-def test_a_continued_run_finds_its_tiles_where_it_put_them(manifest: Path, tmp_path: Path):
-    table = Path(shutil.copytree(manifest.parent, tmp_path / "set")) / "manifest.csv"
-    shutil.rmtree(table.parent / CACHE_FOLDER, ignore_errors=True)
-    run_train(options(table, tmp_path / "run", cache=tmp_path / "tiles"), json_mode=True)
-    run_train(options(table, tmp_path / "run", resume=True), json_mode=True)
+def test_a_continued_run_finds_its_tiles_where_it_put_them(run: Path):
+    table = run.with_name("set") / "manifest.csv"
+    run_train(replace(options(table, run), resume=True, epochs=None, batch=None), json_mode=True)
+    assert list(run.with_name("tiles").iterdir())
     assert not (table.parent / CACHE_FOLDER).exists()
 
 
@@ -165,7 +167,7 @@ def test_ctrl_c_keeps_what_was_learnt_and_says_how_to_go_on(
 ):
     real, before = starts.fit, signal.getsignal(signal.SIGINT)
 
-    def interrupted(*arguments: object, **more: object) -> Fitted:
+    def interrupted(*arguments: object, **more: object) -> FitResult:
         press_ctrl_c()
         return real(*arguments, **more)  # type: ignore[arg-type]
 
@@ -257,7 +259,7 @@ def test_with_one_animal_per_class_images_are_held_out_and_it_is_said():
     _, tiles = texture_set(animals_per_class=1, images=5)
     split = hold_out(tiles, 1, 5)
     assert (len(split.train), len(split.held_out), split.by) == (8, 2, "image")
-    assert "NOT by animal" in split.words
+    assert "NOT by animal" in split.description
     _, single = texture_set(animals_per_class=1, images=1)
     with pytest.raises(TrainingError, match="class low has one usable image"):
         hold_out(single, 1, 5)

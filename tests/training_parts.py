@@ -11,13 +11,15 @@ import numpy as np
 
 from hcc_scope.datasets.tiles import ArrayTiles
 from hcc_scope.training.config import TrainConfig
-from hcc_scope.training.fit import Fitted, fit
+from hcc_scope.training.fit import fit
+from hcc_scope.training.fit_task import FitTask
 from tests.labelled_image_parts import texture_set
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.training.fit_result import FitResult
 
 QUICK = TrainConfig(seed=7, epochs=2, batch=4, threads=1, learning_rate=2e-3)
 
@@ -30,8 +32,11 @@ class Small:
     train: np.ndarray
     held_out: np.ndarray
 
-    def fit(self, config: TrainConfig = QUICK, **options: object) -> Fitted:
-        return fit(self.tiles, self.tiles.labels, self.train, self.held_out, config, **options)  # type: ignore[arg-type]
+    def fit(self, config: TrainConfig = QUICK, **options: object) -> FitResult:
+        return fit(self.task(config), **options)  # type: ignore[arg-type]
+
+    def task(self, config: TrainConfig = QUICK) -> FitTask:
+        return FitTask(self.tiles, self.tiles.labels, self.train, self.held_out, config)
 
 
 def small() -> Small:

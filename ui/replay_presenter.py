@@ -60,7 +60,9 @@ class ReplayPresenter(QObject):
         replay.message.connect(state.message)
         replay.store_opened.connect(self._remember_store)
         replay.section_shown.connect(self._show_tiles)
-        for signal in (window.page_changed, replay.section_shown, replay.pane.field_shown, replay.notes.changed):
+        replay.section_closed.connect(self._clear_tiles)
+        shown = replay.section_shown, replay.section_closed, replay.pane.field_shown, replay.notes.changed
+        for signal in (window.page_changed, *shown):
             signal.connect(self._look)
         state.run_started.connect(self._leave_gallery)
 
@@ -70,21 +72,25 @@ class ReplayPresenter(QObject):
 
     # -- the gallery ---------------------------------------------------------------------------------------------------
 
+    @Slot()
+    def _clear_tiles(self) -> None:
+        """Empty the gallery of an opened section."""
+        if self._fills_gallery and not self._run.active:
+            self._views.tiles.clear()
+
     @Slot(object)
-    def _show_tiles(self, opened: OpenedStore | None) -> None:
+    def _show_tiles(self, opened: OpenedStore) -> None:
         """Fill the gallery with an opened section, unless one is being acquired."""
-        tiles = self._views.tiles
         if self._run.active:
             return
-        if opened is None or not opened.analyses:
-            if self._fills_gallery:
-                tiles.clear()
+        if not opened.analyses:
+            self._clear_tiles()
             return
         recorded = opened.analyses[0]
         self._fills_gallery = True
-        tiles.show_section(
+        self._views.tiles.show_section(
             recorded.results.values(),
-            opened.grid,
+            recorded.grid,
             opened.store.read,
             threshold=recorded.threshold,
             pixel_size_um=opened.spec.pixel_size_um,

@@ -63,7 +63,8 @@ class SectionPresenter(QObject):
         self._numbers.setInterval(NUMBERS_MS)
         self._numbers.timeout.connect(self._show_numbers)
         views.map.field_chosen.connect(self._show_field)
-        views.live.pinned_changed.connect(self._pinned_changed)
+        views.live.field_pinned.connect(self._pinned)
+        views.live.field_unpinned.connect(self._unpinned)
         views.live.view.painted.connect(run.screen_changed)
         run.look_at_screen(lambda: self.field_on_screen)
         state.run_started.connect(self._begin)
@@ -225,8 +226,15 @@ class SectionPresenter(QObject):
         self._asked = None
         self._views.map.choose(None)
 
-    @Slot(object)
-    def _pinned_changed(self, seq: int | None) -> None:
+    @Slot(int)
+    def _pinned(self, seq: int) -> None:
+        self._follow_picture(seq)
+
+    @Slot()
+    def _unpinned(self) -> None:
+        self._follow_picture(None)
+
+    def _follow_picture(self, seq: int | None) -> None:
         """Let box, quality and buttons follow the picture."""
         self._views.map.choose(seq)
         self._show_quality()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from hcc_scope.bench.scenes import make_scenes
 from hcc_scope.bench.timing import timed
 from hcc_scope.inference import load_model
-from hcc_scope.inference.engines import REFERENCE, candidates, default_threads
+from hcc_scope.inference.base import REFERENCE
+from hcc_scope.inference.engines import candidates, default_threads
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from hcc_scope.bench.demo_camera import show_texture
 from hcc_scope.bench.timing import timed
 from hcc_scope.errors import CheckError
 from hcc_scope.inference import load_model
-from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+from hcc_scope.microscope.micromanager import MicroManager
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import Sequence
 from hcc_scope.quality import QualityLimits
 from hcc_scope.rig.adapters import test_adapters_dir

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["BUSY_LOAD_PER_CORE", "busy_warning", "describe_machine", "load_average"]
 
 BUSY_LOAD_PER_CORE = 0.25
-"""Above this load average per core before the start, figures are said to be disturbed."""
+"""Above this load average per core before the start, the page marks figures as disturbed."""
 
 _CPUINFO = Path("/proc/cpuinfo")
 _TELLING_FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8", "asimd", "bf16")

@@ -227,7 +227,7 @@ def _replay(result: JsonObject) -> str:
     rows = ((cache, _fps(one), f"{one['read_fps']:.1f}") for cache, one in result["replay"].items())
     return (
         "A stored section, each frame decoded and its checksum compared; classified again, or only read. Cold: the "
-        "system was told to drop the files from its cache before.\n\n"
+        "system had dropped the files from its cache before.\n\n"
         + _table(("cache", "classified again, frames/s", "read only, frames/s"), rows)
     )
 

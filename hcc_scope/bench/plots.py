@@ -21,7 +21,7 @@ __all__ = ["STAGES", "draw_plots"]
 STAGES = ("acquire", "queue", "read", "quality", "tile", "classify", "score")
 """Of a frame's way to its score, in order; ``read`` only where analysis had put the frame off."""
 
-_OURS, _OTHERS, _THIRD = "#2166ac", "#999999", "#b2182b"  # also told apart without colour vision
+_OURS, _OTHERS, _THIRD = "#2166ac", "#999999", "#b2182b"  # distinct without colour vision too
 _PEERS = ("#e08214", "#1b7837", "#762a83")
 _STAGE_COLOURS = ("#bababa", "#e0e0e0", "#f4a582", "#92c5de", "#4393c3", _OURS, "#053061")
 

@@ -49,7 +49,7 @@ class ContenderProcess:
 
     def __init__(self, name: str, kind: str, setup: Mapping[str, object]) -> None:
         self.name = name
-        # a file, not a pipe: nobody reads it while the contender works, and a full pipe would stop it
+        # a file, not a pipe: it is not read while the contender works, and a full pipe would stop it
         self._words = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "hcc_scope.bench.worker"],
@@ -64,7 +64,7 @@ class ContenderProcess:
         self._facts: JsonObject | None = None
 
     def wait_ready(self) -> JsonObject:
-        """Wait until the contender is ready; return what it says about itself.
+        """Wait until the contender is ready; return its facts.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class ContenderProcess:
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            return  # it has ended; why, the answer tells, which will not come
+            return  # it has ended; the missing answer reports why
 
     def _receive(self, doing: str) -> JsonObject:
         assert self._process.stdout is not None
@@ -188,7 +188,7 @@ def take_turns(
 ) -> dict[str, list[JsonObject]]:
     """Let contenders work in turns, every second round in reverse order, so that a drift of the machine cancels.
 
-    What a round left in the system's write cache is written out before the next one, untimed: nobody pays for the
+    What a round left in the system's write cache is written out before the next one, untimed: no round pays for the
     disk traffic of the one before.
 
     Returns

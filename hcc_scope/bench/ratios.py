@@ -67,7 +67,7 @@ def ratios_of(result: JsonObject) -> dict[str, float]:
 def targets_of(result: JsonObject) -> list[JsonObject]:
     """Return what was wanted, what was reached, and whether that is enough; only what was measured.
 
-    They hold for two cores with AVX512-BF16 and frames of 2048 x 2048; elsewhere they are only told.
+    They hold for two cores with AVX512-BF16 and frames of 2048 x 2048; elsewhere they are only shown.
     """
     ratios = result["ratios"]
     targets: list[JsonObject] = [

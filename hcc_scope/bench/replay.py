@@ -27,7 +27,7 @@ _N_SCENES = 8
 
 
 def can_forget() -> bool:
-    """Return whether this system can be told to drop a file from its cache."""
+    """Return whether this system can drop a file from its cache."""
     return hasattr(os, "posix_fadvise")
 
 

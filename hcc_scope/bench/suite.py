@@ -282,7 +282,7 @@ class Suite:
         caches = {"cold": True, "warm": False}
         if not can_forget():
             del caches["cold"]
-            self._skip("replay.cold", "this system cannot be told to forget a file (posix_fadvise)")
+            self._skip("replay.cold", "this system cannot drop a file from its cache (posix_fadvise)")
         result: JsonObject = {}
         with ExitStack() as stack:
             ready = self._ready(stack, "replay", {"ours": ("replay", setup)}, required=("ours",))

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from hcc_scope import __version__
-from hcc_scope.cli.console import RESEARCH_USE_ONLY
 from hcc_scope.cli.model_commands import dataset_app, evaluate, models_app, phantom_app, train
 from hcc_scope.cli.options import DEFAULT_MODEL, AllowPhantomModel, Engine, Json, Model, ScoreUnlike
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 __all__ = ["app"]
 

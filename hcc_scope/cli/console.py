@@ -18,7 +18,6 @@ from rich.text import Text
 
 from hcc_scope.errors import StoreUnwritableError
 from hcc_scope.printable import printable
-from hcc_scope.report.score_text import RESEARCH_USE_ONLY
 from hcc_scope.workers import guard
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from rich.console import ConsoleOptions, RenderableType
 
-__all__ = ["RESEARCH_USE_ONLY", "People", "people", "print_json"]
+__all__ = ["People", "people", "print_json"]
 
 _PIPE_WIDTH = 140
 

@@ -84,12 +84,13 @@ def _table(title: str, groups: Sequence[GroupCount], columns: Sequence[str]) -> 
 
 def _lines(report: DatasetReport) -> list[str]:
     from hcc_scope.datasets.manifest import counted
+    from hcc_scope.quality import describe_reason_counts
 
     def spread(of: dict[str, int], unit: str) -> str:
         return ", ".join(f"{value} {unit} ({n})" for value, n in of.items()) or "none"
 
     association = "not defined" if report.class_by_day_v is None else f"{report.class_by_day_v:.2f}"
-    excluded = ", ".join(f"{n} {reason}" for reason, n in report.tiles_excluded.items()) or "none"
+    excluded = ", ".join(describe_reason_counts(report.tiles_excluded)) or "none"
     usable = report.tiles_usable
     lines = [
         f"{counted(report.images, 'image')}; size {spread(report.shapes_yx, 'px')}; "

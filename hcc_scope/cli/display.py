@@ -11,16 +11,16 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hcc_scope.cli.console import RESEARCH_USE_ONLY
-from hcc_scope.formatting import capital, counted, format_duration, percent
-from hcc_scope.report.score_text import describe_score
+from hcc_scope.formatting import counted, format_duration, percent
+from hcc_scope.research_use import RESEARCH_USE_ONLY
+from hcc_scope.score_text import describe_score, describe_stability
 
 if TYPE_CHECKING:
     from hcc_scope.cli.console import People
     from hcc_scope.session import Session
     from hcc_scope.types import Snapshot
 
-__all__ = ["describe_score", "watch"]
+__all__ = ["watch"]
 
 _REFRESH_S = 0.25
 _PLAIN_LINE_EVERY_S = 5.0
@@ -49,7 +49,8 @@ def _panel(title: str, snap: Snapshot) -> Table:
     table.add_column()
     table.add_row("progress", _progress(snap))
     table.add_row("score", Text(describe_score(snap.score), style="bold"))
-    table.add_row("", Text(capital(snap.score.stabilised_reason)))
+    if stability := describe_stability(snap.score):
+        table.add_row("", Text(stability))
     table.add_row("frames", _coverage(snap))
     table.add_row(
         "speed",

@@ -6,12 +6,13 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.option_checks import check_choices
 from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.runs import Interrupted
 from hcc_scope.errors import UsageError
 from hcc_scope.evaluation.filenames import PLAN_FILE
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from hcc_scope.cli.console import People
     from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.evaluation.analysis import Analysis
-    from hcc_scope.evaluation.results import EvaluationResult
     from hcc_scope.training.config import Device, NetworkName, Precision, RecipeName, TrainConfig
 
 __all__ = ["EvaluateOptions", "run_evaluate", "train_config"]
@@ -85,12 +85,12 @@ def _evaluate(options: EvaluateOptions, voice: People) -> None:
     from hcc_scope.datasets.manifest import read_manifest
     from hcc_scope.evaluation.plan import check_folder
     from hcc_scope.evaluation.splits import require_animals
-    from hcc_scope.training.folder_lock import one_at_a_time
+    from hcc_scope.training.folder_lock import lock_folder
 
     check_folder(options.out, resume=options.resume)  # now, and not when the tiles are cut
     data = read_manifest(options.manifest)
     require_animals(data.images)
-    with one_at_a_time(options.out, "another evaluation"):
+    with lock_folder(options.out, "another evaluation"):
         _evaluate_set(options, voice, data)
 
 
@@ -116,22 +116,20 @@ def _evaluate_set(options: EvaluateOptions, voice: People, data: LabelledSet) ->
         )
         analysis = analyse(result)
         # the numbers are safe before the first picture is drawn
-        content = write_evaluation(result, analysis, options.out, options.command())
+        content = write_evaluation(analysis, options.out, options.command())
         if options.figures:
             from hcc_scope.evaluation.figures import draw_all
 
             figures = draw_all(
-                result, options.out / "figures", on_progress=on_step, smooth=options.smooth, seed=options.config.seed
+                analysis, options.out / "figures", on_progress=on_step, smooth=options.smooth, seed=options.config.seed
             )
-            content = write_evaluation(result, analysis, options.out, options.command(), figures)
+            content = write_evaluation(analysis, options.out, options.command(), figures)
     if options.json_mode:
         print_json(content | {"folder": str(options.out)})
-    _tell(voice, result, analysis, options, len(figures))
+    _report(voice, analysis, options, len(figures))
 
 
-def _tell(
-    voice: People, result: EvaluationResult, analysis: Analysis, options: EvaluateOptions, n_figures: int
-) -> None:
+def _report(voice: People, analysis: Analysis, options: EvaluateOptions, n_figures: int) -> None:
     from hcc_scope.evaluation.conclusions import (
         describe_day,
         describe_gap,
@@ -150,9 +148,9 @@ def _tell(
     voice.show(rich_table(table_1(analysis, "tile_all")))
     voice.note(describe_left_out(analysis))
     voice.note(describe_permuted(analysis))
-    voice.note(describe_day(result, analysis))
-    if result.data.synthetic is not None:
-        voice.note(f"No tissue: {result.data.synthetic}")
+    voice.note(describe_day(analysis))
+    if analysis.result.data.synthetic is not None:
+        voice.note(f"No tissue: {analysis.result.data.synthetic}")
     files = "report.md, table1.md, evaluation.json" + (f" and {n_figures} files in figures/" if n_figures else "")
     voice.note(f"{options.out}: {files}")
     voice.note(RESEARCH_USE_ONLY, "italic")

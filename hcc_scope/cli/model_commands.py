@@ -62,7 +62,7 @@ def models_export(
     name: Annotated[str | None, typer.Option("--name", help="The copy's name. Default: the model's own.")] = None,
     licence: Annotated[
         str | None,
-        typer.Option("--licence", help="SPDX identifier, for example CC-BY-4.0. Default: what the card says."),
+        typer.Option("--licence", help="SPDX identifier, for example CC-BY-4.0. Default: that of the card."),
     ] = None,
     bioimageio: Annotated[
         Path | None, typer.Option("--bioimageio", help="Also write a bioimage.io package to this .zip.")

@@ -7,8 +7,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.cli.console import people, print_json
 from hcc_scope.errors import ModelError, StoreExistsError, UsageError
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.training.config import CONFIG_FILE, MODEL_FOLDER
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def run_list(*, json_mode: bool) -> None:
 
 
 def run_test(name: str, *, engine: str, packages: Sequence[Path] = (), json_mode: bool) -> None:
-    """Load a model with all its checks, and say how near it, its program and its packages come to its test output."""
+    """Load a model with all its checks, and report how near it, its program and its packages are to its test output."""
     from hcc_scope.inference import load_model
     from hcc_scope.training.bioimageio import check_package
     from hcc_scope.training.export import program_difference, weights_difference
@@ -194,7 +195,7 @@ def _folder_of(model_or_run: str) -> Path:
     from hcc_scope.inference.catalogue import find_model
 
     path = Path(model_or_run)
-    with suppress(OSError):  # `find_model` tells what cannot be looked at
+    with suppress(OSError):  # `find_model` reports what cannot be looked at
         if (path / CARD_FILE).is_file():
             return find_model(path)
         if (path / MODEL_FOLDER / CARD_FILE).is_file():

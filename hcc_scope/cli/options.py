@@ -4,13 +4,15 @@ from typing import Annotated
 
 import typer
 
+from hcc_scope.inference.base import AUTO, ENGINES, REFERENCE
+
 __all__ = ["DEFAULT_MODEL", "AllowPhantomModel", "Engine", "Json", "Model", "ScoreUnlike"]
 
 DEFAULT_MODEL = "phantom-meng2019"
 
 ENGINE_HELP = (
-    "What runs the model: torchscript (the reference), openvino, openvino-bf16, cuda, or auto: the fastest that agrees "
-    "with the reference here."
+    f"What runs the model: {REFERENCE} (the reference), {', '.join(name for name in ENGINES if name != REFERENCE)}, or "
+    f"{AUTO}: the fastest that agrees with the reference here."
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]

@@ -7,10 +7,11 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.runs import interruptible
 from hcc_scope.formatting import counted, format_duration
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,35 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.cli.console import people, print_json
-from hcc_scope.errors import HccScopeError
 from hcc_scope.formatting import counted
+from hcc_scope.runs.unfinished import recover_each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from hcc_scope.errors import HccScopeError
+
 __all__ = ["run_recover"]
 
 
 def run_recover(stores: Sequence[Path], *, json_mode: bool) -> None:
-    """Recover each store and say what was found and done.
+    """Recover each store and report what was found and done.
 
     Raises
     ------
     HccScopeError
         After all stores, the first one's: it cannot be recovered, or a committed frame is missing or damaged.
     """
-    from hcc_scope.storage.recover import recover
-
     console = people(json_mode=json_mode)
     reports = []
     troubles: list[HccScopeError] = []
-    for path in stores:
-        try:
-            report = recover(path)
-        except HccScopeError as error:
-            troubles.append(error)
-            console.note(f"{path}: {error}", "yellow")
+    for recovery in recover_each(stores):
+        path, report = recovery.path, recovery.report
+        if recovery.error is not None:
+            troubles.append(recovery.error)
+            console.note(f"{path}: {recovery.error}", "yellow")
+        if report is None:
             continue
         reports.append(report)
         console.note(f"{path}: {counted(report.n_frames, 'frame')}; {'; '.join(report.changes) or 'nothing to change'}")

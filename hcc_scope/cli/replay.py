@@ -24,8 +24,8 @@ from hcc_scope.errors import (
 )
 from hcc_scope.formatting import capital
 from hcc_scope.report.summary import SectionReport, software_versions
-from hcc_scope.runs.comparison import Comparison, changed_card, check_replay, differences
 from hcc_scope.runs.replay import recorded_engine, recorded_model, start_replay
+from hcc_scope.runs.replay_check import changed_card, check_replay
 from hcc_scope.storage.naming import check_id
 from hcc_scope.workers import StopToken
 
@@ -34,11 +34,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.cli.console import People
+    from hcc_scope.runs.replay_check import ReplayCheck
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import FrameResult
 
-__all__ = ["differences", "run_replay"]
+__all__ = ["run_replay"]
 
 
 def run_replay(
@@ -53,15 +54,32 @@ def run_replay(
     score_unlike: bool | None = None,
     allow_phantom_model: bool = False,
 ) -> None:
-    """Classify stored sections again; tiles unlike the model's training tiles are scored as in the live run.
+    """Classify stored sections again.
 
-    `score_unlike` decides otherwise.
+    Parameters
+    ----------
+    stores : sequence of Path
+    model_name : str or None
+        Name or folder; None: the model that the stores record.
+    engine : str or None
+        None: the engine that the first store records.
+    check : bool
+        Compare with what is recorded (`hcc_scope.runs.comparison`).
+    save : str or None
+        Keep the results in each store as ``predictions-<save>``.
+    out : Path or None
+        Folder of the summary; None: beside the stores.
+    json_mode : bool
+        Write the summary to standard output.
+    score_unlike : bool, optional
+        Whether to score tiles unlike the model's training tiles; as in the live run if not given.
+    allow_phantom_model : bool
+        Let a model that was trained on a phantom only score what may be tissue.
 
     Raises
     ------
     CheckError
-        With `check`, if a tile's logit is not the recorded one, bit for bit; says where. Where the recorded engine
-        is not the present one, it is enough that every probability is within the model card's tolerance.
+        With `check`, if the analysis differs from the recorded one; the message names the place.
     StoreDamagedError
         After everything else, if frames could not be read; the others were replayed.
     """
@@ -83,7 +101,7 @@ def run_replay(
     stop = StopToken()
     reports: list[SectionReport] = []
     problems: list[HccScopeError] = []
-    comparisons: list[Comparison] = []
+    checks: list[ReplayCheck] = []
     with interruptible("nothing was replayed"):
         scoring_model = load_scoring_model(
             recorded_model(opened[0]) if model_name is None else model_name,
@@ -99,11 +117,11 @@ def run_replay(
             report, results = _replay_one(store, scoring_model, stop, console, save, problems, score_unlike)
             reports.append(report)
             if check and report.outcome.state == "completed":
-                comparison = check_replay(store, report, results, scoring_model)
-                comparisons.append(comparison)
-                _tell(comparison, console)
-                if comparison.problem is not None:
-                    problems.append(comparison.problem)
+                checked = check_replay(store, report, results, scoring_model)
+                checks.append(checked)
+                _show(checked, console)
+                if checked.problem is not None:
+                    problems.append(checked.problem)
     left_out = [store.path for store in opened[len(reports) :]]
     summary = summarise(
         reports,
@@ -118,7 +136,7 @@ def run_replay(
     summary["damaged"] = [str(problem) for problem in problems if not isinstance(problem, CheckError)]
     if check:
         every_store = len(reports) == len(opened) and all(r.outcome.state == "completed" for r in reports)
-        summary["check"] = _verdict(comparisons, complete=every_store and not problems)
+        summary["check"] = _verdict(checks, complete=every_store and not problems)
     written = _write(summary, out, opened[0].path.parent, console, problems)
     finish(summary, reports, console, json_mode=json_mode, paths=written, troubles=problems)
 
@@ -162,23 +180,23 @@ def _replay_one(
     return report, run.results
 
 
-def _tell(comparison: Comparison, console: People) -> None:
-    """Say how a check came out; a problem is told at the end."""
-    if comparison.words:
-        console.note(comparison.words, "green" if comparison.equal and comparison.frames else "yellow")
-    for remark in comparison.remarks:
+def _show(checked: ReplayCheck, console: People) -> None:
+    """Show how a check came out; a problem is shown at the end."""
+    if checked.words:
+        console.note(checked.words, "green" if checked.equal and checked.frames else "yellow")
+    for remark in checked.remarks:
         console.note(f"  {remark}", "yellow")
 
 
-def _verdict(comparisons: Sequence[Comparison], *, complete: bool) -> dict[str, bool | int | float | None]:
+def _verdict(checks: Sequence[ReplayCheck], *, complete: bool) -> dict[str, bool | int | float | None]:
     """Return the summary's account of a check; null: what was compared is right, but that is not all there is."""
-    passed = False if any(one.problem is not None for one in comparisons) else (True if complete else None)
-    worst = max((one.largest_difference for one in comparisons), default=math.inf)
+    passed = False if any(one.problem is not None for one in checks) else (True if complete else None)
+    worst = max((one.largest_difference for one in checks), default=math.inf)
     return {
-        "equal": passed if all(one.equal for one in comparisons) else False,
+        "equal": passed if all(one.equal for one in checks) else False,
         "within_tolerance": passed,
         "largest_probability_difference": worst if math.isfinite(worst) else None,
-        "frames_compared": sum(one.frames for one in comparisons),
+        "frames_compared": sum(one.frames for one in checks),
     }
 
 

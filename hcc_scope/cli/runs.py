@@ -11,14 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from hcc_scope.cli.console import people, print_json
-from hcc_scope.cli.display import describe_score, watch
+from hcc_scope.cli.display import watch
 from hcc_scope.cli.interrupt import EXIT_INTERRUPTED, Reported
 from hcc_scope.errors import HccScopeError, ModelError, StoreUnwritableError
 from hcc_scope.formatting import counted
+from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.report.summary import build_summary, write_summary
 from hcc_scope.research_use import research_use
 from hcc_scope.runs.scoring_model import load_scoring_model as load_quietly
 from hcc_scope.runs.section import start_section
+from hcc_scope.score_text import describe_score
+from hcc_scope.types import QualityFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -291,7 +294,7 @@ def _leave(message: str, exit_code: int) -> NoReturn:
 
 def _table(reports: Sequence[SectionReport]) -> Table:
     table = Table(title="Sections", title_justify="left")
-    for heading in ("animal", "section", "score, 95 % interval, side of threshold", "frames", "tiles", "frames/s"):
+    for heading in ("animal", "section", "score", "frames", "tiles", "frames/s"):
         table.add_column(heading)
     for report in reports:
         counts, score = report.outcome.counts, report.outcome.score
@@ -306,8 +309,8 @@ def _table(reports: Sequence[SectionReport]) -> Table:
         frames += [f"{number} {word}" for number, word in numbers if number]
         tiles = [f"{score.tiles} scored"]
         if report.unlike_scored is not None:
-            tiles.append(f"of them {report.unlike_scored} unlike training")
-        tiles += [f"{number} {reason.replace('_', ' ')}" for reason, number in score.tiles_excluded.items()]
+            tiles.append(f"of them {report.unlike_scored} {FLAG_TEXTS[QualityFlag.UNLIKE_TRAINING].name}")
+        tiles += describe_reason_counts(score.tiles_excluded)
         state = "" if report.outcome.state == "completed" else f"\n({report.outcome.state})"
         table.add_row(
             Text(report.animal_id),

@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hcc_scope.cli.console import RESEARCH_USE_ONLY, people, print_json
+from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.interrupt import on_interrupt
 from hcc_scope.cli.option_checks import check_choices
 from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.runs import Interrupted, called_on_signals
 from hcc_scope.errors import ResumeError, StoreUnwritableError, UsageError
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.storage.folders import leave_none_empty
 from hcc_scope.training.config import (
     CONFIG_FILE,
@@ -62,7 +63,7 @@ class TrainOptions:
 
 
 def run_train(options: TrainOptions, *, json_mode: bool) -> None:
-    """Train, make the model's folder, and say what its card says."""
+    """Train, make the model's folder, and print what matters of its card."""
     console = people(json_mode=json_mode)
     stop = StopToken()
     try:
@@ -131,7 +132,7 @@ def _stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
 
 
 def _run_of(options: TrainOptions) -> TrainRun:
-    """Return the run that was asked for; a continued one keeps what is not said anew."""
+    """Return the run that was asked for; a continued one keeps what is not given anew."""
     from hcc_scope.training.export import check_name
     from hcc_scope.training.run_folder import TrainRun, stored_config
 
@@ -176,7 +177,7 @@ def _run_of(options: TrainOptions) -> TrainRun:
 
 
 def _name_of(folder: Path) -> str:
-    """Return a folder's own name; ``..`` and links are what the system says they are."""
+    """Return a folder's own name; ``..`` and links are resolved by the system."""
     try:
         return folder.resolve().name
     except RuntimeError as error:  # Python 3.11's word for a loop of links
@@ -211,7 +212,7 @@ def _of_evaluation(folder: Path, options: TrainOptions) -> tuple[dict[str, Any],
         If an option asks for something else.
     """
     from hcc_scope.evaluation.record import load_calibration
-    from hcc_scope.runs.build_model import load_networks
+    from hcc_scope.runs.unseen_tiles import load_networks
 
     found = load_calibration(folder)
     load_networks(folder, found)  # now, and not when the training is over

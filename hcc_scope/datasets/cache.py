@@ -31,7 +31,7 @@ from hcc_scope.datasets.landmarks import Landmarks, Overlap, Region, landmarks_o
 from hcc_scope.datasets.parallel import Step, n_workers, over
 from hcc_scope.datasets.tiles import TileTable
 from hcc_scope.errors import DatasetError, DiskFullError, StoreError, StoreExistsError, StoreUnwritableError
-from hcc_scope.quality import QualityLimits, assess, reason_names
+from hcc_scope.quality import QualityLimits, assess, describe_reason_counts, reason_names
 from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import create_file, explain, json_bytes, lock, patiently
 from hcc_scope.storage.space import RESERVE_BYTES
@@ -110,7 +110,7 @@ def cut_tiles(data: LabelledSet, folder: Path | None, on_progress: OnStep) -> Ti
         raise StoreError(f"The tiles in {place} cannot be read back", hint="Check the disk.")
     usable = {data.images[i].tumour_class for i in np.unique(table.image_index)}
     if missing := [name for name in CLASSES if name not in usable]:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(table.excluded.items())) or "none was cut"
+        reasons = ", ".join(describe_reason_counts(table.excluded)) or "none was cut"
         raise DatasetError(
             f"No tile of class {' or '.join(missing)} in {data.manifest} passes quality ({reasons})",
             hint="Look at these images: are they in focus, exposed, and on tissue?",

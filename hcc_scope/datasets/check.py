@@ -34,7 +34,7 @@ from hcc_scope.datasets.manifest_rows import parse_rows
 from hcc_scope.datasets.parallel import Step, n_workers, over
 from hcc_scope.datasets.spelling import spelling_problems
 from hcc_scope.errors import DatasetError, HccScopeError, ImageError, ManifestError
-from hcc_scope.quality import QualityLimits, assess, reason_names
+from hcc_scope.quality import QualityLimits, assess, describe_reason_counts, reason_names
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
@@ -274,8 +274,7 @@ def _quality(looked_at: Sequence[_Looked]) -> list[Problem]:
                 Problem(
                     "error",
                     "quality",
-                    f"No tile of class {name} passes quality "
-                    f"({', '.join(f'{n} {reason}' for reason, n in sorted(reasons.items()))})",
+                    f"No tile of class {name} passes quality ({', '.join(describe_reason_counts(reasons))})",
                     "Look at these images: are they in focus, exposed, and on tissue? Is the bit depth right?",
                 )
             )

@@ -329,7 +329,7 @@ def synthetic_sentence(manifest: Path, images: Sequence[LabelledImage]) -> str |
     if os.path.lexists(path):
         return _cohort_sentence(path)
     stores = sorted({image.path for image in images if is_store(image.path)})
-    told = {opened_store(store).spec.provenance.get("specimen") for store in stores}
+    told = {opened_store(store).recorded.provenance.specimen for store in stores}
     phantoms = sorted(str(what) for what in told if what and "phantom" in str(what))
     return f"Among the images: {', '.join(phantoms)}." if phantoms else None
 

@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.results import FoldResult
 
-__all__ = ["LEVELS", "TABLE_LEVELS", "Level", "Scored", "TableLevel", "animal_strata", "fold_of_each", "scored"]
+__all__ = [
+    "LEVELS",
+    "TABLE_LEVELS",
+    "Level",
+    "ProtocolScores",
+    "Scored",
+    "TableLevel",
+    "animal_strata",
+    "protocol_scores",
+    "scored",
+]
 
 Level = Literal["tile", "image", "section", "animal"]
 LEVELS: tuple[Level, ...] = ("tile", "image", "section", "animal")
@@ -72,10 +82,18 @@ class Scored:
         )
 
 
-def scored(
-    folds: Sequence[FoldResult], tiles: TileTable, temperature: float, *, all_tiles: bool = False
-) -> dict[Level, Scored]:
-    """Return the scores of a protocol's held-out tiles at all levels.
+@dataclass(frozen=True, slots=True)
+class ProtocolScores:
+    """The scores of everything that one protocol has held out, at all levels."""
+
+    pooled: dict[TableLevel, Scored]
+    """Of all folds together."""
+    folds: tuple[dict[TableLevel, Scored], ...]
+    """Of each fold in order, without what is in several folds; empty where a fold scores nothing."""
+
+
+def protocol_scores(folds: Sequence[FoldResult], tiles: TileTable, temperature: float) -> ProtocolScores:
+    """Return the scores of one protocol, pooled and fold by fold, of all tiles and as in use.
 
     Parameters
     ----------
@@ -83,8 +101,29 @@ def scored(
         With two outputs; no image is held out twice.
     tiles : TileTable
     temperature : float
-    all_tiles : bool
-        Those that are unlike the training's too.
+    """
+    in_use = scored(folds, tiles, temperature)
+    pooled: dict[TableLevel, Scored] = {
+        "tile_all": _tile_scores(folds, tiles, temperature, all_tiles=True),
+        **{level: in_use[level] for level in LEVELS},
+    }
+    return ProtocolScores(
+        pooled,
+        tuple(
+            {level: values.part(values.folds == fold.split.fold) for level, values in pooled.items()} for fold in folds
+        ),
+    )
+
+
+def scored(folds: Sequence[FoldResult], tiles: TileTable, temperature: float) -> dict[Level, Scored]:
+    """Return the scores of a protocol's held-out tiles at all levels, as in use.
+
+    Parameters
+    ----------
+    folds : sequence of FoldResult
+        With two outputs; no image is held out twice.
+    tiles : TileTable
+    temperature : float
 
     Returns
     -------
@@ -92,9 +131,22 @@ def scored(
         By level. A section or animal with images of both classes counts as two, one of each class.
     """
     images = tiles.images
-    animal_ids = tuple(sorted({image.animal_id for image in images}))
+    tile = _tile_scores(folds, tiles, temperature, all_tiles=False)
+    image = _means(tile, "image", [(index,) for index in tiles.image_index[_rows(tile)].tolist()])
+    section = _means(image, "section", [images[int(str(name[0]))].section for name in image.names])
+    animal = _means(section, "animal", [(name[0],) for name in section.names])
+    return {"tile": tile, "image": image, "section": section, "animal": animal}
+
+
+def _rows(tile: Scored) -> NDArray[np.int64]:
+    return np.array([name[0] for name in tile.names], dtype=np.int64)
+
+
+def _tile_scores(folds: Sequence[FoldResult], tiles: TileTable, temperature: float, *, all_tiles: bool) -> Scored:
+    """Return the scores of tiles in the order of the table; those that are unlike the training's only if asked for."""
+    animal_ids = tuple(sorted({image.animal_id for image in tiles.images}))
     code = {name: i for i, name in enumerate(animal_ids)}
-    animal_of = np.array([code[image.animal_id] for image in images], dtype=np.int64)
+    animal_of = np.array([code[image.animal_id] for image in tiles.images], dtype=np.int64)
 
     counted = [np.ones(len(fold.rows), bool) if all_tiles else fold.counted for fold in folds]
     rows = np.concatenate([fold.rows[kept] for fold, kept in zip(folds, counted, strict=True)])
@@ -103,22 +155,16 @@ def scored(
     odds = np.concatenate([log_odds(fold.logits)[kept] for fold, kept in zip(folds, counted, strict=True)])[order]
     labels = np.concatenate([fold.labels[kept] for fold, kept in zip(folds, counted, strict=True)])[order]
     fold_of = np.repeat([fold.split.fold for fold in folds], [int(kept.sum()) for kept in counted]).astype(np.int64)
-    fold_of = fold_of[order]
-    of_tile = tiles.image_index[rows]
-    tile = Scored(
+    return Scored(
         "tile",
         labels,
         calibrate(odds, temperature).astype(np.float64),
         odds.astype(np.float64),
-        animal_of[of_tile],
-        fold_of,
+        animal_of[tiles.image_index[rows]],
+        fold_of[order],
         tuple((row,) for row in rows.tolist()),
         animal_ids,
     )
-    image = _means(tile, "image", [(index,) for index in of_tile.tolist()])
-    section = _means(image, "section", [images[int(str(name[0]))].section for name in image.names])
-    animal = _means(section, "animal", [(name[0],) for name in section.names])
-    return {"tile": tile, "image": image, "section": section, "animal": animal}
 
 
 def _means(below: Scored, level: Level, names: Sequence[tuple[Hashable, ...]]) -> Scored:
@@ -141,11 +187,6 @@ def _means(below: Scored, level: Level, names: Sequence[tuple[Hashable, ...]]) -
         tuple(name for name, _ in index),
         below.animal_ids,
     )
-
-
-def fold_of_each(values: Scored) -> dict[int, Scored]:
-    """Return the parts of each fold, without what was in several."""
-    return {int(fold): values.part(values.folds == fold) for fold in np.unique(values.folds) if fold >= 0}
 
 
 def animal_strata(tiles: TileTable) -> NDArray[np.int64]:

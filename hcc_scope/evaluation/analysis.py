@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -10,16 +10,19 @@ import numpy as np
 from hcc_scope.evaluation.aggregation import (
     LEVELS,
     TABLE_LEVELS,
+    Level,
+    ProtocolScores,
     Scored,
     TableLevel,
     animal_strata,
-    fold_of_each,
+    protocol_scores,
     scored,
 )
 from hcc_scope.evaluation.calibration import Nested, calibration_folds, nested
 from hcc_scope.evaluation.intervals import ClusterBootstrap, Estimate, bounded_mean
-from hcc_scope.evaluation.metrics import Figures, auc_difference, auc_of, figures_at, mean_by_animal
+from hcc_scope.evaluation.metrics import Figures, auc_difference, figures_at, mean_by_animal
 from hcc_scope.evaluation.splits import copies_across
+from hcc_scope.training.metrics import roc_auc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +38,14 @@ __all__ = [
     "CalibrationFigures",
     "DayFigures",
     "FoldFigures",
+    "PairedProtocol",
     "PermutedFigures",
     "ProtocolFigures",
     "analyse",
 ]
+
+PairedProtocol = Literal["paper", "by_animal"]
+"""The two protocols that are always shown side by side."""
 
 ARGMAX = 0.5
 """Threshold of tiles and images, as in the paper: the class with the larger probability. It was chosen on nothing."""
@@ -68,7 +75,7 @@ class FoldFigures:
 class ProtocolFigures:
     """One of the two protocols."""
 
-    protocol: Literal["paper", "by_animal"]
+    protocol: PairedProtocol
     splitting: str
     folds: tuple[FoldFigures, ...]
     pooled: dict[TableLevel, Figures]
@@ -76,7 +83,7 @@ class ProtocolFigures:
     unscored: tuple[tuple[str, str], ...]
     """Animal and section of those all of whose tested tiles are unlike the training's."""
     why_no_distance: tuple[str, ...]
-    """Why some of the networks do not tell which tiles those are, each reason once."""
+    """Why some of the networks do not flag such tiles, each reason once."""
 
     @property
     def silent(self) -> tuple[int, ...]:
@@ -101,6 +108,10 @@ class ProtocolFigures:
         known = [value for value in values if value is not None]
         return float(np.mean(known)) if known and len(known) == len(values) else None
 
+    def fold_aucs(self, level: TableLevel) -> tuple[float, ...]:
+        """Return the AUC of each fold that has one at this level."""
+        return tuple(value for fold in self.folds if (value := self.of_fold(fold, level, "auc")) is not None)
+
     @staticmethod
     def of_fold(fold: FoldFigures, level: TableLevel, name: str) -> float | None:
         """Return a figure of one fold."""
@@ -123,15 +134,15 @@ class PermutedFigures:
 
 @dataclass(frozen=True, slots=True)
 class DayFigures:
-    """The control that tells the day."""
+    """The control that predicts the day."""
 
     days: tuple[str, ...]
     accuracy: Estimate
-    """Share of images whose day is told."""
+    """Share of images whose day is predicted correctly."""
     chance: float
-    """Share of images of the commonest day: what one gets for always naming it."""
+    """Share of images of the most frequent day: the accuracy of always predicting it."""
     balanced_accuracy: float
-    """Mean over days of the share told; by chance 1 / days."""
+    """Mean over days of the share predicted correctly; by chance 1 / days."""
     fold_accuracy: tuple[float, ...]
     n_images: int
     silent: int
@@ -165,11 +176,14 @@ class CalibrationFigures:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """All figures of an evaluation."""
+    """All figures of an evaluation, and what they were computed from: tables, texts and drawings compute none anew."""
 
-    protocols: dict[Literal["paper", "by_animal"], ProtocolFigures]
-    gap: Estimate | None
-    """Pooled AUC of images, *paper* less *by animal*; the interval draws the same animals for both."""
+    result: EvaluationResult = field(repr=False, compare=False)
+    scores: dict[PairedProtocol, ProtocolScores] = field(repr=False, compare=False)
+    """Of everything that was held out, at all levels."""
+    protocols: dict[PairedProtocol, ProtocolFigures]
+    gaps: dict[Level, Estimate | None]
+    """Pooled AUC, *paper* less *by animal*; the interval draws the same animals for both."""
     gap_of_fold_means: float | None
     """The same from the means over folds, in which no two networks are compared."""
     permuted: PermutedFigures
@@ -182,9 +196,14 @@ class Analysis:
     distinct_resamples: int
     copies: tuple[tuple[int, int], ...]
     """Pairs of images with the same pixels, or some of them, on both sides of a fold of *paper*."""
-    silent: dict[Literal["paper", "by_animal"], tuple[int, ...]]
+    silent: dict[PairedProtocol, tuple[int, ...]]
     """Folds whose networks have learnt nothing, from whichever start."""
     calibration: CalibrationFigures
+
+    @property
+    def gap(self) -> Estimate | None:
+        """The leakage gap: that of images."""
+        return self.gaps["image"]
 
 
 def analyse(result: EvaluationResult) -> Analysis:
@@ -201,50 +220,44 @@ def analyse(result: EvaluationResult) -> Analysis:
     """
     strata = animal_strata(result.tiles)
     boot = ClusterBootstrap(strata, result.config.seed)
-    held_out = {name: _held_out(result.of(name), result) for name in ("paper", "by_animal")}
-    protocols: dict[Literal["paper", "by_animal"], ProtocolFigures] = {
-        name: _protocol(name, result, held_out[name], boot) for name in ("paper", "by_animal")
+    scores: dict[PairedProtocol, ProtocolScores] = {
+        name: protocol_scores(result.of(name), result.tiles, result.temperature) for name in ("paper", "by_animal")
     }
+    protocols = {name: _protocol(name, result, found, boot) for name, found in scores.items()}
+    paper, by_animal = scores["paper"].pooled, scores["by_animal"].pooled
     means = [protocol.fold_mean("image", "auc") for protocol in protocols.values()]
-    paper_folds = result.of("paper")
     return Analysis(
+        result=result,
+        scores=scores,
         protocols=protocols,
-        gap=auc_difference(held_out["paper"]["image"], held_out["by_animal"]["image"], boot),
+        gaps={level: auc_difference(paper[level], by_animal[level], boot) for level in LEVELS},
         gap_of_fold_means=None if means[0] is None or means[1] is None else means[0] - means[1],
         permuted=_permuted(result),
         day=_day(result, boot) if result.of("day") else None,
         nested=nested(result.of("by_animal"), result.tiles),
-        animals=_animals(held_out["by_animal"], result.threshold),
+        animals=_animals(by_animal, result.threshold),
         n_animals=(int((strata == 0).sum()), int((strata == 1).sum()), int((strata == 2).sum())),
         replicates=len(boot.weights),
         distinct_resamples=boot.distinct_resamples,
         silent={name: protocol.silent for name, protocol in protocols.items()},
-        calibration=_calibration(result),
+        calibration=_calibration(result, by_animal),
         copies=tuple(
             pair
-            for fold in paper_folds
+            for fold in result.of("paper")
             for pair in copies_across(fold.split, result.tiles.digests, result.tiles.overlaps)
         ),
     )
 
 
-def _held_out(folds: Sequence[FoldResult], result: EvaluationResult) -> dict[TableLevel, Scored]:
-    """Return the scores of a protocol, of all its tiles and as in use."""
-    every = scored(folds, result.tiles, result.temperature, all_tiles=True)["tile"]
-    found = scored(folds, result.tiles, result.temperature)
-    as_table: dict[TableLevel, Scored] = {"tile_all": every}
-    for level in LEVELS:
-        as_table[level] = found[level]
-    return as_table
-
-
-def _calibration(result: EvaluationResult) -> CalibrationFigures:
-    folds = calibration_folds(result.of("by_animal"))
-    if not folds:
-        return CalibrationFigures(0, 0, 0, 0)
-    found = scored(folds, result.tiles, result.temperature)
+def _calibration(result: EvaluationResult, by_animal: dict[TableLevel, Scored]) -> CalibrationFigures:
+    chosen = [fold.split.fold for fold in calibration_folds(result.of("by_animal"))]
+    tile, section = by_animal["tile"], by_animal["section"]  # no section is in two folds
+    of_tiles = np.isin(tile.folds, chosen)
     return CalibrationFigures(
-        len(folds), len(np.unique(found["tile"].animals)), len(found["tile"]), len(found["section"])
+        folds=len(chosen),
+        animals=len(np.unique(tile.animals[of_tiles])),
+        tiles=int(of_tiles.sum()),
+        sections=int(np.isin(section.folds, chosen).sum()),
     )
 
 
@@ -253,20 +266,17 @@ def _threshold(level: TableLevel, result: EvaluationResult) -> float:
 
 
 def _protocol(
-    name: Literal["paper", "by_animal"],
-    result: EvaluationResult,
-    held_out: dict[TableLevel, Scored],
-    boot: ClusterBootstrap,
+    name: PairedProtocol, result: EvaluationResult, scores: ProtocolScores, boot: ClusterBootstrap
 ) -> ProtocolFigures:
-    by_fold = {level: fold_of_each(held_out[level]) for level in TABLE_LEVELS}
+    held_out = scores.pooled
     images = result.tiles.images
     rows = []
-    for fold in result.of(name):
+    for fold, of_fold in zip(result.of(name), scores.folds, strict=True):
         split = fold.split
         levels: dict[TableLevel, Figures] = {}
         for level in TABLE_LEVELS if name == "by_animal" else TABLE_LEVELS[:3]:
-            if split.fold in by_fold[level]:
-                levels[level] = figures_at(by_fold[level][split.fold], _threshold(level, result))
+            if len(of_fold[level]):
+                levels[level] = figures_at(of_fold[level], _threshold(level, result))
         rows.append(
             FoldFigures(
                 fold=split.fold,
@@ -293,7 +303,7 @@ def _protocol(
     )
 
 
-def _splitting(name: Literal["paper", "by_animal"], result: EvaluationResult) -> str:
+def _splitting(name: PairedProtocol, result: EvaluationResult) -> str:
     k = len(result.of(name))
     if name == "paper":
         return (
@@ -307,7 +317,7 @@ def _splitting(name: Literal["paper", "by_animal"], result: EvaluationResult) ->
 
 def _image_auc(fold: FoldResult, result: EvaluationResult) -> float:
     image = scored([fold], result.tiles, result.temperature)["image"]
-    value = auc_of(image.ranks, image.labels)
+    value = roc_auc(image.ranks, image.labels)
     assert value is not None, "every part of a permuted fold holds both classes"
     return value
 
@@ -322,7 +332,7 @@ def _permuted(result: EvaluationResult) -> PermutedFigures:
 def _day(result: EvaluationResult, boot: ClusterBootstrap) -> DayFigures:
     images = result.tiles.images
     codes = {name: i for i, name in enumerate(sorted({image.animal_id for image in images}))}
-    told: list[NDArray[np.bool_]] = []
+    correct: list[NDArray[np.bool_]] = []
     truth: list[NDArray[np.int64]] = []
     animals: list[NDArray[np.int64]] = []
     for fold in result.of("day"):
@@ -333,17 +343,17 @@ def _day(result: EvaluationResult, boot: ClusterBootstrap) -> DayFigures:
         np.add.at(means, group, probabilities)  # a sum has its largest entry where the mean has
         labels = fold.split.labels[tested]
         means /= np.bincount(group)[:, None]
-        told.append(means.argmax(axis=1) == labels)
+        correct.append(means.argmax(axis=1) == labels)
         truth.append(labels)
         animals.append(np.array([codes[images[i].animal_id] for i in tested], dtype=np.int64))
-    right, labels = np.concatenate(told), np.concatenate(truth)
+    right, labels = np.concatenate(correct), np.concatenate(truth)
     counts = np.bincount(labels, minlength=len(result.days))
     return DayFigures(
         days=result.days,
         accuracy=mean_by_animal(right.astype(np.float64), np.concatenate(animals), boot),
         chance=float(counts.max() / counts.sum()),
         balanced_accuracy=float(np.mean([right[labels == day].mean() for day in np.flatnonzero(counts)])),
-        fold_accuracy=tuple(float(fold.mean()) for fold in told),
+        fold_accuracy=tuple(float(fold.mean()) for fold in correct),
         n_images=len(labels),
         silent=sum(fold.silent for fold in result.of("day")),
     )

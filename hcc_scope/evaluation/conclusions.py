@@ -1,4 +1,4 @@
-"""What may be said about an evaluation, in sentences: the same in the report, on the screen and in the card."""
+"""What an evaluation shows, in sentences: the same in the report, on the screen and in the card."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.evaluation.analysis import Analysis, FoldFigures
-    from hcc_scope.evaluation.results import EvaluationResult
 
 __all__ = [
     "calibrated_on",
@@ -47,10 +46,10 @@ def _describe_gap(analysis: Analysis) -> str:
         f"{paper.value:.3f} by the paper's protocol, {animal.value:.3f} by animal."
     )
     if low > 0:
-        return words + " Sharing animals between training and test makes this model look better than it is."
+        return words + " Sharing animals between training and test inflates the figures of this model."
     if high < 0:
-        return words + " By animal it does better, which no leak explains: look at single animals."
-    return words + " The interval contains 0: on these animals, sharing them makes no difference that can be told."
+        return words + " The AUC is larger by animal, which no leak explains: look at single animals."
+    return words + " The interval contains 0: on these animals, no effect of sharing them is detectable."
 
 
 _OF = {"paper": "folds by image", "by_animal": "folds by animal"}
@@ -89,11 +88,17 @@ def describe_restarted(analysis: Analysis) -> str | None:
     )
 
 
-def describe_left_out(analysis: Analysis) -> str:
-    """Return how many tiles were left out because they are unlike the training's, and what has no score for that."""
+def describe_left_out(analysis: Analysis, *, name: Callable[[str], str] = str) -> str:
+    """Return how many tiles were left out because they are unlike the training's, and what has no score for that.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    name : callable
+        What makes of a user's name what the medium shows, such as `hcc_scope.templates.markdown_text`.
+    """
     counts = "; ".join(
-        f"{_OF[name]}: {protocol.unlike_tiles} of {protocol.test_tiles}"
-        for name, protocol in analysis.protocols.items()
+        f"{_OF[key]}: {protocol.unlike_tiles} of {protocol.test_tiles}" for key, protocol in analysis.protocols.items()
     )
     words = (
         "As in use, a tile that is unlike the training tiles of the network that scores it (by that network's own "
@@ -101,16 +106,16 @@ def describe_left_out(analysis: Analysis) -> str:
     )
     reasons = list(dict.fromkeys(why for protocol in analysis.protocols.values() for why in protocol.why_no_distance))
     if reasons:
-        words += f" Some networks do not tell such tiles, and count all: {'; '.join(reasons)}."
-    for name, protocol in analysis.protocols.items():
+        words += f" Some networks do not flag such tiles and count all: {'; '.join(reasons)}."
+    for key, protocol in analysis.protocols.items():
         if protocol.unscored:
-            sections = ", ".join(f"{section} of {animal}" for animal, section in protocol.unscored)
-            words += f" No score, because nothing else is left ({_OF[name]}): section {sections}."
+            sections = ", ".join(f"{name(section)} of {name(animal)}" for animal, section in protocol.unscored)
+            words += f" No score, because nothing else is left ({_OF[key]}): section {sections}."
     return words
 
 
 def describe_permuted(analysis: Analysis) -> str:
-    """Return what the permuted classes say."""
+    """Return the AUC with permuted classes, and what follows from it."""
     found = analysis.permuted
     words = f"Permuted classes: AUC {format_estimate(found.auc)}, mean of {len(found.draw_auc)} permutations (images)."
     if found.silent:
@@ -118,18 +123,19 @@ def describe_permuted(analysis: Analysis) -> str:
     assert found.auc.interval is not None, "the mean of draws has a bound"
     low, high = found.auc.interval.pair
     if low <= 0.5 <= high:
-        return words + " 0.5 is within: nothing leaks that this control can see."
-    return words + " 0.5 is outside: labels reach the test part by some way, so distrust every figure here."
+        return words + " 0.5 is inside the interval: this control detects no leak."
+    return words + " 0.5 is outside the interval: labels reach the test part somehow, so trust no figure here."
 
 
-def describe_day(result: EvaluationResult, analysis: Analysis) -> str:
-    """Return how well the day can be told, or why that was not tried."""
+def describe_day(analysis: Analysis) -> str:
+    """Return how well the day can be predicted, or why that was not tried."""
     day = analysis.day
     if day is None:
-        return f"Day of acquisition: not tried, because {result.not_run.get('day', 'there are no folds of it')}."
+        why = analysis.result.not_run.get("day", "there are no folds of it")
+        return f"Day of acquisition: not tried, because {why}."
     words = (
-        f"Day of acquisition: the same network tells it for {format_estimate(day.accuracy)} of {day.n_images} images; "
-        f"always naming the commonest of {len(day.days)} days gets {day.chance:.2f}."
+        f"Day of acquisition: the same network predicts it for {format_estimate(day.accuracy)} of {day.n_images} "
+        f"images; always predicting the most frequent of {len(day.days)} days gives {day.chance:.2f}."
     )
     if day.silent:
         words += f" Networks that have learnt nothing of it: {day.silent} of {len(day.fold_accuracy)}."
@@ -139,7 +145,7 @@ def describe_day(result: EvaluationResult, analysis: Analysis) -> str:
             " Images carry their day (or their section, where a section was imaged on one day), so a class that is "
             "confounded with days would look learnable."
         )
-    return words + " That is no more than chance would get, as far as these animals can tell."
+    return words + " That is not distinguishable from chance on these animals."
 
 
 def calibrated_on(analysis: Analysis) -> str:
@@ -186,8 +192,9 @@ def describe_nested(analysis: Analysis) -> str:
     )
 
 
-def describe_calibration(result: EvaluationResult, analysis: Analysis) -> list[str]:
+def describe_calibration(analysis: Analysis) -> list[str]:
     """Return temperature and threshold, and what they are worth."""
+    result = analysis.result
     words = [
         f"Temperature {result.temperature:.3f}, section threshold {result.threshold:.4f}. Chosen on: "
         f"{calibrated_on(analysis)}"

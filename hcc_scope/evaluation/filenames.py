@@ -1,4 +1,4 @@
-"""Names of files in an evaluation's folder, for who must not wait for what the rest imports."""
+"""Names of files in an evaluation's folder, in a module that imports nothing."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from hcc_scope.evaluation.results import FoldResult
 from hcc_scope.storage.files import explain, json_bytes, patiently
 from hcc_scope.training.config import MOST_STARTS
 from hcc_scope.training.fit_result import Epoch
-from hcc_scope.training.metrics import Learnt, has_diverged
+from hcc_scope.training.metrics import LearningCheck, has_diverged
 from hcc_scope.training.records import EpochRecord, StrictRecord, one_line, read_regular
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.results import Split
     from hcc_scope.training.config import TrainConfig
-    from hcc_scope.training.restarts import Started
+    from hcc_scope.training.restarts import RestartedFit
 
 __all__ = [
     "FoldTask",
-    "KeptRows",
-    "Measured",
+    "HeldOutRows",
+    "OodDistances",
     "fold_folder",
     "held_out_by_animal",
     "keep_fold",
@@ -62,18 +62,18 @@ class FoldTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class OodDistances:
     """How unlike a fold's training tiles its test tiles are."""
 
     distances: NDArray[np.float32] | None = None
     """(k,)."""
-    beyond: float | None = None
+    threshold: float | None = None
     """Distance beyond which a tile is left out in use."""
     why_not: str | None = None
     """Why there are none."""
 
 
-class _Judged(StrictRecord):
+class _StartRecord(StrictRecord):
     loss: float = pydantic.Field(ge=0)
     chance: float = pydantic.Field(ge=0)
     auc: float | None = pydantic.Field(ge=0, le=1)
@@ -81,22 +81,22 @@ class _Judged(StrictRecord):
     one_answer: bool
 
 
-class _Told(StrictRecord):
+class _FoldRecord(StrictRecord):
     """``fold.json``."""
 
     schema_: Literal[2] = pydantic.Field(alias="schema")
     silent: bool
     start: int = pydantic.Field(ge=1)
-    learnt: list[_Judged] = pydantic.Field(min_length=1, max_length=MOST_STARTS)
+    learnt: list[_StartRecord] = pydantic.Field(min_length=1, max_length=MOST_STARTS)
     unlike_beyond: float | None = pydantic.Field(gt=0)
     why_no_distance: str | None
     history: list[EpochRecord]
 
     @pydantic.model_validator(mode="after")
     def _agrees(self) -> Self:
-        learnt = [Learnt(**dict(one)) for one in self.learnt]
-        if self.silent is not all(one.nothing for one in learnt):
-            raise ValueError("silent: its figures say otherwise")
+        learnt = [LearningCheck(**dict(one)) for one in self.learnt]
+        if self.silent is not all(one.learnt_nothing for one in learnt):
+            raise ValueError("silent: its figures contradict it")
         if self.start != (1 if self.silent else len(learnt)):
             raise ValueError("start: it is not the one that was taken")
         return self
@@ -111,7 +111,7 @@ def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) 
     """Train on the one part of a split for a fixed number of epochs, predict the other, and keep it.
 
     Nothing is chosen on the test part: not the epoch, not the learning rate, not another start. Its loss after each
-    epoch is recorded for the learning curves, and read by nobody before the end.
+    epoch is recorded for the learning curves, and decides nothing.
 
     Raises
     ------
@@ -120,27 +120,29 @@ def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) 
     StoreError
         If the fold cannot be written.
     """
+    from hcc_scope.training.fit_task import FitTask
     from hcc_scope.training.predict import predict
-    from hcc_scope.training.restarts import drop_checkpoints, fit_until_it_learns
+    from hcc_scope.training.restarts import drop_checkpoints, fit_with_restarts
 
     tiles, split = shared, task.split
-    labels = tiles.of_images(split.labels)
     train, test = tiles.rows_of(split.train), tiles.rows_of(split.test)
     of_protocol = split.protocol in _OF_PROTOCOLS
     part = task.folder.with_name(task.folder.name + ".part")
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        started = fit_until_it_learns(
-            tiles,
-            labels,
-            train,
-            test if of_protocol else test[:0],  # learning curves are drawn of the protocols alone
-            task.config,
-            n_outputs=task.n_outputs,
+        started = fit_with_restarts(
+            FitTask(
+                tiles,
+                labels=tiles.of_images(split.labels),
+                train_rows=train,
+                held_out_rows=test if of_protocol else test[:0],  # learning curves are drawn of the protocols alone
+                config=task.config,
+                n_outputs=task.n_outputs,
+                fixed_epochs=task.epochs,
+            ),
             folder=part,
             on_progress=send,
-            fixed_epochs=task.epochs,
             most_starts=MOST_STARTS if of_protocol else 1,
         )
         found = predict(started.fitted.network, tiles, test, threads=task.config.threads, device=task.config.device)
@@ -149,30 +151,30 @@ def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) 
                 f"fold {split.fold + 1} of '{split.protocol}' has diverged: what it predicts is no probability",
                 hint="Use a lower --learning-rate.",
             )
-        measured = _measured(started, tiles, train, test, task.config.threads) if of_protocol else Measured()
-        keep_fold(part, tiles, task, found.logits, found.features, started.learnt, started.fitted.history, measured)
+        ood = _ood_distances(started, tiles, train, test, task.config.threads) if of_protocol else OodDistances()
+        keep_fold(part, tiles, task, found.logits, found.features, started.learnt, started.fitted.history, ood)
         drop_checkpoints(part)  # only a fold that was broken off would need them
         patiently(lambda: part.rename(task.folder))
     except OSError as error:
         raise explain(error, f"the fold {task.folder} could not be written") from error
 
 
-def _measured(
-    started: Started, tiles: TileTable, train: NDArray[np.int64], test: NDArray[np.int64], threads: int | None
-) -> Measured:
+def _ood_distances(
+    started: RestartedFit, tiles: TileTable, train: NDArray[np.int64], test: NDArray[np.int64], threads: int | None
+) -> OodDistances:
     """Return the distances of the test tiles, as the model of a training on these images would measure them."""
-    from hcc_scope.training.ood_distance import distances_of, fit_unlike, mean_activations
+    from hcc_scope.training.ood_distance import distances_of, fit_ood_distance, mean_activations
 
     if started.silent:
-        return Measured(why_not="its network has learnt nothing")
+        return OodDistances(why_not="its network has learnt nothing")
     network = started.fitted.network
     try:
-        measuring, unlike = fit_unlike(network, tiles, train, train[:0], threads=threads)
+        fitted = fit_ood_distance(network, tiles, train, train[:0], threads=threads)
     except TrainingError as error:  # too few tiles; a model of them would measure nothing either
-        return Measured(why_not=str(error))
+        return OodDistances(why_not=str(error))
     means = mean_activations(network, tiles, test, threads=threads)
-    distances = distances_of(measuring, means) if len(test) else np.zeros(0, np.float32)
-    return Measured(distances, unlike.threshold)
+    distances = distances_of(fitted.network, means) if len(test) else np.zeros(0, np.float32)
+    return OodDistances(distances, fitted.record.threshold)
 
 
 def keep_fold(
@@ -181,9 +183,9 @@ def keep_fold(
     task: FoldTask,
     logits: NDArray[np.float32],
     features: NDArray[np.float32],
-    learnt: Sequence[Learnt],
+    learnt: Sequence[LearningCheck],
     history: Sequence[Epoch] = (),
-    measured: Measured | None = None,
+    ood: OodDistances | None = None,
 ) -> None:
     """Write what is kept of a fold beside its network's weights.
 
@@ -197,15 +199,15 @@ def keep_fold(
         Of the usable tiles of the test part, in the order of the table.
     features : (k, f) float32
         Of the same; kept of the protocols alone.
-    learnt : sequence of Learnt
+    learnt : sequence of LearningCheck
         Of each start.
     history : sequence of Epoch
-    measured : Measured, optional
+    ood : OodDistances, optional
         No distances if not given.
     """
-    split, how_unlike = task.split, Measured() if measured is None else measured
+    split, ood = task.split, OodDistances() if ood is None else ood
     rows = tiles.rows_of(split.test)
-    distances = {} if how_unlike.distances is None else {"distances": how_unlike.distances}
+    distances = {} if ood.distances is None else {"distances": ood.distances}
     np.savez(
         folder / _PREDICTIONS,
         train=split.train,
@@ -218,17 +220,17 @@ def keep_fold(
     )
     if split.protocol in _OF_PROTOCOLS:
         np.save(folder / _FEATURES, features, allow_pickle=False)
-    silent = all(one.nothing for one in learnt)
-    told = {
+    silent = all(one.learnt_nothing for one in learnt)
+    record = {
         "schema": 2,
         "silent": silent,
         "start": 1 if silent else len(learnt),
         "learnt": [asdict(one) for one in learnt],
-        "unlike_beyond": how_unlike.beyond,
-        "why_no_distance": how_unlike.why_not,
+        "unlike_beyond": ood.threshold,
+        "why_no_distance": ood.why_not,
         "history": [asdict(epoch) for epoch in history],
     }
-    (folder / _HISTORY).write_bytes(json_bytes(told))
+    (folder / _HISTORY).write_bytes(json_bytes(record))
 
 
 _UNREADABLE = (
@@ -287,8 +289,8 @@ def load_fold(folder: Path, split: Split, tiles: TileTable, n_outputs: int = 2) 
             features = np.load(folder / _FEATURES, mmap_mode="r", allow_pickle=False)
             if features.ndim != 2 or len(features) != len(rows) or features.dtype != np.float32:
                 raise ValueError(f"features of shape {features.shape}")
-        told = _told(folder)
-        if (told.unlike_beyond is None) != ("distances" not in arrays):
+        record = _fold_record(folder)
+        if (record.unlike_beyond is None) != ("distances" not in arrays):
             raise ValueError("distances without the threshold, or the threshold without them")
     except _UNREADABLE as error:
         raise ResumeError(
@@ -301,13 +303,13 @@ def load_fold(folder: Path, split: Split, tiles: TileTable, n_outputs: int = 2) 
         labels=arrays["labels"],
         logits=arrays["logits"],
         features=features,
-        history=tuple(Epoch(**dict(epoch)) for epoch in told.history),
+        history=tuple(Epoch(**dict(epoch)) for epoch in record.history),
         weights=folder / _WEIGHTS,
-        silent=told.silent,
-        starts=len(told.learnt),
+        silent=record.silent,
+        starts=len(record.learnt),
         distances=arrays.get("distances"),
-        unlike_beyond=told.unlike_beyond,
-        why_no_distance=told.why_no_distance,
+        ood_threshold=record.unlike_beyond,
+        why_no_distance=record.why_no_distance,
     )
 
 
@@ -333,12 +335,12 @@ def _predictions(folder: Path) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _told(folder: Path) -> _Told:
-    return _Told.model_validate_json(read_regular(folder / _HISTORY))
+def _fold_record(folder: Path) -> _FoldRecord:
+    return _FoldRecord.model_validate_json(read_regular(folder / _HISTORY))
 
 
 @dataclass(frozen=True, slots=True)
-class KeptRows:
+class HeldOutRows:
     """What a fold by animal scored, and with what."""
 
     rows: NDArray[np.int64]
@@ -346,7 +348,7 @@ class KeptRows:
     weights: Path
 
 
-def held_out_by_animal(out: Path) -> list[KeptRows]:
+def held_out_by_animal(out: Path) -> list[HeldOutRows]:
     """Return, for each fold by animal, what it scored.
 
     Raises
@@ -354,14 +356,14 @@ def held_out_by_animal(out: Path) -> list[KeptRows]:
     TrainingError
         If there is no such fold, or one cannot be read.
     """
-    found: list[KeptRows] = []
+    found: list[HeldOutRows] = []
     try:
         for folder in sorted((out / "folds").glob("by_animal-*[0-9]"), key=lambda path: int(path.name.split("-")[1])):
-            arrays, told = _predictions(folder), _told(folder)
+            arrays, record = _predictions(folder), _fold_record(folder)
             rows = arrays["rows"]
-            if told.unlike_beyond is not None:
-                rows = rows[arrays["distances"] <= np.float32(told.unlike_beyond)]
-            found.append(KeptRows(rows, folder / _WEIGHTS))
+            if record.unlike_beyond is not None:
+                rows = rows[arrays["distances"] <= np.float32(record.unlike_beyond)]
+            found.append(HeldOutRows(rows, folder / _WEIGHTS))
     except _UNREADABLE as error:
         raise TrainingError(f"the folds of the evaluation {out} cannot be read: {one_line(error)}") from error
     if not found:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.evaluation.intervals import Estimate, bounded_mean, clopper_pearson
+from hcc_scope.training.metrics import roc_auc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +26,6 @@ __all__ = [
     "Figures",
     "Reliability",
     "auc_difference",
-    "auc_of",
     "brier",
     "figures_at",
     "mean_by_animal",
@@ -35,18 +35,6 @@ __all__ = [
 ]
 
 ECE_BINS = 10
-
-
-def auc_of(ranks: NDArray[np.float64], labels: NDArray[np.int64]) -> float | None:
-    """Return the area under the ROC curve, ties counting half; None if there is one class alone."""
-    n_high = int(labels.sum())
-    n_low = len(labels) - n_high
-    if not n_high or not n_low:
-        return None
-    low = np.sort(ranks[labels == 0])
-    high = ranks[labels == 1]
-    wins = np.searchsorted(low, high, "left") + np.searchsorted(low, high, "right")
-    return float(wins.sum() / (2.0 * n_low * n_high))
 
 
 def pair_wins(values: Scored) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -85,7 +73,7 @@ def _animals_per_class(values: Scored) -> tuple[int, int]:
 
 
 def _auc(values: Scored, boot: ClusterBootstrap) -> Estimate | None:
-    value = auc_of(values.ranks, values.labels)
+    value = roc_auc(values.ranks, values.labels)
     if value is None:
         return None
     interval = boot.interval(_auc_replicates(values, boot.weights))
@@ -94,7 +82,7 @@ def _auc(values: Scored, boot: ClusterBootstrap) -> Estimate | None:
 
 def auc_difference(one: Scored, other: Scored, boot: ClusterBootstrap) -> Estimate | None:
     """Return the AUC of `one` less that of `other`, with the interval from the *same* drawings of animals for both."""
-    first, second = auc_of(one.ranks, one.labels), auc_of(other.ranks, other.labels)
+    first, second = roc_auc(one.ranks, one.labels), roc_auc(other.ranks, other.labels)
     if first is None or second is None:
         return None
     replicates = _auc_replicates(one, boot.weights) - _auc_replicates(other, boot.weights)
@@ -241,7 +229,7 @@ def figures_at(values: Scored, threshold: float, boot: ClusterBootstrap | None =
     assert accuracy is not None, "there is at least one score"
     curve = reliability(values.scores, values.labels)
     squares = (values.scores - values.labels) ** 2
-    auc = auc_of(values.ranks, values.labels)
+    auc = roc_auc(values.ranks, values.labels)
     return Figures(
         level=values.level,
         n=len(values),

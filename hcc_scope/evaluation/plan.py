@@ -14,7 +14,7 @@ from hcc_scope.errors import DatasetError, ResumeError, StoreExistsError
 from hcc_scope.evaluation.filenames import PLAN_FILE
 from hcc_scope.evaluation.splits import animal_splits, day_splits, paper_splits, permuted_splits
 from hcc_scope.storage.files import explain, json_bytes, replace_file
-from hcc_scope.training.folder_lock import holds_something
+from hcc_scope.training.folder_lock import has_content
 from hcc_scope.training.records import one_line, read_regular
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Plan:
     leave_one_out: bool
 
     def n_outputs(self, split: Split) -> int:
-        """Return how many classes a fold's network tells."""
+        """Return how many classes a fold's network distinguishes."""
         return len(self.days) if split.protocol == "day" else 2
 
 
@@ -102,7 +102,7 @@ def check_folder(out: Path, *, resume: bool) -> bool:
     """
     try:
         there = (out / PLAN_FILE).exists()
-        taken = os.path.lexists(out) and (not out.is_dir() or holds_something(out))
+        taken = os.path.lexists(out) and (not out.is_dir() or has_content(out))
     except OSError as error:
         raise explain(error, f"no evaluation can be written to {out}") from error
     if there and not resume:
@@ -123,7 +123,7 @@ def take_folder(
     StoreExistsError
         If there is one and `resume` is not asked for.
     ResumeError
-        If it is of another configuration or of other data: says what differs.
+        If it is of another configuration or of other data; lists what differs.
     StoreError
         If it cannot be written.
     """

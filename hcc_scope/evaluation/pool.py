@@ -33,7 +33,7 @@ class Work(Protocol):
     """A function of a module (so that another process finds it)."""
 
     def __call__(self, shared: Any, task: Any, send: Callable[[object], None]) -> None:  # noqa: ANN401
-        """Do `task` with what all tasks share; `send` says how far it is."""
+        """Do `task` with what all tasks share; `send` reports its progress."""
 
 
 def run_all(
@@ -162,7 +162,7 @@ def _child(connection: Connection, work: Work, shared: object) -> None:
         try:
             connection.send(("message", message))
         except OSError:
-            os._exit(1)  # nobody listens any more: the parent is gone
+            os._exit(1)  # the parent is gone
 
     while True:
         try:

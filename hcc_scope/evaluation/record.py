@@ -12,8 +12,7 @@ import pydantic
 from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.errors import TrainingError
 from hcc_scope.evaluation import published
-from hcc_scope.evaluation.aggregation import LEVELS, scored
-from hcc_scope.evaluation.analysis import analyse
+from hcc_scope.evaluation.aggregation import LEVELS
 from hcc_scope.evaluation.conclusions import (
     calibrated_on,
     describe_gap,
@@ -22,9 +21,10 @@ from hcc_scope.evaluation.conclusions import (
     describe_restarted,
     describe_silent,
 )
-from hcc_scope.evaluation.report import RESEARCH_USE_ONLY, relative_pngs, report_markdown, table1_markdown
+from hcc_scope.evaluation.report import relative_pngs, report_markdown, table1_markdown
 from hcc_scope.evaluation.tables import MEASURES
 from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
+from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.storage.files import explain, json_bytes, replace_file
 from hcc_scope.training.config import NetworkName, Precision, RecipeName  # noqa: TC001 - read by pydantic
 from hcc_scope.training.records import StrictRecord, one_line, read_regular
@@ -33,10 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from hcc_scope.evaluation.analysis import Analysis
+    from hcc_scope.evaluation.analysis import Analysis, ProtocolFigures
     from hcc_scope.evaluation.intervals import Estimate
     from hcc_scope.evaluation.metrics import Figures
-    from hcc_scope.evaluation.results import EvaluationResult
     from hcc_scope.inference.card import Interval
 
 __all__ = [
@@ -78,18 +77,16 @@ def _level(figures: Figures) -> LevelFigures:
     )
 
 
-def evaluation_record(result: EvaluationResult, command: str, analysis: Analysis | None = None) -> EvaluationRecord:
-    """Return what a model's card says of the evaluation: both protocols, never one alone.
+def evaluation_record(analysis: Analysis, command: str) -> EvaluationRecord:
+    """Return the evaluation as a model's card has it: both protocols, never one alone.
 
     Parameters
     ----------
-    result : EvaluationResult
+    analysis : Analysis
     command : str
         That made it.
-    analysis : Analysis, optional
-        Of `result`, if it is at hand.
     """
-    found = analyse(result) if analysis is None else analysis
+    result, found = analysis.result, analysis
     images = result.tiles.images
     return EvaluationRecord(
         command=command,
@@ -133,20 +130,11 @@ def evaluation_record(result: EvaluationResult, command: str, analysis: Analysis
     )
 
 
-def evaluation_json(
-    result: EvaluationResult, analysis: Analysis, command: str, figures: Sequence[str] = ()
-) -> dict[str, Any]:
+def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = ()) -> dict[str, Any]:
     """Return everything as JSON values; docs/evaluation.md describes the keys."""
-    data = result.data
-    kept: dict[str, Any] = asdict(analysis)
-    for protocol, found in zip(kept["protocols"].values(), analysis.protocols.values(), strict=True):
-        protocol["fold_mean"] = {
-            level: {name: found.fold_mean(level, name) for name in MEASURES} for level in found.pooled
-        }
-        protocol |= {"test_tiles": found.test_tiles, "unlike_tiles": found.unlike_tiles}
-    gap, fold_gap = kept.pop("gap"), kept.pop("gap_of_fold_means")
-    inner, chosen = kept.pop("nested"), kept.pop("calibration")
-    low, high, both = kept.pop("n_animals")
+    result, data = analysis.result, analysis.result.data
+    low, high, both = analysis.n_animals
+    gap = analysis.gap
     return {
         "schema": SCHEMA,
         "note": RESEARCH_USE_ONLY,
@@ -164,17 +152,24 @@ def evaluation_json(
             "tiles_excluded": dict(result.tiles.excluded),
         },
         "config": asdict(result.config),
-        "leakage_gap": None if gap is None else gap | {"of_fold_means": fold_gap},
+        "leakage_gap": None if gap is None else asdict(gap) | {"of_fold_means": analysis.gap_of_fold_means},
         "calibration": {
             "temperature": result.temperature,
             "threshold": result.threshold,
             "calibrated_on": calibrated_on(analysis),
-            "of": chosen,
-            "nested": inner,
+            "of": asdict(analysis.calibration),
+            "nested": None if analysis.nested is None else asdict(analysis.nested),
         },
-        **kept,
+        "protocols": {name: _protocol(found) for name, found in analysis.protocols.items()},
+        "permuted": asdict(analysis.permuted),
+        "day": None if analysis.day is None else asdict(analysis.day),
+        "animals": [asdict(animal) for animal in analysis.animals],
+        "replicates": analysis.replicates,
+        "distinct_resamples": analysis.distinct_resamples,
+        "copies": analysis.copies,
+        "silent": dict(analysis.silent),
         "not_run": dict(result.not_run),
-        "images": _images(result),
+        "images": _images(analysis),
         "published": {
             "source": published.SOURCE,
             "specificity": published.SPECIFICITY,
@@ -187,11 +182,16 @@ def evaluation_json(
             "python": platform.python_version(),
             **{name: version(name) for name in ("hcc-scope", "torch", "numpy", "scipy")},
         },
-        "card": evaluation_record(result, command, analysis).model_dump(mode="json"),
+        "card": evaluation_record(analysis, command).model_dump(mode="json"),
     }
 
 
-def _images(result: EvaluationResult) -> list[dict[str, Any]]:
+def _protocol(found: ProtocolFigures) -> dict[str, Any]:
+    means = {level: {name: found.fold_mean(level, name) for name in MEASURES} for level in found.pooled}
+    return asdict(found) | {"fold_mean": means, "test_tiles": found.test_tiles, "unlike_tiles": found.unlike_tiles}
+
+
+def _images(analysis: Analysis) -> list[dict[str, Any]]:
     """Return each image with its held-out scores: enough to compute any other figure."""
     rows = [
         {
@@ -202,23 +202,21 @@ def _images(result: EvaluationResult) -> list[dict[str, Any]]:
             "section": image.section_id,
             "day": image.day,
         }
-        for image in result.tiles.images
+        for image in analysis.result.tiles.images
     ]
-    for name in ("paper", "by_animal"):
-        image = scored(result.of(name), result.tiles, result.temperature)["image"]
+    for name, scores in analysis.scores.items():
+        image = scores.pooled["image"]
         for (index,), score, fold in zip(image.names, image.scores.tolist(), image.folds.tolist(), strict=True):
             rows[int(str(index))][name] = {"score": score, "fold": fold + 1}
     return rows
 
 
-def write_evaluation(
-    result: EvaluationResult, analysis: Analysis, folder: Path, command: str, figures: Sequence[Path] = ()
-) -> dict[str, Any]:
+def write_evaluation(analysis: Analysis, folder: Path, command: str, figures: Sequence[Path] = ()) -> dict[str, Any]:
     """Write ``table1.md``, ``report.md`` and, last, ``evaluation.json``; return what the latter holds.
 
     Parameters
     ----------
-    result, analysis : EvaluationResult, Analysis
+    analysis : Analysis
     folder : Path
     command : str
     figures : sequence of Path
@@ -230,10 +228,10 @@ def write_evaluation(
         If one cannot be written.
     """
     links = relative_pngs(figures, folder)
-    content = evaluation_json(result, analysis, command, links)
+    content = evaluation_json(analysis, command, links)
     try:
-        replace_file(folder / "table1.md", table1_markdown(result, analysis).encode())
-        replace_file(folder / "report.md", report_markdown(result, analysis, command, links).encode())
+        replace_file(folder / "table1.md", table1_markdown(analysis).encode())
+        replace_file(folder / "report.md", report_markdown(analysis, command, links).encode())
         replace_file(folder / EVALUATION_FILE, json_bytes(content))
     except OSError as error:
         raise explain(error, f"the evaluation in {folder} could not be written") from error
@@ -272,7 +270,7 @@ class Calibration:
 
 
 def load_calibration(folder: Path) -> Calibration:
-    """Read what a finished evaluation says about temperature and threshold.
+    """Read temperature and threshold of a finished evaluation.
 
     Raises
     ------

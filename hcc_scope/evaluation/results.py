@@ -35,7 +35,7 @@ class Split:
     """Indices into the set's images, ascending."""
     test: NDArray[np.int64]
     labels: NDArray[np.int64]
-    """(all images,) what the network is trained to tell: class, permuted class, or day."""
+    """(all images,) what the network is trained to predict: class, permuted class, or day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +55,21 @@ class FoldResult:
     weights: Path
     """``weights.safetensors`` of this fold's network."""
     silent: bool = False
-    """Whether the network has learnt nothing, whichever start it was given (`hcc_scope.training.metrics.Learnt`)."""
+    """Whether no start of the network has learnt anything (`hcc_scope.training.metrics.LearningCheck`)."""
     starts: int = 1
     """How many it was given."""
     distances: NDArray[np.float32] | None = None
     """(k,) from the network's training tiles; None: it measures none."""
-    unlike_beyond: float | None = None
+    ood_threshold: float | None = None
     """Distance beyond which a tile is unlike those of the training, set as for a model."""
     why_no_distance: str | None = None
 
     @property
     def counted(self) -> NDArray[np.bool_]:
         """(k,) which of the tiles would be scored in use: those that are not unlike the training's."""
-        if self.distances is None or self.unlike_beyond is None:
+        if self.distances is None or self.ood_threshold is None:
             return np.ones(len(self.rows), bool)
-        return self.distances <= np.float32(self.unlike_beyond)
+        return self.distances <= np.float32(self.ood_threshold)
 
 
 @dataclass(frozen=True, slots=True)

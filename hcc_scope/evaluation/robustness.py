@@ -33,7 +33,7 @@ from hcc_scope.inference.card import ShiftRow
 from hcc_scope.phantom import defocus_sigma_um
 from hcc_scope.scoring import calibrate
 from hcc_scope.tiling import TileGrid
-from hcc_scope.training.metrics import auc
+from hcc_scope.training.metrics import roc_auc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -313,10 +313,12 @@ def _row(
     for (_section, label), values in of_sections.items():
         scores[label].append(_mean(values))
     low, high = scores
+    area = roc_auc(odds, labels)
+    assert area is not None, "there are tiles of both classes"
     return ShiftRow(
         kind=kind,
         amount=amount,
-        tile_auc=round(auc(odds, labels), 4),
+        tile_auc=round(area, 4),
         mean_score_low=round(_mean(low), 4),
         mean_score_high=round(_mean(high), 4),
         sections_correct=sum(score < threshold for score in low) + sum(score >= threshold for score in high),

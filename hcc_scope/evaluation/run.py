@@ -88,7 +88,7 @@ def evaluate(
 
     if jobs is not None and jobs < 1:
         raise UsageError(f"{jobs} jobs do nothing", hint="Ask for at least 1.")
-    config = _decided(config)
+    config = _resolved(config)
     epochs = config.epochs or 0
     plan = make_plan(data, tiles, config, folds=folds, epochs=epochs, leave_one_out=leave_one_out)
     take_folder(folder, plan, data, tiles, config, folds=folds, resume=resume)
@@ -105,8 +105,8 @@ def evaluate(
     costs = [len(tiles.rows_of(split.train)) * epochs for split in plan.splits]
     to_do = [len(tiles.rows_of(task.split.train)) * epochs for task in tasks]
 
-    teller = _Teller(tasks, to_do, sum(costs) - sum(to_do), on_progress)
-    run_all(work, tiles, tasks, jobs or (1 if config.device == "cuda" else usable_cores()), teller.heard)
+    progress = _FoldProgress(tasks, to_do, sum(costs) - sum(to_do), on_progress)
+    run_all(work, tiles, tasks, jobs or (1 if config.device == "cuda" else usable_cores()), progress.add)
 
     results = tuple(_finished(load(split), folder) for split in plan.splits)
     for name in ("paper", "by_animal"):
@@ -136,8 +136,8 @@ def _finished(fold: FoldResult | None, folder: Path) -> FoldResult:
     return fold
 
 
-def _decided(config: TrainConfig) -> TrainConfig:
-    """Return the configuration with everything that the recipe and this machine decide."""
+def _resolved(config: TrainConfig) -> TrainConfig:
+    """Return the configuration with the values that the recipe and this machine give."""
     from hcc_scope.training.compute import choose_place
     from hcc_scope.training.recipes import settings_for
 
@@ -155,8 +155,8 @@ def _decided(config: TrainConfig) -> TrainConfig:
     )
 
 
-class _Teller:
-    """Adds up how far all folds are."""
+class _FoldProgress:
+    """Adds up the progress of all folds."""
 
     def __init__(self, tasks: Sequence[FoldTask], costs: Sequence[int], done: int, on_progress: OnProgress) -> None:
         self._tasks = tasks
@@ -167,8 +167,8 @@ class _Teller:
         self._on_progress = on_progress
         self._of = {name: sum(t.split.protocol == name for t in tasks) for name in {t.split.protocol for t in tasks}}
 
-    def heard(self, number: int, message: object) -> None:
-        """Take what a fold sent, or None when it is done."""
+    def add(self, number: int, message: object) -> None:
+        """Add what a fold sent, or None when it is done, and report the sum."""
         split = self._tasks[number].split
         words = f"{split.protocol} {split.fold + 1}"
         if isinstance(message, TrainProgress):

@@ -1,11 +1,11 @@
-"""How the images are dealt into folds: the paper's way, by animal, and the two controls.
+"""How the images are divided into folds: the paper's way, by animal, and the two controls.
 
 Why the grouped folds are built here and not by scikit-learn
 ------------------------------------------------------------
 ``StratifiedGroupKFold`` can return an empty fold, or one with a single class, although enough groups are there
 (scikit-learn#34828). Every fold needs one animal that carries both classes, or one animal of each; so with `a` animals
-of the rarer class at most `a` folds exist, and `animal_splits` deals exactly that many (or as many as are asked for).
-The same count tells when no grouped protocol can run: a class with one animal is missing from the training part of
+of the rarer class at most `a` folds exist, and `animal_splits` makes exactly that many (or as many as are asked for).
+The same count shows when no grouped protocol can run: a class with one animal is missing from the training part of
 the fold that tests it, also if one animal at a time is left out.
 
 Leave-one-animal-out (`leave_one_out=True`) is therefore never needed to make grouped folds *possible*. With as many
@@ -69,8 +69,8 @@ def _class_labels(tiles: TileTable) -> NDArray[np.int64]:
     return np.array([image.label for image in tiles.images], dtype=np.int64)
 
 
-def _dealt(strata: Sequence[NDArray[np.int64]], folds: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """Return each fold's test part: every stratum is shuffled and dealt like cards, each where the last ended."""
+def _round_robin(strata: Sequence[NDArray[np.int64]], folds: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Return each fold's test part: each stratum is shuffled and divided in turn, from where the last one ended."""
     shuffled = np.concatenate([rng.permutation(stratum) for stratum in strata])
     return [np.sort(shuffled[fold::folds]) for fold in range(folds)]
 
@@ -109,7 +109,7 @@ def paper_splits(tiles: TileTable, folds: int = 5, seed: int = 0) -> tuple[Split
                 f"{folds} folds",
                 hint="Add images, or ask for fewer folds.",
             )
-    return _splits("paper", usable, _dealt(strata, folds, _rng("paper", seed)), labels)
+    return _splits("paper", usable, _round_robin(strata, folds, _rng("paper", seed)), labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +144,16 @@ def _check_animals(animals: Sequence[_Animal]) -> int:
     Raises
     ------
     DatasetError
-        If it is fewer than two: says why nothing by animal can run then.
+        If it is fewer than two: nothing by animal can run then.
     """
     counts = [sum(animal.n_of[label] > 0 for animal in animals) for label in range(len(CLASSES))]
     for name, count in zip(CLASSES, counts, strict=True):
         if count == 0:
-            raise DatasetError(
-                f"there is no usable image of class '{name}': with one class there is nothing to tell apart"
-            )
+            raise DatasetError(f"there is no usable image of class '{name}': one class alone cannot be classified")
         if count == 1:
             raise DatasetError(
                 f"class '{name}' has one animal, so the protocol by animal cannot run: when that animal is tested, no "
-                f"'{name}' is left to train on, and without it nobody can tell the class from the animal",
+                f"'{name}' is left to train on, and without it class and animal cannot be distinguished",
                 hint="Add images of at least one more animal of that class.",
             )
     return min(counts)
@@ -217,8 +215,8 @@ def animal_splits(tiles: TileTable, folds: int = 5, seed: int = 0, *, leave_one_
     _check_folds(folds)
     animals = _animals(tiles.images, _usable(tiles).tolist())
     k = min(folds, _check_animals(animals))
-    dealt = [[animal] for animal in animals] if leave_one_out else _paired(animals, k, _rng("by_animal", seed))
-    parts = [np.sort(np.concatenate([animal.images for animal in fold])) for fold in dealt]
+    divided = [[animal] for animal in animals] if leave_one_out else _paired(animals, k, _rng("by_animal", seed))
+    parts = [np.sort(np.concatenate([animal.images for animal in fold])) for fold in divided]
     splits = _splits("by_animal", _usable(tiles), parts, _class_labels(tiles))
     for split in splits:
         check_grouped(split, tiles.images, both_classes=not leave_one_out)
@@ -271,7 +269,7 @@ def permuted_splits(tiles: TileTable, folds: int = 5, seed: int = 0, draws: int 
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """Folds in which the network is trained to tell the day of acquisition, or why there are none."""
+    """Folds in which the network is trained to predict the day of acquisition, or why there are none."""
 
     names: tuple[str, ...]
     """The days, in the order of the labels."""
@@ -295,7 +293,7 @@ def day_splits(tiles: TileTable, folds: int = 5, seed: int = 0) -> Days:
     k = min(folds, len(strata[fewest]))
     if k < 2:
         return Days(names, (), f"day {names[fewest]} has one image with usable tiles, and two folds need two")
-    return Days(names, _splits("day", usable, _dealt(strata, k, _rng("day", seed)), labels))
+    return Days(names, _splits("day", usable, _round_robin(strata, k, _rng("day", seed)), labels))
 
 
 def check_grouped(split: Split, images: Sequence[LabelledImage], *, both_classes: bool) -> None:

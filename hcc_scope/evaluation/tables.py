@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.intervals import Estimate
     from hcc_scope.evaluation.metrics import Figures
 
-__all__ = ["MEASURES", "Table1", "format_estimate", "level_rows", "markdown", "rich_table", "table_1"]
+__all__ = ["MEASURES", "Table1", "format_estimate", "level_rows", "rich_table", "table_1"]
 
 Measure = Literal["specificity", "sensitivity", "accuracy", "auc"]
 MEASURES: tuple[Measure, ...] = ("specificity", "sensitivity", "accuracy", "auc")
@@ -35,6 +35,11 @@ class Table1:
     rows: tuple[tuple[str, ...], ...]
     """Name of the row, then the cells of all groups."""
     notes: tuple[str, ...]
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of all columns."""
+        return ("", *(f"{group}: {_SHORT[name]}" for group in self.groups for name in MEASURES))
 
 
 def _cell(value: float | None) -> str:
@@ -91,18 +96,6 @@ def table_1(analysis: Analysis, level: Literal["tile_all", "tile", "image"] = "t
             "Pooled: over the held-out predictions of all folds together, that is of different networks.",
         ),
     )
-
-
-def markdown(table: Table1, *, notes: bool = True) -> str:
-    """Return the table as markdown, with or without its notes."""
-    heads = ["", *(f"{group}: {_SHORT[name]}" for group in table.groups for name in MEASURES)]
-    lines = [f"**{table.title}**", "", _line(heads), _line(["---"] + ["---:"] * (len(heads) - 1))]
-    lines += [_line(row) for row in table.rows]
-    return "\n".join([*lines, "", *(f"{note}\n" for note in table.notes if notes)])
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def rich_table(table: Table1) -> Table:

@@ -2,10 +2,11 @@
 
 Importing this package imports neither torch nor pydantic; calling it does.
 
-- `hcc_scope.inference.card`: what a model says about itself (``card.yaml``).
+- `hcc_scope.inference.card`: a model's card (``card.yaml``).
 - `hcc_scope.inference.catalogue`: where models are found, and what there is.
 - `hcc_scope.inference.loading`: the checks between a folder and a model that may be trusted.
-- `hcc_scope.inference.engines`: the engines by name, and how many threads they get.
+- `hcc_scope.inference.base`: the engines by name.
+- `hcc_scope.inference.engines`: how to make an engine, which ones this machine can have, and with how many threads.
 - `hcc_scope.inference.torchscript`: the one door to ``torch.jit.load``, and the reference engine.
 - `hcc_scope.inference.openvino`: the one door to OpenVINO, and its engines.
 - `hcc_scope.inference.cuda`: the engine for an NVIDIA GPU.

@@ -6,7 +6,7 @@ one at three quarters of the light. Orientation and light are what differs from 
 tumour's; a network that was not trained to be indifferent to them answers differently, which is what makes these tiles
 worth comparing. Nothing is random: the same check everywhere.
 
-A model that tells how unlike its training tiles a tile is has its distances compared as well.
+The distances of a model that gives any are compared as well.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.errors import ModelSelfTestError
-from hcc_scope.protocols import MeasuringClassifier
 from hcc_scope.scoring import calibrate, log_odds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hcc_scope.inference.engines import Engine
+    from hcc_scope.inference.base import Engine
     from hcc_scope.protocols import Classifier
 
 __all__ = ["DISTANCE_TOLERANCE", "Agreement", "comparison_tiles", "distances_apart"]
@@ -65,7 +64,7 @@ class Agreement:
     tolerance: float
     """Largest absolute difference of a calibrated probability; the card's ``probability_tolerance``."""
     distances: NDArray[np.float32] | None = None
-    """(n,) the reference's; None if the model tells none."""
+    """(n,) the reference's; None if the model gives none."""
     unlike_beyond: float = 1.0
     """The card's threshold of the distances."""
 
@@ -81,8 +80,9 @@ class Agreement:
     ) -> Agreement:
         """Return what `reference` demands of the other engines."""
         tiles = comparison_tiles(test_tiles)
-        logits, distances = _measured(reference, tiles)
-        return cls(tiles, calibrate(log_odds(logits), temperature), temperature, tolerance, distances, unlike_beyond)
+        answer = reference.classify(tiles)
+        probabilities = calibrate(log_odds(answer.logits), temperature)
+        return cls(tiles, probabilities, temperature, tolerance, answer.distances, unlike_beyond)
 
     def largest_difference(self, classifier: Classifier) -> float:
         """Return the largest absolute difference of a tile's probability to the reference's."""
@@ -90,11 +90,11 @@ class Agreement:
 
     def differences(self, classifier: Classifier) -> tuple[float, float | None]:
         """Return the largest differences to the reference: of a probability, and of a distance (`distances_apart`)."""
-        logits, distances = _measured(classifier, self.tiles)
-        probability = float(np.abs(calibrate(log_odds(logits), self.temperature) - self.probabilities).max())
-        if self.distances is None or distances is None:
+        answer = classifier.classify(self.tiles)
+        probability = float(np.abs(calibrate(log_odds(answer.logits), self.temperature) - self.probabilities).max())
+        if self.distances is None or answer.distances is None:
             return probability, None
-        return probability, distances_apart(self.distances, distances, self.unlike_beyond)
+        return probability, distances_apart(self.distances, answer.distances, self.unlike_beyond)
 
     def check(self, engine: Engine) -> None:
         """Refuse an engine that is not the reference's equal.
@@ -115,11 +115,3 @@ class Agreement:
                 f"on the engine {engine.name} a tile's distance from the training tiles differs by {apart:.2g} of the "
                 f"threshold from the reference engine's (tolerance {DISTANCE_TOLERANCE:g})"
             )
-
-
-def _measured(
-    classifier: Classifier, tiles: NDArray[np.uint16]
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    if isinstance(classifier, MeasuringClassifier):
-        return classifier.classify_and_measure(tiles)
-    return classifier.classify(tiles), None

@@ -1,4 +1,4 @@
-"""``--engine auto``: measure the engines on this machine once, remember the answer, and say what was chosen and why.
+"""``--engine auto``: measure the engines on this machine once, remember the choice, and report it with its reason.
 
 An engine counts only if it can be made here and agrees with the reference (`hcc_scope.inference.agreement`). Making,
 checking and measuring take `BUDGET_S` at most, except that what is under way is finished. The reference is not given
@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import HccScopeError, ModelError, ModelSelfTestError
-from hcc_scope.inference.engines import REFERENCE
+from hcc_scope.inference.base import REFERENCE
 from hcc_scope.inference.user_cache import CACHE_DIR_VARIABLE, cache_dir, entries, remember
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.inference.agreement import Agreement
-    from hcc_scope.inference.engines import Engine, EngineName
+    from hcc_scope.inference.base import Engine, EngineName
 
 __all__ = ["CACHE_DIR_VARIABLE", "Choice", "cache_file", "choice_key", "choose"]
 
@@ -88,38 +88,38 @@ def choose(
     """
     remembered = _remembered(cache, key, makers)
     if remembered is not None:
-        name, rates, notes = remembered
+        name, rates, earlier = remembered
         try:
-            return Choice(_checked(makers[name], agreement), rates, True, notes)
+            return Choice(_checked(makers[name], agreement), rates, True, earlier)
         except HccScopeError:
             pass  # what was remembered is no longer true: choose anew
 
     deadline = clock() + BUDGET_S
     usable: dict[EngineName, Engine] = {}
-    told: list[str] = []
+    notes: list[str] = []
     lasting = True
     for name, make in makers.items():
         if usable and name != REFERENCE and clock() > deadline:
-            told.append(f"Engine {name} was not tried: the time for choosing was over.")
+            notes.append(f"Engine {name} was not tried: the time for choosing was over.")
             lasting = False
             continue
         try:
             usable[name] = _checked(make, agreement)
         except HccScopeError as error:
-            told.append(f"Engine {name} is not used: {error}")
+            notes.append(f"Engine {name} is not used: {error}")
             lasting = lasting and isinstance(error, ModelSelfTestError)
     if not usable:
-        raise ModelError("no engine can run this model here: " + " ".join(told))
+        raise ModelError("no engine can run this model here: " + " ".join(notes))
     if len(usable) == 1:
-        return Choice(next(iter(usable.values())), {}, False, tuple(told))
+        return Choice(next(iter(usable.values())), {}, False, tuple(notes))
     best_s = _measure(usable, agreement, deadline, clock)
     fastest = min(best_s, key=lambda name: best_s[name])
     if REFERENCE in best_s and best_s[REFERENCE] < WORTH_IT * best_s[fastest]:
         fastest = REFERENCE
     rates = {name: round(TIMED_TILES / seconds, 1) for name, seconds in best_s.items()}
     if lasting:
-        remember(cache, key, {"engine": fastest, "tiles_per_s": rates, "notes": told})
-    return Choice(usable[fastest], rates, False, tuple(told))
+        remember(cache, key, {"engine": fastest, "tiles_per_s": rates, "notes": notes})
+    return Choice(usable[fastest], rates, False, tuple(notes))
 
 
 def cache_file() -> Path:

@@ -55,7 +55,7 @@ def find_model(name_or_path: str | Path) -> Path:
     """
     try:
         return _found(Path(name_or_path), name_or_path)
-    except OSError as error:  # a folder of somebody else's, a name too long
+    except OSError as error:  # a folder without permission, a name too long
         raise ModelError(f"the model {name_or_path} cannot be looked at: {error.strerror or error}") from error
 
 

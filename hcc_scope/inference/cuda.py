@@ -3,7 +3,7 @@
 Written without a GPU at hand: its speed was not measured (docs/engines.md). Its arithmetic is tested on the CPU.
 
 Same bits, always: cuDNN may choose another kernel for another batch size, so every batch has the same size (the rest is
-padded with black tiles), cuDNN is told to be deterministic and not to try kernels out, and TF32, which would round
+padded with black tiles), cuDNN is set to be deterministic and not to try kernels out, and TF32, which would round
 every product to 11 bits, is off.
 """
 
@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from hcc_scope.errors import ModelError
-from hcc_scope.inference.base import BaseClassifier
+from hcc_scope.inference.base_classifier import BaseClassifier
 from hcc_scope.inference.normalisation import mean_stretching
 from hcc_scope.inference.output_checks import (
-    check_told,
+    check_distance_output,
     last_line,
     wrong_distance,
     wrong_output,
@@ -28,8 +28,8 @@ from hcc_scope.inference.torchscript import WARM_UP_RUNS, copy_to
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hcc_scope.inference.base import EngineName
     from hcc_scope.inference.card import ModelCard
-    from hcc_scope.inference.engines import EngineName
     from hcc_scope.protocols import Tiles
 
 __all__ = ["CudaClassifier", "is_there"]
@@ -44,14 +44,14 @@ def is_there() -> bool:
 
 
 class CudaClassifier(BaseClassifier):
-    """A TorchScript model as a `hcc_scope.protocols.MeasuringClassifier` on a GPU.
+    """A TorchScript model as a `hcc_scope.protocols.Classifier` on a GPU.
 
     Parameters
     ----------
     module : torch.jit.ScriptModule
         As `hcc_scope.inference.torchscript.parse` returns it; copied, not moved.
     card : ModelCard
-        Tile size, normalisation, and whether it tells a distance.
+        Tile size, normalisation, and whether it gives a distance.
     device : str
         ``"cpu"`` runs the same code without a GPU.
 
@@ -116,7 +116,9 @@ class CudaClassifier(BaseClassifier):
                 if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (BATCH, 2):
                     found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
                     raise wrong_output(self._model_name, f"{found} for a batch of {BATCH}, not (1, 2)")
-                check_told(len(output) if isinstance(output, tuple) else 1, self._model_name, promised=self._measures)
+                check_distance_output(
+                    len(output) if isinstance(output, tuple) else 1, self._model_name, promised=self._measures
+                )
                 distance = output[2] if self._measures else None
                 if distance is not None and tuple(distance.shape) != (BATCH,):
                     raise wrong_distance(self._model_name, f"{tuple(distance.shape)} for a batch of {BATCH}, not (1,)")

@@ -1,4 +1,4 @@
-"""The engines by name: what there is, what this machine can have, and how many threads they get.
+"""How to make an engine, which ones this machine can have, and how many threads they get.
 
 Every engine runs the same checked TorchScript module, and answers for a tile with bits that depend on that tile alone.
 Nothing is imported before it is asked for.
@@ -7,36 +7,23 @@ Nothing is imported before it is asked for.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ModelError
-from hcc_scope.protocols import MeasuringClassifier
+from hcc_scope.inference.base import REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
 
+    from hcc_scope.inference.base import Engine, EngineName
     from hcc_scope.inference.card import ModelCard
 
-__all__ = ["AUTO", "ENGINES", "REFERENCE", "Engine", "EngineName", "candidates", "default_threads", "make_engine"]
+__all__ = ["candidates", "default_threads", "make_engine"]
 
-EngineName = Literal["torchscript", "openvino", "openvino-bf16", "cuda"]
-ENGINES: tuple[EngineName, ...] = get_args(EngineName)
-REFERENCE: EngineName = "torchscript"
-"""Reproduces the model's own test output; the others have to agree with it."""
-AUTO = "auto"
-"""The fastest of the engines that agree with the reference on this machine; see `hcc_scope.inference.auto_engine`."""
 MOST_THREADS = 8
 """The parts of one tile are too small for more."""
-
-
-class Engine(MeasuringClassifier, Protocol):
-    """A classifier that knows by which name it was asked for."""
-
-    @property
-    def name(self) -> EngineName:
-        """Short name; `engine` is the long one, with versions, kernels and threads."""
 
 
 def default_threads(cores: int | None = None) -> int:

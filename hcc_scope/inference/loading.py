@@ -19,9 +19,10 @@ from hcc_scope.errors import (
     ModelMismatchError,
     ModelSelfTestError,
 )
+from hcc_scope.inference.base import AUTO, ENGINES, REFERENCE
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model
-from hcc_scope.inference.engines import AUTO, ENGINES, REFERENCE, candidates, default_threads, make_engine
+from hcc_scope.inference.engines import candidates, default_threads, make_engine
 from hcc_scope.inference.model_files import read_npy, read_regular
 from hcc_scope.inference.output_checks import TWO_LOGITS_HINT, are_probabilities
 from hcc_scope.inference.user_cache import remember_folder
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.inference.agreement import Agreement
+    from hcc_scope.inference.base import Engine
     from hcc_scope.inference.card import ModelCard
-    from hcc_scope.inference.engines import Engine
     from hcc_scope.types import RunSpec
 
 __all__ = ["MODEL_FILE", "TEST_INPUT_FILE", "TEST_OUTPUT_FILE", "LoadedModel", "load_model"]
@@ -62,19 +63,26 @@ class LoadedModel:
     test_input: NDArray[np.uint16]
     """(k, tile, tile) raw counts."""
     test_output: NDArray[np.float32]
-    """(k, 2) what the graph has to return for `test_input`: logits, or the probabilities that the card speaks of."""
+    """(k, 2) what the graph has to return for `test_input`: logits, or probabilities if the card says so."""
+    reference: Engine
+    """The reference engine that passed the self-test."""
+    reference_threads: int
+    """Its threads within one operation."""
 
     def classifier(
         self, engine: str = REFERENCE, *, threads: int | None = None, note: Callable[[str], None] | None = None
     ) -> Engine:
         """Return the model on an engine, warmed up and self-tested.
 
+        The reference engine is made already (`reference`), and shared: calls from several threads take turns. Every
+        other engine, and the reference with another number of threads, is made anew.
+
         Parameters
         ----------
         engine : {"torchscript", "openvino", "openvino-bf16", "cuda", "auto"}
             What runs it; ``"auto"`` takes the fastest that can be used here (`hcc_scope.inference.auto_engine`).
         threads : int, optional
-            Threads within one operation; `default_threads` if not given.
+            Threads within one operation; `reference_threads` if not given.
         note : callable, optional
             With ``"auto"``: takes a sentence on what was chosen, and on each engine that cannot be used.
 
@@ -88,17 +96,18 @@ class LoadedModel:
             If the reference engine does not reproduce the model's own test output, or another one the reference's
             probabilities, within the card's tolerances.
         """
-        n_threads = threads or default_threads()
+        n_threads = threads or self.reference_threads
         if engine == AUTO:
             return self._fastest(n_threads, note or _ignore)
         name = next((name for name in ENGINES if name == engine), None)
         if name is None:
             raise ModelError(f"there is no engine '{engine}'", hint=f"Available: {', '.join((AUTO, *ENGINES))}.")
-        classifier = make_engine(name, self.module, self.card, n_threads)
         if name == REFERENCE:
-            self._self_test(classifier)
-        else:
-            self.agreement(n_threads).check(classifier)
+            if n_threads == self.reference_threads:
+                return self.reference
+            return _tested_reference(self.module, self.card, n_threads, self.test_input, self.test_output)
+        classifier = make_engine(name, self.module, self.card, n_threads)
+        self.agreement(n_threads).check(classifier)
         return classifier
 
     def agreement(self, threads: int | None = None) -> Agreement:
@@ -183,32 +192,8 @@ class LoadedModel:
         )
 
     def difference_to_test_output(self, classifier: Engine) -> float:
-        """Return the largest difference between what an engine makes of the test tiles and the stored output."""
-        found = classifier.classify(self.test_input)
-        if self.card.output == "probabilities":
-            found = np.exp(found)  # compared as stored: the logarithm of next to nothing differs by much
-        return float(np.abs(found - self.test_output).max())
-
-    def _self_test(self, classifier: Engine) -> None:
-        """Warm the reference engine up and compare it with the stored test output, strictly."""
-        from hcc_scope.inference.torchscript import WARM_UP_RUNS
-
-        for _ in range(WARM_UP_RUNS):
-            found = classifier.classify(self.test_input)
-        if not np.array_equal(classifier.classify(self.test_input), found, equal_nan=True):
-            raise ModelSelfTestError(
-                f"the model {self.card.name} gives another answer to the same tile each time, so its scores cannot be "
-                f"replayed",
-                hint="It may keep a state, or have dropout or batch normalisation in training mode: save it in "
-                "evaluation mode.",
-            )
-        worst = self.difference_to_test_output(classifier)
-        if not worst <= self.card.engine_tolerance:  # also if it is not a number
-            raise ModelSelfTestError(
-                f"the model {self.card.name} does not reproduce its own test output on this machine: a logit differs "
-                f"by {worst:.3g}, tolerance {self.card.engine_tolerance:g}",
-                hint=_OTHER_OUTPUT_HINT,
-            )
+        """Return the largest difference between an engine's answer for the test tiles and the stored output."""
+        return _difference(classifier.classify(self.test_input).logits, self.test_output, self.card)
 
 
 def load_model(name_or_path: str | Path) -> LoadedModel:
@@ -232,7 +217,7 @@ def load_model(name_or_path: str | Path) -> LoadedModel:
         If the model does not reproduce its test output.
     """
     folder = find_model(name_or_path)
-    # what somebody else has written runs here for the first time, and may never end
+    # unknown code runs here for the first time, and may never end
     model = interruptible(lambda: _loaded(folder))
     if folder.parent != models_dir():
         remember_folder(model.card.sha256, folder)  # the user has named it: its own sections can be replayed
@@ -259,15 +244,52 @@ def _loaded(folder: Path) -> LoadedModel:
         raise ModelFormatError(
             f"the model {card.name} has {len(test_input)} test tiles but {len(test_output)} test outputs in {folder}"
         )
-    model = LoadedModel(folder, card, module, test_input, test_output)
-    reference = model.classifier()
+    threads = default_threads()
+    reference = _tested_reference(module, card, threads, test_input, test_output)
+    model = LoadedModel(folder, card, module, test_input, test_output, reference, threads)
     if card.output == "logits":
-        _refuse_probabilities(model, reference)
+        _refuse_probabilities(model)
     return model
 
 
-def _refuse_probabilities(model: LoadedModel, reference: Engine) -> None:
-    """Refuse a model whose card says logits, and which returns what a softmax or a sigmoid does.
+def _tested_reference(
+    module: torch.jit.ScriptModule,
+    card: ModelCard,
+    threads: int,
+    test_input: NDArray[np.uint16],
+    test_output: NDArray[np.float32],
+) -> Engine:
+    """Return the reference engine, warmed up and strictly compared with the stored test output."""
+    from hcc_scope.inference.torchscript import WARM_UP_RUNS
+
+    classifier = make_engine(REFERENCE, module, card, threads)
+    for _ in range(WARM_UP_RUNS):
+        found = classifier.classify(test_input).logits
+    if not np.array_equal(classifier.classify(test_input).logits, found, equal_nan=True):
+        raise ModelSelfTestError(
+            f"the model {card.name} gives another answer to the same tile each time, so its scores cannot be replayed",
+            hint="It may keep a state, or have dropout or batch normalisation in training mode: save it in "
+            "evaluation mode.",
+        )
+    worst = _difference(found, test_output, card)
+    if not worst <= card.engine_tolerance:  # also if it is not a number
+        raise ModelSelfTestError(
+            f"the model {card.name} does not reproduce its own test output on this machine: a logit differs by "
+            f"{worst:.3g}, tolerance {card.engine_tolerance:g}",
+            hint=_OTHER_OUTPUT_HINT,
+        )
+    return classifier
+
+
+def _difference(logits: NDArray[np.float32], test_output: NDArray[np.float32], card: ModelCard) -> float:
+    """Return the largest difference from the stored test output, compared in the form in which it is stored."""
+    # not as logits: the logarithm of a tiny probability differs by much
+    found = np.exp(logits) if card.output == "probabilities" else logits
+    return float(np.abs(found - test_output).max())
+
+
+def _refuse_probabilities(model: LoadedModel) -> None:
+    """Refuse a model whose card says logits although its last operation is a softmax or a sigmoid.
 
     Taken for logits, probabilities of 0 and 1 are a log-odds of 1: every score would come out between .27 and .73.
     """
@@ -280,7 +302,7 @@ def _refuse_probabilities(model: LoadedModel, reference: Engine) -> None:
     squashing = last_squashing(model.module)
     if squashing is None and not are_probabilities(stored):
         return
-    found = reference.classify(comparison_tiles(model.test_input))
+    found = model.reference.classify(comparison_tiles(model.test_input)).logits
     if squashing == "softmax" or are_probabilities(found):
         raise ModelFormatError(
             f"the model {model.card.name} returns probabilities (two numbers from 0 to 1 with the sum 1 for every "
@@ -296,4 +318,4 @@ def _refuse_probabilities(model: LoadedModel, reference: Engine) -> None:
 
 
 def _ignore(_sentence: str) -> None:
-    """Take a note that nobody wants to see."""
+    """Take a note and drop it."""

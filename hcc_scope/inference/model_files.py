@@ -1,4 +1,4 @@
-"""Files of a model that somebody else has made: read only if they are files, and no larger than they may be."""
+"""Files of a model from an unknown source: read only if they are files, and no larger than they may be."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hcc_scope.errors import ModelError
-from hcc_scope.inference.base import BaseClassifier
+from hcc_scope.inference.base_classifier import BaseClassifier
 from hcc_scope.inference.openvino_graph import Precision, convert, parts_of, properties
 from hcc_scope.inference.output_checks import last_line
 from hcc_scope.workers import Failure, attempt
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from hcc_scope.inference.base import EngineName
     from hcc_scope.inference.card import ModelCard
-    from hcc_scope.inference.engines import EngineName
     from hcc_scope.inference.openvino_graph import GraphParts
     from hcc_scope.protocols import Tiles
 
@@ -64,14 +64,14 @@ def has_bf16() -> bool:
 
 
 class OpenVinoClassifier(BaseClassifier):
-    """A TorchScript model as a `hcc_scope.protocols.MeasuringClassifier`, compiled by OpenVINO for the CPU.
+    """A TorchScript model as a `hcc_scope.protocols.Classifier`, compiled by OpenVINO for the CPU.
 
     Parameters
     ----------
     module : torch.jit.ScriptModule
         As `hcc_scope.inference.torchscript.parse` returns it; not changed.
     card : ModelCard
-        Tile size, normalisation, and whether it tells a distance.
+        Tile size, normalisation, and whether it gives a distance.
     threads : int
         Workers: tiles that are under way at the same time, the caller's thread included.
     precision : {"float32", "bfloat16"}
@@ -150,8 +150,8 @@ class OpenVinoClassifier(BaseClassifier):
         if not failures:
             return
         if isinstance(failures[0], RuntimeError):
-            told = f"the model {self._model_name} failed on a tile: {last_line(failures[0])}"
-            raise ModelError(told) from failures[0]
+            message = f"the model {self._model_name} failed on a tile: {last_line(failures[0])}"
+            raise ModelError(message) from failures[0]
         raise failures[0]
 
 
@@ -189,7 +189,7 @@ class _Worker:
         self._rows: list[NDArray[np.float32]] = [last.get_output_tensor(i).data.reshape(-1) for i in range(n_outputs)]
 
     def run(self, tile: NDArray[np.uint16], found: NDArray[np.float32]) -> None:
-        """Fill `found` for a tile: its two logits, and its distance if the model tells one."""
+        """Fill `found` for a tile: its two logits, and its distance if the model gives one."""
         if self._stem is None:
             self._buffer[0, 0] = tile
         else:

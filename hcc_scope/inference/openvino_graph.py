@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from hcc_scope.errors import ModelError
-from hcc_scope.inference.output_checks import check_told, last_line, wrong_distance, wrong_output
+from hcc_scope.inference.output_checks import check_distance_output, last_line, wrong_distance, wrong_output
 from hcc_scope.inference.stem import Stem
 from hcc_scope.inference.torchscript import without_attributes
 
@@ -54,7 +54,7 @@ class GraphParts:
 
 
 def convert(ov: Any, module: torch.jit.ScriptModule, card: ModelCard) -> Any:  # noqa: ANN401
-    """Return an openvino.Model: uint16 counts (1, 1, tile, tile) to logits (1, 2), and a distance (1,) if it tells."""
+    """Return an openvino.Model: uint16 counts (1, 1, tile, tile) to logits (1, 2), and maybe a distance (1,)."""
     shape = ov.PartialShape([1, 1, card.tile_px, card.tile_px])
     failures = (
         RuntimeError,
@@ -68,8 +68,8 @@ def convert(ov: Any, module: torch.jit.ScriptModule, card: ModelCard) -> Any:  #
             warnings.simplefilter("ignore", DeprecationWarning)  # the converter's own use of torch.jit
             whole = ov.convert_model(without_attributes(module), input=(shape, ov.Type.f32))
         whole.reshape(shape)  # a scripted model does not keep it
-        check_told(len(whole.outputs), card.name, promised=card.unlike_training is not None)
-        # features are computed anyway, but an output that nobody reads costs a copy
+        check_distance_output(len(whole.outputs), card.name, promised=card.unlike_training is not None)
+        # features are computed anyway, but an unused output costs a copy
         wanted = [whole.outputs[0]] if card.unlike_training is None else [whole.outputs[0], whole.outputs[2]]
         model = ov.Model(wanted, whole.get_parameters(), card.name)
         steps = ov.preprocess.PrePostProcessor(model)

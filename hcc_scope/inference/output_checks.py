@@ -1,4 +1,4 @@
-"""What every engine checks about the tiles that it is given and about what the model returns for them."""
+"""What every engine checks of its tiles and of the answers that the model returns."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = [
     "SMALLEST_PROBABILITY",
     "TWO_LOGITS_HINT",
     "are_probabilities",
+    "check_distance_output",
     "check_distances",
     "check_finite",
     "check_tiles",
-    "check_told",
     "last_line",
     "to_logits",
     "wrong_distance",
@@ -43,7 +43,7 @@ _MOST_WORDS = 200
 def to_logits(probabilities: NDArray[np.float32], model: str) -> NDArray[np.float32]:
     """Return the logits (n, 2) of the probabilities (n, 2) that a graph with a softmax inside returns.
 
-    Both columns are used, since what is left of 1 in float32 says little about a small probability.
+    Both columns are used, since 1 - p in float32 has few digits left for a small probability p.
 
     Raises
     ------
@@ -96,8 +96,8 @@ def check_distances(distances: NDArray[np.float32] | None, model: str) -> None:
         raise ModelError(f"the model {model} returned a distance from its training tiles that is no number from 0 on")
 
 
-def check_told(n_outputs: int, model: str, *, promised: bool) -> None:
-    """Refuse a model whose card and outputs disagree on whether it tells how unlike the training tiles a tile is.
+def check_distance_output(n_outputs: int, model: str, *, promised: bool) -> None:
+    """Refuse a model whose card and outputs disagree on whether it gives a distance from the training tiles.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def check_told(n_outputs: int, model: str, *, promised: bool) -> None:
         )
     if n_outputs > 2 and not promised:
         raise ModelFormatError(
-            f"the model {model} has a third output, but its card has no unlike_training that says what to make of it",
+            f"the model {model} has a third output, but its card has no unlike_training with its threshold",
             hint="Add unlike_training with the threshold to its card, or export the model without a third output.",
         )
 
@@ -134,7 +134,7 @@ def wrong_distance(model: str, found: object) -> ModelFormatError:
 
 
 def last_line(error: BaseException) -> str:
-    """Return what a message of TorchScript or OpenVINO comes to, in one line.
+    """Return the essence of a message of TorchScript or OpenVINO, in one line.
 
     They put the operation's own words below a traceback, and torch a list of all its backends below these.
     """

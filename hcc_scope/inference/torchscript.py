@@ -23,10 +23,10 @@ import torch
 
 from hcc_scope.errors import ModelError, ModelFormatError
 from hcc_scope.inference.archive import checked_archive
-from hcc_scope.inference.base import BaseClassifier
+from hcc_scope.inference.base_classifier import BaseClassifier
 from hcc_scope.inference.normalisation import mean_stretching
 from hcc_scope.inference.output_checks import (
-    check_told,
+    check_distance_output,
     last_line,
     wrong_distance,
     wrong_output,
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hcc_scope.inference.base import EngineName
     from hcc_scope.inference.card import ModelCard
-    from hcc_scope.inference.engines import EngineName
     from hcc_scope.protocols import Tiles
 
 __all__ = ["WARM_UP_RUNS", "TorchScriptClassifier", "copy_to", "last_squashing", "parse", "without_attributes"]
@@ -142,7 +142,7 @@ def copy_to(module: torch.jit.ScriptModule, device: str, what: str) -> torch.jit
 
 
 class TorchScriptClassifier(BaseClassifier):
-    """A TorchScript model as a `hcc_scope.protocols.MeasuringClassifier`, on the CPU in float32.
+    """A TorchScript model as a `hcc_scope.protocols.Classifier`, on the CPU in float32.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ class TorchScriptClassifier(BaseClassifier):
         As `parse` returns it; raw counts (n, 1, tile, tile) to logits (n, 2), alone or as the first of a tuple whose
         third, if there is one, is the distance (n,) from the training tiles.
     card : ModelCard
-        Tile size, normalisation, and whether it tells a distance.
+        Tile size, normalisation, and whether it gives a distance.
     threads : int
         Threads within one operation.
     """
@@ -188,7 +188,7 @@ class TorchScriptClassifier(BaseClassifier):
                     distances[index] = distance
 
     def _one(self, counts: torch.Tensor) -> tuple[NDArray[np.float32], float]:
-        """Return the (2,) logits of one tile (1, 1, tile, tile), and its distance; NaN if the model tells none."""
+        """Return the (2,) logits of one tile (1, 1, tile, tile), and its distance; NaN if the model gives none."""
         inputs = counts
         if self._external_scale is not None:
             inputs = mean_stretching(counts) * self._external_scale
@@ -202,7 +202,9 @@ class TorchScriptClassifier(BaseClassifier):
             raise wrong_output(self._model_name, found)
         if not logits.is_floating_point():
             raise wrong_output(self._model_name, f"whole numbers ({logits.dtype})")
-        check_told(len(output) if isinstance(output, tuple) else 1, self._model_name, promised=self._measures)
+        check_distance_output(
+            len(output) if isinstance(output, tuple) else 1, self._model_name, promised=self._measures
+        )
         row: NDArray[np.float32] = logits[0].to(torch.float32).numpy()
         if not self._measures:
             return row, float("nan")

@@ -1,5 +1,6 @@
 """The microscope, through Micro-Manager: start it in this process or attach to a running one, and take frames.
 
+>>> from hcc_scope.microscope.plan_source import MicroManagerSource
 >>> from hcc_scope.plans import PositionList
 >>> with MicroManager.start(cfg, adapters_dir=adapters) as rig:  # doctest: +SKIP
 ...     plan = PositionList(positions_um=[(0, 0), (700, 0)])
@@ -33,7 +34,6 @@ from hcc_scope.microscope.camera import Camera
 from hcc_scope.microscope.camera_lease import CameraUse
 from hcc_scope.microscope.core_thread import CoreThread
 from hcc_scope.microscope.hardware import CameraFacts, Hardware
-from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.types import RigRoles
 from hcc_scope.workers import Failure, attempt
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import StageLimits, StageTolerance
 
-__all__ = ["DEFAULT_BUFFER_MB", "MicroManager", "MicroManagerSource"]
+__all__ = ["DEFAULT_BUFFER_MB", "MicroManager"]
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""One picture of a run: where the fields are, what the tiles say, and how the score went."""
+"""One picture of a run: where the fields are, the probabilities of their tiles, and the course of the score."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from numpy.typing import NDArray
 
-__all__ = ["FieldPicture", "SectionPicture", "draw_overview", "middle", "thumbnail"]
+__all__ = ["FieldPicture", "SectionPicture", "draw_overview"]
 
-_THUMBNAIL_PX = 128
-_DETAIL_PX = 768
 _LOW_COLOUR, _HIGH_COLOUR = "#2166ac", "#b2182b"  # both ends of the colour-blind-safe RdBu map
 _EXAMPLES = 3
 
@@ -59,20 +57,6 @@ class SectionPicture:
     threshold: float
     interval_valid: bool
     outline_um: NDArray[np.float64] | None = None
-
-
-def thumbnail(pixels: NDArray[np.uint16], side_px: int = _THUMBNAIL_PX) -> NDArray[np.uint16]:
-    """Return (y, x) pixels reduced by block means to at most `side_px` on the longer side."""
-    step = max(1, -(-max(pixels.shape) // side_px))
-    height, width = (n - n % step for n in pixels.shape)
-    blocks = pixels[:height, :width].reshape(height // step, step, width // step, step)
-    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32).round(), np.uint16)
-
-
-def middle(pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Return the middle of a field: 768 px a side, or less, reduced to 256."""
-    top, left = (max(0, (n - _DETAIL_PX) // 2) for n in pixels.shape)
-    return thumbnail(pixels[top : top + _DETAIL_PX, left : left + _DETAIL_PX], 2 * _THUMBNAIL_PX)
 
 
 def draw_overview(sections: Sequence[SectionPicture], path: Path, *, subtitle: str) -> Path:

@@ -1,58 +1,53 @@
-"""A section's report as one HTML page that needs nothing else: no script, no font, no picture from elsewhere."""
+"""A section's report as one HTML page that needs nothing else: no script, no font, no picture from elsewhere.
+
+The facts of the page are put together here; its looks are in ``templates/section.html.j2``, which escapes every value.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hcc_scope.formatting import (
+    capital,
     format_number,
     format_score,
     format_threshold,
     format_utc,
-    full_stop,
     percent,
     sentence,
     significant,
 )
-from hcc_scope.report.score_text import describe_score
-from hcc_scope.report.summary import decision
+from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.research_use import phantom_alarm, research_use
+from hcc_scope.score_text import (
+    SCORE_DECIMALS,
+    describe_interval,
+    describe_score,
+    describe_stability,
+    format_section_score,
+)
 from hcc_scope.scoring import frame_score
-from hcc_scope.types import QualityFlag
+from hcc_scope.templates import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
+    from hcc_scope.storage.recorded_run import Provenance
     from hcc_scope.types import FrameResult, SectionScore
 
 __all__ = ["PageFacts", "render"]
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; background: #fff; max-width: 62rem; margin: 2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
-.use { border: 2px solid #1b1f24; padding: .4rem .8rem; font-weight: 600; margin: 1rem 0; }
-.score { font-size: 2.6rem; font-weight: 700; margin: .2rem 0 0; } .quiet { color: #57606a; }
-.alarm { color: #a40e26; border: 2px solid #a40e26; padding: .4rem .8rem; font-weight: 600; }
-.warn { border-left: 4px solid #9a6700; padding: .2rem .8rem; background: #fff8c5; }
-img { max-width: 100%; height: auto; } table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #d0d7de; vertical-align: top; }
-td.n { font-variant-numeric: tabular-nums; } th { font-weight: 600; }
-.out td { text-decoration: line-through; } .out td.keep { text-decoration: none; }
-@media print { body { margin: 0; max-width: none; } h2 { break-after: avoid; } tr { break-inside: avoid; } }
-"""
-_DIGITS = 3
-
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """What the page says."""
+    """The facts of the page."""
 
     store: SectionStore
     results: Mapping[int, FrameResult]
@@ -70,95 +65,95 @@ class PageFacts:
     made_utc: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _FieldRow:
+    """One field's line in the table of all fields."""
+
+    seq: int
+    place: str
+    state: str
+    score: str
+    why: str
+    excluded: str | None
+    """Why the operator excluded it; None if it is in."""
+
+
 def render(facts: PageFacts) -> str:
     """Return the page."""
-    spec = facts.store.spec
-    title = f"Section {spec.section_id} of animal {spec.animal_id}"
-    specimen = spec.provenance.get("specimen")
-    trained_on = spec.provenance.get("model_trained_on")
-    use, alarm = research_use(trained_on), phantom_alarm(trained_on, spec.provenance)
-    body = [
-        f"<h1>{escape(title)}</h1>",
-        f'<p class="quiet">{escape(_course_of_events(facts))}</p>',
-        f'<p class="use">{escape(use)}</p>',
-        f'<p class="alarm">{escape(alarm)}</p>' if alarm else "",
-        _warning(f"The specimen: {specimen}.") if specimen else "",
-        *(_warning(sentence(problem)) for problem in facts.problems),
-        _score(facts),
-        "<h2>Coverage</h2>",
-        _table(("what", "how many"), _coverage(facts)),
-        _operator(facts),
-        "<h2>Fields, tiles and the score's course</h2>",
-        f'<img alt="Fields at their stage positions, tile probabilities, example fields and the course of the score" '
-        f'src="data:image/png;base64,{facts.picture}">',
-        "<h2>Notes</h2>",
-        _notes(facts.notes),
-        "<h2>Every field</h2>",
-        _fields(facts),
-        "<h2>How it was made</h2>",
-        _table(("what", "value"), _provenance(facts)),
-        f'<p class="use">{escape(use)}</p>',
-    ]
+    provenance = facts.store.recorded.provenance
+    specimen, trained_on = provenance.specimen, provenance.model_trained_on
     return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n" + "\n".join(filter(None, body)) + "\n</body>\n</html>\n"
+        environment("hcc_scope.report")
+        .get_template("section.html.j2")
+        .render(
+            title=f"Section {facts.store.spec.section_id} of animal {facts.store.spec.animal_id}",
+            events=_course_of_events(facts),
+            research_use=research_use(trained_on),
+            alarm=phantom_alarm(trained_on, facts.store.spec.provenance),
+            warnings=[
+                *([f"The specimen: {specimen}."] if specimen else []),
+                *(sentence(problem) for problem in facts.problems),
+            ],
+            score=capital(format_section_score(facts.score)),
+            has_score=facts.score.score is not None,
+            score_sentence=sentence(describe_score(facts.score)),
+            stability=_stability(facts.score),
+            score_warnings=_score_warnings(facts),
+            coverage=_coverage(facts),
+            excluded=[(f"field {seq}", why or "no reason given") for seq, why in facts.excluded.items()],
+            score_of_all=_score_of_all(facts.score_of_all),
+            picture=facts.picture,
+            notes=_notes(facts.notes),
+            fields=_fields(facts),
+            provenance=_provenance(facts),
+        )
     )
 
 
-def _warning(text: str) -> str:
-    return f'<p class="warn">{escape(text)}</p>'
-
-
-def _table(heads: Iterable[str], rows: Iterable[tuple[str, str]]) -> str:
-    head = "".join(f"<th>{escape(one)}</th>" for one in heads)
-    lines = "".join(f'<tr><td>{escape(name)}</td><td class="n">{escape(value)}</td></tr>\n' for name, value in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{lines}</tbody></table>"
-
-
 def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.{_DIGITS}f}"
+    return "none" if value is None else f"{value:.{SCORE_DECIMALS}f}"
 
 
 def _course_of_events(facts: PageFacts) -> str:
-    attributes = facts.store.attributes
-    state = (attributes.get("outcome") or {}).get("state", "unfinished")
+    run = facts.store.recorded
+    state = "unfinished" if run.state is None else run.state
     made = format_utc(facts.made_utc, seconds=False)
-    acquired = format_utc(attributes.get("created_utc"))
+    acquired = format_utc(run.created_utc)
     when = acquired if acquired[0].isdigit() else f"at {acquired}"
     return f"Acquired {when}, run {state}. Report made {made}."
 
 
-def _score(facts: PageFacts) -> str:
-    score = facts.score
-    if score.score is None:
-        return '<p class="score">No score</p><p>No field was classified, or none is left in.</p>'
-    decided = decision(score)
-    side = "undecided" if decided is None else f"on the {decided} side of the threshold"
-    parts = [
-        f'<p class="score">{format_score(score.score, score.threshold, _DIGITS)}</p>',
-        f"<p>Mean probability of <em>high</em> (high metastatic), {escape(side)}.</p>",
-        f"<p>{escape(sentence(describe_score(score)))}</p>",
-        f'<p class="quiet">{"Stabilised" if score.stabilised else "Not stabilised"}: '
-        f"{escape(full_stop(score.stabilised_reason))} Interval: {percent(score.confidence)} confidence sequence, valid"
-        " at every moment for fields sampled at random.</p>",
-    ]
-    if not facts.threshold_known:
-        parts.append(_warning(f"The store names no threshold; {format_threshold(score.threshold)} is assumed."))
-    recorded = (facts.store.attributes.get("outcome") or {}).get("score")
-    if isinstance(recorded, float) and recorded != score.score:
-        parts.append(
-            _warning(
-                f"The run ended with a score of {_number(recorded)}: the operator's exclusions, or the predictions,"
-                " were changed since."
-            )
+def _stability(score: SectionScore) -> str:
+    """Return whether more fields would change the score much, and what the interval is; empty without a valid one."""
+    stability = describe_stability(score)
+    if not stability or not describe_interval(score):
+        return ""
+    return (
+        f"{sentence(stability)} Interval: {percent(score.confidence)} confidence sequence, valid at every moment for "
+        "fields sampled at random."
+    )
+
+
+def _score_warnings(facts: PageFacts) -> list[str]:
+    """Return what limits the score: a threshold that is assumed, or a run that ended with another score."""
+    score, warnings = facts.score, []
+    if score.score is not None and not facts.threshold_known:
+        warnings.append(f"The store names no threshold; {format_threshold(score.threshold)} is assumed.")
+    outcome = facts.store.recorded.outcome
+    recorded = None if outcome is None else outcome.score
+    if recorded is not None and recorded != score.score:
+        warnings.append(
+            f"The run ended with a score of {format_score(recorded, score.score, SCORE_DECIMALS)}: the operator's "
+            "exclusions, or the predictions, were changed since."
         )
-    return "\n".join(parts)
+    return warnings
 
 
 def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
     outcomes = Counter(result.outcome for result in facts.results.values())
     score, n = facts.score, facts.store.n_frames
-    lost = (facts.store.attributes.get("outcome") or {}).get("counts", {}).get("lost", 0)
+    outcome = facts.store.recorded.outcome
+    lost = 0 if outcome is None else outcome.lost_frames
     rows = [
         ("fields stored", str(n)),
         ("classified", str(outcomes["classified"])),
@@ -173,89 +168,89 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
     if lost:
         rows.append(("lost before they could be stored", str(lost)))
     rows += [
-        (f"tiles excluded: {reason.replace('_', ' ')}", str(number)) for reason, number in score.tiles_excluded.items()
+        (f"tiles excluded: {text.name}", str(score.tiles_excluded[text.key]))
+        for text in FLAG_TEXTS.values()
+        if text.key in score.tiles_excluded
     ]
     return rows
 
 
-def _operator(facts: PageFacts) -> str:
-    if not facts.excluded:
-        return ""
-    everything = facts.score_of_all
-    low, high = everything.interval
-    rows = [(f"field {seq}", why or "no reason given") for seq, why in facts.excluded.items()]
+def _score_of_all(score: SectionScore) -> str:
+    """Return what the score would be with every field."""
+    if score.score is None:
+        return "With every field there would be no score either."
+    number = ", ".join(filter(None, (format_section_score(score), describe_interval(score))))
     return (
-        "<h2>Fields excluded by the operator</h2>\n"
-        + _table(("field", "reason"), rows)
-        + f"<p>With every field the score would be {_number(everything.score)} [{low:.3f}, {high:.3f}]. Excluding"
-        " fields because of their score would bias it; the interval does not allow for that.</p>"
+        f"With every field the score would be {number}. Excluding fields because of their score would bias it; the "
+        "interval does not allow for that."
     )
 
 
-def _notes(notes: Sequence[Note]) -> str:
-    remarks = [note for note in notes if note.kind in ("note", "spoilt")]
-    if not remarks:
-        return '<p class="quiet">None.</p>'
-    rows = [
+def _notes(notes: Sequence[Note]) -> list[tuple[str, str]]:
+    return [
         (
             f"{format_utc(note.t_utc, seconds=False)}, {'section' if note.seq is None else f'field {note.seq}'}",
             note.text if note.kind == "note" else f"no valid interval: {note.text}",
         )
-        for note in remarks
+        for note in notes
+        if note.kind in ("note", "spoilt")
     ]
-    return _table(("when and what about", "note"), rows)
 
 
-def _fields(facts: PageFacts) -> str:
-    lines = []
+def _fields(facts: PageFacts) -> list[_FieldRow]:
+    rows = []
     for seq, entry in enumerate(facts.store.journal):
         result = facts.results.get(seq)
         place = "" if entry is None or entry.stage_um is None else f"{entry.stage_um[0]:.0f}, {entry.stage_um[1]:.0f}"
-        state = "not analysed" if result is None else result.outcome
-        score = "" if result is None else _number(frame_score(result))
-        why = ""
-        if result is not None and result.outcome != "failed":
-            counts = {flag: int((result.flags & flag.value != 0).sum()) for flag in QualityFlag}
-            why = ", ".join(f"{n} {str(flag.name).lower().replace('_', ' ')}" for flag, n in counts.items() if n)
-        elif result is not None:
-            why = result.error or ""
         if entry is None:
             why = "its line in the journal is unreadable"
-        out = seq in facts.excluded
-        cells = "".join(f'<td class="n">{escape(cell)}</td>' for cell in (str(seq), place, state, score, why))
-        mark = f'<td class="keep">{escape(facts.excluded[seq] or "yes") if out else ""}</td>'
-        row = '<tr class="out">' if out else "<tr>"
-        lines.append(f"{row}{cells}{mark}</tr>")
-    heads = ("field", "x, y (um)", "state", "score", "tiles excluded", "excluded by the operator")
-    head = "".join(f"<th>{head}</th>" for head in heads)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n" + "\n".join(lines) + "\n</tbody></table>"
+        elif result is None:
+            why = ""
+        else:
+            why = result.error or "" if result.outcome == "failed" else ", ".join(_excluded_tiles(result))
+        rows.append(
+            _FieldRow(
+                seq=seq,
+                place=place,
+                state="not analysed" if result is None else result.outcome,
+                score="" if result is None else _number(frame_score(result)),
+                why=why,
+                excluded=facts.excluded[seq] or "yes" if seq in facts.excluded else None,
+            )
+        )
+    return rows
 
 
-def _unlike(provenance: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Return what was done with tiles that the model took for unlike its training tiles; nothing if it tells none."""
-    beyond = provenance.get("unlike_threshold")
-    if not isinstance(beyond, float):
+def _excluded_tiles(result: FrameResult) -> tuple[str, ...]:
+    counts = {text.key: int(np.count_nonzero(result.flags & flag.value)) for flag, text in FLAG_TEXTS.items()}
+    return describe_reason_counts(counts)
+
+
+def _unlike(provenance: Provenance) -> list[tuple[str, str]]:
+    """Return what was done with tiles unlike the model's training tiles; nothing if the model measures no distance."""
+    beyond = provenance.unlike_threshold
+    if beyond is None:
         return []
-    done = "scored all the same" if provenance.get("score_unlike") is True else "not scored"
+    done = "scored all the same" if provenance.score_unlike else "not scored"
     return [("tiles unlike training", f"{done} (distance beyond {significant(beyond, 4)})")]
 
 
 def _provenance(facts: PageFacts) -> list[tuple[str, str]]:
-    spec, attributes = facts.store.spec, facts.store.attributes
+    spec, provenance = facts.store.spec, facts.store.recorded.provenance
     engines = sorted({result.engine for result in facts.results.values() if result.engine})
     rows = [
         ("store", facts.store.path.name),
         ("frames", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
         ("pixel size", f"{significant(spec.pixel_size_um, 4)} um"),
         ("fields chosen", spec.sampling.replace("_", " ")),
-        ("model", str(spec.provenance.get("model", "not recorded"))),
+        ("model", provenance.model or "not recorded"),
         ("model sha256", spec.model_sha256 or "not recorded"),
         ("engine", "; ".join(engines) or "none"),
         ("threshold", format_number(facts.score.threshold, 6)),
-        *_unlike(spec.provenance),
-        ("camera", f"{spec.provenance.get('camera', '')} ({spec.provenance.get('camera_library', 'unknown')})".strip()),
+        *_unlike(provenance),
+        ("camera", f"{provenance.camera or ''} ({provenance.camera_library or 'unknown'})".strip()),
         ("rig configuration sha256", spec.rig_sha256 or "not recorded"),
     ]
-    software = attributes.get("software") or {}
+    software = facts.store.attributes.get("software") or {}
     rows += [(name, str(value)) for name, value in sorted(software.items())]
     return rows

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.orientation import Orientation
-from hcc_scope.report.overview import FieldPicture, SectionPicture, middle, thumbnail
+from hcc_scope.report.overview import FieldPicture, SectionPicture
 from hcc_scope.scoring import frame_score, rescored
 from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.scorer import store_scorer
+from hcc_scope.thumbnails import middle, thumbnail
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["course", "field_picture", "section_picture"]
 
 MAX_FIELDS = 200
-"""More would not be told apart on one page; every n-th is drawn."""
+"""More are too small to see on one page; every n-th is drawn then."""
 
 
 def course(
     results: Iterable[FrameResult], scorer: SectionScorer, excluded: Collection[int] = ()
 ) -> NDArray[np.float64]:
-    """Return how the score went: (n, 4) classified frames, score, lower and upper end of the interval.
+    """Return the course of the score: (n, 4) classified frames, score, lower and upper end of the interval.
 
     The fields of `excluded` are left out. `scorer` is left as it is.
     """
@@ -102,7 +103,7 @@ def section_picture(
     outline_um : (n, 2), optional
         The section's outline in stage um, if it is known.
     results : mapping, optional
-        By `seq`; what the run recorded, if not given.
+        By `seq`; those that the run recorded, if not given.
     """
     store = open_store(store_path)
     results = read_predictions(store_path) if results is None else results

@@ -7,7 +7,6 @@ score is that of the fields that are in now; where that is not the one that the 
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -75,7 +74,9 @@ def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
     excluded = {seq: why for seq, why in excluded_fields(notes.notes).items() if seq < store.n_frames}
     threshold, threshold_known = _threshold(store)
     scorer = store_scorer(store, threshold)
-    drawn = section_picture(store_path, threshold=threshold, outline_um=_outline(store), results=predictions.results)
+    drawn = section_picture(
+        store_path, threshold=threshold, outline_um=store.recorded.provenance.outline_um, results=predictions.results
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _replace(picture, lambda part: draw_overview([drawn], part, subtitle=_subtitle(store)))
@@ -120,25 +121,14 @@ def _predictions(store: SectionStore) -> _Predictions:
 
 
 def _threshold(store: SectionStore) -> tuple[float, bool]:
-    """Return the model's decision threshold, and whether the store says it."""
-    for value in (
-        store.spec.provenance.get("decision_threshold"),
-        (store.attributes.get("outcome") or {}).get("threshold"),
-    ):
-        if isinstance(value, (int, float)) and 0 < value < 1:
-            return float(value), True
+    """Return the model's decision threshold, and whether the store records it."""
+    run = store.recorded
+    for value in (run.provenance.decision_threshold, None if run.outcome is None else run.outcome.threshold):
+        if value is not None and 0 < value < 1:
+            return value, True
     return _ASSUMED_THRESHOLD, False
 
 
-def _outline(store: SectionStore) -> list[tuple[float, float]] | None:
-    """Return the section's outline in stage um, where the plan held one."""
-    try:
-        points = json.loads(str(store.spec.provenance.get("plan"))).get("outline_um")
-        return [(float(x), float(y)) for x, y in points] or None
-    except (ValueError, TypeError, AttributeError):
-        return None
-
-
 def _subtitle(store: SectionStore) -> str:
-    specimen = store.spec.provenance.get("specimen")
+    specimen = store.recorded.provenance.specimen
     return f"animal {store.spec.animal_id}, section {store.spec.section_id}" + (f" ({specimen})" if specimen else "")

@@ -15,18 +15,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from hcc_scope.latency import LatencyHistogram
+from hcc_scope.score_text import decision
 from hcc_scope.types import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from hcc_scope.types import RunOutcome, RunState, SectionScore
+    from hcc_scope.types import RunOutcome, RunState
 
-__all__ = ["SectionReport", "build_summary", "decision", "section_account", "software_versions", "write_summary"]
+__all__ = ["SectionReport", "build_summary", "section_account", "software_versions", "write_summary"]
 
 _PACKAGES = (
     "hcc-scope", "pycromanager", "pymmcore", "mm-test-adapters", "torch", "numpy", "tensorstore", "zarr", "pyarrow",
@@ -43,7 +44,7 @@ class SectionReport:
     store: str | None
     outcome: RunOutcome
     unlike_scored: int | None = None
-    """Tiles in the score that are unlike the model's training tiles; None: nobody asked for them, or it cannot tell."""
+    """Tiles in the score that are unlike the model's training tiles; None unless these are scored and counted."""
 
 
 def software_versions(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -59,19 +60,8 @@ def software_versions(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def _finite(value: float | None) -> float | None:
-    """Return `value`, or None for what JSON cannot say."""
+    """Return `value`, or None for NaN and infinity, which JSON has no word for."""
     return value if value is not None and math.isfinite(value) else None
-
-
-def decision(score: SectionScore) -> Literal["low", "high"] | None:
-    """Return the side of the threshold on which the whole interval lies; None while it is open.
-
-    No early verdict: a score without a valid interval decides nothing, nor does one whose interval holds the threshold.
-    """
-    low, high = score.interval
-    if score.score is None or not score.interval_valid or low <= score.threshold <= high:
-        return None
-    return "high" if low > score.threshold else "low"
 
 
 def section_account(report: SectionReport) -> dict[str, Any]:

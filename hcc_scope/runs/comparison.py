@@ -1,316 +1,363 @@
-"""How two analyses of the same frames differ: a live run and its replay, or two models."""
+"""Whether two analyses of the same frames are equal, and where they differ: one rule for command line and window.
+
+The rule
+--------
+- Fields that both analyses hold, and that failed in neither, are compared; the others are counted.
+- One engine gives one result: flags, log-odds, probabilities and distances have the same bits.
+- Two engines of one model may differ: a probability by the model's tolerance, a distance from the training tiles by
+  `hcc_scope.inference.agreement.DISTANCE_TOLERANCE`. Flags are the same, except ``UNLIKE_TRAINING`` of a tile whose
+  distances both lie that near to the threshold: such a tile is compared as the recorded analysis flags it.
+- Two models have no tolerance.
+- The score that the run recorded is that of the other analysis, if every field was compared; between two engines within
+  the same tolerance, since a mean of probabilities moves by no more than they do.
+"""
 
 from __future__ import annotations
 
+import enum
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.errors import CheckError, StoreError
-from hcc_scope.inference.agreement import DISTANCE_TOLERANCE, distances_apart
-from hcc_scope.runs.replay import recorded_score_unlike
-from hcc_scope.scoring import calibrate, rescored
-from hcc_scope.storage.scorer import store_scorer
-from hcc_scope.types import QualityFlag
+from hcc_scope.formatting import counted, sentence
+from hcc_scope.inference.agreement import DISTANCE_TOLERANCE
+from hcc_scope.runs.section_analyses import section_score
+from hcc_scope.runs.tile_differences import (
+    as_flagged_in,
+    compared_fields,
+    first_difference,
+    largest_distance,
+    largest_probability,
+    n_answered,
+    on_other_sides,
+    usable_in_both,
+)
+from hcc_scope.scoring import frame_score
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Sequence
 
-    from hcc_scope.errors import HccScopeError
-    from hcc_scope.report.summary import SectionReport
-    from hcc_scope.runs.scoring_model import ScoringModel
+    from numpy.typing import NDArray
+
+    from hcc_scope.runs.section_analyses import SectionAnalysis
     from hcc_scope.storage.reader import SectionStore
-    from hcc_scope.types import FrameOutcome, FrameResult
 
-__all__ = [
-    "Comparison",
-    "as_flagged_in",
-    "changed_card",
-    "check_replay",
-    "compared_fields",
-    "differences",
-    "probability_difference",
-    "rescored",
-]
+__all__ = ["Comparison", "FieldDifference", "Verdict", "compare"]
 
 
-_CARD_FACTS = {
-    "temperature": "temperature",
-    "decision_threshold": "decision threshold",
-    "unlike_threshold": "limit of 'unlike training'",
-}
+class Verdict(enum.Enum):
+    """How a comparison comes out."""
+
+    NOTHING = "nothing to compare"
+    EQUAL = "equal bit for bit"
+    WITHIN_TOLERANCE = "within tolerance, not bit for bit"
+    DIFFERENT = "the analysis differs"
 
 
-def compared_fields(recorded: Mapping[int, FrameResult], replayed: Mapping[int, FrameResult]) -> list[int]:
-    """Return the fields that both sides have analysed: neither deferred, failed nor damaged."""
-    return [
-        seq
-        for seq in sorted(recorded.keys() & replayed.keys())
-        if "failed" not in (recorded[seq].outcome, replayed[seq].outcome)
-    ]
+@dataclass(frozen=True, slots=True)
+class FieldDifference:
+    """One field in both analyses."""
 
-
-def differences(recorded: Mapping[int, FrameResult], replayed: Mapping[int, FrameResult]) -> list[str]:
-    """Return where two analyses of the same frames differ, in words; empty if every bit is the same.
-
-    Frames that one side has not classified (deferred, failed, damaged) are not compared.
-    """
-    found = []
-    for seq in compared_fields(recorded, replayed):
-        old, new = recorded[seq], replayed[seq]
-        if not np.array_equal(old.flags, new.flags):
-            tile = int(np.flatnonzero(old.flags != new.flags)[0])
-            found.append(f"frame {seq}, tile {tile}: quality flags {old.flags[tile]} recorded, {new.flags[tile]} now")
-            continue
-        if (old.distances is None) != (new.distances is None):
-            found.append(f"frame {seq}: distances from the training tiles on one side only")
-            continue
-        pairs = [("logit", old.logits, new.logits)]
-        if old.distances is not None and new.distances is not None:
-            pairs.append(("distance", old.distances, new.distances))
-        for what, one, other in pairs:
-            unequal = ~((one == other) | (np.isnan(one) & np.isnan(other)))
-            if unequal.any():
-                tile = int(np.flatnonzero(unequal)[0])
-                found.append(
-                    f"frame {seq}, tile {tile}: {what} {one[tile]!s} recorded, {other[tile]!s} now "
-                    f"({int(unequal.sum())} of {len(unequal)} tiles of this frame differ)"
-                )
-                break  # a frame that differs is told once
-    return found
-
-
-def as_flagged_in(
-    recorded: Mapping[int, FrameResult],
-    replayed: Mapping[int, FrameResult],
-    temperature: float,
-    unlike_beyond: float | None,
-) -> tuple[dict[int, FrameResult], int]:
-    """Return replayed results with the recorded flags `UNLIKE_TRAINING` where both distances are near the threshold.
-
-    Engines differ in the last digits of a distance, so a tile near the threshold may be scored on one and not on the
-    other. That is no disagreement, but it would look like one in every mean that the tile enters.
-
-    Parameters
-    ----------
-    recorded, replayed : mapping
-        `seq` to result, of two engines.
-    temperature : float
-        Gives a tile that is taken in again its probability.
-    unlike_beyond : float or None
-        The threshold; None: nothing is flagged for its distance.
-
-    Returns
-    -------
-    dict
-        `seq` to result; what is far from the threshold, and all else, as replayed.
-    int
-        Tiles whose flag was changed.
-    """
-    aligned, n_changed = dict(replayed), 0
-    if unlike_beyond is None:
-        return aligned, 0
-    bit = np.uint8(QualityFlag.UNLIKE_TRAINING.value)
-    for seq in compared_fields(recorded, replayed):
-        old, new = recorded[seq], replayed[seq]
-        if old.distances is None or new.distances is None or old.flags.shape != new.flags.shape:
-            continue
-        near = np.maximum(np.abs(old.distances - unlike_beyond), np.abs(new.distances - unlike_beyond))
-        change = ((old.flags ^ new.flags) == bit) & (near <= DISTANCE_TOLERANCE * unlike_beyond)
-        if not change.any():
-            continue
-        n_changed += int(np.count_nonzero(change))
-        flags = np.where(change, old.flags, new.flags)
-        probabilities = np.where(flags == 0, calibrate(new.logits, temperature), np.float32(np.nan))
-        outcome: FrameOutcome = "classified" if (flags == 0).any() else "excluded"
-        aligned[seq] = replace(new, flags=flags, probabilities=probabilities, outcome=outcome)
-    return aligned, n_changed
-
-
-def _distances_apart(
-    recorded: Mapping[int, FrameResult], replayed: Mapping[int, FrameResult], unlike_beyond: float
-) -> float:
-    """Return the largest difference of a tile's distance, as `hcc_scope.inference.agreement.distances_apart`."""
-    worst = 0.0
-    for seq in compared_fields(recorded, replayed):
-        old, new = recorded[seq].distances, replayed[seq].distances
-        if (old is None) != (new is None):
-            return math.inf
-        if old is not None and new is not None:
-            told = np.isfinite(old)
-            if not np.array_equal(told, np.isfinite(new)):
-                return math.inf
-            worst = max(worst, distances_apart(old[told], new[told], unlike_beyond))
-    return worst
-
-
-def probability_difference(recorded: Mapping[int, FrameResult], replayed: Mapping[int, FrameResult]) -> float:
-    """Return the largest difference of a tile's probability between two analyses; infinite if tiles or flags differ.
-
-    Frames that one side has not classified (deferred, failed, damaged) are not compared.
-    """
-    worst = 0.0
-    for seq in compared_fields(recorded, replayed):
-        old, new = recorded[seq], replayed[seq]
-        included = np.isfinite(old.probabilities)
-        if not np.array_equal(old.flags, new.flags) or not np.array_equal(included, np.isfinite(new.probabilities)):
-            return math.inf
-        if included.any():
-            worst = max(worst, float(np.abs(old.probabilities - new.probabilities)[included].max()))
-    return worst
+    seq: int
+    first: float | None
+    """Its score; None without one."""
+    second: float | None
+    largest: float
+    """Difference of a tile's probability; NaN if no tile has one in both."""
+    sides_changed: int
+    """Tiles on the other side of the threshold, each analysis with its own."""
+    flags_changed: int
+    """Tiles with other quality flags."""
+    equal: bool
+    """All flags, log-odds, probabilities and distances, bit for bit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How one store's replay compares with what was recorded."""
+    """How a second analysis differs from a first; made by `compare`."""
 
-    frames: int
-    """How many were compared."""
-    equal: bool
-    """Bit for bit."""
+    first: SectionAnalysis
+    second: SectionAnalysis
+    verdict: Verdict
+    answer: str
+    """The verdict and what it rests on, as a sentence without capital and full stop."""
+    remarks: tuple[str, ...]
+    """What else is worth knowing, each a whole sentence."""
+    fields: tuple[FieldDifference, ...]
+    """In order of `seq`; fields that one side has not analysed are left out."""
+    pairs: NDArray[np.float32]
+    """(n, 2) probabilities of tiles classified in both."""
+    pair_places: NDArray[np.int64]
+    """(n, 2) field and tile of each pair."""
+    left_out: int
+    """Stored fields that an analysis lacks, or on which it failed."""
     largest_difference: float
-    """Of a tile's probability."""
-    problem: HccScopeError | None = None
-    """If they differ by more than they may."""
-    words: str = ""
-    """How it came out, for a person; empty with a `problem`."""
-    remarks: tuple[str, ...] = ()
-    """What else is worth knowing."""
+    """Of a tile's probability; infinite where tiles or flags are not the same, 0 if there is nothing to compare."""
+
+    @property
+    def equal(self) -> bool:
+        """Whether everything compared is the same bit for bit."""
+        return self.verdict is Verdict.EQUAL
+
+    @property
+    def largest(self) -> float:
+        """Largest difference of a probability among tiles classified in both; NaN if there is none."""
+        return float(np.abs(self.pairs[:, 1] - self.pairs[:, 0]).max()) if len(self.pairs) else math.nan
+
+    @property
+    def sides_changed(self) -> int:
+        """Tiles on the other side of the threshold."""
+        return sum(one.sides_changed for one in self.fields)
+
+    def sentence(self) -> str:
+        """Return the answer and the remarks as sentences."""
+        return " ".join((sentence(self.answer), *self.remarks))
 
 
-def check_replay(
-    store: SectionStore, report: SectionReport, replayed: Mapping[int, FrameResult], scoring_model: ScoringModel
-) -> Comparison:
-    """Compare a store's recorded predictions and score with the replayed ones.
+def compare(store: SectionStore, first: SectionAnalysis, second: SectionAnalysis) -> Comparison:
+    """Compare two analyses of a store's frames.
 
-    The recorded score rests on the fields that were in when the run ended. If fields were taken out or in since, it is
-    compared with the replay's results scored as then, and a remark says so.
+    Parameters
+    ----------
+    store : SectionStore
+        Holds the frames; gives the recorded score its rules.
+    first, second : SectionAnalysis
+        In the order in which they are shown; the order does not change the verdict.
+
+    Raises
+    ------
+    StoreError
+        If a score has to be computed anew and the store's notes cannot be read.
     """
-    from hcc_scope.storage.predictions import read_predictions
-
-    if store.spec.tile_px != scoring_model.model.card.tile_px:
-        problem: HccScopeError = CheckError(
-            f"{store.path} was classified in tiles of {store.spec.tile_px} px, and the model "
-            f"{scoring_model.model.card.name} takes {scoring_model.model.card.tile_px} px: "
-            f"there are no two results of one tile to compare",
-            hint="Leave out --check, or --model.",
+    if first.grid.tile_px != second.grid.tile_px:
+        answer = (
+            f"nothing to compare: {first.title} has tiles of {first.grid.tile_px} px, {second.title} of "
+            f"{second.grid.tile_px} px"
         )
-        return Comparison(0, equal=False, largest_difference=math.inf, problem=problem)
-    try:
-        recorded = read_predictions(store.path)
-    except StoreError as error:
-        return Comparison(0, equal=False, largest_difference=math.inf, problem=error)
-    if store.n_frames == 0:
-        words = f"{store.path.name} holds no frame: nothing to check"
-        return Comparison(0, equal=True, largest_difference=0.0, words=words)
-    compared = compared_fields(recorded, replayed)
-    n = len(compared)
-    if not compared:
-        problem = CheckError(f"{store.path} has no recorded prediction to compare with")
-        return Comparison(0, equal=False, largest_difference=math.inf, problem=problem)
-    engines = {recorded[seq].engine for seq in compared} - {scoring_model.classifier.engine}
-    other = f" (recorded with {', '.join(sorted(engines))}, now {scoring_model.classifier.engine})" if engines else ""
-    card = scoring_model.model.card
-    other += _other_card(store, scoring_model)
-    n_near = 0
-    if engines:
-        beyond = scoring_model.unlike_limit(score_unlike=recorded_score_unlike(store))
-        replayed, n_near = as_flagged_in(recorded, replayed, card.temperature, beyond)
-    found = differences(recorded, replayed)
-    worst = probability_difference(recorded, replayed)
-    apart = _distances_apart(
-        recorded, replayed, 1.0 if card.unlike_training is None else card.unlike_training.threshold
+        return _nothing(store, first, second, answer)
+    seqs = compared_fields(first.results, second.results)
+    if not seqs:
+        return _nothing(store, first, second, "nothing to compare: no field was analysed in both")
+    judged = _judge(store, first, second, seqs)
+    pairs, places, fields = [], [], []
+    for seq in seqs:
+        one, other = first.results[seq], second.results[seq]
+        both = usable_in_both(one, other)
+        pair = np.stack([one.probabilities[both], other.probabilities[both]], axis=1)
+        pairs.append(pair)
+        places.append(np.stack([np.full(len(pair), seq), np.flatnonzero(both)], axis=1))
+        fields.append(_field(seq, first, second, pair, equal=seq not in judged.unequal))
+    comparison = Comparison(
+        first,
+        second,
+        judged.verdict,
+        judged.answer,
+        (),
+        tuple(fields),
+        np.concatenate(pairs).astype(np.float32),
+        np.concatenate(places).astype(np.int64),
+        max(0, store.n_frames - len(seqs)),
+        judged.largest_probability,
     )
-    # bits are promised by the same engine only
-    tolerance = card.probability_tolerance if engines else 0.0
-    if found and not (engines and worst <= tolerance and apart <= DISTANCE_TOLERANCE):
-        limit = f", a probability by {worst:.2g} (tolerance {tolerance:g})" if engines and math.isfinite(worst) else ""
-        if engines and not apart <= DISTANCE_TOLERANCE and math.isfinite(apart):
-            limit += f", a distance from the training tiles by {apart:.2g} (tolerance {DISTANCE_TOLERANCE:g})"
-        problem = CheckError(f"{store.path}: {len(found)} of {n} frames differ{limit}{other}; first: {found[0]}")
-        return Comparison(n, equal=False, largest_difference=worst, problem=problem)
-    remarks: list[str] = []
-    # a journal that lost lines since then has its own problem, told elsewhere: its score cannot be the recorded one
-    if n == store.n_frames == store.recorded_frames:
-        wrong = _compare_scores(
-            store, report, replayed, scoring_model, tolerance if found else 0.0, remarks, otherwise_flagged=n_near > 0
-        )
-        if wrong is not None:
-            problem = CheckError(f"{store.path}: {wrong}{other}")
-            return Comparison(n, equal=False, largest_difference=worst, problem=problem)
-    tiles = sum(int(np.isfinite(replayed[seq].logits).sum()) for seq in compared)
-    words = f"{store.path.name}: {tiles} logits of {n} frames "
-    if found:
-        words += (
-            f"within tolerance, not bit for bit: probabilities differ by at most {worst:.2g} of {tolerance:g}{other}"
-        )
-    else:
-        words += "equal bit for bit"
+    return replace(comparison, remarks=(*judged.remarks, *_remarks(comparison), *_not_compared(comparison)))
+
+
+def _nothing(store: SectionStore, first: SectionAnalysis, second: SectionAnalysis, answer: str) -> Comparison:
+    none = np.empty((0, 2), np.float32)
+    places = np.empty((0, 2), np.int64)
+    return Comparison(first, second, Verdict.NOTHING, answer, (), (), none, places, store.n_frames, 0.0)
+
+
+# -- the verdict -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    verdict: Verdict
+    answer: str
+    remarks: tuple[str, ...]
+    largest_probability: float
+    unequal: frozenset[int]
+    """Fields in which a bit is different."""
+
+
+def _judge(store: SectionStore, first: SectionAnalysis, second: SectionAnalysis, seqs: Sequence[int]) -> _Judged:
+    """Decide, with the analysis that the run recorded as what the other is held against."""
+    swapped = first.recorded is None and second.recorded is not None
+    recorded, other = (second, first) if swapped else (first, second)
+    one_model = first.model_sha256 is not None and first.model_sha256 == second.model_sha256
+    engines = [_engines(analysis, seqs) for analysis in (recorded, other)]
+    one_engine = engines[0] == engines[1] and len(engines[0]) == 1
+    tolerance = (
+        0.0 if one_engine or not one_model else max(first.card.probability_tolerance, second.card.probability_tolerance)
+    )
+    titles = (recorded.title, other.title)
+    unequal = {seq: first_difference(recorded.results[seq], other.results[seq], titles) for seq in seqs}
+    unequal = {seq: difference for seq, difference in unequal.items() if difference}
+    found, results, n_near = unequal, other.results, 0
+    if one_model and not one_engine:
+        results, n_near = as_flagged_in(recorded.results, results, *_temperature_and_limit(recorded, other))
     if n_near:
-        remarks.append(
-            f"{n_near} tile{'s' if n_near > 1 else ''} so near the limit of 'unlike training' that the engines flag "
-            "them differently; compared as recorded"
+        found = {seq: first_difference(recorded.results[seq], results[seq], titles) for seq in unequal}
+        found = {seq: difference for seq, difference in found.items() if difference}
+    largest = largest_probability(recorded.results, results, seqs)
+    apart = largest_distance(recorded.results, results, seqs, _distance_scale(recorded, other))
+    context = (
+        "" if one_engine else f" ({recorded.title} on {_listed(engines[0])}, {other.title} on {_listed(engines[1])})"
+    )
+    context += _describe_cards(recorded, other, one_model=one_model)
+    remarks: tuple[str, ...] = (_describe_near(n_near),) if n_near else ()
+    if found and not (tolerance > 0 and largest <= tolerance and apart <= DISTANCE_TOLERANCE):
+        limits = ""
+        if 0 < tolerance < largest < math.inf:
+            limits += f", a probability by {largest:.2g} (tolerance {tolerance:g})"
+        if tolerance > 0 and DISTANCE_TOLERANCE < apart < math.inf:
+            limits += f", a distance from the training tiles by {apart:.2g} (tolerance {DISTANCE_TOLERANCE:g})"
+        where = f"in {len(found)} of {counted(len(seqs), 'field')}"
+        at = min(found)
+        answer = f"{Verdict.DIFFERENT.value} {where}{limits}{context}; first: field {at}{found[at]}"
+        if one_engine and one_model and not recorded.card.changes(other.card):
+            remarks = ("One engine should give one result bit for bit: this is a fault.", *remarks)
+        return _Judged(Verdict.DIFFERENT, answer, remarks, largest, frozenset(unequal))
+    # a journal that lost lines has its own problem, reported elsewhere: its score cannot be the recorded one
+    if len(seqs) == store.n_frames == store.recorded_frames and recorded.recorded is not None:
+        wrong, more = _compare_scores(
+            store, recorded, replace(other, results=results), tolerance if found else 0.0, as_flagged=n_near > 0
         )
-    if n < store.n_frames:
-        remarks.append(f"{store.n_frames - n} frames have no recorded prediction")
-    return Comparison(n, equal=not found, largest_difference=worst, words=words, remarks=tuple(remarks))
+        remarks = (*remarks, *more)
+        if wrong is not None:
+            return _Judged(
+                Verdict.DIFFERENT, f"{Verdict.DIFFERENT.value}: {wrong}{context}", remarks, largest, frozenset(unequal)
+            )
+    what = f"{counted(n_answered(recorded.results, results, seqs), 'tile')} of {counted(len(seqs), 'field')}"
+    if not found:
+        return _Judged(Verdict.EQUAL, f"{Verdict.EQUAL.value}: {what}", remarks, largest, frozenset(unequal))
+    limits = f"probabilities differ by at most {largest:.2g} (tolerance {tolerance:g})"
+    answer = f"{Verdict.WITHIN_TOLERANCE.value}: {what}, {limits}{context}"
+    return _Judged(Verdict.WITHIN_TOLERANCE, answer, remarks, largest, frozenset(unequal))
 
 
-def _other_card(store: SectionStore, scoring_model: ScoringModel) -> str:
-    """Return, for the end of a sentence, what the card said otherwise when the store was made."""
-    if store.spec.model_sha256 != scoring_model.model.card.sha256:
-        return " (recorded with another model)"
-    changes = changed_card(store, scoring_model)
+def _describe_near(n: int) -> str:
+    tiles = f"{counted(n, 'tile')} {'is' if n == 1 else 'are'}"
+    return (
+        f"{tiles} so near the limit of 'unlike training' that the engines flag {'it' if n == 1 else 'them'} "
+        "differently; compared as recorded."
+    )
+
+
+def _engines(analysis: SectionAnalysis, seqs: Iterable[int]) -> frozenset[str]:
+    return frozenset(analysis.results[seq].engine for seq in seqs)
+
+
+def _listed(engines: Iterable[str]) -> str:
+    return ", ".join(sorted(engines)) or "an unknown engine"
+
+
+def _temperature_and_limit(recorded: SectionAnalysis, other: SectionAnalysis) -> tuple[float | None, float | None]:
+    """Return what a tile that enters again is calibrated with, and the limit that both engines were held to."""
+    temperature = recorded.card.temperature if other.card.temperature is None else other.card.temperature
+    limit = None if recorded.score_unlike else _threshold_of_distances(recorded, other)
+    return temperature, limit
+
+
+def _threshold_of_distances(recorded: SectionAnalysis, other: SectionAnalysis) -> float | None:
+    return recorded.card.unlike_threshold if other.card.unlike_threshold is None else other.card.unlike_threshold
+
+
+def _distance_scale(recorded: SectionAnalysis, other: SectionAnalysis) -> float:
+    threshold = _threshold_of_distances(recorded, other)
+    return 1.0 if threshold is None else threshold
+
+
+def _describe_cards(recorded: SectionAnalysis, other: SectionAnalysis, *, one_model: bool) -> str:
+    """Return, for the end of a sentence, what is different about the models; empty if nothing."""
+    if not one_model:
+        return f" (by different models: {recorded.model}, {other.model})"
+    changes = recorded.card.changes(other.card)
     return f" (the model's card has changed: {changes})" if changes else ""
 
 
-def changed_card(store: SectionStore, scoring_model: ScoringModel) -> str:
-    """Return in words what the card of a store's model says otherwise than it did; empty if nothing.
+def _compare_scores(
+    store: SectionStore, recorded: SectionAnalysis, other: SectionAnalysis, tolerance: float, *, as_flagged: bool
+) -> tuple[str | None, list[str]]:
+    """Return what is wrong with the score that the run recorded, or None, and what else is worth knowing.
 
-    The same weights with another threshold have the same sha256 and give another result.
+    The recorded score rests on the fields that were in when the run ended. If fields were taken out or in since, the
+    other analysis is scored as then.
+
+    Parameters
+    ----------
+    store : SectionStore
+    recorded, other : SectionAnalysis
+    tolerance : float
+        0 where bits are promised.
+    as_flagged : bool
+        Whether `other` has flags that are not its own, so that its own score is not that of its results.
     """
-    if store.spec.model_sha256 != scoring_model.model.card.sha256:
-        return ""
-    now = scoring_model.facts
-    return ", ".join(
-        f"{words} {store.spec.provenance[key]} then, {now[key]} now"
-        for key, words in _CARD_FACTS.items()
-        if key in store.spec.provenance and key in now and store.spec.provenance[key] != now[key]
+    then = recorded.recorded
+    if then is None or then.score is None:
+        return None, []
+    remarks = []
+    score = other.score
+    if then.excluded_by_operator != other.excluded or as_flagged:
+        score = section_score(other.results, store, other.threshold, then.excluded_by_operator)
+    if then.excluded_by_operator != other.excluded:
+        n_then, n_now = len(then.excluded_by_operator), len(other.excluded)
+        remarks.append(
+            f"The operator's exclusions were changed after the run: {counted(n_then, 'field')} then, {n_now} now; the "
+            "recorded score was compared without those of then."
+        )
+    near = tolerance > 0 and score.score is not None and abs(score.score - then.score) <= tolerance
+    if near or (then.score, then.interval) == (score.score, score.interval):
+        return None, remarks
+    return (
+        f"score {_shown(then.score, then.interval)} recorded, {_shown(score.score, score.interval)} in {other.title}",
+        remarks,
     )
 
 
-def _compare_scores(
-    store: SectionStore,
-    report: SectionReport,
-    replayed: Mapping[int, FrameResult],
-    scoring_model: ScoringModel,
-    tolerance: float,
-    remarks: list[str],
-    *,
-    otherwise_flagged: bool,
-) -> str | None:
-    """Return what is wrong with the recorded score, in words, or None; `tolerance` is 0 where bits are promised.
+def _shown(score: float | None, interval: tuple[float, float] | None) -> str:
+    """Return a score to the last bit: a difference may lie there."""
+    return f"{score} {'without an interval' if interval is None else f'[{interval[0]}, {interval[1]}]'}"
 
-    The report's own score is not that of `replayed` if these were `otherwise_flagged`.
-    """
-    live = store.attributes.get("outcome", {})
-    if not isinstance(live.get("score"), float):
-        return None
-    then = tuple(live.get("excluded_by_operator", ()))
-    score = report.outcome.score
-    if then != report.outcome.excluded_by_operator or otherwise_flagged:
-        card = scoring_model.model.card
-        scorer = store_scorer(store, card.decision_threshold, card.temperature)
-        score = rescored(replayed, scorer, store.n_frames, then)
-    if then != report.outcome.excluded_by_operator:
-        now = len(report.outcome.excluded_by_operator)
-        remarks.append(
-            f"the operator's exclusions were changed after the run: {len(then)} fields then, {now} now; the recorded "
-            "score was compared without those of then"
-        )
-    recorded, found = (live["score"], tuple(live.get("interval") or ())), (score.score, score.interval)
-    # a mean of probabilities moves by no more than they do
-    near = tolerance > 0 and score.score is not None and abs(score.score - live["score"]) <= tolerance
-    return None if recorded == found or near else f"score {recorded} recorded, {found} now"
+
+# -- field by field ----------------------------------------------------------------------------------------------------
+
+
+def _field(
+    seq: int, first: SectionAnalysis, second: SectionAnalysis, pair: NDArray[np.float32], *, equal: bool
+) -> FieldDifference:
+    one, other = first.results[seq], second.results[seq]
+    flags = (
+        int(np.count_nonzero(one.flags != other.flags)) if one.flags.shape == other.flags.shape else len(other.flags)
+    )
+    return FieldDifference(
+        seq,
+        frame_score(one),
+        frame_score(other),
+        float(np.abs(pair[:, 1] - pair[:, 0]).max()) if len(pair) else math.nan,
+        int(np.count_nonzero(on_other_sides(pair, (first.threshold, second.threshold)))),
+        flags,
+        equal,
+    )
+
+
+def _remarks(comparison: Comparison) -> list[str]:
+    n, thresholds = comparison.sides_changed, {comparison.first.threshold, comparison.second.threshold}
+    lie = f"{counted(n, 'tile')} {'lies' if n == 1 else 'lie'}"
+    remarks = []
+    if not comparison.equal and len(comparison.pairs):
+        mean = float(np.abs(comparison.pairs[:, 1] - comparison.pairs[:, 0]).mean())
+        remarks.append(f"Probabilities differ by at most {comparison.largest:.2g}, {mean:.2g} on average.")
+    if n:
+        own = "With their own thresholds, " if len(thresholds) > 1 else ""
+        remarks.append(f"{own}{lie} on the other side of the threshold.")
+    if flags := sum(one.flags_changed for one in comparison.fields):
+        remarks.append(f"{counted(flags, 'tile')} {'has' if flags == 1 else 'have'} other quality flags.")
+    return remarks
+
+
+def _not_compared(comparison: Comparison) -> list[str]:
+    return [f"{counted(comparison.left_out, 'field')} could not be compared."] if comparison.left_out else []

@@ -1,20 +1,20 @@
-"""Send a stored section through a model again. Blocks: for a thread of its own. No Qt here."""
+"""Classify a stored section again, with its progress and a way to cancel it; `Reclassification.run` blocks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from shlex import quote
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import HccScopeError, ModelError, ModelMismatchError
+from hcc_scope.errors import ModelError
 from hcc_scope.formatting import counted, format_duration
-from hcc_scope.runs.section_analyses import SectionAnalysis, section_score
+from hcc_scope.runs.section_analyses import replay_analysis
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.runs.replay import ReplayRun
+    from hcc_scope.runs.section_analyses import SectionAnalysis
     from hcc_scope.types import RunOutcome
 
 __all__ = ["Progress", "Reclassification"]
@@ -22,7 +22,7 @@ __all__ = ["Progress", "Reclassification"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far it is."""
+    """How far a reclassification is."""
 
     done: int
     total: int
@@ -37,9 +37,11 @@ class Reclassification:
     Parameters
     ----------
     store : Path
+        Of any tile size: its frames are cut into the tiles of the model.
     model : str
         Name or folder.
     engine : str
+        Name of an engine, or ``"auto"``.
     title : str
         Of the analysis that comes of it.
     save_as : str, optional
@@ -66,34 +68,37 @@ class Reclassification:
         self._allow_phantom_model = allow_phantom_model
         self._stop = StopToken()
         self._run: ReplayRun | None = None
-        self._said = "Loading the model ..."
+        self._message = "Loading the model ..."
 
     def cancel(self) -> None:
-        """End early; from any thread. What was classified until then is kept."""
+        """End early; from any thread. What is classified until then stays."""
         self._stop.request()
 
     def progress(self) -> Progress:
         """Return how far it is; from any thread."""
         run, cancelled = self._run, self._stop.requested
         if run is None:
-            return Progress(0, 0, self._said, cancelled)
+            return Progress(0, 0, self._message, cancelled)
         now = run.session.snapshot()
         parts = [f"{now.classify_fps:.1f} fields/s"] if now.classify_fps > 0 else ["Classifying ..."]
         if now.eta_s is not None:
             parts.append(f"{format_duration(now.eta_s)} left")
         return Progress(len(run.results), now.expected_frames or 0, ", ".join(parts), cancelled)
 
-    def run(self) -> SectionAnalysis:
-        """Load the model, classify every field, return what came of it.
+    def run(self) -> SectionAnalysis | None:
+        """Load the model, classify every field, return the analysis.
+
+        Returns
+        -------
+        SectionAnalysis or None
+            None if it was cancelled before the first field.
 
         Raises
         ------
-        ModelError, ModelMismatchError
+        ModelError, ModelMismatchError, FrameSizeError
             If the model or the engine cannot be used, or not for these frames.
         StoreError, IdError
-            If the store cannot be read, or the predictions not be kept under that name.
-        HccScopeError
-            If it was cancelled before the first field.
+            If the store cannot be read, or the predictions cannot be kept under that name.
         """
         from hcc_scope.runs.replay import start_replay
         from hcc_scope.runs.scoring_model import load_scoring_model
@@ -103,39 +108,22 @@ class Reclassification:
         if self._save_as is not None:
             check_id(self._save_as, "name of the predictions")
         scoring_model = load_scoring_model(
-            self._model, self._engine, self._say, allow_phantom_model=self._allow_phantom_model
+            self._model, self._engine, self._set_message, allow_phantom_model=self._allow_phantom_model
         )
         if self._stop.requested:
-            raise HccScopeError("Cancelled before the first field was classified")
-        store, card = open_store(self._store), scoring_model.model.card
-        if card.tile_px != store.spec.tile_px:
-            where, which = quote(str(self._store)), quote(self._model)
-            raise ModelMismatchError(
-                f"The model {card.name} takes tiles of {card.tile_px} px, and the window shows those of this section, "
-                f"of {store.spec.tile_px} px",
-                hint=f"Use the command line: hcc-scope replay {where} --model {which} --save NAME.",
-            )
-        run = self._run = start_replay(store, scoring_model, self._save_as, self._stop)
+            return None
+        run = self._run = start_replay(open_store(self._store), scoring_model, self._save_as, self._stop)
         outcome = run.finish().outcome
-        results = dict(run.results)
         if outcome.state == "failed":
             raise outcome.cause if outcome.cause is not None else ModelError("the frames could not be classified")
-        if not results:
-            raise HccScopeError("Cancelled before the first field was classified")
-        return SectionAnalysis(
-            title=self._title,
-            model=card.name,
-            engine=scoring_model.classifier.engine,
-            results=results,
-            score=section_score(results, run.store, card.decision_threshold, outcome.excluded_by_operator),
-            model_sha256=card.sha256,
-            trained_on=card.trained_on,
-            tolerance=card.probability_tolerance,
-            note=self._note(outcome, len(run.damaged)),
-        )
+        results = dict(run.results)
+        if not results and outcome.state == "cancelled":
+            return None
+        note = self._note(outcome, len(run.damaged))
+        return replay_analysis(self._title, run.store, scoring_model, results, outcome, note)
 
-    def _say(self, sentence: str) -> None:
-        self._said = sentence
+    def _set_message(self, message: str) -> None:
+        self._message = message
 
     def _note(self, outcome: RunOutcome, n_damaged: int) -> str:
         counts = outcome.counts

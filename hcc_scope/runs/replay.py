@@ -1,4 +1,4 @@
-"""A store through the same pipeline again, with the operator's exclusions that its notes hold; nothing is acquired."""
+"""Classify a store's frames again by the pipeline of a live run, with the operator's exclusions in its notes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ModelError, StoreDamagedError
-from hcc_scope.quality import QualityLimits
 from hcc_scope.runs.result_log import ResultLog
 from hcc_scope.runs.section import SectionRun
 from hcc_scope.runs.specimen import check_specimen
@@ -20,19 +19,12 @@ if TYPE_CHECKING:
     from hcc_scope.storage.source import StoreSource
     from hcc_scope.workers import StopToken
 
-__all__ = [
-    "ReplayRun",
-    "recorded_engine",
-    "recorded_limits",
-    "recorded_model",
-    "recorded_score_unlike",
-    "start_replay",
-]
+__all__ = ["ReplayRun", "recorded_engine", "recorded_model", "start_replay"]
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayRun(SectionRun):
-    """A replay that has been started."""
+    """A replay under way."""
 
     store: SectionStore
     source: StoreSource
@@ -46,9 +38,9 @@ class ReplayRun(SectionRun):
 
 
 def recorded_model(store: SectionStore) -> Path:
-    """Return the folder of the model that a store was classified with, by the sha256 that it recorded.
+    """Return the folder of the model that a store was classified with, by the sha256 that it records.
 
-    Only a model that is known here counts (`hcc_scope.inference.catalogue.known_model`). A store may come from
+    Only a model that is known here counts (`hcc_scope.inference.catalogue.known_model`): a store may come from
     anywhere, and so may a model in a folder that the store names.
 
     Raises
@@ -59,7 +51,7 @@ def recorded_model(store: SectionStore) -> Path:
     from hcc_scope.inference.catalogue import known_model
 
     sha256 = store.spec.model_sha256
-    name = str(store.spec.provenance.get("model", ""))
+    name = store.recorded.provenance.model or ""
     folder = None if sha256 is None else known_model(sha256, name)
     if folder is not None:
         return folder
@@ -71,21 +63,10 @@ def recorded_model(store: SectionStore) -> Path:
 
 
 def recorded_engine(store: SectionStore) -> str:
-    """Return the short name of the engine that a store was classified with; the reference's if it does not say."""
-    return str(store.spec.provenance.get("engine", "torchscript"))
+    """Return the short name of the engine that a store records; the reference's if it records none."""
+    from hcc_scope.inference.base import REFERENCE
 
-
-def recorded_limits(store: SectionStore) -> QualityLimits:
-    """Return the quality limits of the live run, so that the same tiles are excluded."""
-    known = QualityLimits().as_dict()
-    provenance = store.spec.provenance
-    recorded = {name: provenance.get(f"quality_{name}", limit) for name, limit in known.items()}
-    return QualityLimits(**{name: float(limit) for name, limit in recorded.items() if isinstance(limit, (int, float))})
-
-
-def recorded_score_unlike(store: SectionStore) -> bool:
-    """Return whether the live run scored tiles that are unlike the model's training tiles; no if it does not say."""
-    return store.spec.provenance.get("score_unlike") is True
+    return store.recorded.provenance.engine or REFERENCE
 
 
 def start_replay(
@@ -110,8 +91,8 @@ def start_replay(
     stop : StopToken, optional
         Ends or pauses the replay.
     score_unlike : bool, optional
-        Score tiles that are unlike the model's training tiles all the same; as recorded in the store if not given. The
-        scoring_model's own choice is for new sections.
+        Score tiles that are unlike the model's training tiles all the same; as recorded in the store if not given:
+        the choice of `scoring_model` is for new sections.
 
     Raises
     ------
@@ -143,13 +124,13 @@ def start_replay(
         saved = PredictionWriter(opened.path, spec, run=save, model_sha256=sha256, name=f"predictions-{save}")
     results = ResultLog(saved)
     if score_unlike is None:
-        score_unlike = recorded_score_unlike(opened)
+        score_unlike = opened.recorded.provenance.score_unlike
     session = Session(
         source,
         None,
         scoring_model.classifier,
         scorer=store_scorer(opened, card.decision_threshold, card.temperature),
-        limits=recorded_limits(opened),
+        limits=opened.recorded.provenance.quality,
         results=results,
         notes=NotesWriter(opened.path),
         excluded=[seq for seq in excluded_fields(log.notes) if seq < opened.n_frames],

@@ -1,4 +1,4 @@
-"""The results of a run so far, for whoever looks on from another thread."""
+"""The results of a run so far, readable from any thread."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ResultLog(Mapping[int, FrameResult]):
     Parameters
     ----------
     inner : ResultSink, optional
-        Given every result first, to keep it on disk.
+        Takes every result first, to keep it on disk.
     """
 
     def __init__(self, inner: ResultSink | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Who classifies: a checked model on an engine, and what a store has to know about the two."""
+"""A checked model on an engine, and what a store records about the two."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hcc_scope.inference.engines import Engine
+    from hcc_scope.inference.base import Engine
     from hcc_scope.inference.loading import LoadedModel
     from hcc_scope.protocols import FrameSource
 
@@ -26,8 +26,7 @@ class ScoringModel:
 
     model: LoadedModel
     classifier: Engine
-    """Its ``name`` is what the user chose, or what was chosen for them; ``engine`` says it in full, with version and
-    threads."""
+    """Its ``name`` is the user's choice, or the automatic one; ``engine`` adds version and threads."""
     score_unlike: bool = False
     """Whether tiles that are unlike the model's training tiles are scored all the same."""
     allow_phantom_model: bool = False
@@ -51,17 +50,17 @@ class ScoringModel:
 
     @property
     def _unlike_facts(self) -> dict[str, float | bool]:
-        told = self.model.card.unlike_training
-        return {} if told is None else {"unlike_threshold": told.threshold, "score_unlike": self.score_unlike}
+        unlike = self.model.card.unlike_training
+        return {} if unlike is None else {"unlike_threshold": unlike.threshold, "score_unlike": self.score_unlike}
 
     @property
     def unlike_beyond(self) -> float | None:
-        """Distance from the training tiles beyond which a tile is not scored; None: whatever it is, or tells none."""
+        """Distance from the training tiles beyond which a tile is not scored; None: no limit."""
         return self.unlike_limit(score_unlike=self.score_unlike)
 
     @property
     def scored_beyond(self) -> float | None:
-        """Distance beyond which tiles are scored all the same; None: they are not, or the model tells none."""
+        """Distance beyond which tiles are scored all the same; None: they are not, or the model gives none."""
         return self.scored_limit(score_unlike=self.score_unlike)
 
     def scored_limit(self, *, score_unlike: bool) -> float | None:
@@ -70,8 +69,8 @@ class ScoringModel:
 
     def unlike_limit(self, *, score_unlike: bool) -> float | None:
         """Return what `unlike_beyond` is for another choice of `score_unlike`."""
-        told = self.model.card.unlike_training
-        return None if told is None or score_unlike else told.threshold
+        unlike = self.model.card.unlike_training
+        return None if unlike is None or score_unlike else unlike.threshold
 
     def scorer(self, source: FrameSource) -> SectionScorer:
         """Return a fresh scorer for the source's section."""
@@ -88,7 +87,7 @@ def load_scoring_model(
     score_unlike: bool = False,
     allow_phantom_model: bool = False,
 ) -> ScoringModel:
-    """Load, check and warm up a model on an engine, and say which engine that is.
+    """Load, check and warm up a model on an engine, and note which engine that is.
 
     Parameters
     ----------
@@ -99,7 +98,7 @@ def load_scoring_model(
     note : callable
         Takes a sentence on what was chosen, and on each engine that cannot be used.
     fall_back : bool
-        If the engine cannot be used here, say so and take the reference engine.
+        If the engine cannot be used here, note it and take the reference engine.
     score_unlike : bool
         Score tiles that are unlike the model's training tiles all the same.
     allow_phantom_model : bool
@@ -111,7 +110,7 @@ def load_scoring_model(
         If the model may not be used, or (without `fall_back`) not on this engine.
     """
     from hcc_scope.inference import load_model
-    from hcc_scope.inference.engines import REFERENCE
+    from hcc_scope.inference.base import REFERENCE
 
     model = load_model(model_name)
     try:
@@ -122,5 +121,5 @@ def load_scoring_model(
         note(f"Engine {engine} is not used, but {REFERENCE}: {error}")
         classifier = model.classifier(REFERENCE)
     if score_unlike and model.card.unlike_training is None:
-        note(f"The model {model.card.name} does not tell which tiles are unlike its training tiles: all are scored.")
+        note(f"The model {model.card.name} gives no distance from its training tiles: all tiles are scored.")
     return ScoringModel(model, classifier, score_unlike, allow_phantom_model)

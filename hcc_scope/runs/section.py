@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from hcc_scope.microscope.micromanager import MicroManager, MicroManagerSource
+    from hcc_scope.microscope.micromanager import MicroManager
+    from hcc_scope.microscope.plan_source import MicroManagerSource
     from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
     from hcc_scope.protocols import FrameSource
@@ -114,8 +115,8 @@ def section_source(
     HccScopeError
         If the plan cannot be carried out on this rig.
     """
-    from hcc_scope.microscope.micromanager import MicroManagerSource
     from hcc_scope.microscope.phantom_scene import PhantomScene
+    from hcc_scope.microscope.plan_source import MicroManagerSource
 
     card = scoring_model.model.card
     return MicroManagerSource(

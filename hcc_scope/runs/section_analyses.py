@@ -1,7 +1,7 @@
-"""An opened store and the analyses of its frames: the recorded one, and those made again. No Qt here.
+"""A stored section and the analyses of its frames: the recorded one, and those made again.
 
 A score is a function of the results alone (`hcc_scope.scoring`), so it is computed here from them for every analysis,
-recorded or not: what is compared was made in one way.
+recorded or not.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import StoreError
-from hcc_scope.formatting import format_score, format_threshold, percent
-from hcc_scope.report.summary import decision
-from hcc_scope.runs.comparison import rescored
+from hcc_scope.errors import FrameSizeError, ModelError, StoreDamagedError, StoreError
 from hcc_scope.runs.replay import recorded_model
 from hcc_scope.runs.unfinished import is_written_to
+from hcc_scope.scoring import rescored
 from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_predictions
 from hcc_scope.storage.reader import open_store
@@ -23,28 +21,71 @@ from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from hcc_scope.inference.card import ModelCard
     from hcc_scope.inference.loading import LoadedModel
+    from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
-    from hcc_scope.types import FrameResult, RunSpec, SectionScore
+    from hcc_scope.storage.recorded_run import Provenance, RecordedOutcome
+    from hcc_scope.types import FrameResult, RunOutcome, RunSpec, SectionScore
 
 __all__ = [
+    "CardFacts",
     "OpenedStore",
     "RecordedSaliency",
     "SectionAnalysis",
-    "describe_decision",
-    "describe_score",
     "open_section",
+    "recorded_analysis",
+    "replay_analysis",
     "section_score",
 ]
 
 _DEFAULT_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What a model's card states that turns the model's answers into a score; None: not known.
+
+    The same weights with another threshold have the same sha256 and give another result.
+    """
+
+    temperature: float | None = None
+    decision_threshold: float | None = None
+    unlike_threshold: float | None = None
+    """Distance from the training tiles beyond which a tile counts as unlike them."""
+    probability_tolerance: float = 0.0
+    """By how much a probability may differ between engines; 0: not known."""
+
+    @classmethod
+    def of_card(cls, card: ModelCard) -> CardFacts:
+        """Return the facts of a card."""
+        unlike = None if card.unlike_training is None else card.unlike_training.threshold
+        return cls(card.temperature, card.decision_threshold, unlike, card.probability_tolerance)
+
+    @classmethod
+    def of_provenance(cls, provenance: Provenance) -> CardFacts:
+        """Return the facts that a store recorded; the tolerance is not among them."""
+        return cls(provenance.temperature, provenance.decision_threshold, provenance.unlike_threshold)
+
+    def changes(self, now: CardFacts) -> str:
+        """Return in words what the card `now` states differently, where both are known; empty if nothing."""
+        pairs = (
+            ("temperature", self.temperature, now.temperature),
+            ("decision threshold", self.decision_threshold, now.decision_threshold),
+            ("limit of 'unlike training'", self.unlike_threshold, now.unlike_threshold),
+        )
+        return ", ".join(
+            f"{what} {then} then, {present} now"
+            for what, then, present in pairs
+            if None not in (then, present) and then != present
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +96,18 @@ class SectionAnalysis:
     """As a person reads it: ``Recorded``, ``Replay 1`` ..."""
     model: str
     engine: str
+    grid: TileGrid
+    """Where the tiles of a result lie; of the model's tile size, which need not be that of the live run."""
     results: Mapping[int, FrameResult]
     score: SectionScore
     model_sha256: str | None = None
-    tolerance: float = 0.0
-    """By how much a probability may differ between engines, from the model's card; 0: not known."""
+    card: CardFacts = CardFacts()
+    score_unlike: bool = False
+    """Whether tiles unlike the training tiles are scored all the same."""
+    excluded: tuple[int, ...] = ()
+    """`seq` of the fields that `score` leaves out, ascending."""
+    recorded: RecordedOutcome | None = None
+    """How the run ended whose own predictions these are; None for every other analysis."""
     trained_on: str | None = None
     """What its model was trained on, in a few words; None: not known."""
     note: str = ""
@@ -79,7 +127,7 @@ class SectionAnalysis:
 class RecordedSaliency:
     """Computes saliency with the model that a store was classified with; loads it when it is first asked.
 
-    Takes seconds the first time: not for the Qt thread, and one thread at a time (the worker ``model``).
+    Takes seconds the first time. One thread at a time.
     """
 
     def __init__(self, store: SectionStore) -> None:
@@ -103,11 +151,12 @@ class RecordedSaliency:
 
 @dataclass(slots=True)
 class OpenedStore:
-    """One store that a person looks at; belongs to the Qt thread once it is there."""
+    """One store that a person looks at. Not thread-safe."""
 
     path: Path
     store: SectionStore
     grid: TileGrid
+    """Of the live run's tiles."""
     analyses: list[SectionAnalysis]
     problems: tuple[str, ...] = ()
     """What is wrong with it, in words."""
@@ -132,13 +181,13 @@ class OpenedStore:
         """Animal and section."""
         return f"{self.spec.animal_id}, section {self.spec.section_id}"
 
-    def score_of(self, results: Mapping[int, FrameResult], threshold: float) -> SectionScore:
-        """Return the score of results of this store's frames, without the fields that the operator excluded."""
-        return section_score(results, self.store, threshold, self.excluded)
-
     def rescored(self) -> list[SectionAnalysis]:
         """Return the analyses with scores that leave out what the operator excluded by now."""
-        return [replace(one, score=self.score_of(one.results, one.threshold)) for one in self.analyses]
+        excluded = _in_store(self.store, self.excluded)
+        return [
+            replace(one, score=section_score(one.results, self.store, one.threshold, excluded), excluded=excluded)
+            for one in self.analyses
+        ]
 
 
 def section_score(
@@ -147,13 +196,38 @@ def section_score(
     threshold: float,
     excluded: Collection[int] = (),
 ) -> SectionScore:
-    """Return the score of a section's results; `excluded` are the fields that the operator took out."""
-    taken_out = [seq for seq in sorted(excluded) if seq < store.n_frames]
-    return rescored(results, store_scorer(store, threshold), store.n_frames, taken_out)
+    """Return the score of a section's results.
+
+    Parameters
+    ----------
+    results : mapping
+        `seq` to result.
+    store : SectionStore
+        Holds the frames.
+    threshold : float
+        The model's decision threshold.
+    excluded : collection of int
+        `seq` of the fields that the operator excluded.
+
+    Raises
+    ------
+    StoreError
+        If the store's notes are there and cannot be read.
+    """
+    return rescored(results, store_scorer(store, threshold), store.n_frames, _in_store(store, excluded))
+
+
+def _in_store(store: SectionStore, seqs: Iterable[int]) -> tuple[int, ...]:
+    return tuple(seq for seq in sorted(seqs) if seq < store.n_frames)
 
 
 def open_section(path: Path) -> OpenedStore:
-    """Open a store with everything that was recorded about its frames. Reads files: not for the Qt thread.
+    """Open a store with everything that is recorded about its frames; reads all its predictions.
+
+    Parameters
+    ----------
+    path : Path
+        The store.
 
     Raises
     ------
@@ -173,7 +247,7 @@ def open_section(path: Path) -> OpenedStore:
     analyses: list[SectionAnalysis] = []
     for name in _prediction_names(path):
         try:
-            analysis = _recorded(store, name, excluded)
+            analysis = recorded_analysis(store, excluded, name)
         except StoreError as error:
             problems.append(str(error))
         else:
@@ -195,8 +269,25 @@ def _prediction_names(path: Path) -> list[str]:
     return sorted(names, key=lambda name: name != PREDICTIONS)
 
 
-def _recorded(store: SectionStore, name: str, excluded: Collection[int]) -> SectionAnalysis | None:
-    path, spec = store.path, store.spec
+def recorded_analysis(
+    store: SectionStore, excluded: Collection[int] = (), name: str = PREDICTIONS
+) -> SectionAnalysis | None:
+    """Return an analysis whose predictions a store holds; None if they hold no field.
+
+    Parameters
+    ----------
+    store : SectionStore
+    excluded : collection of int
+        `seq` of the fields that its score leaves out.
+    name : str
+        Of the predictions; those of the run itself by default.
+
+    Raises
+    ------
+    StoreError
+        If they are not there or cannot be read.
+    """
+    path, spec, run = store.path, store.spec, store.recorded
     results = read_predictions(path, name)
     if not results:
         return None
@@ -204,51 +295,83 @@ def _recorded(store: SectionStore, name: str, excluded: Collection[int]) -> Sect
         header = read_log(path / f"{name}.jsonl").header
     except OSError as error:
         raise StoreError(f"The predictions {path / name}.jsonl cannot be read: {error.strerror or error}") from error
-    if header.get("tile_px") != spec.tile_px:
-        raise StoreError(
-            f"The predictions {name} are of tiles of {header.get('tile_px')} px; the window shows this section's own, "
-            f"of {spec.tile_px} px"
-        )
     own = name == PREDICTIONS
     sha256 = header.get("model_sha256")
-    same_model = sha256 == spec.model_sha256
-    provenance = spec.provenance
-    model = str(provenance.get("model", "unknown model")) if same_model else f"model {str(sha256)[:8]}"
-    trained_on = provenance.get("model_trained_on")
-    threshold = provenance.get("decision_threshold")
-    if not isinstance(threshold, (int, float)):
-        threshold = _DEFAULT_THRESHOLD
-    engines = sorted({result.engine for result in results.values()})
+    known = None if sha256 is None else _known_card(sha256, run.provenance.model)
+    card = CardFacts() if known is None else CardFacts.of_card(known)
+    model, trained_on = (f"model {str(sha256)[:8]}", None) if known is None else (known.name, known.trained_on)
+    if sha256 == spec.model_sha256:  # what counted in the run, whatever the card states by now
+        card = replace(CardFacts.of_provenance(run.provenance), probability_tolerance=card.probability_tolerance)
+        model, trained_on = run.provenance.model or "unknown model", run.provenance.model_trained_on
+    threshold = _DEFAULT_THRESHOLD if card.decision_threshold is None else card.decision_threshold
+    left_out = _in_store(store, excluded)
+    try:
+        grid = TileGrid.for_frame(spec.frame_shape_yx, header.get("tile_px", spec.tile_px))
+    except FrameSizeError as error:
+        raise StoreDamagedError(f"The predictions {path / name}.jsonl are damaged: {error.message}") from error
     return SectionAnalysis(
         title="Recorded" if own else f"Saved {name.removeprefix(f'{PREDICTIONS}-')}",
         model=model,
-        engine=", ".join(engines),
+        engine=", ".join(sorted({result.engine for result in results.values()})),
+        grid=grid,
         results=results,
-        score=section_score(results, store, float(threshold), excluded),
+        score=section_score(results, store, threshold, left_out),
         model_sha256=sha256,
-        trained_on=trained_on if same_model and isinstance(trained_on, str) else None,
+        card=card,
+        score_unlike=run.provenance.score_unlike,
+        excluded=left_out,
+        recorded=run.outcome if own else None,
+        trained_on=trained_on,
     )
 
 
-def describe_score(score: SectionScore) -> str:
-    """Return a score with its interval, or that there is none."""
-    if score.score is None:
-        return "no score"
-    low, high = score.interval
-    valid = "" if score.interval_valid else " (not valid)"
-    said, said_low, said_high = (format_score(one, score.threshold, 3) for one in (score.score, low, high))
-    return f"{said}, {percent(score.confidence)} interval {said_low} to {said_high}{valid}"
+def _known_card(sha256: str, name: str | None) -> ModelCard | None:
+    from hcc_scope.inference.card import read_card
+    from hcc_scope.inference.catalogue import known_model
+
+    folder = known_model(sha256, name)
+    with suppress(ModelError):
+        return None if folder is None else read_card(folder)
+    return None
 
 
-def describe_decision(score: SectionScore) -> str:
-    """Return what the interval says about the section: a side only if all of it lies there."""
-    side = decision(score)
-    beside = format_threshold(score.threshold, *score.interval, decimals=3)
-    if side is not None:
-        above = "above" if side == "high" else "below"
-        return f"{side.capitalize()} metastatic: the whole interval is {above} the threshold {beside}"
-    if score.score is None:
-        return "Undecided: no field was classified"
-    if not score.interval_valid:
-        return f"Undecided: {score.stabilised_reason}"
-    return f"Undecided: the interval contains the threshold {beside}"
+def replay_analysis(
+    title: str,
+    store: SectionStore,
+    scoring_model: ScoringModel,
+    results: Mapping[int, FrameResult],
+    outcome: RunOutcome,
+    note: str = "",
+) -> SectionAnalysis:
+    """Return the analysis that a replay made.
+
+    Parameters
+    ----------
+    title : str
+        As a person reads it.
+    store : SectionStore
+        Its frames were classified.
+    scoring_model : ScoringModel
+        Classified them.
+    results : mapping
+        `seq` to result.
+    outcome : RunOutcome
+        How the replay ended.
+    note : str
+        What else there is to say.
+    """
+    card = scoring_model.model.card
+    return SectionAnalysis(
+        title=title,
+        model=card.name,
+        engine=scoring_model.classifier.engine,
+        grid=TileGrid.for_frame(store.spec.frame_shape_yx, card.tile_px),
+        results=results,
+        score=section_score(results, store, card.decision_threshold, outcome.excluded_by_operator),
+        model_sha256=card.sha256,
+        card=CardFacts.of_card(card),
+        score_unlike=store.recorded.provenance.score_unlike,
+        excluded=outcome.excluded_by_operator,
+        trained_on=card.trained_on,
+        note=note,
+    )

@@ -5,15 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import StoreError
+from hcc_scope.errors import HccScopeError, StoreError
 from hcc_scope.formatting import counted
 from hcc_scope.storage.naming import STORE_SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Unfinished", "describe_unfinished", "find_unfinished", "is_written_to", "recover_all"]
+    from hcc_scope.storage.recover import RecoverReport
+
+__all__ = [
+    "Recovery",
+    "Unfinished",
+    "describe_unfinished",
+    "find_unfinished",
+    "is_written_to",
+    "recover_all",
+    "recover_each",
+]
 
 _NAMED = 3
 """Sections that a sentence names; of more it gives the number."""
@@ -21,24 +31,40 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A store that was not ended in order, and that nobody writes to."""
+    """A store whose run did not end in order, and that no run writes to."""
 
     path: Path
     animal_id: str
     section_id: str
 
 
-def find_unfinished(folders: Iterable[Path]) -> list[Unfinished]:
-    """Return the unfinished stores in some folders, by name; those that are being written now are left out.
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What the recovery of one store came to."""
 
-    What cannot be read as a store is passed over: it is told when somebody opens it.
+    path: Path
+    report: RecoverReport | None
+    """None with an `error`."""
+    error: HccScopeError | None
+    """Why the store cannot be recovered."""
+
+
+def find_unfinished(folders: Iterable[Path]) -> list[Unfinished]:
+    """Return the unfinished stores in some folders, by name, without those that a run writes to now.
+
+    A store that cannot be read is left out: opening it reports why.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+        One that is missing, or cannot be read, holds none.
     """
     found: dict[Path, Unfinished] = {}
     for folder in folders:
         try:
             paths = sorted(path for path in folder.iterdir() if path.name.endswith(STORE_SUFFIX))
         except OSError:
-            continue  # not there, or not to be looked into
+            continue
         for path in paths:
             one = _unfinished(path)
             if one is not None:
@@ -47,17 +73,15 @@ def find_unfinished(folders: Iterable[Path]) -> list[Unfinished]:
 
 
 def _unfinished(path: Path) -> Unfinished | None:
-    from hcc_scope.storage.metadata import spec_from_json
-    from hcc_scope.storage.reader import read_attributes
+    from hcc_scope.storage.reader import read_facts
 
     try:
-        attributes = read_attributes(path)
-        if attributes.get("complete") is True or is_written_to(path):
+        facts, _ = read_facts(path)
+        if facts.run.complete or is_written_to(path):
             return None
-        spec = spec_from_json(attributes["spec"])
-    except (StoreError, OSError, KeyError, TypeError, ValueError):
+    except (StoreError, OSError):
         return None
-    return Unfinished(path, spec.animal_id, spec.section_id)
+    return Unfinished(path, facts.spec.animal_id, facts.spec.section_id)
 
 
 def describe_unfinished(found: Sequence[Unfinished]) -> str:
@@ -68,12 +92,12 @@ def describe_unfinished(found: Sequence[Unfinished]) -> str:
 
 
 def is_written_to(store: Path) -> bool:
-    """Return whether a run writes to a store now, as far as can be told.
+    """Return whether a run writes to a store now: it holds the lock of the journal.
 
     Raises
     ------
     OSError
-        If its journal cannot be opened for writing.
+        If the journal cannot be opened for writing.
     """
     from hcc_scope.storage.files import lock
     from hcc_scope.storage.metadata import JOURNAL
@@ -82,32 +106,48 @@ def is_written_to(store: Path) -> bool:
         return not lock(file.fileno())
 
 
+def recover_each(paths: Iterable[Path]) -> Iterator[Recovery]:
+    """Recover stores one after the other; one that cannot be recovered does not keep the others from it.
+
+    Yields
+    ------
+    Recovery
+        As soon as its store is done, in the order of `paths`.
+    """
+    from hcc_scope.storage.recover import recover
+
+    for path in paths:
+        try:
+            yield Recovery(path, recover(path), None)
+        except HccScopeError as error:
+            yield Recovery(path, None, error)
+
+
 def recover_all(paths: Iterable[Path]) -> list[str]:
-    """Recover stores one after the other; return one sentence for each.
+    """Recover stores (`recover_each`) and return one sentence for each.
 
     Raises
     ------
     StoreError
         After all of them, if one cannot be recovered; the others are.
     """
-    from hcc_scope.storage.recover import recover
+    sentences: list[str] = []
+    errors: list[HccScopeError] = []
+    for recovery in recover_each(paths):
+        if recovery.error is not None:
+            errors.append(recovery.error)
+        elif recovery.report is not None:
+            sentences.append(_describe(recovery.report))
+    if errors:
+        others = [f"{counted(len(sentences), 'other section')} recovered"] if sentences else []
+        words = "; ".join([*(error.message for error in errors), *others])
+        raise StoreError(words, hint=errors[0].hint if len(errors) == 1 else None)
+    return sentences
 
-    told: list[str] = []
-    troubles: list[StoreError] = []
-    for path in paths:
-        try:
-            report = recover(path)
-        except StoreError as error:
-            troubles.append(error)
-            continue
-        sentence = (
-            f"{path.name}: {counted(report.n_frames, 'frame')} {'is' if report.n_frames == 1 else 'are'} valid again"
-        )
-        if report.damaged:
-            sentence += f", {len(report.damaged)} of them damaged"
-        told.append(f"{'; '.join((sentence, *report.problems))}.")
-    if troubles:
-        others = [f"{counted(len(told), 'other section')} recovered"] if told else []
-        words = "; ".join([*(error.message for error in troubles), *others])
-        raise StoreError(words, hint=troubles[0].hint if len(troubles) == 1 else None)
-    return told
+
+def _describe(report: RecoverReport) -> str:
+    n = report.n_frames
+    words = f"{report.path.name}: {counted(n, 'frame')} {'is' if n == 1 else 'are'} valid again"
+    if report.damaged:
+        words += f", {len(report.damaged)} of them damaged"
+    return f"{'; '.join((words, *report.problems))}."

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from hcc_scope.errors import CameraError, FramesLost
 from hcc_scope.protocols import PausingSource
 from hcc_scope.session.analysis import Arrival
+from hcc_scope.session.messages import describe_missing_frames
 from hcc_scope.workers import Broken
 
 if TYPE_CHECKING:
     from hcc_scope.protocols import FrameSource
     from hcc_scope.session.cadence import Cadence
-    from hcc_scope.session.deferred_cache import KeptFrames
+    from hcc_scope.session.deferred_cache import DeferredCache
     from hcc_scope.session.ledger import FrameLedger
     from hcc_scope.types import Frame
     from hcc_scope.workers import Channel, LatestSlot, StopToken
@@ -32,10 +33,10 @@ class AcquisitionWorker:
     analyse_queue : Channel or None
         Takes every frame that fits, if the source is live and frames can be read back later; else every frame, and
         acquisition waits. None if nothing is analysed: then every frame is deferred.
-    kept : KeptFrames
-        Given the frames that do not fit.
+    cache : DeferredCache
+        Takes the frames that do not fit.
     cadence : Cadence, optional
-        Told when each frame was exposed.
+        Takes the time of each exposure.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class AcquisitionWorker:
         source: FrameSource,
         store_queue: Channel[Frame] | None,
         analyse_queue: Channel[Arrival] | None,
-        kept: KeptFrames,
+        cache: DeferredCache,
         latest: LatestSlot[Frame],
         ledger: FrameLedger,
         stop: StopToken,
@@ -53,7 +54,7 @@ class AcquisitionWorker:
         self._source = source
         self._store_queue = store_queue
         self._analyse_queue = analyse_queue
-        self._kept = kept
+        self._cache = cache
         self._cadence = cadence
         self._latest = latest
         self._ledger = ledger
@@ -62,7 +63,7 @@ class AcquisitionWorker:
         self._may_skip = not source.live and store_queue is None
         self._holds = not (isinstance(source, PausingSource) and source.pauses_itself)
         self.cut_short = False
-        """Whether a person ended the source before it gave all that was planned; an open end is never cut short."""
+        """Whether a person ended the source before its planned number of frames; never so in a run without one."""
 
     def run(self) -> None:
         """Take frames until there are no more; stand still between two of them while the run is paused."""
@@ -83,7 +84,7 @@ class AcquisitionWorker:
             if not self._stop.requested:
                 self._end_early(expected, due)
         except FramesLost as error:
-            self._ledger.lose(error.n_lost)
+            self._ledger.count_lost(error.n_lost)
             raise
         finally:
             if isinstance(frames, Generator):
@@ -112,8 +113,8 @@ class AcquisitionWorker:
 
     def _miss(self, seq: int, due: int) -> None:
         """Count the frames that a replay left out because they are damaged."""
-        self._ledger.lose(seq - due)
-        self._ledger.say(f"{seq - due} frame(s) from number {due} on are missing in the source")
+        self._ledger.count_lost(seq - due)
+        self._ledger.set_message(describe_missing_frames(due, seq - due))
 
     def _take(self, frame: Frame) -> bool:
         """Pass one frame on; return whether the next one is wanted."""
@@ -133,7 +134,7 @@ class AcquisitionWorker:
                 return False
         if not self._pass_to_analysis(Arrival(frame, (now_ns - exposed_ns) / 1e6)):
             if self._analyse_queue is not None and not self._stop.analysis_skipped:
-                self._kept.keep(frame)
+                self._cache.put(frame)
             self._ledger.defer(frame.seq)
         return True
 

@@ -12,14 +12,14 @@ from hcc_scope.session.watchdog import Abandoned, ClassifierHangs
 from hcc_scope.workers import Broken, Closed, Failure, attempt
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
 
-    from hcc_scope.protocols import FrameSink, ResultSink
-    from hcc_scope.session.deferred_cache import KeptFrames
+    from hcc_scope.protocols import ResultSink
+    from hcc_scope.session.deferred_cache import DeferredCache
     from hcc_scope.session.frame_analysis import FrameAnalyser
     from hcc_scope.session.ledger import FrameLedger
     from hcc_scope.session.run_score import RunScore
+    from hcc_scope.session.storing import StorageWorker
     from hcc_scope.types import Frame, FrameResult
     from hcc_scope.workers import Channel, StopToken
 
@@ -32,7 +32,7 @@ _BROKEN_AT_ONCE = (ClassifierHangs, ModelFormatError, ModelMismatchError)
 
 
 class Arrival:
-    """A frame on its way to analysis, with what it has behind it.
+    """A frame on its way to analysis, with the time that it has taken so far.
 
     Parameters
     ----------
@@ -59,8 +59,8 @@ class AnalysisWorker:
 
     Live frames come first. While none waits, the newest deferred frame that is on disk is read back; after the last
     live frame, the rest in order. Whatever is not classified at the end (operator skips it, classifier broken)
-    stays deferred. A frame that fails says why and the next one is tried; a classifier that fails `max_failures`
-    frames in a row, hangs, or returns nonsense is given up: `on_broken` is called, once.
+    stays deferred. A frame that fails has its error as result, and the next one is tried. A classifier that fails
+    `max_failures` frames in a row, hangs, or returns arrays of wrong shape is given up: `on_broken` is called, once.
 
     Parameters
     ----------
@@ -69,16 +69,18 @@ class AnalysisWorker:
     store_queue : Channel or None
         The storage queue: while it is more than half full, analysis leaves the processor to storage. None if frames
         can wait anyway.
-    sink : FrameSink or None
-        Where deferred frames are read from.
-    kept : KeptFrames
-        Where they are looked for first.
-    storage_over : threading.Event
-        Set when no further frame will be committed.
-    storage_failed : callable
-        Whether storage broke down; deferred frames are then left alone.
+    storage : StorageWorker or None
+        Where deferred frames are read from; they are left alone if it broke down.
+    cache : DeferredCache
+        Where deferred frames are looked for first.
     score : RunScore
-        Told every result.
+        Takes every result.
+    results : ResultSink or None
+        Where results are kept.
+    max_failures : int
+        After how many failed frames in a row the classifier is given up.
+    on_broken : callable
+        Takes the error for which the classifier is given up.
     """
 
     def __init__(
@@ -86,10 +88,8 @@ class AnalysisWorker:
         *,
         queue: Channel[Arrival],
         store_queue: Channel[Frame] | None,
-        sink: FrameSink | None,
-        kept: KeptFrames,
-        storage_over: threading.Event,
-        storage_failed: Callable[[], bool],
+        storage: StorageWorker | None,
+        cache: DeferredCache,
         analyser: FrameAnalyser,
         score: RunScore,
         results: ResultSink | None,
@@ -100,10 +100,8 @@ class AnalysisWorker:
     ) -> None:
         self._queue = queue
         self._store_queue = store_queue
-        self._sink = sink
-        self._kept = kept
-        self._storage_over = storage_over
-        self._storage_failed = storage_failed
+        self._storage = storage
+        self._cache = cache
         self._analyser = analyser
         self._score = score
         self._results = results
@@ -146,25 +144,25 @@ class AnalysisWorker:
                 self._handle(arrival.frame, arrival.latency_ms())
 
     def _skip_missing(self, seq: int) -> None:
-        """Tell the scorer about frames that a replay left out, so that its interval does not wait for them."""
-        if self._sink is None:
+        """Count the frames that a replay left out as skipped, so that the score's interval does not wait for them."""
+        if self._storage is None:
             for missing in range(self._due, seq):
                 self._score.skip(missing)
             self._due = seq + 1
 
     def _catch_up(self) -> None:
         while not self._skipping and self._ledger.counts.deferred:
-            over = self._storage_over.is_set()  # asked first: what was committed until then is seen below
+            over = self._storage is None or self._storage.over.is_set()  # first: what was committed until then is seen
             if not self._take_deferred(newest=False):
-                if over:
+                if self._storage is None or over:
                     return
-                self._storage_over.wait(_POLL_S)
+                self._storage.over.wait(_POLL_S)
 
     def _take_deferred(self, *, newest: bool) -> bool:
         """Analyse one deferred frame; return whether there was one on disk."""
-        if self._sink is None or self._storage_failed():
+        if self._storage is None or self._storage.failed:
             return False
-        seq = self._ledger.take_deferred(self._sink.committed, newest=newest)
+        seq = self._ledger.take_deferred(self._storage.n_stored, newest=newest)
         if seq is None:
             return False
         started_ns = time.perf_counter_ns()
@@ -176,9 +174,9 @@ class AnalysisWorker:
         return True
 
     def _read(self, seq: int) -> Frame:
-        assert self._sink is not None
-        frame = self._kept.take(seq)
-        return self._sink.read(seq) if frame is None else frame
+        assert self._storage is not None
+        frame = self._cache.take(seq)
+        return self._storage.read(seq) if frame is None else frame
 
     # -- one frame ---------------------------------------------------------------------------------------------------
 
@@ -202,7 +200,7 @@ class AnalysisWorker:
 
     def _give_up(self, error: BaseException) -> None:
         self._broken = True
-        self._kept.close()
+        self._cache.close()
         if not isinstance(error, _BROKEN_AT_ONCE):
             cause = error
             error = ModelError(f"{self._failures} frames in a row could not be classified; the last: {cause}")
@@ -220,7 +218,7 @@ class AnalysisWorker:
     def _finish(self, result: FrameResult) -> None:
         """Score a result, count it, and write it down."""
         started_ns = time.perf_counter_ns()
-        with self._score.lock:  # score and counts change together, whoever takes a field out meanwhile
+        with self._score.lock:  # score and counts change together, even if an operator takes a field out meanwhile
             score = self._score.add(result)
             now_ns = time.monotonic_ns()
             latency_ms = dict(result.latency_ms)

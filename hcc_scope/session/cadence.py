@@ -1,4 +1,4 @@
-"""How regularly the frames of a time series came, in bounded memory; times are handed in."""
+"""How regularly the frames of a time series came, in bounded memory. Times are parameters: nothing reads a clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Cadence"]
 _REGULAR = 0.2
 """Steps whose longest and shortest differ by no more than this share of their mean are one interval."""
 _KEPT = 0.05
-"""Share by which the mean may differ from the interval that was asked for."""
+"""Share by which the mean may differ from the requested interval."""
 
 
 class Cadence:
@@ -18,7 +18,7 @@ class Cadence:
     Parameters
     ----------
     wanted_s : float, optional
-        The interval that was asked for; None or 0: as fast as it goes.
+        The requested interval; None or 0: as fast as possible.
 
     Examples
     --------
@@ -62,7 +62,7 @@ class Cadence:
         return self._mean_s
 
     def remark(self) -> str | None:
-        """Return in words that the interval that was asked for was not kept; None if it was."""
+        """Return a sentence if the requested interval was not kept, else None."""
         if self._wanted_s <= 0 or self._n < 2:
             return None
         measured_s = self.interval_s

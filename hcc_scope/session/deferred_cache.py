@@ -1,4 +1,4 @@
-"""Frames that analysis had no room for, kept for as long as there is memory: reading them back costs more."""
+"""Deferred frames that stay in memory while there is room: reading them back from the store takes longer."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hcc_scope.types import Frame
 
-__all__ = ["KeptFrames"]
+__all__ = ["DeferredCache"]
 
 
-class KeptFrames:
+class DeferredCache:
     """The newest deferred frames, up to a number of bytes. They are in the store as well: dropping one loses nothing.
 
     Safe to use from any thread.
@@ -24,7 +24,7 @@ class KeptFrames:
         self._closed = False
         self._lock = threading.Lock()
 
-    def keep(self, frame: Frame) -> None:
+    def put(self, frame: Frame) -> None:
         """Keep a frame, at the cost of the oldest ones."""
         with self._lock:
             if self._closed:

@@ -1,4 +1,4 @@
-"""What an operator takes out of the score, and in again: written down first, then in effect."""
+"""What an operator takes out of the score, and in again: in the notes first, then in effect."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from hcc_scope.session.ledger import FrameLedger
     from hcc_scope.session.run_score import RunScore
 
-__all__ = ["Marks"]
+__all__ = ["Exclusions"]
 
 
-class Marks:
+class Exclusions:
     """Takes fields out of a run's score, one at a time. Safe from any thread.
 
     Parameters
     ----------
     score : RunScore
     ledger : FrameLedger
-        Told the new score.
+        Takes the new score.
     notes : NoteSink or None
-        Where marks are written down.
+        Where exclusions are written down.
     n_planned : int
         Fields that there are from the start, as in a replay.
     """
@@ -57,7 +57,7 @@ class Marks:
                 self._ledger.rescore(self._score.include(seq))
 
     def spoil(self, why: str) -> None:
-        """Note that the fields are no random choice, for good: in effect first, as this run shows its score already.
+        """Note that the fields are no random choice, for good; takes effect first, as this run shows its score already.
 
         Raises
         ------

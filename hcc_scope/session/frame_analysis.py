@@ -10,7 +10,7 @@ import numpy as np
 
 from hcc_scope import quality, scoring
 from hcc_scope.errors import HccScopeError, ModelFormatError
-from hcc_scope.types import FrameResult, QualityFlag
+from hcc_scope.types import Classification, FrameResult, QualityFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +34,8 @@ class FrameAnalyser:
 
     grid: TileGrid
     limits: quality.QualityLimits
-    classify_and_measure: Callable[[Tiles], tuple[NDArray[np.float32], NDArray[np.float32] | None]]
-    """k raw tiles, as views into the frame, to (k, 2) logits, columns *low*, *high*, and (k,) distances from the
-    training tiles if the model tells any."""
+    classify: Callable[[Tiles], Classification]
+    """Takes k raw tiles, as views into the frame; see `hcc_scope.protocols.Classifier.classify`."""
     engine: str
     temperature: float
     """The model card's calibration temperature."""
@@ -55,24 +54,23 @@ class FrameAnalyser:
             If it returns something that is no number, or the frame does not fit the grid.
         """
         watch = _StopWatch()
-        flags = quality.assess(frame.pixels, self.grid, self.limits, frame.bit_depth).flags
+        views = self.grid.views(frame.pixels)  # nothing is copied
+        watch.lap("tile")
+        flags = quality.assess_tiles(views, self.limits, frame.bit_depth).flags
         watch.lap("quality")
         asked = np.flatnonzero(flags == 0)
         logits = np.full(self.grid.n, np.nan, dtype=np.float32)
         probabilities = logits.copy()
         distances: NDArray[np.float32] | None = None
         if asked.size:
-            views = self.grid.views(frame.pixels)
-            tiles = [views[index] for index in asked]  # k views (tile, tile): nothing is copied
-            watch.lap("tile")
-            answer, measured = self._checked(*self.classify_and_measure(tiles), len(tiles))
+            answer = self._checked(self.classify([views[index] for index in asked]), asked.size)
             watch.lap("classify")
-            logits[asked] = scoring.log_odds(answer)
-            if measured is not None:
+            logits[asked] = scoring.log_odds(answer.logits)
+            if answer.distances is not None:
                 distances = np.full(self.grid.n, np.nan, dtype=np.float32)
-                distances[asked] = measured
+                distances[asked] = answer.distances
                 if self.unlike_beyond is not None:
-                    flags[asked[measured > self.unlike_beyond]] |= QualityFlag.UNLIKE_TRAINING.value
+                    flags[asked[answer.distances > self.unlike_beyond]] |= QualityFlag.UNLIKE_TRAINING.value
         included = np.flatnonzero(flags == 0)
         probabilities[included] = scoring.calibrate(logits[included], self.temperature)
         for array in (logits, probabilities, flags, distances):
@@ -89,19 +87,23 @@ class FrameAnalyser:
             distances=distances,
         )
 
-    def _checked(
-        self, logits: NDArray[np.float32], distances: NDArray[np.float32] | None, n_tiles: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    def _checked(self, answer: Classification, n_tiles: int) -> Classification:
+        if not isinstance(answer, Classification):  # a classifier of the user's own may return anything
+            raise ModelFormatError(
+                f"the classifier returned {type(answer).__name__}, not a Classification",
+                hint="Return hcc_scope.types.Classification(logits) from its classify method.",
+            )
+        logits, distances = answer.logits, answer.distances
         if logits.shape != (n_tiles, 2):
             raise ModelFormatError(f"the model returned an array of shape {logits.shape} for {n_tiles} tiles")
         if not np.isfinite(logits).all():
             raise HccScopeError("the model returned a value that is no finite number")
         if distances is None:
             if self.unlike_beyond is not None:
-                raise ModelFormatError("the model does not tell how unlike its training tiles a tile is")
+                raise ModelFormatError("the model does not give a tile's distance from its training tiles")
         elif distances.shape != (n_tiles,) or not np.isfinite(distances).all():
             raise ModelFormatError(f"the model did not return a distance for each of {n_tiles} tiles")
-        return logits, distances
+        return answer
 
 
 def failed_result(seq: int, n_tiles: int, engine: str, reason: str) -> FrameResult:

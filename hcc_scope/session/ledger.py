@@ -20,14 +20,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.latency import LatencyHistogram
-from hcc_scope.session.meters import RateMeter
-from hcc_scope.session.pauses import STAGES, Pauses
+from hcc_scope.session.messages import describe_failed_frame, describe_run_now
+from hcc_scope.session.meters import RunMeters
 from hcc_scope.types import Counts, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hcc_scope.session.pauses import Stage
     from hcc_scope.types import Frame, FrameOutcome, FrameResult, SectionScore
 
 __all__ = ["FrameLedger"]
@@ -55,8 +54,6 @@ class FrameLedger:
         self._counts = Counts()
         self._score = score
         self._expected = expected_frames
-        self._stores = stores
-        self._classifies = classifies
         self._phase: Phase = "starting"
         self._message = ""
         self._degraded: str | None = None
@@ -64,15 +61,7 @@ class FrameLedger:
         self._deferred: list[int] = []  # ascending
         self._clock_ns: dict[int, int] = {}  # seq -> where its total latency starts, until it is resolved
         self._latencies = LatencyHistogram()
-        self._acquired, self._stored, self._resolved = RateMeter(), RateMeter(), RateMeter()
-        self._pauses = Pauses()
-        self._first_own_ns: dict[Stage, int] = {}  # the stages' own time when the first frame arrived
-        self._last_own_ns: dict[Stage, int] = {}  # and when they did the last thing
-        self._idle_at_first_ns = 0
-        self._started_ns: int | None = None
-        self._finished_ns: int | None = None
-        self._first_exposure_ns: int | None = None
-        self._last_arrival_ns = self._last_commit_ns = self._last_result_ns = 0
+        self._meters = RunMeters(expected_frames=expected_frames, stores=stores, classifies=classifies)
 
     # -- what happens to a frame -------------------------------------------------------------------------------------
 
@@ -82,12 +71,7 @@ class FrameLedger:
             n = self._counts.acquired + 1
             self._counts = replace(self._counts, acquired=n, pending=self._counts.pending + 1)
             self._clock_ns[seq] = clock_ns
-            if self._first_exposure_ns is None:
-                self._first_exposure_ns = exposure_start_ns
-                self._first_own_ns = {stage: self._pauses.stage_ns(stage, now_ns) for stage in STAGES}
-                self._idle_at_first_ns = self._pauses.all_idle_ns
-            self._last_arrival_ns = now_ns
-            self._acquired.update(n, self._own_ns("acquire", now_ns))
+            self._meters.acquired(self._counts, now_ns, exposure_start_ns)
             if self._phase == "starting":
                 self._phase = "running"
 
@@ -97,18 +81,17 @@ class FrameLedger:
             self._take_over_stored(n_stored, now_ns)
 
     def recount(self, n_stored: int) -> None:
-        """Take over that fewer frames are on disk than were: somebody deleted or replaced them during the run."""
+        """Take over that fewer frames are on disk than before: they were deleted or replaced during the run."""
         with self._lock:
             self._counts = replace(self._counts, stored=min(n_stored, self._counts.stored))
 
     def _take_over_stored(self, n_stored: int, now_ns: int) -> None:
         if n_stored > self._counts.stored:
             self._counts = replace(self._counts, stored=n_stored)
-            self._stored.update(n_stored, self._own_ns("store", now_ns))
-            self._last_commit_ns = now_ns
+            self._meters.stored(self._counts, now_ns)
 
     def defer(self, seq: int) -> None:
-        """Put a pending frame off."""
+        """Defer a pending frame."""
         with self._lock:
             c = self._counts
             self._counts = replace(c, pending=c.pending - 1, deferred=c.deferred + 1)
@@ -139,7 +122,7 @@ class FrameLedger:
             return seq
 
     def defer_pending(self) -> None:
-        """Put everything off that is still pending: nobody works on it any more."""
+        """Defer every frame that is still pending: no worker will take it."""
         with self._lock:
             self._deferred = sorted(self._clock_ns)
             self._counts = replace(self._counts, pending=0, deferred=len(self._deferred))
@@ -166,13 +149,12 @@ class FrameLedger:
                     c = replace(c, excluded=c.excluded + 1)
                 case "failed":
                     c = replace(c, failed=c.failed + 1)
-                    self._message = f"frame {result.seq} could not be classified: {result.error}"
+                    self._message = describe_failed_frame(result)
             self._counts = c
             self._score = score
             self._latest_result = result
             self._clock_ns.pop(result.seq, None)
-            self._resolved.update(_resolved(c), self._own_ns("resolve", now_ns))
-            self._last_result_ns = now_ns
+            self._meters.resolved(c, now_ns)
 
     def discard_unstored(self, outcomes: Iterable[FrameOutcome], score: SectionScore) -> None:
         """Count resolved frames as failed, because they are not on disk, and take over the score without them."""
@@ -188,12 +170,12 @@ class FrameLedger:
             self._score = score
 
     def rescore(self, score: SectionScore) -> None:
-        """Take over a score that changed without a new result: a person took a field out, or in again."""
+        """Take over a score that changed without a new result: an operator took a field out, or in again."""
         with self._lock:
             self._score = score
 
-    def lose(self, n_frames: int) -> None:
-        """Count frames that never reached us."""
+    def count_lost(self, n_frames: int) -> None:
+        """Count frames that never arrived."""
         with self._lock:
             self._counts = replace(self._counts, lost=self._counts.lost + n_frames)
 
@@ -202,31 +184,20 @@ class FrameLedger:
     def start(self, now_ns: int) -> None:
         """Note when the run began."""
         with self._lock:
-            self._started_ns = now_ns
+            self._meters.start(now_ns)
 
     def pause(self, now_ns: int) -> None:
         """Note that no frame is wanted for now."""
         with self._lock:
-            self._pauses.begin(now_ns)
+            self._meters.pause(now_ns)
 
     def resume(self, now_ns: int) -> None:
         """Note that frames are wanted again, or that the run is ending."""
         with self._lock:
-            self._pauses.end(now_ns, self._done_ns())
-
-    def _done_ns(self) -> dict[Stage, int | None]:
-        """Return when each stage did the last thing that there was to do; None where there is still something."""
-        c = self._counts
-        stored = not self._stores or c.stored == c.acquired
-        resolved = not self._classifies or _resolved(c) == c.acquired
-        return {
-            "acquire": self._last_arrival_ns,
-            "store": self._last_commit_ns if stored else None,
-            "resolve": self._last_result_ns if resolved else None,
-        }
+            self._meters.resume(self._counts, now_ns)
 
     def drain(self) -> None:
-        """Note that no frame will come any more."""
+        """Note that no further frame will come."""
         with self._lock:
             self._phase = "draining"
 
@@ -234,15 +205,15 @@ class FrameLedger:
         """Note that everything is done: rates and elapsed time stand still from now on."""
         with self._lock:
             self._phase = "finished"
-            self._finished_ns = now_ns
+            self._meters.finish(now_ns)
 
     def degrade(self, reason: str) -> None:
         """Note that nothing will be classified any more in this run, and why."""
         with self._lock:
             self._degraded = self._message = reason
-            self._classifies = False
+            self._meters.stop_classifying()
 
-    def say(self, message: str) -> None:
+    def set_message(self, message: str) -> None:
         """Replace the message for the operator."""
         with self._lock:
             self._message = message
@@ -288,65 +259,37 @@ class FrameLedger:
         """Return everything that a user interface shows, as it is at this moment."""
         with self._lock:
             self._take_over_stored(n_stored, now_ns)
-            if self._finished_ns is not None:
-                now_ns = self._finished_ns
-            message = self._message
-            if analysis_skipped and self._phase != "finished":
-                message = "stopping now: what is acquired is stored, the rest is not classified"
-            elif stopping and not message:
-                message = "stopping: what is acquired is stored and classified first"
-            elif paused and not message:
-                message = "paused" if held else "pausing: what is exposed already is still taken"
-            done_ns = self._done_ns()
-            acquire_ns, store_ns, resolve_ns = (
-                self._pauses.stage_ns(stage, now_ns, done_ns[stage]) for stage in ("acquire", "store", "resolve")
-            )
+            fps = self._meters.fps(self._counts, now_ns, held=paused and held)
             return Snapshot(
                 phase=self._phase,
                 counts=self._counts,
                 score=self._score,
                 expected_frames=self._expected,
-                elapsed_s=0.0 if self._started_ns is None else (now_ns - self._started_ns) / 1e9,
-                eta_s=self._eta_s(now_ns, stopping=stopping, analysis_skipped=analysis_skipped),
-                # what stands still goes at no rate; the time left is reckoned with the rate that it will have again
-                acquire_fps=0.0 if paused and held else self._acquired.fps(acquire_ns),
-                store_fps=0.0 if paused and held and done_ns["store"] is not None else self._stored.fps(store_ns),
-                classify_fps=0.0
-                if paused and held and done_ns["resolve"] is not None
-                else self._resolved.fps(resolve_ns),
+                elapsed_s=self._meters.elapsed_s(now_ns),
+                eta_s=self._meters.eta_s(
+                    self._counts,
+                    now_ns,
+                    acquiring=not stopping and self._phase != "draining",
+                    classifying=not analysis_skipped,
+                ),
+                acquire_fps=fps["acquire"],
+                store_fps=fps["store"],
+                classify_fps=fps["resolve"],
                 store_queue_fill=store_queue_fill,
                 analyse_queue_fill=analyse_queue_fill,
                 latest=latest,
                 latest_result=self._latest_result,
                 degraded=self._degraded,
-                message=message,
+                message=describe_run_now(
+                    self._message,
+                    finished=self._phase == "finished",
+                    stopping=stopping,
+                    analysis_skipped=analysis_skipped,
+                    paused=paused,
+                    held=held,
+                ),
                 paused=paused,
             )
-
-    def _eta_s(self, now_ns: int, *, stopping: bool, analysis_skipped: bool) -> float | None:
-        """Return the time left: each stage goes on at its present rate, the slowest decides; None if not known."""
-        if self._phase == "finished":
-            return 0.0
-        c = self._counts
-        if stopping or self._phase == "draining":
-            goal = c.acquired
-        elif self._expected is not None:
-            goal = self._expected - c.lost
-        else:
-            return None
-        stages: list[tuple[Stage, int, RateMeter]] = [("acquire", goal - c.acquired, self._acquired)]
-        if self._stores:
-            stages.append(("store", goal - c.stored, self._stored))
-        if self._classifies and not analysis_skipped:
-            stages.append(("resolve", goal - _resolved(c), self._resolved))
-        slowest_s, done_ns = 0.0, self._done_ns()
-        for stage, n_left, meter in stages:
-            if n_left > 0:
-                fps = meter.fps(self._pauses.stage_ns(stage, now_ns, done_ns[stage]))
-                if fps <= 0:
-                    return None
-                slowest_s = max(slowest_s, n_left / fps)
-        return slowest_s
 
     def rates(self, closed_ns: int) -> dict[str, float]:
         """Return the rates of the whole run in frames per second; 0 where nothing can be said.
@@ -369,25 +312,7 @@ class FrameLedger:
               frame's arrival, if the source is not live) until `closed_ns`.
         """
         with self._lock:
-            c = self._counts
-            start_ns = closed_ns if self._first_exposure_ns is None else self._first_exposure_ns
-            idle_ns = self._pauses.all_idle_ns - self._idle_at_first_ns
-            return {
-                "acquire_fps": _per_s(c.acquired - 1, self._span_ns("acquire")),
-                "store_fps": _per_s(c.stored, self._span_ns("store")),
-                "classify_fps": _per_s(_resolved(c), self._span_ns("resolve")),
-                "end_to_end_fps": _per_s(c.acquired, closed_ns - start_ns - idle_ns),
-            }
-
-    def _own_ns(self, stage: Stage, now_ns: int) -> int:
-        """Note that a stage did something now, and return its own time."""
-        self._last_own_ns[stage] = self._pauses.stage_ns(stage, now_ns)
-        return self._last_own_ns[stage]
-
-    def _span_ns(self, stage: Stage) -> int:
-        """Return a stage's own time from the first frame's arrival until the last thing that it did."""
-        first_ns = self._first_own_ns.get(stage, 0)
-        return self._last_own_ns.get(stage, first_ns) - first_ns
+            return self._meters.rates(self._counts, closed_ns)
 
     def latency_ms(self) -> dict[str, float]:
         """Return p50, p95 and p99 of the total latency of every classified frame; empty if none was."""
@@ -398,11 +323,3 @@ class FrameLedger:
         """Return the same latencies as bins, to be put together with those of other runs."""
         with self._lock:
             return self._latencies.bins
-
-
-def _resolved(counts: Counts) -> int:
-    return counts.classified + counts.excluded + counts.failed
-
-
-def _per_s(n: int, span_ns: int) -> float:
-    return n * 1e9 / span_ns if n > 0 and span_ns > 0 else 0.0

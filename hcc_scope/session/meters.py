@@ -1,10 +1,17 @@
-"""How fast a run is, in bounded memory. Times are handed in, so nothing here reads a clock."""
+"""How fast a run is and how long it will take, in bounded memory. Times are parameters: nothing here reads a clock."""
 
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
-__all__ = ["RateMeter"]
+from hcc_scope.session.pauses import STAGES, Pauses
+
+if TYPE_CHECKING:
+    from hcc_scope.session.pauses import Stage
+    from hcc_scope.types import Counts
+
+__all__ = ["RateMeter", "RunMeters", "n_resolved"]
 
 _WINDOW = 32
 
@@ -39,3 +46,175 @@ class RateMeter:
         usual_ns = span_ns / (len(self._marks) - 1)
         span_ns = max(span_ns, int(now_ns - first_ns - usual_ns))
         return (last - first) * 1e9 / span_ns if span_ns > 0 else 0.0
+
+
+class RunMeters:
+    """Rates of the three stages, elapsed time and time left of one run. Not thread-safe: its ledger holds a lock.
+
+    Parameters
+    ----------
+    expected_frames : int or None
+        What the plan promises.
+    stores, classifies : bool
+        Which stages this run has besides acquisition.
+    """
+
+    def __init__(self, *, expected_frames: int | None, stores: bool, classifies: bool) -> None:
+        self._expected = expected_frames
+        self._stores = stores
+        self._classifies = classifies
+        self._meters: dict[Stage, RateMeter] = {stage: RateMeter() for stage in STAGES}
+        self._pauses = Pauses()
+        self._first_own_ns = dict.fromkeys(STAGES, 0)  # the stages' own time when the first frame arrived
+        self._last_own_ns: dict[Stage, int] = {}  # and when they did the last thing
+        self._last_ns = dict.fromkeys(STAGES, 0)  # the same on the clock
+        self._idle_at_first_ns = 0
+        self._started_ns: int | None = None
+        self._finished_ns: int | None = None
+        self._first_exposure_ns: int | None = None
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+
+    def start(self, now_ns: int) -> None:
+        """Note when the run began."""
+        self._started_ns = now_ns
+
+    def finish(self, now_ns: int) -> None:
+        """Note that everything is done: rates and elapsed time stand still from now on."""
+        self._finished_ns = now_ns
+
+    def acquired(self, counts: Counts, now_ns: int, exposure_start_ns: int) -> None:
+        """Note that a frame arrived; `counts` has it already."""
+        if self._first_exposure_ns is None:
+            self._first_exposure_ns = exposure_start_ns
+            self._first_own_ns = {stage: self._pauses.stage_ns(stage, now_ns) for stage in STAGES}
+            self._idle_at_first_ns = self._pauses.all_idle_ns
+        self._note("acquire", counts.acquired, now_ns)
+
+    def stored(self, counts: Counts, now_ns: int) -> None:
+        """Note that more frames are on disk."""
+        self._note("store", counts.stored, now_ns)
+
+    def resolved(self, counts: Counts, now_ns: int) -> None:
+        """Note that a frame has its result."""
+        self._note("resolve", n_resolved(counts), now_ns)
+
+    def _note(self, stage: Stage, n: int, now_ns: int) -> None:
+        own_ns = self._pauses.stage_ns(stage, now_ns)
+        self._meters[stage].update(n, own_ns)
+        self._last_own_ns[stage], self._last_ns[stage] = own_ns, now_ns
+
+    def pause(self, now_ns: int) -> None:
+        """Note that no frame is wanted for now."""
+        self._pauses.begin(now_ns)
+
+    def resume(self, counts: Counts, now_ns: int) -> None:
+        """Note that frames are wanted again, or that the run is ending."""
+        self._pauses.end(now_ns, self._done_ns(counts))
+
+    def stop_classifying(self) -> None:
+        """Note that nothing is classified from now on: the time left no longer depends on it."""
+        self._classifies = False
+
+    def _done_ns(self, counts: Counts) -> dict[Stage, int | None]:
+        """Return when each stage did the last thing that there was to do; None where there is still something."""
+        stored = not self._stores or counts.stored == counts.acquired
+        resolved = not self._classifies or n_resolved(counts) == counts.acquired
+        return {
+            "acquire": self._last_ns["acquire"],
+            "store": self._last_ns["store"] if stored else None,
+            "resolve": self._last_ns["resolve"] if resolved else None,
+        }
+
+    # -- what is known -----------------------------------------------------------------------------------------------
+
+    def elapsed_s(self, now_ns: int) -> float:
+        """Return the time since the start, up to the end."""
+        return 0.0 if self._started_ns is None else (self._until(now_ns) - self._started_ns) / 1e9
+
+    def fps(self, counts: Counts, now_ns: int, *, held: bool) -> dict[Stage, float]:
+        """Return each stage's rate in frames per second.
+
+        Parameters
+        ----------
+        counts : Counts
+            Where the frames are.
+        now_ns : int
+            The time.
+        held : bool
+            Whether the source stands still in a pause: a stage without work then has the rate 0.
+        """
+        done_ns = self._done_ns(counts)
+        return {
+            stage: 0.0 if held and done_ns[stage] is not None else self._fps(stage, self._until(now_ns), done_ns[stage])
+            for stage in STAGES
+        }
+
+    def _fps(self, stage: Stage, now_ns: int, done_ns: int | None) -> float:
+        return self._meters[stage].fps(self._pauses.stage_ns(stage, now_ns, done_ns))
+
+    def eta_s(self, counts: Counts, now_ns: int, *, acquiring: bool, classifying: bool) -> float | None:
+        """Return the time left in s: each stage goes on at its present rate, the slowest decides; None if not known.
+
+        A pause does not count: the rates are those that the stages will have again.
+
+        Parameters
+        ----------
+        counts : Counts
+            Where the frames are.
+        now_ns : int
+            The time.
+        acquiring : bool
+            Whether all that the plan promises will be acquired, and not only what is acquired already.
+        classifying : bool
+            Whether what is acquired will be classified.
+        """
+        if self._finished_ns is not None:
+            return 0.0
+        if not acquiring:
+            goal = counts.acquired
+        elif self._expected is not None:
+            goal = self._expected - counts.lost
+        else:
+            return None
+        n_left: dict[Stage, int] = {"acquire": goal - counts.acquired}
+        if self._stores:
+            n_left["store"] = goal - counts.stored
+        if self._classifies and classifying:
+            n_left["resolve"] = goal - n_resolved(counts)
+        slowest_s, done_ns = 0.0, self._done_ns(counts)
+        for stage, n in n_left.items():
+            if n > 0:
+                fps = self._fps(stage, now_ns, done_ns[stage])
+                if fps <= 0:
+                    return None
+                slowest_s = max(slowest_s, n / fps)
+        return slowest_s
+
+    def rates(self, counts: Counts, closed_ns: int) -> dict[str, float]:
+        """Return the rates of the whole run; see `hcc_scope.session.ledger.FrameLedger.rates`."""
+        start_ns = closed_ns if self._first_exposure_ns is None else self._first_exposure_ns
+        idle_ns = self._pauses.all_idle_ns - self._idle_at_first_ns
+        return {
+            "acquire_fps": _per_s(counts.acquired - 1, self._span_ns("acquire")),
+            "store_fps": _per_s(counts.stored, self._span_ns("store")),
+            "classify_fps": _per_s(n_resolved(counts), self._span_ns("resolve")),
+            "end_to_end_fps": _per_s(counts.acquired, closed_ns - start_ns - idle_ns),
+        }
+
+    def _span_ns(self, stage: Stage) -> int:
+        """Return a stage's own time from the first frame's arrival until the last thing that it did."""
+        first_ns = self._first_own_ns[stage]
+        return self._last_own_ns.get(stage, first_ns) - first_ns
+
+    def _until(self, now_ns: int) -> int:
+        return now_ns if self._finished_ns is None else self._finished_ns
+
+
+def n_resolved(counts: Counts) -> int:
+    """Return how many frames have their result."""
+    return counts.classified + counts.excluded + counts.failed
+
+
+def _per_s(n: int, span_ns: int) -> float:
+    return n * 1e9 / span_ns if n > 0 and span_ns > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Time in which a run stood still on purpose, and which no rate may be blamed for."""
+"""Time in which a run stood still on purpose, and which no rate counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The score of a run: of every field that has a result and that no person took out, whenever that was said."""
+"""The score of a run: of every field that has a result and that no operator took out, at any time."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class _Entries:
 class RunScore:
     """Keeps what the score needs of every field (a few numbers), so that it can be made again without some of them.
 
-    An interval cannot forget a field; a score without one is therefore that of a fresh scorer which was never told of
-    it. So it is, bit for bit, what a replay finds that knows from the start which fields are out.
+    An interval cannot forget a field; a score without one is therefore that of a fresh scorer without
+    it. That is, bit for bit, the score of a replay that leaves these fields out from the start.
 
     Hold `lock` to change score and counts together; the methods take it themselves.
 
@@ -79,7 +79,7 @@ class RunScore:
 
     @property
     def excluded(self) -> tuple[int, ...]:
-        """The fields that a person took out, ascending."""
+        """The fields that an operator took out, ascending."""
         with self.lock:
             return tuple(sorted(self._excluded))
 
@@ -107,7 +107,7 @@ class RunScore:
         with self.lock:
             if seq not in self._excluded:
                 self._excluded.add(seq)
-                self._make_again()
+                self._rebuild()
             return self._scorer.score()
 
     def include(self, seq: int) -> SectionScore:
@@ -115,7 +115,7 @@ class RunScore:
         with self.lock:
             if seq in self._excluded:
                 self._excluded.discard(seq)
-                self._make_again()
+                self._rebuild()
             return self._scorer.score()
 
     def spoil(self, why: str) -> SectionScore:
@@ -135,10 +135,10 @@ class RunScore:
                     gone.append(entry.outcome)
             self._entries = kept
             self._excluded = {seq for seq in self._excluded if seq < n_frames}
-            self._make_again()
+            self._rebuild()
             return self._scorer.score(), gone
 
-    def _make_again(self) -> None:
+    def _rebuild(self) -> None:
         self._scorer = self._scorer.fresh()
         for seq in sorted(self._excluded):
             self._scorer.exclude(seq)

@@ -20,7 +20,7 @@ Live, replay and import differ only in what is plugged in. What holds for each:
 - *Stop* once: the source ends early, everything else ends properly. Twice: nothing more is classified. The run then
   counts as cancelled if planned frames are missing or frames are left unclassified; an open-ended one has no other end.
 - *Pause*: the source stands still between two frames (a camera's running sequence is stopped, emptied, and started
-  again for the rest); storage and analysis go on, and no rate is blamed for the time in which a stage had no work.
+  again for the rest); storage and analysis go on, and the time in which a stage had no work counts for no rate.
 - *Operator's exclusions*: a field is never deleted; the score becomes that of a fresh scorer without it, after the mark
   was written into the store's notes.
 - *Score*: that of the frames on disk. If storage breaks down, analysis may have been ahead of it: those frames have
@@ -36,19 +36,22 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import DeviceError, StoreError
+from hcc_scope.errors import DeviceError
 from hcc_scope.session.acquisition import AcquisitionWorker
 from hcc_scope.session.analysis import AnalysisWorker
 from hcc_scope.session.cadence import Cadence
-from hcc_scope.session.deferred_cache import KeptFrames
-from hcc_scope.session.exclusions import Marks
+from hcc_scope.session.deferred_cache import DeferredCache
+from hcc_scope.session.exclusions import Exclusions
 from hcc_scope.session.frame_analysis import FrameAnalyser, failed_result
 from hcc_scope.session.ledger import FrameLedger
+from hcc_scope.session.limits import SessionLimits
+from hcc_scope.session.messages import describe_broken_classifier, describe_end
 from hcc_scope.session.run_score import RunScore
+from hcc_scope.session.storing import StorageWorker
 from hcc_scope.session.watchdog import WatchedClassifier
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import RunOutcome
-from hcc_scope.workers import Channel, Closed, ErrorLatch, LatestSlot, StopToken, Worker, guard
+from hcc_scope.workers import Channel, ErrorLatch, LatestSlot, StopToken, Worker, guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -63,7 +66,6 @@ __all__ = ["Session"]
 
 _WAKE_S = 0.1
 """How often `join` wakes: on Windows, Ctrl-C cannot interrupt a wait, only be noticed after it."""
-_MB = 1 << 20
 
 
 class Session:
@@ -84,7 +86,7 @@ class Session:
     results : ResultSink, optional
         Where results are kept; the session closes it.
     notes : NoteSink, optional
-        Where marks on fields are kept. Without it they are forgotten with the session.
+        Where exclusions of fields are kept. Without it they end with the session.
     excluded : collection of int, optional
         Fields that an operator took out of the score before.
     stop : StopToken, optional
@@ -93,20 +95,13 @@ class Session:
         Takes the outcome once everything is closed, to write the manifest; if it raises, the run has failed.
     store : str, optional
         The store's path, for the outcome.
-    store_queue_bytes, analyse_queue_bytes : int
-        How much may wait for storage and for analysis.
-    kept_bytes : int
-        How much of what analysis had no room for is kept in memory, so that it need not be read back.
-    classify_timeout_s : float
-        How long the classifier may take for one frame before it is given up.
-    max_failures : int
-        After how many failed frames in a row the classifier is given up.
+    session_limits : SessionLimits, optional
+        Memory for queues and deferred frames, and when a classifier is given up.
     unlike_beyond : float, optional
         The model card's threshold of the distance from its training tiles: tiles beyond it are flagged and not scored.
-        Without it distances are only recorded, if the classifier tells any.
-
+        Without it distances are only recorded, if the classifier gives any.
     interval_s : float, optional
-        Time between frames that was asked for: that it was not kept is said in the outcome.
+        Requested time between frames; the outcome has a remark if it was not kept.
 
     Raises
     ------
@@ -130,11 +125,7 @@ class Session:
         stop: StopToken | None = None,
         finalise: Callable[[RunOutcome], None] | None = None,
         store: str | None = None,
-        store_queue_bytes: int = 512 * _MB,
-        analyse_queue_bytes: int = 256 * _MB,
-        kept_bytes: int = 512 * _MB,
-        classify_timeout_s: float = 60.0,
-        max_failures: int = 5,
+        session_limits: SessionLimits | None = None,
         unlike_beyond: float | None = None,
         interval_s: float | None = None,
     ) -> None:
@@ -142,17 +133,17 @@ class Session:
             raise ValueError("a session needs a sink, a classifier, or both")
         spec = source.spec
         self._grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
-        self._source, self._sink, self._classifier = source, sink, classifier
+        self._source, self._classifier = source, classifier
         self._results, self._limits = results, limits
         self._score = RunScore(scorer, excluded)
         self._stop = StopToken() if stop is None else stop
         self._finalise, self._store_path = finalise, store
-        self._classify_timeout_s, self._max_failures = classify_timeout_s, max_failures
+        self._session_limits = SessionLimits() if session_limits is None else session_limits
         self._unlike_beyond = unlike_beyond
 
-        self._store_queue: Channel[Frame] = Channel(store_queue_bytes)
-        self._analyse_queue: Channel[Arrival] = Channel(analyse_queue_bytes)
-        self._kept = KeptFrames(kept_bytes)
+        self._store_queue: Channel[Frame] = Channel(self._session_limits.store_queue_bytes)
+        self._analyse_queue: Channel[Arrival] = Channel(self._session_limits.analyse_queue_bytes)
+        self._cache = DeferredCache(self._session_limits.deferred_cache_bytes)
         self._latest: LatestSlot[Frame] = LatestSlot()
         self._ledger = FrameLedger(
             self._score.score(),
@@ -161,11 +152,8 @@ class Session:
             classifies=classifier is not None,
         )
         n_planned = 0 if source.live else spec.expected_frames or 0
-        self._marks = Marks(self._score, self._ledger, notes, n_planned)
+        self._exclusions = Exclusions(self._score, self._ledger, notes, n_planned)
         self._errors = ErrorLatch()
-        self._storage_over = threading.Event()
-        self._storage_failed = False
-        self._n_appended = 0
         self._outcome: RunOutcome | None = None
         self._finished = threading.Event()
 
@@ -176,13 +164,17 @@ class Session:
             cadence=self._cadence,
             store_queue=None if sink is None else self._store_queue,
             analyse_queue=None if classifier is None else self._analyse_queue,
-            kept=self._kept,
+            cache=self._cache,
             latest=self._latest,
             ledger=self._ledger,
             stop=self._stop,
         )
         self._acquire_worker = Worker("acquire", self._acquisition.run, self._on_error, self._after_acquire)
-        self._store_worker = Worker("store", self._store, self._on_storage_error, self._after_store)
+        self._storage: StorageWorker | None = None
+        if sink is not None:
+            self._storage = StorageWorker(
+                sink=sink, queue=self._store_queue, ledger=self._ledger, on_error=self._on_error
+            )
         self._analyse_worker = Worker("analyse", self._analyse, self._on_error, self._after_analyse)
         self._conductor = Worker("conduct", self._conduct, self._on_error, self._finish)
 
@@ -222,7 +214,7 @@ class Session:
         seq : int
             The field's number.
         reason : str
-            Why, for whoever reads the notes.
+            Why; goes into the notes.
 
         Raises
         ------
@@ -231,11 +223,11 @@ class Session:
         StoreError
             If the mark cannot be written down.
         """
-        self._marks.exclude(seq, reason)
+        self._exclusions.exclude(seq, reason)
 
     def include(self, seq: int, reason: str = "") -> None:
         """Take a field into the score again; does nothing if it is in. Raises like `exclude`."""
-        self._marks.include(seq, reason)
+        self._exclusions.include(seq, reason)
 
     @property
     def excluded(self) -> tuple[int, ...]:
@@ -282,6 +274,9 @@ class Session:
             held=self._stop.held,
         )
 
+    def _n_stored(self) -> int:
+        return 0 if self._storage is None else self._storage.n_stored
+
     # -- acquire -----------------------------------------------------------------------------------------------------
 
     def _after_acquire(self) -> None:
@@ -290,60 +285,24 @@ class Session:
         self._store_queue.close()
         self._analyse_queue.close()
 
-    # -- store -------------------------------------------------------------------------------------------------------
-
-    def _n_stored(self) -> int:
-        return 0 if self._sink is None else self._sink.committed
-
-    def _store(self) -> None:
-        assert self._sink is not None
-        while True:
-            try:
-                frame = self._store_queue.get()
-            except Closed:
-                return
-            self._sink.append(frame)
-            self._n_appended += 1
-            self._ledger.commit(self._n_stored(), time.monotonic_ns())
-
-    def _on_storage_error(self, error: BaseException, where: str) -> None:
-        self._storage_failed = True
-        self._on_error(error, where)
-        self._store_queue.break_()  # a producer that is parked there is freed
-
-    def _after_store(self) -> None:
-        guard("store", self._close_sink, self._on_storage_error)
-        self._ledger.commit(self._n_stored(), time.monotonic_ns())
-        self._ledger.recount(self._n_stored())
-        self._storage_over.set()
-
-    def _close_sink(self) -> None:
-        assert self._sink is not None
-        self._sink.close()  # also after an error in `append`: whatever can still reach the disk shall
-        if self._n_stored() < self._n_appended and not self._storage_failed:
-            raise StoreError(
-                f"only {self._n_stored()} of {self._n_appended} frames are on disk although the store was closed"
-            )
-
     # -- analyse -----------------------------------------------------------------------------------------------------
 
     def _analyse(self) -> None:
         assert self._classifier is not None
+        limits = self._session_limits
         watched = WatchedClassifier(
-            self._classifier, timeout_s=self._classify_timeout_s, analysis_skipped=lambda: self._stop.analysis_skipped
+            self._classifier, timeout_s=limits.classify_timeout_s, analysis_skipped=lambda: self._stop.analysis_skipped
         )
         try:
             AnalysisWorker(
                 queue=self._analyse_queue,
                 store_queue=self._store_queue if self._source.live else None,
-                sink=self._sink,
-                kept=self._kept,
-                storage_over=self._storage_over,
-                storage_failed=lambda: self._storage_failed,
+                storage=self._storage,
+                cache=self._cache,
                 analyser=FrameAnalyser(
                     grid=self._grid,
                     limits=self._limits,
-                    classify_and_measure=watched.classify_and_measure,
+                    classify=watched.classify,
                     engine=self._classifier.engine,
                     temperature=self._score.temperature,
                     unlike_beyond=self._unlike_beyond,
@@ -352,22 +311,20 @@ class Session:
                 results=self._results,
                 ledger=self._ledger,
                 stop=self._stop,
-                max_failures=self._max_failures,
+                max_failures=limits.max_failures,
                 on_broken=self._on_broken,
             ).run()
         finally:
             watched.close()
 
     def _after_analyse(self) -> None:
-        self._kept.close()
+        self._cache.close()
         self._analyse_queue.break_()  # a producer that is parked there is freed
 
     def _on_broken(self, error: BaseException) -> None:
-        if self._sink is None:
-            self._ledger.degrade(f"nothing is classified any more: {error}")
+        self._ledger.degrade(describe_broken_classifier(error, stores=self._storage is not None))
+        if self._storage is None:
             self._on_error(error, "analyse")
-        else:
-            self._ledger.degrade(f"nothing is classified any more, frames are only stored: {error}")
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -375,18 +332,16 @@ class Session:
         self._errors.set(error, where)
         if isinstance(error, DeviceError):
             # which fields are there depends on where the device failed, and no longer on chance alone
-            guard("marks", lambda: self._marks.spoil("a device failed during the run"), self._errors.set)
-        self._ledger.say(str(self._errors.error))
+            guard("marks", lambda: self._exclusions.spoil("a device failed during the run"), self._errors.set)
+        self._ledger.set_message(str(self._errors.error))
         self._stop.abort()
 
     def _conduct(self) -> None:
         workers = [self._acquire_worker]
         if self._classifier is not None:
             workers.append(self._analyse_worker)
-        if self._sink is not None:
-            workers.append(self._store_worker)
-        else:
-            self._storage_over.set()
+        if self._storage is not None:
+            workers.append(Worker("store", self._storage.run, self._storage.fail, self._storage.close))
         for worker in reversed(workers):
             worker.start()
         for worker in workers:
@@ -396,13 +351,13 @@ class Session:
             guard("results", self._results.close, self._on_error)
 
     def _settle(self) -> None:
-        """Give every frame its final state: what nobody works on is deferred, what is not on disk has failed."""
+        """Give every frame its final state: deferred if it is still pending, failed if it is not on disk."""
         self._ledger.defer_pending()
-        if self._sink is None or self._n_stored() == self._ledger.counts.acquired:
+        if self._storage is None or self._n_stored() == self._ledger.counts.acquired:
             return
         with self._score.lock:
-            score, disowned = self._score.keep_below(self._n_stored())
-            self._ledger.discard_unstored(disowned, score)
+            score, discarded = self._score.keep_below(self._n_stored())
+            self._ledger.discard_unstored(discarded, score)
         engine = "" if self._classifier is None else self._classifier.engine
         gone = [
             failed_result(seq, self._grid.n, engine, "it was not stored")
@@ -423,12 +378,9 @@ class Session:
                 "finalise", partial(self._finalise, self._outcome), self._on_error
             ):
                 self._outcome = self._decide(closed_ns)
-            if self._outcome.cause is not None:
-                self._ledger.say(str(self._outcome.cause))
-            elif self._outcome.remark is not None:
-                self._ledger.say(self._outcome.remark)
-            elif self._outcome.counts.deferred and self._outcome.degraded is None:
-                self._ledger.say(f"{self._outcome.counts.deferred} frames are stored but not classified: replay them")
+            message = describe_end(self._outcome)
+            if message is not None:
+                self._ledger.set_message(message)
             self._ledger.finish(time.monotonic_ns())
         finally:
             self._finished.set()

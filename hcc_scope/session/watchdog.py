@@ -1,4 +1,4 @@
-"""A classifier on a thread of its own, so that one that hangs can be left behind."""
+"""A classifier on a thread of its own, so that a run can go on without one that hangs."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.clocks import Patience
 from hcc_scope.errors import ModelError
-from hcc_scope.protocols import MeasuringClassifier
 from hcc_scope.workers import Channel, Closed, Failure, Worker, attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from hcc_scope.protocols import Classifier, Tiles
-
-    Answer = tuple[NDArray[np.float32], NDArray[np.float32] | None]
+    from hcc_scope.types import Classification
 
 __all__ = ["Abandoned", "ClassifierHangs", "WatchedClassifier"]
 
@@ -28,33 +23,33 @@ _GRACE_S = 2.0
 
 
 class ClassifierHangs(ModelError):  # noqa: N818 - says what is wrong
-    """The classifier did not answer in time and was left behind."""
+    """The classifier did not answer in time; its thread is abandoned."""
 
 
 class Abandoned(Exception):  # noqa: N818 - a signal, not an error
-    """The operator skips the analysis and the classifier did not answer in time for that."""
+    """The operator skips analysis, and the classifier did not answer within the grace time."""
 
 
 class _Call:
-    """One batch of tiles and, later, its answer. Whoever stops waiting just drops it: a late answer reaches nobody."""
+    """One batch of tiles and, later, its answer. A caller that stops waiting drops it, and a late answer with it."""
 
     def __init__(self, tiles: Tiles) -> None:
         self.tiles = tiles
-        self.answer: Answer | Failure | None = None
+        self.answer: Classification | Failure | None = None
         self.done = threading.Event()
 
 
 class WatchedClassifier:
-    """Asks a classifier, always from the same thread, and waits no longer than it should.
+    """Asks a classifier, always from the same thread, and limits the wait for its answer.
 
     Parameters
     ----------
     classifier : Classifier
         What is asked.
     timeout_s : float
-        How long one call may take. After that the thread is left behind and nothing is asked any more.
+        How long one call may take. After that the thread is abandoned and gets no further call.
     analysis_skipped : callable
-        Whether the operator wants to end at once; then a call that runs gets `_GRACE_S` at most.
+        Whether the operator skips analysis; a call that is under way then gets `_GRACE_S` at most.
     """
 
     def __init__(self, classifier: Classifier, *, timeout_s: float, analysis_skipped: Callable[[], bool]) -> None:
@@ -62,7 +57,7 @@ class WatchedClassifier:
         self._timeout_s = timeout_s
         self._analysis_skipped = analysis_skipped
         self._calls: Channel[_Call] = Channel(1)
-        self._left_behind = False
+        self._abandoned = False
         self._worker = Worker("classify", self._serve, self._surprise)
         self._worker.start()
 
@@ -72,19 +67,14 @@ class WatchedClassifier:
                 call = self._calls.get()
             except Closed:
                 return
-            call.answer = attempt(partial(self._ask, call.tiles))
+            call.answer = attempt(partial(self._classifier.classify, call.tiles))
             call.done.set()
 
     def _surprise(self, error: BaseException, where: str) -> None:
-        raise AssertionError(f"{where}: every error of the classifier is an answer") from error
+        raise AssertionError(f"{where}: every error of the classifier is in its answer") from error
 
-    def _ask(self, tiles: Tiles) -> Answer:
-        if isinstance(self._classifier, MeasuringClassifier):
-            return self._classifier.classify_and_measure(tiles)
-        return self._classifier.classify(tiles), None
-
-    def classify_and_measure(self, tiles: Tiles) -> Answer:
-        """Return the classifier's logits for `tiles`, and distances if it tells any, or raise what it raised.
+    def classify(self, tiles: Tiles) -> Classification:
+        """Return the classifier's answer for `tiles`, or raise what it raised.
 
         Raises
         ------
@@ -100,7 +90,7 @@ class WatchedClassifier:
         while not call.done.wait(_LOOK_S):
             now_s = waited.spent_s()
             if now_s > self._timeout_s:
-                self._left_behind = True
+                self._abandoned = True
                 raise ClassifierHangs(
                     f"the model did not answer within {self._timeout_s:g} s",
                     hint="Frames are still stored; replay them when it works again",
@@ -108,7 +98,7 @@ class WatchedClassifier:
             if self._analysis_skipped():
                 skip_until_s = now_s + _GRACE_S if skip_until_s is None else skip_until_s
                 if now_s > skip_until_s:
-                    self._left_behind = True
+                    self._abandoned = True
                     raise Abandoned
         if isinstance(call.answer, Failure):
             raise call.answer.error
@@ -116,7 +106,7 @@ class WatchedClassifier:
         return call.answer
 
     def close(self) -> None:
-        """End the thread; one that was left behind ends if the classifier ever returns."""
+        """End the thread; an abandoned one ends when the classifier returns, if ever."""
         self._calls.close()
-        if not self._left_behind:
+        if not self._abandoned:
             self._worker.join()

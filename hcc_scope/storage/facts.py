@@ -1,4 +1,4 @@
-"""The facts of a store, read and checked: what its JSON files say, and whether they may say so.
+"""The facts of a store, read and checked: what its JSON files state, and whether it can be true.
 
 They stand twice: in the attribute ``hcc_scope`` of ``zarr.json``, and, as they were at the start, in
 ``hcc_scope.json``. Each carries a hash. Array metadata and the part for other programs follow from them, so a
@@ -35,6 +35,7 @@ from hcc_scope.storage.metadata import (
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.notes import NOTES
 from hcc_scope.storage.prediction_log import PREDICTIONS
+from hcc_scope.storage.recorded_run import RecordedRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,22 +70,41 @@ _FILES = (ROOT, MANIFEST_COPY, JOURNAL, NOTES, PREDICTIONS)
 """How the names of our files start."""
 _METADATA = (f"frames/{ROOT}", f"{ARRAY_PATH}/{ROOT}")
 _FOLDERS = ("frames", ARRAY_PATH, f"{ARRAY_PATH}/c")
-_NUMBERS_OF_SCORE = ("score", "confidence", "threshold")
-_COUNTS_OF_SCORE = ("interval_frames", "frames", "tiles", "fields_excluded_by_operator")
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What one of the two files says."""
+    """What one of the two files states."""
 
     attributes: dict[str, Any]
     spec: RunSpec
+    run: RecordedRun
     file: dict[str, Any]
     """The whole file's content."""
 
+    @classmethod
+    def parse(cls, attributes: dict[str, Any], file: dict[str, Any]) -> Facts:
+        """Return the facts that the attribute ``hcc_scope`` of a file holds.
+
+        Raises
+        ------
+        ValueError
+            If a value cannot stand there; the message names the key.
+        """
+        spec = spec_from_json(values.member(attributes, "spec"))
+        for key, of_spec in (("animal_id", spec.animal_id), ("section_id", spec.section_id)):
+            if values.text(values.member(attributes, key), key) != of_spec:
+                raise ValueError(f"{key} and spec.{key} differ")
+        if attributes.get("interval_s") is not None:
+            values.number(attributes["interval_s"], "interval_s", 0, 1e9)
+        values.scalars(attributes.get("software", {}), "software")
+        if "finished_utc" in attributes:
+            values.time_of(attributes["finished_utc"], "finished_utc")
+        return cls(attributes, spec, RecordedRun.parse(attributes, spec.provenance), file)
+
 
 def check_is_store(path: Path) -> None:
-    """Refuse what is no store's folder, in words that tell what it is.
+    """Refuse what is no store's folder, with a message about what it is.
 
     Raises
     ------
@@ -142,12 +162,12 @@ def check_folders(path: Path) -> None:
 
 
 def recorded_facts(path: Path) -> Facts:
-    """Return what ``zarr.json`` of the store at `path` says.
+    """Return what ``zarr.json`` of the store at `path` states.
 
     Raises
     ------
     StoreDamagedError
-        If it is damaged, or says what no store can.
+        If it is damaged, or states what no store can have.
     StoreError
         If it is not ours, of a later version, or cannot be read.
     FileNotFoundError
@@ -165,7 +185,7 @@ def recorded_facts(path: Path) -> Facts:
 
 
 def copied_facts(path: Path) -> Facts:
-    """Return what ``hcc_scope.json`` of the store at `path` says; raises like `recorded_facts`."""
+    """Return what ``hcc_scope.json`` of the store at `path` states; raises like `recorded_facts`."""
     file = path / MANIFEST_COPY
     attributes = _object_in(file)
     return _checked(file, attributes, attributes, ATTRIBUTE)
@@ -192,10 +212,9 @@ def _checked(file: Path, attributes: dict[str, Any], content: dict[str, Any], wh
     try:
         values.integer(values.member(attributes, "schema_version", f"{where}."), f"{where}.schema_version", 1, 2)
         _check_hash(attributes)
-        spec = _check_values(attributes)
+        return Facts.parse(attributes, content)
     except ValueError as error:
         raise StoreDamagedError(f"{file} is damaged: {error}") from error
-    return Facts(attributes, spec, content)
 
 
 def _check_hash(attributes: Mapping[str, Any]) -> None:
@@ -204,61 +223,6 @@ def _check_hash(attributes: Mapping[str, Any]) -> None:
         return
     if stated != facts_hash(attributes):
         raise ValueError(f"its facts do not have the checksum that it states ({FACTS_HASH})")
-
-
-def _check_values(attributes: Mapping[str, Any]) -> RunSpec:
-    """Return the spec, if every value is one that may stand there; raises ValueError."""
-    spec = spec_from_json(values.member(attributes, "spec"))
-    for key, of_spec in (("animal_id", spec.animal_id), ("section_id", spec.section_id)):
-        if values.text(values.member(attributes, key), key) != of_spec:
-            raise ValueError(f"{key} and spec.{key} differ")
-    values.time_of(values.member(attributes, "created_utc"), "created_utc")
-    if attributes.get("interval_s") is not None:
-        values.number(attributes["interval_s"], "interval_s", 0, 1e9)
-    values.scalars(attributes.get("software", {}), "software")
-    if "complete" in attributes:
-        values.flag(attributes["complete"], "complete")
-    if attributes.get("n_frames") is not None:
-        values.integer(attributes["n_frames"], "n_frames", 0, 1 << 40)
-    if "finished_utc" in attributes:
-        values.time_of(attributes["finished_utc"], "finished_utc")
-    for key in ("outcome", "outcome_before_recovery"):
-        if key in attributes:
-            _check_outcome(values.object_of(attributes[key], key), f"{key}.")
-    return spec
-
-
-def _check_outcome(outcome: Mapping[str, Any], where: str) -> None:
-    for key, value in outcome.items():
-        name = f"{where}{key[:60]}"
-        if key in {"state", "outcome", "stabilised_reason"}:
-            values.text(value, name)
-        elif key in _NUMBERS_OF_SCORE and value is not None:
-            values.number(value, name, 0, 1)
-        elif key == "interval_s" and value is not None:
-            values.number(value, name, 0, 1e9)
-        elif key in _COUNTS_OF_SCORE and value is not None:
-            values.integer(value, name, 0, 1 << 60)
-        elif key == "interval" and value is not None:
-            low, high = values.numbers(value, name, 2)
-            if not 0 <= low <= high <= 1:
-                raise ValueError(f"{name} is {value}, not a low and a high end of 0 to 1")
-        elif key in {"interval_valid", "stabilised"}:
-            values.flag(value, name)
-        elif key in {"counts", "tiles_excluded"}:
-            for one, n in values.object_of(value, name).items():
-                values.integer(n, f"{name}.{one[:60]}", 0, 1 << 60)
-        elif key in {"rates", "latency_ms"}:
-            values.scalars(value, name)
-        elif key == "excluded_by_operator":
-            if not isinstance(value, list):
-                raise ValueError(f"{name} is no list")
-            for seq in value:
-                values.integer(seq, name, 0, 1 << 40)
-        elif key == "decision" and value is not None:
-            values.choice(value, name, ("low", "high"))
-        elif key in {"cause", "degraded", "store", "animal_id", "section_id", "spoilt"} and value is not None:
-            values.text(value, name)
 
 
 def contradicted_key(recorded: Facts, copied: Facts) -> str | None:
@@ -293,7 +257,7 @@ def read_array_metadata(path: Path) -> dict[str, Any] | None:
 
 
 def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
-    """Return what the metadata for other programs says otherwise than the facts: another program's doing, or damage.
+    """Return where the metadata for other programs differs from the facts: another program's doing, or damage.
 
     Raises
     ------
@@ -303,10 +267,10 @@ def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
     hint = "hcc-scope recover writes it anew"
     problems = []
     if not describes_image(facts):
-        problems.append(f"{path / ROOT} describes the image (axes, scale, display) otherwise than its facts: {hint}")
+        problems.append(f"{path / ROOT} describes the image (axes, scale, display) not as its facts do: {hint}")
     if not is_group(facts):
         problems.append(f"{path / ROOT} is no group of zarr format 3 any more: {hint}")
-    complete = facts.attributes.get("complete") is True
+    complete = facts.run.complete
     if complete and hides_array(facts, n_frames):
         problems.append(f"{path / ROOT} has a copy of the array's metadata ({CONSOLIDATED}) that is wrong: {hint}")
     for name, wanted in (
@@ -328,7 +292,7 @@ def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
             if key != "attributes" and not _same(key, found.get(key), wanted[key], complete=complete)
         ]
         changed += unknown_keys(found, wanted)
-        if not isinstance(found.get("attributes"), dict):  # its content is for whoever wants to add to it
+        if not isinstance(found.get("attributes"), dict):  # any program may add to its content
             changed.append("attributes")
         if changed:
             problems.append(f"{file} was changed ({', '.join(changed)}), by another program or by damage: {hint}")
@@ -342,7 +306,7 @@ def is_group(facts: Facts) -> bool:
 
 
 def hides_array(facts: Facts, n_frames: int) -> bool:
-    """Return whether ``zarr.json`` holds a copy of the array's metadata, of another program, that says otherwise.
+    """Return whether ``zarr.json`` holds a wrong copy of the array's metadata, made by another program.
 
     Programs that read zarr go by such a copy (`CONSOLIDATED`) and not by the array's own metadata.
     """

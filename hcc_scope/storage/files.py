@@ -45,7 +45,7 @@ _UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, 
 """Forbidden, read-only, or a file where a folder should be."""
 
 HOLD_S = 1.0
-"""How long a file that is about to be replaced may be held open by somebody else."""
+"""How long a file that is about to be replaced may be held open by another program."""
 _HOLDS_PASS = os.name == "nt"
 """On Windows a file that a virus scanner or a reader has open cannot be replaced or renamed, mostly for a moment."""
 _LOOK_AGAIN_S = 0.02
@@ -54,14 +54,14 @@ _HELD_BY_ANOTHER = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, err
 
 
 def cannot_read(error: OSError, what: str) -> StoreError:
-    """Return the error that tells a user why something in a store cannot be read; `what` starts the sentence."""
+    """Return the error for something in a store that cannot be read; `what` starts the sentence."""
     return StoreError(f"{what} cannot be read: {error.strerror or error}")
 
 
 def explain(
     error: OSError | ValueError, what: str, *, unwritable_hint: str = "Choose a folder that you may write to."
 ) -> StoreError:
-    """Return the error that tells a user why something could not be written.
+    """Return the error for something that cannot be written.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def read_plain(path: Path, limit_bytes: int) -> bytes:
     Raises
     ------
     StoreError
-        If something else is in its place, or it is larger than `limit_bytes`, which is told before it is read.
+        If something else is in its place, or it is larger than `limit_bytes`; nothing is read then.
     OSError
         If it is not there, or cannot be read.
     """
@@ -248,7 +248,7 @@ def create_file(path: Path, data: bytes) -> None:
 
 
 def patiently(move: Callable[[], object], hold_s: float = HOLD_S) -> None:
-    """Call `move`, which replaces or renames a file; on Windows, again for as long as somebody holds that file open.
+    """Call `move`, which replaces or renames a file; on Windows, again while another program holds it open.
 
     Parameters
     ----------
@@ -275,9 +275,9 @@ def patiently(move: Callable[[], object], hold_s: float = HOLD_S) -> None:
 
 
 def replace_file(path: Path, data: bytes, *, hold_s: float = HOLD_S) -> None:
-    """Replace a file at once: whoever reads sees the old bytes or the new, also after a power cut.
+    """Replace a file at once: a reader sees the old bytes or the new, also after a power cut.
 
-    `hold_s` is how long somebody else may hold it open on Windows, as in `patiently`.
+    `hold_s` is how long another program may hold it open on Windows, as in `patiently`.
     """
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)  # one writer per store: the name cannot clash
     try:
@@ -297,7 +297,7 @@ def lock(handle: int) -> bool:
     -------
     bool
         False if another process writes to this store. True also where the file system knows no locks (some network
-        drives): then nothing can be told.
+        drives): then nothing is known.
     """
     try:
         _take_lock(handle)

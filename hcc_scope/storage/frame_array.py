@@ -2,7 +2,7 @@
 
 Design
 ------
-- The array's metadata is ours (`metadata.array_metadata`), written by us. tensorstore is told to *assume* it, with an
+- The array's metadata is ours (`metadata.array_metadata`), written by us. tensorstore *assumes* it, with an
   endless time axis: growing the array is then one small file, not a `resize` that waits behind queued writes, and a
   reader needs no metadata but the journal.
 - ``store_data_equal_to_fill_value``: a black frame is written like any other, so that a file that is not there always
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["FrameArray", "crc32_of", "driver_path"]
 
 _ENDLESS = 1 << 40
-"""Length of the time axis as tensorstore sees it; what the file says is kept by the writer."""
+"""Length of the time axis as tensorstore sees it; the writer maintains the length in the file."""
 
 _MAX_CHUNK_BYTES = 2 * (2 * CHUNK_PX**2)
 """Of a compressed chunk: what does not become smaller grows by some bytes, whatever compresses it."""
@@ -68,8 +68,8 @@ def driver_path(folder: Path, owner: object, *, pinned: bool = False) -> str:
     owner : object
         What uses the path, for as long as it lives.
     pinned : bool
-        On Linux, follow the folder itself and not its name: whoever renames or replaces it during a run does not make
-        tensorstore start another one under the old name.
+        On Linux, follow the folder itself and not its name: if another program renames or replaces it during
+        a run, tensorstore does not start another one under the old name.
 
     Raises
     ------
@@ -157,7 +157,7 @@ class FrameArray:
         tensorstore reads `pixels` until then without a copy of its own: they must not change.
         """
         writing = self._array[seq].write(pixels, can_reference_source_data_indefinitely=True).commit
-        writing.force()  # a future starts to work when it is waited for, unless it is told to
+        writing.force()  # a future starts to work when it is waited for, unless it is forced
         return writing
 
     def check_file(self, seq: int) -> None:

@@ -2,7 +2,7 @@
 
 A line is written after its frame's file is synced, so the journal never promises too much; readers trust its count and
 nothing else. A crash can only leave an unfinished last line: that frame was never acknowledged. A line that has its end
-was: if it cannot be read, or is not what its checksum says, it keeps its place, and its frame is damaged. A line
+was: if it cannot be read, or does not have its checksum, it keeps its place, and its frame is damaged. A line
 ``{"withdrawn_from": k}`` takes back the lines of frame k and after, which were written but never acknowledged, because
 the disk neither took nor gave up what was written. Journals of store version 1 have neither.
 """
@@ -111,7 +111,7 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """What a journal says."""
+    """What a journal holds."""
 
     entries: tuple[JournalEntry | None, ...]
     """By `seq`; None where a line that has its end is unreadable."""
@@ -142,7 +142,7 @@ def _plain(value: object) -> object:
 
 
 def _measured(value: object) -> int | float | None:
-    """Return what a device says as a number; None if it is none. What is written here is what `_entry_of` takes."""
+    """Return a device's answer as a number; None if it is none. What is written here is what `_entry_of` takes."""
     value = _plain(value)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
@@ -237,7 +237,7 @@ def read_journal(path: Path, section_id: str | None = None) -> Journal:
 
 
 def parse_journal(data: bytes, path: Path, section_id: str | None = None) -> Journal:
-    """Return what the bytes of a journal say; `path` is for its sentences. See `read_journal`."""
+    """Return what the bytes of a journal hold; `path` is for its sentences. See `read_journal`."""
     *lines, last = data.split(b"\n")
     most = len(data) // _SHORTEST_LINE_BYTES
     found: dict[int, JournalEntry] = {}
@@ -324,7 +324,7 @@ class JournalWriter:
         Raises
         ------
         OSError
-            If that fails; what was written in part is cut off again, or withdrawn by a line that says so.
+            If that fails; what was written in part is cut off again, or withdrawn by a line of its own.
         StoreError
             If the journal would become larger than readers take.
         """
@@ -361,7 +361,7 @@ class JournalWriter:
         """Return whether the file under the journal's name is still this one; safe from any thread.
 
         Its number cannot be given to another file as long as this one is open. A disk that does not answer is not
-        asked again: the next write tells.
+        asked again: the next write reports it.
         """
         try:
             return os.path.samestat(os.fstat(self._handle), self._path.lstat())
@@ -392,7 +392,7 @@ class JournalWriter:
         return kept
 
     def place(self) -> Path | None:
-        """Return where the file is now, under whatever name; None if it was deleted, or the system does not tell."""
+        """Return where the file is now, under whatever name; None if it was deleted, or if the system does not know."""
         try:
             if os.fstat(self._handle).st_nlink == 0:
                 return None

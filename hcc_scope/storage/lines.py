@@ -5,7 +5,7 @@
     {"seq":0,"kind":"note","text":"","line_crc32":2774399211}
                                     ^ zlib.crc32 of the bytes up to here
 
-Lines of earlier versions have no such key; whether a line may do without one is for its reader to say.
+Lines of earlier versions have no such key; whether a line may do without one is for its reader to decide.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the JSON files of a store say: zarr v3 and OME-Zarr 0.5 metadata, and our own attribute ``hcc_scope``.
+"""The content of a store's JSON files: zarr v3 and OME-Zarr 0.5 metadata, and our own attribute ``hcc_scope``.
 
 Everything here is a pure function of the `RunSpec` and the number of frames, so that `recover` can write it anew.
 """
@@ -54,7 +54,7 @@ FACTS_HASH = "facts_sha256"
 
 MAX_SIDE_PX = 1 << 16
 MAX_FRAME_BYTES = 1 << 31
-"""No camera has larger frames: what claims one is damaged, and is told before any memory is taken for it."""
+"""No camera has larger frames: a store that claims one is damaged, and is refused before any memory is taken."""
 MAX_TILES = 1 << 16
 """Tiles of one frame."""
 

@@ -65,7 +65,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class NotesLog:
-    """What a ``notes.jsonl`` says."""
+    """What a ``notes.jsonl`` holds."""
 
     notes: tuple[Note, ...]
     problems: tuple[str, ...]
@@ -112,7 +112,7 @@ def read_notes_log(store: Path) -> NotesLog:
 
 
 def read_notes(store: Path) -> tuple[Note, ...]:
-    """Return a store's notes, oldest first; lines that cannot be read are left out (`read_notes_log` tells them).
+    """Return a store's notes, oldest first; lines that cannot be read are left out (`read_notes_log` reports them).
 
     Raises
     ------
@@ -122,24 +122,23 @@ def read_notes(store: Path) -> tuple[Note, ...]:
     return read_notes_log(store).notes
 
 
-def lost_notes(store: Path, outcome: object) -> list[str]:
-    """Return what is missing from the notes of a run that has ended; the notes themselves do not tell.
+def lost_notes(store: Path, excluded: Iterable[int]) -> list[str]:
+    """Return what is missing from the notes of a run that has ended: the notes alone do not show it.
 
     Parameters
     ----------
     store : Path
         The store's folder.
-    outcome : object
-        How the run ended, as the store says: the fields that were out of the score then have a mark.
+    excluded : iterable of int
+        `seq` of the fields that were out of the score when the run ended: each has a mark.
 
     Raises
     ------
     StoreError
         If the file is there and cannot be read.
     """
-    out = outcome.get("excluded_by_operator", ()) if isinstance(outcome, dict) else ()
     marked = {note.seq for note in read_notes(store) if note.kind != "note"}
-    if lost := [str(seq) for seq in out if seq not in marked]:
+    if lost := [str(seq) for seq in excluded if seq not in marked]:
         fields = f"field{'s' if len(lost) > 1 else ''} {', '.join(lost[:5])}{' ...' if len(lost) > 5 else ''}"
         return [f"{store / NOTES} has lost the mark that took {fields} out of the score"]
     return []
@@ -194,7 +193,7 @@ class NotesWriter:
         if kind not in _OF_SECTIONS and seq is None:
             raise UsageError("a mark needs a field")
         if kind in _OF_SECTIONS and not text:
-            raise UsageError("an empty note says nothing", hint="Write something.")
+            raise UsageError("the note is empty", hint="Write something.")
         if len(text) > LONGEST_TEXT:
             raise UsageError(f"a note of {len(text)} characters is too long", hint=f"{LONGEST_TEXT} are possible.")
         note = Note(datetime.now(UTC), None if seq is None else int(seq), kind, text)

@@ -61,7 +61,7 @@ _TABLE = frozenset({"table", "bytes", "sha256"})
 
 @dataclass(frozen=True, slots=True)
 class PredictionLog:
-    """What a ``predictions.jsonl`` says."""
+    """What a ``predictions.jsonl`` holds."""
 
     header: dict[str, Any]
     """version, run, model_sha256, frame_shape_yx, tile_px, pixel_size_um; empty if a crash came before it was whole."""
@@ -72,7 +72,7 @@ class PredictionLog:
     torn: bytes
     """The unfinished last line of a crash, or empty."""
     table_sha256: str | None = None
-    """Of the table that was made last; None if the log does not say."""
+    """Of the table that was made last; None if the log does not state it."""
 
 
 def table_path(log: Path) -> Path:
@@ -221,7 +221,7 @@ def read_log(path: Path) -> PredictionLog:
         try:
             value, sealed = fields_of(line)
             if sealed != (version > 1):
-                raise ValueError("it has no checksum")  # noqa: TRY301 - told like the others
+                raise ValueError("it has no checksum")  # noqa: TRY301 - reported like the others
             if value.keys() == _TABLE:
                 table_sha256 = values.text(value["sha256"], "sha256")
                 continue
@@ -281,7 +281,7 @@ def _table_problem(table: Path, stated: Mapping[str, Any] | None) -> str | None:
         check_plain(table)
         if stated is None:
             return f"{table} was not finished"
-        if table.stat().st_size != stated.get("bytes"):  # told before it is read
+        if table.stat().st_size != stated.get("bytes"):  # found before it is read
             return f"{table} is damaged: it has another size than its log states"
         data = read_plain(table, MAX_TABLE_BYTES)
     except FileNotFoundError:

@@ -4,8 +4,8 @@ Design
 ------
 - ``predictions.jsonl`` is the record: a header, then one line per analysed frame, in the order of analysis. Every
   number keeps all its bits, so that a replay can be compared bit for bit.
-- A model that tells how unlike its training tiles a tile is has its distances in the lines, too; other lines, and those
-  of older programs, have no such key.
+- A model that measures how unlike its training tiles a tile is has its distances in the lines, too; other lines, and
+  those of older programs, have no such key.
 - ``predictions.parquet`` is made from it, for analysis elsewhere: one row per tile, in the order of `seq`.
 - Lines are not synced one by one: predictions can be computed again, frames cannot.
 """
@@ -118,7 +118,7 @@ class PredictionWriter:
         self.table_path = store / f"{name}.parquet"
         self._store = store
         self._n_tiles = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px).n
-        self._closed = False
+        self._closed = self._any = False
         header = {
             "version": VERSION,
             "run": run,
@@ -137,7 +137,7 @@ class PredictionWriter:
             raise self._exists(self.path) from error
         except OSError as error:
             raise explain(error, f"The predictions {self.path} cannot be created") from error
-        lock(self._handle)  # keeps `recover` away; nobody else can have opened the file that was just made
+        lock(self._handle)  # keeps `recover` away; no other program can have opened the file that was just made
         self._write(header)
 
     @staticmethod
@@ -160,6 +160,7 @@ class PredictionWriter:
         if self._closed:
             raise StoreError(f"Results of frame {result.seq} came after {self.path} was closed")
         self._write(result_fields(result))
+        self._any = True
 
     def _write(self, value: dict[str, Any]) -> None:
         end = os.lseek(self._handle, 0, os.SEEK_END)
@@ -183,7 +184,7 @@ class PredictionWriter:
     def close(self) -> None:
         """Sync the lines and write the table. Close the frames' writer first: the table takes positions from it.
 
-        Idempotent.
+        A later analysis that has no result leaves no file, so that its name is free. Idempotent.
 
         Raises
         ------
@@ -197,10 +198,14 @@ class PredictionWriter:
             try:
                 os.fsync(self._handle)
                 self._check_in_place()
-                write_table(self._store, read_log(self.path), self.table_path)
-                state_table(self._handle, self.path)
+                keep = self._any or self.path.stem == PREDICTIONS
+                if keep:
+                    write_table(self._store, read_log(self.path), self.table_path)
+                    state_table(self._handle, self.path)
             finally:
                 os.close(self._handle)
+            if not keep:
+                self.path.unlink()
         except OSError as error:
             raise explain(error, f"The predictions {self.path} cannot be written") from error
 

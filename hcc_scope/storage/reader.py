@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
     from hcc_scope.storage.facts import Facts
     from hcc_scope.storage.journal import Journal, JournalEntry
+    from hcc_scope.storage.recorded_run import RecordedRun
     from hcc_scope.types import Frame, RunSpec
 
-__all__ = ["SectionStore", "open_store", "read_attributes", "read_facts"]
+__all__ = ["SectionStore", "open_store", "read_facts"]
 
 _RECOVER = "Run hcc-scope recover on it, or Recover a section in the app's menu File."
 
@@ -77,21 +78,10 @@ def read_facts(path: Path) -> tuple[Facts, tuple[str, ...]]:
     return facts, ()
 
 
-def read_attributes(path: Path) -> dict[str, Any]:
-    """Return the attribute ``hcc_scope`` of the store at `path`; every value is one that may stand there.
-
-    Raises
-    ------
-    StoreError
-        As `read_facts`.
-    """
-    return read_facts(path)[0].attributes
-
-
 def open_store(path: Path) -> SectionStore:
     """Open a store read-only.
 
-    Safe on an unfinished store: what is readable is what the journal said when it was opened.
+    Safe on an unfinished store: the frames are those that the journal listed when it was opened.
 
     Raises
     ------
@@ -107,17 +97,11 @@ def open_store(path: Path) -> SectionStore:
     except OSError as error:
         raise StoreError(
             f"The journal {path / JOURNAL} cannot be read: {error.strerror or error}",
-            hint="Without it nobody can tell which frames are whole.",
+            hint="Without it there is no way to know which frames are whole.",
         ) from error
-    recorded = _recorded_frames(facts.attributes)
-    if recorded is not None:
-        journal = _without_lines_behind(journal, recorded)
+    if facts.run.frames is not None:
+        journal = _without_lines_behind(journal, facts.run.frames)
     return SectionStore(path, facts, journal, problems)
-
-
-def _recorded_frames(attributes: Mapping[str, Any]) -> int | None:
-    n = attributes.get("n_frames")
-    return n if attributes.get("complete") is True and type(n) is int and n >= 0 else None
 
 
 def _without_lines_behind(journal: Journal, n_recorded: int) -> Journal:
@@ -134,9 +118,11 @@ class SectionStore:
     def __init__(self, path: Path, facts: Facts, journal: Journal, problems: tuple[str, ...] = ()) -> None:
         self.path = path
         self.spec: RunSpec = facts.spec
-        """What was known before the first frame, as the writer was told."""
+        """What was known before the first frame."""
+        self.recorded: RecordedRun = facts.run
+        """How the run was made, how it ended, and with which score."""
         self.attributes: Mapping[str, Any] = facts.attributes
-        """The attribute ``hcc_scope``: ids, versions, outcome ... (``docs/store.md``)."""
+        """The attribute ``hcc_scope`` as it is in the file (``docs/store.md``)."""
         self.facts = facts
         """As they were read, with the rest of ``zarr.json``."""
         self._journal = journal
@@ -153,7 +139,7 @@ class SectionStore:
     @property
     def complete(self) -> bool:
         """Whether the run was ended in order, or recovered."""
-        return self.attributes.get("complete") is True
+        return self.recorded.complete
 
     @property
     def journal(self) -> tuple[JournalEntry | None, ...]:
@@ -182,7 +168,7 @@ class SectionStore:
         try:
             problems = metadata_problems(self.path, self.facts, n)
             if self.complete:
-                problems += lost_notes(self.path, self.attributes.get("outcome"))
+                problems += lost_notes(self.path, self.recorded.excluded_by_operator)
             for log in log_files(self.path):
                 problems += log_problems(log, ended=self.complete and log.stem == PREDICTIONS)
         except OSError as error:
@@ -192,14 +178,14 @@ class SectionStore:
     @property
     def recorded_frames(self) -> int | None:
         """How many frames the end of the run counted; None for an unfinished run, or if ``zarr.json`` lost it."""
-        return _recorded_frames(self.attributes)
+        return self.recorded.frames
 
     def _contradictions(self) -> list[str]:
         if not self.complete:
             return []
         n, recorded, journal = self.n_frames, self.recorded_frames, self.path / JOURNAL
         if recorded is None:
-            return [f"{self.path / ROOT} does not say how many frames were recorded"]
+            return [f"{self.path / ROOT} does not state how many frames were recorded"]
         if n < recorded:
             one = recorded == n + 1
             lost = f"frame {n} was" if one else f"frames {n} to {recorded - 1} were"

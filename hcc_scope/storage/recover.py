@@ -1,7 +1,7 @@
 """Make an interrupted store valid again, from its journal. Running it again changes nothing.
 
 Facts that are damaged are taken from their copy, whichever of the two that is; where both are sound and differ, the
-frames decide, or nobody does. What is replaced is kept beside, unless it can be made again.
+frames decide, or nothing is changed. What is replaced is kept beside, unless it can be made again.
 """
 
 from __future__ import annotations
@@ -59,7 +59,6 @@ from hcc_scope.storage.notes import NOTES, lost_notes, read_notes_log
 from hcc_scope.storage.prediction_log import log_files, log_problems, read_log, table_path
 from hcc_scope.storage.predictions import read_predictions_table, remake_table
 from hcc_scope.storage.reader import open_store
-from hcc_scope.storage.scorer import lasting_reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +73,7 @@ _LOOK_AT_FRAMES = 3
 _MAX_KEPT_BYTES = 2 << 30
 
 _LASTING = ("state", "cause", "degraded", "counts", "spoilt")
-"""Keys of an outcome that tell how the run went, whatever was lost afterwards."""
+"""Keys of an outcome that stay true of the run, whatever is lost afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def recover(path: Path) -> RecoverReport:
     try:
         _refuse_links(path)
         if not (path / JOURNAL).exists() and (path / ROOT).exists():
-            open_store(path)  # says what is missing
+            open_store(path)  # reports what is missing
         settled = _settle(path)
         with ExitStack() as stack:
             for file in (path / JOURNAL, *log_files(path), *path.glob(NOTES)):
@@ -128,7 +127,7 @@ def recover(path: Path) -> RecoverReport:
                 stack.callback(os.close, handle)
                 if not lock(handle):
                     raise StoreError(f"{path} is being written by another process", hint="Wait until it has ended.")
-            if settled.facts.attributes["schema_version"] == 1:  # later ones have a checksum that says as much
+            if settled.facts.attributes["schema_version"] == 1:  # later ones have a checksum for that
                 _check_shape(path, settled.facts)
             return _recover(path, settled)
     except OSError as error:
@@ -138,7 +137,7 @@ def recover(path: Path) -> RecoverReport:
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
-    """The facts to go by, and which of their two files does not say so."""
+    """The facts to go by, and which of their two files has to be made again."""
 
     facts: Facts
     root_anew: str | None = None
@@ -212,7 +211,7 @@ def _facts_or_error(path: Path, *, from_copy: bool) -> tuple[Facts | None, Store
 
 
 def _decide(path: Path, recorded: Facts, copied: Facts, contradiction: str) -> _Settled:
-    """Return which of two sound and different accounts the frames agree with; they only tell their shape."""
+    """Return which of two sound and different accounts the frames agree with; only their shape can decide."""
     with_its_shape = replace(recorded.spec, frame_shape_yx=copied.spec.frame_shape_yx)
     attributes = {**recorded.attributes, "spec": copied.attributes["spec"]}
     if (
@@ -224,7 +223,7 @@ def _decide(path: Path, recorded: Facts, copied: Facts, contradiction: str) -> _
         if reads == [True, False]:
             return _Settled(recorded, copy_anew=True)
         if reads == [False, True]:
-            facts = Facts(attributes, copied.spec, recorded.file)
+            facts = Facts.parse(attributes, recorded.file)
             return _Settled(facts, root_anew=f"{contradiction}; the frames have the latter")
     raise StoreDamagedError(
         f"{path} contradicts itself: {contradiction}; nothing was changed",
@@ -276,7 +275,7 @@ def _recover(path: Path, settled: _Settled) -> RecoverReport:
     problems = list(store.journal_problems)
     changes += _mend_notes(path, problems)
     if store.complete:
-        problems += lost_notes(path, store.attributes.get("outcome"))
+        problems += lost_notes(path, store.recorded.excluded_by_operator)
     wanted = {
         path / ARRAY_PATH / ROOT: array_metadata(store.spec.frame_shape_yx, store.n_frames),
         path / "frames" / ROOT: frames_group_metadata(),
@@ -348,7 +347,7 @@ def _root_bytes(facts: Facts, attributes: dict[str, Any]) -> bytes:
     """Return ``zarr.json`` with these attributes of ours; what other programs added to it stays."""
     wanted = _expected(facts, attributes)
     found = facts.file if "attributes" in facts.file else {}
-    unknown = [*unknown_keys(found, wanted), CONSOLIDATED]  # whoever wants such a copy can make it again
+    unknown = [*unknown_keys(found, wanted), CONSOLIDATED]  # a program that wants such a copy can make it again
     found = {key: value for key, value in found.items() if key not in unknown}
     return json_bytes({**found, **wanted, "attributes": {**found.get("attributes", {}), **wanted["attributes"]}})
 
@@ -480,7 +479,7 @@ def _mark_complete(store: SectionStore, why_unfinished: str) -> list[str]:
         attributes["outcome"]["cause"] = (
             f"the journal did not list the {store.attributes.get('n_frames')} frames that were recorded"
         )
-        attributes.setdefault("outcome_before_recovery", _lasting_part(store.attributes.get("outcome")))
+        attributes.setdefault("outcome_before_recovery", _lasting_part(store))
     else:
         change = "marked complete, outcome recovered"
         attributes["finished_utc"] = datetime.now(UTC).isoformat()
@@ -488,12 +487,11 @@ def _mark_complete(store: SectionStore, why_unfinished: str) -> list[str]:
     return [change]
 
 
-def _lasting_part(outcome: object) -> dict[str, Any]:
+def _lasting_part(store: SectionStore) -> dict[str, Any]:
     """Return what stays true of an outcome when frames that it counted are lost: not its score."""
-    if not isinstance(outcome, dict):
-        return {}
+    outcome = store.attributes.get("outcome", {})
+    reason = None if store.recorded.outcome is None else store.recorded.outcome.lasting_reason
     lasting = {key: outcome[key] for key in _LASTING if key in outcome}
-    reason = lasting_reason({"outcome": outcome})
     return lasting if reason is None else {**lasting, "spoilt": reason}
 
 

@@ -1,37 +1,16 @@
-"""Scores for the frames of a store: by its plan, and by what its run found out about it."""
+"""Scores for the frames of a store: by its plan, and by what its run recorded about it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hcc_scope.scoring import SectionScorer
 from hcc_scope.storage.notes import read_notes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from hcc_scope.storage.reader import SectionStore
 
-__all__ = ["lasting_reason", "store_scorer"]
-
-
-def lasting_reason(attributes: Mapping[str, Any]) -> str | None:
-    """Return why a run's outcome calls its fields no random choice although its plan was one; None if it does not.
-
-    Parameters
-    ----------
-    attributes : mapping
-        The attribute ``hcc_scope``. What the run recorded stays true after a recovery.
-    """
-    for key in ("outcome", "outcome_before_recovery"):
-        outcome = attributes.get(key)
-        if not isinstance(outcome, dict):
-            continue
-        if isinstance(outcome.get("spoilt"), str) and outcome["spoilt"]:
-            return str(outcome["spoilt"])
-        if "spoilt" not in outcome and outcome.get("state") == "failed" and outcome.get("interval_valid") is False:
-            return "the run failed, and no interval was valid then"
-    return None
+__all__ = ["store_scorer"]
 
 
 def store_scorer(store: SectionStore, threshold: float, temperature: float = 1.0) -> SectionScorer:
@@ -52,7 +31,7 @@ def store_scorer(store: SectionStore, threshold: float, temperature: float = 1.0
     """
     scorer = SectionScorer(threshold, temperature, store.spec.sampling)
     noted = [note.text for note in read_notes(store.path) if note.kind == "spoilt"]
-    for why in (lasting_reason(store.attributes), *noted):
+    for why in (store.recorded.lasting_reason, *noted):
         if why:
             scorer.spoil(why)
     return scorer

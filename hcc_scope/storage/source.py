@@ -18,7 +18,7 @@ __all__ = ["StoreSource"]
 
 
 class StoreSource:
-    """Replays a store. A `hcc_scope.protocols.FrameSource` that waits for nobody: ``live`` is False.
+    """Replays a store. A `hcc_scope.protocols.FrameSource` whose frames wait: ``live`` is False.
 
     Frames keep their `seq`. A damaged frame is reported and left out, so `seq` then has a gap: a score must not change
     its order or its numbering for it.
@@ -28,7 +28,7 @@ class StoreSource:
     store : SectionStore
         An open store; what it had when it was opened is replayed.
     on_damaged : callable, optional
-        Told each damaged frame's error as it is met, in the thread that iterates.
+        Takes each damaged frame's error as it is met, in the thread that iterates.
     ahead : int
         Frames read in advance, so that decoding overlaps with analysis.
     tile_px : int, optional

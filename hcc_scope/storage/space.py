@@ -76,7 +76,7 @@ def check_out_dir(out_dir: Path, spec: RunSpec | None = None, *, need_bytes: int
         _check_names(folder, missing, what)
         if store is not None and os.path.lexists(store):
             raise taken_error(store)
-        # only trying tells: access rules, quotas and read-only disks are not all in the mode bits
+        # only an attempt shows it: access rules, quotas and read-only disks are not all in the mode bits
         with tempfile.TemporaryDirectory(prefix=".hcc-scope-", dir=folder):
             pass
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
@@ -121,7 +121,7 @@ def _check_names(folder: Path, names: Sequence[str], what: str) -> None:
     """Refuse names that no folder can have here, before the ones above them are made."""
     try:
         longest, whole = os.pathconf(folder, "PC_NAME_MAX"), os.pathconf(folder, "PC_PATH_MAX")
-    except (AttributeError, OSError, ValueError):  # Windows does not tell
+    except (AttributeError, OSError, ValueError):  # Windows does not report it
         longest, whole = 255, 32_000
     for name in names:
         if len(os.fsencode(name)) > longest:
@@ -140,9 +140,9 @@ def _free_bytes(folder: Path, what: str) -> int:
 
 
 def _free_files(folder: Path) -> int | None:
-    """Return how many files the disk has room for; None where it does not tell, or has no such limit.
+    """Return how many files the disk has room for; None where it does not report that, or has no such limit.
 
-    Some network drives say 0 and mean nothing by it; where it is true, the next file that is made tells.
+    Some network drives report 0 and mean nothing by it; where it is true, the next file that is made fails.
     """
     try:
         status = os.statvfs(folder)

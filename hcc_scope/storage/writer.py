@@ -11,14 +11,14 @@ Design
 
 - *Back-pressure*: `SectionWriter.append` blocks while more than `max_in_flight_bytes` wait for the disk.
 - *Group commit*: whatever is on disk by then shares one sync of the journal.
-- *Errors*: the first failed write is latched; whoever waits is woken, and `append` and `close` raise it. The journal
+- *Errors*: the first failed write is latched; every waiting call wakes, and `append` and `close` raise it. The journal
   ends at the frame before; frames after it that did reach the disk are not acknowledged. A frame that `append` itself
   refuses (wrong shape, no space left) was never taken, and does not make `close` fail.
 - *Growing*: the array's length on disk is ahead of the journal by up to `GROW_FRAMES`, and cut back by `close`. It may
-  fall behind while somebody holds the metadata open on Windows.
+  fall behind while another program holds the metadata open on Windows.
 - *Identity*: folder and journal are those that this writer made, or nothing more is written. They are asked for with
-  every group and at the end: whoever renames, deletes or replaces them during a run ends it, with what was really kept.
-- *Ending*: `close` puts every frame on disk; `finalise` then says so, last and at once. Without it the run is
+  every group and at the end: if another program renames, deletes or replaces them, the run ends, with what was kept.
+- *Ending*: `close` puts every frame on disk; `finalise` then records that, last and at once. Without it the run is
   unfinished, whatever happened.
 """
 
@@ -156,13 +156,13 @@ def create_store(
         if created:
             remove_empty(path)
         for folder in made:
-            with suppress(OSError):  # somebody else uses it by now
+            with suppress(OSError):  # another program uses it by now
                 folder.rmdir()
         if isinstance(error, StoreError):
             raise
         taken = isinstance(error, OSError) and error.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
         if taken and os.path.lexists(path):
-            raise taken_error(path) from error  # somebody else was faster
+            raise taken_error(path) from error  # another program was faster
         raise explain(error, f"The store {path} cannot be created") from error
     return SectionWriter(path, spec, attributes, array, journal, length, max_in_flight_bytes)
 
@@ -285,7 +285,7 @@ class SectionWriter:
             return os.path.samestat(self.path.stat(), self._folder)
         except (FileNotFoundError, NotADirectoryError):
             return False
-        except OSError:  # a disk that does not answer: the next write tells
+        except OSError:  # a disk that does not answer: the next write reports it
             return True
 
     def _gone(self) -> StoreError:
@@ -336,8 +336,8 @@ class SectionWriter:
             sync_folder(self._array.shard_path(seq).parents[1])
         sync_folder(self._array.shard_path(first).parents[2])
         if end > self._length:
-            # whoever holds the metadata open on Windows must neither end the run nor slow it down: readers trust the
-            # journal, and the next group, at the latest `close`, tries again
+            # a program that holds the metadata open on Windows must neither end the run nor slow it down: readers trust
+            # the journal, and the next group, at the latest `close`, tries again
             with suppress(PermissionError):
                 self._set_length(-(-end // GROW_FRAMES) * GROW_FRAMES, hold_s=0.0)
         self._journal.append(lines)
@@ -348,7 +348,7 @@ class SectionWriter:
             self._changed.notify_all()
 
     def _fail(self, error: BaseException, where: str) -> None:
-        """Latch the first error and wake whoever waits; what is found at the end is added to it."""
+        """Latch the first error and wake every waiting call; what is found at the end is added to it."""
         if isinstance(error, OSError | ValueError):
             error = self._explained(error)
         with self._changed:
@@ -410,7 +410,7 @@ class SectionWriter:
         self._raise_if_failed()
 
     def _take_stock(self) -> None:
-        """Look at what is really there at the end: neither more nor less is told."""
+        """Look at what is really there at the end: neither more nor less is reported."""
         try:
             self._check_in_place()
             if not self._journal.is_as_left():
@@ -453,8 +453,8 @@ class SectionWriter:
         Returns
         -------
         bool
-            Whether it is gone. Not if a frame is journalled, a person wrote a note, somebody added a file, or the
-            folder is not ours any more.
+            Whether it is gone. Not if a frame is journalled, a person wrote a note, another program added a file, or
+            the folder is not ours any more.
 
         Raises
         ------
@@ -466,10 +466,10 @@ class SectionWriter:
         return self._committed == 0 and self._in_place and remove_empty(self.path)
 
     def finalise(self, outcome: Mapping[str, object]) -> None:
-        """Say that the run has ended, in the root ``zarr.json``: the last thing that is written, and all at once.
+        """Record that the run has ended, in the root ``zarr.json``: the last thing that is written, and all at once.
 
         A store without it counts as unfinished. Also for a run that failed or was cancelled: after `close` its frames
-        are in order, and `outcome` tells how it ended.
+        are in order, and `outcome` is how it ended.
 
         Parameters
         ----------

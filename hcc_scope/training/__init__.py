@@ -4,6 +4,7 @@
 - `hcc_scope.training.network`: the networks.
 - `hcc_scope.training.recipes`: losses, optimisers, schedules, changes of tiles.
 - `hcc_scope.training.fit`: the loop, which can be stopped, killed and continued.
+- `hcc_scope.training.fit_task`: what is fitted; `hcc_scope.training.fit_result`: what comes of it.
 - `hcc_scope.training.restarts`: other starts, if a network has learnt nothing.
 - `hcc_scope.training.compute`: where and how gradients are computed.
 - `hcc_scope.training.prefetch`: tiles read ahead.
@@ -11,6 +12,8 @@
 - `hcc_scope.training.predict`: what a network makes of many tiles.
 - `hcc_scope.training.metrics`: figures of merit.
 - `hcc_scope.training.validation_split`: which images are held out.
+- `hcc_scope.training.ood_distance`: how unlike the training tiles a tile is; `hcc_scope.training.ood_tiles`: what it
+  is tried on.
 - `hcc_scope.training.run_folder`: from a manifest to a finished run.
 - `hcc_scope.training.training_result`: what a finished training hands to
   `hcc_scope.runs.build_model`, which makes a model of it.

@@ -141,8 +141,8 @@ def check_package(package: Path, model: LoadedModel) -> float:
         stated = str(description["weights"]["torchscript"]["sha256"])
         weights = entries[str(description["weights"]["torchscript"]["source"])]
     except (ModelFormatError, *_UNREADABLE) as error:
-        said = str(error).partition("\n")[0][:160]
-        raise ModelFormatError(f"{package} is not a bioimage.io package of a model of HCC-Scope: {said}") from error
+        reason = str(error).partition("\n")[0][:160]
+        raise ModelFormatError(f"{package} is not a bioimage.io package of a model of HCC-Scope: {reason}") from error
     if sha256 != model.card.sha256:
         raise ModelFormatError(
             f"the package {package} was made of another model: sha256 {sha256[:12]}..., this one "
@@ -161,7 +161,7 @@ def _check(weights: bytes, model: LoadedModel, what: str) -> tuple[NDArray[np.fl
     module, expected = parse(weights, what), _expected(model, tiles)
     try:
         found = _run(module, tiles)
-    except (RuntimeError, torch.jit.Error, TypeError, ValueError) as error:  # a graph of whoever made the package
+    except (RuntimeError, torch.jit.Error, TypeError, ValueError) as error:  # the graph is the author's
         raise ModelFormatError(f"the graph of {what} does not take a tile: {last_line(error)}") from error
     if found.shape != expected.shape:
         raise ModelFormatError(f"{what} gives {found.shape} for {len(tiles)} tiles, not a probability per class")
@@ -220,7 +220,7 @@ def _run(module: torch.jit.ScriptModule, tiles: NDArray[np.uint16]) -> NDArray[n
 
 def _expected(model: LoadedModel, tiles: NDArray[np.uint16]) -> NDArray[np.float32]:
     """Return the probabilities (k, 2) of *low* and *high* on the reference engine."""
-    high = calibrate(log_odds(model.classifier().classify(tiles)), model.card.temperature)
+    high = calibrate(log_odds(model.classifier().classify(tiles).logits), model.card.temperature)
     return np.stack([1 - high, high], axis=1)
 
 

@@ -175,8 +175,8 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
             optimiser.setdefault(int(number), {})[name] = value
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _unreadable(path, error) from error
-    told = content.how_far
-    how_far = HowFar(**{**dict(told), "history": [Epoch(**dict(one)) for one in told.history]})
+    stored = content.how_far
+    how_far = HowFar(**{**dict(stored), "history": [Epoch(**dict(one)) for one in stored.history]})
     return Checkpoint(dict(content.identity), how_far, parts["network"], parts["best"], optimiser)
 
 

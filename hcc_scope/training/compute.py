@@ -89,7 +89,7 @@ def _cpu_has_bf16() -> bool:
 
 @cache
 def keep_memory() -> None:
-    """Tell glibc's malloc to keep freed memory: maps of megabytes are otherwise mapped, zeroed and unmapped each time.
+    """Make glibc's malloc keep freed memory: maps of megabytes are otherwise mapped, zeroed and unmapped each time.
 
     Does nothing where the C library is another one. Lasts as long as the process.
     """

@@ -1,4 +1,4 @@
-"""What a training run is asked to do, and how it tells how far it is. Imports no torch."""
+"""The configuration of a training run, and how it reports its progress. Imports no torch."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TRAINING_STAGES = ("train", "validate")
 
 
 class Stopped(Exception):  # noqa: N818 - a signal, not an error
-    """Somebody asked the training to stop; its checkpoint, if it has a folder, is written."""
+    """The user stopped the training; its checkpoint, if it has a folder, is written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""What the card of a model trained here says: figures are measured, words are written once, here.
+"""The card of a model trained here: its figures are measured, its texts are written here.
 
-Two sets of words: of a synthetic set, the card says at every turn that it is one; of a real one, it says no more than
-the manifest does.
+There are two sets of texts: the card of a synthetic set states so in every part; that of a real set states no more
+than the manifest does.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.formatting import counted
 from hcc_scope.inference.card import LICENCE_NOT_STATED, ModelCard, TrainingRecord
+from hcc_scope.research_use import RESEARCH_USE
 from hcc_scope.training.network import TILE_PX
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ _REFERENCE = (
     "microscopic images, Proc. SPIE 10949, 109492L (2019), doi 10.1117/12.2512214"
 )
 _USE_SYNTHETIC = (
-    "To demonstrate and test HCC-Scope. Research use only. It has seen nothing but a synthetic phantom: its output on "
+    f"To demonstrate and test HCC-Scope. {RESEARCH_USE}. It has seen nothing but a synthetic phantom: its output on "
     "real tissue means nothing."
 )
 _USE_REAL = (
-    "Research use only, not for diagnosis. To score sections that were prepared and imaged like those it was trained "
+    f"{RESEARCH_USE}, not for diagnosis. To score sections that were prepared and imaged like those it was trained "
     "on: frozen sections of tumours in white light, at the pixel size and bit depth that this card states."
 )
 _LIMIT_SYNTHETIC = (
@@ -92,7 +93,7 @@ def draft_card(name: str, network: nn.Module, data: LabelledSet, *, network_name
         trained_on = "a synthetic phantom. Not trained on any real tissue."
         use, first = _USE_SYNTHETIC, _LIMIT_SYNTHETIC
     else:
-        trained_on = "labelled images of sections of low and high metastatic tumours. Research use only."
+        trained_on = f"labelled images of sections of low and high metastatic tumours. {RESEARCH_USE}."
         use, first = _USE_REAL, _LIMIT_REAL
     camera = (
         f"Monochrome white-light frames of {data.bit_depth} bits at {data.pixel_size_um:g} um per pixel; other "
@@ -180,7 +181,7 @@ def final_card(
     precision, device : str, optional
         That the run resolved ``auto`` to.
     evaluation, shifts, unlike_training, validation
-        Parts of the card; without them it says that they are missing.
+        Parts of the card; without them the card reports them as missing.
     tile_auc_held_out : float, optional
         On the held-out tiles that the epoch was chosen on, as in use.
     starts : int, optional

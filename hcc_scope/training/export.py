@@ -25,7 +25,7 @@ from hcc_scope.inference.torchscript import parse
 from hcc_scope.storage.files import explain
 from hcc_scope.storage.naming import RESERVED_NAMES
 from hcc_scope.training.config import NetworkName
-from hcc_scope.training.folder_lock import one_at_a_time
+from hcc_scope.training.folder_lock import lock_folder
 from hcc_scope.training.licence import spdx_id
 from hcc_scope.training.ood_distance import table_of
 from hcc_scope.training.predict import load_weights, predict
@@ -72,8 +72,8 @@ def to_torchscript(network: torch.nn.Module) -> bytes:
     Parameters
     ----------
     network : torch.nn.Module
-        Raw counts (n, 1, tile, tile) to logits (n, 2), alone or as the first of a tuple (features, and what else the
-        network tells of a tile); left as it is.
+        Raw counts (n, 1, tile, tile) to logits (n, 2), alone or as the first of a tuple (with features and other
+        outputs per tile); left as it is.
     """
     plain = copy.deepcopy(network).eval()
     # Training leaves the weights channels-last and asking for gradients. Cloned, because contiguous() keeps the strides
@@ -177,7 +177,7 @@ def _agreeing_program(
     apart = largest_program_difference(program, tiles, logits, f"the program of the model {card.name}")
     if not apart <= card.engine_tolerance:
         raise ModelError(f"the torch.export program gives other logits (by {apart:.2g})")
-    read_program(program, PROGRAM_FILE).run(tiles[:1])  # as who receives it will
+    read_program(program, PROGRAM_FILE).run(tiles[:1])  # as its recipients will
     return program
 
 
@@ -190,7 +190,7 @@ def _npy(array: NDArray[np.generic]) -> bytes:
 def _write_folder(
     folder: Path, files: Mapping[str, bytes], card: ModelCard, describe: Callable[[ModelCard], str] | None
 ) -> Path:
-    with one_at_a_time(folder.parent, f"another export of {folder.name}", f".{folder.name}.lock"):
+    with lock_folder(folder.parent, f"another export of {folder.name}", f".{folder.name}.lock"):
         refuse_existing(folder)
         return _write_alone(folder, files, card, describe)
 
@@ -219,7 +219,7 @@ def _write_alone(
 def program_difference(model: LoadedModel) -> float | None:
     """Return how far the program beside a model is from its test output; None if there is none.
 
-    The program is read as data (`hcc_scope.training.torch_export_reader`): whoever made the file cannot have it act.
+    The program is read as data (`hcc_scope.training.torch_export_reader`): nothing in the file is executed.
 
     Returns
     -------
@@ -353,7 +353,7 @@ def refuse_existing(folder: Path) -> None:
 
 
 def is_taken(path: Path) -> bool:
-    """Return whether there is anything of that name; a path that cannot be looked at is told by who writes to it."""
+    """Return whether there is anything of that name; a path that cannot be looked at fails when it is written."""
     try:
         return path.exists() or path.is_symlink()  # also a link that leads nowhere
     except OSError:

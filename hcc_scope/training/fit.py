@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,8 +30,8 @@ from hcc_scope.training.checkpoint import (
 )
 from hcc_scope.training.compute import Gradients, Place, choose_place
 from hcc_scope.training.config import TRAINING_STAGES, Stopped, TrainProgress
-from hcc_scope.training.fit_result import Epoch
-from hcc_scope.training.metrics import auc
+from hcc_scope.training.fit_result import Epoch, FitResult
+from hcc_scope.training.metrics import roc_auc
 from hcc_scope.training.network import make_network
 from hcc_scope.training.predict import predict
 from hcc_scope.training.prefetch import Prefetch
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hcc_scope.datasets.tiles import TileTable
-    from hcc_scope.training.config import OnProgress, TrainConfig
+    from hcc_scope.training.config import OnProgress
+    from hcc_scope.training.fit_task import FitTask
     from hcc_scope.training.recipes import Settings
 
-__all__ = ["METRICS_FILE", "WEIGHTS_FILE", "Fitted", "Stopped", "fit"]
+__all__ = ["METRICS_FILE", "WEIGHTS_FILE", "fit"]
 
 METRICS_FILE = "metrics.jsonl"
 WEIGHTS_FILE = "weights.safetensors"
@@ -57,47 +57,21 @@ _STEPS_PER_LINE = 10
 TRAIN, VALIDATE = TRAINING_STAGES
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """A trained network."""
-
-    network: torch.nn.Module
-    """In evaluation mode, on the CPU."""
-    best_epoch: int
-    """The one whose weights it has."""
-    history: tuple[Epoch, ...]
-
-
 def fit(
-    tiles: TileTable,
-    labels: NDArray[np.int64],
-    train_rows: NDArray[np.int64],
-    held_out_rows: NDArray[np.int64],
-    config: TrainConfig,
+    task: FitTask,
     *,
-    n_outputs: int = 2,
     folder: Path | None = None,
     resume: bool = False,
     on_progress: OnProgress | None = None,
     stop: Callable[[], bool] | None = None,
-    fixed_epochs: int | None = None,
     checkpoint_s: float = CHECKPOINT_S,
-) -> Fitted:
+) -> FitResult:
     """Fit a network.
 
     Parameters
     ----------
-    tiles : TileTable
-        The tiles.
-    labels : ndarray
-        (all tiles,) 0 .. n_outputs - 1.
-    train_rows, held_out_rows : ndarray
-        Rows of the table. Held-out tiles decide nothing but the epoch whose weights are taken, and that only if the
-        recipe or the configuration stops early; there may be none.
-    config : TrainConfig
-        Decides everything else.
-    n_outputs : int
-        Number of classes.
+    task : FitTask
+        Decides the weights.
     folder : Path, optional
         Where metrics, checkpoints and weights are written; nothing is written if not given.
     resume : bool
@@ -106,14 +80,12 @@ def fit(
         Takes a `TrainProgress` every few steps.
     stop : callable, optional
         Asked before each step.
-    fixed_epochs : int, optional
-        Train so many epochs and take the last one's weights, whatever held-out tiles say.
     checkpoint_s : float
         At most so many seconds of work are lost when the run is killed; 0 writes a checkpoint after each step.
 
     Returns
     -------
-    Fitted
+    FitResult
 
     Raises
     ------
@@ -128,18 +100,18 @@ def fit(
     DiskFullError, StoreUnwritableError
         If `folder` cannot be written.
     Stopped
-        If `stop` said so; the checkpoint is written.
+        If `stop` asked for it; the checkpoint is written.
     """
-    settings = settings_for(config, fixed_epochs)
+    config = task.config
+    settings = settings_for(config, task.fixed_epochs)
     place = choose_place(config.device, config.precision, config.threads)
-    missing = [label for label in range(n_outputs) if label not in labels[train_rows]]
+    missing = [label for label in range(task.n_outputs) if label not in task.labels[task.train_rows]]
     if missing:
         raise TrainingError(
-            f"the {len(train_rows)} tiles to train on have none of class number {missing[0]}",
+            f"the {len(task.train_rows)} tiles to train on have none of class number {missing[0]}",
             hint="Check the split, and how many tiles pass quality ('hcc-scope dataset check').",
         )
-    bit_depth = tiles.images[0].bit_depth if tiles.images else 16
-    run = _Run(tiles, labels, train_rows, held_out_rows, settings, place, n_outputs, bit_depth, folder, checkpoint_s)
+    run = _Run(task, settings, place, folder, checkpoint_s)
     run.begin(resume)
     if not run.how_far.finished:
         with Gradients(run.network, settings, place) as gradients:
@@ -148,7 +120,7 @@ def fit(
 
 
 def _ignore(_progress: TrainProgress) -> None:
-    """Nobody watches."""
+    """Show nothing."""
 
 
 def _never() -> bool:
@@ -159,24 +131,15 @@ class _Run:
     """The loop's state."""
 
     def __init__(
-        self,
-        tiles: TileTable,
-        labels: NDArray[np.int64],
-        train_rows: NDArray[np.int64],
-        held_out_rows: NDArray[np.int64],
-        settings: Settings,
-        place: Place,
-        n_outputs: int,
-        bit_depth: int,
-        folder: Path | None,
-        checkpoint_s: float,
+        self, task: FitTask, settings: Settings, place: Place, folder: Path | None, checkpoint_s: float
     ) -> None:
-        self._tiles, self._labels = tiles, labels
-        self._train_rows, self._held_out_rows = train_rows, held_out_rows
+        self._tiles, self._labels = task.tiles, task.labels
+        self._train_rows, self._held_out_rows = task.train_rows, task.held_out_rows
         self._settings, self._place = settings, place
         self._folder, self._checkpoint_s = folder, checkpoint_s
-        self._early = settings.patience is not None and len(held_out_rows) > 0
-        self._steps_per_epoch = math.ceil(len(train_rows) / settings.batch)
+        self._early = settings.patience is not None and len(task.held_out_rows) > 0
+        self._steps_per_epoch = math.ceil(len(task.train_rows) / settings.batch)
+        n_outputs, bit_depth = task.n_outputs, task.tiles.images[0].bit_depth if task.tiles.images else 16
         self.network = make_network(settings.network, n_outputs=n_outputs, bit_depth=bit_depth, seed=settings.seed)
         self.network.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         begin_undecided(settings, self.network)
@@ -190,9 +153,9 @@ class _Run:
             "device": place.device,
             "precision": place.precision,
             "torch": torch.__version__,
-            "training tiles": len(train_rows),
-            "held-out tiles": len(held_out_rows),
-            "data": _fingerprint(tiles, labels, train_rows, held_out_rows),
+            "training tiles": len(task.train_rows),
+            "held-out tiles": len(task.held_out_rows),
+            "data": _fingerprint(task),
         }
 
     # -- the folder --------------------------------------------------------------------------------------------------
@@ -233,7 +196,7 @@ class _Run:
             or (end and not how_far.finished)
         ):
             raise ResumeError(
-                f"the checkpoint {self._checkpoint} says that it is in epoch {how_far.epoch}, step {how_far.step}, of "
+                f"the checkpoint {self._checkpoint} is in epoch {how_far.epoch}, step {how_far.step}, of "
                 f"{self._settings.epochs} epochs of {self._steps_per_epoch} steps",
                 hint="Start the training anew in another folder.",
             )
@@ -361,11 +324,11 @@ class _Run:
         loss = float(loss_sum(self._settings, torch.from_numpy(found.logits).double(), torch.from_numpy(labels)))
         if not math.isfinite(loss):
             raise self._diverged("the loss on the held-out tiles is no finite number", self.how_far.step)
-        two = found.logits.shape[1] == 2 and set(labels.tolist()) == {0, 1}
-        area = auc(found.logits[:, 1] - found.logits[:, 0], labels) if two else None
+        two = found.logits.shape[1] == 2
+        area = roc_auc(found.logits[:, 1] - found.logits[:, 0], labels) if two else None
         return loss / len(rows), area
 
-    def result(self) -> Fitted:
+    def result(self) -> FitResult:
         """Return the network with its best weights, and write them."""
         network = self.network.to("cpu").eval()
         if self._best:
@@ -373,20 +336,19 @@ class _Run:
         if self._folder is not None:
             weights = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
             write_bytes(self._folder / WEIGHTS_FILE, save(weights))
-        return Fitted(network, self.how_far.best_epoch, tuple(self.how_far.history))
+        return FitResult(network, self.how_far.best_epoch, tuple(self.how_far.history))
 
 
-def _fingerprint(
-    tiles: TileTable, labels: NDArray[np.int64], train_rows: NDArray[np.int64], held_out_rows: NDArray[np.int64]
-) -> str:
+def _fingerprint(task: FitTask) -> str:
     """Return a hash of what is trained on: which tiles of which images, their labels, and their role."""
     found = hashlib.sha256()
+    tiles = task.tiles
     if tiles.digests:
-        words = list(tiles.digests)
-    else:  # a table in memory that nobody has hashed: say so by what it holds
-        words = [hashlib.sha256(tiles.reader.read([row]).tobytes()).hexdigest() for row in range(len(tiles))]
-    found.update(json.dumps(words).encode())
-    for values in (tiles.image_index, tiles.tile_index, labels, train_rows, held_out_rows):
+        digests = list(tiles.digests)
+    else:  # a table in memory has none
+        digests = [hashlib.sha256(tiles.reader.read([row]).tobytes()).hexdigest() for row in range(len(tiles))]
+    found.update(json.dumps(digests).encode())
+    for values in (tiles.image_index, tiles.tile_index, task.labels, task.train_rows, task.held_out_rows):
         found.update(np.ascontiguousarray(values, dtype="<i8").tobytes())
         found.update(b"|")
     return found.hexdigest()

@@ -1,4 +1,4 @@
-"""What comes out of fitting a network: plain values, so that whoever evaluates need not import torch."""
+"""What comes out of fitting a network. Importing this module imports no torch."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
-__all__ = ["Epoch", "Predictions"]
+__all__ = ["Epoch", "FitResult", "Predictions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,17 @@ class Epoch:
     learning_rate: float
     """At its end."""
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """A trained network."""
+
+    network: torch.nn.Module
+    """In evaluation mode, on the CPU."""
+    best_epoch: int
+    """The one whose weights it has."""
+    history: tuple[Epoch, ...]
 
 
 @dataclass(frozen=True, slots=True)

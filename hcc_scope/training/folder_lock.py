@@ -1,8 +1,8 @@
 """One writer per folder: a second training, evaluation or export into it is refused while the first is at work.
 
 The lock is the operating system's, on a file in the folder. It ends with the process, however that ends, so a killed
-run leaves nothing that could refuse the next one. Where the file system knows no locks (some network drives) nothing
-can be told.
+run leaves nothing that could refuse the next one. Where the file system knows no locks (some network
+drives), a second writer is not noticed.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["LOCK_FILE", "holds_something", "one_at_a_time"]
+__all__ = ["LOCK_FILE", "has_content", "lock_folder"]
 
 LOCK_FILE = ".hcc-scope.lock"
 
 
-def holds_something(folder: Path) -> bool:
+def has_content(folder: Path) -> bool:
     """Return whether there is anything in a folder but the lock that a killed run has left."""
     return any(path.name != LOCK_FILE for path in folder.iterdir())
 
 
 @contextmanager
-def one_at_a_time(folder: Path, what: str, name: str = LOCK_FILE) -> Iterator[None]:
+def lock_folder(folder: Path, what: str, name: str = LOCK_FILE) -> Iterator[None]:
     """Hold a folder for one writer; the folder, and those above it that were missing, go again if nothing comes in.
 
     Parameters
@@ -90,4 +90,4 @@ def _locked(path: Path) -> int | None:
                 return handle
         except FileNotFoundError:
             pass
-        os.close(handle)  # who held it has deleted it in between
+        os.close(handle)  # its holder has deleted it in between

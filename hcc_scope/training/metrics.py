@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.stats import rankdata
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
     "LEAST_GAIN",
-    "Learnt",
-    "auc",
+    "LearningCheck",
+    "check_learning",
     "cross_entropy",
     "fit_temperature",
     "has_diverged",
-    "what_was_learnt",
+    "roc_auc",
 ]
 
 LEAST_GAIN = 0.01
@@ -37,12 +36,29 @@ _ABSURD = 1e4
 """Between two logits of one tile: no temperature makes a probability of that."""
 
 
-def auc(log_odds: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Return the area under the ROC curve: how often a *high* tile has the larger log-odds, ties counting half."""
+def roc_auc(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> float | None:
+    """Return the area under the ROC curve: how often a *high* has the larger score than a *low*, ties counting half.
+
+    Parameters
+    ----------
+    scores : (n,) float
+        Probabilities, log-odds, or anything else that rises with them.
+    labels : (n,) int64
+        0 low, 1 high.
+
+    Returns
+    -------
+    float or None
+        None where it is not defined: one class alone.
+    """
     n_high = int(labels.sum())
     n_low = len(labels) - n_high
-    ranks = rankdata(log_odds)
-    return float((ranks[labels == 1].sum() - n_high * (n_high + 1) / 2) / (n_high * n_low))
+    if not n_high or not n_low:
+        return None
+    low = np.sort(scores[labels == 0])
+    high = scores[labels == 1]
+    wins = np.searchsorted(low, high, "left") + np.searchsorted(low, high, "right")
+    return float(wins.sum() / (2.0 * n_low * n_high))
 
 
 def cross_entropy(log_odds: NDArray[np.float32], labels: NDArray[np.int64], temperature: float = 1.0) -> float:
@@ -60,7 +76,7 @@ def fit_temperature(log_odds: NDArray[np.float32], labels: NDArray[np.int64]) ->
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class LearningCheck:
     """What a network makes of the tiles that it was trained on, against what one would make of them that knew nothing.
 
     A network has learnt nothing if its loss is not below that of chance by `LEAST_GAIN`, if its AUC is no more than
@@ -80,21 +96,21 @@ class Learnt:
     """Whether it answers the same to all tiles."""
 
     @property
-    def nothing(self) -> bool:
+    def learnt_nothing(self) -> bool:
         """Whether it has learnt nothing."""
         lucky = self.auc is not None and self.luck is not None and self.auc <= self.luck
         return self.one_answer or lucky or not self.loss < (1.0 - LEAST_GAIN) * self.chance
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Loss and AUC beside those of chance."""
-        words = f"loss on its own training tiles {self.loss:.3f}, by chance {self.chance:.3f}"
-        return words if self.auc is None else f"{words}; AUC on them {self.auc:.3f}"
+        text = f"loss on its own training tiles {self.loss:.3f}, by chance {self.chance:.3f}"
+        return text if self.auc is None else f"{text}; AUC on them {self.auc:.3f}"
 
 
-def what_was_learnt(
+def check_learning(
     logits: NDArray[np.float32], labels: NDArray[np.int64], loss: Literal["squared error", "cross-entropy"]
-) -> Learnt:
+) -> LearningCheck:
     """Judge a network by the tiles that it was trained on.
 
     Parameters
@@ -123,11 +139,11 @@ def what_was_learnt(
         one_answer = float(np.ptp(np.clip(odds, -_CERTAIN, _CERTAIN))) < _LEAST_SPREAD
         n_low, n_high = (int((labels == label).sum()) for label in (0, 1))
         if n_low and n_high:
-            area = auc(odds, labels)
+            area = roc_auc(odds, labels)
             # of the Mann-Whitney statistic without a difference
             luck = 0.5 + 1.96 * math.sqrt((n_low + n_high + 1) / (12.0 * n_low * n_high))
             luck = min(luck, _CLEAR_AUC)
-    return Learnt(mean, chance, area, luck, one_answer)
+    return LearningCheck(mean, chance, area, luck, one_answer)
 
 
 def has_diverged(logits: NDArray[np.float32]) -> bool:

@@ -2,8 +2,8 @@
 
 Both take raw counts and return logits and the last hidden layer, and both can be scripted. In evaluation a tile's
 result depends on that tile alone, and bit for bit so if it is given alone: kernels differ with the size of the batch.
-`stages` and `head` are parts of ``forward`` that a larger module (one that also tells how unlike the training tiles a
-tile is) can be built on; `pooled_first` computes the same maps in an order that is faster.
+`stages` and `head` are parts of ``forward`` that a larger module can be built on (one that also measures how unlike the
+training tiles a tile is); `pooled_first` computes the same maps in an order that is faster.
 """
 
 # TorchScript reads the annotations below at run time, so they must not become strings ("from __future__ ...").
@@ -252,7 +252,7 @@ class Compact(nn.Module):
             assert norm.running_mean is not None
             assert norm.running_var is not None
             assert norm.num_batches_tracked is not None
-            # the first ones are averaged evenly: a short training would otherwise keep some of the initial 0 and 1
+            # the first ones are averaged evenly: a short training would else keep some of the initial 0 and 1
             share = max(MOMENTUM, 1.0 / (1.0 + float(norm.num_batches_tracked)))
             norm.running_mean.lerp_(mean.float(), share)
             norm.running_var.lerp_(inverse_sd.float().pow(-2).sub(norm.eps), share)

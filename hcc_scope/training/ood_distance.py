@@ -27,6 +27,7 @@ distances of a network's spatial means in the same way.
 import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,10 +49,11 @@ __all__ = [
     "COMPONENTS",
     "FALSE_FLAG_RATE",
     "FEWEST_TILES",
+    "OodFit",
     "WithDistance",
     "distances_of",
     "fit_distance",
-    "fit_unlike",
+    "fit_ood_distance",
     "mean_activations",
     "table_of",
     "threshold_for",
@@ -67,8 +69,8 @@ LEAST_VARIANCE = 0.1
 FEWEST_TILES = 50
 """To fit a distance to."""
 FALSE_FLAG_RATE = 0.01
-"""Share of tiles like those of the training that are taken for strangers all the same: of models, and of the networks
-of an evaluation's folds, which are to leave out what a model leaves out."""
+"""Share of tiles like those of the training that are flagged all the same: by models, and by the networks of an
+evaluation's folds, which leave out what a model leaves out."""
 METHOD = (
     "Mahalanobis distance of the logarithms of 1 + relative mean activation of the maps of stages 3 to 5, under "
     "probabilistic PCA (Tipping and Bishop 1999)"
@@ -78,7 +80,7 @@ _AT_ONCE = 32
 
 
 class WithDistance(nn.Module):
-    """A network that also tells how unlike its training tiles a tile is.
+    """A network that also measures how unlike its training tiles a tile is.
 
     Parameters
     ----------
@@ -174,7 +176,7 @@ def mean_activations(
             keep_memory()
             stack.enter_context(single_threaded())
             n_threads = choose_place("cpu", "float32", threads).threads
-            pool = stack.enter_context(ThreadPoolExecutor(n_threads, "unlike", torch.set_num_threads, (1,)))
+            pool = stack.enter_context(ThreadPoolExecutor(n_threads, "ood", torch.set_num_threads, (1,)))
             for begin in range(0, len(chosen), _AT_ONCE):
                 counts = tiles.reader.read(chosen[begin : begin + _AT_ONCE]).astype(np.float32)
                 found += pool.map(lambda one: _means_of(network, one), counts)
@@ -215,7 +217,7 @@ def fit_distance(network: nn.Module, means: "NDArray[np.float64]", components: i
     """
     if len(means) < FEWEST_TILES:
         raise TrainingError(
-            f"{len(means)} tiles are too few to tell what is unlike them; {FEWEST_TILES} are needed",
+            f"{len(means)} tiles are too few to fit the distance of other tiles to; {FEWEST_TILES} are needed",
             hint="Give more images.",
         )
     usual = means.mean(axis=0)
@@ -243,7 +245,7 @@ def threshold_for(distances: "NDArray[np.float32]", false_flag_rate: float) -> f
     Raises
     ------
     TrainingError
-        If there are too few to tell: one in 100 takes 100 tiles.
+        If there are too few: a rate of one in 100 takes 100 tiles.
     """
     needed = int(np.ceil(1.0 / false_flag_rate))
     if len(distances) < needed:
@@ -254,7 +256,19 @@ def threshold_for(distances: "NDArray[np.float32]", false_flag_rate: float) -> f
     return float(np.quantile(distances, 1.0 - false_flag_rate, method="higher"))
 
 
-def fit_unlike(
+@dataclass(frozen=True, slots=True)
+class OodFit:
+    """A network with its distance from the training tiles."""
+
+    network: WithDistance
+    """In evaluation mode; shares the network that was measured."""
+    record: UnlikeTraining
+    """For the card."""
+    held_out_distances: "NDArray[np.float32]"
+    """(k,) of the held-out rows, in their order."""
+
+
+def fit_ood_distance(
     network: nn.Module,
     tiles: TileTable,
     rows: "NDArray[np.int64] | Sequence[int]",
@@ -264,7 +278,7 @@ def fit_unlike(
     components: int = COMPONENTS,
     others: "Mapping[str, NDArray[np.uint16]] | None" = None,
     threads: int | None = None,
-) -> tuple[WithDistance, UnlikeTraining]:
+) -> OodFit:
     """Fit the distance to a network's training tiles, and set its threshold.
 
     Parameters
@@ -290,10 +304,7 @@ def fit_unlike(
 
     Returns
     -------
-    WithDistance
-        In evaluation mode; shares `network`.
-    UnlikeTraining
-        For the card.
+    OodFit
 
     Raises
     ------
@@ -303,8 +314,9 @@ def fit_unlike(
     fitted_to, held_out = np.asarray(rows, np.int64), np.asarray(held_out_rows, np.int64)
     means = mean_activations(network, tiles, fitted_to, threads=threads)
     measuring = fit_distance(network, means, components).eval()
+    of_held_out: NDArray[np.float32] = np.zeros(0, np.float32)
     if len(held_out):
-        distances = distances_of(measuring, mean_activations(network, tiles, held_out, threads=threads))
+        distances = of_held_out = distances_of(measuring, mean_activations(network, tiles, held_out, threads=threads))
         measured_on = _describe_held_out(_animals(tiles, fitted_to), _animals(tiles, held_out))
     else:
         distances, measured_on = _cross_fitted(network, means, _animals(tiles, fitted_to), components)
@@ -314,7 +326,7 @@ def fit_unlike(
         found = mean_activations(network, table_of(pixels), range(len(pixels)), threads=threads)
         return round(float((distances_of(measuring, found) > threshold).mean()), 4)
 
-    return measuring, UnlikeTraining(
+    record = UnlikeTraining(
         method=METHOD,
         components=min(components, means.shape[1] - 1),
         threshold=threshold,
@@ -322,6 +334,7 @@ def fit_unlike(
         measured_on=measured_on,
         flagged={what: share_beyond(pixels) for what, pixels in (others or {}).items()},
     )
+    return OodFit(measuring, record, of_held_out)
 
 
 def _animals(tiles: TileTable, rows: "NDArray[np.int64]") -> "NDArray[np.str_]":
@@ -330,11 +343,9 @@ def _animals(tiles: TileTable, rows: "NDArray[np.int64]") -> "NDArray[np.str_]":
 
 
 def _describe_held_out(fitted_to: "NDArray[np.str_]", held_out: "NDArray[np.str_]") -> str:
-    strangers = not np.isin(held_out, fitted_to).any()
-    whose = f"{len(np.unique(held_out))} animals" if strangers else "animals, some of which"
-    return f"{len(held_out)} tiles of {whose} that the distance was {'not ' if strangers else ''}fitted to" + (
-        "" if strangers else " in other images"
-    )
+    if np.isin(held_out, fitted_to).any():
+        return f"{len(held_out)} tiles of animals, some of which that the distance was fitted to in other images"
+    return f"{len(held_out)} tiles of {len(np.unique(held_out))} animals that the distance was not fitted to"
 
 
 def _cross_fitted(

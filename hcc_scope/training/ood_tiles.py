@@ -1,8 +1,8 @@
-"""Tiles of what a model was not trained for, to see which of them its distance tells: made, not photographed.
+"""Tiles of what a model was not trained for, to measure which of them its distance flags: drawn, not photographed.
 
 All but the last are things that a tile of tissue is not. The last one is tissue whose stain is twice as dense: its
 textures are those of training in another proportion to the light, so a distance that allows for the day's light and
-the section's thickness is not expected to tell it; a card that leaves it out would promise too much.
+the section's thickness is not expected to flag it; a card that leaves it out would promise too much.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.phantom import TumourClass
 
-__all__ = ["STAIN", "TWICE_AS_DENSE", "strange_tiles"]
+__all__ = ["STAIN", "TWICE_AS_DENSE", "draw_ood_tiles"]
 
 STAIN = "another stain (nuclei that fluoresce)"
 TWICE_AS_DENSE = "the stain of training, twice as dense"
@@ -33,7 +33,7 @@ _BRIGHTNESS = 0.6
 """Of a fluorescing nucleus whose absorbance would be 1, relative to bare glass in white light."""
 
 
-def strange_tiles(
+def draw_ood_tiles(
     n: int = 32,
     *,
     seed: int = 1,
@@ -65,7 +65,7 @@ def strange_tiles(
         What they show to (n, tile, tile) raw counts.
     """
     full = float((1 << bit_depth) - 1)
-    rng = stable_rng("strange tiles", seed)
+    rng = stable_rng("strange tiles", seed)  # the key decides the tiles, and so the shares on cards
     y, x = np.mgrid[:tile_px, :tile_px].astype(np.float64)
 
     def counted(expected: NDArray[np.float64]) -> NDArray[np.uint16]:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from hcc_scope.errors import DivergedError, TrainingError
 from hcc_scope.training.compute import choose_place, keep_memory, reproducible_cudnn, single_threaded
 from hcc_scope.training.fit_result import Predictions
-from hcc_scope.training.metrics import has_diverged, what_was_learnt
+from hcc_scope.training.metrics import check_learning, has_diverged
 from hcc_scope.training.network import make_network
 from hcc_scope.training.prefetch import Prefetch
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.training.config import Device, NetworkName
-    from hcc_scope.training.metrics import Learnt
+    from hcc_scope.training.metrics import LearningCheck
     from hcc_scope.training.network import Network
 
-__all__ = ["learnt_by", "load_weights", "predict"]
+__all__ = ["check_network", "load_weights", "predict"]
 
 _BATCH = 16
 _TILES_ASKED = 512
@@ -111,7 +111,7 @@ def _forward(network: torch.nn.Module, counts: torch.Tensor) -> tuple[torch.Tens
         return scripted.head(last.contiguous())
 
 
-def learnt_by(
+def check_network(
     network: torch.nn.Module,
     tiles: TileTable,
     learnt_from: NDArray[np.int64],
@@ -120,7 +120,7 @@ def learnt_by(
     *,
     threads: int | None = None,
     device: Device = "auto",
-) -> Learnt:
+) -> LearningCheck:
     """Return what a network has learnt of the tiles that it was trained on.
 
     Some networks fall silent in their first steps. Of more than `_TILES_ASKED` tiles so many are asked for, evenly.
@@ -133,7 +133,7 @@ def learnt_by(
     learnt_from : (k,) int
         Rows of the table.
     labels : (all tiles,) int
-        What the network was trained to tell.
+        The classes that the network was trained on.
     loss : {"squared error", "cross-entropy"}
         It was trained with.
     threads, device
@@ -152,7 +152,7 @@ def learnt_by(
             "probability any more",
             hint="Use a lower --learning-rate.",
         )
-    return what_was_learnt(logits, labels[some], loss)
+    return check_learning(logits, labels[some], loss)
 
 
 def load_weights(name: NetworkName, path: Path, n_outputs: int = 2, bit_depth: int = 16) -> torch.nn.Module:

@@ -68,7 +68,7 @@ class Prefetch:
                 for out, tile, row in zip(counts, tiles, rows, strict=True):
                     out[0] = self._prepare(tile, int(row))
                 self._channel.put(Batch(rows, counts), counts.nbytes)
-        except Broken:  # nobody wants the rest
+        except Broken:  # the rest is not wanted
             return
 
     def __iter__(self) -> Iterator[Batch]:

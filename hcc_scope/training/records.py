@@ -38,8 +38,8 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, pydantic.ValidationError):
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"]))
-        said = _WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
-        return f"{where}: {said}" if where else said
+        problem = _WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
+        return f"{where}: {problem}" if where else problem
     if isinstance(error, KeyError):
         return f"{error.args[0] if error.args else 'a key'} is missing"
     if isinstance(error, OSError) and error.strerror:
@@ -61,7 +61,7 @@ def read_regular(path: Path) -> bytes:
     OSError
         If it cannot be read.
     """
-    path.stat()  # what is not there is told as such
+    path.stat()  # raises FileNotFoundError, not ValueError
     if not path.is_file():
         raise ValueError("it is a folder" if path.is_dir() else "it is no file, but a pipe, a device or the like")
     return path.read_bytes()

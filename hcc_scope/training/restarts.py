@@ -19,38 +19,43 @@ from hcc_scope.phantom.effects import stable_rng
 from hcc_scope.storage.files import explain
 from hcc_scope.training.checkpoint import write_bytes
 from hcc_scope.training.config import MOST_STARTS
-from hcc_scope.training.fit import WEIGHTS_FILE, Fitted, fit
-from hcc_scope.training.predict import learnt_by
+from hcc_scope.training.fit import WEIGHTS_FILE, fit
+from hcc_scope.training.predict import check_network
 from hcc_scope.training.recipes import settings_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from hcc_scope.training.config import OnProgress, TrainProgress
+    from hcc_scope.training.fit_result import FitResult
+    from hcc_scope.training.fit_task import FitTask
+    from hcc_scope.training.metrics import LearningCheck
 
-    from hcc_scope.datasets.tiles import TileTable
-    from hcc_scope.training.config import OnProgress, TrainConfig, TrainProgress
-    from hcc_scope.training.metrics import Learnt
-
-__all__ = ["Started", "describe_restarted", "drop_checkpoints", "fit_until_it_learns", "seed_of_start", "start_folder"]
+__all__ = [
+    "RestartedFit",
+    "describe_restarted",
+    "drop_checkpoints",
+    "fit_with_restarts",
+    "seed_of_start",
+    "start_folder",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class RestartedFit:
     """A trained network, and what each start came to."""
 
-    fitted: Fitted
+    fitted: FitResult
     start: int
     """The one that was taken: 1, 2, ...; the first if none has learnt anything."""
-    learnt: tuple[Learnt, ...]
+    learnt: tuple[LearningCheck, ...]
     """Of each start, in order."""
 
     @property
     def silent(self) -> bool:
         """Whether no start has learnt anything."""
-        return all(one.nothing for one in self.learnt)
+        return all(one.learnt_nothing for one in self.learnt)
 
 
 def seed_of_start(seed: int, start: int) -> int:
@@ -63,31 +68,29 @@ def start_folder(folder: Path, start: int) -> Path:
     return folder if start == 1 else folder / f"start-{start}"
 
 
-def fit_until_it_learns(
-    tiles: TileTable,
-    labels: NDArray[np.int64],
-    train_rows: NDArray[np.int64],
-    held_out_rows: NDArray[np.int64],
-    config: TrainConfig,
+def fit_with_restarts(
+    task: FitTask,
     *,
-    n_outputs: int = 2,
     folder: Path | None = None,
     resume: bool = False,
     on_progress: OnProgress | None = None,
     stop: Callable[[], bool] | None = None,
-    fixed_epochs: int | None = None,
     most_starts: int = MOST_STARTS,
-) -> Started:
+) -> RestartedFit:
     """Fit a network, and again from another start for as long as it has learnt nothing (`hcc_scope.training.fit.fit`).
 
     Parameters
     ----------
+    task : FitTask
+        Of the first start; the others have another seed.
+    folder, resume, on_progress, stop
+        As for `fit`.
     most_starts : int
         At most so many starts.
 
     Returns
     -------
-    Started
+    RestartedFit
         The same whether the run was interrupted or not: what a finished start has learnt is judged anew.
 
     Raises
@@ -97,46 +100,47 @@ def fit_until_it_learns(
     TrainingError, ResumeError, StoreExistsError, StoreError, Stopped
         As `fit`.
     """
-    loss = settings_for(config, fixed_epochs).loss
-    found: list[tuple[Fitted, Learnt]] = []
+    config = task.config
+    loss = settings_for(config, task.fixed_epochs).loss
+    found: list[tuple[FitResult, LearningCheck]] = []
     for start in range(1, most_starts + 1):
         fitted = fit(
-            tiles,
-            labels,
-            train_rows,
-            held_out_rows,
-            replace(config, seed=seed_of_start(config.seed, start)),
-            n_outputs=n_outputs,
+            replace(task, config=replace(config, seed=seed_of_start(config.seed, start))),
             folder=None if folder is None else start_folder(folder, start),
             resume=resume,
             on_progress=on_progress if start == 1 or on_progress is None else _renamed(on_progress, start, most_starts),
             stop=stop,
-            fixed_epochs=fixed_epochs,
         )
-        learnt = learnt_by(
-            fitted.network, tiles, train_rows, labels, loss, threads=config.threads, device=config.device
+        learnt = check_network(
+            fitted.network,
+            task.tiles,
+            task.train_rows,
+            task.labels,
+            loss,
+            threads=config.threads,
+            device=config.device,
         )
         found.append((fitted, learnt))
-        if not learnt.nothing:
+        if not learnt.learnt_nothing:
             break
-    taken = len(found) if not found[-1][1].nothing else 1
+    taken = len(found) if not found[-1][1].learnt_nothing else 1
     if folder is not None and len(found) > 1:
         _take_weights(folder, taken)
-    return Started(found[taken - 1][0], taken, tuple(learnt for _, learnt in found))
+    return RestartedFit(found[taken - 1][0], taken, tuple(learnt for _, learnt in found))
 
 
-def describe_restarted(learnt: Sequence[Learnt]) -> str:
+def describe_restarted(learnt: Sequence[LearningCheck]) -> str:
     """Return that a training was started again, in a sentence."""
-    before = "; ".join(one.words for one in learnt[:-1])
+    before = "; ".join(one.description for one in learnt[:-1])
     n = len(learnt)
     return f"Start {n} of at most {MOST_STARTS} is taken: before it the network had learnt nothing ({before})."
 
 
 def _renamed(on_progress: OnProgress, start: int, most: int) -> OnProgress:
-    def told(step: TrainProgress) -> None:
+    def renamed(step: TrainProgress) -> None:
         on_progress(replace(step, message=f"start {start} of at most {most}: {step.message}"))
 
-    return told
+    return renamed
 
 
 def _take_weights(folder: Path, start: int) -> None:

@@ -40,11 +40,12 @@ from hcc_scope.training.config import (
     TrainConfig,
 )
 from hcc_scope.training.export import check_name
-from hcc_scope.training.folder_lock import holds_something, one_at_a_time
+from hcc_scope.training.fit_task import FitTask
+from hcc_scope.training.folder_lock import has_content, lock_folder
 from hcc_scope.training.recipes import settings_for
 from hcc_scope.training.records import StrictRecord, one_line, read_regular
-from hcc_scope.training.restarts import describe_restarted, fit_until_it_learns
-from hcc_scope.training.training_result import Trained
+from hcc_scope.training.restarts import describe_restarted, fit_with_restarts
+from hcc_scope.training.training_result import TrainingResult
 from hcc_scope.training.validation_split import hold_out
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from hcc_scope.training.compute import Place
     from hcc_scope.training.config import OnProgress
     from hcc_scope.training.training_result import MakeModel
-    from hcc_scope.training.validation_split import HeldOut
+    from hcc_scope.training.validation_split import ValidationSplit
 
 __all__ = ["TrainRun", "stored_config", "train_run"]
 
@@ -128,13 +129,13 @@ def train_run(
     ResumeError
         If there is nothing to continue, or it was started with another configuration or other data.
     Stopped
-        If `stop` said so; `resume` goes on from there.
+        If `stop` asked for it; `resume` goes on from there.
     HccScopeError
         Whatever is wrong with manifest, images, options or disk.
     """
     check_name(run.name)
     _check_folder(run.folder, resume)
-    with one_at_a_time(run.folder, "another training"):
+    with lock_folder(run.folder, "another training"):
         _check_folder(run.folder, resume)  # another one may have begun and ended meanwhile
         return _train(run, make_model, resume=resume, on_progress=on_progress, say=say, stop=stop)
 
@@ -165,15 +166,11 @@ def _train(
         _write_json(run.folder / CONFIG_FILE, _config(run, identity))
     _write_json(run.folder / SPLITS_FILE, _splits(tiles, split))
     _write_json(run.folder / ENVIRONMENT_FILE, _environment(place))
-    say(split.words)
+    say(split.description)
     train_rows, held_out_rows = tiles.rows_of(split.train), tiles.rows_of(split.held_out)
     say(f"{len(train_rows)} tiles to train on, {len(held_out_rows)} held out; {place.device}, {place.precision}.")
-    started = fit_until_it_learns(
-        tiles,
-        tiles.labels,
-        train_rows,
-        held_out_rows,
-        run.config,
+    started = fit_with_restarts(
+        FitTask(tiles, tiles.labels, train_rows, held_out_rows, run.config),
         folder=run.folder,
         resume=True,
         on_progress=on_progress,
@@ -184,17 +181,17 @@ def _train(
         if len(started.learnt) > 1 and not started.silent:
             say(describe_restarted(started.learnt))
         make_model(
-            Trained(
-                started.fitted,
-                data,
-                tiles,
-                split,
-                run.config,
-                place,
-                run.name,
-                run.command,
-                run.evaluation,
-                started.learnt,
+            TrainingResult(
+                fitted=started.fitted,
+                data=data,
+                tiles=tiles,
+                split=split,
+                config=run.config,
+                place=place,
+                name=run.name,
+                command=run.command,
+                evaluation=run.evaluation,
+                learnt=started.learnt,
             ),
             model,
         )
@@ -267,7 +264,7 @@ def _check_folder(folder: Path, resume: bool) -> None:
         stored_config(folder)
         return
     try:
-        taken = os.path.lexists(folder) and (not folder.is_dir() or holds_something(folder))
+        taken = os.path.lexists(folder) and (not folder.is_dir() or has_content(folder))
     except OSError as error:
         raise explain(error, f"no training run can be written to {folder}") from error
     if taken:
@@ -302,7 +299,7 @@ def _config(run: TrainRun, identity: dict[str, object]) -> dict[str, object]:
     }
 
 
-def _splits(tiles: TileTable, split: HeldOut) -> dict[str, object]:
+def _splits(tiles: TileTable, split: ValidationSplit) -> dict[str, object]:
     counts = np.bincount(tiles.image_index, minlength=len(tiles.images))
 
     def side(images: list[int]) -> dict[str, object]:
@@ -324,7 +321,7 @@ def _splits(tiles: TileTable, split: HeldOut) -> dict[str, object]:
 
     return {
         "held_out_by": split.by,
-        "words": split.words,
+        "words": split.description,
         "train": side(split.train.tolist()),
         "held_out": side(split.held_out.tolist()),
     }

@@ -186,19 +186,19 @@ def _pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def verdict(checks: Sequence[SanityCheck]) -> str:
-    """Return a sentence that says whether the maps depend on the weights, with the figures that it rests on."""
+    """Return whether the maps depend on the weights, with the figures that it rests on."""
     if not checks:
         return "Not checked: there is no map."
     end = float(np.mean([check.correlations[-1] for check in checks]))
     edges = float(np.mean([check.edges for check in checks]))
     if abs(end) < _LITTLE:
-        said = "The maps depend on the weights"
+        finding = "The maps depend on the weights"
     elif abs(end) < _MUCH:
-        said = "The maps depend on the weights in part, and in part on the image alone"
+        finding = "The maps depend on the weights in part, and in part on the image alone"
     else:
-        said = "The maps depend little on the weights: they show the image rather than what was learnt"
+        finding = "The maps depend little on the weights: they show the image rather than what was learnt"
     tiles = "1 tile" if len(checks) == 1 else f"{len(checks)} tiles"
     return (
-        f"{said}: with all weights drawn anew their rank correlation with the original maps is {end:.2f} "
+        f"{finding}: with all weights drawn anew their rank correlation with the original maps is {end:.2f} "
         f"(the image's edges: {edges:.2f}; 1 is the same map; mean of {tiles})."
     )

@@ -1,7 +1,7 @@
-"""Runs a ``torch.export`` program of somebody else's without loading it as torch does.
+"""Run a ``torch.export`` program from another source without loading it as torch does.
 
-``torch.export.load`` unpickles, evaluates expressions and looks names up, each of which can run anything that whoever
-made the file has put there. This reads the same file as data: weights as bytes, the graph as a list of operations, each
+``torch.export.load`` unpickles, evaluates expressions and looks names up, each of which can run code that the
+file's author has put there. This reads the same file as data: weights as bytes, the graph as a list of operations, each
 looked up among those in `_OPERATIONS`, which compute and do nothing else. What is beyond that is refused.
 """
 

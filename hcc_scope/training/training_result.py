@@ -1,4 +1,4 @@
-"""A finished training, and everything that the card of a model made of it will say."""
+"""A finished training, and everything that the card of its model states."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.training.compute import Place
     from hcc_scope.training.config import TrainConfig
-    from hcc_scope.training.fit import Fitted
-    from hcc_scope.training.metrics import Learnt
-    from hcc_scope.training.validation_split import HeldOut
+    from hcc_scope.training.fit_result import FitResult
+    from hcc_scope.training.metrics import LearningCheck
+    from hcc_scope.training.validation_split import ValidationSplit
 
-__all__ = ["MakeModel", "Module", "Trained"]
+__all__ = ["MakeModel", "Module", "TrainingResult"]
 
 Module: TypeAlias = "torch.nn.Module"
-"""A network, for those who hand it on without knowing torch."""
+"""A network, for modules that hand it on without importing torch."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainingResult:
     """What a training run leaves."""
 
-    fitted: Fitted
+    fitted: FitResult
     data: LabelledSet
     tiles: TileTable
-    split: HeldOut
+    split: ValidationSplit
     config: TrainConfig
     place: Place
     name: str
@@ -40,9 +40,9 @@ class Trained:
     """That repeats the run."""
     evaluation: Path | None
     """Folder of the evaluation that speaks for this network, recipe and data."""
-    learnt: tuple[Learnt, ...] = ()
-    """What each start of the training came to; empty if nobody has looked."""
+    learnt: tuple[LearningCheck, ...] = ()
+    """What each start of the training came to; empty if that was not checked."""
 
 
-MakeModel: TypeAlias = Callable[[Trained, Path], Path]
+MakeModel: TypeAlias = Callable[[TrainingResult, Path], Path]
 """Makes the model's folder of a training, and returns it: `hcc_scope.runs.build_model`, which is above this package."""

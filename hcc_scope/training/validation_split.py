@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.tiles import TileTable
 
-__all__ = ["HeldOut", "hold_out"]
+__all__ = ["ValidationSplit", "hold_out"]
 
 _IMAGE_SHARE = 5
 """One image in so many is held out where there is but one animal of a class."""
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOut:
+class ValidationSplit:
     """A set of images, divided."""
 
     train: NDArray[np.int64]
     """Indices into the table's images, ascending; only images with usable tiles."""
     held_out: NDArray[np.int64]
     by: Literal["animal", "image", "none"]
-    words: str
+    description: str
     """What was done, in a sentence for people and for the card."""
 
 
-def hold_out(tiles: TileTable, n_animals: int | None, seed: int) -> HeldOut:
+def hold_out(tiles: TileTable, n_animals: int | None, seed: int) -> ValidationSplit:
     """Divide the images with usable tiles; no animal is on both sides, unless a class has but one.
 
     Parameters
@@ -61,7 +61,7 @@ def hold_out(tiles: TileTable, n_animals: int | None, seed: int) -> HeldOut:
     refuse_contradictions(tiles)
     usable = np.unique(tiles.image_index)
     if n_animals is None:
-        return HeldOut(usable, usable[:0], "none", "Nothing is held out.")
+        return ValidationSplit(usable, usable[:0], "none", "Nothing is held out.")
     animals: dict[str, list[str]] = {
         name: sorted({tiles.images[i].animal_id for i in usable if tiles.images[i].tumour_class == name})
         for name in CLASSES
@@ -94,7 +94,7 @@ def hold_out(tiles: TileTable, n_animals: int | None, seed: int) -> HeldOut:
     if shared := overlaps_across(train, held, tiles.overlaps):
         n = len({i for _, i in shared})
         words += f" {n} of them share{'s' * (n == 1)} pixels with images that are trained on."
-    return HeldOut(train, held, by, words)
+    return ValidationSplit(train, held, by, words)
 
 
 def _some_images(tiles: TileTable, usable: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

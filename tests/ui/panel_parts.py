@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from find import find
+from PySide6.QtWidgets import QAbstractButton
 
 from hcc_scope.microscope.device_controls import CameraState, DeviceProperty, GroupState, ObjectiveState, RigState
 from hcc_scope.scoring import SectionScorer, calibrate
 from hcc_scope.types import Counts, FrameResult, Sampling, SectionScore, Snapshot, StageLimits
+from ui.kit.fields import ChoiceField, NumberField
+from ui.kit.labels import ValueLabel
+from ui.kit.symbols import SignedLine
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
 
 CAMERA = CameraState(
     label="Camera",
@@ -66,6 +74,9 @@ MANUAL_STAND = replace(
     auto_shutter=None,
     pixel_size_um=0.0,
 )
+EXPOSURE, GAIN, BINNING, READOUT = "Exposure in milliseconds", "Electron-multiplying gain", "Binning", "Read-out mode"
+COOL_TO = "Wanted sensor temperature in degrees Celsius"
+REGION = [f"{edge} of the region in pixels" for edge in ("Left edge", "Top edge", "Width", "Height")]
 PROPERTIES = (
     DeviceProperty("Camera", "Binning", "1", False, False, ("1", "2", "4", "8"), None, "integer"),
     DeviceProperty("Camera", "CCDTemperature RO", "-69.8", True, False, (), None, "number"),
@@ -75,6 +86,31 @@ PROPERTIES = (
     DeviceProperty("Objective", "Label", "20x", False, False, ("10x", "20x"), None, "text"),
     DeviceProperty("White Light Shutter", "Description", "Demo shutter driver adapter", True, False, (), None, "text"),
 )
+
+
+def number(panel: QWidget, name: str) -> NumberField:
+    return find(panel, NumberField, name)
+
+
+def choice(panel: QWidget, name: str) -> ChoiceField:
+    return find(panel, ChoiceField, name)
+
+
+def value(panel: QWidget, name: str) -> str:
+    """Return a value that is shown."""
+    return find(panel, ValueLabel, name).text()
+
+
+def line(panel: QWidget, name: str) -> SignedLine:
+    return find(panel, SignedLine, name)
+
+
+def button(panel: QWidget, name: str) -> QAbstractButton:
+    return find(panel, QAbstractButton, name)
+
+
+def goal(panel: QWidget, axis: str) -> NumberField:
+    return number(panel, f"Where to go in {axis}, in micrometres")
 
 
 def result(seq: int, logits: np.ndarray, flags: np.ndarray) -> FrameResult:

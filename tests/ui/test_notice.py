@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from find import find
 from PySide6.QtCore import QRect
-from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ui.shell.notice import NoticeBar
 
@@ -41,7 +42,7 @@ def test_a_notice_lies_over_the_picture_and_over_no_control(centre: QWidget):
     for size in ((500, 300), (420, 260), (900, 500)):
         centre.resize(*size)
         centre.layout().activate()
-        bar._place()
+        QApplication.processEvents()  # it finds its place once the layout is done
         assert bar.isVisible()
         for button in centre.findChildren(QPushButton):
             if button.parent() is centre:
@@ -55,7 +56,7 @@ def test_what_comes_while_an_error_is_shown_is_told_after_it(centre: QWidget):
     bar.show_notice("info", "Picture saved.")
     bar.show_notice("warning", "The disk is nearly full.")
     assert bar.text == "The camera does not answer."
-    assert "2 more" in [label.text() for label in bar.findChildren(QLabel)]
+    assert find(bar, QLabel, "Number of further notices").text() == "2 more"
     shown = []
     while bar.text:
         shown.append(bar.text)
@@ -69,7 +70,7 @@ def test_an_offer_is_still_there_after_an_error(centre: QWidget):
     bar.show_notice("error", "The rig cannot be opened.", "Details", lambda: done.append(2))
     bar.put_away()
     assert bar.text == "Not ended in order: M7 S1."
-    bar._button.click()
+    find(bar, QPushButton, "Recover").click()
     assert done == [1]
     assert bar.text == ""
 

@@ -6,7 +6,24 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from panel_parts import CAMERA, MANUAL_STAND, RIG
+from find import find, name_of
+from panel_parts import (
+    BINNING,
+    CAMERA,
+    COOL_TO,
+    EXPOSURE,
+    GAIN,
+    MANUAL_STAND,
+    READOUT,
+    REGION,
+    RIG,
+    button,
+    choice,
+    goal,
+    line,
+    number,
+    value,
+)
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
 
@@ -19,6 +36,9 @@ from ui.devices.light import LightPanel
 from ui.devices.objective import ObjectivePanel
 from ui.devices.presets import PresetsPanel
 from ui.devices.stage import StagePanel
+from ui.devices.stage_pad import StagePad
+from ui.kit.fields import ChoiceField
+from ui.kit.labels import ValueLabel
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -52,26 +72,33 @@ def test_camera_shows_what_the_device_has(qtbot: QtBot):
     panel = CameraPanel()
     show(qtbot, panel)
     panel.set_state(RIG)
-    assert panel._exposure.text() == "20 ms"
-    assert panel._gain.text() == "120"
-    assert panel._switch.isChecked()
-    assert panel._binning.currentText() == "1"
-    assert panel._readout.currentText() == "10 MHz EM amplifier"
-    assert panel._temperature.text() == "-69.8 °C"
-    assert panel._region._says.text() == "Whole sensor, 2048 x 2048 px"
+    assert number(panel, EXPOSURE).text() == "20 ms"
+    assert number(panel, GAIN).text() == "120"
+    assert button(panel, "Use EM gain").isChecked()
+    assert choice(panel, BINNING).currentText() == "1"
+    assert choice(panel, READOUT).currentText() == "10 MHz EM amplifier"
+    assert value(panel, "Sensor temperature") == "-69.8 °C"
+    assert value(panel, "Region that is read") == "Whole sensor, 2048 x 2048 px"
 
 
 def test_camera_leaves_out_what_the_device_has_not(qtbot: QtBot):
     panel = CameraPanel()
     show(qtbot, panel)
     panel.set_state(MANUAL_STAND)
-    for field in (panel._gain, panel._switch, panel._binning, panel._readout, panel._temperature, panel._set_point):
+    for field in (
+        number(panel, GAIN),
+        button(panel, "Use EM gain"),
+        choice(panel, BINNING),
+        choice(panel, READOUT),
+        find(panel, ValueLabel, "Sensor temperature"),
+        number(panel, COOL_TO),
+    ):
         assert not field.isVisible()
-    assert panel._exposure.isVisible()
+    assert number(panel, EXPOSURE).isVisible()
     panel.set_state(None)
-    assert not panel._exposure.isVisible()
-    assert not panel._region.isVisible()
-    assert panel._who.text() == "No rig is open."
+    assert not number(panel, EXPOSURE).isVisible()
+    assert not button(panel, "Apply the typed region").isVisible()
+    assert value(panel, "Camera in use") == "No rig is open."
 
 
 def test_camera_asks_by_action(qtbot: QtBot):
@@ -79,12 +106,12 @@ def test_camera_asks_by_action(qtbot: QtBot):
     show(qtbot, panel)
     panel.set_state(RIG)
     wishes = asked(panel)
-    type_into(qtbot, panel._exposure, "35.5")
-    type_into(qtbot, panel._gain, "200")
-    panel._switch.click()
-    panel._binning.activated.emit(1)
-    panel._readout.activated.emit(1)
-    type_into(qtbot, panel._set_point, "-80")
+    type_into(qtbot, number(panel, EXPOSURE), "35.5")
+    type_into(qtbot, number(panel, GAIN), "200")
+    button(panel, "Use EM gain").click()
+    choice(panel, BINNING).activated.emit(1)
+    choice(panel, READOUT).activated.emit(1)
+    type_into(qtbot, number(panel, COOL_TO), "-80")
     assert wishes == [
         DeviceAction(DeviceControls.set_exposure_ms, (35.5,)),
         DeviceAction(DeviceControls.set_em_gain, (200.0,)),
@@ -99,13 +126,13 @@ def test_refused_value_goes_back_to_what_the_device_has(qtbot: QtBot):
     panel = CameraPanel()
     show(qtbot, panel)
     panel.set_state(RIG)
-    type_into(qtbot, panel._exposure, "9000")
-    panel._binning.setCurrentIndex(2)
-    panel._switch.click()
+    type_into(qtbot, number(panel, EXPOSURE), "9000")
+    choice(panel, BINNING).setCurrentIndex(2)
+    button(panel, "Use EM gain").click()
     panel.set_state(RIG)  # the device kept its own
-    assert panel._exposure.text() == "20 ms"
-    assert panel._binning.currentText() == "1"
-    assert panel._switch.isChecked()
+    assert number(panel, EXPOSURE).text() == "20 ms"
+    assert choice(panel, BINNING).currentText() == "1"
+    assert button(panel, "Use EM gain").isChecked()
 
 
 def test_field_being_edited_is_left_alone(qtbot: QtBot):
@@ -113,11 +140,11 @@ def test_field_being_edited_is_left_alone(qtbot: QtBot):
     show(qtbot, panel)
     panel.set_state(RIG)
     wishes = asked(panel)
-    type_into(qtbot, panel._exposure, "33", end=None)
+    type_into(qtbot, number(panel, EXPOSURE), "33", end=None)
     panel.set_state(replace(RIG, camera=replace(CAMERA, exposure_ms=50.0)))
-    assert panel._exposure.text().startswith("33")
-    qtbot.keyClick(panel._exposure, Qt.Key.Key_Escape)
-    assert panel._exposure.text() == "50 ms"
+    assert number(panel, EXPOSURE).text().startswith("33")
+    qtbot.keyClick(number(panel, EXPOSURE), Qt.Key.Key_Escape)
+    assert number(panel, EXPOSURE).text() == "50 ms"
     assert wishes == []
 
 
@@ -126,8 +153,8 @@ def test_same_value_asks_for_nothing(qtbot: QtBot):
     show(qtbot, panel)
     panel.set_state(RIG)
     wishes = asked(panel)
-    type_into(qtbot, panel._exposure, "20")
-    panel._binning.activated.emit(0)
+    type_into(qtbot, number(panel, EXPOSURE), "20")
+    choice(panel, BINNING).activated.emit(0)
     assert wishes == []
 
 
@@ -136,9 +163,9 @@ def test_wheel_and_arrow_keys_do_not_change_a_choice(qtbot: QtBot):
     show(qtbot, panel)
     panel.set_state(RIG)
     wishes = asked(panel)
-    qtbot.keyClick(panel._binning, Qt.Key.Key_Down)
-    assert panel._binning.view().isVisible()
-    qtbot.keyClick(panel._binning.view(), Qt.Key.Key_Escape)
+    qtbot.keyClick(choice(panel, BINNING), Qt.Key.Key_Down)
+    assert choice(panel, BINNING).view().isVisible()
+    qtbot.keyClick(choice(panel, BINNING).view(), Qt.Key.Key_Escape)
     assert wishes == []
 
 
@@ -147,19 +174,19 @@ def test_region_is_typed_and_applied_together(qtbot: QtBot):
     show(qtbot, panel)
     panel.set_state(RIG)
     wishes = asked(panel)
-    region = panel._region
-    assert not region._apply.isEnabled()
-    for field, text in zip(region._fields, ("512", "256", "1024", "512"), strict=True):
+    apply = button(panel, "Apply the typed region")
+    assert not apply.isEnabled()
+    for field, text in zip((number(panel, name) for name in REGION), ("512", "256", "1024", "512"), strict=True):
         type_into(qtbot, field, text)
     panel.set_state(RIG)  # what is typed stays until it is applied
-    region._apply.click()
+    apply.click()
     assert wishes == [DeviceAction(DeviceControls.set_roi, (512, 256, 1024, 512))]
     panel.set_state(replace(RIG, camera=replace(CAMERA, roi=(512, 256, 1024, 512))))
-    assert region._says.text() == "1024 x 512 px of 2048 x 2048 px"
-    region.whole.click()
+    assert value(panel, "Region that is read") == "1024 x 512 px of 2048 x 2048 px"
+    button(panel, "Whole sensor").click()
     assert wishes[1:] == [DeviceAction(DeviceControls.clear_roi, ())]
     with qtbot.waitSignal(panel.roi_draw_requested, timeout=500):
-        region.draw.click()
+        button(panel, "Draw the region on the image").click()
 
 
 def test_presets_have_a_row_per_group(qtbot: QtBot):
@@ -168,15 +195,16 @@ def test_presets_have_a_row_per_group(qtbot: QtBot):
     show(qtbot, panel)
     panel.set_state(RIG)
     wishes = asked(panel)
-    fields = dict(panel._fields)
-    assert fields["Channel-Multiband"].currentIndex() == -1  # none matches, and none is claimed
-    fields["Channel-Multiband"].activated.emit(1)
+    channel = choice(panel, "Preset of Channel-Multiband")
+    assert len(panel.findChildren(ChoiceField)) == 3
+    assert channel.currentIndex() == -1  # none matches, and none is claimed
+    channel.activated.emit(1)
     assert wishes == [DeviceAction(DeviceControls.apply_preset, ("Channel-Multiband", "Transmitted light"))]
     panel.set_state(RIG)
-    assert panel._fields == fields  # not built anew: the focus stays
+    assert choice(panel, "Preset of Channel-Multiband") is channel  # not built anew: the focus stays
     panel.set_state(MANUAL_STAND)
-    assert panel._fields == {}
-    assert panel._none.isVisible()
+    assert panel.findChildren(ChoiceField) == []
+    assert find(panel, QLabel, "This configuration has no groups.").isVisible()
 
 
 def test_a_group_that_only_names_objectives_is_left_to_their_panel(qtbot: QtBot):
@@ -185,7 +213,7 @@ def test_a_group_that_only_names_objectives_is_left_to_their_panel(qtbot: QtBot)
     again = GroupState(("10x", "40x"), "40x")
     more = GroupState(("10x", "100x"), "10x")
     panel.set_state(replace(RIG, groups={"Objective": again, "Magnification": more, "Empty": GroupState((), "")}))
-    assert set(panel._fields) == {"Magnification", "Empty"}
+    assert {name_of(one) for one in panel.findChildren(ChoiceField)} == {"Preset of Magnification", "Preset of Empty"}
 
 
 def test_objective_warns_where_the_pixel_size_is_unknown(qtbot: QtBot):
@@ -194,13 +222,13 @@ def test_objective_warns_where_the_pixel_size_is_unknown(qtbot: QtBot):
     show(qtbot, panel)
     wishes = asked(panel)
     panel.set_state(RIG)
-    assert panel._size.text() == "0.325 µm"
-    assert not panel._warning.isVisible()
-    panel._choice.activated.emit(0)
+    assert value(panel, "Pixel size") == "0.325 µm"
+    assert not line(panel, "Warning about the pixel size").isVisible()
+    choice(panel, "Objective").activated.emit(0)
     assert wishes == [DeviceAction(DeviceControls.set_objective, ("40x",))]
     panel.set_state(MANUAL_STAND)
-    assert panel._size.text() == "not known"
-    assert panel._warning.isVisible()
+    assert value(panel, "Pixel size") == "not known"
+    assert line(panel, "Warning about the pixel size").isVisible()
 
 
 def test_light_says_open_or_closed(qtbot: QtBot):
@@ -209,12 +237,12 @@ def test_light_says_open_or_closed(qtbot: QtBot):
     panel.set_state(RIG)
     panel.show()
     wishes = asked(panel)
-    assert panel._says.text() == "closed"
-    panel._toggle.click()
+    assert value(panel, "State of the shutter") == "closed"
+    button(panel, "Open or close the shutter").click()
     panel.set_state(replace(RIG, shutter_open=True))
-    assert panel._toggle.text() == "Close shutter"
-    panel._toggle.click()
-    panel._auto.click()
+    assert button(panel, "Open or close the shutter").text() == "Close shutter"
+    button(panel, "Open or close the shutter").click()
+    button(panel, "Open the shutter for each exposure").click()
     assert wishes == [
         DeviceAction(DeviceControls.set_shutter, (True,)),
         DeviceAction(DeviceControls.set_shutter, (False,)),
@@ -233,7 +261,7 @@ def test_column_without_a_rig_shows_the_camera_alone(qtbot: QtBot):
     column.set_state(RIG)
     column.set_state(None)
     assert not column.stage.isVisible()
-    assert column.camera._who.text() == "No rig is open."
+    assert value(column.camera, "Camera in use") == "No rig is open."
 
 
 def test_panel_without_a_place_opens_no_window(qtbot: QtBot):
@@ -262,23 +290,27 @@ def test_stage_hides_on_a_manual_stand(qtbot: QtBot):
 
 
 @pytest.mark.parametrize(
-    ("key", "wish"),
+    ("key", "arrow", "wish"),
     [
-        (Qt.Key.Key_Left, DeviceAction(DeviceControls.move_by_um, (-100.0, 0.0))),
-        (Qt.Key.Key_Right, DeviceAction(DeviceControls.move_by_um, (100.0, 0.0))),
-        (Qt.Key.Key_Up, DeviceAction(DeviceControls.move_by_um, (0.0, -100.0))),
-        (Qt.Key.Key_Down, DeviceAction(DeviceControls.move_by_um, (0.0, 100.0))),
-        (Qt.Key.Key_PageUp, DeviceAction(DeviceControls.move_z_by_um, (1.0,))),
-        (Qt.Key.Key_PageDown, DeviceAction(DeviceControls.move_z_by_um, (-1.0,))),
+        (Qt.Key.Key_Left, "Move the stage left (-x) by 100 µm", DeviceAction(DeviceControls.move_by_um, (-100.0, 0.0))),
+        (
+            Qt.Key.Key_Right,
+            "Move the stage right (+x) by 100 µm",
+            DeviceAction(DeviceControls.move_by_um, (100.0, 0.0)),
+        ),
+        (Qt.Key.Key_Up, "Move the stage up (-y) by 100 µm", DeviceAction(DeviceControls.move_by_um, (0.0, -100.0))),
+        (Qt.Key.Key_Down, "Move the stage down (+y) by 100 µm", DeviceAction(DeviceControls.move_by_um, (0.0, 100.0))),
+        (Qt.Key.Key_PageUp, "Move the focus up (+z) by 1 µm", DeviceAction(DeviceControls.move_z_by_um, (1.0,))),
+        (Qt.Key.Key_PageDown, "Move the focus down (-z) by 1 µm", DeviceAction(DeviceControls.move_z_by_um, (-1.0,))),
     ],
 )
-def test_pad_moves_by_a_step_with_keys_and_buttons(qtbot: QtBot, key: Qt.Key, wish: DeviceAction):
+def test_pad_moves_by_a_step_with_keys_and_buttons(qtbot: QtBot, key: Qt.Key, arrow: str, wish: DeviceAction):
     panel = StagePanel()
     show(qtbot, panel)
     panel.set_state(RIG)
     wishes = asked(panel)
-    qtbot.keyClick(panel._pad, key)
-    (panel._pad._xy_buttons | panel._pad._z_buttons)[key].click()
+    qtbot.keyClick(find(panel, StagePad, "Stage pad"), key)
+    button(panel, arrow).click()
     assert wishes == [wish, wish]
 
 
@@ -287,38 +319,40 @@ def test_pad_does_not_leave_the_limits(qtbot: QtBot):
     show(qtbot, panel)
     wishes = asked(panel)
     panel.set_state(replace(RIG, xy_um=(59950.0, 0.0), z_um=-299.5))
-    pad = panel._pad
-    assert not pad._xy_buttons[Qt.Key.Key_Right].isEnabled()
-    assert pad._xy_buttons[Qt.Key.Key_Left].isEnabled()
-    assert not pad._z_buttons[Qt.Key.Key_PageDown].isEnabled()
-    assert "limits" in pad._xy_buttons[Qt.Key.Key_Right].toolTip()
+    pad = find(panel, StagePad, "Stage pad")
+    right = button(panel, "Move the stage right (+x) by 100 µm")
+    assert not right.isEnabled()
+    assert button(panel, "Move the stage left (-x) by 100 µm").isEnabled()
+    assert not button(panel, "Move the focus down (-z) by 1 µm").isEnabled()
+    assert "limits" in right.toolTip()
     qtbot.keyClick(pad, Qt.Key.Key_Right)
     assert wishes == []
-    type_into(qtbot, panel._step, "50")
-    assert pad._xy_buttons[Qt.Key.Key_Right].isEnabled()
+    type_into(qtbot, number(panel, "Step of the stage in micrometres"), "50")
+    assert right.isEnabled()
+    assert name_of(right) == "Move the stage right (+x) by 50 µm"
     qtbot.keyClick(pad, Qt.Key.Key_Right)
     assert wishes == [DeviceAction(DeviceControls.move_by_um, (50.0, 0.0))]
 
 
-def test_stage_goes_where_it_is_told(qtbot: QtBot):
+def test_stage_goes_to_the_typed_position(qtbot: QtBot):
     panel = StagePanel()
     show(qtbot, panel)
     panel.set_state(RIG)
     wishes = asked(panel)
-    assert panel._x._now.text() == "12345.6 µm"
-    assert not panel._go.isEnabled()
-    type_into(qtbot, panel._x.target, "-2000")
-    panel.set_state(replace(RIG, xy_um=(12300.0, -3987.2)))  # moved by somebody else: what is typed stays
-    assert panel._x.target.text() == "-2000 µm"
-    panel._go.click()
+    assert value(panel, "Position x") == "12345.6 µm"
+    assert not button(panel, "Go to the typed position").isEnabled()
+    type_into(qtbot, goal(panel, "x"), "-2000")
+    panel.set_state(replace(RIG, xy_um=(12300.0, -3987.2)))  # moved by somebody else: the typed position stays
+    assert goal(panel, "x").text() == "-2000 µm"
+    button(panel, "Go to the typed position").click()
     assert wishes == [DeviceAction(DeviceControls.move_to_um, (-2000.0, -3987.2))]
     panel.set_state(replace(RIG, xy_um=(-2000.0, -3987.2)))
-    assert not panel._go.isEnabled()
+    assert not button(panel, "Go to the typed position").isEnabled()
     panel.set_state(replace(RIG, xy_um=(10.0, 20.0)))  # there, so the fields follow again
-    assert panel._x.target.text() == "10 µm"
-    type_into(qtbot, panel._z.target, "5")
-    panel._go.click()
-    panel._home.click()
+    assert goal(panel, "x").text() == "10 µm"
+    type_into(qtbot, goal(panel, "z"), "5")
+    button(panel, "Go to the typed position").click()
+    button(panel, "Go to the origin").click()
     assert wishes[1:] == [
         DeviceAction(DeviceControls.move_z_to_um, (5.0,)),
         DeviceAction(DeviceControls.home_origin, ()),
@@ -332,20 +366,20 @@ def test_stop_is_never_locked(qtbot: QtBot):
     reason = "A section is running."
     column.set_locked(reason)
     assert [label.text() for label in column.findChildren(QLabel) if label.isVisible()].count(reason) == 1
-    assert not column.camera._binning.isEnabled()
-    assert column.camera._exposure.isEnabled()
+    assert not choice(column.camera, BINNING).isEnabled()
+    assert number(column.camera, EXPOSURE).isEnabled()
     assert not column.presets.body.isEnabled()
     wishes = asked(column)
-    qtbot.keyClick(column.stage._pad, Qt.Key.Key_Left)
-    qtbot.keyClick(column.stage._pad, Qt.Key.Key_PageUp)
+    qtbot.keyClick(find(column, StagePad, "Stage pad"), Qt.Key.Key_Left)
+    qtbot.keyClick(find(column, StagePad, "Stage pad"), Qt.Key.Key_PageUp)
     assert wishes == [DeviceAction(DeviceControls.move_z_by_um, (1.0,))]
     with qtbot.waitSignal(column.stage.halt_requested, timeout=500):
-        column.stage._stop.click()
+        button(column.stage, "Stop stage and focus at once").click()
     column.set_locked("A section is paused.", paused=True)
-    qtbot.keyClick(column.stage._pad, Qt.Key.Key_Left)
+    qtbot.keyClick(find(column, StagePad, "Stage pad"), Qt.Key.Key_Left)
     assert wishes[1:] == [DeviceAction(DeviceControls.move_by_um, (-100.0, 0.0))]
     column.set_locked(None)
-    assert column.camera._binning.isEnabled()
+    assert choice(column.camera, BINNING).isEnabled()
     assert not any(label.isVisible() and "section" in label.text() for label in column.findChildren(QLabel))
     QApplication.processEvents()
 
@@ -353,10 +387,10 @@ def test_stop_is_never_locked(qtbot: QtBot):
 @pytest.mark.parametrize(
     ("name", "limits", "typed", "wish"),
     [
-        ("_gain", {"em_gain_limits": (1.0, 8.0)}, "300", DeviceAction(DeviceControls.set_em_gain, (300.0,))),
-        ("_gain", {"em_gain_limits": (1.0, 300.0)}, "3000", DeviceAction(DeviceControls.set_em_gain, (3000.0,))),
+        (GAIN, {"em_gain_limits": (1.0, 8.0)}, "300", DeviceAction(DeviceControls.set_em_gain, (300.0,))),
+        (GAIN, {"em_gain_limits": (1.0, 300.0)}, "3000", DeviceAction(DeviceControls.set_em_gain, (3000.0,))),
         (
-            "_exposure",
+            EXPOSURE,
             {"exposure_limits_ms": (0.1, 90.0)},
             "1000",
             DeviceAction(DeviceControls.set_exposure_ms, (1000.0,)),
@@ -371,7 +405,7 @@ def test_what_is_typed_beyond_the_limits_is_asked_for_whole(
     show(qtbot, panel)
     panel.set_state(replace(RIG, camera=replace(CAMERA, **limits)))
     wishes = asked(panel)
-    type_into(qtbot, getattr(panel, name), typed)
+    type_into(qtbot, number(panel, name), typed)
     assert wishes == [wish]
 
 
@@ -381,5 +415,5 @@ def test_the_arrows_end_at_the_limits(qtbot: QtBot):
     panel.set_state(replace(RIG, camera=replace(CAMERA, em_gain=119.5, em_gain_limits=(1.0, 120.0))))
     wishes = asked(panel)
     for _ in range(3):
-        qtbot.keyClick(panel._gain, Qt.Key.Key_Up)
+        qtbot.keyClick(number(panel, GAIN), Qt.Key.Key_Up)
     assert wishes == [DeviceAction(DeviceControls.set_em_gain, (120.0,))]

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from panel_parts import PROPERTIES
+from find import find
+from panel_parts import PROPERTIES, value
 from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
-from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QWidget
+from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLineEdit, QTreeView, QWidget
 
 from hcc_scope.microscope.device_controls import DeviceControls
 from ui.devices.device_action import DeviceAction
@@ -31,8 +32,12 @@ def browser(qtbot: QtBot) -> PropertyBrowser:
     return widget
 
 
+def view_of(browser: PropertyBrowser) -> QTreeView:
+    return find(browser, QTreeView, "Properties")
+
+
 def index_of(browser: PropertyBrowser, device: str, name: str) -> QModelIndex:
-    model = browser._shown
+    model = view_of(browser).model()
     for device_row in range(model.rowCount()):
         parent = model.index(device_row, 0)
         for row in range(model.rowCount(parent)):
@@ -44,10 +49,10 @@ def index_of(browser: PropertyBrowser, device: str, name: str) -> QModelIndex:
 
 
 def editor_of(browser: PropertyBrowser, index: QModelIndex) -> QWidget:
-    browser._view.setCurrentIndex(index)
-    browser._view.edit(index)
-    editor = browser._view.indexWidget(index) or browser._view.viewport().findChild(QLineEdit)
-    return editor or browser._view.viewport().findChild(QComboBox)
+    view_of(browser).setCurrentIndex(index)
+    view_of(browser).edit(index)
+    editor = view_of(browser).indexWidget(index) or view_of(browser).viewport().findChild(QLineEdit)
+    return editor or view_of(browser).viewport().findChild(QComboBox)
 
 
 def wishes_of(browser: PropertyBrowser) -> list[DeviceAction]:
@@ -68,15 +73,16 @@ def test_model_keeps_qts_rules():
 
 
 def test_filter_takes_words_of_device_name_and_value(browser: PropertyBrowser):
-    assert browser._found.text() == "7 of 7 properties"
-    browser._filter.setText("camera exposure")
-    assert browser._found.text() == "2 of 7 properties"
-    browser._changeable.setChecked(True)
-    assert browser._found.text() == "1 of 7 properties"
-    browser._filter.setText("nothing like this")
-    assert browser._found.text() == "0 of 7 properties"
-    browser._filter.clear()
-    assert browser._found.text() == "4 of 7 properties"
+    assert value(browser, "Number of properties") == "7 of 7 properties"
+    filter_ = find(browser, QLineEdit, "Filter of properties")
+    filter_.setText("camera exposure")
+    assert value(browser, "Number of properties") == "2 of 7 properties"
+    find(browser, QCheckBox, "Only what can be changed").setChecked(True)
+    assert value(browser, "Number of properties") == "1 of 7 properties"
+    filter_.setText("nothing like this")
+    assert value(browser, "Number of properties") == "0 of 7 properties"
+    filter_.clear()
+    assert value(browser, "Number of properties") == "4 of 7 properties"
 
 
 def test_what_is_fixed_says_so_and_cannot_be_edited(browser: PropertyBrowser):
@@ -87,7 +93,7 @@ def test_what_is_fixed_says_so_and_cannot_be_edited(browser: PropertyBrowser):
     index = index_of(browser, "Camera", "CCDTemperature RO")
     assert not index.flags() & Qt.ItemFlag.ItemIsEditable
     assert "Cannot be changed: read-only." in index.data(Qt.ItemDataRole.ToolTipRole)
-    assert not browser._shown.setData(index, "3")
+    assert not view_of(browser).model().setData(index, "3")
 
 
 def test_typed_value_is_asked_for_and_shown_only_once_the_device_has_it(qtbot: QtBot, browser: PropertyBrowser):
@@ -122,12 +128,12 @@ def test_a_value_beyond_the_limits_is_asked_for_whole_and_not_cut_to_the_digits_
 def test_allowed_values_are_a_list(browser: PropertyBrowser):
     wishes = wishes_of(browser)
     index = index_of(browser, "Camera", "Binning")
-    editor = browser._view.itemDelegate().createEditor(browser._view, None, index)
+    editor = view_of(browser).itemDelegate().createEditor(view_of(browser), None, index)
     assert isinstance(editor, QComboBox)
-    browser._view.itemDelegate().setEditorData(editor, index)
+    view_of(browser).itemDelegate().setEditorData(editor, index)
     assert [editor.itemText(i) for i in range(editor.count())] == ["1", "2", "4", "8"]
     editor.setCurrentText("4")
-    browser._view.itemDelegate().setModelData(editor, browser._shown, index)
+    view_of(browser).itemDelegate().setModelData(editor, view_of(browser).model(), index)
     assert wishes == [DeviceAction(DeviceControls.set_property, ("Camera", "Binning", "4"))]
 
 
@@ -142,18 +148,18 @@ def test_open_editor_survives_new_values(qtbot: QtBot, browser: PropertyBrowser)
 
 def test_locked_browser_opens_no_editor(qtbot: QtBot, browser: PropertyBrowser):
     browser.set_locked("A section is running.")
-    browser._view.setCurrentIndex(index_of(browser, "Camera", "Exposure"))
-    qtbot.keyClick(browser._view, Qt.Key.Key_F2)
-    assert browser._view.viewport().findChild(QLineEdit) is None
+    view_of(browser).setCurrentIndex(index_of(browser, "Camera", "Exposure"))
+    qtbot.keyClick(view_of(browser), Qt.Key.Key_F2)
+    assert view_of(browser).viewport().findChild(QLineEdit) is None
     browser.set_locked(None)
-    qtbot.keyClick(browser._view, Qt.Key.Key_F2)
-    assert browser._view.viewport().findChild(QLineEdit) is not None
+    qtbot.keyClick(view_of(browser), Qt.Key.Key_F2)
+    assert view_of(browser).viewport().findChild(QLineEdit) is not None
 
 
 def test_long_value_wraps_at_a_narrow_width(browser: PropertyBrowser):
     long = "an adapter that says a great deal about itself, " * 4
     browser.set_properties([replace(p, value=long) if p.name == "Description" else p for p in PROPERTIES])
-    view = browser._view
+    view = view_of(browser)
     short_height = view.visualRect(index_of(browser, "Objective", "Label")).height()
     view.scrollToBottom()
     assert view.visualRect(index_of(browser, "White Light Shutter", "Description")).height() > 2 * short_height

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from find import find
+from panel_parts import BINNING, COOL_TO, EXPOSURE, GAIN, REGION, button, choice, goal, line, number, value
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLineEdit, QTreeView
 from session_parts import wait_until
 
 from hcc_scope.errors import DeviceError
@@ -15,6 +18,7 @@ from hcc_scope.rig.rigfile import load_rig
 from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
 from ui.devices.property_model import PROPERTY_ROLE
+from ui.devices.stage_pad import StagePad
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,46 +68,49 @@ def test_every_wish_of_the_panels_is_an_action_of_the_rig(qtbot: QtBot, controls
     column.requested.connect(act)
     column.set_state(controls.read())
     camera, stage = column.camera, column.stage
-    assert camera._exposure.text() == "10 ms"
-    assert not camera._switch.isVisible()  # the demo camera has no such switch
+    assert number(camera, EXPOSURE).text() == "10 ms"
+    assert not button(camera, "Use EM gain").isVisible()  # the demo camera has no such switch
 
-    type_into(qtbot, camera._exposure, "25")
-    type_into(qtbot, camera._gain, "3")
-    type_into(qtbot, camera._set_point, "-40")
-    camera._binning.activated.emit(1)
+    type_into(qtbot, number(camera, EXPOSURE), "25")
+    type_into(qtbot, number(camera, GAIN), "3")
+    type_into(qtbot, number(camera, COOL_TO), "-40")
+    choice(camera, BINNING).activated.emit(1)
     state = controls.read()
     assert (state.camera.exposure_ms, state.camera.em_gain, state.camera.binning) == (25.0, 3.0, "2")
-    assert (camera._exposure.text(), camera._gain.text(), camera._binning.currentText()) == ("25 ms", "3", "2")
-    camera._binning.activated.emit(0)
+    assert (number(camera, EXPOSURE).text(), number(camera, GAIN).text()) == ("25 ms", "3")
+    assert choice(camera, BINNING).currentText() == "2"
+    choice(camera, BINNING).activated.emit(0)
 
-    for field, text in zip(camera._region._fields, ("8", "8", "32", "16"), strict=True):
+    for field, text in zip((number(camera, name) for name in REGION), ("8", "8", "32", "16"), strict=True):
         type_into(qtbot, field, text)
-    camera._region._apply.click()
+    button(camera, "Apply the typed region").click()
     assert controls.read().camera.roi == (8, 8, 32, 16)
-    assert camera._region._says.text() == "32 x 16 px of 64 x 48 px"
-    camera._region.whole.click()
+    assert value(camera, "Region that is read") == "32 x 16 px of 64 x 48 px"
+    button(camera, "Whole sensor").click()
     assert controls.read().camera.roi == (0, 0, 64, 48)
 
-    column.objective._choice.activated.emit(column.objective._choice.findText("Objective-2"))
-    assert column.objective._warning.isVisible()  # the configuration gives no pixel size for it
-    column.presets._fields["System"].activated.emit(0)
-    column.objective._choice.activated.emit(column.objective._choice.findText("10x"))
-    assert column.objective._choice.currentText() == "10x"
-    assert column.objective._size.text() == "0.65 µm"
+    objective = choice(column, "Objective")
+    objective.activated.emit(objective.findText("Objective-2"))
+    warning = line(column, "Warning about the pixel size")
+    assert warning.isVisible()  # the configuration gives no pixel size for it
+    choice(column.presets, "Preset of System").activated.emit(0)
+    objective.activated.emit(objective.findText("10x"))
+    assert objective.currentText() == "10x"
+    assert value(column.objective, "Pixel size") == "0.65 µm"
 
-    qtbot.keyClick(stage._pad, Qt.Key.Key_Right)
-    qtbot.keyClick(stage._pad, Qt.Key.Key_PageUp)
+    qtbot.keyClick(find(stage, StagePad, "Stage pad"), Qt.Key.Key_Right)
+    qtbot.keyClick(find(stage, StagePad, "Stage pad"), Qt.Key.Key_PageUp)
     assert controls.read().xy_um == pytest.approx((100.0, 0.0), abs=0.015)
-    assert stage._z._now.text() == "1.000 µm"
-    type_into(qtbot, stage._x.target, "-500")
-    stage._go.click()
+    assert value(stage, "Position z") == "1.000 µm"
+    type_into(qtbot, goal(stage, "x"), "-500")
+    button(stage, "Go to the typed position").click()
     assert controls.read().xy_um == pytest.approx((-500.0, 0.0), abs=0.015)
-    stage._home.click()
-    assert stage._x._now.text() == "0.0 µm"
-    column.light._toggle.click()
-    column.light._auto.click()
+    button(stage, "Go to the origin").click()
+    assert value(stage, "Position x") == "0.0 µm"
+    button(column.light, "Open or close the shutter").click()
+    button(column.light, "Open the shutter for each exposure").click()
     assert (controls.read().shutter_open, controls.read().auto_shutter) == (True, False)
-    assert column.light._says.text() == "open, the lamp shines"
+    assert value(column.light, "State of the shutter") == "open, the lamp shines"
     assert refused == []
 
 
@@ -120,11 +127,11 @@ def test_property_is_changed_and_a_refusal_changes_nothing(qtbot: QtBot, control
         browser.set_properties(controls.properties())
 
     def set_value(value: str) -> str:
-        browser._filter.setText("Camera Gain")
-        parent = browser._shown.index(0, 0)
-        index = browser._shown.index(0, 0, parent)
+        find(browser, QLineEdit, "Filter of properties").setText("Camera Gain")
+        shown = find(browser, QTreeView, "Properties").model()
+        index = shown.index(0, 0, shown.index(0, 0))
         assert index.data(PROPERTY_ROLE).name == "Gain"
-        browser._shown.setData(index, value)
+        shown.setData(index, value)
         return str(index.data(Qt.ItemDataRole.EditRole))
 
     browser.requested.connect(act)

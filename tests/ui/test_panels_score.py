@@ -6,16 +6,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyqtgraph as pg
 import pytest
-from panel_parts import COUNTS, section, snapshot
+from find import description_of, find, name_of
+from panel_parts import COUNTS, line, section, snapshot, value
+from PySide6.QtWidgets import QLabel
 
 from hcc_scope.runs.animal_sections import OtherSection
-from hcc_scope.types import Counts
-from ui.score.animal_sections_view import verdict
-from ui.score.course_plot import CoursePlot
+from hcc_scope.score_text import describe_score, verdict
+from hcc_scope.types import Counts, SectionScore
+from ui.kit.labels import ValueLabel
+from ui.score.course_plot import MOST_POINTS, CoursePlot
 from ui.score.coverage import describe_excluded_tiles
 from ui.score.score import ScorePanel
-from ui.score.score_bar import describe_interval
+from ui.score.score_bar import SHAPES, ScoreBar
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -31,13 +35,27 @@ def panel(qtbot: QtBot) -> ScorePanel:
     return widget
 
 
+def band_drawn(panel: ScorePanel) -> bool:
+    """Return whether the course is drawn with its interval."""
+    return "interval is drawn" in find(panel, CoursePlot, "Course of the score").accessibleDescription()
+
+
+def frames_shown(panel: ScorePanel) -> list[str]:
+    """Return the numbers of frames that are shown, and where these frames are."""
+    labels = [one for one in panel.findChildren(ValueLabel) if one.text().isdecimal() and one.isVisible()]
+    texts = [name_of(one).removeprefix("Frames ") for one in labels]
+    for text in texts:
+        assert find(panel, QLabel, text).isVisible()  # and written beside the number
+    return [f"{one.text()} {text}" for one, text in zip(labels, texts, strict=True)]
+
+
 def test_nothing_is_claimed_without_a_run(panel: ScorePanel):
-    assert panel._number.text() == "–"
-    assert panel._verdict.text() == "No score yet"
-    assert not panel._interval.isVisible()
-    assert not panel._stabilised.isVisible()
-    assert panel._coverage._sentence.text() == "No section yet."
-    assert panel._research.text() == "Research use only. Not for diagnosis."
+    assert value(panel, "Score") == "–"
+    assert line(panel, "Side of the threshold").text() == "No score"
+    assert not find(panel, QLabel, "Interval of the score").isVisible()
+    assert not line(panel, "Stability of the score").isVisible()
+    assert value(panel, "Frames that the score rests on") == "No section yet."
+    assert find(panel, QLabel, "Research use only. Not for diagnosis.").isVisible()
 
 
 @pytest.mark.parametrize(
@@ -47,12 +65,13 @@ def test_nothing_is_claimed_without_a_run(panel: ScorePanel):
         (-2.0, "random", 40, "low", "Low metastatic side"),
         (0.2, "random", 12, "undecided", "Undecided"),
         (1.6, "raster", 40, "invalid", "No decision"),
-        (1.6, "random", 0, "unknown", "No score yet"),
+        (1.6, "random", 0, "unknown", "No score"),
     ],
 )
 def test_verdict_needs_a_valid_interval_on_one_side(mean: float, sampling: str, n: int, shape: str, words: str):
     score, _ = section(n, mean, sampling)
-    assert verdict(score)[:2] == (shape, words)
+    said = verdict(score)
+    assert (SHAPES[said.kind], said.title) == (shape, words)
 
 
 def test_score_comes_with_interval_coverage_and_stability(panel: ScorePanel):
@@ -61,76 +80,105 @@ def test_score_comes_with_interval_coverage_and_stability(panel: ScorePanel):
     panel.set_snapshot(snapshot(score, COUNTS))
     panel.set_course(course)
     low, high = score.interval
-    assert panel._of.text() == "Animal M7, section S1"
-    assert panel._number.text() == f"{score.score:.2f}"
-    assert panel._verdict.shape_name() == "high"
-    assert panel._why.text() == "The whole interval is above the threshold 0.50."
-    assert panel._interval.text() == f"95 % interval: {low:.2f} to {high:.2f}"
-    assert panel._stabilised.shape_name() == "good"
-    assert panel._stabilised.text().startswith("Stabilised: interval ±")
-    coverage = panel._coverage
-    assert coverage._sentence.text() == ("The score rests on 37 of 46 frames (80 %). 46 of 60 planned frames acquired.")
-    shown = [row[1].text() + " " + row[2].text() for row in coverage._rows if row[1].isVisible()]
-    assert shown == [
+    assert value(panel, "Section") == "Animal M7, section S1"
+    assert value(panel, "Score") == f"{score.score:.3f}"
+    assert line(panel, "Side of the threshold").shape_name() == "high"
+    assert value(panel, "Reason for the side") == "The whole interval is above the threshold 0.500."
+    assert value(panel, "Interval of the score") == f"95 % interval {low:.3f} to {high:.3f}"
+    assert line(panel, "Stability of the score").shape_name() == "good"
+    assert line(panel, "Stability of the score").text().startswith("Stabilised: interval ±")
+    assert value(panel, "Frames that the score rests on") == (
+        "The score rests on 37 of 46 frames (80 %). 46 of 60 planned frames acquired."
+    )
+    assert frames_shown(panel) == [
         "37 classified",
         "3 excluded, no usable tile",
         "4 deferred, classified later",
         "2 pending, in analysis now",
     ]
-    assert "no tissue" in coverage._tiles.text()
-    assert panel._plot._band.isVisible()
+    assert "no tissue" in value(panel, "Tiles used and excluded")
+    assert band_drawn(panel)
 
 
 def test_invalid_interval_is_neither_written_nor_drawn(panel: ScorePanel):
     score, course = section(sampling="raster")
     panel.set_course(course)
     panel.set_snapshot(snapshot(score, COUNTS))
-    assert not panel._interval.isVisible()
-    assert not panel._plot._band.isVisible()
-    assert panel._verdict.shape_name() == "invalid"
-    assert panel._stabilised.text() == "Interval not valid: fields were taken as a raster, not at random."
-    assert "not valid" in panel._bar.accessibleDescription()
+    assert not find(panel, QLabel, "Interval of the score").isVisible()
+    assert not band_drawn(panel)
+    assert line(panel, "Side of the threshold").shape_name() == "invalid"
+    assert value(panel, "Reason for the side") == (
+        "The interval is not valid (fields were taken as a raster, not at random)."
+    )
+    assert not line(panel, "Stability of the score").isVisible()
+    assert "not valid" in find(panel, ScoreBar, "Score on its scale").accessibleDescription()
     valid, course = section()
     panel.set_snapshot(snapshot(valid, COUNTS))
-    assert panel._plot._band.isVisible()
+    assert band_drawn(panel)
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        section()[0],
+        section(12, 0.2)[0],
+        section(sampling="raster")[0],
+        replace(section()[0], interval_valid=False, stabilised_reason="interval not valid: a device failed"),
+        section(0)[0],
+    ],
+    ids=["high", "undecided", "raster", "spoilt", "none"],
+)
+def test_the_window_says_what_every_other_place_says(panel: ScorePanel, score: SectionScore):
+    panel.set_snapshot(snapshot(score, COUNTS))
+    whole = f"{describe_score(score)}."
+    assert description_of(find(panel, QLabel, "Score")) == whole
+    assert find(panel, ScoreBar, "Score on its scale").toolTip().startswith(whole)
+    parts = (line(panel, "Side of the threshold").text(), value(panel, "Reason for the side"))
+    for text in (*parts, value(panel, "Interval of the score")):
+        assert text.rstrip(".").lower() in whole.lower()
+    panel.set_other_sections([OtherSection("S0", score)])
+    names = [name_of(label) for label in panel.findChildren(QLabel)]
+    assert any(name.endswith(f"{verdict(score).sentence}.") for name in names)
 
 
 def test_interval_over_fewer_frames_says_so(panel: ScorePanel):
     score, _ = section()
     panel.set_snapshot(snapshot(replace(score, interval_frames=30), COUNTS))
-    assert panel._interval.text().endswith("(over the first 30 of 37 frames)")
+    assert value(panel, "Interval of the score").endswith("(over the first 30 of 37 frames)")
 
 
 def test_not_stabilised_says_why(panel: ScorePanel):
     score, _ = section(6)
     panel.set_snapshot(snapshot(score, Counts(acquired=6, classified=5, excluded=1)))
-    assert panel._stabilised.shape_name() == "busy"
-    assert panel._stabilised.text() == "Not stabilised yet: 5 of at least 8 fields so far."
+    assert line(panel, "Stability of the score").shape_name() == "busy"
+    assert line(panel, "Stability of the score").text() == "Not stabilised: 5 of at least 8 fields so far."
 
 
 def test_losses_failures_and_a_broken_model_are_said(panel: ScorePanel):
     score, _ = section(12)
     counts = Counts(acquired=14, stored=14, classified=9, excluded=3, failed=1, pending=1, lost=2)
     panel.set_snapshot(snapshot(score, counts, degraded="the model did not answer in 30 s"))
-    shown = [row[2].text() for row in panel._coverage._rows if row[1].isVisible()]
-    assert shown[-2:] == ["failed, not classified", "lost before they reached us"]
-    assert panel._degraded.text() == (
+    assert frames_shown(panel)[-2:] == ["1 failed, not classified", "2 lost before they reached us"]
+    assert line(panel, "Classification").text() == (
         "Classification stopped, frames are still stored: the model did not answer in 30 s."
     )
     panel.set_snapshot(snapshot(score, COUNTS))
-    assert not panel._degraded.isVisible()
+    assert not line(panel, "Classification").isVisible()
 
 
 def test_fields_that_the_operator_excluded_are_said(panel: ScorePanel):
     score, _ = section(12)
     panel.set_snapshot(snapshot(replace(score, fields_excluded_by_operator=2), COUNTS))
-    assert "2 are excluded by the operator." in panel._coverage._sentence.text()
+    assert "2 are excluded by the operator." in value(panel, "Frames that the score rests on")
 
 
 def test_open_ended_run_names_no_plan(panel: ScorePanel):
     score, _ = section(12)
     panel.set_snapshot(snapshot(score, Counts(acquired=12, classified=9, excluded=3), expected_frames=None))
-    assert panel._coverage._sentence.text() == "The score rests on 9 of 12 frames (75 %). 12 acquired, open-ended."
+    assert (
+        value(panel, "Frames that the score rests on")
+        == "The score rests on 9 of 12 frames (75 %). 12 acquired, open-ended."
+    )
 
 
 def test_other_sections_and_the_animals_mean(panel: ScorePanel):
@@ -138,13 +186,16 @@ def test_other_sections_and_the_animals_mean(panel: ScorePanel):
     low, _ = section(mean=-2.0)
     panel.set_section("M7", "S1")
     panel.set_other_sections([OtherSection("S0", low), OtherSection("S2", section(0)[0])])
-    assert panel._others_heading.text() == "Other sections of M7"
-    assert panel._others._mean.text() == f"Mean of 1 section: {low.score:.2f}"
+    assert find(panel, QLabel, "Other sections of M7").isVisible()
+    assert value(panel, "Mean of the animal's sections") == f"Mean of 1 section: {low.score:.3f}"
     panel.set_snapshot(snapshot(score, COUNTS))
-    assert panel._others._mean.text() == f"Mean of 2 sections with this one: {(low.score + score.score) / 2:.2f}"
+    assert (
+        value(panel, "Mean of the animal's sections")
+        == f"Mean of 2 sections with this one: {(low.score + score.score) / 2:.3f}"
+    )
     panel.set_other_sections([])
-    assert panel._others._none.isVisible()
-    assert not panel._others._mean.isVisible()
+    assert find(panel, QLabel, "Other sections").isVisible()
+    assert not find(panel, QLabel, "Mean of the animal's sections").isVisible()
 
 
 def test_same_snapshot_changes_nothing(panel: ScorePanel, monkeypatch: pytest.MonkeyPatch):
@@ -159,16 +210,15 @@ def test_same_snapshot_changes_nothing(panel: ScorePanel, monkeypatch: pytest.Mo
 def test_course_of_nothing_and_of_one_field(panel: ScorePanel):
     panel.set_course(np.empty((0, 4)))
     panel.set_course(np.array([[1, 0.7, 0.0, 1.0]]))
-    assert not panel._plot._band.isVisible()
+    assert not band_drawn(panel)
 
 
-def test_words_for_tiles_and_interval():
+def test_words_for_tiles():
     assert describe_excluded_tiles(0, {}) == ""
     assert describe_excluded_tiles(3, {}) == "3 tiles used, none excluded."
     words = describe_excluded_tiles(3, {"saturated": 1, "out_of_focus": 4})
     assert words == "3 tiles used. Tiles excluded: 4 out of focus, 1 saturated."
     assert describe_excluded_tiles(0, {"unlike_training": 2}) == "0 tiles used. Tiles excluded: 2 unlike training."
-    assert describe_interval(section(0)[0]) == "No interval before the first classified field."
 
 
 def test_a_long_course_is_thinned_for_the_plot_and_keeps_its_ends(qtbot: QtBot):
@@ -176,46 +226,45 @@ def test_a_long_course_is_thinned_for_the_plot_and_keeps_its_ends(qtbot: QtBot):
     qtbot.addWidget(plot)
     n = np.arange(1.0, 5001.0)
     plot.show_course(np.stack([n, n / 5000, n / 6000, np.ones(5000)], axis=1), interval_valid=True)
-    fields, score = plot._line.getData()
-    assert len(fields) <= 240
+    fields, score = plot.findChild(pg.PlotWidget).listDataItems()[-1].getData()
+    assert len(fields) <= MOST_POINTS
     assert (fields[0], fields[-1]) == (1.0, 5000.0)
     assert np.array_equal(score, fields / 5000)  # points of the course, none in between
 
 
 def test_the_research_line_names_what_the_model_was_trained_on(panel: ScorePanel):
     panel.set_training("a synthetic phantom, not on tissue")
-    assert panel._research.text() == (
-        "Research use only. Not for diagnosis. The model was trained on a synthetic phantom, not on tissue."
-    )
-    assert not panel._alarm.isVisible()
+    words = "Research use only. Not for diagnosis. The model was trained on a synthetic phantom, not on tissue."
+    assert find(panel, QLabel, words).isVisible()
+    assert not line(panel, "Why this score means nothing").isVisible()
 
 
 def test_a_score_that_means_nothing_is_said_to_in_red(panel: ScorePanel):
     panel.set_training("a synthetic phantom, not on tissue", "this specimen is no phantom")
-    assert panel._alarm.isVisible()
-    assert panel._alarm.text() == "This specimen is no phantom."
+    assert line(panel, "Why this score means nothing").isVisible()
+    assert line(panel, "Why this score means nothing").text() == "This specimen is no phantom."
     panel.set_snapshot(snapshot(section()[0], COUNTS))
-    pixels = panel._number.grab().toImage()
+    pixels = find(panel, QLabel, "Score").grab().toImage()
     reds = [pixels.pixelColor(x, y) for x in range(pixels.width()) for y in range(0, pixels.height(), 3)]
     assert any(one.red() > 150 and one.red() > one.green() + 60 for one in reds)
     panel.set_training(None)
-    assert not panel._alarm.isVisible()
-    assert panel._research.text() == "Research use only. Not for diagnosis."
+    assert not line(panel, "Why this score means nothing").isVisible()
+    assert find(panel, QLabel, "Research use only. Not for diagnosis.").isVisible()
 
 
-@pytest.mark.parametrize(("score", "words"), [(0.4991, "0.499"), (0.4962, "0.496"), (0.83, "0.83")])
+@pytest.mark.parametrize(("score", "words"), [(0.4991, "0.499"), (0.49762, "0.4976"), (0.83, "0.830")])
 def test_near_the_threshold_a_score_has_a_digit_more(panel: ScorePanel, score: float, words: str):
     panel.set_snapshot(snapshot(replace(section()[0], score=score, threshold=0.497665), COUNTS))
-    assert panel._number.text() == words
+    assert value(panel, "Score") == words
 
 
 def test_a_replayed_section_says_so_and_speaks_of_nothing_under_way(panel: ScorePanel):
     panel.set_section("M7", "S1", replayed=True)
-    assert panel._of.text() == "In Replay: animal M7, section S1"
-    assert not panel._plot.isVisible()
+    assert value(panel, "Section") == "In Replay: animal M7, section S1"
+    assert not find(panel, CoursePlot, "Course of the score").isVisible()
     panel.set_snapshot(snapshot(section()[0], COUNTS))
-    said = [row[2].text() for row in panel._coverage._rows if row[2].isVisible()]
-    assert "without a result" in said
-    assert not any("later" in words for words in said)
+    shown = frames_shown(panel)
+    assert "4 without a result" in shown
+    assert not any("later" in words for words in shown)
     panel.set_section("M7", "S1")
-    assert panel._plot.isVisible()
+    assert find(panel, CoursePlot, "Course of the score").isVisible()

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from panel_parts import COUNTS, result, section, snapshot
+from find import find
+from panel_parts import COUNTS, result, section, snapshot, value
 
 from hcc_scope.formatting import format_bytes, format_duration, format_number
 from hcc_scope.quality import TileQuality
 from hcc_scope.types import Counts, FrameResult
+from ui.kit.labels import ValueLabel
+from ui.kit.symbols import SymbolBadge
 from ui.score.quality import QualityPanel, judge
 from ui.shell.status_strip import StatusStrip
 
@@ -64,7 +67,7 @@ def test_judgement_without_measured_values():
         "Tissue": "In all 4 tiles",
         "Saturation": "Too bright in 1 of 4 tiles",
         "Light": "Too dark in 1 of 4 tiles",
-        "Likeness": "Not told by this model",
+        "Likeness": "Not measured by this model",
     }
 
 
@@ -74,7 +77,7 @@ def test_judgement_without_measured_values():
         ([0] * 16, True, "good", "No tile flagged as unlike training"),
         ([UNLIKE] * 2 + [0] * 10 + [NO_TISSUE] * 4, True, "warning", "Unlike training: 2 of 12 tiles"),
         ([UNLIKE] * 16, True, "bad", "Unlike training: all 16 tiles"),
-        ([0] * 16, False, "unknown", "Not told by this model"),
+        ([0] * 16, False, "unknown", "Not measured by this model"),
         ([NO_TISSUE] * 16, False, "unknown", "Cannot be judged: no tile was classified"),
     ],
 )
@@ -90,29 +93,27 @@ def test_a_tile_that_was_classified_and_not_scored_is_not_said_to_be_unclassifie
     flags = np.array([UNLIKE] * 3 + [0] * 13, np.uint8)
     told = replace(result(3, np.ones(16), flags), distances=np.full(16, 2.0, np.float32))
     panel.set_result(told)
-    assert panel._what.text() == "Field 3: 13 of 16 tiles scored."
-    assert panel._rows["Likeness"][1].text() == "Unlike training: 3 of 16 tiles"
-    assert "not scored" in panel._rows["Likeness"][1].toolTip()
+    assert value(panel, "Outcome of the field") == "Field 3: 13 of 16 tiles scored."
+    assert value(panel, "Likeness") == "Unlike training: 3 of 16 tiles"
+    assert "not scored" in find(panel, ValueLabel, "Likeness").toolTip()
 
 
 def test_quality_panel_says_what_became_of_the_field(qtbot: QtBot):
     panel = QualityPanel()
     qtbot.addWidget(panel)
-    assert panel._what.text() == "No field analysed yet."
+    assert value(panel, "Outcome of the field") == "No field analysed yet."
     flags = np.array([2, 2] + [0] * 14, np.uint8)
     panel.set_result(result(17, np.ones(16), flags), measured(list(flags)))
-    assert panel._what.text() == "Field 17: 14 of 16 tiles classified."
-    badge, _ = panel._rows["Focus"]
-    assert badge.shape_name == "warning"
-    assert badge.accessibleName() == "Focus: Out of focus in 2 of 16 tiles with tissue"
+    assert value(panel, "Outcome of the field") == "Field 17: 14 of 16 tiles classified."
+    assert find(panel, SymbolBadge, "Focus: Out of focus in 2 of 16 tiles with tissue").shape_name == "warning"
     panel.set_result(result(18, np.ones(16), np.full(16, 1)))
-    assert panel._what.text() == "Field 18: excluded, none of its 16 tiles is usable."
+    assert value(panel, "Outcome of the field") == "Field 18: excluded, none of its 16 tiles is usable."
     nothing = np.full(16, np.nan, np.float32)
     failed = FrameResult(
         19, "failed", nothing, nothing, np.zeros(16, np.uint8), "x", error="the model ran out of memory"
     )
     panel.set_result(failed)
-    assert panel._what.text() == "Field 19: could not be classified. The model ran out of memory."
+    assert value(panel, "Outcome of the field") == "Field 19: could not be classified. The model ran out of memory."
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_a_rig_without_a_stage_is_offered_no_random_fields(parent: QWidget):
     dialog = shown(parent, PlanChoice(), has_stage=False)
     assert offered(dialog) == ["Sequence, stage at rest", "Plan file"]
     assert dialog.choice().kind == "sequence"
-    assert not next(one for one in dialog.findChildren(QSpinBox) if "random" in one.accessibleName()).isVisible()
+    assert not find(dialog, QSpinBox, "Number of random fields").isVisible()
 
 
 def test_a_rig_with_a_stage_is_offered_all(parent: QWidget):

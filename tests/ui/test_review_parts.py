@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import math
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import create_autospec
@@ -14,11 +13,16 @@ import pytest
 from PySide6.QtCore import QMimeData, QUrl
 from review_parts import GRID, frame, result
 
-from hcc_scope.runs.compare_analyses import compare
-from hcc_scope.runs.section_analyses import SectionAnalysis, describe_decision, describe_score, section_score
+from hcc_scope.formatting import capital
+from hcc_scope.quality import FLAG_TEXTS
+from hcc_scope.runs.section_analyses import section_score
+from hcc_scope.score_text import verdict
 from hcc_scope.storage.reader import SectionStore
-from hcc_scope.types import FrameResult, RunSpec, Sampling
+from hcc_scope.storage.recorded_run import RecordedRun
+from hcc_scope.types import RunSpec, Sampling
+from ui.canvas.drawing import _hatch_pixmap
 from ui.replay.store_list import dropped_stores, stores_in
+from ui.score.quality import judge
 from ui.tiles.saliency_view import relative_saliency
 from ui.tiles.thumbnails import display_limits, make_thumbnails
 from ui.tiles.tile_table import TileFilter, TileOrder, TileTable
@@ -31,7 +35,8 @@ def stored(n_frames: int, *, sampling: Sampling = "random", **attributes: object
     """Return a store that is nowhere on a disk: scores need its facts alone."""
     spec = replace(SPEC, sampling=sampling)
     store = create_autospec(SectionStore, instance=True)
-    store.configure_mock(path=Path("nowhere"), spec=spec, n_frames=n_frames, attributes=attributes)
+    run = RecordedRun.parse({"created_utc": "2026-11-29T12:00:00+00:00", **attributes}, {})
+    store.configure_mock(path=Path("nowhere"), spec=spec, n_frames=n_frames, recorded=run)
     return store
 
 
@@ -164,71 +169,6 @@ def test_saliency_is_relative_and_survives_nonsense():
     assert np.isfinite(relative).all()
 
 
-def analysis(
-    title: str, results: list[FrameResult], *, engine: str = "torchscript", threshold: float = 0.45, sha256: str = "a"
-) -> SectionAnalysis:
-    by_seq = {one.seq: one for one in results}
-    return SectionAnalysis(title, "m", engine, by_seq, section_score(by_seq, stored(4), threshold), sha256, 0.01)
-
-
-def test_equal_analyses_are_equal_bit_for_bit():
-    results = [result(0, [0.1, 0.9, 0.5, 0.0], [0, 0, 0, 1]), result(1, [0.2] * 4)]
-    found = compare(analysis("Recorded", results), analysis("Replay 1", results))
-    assert found.equal
-    assert found.sentence() == "Equal bit for bit: 7 tiles of 2 fields."
-
-
-def test_distances_are_compared_if_both_models_tell_them():
-    one = replace(result(0, [0.1, 0.9, 0.5, 0.5]), distances=np.float32([1, 2, 3, 4]))
-    other = replace(one, distances=np.float32([1, 2, 3, 5]))
-    assert not compare(analysis("A", [one]), analysis("B", [other])).equal
-    assert compare(analysis("A", [one]), analysis("B", [replace(one, distances=None)])).equal
-
-
-def test_a_last_bit_is_a_difference():
-    one = result(0, [0.1, 0.9, 0.5, 0.5])
-    logits = one.logits.copy()
-    logits[1] = np.nextafter(logits[1], np.float32(np.inf))
-    found = compare(analysis("A", [one]), analysis("B", [replace(one, logits=logits)]))
-    assert not found.equal
-    assert "this is a fault" in found.sentence()
-
-
-def test_differences_are_found_and_named():
-    first = analysis("A", [result(0, [0.1, 0.9, 0.44, 0.5]), result(1, [0.3] * 4), result(3, [0.3] * 4)])
-    second = analysis(
-        "B",
-        [result(0, [0.1, 0.9, 0.46, 0.5]), result(1, [0.3] * 4, [0, 0, 0, OUT_OF_FOCUS]), result(2, [0.3] * 4)],
-        engine="openvino",
-    )
-    found = compare(first, second)
-    assert [one.seq for one in found.fields] == [0, 1]
-    assert found.left_out == 2
-    assert found.largest == pytest.approx(0.02, abs=1e-6)
-    assert found.worst_place == (0, 2)
-    assert (found.fields[0].sides_changed, found.fields[1].flags_changed, found.fields[1].equal) == (1, 1, False)
-    words = found.sentence()
-    assert "7 tiles of 2 fields compared" in words
-    assert "1 tile changed side of the threshold. 1 tile got other quality flags" in words
-    assert "MORE than the model's tolerance between engines, 0.01" in words
-    assert words.endswith("2 fields could not be compared.")
-
-
-def test_another_model_has_no_tolerance_and_its_own_threshold():
-    one = analysis("A", [result(0, [0.5] * 4)])
-    other = analysis("B", [result(0, [0.5] * 4)], threshold=0.6, sha256="b")
-    found = compare(one, other)
-    assert found.sides_changed == 4
-    assert "tolerance" not in found.sentence()
-
-
-def test_nothing_in_common_is_said():
-    found = compare(analysis("A", [result(0, [0.5] * 4)]), analysis("B", [result(1, [0.5] * 4)]))
-    assert math.isnan(found.largest)
-    assert found.worst_place is None
-    assert found.sentence() == "Nothing to compare: no field was analysed in both."
-
-
 def test_a_score_leaves_out_what_the_operator_excluded():
     results = {seq: result(seq, [seq / 10] * 4) for seq in range(5)}
     score = section_score(results, stored(5), 0.45, {4})
@@ -236,19 +176,21 @@ def test_a_score_leaves_out_what_the_operator_excluded():
     assert (score.frames, score.fields_excluded_by_operator) == (4, 1)
 
 
-def test_scores_and_decisions_in_words():
-    few = section_score({0: result(0, [0.9] * 4)}, stored(1), 0.45)
-    assert describe_score(few).startswith("0.900, 95 % interval ")
-    assert describe_decision(few) == "Undecided: the interval contains the threshold 0.450"
-    many = section_score({seq: result(seq, [0.97] * 4) for seq in range(60)}, stored(60), 0.45)
-    assert describe_decision(many) == "High metastatic: the whole interval is above the threshold 0.450"
-    raster = section_score({0: result(0, [0.9] * 4)}, stored(1, sampling="raster"), 0.45)
-    assert "not at random" in describe_decision(raster)
-    assert "(not valid)" in describe_score(raster)
-    assert describe_score(section_score({}, stored(0), 0.45)) == "no score"
+@pytest.mark.usefixtures("qapp")
+def test_every_quality_flag_can_be_filtered_seen_and_judged():
+    filters = {which.value for which in TileFilter}
+    hatchings = {_hatch_pixmap(0, 1.0).toImage().bits().tobytes()}
+    for flag, text in FLAG_TEXTS.items():
+        assert capital(text.name) in filters
+        hatchings.add(_hatch_pixmap(flag.value, 1.0).toImage().bits().tobytes())
+        assert any(line.shape == "bad" for line in judge(np.full(4, flag.value, np.uint8), None)), text.name
+    assert len(hatchings) == 1 + len(FLAG_TEXTS)
+
+
+def test_a_run_that_a_device_failure_spoilt_has_no_decision():
     spoilt = {"state": "failed", "interval_valid": False, "spoilt": "a device failed during the run"}
     failed = section_score({seq: result(seq, [0.97] * 4) for seq in range(60)}, stored(60, outcome=spoilt), 0.45)
-    assert describe_decision(failed) == "Undecided: interval not valid: a device failed during the run"
+    assert verdict(failed).sentence == ("No decision: the interval is not valid (a device failed during the run)")
 
 
 def test_a_store_is_found_from_inside_itself_and_from_its_folder(tmp_path: Path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
+import itertools
 import json
 import shutil
 import sys
@@ -11,21 +13,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from find import find
+from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QImage
+from PySide6.QtWidgets import QAbstractButton, QCheckBox, QFileDialog, QPushButton, QSlider
 from review_parts import assert_usable_without_eyes_or_mouse, settle, wait
 from storage_cases import change_facts
 
 from hcc_scope.inference import load_model
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model
+from hcc_scope.score_text import describe_score
 from hcc_scope.storage.files import lock
 from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
+from ui.kit.controls import ElidedLabel
 from ui.kit.jobs import Jobs
 from ui.replay.replay_tab import ReplayTab
+from ui.replay.scatter import TileScatter
 from ui.tiles.saliency_view import relative_saliency
 from ui.tiles.tiles_tab import TilesTab
 
@@ -38,7 +45,7 @@ if TYPE_CHECKING:
     from ui.kit.theme import ThemeName
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from commands import edited, hcc_scope
+from commands import cli, edited
 
 N_FIELDS = 4
 
@@ -48,7 +55,7 @@ def acquired(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A section from the demo rig; read-only."""
     folder = tmp_path_factory.mktemp("acquired")
     arguments = ("--phantom", "high", "--animal", "M7", "--section", "S1", "--fields", str(N_FIELDS))
-    done = hcc_scope("acquire", "--rig", "demo", *arguments, "--engine", "torchscript", "--out", folder)
+    done = cli("acquire", "--rig", "demo", *arguments, "--engine", "torchscript", "--out", folder)
     assert done.code == 0, done.err
     return folder / "M7_S1.ome.zarr"
 
@@ -97,6 +104,14 @@ def classify(qtbot: QtBot, jobs: Jobs, tab: ReplayTab, engine: str = "torchscrip
     assert not tab.classify.running
 
 
+def save_picture(tab: ReplayTab, path: Path) -> None:
+    find(tab, QAbstractButton, "Save picture …").click()
+    dialog = find(tab, QFileDialog, "Save picture")
+    dialog.fileSelected.emit(str(path))
+    dialog.close()
+    QCoreApplication.sendPostedEvents(dialog, QEvent.Type.DeferredDelete)
+
+
 # -- opening ---------------------------------------------------------------------------------------------------------
 
 
@@ -116,6 +131,9 @@ def test_a_store_is_shown_with_its_frames_scores_and_predictions(
     assert tab.opened.analyses[0].score.score == live["score"]
     assert tab.opened.analyses[0].score.interval == tuple(live["interval"])
     assert f"{live['score']:.3f}" in tab.stores.list.item(0).text()
+    said = describe_score(tab.opened.analyses[0].score)
+    assert said in html.unescape(tab.section.label.text())
+    assert said in tab.stores.list.item(0).toolTip()
     assert "Research use only" in tab.section.label.text()
 
 
@@ -180,12 +198,12 @@ def test_a_store_that_was_still_growing_is_read_again(
     opened(qtbot, jobs, tab, store)
     assert tab.stores.paths() == [store]
     assert tab.opened.store.n_frames == N_FIELDS
-    assert tab.pane.scrubber._slider.maximum() == N_FIELDS - 1
+    assert find(tab, QSlider, "Field").maximum() == N_FIELDS - 1
 
 
 def test_the_dialog_opens_what_is_chosen_in_it(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path):
     tab.stores.ask()
-    tab.stores._asked(str(acquired / "frames"))
+    tab.stores.dialog.fileSelected.emit(str(acquired / "frames"))
     tab.stores.dialog.close()
     settle(qtbot, jobs)
     assert tab.stores.paths() == [acquired]
@@ -215,7 +233,7 @@ def test_keys_go_from_field_to_field(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, a
         settle(qtbot, jobs)
         assert tab.pane.frame.seq == seq
         assert tab.pane.tiles.result.seq == seq
-        assert tab.pane._about.whole_text().startswith(f"Field {seq} · recorded ")
+        assert find(tab, ElidedLabel, "About the field").whole_text().startswith(f"Field {seq} · recorded ")
 
 
 def test_scrubbing_fast_reads_only_what_is_wanted_last(
@@ -241,7 +259,7 @@ def test_a_damaged_field_is_said_and_the_others_are_shown(
     settle(qtbot, jobs)
     assert told[-1][0] == "error"
     assert tab.pane.view.pixels is None
-    assert tab.pane._about.whole_text() == told[-1][1]
+    assert find(tab, ElidedLabel, "About the field").whole_text() == told[-1][1]
     tab.pane.show_field(2)
     settle(qtbot, jobs)
     assert tab.pane.frame.seq == 2
@@ -249,7 +267,7 @@ def test_a_damaged_field_is_said_and_the_others_are_shown(
 
 def test_the_same_contrast_may_be_kept(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path):
     opened(qtbot, jobs, tab, acquired)
-    tab.pane._keep.setChecked(True)
+    find(tab, QCheckBox, "Same contrast").setChecked(True)
     limits = tab.pane.view.frame_layer.limits
     tab.pane.show_field(2)
     settle(qtbot, jobs)
@@ -287,13 +305,15 @@ def test_another_engine_differs_within_the_model_s_tolerance(qtbot: QtBot, tab: 
     shown = tab.pane.difference.difference(5)
     one, other = (analysis.results[0] for analysis in tab.opened.analyses)
     assert shown == pytest.approx(float(other.probabilities[5]) - float(one.probabilities[5]))
-    assert "difference" in tab.pane._tooltip(700.0, 700.0)
+    assert "difference" in tab.pane.view.tooltip_of(700.0, 700.0)
     tab.compare.view.sortByColumn(4, Qt.SortOrder.DescendingOrder)
     worst = max(comparison.fields, key=lambda field: field.largest)
     assert tab.compare.table.field_at(0) == worst.seq
     tab.compare.view.activated.emit(tab.compare.table.index(0, 0))
     assert tab.pane.seq == worst.seq
-    tab.compare._scatter.tile_chosen.emit(2, 0)
+    scatter = find(tab, TileScatter, "Probabilities of all tiles, first against second analysis")
+    assert f"{len(comparison.pairs)} tiles" in scatter.accessibleDescription()
+    scatter.tile_chosen.emit(2, 0)
     assert tab.pane.seq == 2
 
 
@@ -312,7 +332,7 @@ def test_two_models_are_compared_each_with_its_own_threshold(
     assert (comparison.first.threshold, comparison.second.threshold) == (threshold, 0.9)
     between = (comparison.pairs[:, 0] >= threshold) & (comparison.pairs[:, 0] < 0.9)
     assert comparison.sides_changed == np.count_nonzero(between) > 0
-    assert f"With their own thresholds, {comparison.sides_changed} tiles lie" in comparison.sentence()
+    assert f"With their own thresholds, {comparison.sides_changed} tiles lie" in tab.compare.sentence.text()
     tab.pane.overlay.setCurrentIndex(2)
     changed = [tab.pane.difference.changed_side(tile) for tile in range(16)]
     assert sum(changed) == comparison.fields[0].sides_changed
@@ -343,8 +363,10 @@ def test_ended_before_the_first_field_it_leaves_nothing(
     tab.classify.cancel()
     assert tab.classify.state.startswith("Ending")
     settle(qtbot, jobs)
-    assert told[-1] == ("error", "Cancelled before the first field was classified")
+    assert tab.classify.state == "Cancelled before the first field was classified."
+    assert told == []  # it is no error
     assert len(tab.opened.analyses) == 1
+    assert tab.opened.n_replays == 0
 
 
 def test_predictions_can_be_kept_and_are_never_overwritten(
@@ -369,7 +391,10 @@ def test_a_folder_that_is_no_model_is_refused_in_words(
     qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], acquired: Path, tmp_path: Path
 ):
     opened(qtbot, jobs, tab, acquired)
-    tab.classify._folder_chosen(str(tmp_path))
+    find(tab, QPushButton, "Other model from a folder").click()
+    dialog = find(tab, QFileDialog, "Model folder")
+    dialog.fileSelected.emit(str(tmp_path))
+    dialog.close()
     classify(qtbot, jobs, tab)
     assert told[-1] == ("error", f"The model folder {tmp_path} has no card.yaml")
     assert tab.classify.state == told[-1][1]
@@ -480,10 +505,10 @@ def test_the_view_is_saved_as_a_picture(
     qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], acquired: Path, tmp_path: Path
 ):
     opened(qtbot, jobs, tab, acquired)
-    tab._save_picture(tmp_path / "view.png")
+    save_picture(tab, tmp_path / "view.png")
     assert told[-1] == ("info", f"Picture saved: {tmp_path / 'view.png'}")
     assert QImage(str(tmp_path / "view.png")).width() >= tab.pane.view.width()
-    tab._save_picture(tmp_path / "missing" / "view.png")
+    save_picture(tab, tmp_path / "missing" / "view.png")
     assert told[-1][0] == "error"
     assert "cannot be written" in told[-1][1]
 
@@ -497,14 +522,12 @@ def test_the_report_is_made_from_the_store(qtbot: QtBot, tab: ReplayTab, jobs: J
     assert told[-1] == ("info", f"Report made: {page}")
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
-def test_both_themes_paint_and_what_can_be_used_has_a_name(
-    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path, theme: ThemeName
-):
-    tab.set_theme(theme)
+def test_both_themes_paint_and_what_can_be_used_has_a_name(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path):
     opened(qtbot, jobs, tab, acquired)
     classify(qtbot, jobs, tab)
-    for row in range(tab.pages.count()):
+    themes: tuple[ThemeName, ...] = ("light", "dark")
+    for row, theme in itertools.product(range(tab.pages.count()), themes):
+        tab.set_theme(theme)
         tab.pages.setCurrentIndex(row)
         assert not tab.grab().isNull()
         assert_usable_without_eyes_or_mouse(tab)

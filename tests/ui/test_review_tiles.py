@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from find import find
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QPushButton, QToolButton
 from review_parts import GRID, Reader, assert_usable_without_eyes_or_mouse, frame, result, settle, wait
+from view_parts import on_screen
 
 from hcc_scope.errors import ModelError, StoreUnwritableError
 from hcc_scope.tiling import TileGrid
+from ui.canvas.canvas import Canvas
+from ui.kit.controls import ElidedLabel
 from ui.kit.jobs import Jobs
 from ui.tiles.saliency_view import SaliencyMode
 from ui.tiles.thumbnails import make_thumbnails
@@ -35,8 +40,15 @@ def jobs(qapp: QApplication) -> Iterator[Jobs]:
     assert made.close(30.0) == ()
 
 
+CANVASES = ("Raw pixels", "Saliency map", "Saliency map over the raw pixels")
+
+
 @pytest.fixture
 def tab(qtbot: QtBot, jobs: Jobs) -> TilesTab:
+    return gallery(qtbot, jobs)
+
+
+def gallery(qtbot: QtBot, jobs: Jobs) -> TilesTab:
     made = TilesTab(jobs)
     qtbot.addWidget(made, before_close_func=lambda one: one.clear())
     made.resize(800, 600)
@@ -53,13 +65,14 @@ def fill(tab: TilesTab, n_fields: int, reader: Reader | None = None) -> Reader:
 
 
 def test_an_empty_gallery_says_what_it_is_for(tab: TilesTab):
-    assert tab._pages.currentWidget() is tab._empty
+    empty = find(tab, QLabel, "Why there are no tiles")
+    assert (empty.isVisible(), tab.view.isVisible()) == (True, False)
     fill(tab, 1)
-    assert tab._pages.currentWidget() is tab.view
+    assert (empty.isVisible(), tab.view.isVisible()) == (False, True)
     tab.set_filter(TileFilter.SATURATED)
-    assert tab._empty.text() == "No tile is like that."
+    assert empty.text() == "No tile is like that."
     tab.clear()
-    assert tab._empty.text().startswith("No tiles yet")
+    assert empty.text().startswith("No tiles yet")
 
 
 def test_only_what_is_seen_is_read(qtbot: QtBot, tab: TilesTab, jobs: Jobs):
@@ -81,27 +94,25 @@ def test_thumbnails_come_and_are_painted(qtbot: QtBot, tab: TilesTab, jobs: Jobs
 def test_tiles_are_cut_as_large_as_the_model_had_them(qtbot: QtBot, tab: TilesTab, jobs: Jobs):
     small = TileGrid.for_frame((1024, 1024), 256)
     tab.show_section([result(0, [0.9] * small.n)], small, Reader(), threshold=0.45)
-    tab._thumbnails.set_side_px(64)
-    assert tab._thumbnails.get(0, 0) is None
+    tab.thumbnails.set_side_px(64)
+    assert tab.thumbnails.get(0, 0) is None
     settle(qtbot, jobs)
-    wait(qtbot, lambda: tab._thumbnails.get(0, small.n - 1) is not None)  # of 512 px there would be 4 of these 16
+    wait(qtbot, lambda: tab.thumbnails.get(0, small.n - 1) is not None)  # of 512 px there would be 4 of these 16
     wanted = make_thumbnails(frame(0).pixels, small, 64)
-    image = tab._thumbnails.get(0, 5)
+    image = tab.thumbnails.get(0, 5)
     got = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())[:, : image.width()]
     assert np.array_equal(got, wanted[5])
 
 
-def test_a_field_that_cannot_be_read_yet_is_asked_for_again(
-    qtbot: QtBot, tab: TilesTab, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("ui.tiles.thumbnails._RETRY_S", 0.02)
-    tab._thumbnails._again.setInterval(30)
+def test_a_field_that_cannot_be_read_yet_is_asked_for_again(qtbot: QtBot, jobs: Jobs, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ui.tiles.thumbnails.RETRY_S", 0.02)
+    tab = gallery(qtbot, jobs)
     reader = fill(tab, 3, Reader(n=0))
     tab.view.viewport().repaint()
-    wait(qtbot, lambda: tab._thumbnails.problem(2) is not None)
-    assert "There is no frame 2" in str(tab._thumbnails.problem(2))
+    wait(qtbot, lambda: tab.thumbnails.problem(2) is not None)
+    assert "There is no frame 2" in str(tab.thumbnails.problem(2))
     reader.n = 3
-    wait(qtbot, lambda: tab._thumbnails.get(2, 0) is not None)
+    wait(qtbot, lambda: tab.thumbnails.get(2, 0) is not None)
 
 
 def test_sorting_keeps_the_chosen_tile_chosen(tab: TilesTab):
@@ -118,11 +129,13 @@ def test_new_results_appear_soon_unless_the_order_is_held(qtbot: QtBot, tab: Til
     fill(tab, 1)
     tab.add_result(result(1, [0.5] * 4), GRID)
     wait(qtbot, lambda: tab.model.rowCount() == 8)
-    tab._live.setChecked(False)
+    live = find(tab, QCheckBox, "Keep up with the run")
+    live.setChecked(False)
     tab.add_result(result(2, [0.5] * 4), GRID)
-    wait(qtbot, lambda: "8 of 12" in tab._count.text() or "12 of 12" in tab._count.text())
+    count = find(tab, QLabel, "Number of tiles")
+    wait(qtbot, lambda: "8 of 12" in count.text() or "12 of 12" in count.text())
     assert tab.model.rowCount() == 8
-    tab._live.setChecked(True)
+    live.setChecked(True)
     assert tab.model.rowCount() == 12
 
 
@@ -130,7 +143,7 @@ def test_nothing_is_laid_out_that_nobody_sees(qtbot: QtBot, tab: TilesTab):
     fill(tab, 1)
     tab.hide()
     tab.add_result(result(1, [0.5] * 4), GRID)
-    wait(qtbot, lambda: "8" in tab._count.text())
+    wait(qtbot, lambda: "8" in find(tab, QLabel, "Number of tiles").text())
     assert tab.model.rowCount() == 4
     tab.show()
     assert tab.model.rowCount() == 8
@@ -140,7 +153,8 @@ def test_the_filter_counts_its_tiles(tab: TilesTab):
     fill(tab, 3)
     tab.set_excluded(1, True)
     tab.model.bring_up_to_date()
-    texts = [tab._filter.itemText(row) for row in range(tab._filter.count())]
+    shown = find(tab, QComboBox, "Tiles to show")
+    texts = [shown.itemText(row) for row in range(shown.count())]
     assert texts[:4] == ["All tiles (12)", "Classified (9)", "Excluded (3)", "No tissue (0)"]
     assert texts[-1] == "Field excluded by operator (4)"
 
@@ -164,11 +178,13 @@ def test_enter_opens_the_raw_pixels_with_saliency(qtbot: QtBot, tab: TilesTab, j
     assert dialog.here == (0, 1)
     wait(qtbot, lambda: dialog.view.relative is not None)
     assert np.array_equal(dialog.view.pixels, GRID.views(frame(0).pixels)[1])
-    assert dialog._facts["Probability of high"].text() == "0.4000, below the threshold 0.4500"
+    assert find(dialog, QLabel, "Probability of high").text() == "0.4000, below the threshold 0.4500"
     # the frame's centre is at (100, 200) µm; the tile's centre is 256 px right of and 256 px above it
-    assert dialog._facts["On the stage"].text() == "x 228 µm, y 72 µm"
-    dialog.view._hover((3.5, 0.5))
-    assert dialog._cursor.whole_text().startswith("x 3 px, y 0 px in the tile: 2003 counts, saliency ")
+    assert find(dialog, QLabel, "On the stage").text() == "x 228 µm, y 72 µm"
+    pixels = find(dialog, Canvas, "Raw pixels")
+    qtbot.keyClick(pixels, Qt.Key.Key_Right, Qt.KeyboardModifier.ControlModifier)  # from the middle by one pixel
+    where = f"x 257 px, y 256 px in the tile: {2000 + 257 % 7} counts, saliency "
+    assert find(dialog, ElidedLabel, "Under the cursor").whole_text().startswith(where)
 
 
 def test_the_dialog_steps_through_the_gallery_and_to_neighbours(qtbot: QtBot, tab: TilesTab, jobs: Jobs):
@@ -178,22 +194,26 @@ def test_the_dialog_steps_through_the_gallery_and_to_neighbours(qtbot: QtBot, ta
     settle(qtbot, jobs)
     dialog.activateWindow()
     wait(qtbot, lambda: QApplication.activeWindow() is dialog)
-    tab._step(1)
+    onwards = find(dialog, QPushButton, "Next")
+    onwards.click()
     assert dialog.here == (1, 1)
     qtbot.keyClick(dialog, Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier)
     assert dialog.here == (1, 3)
-    assert "not classified: out of focus" in dialog._facts["Quality"].text()
+    assert "not classified: out of focus" in find(dialog, QLabel, "Quality").text()
     qtbot.keyClick(dialog, Qt.Key.Key_Right, Qt.KeyboardModifier.AltModifier)
     assert dialog.here == (1, 3)  # the edge of the field
-    tab._step(1)
+    onwards.click()
     assert dialog.here == (0, 0)
     assert tab.view.currentIndex().data(TILE_ROLE).seq == 0
-    tab._step(-10)
+    for _ in range(10):
+        find(dialog, QPushButton, "Previous").click()
     assert dialog.here == (1, 0)
     settle(qtbot, jobs)
-    dialog._field_clicked(700.0, 700.0)
+    field = find(dialog, Canvas, "Neighbours in the field")
+    left = Qt.MouseButton.LeftButton
+    QTest.mouseClick(field, left, Qt.KeyboardModifier.NoModifier, on_screen(field, 530.0, 530.0))
     assert dialog.here == (1, 3)
-    assert "probability" in dialog._field_tooltip(10.0, 10.0)
+    assert "probability" in field.tooltip_of(10.0, 10.0)
 
 
 def test_stepping_fast_shows_the_tile_that_was_wanted_last(qtbot: QtBot, tab: TilesTab, jobs: Jobs):
@@ -213,10 +233,11 @@ def test_the_saliency_view_shows_what_is_chosen(qtbot: QtBot, tab: TilesTab, job
     tab.open_tile(0, 0)
     settle(qtbot, jobs)
     view = tab.dialog.view
-    assert view._note.text() == "No saliency: there is no model loaded that can compute it."
-    view._buttons[mode].click()
+    note = find(view, QLabel, "About the saliency map")
+    assert note.text() == "No saliency: there is no model loaded that can compute it."
+    find(view, QToolButton, mode.value).click()
     assert view.mode is mode
-    shown = [pane.isVisible() for pane in view._panes()]
+    shown = [find(view, Canvas, name).isVisible() for name in CANVASES]
     alone = [mode is one for one in (SaliencyMode.IMAGE, SaliencyMode.MAP, SaliencyMode.OVERLAY)]
     assert shown == ([True] * 3 if mode is SaliencyMode.ALL else alone)
 
@@ -225,7 +246,7 @@ def test_the_canvases_pan_and_zoom_as_one(qtbot: QtBot, tab: TilesTab, jobs: Job
     fill(tab, 1)
     tab.open_tile(0, 0)
     settle(qtbot, jobs)
-    image, saliency, overlay = (pane.canvas for pane in tab.dialog.view._panes())
+    image, saliency, overlay = (find(tab.dialog, Canvas, name) for name in CANVASES)
     image.zoom_by(3.0)
     image.centre_on(100.0, 120.0)
     for canvas in (saliency, overlay):
@@ -243,13 +264,14 @@ def test_what_cannot_be_read_or_computed_is_said(qtbot: QtBot, tab: TilesTab, jo
     tab.set_saliency(broken)
     tab.open_tile(1, 0)
     settle(qtbot, jobs)
-    assert tab.dialog._state.whole_text() == "There is no frame 1"
+    state = find(tab.dialog, ElidedLabel, "State")
+    assert state.whole_text() == "There is no frame 1"
     tab.open_tile(0, 0)
     settle(qtbot, jobs)
-    assert tab.dialog.view._note.text() == "No saliency. The model has no gradient"
+    assert find(tab.dialog, QLabel, "About the saliency map").text() == "No saliency. The model has no gradient"
     tab.set_reader(None)
     tab.open_tile(1, 0)
-    assert "no store to read them from" in tab.dialog._state.whole_text()
+    assert "no store to read them from" in state.whole_text()
 
 
 def test_another_section_closes_the_dialog(qtbot: QtBot, tab: TilesTab, jobs: Jobs):

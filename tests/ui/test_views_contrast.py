@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from find import find
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QSpinBox
@@ -73,7 +74,7 @@ def test_fixed_limits_stay(panel: ContrastPanel, pixels: NDArray[np.uint16], qtb
     with qtbot.waitSignal(panel.chosen) as chosen:
         panel.stretch_once()
     assert chosen.args == [*CountHistogram.of(pixels).limits(0.001), False]
-    box = next(box for box in panel.findChildren(QCheckBox) if box.text() == "Auto-stretch")
+    box = find(panel, QCheckBox, "Auto-stretch")
     with qtbot.waitSignal(panel.chosen) as chosen:
         QTest.keyClick(box, Qt.Key.Key_Space)
     assert chosen.args[2] is True
@@ -81,7 +82,7 @@ def test_fixed_limits_stay(panel: ContrastPanel, pixels: NDArray[np.uint16], qtb
 
 def test_typed_limits_never_cross(panel: ContrastPanel, pixels: NDArray[np.uint16]):
     panel.set_frame(pixels, 12)
-    black, white = panel.findChildren(QSpinBox)
+    black, white = find(panel, QSpinBox, "Black limit in counts"), find(panel, QSpinBox, "White limit in counts")
     assert white.maximum() == 4095
     panel.set_contrast(100.0, 500.0, False)
     black.setValue(900)
@@ -93,7 +94,7 @@ def test_typed_limits_never_cross(panel: ContrastPanel, pixels: NDArray[np.uint1
 def test_what_is_ignored_changes_the_stretch(panel: ContrastPanel, pixels: NDArray[np.uint16]):
     panel.set_frame(pixels, 16)
     wide = panel.limits
-    panel.findChildren(QDoubleSpinBox)[0].setValue(5.0)
+    find(panel, QDoubleSpinBox, "Ignored share of pixels in percent").setValue(5.0)
     assert panel.limits[0] > wide[0]
     assert panel.limits[1] < wide[1]
 
@@ -102,9 +103,9 @@ def test_what_is_ignored_changes_the_stretch(panel: ContrastPanel, pixels: NDArr
 def test_a_limit_can_be_dragged(panel: ContrastPanel, pixels: NDArray[np.uint16], index: int, qtbot: QtBot):
     panel.set_frame(pixels, 16)
     plot = panel.plot
-    start = QPoint(round(plot._x_of(panel.limits[index])), 20)
+    start = QPoint(round(plot.x_of(panel.limits[index])), 20)
     end = QPoint(start.x() + (30 if index == 0 else -30), 20)
-    wanted = plot._count_at(end.x())
+    wanted = plot.count_at(end.x())
     with qtbot.waitSignal(panel.chosen):
         drag(plot, start, end)
     assert panel.limits[index] == pytest.approx(wanted, abs=1)
@@ -142,5 +143,7 @@ def test_the_plot_catches_up_with_the_last_of_many_frames(
 ):
     for divisor in (1, 2, 3, 4):
         panel.set_frame(pixels // divisor, 16)
-    qtbot.waitUntil(lambda: panel.plot._histogram is panel.histogram, timeout=1000)
-    assert panel.plot._limits == panel.limits
+    last, (low, high) = CountHistogram.of(pixels // 4), panel.limits
+    counts = f"the frame has {last.lowest:,} to {last.highest:,} counts"
+    qtbot.waitUntil(lambda: counts in panel.plot.describe(), timeout=1000)
+    assert panel.plot.describe().startswith(f"Black at {low:,.0f} counts, white at {high:,.0f} counts")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -163,3 +164,18 @@ def test_the_crosshair_follows_the_cursor(view: ImageView):
     assert colour_at(view, 100, 50).red() > 150
     assert colour_at(view, 50, 300).red() > 150
     assert colour_at(view, 200, 200).red() == 0
+
+
+def test_a_screen_reader_hears_what_is_shown_where_the_focus_is(view: ImageView, qtbot: QtBot):
+    view.tooltip_of = lambda x, y: f"at {x:.0f}, {y:.0f}"
+    view.set_pixels(np.zeros((200, 200), np.uint16))
+    assert view.accessibleDescription().startswith("Arrows pan")
+    view.set_pixel_size_um(0.5)
+    view.activateWindow()
+    QApplication.sendEvent(view, QEvent(QEvent.Type.Leave))  # wherever an earlier test left the mouse
+    view.clearFocus()
+    view.setFocus()
+    qtbot.waitUntil(view.hasFocus)
+    assert re.match(r"Scale bar \d+ µm\. Arrows pan", view.accessibleDescription())
+    QTest.keyClick(view, Qt.Key.Key_Right, Qt.KeyboardModifier.ControlModifier)
+    assert "Under the cursor: at 101, 100. Arrows pan" in view.accessibleDescription()

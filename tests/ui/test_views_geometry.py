@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PySide6.QtCore import QRectF
 
 from hcc_scope.tiling import TileGrid
 from ui.canvas.overlays import ScaleBarLayer, cell_edges, length_text
 from ui.canvas.viewport import Viewport, nice_length
+from ui.live.roi_tool import region_inside
 
 NUMBERS = st.floats(-1e4, 1e4)
 VIEWS = st.builds(
@@ -91,3 +93,20 @@ def test_cells_of_overlapping_tiles_meet_in_the_middle():
     ys, _ = cell_edges(TileGrid.for_frame((1200, 512)))  # the third row is anchored: it begins at 688, not 1024
     assert ys.tolist() == [0, 512, (1024 + 688) / 2, 1200]
     assert (np.diff(ys) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("drawn", "region"),
+    [
+        ((10.4, 20.6, 30.0, 20.0), (10, 21, 30, 20)),
+        ((-5.0, -5.0, 20.0, 20.0), (0, 0, 15, 15)),
+        ((90.0, 40.0, 50.0, 50.0), (90, 40, 10, 10)),
+        ((0.2, 0.2, 1.2, 1.2), (0, 0, 1, 1)),
+        ((99.5, 10.0, 20.0, 20.0), None),
+        ((200.0, 200.0, 20.0, 20.0), None),
+    ],
+)
+def test_a_drawn_region_is_whole_pixels_inside_the_frame(
+    drawn: tuple[float, float, float, float], region: tuple[int, int, int, int] | None
+):
+    assert region_inside(QRectF(*drawn), (50, 100)) == region

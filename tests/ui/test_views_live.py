@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import re
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from find import find, names_of
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QAction, QHelpEvent, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QSlider, QToolTip
+from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QSlider, QToolTip, QWidget
 from view_parts import (
     THRESHOLD,
+    about,
     colour_at,
     drag,
     failed,
@@ -18,11 +22,14 @@ from view_parts import (
     on_screen,
     phantom_pixels,
     result_of,
+    under_cursor,
 )
 
 from hcc_scope.errors import StoreUnwritableError
+from ui.canvas.canvas import MouseMode
 from ui.live.feed import Feed
 from ui.live.live_tab import LiveTab
+from ui.live.recent_frames import MOST_FRAMES, MOST_RESULTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +58,7 @@ def tab(qtbot: QtBot) -> LiveTab:
 
 
 def test_it_says_what_to_do_before_the_first_frame(tab: LiveTab):
-    assert "press Live or Snap" in tab._about.whole_text()
+    assert "press Live or Snap" in about(tab)
     assert tab.shown_frame is None
     tab.grab()
 
@@ -60,10 +67,10 @@ def test_a_result_is_drawn_only_over_its_own_frame(tab: LiveTab, pixels: NDArray
     tab.set_frame(frame_of(pixels, seq=3))
     tab.set_result(result_of(2, [0.9] * 4), GRID, THRESHOLD)
     assert tab.tiles.result is None
-    assert "not classified yet" in tab._about.whole_text()
+    assert "not classified yet" in about(tab)
     tab.set_result(result_of(3, [0.9] * 4, [0, 1, 0, 0]), GRID, THRESHOLD)
     assert tab.tiles.result is not None
-    assert "3 of 4 tiles classified" in tab._about.whole_text()
+    assert "3 of 4 tiles classified" in about(tab)
     tab.set_frame(frame_of(pixels, seq=4))
     assert tab.tiles.result is None
 
@@ -82,7 +89,7 @@ def test_another_section_does_not_inherit_results(tab: LiveTab, pixels: NDArray[
 
 
 def test_newest_classified_waits_for_the_model(tab: LiveTab, pixels: NDArray[np.uint16]):
-    tab._follow.setCurrentText("Newest classified")
+    find(tab, QComboBox, "Which frame is shown").setCurrentText("Newest classified")
     tab.set_frame(frame_of(pixels, seq=0))
     tab.set_frame(frame_of(pixels, seq=1))
     tab.set_frame(frame_of(pixels, seq=2))
@@ -94,11 +101,17 @@ def test_newest_classified_waits_for_the_model(tab: LiveTab, pixels: NDArray[np.
 
 
 def test_few_frames_are_kept(tab: LiveTab, pixels: NDArray[np.uint16]):
+    frames: list[weakref.ref] = []
+    results: list[weakref.ref] = []
     for seq in range(50):
-        tab.set_frame(frame_of(pixels, seq=seq))
-        tab.set_result(result_of(seq, [0.5] * 4), GRID, THRESHOLD)
-    assert len(tab._frames) <= 4
-    assert len(tab._results) <= 16
+        frame, result = frame_of(pixels.copy(), seq=seq), result_of(seq, [0.5] * 4)
+        frames.append(weakref.ref(frame.pixels))
+        results.append(weakref.ref(result.flags))
+        tab.set_frame(frame)
+        tab.set_result(result, GRID, THRESHOLD)
+    del frame, result
+    assert 1 <= sum(one() is not None for one in frames) <= MOST_FRAMES
+    assert 1 <= sum(one() is not None for one in results) <= MOST_RESULTS
 
 
 def test_tiles_are_coloured_by_side_and_hatched_when_excluded(tab: LiveTab):
@@ -128,12 +141,13 @@ def test_opacity_and_colour_from_are_obeyed(tab: LiveTab):
     tab.tiles.shows_values = tab.tiles.shows_grid = False
     tab.set_frame(frame_of(np.full((SIDE_PX, SIDE_PX), 30_000, np.uint16)))
     tab.set_result(result_of(0, [0.99, 0.6, 0.01, 0.5]), GRID, THRESHOLD)
-    tab._opacity.set_value(1.0)
+    opacity = find(tab, QSlider, "Opacity")
+    opacity.setValue(100)
     strong = colour_at(tab.view, 64, 64)
-    tab._opacity.set_value(0.2)
+    opacity.setValue(20)
     weak = colour_at(tab.view, 64, 64)
     assert strong.red() - strong.blue() > weak.red() - weak.blue() > 5
-    tab._from.set_value(0.9)
+    find(tab, QSlider, "Colour from").setValue(90)
     low = colour_at(tab.view, 64, 192)
     assert low.red() == low.blue()
     assert colour_at(tab.view, 64, 64).red() > colour_at(tab.view, 64, 64).blue()
@@ -141,14 +155,16 @@ def test_opacity_and_colour_from_are_obeyed(tab: LiveTab):
 
 def test_each_tile_says_why(tab: LiveTab, pixels: NDArray[np.uint16]):
     tab.set_frame(frame_of(pixels))
-    assert tab._tooltip(10, 10) == ""
+    assert tab.view.tooltip_of(10, 10) == ""
     tab.set_result(result_of(0, [0.91, 0.2, 0.5, 0.5], [0, 0, 5, 2]), GRID, THRESHOLD)
-    assert tab._tooltip(10, 10) == "Tile row 1, column 1: probability of high 0.91, at or above the threshold 0.45"
-    assert tab._tooltip(200, 10).endswith("0.20, below the threshold 0.45")
-    assert tab._tooltip(10, 200) == "Tile row 2, column 1: excluded: no tissue, saturated"
-    assert tab._tooltip(200, 200) == "Tile row 2, column 2: excluded: out of focus"
-    assert tab._tooltip(SIDE_PX + 1, 5) == ""
-    numbers = [swatch.accessibleName() for swatch in tab._legend._swatches.values()]
+    assert (
+        tab.view.tooltip_of(10, 10) == "Tile row 1, column 1: probability of high 0.91, at or above the threshold 0.45"
+    )
+    assert tab.view.tooltip_of(200, 10).endswith("0.20, below the threshold 0.45")
+    assert tab.view.tooltip_of(10, 200) == "Tile row 2, column 1: excluded: no tissue, saturated"
+    assert tab.view.tooltip_of(200, 200) == "Tile row 2, column 2: excluded: out of focus"
+    assert tab.view.tooltip_of(SIDE_PX + 1, 5) == ""
+    numbers = [name for name in names_of(tab, QWidget) if " excluded: " in name]
     assert [n[0] for n in numbers] == ["1", "1", "1", "0", "0"]
 
 
@@ -156,10 +172,9 @@ def test_a_tile_unlike_training_is_marked_and_not_coloured(tab: LiveTab):
     tab.tiles.shows_values = tab.tiles.shows_grid = False
     tab.set_frame(frame_of(np.full((SIDE_PX, SIDE_PX), 30_000, np.uint16)))
     tab.set_result(result_of(0, [0.9] * 4, [16, 0, 1, 16 | 1]), GRID, THRESHOLD)
-    assert tab._tooltip(10, 10) == "Tile row 1, column 1: excluded: unlike training"
-    assert "1 of 4 tiles scored, 2 unlike training" in tab._about.whole_text()
-    swatch = list(tab._legend._swatches.values())[-1]
-    assert swatch.accessibleName() == "2 tiles excluded: unlike training"
+    assert tab.view.tooltip_of(10, 10) == "Tile row 1, column 1: excluded: unlike training"
+    assert "1 of 4 tiles scored, 2 unlike training" in about(tab)
+    swatch = find(tab, QWidget, "2 tiles excluded: unlike training")
     assert "such tiles are not scored" in swatch.toolTip()
     shown = tab.view.grab().toImage()
     patches = []
@@ -182,54 +197,56 @@ def test_the_tooltip_is_shown(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: Q
 def test_a_failed_frame_says_so(tab: LiveTab, pixels: NDArray[np.uint16]):
     tab.set_frame(frame_of(pixels))
     tab.set_result(failed(0, 4), GRID, THRESHOLD)
-    assert "could not be classified: out of memory" in tab._about.whole_text()
-    assert "out of memory" in tab._tooltip(5, 5)
+    assert "could not be classified: out of memory" in about(tab)
+    assert "out of memory" in tab.view.tooltip_of(5, 5)
     tab.grab()
 
 
-def test_the_cursor_tells_px_um_and_counts(tab: LiveTab, pixels: NDArray[np.uint16]):
+def test_the_line_below_shows_px_um_and_counts_under_the_cursor(tab: LiveTab, pixels: NDArray[np.uint16]):
     frame = pixels.copy()
     frame[50, 100] = 65535
     tab.set_frame(frame_of(frame))
     QTest.mouseMove(tab.view, QPoint(2, 2))
     QTest.mouseMove(tab.view, on_screen(tab.view, 100.5, 50.5))
-    assert tab._cursor.whole_text() == "65,535 counts, saturated at x 100 px, y 50 px = 32.5 µm, 16.2 µm"
+    assert under_cursor(tab) == "65,535 counts, saturated at x 100 px, y 50 px = 32.5 µm, 16.2 µm"
     tab.set_frame(frame_of(pixels, seq=1, um=None))  # the counts follow the frame, the cursor stands still
-    assert tab._cursor.whole_text() == f"{pixels[50, 100]:,} counts at x 100 px, y 50 px"
+    assert under_cursor(tab) == f"{pixels[50, 100]:,} counts at x 100 px, y 50 px"
 
 
-def test_the_pixel_size_can_be_told(tab: LiveTab, pixels: NDArray[np.uint16]):
+def test_the_pixel_size_may_come_from_the_rig(tab: LiveTab, pixels: NDArray[np.uint16]):
     tab.set_frame(frame_of(pixels, um=None))
-    assert tab.view._scale_bar.bar(tab.view.viewport)[1].endswith("px")
+    assert re.search(r"Scale bar [\d,.]+ px", tab.view.describe())
     tab.set_pixel_size_um(0.5)
-    assert tab.view._scale_bar.bar(tab.view.viewport)[1].endswith("µm")
+    assert re.search(r"Scale bar [\d,.]+ µm", tab.view.describe())
 
 
 def test_a_region_is_drawn_inside_the_frame(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: QtBot):
     tab.set_frame(frame_of(pixels))
-    tab._roi_button.click()
+    draw = find(tab, QAbstractButton, "Draw ROI")
+    draw.click()
     with qtbot.waitSignal(tab.roi_drawn) as drawn:
         drag(tab.view, on_screen(tab.view, 200, 100), on_screen(tab.view, 300, 180))
     x, y, width, height = drawn.args
     assert (x, y) == (pytest.approx(200, abs=1), pytest.approx(100, abs=1))
     assert x + width == SIDE_PX
     assert height == pytest.approx(80, abs=2)
-    assert not tab._roi_button.isChecked()
-    assert "µm" in tab._region.text
+    assert not draw.isChecked()
+    assert re.search(rf"Region {width} x {height} px, \d+ x \d+ µm", tab.view.describe())
     tab.set_frame(frame_of(pixels[:128, :128]))  # the camera has taken it
-    assert tab._region.rect_px is None
+    assert "Region" not in tab.view.describe()
 
 
 def test_escape_ends_drawing(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: QtBot):
     tab.set_frame(frame_of(pixels))
-    tab._roi_button.click()
+    draw = find(tab, QAbstractButton, "Draw ROI")
+    draw.click()
     QTest.keyClick(tab.view, Qt.Key.Key_Escape)
-    assert not tab._roi_button.isChecked()
+    assert not draw.isChecked()
     with qtbot.assertNotEmitted(tab.roi_drawn):
         drag(tab.view, on_screen(tab.view, 20, 20), on_screen(tab.view, 200, 200))
 
 
-def test_contrast_is_remembered_and_told(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: QtBot):
+def test_contrast_is_remembered_and_reported(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: QtBot):
     tab.set_frame(frame_of(pixels))
     assert tab.contrast()[2]
     with qtbot.assertNotEmitted(tab.contrast_changed):
@@ -332,20 +349,21 @@ def test_every_control_has_a_name_and_a_tooltip(tab: LiveTab):
 
 def test_a_stored_field_stays_until_the_operator_goes_back(qtbot: QtBot, tab: LiveTab, pixels: NDArray[np.uint16]):
     pinned: list[int | None] = []
-    tab.pinned_changed.connect(pinned.append)
+    tab.field_pinned.connect(pinned.append)
+    tab.field_unpinned.connect(lambda: pinned.append(None))
     tab.set_section("S1")
     tab.set_frame(frame_of(pixels, seq=7))
-    assert tab._about.whole_text().startswith("Field 7,")
+    assert about(tab).startswith("Field 7,")
     tab.show_stored(frame_of(pixels, seq=2), (result_of(2, [0.9] * 4), GRID, THRESHOLD))
-    assert tab._about.whole_text().startswith("Stored field 2, 4 of 4 tiles classified")
+    assert about(tab).startswith("Stored field 2, 4 of 4 tiles classified")
     for seq in range(8, 40):  # more than are kept
         tab.set_frame(frame_of(pixels, seq=seq))
         tab.set_result(result_of(seq, [0.1] * 4), GRID, THRESHOLD)
     assert tab.shown_frame.seq == 2
     tab.hide()
     tab.show()
-    assert "4 of 4 tiles" in tab._about.whole_text()  # its result was not forgotten for newer ones
-    back = next(one for one in tab.findChildren(QAbstractButton) if one.accessibleName() == "Back to the newest")
+    assert "4 of 4 tiles" in about(tab)  # its result was not forgotten for newer ones
+    back = find(tab, QAbstractButton, "Back to the newest")
     assert back.isVisible()
     qtbot.mouseClick(back, Qt.MouseButton.LeftButton)
     assert tab.shown_frame.seq == 39
@@ -363,24 +381,37 @@ def test_what_is_not_painted_yet_is_not_on_the_screen(qtbot: QtBot, tab: LiveTab
     assert tab.frame_on_screen.seq == 2
 
 
-def test_an_old_picture_is_never_called_live(tab: LiveTab, pixels: NDArray[np.uint16]):
+def test_an_old_picture_is_never_called_live(qtbot: QtBot, pixels: NDArray[np.uint16], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ui.live.live_tab.LOOK_MS", 2)
+    tab = LiveTab()
+    qtbot.addWidget(tab)
+    tab.show()
     now_s = [100.0]
     tab.feed = Feed(lambda: now_s[0])
     tab.set_frame(frame_of(pixels, section=""))
-    assert tab._about.whole_text().startswith("Still picture of ")
+    assert about(tab).startswith("Still picture of ")
     tab.set_live(True)
     assert tab.shown_frame is None  # the picture of before is gone until the first live one comes
-    assert tab._about.whole_text() == "Waiting for the first live picture …"
+    assert about(tab) == "Waiting for the first live picture …"
     now_s[0] += 7
-    tab._tell_of_time()
-    assert tab._about.whole_text() == "Waiting for the first live picture (7 s) …"
+    qtbot.waitUntil(lambda: about(tab) == "Waiting for the first live picture (7 s) …")
     tab.set_frame(frame_of(pixels, section=""))
-    assert tab._about.whole_text().startswith("Live,")
+    assert about(tab).startswith("Live,")
     now_s[0] += 1.9
-    tab._tell_of_time()
-    assert tab._about.whole_text().startswith("Live,")
+    qtbot.wait(10)  # time for a look
+    assert about(tab).startswith("Live,")
     now_s[0] += 1.1
-    tab._tell_of_time()
-    assert tab._about.whole_text().startswith("Not live: no new picture for 3 s")
+    qtbot.waitUntil(lambda: about(tab).startswith("Not live: no new picture for 3 s"))
     tab.set_live(False)
-    assert tab._about.whole_text().startswith("Still picture of ")
+    assert about(tab).startswith("Still picture of ")
+
+
+def test_a_region_is_begun_and_the_histogram_hidden_from_outside_the_tab(tab: LiveTab):
+    draw, histogram = find(tab, QAbstractButton, "Draw ROI"), find(tab, QAbstractButton, "Histogram")
+    for _ in range(2):  # as often as one likes
+        tab.begin_roi()
+        assert draw.isChecked()
+        assert tab.view.mouse_mode is MouseMode.RECTANGLE
+        tab.hide_histogram()
+        assert not histogram.isChecked()
+        assert not tab.contrast_panel.isVisible()

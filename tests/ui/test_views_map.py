@@ -4,14 +4,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from find import find
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton
-from view_parts import THRESHOLD, colour_at, failed, grid_of, on_screen, phantom_pixels, result_of
+from PySide6.QtWidgets import QAbstractButton, QProgressBar
+from view_parts import (
+    THRESHOLD,
+    colour_at,
+    failed,
+    grid_of,
+    on_screen,
+    phantom_pixels,
+    result_of,
+    under_cursor,
+)
 
-from hcc_scope.report.overview import thumbnail
+from hcc_scope.thumbnails import thumbnail
 from ui.canvas.canvas import MouseMode
+from ui.kit.controls import ElidedLabel
 from ui.kit.theme import colours
 from ui.map.map_tab import SectionMapTab
 
@@ -42,6 +53,16 @@ def tab(qtbot: QtBot) -> SectionMapTab:
     return tab
 
 
+def about(tab: SectionMapTab) -> str:
+    return find(tab, ElidedLabel, "Progress of the section").whole_text()
+
+
+def fields_alone(tab: SectionMapTab) -> None:
+    """Switch off what is drawn over the fields and where they are planned."""
+    for name in ("Words", "Plan"):
+        find(tab, QAbstractButton, name).click()
+
+
 def click(tab: SectionMapTab, x_um: float, y_um: float) -> None:
     QTest.mouseClick(
         tab.view, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, on_screen(tab.view, x_um, y_um)
@@ -54,19 +75,20 @@ def test_the_whole_section_is_in_sight(tab: SectionMapTab):
     assert top <= 0
     assert left + width >= 1000
     assert top + height >= 800
-    assert tab._about.whole_text() == "0 of 4 planned fields acquired"
+    assert about(tab) == "0 of 4 planned fields acquired"
+    assert "4 planned fields to come" in tab.view.describe()
 
 
 def test_progress_counts_planned_places(tab: SectionMapTab, picture: NDArray[np.uint16]):
     tab.add_field(0, picture, (*PLACES[0], 3.0))
     tab.add_field(1, picture, (PLACES[1][0] + 2.0, PLACES[1][1] - 2.0, None))  # where the stage really went
     tab.add_field(2, picture, (300.0, 400.0, 0.0))  # not planned
-    assert tab._about.whole_text() == "2 of 4 planned fields acquired"
+    assert about(tab) == "2 of 4 planned fields acquired"
     tab.add_field(0, picture, (*PLACES[0], 3.0))  # the same again
-    assert tab._about.whole_text() == "2 of 4 planned fields acquired"
-    assert tab._progress.value() == 2
+    assert about(tab) == "2 of 4 planned fields acquired"
+    assert find(tab, QProgressBar, "Planned fields acquired").value() == 2
     tab.set_plan(PLACES, None, FIELD_UM)
-    assert tab._about.whole_text() == "2 of 4 planned fields acquired"
+    assert about(tab) == "2 of 4 planned fields acquired"
 
 
 def test_a_place_planned_several_times_is_done_as_often_as_it_was_visited(
@@ -75,11 +97,11 @@ def test_a_place_planned_several_times_is_done_as_often_as_it_was_visited(
     tab.set_plan([PLACES[0]] * 3, None, FIELD_UM)
     for seq in range(2):
         tab.add_field(seq, picture, (*PLACES[0], 0.0))
-    assert tab._about.whole_text() == "2 of 3 planned fields acquired"
+    assert about(tab) == "2 of 3 planned fields acquired"
 
 
 def test_fields_lie_where_the_stage_was(tab: SectionMapTab, picture: NDArray[np.uint16]):
-    tab._plan.visible = tab.fields.shows_words = False
+    fields_alone(tab)
     background = colour_at(tab.view, 500, 200)
     white = np.full((64, 64), 255, np.uint8)
     tab.add_field(0, white, (500.0, 200.0, None))
@@ -90,7 +112,7 @@ def test_fields_lie_where_the_stage_was(tab: SectionMapTab, picture: NDArray[np.
 
 def test_the_heatmap_lies_over_the_right_tiles(tab: SectionMapTab):
     grey = np.full((64, 64), 128, np.uint8)
-    tab.fields.shows_words = tab._plan.visible = False
+    fields_alone(tab)
     tab.add_field(0, grey, (500.0, 400.0))
     tab.set_result(result_of(0, [0.99, 0.01, 0.99, 0.01]), GRID, THRESHOLD)
     left, right = colour_at(tab.view, 475, 425), colour_at(tab.view, 525, 375)
@@ -103,7 +125,7 @@ def test_the_heatmap_lies_over_the_right_tiles(tab: SectionMapTab):
 def test_all_fields_share_one_contrast(tab: SectionMapTab):
     ramp = np.tile(np.linspace(1000, 2000, 64).astype(np.uint16), (64, 1))
     tab.add_field(0, ramp, (500.0, 200.0))
-    tab.fields.shows_words = tab._plan.visible = False
+    fields_alone(tab)
     bright = colour_at(tab.view, 545, 200).red()
     assert bright > 230
     tab.add_field(1, np.full((64, 64), 4000, np.uint16), (200.0, 200.0))
@@ -137,7 +159,7 @@ def test_keys_go_from_field_to_field(tab: SectionMapTab, picture: NDArray[np.uin
     for key in (Qt.Key.Key_PageDown, Qt.Key.Key_PageDown, Qt.Key.Key_PageUp, Qt.Key.Key_PageUp):
         QTest.keyClick(tab.view, key)
     assert seen == [1, 2, 1, 1]
-    assert "field 1" in tab._cursor.whole_text()
+    assert "field 1" in under_cursor(tab)
 
 
 def test_excluded_fields_are_crossed_out_and_said(tab: SectionMapTab, qtbot: QtBot):
@@ -145,12 +167,12 @@ def test_excluded_fields_are_crossed_out_and_said(tab: SectionMapTab, qtbot: QtB
     before = tab.view.grab().toImage()
     tab.set_excluded(0, True)
     assert tab.view.grab().toImage() != before
-    assert "1 excluded by the operator" in tab._about.whole_text()
-    assert "excluded by the operator" in tab._tooltip(*PLACES[0])
+    assert "1 excluded by the operator" in about(tab)
+    assert "excluded by the operator" in tab.view.tooltip_of(*PLACES[0])
     tab.set_excluded(0, False)
     assert tab.view.grab().toImage() == before
     tab.set_excluded(77, True)
-    assert "excluded" not in tab._about.whole_text()
+    assert "excluded" not in about(tab)
 
 
 @pytest.mark.parametrize(
@@ -164,40 +186,41 @@ def test_excluded_fields_are_crossed_out_and_said(tab: SectionMapTab, qtbot: QtB
 )
 def test_a_field_says_what_became_of_it(tab: SectionMapTab, picture: NDArray[np.uint16], result, words: str):  # noqa: ANN001
     tab.add_field(0, picture, (500.0, 400.0), result, GRID)
-    assert tab._tooltip(500, 400) == f"Field 0, centre at x 500.0 µm, y 400.0 µm, {words}"
+    assert tab.view.tooltip_of(500, 400) == f"Field 0, centre at x 500.0 µm, y 400.0 µm, {words}"
     tab.view.zoom_to(3.0)
     tab.view.centre_on(500, 400)
     tab.grab()
 
 
 def test_click_to_move_is_off_until_there_is_a_stage_and_someone_wants_it(tab: SectionMapTab, qtbot: QtBot):
-    assert not tab._move.isVisible()
+    move = find(tab, QAbstractButton, "Click to move")
+    assert not move.isVisible()
     with qtbot.assertNotEmitted(tab.move_requested):
         click(tab, 300, 300)
     tab.set_stage(100.0, 100.0)
-    assert tab._move.isVisible()
+    assert move.isVisible()
     with qtbot.assertNotEmitted(tab.move_requested):
         click(tab, 300, 300)
-    tab._move.click()
+    move.click()
     with qtbot.waitSignal(tab.move_requested) as moved, qtbot.assertNotEmitted(tab.field_chosen):
         click(tab, 300, 350)
     assert moved.args == [pytest.approx(300, abs=2), pytest.approx(350, abs=2)]
     tab.set_move_allowed(False)
     assert tab.view.mouse_mode is MouseMode.PAN
-    assert not tab._move.isEnabled()
+    assert not move.isEnabled()
     tab.set_move_allowed(True)
-    tab._move.click()
+    move.click()
     QTest.keyClick(tab.view, Qt.Key.Key_Escape)
     assert tab.view.mouse_mode is MouseMode.PAN
-    tab._move.click()
+    move.click()
     tab.set_stage(None)
     assert tab.view.mouse_mode is MouseMode.PAN
-    assert not tab._move.isVisible()
+    assert not move.isVisible()
 
 
 def test_dragging_in_click_to_move_moves_no_stage(tab: SectionMapTab, qtbot: QtBot):
     tab.set_stage(100.0, 100.0)
-    tab._move.click()
+    find(tab, QAbstractButton, "Click to move").click()
     start = on_screen(tab.view, 300, 300)
     with qtbot.assertNotEmitted(tab.move_requested):
         QTest.mousePress(tab.view, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, start)
@@ -210,7 +233,7 @@ def test_dragging_in_click_to_move_moves_no_stage(tab: SectionMapTab, qtbot: QtB
 def test_a_stage_far_away_can_be_reached_and_does_not_shrink_the_section(tab: SectionMapTab):
     tab.set_stage(50_000.0, -20_000.0)
     assert tab.view.viewport.scale > 0.5
-    tab._to_stage.click()
+    find(tab, QAbstractButton, "To stage").click()
     assert tab.view.viewport.centre == (50_000.0, -20_000.0)
 
 
@@ -219,32 +242,32 @@ def test_without_positions_fields_are_laid_out_and_nothing_false_is_said(
 ):
     for seq in range(8):
         tab.add_field(seq, picture, None)
-    assert "no stage positions" in tab._about.whole_text()
+    assert "no stage positions" in about(tab)
     boxes = [box for _, box in tab.fields.boxes()]
     assert len(set(boxes)) == 8
-    assert tab._outline not in tab.view.layers
+    assert "Outline of the section" not in tab.view.describe()
     left, top, width, height = boxes[7]
     with qtbot.waitSignal(tab.field_chosen) as chosen:
         click(tab, left + width / 2, top + height / 2)
     assert chosen.args == [7]
     tab.add_field(8, picture, (*PLACES[0], 0.0))  # now some places are known: the others are not invented
     assert len(tab.fields.boxes()) == 1
-    assert "8 without a position are not shown" in tab._about.whole_text()
-    assert tab._outline in tab.view.layers
+    assert "8 without a position are not shown" in about(tab)
+    assert "Outline of the section" in tab.view.describe()
 
 
 def test_clear_forgets_the_section(tab: SectionMapTab, picture: NDArray[np.uint16]):
     tab.add_field(0, picture, (*PLACES[0], 0.0))
     tab.choose(0)
     tab.clear()
-    assert tab._about.whole_text() == "No field yet"
+    assert about(tab) == "No field yet"
     with pytest.raises(ValueError, match="set_plan"):
         tab.add_field(0, picture, None)
     with pytest.raises(ValueError, match="a size in µm"):
         tab.set_plan(None, None, (0.0, 10.0))
     tab.set_plan(None, None, FIELD_UM)
     tab.add_field(0, picture, (0.0, 0.0))
-    assert tab._about.whole_text() == "1 field"
+    assert about(tab) == "1 field"
 
 
 def test_the_map_is_saved(tab: SectionMapTab, picture: NDArray[np.uint16], tmp_path: Path):
@@ -289,9 +312,9 @@ def test_both_themes_look_different_even_before_the_tab_is_shown(qtbot: QtBot):
 def test_fields_that_are_not_drawn_are_counted(tab: SectionMapTab, picture: NDArray[np.uint16]):
     tab.add_field(0, picture, PLACES[0])
     tab.set_not_shown(1)
-    assert "1 more field at the same places, not drawn" in tab._about.whole_text()
+    assert "1 more field at the same places, not drawn" in about(tab)
     tab.clear()
-    assert "more field" not in tab._about.whole_text()
+    assert "more field" not in about(tab)
 
 
 def test_fields_that_were_not_stored_after_all_are_taken_away(tab: SectionMapTab, picture: NDArray[np.uint16]):

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+from find import find
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
 from hcc_scope.phantom import CameraPhysics, Specimen
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import Frame, FrameResult
+from ui.kit.controls import ElidedLabel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,3 +66,13 @@ def drag(widget: QWidget, start: QPoint, end: QPoint, button: Qt.MouseButton = Q
     QTest.mouseMove(widget, (start + end) / 2)
     QTest.mouseMove(widget, end)
     QTest.mouseRelease(widget, button, Qt.KeyboardModifier.NoModifier, end)
+
+
+def about(tab: QWidget) -> str:
+    """Return the line below a view that describes what is shown."""
+    return find(tab, ElidedLabel, "Shown frame").whole_text()
+
+
+def under_cursor(tab: QWidget) -> str:
+    """Return the line below a view about the point under the cursor."""
+    return find(tab, ElidedLabel, "Under the cursor").whole_text()

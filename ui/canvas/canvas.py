@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPen
@@ -25,11 +25,11 @@ from ui.kit.theme import colours
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from PySide6.QtGui import QEnterEvent, QKeyEvent, QMouseEvent, QPaintEvent, QResizeEvent, QWheelEvent
+    from PySide6.QtGui import QEnterEvent, QFocusEvent, QKeyEvent, QMouseEvent, QPaintEvent, QResizeEvent, QWheelEvent
 
     from ui.kit.theme import ThemeName
 
-__all__ = ["Canvas", "Layer", "MouseMode"]
+__all__ = ["Canvas", "DescribedLayer", "Layer", "MouseMode"]
 
 _ZOOM_STEP = 1.25
 _PAN_STEP = 0.1
@@ -52,14 +52,22 @@ class MouseMode(enum.Enum):
     PAN = "pan"
     RECTANGLE = "rectangle"
     POINT = "point"
-    """As PAN, but the cursor says that a click is going to do something."""
+    """As PAN, but the cursor shows that a click acts."""
 
 
 class Layer(Protocol):
     """One thing that is painted on the plane."""
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
-        """Paint in screen px; `view` says where world points are."""
+        """Paint in screen px; `view` maps world points to them."""
+
+
+@runtime_checkable
+class DescribedLayer(Protocol):
+    """A layer that also describes itself, for operators who do not see it."""
+
+    def summary(self, view: Viewport) -> str:
+        """Return what is painted now, in words; empty for nothing."""
 
 
 @dataclass(slots=True)
@@ -83,8 +91,8 @@ class Canvas(QWidget):
     """
 
     view_changed = Signal()
-    hovered = Signal(object)
-    """(x, y) in world units, or None when the cursor has left."""
+    cursor_moved = Signal()
+    """The cursor moved, came or left: `cursor_at` is where it is now."""
     clicked = Signal(float, float)
     """World x, y of a click with the left button, or of Enter."""
     rectangle_drawn = Signal(QRectF)
@@ -106,6 +114,7 @@ class Canvas(QWidget):
         self._press: _Press | None = None
         self._rectangle: QRectF | None = None
         self._cursor: tuple[float, float] | None = None
+        self._keys = "Arrows pan, plus and minus zoom, 0 fits"
         self._background = QColor(colours("dark").surface)
         self._focus = QColor(colours("dark").accent)
         self.setMouseTracking(True)
@@ -115,6 +124,24 @@ class Canvas(QWidget):
         self.setMinimumSize(160, 120)
 
     # -- what is seen ------------------------------------------------------------------------------------------------
+
+    def describe_as(self, name: str, keys: str) -> None:
+        """Give the canvas its name for screen readers, and the description of its keys."""
+        self._keys = keys
+        self.setAccessibleName(name)
+        self.setAccessibleDescription(keys)
+
+    def describe(self) -> str:
+        """Return what the layers show and what is under the cursor, in words."""
+        parts = [layer.summary(self._view) for layer in self.layers if isinstance(layer, DescribedLayer)]
+        if self._cursor is not None and self.tooltip_of is not None:
+            under = self.tooltip_of(*self._cursor)
+            parts.append(f"Under the cursor: {under}" if under else "")
+        return ". ".join(part for part in parts if part)
+
+    def _announce(self) -> None:
+        """Let a screen reader read what is shown; only where the focus comes or a key acted, as it takes a moment."""
+        self.setAccessibleDescription(". ".join(part for part in (self.describe(), self._keys) if part))
 
     @property
     def viewport(self) -> Viewport:
@@ -132,7 +159,7 @@ class Canvas(QWidget):
         return self._cursor
 
     def set_world(self, box: Box, reach: Box | None = None) -> None:
-        """Say what there is to be seen, (left, top, width, height), and how far one may pan; else no further."""
+        """Take the world to be seen, (left, top, width, height), and how far one may pan; by default no further."""
         reach = box if reach is None else reach
         if (box, reach) == (self._world, self._reach):
             return
@@ -245,7 +272,7 @@ class Canvas(QWidget):
             self._press = _Press(event.button(), event.position(), event.position())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        """Drag, draw, or only say what is under the cursor."""
+        """Drag, draw, or only note what is under the cursor."""
         at, press = event.position(), self._press
         if press is not None:
             press.moved = press.moved or (at - press.start).manhattanLength() >= _CLICK_PX
@@ -277,17 +304,22 @@ class Canvas(QWidget):
         second = QPointF(*self._view.to_world(other.x(), other.y()))
         return QRectF(first, second).normalized()
 
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        """Let a screen reader read what is shown."""
+        self._announce()
+        super().focusInEvent(event)
+
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Say that nothing is under the cursor."""
+        """Note that nothing is under the cursor."""
         self._hover(None)
 
     def enterEvent(self, event: QEnterEvent) -> None:  # noqa: N802
-        """Say what is under the cursor before it moves."""
+        """Note what is under the cursor before it moves."""
         self._hover(self._view.to_world(event.position().x(), event.position().y()))
 
     def _hover(self, at: tuple[float, float] | None) -> None:
         self._cursor = at
-        self.hovered.emit(at)
+        self.cursor_moved.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         """Do by keys what the mouse does."""
@@ -296,6 +328,7 @@ class Canvas(QWidget):
             step = 10.0 if modifiers & Qt.KeyboardModifier.ShiftModifier else 1.0
             x, y = self._cursor if self._cursor is not None and self._holds(self._cursor) else self._view.centre
             self._hover((x + step * _KEY_MOVES[key][0], y + step * _KEY_MOVES[key][1]))
+            self._announce()
         elif key in _KEY_MOVES:
             dx, dy = _KEY_MOVES[key]
             self._fits = False

@@ -25,8 +25,6 @@ __all__ = [
     "HIGH_RGB",
     "LOW_RGB",
     "ON_IMAGE",
-    "REASONS",
-    "describe_reason",
     "double_lines",
     "double_rect",
     "heat_argb",
@@ -36,40 +34,20 @@ __all__ = [
 
 LOW_RGB = (0, 114, 178)
 HIGH_RGB = (213, 94, 0)
-"""Blue and vermilion of Okabe and Ito: told apart with any colour vision, and far apart in print."""
+"""Blue and vermilion of Okabe and Ito: distinct with any colour vision, and far apart in print."""
 
 ON_IMAGE = "#5cb8f5"
 """The accent on images, whatever the theme; always over a dark edge."""
-
-REASONS: dict[QualityFlag, tuple[str, str]] = {
-    QualityFlag.NO_TISSUE: ("no tissue", "Less of the tile than the limit is textured as tissue is"),
-    QualityFlag.OUT_OF_FOCUS: ("out of focus", "There is tissue, but its finest detail is missing"),
-    QualityFlag.SATURATED: ("saturated", "Too many pixels at the camera's full scale"),
-    QualityFlag.UNDER_EXPOSED: ("under-exposed", "The tile is too dark to be judged"),
-    QualityFlag.UNLIKE_TRAINING: ("unlike training", "The model was not trained on anything that looks like it"),
-}
-"""Why a tile is excluded: its name, and what that means."""
 
 _HATCH_PX = 16
 _WEAKEST = 0.12
 """Share of the opacity that a tile at the threshold keeps: it was classified, and must not look as if it was not."""
 
 
-def describe_reason(flag: int) -> str:
-    """Return the reasons of a bit set in words.
-
-    Examples
-    --------
-    >>> describe_reason(5)
-    'no tissue, saturated'
-    """
-    return ", ".join(name for reason, (name, _) in REASONS.items() if flag & reason.value)
-
-
 def heat_argb(probabilities: NDArray[np.float32], threshold: float) -> NDArray[np.uint8]:
     """Return the colour of each probability of *high*.
 
-    The hue says on which side of the threshold it lies, the alpha how far from it.
+    The hue shows the side of the threshold, the alpha the distance from it.
 
     Parameters
     ----------

@@ -44,14 +44,14 @@ class ImageView(Canvas):
         self._scale_bar = ScaleBarLayer()
         self._scale_bar.visible = False
         self.layers = [self.frame_layer, self._crosshair, self._scale_bar]
-        self.hovered.connect(self._follow_cursor)
-        self.setAccessibleName("Microscope image")
-        self.setAccessibleDescription(
-            "Arrows pan, plus and minus zoom, 0 fits; Control and arrows move the cursor by one pixel"
+        self.cursor_moved.connect(self._follow_cursor)
+        self.describe_as(
+            "Microscope image",
+            "Arrows pan, plus and minus zoom, 0 fits; Control and arrows move the cursor by one pixel",
         )
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        """Paint the layers, and tell that what was set is on the screen now."""
+        """Paint the layers, and report that what was set is on the screen now."""
         super().paintEvent(event)
         self.painted.emit()
 
@@ -90,8 +90,13 @@ class ImageView(Canvas):
         self.frame_layer.set_marks_saturated(marks)
         self.update()
 
+    @property
+    def pixel_size_um(self) -> float | None:
+        """Size of a pixel in the specimen; None where it is not known."""
+        return self._scale_bar.um_per_unit
+
     def set_pixel_size_um(self, um: float | None) -> None:
-        """Say how large a pixel is in the specimen; None where nobody knows."""
+        """Take the size of a pixel in the specimen; None where it is not known."""
         self._scale_bar.um_per_unit = um
         self.update()
 
@@ -107,8 +112,8 @@ class ImageView(Canvas):
             return None
         return int(x), int(y), int(pixels[int(y), int(x)])
 
-    @Slot(object)
-    def _follow_cursor(self, at: tuple[float, float] | None) -> None:
-        self._crosshair.at = at
+    @Slot()
+    def _follow_cursor(self) -> None:
+        self._crosshair.at = self.cursor_at
         if self._crosshair.visible:
             self.update()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,16 +11,18 @@ from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from hcc_scope.formatting import counted, format_threshold
-from hcc_scope.types import QualityFlag
-from ui.canvas.drawing import REASONS, heat_argb, paint_hatch
+from hcc_scope.quality import FLAG_TEXTS
+from ui.canvas.drawing import heat_argb, paint_hatch
 from ui.kit.flow_layout import FlowLayout
+from ui.kit.swatch import Swatch
 from ui.kit.theme import GRID_PX, colours
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PySide6.QtGui import QPaintEvent
 
-    from ui.kit.theme import ThemeName
+    from hcc_scope.types import QualityFlag
+    from ui.kit.theme import Colours, ThemeName
 
 __all__ = ["HeatBar", "TileLegend"]
 
@@ -91,54 +94,12 @@ class HeatBar(QWidget):
         painter.end()
 
 
-class _Swatch(QWidget):
-    """One reason: its hatching, its name, how many tiles."""
-
-    def __init__(self, flag: QualityFlag) -> None:
-        super().__init__()
-        self._flag = flag
-        self._n = -1
-        self._colours = colours("dark")
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self.set_number(0)
-
-    def set_number(self, n: int) -> None:
-        if n == self._n:
-            return
-        name, meaning = REASONS[self._flag]
-        self._n = n
-        self.setAccessibleName(f"{counted(n, 'tile')} excluded: {name}")
-        self.setToolTip(f"Tiles excluded, {name}: {n}. {meaning}; such tiles are not {_verb(self._flag)}.")
-        self.update()
-
-    def set_theme(self, theme: ThemeName) -> None:
-        self._colours = colours(theme)
-        self.update()
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        # room for two digits, so that the row stands still when numbers change
-        width = self.fontMetrics().horizontalAdvance(f"{REASONS[self._flag][0]} 00")
-        return QSize(_SWATCH_PX + GRID_PX + width, max(self.fontMetrics().height() + 4, _SWATCH_PX + 4))
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        painter = QPainter(self)
-        box = QRectF(0.5, (self.height() - _SWATCH_PX) / 2 + 0.5, _SWATCH_PX, _SWATCH_PX)
-        painter.fillRect(box, QColor("#8d9299"))
-        paint_hatch(painter, box, self._flag.value)
-        painter.setPen(QColor(self._colours.border))
-        painter.drawRect(box)
-        painter.setPen(QColor(self._colours.text if self._n else self._colours.text_muted))
-        painter.drawText(
-            QRectF(_SWATCH_PX + GRID_PX, 0, self.width(), self.height()),
-            Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter,
-            f"{REASONS[self._flag][0]} {self._n}",
-        )
-        painter.end()
-
-
-def _verb(flag: QualityFlag) -> str:
-    """Return what does not happen to a tile with a flag: whether it is unlike training is known by classifying it."""
-    return "scored" if flag == QualityFlag.UNLIKE_TRAINING else "classified"
+def _paint_reason(flag: QualityFlag, painter: QPainter, rect: QRectF, c: Colours) -> None:
+    box = rect.adjusted(0.5, 0.5, 0.5, 0.5)
+    painter.fillRect(box, QColor("#8d9299"))
+    paint_hatch(painter, box, flag.value)
+    painter.setPen(QColor(c.border))
+    painter.drawRect(box)
 
 
 class TileLegend(QWidget):
@@ -147,7 +108,11 @@ class TileLegend(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.heat_bar = HeatBar()
-        self._swatches = {flag: _Swatch(flag) for flag in REASONS}
+        self._swatches = {
+            flag: Swatch(partial(_paint_reason, flag), side_px=_SWATCH_PX, widest=f"{text.name} 00")
+            for flag, text in FLAG_TEXTS.items()
+        }
+        self.set_flags(None)
         row = FlowLayout(self, spacing_px=GRID_PX)
         row.addWidget(self.heat_bar)
         for swatch in self._swatches.values():
@@ -159,10 +124,14 @@ class TileLegend(QWidget):
     def set_flags(self, flags: NDArray[np.uint8] | None) -> None:
         """Count the reasons of the tiles of a field; None for no field."""
         for flag, swatch in self._swatches.items():
-            swatch.set_number(0 if flags is None else int(np.count_nonzero(flags & np.uint8(flag.value))))
+            n = 0 if flags is None else int(np.count_nonzero(flags & np.uint8(flag.value)))
+            text = FLAG_TEXTS[flag]
+            swatch.show_text(f"{text.name} {n}", muted=n == 0)
+            swatch.setAccessibleName(f"{counted(n, 'tile')} excluded: {text.name}")
+            swatch.setToolTip(
+                f"Tiles excluded, {text.name}: {n}. {text.meaning}; such tiles are not {text.missed_step}."
+            )
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
         self.heat_bar.set_theme(theme)
-        for swatch in self._swatches.values():
-            swatch.set_theme(theme)

@@ -1,6 +1,6 @@
 """What is drawn over a frame: tiles with heatmap, hatching and values, the scale bar, the crosshair, a region.
 
-Each is a `ui.canvas.canvas.Layer` that keeps what it shows; whoever changes it calls ``Canvas.update``.
+Each is a `ui.canvas.canvas.Layer` that keeps what it shows; the code that changes it calls ``Canvas.update``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF
 
 from hcc_scope.formatting import format_number, format_score, format_threshold
-from ui.canvas.drawing import describe_reason, double_lines, double_rect, heat_argb, paint_hatch, plate
+from hcc_scope.quality import describe_flags
+from ui.canvas.drawing import double_lines, double_rect, heat_argb, paint_hatch, plate
 from ui.canvas.viewport import nice_length
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def length_text(um: float) -> str:
 
 
 class TileLayer:
-    """The tiles of the frame that is shown, and what the model said about them."""
+    """The tiles of the frame that is shown, and their predictions."""
 
     def __init__(self) -> None:
         self.shows_grid = True
@@ -101,6 +102,17 @@ class TileLayer:
         self._result = result
         if result is not None:
             self._rgba = heat_argb(result.probabilities, self.threshold)
+
+    def summary(self, _view: Viewport) -> str:
+        """Return what the tiles show."""
+        result = self._result
+        if self._grid is None or not self.shows_heat or result is None:
+            return ""
+        if result.outcome == "failed":
+            return "The tiles could not be classified"
+        high = int(np.count_nonzero((result.flags == 0) & (result.probabilities >= self.threshold)))
+        scored = int(np.count_nonzero((result.flags == 0) & np.isfinite(result.probabilities)))
+        return f"Heatmap: tiles at or above the threshold: {high} of {scored}"
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
         """Paint what is switched on."""
@@ -145,7 +157,7 @@ class TileLayer:
         if result.outcome == "failed":
             return f"the field could not be classified ({result.error or 'no reason given'})"
         if result.flags[tile]:
-            return f"excluded: {describe_reason(int(result.flags[tile]))}"
+            return f"excluded: {describe_flags(int(result.flags[tile]))}"
         p = float(result.probabilities[tile])
         if not np.isfinite(p):
             return "not classified"
@@ -192,7 +204,7 @@ class TileLayer:
         if result.outcome == "failed":
             return ("failed",)
         if result.flags[tile]:
-            words = describe_reason(int(result.flags[tile]))
+            words = describe_flags(int(result.flags[tile]))
             return words, words.split(",")[0]
         p = float(result.probabilities[tile])
         if not np.isfinite(p):
@@ -202,7 +214,7 @@ class TileLayer:
 
 
 class ScaleBarLayer:
-    """A bar of a round length in the lower right corner; in px where nobody knows the pixel size."""
+    """A bar of a round length in the lower right corner; in px where the pixel size is not known."""
 
     def __init__(self) -> None:
         self.um_per_unit: float | None = None
@@ -218,6 +230,10 @@ class ScaleBarLayer:
         length = nice_length(longest_px / view.scale * um)
         text = f"{format_number(length, 3)} px" if self.um_per_unit is None else length_text(length)
         return length / um * view.scale, text
+
+    def summary(self, view: Viewport) -> str:
+        """Return the length of the bar."""
+        return f"Scale bar {self.bar(view)[1]}" if self.visible else ""
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
         """Paint the bar on a plate."""
@@ -275,6 +291,10 @@ class RegionLayer:
         self.rect_px: tuple[int, int, int, int] | None = None
         """x, y, width, height in px of the frame."""
         self.text = ""
+
+    def summary(self, _view: Viewport) -> str:
+        """Return the size of the region."""
+        return "" if self.rect_px is None else f"Region {self.text}"
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
         """Paint a dashed rectangle and its size."""

@@ -1,4 +1,4 @@
-"""Save what a view shows as a PNG, with a line that says what it is."""
+"""Save what a view shows as a PNG, with a caption."""
 
 from __future__ import annotations
 

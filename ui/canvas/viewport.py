@@ -89,7 +89,7 @@ class Viewport:
         return replace(self, scale=scale, centre=centre)
 
     def limited(self, box: Box, scales: tuple[float, float]) -> Viewport:
-        """Return the view with its scale within bounds and its middle inside a box, so that nobody gets lost."""
+        """Return the view with its scale within bounds and its middle inside a box: the world stays in sight."""
         scale = min(max(self.scale, scales[0]), scales[1])
         left, top, width, height = box
         centre = (

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import StoreError
-from hcc_scope.report.overview import thumbnail
+from hcc_scope.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from pathlib import Path

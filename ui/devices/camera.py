@@ -1,4 +1,4 @@
-"""The camera, built from what it allows: what it has not is not shown."""
+"""The camera, built from its abilities: a control that the camera does not support is hidden."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hcc_scope.microscope.device_controls import DeviceControls
 from ui.devices.device_action import DeviceAction
 from ui.devices.device_panel import DevicePanel
 from ui.kit.fields import ChoiceField, NumberField
-from ui.kit.labels import describe, form, heading, label_for, quiet, words
+from ui.kit.labels import ValueLabel, describe, form, heading, label_for, quiet_value
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -27,29 +27,29 @@ class CameraPanel(DevicePanel):
     """Exposure, gain, binning, region, temperature and read-out."""
 
     roi_draw_requested = Signal()
-    """A person wants to draw the region on the live image."""
+    """The region is going to be drawn on the live image."""
 
     def __init__(self) -> None:
         super().__init__("Camera")
-        self._who = words()
+        self._who = ValueLabel("Camera in use")
+        self._who.setWordWrap(True)
         self._exposure = NumberField("ms", 3, 1.0)
         self._gain = NumberField("", 1, 1.0)
         self._switch = QCheckBox("Use EM gain")
         self._binning = ChoiceField()
         self._readout = ChoiceField()
-        self._temperature = words()
+        self._temperature = ValueLabel("Sensor temperature", tip="Measured sensor temperature in °C.")
         self._set_point = NumberField("°C", 1, 1.0)
         self._region = _Region()
-        describe(self._exposure, "Exposure in milliseconds", "Exposure time in ms. Enter applies, Escape gives up.")
+        describe(self._exposure, "Exposure in milliseconds", "Exposure time in ms. Enter applies, Escape discards.")
         describe(
             self._gain,
             "Electron-multiplying gain",
-            "Electron-multiplying gain, as the camera counts it (no unit). High gain and bright light age the sensor.",
+            "Electron-multiplying gain on the camera's own scale (no unit). High gain and bright light age the sensor.",
         )
         describe(self._switch, "Use EM gain", "Off: the gain register is bypassed and the gain has no effect.")
         describe(self._binning, "Binning", "Pixels of the sensor that are read as one. Changes the pixel size in µm.")
         describe(self._readout, "Read-out mode", "How fast and through which amplifier the sensor is read.")
-        describe(self._temperature, "Sensor temperature", "Measured sensor temperature in °C.")
         describe(self._set_point, "Wanted sensor temperature in degrees Celsius", "Wanted sensor temperature in °C.")
         self._form = form()
         for text, field in (
@@ -80,11 +80,11 @@ class CameraPanel(DevicePanel):
         self.set_state(None)
 
     def locked_widgets(self) -> tuple[QWidget, ...]:
-        """Return what changes the image's size or speed; exposure, gain and cooling stay free during a section."""
+        """Return the controls of image size and speed; exposure, gain and cooling stay free during a section."""
         return (self._binning, self._readout, self._region)
 
     def set_state(self, state: RigState | None) -> None:
-        """Show what the camera says."""
+        """Show the state of the camera."""
         camera = None if state is None else state.camera
         for widget in (self._exposure, self._region):
             widget.setVisible(camera is not None)
@@ -163,7 +163,7 @@ class _Region(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._shown: Roi | None = None
-        self._says = quiet()
+        self._shown_region = quiet_value("Region that is read")
         self.draw = QPushButton("Draw on image")
         self.whole = QPushButton("Whole sensor")
         self._apply = QPushButton("Apply")
@@ -195,7 +195,7 @@ class _Region(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GRID_PX)
         layout.addWidget(heading("Region of interest"))
-        layout.addWidget(self._says)
+        layout.addWidget(self._shown_region)
         layout.addLayout(buttons)
         layout.addLayout(grid)
         layout.addWidget(self._apply)
@@ -203,9 +203,9 @@ class _Region(QWidget):
         self._apply.setEnabled(False)
 
     def show_region(self, roi: Roi, full: tuple[int, int]) -> None:
-        """Show what the camera reads; what was typed and not yet applied stays."""
+        """Show the region that the camera reads; a typed region that is not applied yet stays."""
         whole = roi == (0, 0, *full)
-        self._says.setText(
+        self._shown_region.setText(
             f"Whole sensor, {full[0]} x {full[1]} px"
             if whole
             else f"{roi[2]} x {roi[3]} px of {full[0]} x {full[1]} px"

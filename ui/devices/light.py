@@ -1,4 +1,4 @@
-"""The shutter of the lamp: open or closed, in words, and whether it follows the exposures by itself."""
+"""The shutter of the lamp: open or closed, in words, and whether it opens for each exposure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QPushButton, QVBoxLayout, QWidget
 from hcc_scope.microscope.device_controls import DeviceControls
 from ui.devices.device_action import DeviceAction
 from ui.devices.device_panel import DevicePanel
-from ui.kit.labels import describe, form, label_for, words
+from ui.kit.labels import ValueLabel, describe, form, label_for
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class LightPanel(DevicePanel):
     def __init__(self) -> None:
         super().__init__("Light")
         self._open = False
-        self._says = words()
+        self._state = ValueLabel("State of the shutter")
         self._toggle = QPushButton("Open shutter")
         self._auto = QCheckBox("Open for each exposure")
         describe(self._toggle, "Open or close the shutter", "Opens or closes the shutter of the lamp.")
@@ -33,7 +33,7 @@ class LightPanel(DevicePanel):
             self._auto, "Open the shutter for each exposure", "Opens the shutter for each exposure and closes it after."
         )
         self._form = form()
-        self._form.addRow(label_for("Shutter", self._says), self._says)
+        self._form.addRow(label_for("Shutter", self._state), self._state)
         layout = QVBoxLayout(self.body)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GRID_PX)
@@ -45,19 +45,19 @@ class LightPanel(DevicePanel):
         self.set_state(None)
 
     def locked_widgets(self) -> tuple[QWidget, ...]:
-        """Return nothing: the shutter may be opened and closed during a section, too."""
+        """Return nothing: the shutter may also be opened and closed during a section."""
         return ()
 
     def set_state(self, state: RigState | None) -> None:
-        """Show whether there is light."""
+        """Show the state of the shutter."""
         is_open = None if state is None else state.shutter_open
         auto = None if state is None else state.auto_shutter
-        self._form.setRowVisible(self._says, is_open is not None)
+        self._form.setRowVisible(self._state, is_open is not None)
         self._toggle.setVisible(is_open is not None)
         self._auto.setVisible(auto is not None)
         if is_open is not None:
             self._open = is_open
-            self._says.setText("open, the lamp shines" if is_open else "closed")
+            self._state.setText("open, the lamp shines" if is_open else "closed")
             self._toggle.setText("Close shutter" if is_open else "Open shutter")
         if auto is not None:
             self._auto.setChecked(auto)

@@ -1,4 +1,4 @@
-"""Which objective is in use, and what a pixel is on the specimen."""
+"""The objective in use, and the size of a pixel on the specimen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hcc_scope.microscope.device_controls import DeviceControls
 from ui.devices.device_action import DeviceAction
 from ui.devices.device_panel import DevicePanel
 from ui.kit.fields import ChoiceField
-from ui.kit.labels import MICROMETRE, describe, form, label_for, words
+from ui.kit.labels import MICROMETRE, ValueLabel, describe, form, label_for
 from ui.kit.symbols import SignedLine
 from ui.kit.theme import GRID_PX
 
@@ -23,19 +23,18 @@ __all__ = ["ObjectivePanel"]
 
 
 class ObjectivePanel(DevicePanel):
-    """Objective and pixel size; on a manual stand the operator says here which objective is in."""
+    """Objective and pixel size; on a manual stand the operator chooses here the objective that is in."""
 
     def __init__(self) -> None:
         super().__init__("Objective")
         self._choice = ChoiceField("not known")
-        self._size = words()
+        self._size = ValueLabel("Pixel size", tip=f"Size of a pixel on the specimen, in {MICROMETRE}.")
         describe(
             self._choice,
             "Objective",
-            "Objective in use. A turret turns; on a manual stand, say here which one is in.",
+            "Objective in use. A motorised turret turns; on a manual stand, choose here the one that is in.",
         )
-        describe(self._size, "Pixel size", f"Size of a pixel on the specimen, in {MICROMETRE}.")
-        self._warning = SignedLine()
+        self._warning = SignedLine("Warning about the pixel size")
         self._warning.show_line(
             "warning",
             "The pixel size is not known for this objective: no scale, and a model that needs it refuses the frames.",
@@ -52,7 +51,7 @@ class ObjectivePanel(DevicePanel):
         self.set_state(None)
 
     def set_state(self, state: RigState | None) -> None:
-        """Show the objective and the pixel size that goes with it."""
+        """Show the objective and its pixel size."""
         self.be_present(state is not None)
         objective = None if state is None else state.objective
         self._form.setRowVisible(self._choice, objective is not None)

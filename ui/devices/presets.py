@@ -1,4 +1,4 @@
-"""The configuration's groups: one list of presets each."""
+"""The configuration's groups, each with a list of its presets."""
 
 from __future__ import annotations
 

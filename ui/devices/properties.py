@@ -1,4 +1,4 @@
-"""Every property of every device, with a filter: for what no panel has."""
+"""Every property of every device, with a filter: for settings that no panel offers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hcc_scope.microscope.device_controls import DeviceControls
 from ui.devices.device_action import DeviceAction
 from ui.devices.property_delegate import PropertyDelegate
 from ui.devices.property_model import PropertyFilter, PropertyModel
-from ui.kit.labels import describe, grid_margins, quiet
+from ui.kit.labels import describe, grid_margins, quiet_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ class _WrappingTree(QTreeView):
 
 
 class PropertyBrowser(QWidget):
-    """A tree of devices and their properties; read-only ones carry a padlock and say so."""
+    """A tree of devices and their properties; read-only ones carry a padlock."""
 
     requested = Signal(DeviceAction)
     """Sets a property."""
@@ -49,9 +49,11 @@ class PropertyBrowser(QWidget):
         describe(self._filter, "Filter of properties", "Words that device, property or value must contain.")
         self._changeable = QCheckBox("Only what can be changed")
         describe(
-            self._changeable, "Only what can be changed", "Hides what is read-only or can only be set while loading."
+            self._changeable,
+            "Only what can be changed",
+            "Hides properties that are read-only or can only be set while loading.",
         )
-        self._found = quiet()
+        self._found = quiet_value("Number of properties")
         self._model = PropertyModel(self)
         self._shown = PropertyFilter(self)
         self._shown.setSourceModel(self._model)
@@ -67,7 +69,7 @@ class PropertyBrowser(QWidget):
             | QAbstractItemView.EditTrigger.EditKeyPressed
             | QAbstractItemView.EditTrigger.SelectedClicked
         )
-        describe(self._view, "Properties", "F2 or a double click changes a value, Escape gives up.")
+        describe(self._view, "Properties", "F2 or a double click changes a value, Escape discards.")
         layout = QVBoxLayout(self)
         grid_margins(layout)
         for widget in (self._filter, self._changeable, self._found):
@@ -80,19 +82,19 @@ class PropertyBrowser(QWidget):
         self._count()
 
     def set_properties(self, properties: Sequence[DeviceProperty]) -> None:
-        """Show what the devices say; an open editor stays as it is."""
+        """Show the values of the devices; an open editor stays as it is."""
         self._model.set_properties(properties)
         self._count()
 
     def set_locked(self, reason: str | None) -> None:
-        """Let nothing be changed, for a reason; None: everything may be again."""
+        """Lock all values, for a reason; None unlocks them."""
         triggers = QAbstractItemView.EditTrigger
         self._view.setEditTriggers(
             triggers.NoEditTriggers
             if reason is not None
             else triggers.DoubleClicked | triggers.EditKeyPressed | triggers.SelectedClicked
         )
-        self._view.setToolTip(reason or "F2 or a double click changes a value, Escape gives up.")
+        self._view.setToolTip(reason or "F2 or a double click changes a value, Escape discards.")
 
     @Slot()
     def _look(self) -> None:

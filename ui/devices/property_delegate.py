@@ -77,7 +77,7 @@ class PropertyDelegate(QStyledItemDelegate):
             name_px, fixed_px = metrics.horizontalAdvance(prop.name), metrics.horizontalAdvance(fixed)
             side = metrics.ascent()
             if name_px + fixed_px + side + 2 * GRID_PX > rect.width():
-                fixed, fixed_px = "", 0  # the padlock alone; the tooltip says which of both it is
+                fixed, fixed_px = "", 0  # the padlock alone; the tooltip gives the reason
             painter.drawText(upper, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, fixed)
             lock_x = rect.right() - fixed_px - side - GRID_PX // 2
             paint_symbol(painter, QRectF(lock_x, rect.y() + 1, side, side), "locked", c)
@@ -109,7 +109,7 @@ class PropertyDelegate(QStyledItemDelegate):
         return line
 
     def setEditorData(self, editor: QWidget, index: _Index) -> None:  # noqa: N802 - Qt's name
-        """Fill an editor once: a value that changes meanwhile must not overwrite what is being typed."""
+        """Fill an editor once: a value that changes meanwhile must not overwrite what is typed."""
         if editor.property(_FILLED):
             return
         editor.setProperty(_FILLED, True)
@@ -121,7 +121,7 @@ class PropertyDelegate(QStyledItemDelegate):
             editor.selectAll()
 
     def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: _Index) -> None:  # noqa: N802 - Qt's name
-        """Ask for what was chosen or typed."""
+        """Request the chosen or typed value."""
         if isinstance(editor, QComboBox):
             model.setData(index, editor.currentText())
         elif isinstance(editor, QLineEdit):

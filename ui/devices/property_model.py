@@ -50,7 +50,7 @@ class PropertyModel(QAbstractItemModel):
         self._rows: dict[str, list[DeviceProperty]] = {}
 
     def set_properties(self, properties: Sequence[DeviceProperty]) -> None:
-        """Take other values; only rows whose values changed are told to the views."""
+        """Take other values; views are notified only of rows whose values changed."""
         rows: dict[str, list[DeviceProperty]] = {}
         for prop in properties:
             rows.setdefault(prop.device, []).append(prop)

@@ -1,11 +1,11 @@
-"""Where stage and focus are, how far they may go, and the ways to move them; the red stop is always at hand."""
+"""Position and limits of stage and focus, and the controls to move them; the red stop is never locked."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, Signal, Slot
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout
 
 from hcc_scope.formatting import format_number
 from hcc_scope.microscope.device_controls import DeviceControls
@@ -13,7 +13,7 @@ from ui.devices.device_action import DeviceAction
 from ui.devices.device_panel import DevicePanel
 from ui.devices.stage_pad import StagePad
 from ui.kit.fields import NumberField
-from ui.kit.labels import MICROMETRE, colours_of, describe, form, heading, label_for, quiet
+from ui.kit.labels import MICROMETRE, ValueLabel, colours_of, describe, form, heading, label_for, quiet, quiet_value
 from ui.kit.symbols import symbol_icon
 from ui.kit.theme import GRID_PX
 
@@ -37,9 +37,9 @@ class StagePanel(DevicePanel):
         super().__init__("Stage")
         self._xy_locked = False
         self._stop = QPushButton("Stop stage and focus")
-        describe(self._stop, "Stop stage and focus at once", "Stops stage and focus at once, whatever they are doing.")
+        describe(self._stop, "Stop stage and focus at once", "Stops every movement of stage and focus at once.")
         self._x, self._y, self._z = (_Axis(axis) for axis in "xyz")
-        self._moving = quiet()
+        self._moving = quiet_value("State of the devices")
         self._pad = StagePad()
         self._step = NumberField(MICROMETRE, 3, 10.0)
         self._step_z = NumberField(MICROMETRE, 3, 0.5)
@@ -62,7 +62,7 @@ class StagePanel(DevicePanel):
             field.setStepType(NumberField.StepType.AdaptiveDecimalStepType)
             field.setMinimum(0.001)
             field.show_value(value)
-        describe(self._go, "Go to the typed position", f"Moves stage and focus to what is typed, in {MICROMETRE}.")
+        describe(self._go, "Go to the typed position", f"Moves stage and focus to the typed position, in {MICROMETRE}.")
         describe(self._home, "Go to the origin", f"Moves the stage to x = 0, y = 0 {MICROMETRE}.")
         self._form.addRow(label_for("Step x, y", self._step), self._step)
         self._form.addRow(label_for("Step z", self._step_z), self._step_z)
@@ -103,7 +103,7 @@ class StagePanel(DevicePanel):
             axis.target.valueChanged.connect(self._typed)
 
     def locked_widgets(self) -> tuple[QWidget, ...]:
-        """Return what moves the stage; the focus stays free during a section, and the stop always."""
+        """Return the controls of the stage; the focus stays free during a section, and the stop always."""
         return (self._x.target, self._y.target, self._home)
 
     def set_locked(self, reason: str | None, *, say: bool = True) -> None:
@@ -173,7 +173,7 @@ class StagePanel(DevicePanel):
             self._paint_stop()
 
     def _paint_stop(self) -> None:
-        """Make the stop red, with its octagon: red alone would say nothing to some."""
+        """Make the stop red, with an octagon: not everyone sees red."""
         c = colours_of(self)
         ink = "#1c1f23" if c.window == "#1f2226" else "#ffffff"
         self._stop.setIcon(symbol_icon("stop", c, self.fontMetrics().height()))
@@ -199,9 +199,8 @@ class _Axis:
         )
         self._name = heading(axis)
         self._name.setBuddy(self.target)
-        self._now = QLabel()
-        self._now.setToolTip(f"Position {axis} as the device says it, in {MICROMETRE}.")
-        self._limits = quiet()
+        self._now = ValueLabel(f"Position {axis}", tip=f"Position {axis} as the device reports it, in {MICROMETRE}.")
+        self._limits = quiet_value(f"Limits of {axis}")
         self._widgets: tuple[QWidget, ...] = (self._name, self._now, self.target, self._limits)
 
     def add_to(self, grid: QGridLayout, row: int) -> None:
@@ -212,7 +211,7 @@ class _Axis:
         grid.addWidget(self._limits, 2 * row + 2, 1, 1, 2)
 
     def show(self, at_um: float | None, limits: tuple[float, float] | None) -> None:
-        """Show the position; None hides the axis. Where to go follows the axis until a person types something."""
+        """Show the position; None hides the axis. The target follows the axis until a person types another one."""
         follows = not self.differs() and not self.target.editing
         for widget in self._widgets:
             widget.setVisible(at_um is not None)
@@ -220,7 +219,6 @@ class _Axis:
         if at_um is None:
             return
         self._now.setText(f"{at_um:.{self._decimals}f} {MICROMETRE}")
-        self._now.setAccessibleName(f"Position {self._name.text()}: {self._now.text()}")
         self.target.show_limits(limits)
         if follows:
             self.target.show_value(at_um)
@@ -230,5 +228,5 @@ class _Axis:
             self._limits.setText(f"limits {low} to {high} {MICROMETRE}")
 
     def differs(self) -> bool:
-        """Return whether another place than the present one is typed."""
+        """Return whether another position than the present one is typed."""
         return self._at_um is not None and abs(self.target.value() - self._at_um) > 10.0**-self._decimals

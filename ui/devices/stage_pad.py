@@ -1,4 +1,4 @@
-"""Arrows that move stage and focus by a step, also with the arrow keys; what would leave the limits is greyed out."""
+"""Arrows that move stage and focus by a step, also by key; a step beyond the limits is greyed out."""
 
 from __future__ import annotations
 
@@ -94,18 +94,18 @@ class StagePad(QFrame):
         self._update()
 
     def lock_xy(self, reason: str | None) -> None:
-        """Let the stage not be moved, for a reason; None: it may be again."""
+        """Lock the stage, for a reason; None unlocks it."""
         self._xy_locked = reason
         self._update()
 
     def set_place(self, xy_um: tuple[float, float] | None, z_um: float | None, limits: StageLimits | None) -> None:
-        """Take over where stage and focus are and how far they may go; None for what is not there."""
+        """Take positions and limits of stage and focus; None for a device that is not there."""
         if (xy_um, z_um, limits) != (self._xy_um, self._z_um, self._limits):
             self._xy_um, self._z_um, self._limits = xy_um, z_um, limits
             self._update()
 
     def _update(self) -> None:
-        """Say on each arrow what it does, and let none lead beyond the limits."""
+        """Describe on each arrow what it does, and disable those that lead beyond the limits."""
         self._xy_name.setVisible(self._xy_um is not None)
         self._z_name.setVisible(self._z_um is not None)
         for key, (_, x, y, side, _, _) in _SIDES.items():
@@ -114,14 +114,14 @@ class StagePad(QFrame):
             allowed = self._allows_xy(x * self._step_um, y * self._step_um)
             button.setEnabled(allowed)
             what = f"Move the stage {side} by {format_number(self._step_um, 3)} {MICROMETRE}"
-            _say(button, what, allowed=allowed, why_not=self._xy_locked or _BEYOND)
+            _describe_step(button, what, allowed=allowed, why_not=self._xy_locked or _BEYOND)
         for key, (_, z, side, _) in _FOCUS.items():
             button = self._z_buttons[key]
             button.setVisible(self._z_um is not None)
             allowed = self._allows_z(z * self._step_z_um)
             button.setEnabled(allowed)
             what = f"Move the focus {side} by {format_number(self._step_z_um, 3)} {MICROMETRE}"
-            _say(button, what, allowed=allowed, why_not=_BEYOND)
+            _describe_step(button, what, allowed=allowed, why_not=_BEYOND)
 
     def _allows_xy(self, dx_um: float, dy_um: float) -> bool:
         if self._xy_um is None or self._xy_locked is not None:
@@ -162,7 +162,7 @@ class StagePad(QFrame):
             self._step_z(_FOCUS[key][1])
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Show by a frame whether the arrow keys work now."""
+        """Paint a frame while the arrow keys work."""
         super().paintEvent(event)
         if self.hasFocus():
             painter = QPainter(self)
@@ -175,5 +175,5 @@ def _within(value: float, span: tuple[float, float]) -> bool:
     return span[0] <= value <= span[1]
 
 
-def _say(button: QToolButton, what: str, *, allowed: bool, why_not: str) -> None:
+def _describe_step(button: QToolButton, what: str, *, allowed: bool, why_not: str) -> None:
     describe(button, what, f"{what}." if allowed else f"{what}: not now. {why_not}")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MICROMETRE",
+    "ValueLabel",
     "colours_of",
     "describe",
     "form",
@@ -23,6 +24,7 @@ __all__ = [
     "label_column_px",
     "label_for",
     "quiet",
+    "quiet_value",
     "words",
 ]
 
@@ -43,6 +45,44 @@ def describe(widget: QWidget, name: str, tip: str) -> None:
     widget.setAccessibleName(name)
     widget.setAccessibleDescription(tip)
     widget.setToolTip(tip)
+
+
+class ValueLabel(QLabel):
+    """A label that shows a value: a screen reader reads its name, and the value as its description.
+
+    Parameters
+    ----------
+    name : str
+        What the value is of. The name of a label hides its text from screen readers.
+    text : str
+        The value, not as markup.
+    tip : str
+        The tooltip.
+    """
+
+    def __init__(self, name: str, text: str = "", tip: str = "") -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setAccessibleName(name)
+        self.setToolTip(tip)
+        self.setText(text)
+
+    def setText(self, text: str) -> None:  # noqa: N802 - Qt's name
+        """Show another value."""
+        super().setText(text)
+        self.setAccessibleDescription(text)
+
+    def clear(self) -> None:
+        """Show no value."""
+        self.setText("")
+
+
+def quiet_value(name: str) -> ValueLabel:
+    """Return a value in muted text that wraps."""
+    label = ValueLabel(name)
+    label.setWordWrap(True)
+    label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+    return label
 
 
 def words(text: str = "", *, selectable: bool = False) -> QLabel:

@@ -160,10 +160,19 @@ class SymbolBadge(QWidget):
 
 
 class SignedLine(QWidget):
-    """A sign with its words beside it."""
+    """A sign with its words beside it.
 
-    def __init__(self, *, font: QFont | None = None) -> None:
+    Parameters
+    ----------
+    name : str
+        For screen readers, which read the words as its description.
+    font : QFont, optional
+        Of the words; the sign is as tall.
+    """
+
+    def __init__(self, name: str = "", *, font: QFont | None = None) -> None:
         super().__init__()
+        self.setAccessibleName(name)
         self._badge = SymbolBadge()
         self._words = words()
         if font is not None:
@@ -179,6 +188,7 @@ class SignedLine(QWidget):
         """Show another sign and other words."""
         self._badge.show_shape(shape, text)
         self._words.setText(text)
+        self.setAccessibleDescription(text)
 
     def text(self) -> str:
         """Return the words."""

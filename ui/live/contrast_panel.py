@@ -1,6 +1,6 @@
 """How counts become brightness: the histogram with its limits, stretched to every frame or fixed.
 
-Only what is *seen* changes; the counts that are stored and classified never do.
+Only the picture changes; the counts that are stored and classified never do.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QLabel, QPushButton, QSpinBox, QWidget
 
+from ui.kit.labels import describe
 from ui.kit.theme import GRID_PX
 from ui.live.histogram import CountHistogram, HistogramPlot
 
@@ -32,7 +33,7 @@ class ContrastPanel(QWidget):
     changed = Signal(float, float, bool)
     """Black and white in counts, and whether they follow every frame; also when they followed one."""
     chosen = Signal(float, float, bool)
-    """The same, only when a person chose it: what is worth remembering."""
+    """The same, only when a person chose it: worth remembering."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,7 +48,7 @@ class ContrastPanel(QWidget):
         self.plot.limits_dragged.connect(self._fixed_by_hand)
         self._auto = QCheckBox("Auto-stretch")
         self._auto.setChecked(True)
-        self._auto.setToolTip("Fit black and white to every frame; off: the limits stay as they are")
+        describe(self._auto, "Auto-stretch", "Fit black and white to every frame; off: the limits stay as they are")
         self._auto.toggled.connect(self._auto_toggled)
         self._ignored = QDoubleSpinBox()
         self._ignored.setRange(0.0, 10.0)
@@ -55,22 +56,29 @@ class ContrastPanel(QWidget):
         self._ignored.setSingleStep(0.1)
         self._ignored.setValue(_IGNORED_PERCENT)
         self._ignored.setSuffix(" %")
-        self._ignored.setToolTip("Share of the darkest and of the brightest pixels that stretching ignores, in %")
-        self._ignored.setAccessibleName("Ignored share of pixels in percent")
+        describe(
+            self._ignored,
+            "Ignored share of pixels in percent",
+            "Share of the darkest and of the brightest pixels that stretching ignores, in %",
+        )
         self._ignored.valueChanged.connect(self._ignored_changed)
         self._black, self._white = self._limit_box("Black"), self._limit_box("White")
         once = QPushButton("Stretch once")
-        once.setToolTip("Fit black and white to this frame, and keep them")
+        describe(once, "Stretch once", "Fit black and white to this frame, and keep them")
         once.clicked.connect(self.stretch_once)
         full = QPushButton("Full range")
-        full.setToolTip("Black at 0 counts, white at the camera's full scale")
+        describe(full, "Full range", "Black at 0 counts, white at the camera's full scale")
         full.clicked.connect(self.full_range)
         self._log = QCheckBox("Log")
-        self._log.setToolTip("Logarithmic heights: a few pixels can be seen beside many")
+        describe(self._log, "Logarithmic histogram", "Logarithmic heights: a few pixels can be seen beside many")
         self._log.toggled.connect(self._log_toggled)
         self._close_up = QCheckBox("Close-up")
         self._close_up.setChecked(True)
-        self._close_up.setToolTip("Show only counts that occur; off: everything from 0 to full scale")
+        describe(
+            self._close_up,
+            "Close-up of the histogram",
+            "Show only counts that occur; off: everything from 0 to full scale",
+        )
         self._close_up.toggled.connect(self._close_up_toggled)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -89,9 +97,6 @@ class ContrastPanel(QWidget):
         for row, (widgets, columns) in enumerate(zip(cells, places, strict=True)):
             for widget, column in zip(widgets, columns, strict=True):
                 grid.addWidget(widget, row, column)
-        for box in (self._auto, self._log, self._close_up):
-            box.setAccessibleName(box.text())
-            box.setAccessibleDescription(box.toolTip())
         self._show()
 
     def _limit_box(self, name: str) -> QSpinBox:
@@ -101,12 +106,11 @@ class ContrastPanel(QWidget):
         box.setAccelerated(True)
         box.setKeyboardTracking(False)
         box.setAlignment(Qt.AlignmentFlag.AlignRight)
-        box.setToolTip(f"Counts that are shown {name.lower()}")
-        box.setAccessibleName(f"{name} limit in counts")
+        describe(box, f"{name} limit in counts", f"Counts that are shown {name.lower()}")
         box.valueChanged.connect(self._box_changed)
         return box
 
-    # -- what others ask and say -------------------------------------------------------------------------------------
+    # -- limits and frames -------------------------------------------------------------------------------------------
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -124,8 +128,8 @@ class ContrastPanel(QWidget):
         return self._histogram
 
     def set_contrast(self, low: float, high: float, auto: bool) -> None:
-        """Take remembered limits; nothing is said about them."""
-        self._auto.blockSignals(True)  # it is not a person who toggles it
+        """Take remembered limits; `chosen` is not emitted."""
+        self._auto.blockSignals(True)  # no person toggles it
         self._auto.setChecked(auto)
         self._auto.blockSignals(False)
         self._limits = (float(low), float(max(high, low + 1)))
@@ -135,7 +139,7 @@ class ContrastPanel(QWidget):
         self.changed.emit(*self._limits, auto)
 
     def set_frame(self, pixels: NDArray[np.uint16], bit_depth: int) -> None:
-        """Count the pixels of another frame, and follow it if the limits do so."""
+        """Count the pixels of another frame, and fit the limits to it if they follow every frame."""
         self._histogram = CountHistogram.of(pixels)
         full_scale = (1 << bit_depth) - 1
         if full_scale != self._full_scale:
@@ -172,12 +176,12 @@ class ContrastPanel(QWidget):
         self._auto.blockSignals(False)
         self._limits = (low, high)
         self._show()
-        self._tell_choice()
+        self._emit_choice()
 
     @Slot(int)
     def _box_changed(self, _count: int) -> None:
         low, high = self._black.value(), self._white.value()
-        if high <= low:  # the one that was not touched gives way
+        if high <= low:  # the limit that was not typed gives way
             low, high = (low, low + 1) if self.sender() is self._black else (high - 1, high)
         self._fixed_by_hand(float(max(0, low)), float(max(1, high)))
 
@@ -185,7 +189,7 @@ class ContrastPanel(QWidget):
     def _auto_toggled(self, auto: bool) -> None:
         if auto:
             self._follow()
-        self._tell_choice()
+        self._emit_choice()
 
     @Slot(float)
     def _ignored_changed(self, _percent: float) -> None:
@@ -212,7 +216,7 @@ class ContrastPanel(QWidget):
             self.changed.emit(*limits, True)
 
     def _show_soon(self) -> None:
-        """Show counts and limits at most every 0.1 s: nobody reads faster, and frames may come 30 times a second."""
+        """Show counts and limits at most every 0.1 s: no eye reads faster, and frames may come 30 times a second."""
         waited_s = time.monotonic() - self._shown_s
         if waited_s >= _SHOW_EVERY_S:
             self._show_now()
@@ -225,7 +229,7 @@ class ContrastPanel(QWidget):
         self.plot.set_histogram(self._histogram, self._full_scale)
         self._show()
 
-    def _tell_choice(self) -> None:
+    def _emit_choice(self) -> None:
         self.changed.emit(*self._limits, self.auto)
         self.chosen.emit(*self._limits, self.auto)
 

@@ -20,7 +20,7 @@ EXPOSURES_LATE = 5.0
 
 
 class Feed:
-    """Knows where pictures come from, and says of one what it is.
+    """Knows where pictures come from, and describes what one is.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Feed:
         self._began_s = self._clock()
 
     def end(self) -> None:
-        """End the live picture; what is shown from now on is an old one."""
+        """End the live picture; from now on an old one is shown."""
         self.live = False
 
     def came(self) -> None:
@@ -51,14 +51,14 @@ class Feed:
 
     @property
     def describe_waiting(self) -> str:
-        """What is said while there is no picture yet."""
+        """What is shown while there is no picture yet."""
         if not self.live:
             return "No frame yet: press Live or Snap, or start a section"
         waited_s = self._clock() - self._began_s
         waited = f" ({format_duration(waited_s)})" if waited_s >= 1 else ""
         return f"Waiting for the first live picture{waited} …"
 
-    def words(self, frame: Frame, *, pinned: bool) -> str:
+    def describe(self, frame: Frame, *, pinned: bool) -> str:
         """Return what a picture is; only one that came just now is called live."""
         if frame.section_id:
             running = frame.section_id == self.section and not pinned

@@ -1,4 +1,4 @@
-"""The counts of a frame: how they are distributed, which limits suit them, and the plot in which one drags the limits.
+"""The counts of a frame: their distribution, the limits that suit them, and the plot to drag these limits in.
 
 Everything rests on every 8th pixel in y and x: 65,536 of the 4 million of a 2048 x 2048 frame, within a millisecond.
 """
@@ -19,7 +19,7 @@ from ui.kit.theme import colours
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from PySide6.QtGui import QKeyEvent, QMouseEvent, QPaintEvent
+    from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPaintEvent
 
     from ui.kit.theme import ThemeName
 
@@ -29,6 +29,7 @@ _STEP_PX = 8
 _FEWEST_PX = 64
 """A small frame is sampled more finely: at least so many pixels a side."""
 _BINS = 256
+_KEYS = "Left and right move the black limit, with Shift the white limit"
 _HANDLE_PX = 7.0
 """How near to a limit one has to press to drag it."""
 
@@ -89,14 +90,14 @@ class HistogramPlot(QWidget):
         self._colours = colours("dark")
         self._dragged: int | None = None
         self._held_range: tuple[int, int] | None = None
-        """While a limit is dragged the axis stands still, or the limit would run away under the hand."""
+        """The axis while a limit is dragged: it stands still, so that the limit stays under the cursor."""
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(160, 72)
         self.setMouseTracking(True)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAccessibleName("Histogram of counts")
-        self.setAccessibleDescription("Left and right move the black limit, with Shift the white limit")
+        self.setAccessibleDescription(_KEYS)
         self.setToolTip(
             "How many pixels have how many counts (every 8th pixel).\n"
             "Drag the black and the white limit; or Left/Right, with Shift for the white limit."
@@ -108,7 +109,7 @@ class HistogramPlot(QWidget):
         self.update()
 
     def set_limits(self, low: float, high: float) -> None:
-        """Show other limits; tells nobody."""
+        """Show other limits; `limits_dragged` is not emitted."""
         self._limits = (low, high)
         self.update()
 
@@ -132,6 +133,20 @@ class HistogramPlot(QWidget):
         self._colours = colours(theme)
         self.update()
 
+    def describe(self) -> str:
+        """Return what the plot shows, in words."""
+        low, high = self._limits
+        parts = [f"Black at {low:,.0f} counts, white at {high:,.0f} counts"]
+        if self._histogram is not None:
+            parts.append(f"the frame has {self._histogram.lowest:,} to {self._histogram.highest:,} counts")
+            parts.append(f"{percent(self._histogram.share_from(self._full_scale))} of its pixels are saturated")
+        return ", ".join(parts)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        """Let a screen reader read what the plot shows."""
+        self.setAccessibleDescription(f"{self.describe()}. {_KEYS}")
+        super().focusInEvent(event)
+
     def shown_range(self) -> tuple[int, int]:
         """Return the first and the last count of the axis."""
         if self._held_range is not None:
@@ -153,12 +168,14 @@ class HistogramPlot(QWidget):
         text = self.fontMetrics().height()
         return QRectF(8, 4, max(1, self.width() - 16), max(1, self.height() - 4 - 8 - text - 4))
 
-    def _x_of(self, count: float) -> float:
+    def x_of(self, count: float) -> float:
+        """Return where a count is on the axis, in px of the widget."""
         first, last = self.shown_range()
         rect = self._plot_rect()
         return rect.left() + (count - first) / max(1, last - first) * rect.width()
 
-    def _count_at(self, x: float) -> float:
+    def count_at(self, x: float) -> float:
+        """Return the count at a px of the widget."""
         first, last = self.shown_range()
         rect = self._plot_rect()
         return first + (x - rect.left()) / rect.width() * (last - first)
@@ -204,13 +221,13 @@ class HistogramPlot(QWidget):
         painter.setBrush(QColor(self._colours.text_muted))
         painter.drawRects(bars_px)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
-        saturated_x = self._x_of(self._full_scale)
+        saturated_x = self.x_of(self._full_scale)
         if saturated_x <= rect.right() + 1:
             painter.setPen(QPen(QColor(*SATURATED_RGB), 2))
             painter.drawLine(QPointF(saturated_x - 1, rect.top()), QPointF(saturated_x - 1, rect.bottom()))
 
     def _paint_strip(self, painter: QPainter, rect: QRectF) -> None:
-        gradient = QLinearGradient(self._x_of(self._limits[0]), 0, self._x_of(self._limits[1]), 0)
+        gradient = QLinearGradient(self.x_of(self._limits[0]), 0, self.x_of(self._limits[1]), 0)
         rgb = palette_rgb(self._palette)
         for stop in range(0, 256, 17):
             gradient.setColorAt(stop / 255, QColor(*(int(v) for v in rgb[stop])))
@@ -218,12 +235,12 @@ class HistogramPlot(QWidget):
 
     def _paint_limits(self, painter: QPainter, rect: QRectF) -> None:
         for index, count in enumerate(self._limits):
-            x = self._x_of(count)
+            x = self.x_of(count)
             if not rect.left() - 1 <= x <= rect.right() + 1:
                 continue
             painter.setPen(QPen(QColor(self._colours.accent), 2))
             painter.drawLine(QPointF(x, rect.top()), QPointF(x, rect.bottom()))
-            flag = 8 if index == 0 else -8  # flags point inwards: which is which is told by shape
+            flag = 8 if index == 0 else -8  # flags point inwards: their shape shows which limit is which
             painter.setBrush(QColor(self._colours.accent))
             painter.drawPolygon(
                 QPolygonF([QPointF(x, rect.top()), QPointF(x + flag, rect.top() + 5), QPointF(x, rect.top() + 10)])
@@ -243,7 +260,7 @@ class HistogramPlot(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Take hold of the nearer limit."""
         if event.button() == Qt.MouseButton.LeftButton:
-            distances = [abs(event.position().x() - self._x_of(count)) for count in self._limits]
+            distances = [abs(event.position().x() - self.x_of(count)) for count in self._limits]
             nearer = int(distances[1] < distances[0])
             if distances[nearer] <= _HANDLE_PX:
                 self._held_range = self.shown_range()
@@ -252,9 +269,9 @@ class HistogramPlot(QWidget):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Drag the limit that is held."""
         if self._dragged is not None:
-            self._move(self._dragged, self._count_at(event.position().x()))
+            self._move(self._dragged, self.count_at(event.position().x()))
             return
-        near = min(abs(event.position().x() - self._x_of(count)) for count in self._limits) <= _HANDLE_PX
+        near = min(abs(event.position().x() - self.x_of(count)) for count in self._limits) <= _HANDLE_PX
         self.setCursor(Qt.CursorShape.SizeHorCursor if near else Qt.CursorShape.ArrowCursor)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802

@@ -1,41 +1,31 @@
-"""The tab *Live*: the newest frame, how its counts are shown, and what the model said about its tiles.
+"""The tab *Live*: the newest frame, how its counts are shown, and the predictions for its tiles.
 
-A result belongs to one frame. The newest frame often has none yet: then nothing is drawn over it and the line below
-says so. *Newest classified* waits instead, and always shows a frame together with its own result.
+A result belongs to one frame. The newest frame often has none yet: then nothing is drawn over it, as the line below
+reports. *Newest classified* waits instead, and always shows a frame together with its own result.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PySide6.QtCore import QRectF, Qt, QTimer, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QSizePolicy, QWidget
 
-from hcc_scope.formatting import counted, format_number
-from hcc_scope.types import QualityFlag
-from ui.canvas.canvas import MouseMode
-from ui.canvas.drawing import ON_IMAGE
 from ui.canvas.frame_layer import FrameBorder
 from ui.canvas.image_view import ImageView
 from ui.canvas.legend import TileLegend
 from ui.canvas.luts import PALETTES
-from ui.canvas.overlays import RegionLayer, TileLayer
+from ui.canvas.overlays import TileLayer
 from ui.canvas.save_view import save_picture
-from ui.kit.controls import (
-    ElidedLabel,
-    LayerSwitch,
-    PercentSlider,
-    TwoLines,
-    action_button,
-    control_row,
-    style_buttons,
-)
-from ui.kit.low_page import LEAST_VIEW_PX, scrolling_column
-from ui.kit.theme import GRID_PX, colours
+from ui.canvas.view_controls import ViewControls, lay_out_page
+from ui.kit.controls import ElidedLabel, TwoLines, action_button, control_row, style_buttons
+from ui.kit.labels import ValueLabel
+from ui.kit.theme import colours
 from ui.live.contrast_panel import ContrastPanel
 from ui.live.feed import Feed
+from ui.live.live_text import describe_camera, describe_pixel, describe_result
+from ui.live.recent_frames import RecentFrames, TileResult
+from ui.live.roi_tool import RoiTool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,16 +35,14 @@ if TYPE_CHECKING:
 
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import Frame, FrameResult
+    from ui.kit.controls import ViewButton
     from ui.kit.theme import ThemeName
 
 __all__ = ["LiveTab"]
 
-_KEPT_FRAMES = 4
-"""Frames that may wait for their result; more would hold memory that the pipeline needs."""
-_KEPT_RESULTS = 16
 _NEWEST, _CLASSIFIED = "Newest frame", "Newest classified"
-_LOOK_MS = 500
-"""How often it is looked whether a live picture has become an old one."""
+LOOK_MS = 500
+"""How often the tab checks whether the live picture is out of date."""
 
 
 class LiveTab(QWidget):
@@ -64,40 +52,36 @@ class LiveTab(QWidget):
     """x, y, width, height of a drawn region in px of the frame that is shown."""
     contrast_changed = Signal(float, float, bool)
     """Black and white in counts and whether they follow every frame, when a person chose them."""
-
-    pinned_changed = Signal(object)
-    """The number of the stored field that stays on the screen, or None: the newest is shown again."""
+    field_pinned = Signal(int)
+    """The number of the stored field that stays on the screen."""
+    field_unpinned = Signal()
+    """The newest frame is shown again."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setAccessibleName("Live")
         self._frame: Frame | None = None
         self._newest: Frame | None = None
         self._painted: Frame | None = None
         self._pinned = False
         self.feed = Feed()
-        self._frames: OrderedDict[int, Frame] = OrderedDict()
-        self._results: OrderedDict[int, tuple[FrameResult, TileGrid, float]] = OrderedDict()
+        self._recent = RecentFrames()
         self._pixel_size_um: float | None = None
         self._stale = False
         self.view = ImageView()
         self.tiles = TileLayer()
         self.contrast_panel = ContrastPanel()
-        self._region = RegionLayer(ON_IMAGE)
         self._border = FrameBorder(colours("dark").border)
-        for layer in (self._border, self.tiles, self._region):
+        for layer in (self._border, self.tiles):
             self.view.add_overlay(layer)
+        self._roi = RoiTool(self, self.view)
         self.view.tooltip_of = self._tooltip
         self._legend = TileLegend()
         self._about = ElidedLabel("Shown frame")
         self._cursor = ElidedLabel("Under the cursor", Qt.AlignmentFlag.AlignRight)
-        self._zoom = QLabel()
-        self._zoom.setAccessibleName("Zoom")
-        self._zoom.setToolTip("Screen pixels per frame pixel, in %")
+        self._zoom = ValueLabel("Zoom", tip="Screen pixels per frame pixel, in %")
         self._zoom.setMinimumWidth(self._zoom.fontMetrics().horizontalAdvance("6,400 %"))
         self._zoom.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._roi_button = action_button(
-            self, "Draw ROI", "Draw a region of interest for the camera", "R", self._draw_roi, checked=False
-        )
         self._back = action_button(
             self,
             "Back to the newest",
@@ -106,30 +90,19 @@ class LiveTab(QWidget):
             self._follow_again,
         )
         self._back.hide()
-        self._looking = QTimer(self, interval=_LOOK_MS)
-        self._looking.timeout.connect(self._tell_of_time)
-        self._build()
+        self._looking = QTimer(self, interval=LOOK_MS)
+        self._looking.timeout.connect(self._show_text)
+        self.contrast_panel.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        below = (self._legend, TwoLines(self._about, self._cursor), self.contrast_panel)
+        lay_out_page(self, self._controls(), self.view, *below)
         self.set_theme("dark")
         self.view.painted.connect(self._note_painted)
-        self.view.hovered.connect(self._hovered)
-        self.view.view_changed.connect(self._tell_zoom)
-        self.view.rectangle_drawn.connect(self._rectangle_drawn)
-        self.view.cancelled.connect(self._cancel_roi)
+        self.view.cursor_moved.connect(self._show_cursor)
+        self.view.view_changed.connect(self._show_zoom)
+        self._roi.drawn.connect(self.roi_drawn)
         self.contrast_panel.changed.connect(self._contrast_follows)
         self.contrast_panel.chosen.connect(self.contrast_changed)
-        self._tell()
-
-    def _build(self) -> None:
-        column = scrolling_column(self)
-        column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
-        column.setSpacing(GRID_PX // 2)
-        column.addWidget(self._controls())
-        self.view.setMinimumHeight(LEAST_VIEW_PX)
-        column.addWidget(self.view, 1)
-        column.addWidget(self._legend)
-        column.addWidget(TwoLines(self._about, self._cursor))
-        column.addWidget(self.contrast_panel)
-        self.contrast_panel.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self._show_text()
 
     def _controls(self) -> QWidget:
         self._palettes = QComboBox()
@@ -144,88 +117,77 @@ class LiveTab(QWidget):
             "Newest classified: a little later, always with its tiles."
         )
         self._follow.setAccessibleName("Which frame is shown")
-        self._opacity = PercentSlider("Opacity", "Opacity of the heatmap in %", self.tiles.opacity)
-        self._opacity.changed.connect(LayerSwitch(self.view, self.tiles, "opacity").choose)
-        self._from = PercentSlider(
-            "Colour from",
-            "Tiles with a lower probability of high get no colour",
-            self.tiles.shown_from,
-            as_probability=True,
-        )
-        self._from.changed.connect(LayerSwitch(self.view, self.tiles, "shown_from").choose)
+        controls = ViewControls(self, self.view)
 
-        self._histogram = action_button(
-            self, "Histogram", "Show histogram and contrast", "T", self._show_histogram, checked=True
-        )
-
-        def toggle(text: str, tip: str, key: str, do: Callable[[bool], object], down: bool = True) -> QWidget:
+        def toggle(text: str, tip: str, key: str, do: Callable[[bool], object], down: bool = True) -> ViewButton:
             return action_button(self, text, tip, key, do, checked=down)
 
+        self._histogram = toggle("Histogram", "Show histogram and contrast", "T", self._show_histogram)
         return control_row(
-            action_button(self, "Fit", "Show the whole frame", "F", self._fit),
+            controls.fit("Show the whole frame"),
             action_button(self, "1:1", "One screen pixel per frame pixel", "1", self._one_to_one),
-            action_button(self, "−", "Zoom out", "-", self._zoom_out),
+            controls.zoom_out(),
             self._zoom,
-            action_button(self, "+", "Zoom in", "+", self._zoom_in),
+            controls.zoom_in(),
             self._palettes,
             self._follow,
             toggle("Saturation", "Mark pixels at the camera's full scale in magenta", "S", self._mark_saturated),
             toggle("Crosshair", "Two lines through the cursor", "C", self._show_crosshair, down=False),
-            self._roi_button,
+            self._roi.button,
             self._histogram,
-            toggle("Tile grid", "Borders of the model's tiles", "G", self._switch("shows_grid")),
-            toggle(
-                "Heatmap", "Colour tiles by probability; excluded ones are hatched", "H", self._switch("shows_heat")
+            controls.toggle(self.tiles, "shows_grid", "Tile grid", "Borders of the model's tiles", "G"),
+            controls.toggle(
+                self.tiles, "shows_heat", "Heatmap", "Colour tiles by probability; excluded ones are hatched", "H"
             ),
-            toggle("Values", "Write what became of each tile", "V", self._switch("shows_values")),
-            self._opacity,
-            self._from,
+            controls.toggle(self.tiles, "shows_values", "Values", "Write the outcome on each tile", "V"),
+            controls.share(self.tiles, "opacity", "Opacity", "Opacity of the heatmap in %"),
+            controls.share(
+                self.tiles,
+                "shown_from",
+                "Colour from",
+                "Tiles with a lower probability of high get no colour",
+                as_probability=True,
+            ),
             self._back,
         )
 
-    def _switch(self, attribute: str) -> Callable[[bool], None]:
-        return LayerSwitch(self.view, self.tiles, attribute).switch
-
-    # -- what it is told ---------------------------------------------------------------------------------------------
+    # -- what it shows ------------------------------------------------------------------------------------------------
 
     def set_frame(self, frame: Frame) -> None:
         """Take a new frame; cheap enough for 30 a second, and nearly free while the tab is hidden."""
         self.feed.came()
         if self._newest is not None and frame.section_id != self._newest.section_id:
-            self._results.clear()
-            self._frames.clear()
+            self._recent.clear()
             self._set_pinned(None)
         self._newest = frame
-        self._frames[frame.seq] = frame
-        self._frames.move_to_end(frame.seq)
-        while len(self._frames) > _KEPT_FRAMES:
-            self._frames.popitem(last=False)
+        self._recent.add_frame(frame)
         if self._pinned:
             return
-        if self._frame is None or self._follow.currentText() == _NEWEST or frame.seq in self._results:
+        if self._frame is None or self._follow.currentText() == _NEWEST or self._recent.result(frame.seq) is not None:
             self._show_frame(frame)
 
     def show_stored(self, frame: Frame, found: tuple[FrameResult, TileGrid, float] | None) -> None:
         """Show a stored field of the section, with its result, until the operator goes back to the newest."""
         if found is not None:
-            self._results[frame.seq] = found
-            self._results.move_to_end(frame.seq)
+            self._recent.add_result(TileResult(*found), shown=frame.seq)
         self._show_frame(frame)
         self._set_pinned(frame.seq)
-        self._tell()
+        self._show_text()
 
     def _set_pinned(self, seq: int | None) -> None:
         before, self._pinned = self._pinned, seq is not None
         self._back.setVisible(self._pinned)
-        if before or self._pinned:
-            self.pinned_changed.emit(seq)
+        if seq is not None:
+            self.field_pinned.emit(seq)
+        elif before:
+            self.field_unpinned.emit()
 
     def follow(self) -> None:
         """Show the newest frame again, as it comes."""
         self._set_pinned(None)
         newest = self._newest
         if newest is not None and self._follow.currentText() == _CLASSIFIED:
-            newest = next((one for one in reversed(self._frames.values()) if one.seq in self._results), newest)
+            newest = self._recent.newest_classified() or newest
         if newest is not None and newest is not self._frame:
             self._show_frame(newest)
 
@@ -234,7 +196,7 @@ class LiveTab(QWidget):
         self.follow()
 
     def set_live(self, live: bool) -> None:
-        """Say whether the camera's live picture is on; when it begins, no older picture stays."""
+        """Note whether the camera's live picture is on; when it begins, no older picture stays."""
         if live and not self.feed.live:
             self.clear()
             self.feed.begin()
@@ -242,34 +204,31 @@ class LiveTab(QWidget):
         elif not live:
             self.feed.end()
             self._looking.stop()
-        self._tell()
+        self._show_text()
 
     def set_section(self, section_id: str) -> None:
-        """Say which section is acquired now; empty for none: its pictures are then stored ones."""
+        """Note which section is acquired now; empty for none: its pictures are then stored ones."""
         self.feed.section = section_id
-        self._tell()
+        self._show_text()
 
     def set_result(self, result: FrameResult, grid: TileGrid, threshold: float) -> None:
-        """Take what the model said about a frame, whether that frame is shown, was shown or is yet to come."""
-        self._results[result.seq] = (result, grid, threshold)
-        self._results.move_to_end(result.seq)
+        """Take the result of a frame, whether that frame is shown, was shown or is yet to come."""
         shown = None if self._frame is None else self._frame.seq
-        while len(self._results) > _KEPT_RESULTS:
-            self._results.pop(next(seq for seq in self._results if seq != shown))
+        self._recent.add_result(TileResult(result, grid, threshold), shown=shown)
         self._legend.heat_bar.set_threshold(threshold)
-        waiting = self._frames.get(result.seq)
+        waiting = self._recent.frame(result.seq)
         if self._frame is not None and result.seq == self._frame.seq:
             self._attach_result()
         elif waiting is not None and not self._pinned and self._follow.currentText() == _CLASSIFIED:
             self._show_frame(waiting)
         else:
-            self._tell()
+            self._show_text()
 
     def set_pixel_size_um(self, um: float | None) -> None:
-        """Say how large a pixel is where the frame does not say so itself; None where nobody knows."""
+        """Take the size of a pixel for frames that do not carry it; None where it is not known."""
         self._pixel_size_um = um
         self.view.set_pixel_size_um(self._um())
-        self._tell()
+        self._show_text()
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
@@ -283,14 +242,13 @@ class LiveTab(QWidget):
         """Show nothing, and forget all results."""
         self._set_pinned(None)
         self._frame = self._newest = self._painted = None
-        self._frames.clear()
-        self._results.clear()
+        self._recent.clear()
         self.view.set_pixels(None)
         self.tiles.set_grid(None)
         self._border.shape_yx = None
-        self._region.rect_px = None
+        self._roi.forget()
         self._legend.set_flags(None)
-        self._tell()
+        self._show_text()
 
     def contrast(self) -> tuple[float, float, bool]:
         """Return black and white in counts, and whether they follow every frame."""
@@ -319,10 +277,6 @@ class LiveTab(QWidget):
     def _note_painted(self) -> None:
         self._painted = self._frame
 
-    @Slot()
-    def _tell_of_time(self) -> None:
-        self._tell()
-
     def export_png(self, path: Path) -> None:
         """Save the view as it is shown, with a caption.
 
@@ -339,7 +293,7 @@ class LiveTab(QWidget):
         shape_changed = self._frame is None or self._frame.pixels.shape != frame.pixels.shape
         self._frame = frame
         if shape_changed:
-            self._region.rect_px = None
+            self._roi.forget()
         self._stale = not self.isVisible()
         if not self._stale:
             self._refresh()
@@ -365,11 +319,10 @@ class LiveTab(QWidget):
 
     def _attach_result(self) -> None:
         frame = self._frame
-        found = None if frame is None else self._results.get(frame.seq)
-        if found is not None and frame is not None and found[1].frame_shape_yx == frame.pixels.shape:
-            result, grid, threshold = found
-            self.tiles.set_grid(grid)
-            self.tiles.set_result(result, threshold)
+        found = None if frame is None else self._recent.result(frame.seq)
+        if found is not None and frame is not None and found.grid.frame_shape_yx == frame.pixels.shape:
+            self.tiles.set_grid(found.grid)
+            self.tiles.set_result(found.result, found.threshold)
         else:
             if frame is not None and self.tiles.grid and self.tiles.grid.frame_shape_yx != frame.pixels.shape:
                 self.tiles.set_grid(None)
@@ -377,51 +330,33 @@ class LiveTab(QWidget):
         shown = self.tiles.result
         self._legend.set_flags(None if shown is None or shown.outcome == "failed" else shown.flags)
         self.view.update()
-        self._tell()
+        self._show_text()
 
     def _um(self) -> float | None:
         own = None if self._frame is None else self._frame.pixel_size_um
         return own or self._pixel_size_um
 
-    def _tell(self) -> None:
-        self._tell_zoom()
+    @Slot()
+    def _show_text(self) -> None:
+        self._show_zoom()
         frame = self._frame
         if frame is None:
             self._about.set_text(self.feed.describe_waiting)
             self._cursor.set_text("")
             return
-        height_px, width_px = frame.pixels.shape
-        words = [self.feed.words(frame, pinned=self._pinned), self._describe_result()]
-        words += [f"{width_px} x {height_px} px", f"{format_number(frame.exposure_ms, 3)} ms"]
-        if frame.em_gain is not None:
-            words.append(f"EM gain {format_number(frame.em_gain, 1)}")
-        self._about.set_text(", ".join(word for word in words if word))
-        self._hovered(self.view.cursor_at)
+        outcome = "" if self.tiles.result is None else describe_result(self.tiles.result)
+        if not outcome and self._recent.has_results:
+            outcome = "not classified yet"
+        parts = (self.feed.describe(frame, pinned=self._pinned), outcome, describe_camera(frame))
+        self._about.set_text(", ".join(part for part in parts if part))
+        self._show_cursor()
 
-    def _describe_result(self) -> str:
-        result = self.tiles.result
-        if result is None:
-            return "not classified yet" if self._results else ""
-        if result.outcome == "failed":
-            return f"could not be classified: {result.error or 'no reason given'}"
-        used = int(np.count_nonzero((result.flags == 0) & np.isfinite(result.probabilities)))
-        unlike = int(np.count_nonzero(result.flags & np.uint8(QualityFlag.UNLIKE_TRAINING.value)))
-        left_out = f", {unlike} unlike training" if unlike else ""
-        return f"{used} of {counted(len(result.flags), 'tile')} {'scored' if unlike else 'classified'}{left_out}"
-
-    @Slot(object)
-    def _hovered(self, at: tuple[float, float] | None) -> None:
+    @Slot()
+    def _show_cursor(self) -> None:
+        at = self.view.cursor_at
         found = None if at is None else self.view.counts_at(*at)
-        if found is None:
-            self._cursor.set_text("")
-            return
-        x_px, y_px, counts = found
-        um = self._um()
-        full = ", saturated" if counts >= self.view.frame_layer.full_scale else ""
-        where = f"x {x_px} px, y {y_px} px"
-        if um is not None:
-            where += f" = {x_px * um:.1f} µm, {y_px * um:.1f} µm"
-        self._cursor.set_text(f"{counts:,} counts{full} at {where}")
+        full_scale = self.view.frame_layer.full_scale
+        self._cursor.set_text("" if found is None else describe_pixel(*found, full_scale, self._um()))
 
     def _tooltip(self, x: float, y: float) -> str:
         tile = self.tiles.tile_at(x, y)
@@ -430,7 +365,7 @@ class LiveTab(QWidget):
     # -- controls ----------------------------------------------------------------------------------------------------
 
     @Slot()
-    def _tell_zoom(self) -> None:
+    def _show_zoom(self) -> None:
         if self._frame is None:
             self._zoom.clear()
             return
@@ -438,20 +373,8 @@ class LiveTab(QWidget):
         self._zoom.setText(f"{percent:,.0f} %" if percent >= 10 else f"{percent:.1f} %")
 
     @Slot(bool)
-    def _fit(self, _down: bool) -> None:
-        self.view.fit()
-
-    @Slot(bool)
     def _one_to_one(self, _down: bool) -> None:
         self.view.zoom_to(1.0 / self.devicePixelRatioF())
-
-    @Slot(bool)
-    def _zoom_in(self, _down: bool) -> None:
-        self.view.zoom_by(1.25)
-
-    @Slot(bool)
-    def _zoom_out(self, _down: bool) -> None:
-        self.view.zoom_by(0.8)
 
     @Slot(str)
     def _choose_palette(self, name: str) -> None:
@@ -476,45 +399,11 @@ class LiveTab(QWidget):
     def _contrast_follows(self, low: float, high: float, _auto: bool) -> None:
         self.view.set_limits(low, high)
 
-    # -- region of interest ------------------------------------------------------------------------------------------
-
-    @Slot(bool)
-    def _draw_roi(self, draws: bool) -> None:
-        self.view.set_mouse_mode(MouseMode.RECTANGLE if draws else MouseMode.PAN)
-        if draws:
-            self.view.setFocus()
-
     def begin_roi(self) -> None:
         """Let the operator draw a region of interest, as the button *Draw ROI* does."""
-        if not self._roi_button.isChecked():
-            self._roi_button.click()
+        self._roi.begin()
 
     def hide_histogram(self) -> None:
         """Give the room of the histogram to the picture, as the button *Histogram* does."""
         if self._histogram.isChecked():
             self._histogram.click()
-
-    @Slot()
-    def _cancel_roi(self) -> None:
-        self._region.rect_px = None
-        self._roi_button.setChecked(False)
-        self._draw_roi(False)
-
-    @Slot(QRectF)
-    def _rectangle_drawn(self, drawn: QRectF) -> None:
-        self._roi_button.setChecked(False)
-        self._draw_roi(False)
-        if self._frame is None:
-            return
-        height_px, width_px = self._frame.pixels.shape
-        inside = drawn.intersected(QRectF(0, 0, width_px, height_px))
-        if inside.width() < 1 or inside.height() < 1:
-            return
-        x, y = round(inside.left()), round(inside.top())
-        width, height = max(1, round(inside.right()) - x), max(1, round(inside.bottom()) - y)
-        self._region.rect_px = (x, y, width, height)
-        um = self._um()
-        size = f"{width} x {height} px"
-        self._region.text = size if um is None else f"{size}, {width * um:.0f} x {height * um:.0f} µm"
-        self.view.update()
-        self.roi_drawn.emit(x, y, width, height)

@@ -46,7 +46,7 @@ class MapField:
     thumbnail: NDArray[np.uint8] | NDArray[np.uint16]
     """(y, x): uint8 is shown as it is, uint16 with a contrast common to all fields."""
     stage_um: tuple[float, float] | None
-    """x, y of its centre, or None where nobody knows."""
+    """x, y of its centre; None where it is not known."""
     result: FrameResult | None = None
     grid: TileGrid | None = None
     excluded: bool = False
@@ -57,7 +57,7 @@ class MapField:
     heat: QImage | None = field(default=None, repr=False)
 
     def set_result(self, result: FrameResult | None, grid: TileGrid | None) -> None:
-        """Take what the model said."""
+        """Take the model's result."""
         self.result, self.grid, self.heat = result, grid, None
         self.score = None if result is None else frame_score(result)
 
@@ -79,7 +79,7 @@ class FieldsLayer:
         self.chosen: int | None = None
         self._limits: tuple[float, float] | None = None
 
-    # -- what is there -----------------------------------------------------------------------------------------------
+    # -- fields ------------------------------------------------------------------------------------------------------
 
     def add(self, new: MapField) -> None:
         """Add a field, or replace that of the same number."""
@@ -157,7 +157,7 @@ class FieldsLayer:
         return ", ".join(parts)
 
     def verdict(self, one: MapField) -> str:
-        """Return what became of one field, in words."""
+        """Return the outcome of one field, in words."""
         result = one.result
         if result is None:
             return "not classified yet"
@@ -187,7 +187,7 @@ class FieldsLayer:
     def _image(self, one: MapField, side_px: float) -> QImage:
         """Return the thumbnail, not much larger than it is going to be drawn: else it would be grainy."""
         if not one.images:
-            # counts with the common contrast; what is 8 bit already is shown as it is
+            # counts with the common contrast; 8 bit is shown unchanged
             low, high = (0.0, 255.0) if one.thumbnail.dtype == np.uint8 else self._limits or (0.0, 65535.0)
             scaled = (one.thumbnail.astype(np.float32) - low) * (255.0 / (high - low))
             pixels = np.ascontiguousarray(self.orientation.upright(np.clip(scaled, 0, 255).astype(np.uint8)))
@@ -220,6 +220,13 @@ class FieldsLayer:
         return one.heat
 
     # -- painting ----------------------------------------------------------------------------------------------------
+
+    def summary(self, _view: Viewport) -> str:
+        """Return how many fields there are, and which one is chosen."""
+        if not self.fields:
+            return ""
+        chosen = "" if self.chosen is None else f", chosen: {self.describe(self.fields[self.chosen])}"
+        return f"{counted(len(self.fields), 'field')}{chosen}"
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
         """Paint all fields that are in sight, the chosen one last."""

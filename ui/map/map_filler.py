@@ -195,7 +195,7 @@ def _look(fields: StoredFields, missing: Sequence[int], taken: AbstractSet[Place
         except StoreError:
             if not fields.has(seq):
                 break  # acknowledged, and in the journal a moment later
-            passed.append(seq)  # damaged: the replay says so
+            passed.append(seq)  # damaged: the replay reports it
     return _Found(passed, None)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
+from hcc_scope.formatting import counted
 from ui.canvas.drawing import ON_IMAGE, double_lines, double_rect
 from ui.kit.theme import colours
 
@@ -37,6 +38,10 @@ class OutlineLayer:
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
         self._colours = colours(theme)
+
+    def summary(self, _view: Viewport) -> str:
+        """Return whether the section's edge is shown."""
+        return "Outline of the section" if self.visible and self.points_um is not None else ""
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
         """Paint the inside a little lighter or darker, and its edge."""
@@ -81,8 +86,13 @@ class PlanLayer:
             near = np.flatnonzero(~self.done & (away.max(axis=1) < _ARRIVED))
             self.done[near[:1]] = True  # one of them: a place may be planned several times
 
+    def summary(self, _view: Viewport) -> str:
+        """Return how many fields are still to come."""
+        left = int(np.count_nonzero(~self.done))
+        return f"{counted(left, 'planned field')} to come" if self.visible and left else ""
+
     def paint(self, painter: QPainter, view: Viewport) -> None:
-        """Paint what is still to come: dashed, the next one in the accent's colour."""
+        """Paint the fields still to come: dashed, the next one in the accent's colour."""
         left = np.flatnonzero(~self.done)
         if not self.visible or not left.size:
             return
@@ -100,11 +110,15 @@ class PlanLayer:
 
 
 class StageLayer:
-    """Where the stage is: what the camera sees now."""
+    """The position of the stage: the camera's present field of view."""
 
     def __init__(self) -> None:
         self.at_um: tuple[float, float] | None = None
         self.field_um: tuple[float, float] = (1.0, 1.0)
+
+    def summary(self, _view: Viewport) -> str:
+        """Return where the stage is."""
+        return "" if self.at_um is None else f"Stage at x {self.at_um[0]:,.0f} µm, y {self.at_um[1]:,.0f} µm"
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
         """Paint the field under the lens and a cross through its middle, which is seen however small the field is."""

@@ -1,4 +1,4 @@
-"""The tab *Section map*: every field where the stage says it is, what the model said, what is planned, and the stage.
+"""The tab *Section map*: every field at its stage position, its predictions, the planned fields, and the stage.
 
 Stage y grows downwards here, as rows of an image do and as in the report's pictures.
 """
@@ -11,25 +11,17 @@ import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QProgressBar, QWidget
 
-from hcc_scope.formatting import counted
 from hcc_scope.orientation import Orientation
 from ui.canvas.canvas import Canvas, MouseMode
 from ui.canvas.legend import TileLegend
 from ui.canvas.overlays import ScaleBarLayer
 from ui.canvas.save_view import save_picture
-from ui.kit.controls import (
-    ElidedLabel,
-    LayerSwitch,
-    PercentSlider,
-    TwoLines,
-    action_button,
-    control_row,
-    style_buttons,
-)
-from ui.kit.low_page import LEAST_VIEW_PX, scrolling_column
+from ui.canvas.view_controls import ViewControls, lay_out_page
+from ui.kit.controls import ElidedLabel, TwoLines, action_button, control_row, style_buttons
 from ui.kit.theme import GRID_PX
 from ui.map.map_fields import FieldsLayer, MapField
 from ui.map.map_layers import OutlineLayer, PlanLayer, StageLayer
+from ui.map.map_text import describe_place, describe_progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,15 +44,16 @@ _SCALES = (1e-4, 16.0)
 
 
 class SectionMapTab(QWidget):
-    """The tab. `set_plan` comes first: it says how large a field is."""
+    """The tab. `set_plan` comes first: it gives the size of a field."""
 
     field_chosen = Signal(int)
     """seq of a field that was clicked or reached by the keys."""
     move_requested = Signal(float, float)
-    """Stage x, y in um to which the operator wants to go."""
+    """Stage x, y in µm to which the operator wants to go."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setAccessibleName("Section map")
         self._field_um: tuple[float, float] | None = None
         self._n_not_shown = 0
         self.fields = FieldsLayer()
@@ -71,9 +64,9 @@ class SectionMapTab(QWidget):
         self._scale_bar.um_per_unit = 1.0
         self.view = Canvas(_SCALES)
         self.view.tooltip_of = self._tooltip
-        self.view.setAccessibleName("Map of the section")
-        self.view.setAccessibleDescription(
-            "Arrows pan, plus and minus zoom, 0 fits; Page Up and Page Down choose the field before and after"
+        self.view.describe_as(
+            "Map of the section",
+            "Arrows pan, plus and minus zoom, 0 fits; Page Up and Page Down choose the field before and after",
         )
         self._legend = TileLegend()
         self._progress = QProgressBar()
@@ -82,31 +75,16 @@ class SectionMapTab(QWidget):
         self._progress.setAccessibleName("Planned fields acquired")
         self._about = ElidedLabel("Progress of the section")
         self._cursor = ElidedLabel("Under the cursor", Qt.AlignmentFlag.AlignRight)
-        self._build()
+        lines = TwoLines(self._about, self._cursor, before=self._progress)
+        lay_out_page(self, self._controls(), self.view, self._legend, lines)
         self.set_theme("dark")
         self.view.clicked.connect(self._clicked)
-        self.view.hovered.connect(self._hovered)
+        self.view.cursor_moved.connect(self._show_cursor)
         self.view.cancelled.connect(self._end_click_to_move)
         self._changed()
 
-    def _build(self) -> None:
-        column = scrolling_column(self)
-        column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
-        column.setSpacing(GRID_PX // 2)
-        column.addWidget(self._controls())
-        self.view.setMinimumHeight(LEAST_VIEW_PX)
-        column.addWidget(self.view, 1)
-        column.addWidget(self._legend)
-        column.addWidget(TwoLines(self._about, self._cursor, before=self._progress))
-
     def _controls(self) -> QWidget:
-        self._opacity = PercentSlider("Opacity", "Opacity of the heatmap in %", self.fields.opacity)
-        self._opacity.changed.connect(LayerSwitch(self.view, self.fields, "opacity").choose)
-
-        def toggle(text: str, tip: str, key: str, layer: object, attribute: str) -> QWidget:
-            switch = LayerSwitch(self.view, layer, attribute).switch
-            return action_button(self, text, tip, key, switch, checked=True)
-
+        controls = ViewControls(self, self.view)
         self._to_stage = action_button(self, "To stage", "Bring the stage's position into the middle", "L", self._go)
         self._move = action_button(
             self,
@@ -122,22 +100,24 @@ class SectionMapTab(QWidget):
         after.setAccessibleName("Field after")
         self._set_stage_controls(False)
         return control_row(
-            action_button(self, "Fit", "Show the whole section", "F", self._fit),
-            action_button(self, "−", "Zoom out", "-", self._zoom_out),
-            action_button(self, "+", "Zoom in", "+", self._zoom_in),
+            controls.fit("Show the whole section"),
+            controls.zoom_out(),
+            controls.zoom_in(),
             before,
             after,
-            toggle("Pictures", "Thumbnails of the fields", "P", self.fields, "shows_pictures"),
-            toggle("Heatmap", "Colour tiles by probability; excluded ones are hatched", "H", self.fields, "shows_heat"),
-            toggle("Words", "Write each field's number and score", "V", self.fields, "shows_words"),
-            toggle("Outline", "Edge of the section", "O", self._outline, "visible"),
-            toggle("Plan", "Fields that are still to be taken, dashed", "N", self._plan, "visible"),
-            self._opacity,
+            controls.toggle(self.fields, "shows_pictures", "Pictures", "Thumbnails of the fields", "P"),
+            controls.toggle(
+                self.fields, "shows_heat", "Heatmap", "Colour tiles by probability; excluded ones are hatched", "H"
+            ),
+            controls.toggle(self.fields, "shows_words", "Words", "Write each field's number and score", "V"),
+            controls.toggle(self._outline, "visible", "Outline", "Edge of the section", "O"),
+            controls.toggle(self._plan, "visible", "Plan", "Fields that are still to be taken, dashed", "N"),
+            controls.share(self.fields, "opacity", "Opacity", "Opacity of the heatmap in %"),
             self._to_stage,
             self._move,
         )
 
-    # -- what it is told ---------------------------------------------------------------------------------------------
+    # -- what it shows -----------------------------------------------------------------------------------------------
 
     def set_plan(
         self,
@@ -146,7 +126,7 @@ class SectionMapTab(QWidget):
         field_um: tuple[float, float],
         orientation: Orientation | None = None,
     ) -> None:
-        """Say what the section is and what is planned; fields that are there stay.
+        """Take outline and plan of a section; fields that are there stay.
 
         Parameters
         ----------
@@ -155,7 +135,7 @@ class SectionMapTab(QWidget):
         outline_um : (m, 2), optional
             The section's edge.
         field_um : (width, height)
-            What one frame covers, along the stage's axes.
+            Extent of one frame along the stage's axes.
         orientation : Orientation, optional
             How the camera lies over the stage; not turned without it.
 
@@ -194,17 +174,17 @@ class SectionMapTab(QWidget):
         stage_um : (x, y) or (x, y, z), optional
             As read back; None without a stage: then the fields are laid out in rows, in their order.
         result : FrameResult, optional
-            What the model said, if it has.
+            Of the model, once there is one.
         grid : TileGrid, optional
             Where the result's tiles lie.
 
         Raises
         ------
         ValueError
-            If `set_plan` has not said how large a field is.
+            If `set_plan` was not called before.
         """
         if self._field_um is None:
-            raise ValueError("set_plan must say how large a field is before fields are added")
+            raise ValueError("call set_plan, which gives the size of a field, before fields are added")
         centre = None if stage_um is None else (float(stage_um[0]), float(stage_um[1]))
         old = self.fields.fields.get(seq)
         new = MapField(seq, frame_thumbnail, centre, excluded=old is not None and old.excluded)
@@ -215,7 +195,7 @@ class SectionMapTab(QWidget):
         self._changed()
 
     def set_result(self, result: FrameResult, grid: TileGrid, threshold: float) -> None:
-        """Take what the model said about a field that is on the map; of others it is ignored."""
+        """Take the result of a field that is on the map; results of other fields are ignored."""
         self.set_threshold(threshold)
         one = self.fields.fields.get(result.seq)
         if one is not None:
@@ -223,7 +203,7 @@ class SectionMapTab(QWidget):
             self._changed()
 
     def set_threshold(self, threshold: float) -> None:
-        """Say on which side of which probability *high* begins."""
+        """Take the probability from which on a tile counts as *high*."""
         self.fields.set_threshold(threshold)
         self._legend.heat_bar.set_threshold(threshold)
         self.view.update()
@@ -236,7 +216,7 @@ class SectionMapTab(QWidget):
             self._changed()
 
     def set_not_shown(self, n: int) -> None:
-        """Say how many stored fields have no place of their own here: the stage had been there, or there is none."""
+        """Take the number of stored fields without a place of their own: the stage had been there, or there is none."""
         self._n_not_shown = n
         self._changed()
 
@@ -247,7 +227,7 @@ class SectionMapTab(QWidget):
         self._changed()
 
     def set_stage(self, x_um: float | None, y_um: float | None = None) -> None:
-        """Say where the stage is; None where there is none, which takes click-to-move away."""
+        """Take the stage's position; None without a stage, which takes click-to-move away."""
         at = None if x_um is None or y_um is None else (x_um, y_um)
         if at == self._stage.at_um:
             return
@@ -264,7 +244,7 @@ class SectionMapTab(QWidget):
         self._move.defaultAction().setEnabled(allowed)
 
     def choose(self, seq: int | None) -> None:
-        """Mark a field, as if it had been clicked, but tell nobody."""
+        """Mark a field as if it had been clicked; `field_chosen` is not emitted."""
         self.fields.chosen = seq if seq in self.fields.fields else None
         self._changed()
 
@@ -295,7 +275,7 @@ class SectionMapTab(QWidget):
         """
         save_picture(self.view, path, self._about.whole_text())
 
-    # -- what is seen ------------------------------------------------------------------------------------------------
+    # -- painting and text -------------------------------------------------------------------------------------------
 
     def _changed(self) -> None:
         placed = (self._outline, self._plan, self.fields, self._stage, self._scale_bar)
@@ -307,9 +287,17 @@ class SectionMapTab(QWidget):
             reach = _around([reach, (*self._stage.at_um, 0.0, 0.0)])
         self.view.set_world(box, reach)
         self._legend.set_flags(self._flags())
-        self._about.set_text(self._describe_progress())
-        self._hovered(self.view.cursor_at)
+        self._show_progress()
+        self._show_cursor()
         self.view.update()
+
+    def _show_progress(self) -> None:
+        n_done, n_planned = int(self._plan.done.sum()), len(self._plan.positions_um)
+        self._progress.setVisible(n_planned > 0)
+        if n_planned:
+            self._progress.setRange(0, n_planned)
+            self._progress.setValue(n_done)
+        self._about.set_text(describe_progress(self.fields, n_done, n_planned, self._n_not_shown))
 
     def _section_box(self) -> Box:
         width, height = self._field_um or (1000.0, 1000.0)
@@ -334,45 +322,13 @@ class SectionMapTab(QWidget):
         ]
         return np.concatenate(flags) if flags else None
 
-    def _describe_progress(self) -> str:
-        n, planned = len(self.fields.fields), len(self._plan.positions_um)
-        done = int(self._plan.done.sum())
-        self._progress.setVisible(planned > 0)
-        if planned:
-            self._progress.setRange(0, planned)
-            self._progress.setValue(done)
-            words = [f"{done:,} of {counted(planned, 'planned field')} acquired"]
-        elif n:
-            words = [counted(n, "field")]
-        else:
-            words = ["No field yet"]
-        excluded = sum(one.excluded for one in self.fields.fields.values())
-        if excluded:
-            words.append(f"{excluded} excluded by the operator")
-        missing = self.fields.without_position
-        if not self.fields.has_places:
-            words.append("no stage positions: in the order in which they were taken")
-        elif missing:
-            words.append(f"{missing} without a position are not shown")
-        if self._n_not_shown:
-            where = "at the same places" if self.fields.has_places else "without a position"
-            words.append(f"{counted(self._n_not_shown, 'more field')} {where}, not drawn")
-        return "; ".join(words)
-
     def _tooltip(self, x_um: float, y_um: float) -> str:
         one = self.fields.at(x_um, y_um)
         return "" if one is None else self.fields.describe(one)
 
-    @Slot(object)
-    def _hovered(self, at: tuple[float, float] | None) -> None:
-        one = None if at is None else self.fields.at(*at)
-        words = [f"x {at[0]:,.1f} µm, y {at[1]:,.1f} µm"] if at is not None and self.fields.has_places else []
-        if one is None and self.fields.chosen is not None:
-            chosen = self.fields.fields[self.fields.chosen]
-            words.append(f"chosen: field {chosen.seq}, {self.fields.verdict(chosen)}")
-        elif one is not None:
-            words.append(f"field {one.seq}: {self.fields.verdict(one)}")
-        self._cursor.set_text("; ".join(words))
+    @Slot()
+    def _show_cursor(self) -> None:
+        self._cursor.set_text(describe_place(self.fields, self.view.cursor_at))
 
     # -- choosing and moving -----------------------------------------------------------------------------------------
 
@@ -425,18 +381,6 @@ class SectionMapTab(QWidget):
     def _go(self, _down: bool) -> None:
         if self._stage.at_um is not None:
             self.view.centre_on(*self._stage.at_um)
-
-    @Slot(bool)
-    def _fit(self, _down: bool) -> None:
-        self.view.fit()
-
-    @Slot(bool)
-    def _zoom_in(self, _down: bool) -> None:
-        self.view.zoom_by(1.25)
-
-    @Slot(bool)
-    def _zoom_out(self, _down: bool) -> None:
-        self.view.zoom_by(0.8)
 
 
 def _points(points: Points | None) -> NDArray[np.float64] | None:

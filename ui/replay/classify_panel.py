@@ -1,4 +1,4 @@
-"""Classify a stored section again: with which model, on which engine, how far it is, and how to end it early."""
+"""Classify a stored section again: choose model and engine, follow the progress, end it early."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from hcc_scope.inference.base import AUTO, ENGINES, REFERENCE
 from hcc_scope.inference.catalogue import ModelEntry, list_models
-from hcc_scope.inference.engines import AUTO, ENGINES, REFERENCE
 from hcc_scope.runs.reclassify import Reclassification
+from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis
+from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
-    from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis
     from ui.kit.jobs import JobRunner
 
 __all__ = ["ClassifyPanel"]
@@ -42,7 +43,7 @@ _ENGINE_TIPS = {
 
 
 class ClassifyPanel(QWidget):
-    """The form, and the progress of what it started.
+    """The form, and the progress of a classification.
 
     Parameters
     ----------
@@ -52,14 +53,15 @@ class ClassifyPanel(QWidget):
         Let a model that was trained on a phantom only classify what may be tissue.
     """
 
-    analysed = Signal(object, object)
-    """The `OpenedStore` and the `Analysis` that was made of it."""
+    analysed = Signal(OpenedStore, SectionAnalysis)
+    """The store and its new analysis."""
     failed = Signal(str)
-    """Why there is none, in words."""
+    """Why there is no new analysis, in words."""
     running_changed = Signal(bool)
 
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None, *, allow_phantom_model: bool = False) -> None:
         super().__init__(parent)
+        self.setAccessibleName("Classify")
         self._allow_phantom_model = allow_phantom_model
         self._jobs = jobs
         self._opened: OpenedStore | None = None
@@ -73,7 +75,7 @@ class ClassifyPanel(QWidget):
         self.start_button = QPushButton("Classify a&gain")
         self.cancel_button = QPushButton("Cancel")
         self.progress = QProgressBar()
-        self._state = QLabel()
+        self._state = ValueLabel("State of the classification")
         self._poll = QTimer(self, interval=_POLL_MS)
         self._poll.timeout.connect(self._show_progress)
         self._build()
@@ -112,7 +114,7 @@ class ClassifyPanel(QWidget):
         form.addRow("&Engine:", self.engine)
         form.addRow("&Keep as:", self.save_as)
         self.start_button.setToolTip("Send all stored fields through the model again; the recorded ones stay")
-        self.cancel_button.setToolTip("End it early; what was classified until then is shown")
+        self.cancel_button.setToolTip("End it early; the fields classified until then are shown")
         self.start_button.clicked.connect(self.start)
         self.cancel_button.clicked.connect(self.cancel)
         self.progress.setAccessibleName("Progress in fields")
@@ -141,11 +143,11 @@ class ClassifyPanel(QWidget):
 
     @property
     def state(self) -> str:
-        """What is going on, in words."""
+        """The state of the classification, in words."""
         return self._state.text()
 
     def set_store(self, opened: OpenedStore | None) -> None:
-        """Classify this store next; one that is being classified goes on."""
+        """Classify this store next; a running classification goes on."""
         self._opened = opened
         if opened is not None and not self._models_asked:
             self._models_asked = True
@@ -189,7 +191,7 @@ class ClassifyPanel(QWidget):
 
     @Slot()
     def start(self) -> None:
-        """Classify the store with what is chosen."""
+        """Classify the store with the chosen model and engine."""
         opened = self._opened
         if opened is None or self._task is not None or self.model.currentIndex() < 0:
             return
@@ -210,14 +212,19 @@ class ClassifyPanel(QWidget):
 
     @Slot()
     def cancel(self) -> None:
-        """End what is under way early."""
+        """End the running classification early."""
         if self._task is not None:
             self._task.cancel()
             self.cancel_button.setEnabled(False)
-            self._state.setText("Ending: what was classified until now is kept ...")
+            self._state.setText("Ending: the fields classified so far are kept ...")
 
-    def _done(self, analysis: SectionAnalysis) -> None:
+    def _done(self, analysis: SectionAnalysis | None) -> None:
         opened = self._end()
+        if analysis is None:
+            if opened is not None:
+                opened.n_replays -= 1
+            self._state.setText("Cancelled before the first field was classified.")
+            return
         self._state.setText(analysis.note or f"{analysis.title} is done.")
         self.save_as.clear()
         if opened is not None:

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHeaderView,
-    QLabel,
     QSizePolicy,
     QSplitter,
     QTableView,
@@ -19,12 +18,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from hcc_scope.runs.compare_analyses import compare
+from hcc_scope.errors import StoreError
+from hcc_scope.runs.comparison import compare
+from ui.kit.error_report import describe
+from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
-    from hcc_scope.runs.compare_analyses import Comparison, FieldDifference
-    from hcc_scope.runs.section_analyses import SectionAnalysis
+    from hcc_scope.runs.comparison import Comparison, FieldDifference
+    from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis
     from ui.kit.theme import ThemeName
     from ui.replay.scatter import TileScatter
 
@@ -130,24 +132,26 @@ def _format_cell(row: FieldDifference, column: int) -> str:
 class ComparePanel(QWidget):
     """Chooses two analyses and shows how they differ."""
 
-    compared = Signal(object)
-    """The `Comparison`, or None."""
+    compared = Signal()
+    """`comparison` is another one now."""
     field_requested = Signal(int)
-    """A field that a person wants to see."""
+    """A field to show."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setAccessibleName("Compare")
+        self._opened: OpenedStore | None = None
         self._analyses: list[SectionAnalysis] = []
         self._comparison: Comparison | None = None
         self._scatter: TileScatter | None = None
         self._theme: ThemeName = "dark"
         self.first, self.second = QComboBox(), QComboBox()
-        self.sentence = QLabel()
+        self.sentence = ValueLabel("How the two analyses differ")
         self.table = FieldTable(self)
         self.view = QTableView()
         self._splitter = QSplitter(Qt.Orientation.Vertical)
         self._build()
-        self.set_analyses([])
+        self.set_store(None)
 
     def _build(self) -> None:
         form = QFormLayout()
@@ -162,7 +166,6 @@ class ComparePanel(QWidget):
             box.currentIndexChanged.connect(self._chosen)
             form.addRow(label, box)
         self.sentence.setWordWrap(True)
-        self.sentence.setAccessibleName("How the two analyses differ")
         self.sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         view = self.view
         view.setModel(self.table)
@@ -194,13 +197,14 @@ class ComparePanel(QWidget):
 
     @property
     def comparison(self) -> Comparison | None:
-        """What is shown."""
+        """The comparison that is shown, or None."""
         return self._comparison
 
-    def set_analyses(self, analyses: list[SectionAnalysis], *, newest: bool = False) -> None:
+    def set_store(self, opened: OpenedStore | None, *, newest: bool = False) -> None:
         """Offer a section's analyses; `newest` compares the last with the first."""
         kept = (self.first.currentText(), self.second.currentText())
-        self._analyses = analyses
+        self._opened = opened
+        analyses = self._analyses = [] if opened is None else opened.analyses
         for box in (self.first, self.second):
             box.blockSignals(True)
             box.clear()
@@ -229,27 +233,26 @@ class ComparePanel(QWidget):
 
     def _compare(self) -> None:
         one, other = self.first.currentIndex(), self.second.currentIndex()
-        comparison = None
-        if len(self._analyses) > 1 and one >= 0 and other >= 0:
-            comparison = compare(self._analyses[one], self._analyses[other])
+        comparison, words = None, "Classify the section again to compare the new predictions with the recorded ones."
+        if self._opened is not None and len(self._analyses) > 1 and one >= 0 and other >= 0:
+            try:
+                comparison = compare(self._opened.store, self._analyses[one], self._analyses[other])
+                words = comparison.sentence()
+            except StoreError as error:
+                words = describe(error).sentence
         self._comparison = comparison
         self.table.show_fields([] if comparison is None else list(comparison.fields))
         self.table.sort(
             self.view.horizontalHeader().sortIndicatorSection(), self.view.horizontalHeader().sortIndicatorOrder()
         )
-        if comparison is None:
-            self.sentence.setText("Classify the section again, to compare what comes of it with what was recorded.")
-        else:
-            self.sentence.setText(comparison.sentence())
+        self.sentence.setText(words)
         if comparison is not None:
             self._plot(comparison)
         self._splitter.setVisible(comparison is not None)
-        self.compared.emit(comparison)
+        self.compared.emit()
 
     def _plot(self, comparison: Comparison) -> None:
-        if (
-            self._scatter is None
-        ):  # pyqtgraph takes a third of a second, which the start of the window need not wait for
+        if self._scatter is None:  # imported late: pyqtgraph takes a third of a second of the window's start
             from ui.replay.scatter import TileScatter
 
             self._scatter = TileScatter()

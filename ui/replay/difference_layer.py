@@ -8,9 +8,12 @@ import numpy as np
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter
 
+from hcc_scope.runs.tile_differences import on_other_sides, usable_in_both
 from ui.canvas.drawing import HIGH_RGB, LOW_RGB, double_rect, plate
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from hcc_scope.types import FrameResult
     from ui.canvas.overlays import TileLayer
     from ui.canvas.viewport import Viewport
@@ -34,16 +37,17 @@ def format_difference(difference: float) -> str:
 
 
 class DifferenceLayer:
-    """A `ui.canvas.canvas.Layer` over the tiles of a `TileLayer`, which says where they lie and how opaque they are.
+    """A `ui.canvas.canvas.Layer` over the tiles of a `TileLayer`, which has their places and their opacity.
 
-    Orange: the second analysis gives a higher probability of *high*; blue: a lower one. A frame around a tile says that
-    it changed its side of the threshold.
+    Orange: the second analysis gives a higher probability of *high*; blue: a lower one. A frame around a tile: it
+    changed its side of the threshold.
     """
 
     def __init__(self, tiles: TileLayer) -> None:
         self._tiles = tiles
         self._first: FrameResult | None = None
         self._second: FrameResult | None = None
+        self._usable: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._thresholds = (0.5, 0.5)
         self.visible = False
         self.shows_values = True
@@ -51,35 +55,34 @@ class DifferenceLayer:
     def set_results(
         self, first: FrameResult | None, second: FrameResult | None, thresholds: tuple[float, float]
     ) -> None:
-        """Show what the second says beyond the first; nothing if one of them is missing."""
+        """Show the second minus the first; nothing if one of them is missing."""
         self._first, self._second, self._thresholds = first, second, thresholds
+        self._usable = np.zeros(0, np.bool_) if first is None or second is None else usable_in_both(first, second)
 
     def difference(self, tile: int) -> float | None:
         """Return second minus first probability of a tile, or None if it has not both."""
-        if self._first is None or self._second is None:
-            return None
-        for result in (self._first, self._second):
-            if tile >= len(result.flags) or result.flags[tile] or not np.isfinite(result.probabilities[tile]):
-                return None
-        return float(self._second.probabilities[tile] - self._first.probabilities[tile])
+        pair = self._pair(tile)
+        return None if pair is None else float(pair[1] - pair[0])
 
     def changed_side(self, tile: int) -> bool:
         """Return whether a tile is on another side of the threshold in the second analysis."""
-        if self.difference(tile) is None or self._first is None or self._second is None:
-            return False
-        sides = [
-            float(result.probabilities[tile]) >= threshold
-            for result, threshold in zip((self._first, self._second), self._thresholds, strict=True)
-        ]
-        return sides[0] != sides[1]
+        pair = self._pair(tile)
+        return pair is not None and bool(on_other_sides(pair[None], self._thresholds)[0])
+
+    def _pair(self, tile: int) -> NDArray[np.float32] | None:
+        """Return a tile's two probabilities, or None if it has not both."""
+        if self._first is None or self._second is None or tile >= len(self._usable) or not self._usable[tile]:
+            return None
+        return np.array([one.probabilities[tile] for one in (self._first, self._second)], np.float32)
 
     def describe(self, tile: int) -> str:
         """Return a tile's difference in words."""
-        difference = self.difference(tile)
-        if difference is None or self._first is None or self._second is None:
+        pair = self._pair(tile)
+        if pair is None:
             return "Not classified in both"
-        one, other = float(self._first.probabilities[tile]), float(self._second.probabilities[tile])
-        words = f"Probability of high {one:.4f}, then {other:.4f}: difference {format_difference(difference)}"
+        one, other = pair.tolist()
+        difference = format_difference(float(pair[1] - pair[0]))
+        words = f"Probability of high {one:.4f}, then {other:.4f}: difference {difference}"
         return words + (", on the other side of the threshold" if self.changed_side(tile) else "")
 
     def paint(self, painter: QPainter, view: Viewport) -> None:

@@ -1,4 +1,4 @@
-"""One stored field: its frame, and over it what an analysis said about its tiles, or how two analyses differ."""
+"""One stored field: its frame, and over it an analysis of its tiles, or the difference of two analyses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from ui.canvas.image_view import ImageView
 from ui.canvas.legend import TileLegend
 from ui.canvas.luts import display_limits
 from ui.canvas.overlays import TileLayer
-from ui.kit.controls import ElidedLabel, LayerSwitch, PercentSlider, action_button
+from ui.canvas.view_controls import ViewControls
+from ui.kit.controls import ElidedLabel, action_button
 from ui.kit.flow_layout import FlowLayout
 from ui.kit.low_page import LEAST_VIEW_PX, scrolling_column
 from ui.kit.theme import GRID_PX
@@ -60,6 +61,7 @@ class FramePane(QWidget):
 
     def __init__(self, jobs: JobRunner, keys_in: QWidget) -> None:
         super().__init__()
+        self.setAccessibleName("Stored field")
         self._jobs = jobs
         self._opened: OpenedStore | None = None
         self._frame: Frame | None = None
@@ -70,7 +72,7 @@ class FramePane(QWidget):
         self.view.add_overlay(self.tiles)
         self.view.add_overlay(self.difference)
         self.view.tooltip_of = self._tooltip
-        self.view.hovered.connect(self._hovered)
+        self.view.cursor_moved.connect(self._show_cursor)
         self.scrubber = Scrubber(keys_in)
         self.scrubber.moved.connect(self._field_chosen)
         self.overlay = QComboBox()
@@ -92,20 +94,18 @@ class FramePane(QWidget):
     def _build(self) -> None:
         over = QLabel("Sho&w")
         over.setBuddy(self.overlay)
-        opacity = PercentSlider("Opacity", "Opacity of the tiles' colours, in %", self.tiles.opacity)
-        opacity.changed.connect(LayerSwitch(self.view, self.tiles, "opacity").choose)
+        controls = ViewControls(self, self.view)
         self._keep = QCheckBox("Same contrast")
         self._keep.setAccessibleName("Same contrast")
         self._keep.setToolTip("Show all fields with this field's black and white; off: each with its own")
-        grid = LayerSwitch(self.view, self.tiles, "shows_grid")
         row = FlowLayout(spacing_px=GRID_PX)
         for widget in (
             over,
             self.overlay,
-            opacity,
-            action_button(self, "Grid", "Show where the tiles lie", "G", grid.switch, checked=True),
+            controls.share(self.tiles, "opacity", "Opacity", "Opacity of the tiles' colours, in %"),
+            controls.toggle(self.tiles, "shows_grid", "Grid", "Show where the tiles lie", "G"),
             action_button(self, "Values", "Show each tile's probability", "V", self._values_switched, checked=True),
-            action_button(self, "Fit", "Show the whole field", "F", self._fit),
+            controls.fit("Show the whole field"),
             self._keep,
         ):
             row.addWidget(widget)
@@ -135,11 +135,11 @@ class FramePane(QWidget):
 
     @property
     def caption(self) -> str:
-        """What is seen, in words, for a picture of it."""
+        """What the pane shows, in words, for a picture of it."""
         return " ".join(part for part in (self._about.whole_text(), f"[{self.overlay.currentText()}]") if part)
 
     def set_store(self, opened: OpenedStore | None) -> None:
-        """Look at a store, from its first field."""
+        """Show a store, from its first field."""
         self._opened = opened
         self._frame = None
         self.view.set_pixels(None)
@@ -170,7 +170,7 @@ class FramePane(QWidget):
         self.view.set_theme(theme)
         self._legend.set_theme(theme)
 
-    # -- the frame: read one at a time, and only the one that is wanted now --------------------------------------------
+    # -- the frame: read one at a time, and only the one that is chosen now ------------------------------------------
 
     @Slot(int)
     def _field_chosen(self, _seq: int) -> None:
@@ -188,7 +188,7 @@ class FramePane(QWidget):
         self._jobs.submit("disk", lambda: opened.store.read(seq), self._have_frame, self._no_frame)
 
     def _still_wanted(self) -> bool:
-        """Return whether what was read is what is looked at; if not, read that."""
+        """Return whether the frame that was read is the chosen one; if not, read the chosen one."""
         read, self._reading = self._reading, None
         if read is not None and read[0] is self._opened and read[1] == self.seq:
             return True
@@ -229,6 +229,8 @@ class FramePane(QWidget):
         both = overlay.second is not None
         self.difference.visible = both and self._frame is not None
         self.tiles.shows_heat = not both
+        if self._opened is not None:
+            self.tiles.set_grid(self._opened.grid if overlay.first is None else overlay.first.grid)
         threshold = 0.5 if overlay.first is None else overlay.first.threshold
         self.tiles.set_result(first if self._frame is not None else None, threshold)
         if overlay.first is not None and overlay.second is not None:
@@ -238,10 +240,10 @@ class FramePane(QWidget):
         self._legend.set_flags(None if first is None else first.flags)
         self._legend.setVisible(not both)
         self._difference_legend.setVisible(both)
-        self._tell(overlay)
+        self._show_text(overlay)
         self.view.update()
 
-    def _tell(self, overlay: Overlay) -> None:
+    def _show_text(self, overlay: Overlay) -> None:
         frame, opened = self._frame, self._opened
         if opened is None:
             self._about.set_text("No store is open")
@@ -274,8 +276,9 @@ class FramePane(QWidget):
         words = self.tiles.describe(tile)
         return f"{words}\n{self.difference.describe(tile)}" if self.difference.visible else words
 
-    @Slot(object)
-    def _hovered(self, at: tuple[float, float] | None) -> None:
+    @Slot()
+    def _show_cursor(self) -> None:
+        at = self.view.cursor_at
         found = None if at is None else self.view.counts_at(*at)
         if found is None:
             self._cursor.set_text("")
@@ -294,7 +297,3 @@ class FramePane(QWidget):
         self.tiles.shows_values = on
         self.difference.shows_values = on
         self.view.update()
-
-    @Slot(bool)
-    def _fit(self, _down: bool) -> None:
-        self.view.fit()

@@ -13,7 +13,6 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QLabel,
     QListWidget,
     QListWidgetItem,
     QPlainTextEdit,
@@ -22,11 +21,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from hcc_scope.runs.section_analyses import OpenedStore
 from hcc_scope.storage.notes import NotesWriter, excluded_fields
+from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
-    from hcc_scope.runs.section_analyses import OpenedStore
     from hcc_scope.storage.notes import Note
     from hcc_scope.types import NoteKind
     from ui.kit.jobs import JobRunner
@@ -37,7 +37,7 @@ _ALL, _SECTION, _FIELD = "All notes", "On the section", "On this field"
 
 
 def describe_note(note: Note) -> str:
-    """Return a note as it stands in the list."""
+    """Return the text of a note in the list."""
     where = "Section" if note.seq is None else f"Field {note.seq}"
     text = note.text
     if note.kind == "exclude":
@@ -58,7 +58,7 @@ class NotesPanel(QWidget):
         Writes on its worker ``disk``.
     """
 
-    changed = Signal(object)
+    changed = Signal(OpenedStore)
     """The `OpenedStore` that got a note or a mark."""
     field_requested = Signal(int)
     """A field that a person wants to see."""
@@ -77,7 +77,7 @@ class NotesPanel(QWidget):
         self.add_to_section = QPushButton("Add &to section")
         self.add_to_field = QPushButton()
         self.exclude = QPushButton()
-        self._state = QLabel()
+        self._state = ValueLabel("Why the note could not be written")
         self._build()
         self._show()
 
@@ -130,7 +130,7 @@ class NotesPanel(QWidget):
         self._show()
 
     def set_field(self, seq: int | None) -> None:
-        """Say which field is looked at."""
+        """Take the field that is shown."""
         self._seq = seq
         self._show()
 
@@ -188,7 +188,7 @@ class NotesPanel(QWidget):
             self._add("include" if self._seq in self._opened.excluded else "exclude", self._seq)
 
     def mark_shown(self, *, excluded: bool) -> None:
-        """Take the field that is looked at out of the score, or back into it; nothing if it is so already."""
+        """Exclude the shown field from the score, or include it again; nothing if it is so already."""
         if self._opened is not None and self._seq is not None and (self._seq in self._opened.excluded) != excluded:
             self._exclude_clicked()
 

@@ -1,6 +1,6 @@
 """The tab *Replay*: look at stored sections, classify them again, compare, and keep notes.
 
-Everything that reads, writes or computes goes to the `JobRunner`; this widget only wires its parts.
+Everything that reads, writes or computes goes to the `JobRunner`; this widget only connects its parts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from hcc_scope.runs.section_analyses import open_section
+from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis, open_section
 from hcc_scope.workers import Failure, attempt
 from ui.canvas.save_view import save_picture
 from ui.kit.controls import action_button, style_buttons
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
 
-    from hcc_scope.runs.compare_analyses import Comparison
-    from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis
     from ui.kit.jobs import JobRunner
     from ui.kit.theme import ThemeName
 
@@ -56,18 +54,20 @@ class ReplayTab(QWidget):
         Let a model that was trained on a phantom only score what may be tissue.
     """
 
-    store_opened = Signal(object)
+    store_opened = Signal(Path)
     """The path of a store that could be opened: worth remembering."""
-    section_shown = Signal(object)
-    """The `OpenedStore` that is looked at now, or None: its tiles belong into the gallery."""
+    section_shown = Signal(OpenedStore)
+    """Another section is shown, or its analyses changed: its tiles belong into the gallery."""
+    section_closed = Signal()
+    """No section is shown any more."""
     message = Signal(str, str)
-    """Level (``info``, ``warning``, ``error``) and text: worth telling, and worth a line in the log."""
-
-    report_made = Signal(object)
+    """Level (``info``, ``warning``, ``error``) and text: for the operator, and for the log."""
+    report_made = Signal(Path)
     """The path of a section's report."""
 
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None, *, allow_phantom_model: bool = False) -> None:
         super().__init__(parent)
+        self.setAccessibleName("Replay")
         self._jobs = jobs
         self._opened: dict[Path, OpenedStore] = {}
         self._opening: set[Path] = set()
@@ -107,10 +107,10 @@ class ReplayTab(QWidget):
             self, "Save picture …", "Save the field as it is shown, as a PNG", "Ctrl+Shift+P", self._picture_clicked
         )
         report = action_button(
-            self, "Report", "Make the section's report from what is stored", "Ctrl+Shift+R", self._report_clicked
+            self, "Report", "Make the section's report from its store", "Ctrl+Shift+R", self._report_clicked
         )
         self._needs_store = [picture.defaultAction(), report.defaultAction()]
-        open_button.hide()  # the list has a button for it; this one is there for its key
+        open_button.hide()  # the list has a button to click; this one serves the key
         open_button.setParent(self)
         buttons = QHBoxLayout()
         buttons.setSpacing(GRID_PX)
@@ -141,7 +141,7 @@ class ReplayTab(QWidget):
 
     def _wire(self) -> None:
         self.stores.open_requested.connect(self.open_stores)
-        self.stores.selected.connect(self._selected)
+        self.stores.selection_changed.connect(self._show_selected)
         self.stores.close_requested.connect(self.close_store)
         self.pane.field_shown.connect(self.notes.set_field)
         self.pane.failed.connect(self._warn)
@@ -157,7 +157,7 @@ class ReplayTab(QWidget):
 
     @property
     def opened(self) -> OpenedStore | None:
-        """The store that is looked at."""
+        """The store that is shown, or None."""
         return self._shown
 
     @Slot(list)
@@ -189,14 +189,15 @@ class ReplayTab(QWidget):
         self.stores.remove(path)
         self.message.emit("error", why)
 
-    @Slot(object)
+    @Slot(Path)
     def close_store(self, path: Path) -> None:
-        """Take a store out of the list; what was not kept of its analyses is gone."""
+        """Take a store out of the list; analyses that were not saved are gone."""
         self._opened.pop(path, None)
         self.stores.remove(path)
 
-    @Slot(object)
-    def _selected(self, path: Path | None) -> None:
+    @Slot()
+    def _show_selected(self) -> None:
+        path = self.stores.current
         self._show(None if path is None else self._opened.get(path))
 
     def _show(self, opened: OpenedStore | None) -> None:
@@ -205,48 +206,51 @@ class ReplayTab(QWidget):
         self.classify.set_store(opened)
         self.notes.set_store(opened)
         self.pane.set_store(opened)
-        self.compare.set_analyses([] if opened is None else opened.analyses, newest=True)
+        self.compare.set_store(opened, newest=True)
         for action in self._needs_store:
             action.setEnabled(opened is not None)
-        self.section_shown.emit(opened)
+        if opened is None:
+            self.section_closed.emit()
+        else:
+            self.section_shown.emit(opened)
 
     def stop(self) -> None:
-        """End early what is being classified; for when the window is closed."""
+        """End a running classification early, when the window closes."""
         self.classify.cancel()
 
     # -- analyses ----------------------------------------------------------------------------------------------------
 
-    @Slot(object, object)
+    @Slot(OpenedStore, SectionAnalysis)
     def _analysed(self, opened: OpenedStore, analysis: SectionAnalysis) -> None:
         opened.analyses.append(analysis)
         self.message.emit("info", f"{opened.name}: {analysis.title} is done. {analysis.note}".strip())
         if opened is not self._shown:
             return
         self.section.set_store(opened)
-        self.compare.set_analyses(opened.analyses, newest=True)
+        self.compare.set_store(opened, newest=True)
         if len(opened.analyses) > 1:
             self.pages.setCurrentWidget(self.compare)
 
-    @Slot(object)
-    def _compared(self, comparison: Comparison | None) -> None:
-        """Offer what can be drawn over the frame."""
-        opened = self._shown
+    @Slot()
+    def _compared(self) -> None:
+        """Offer the overlays that can be drawn over the frame."""
+        opened, comparison = self._shown, self.compare.comparison
         overlays = [] if opened is None else [Overlay(one.title, one) for one in opened.analyses]
-        chosen = "" if opened is not self._overlays_of else None  # another store: what it recorded comes first
+        chosen = "" if opened is not self._overlays_of else None  # another store: its recorded analysis comes first
         self._overlays_of = opened
-        if comparison is not None and comparison.first is not comparison.second:
+        if comparison is not None and comparison.first is not comparison.second and comparison.fields:
             one, other = comparison.first, comparison.second
             overlays.append(Overlay(f"{other.title} minus {one.title.lower()}", one, other))
         self.pane.set_overlays(overlays, chosen)
 
-    @Slot(object)
+    @Slot(OpenedStore)
     def _notes_changed(self, opened: OpenedStore) -> None:
         """Compute the scores again: a field may have been excluded, or be back."""
         opened.analyses = opened.rescored()
         self.stores.show_store(opened)
         if opened is self._shown:
             self.section.set_store(opened)
-            self.compare.set_analyses(opened.analyses)
+            self.compare.set_store(opened)
             self.section_shown.emit(opened)
 
     # -- exports -----------------------------------------------------------------------------------------------------
@@ -290,7 +294,7 @@ class ReplayTab(QWidget):
         self.make_report()
 
     def make_report(self) -> None:
-        """Make the report of the store that is looked at; `message` says where it is."""
+        """Make the report of the store that is looked at; `message` carries its path."""
         opened = self._shown
         if opened is None:
             return
@@ -334,7 +338,7 @@ class ReplayTab(QWidget):
         self._show_drop(self._dragging)
 
     def _share_out(self, width_px: int) -> None:
-        """Give the frame what the columns beside it leave over."""
+        """Give the frame the room that the columns beside it leave."""
         sides = [296] if self._splitter.count() == 2 else [200, 352]
         self._splitter.setSizes([sides[0], max(1, width_px - sum(sides)), *sides[1:]])
 
@@ -345,12 +349,12 @@ class ReplayTab(QWidget):
             self._show_drop(True)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:  # noqa: N802
-        """Forget what was dragged over."""
+        """Remove the mark of a drop."""
         self._show_drop(False)
         super().dragLeaveEvent(event)
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
-        """Open what was dropped."""
+        """Open the dropped stores."""
         self._show_drop(False)
         event.acceptProposedAction()
         self.open_stores(dropped_stores(event.mimeData()))

@@ -9,6 +9,8 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from hcc_scope.formatting import counted
+from hcc_scope.runs.tile_differences import on_other_sides
 from ui.kit.theme import GRID_PX, colours
 
 if TYPE_CHECKING:
@@ -30,8 +32,9 @@ class TileScatter(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setAccessibleName("Probabilities of all tiles, first against second analysis")
         self.plot = pg.PlotWidget()
-        self.plot.setAccessibleName("Probabilities of all tiles, first against second analysis")
+        self.plot.setAccessibleName(self.accessibleName())
         self.plot.setToolTip(
             "Each point is a tile: its probability in the first analysis (across) and in the second (up).\n"
             "On the diagonal both agree. Crosses changed their side of the threshold. Click a point to see its field."
@@ -73,12 +76,17 @@ class TileScatter(QWidget):
         thresholds : (float, float)
             Of the two.
         titles : (str, str)
-            What the axes are called.
+            Titles of the axes.
         """
         if len(pairs) > _MOST_POINTS:
             chosen = np.argsort(-np.abs(pairs[:, 1] - pairs[:, 0]), kind="stable")[:_MOST_POINTS]
             pairs, places = pairs[chosen], places[chosen]
         self._shown, self._titles = (pairs, places, thresholds), titles
+        changed = np.count_nonzero((pairs[:, 0] >= thresholds[0]) != (pairs[:, 1] >= thresholds[1]))
+        self.setAccessibleDescription(
+            f"{counted(len(pairs), 'tile')}, {titles[0]} across, {titles[1]} up; "
+            f"{changed} changed their side of the threshold"
+        )
         self._draw()
         self.plot.setRange(xRange=(0.0, 1.0), yRange=(0.0, 1.0), padding=0.04)
 
@@ -107,7 +115,7 @@ class TileScatter(QWidget):
         pairs, places, thresholds = self._shown
         for line, threshold in zip(self._lines, thresholds, strict=True):
             line.setValue(threshold)
-        changed = (pairs[:, 0] >= thresholds[0]) != (pairs[:, 1] >= thresholds[1])
+        changed = on_other_sides(pairs, thresholds)
         self._points.setData(
             x=pairs[:, 0],
             y=pairs[:, 1],

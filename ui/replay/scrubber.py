@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QSpinBox, QWidget
 
 from ui.kit.controls import action_button
+from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -39,17 +40,18 @@ class Scrubber(QWidget):
         self._number.setAccessibleName("Field number")
         self._number.setToolTip("Number of the field; the first is field 0")
         self._number.setKeyboardTracking(False)
-        self._of = QLabel()
+        self._of = ValueLabel("Numbers of the fields")
         self._buttons: list[QToolButton] = [
-            action_button(keys_in, "|◀", "First field", "Alt+Home", self._first),
-            action_button(keys_in, "◀", "Previous field", "Alt+Left", self._previous),
-            action_button(keys_in, "▶", "Next field", "Alt+Right", self._next),
-            action_button(keys_in, "▶|", "Last field", "Alt+End", self._last),
+            action_button(keys_in, sign, name, key, do)
+            for sign, name, key, do in (
+                ("|◀", "First field", "Alt+Home", self._first),
+                ("◀", "Previous field", "Alt+Left", self._previous),
+                ("▶", "Next field", "Alt+Right", self._next),
+                ("▶|", "Last field", "Alt+End", self._last),
+            )
         ]
-        for button, name in zip(
-            self._buttons, ("First field", "Previous field", "Next field", "Last field"), strict=True
-        ):
-            button.setAccessibleName(name)
+        for button in self._buttons:
+            button.setAccessibleName(button.accessibleDescription())  # a screen reader says nothing for a sign
         label = QLabel("F&ield")
         label.setBuddy(self._number)
         row = QHBoxLayout(self)

@@ -1,4 +1,4 @@
-"""What a stored section is: ids, how it was taken, and each analysis with its score, interval and coverage."""
+"""A stored section: ids, how it was acquired, and each analysis with its score, interval and coverage."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QTextDocumentFragment
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from hcc_scope.formatting import capital, counted, format_utc, sentence, significant
+from hcc_scope.quality import describe_reason_counts
 from hcc_scope.research_use import RESEARCH_USE_ONLY, phantom_alarm
-from hcc_scope.runs.section_analyses import describe_decision, describe_score
-from hcc_scope.types import QualityFlag
-from ui.canvas.drawing import describe_reason
+from hcc_scope.score_text import describe_score
 from ui.kit.theme import GRID_PX, colours
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ _SAMPLING = {
     "time_series": "a time series",
     "sequence": "a continuous sequence",
 }
-_FLAGS = {str(flag.name).lower(): flag.value for flag in QualityFlag}
 
 
 class SectionPanel(QScrollArea):
@@ -56,26 +55,30 @@ class SectionPanel(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.set_store(None)
 
+    def _set_text(self, html: str) -> None:
+        self.label.setText(html)
+        self.label.setAccessibleDescription(QTextDocumentFragment.fromHtml(html).toPlainText())
+
     def set_store(self, opened: OpenedStore | None) -> None:
         """Describe a store."""
         self._opened = opened
-        self._tell()
+        self._show_text()
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
         self._theme = theme
-        self._tell()
+        self._show_text()
 
-    def _tell(self) -> None:
+    def _show_text(self) -> None:
         opened, c = self._opened, colours(self._theme)
         if opened is None:
-            self.label.setText("Open a store, or drop its folder here.")
+            self._set_text("Open a store, or drop its folder here.")
             return
         spec = opened.spec
         muted = f"color: {c.text_muted}"
         lines = [f"<h3>Animal {escape(spec.animal_id)}, section {escape(spec.section_id)}</h3>"]
         facts = [
-            ("Acquired", capital(format_utc(opened.store.attributes.get("created_utc")))),
+            ("Acquired", capital(format_utc(opened.store.recorded.created_utc))),
             ("Fields", f"{opened.store.n_frames:,}, chosen as {_SAMPLING.get(spec.sampling, spec.sampling)}"),
             ("Frame", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
             ("Pixel size", f"{significant(spec.pixel_size_um, 4)} µm" if spec.pixel_size_um > 0 else "unknown"),
@@ -92,7 +95,7 @@ class SectionPanel(QScrollArea):
         if not opened.analyses:
             lines.append("<p>No predictions are recorded. Classify the section to get a score.</p>")
         lines.append(f"<p style='{muted}'>{escape(RESEARCH_USE_ONLY)}</p>")
-        self.label.setText("".join(lines))
+        self._set_text("".join(lines))
 
     def _alarm(self, one: SectionAnalysis) -> str:
         alarm = "" if self._opened is None else phantom_alarm(one.trained_on, self._opened.spec.provenance)
@@ -108,35 +111,34 @@ class SectionPanel(QScrollArea):
             coverage.append(f"{n_open} without a result")
         if self._opened is not None and self._opened.excluded:
             coverage.append(f"{len(self._opened.excluded)} excluded by the operator")
-        tiles = [f"{counted(score.tiles, 'tile')} scored"]
-        tiles += [f"{n} {describe_reason(_FLAGS[name])}" for name, n in score.tiles_excluded.items()]
+        tiles = [f"{counted(score.tiles, 'tile')} scored", *describe_reason_counts(score.tiles_excluded)]
         return (
             f"<h4 style='margin-bottom: 2px'>{escape(one.title)}</h4>{self._alarm(one)}"
             f"<div><b>{escape(describe_score(score))}</b></div>"
-            f"<div>{escape(describe_decision(score))}</div>"
             f"<div style='color: {c.text_muted}'>{escape('; '.join(coverage))}. {escape(', '.join(tiles))}.<br>"
             f"{escape(one.model)} on {escape(one.engine)}{'. ' + escape(one.note) if one.note else ''}</div>"
         )
 
 
 def _ended(opened: OpenedStore) -> str:
-    """Return how the run ended, as the store tells: a store that is whole may be of a run that was stopped early."""
-    if not opened.store.complete:
+    """Return how the run ended, as the store records it: a whole store may be of a run that was stopped early."""
+    run = opened.store.recorded
+    if not run.complete:
         return "not yet, or not in order"
-    outcome = opened.store.attributes.get("outcome")
-    state = outcome.get("state") if isinstance(outcome, dict) else None
     planned, n = opened.spec.expected_frames, opened.store.n_frames
     of = f" after {n:,} of {counted(planned, 'planned field')}" if planned is not None and planned > n else ""
-    match state:
+    match run.state:
         case "completed":
             return f"complete{of}"
         case "cancelled":
             return f"stopped early{of}"
         case "failed":
-            cause = outcome.get("cause") if isinstance(outcome, dict) else None
+            cause = None if run.outcome is None else run.outcome.cause
             return f"failed{of}" + (f": {cause}" if cause else "")
-        case _:
-            return f"{state}{of}" if isinstance(state, str) else "the store does not say how"
+        case None:
+            return "the store does not record how"
+        case other:
+            return f"{other}{of}"
 
 
 def _breakable(value: str) -> str:

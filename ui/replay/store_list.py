@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from hcc_scope.formatting import counted, format_score
-from hcc_scope.runs.section_analyses import describe_decision, describe_score
+from hcc_scope.formatting import counted
+from hcc_scope.score_text import describe_score, format_section_score
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ class StoreList(QWidget):
 
     open_requested = Signal(list)
     """Paths that a person chose."""
-    selected = Signal(object)
-    """The path that is looked at now, or None."""
-    close_requested = Signal(object)
-    """A path that is no longer wanted."""
+    selection_changed = Signal()
+    """Another store is chosen, or none: `current`."""
+    close_requested = Signal(Path)
+    """A store to take out of the list."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -119,6 +119,13 @@ class StoreList(QWidget):
         self._folder = str(Path(folder).parent)
         self.open_requested.emit(stores_in(Path(folder)))
 
+    @property
+    def current(self) -> Path | None:
+        """The store that is chosen, or None."""
+        item = self.list.currentItem()
+        path: Path | None = None if item is None else item.data(Qt.ItemDataRole.UserRole)
+        return path
+
     def paths(self) -> list[Path]:
         """Return the stores in the list, from the top."""
         return [self.list.item(row).data(Qt.ItemDataRole.UserRole) for row in range(self.list.count())]
@@ -132,7 +139,7 @@ class StoreList(QWidget):
         self.list.addItem(item)
 
     def show_store(self, opened: OpenedStore) -> None:
-        """Write down what a store is."""
+        """Show what a store holds."""
         item = self._item(opened.path)
         if item is None:
             return
@@ -141,7 +148,7 @@ class StoreList(QWidget):
         lines = [opened.name, counted(n, "field")]
         if opened.analyses:
             score = opened.analyses[0].score
-            lines[1] += "" if score.score is None else f", score {format_score(score.score, score.threshold, 3)}"
+            lines[1] += ", no score" if score.score is None else f", score {format_section_score(score)}"
         else:
             lines[1] += ", not classified"
         if opened.problems:
@@ -149,7 +156,7 @@ class StoreList(QWidget):
         item.setText("\n".join(lines))
         tip = [str(opened.path), *opened.problems]
         if opened.analyses:
-            tip += [describe_score(opened.analyses[0].score), describe_decision(opened.analyses[0].score)]
+            tip.append(describe_score(opened.analyses[0].score))
         item.setToolTip("\n".join(tip))
         item.setData(Qt.ItemDataRole.AccessibleTextRole, ", ".join(lines))
 
@@ -160,7 +167,7 @@ class StoreList(QWidget):
             self.list.takeItem(self.list.row(item))
 
     def select(self, path: Path) -> None:
-        """Look at a store."""
+        """Choose a store."""
         item = self._item(path)
         if item is not None:
             self.list.setCurrentItem(item)
@@ -172,7 +179,7 @@ class StoreList(QWidget):
     @Slot(QListWidgetItem, QListWidgetItem)
     def _changed(self, current: QListWidgetItem | None, _previous: QListWidgetItem | None) -> None:
         self._close.setEnabled(current is not None)
-        self.selected.emit(None if current is None else current.data(Qt.ItemDataRole.UserRole))
+        self.selection_changed.emit()
 
     @Slot()
     def _close_current(self) -> None:

@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from hcc_scope.formatting import format_score
 from ui.kit.labels import colours_of, describe
 
 if TYPE_CHECKING:
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CoursePlot"]
 
+_LEGEND = "Score (0 to 1) after each classified field: line; its interval: band; threshold: dashed line."
 _LINES_HIGH = 9
 _BAND_ALPHA = 70
-_MOST_POINTS = 240
+MOST_POINTS = 240
 """About one to a pixel: a band through 2,000 points takes 100 ms to make, and shows no more."""
 _RECOLOUR = (QEvent.Type.PaletteChange, QEvent.Type.ApplicationPaletteChange)
 
@@ -29,11 +31,7 @@ class CoursePlot(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        describe(
-            self,
-            "Course of the score",
-            "Score (0 to 1) after each classified field: line; its interval: band; threshold: dashed line.",
-        )
+        describe(self, "Course of the score", _LEGEND)
         self._plot = pg.PlotWidget(parent=self)
         self._plot.setMouseEnabled(x=False, y=False)
         self._plot.setMenuEnabled(False)
@@ -66,13 +64,22 @@ class CoursePlot(QWidget):
         interval_valid : bool
             The band is drawn only if it means something.
         """
-        fields, score, lower, upper = _thinned(np.asarray(course, np.float64).reshape(-1, 4)).T
+        fields, score, lower, upper = thinned(np.asarray(course, np.float64).reshape(-1, 4)).T
         self._line.setData(fields, score, symbol="o" if len(fields) == 1 else None)
         for item in (self._band, self._lower, self._upper):
             item.setVisible(interval_valid and len(fields) > 1)
+        self._describe(score, lower, upper)
         self._lower.setData(fields, lower)
         self._upper.setData(fields, upper)
         self._plot.setXRange(1, max(10, fields[-1] if len(fields) else 0), padding=0.02)
+
+    def _describe(self, score: NDArray[np.float64], lower: NDArray[np.float64], upper: NDArray[np.float64]) -> None:
+        """Let a screen reader read the end of the course."""
+        threshold = self._threshold.value()
+        now, low, high = (format_score(one[-1], threshold) if len(one) else "" for one in (score, lower, upper))
+        now = f"Now {now}. " if now else "Nothing is drawn yet. "
+        band = f"Its interval is drawn, now {low} to {high}. " if self._band.isVisible() else ""
+        self.setAccessibleDescription(f"{now}{band}{_LEGEND}")
 
     def show_threshold(self, threshold: float | None) -> None:
         """Move the dashed line; None hides it."""
@@ -104,8 +111,8 @@ class CoursePlot(QWidget):
         self._upper.setPen(edge)
 
 
-def _thinned(course: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return at most `_MOST_POINTS` rows, evenly spread, the first and the last among them."""
-    if len(course) <= _MOST_POINTS:
+def thinned(course: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return at most `MOST_POINTS` rows, evenly spread, the first and the last among them."""
+    if len(course) <= MOST_POINTS:
         return course
-    return course[np.linspace(0, len(course) - 1, _MOST_POINTS).round().astype(np.intp)]
+    return course[np.linspace(0, len(course) - 1, MOST_POINTS).round().astype(np.intp)]

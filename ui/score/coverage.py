@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from PySide6.QtCore import QRectF, QSize, Qt
@@ -9,7 +10,9 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from hcc_scope.formatting import counted, percent
-from ui.kit.labels import colours_of, quiet, words
+from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
+from ui.kit.labels import ValueLabel, colours_of, quiet_value, words
+from ui.kit.swatch import Swatch
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -51,7 +54,7 @@ _PARTS = (
         "text_muted",
         Qt.BrushStyle.BDiagPattern,
         "excluded, no usable tile",
-        "Frames without a usable tile: no tissue, out of focus, saturated, dark, or unlike the model's training.",
+        f"Frames without a usable tile: {', '.join(text.name for text in FLAG_TEXTS.values())}.",
         always=True,
     ),
     _Part(
@@ -87,13 +90,6 @@ _PARTS = (
         always=False,
     ),
 )
-_REASONS = {
-    "no_tissue": "no tissue",
-    "out_of_focus": "out of focus",
-    "saturated": "saturated",
-    "under_exposed": "under-exposed",
-    "unlike_training": "unlike training",
-}
 
 
 def describe_excluded_tiles(tiles: int, excluded: Mapping[str, int]) -> str:
@@ -103,14 +99,11 @@ def describe_excluded_tiles(tiles: int, excluded: Mapping[str, int]) -> str:
     used = f"{counted(tiles, 'tile')} used"
     if not excluded:
         return f"{used}, none excluded."
-    reasons = ", ".join(
-        f"{n} {_REASONS.get(reason, reason.replace('_', ' '))}"
-        for reason, n in sorted(excluded.items(), key=lambda item: -item[1])
-    )
+    reasons = ", ".join(describe_reason_counts(excluded))
     return f"{used}. Tiles excluded: {reasons}."
 
 
-def _paint_part(painter: QPainter, rect: QRectF, part: _Part, c: Colours) -> None:
+def _paint_part(part: _Part, painter: QPainter, rect: QRectF, c: Colours) -> None:
     """Paint one part's pattern with a border, so that parts differ without their colours."""
     colour = QColor(getattr(c, part.colour))
     painter.fillRect(rect, QColor(c.surface))
@@ -126,24 +119,6 @@ def _paint_part(painter: QPainter, rect: QRectF, part: _Part, c: Colours) -> Non
         painter.fillRect(rect, brush)
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRect(rect.adjusted(0.5, 0.5, -0.5, -0.5))
-
-
-class _Swatch(QWidget):
-    """A small square with one part's pattern."""
-
-    def __init__(self, part: _Part) -> None:
-        super().__init__()
-        self._part = part
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        side = self.fontMetrics().ascent()
-        return QSize(side, side)
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        painter = QPainter(self)
-        _paint_part(painter, QRectF(self.rect()), self._part, colours_of(self))
-        painter.end()
 
 
 class _Bar(QWidget):
@@ -173,7 +148,7 @@ class _Bar(QWidget):
         for part, n in zip(_PARTS, self._numbers, strict=False):
             width = n / max(1, self._total) * self.width()
             if n:
-                _paint_part(painter, QRectF(left, 0, max(2.0, width), self.height()), part, c)
+                _paint_part(part, painter, QRectF(left, 0, max(2.0, width), self.height()), c)
             left += width
         painter.setPen(QPen(QColor(c.border), 1))
         painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
@@ -186,9 +161,10 @@ class CoverageView(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._replayed = False
-        self._sentence = words()
+        self._sentence = ValueLabel("Frames that the score rests on")
+        self._sentence.setWordWrap(True)
         self._bar = _Bar()
-        self._tiles = quiet()
+        self._tiles = quiet_value("Tiles used and excluded")
         rows = QGridLayout()
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setHorizontalSpacing(GRID_PX)
@@ -196,7 +172,8 @@ class CoverageView(QWidget):
         rows.setColumnStretch(2, 1)
         self._rows: list[tuple[QWidget, QLabel, QLabel]] = []
         for row, part in enumerate(_PARTS):
-            swatch, number, text = _Swatch(part), QLabel("0"), words(part.words)
+            swatch = Swatch(partial(_paint_part, part))
+            number, text = ValueLabel(f"Frames {part.words}", "0"), words(part.words)
             for widget in (swatch, number, text):
                 widget.setToolTip(part.tip)
             rows.addWidget(swatch, row, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -218,6 +195,7 @@ class CoverageView(QWidget):
         for part, row in zip(_PARTS, self._rows, strict=True):
             if part.field == "deferred":
                 row[2].setText("without a result" if replayed else part.words)
+                row[1].setAccessibleName(f"Frames {row[2].text()}")
                 for widget in row:
                     widget.setToolTip("Stored frames that were not classified." if replayed else part.tip)
 

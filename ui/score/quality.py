@@ -1,4 +1,4 @@
-"""How good the current field is: focus, tissue, saturation, light, and whether the model knows the like of it."""
+"""How good the current field is: focus, tissue, saturation, light, and whether its tiles are like those of training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from hcc_scope.formatting import counted, percent, sentence
 from hcc_scope.types import QualityFlag
-from ui.kit.labels import grid_margins, heading, quiet, words
+from ui.kit.labels import ValueLabel, grid_margins, heading, quiet_value
 from ui.kit.symbols import SymbolBadge
 from ui.kit.theme import GRID_PX
 
@@ -43,7 +43,7 @@ class Judgement(NamedTuple):
 
 
 def judge(flags: np.ndarray, quality: TileQuality | None, distances: np.ndarray | None = None) -> tuple[Judgement, ...]:
-    """Return what is said about a field.
+    """Return the judgements on a field.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def judge(flags: np.ndarray, quality: TileQuality | None, distances: np.ndarray 
     quality : TileQuality or None
         The measured values behind the flags; without them the words do with the flags.
     distances : (n,) float32 or None
-        From the model's training tiles, NaN where it was not asked; None if it tells none.
+        From the model's training tiles, NaN where it was not asked; None if the model measures none.
     """
     n = len(flags)
     if n == 0:
@@ -73,7 +73,7 @@ def judge(flags: np.ndarray, quality: TileQuality | None, distances: np.ndarray 
         _tissue(n, no_tissue, quality),
         _saturation(n, saturated, quality),
         _light(n, dark, quality),
-        _likeness(asked, unlike, told=distances is not None),
+        _likeness(asked, unlike, measured=distances is not None),
     )
 
 
@@ -119,11 +119,11 @@ def _light(n: int, dark: int, quality: TileQuality | None) -> Judgement:
     return Judgement("Light", "good", f"Enough{level}")
 
 
-def _likeness(asked: int, unlike: int, *, told: bool) -> Judgement:
+def _likeness(asked: int, unlike: int, *, measured: bool) -> Judgement:
     if not asked:
         return Judgement("Likeness", "unknown", "Cannot be judged: no tile was classified")
-    if not told and not unlike:
-        return Judgement("Likeness", "unknown", "Not told by this model")
+    if not measured and not unlike:
+        return Judgement("Likeness", "unknown", "Not measured by this model")
     if not unlike:
         return Judgement("Likeness", "good", "No tile flagged as unlike training")
     return Judgement("Likeness", _shape(unlike, asked), f"Unlike training: {_tiles(unlike, asked)}")
@@ -136,7 +136,8 @@ class QualityPanel(QWidget):
         super().__init__()
         self.setWindowTitle("Quality of this field")
         self.setAccessibleName("Quality of the current field")
-        self._what = words()
+        self._what = ValueLabel("Outcome of the field")
+        self._what.setWordWrap(True)
         layout = QVBoxLayout(self)
         grid_margins(layout)
         layout.addWidget(self._what)
@@ -147,7 +148,7 @@ class QualityPanel(QWidget):
         self._rows = {}
         top = Qt.AlignmentFlag.AlignTop
         for row, (name, tip) in enumerate(_TIPS.items()):
-            badge, title, text = SymbolBadge(), heading(name), quiet()
+            badge, title, text = SymbolBadge(), heading(name), quiet_value(name)
             for widget in (title, text):
                 widget.setToolTip(tip)
             title.setWordWrap(False)

@@ -9,17 +9,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from hcc_scope.formatting import counted, format_score, full_stop, sentence
+from hcc_scope.formatting import full_stop, sentence
 from hcc_scope.research_use import research_use
-from ui.kit.labels import colours_of, grid_margins, heading, quiet, words
+from hcc_scope.score_text import (
+    describe_interval,
+    describe_score,
+    describe_stability,
+    format_section_score,
+    verdict,
+)
+from ui.kit.labels import ValueLabel, colours_of, grid_margins, heading, quiet, quiet_value
 from ui.kit.symbols import SignedLine
 from ui.kit.theme import GRID_PX
-from ui.score.animal_sections_view import OtherSectionsView, verdict
+from ui.score.animal_sections_view import OtherSectionsView
 from ui.score.course_plot import CoursePlot
 from ui.score.coverage import CoverageView
-from ui.score.score_bar import ScoreBar, describe_interval, large_font
+from ui.score.score_bar import SHAPES, ScoreBar, large_font
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +36,6 @@ if TYPE_CHECKING:
 
     from hcc_scope.runs.animal_sections import OtherSection
     from hcc_scope.types import SectionScore, Snapshot
-    from ui.kit.symbols import Shape
 
 __all__ = ["ScorePanel"]
 
@@ -46,25 +52,25 @@ class ScorePanel(QWidget):
         self.setAccessibleName("Score of the section")
         self._snapshot: Snapshot | None = None
         self._course: NDArray[np.float64] | None = None
-        self._of = quiet()
-        self._number = QLabel(_NO_SCORE)
+        self._of = quiet_value("Section")
+        self._number = ValueLabel("Score", _NO_SCORE)
         self._number.setFont(large_font(self._number, _SCORE_SIZE))
         self._number.setToolTip("Mean probability of high metastatic over the classified fields, from 0 to 1.")
         self._meaning = quiet("mean probability of high metastatic (0 to 1)")
-        self._verdict = SignedLine(font=large_font(self, _VERDICT_SIZE))
-        self._why = quiet()
+        self._verdict = SignedLine("Side of the threshold", font=large_font(self, _VERDICT_SIZE))
+        self._why = quiet_value("Reason for the side")
         self._bar = ScoreBar()
-        self._interval = words()
-        self._stabilised = SignedLine()
-        self._degraded = SignedLine()
+        self._interval = ValueLabel("Interval of the score")
+        self._interval.setWordWrap(True)
+        self._stabilised = SignedLine("Stability of the score")
+        self._degraded = SignedLine("Classification")
         self._coverage = CoverageView()
         self._course_heading = heading("Course over the classified fields")
         self._plot = CoursePlot()
         self._others_heading = heading("Other sections of this animal")
         self._others = OtherSectionsView()
         self._research = heading(research_use(None))
-        self._alarm = SignedLine(font=large_font(self, _ALARM_SIZE))
-        self._alarm.setAccessibleName("Why this score means nothing")
+        self._alarm = SignedLine("Why this score means nothing", font=large_font(self, _ALARM_SIZE))
         self._lay_out()
         self.set_training(None)
         self.set_section("", "")
@@ -113,7 +119,7 @@ class ScorePanel(QWidget):
         Parameters
         ----------
         trained_on : str, optional
-            As the model's card says; None where it does not.
+            As in the model's card; None where that has no entry.
         alarm : str
             A sentence; empty if there is nothing to warn of.
         """
@@ -169,22 +175,19 @@ class ScorePanel(QWidget):
         self._others.show_sections(sections)
 
     def _show_score(self, score: SectionScore | None) -> None:
-        has_score = score is not None and score.score is not None
-        self._number.setText(
-            _NO_SCORE if score is None or score.score is None else format_score(score.score, score.threshold)
-        )
         said = verdict(score)
-        self._verdict.show_line(said.shape, said.words)
-        self._why.setText(said.why)
-        self._number.setAccessibleName(f"Score {self._number.text()}" if has_score else "No score yet")
-        self._number.setAccessibleDescription(f"{said.words}: {said.why}")
+        self._number.setText(_NO_SCORE if score is None or score.score is None else format_section_score(score))
+        self._verdict.show_line(SHAPES[said.kind], said.title)
+        self._why.setText(sentence(said.why))
+        self._number.setAccessibleDescription(sentence(said.sentence if score is None else describe_score(score)))
         self._bar.show_score(score)
         self._others.show_current(score)
-        self._interval.setText("" if score is None else _interval_sentence(score))
-        self._interval.setVisible(has_score and score is not None and score.interval_valid)
-        self._stabilised.setVisible(score is not None)
-        if score is not None:
-            self._stabilised.show_line(*_stability(score))
+        interval, stability = ("", "") if score is None else (describe_interval(score), describe_stability(score))
+        self._interval.setText(interval)
+        self._interval.setVisible(bool(interval))
+        self._stabilised.setVisible(bool(stability))
+        if score is not None and stability:
+            self._stabilised.show_line("good" if score.stabilised else "busy", full_stop(stability))
 
 
 def _shown(snapshot: Snapshot) -> tuple[object, ...]:
@@ -193,19 +196,3 @@ def _shown(snapshot: Snapshot) -> tuple[object, ...]:
 
 def _valid(snapshot: Snapshot) -> bool:
     return snapshot.score.interval_valid
-
-
-def _interval_sentence(score: SectionScore) -> str:
-    text = describe_interval(score)
-    if score.interval_frames != score.frames:
-        text += f" (over the first {score.interval_frames} of {counted(score.frames, 'frame')})"
-    return text
-
-
-def _stability(score: SectionScore) -> tuple[Shape, str]:
-    """Return a sign and words for whether more fields would still change the score much."""
-    if not score.interval_valid:
-        return "warning", sentence(score.stabilised_reason)
-    if score.stabilised:
-        return "good", f"Stabilised: {full_stop(score.stabilised_reason)}"
-    return "busy", f"Not stabilised yet: {full_stop(score.stabilised_reason)}"

@@ -11,30 +11,33 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from hcc_scope.formatting import capital, format_score, format_threshold, full_stop, percent
+from hcc_scope.formatting import sentence
+from hcc_scope.score_text import describe_score, format_section_threshold, verdict
 from ui.kit.labels import colours_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from PySide6.QtGui import QPaintEvent
 
+    from hcc_scope.score_text import VerdictKind
     from hcc_scope.types import SectionScore
+    from ui.kit.symbols import Shape
     from ui.kit.theme import Colours
 
-__all__ = ["ScoreBar", "describe_interval"]
+__all__ = ["SHAPES", "ScoreBar", "large_font"]
+
+SHAPES: Mapping[VerdictKind, Shape] = {
+    "none": "unknown",
+    "not valid": "invalid",
+    "undecided": "undecided",
+    "low": "low",
+    "high": "high",
+}
+"""The sign of each verdict."""
 
 _TINT_ALPHA = 70
 _NO_SCORE_TINT_ALPHA = 35
-
-
-def describe_interval(score: SectionScore) -> str:
-    """Return the interval in words, or why there is none."""
-    if score.score is None:
-        return "No interval before the first classified field."
-    if not score.interval_valid:
-        return "Interval not valid for this plan: no decision."
-    low, high = score.interval
-    said_low, said_high = (format_score(end, score.threshold) for end in (low, high))
-    return f"{percent(score.confidence)} interval: {said_low} to {said_high}"
 
 
 class ScoreBar(QWidget):
@@ -59,15 +62,8 @@ class ScoreBar(QWidget):
         if score is not None and score == self._score:
             return
         self._score = score
-        if score is None:
-            words = "No score yet. The scale runs from 0 (low metastatic) to 1 (high metastatic)."
-        else:
-            value = "no score yet" if score.score is None else f"score {format_score(score.score, score.threshold)}"
-            beside = format_threshold(score.threshold, score.score, *score.interval)
-            words = (
-                f"{capital(value)}. {full_stop(describe_interval(score))} Threshold {beside}."
-                " Scale from 0 (low metastatic) to 1 (high metastatic)."
-            )
+        said = sentence(verdict(None).sentence if score is None else describe_score(score))
+        words = f"{said} The scale runs from 0 (low metastatic) to 1 (high metastatic)."
         self.setAccessibleDescription(words)
         self.setToolTip(words)
         self.update()
@@ -96,10 +92,9 @@ class ScoreBar(QWidget):
         inset = height / 2  # the disc of a score of 0 or 1 stays inside
         track = QRectF(inset, (self.height() - height) / 2, self.width() - 2 * inset, height)
         score = self._score
-        threshold = None if score is None else score.threshold
-        self._paint_track(painter, track, threshold, c)
+        self._paint_track(painter, track, None if score is None else score.threshold, c)
         if not self._compact:
-            self._paint_scale(painter, track, threshold, c)
+            self._paint_scale(painter, track, score, c)
         if score is not None and score.score is not None:
             if score.interval_valid:
                 self._paint_interval(painter, track, score.interval, c)
@@ -124,19 +119,17 @@ class ScoreBar(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRect(track)
 
-    def _paint_scale(self, painter: QPainter, track: QRectF, threshold: float | None, c: Colours) -> None:
+    def _paint_scale(self, painter: QPainter, track: QRectF, score: SectionScore | None, c: Colours) -> None:
         line = self.fontMetrics().height()
         painter.setPen(QColor(c.text_muted))
         below = QRectF(0, track.bottom() + 4, self.width(), line)
         painter.drawText(below, Qt.AlignmentFlag.AlignLeft, "0 low")
         painter.drawText(below, Qt.AlignmentFlag.AlignRight, "1 high")
-        if threshold is None:
+        if score is None:
             return
-        said = self._score
-        beside = () if said is None else (said.score, *said.interval)
-        text = f"threshold {format_threshold(threshold, *beside)}"
+        text = f"threshold {format_section_threshold(score)}"
         width = self.fontMetrics().horizontalAdvance(text) + 2
-        left = track.x() + threshold * track.width() - width / 2
+        left = track.x() + score.threshold * track.width() - width / 2
         left = min(max(left, 0.0), float(self.width() - width))
         painter.setPen(QColor(c.text))
         painter.drawText(QRectF(left, track.top() - 4 - line, width, line), Qt.AlignmentFlag.AlignCenter, text)

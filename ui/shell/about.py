@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, qVersion
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtWidgets import QMessageBox, QTextEdit
 
 from hcc_scope.report.summary import software_versions
 from hcc_scope.research_use import RESEARCH_USE_ONLY
@@ -30,6 +30,8 @@ def show_about(parent: QWidget) -> QMessageBox:
         " The shipped model is trained on a synthetic phantom: its numbers say nothing about tissue."
     )
     box.setDetailedText(text)
+    for details in box.findChildren(QTextEdit):
+        details.setAccessibleName("Versions of the software")
     box.setStandardButtons(QMessageBox.StandardButton.Close)
     copy = box.addButton("Copy versions", QMessageBox.ButtonRole.ActionRole)
     copy.clicked.disconnect()  # it copies, and does not close the box

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, QTimer, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
+from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX, colours
 
 if TYPE_CHECKING:
@@ -76,8 +77,7 @@ class NoticeBar(QFrame):
         self._text.setWordWrap(True)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self._more = QLabel()
-        self._more.setAccessibleName("How many more notices there are")
+        self._more = ValueLabel("Number of further notices")
         self._button = QPushButton()
         self._button.setAccessibleName("What can be done about it")
         self._button.clicked.connect(self._do)

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from ui.control.section_request import PlanChoice
+from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class PlanDialog(QDialog):
         self._height = _um(choice.area_um[1], "Height of the area in µm")
         self._n_frames = _count(choice.n_frames, 1_000_000, "Number of frames")
         self._path = QLineEdit(choice.file)
-        self._path.setAccessibleName("Plan file")
+        self._path.setAccessibleName("Path of the plan file")
         self._path.setPlaceholderText("plan.yaml")
         browse = QPushButton("Browse …")
         browse.clicked.connect(self._browse)
@@ -117,8 +118,7 @@ class PlanDialog(QDialog):
         self._buttons.accepted.connect(self._accept)
         self._buttons.rejected.connect(self.reject)
         layout.addStretch(1)
-        self._problem = QLabel()
-        self._problem.setAccessibleName("What is missing in the plan")
+        self._problem = ValueLabel("What is missing in the plan")
         layout.addWidget(self._problem)
         layout.addWidget(self._buttons)
         self._path.textChanged.connect(self._update_parts)

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from hcc_scope.inference.engines import AUTO, ENGINES
+from hcc_scope.inference.base import AUTO, ENGINES
 from ui.control.rig_control import RigLight
 from ui.kit.controls import ElidedLabel
 from ui.kit.theme import GRID_PX, colours
@@ -236,6 +236,7 @@ class TopBar(QWidget):
         c = colours(self._theme)
         colour = {"none": c.text_muted, "good": c.good, "warning": c.warning, "error": c.error}[light.tone]
         self._rig.setText(f"<span style='color:{colour}'>{_SHAPES[light.tone]}</span>&nbsp; {light.words}")
+        self._rig.setAccessibleDescription(". ".join(part for part in (light.words, tip) if part))
         self._rig.setToolTip(tip)
 
     def set_hint(self, words: str) -> None:

@@ -19,6 +19,7 @@ from ui.canvas.frame_layer import FrameLayer
 from ui.canvas.luts import display_limits, palette_rgb
 from ui.canvas.overlays import ScaleBarLayer
 from ui.kit.controls import PercentSlider, action_button, style_buttons
+from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _SCALES = (0.05, 32.0)
 
 
 class SaliencyMode(enum.Enum):
-    """What is shown; the value is what a person reads."""
+    """What is shown; the value is the text of its button."""
 
     ALL = "Side by side"
     IMAGE = "Image"
@@ -59,7 +60,7 @@ def relative_saliency(saliency: NDArray[np.float32]) -> NDArray[np.float32]:
     Parameters
     ----------
     saliency : (t, t) float32
-        Any sign; its size counts. What is no number counts as 0.
+        Of any sign: the absolute value counts. NaN and infinity count as 0.
     """
     size = np.abs(np.nan_to_num(saliency, nan=0.0, posinf=0.0, neginf=0.0))
     top = float(np.percentile(size, _TOP_PERCENT))
@@ -83,13 +84,13 @@ class SaliencyLayer:
             return
         level = np.rint(relative * 255).astype(np.uint8)
         rgb = palette_rgb(_PALETTE)[level]  # (t, t, 3)
-        # QImage's Format_ARGB32 in memory is blue, green, red, alpha on the machines that there are
+        # QImage's Format_ARGB32 in memory is blue, green, red, alpha on little-endian machines
         self._argb = np.ascontiguousarray(np.concatenate([rgb[..., ::-1], level[..., None]], axis=2))
         height, width = relative.shape
         self._image = QImage(self._argb.data, width, height, 4 * width, QImage.Format.Format_ARGB32)
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
-        """Paint the map over what is there."""
+        """Paint the map over the image."""
         if self._image is None:
             return
         left, top = view.to_screen(0.0, 0.0)
@@ -104,14 +105,13 @@ class SaliencyLayer:
 class _Pane(QWidget):
     """A titled canvas that shows the tile's pixels in some way."""
 
-    def __init__(self, title: str, canvas: Canvas) -> None:
+    def __init__(self, title: str, name: str, canvas: Canvas) -> None:
         super().__init__()
         self.canvas = canvas
         self.frame = FrameLayer()
         self.scale_bar = ScaleBarLayer()
         canvas.layers = [self.frame, self.scale_bar]
-        canvas.setAccessibleName(title)
-        canvas.setAccessibleDescription("Arrows pan, + and - zoom, 0 fits")
+        canvas.describe_as(name, "Arrows pan, plus and minus zoom, 0 fits")
         heading = QLabel(title)
         heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.heading = heading
@@ -134,9 +134,9 @@ class SaliencyView(QWidget):
         self._relative: NDArray[np.float32] | None = None
         self._linking = False
         self._mode = SaliencyMode.ALL
-        self._image = _Pane("Raw pixels", Canvas(_SCALES))
-        self._map = _Pane("Saliency map", Canvas(_SCALES))
-        self._overlay = _Pane("Overlay", Canvas(_SCALES))
+        self._image = _Pane("Raw pixels", "Raw pixels", Canvas(_SCALES))
+        self._map = _Pane("Saliency map", "Saliency map", Canvas(_SCALES))
+        self._overlay = _Pane("Overlay", "Saliency map over the raw pixels", Canvas(_SCALES))
         self._map.frame.set_palette(_PALETTE)
         self._map.frame.set_marks_saturated(False)
         self._map.frame.set_limits(0.0, 65535.0)
@@ -145,14 +145,13 @@ class SaliencyView(QWidget):
         self._overlay.canvas.layers.insert(1, self._over)
         self._opacity = PercentSlider("Opacity", "Opacity of the saliency over the image, in %", self._over.opacity)
         self._opacity.changed.connect(self._opacity_changed)
-        self._note = QLabel()
+        self._note = ValueLabel("About the saliency map")
         self._note.setWordWrap(True)
-        self._note.setAccessibleName("About the saliency map")
         self._buttons: dict[SaliencyMode, QToolButton] = {}
         self._build()
         for pane in self._panes():
             pane.canvas.view_changed.connect(self._follow)
-            pane.canvas.hovered.connect(self._hover)
+            pane.canvas.cursor_moved.connect(self._hover)
         self.set_pixels(None, 16)
 
     def _build(self) -> None:
@@ -228,7 +227,7 @@ class SaliencyView(QWidget):
         self.set_saliency(None, "")
 
     def set_saliency(self, saliency: NDArray[np.float32] | None, note: str) -> None:
-        """Show a saliency map (t, t), or say in `note` why there is none."""
+        """Show a saliency map (t, t) with a note, or only the note why there is none."""
         self._relative = None if saliency is None else relative_saliency(saliency)
         shown = None if self._relative is None else np.rint(self._relative * 65535).astype(np.uint16)
         self._map.frame.set_pixels(shown)
@@ -263,7 +262,7 @@ class SaliencyView(QWidget):
 
     @Slot()
     def _follow(self) -> None:
-        """Show in all canvases what was panned or zoomed in one."""
+        """Pan and zoom all canvases as the one that was moved."""
         mover = self.sender()
         if self._linking or not isinstance(mover, Canvas):
             return
@@ -278,8 +277,10 @@ class SaliencyView(QWidget):
                 pane.canvas.centre_on(*mover.viewport.centre)
         self._linking = False
 
-    @Slot(object)
-    def _hover(self, at: tuple[float, float] | None) -> None:
+    @Slot()
+    def _hover(self) -> None:
+        canvas = self.sender()
+        at = canvas.cursor_at if isinstance(canvas, Canvas) else None
         pixels = self._pixels
         if at is None or pixels is None or not (0 <= at[0] < pixels.shape[1] and 0 <= at[1] < pixels.shape[0]):
             self.hovered.emit("")

@@ -1,7 +1,7 @@
 """Small pictures of tiles, made off the Qt thread from the stored frames, kept as long as there is room.
 
-A frame is read once for all its tiles. What was asked for last is made first, and requests that scrolled out of sight
-long ago are forgotten, so that scrolling fast through ten thousand tiles never queues ten thousand reads.
+A frame is read once for all its tiles. The newest request is served first, and requests that scrolled out of sight
+are dropped, so that scrolling fast through ten thousand tiles never queues ten thousand reads.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtGui import QImage
 
+from hcc_scope.thumbnails import block_means
 from hcc_scope.tiling import TileGrid
 from ui.canvas.luts import display_limits
 
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["Thumbnails", "make_thumbnails"]
 
 TILE_PX = 512
-"""Until the section says how large its tiles are."""
+"""Until a section is shown, which brings the size of its tiles."""
 _CAPACITY_BYTES = 96 * 2**20
 _MOST_WAITING = 64
 """Frames; more than two screens of tiles of as many different fields."""
-_RETRY_S = 2.0
+RETRY_S = 2.0
 """A field of a running section may not be on disk yet."""
 
 
@@ -45,7 +46,7 @@ def make_thumbnails(pixels: NDArray[np.uint16], grid: TileGrid, side_px: int) ->
     grid : TileGrid
         For this frame's shape.
     side_px : int
-        Wanted; the result is the tile reduced by a whole number to this or just above.
+        Least side; a tile is reduced by a whole number to this or just above.
 
     Returns
     -------
@@ -54,17 +55,14 @@ def make_thumbnails(pixels: NDArray[np.uint16], grid: TileGrid, side_px: int) ->
     low, high = display_limits(pixels)
     reduction = max(1, grid.tile_px // side_px)
     side = grid.tile_px // reduction
-    used = side * reduction
     small = np.empty((grid.n, side, side), dtype=np.uint8)
     for thumbnail, tile in zip(small, grid.views(pixels), strict=True):
-        blocks = tile[:used, :used].reshape(side, reduction, side, reduction)
-        mean = blocks.sum(axis=(1, 3), dtype=np.uint32).astype(np.float32) / reduction**2
-        thumbnail[...] = np.clip((mean - low) * (255.0 / (high - low)), 0, 255)
+        thumbnail[...] = np.clip((block_means(tile, reduction) - low) * (255.0 / (high - low)), 0, 255)
     return small
 
 
 class Thumbnails(QObject):
-    """The cache; asked from painting, it answers at once with what there is.
+    """The cache; painting asks it, so it answers at once with what there is.
 
     Parameters
     ----------
@@ -74,7 +72,7 @@ class Thumbnails(QObject):
     """
 
     arrived = Signal(int)
-    """A field's number: its thumbnails can be had now, or will not come."""
+    """A field's number: its thumbnails are there now, or could not be made."""
 
     def __init__(self, jobs: JobRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -88,7 +86,7 @@ class Thumbnails(QObject):
         self._waiting: OrderedDict[int, None] = OrderedDict()
         self._in_work: int | None = None
         self._problems: dict[int, tuple[float, str]] = {}
-        self._again = QTimer(self, singleShot=True, interval=int(_RETRY_S * 1000) + 50)
+        self._again = QTimer(self, singleShot=True, interval=int(RETRY_S * 1000) + 50)
         self._again.timeout.connect(self._retry)
 
     def set_reader(self, reader: Callable[[int], Frame] | None) -> None:
@@ -97,7 +95,7 @@ class Thumbnails(QObject):
         self._forget()
 
     def set_tile_px(self, tile_px: int) -> None:
-        """Cut tiles of this size, as the model did; tiles of another size would be other tiles."""
+        """Cut tiles of this size, as for the model; tiles of another size would be other tiles."""
         if tile_px != self._tile_px:
             self._tile_px = tile_px
             self._forget()
@@ -118,7 +116,7 @@ class Thumbnails(QObject):
         self._again.stop()
 
     def get(self, seq: int, index: int) -> QImage | None:
-        """Return a tile's thumbnail, or None and see to it that it comes (`arrived`)."""
+        """Return a tile's thumbnail, or None and request it (`arrived` follows)."""
         tiles = self._kept.get(seq)
         if tiles is not None:
             self._kept.move_to_end(seq)
@@ -137,7 +135,7 @@ class Thumbnails(QObject):
     def _ask(self, seq: int) -> None:
         if self._reader is None or seq == self._in_work:
             return
-        if seq in self._problems and time.monotonic() - self._problems[seq][0] < _RETRY_S:
+        if seq in self._problems and time.monotonic() - self._problems[seq][0] < RETRY_S:
             return
         self._waiting[seq] = None
         self._waiting.move_to_end(seq)
@@ -185,6 +183,6 @@ class Thumbnails(QObject):
 
     @Slot()
     def _retry(self) -> None:
-        """Have what could not be read painted, and with it asked for, again."""
+        """Let the fields that could not be read be painted again, which requests them again."""
         for seq in self._problems:
             self.arrived.emit(seq)

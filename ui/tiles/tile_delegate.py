@@ -29,7 +29,7 @@ _BAR_PX = 6
 
 
 class TileDelegate(QStyledItemDelegate):
-    """Paints one tile; asks for its thumbnail only then, so that only what is seen is read."""
+    """Paints one tile; requests its thumbnail only then, so that only visible tiles are read."""
 
     def __init__(self, thumbnails: Thumbnails, model: TileListModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -131,7 +131,7 @@ class TileDelegate(QStyledItemDelegate):
         painter.drawText(line, left, metrics.elidedText(place, Qt.TextElideMode.ElideRight, line.width()))
 
     def _paint_arrow(self, painter: QPainter, line: QRect, *, up: bool) -> None:
-        """Paint the side of the threshold as a shape too: colour never says anything alone."""
+        """Paint the side of the threshold as a shape too: colour alone is not enough."""
         painter.setBrush(painter.pen().color())
         painter.setPen(Qt.PenStyle.NoPen)
         x, y = line.right() - 4.0, line.center().y() + 0.5

@@ -1,4 +1,4 @@
-"""One tile, closely: its raw pixels and saliency, what is known about it, and what lies around it in its field."""
+"""One tile, closely: its raw pixels and saliency, its values, and its neighbours in the field."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ from PySide6.QtWidgets import (
 
 from hcc_scope.formatting import format_score, format_threshold, significant
 from hcc_scope.orientation import Orientation
+from hcc_scope.quality import describe_flags, missed_step
 from ui.canvas.canvas import Canvas, MouseMode
-from ui.canvas.drawing import describe_reason, double_rect
+from ui.canvas.drawing import double_rect
 from ui.canvas.frame_layer import FrameLayer
 from ui.canvas.luts import display_limits
 from ui.canvas.overlays import TileLayer
 from ui.kit.controls import ElidedLabel
+from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX, colours
 from ui.tiles.saliency_view import SaliencyView
-from ui.tiles.tile_text import verb_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ _STEPS = {"Alt+Left": (0, -1), "Alt+Right": (0, 1), "Alt+Up": (-1, 0), "Alt+Down
 
 @dataclass(slots=True)
 class GalleryContext:
-    """What the gallery and its dialogs share; the tab changes it in place."""
+    """What gallery and dialog share; the tab changes it in place."""
 
     reader: Callable[[int], Frame] | None = None
     saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None = None
@@ -71,7 +72,7 @@ class GalleryContext:
 
 
 class _HereLayer:
-    """A `ui.canvas.canvas.Layer`: the outline of the tile that is looked at."""
+    """A `ui.canvas.canvas.Layer`: the outline of the shown tile."""
 
     def __init__(self, tiles: TileLayer) -> None:
         self._tiles = tiles
@@ -117,7 +118,7 @@ class TileDialog(QDialog):
         self._tiles.opacity = 0.3
         self._outline = _HereLayer(self._tiles)
         self.field.layers = [self._field_frame, self._tiles, self._outline]
-        self._facts: dict[str, QLabel] = {}
+        self._facts: dict[str, ValueLabel] = {}
         self._cursor = ElidedLabel("Under the cursor")
         self._state = ElidedLabel("State")
         self._build()
@@ -127,8 +128,9 @@ class TileDialog(QDialog):
         self.setWindowTitle("Tile")
         self.setSizeGripEnabled(True)
         self.field.setMinimumSize(26 * GRID_PX, 26 * GRID_PX)
-        self.field.setAccessibleName("Neighbours in the field")
-        self.field.setAccessibleDescription("Click a tile, or press Alt and an arrow key, to look at a neighbour")
+        self.field.describe_as(
+            "Neighbours in the field", "Click a tile, or press Alt and an arrow key, to look at a neighbour"
+        )
         self.field.set_mouse_mode(MouseMode.POINT)
         self.field.clicked.connect(self._field_clicked)
         self.field.tooltip_of = self._field_tooltip
@@ -146,10 +148,9 @@ class TileDialog(QDialog):
             "On the stage",
             "Engine",
         ):
-            value = QLabel("–")
+            value = ValueLabel(name, "–")
             value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             value.setWordWrap(True)
-            value.setAccessibleName(name)
             self._facts[name] = value
             form.addRow(f"{name}:", value)
         heading = QLabel("Neighbours (click, or Alt and an arrow key)")
@@ -207,7 +208,7 @@ class TileDialog(QDialog):
         self._outline.tile = index
         if not same_field:
             self._frame = None
-        self._tell()
+        self._show_facts()
         if same_field:
             self._show_pixels()
         else:
@@ -221,8 +222,8 @@ class TileDialog(QDialog):
         self.field.set_theme(theme)
         self._outline.colour = colours(theme).accent
 
-    def _tell(self) -> None:
-        """Write down what is known about the tile."""
+    def _show_facts(self) -> None:
+        """Show the values of the tile."""
         if self._here is None:
             return
         seq, index = self._here
@@ -243,7 +244,7 @@ class TileDialog(QDialog):
             facts["Quality"].setText("not analysed" if result is None else result.error or "the field failed")
             return
         flags, probability = int(result.flags[index]), float(result.probabilities[index])
-        facts["Quality"].setText(f"not {verb_for(flags)}: {describe_reason(flags)}" if flags else "usable")
+        facts["Quality"].setText(f"not {missed_step(flags)}: {describe_flags(flags)}" if flags else "usable")
         facts["Engine"].setText(result.engine)
         if result.outcome == "failed":
             facts["Quality"].setText(result.error or "the field could not be analysed")
@@ -280,7 +281,7 @@ class TileDialog(QDialog):
         self._state.set_text("")
         self._compute()
 
-    # -- work off the Qt thread: one piece at a time, and only for the tile that is looked at now ----------------------
+    # -- work off the Qt thread: one piece at a time, and only for the tile that is shown now ----------------------
 
     def _read(self) -> None:
         if self._here is None or self._reading is not None:

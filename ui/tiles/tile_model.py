@@ -84,7 +84,7 @@ class TileListModel(QAbstractListModel):
             self.bring_up_to_date()
 
     def set_order(self, order: TileOrder) -> None:
-        """Sort otherwise, at once."""
+        """Sort in another order, at once."""
         self._order = order
         self.bring_up_to_date()
 
@@ -114,14 +114,14 @@ class TileListModel(QAbstractListModel):
         return self._table.counts(self._excluded)
 
     def set_seen(self, seen: bool) -> None:
-        """Say whether anybody sees the gallery: while nobody does, nothing is laid out."""
+        """Note whether the gallery is visible: while it is hidden, nothing is laid out."""
         self._seen = seen
         if seen and self._live and not self._pace.isActive():
             self.bring_up_to_date()
 
     @Slot()
     def _new_tiles(self) -> None:
-        """Sort new tiles in, unless nobody looks or the order is held still."""
+        """Sort new tiles in, unless the gallery is hidden or the order is held still."""
         if self._seen and (self._live or not len(self._rows)):
             self.bring_up_to_date()
         else:
@@ -166,7 +166,7 @@ class TileListModel(QAbstractListModel):
         return None if row is None else self._table.tile(row)
 
     def data(self, index: QModelIndex | QPersistentModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:  # noqa: ANN401 - Qt's signature
-        """Return a tile and what is said about it."""
+        """Return a tile and its texts."""
         if not index.isValid() or index.row() >= len(self._rows):
             return None
         tile = self.tile_at(index.row())

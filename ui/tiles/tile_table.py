@@ -1,7 +1,7 @@
 """Every tile of a section as a row of arrays, and the order in which the gallery shows them. No Qt here.
 
-A section has some ten thousand tiles, and results arrive while somebody looks at them: sorting and filtering are a few
-array operations, however many rows there are.
+A section has some ten thousand tiles, and results arrive while the operator looks at them: sorting and filtering are
+a few array operations, however many rows there are.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _OUTCOMES = {"classified": 0, "excluded": 1, "failed": _FAILED}
 
 
 class TileOrder(enum.Enum):
-    """By what the gallery is sorted. The value is what a person reads."""
+    """The order of the gallery. The value is its name in the list."""
 
     NEWEST = "Newest first"
     HIGHEST = "Most likely high first"
@@ -78,7 +78,7 @@ class Tile:
     failed: bool
     """The whole field could not be analysed."""
     distance: float | None = None
-    """From the model's training tiles; None where it was not asked, or tells none."""
+    """From the model's training tiles; None without a result or from a model that gives none."""
 
 
 def uncertainty(probabilities: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:

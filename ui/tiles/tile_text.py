@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.formatting import capital, format_score, format_threshold, significant
-from hcc_scope.types import QualityFlag
-from ui.canvas.drawing import describe_reason
+from hcc_scope.quality import describe_flags, missed_step
 
 if TYPE_CHECKING:
     from hcc_scope.tiling import TileGrid
     from ui.tiles.tile_table import Tile
 
-__all__ = ["class_side", "format_place", "format_probability", "tile_tooltip", "verb_for"]
+__all__ = ["class_side", "format_place", "format_probability", "tile_tooltip"]
 
 
 def class_side(probability: float, threshold: float) -> str:
@@ -25,13 +24,8 @@ def format_probability(tile: Tile) -> str:
     if tile.failed:
         return "failed"
     if tile.flags:
-        return describe_reason(tile.flags)
+        return describe_flags(tile.flags)
     return "not classified" if tile.probability is None else f"{tile.probability:.3f}"
-
-
-def verb_for(flags: int) -> str:
-    """Return what did not happen to a tile: one that is unlike training was classified to find that out."""
-    return "scored" if flags == QualityFlag.UNLIKE_TRAINING.value else "classified"
 
 
 def format_place(tile: Tile, grid: TileGrid | None) -> str:
@@ -48,7 +42,7 @@ def tile_tooltip(tile: Tile, grid: TileGrid | None, threshold: float, *, exclude
     if tile.failed:
         lines.append("The field could not be analysed")
     elif tile.flags:
-        lines.append(f"Not {verb_for(tile.flags)}: {describe_reason(tile.flags)}")
+        lines.append(f"Not {missed_step(tile.flags)}: {describe_flags(tile.flags)}")
     elif tile.probability is not None:
         side = "at or above" if tile.probability >= threshold else "below"
         lines.append(

@@ -1,4 +1,4 @@
-"""The tab *Tiles*: all tiles of the running or the opened section, sorted by what the model said about them."""
+"""The tab *Tiles*: all tiles of the running or the opened section, sorted by their predictions."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from hcc_scope.formatting import counted
 from hcc_scope.orientation import Orientation
 from ui.canvas.save_view import save_picture
 from ui.kit.flow_layout import FlowLayout
+from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 from ui.tiles.thumbnails import Thumbnails
 from ui.tiles.tile_delegate import THUMBNAIL_PX, TileDelegate
@@ -68,6 +69,7 @@ class TilesTab(QWidget):
 
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setAccessibleName("Tiles")
         self._jobs = jobs
         self._context = GalleryContext()
         self._saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None = None
@@ -75,21 +77,21 @@ class TilesTab(QWidget):
         self._current: tuple[int, int] | None = None
         self._scrolled_to = 0
         self.model = TileListModel(self)
-        self._thumbnails = Thumbnails(jobs, self)
+        self.thumbnails = Thumbnails(jobs, self)
         self.view = QListView()
-        self._delegate = TileDelegate(self._thumbnails, self.model, self.view)
+        self._delegate = TileDelegate(self.thumbnails, self.model, self.view)
         self._order = QComboBox()
         self._filter = QComboBox()
         self._live = QCheckBox("Keep up with the run")
-        self._count = QLabel()
-        self._empty = QLabel(_EMPTY)
+        self._count = ValueLabel("Number of tiles")
+        self._empty = ValueLabel("Why there are no tiles", _EMPTY)
         self._pages = QStackedWidget()
         self._build()
         self.model.about_to_reorder.connect(self._remember_place)
         self.model.reordered.connect(self._restore_place)
-        self.model.counts_changed.connect(self._say_counts)
-        self._thumbnails.arrived.connect(self._thumbnails_arrived)
-        self._say_counts()
+        self.model.counts_changed.connect(self._show_counts)
+        self.thumbnails.arrived.connect(self._thumbnails_arrived)
+        self._show_counts()
 
     def _build(self) -> None:
         for order in TileOrder:
@@ -138,7 +140,7 @@ class TilesTab(QWidget):
         view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         view.setMouseTracking(True)
-        view.setAccessibleName("Tiles")
+        view.setAccessibleName("Gallery of tiles")
         view.setAccessibleDescription("Arrow keys move, Enter opens a tile")
         option = QStyleOptionViewItem()
         option.initFrom(view)
@@ -152,7 +154,7 @@ class TilesTab(QWidget):
     def add_result(self, result: FrameResult, grid: TileGrid) -> None:
         """Take the tiles of one field; a field that comes again takes the place of its first result."""
         self._context.grid = grid
-        self._thumbnails.set_tile_px(grid.tile_px)
+        self.thumbnails.set_tile_px(grid.tile_px)
         self._context.results[result.seq] = result
         self.model.add_result(result, grid)
 
@@ -168,7 +170,7 @@ class TilesTab(QWidget):
         excluded: Iterable[int] = (),
         saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None = None,
     ) -> None:
-        """Show a whole section that is there already, in place of what was shown.
+        """Show a complete section in place of the present one.
 
         `saliency` is that of the model that classified it; without one, that of `set_saliency` is used.
         """
@@ -197,13 +199,13 @@ class TilesTab(QWidget):
         self.model.clear()
 
     def set_reader(self, reader: Callable[[int], Frame] | None) -> None:
-        """Say how a field's frame is read (off the Qt thread); None: there are no pictures."""
+        """Take the function that reads a field's frame (off the Qt thread); None: there are no pictures."""
         self._context.reader = reader
-        self._thumbnails.set_reader(reader)
+        self.thumbnails.set_reader(reader)
         self.view.viewport().update()
 
     def set_saliency(self, saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None) -> None:
-        """Say how saliency is computed (off the Qt thread) from a tile's counts; None: it cannot be."""
+        """Take the function that computes saliency (off the Qt thread) from a tile's counts; None: there is none."""
         self._saliency = self._context.saliency = saliency
 
     def set_threshold(self, threshold: float) -> None:
@@ -212,7 +214,7 @@ class TilesTab(QWidget):
         self.model.set_threshold(threshold)
 
     def set_pixel_size_um(self, pixel_size_um: float | None, orientation: Orientation | None = None) -> None:
-        """Take the pixel size at the specimen, for frames that do not say it themselves."""
+        """Take the pixel size at the specimen, for frames that do not carry it."""
         self._context.pixel_size_um = pixel_size_um
         self._context.orientation = Orientation() if orientation is None else orientation
 
@@ -230,7 +232,7 @@ class TilesTab(QWidget):
         self.view.viewport().update()
 
     def export_png(self, path: Path) -> None:
-        """Save what is seen of the gallery, with a caption.
+        """Save the visible part of the gallery, with a caption.
 
         Raises
         ------
@@ -283,7 +285,7 @@ class TilesTab(QWidget):
 
     @Slot(int, int)
     def _shown(self, seq: int, index: int) -> None:
-        """Let the gallery point at what the dialog shows."""
+        """Select in the gallery the tile that the dialog shows."""
         row = self.model.row_of(seq, index)
         if row is not None:
             self.view.setCurrentIndex(self.model.index(row))
@@ -319,10 +321,10 @@ class TilesTab(QWidget):
     def _filter_chosen(self, _index: int) -> None:
         self.model.set_filter(self._filter.currentData())
         self.view.scrollToTop()
-        self._say_counts()
+        self._show_counts()
 
     @Slot()
-    def _say_counts(self) -> None:
+    def _show_counts(self) -> None:
         counts = self.model.counts()
         for row, which in enumerate(TileFilter):
             self._filter.setItemText(row, f"{which.value} ({counts[which]})")
@@ -339,11 +341,11 @@ class TilesTab(QWidget):
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         """Make thumbnails as fine as the screen is."""
         super().showEvent(event)
-        self._thumbnails.set_side_px(round(THUMBNAIL_PX * self.devicePixelRatioF()))
+        self.thumbnails.set_side_px(round(THUMBNAIL_PX * self.devicePixelRatioF()))
         self.model.set_seen(True)
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
-        """Lay out nothing that nobody sees."""
+        """Lay out nothing while the gallery is hidden."""
         super().hideEvent(event)
         self.model.set_seen(False)
 

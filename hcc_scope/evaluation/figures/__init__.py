@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hcc_scope.evaluation.results import EvaluationResult
+    from hcc_scope.evaluation.analysis import Analysis
     from hcc_scope.training.config import OnProgress
 
 __all__ = ["draw_all"]
 
 
 def draw_all(
-    result: EvaluationResult, folder: Path, *, on_progress: OnProgress, smooth: int = 0, seed: int = 0
+    analysis: Analysis, folder: Path, *, on_progress: OnProgress, smooth: int = 0, seed: int = 0
 ) -> list[Path]:
     """Draw every figure of an evaluation; see `hcc_scope.evaluation.figures.draw.draw_all`."""
     from hcc_scope.evaluation.figures import draw
 
-    return draw.draw_all(result, folder, on_progress=on_progress, smooth=smooth, seed=seed)
+    return draw.draw_all(analysis, folder, on_progress=on_progress, smooth=smooth, seed=seed)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_animals"]
 
 _LABELS_UPTO = 24
-"""More names would not be told apart under one panel."""
+"""More names would not be legible under one panel."""
 _JITTER = 0.18
 
 

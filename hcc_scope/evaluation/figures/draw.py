@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.evaluation.aggregation import LEVELS, animal_strata, scored
+from hcc_scope.evaluation.aggregation import LEVELS
 from hcc_scope.evaluation.figures.animals import draw_animals
 from hcc_scope.evaluation.figures.embedding import TooFewPointsError, embed
 from hcc_scope.evaluation.figures.explain import Explanation, explain
@@ -20,9 +20,8 @@ from hcc_scope.evaluation.figures.reliability import draw_reliability
 from hcc_scope.evaluation.figures.roc import draw_roc
 from hcc_scope.evaluation.figures.style import PROTOCOL_WORDS, sentence_page, write
 from hcc_scope.evaluation.figures.tsne import MOST_FOLDS, Cloud, draw_tsne
-from hcc_scope.evaluation.intervals import CONFIDENCE, ClusterBootstrap, bounded_mean
-from hcc_scope.evaluation.metrics import auc_difference, auc_of, figures_at
-from hcc_scope.scoring import calibrate, log_odds
+from hcc_scope.evaluation.intervals import CONFIDENCE
+from hcc_scope.scoring import calibrate
 from hcc_scope.training.config import TrainProgress
 from hcc_scope.workers import Failure, attempt
 
@@ -34,19 +33,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.evaluation.aggregation import Level, Scored
-    from hcc_scope.evaluation.results import EvaluationResult, FoldResult, ProtocolName
+    from hcc_scope.evaluation.analysis import Analysis, PairedProtocol
+    from hcc_scope.evaluation.intervals import Estimate
+    from hcc_scope.evaluation.results import FoldResult
     from hcc_scope.training.config import OnProgress
 
 __all__ = ["TSNE_TILES", "draw_all"]
 
 TSNE_TILES = 1000
 """Per fold, at most: t-SNE takes about 5 s for so many."""
-_SIDES: tuple[ProtocolName, ...] = ("paper", "by_animal")
 _LOSSES = {"meng2019": "half the squared error, eq. 4", "modern": "cross-entropy"}
 
 
 def draw_all(
-    result: EvaluationResult, folder: Path, *, on_progress: OnProgress, smooth: int = 0, seed: int = 0
+    analysis: Analysis, folder: Path, *, on_progress: OnProgress, smooth: int = 0, seed: int = 0
 ) -> list[Path]:
     """Draw every figure into a folder; figures that are there are replaced.
 
@@ -54,8 +54,7 @@ def draw_all(
 
     Parameters
     ----------
-    result : EvaluationResult
-        With folds of at least one protocol; all but those of ``day`` have two outputs.
+    analysis : Analysis
     folder : Path
         Made if missing.
     on_progress : callable
@@ -75,7 +74,7 @@ def draw_all(
     StoreUnwritableError
         If the folder cannot be written.
     """
-    drawer = _Drawer(result, smooth, seed)
+    drawer = _Drawer(analysis, smooth, seed)
     plan: list[tuple[str, str, Callable[[], Figure]]] = [
         ("roc", "ROC of held-out data, per fold", drawer.roc),
         ("leakage", "Leakage gap", drawer.leakage),
@@ -85,7 +84,7 @@ def draw_all(
         ("learning", "Learning curves, per fold", drawer.learning),
         *(
             (f"tsne-{protocol.replace('_', '-')}", f"t-SNE, {PROTOCOL_WORDS[protocol]}", partial(drawer.tsne, protocol))
-            for protocol in drawer.sides
+            for protocol in analysis.protocols
         ),
         ("saliency", "Saliency of held-out tiles", drawer.saliency),
         ("saliency-check", "Do the saliency maps depend on the weights?", drawer.sanity),
@@ -106,88 +105,48 @@ def draw_all(
 
 
 class _Drawer:
-    """One evaluation's figures, with what several of them share computed once."""
+    """One evaluation's figures."""
 
-    def __init__(self, result: EvaluationResult, smooth: int, seed: int) -> None:
-        self._result = result
+    def __init__(self, analysis: Analysis, smooth: int, seed: int) -> None:
+        self._analysis = analysis
+        self._result = analysis.result
         self._smooth = smooth
         self._seed = seed
-        self.synthetic = result.data.synthetic is not None
-        self.sides = tuple(protocol for protocol in _SIDES if result.of(protocol))
-
-    def _scored(self, folds: tuple[FoldResult, ...]) -> dict[Level, Scored]:
-        return scored(folds, self._result.tiles, self._result.temperature)
-
-    @cached_property
-    def _pooled(self) -> dict[ProtocolName, dict[Level, Scored]]:
-        return {protocol: self._scored(self._result.of(protocol)) for protocol in self.sides}
-
-    @cached_property
-    def _by_fold(self) -> dict[ProtocolName, list[dict[Level, Scored]]]:
-        return {p: [self._scored((fold,)) for fold in self._result.of(p)] for p in self.sides}
+        self.synthetic = analysis.result.data.synthetic is not None
 
     def _at(self, level: Level) -> dict[str, Scored]:
-        return {protocol: by_level[level] for protocol, by_level in self._pooled.items()}
+        return {protocol: scores.pooled[level] for protocol, scores in self._analysis.scores.items()}
 
     def roc(self) -> Figure:
         levels: tuple[Level, ...] = ("tile", "image")
         return draw_roc(
-            {level: {p: [fold[level] for fold in folds] for p, folds in self._by_fold.items()} for level in levels},
+            {
+                level: {name: [fold[level] for fold in of.folds] for name, of in self._analysis.scores.items()}
+                for level in levels
+            },
             synthetic=self.synthetic,
         )
 
     def leakage(self) -> Figure:
-        result = self._result
-        boot = ClusterBootstrap(animal_strata(result.tiles), result.config.seed)
-        aucs: list[LevelAuc] = []
-        gaps: dict[str, tuple[float, tuple[float, float] | None]] = {}
-        methods: set[str] = set()
-        # a fold of the paper's protocol has parts of sections alone
-        for level in LEVELS:
-            for protocol, by_level in self._pooled.items():
-                values = by_level[level]
-                found = figures_at(values, result.threshold, boot).auc
-                interval = None if found is None else found.interval
-                methods |= set() if interval is None else {interval.method}
-                of_folds = tuple(
-                    float(area)
-                    for fold in (() if protocol == "paper" and level in LEVELS[2:] else self._by_fold[protocol])
-                    if (area := auc_of(fold[level].ranks, fold[level].labels)) is not None
-                )
-                aucs.append(
-                    LevelAuc(
-                        protocol,
-                        level,
-                        None if found is None else found.value,
-                        None if interval is None else interval.pair,
-                        len(values),
-                        of_folds,
-                    )
-                )
-            if len(self.sides) == 2:
-                gap = auc_difference(self._pooled["paper"][level], self._pooled["by_animal"][level], boot)
-                if gap is not None:
-                    methods |= set() if gap.interval is None else {gap.interval.method}
-                    gaps[level] = (gap.value, None if gap.interval is None else gap.interval.pair)
+        analysis = self._analysis
+        aucs = [
+            LevelAuc(name, level, figures.pooled[level].auc, figures.pooled[level].n, figures.fold_aucs(level))
+            for level in LEVELS
+            for name, figures in analysis.protocols.items()
+        ]
+        gaps: dict[str, Estimate] = {level: gap for level, gap in analysis.gaps.items() if gap is not None}
         permuted = self._permuted()
-        if permuted is not None:
-            aucs.append(permuted)
-            methods.add(bounded_mean(0.5, 1).method)
+        estimates = (*(one.auc for one in (*aucs, permuted)), *gaps.values())
+        methods = {one.interval.method for one in estimates if one is not None and one.interval is not None}
         note = f"Lines and brackets: {CONFIDENCE:.0%} intervals ({', '.join(sorted(methods)) or 'none'})."
-        if permuted is not None:
-            note += " Permuted: mean of its networks, each with the classes drawn anew."
-        return draw_leakage(aucs, gaps, interval_note=note, synthetic=self.synthetic)
+        note += " Permuted: mean of its networks, each with the classes drawn anew."
+        return draw_leakage([*aucs, permuted], gaps, interval_note=note, synthetic=self.synthetic)
 
-    def _permuted(self) -> LevelAuc | None:
+    def _permuted(self) -> LevelAuc:
         """Return the mean over the control's drawings, each with a network of its own, as in the report."""
-        folds = self._result.of("permuted")
-        images = [self._scored((fold,))["image"] for fold in folds]
-        areas = [area for one in images if (area := auc_of(one.ranks, one.labels)) is not None]
-        if not areas:
-            return None
-        mean = float(np.mean(areas))
-        interval = bounded_mean(mean, len(areas)).pair
-        return LevelAuc("permuted", "image", mean, interval, sum(len(one) for one in images), tuple(areas))
+        found, tiles = self._analysis.permuted, self._result.tiles
+        n = sum(len(np.unique(tiles.image_index[fold.rows])) for fold in self._result.of("permuted"))
+        return LevelAuc("permuted", "image", found.auc, n, found.draw_auc)
 
     def animals(self) -> Figure:
         return draw_animals(self._at("section"), threshold=self._result.threshold, synthetic=self.synthetic)
@@ -198,19 +157,15 @@ class _Drawer:
         )
 
     def reliability(self) -> Figure:
-        result = self._result
-        protocol: ProtocolName = "by_animal" if "by_animal" in self.sides else "paper"
-        folds = result.of(protocol)
-        odds = np.concatenate([log_odds(fold.logits)[fold.counted] for fold in folds])
-        labels = np.concatenate([fold.labels[fold.counted] for fold in folds]).astype(np.int64)
+        temperature, tile = self._result.temperature, self._analysis.scores["by_animal"].pooled["tile"]
         return draw_reliability(
             {
-                "as the network says it (T = 1)": calibrate(odds, 1.0).astype(np.float64),
-                f"calibrated (T = {result.temperature:.3f})": calibrate(odds, result.temperature).astype(np.float64),
+                "as the network says it (T = 1)": calibrate(tile.ranks.astype(np.float32), 1.0).astype(np.float64),
+                f"calibrated (T = {temperature:.3f})": tile.scores,
             },
-            labels,
+            tile.labels,
             note=(
-                f"Held-out tiles, {PROTOCOL_WORDS[protocol]}, folds pooled. The one temperature T was fitted to the "
+                f"Held-out tiles, {PROTOCOL_WORDS['by_animal']}, folds pooled. The one temperature T was fitted to the "
                 "held-out tiles of the folds by animal."
             ),
             synthetic=self.synthetic,
@@ -219,12 +174,12 @@ class _Drawer:
     def learning(self) -> Figure:
         recipe = self._result.config.recipe
         return draw_learning(
-            {p: [fold.history for fold in self._result.of(p)] for p in self.sides},
+            {p: [fold.history for fold in self._result.of(p)] for p in self._analysis.protocols},
             loss_name=_LOSSES.get(recipe, recipe),
             synthetic=self.synthetic,
         )
 
-    def tsne(self, protocol: ProtocolName) -> Figure:
+    def tsne(self, protocol: PairedProtocol) -> Figure:
         folds = self._result.of(protocol)
         # those beyond are not shown, and embedding them takes seconds each
         clouds = [self._cloud(fold, shown=place < MOST_FOLDS) for place, fold in enumerate(folds)]
@@ -258,16 +213,13 @@ class _Drawer:
 
     @cached_property
     def _explanation(self) -> Explanation:
-        folds = self._result.of("by_animal") or self._result.of("paper")
-        return explain(self._result, folds, smooth=self._smooth, seed=self._seed)
+        return explain(self._analysis, smooth=self._smooth, seed=self._seed)
 
     def saliency(self) -> Figure:
-        whose = "the animal" if "by_animal" in self.sides else "the image (but others of its animal)"
         return draw_saliency(
             self._explanation.tiles,
             pixel_size_um=self._result.data.pixel_size_um,
             smooth=self._smooth,
-            unseen=whose,
             synthetic=self.synthetic,
         )
 

@@ -19,7 +19,7 @@ _COMPONENTS = 50
 
 
 class TooFewPointsError(ValueError):
-    """There is nothing to embed; the message says why, as a sentence for the figure."""
+    """There is nothing to embed; the message is the reason, as a sentence for the figure."""
 
 
 def embed(features: NDArray[np.float32], seed: int) -> NDArray[np.float32]:

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hcc_scope.datasets.labelled_image import CLASSES
-from hcc_scope.evaluation.aggregation import scored
 from hcc_scope.evaluation.figures.gather import typical_and_wrong
 from hcc_scope.evaluation.figures.maps import ExplainedTile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hcc_scope.evaluation.results import EvaluationResult, FoldResult
+    from hcc_scope.evaluation.analysis import Analysis
     from hcc_scope.training.sanity import SanityCheck
 
 __all__ = ["Explanation", "explain"]
@@ -29,14 +26,13 @@ class Explanation:
     verdict: str
 
 
-def explain(result: EvaluationResult, folds: Sequence[FoldResult], *, smooth: int, seed: int) -> Explanation:
+def explain(analysis: Analysis, *, smooth: int, seed: int) -> Explanation:
     """Explain two tiles of each class, each by the network of the fold in which it was held out.
 
     Parameters
     ----------
-    result : EvaluationResult
-    folds : sequence of FoldResult
-        Of one protocol.
+    analysis : Analysis
+        Its folds by animal are explained.
     smooth : int
         As for `hcc_scope.inference.saliency.saliency`.
     seed : int
@@ -44,8 +40,8 @@ def explain(result: EvaluationResult, folds: Sequence[FoldResult], *, smooth: in
     """
     from hcc_scope.training.sanity import check_map, networks_of, verdict
 
-    held_out = scored(folds, result.tiles, result.temperature)["tile"]
-    weights = {fold.split.fold: fold.weights for fold in folds}
+    result, held_out = analysis.result, analysis.scores["by_animal"].pooled["tile"]
+    weights = {fold.split.fold: fold.weights for fold in result.of("by_animal")}
     explained: list[ExplainedTile] = []
     checks: list[SanityCheck] = []
     for label, name in enumerate(CLASSES):

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+    from hcc_scope.evaluation.intervals import Estimate
+
 __all__ = ["LevelAuc", "draw_leakage"]
 
 _MARKERS = {"paper": "s", "by_animal": "o", "permuted": "D"}
@@ -25,10 +27,8 @@ class LevelAuc:
 
     protocol: str
     level: str
-    auc: float | None
+    auc: Estimate | None
     """None with one class."""
-    interval: tuple[float, float] | None
-    """Lower and upper end; None if there is none."""
     n: int
     """How many tiles, images, sections or animals."""
     folds: tuple[float, ...] = ()
@@ -37,7 +37,7 @@ class LevelAuc:
 
 def draw_leakage(
     aucs: Sequence[LevelAuc],
-    gaps: Mapping[str, tuple[float, tuple[float, float] | None]],
+    gaps: Mapping[str, Estimate],
     *,
     interval_note: str,
     synthetic: bool,
@@ -81,12 +81,13 @@ def draw_leakage(
                 if one.folds:
                     beside = np.full(len(one.folds), x - 0.07)
                     axes.scatter(beside, one.folds, s=6, color=colour, alpha=0.45, linewidths=0)
-                if one.interval is not None:
-                    axes.vlines(x, *one.interval, color=colour, linewidth=1.4)
-                axes.plot(x, one.auc, _MARKERS.get(protocol, "v"), color=colour, markersize=5.5, label=name)
-                axes.text(x + 0.045, one.auc, f"{one.auc:.2f}", fontsize=6.5, color=colour, ha="left", va="center")
+                value, ends = one.auc.value, () if one.auc.interval is None else one.auc.interval.pair
+                if ends:
+                    axes.vlines(x, *ends, color=colour, linewidth=1.4)
+                axes.plot(x, value, _MARKERS.get(protocol, "v"), color=colour, markersize=5.5, label=name)
+                axes.text(x + 0.045, value, f"{value:.2f}", fontsize=6.5, color=colour, ha="left", va="center")
                 name = "_"  # once in the legend
-                floor = min(floor, one.auc, *one.folds, *(one.interval or ()))
+                floor = min(floor, value, *one.folds, *ends)
         axes.set_xticks(range(len(levels)), [_format_level(level, aucs, gaps.get(level)) for level in levels])
         axes.set(xlim=(-0.5, len(levels) - 0.5), ylim=(max(-0.02, floor - 0.06), 1.04))
         axes.set_ylabel("AUC")
@@ -98,12 +99,11 @@ def _shifts(n: int) -> list[float]:
     return [0.26 * (i - (n - 1) / 2) for i in range(n)]
 
 
-def _format_level(level: str, aucs: Sequence[LevelAuc], gap: tuple[float, tuple[float, float] | None] | None) -> str:
+def _format_level(level: str, aucs: Sequence[LevelAuc], gap: Estimate | None) -> str:
     """Return the level, how many there are, and the gap."""
     counts = sorted({one.n for one in aucs if one.level == level and one.protocol != "permuted"})
     words = f"{level}\nn = {' / '.join(f'{n:,}' for n in counts)}"
     if gap is None:
         return words
-    value, interval = gap
-    ends = "" if interval is None else f" [{interval[0]:+.2f}, {interval[1]:+.2f}]"
-    return f"{words}\ngap {value:+.2f}{ends}"
+    ends = "" if gap.interval is None else f" [{gap.interval.low:+.2f}, {gap.interval.high:+.2f}]"
+    return f"{words}\ngap {gap.value:+.2f}{ends}"

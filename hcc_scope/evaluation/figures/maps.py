@@ -43,9 +43,7 @@ class ExplainedTile:
     """(h, w) as `hcc_scope.inference.saliency` gives it."""
 
 
-def draw_saliency(
-    tiles: Sequence[ExplainedTile], *, pixel_size_um: float, smooth: int, unseen: str, synthetic: bool
-) -> Figure:
+def draw_saliency(tiles: Sequence[ExplainedTile], *, pixel_size_um: float, smooth: int, synthetic: bool) -> Figure:
     """Draw one row per tile: image, map, map over image.
 
     Parameters
@@ -55,15 +53,13 @@ def draw_saliency(
         For the scale bar.
     smooth : int
         Noisy copies behind each map; 0 for the plain gradient.
-    unseen : str
-        What the network had not seen.
     synthetic : bool
         Whether the images are no tissue.
     """
     how = f"SmoothGrad of {smooth} noisy cop{'y' if smooth == 1 else 'ies'}" if smooth else "plain gradient"
     note = (
         f"Magnitude of the gradient of the log-odds with respect to the counts ({how}), of a network that had not "
-        f"seen {unseen}; brightest from the map's {_CLIP_PERCENTILE} % quantile on. Overlay: the map smoothed with a "
+        f"seen the animal; brightest from the map's {_CLIP_PERCENTILE} % quantile on. Overlay: the map smoothed with a "
         f"Gaussian of {_OVERLAY_SIGMA_PX:.0f} px. n = {len(tiles)}, chosen by rule. A map shows where the answer is "
         "sensitive, not why; see the check with random weights."
     )

@@ -16,8 +16,8 @@ from hcc_scope.evaluation.figures.style import (
     page,
     say,
 )
-from hcc_scope.evaluation.metrics import auc_of
 from hcc_scope.formatting import counted
+from hcc_scope.training.metrics import roc_auc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,7 +89,7 @@ def _panel(axes: Axes, folds: Sequence[Scored]) -> None:
         _pooled(axes, folds)
         return
     axes.plot((0, 1), (0, 1), color="0.75", linewidth=0.8, linestyle=DASHED)
-    areas = np.array([auc_of(fold.ranks, fold.labels) for _, fold in defined], dtype=np.float64)
+    areas = np.array([roc_auc(fold.ranks, fold.labels) for _, fold in defined], dtype=np.float64)
     many = len(folds) > len(FOLD_COLOURS)
     curves = []
     for place, (k, fold) in enumerate(defined):
@@ -127,6 +127,6 @@ def _pooled(axes: Axes, folds: Sequence[Scored]) -> None:
         say(axes, "No curve: all that was held out is of one class.")
         return
     axes.plot((0, 1), (0, 1), color="0.75", linewidth=0.8, linestyle=DASHED)
-    label = f"all folds pooled: AUC {auc_of(ranks, labels):.2f}\n(each fold has one class: no curves of their own)"
+    label = f"all folds pooled: AUC {roc_auc(ranks, labels):.2f}\n(each fold has one class: no curves of their own)"
     axes.plot(*roc_points(ranks, labels), color="black", linewidth=1.8, label=label)
     axes.legend(loc="lower right", handlelength=2.6)

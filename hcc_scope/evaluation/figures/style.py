@@ -1,7 +1,7 @@
 """One look for all figures of an evaluation, the notices that each of them carries, and how they are written.
 
-A page is as wide as two columns of a journal. Colours are told apart without colour vision, and wherever they carry
-meaning, markers, line styles or words carry it too. The same arrays give the same bytes.
+A page is as wide as two columns of a journal. Colours are distinguishable without colour vision, and wherever they
+carry meaning, markers, line styles or words carry it too. The same arrays give the same bytes.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def page(title: str, height_in: float, *, note: str, synthetic: bool, width_in: 
     note : str
         What a reader has to know: how many, by what rule.
     synthetic : bool
-        Whether the images are no tissue; the page then says so.
+        Whether the images are no tissue; the page then states it.
     width_in : float
         In inches.
     """

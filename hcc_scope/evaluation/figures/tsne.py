@@ -43,7 +43,7 @@ class Cloud:
     fold: int
     """0, 1, ..."""
     points: NDArray[np.float32] | str
-    """(n, 2), or a sentence that says why there are none."""
+    """(n, 2), or a sentence why there are none."""
     labels: NDArray[np.int64]
     """(n,) 0 low, 1 high."""
     animals: tuple[str, ...]

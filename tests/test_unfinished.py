@@ -1,4 +1,4 @@
-"""Recovery of several sections at once, without a window."""
+"""Unfinished sections are found and recovered, several at once; what their stores record of an animal."""
 
 from __future__ import annotations
 

@@ -1,0 +1,162 @@
+"""What may be said of a section's score, in words: the same for the window, the report's page and the command line.
+
+A side of the threshold is named only once the whole, valid interval lies on it (`decision`). An interval that is not
+valid is not written down: its numbers would pass for a claim.
+
+All functions take the same `SectionScore`. `describe_score` is the whole sentence; where a place has room for a part
+only, that part is `format_section_score`, `describe_interval` or `verdict`, and the words are the same.
+
+Examples
+--------
+>>> from hcc_scope.scoring import FieldEntry, SectionScorer
+>>> scorer = SectionScorer(threshold=0.45, temperature=1.0, sampling="random")
+>>> describe_score(scorer.score())
+'No score: no field is classified'
+>>> for seq in range(40):
+...     scorer.add_entry(FieldEntry(seq, "classified", 0.9, 4, (0, 0, 0, 0, 0)))
+>>> verdict(scorer.score()).title
+'High metastatic side'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from hcc_scope.formatting import counted, format_score, format_threshold, percent
+from hcc_scope.quality import describe_reason_counts
+from hcc_scope.scoring import NOT_VALID
+
+if TYPE_CHECKING:
+    from hcc_scope.types import SectionScore
+
+__all__ = [
+    "SCORE_DECIMALS",
+    "Verdict",
+    "VerdictKind",
+    "decision",
+    "describe_interval",
+    "describe_score",
+    "describe_stability",
+    "format_section_score",
+    "format_section_threshold",
+    "verdict",
+    "why_not_valid",
+]
+
+SCORE_DECIMALS = 3
+"""Of a section's score, its interval and the threshold beside them, at least."""
+
+VerdictKind = Literal["none", "not valid", "undecided", "low", "high"]
+
+
+class Verdict(NamedTuple):
+    """What may be said about the threshold."""
+
+    kind: VerdictKind
+    title: str
+    """A few words, with a capital."""
+    why: str
+    """Half a sentence."""
+
+    @property
+    def sentence(self) -> str:
+        """Both in one, without a full stop."""
+        return f"{self.title}: {self.why}"
+
+
+def decision(score: SectionScore) -> Literal["low", "high"] | None:
+    """Return the side of the threshold on which the whole interval lies; None while it is open.
+
+    No early verdict: a score without a valid interval decides nothing, nor does one whose interval contains the
+    threshold. An end that equals the threshold belongs to the interval.
+    """
+    low, high = score.interval
+    if score.score is None or not score.interval_valid or low <= score.threshold <= high:
+        return None
+    return "high" if low > score.threshold else "low"
+
+
+def verdict(score: SectionScore | None) -> Verdict:
+    """Return what may be said about the threshold, and why; None is a section without a frame."""
+    if score is None or score.score is None:
+        return Verdict("none", "No score", _why_no_score(score))
+    if not score.interval_valid:
+        return Verdict("not valid", "No decision", f"the interval is not valid ({why_not_valid(score)})")
+    beside = format_section_threshold(score)
+    match decision(score):
+        case None:
+            return Verdict("undecided", "Undecided", f"the interval contains the threshold {beside}")
+        case "high":
+            return Verdict("high", "High metastatic side", f"the whole interval is above the threshold {beside}")
+        case "low":
+            return Verdict("low", "Low metastatic side", f"the whole interval is below the threshold {beside}")
+
+
+def why_not_valid(score: SectionScore) -> str:
+    """Return why the interval is not valid, as half a sentence; empty if it is valid."""
+    if score.interval_valid:
+        return ""
+    return score.stabilised_reason.removeprefix(NOT_VALID) or score.spoilt or "the reason is not recorded"
+
+
+def format_section_score(score: SectionScore) -> str:
+    """Return the score alone, fine enough to see on which side of the threshold it is; ``no score`` without one."""
+    return "no score" if score.score is None else format_score(score.score, score.threshold, SCORE_DECIMALS)
+
+
+def format_section_threshold(score: SectionScore) -> str:
+    """Return the threshold, fine enough to stand beside the score and, if valid, its interval."""
+    beside = [score.score]
+    if score.score is not None and score.interval_valid:
+        beside += score.interval
+    return format_threshold(score.threshold, *beside, decimals=SCORE_DECIMALS)
+
+
+def describe_interval(score: SectionScore) -> str:
+    """Return the interval with the frames that it rests on, if these are fewer; empty without a valid one."""
+    if score.score is None or not score.interval_valid:
+        return ""
+    low, high = (format_score(end, score.threshold, SCORE_DECIMALS) for end in score.interval)
+    text = f"{percent(score.confidence)} interval {low} to {high}"
+    if score.interval_frames != score.frames:
+        text += f" (over the first {score.interval_frames:,} of {counted(score.frames, 'frame')})"
+    return text
+
+
+def describe_score(score: SectionScore) -> str:
+    """Return the score, its interval, what may be said about the threshold, and how many fields a person took out.
+
+    One line that starts like a sentence and has no full stop.
+    """
+    said = verdict(score)
+    if said.kind == "none":
+        return said.sentence
+    numbers = ", ".join(filter(None, (format_section_score(score), describe_interval(score))))
+    if said.kind == "not valid":
+        numbers += f" (threshold {format_section_threshold(score)})"
+    n = score.fields_excluded_by_operator
+    excluded = f"; {counted(n, 'field')} excluded by the operator" if n else ""
+    return f"{numbers}; {said.title[:1].lower()}{said.title[1:]}: {said.why}{excluded}"
+
+
+def describe_stability(score: SectionScore) -> str:
+    """Return whether more fields would change the score much, and why; empty if the interval is not valid.
+
+    `verdict` gives the reason then.
+    """
+    if not score.interval_valid:
+        return ""
+    return f"{'Stabilised' if score.stabilised else 'Not stabilised'}: {score.stabilised_reason}"
+
+
+def _why_no_score(score: SectionScore | None) -> str:
+    """Return why there is no score, from what entered it and what did not."""
+    if score is None:
+        return "no field is classified"
+    n = score.fields_excluded_by_operator
+    if n:
+        return f"no classified field is left, {counted(n, 'field')} excluded by the operator"
+    reasons = describe_reason_counts(score.tiles_excluded)
+    if reasons:
+        return f"no usable tile ({', '.join(reasons)})"
+    return "no field is classified"

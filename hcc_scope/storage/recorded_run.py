@@ -1,0 +1,286 @@
+"""What a store records about its run beside the frames: how the run was made, how it ended, and with which score.
+
+Parsed once, when the facts of a store are read (`hcc_scope.storage.facts`). The file keeps every key that it has: keys
+that this version does not know are ignored here and stay there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hcc_scope.quality import QualityLimits
+from hcc_scope.storage import values
+from hcc_scope.types import SectionScore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from hcc_scope.types import TagValue
+
+__all__ = ["Provenance", "RecordedOutcome", "RecordedRun"]
+
+_NUMBERS_OF_SCORE = ("score", "confidence", "threshold")
+_COUNTS_OF_SCORE = ("interval_frames", "frames", "tiles", "fields_excluded_by_operator")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How a run was made, as recorded before its first frame; None where nothing usable is recorded."""
+
+    model: str | None = None
+    """Name of the model that classified it live."""
+    engine: str | None = None
+    """Short name of the engine."""
+    model_trained_on: str | None = None
+    """In a few words, from the model's card."""
+    temperature: float | None = None
+    """With which the model's log-odds were calibrated."""
+    decision_threshold: float | None = None
+    """The model's, between 0 and 1."""
+    unlike_threshold: float | None = None
+    """Distance from the training tiles beyond which a tile counts as unlike them."""
+    score_unlike: bool = False
+    """Whether tiles unlike the training tiles were scored all the same."""
+    quality: QualityLimits = field(default_factory=QualityLimits)
+    """A limit that is not recorded has its default."""
+    specimen: str | None = None
+    camera: str | None = None
+    camera_library: str | None = None
+    """Micro-Manager's adapter library of the camera."""
+    outline_um: tuple[tuple[float, float], ...] | None = None
+    """The section's outline (x, y) in stage coordinates, where the plan has one."""
+
+    @classmethod
+    def parse(cls, recorded: Mapping[str, TagValue]) -> Provenance:
+        """Return the provenance of a `hcc_scope.types.RunSpec`; a value of another type counts as not recorded."""
+        threshold = _number_or_none(recorded.get("decision_threshold"))
+        limits = {name: _number_or_none(recorded.get(f"quality_{name}")) for name in QualityLimits().as_dict()}
+        return cls(
+            model=_text_or_none(recorded.get("model")),
+            engine=_text_or_none(recorded.get("engine")),
+            model_trained_on=_text_or_none(recorded.get("model_trained_on")),
+            temperature=_number_or_none(recorded.get("temperature")),
+            decision_threshold=threshold if threshold is not None and 0 < threshold < 1 else None,
+            unlike_threshold=_number_or_none(recorded.get("unlike_threshold")),
+            score_unlike=recorded.get("score_unlike") is True,
+            quality=QualityLimits(**{name: limit for name, limit in limits.items() if limit is not None}),
+            specimen=_text_or_none(recorded.get("specimen")),
+            camera=_text_or_none(recorded.get("camera")),
+            camera_library=_text_or_none(recorded.get("camera_library")),
+            outline_um=_outline(recorded.get("plan")),
+        )
+
+    @property
+    def unlike_limit(self) -> float | None:
+        """Distance beyond which tiles were left out of the score; None if no distance was."""
+        return None if self.score_unlike else self.unlike_threshold
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedOutcome:
+    """How a run ended, as its store records it; None where nothing is recorded."""
+
+    state: str | None = None
+    """``completed``, ``cancelled``, ``failed`` or ``recovered``; a later version may know others."""
+    cause: str | None = None
+    """The first error, in words."""
+    animal_id: str | None = None
+    section_id: str | None = None
+    score: float | None = None
+    interval: tuple[float, float] | None = None
+    threshold: float | None = None
+    """The model's decision threshold."""
+    section_score: SectionScore | None = None
+    """The whole score; None without one, or if a part of it is not recorded."""
+    lasting_reason: str | None = None
+    """Why the fields are no random choice although the plan was one; None if they are. True after a recovery too."""
+    excluded_by_operator: tuple[int, ...] = ()
+    """`seq` of the fields that were out of the score when the run ended."""
+    lost_frames: int = 0
+    """Frames that the camera lost before they reached the program."""
+
+    @classmethod
+    def parse(cls, outcome: object, key: str) -> RecordedOutcome:
+        """Return the outcome that a store's facts hold under `key`.
+
+        Raises
+        ------
+        ValueError
+            If a value cannot stand there; the message names the key.
+        """
+        found = values.object_of(outcome, key)
+        _check(found, f"{key}.")
+        return cls(
+            state=found.get("state"),
+            cause=found.get("cause"),
+            animal_id=found.get("animal_id"),
+            section_id=found.get("section_id"),
+            score=_float_or_none(found.get("score")),
+            interval=_interval(found),
+            threshold=_float_or_none(found.get("threshold")),
+            section_score=_section_score(found),
+            lasting_reason=_lasting_reason(found),
+            excluded_by_operator=tuple(found.get("excluded_by_operator", ())),
+            lost_frames=found.get("counts", {}).get("lost", 0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """What a store records about its run."""
+
+    provenance: Provenance
+    created_utc: datetime
+    complete: bool
+    """Whether the run ended in order, or was recovered."""
+    frames: int | None = None
+    """How many the end of the run counted; None for an unfinished run, or if the number is lost."""
+    outcome: RecordedOutcome | None = None
+    """None for an unfinished run."""
+    outcome_before_recovery: RecordedOutcome | None = None
+    """What stays true of the outcome that a recovery replaced."""
+
+    @classmethod
+    def parse(cls, attributes: Mapping[str, Any], provenance: Mapping[str, TagValue]) -> RecordedRun:
+        """Return what the attribute ``hcc_scope`` of a store records.
+
+        Parameters
+        ----------
+        attributes : mapping
+            The attribute.
+        provenance : mapping
+            Of the store's `hcc_scope.types.RunSpec`.
+
+        Raises
+        ------
+        ValueError
+            If a value cannot stand there; the message names the key.
+        """
+        complete = "complete" in attributes and values.flag(attributes["complete"], "complete")
+        n = attributes.get("n_frames")
+        if n is not None:
+            values.integer(n, "n_frames", 0, 1 << 40)
+        outcome, before = (
+            RecordedOutcome.parse(attributes[key], key) if key in attributes else None
+            for key in ("outcome", "outcome_before_recovery")
+        )
+        return cls(
+            provenance=Provenance.parse(provenance),
+            created_utc=values.time_of(values.member(attributes, "created_utc"), "created_utc"),
+            complete=complete,
+            frames=n if complete else None,
+            outcome=outcome,
+            outcome_before_recovery=before,
+        )
+
+    @property
+    def state(self) -> str | None:
+        """How the run ended; None if it did not, or if the store does not record how."""
+        return None if self.outcome is None else self.outcome.state
+
+    @property
+    def excluded_by_operator(self) -> tuple[int, ...]:
+        """`seq` of the fields that were out of the score when the run ended."""
+        return () if self.outcome is None else self.outcome.excluded_by_operator
+
+    @property
+    def lasting_reason(self) -> str | None:
+        """Why the fields are no random choice although the plan was one; None if they are."""
+        reasons = (one.lasting_reason for one in (self.outcome, self.outcome_before_recovery) if one is not None)
+        return next((reason for reason in reasons if reason is not None), None)
+
+
+def _check(outcome: Mapping[str, Any], where: str) -> None:
+    for key, value in outcome.items():
+        name = f"{where}{key[:60]}"
+        if key in {"state", "outcome", "stabilised_reason"}:
+            values.text(value, name)
+        elif key in _NUMBERS_OF_SCORE and value is not None:
+            values.number(value, name, 0, 1)
+        elif key == "interval_s" and value is not None:
+            values.number(value, name, 0, 1e9)
+        elif key in _COUNTS_OF_SCORE and value is not None:
+            values.integer(value, name, 0, 1 << 60)
+        elif key == "interval" and value is not None:
+            low, high = values.numbers(value, name, 2)
+            if not 0 <= low <= high <= 1:
+                raise ValueError(f"{name} is {value}, not a low and a high end of 0 to 1")
+        elif key in {"interval_valid", "stabilised"}:
+            values.flag(value, name)
+        elif key in {"counts", "tiles_excluded"}:
+            for one, n in values.object_of(value, name).items():
+                values.integer(n, f"{name}.{one[:60]}", 0, 1 << 60)
+        elif key in {"rates", "latency_ms"}:
+            values.scalars(value, name)
+        elif key == "excluded_by_operator":
+            if not isinstance(value, list):
+                raise ValueError(f"{name} is no list")
+            for seq in value:
+                values.integer(seq, name, 0, 1 << 40)
+        elif key == "decision" and value is not None:
+            values.choice(value, name, ("low", "high"))
+        elif key in {"cause", "degraded", "store", "animal_id", "section_id", "spoilt"} and value is not None:
+            values.text(value, name)
+
+
+def _section_score(outcome: Mapping[str, Any]) -> SectionScore | None:
+    interval = _interval(outcome)
+    if interval is None or outcome.get("score") is None:
+        return None
+    try:
+        return SectionScore(
+            score=float(outcome["score"]),
+            interval=interval,
+            interval_frames=int(outcome["interval_frames"]),
+            interval_valid=bool(outcome["interval_valid"]),
+            confidence=float(outcome["confidence"]),
+            threshold=float(outcome["threshold"]),
+            stabilised=bool(outcome["stabilised"]),
+            stabilised_reason=str(outcome["stabilised_reason"]),
+            frames=int(outcome["frames"]),
+            tiles=int(outcome["tiles"]),
+            tiles_excluded=dict(outcome["tiles_excluded"]),
+            fields_excluded_by_operator=int(outcome.get("fields_excluded_by_operator") or 0),
+            spoilt=outcome.get("spoilt") or None,
+        )
+    except (KeyError, TypeError):  # a part is missing, or null
+        return None
+
+
+def _lasting_reason(outcome: Mapping[str, Any]) -> str | None:
+    if outcome.get("spoilt"):
+        return str(outcome["spoilt"])
+    if "spoilt" not in outcome and outcome.get("state") == "failed" and outcome.get("interval_valid") is False:
+        return "the run failed, and no interval was valid then"
+    return None
+
+
+def _interval(outcome: Mapping[str, Any]) -> tuple[float, float] | None:
+    interval = outcome.get("interval")
+    return None if interval is None else (float(interval[0]), float(interval[1]))
+
+
+def _outline(plan: TagValue) -> tuple[tuple[float, float], ...] | None:
+    if not isinstance(plan, str):
+        return None
+    try:
+        points = tuple((float(x), float(y)) for x, y in json.loads(plan).get("outline_um"))
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        return None
+    return points if points and all(math.isfinite(one) for point in points for one in point) else None
+
+
+def _text_or_none(value: TagValue) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number_or_none(value: TagValue) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _float_or_none(value: float | None) -> float | None:
+    return None if value is None else float(value)

@@ -1,0 +1,54 @@
+"""The sentences below the section map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hcc_scope.formatting import counted
+
+if TYPE_CHECKING:
+    from ui.map.map_fields import FieldsLayer
+
+__all__ = ["describe_place", "describe_progress"]
+
+
+def describe_progress(fields: FieldsLayer, n_done: int, n_planned: int, n_not_drawn: int = 0) -> str:
+    """Return how far the section is, and what the map leaves out.
+
+    Parameters
+    ----------
+    fields : FieldsLayer
+        The fields on the map.
+    n_done, n_planned : int
+        Planned places that were acquired, and all of them.
+    n_not_drawn : int
+        Stored fields that have no place of their own on the map.
+    """
+    n = len(fields.fields)
+    if n_planned:
+        parts = [f"{n_done:,} of {counted(n_planned, 'planned field')} acquired"]
+    else:
+        parts = [counted(n, "field") if n else "No field yet"]
+    excluded = sum(one.excluded for one in fields.fields.values())
+    if excluded:
+        parts.append(f"{excluded} excluded by the operator")
+    if not fields.has_places:
+        parts.append("no stage positions: in the order in which they were taken")
+    elif fields.without_position:
+        parts.append(f"{fields.without_position} without a position are not shown")
+    if n_not_drawn:
+        where = "at the same places" if fields.has_places else "without a position"
+        parts.append(f"{counted(n_not_drawn, 'more field')} {where}, not drawn")
+    return "; ".join(parts)
+
+
+def describe_place(fields: FieldsLayer, at_um: tuple[float, float] | None) -> str:
+    """Return what is at a place of the map, or what the chosen field is; empty for nothing."""
+    one = None if at_um is None else fields.at(*at_um)
+    parts = [f"x {at_um[0]:,.1f} µm, y {at_um[1]:,.1f} µm"] if at_um is not None and fields.has_places else []
+    if one is not None:
+        parts.append(f"field {one.seq}: {fields.verdict(one)}")
+    elif fields.chosen is not None:
+        chosen = fields.fields[fields.chosen]
+        parts.append(f"chosen: field {chosen.seq}, {fields.verdict(chosen)}")
+    return "; ".join(parts)
