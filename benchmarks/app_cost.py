@@ -57,8 +57,7 @@ def with_window(folder: Path, frames: int) -> dict[str, float]:
 
     qt = QApplication([])
     app = App.make(folder / "settings")
-    app.commands.out_dir = app.state.out_dir = folder
-    app.commands.plan = PlanChoice(kind="file", file=str(_plan(folder, frames)))
+    app.setup.change(out_dir=folder, plan=PlanChoice(kind="file", file=str(_plan(folder, frames))))
     app.window.resize(1920, 1080)
     app.begin()
 
@@ -79,11 +78,12 @@ def with_window(folder: Path, frames: int) -> dict[str, float]:
     spent_s = -time.thread_time()
     began = time.monotonic()
     app.state.run_finished.connect(reports.append)
+    app.state.finish_failed.connect(lambda: reports.append(None))
     app.window.actions_["start"].trigger()
     wait(lambda: app.run.run is not None)
     waits_ms: list[float] = []
     shown: list[float] = []
-    tabs, canvas, n = app.window.tabs, app.wiring.live.view, 0
+    tabs, canvas, n = app.window.tabs, app.views.live.view, 0
     touched = time.monotonic()
     while not reports:
         qt.processEvents()
@@ -101,7 +101,7 @@ def with_window(folder: Path, frames: int) -> dict[str, float]:
     spent_s += time.thread_time()
     took_s = time.monotonic() - began
     outcome = reports[0].outcome
-    app.closing.ask()
+    app.shutdown.ask()
     wait(lambda: not app.window.isVisible())
     app.end()
     return {

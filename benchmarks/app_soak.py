@@ -61,7 +61,7 @@ def main() -> None:
         app.run.stop()
         _wait(qt, lambda: not app.run.active, "the section to end")
         print(app.state.snapshot.counts)
-        app.closing.ask()
+        app.shutdown.ask()
         _wait(qt, lambda: not app.window.isVisible() and not app.jobs.n_open, "the window to close")
         app.end()
 
@@ -77,8 +77,7 @@ def _app_on_a_rig(qt: QApplication, folder: Path, n_frames: int) -> App:
     plan = folder / "plan.yaml"
     plan.write_text(f"kind: time_series\nn_frames: {n_frames}\ninterval_s: {INTERVAL_S}\n", encoding="utf-8")
     app = App.make(folder / "settings")
-    app.commands.out_dir = app.state.out_dir = folder / "sections"
-    app.commands.plan = PlanChoice(kind="file", file=str(plan))
+    app.setup.change(out_dir=folder / "sections", plan=PlanChoice(kind="file", file=str(plan)))
     app.window.resize(1600, 1000)
     app.begin()
     app.commands.open_rig(str(rig))

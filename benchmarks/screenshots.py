@@ -50,13 +50,11 @@ class Camera:
     def __init__(self, folder: Path, size: tuple[int, int], scratch: Path) -> None:
         self.folder, self._scratch = folder, scratch
         self.app = App.make(scratch / "settings")
-        commands = self.app.commands
-        commands.out_dir = self.app.state.out_dir = scratch / "sections"
-        commands.plan = PlanChoice(n_fields=FIELDS)
+        self.app.setup.change(out_dir=scratch / "sections", plan=PlanChoice(n_fields=FIELDS))
         self.window = self.app.window
         self.window.resize(*size)
         self.window.reset_layout()
-        self.app.wiring.make_room(size[1])
+        self.app.views.make_room(size[1])
         self.app.begin()
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
@@ -92,8 +90,8 @@ class Camera:
         top.animal.set_value(animal)
         top.section.set_value(section)
         top.specimen.setCurrentText(f"Phantom, {specimen}")
-        self.app.commands._seed = SEED  # noqa: SLF001 - the same pictures every time
-        self.wait(lambda: self.window.actions_["start"].isEnabled(), self.app.gates.missing)
+        self.app.setup.change(seed=SEED)  # the same pictures every time
+        self.wait(lambda: self.window.actions_["start"].isEnabled(), self.app.action_states.missing)
         self.window.actions_["start"].trigger()
 
     def tab(self, name: str) -> None:
@@ -128,7 +126,7 @@ class Camera:
         self.tab("Tiles")
         self.take("tiles")
         app.commands.open_one_store(str(app.run.last_store))
-        self.wait(lambda: app.wiring.replay.opened is not None, "the store")
+        self.wait(lambda: app.views.replay.opened is not None, "the store")
         self.tab("Replay")
         self.take("replay")
 
@@ -136,7 +134,7 @@ class Camera:
         """Close the window and let go of everything."""
         self.app.run.skip_analysis()
         self.wait(lambda: not self.app.run.active, "the section")
-        self.app.closing.ask()
+        self.app.shutdown.ask()
         self.wait(lambda: not self.window.isVisible(), "the window")
         self.app.end()
 

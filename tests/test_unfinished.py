@@ -9,7 +9,7 @@ from storage_cases import change_facts, make_frame, make_spec
 
 from hcc_scope.errors import StoreError
 from hcc_scope.runs.animal_sections import sections_of
-from hcc_scope.runs.unfinished import find_unfinished, recover_all
+from hcc_scope.runs.unfinished import Unfinished, describe_unfinished, find_unfinished, recover_all
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.writer import create_store
 
@@ -49,3 +49,10 @@ def test_an_account_without_a_section_is_no_other_section(tmp_path: Path, sectio
     score |= {"threshold": 0.5, "stabilised": False, "stabilised_reason": "", "frames": 1, "tiles": 1}
     change_facts(path, outcome={**score, "tiles_excluded": {}, "animal_id": "A", **section})
     assert [other.section_id for other in sections_of(tmp_path, "A", "S9")] == found
+
+
+def test_a_few_unfinished_sections_are_named_and_the_others_counted(tmp_path: Path):
+    found = [Unfinished(tmp_path, "M7", f"S{n}") for n in range(5)]
+    assert describe_unfinished(found[:1]).startswith("Not ended in order: M7 S0. ")
+    assert describe_unfinished(found[:3]).startswith("Not ended in order: M7 S0, M7 S1, M7 S2. ")
+    assert describe_unfinished(found).startswith("Not ended in order: M7 S0, M7 S1, M7 S2 and 2 more. ")

@@ -1,4 +1,4 @@
-"""The desktop app: everything is made here, once, and ended in order.
+"""The desktop app: makes every part once, connects them, and ends them in order.
 
 >>> run_app("demo")  # doctest: +SKIP
 """
@@ -13,28 +13,34 @@ import sys
 import threading
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
-from ui.action_states import Gates
+from ui.action_states import ActionStates
 from ui.commands import Commands
 from ui.control.app_state import AppState
+from ui.control.recovery import Recovery
+from ui.control.replay_focus import ReplayFocus
 from ui.control.rig_control import RigControl
 from ui.control.run_control import RunControl
+from ui.control.section_setup import SectionSetup
 from ui.control.settings import load_settings, settings_folder
-from ui.control.settings_store import Memory
+from ui.control.settings_store import SettingsStore
 from ui.kit.error_report import describe
 from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
-from ui.rig_presenter import Wiring
+from ui.replay_presenter import ReplayPresenter
+from ui.rig_presenter import RigPresenter
+from ui.section_presenter import SectionPresenter
 from ui.shell.emergency_key import EmergencyKey
 from ui.shell.main_window import MainWindow
 from ui.shell.messages import MessageQueue
 from ui.shell.section_keys import SectionKeys
 from ui.shell.system_check import look_around, models_to_choose
-from ui.shutdown import Closing
+from ui.shutdown import Shutdown
+from ui.views import Views
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,113 +48,132 @@ if TYPE_CHECKING:
 
     from PySide6.QtCore import QMessageLogContext
 
-    from ui.kit.error_report import Trouble
+    from ui.control.settings import Settings
+    from ui.kit.error_report import ErrorReport
     from ui.shell.messages import Message
 
 __all__ = ["NO_DISPLAY_CODE", "App", "run_app"]
 
 NO_DISPLAY_CODE = 2
 LOOK_AROUND_MS = 200
-"""After the window is there: the welcome page tells what is missing a moment later."""
+"""After the window is shown; then the welcome page lists what is missing."""
 
 
 @dataclass
 class App:
-    """The parts, for whoever has to look at them (tests, screenshots)."""
+    """The parts of the window, for what looks at them from outside (tests, screenshots)."""
 
     window: MainWindow
+    views: Views
     jobs: Jobs
     state: AppState
-    memory: Memory
+    settings_store: SettingsStore
+    setup: SectionSetup
     rig: RigControl
     run: RunControl
-    wiring: Wiring
+    focus: ReplayFocus
+    recovery: Recovery
+    presenters: tuple[RigPresenter, SectionPresenter, ReplayPresenter]
     commands: Commands
-    gates: Gates
-    closing: Closing
+    action_states: ActionStates
+    shutdown: Shutdown
     log: MessageQueue
     emergency_key: EmergencyKey
     section_keys: SectionKeys
 
     @classmethod
     def make(cls, folder: Path | None = None, *, allow_phantom_model: bool = False) -> App:
-        """Make everything; a `QApplication` must be there. The window is not shown yet.
+        """Make everything; a `QApplication` must exist. The window is not shown yet.
 
         Parameters
         ----------
         folder : Path, optional
-            Where settings and marks of rigs in use are kept; the system's place for them by default.
+            For the settings and the marks of rigs in use; the system's place for them by default.
         allow_phantom_model : bool
             Let a model that was trained on a phantom only score what may be tissue, live and in Replay.
         """
         folder = settings_folder() if folder is None else folder
-        settings, complaints = load_settings(folder)
+        settings, problems = load_settings(folder)
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         apply_theme(app, settings.theme)
-        window = MainWindow(settings)
-        jobs = Jobs(window)
+        jobs = Jobs()
+        store = SettingsStore(settings, folder, jobs)
+        setup = SectionSetup(store)
+        window = MainWindow(settings, setup)
+        for part in (jobs, store, setup):
+            part.setParent(window)
         state = AppState(jobs, window)
-        memory = Memory(settings, folder, jobs, window)
         rig = RigControl(jobs, state, folder / "rigs-in-use", window)
         run = RunControl(jobs, state, rig, window, allow_phantom_model=allow_phantom_model)
-        wiring = Wiring(window, jobs, state, rig, run, memory)
-        commands = Commands(window, jobs, state, rig, run, memory, wiring)
+        focus, recovery = ReplayFocus(window), Recovery(jobs, state, setup, store, window)
+        views = Views(window, jobs, allow_phantom_model=allow_phantom_model)
+        presenters = (
+            RigPresenter(window, views, jobs, state, rig, run, store),
+            SectionPresenter(window, views, jobs, state, run, focus),
+            ReplayPresenter(window, views, state, run, focus, store),
+        )
+        commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store)
         window.top.set_models(models_to_choose(), settings.model)
-        gates = Gates(window, jobs, state, rig, run, commands)
-        closing = Closing(window, jobs, state, rig, run, memory)
+        action_states = ActionStates(window, jobs, state, rig, run, setup, focus)
+        shutdown = Shutdown(window, state, rig, run, store)
         log = MessageQueue(window.messages)
         logging.getLogger().addHandler(log)
         emergency_key = EmergencyKey(window.actions_["emergency"], window)
         emergency_key.begin()
         keys = SectionKeys(window.actions_, state.message.emit, window)
         keys.begin()
-        made = cls(window, jobs, state, memory, rig, run, wiring, commands, gates, closing, log, emergency_key, keys)
+        made = cls(
+            window, views, jobs, state, store, setup, rig, run, focus, recovery, presenters, commands, action_states,
+            shutdown, log, emergency_key, keys,
+        )  # fmt: skip
         made.connect()
-        for complaint in complaints:
-            window.messages.say("warning", complaint)
+        for problem in problems:
+            window.messages.say("warning", problem)
         window.settle()
-        wiring.make_room(window.height())
+        views.make_room(window.height())
         return made
 
     def connect(self) -> None:
-        """Connect what is said with where it is read."""
+        """Connect what is reported with where it is read."""
         window = self.window
         self.state.message.connect(window.messages.say)
-        self.jobs.troubled.connect(window.messages.complain)
+        self.jobs.error_reported.connect(window.messages.add_error)
         window.messages.added.connect(self._notice)
-        self.memory.changed.connect(self._show_recent)
-        self._show_recent(self.memory.settings)
+        self.settings_store.changed.connect(self._show_recent)
+        self._show_recent(self.settings_store.settings)
+        self.state.out_dir = self.setup.request.out_dir
+        self.setup.folder_changed.connect(self.state.watch_folder)
 
     def begin(self) -> None:
-        """Show the window, and look around once it is there."""
+        """Show the window, then check this computer and look for unfinished sections."""
         self.window.show()
         self.state.begin()
         QTimer.singleShot(LOOK_AROUND_MS, self.window, self._look_around)
 
     def _look_around(self) -> None:
-        look = partial(look_around, self.commands.out_dir)
+        look = partial(look_around, self.setup.request.out_dir)
         self.jobs.submit("disk", look, self.window.welcome.set_findings)
-        self.commands.look_for_unfinished()
+        self.recovery.look()
 
     def _notice(self, message: Message) -> None:
-        """Show what was said above the picture, unless it is only for the log."""
-        if message.source or message.level == "debug":  # from a library's log, or of no interest to most
+        """Show a message over the picture, unless it is only for the log."""
+        if message.source or message.level == "debug":  # from the log of a library, or of interest to few
             return
         offer = "Details" if message.level == "error" else ""
         self.window.notice.show_notice(
             message.level, message.text, offer, partial(self.window.log.show_message, message) if offer else None
         )
 
-    def _show_recent(self, settings: Any) -> None:  # noqa: ANN401 - Settings, by a signal
+    def _show_recent(self, settings: Settings) -> None:
         self.window.welcome.set_recent(settings.recent_rigs, settings.recent_stores)
 
-    def complain(self, trouble: Trouble) -> None:
-        """Tell what went wrong in the window itself; a run never notices."""
-        self.window.messages.complain(trouble)
+    def report_error(self, report: ErrorReport) -> None:
+        """Report what went wrong in the window itself; a run is not affected."""
+        self.window.messages.add_error(report)
 
     def end(self) -> tuple[str, ...]:
-        """Let go of everything after the window is closed; return the workers that hang."""
+        """Release everything after the window is closed; return the workers that hang."""
         self.emergency_key.end()
         self.section_keys.end()
         self.state.end()
@@ -159,8 +184,8 @@ class App:
 
 
 _opened = threading.Event()
-"""Set once Qt has a screen: only what it complains about before that is why it has none."""
-_last_words: list[str] = []
+"""Set once Qt has a screen: only what it reports before that explains why there is none."""
+_screen_messages: list[str] = []
 
 
 def run_app(rig: str | None, *, allow_phantom_model: bool = False) -> int:
@@ -171,7 +196,7 @@ def run_app(rig: str | None, *, allow_phantom_model: bool = False) -> int:
     int
         The exit code.
     """
-    qInstallMessageHandler(_tell_qt)
+    qInstallMessageHandler(_log_qt)
     app = QApplication(sys.argv[:1])
     _opened.set()
     app.setApplicationName("hcc-scope")
@@ -192,26 +217,26 @@ def run_app(rig: str | None, *, allow_phantom_model: bool = False) -> int:
 def _on_bug(made: App, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Show a bug of the window; it goes on."""
     del kind
-    made.complain(describe(error.with_traceback(trace)))
+    made.report_error(describe(error.with_traceback(trace)))
 
 
 def _on_signal(made: App, _number: int, _frame: FrameType | None) -> None:
-    """Close as if the operator had; a second time without classifying the rest."""
+    """Close as if the operator did; the second time without classifying the rest."""
     if made.run.active:
-        made.closing.finish_or_skip_analysis()
+        made.shutdown.finish_or_skip_analysis()
     else:
-        made.closing.ask()
+        made.shutdown.ask()
 
 
-def _tell_qt(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
-    """Log what Qt says. What ends the program, and `ui.kit.display` did not find before, is told in one sentence."""
+def _log_qt(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
+    """Log the messages of Qt. One that ends the program, and that `ui.kit.display` did not find, is one sentence."""
     if kind == QtMsgType.QtFatalMsg:
-        reason = " ".join((_last_words or [text])[0].split()).rstrip(". ")
+        reason = " ".join((_screen_messages or [text])[0].split()).rstrip(". ")
         hint = "Every other command of hcc-scope works without it."
         sys.stderr.write(f"Error: the window cannot be opened: {reason}. {hint}\n")
         sys.stderr.flush()
         os._exit(NO_DISPLAY_CODE)
     if kind in (QtMsgType.QtWarningMsg, QtMsgType.QtCriticalMsg) and not _opened.is_set():
-        _last_words.append(text)  # of the screen's plugin, which knows best why there is none
+        _screen_messages.append(text)  # from the plugin for the screen, which gives the cause
     level = logging.WARNING if kind == QtMsgType.QtCriticalMsg else logging.DEBUG
     logging.getLogger("qt").log(level, text)

@@ -1,72 +1,122 @@
-"""While the tab Replay is open, score, quality and buttons belong to the section that is replayed there."""
+"""While the tab Replay is open, score, quality and buttons belong to the section that it shows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, Slot
 
+from hcc_scope.orientation import Orientation
 from hcc_scope.research_use import phantom_alarm
 from hcc_scope.types import Counts, Snapshot
+from ui.control.replay_focus import ReplayedField
+from ui.control.settings import with_recent
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis
     from hcc_scope.types import SectionScore
-    from ui.rig_presenter import Wiring
+    from ui.control.app_state import AppState
+    from ui.control.replay_focus import ReplayFocus
+    from ui.control.run_control import RunControl
+    from ui.control.settings_store import SettingsStore
     from ui.shell.main_window import MainWindow
+    from ui.views import Views
 
-__all__ = ["ReplayWiring"]
+__all__ = ["ReplayPresenter"]
 
 
-class ReplayWiring(QObject):
-    """Hands the panels over to Replay and back.
+class ReplayPresenter(QObject):
+    """Shows the section that is open in Replay in the panels and in the gallery.
 
     Parameters
     ----------
-    views : Wiring
-        Has them.
     window : MainWindow
         Knows which tab is open.
+    views : Views
+    state : AppState
+    run : RunControl
+    focus : ReplayFocus
+        Kept up to date.
+    settings_store : SettingsStore
     """
 
-    changed = Signal()
-    """Another section or field is looked at in Replay, or Replay was opened or left."""
-
-    def __init__(self, views: Wiring, window: MainWindow) -> None:
-        super().__init__(views)
-        self._views, self._window = views, window
-        self._on = False
+    def __init__(
+        self,
+        window: MainWindow,
+        views: Views,
+        state: AppState,
+        run: RunControl,
+        focus: ReplayFocus,
+        settings_store: SettingsStore,
+    ) -> None:
+        super().__init__(window)
+        self._window, self._views, self._run = window, views, run
+        self._focus, self._settings_store = focus, settings_store
+        self._fills_gallery = False
         replay = views.replay
-        window.page_changed.connect(self._look)
-        replay.section_shown.connect(self._look)
-        replay.section_closed.connect(self._look)
-        replay.pane.field_shown.connect(self._look)
-        replay.notes.changed.connect(self._look)
+        replay.message.connect(state.message)
+        replay.store_opened.connect(self._remember_store)
+        replay.section_shown.connect(self._show_tiles)
+        replay.section_closed.connect(self._clear_tiles)
+        shown = replay.section_shown, replay.section_closed, replay.pane.field_shown, replay.notes.changed
+        for signal in (window.page_changed, *shown):
+            signal.connect(self._look)
+        state.run_started.connect(self._leave_gallery)
 
-    @property
-    def on(self) -> bool:
-        """Whether the panels belong to a section in Replay."""
-        return self._on
+    @Slot(object)
+    def _remember_store(self, path: Path) -> None:
+        self._settings_store.change(recent_stores=with_recent(self._settings_store.settings.recent_stores, str(path)))
 
-    @property
-    def field(self) -> tuple[int, bool] | None:
-        """The field that Replay shows and whether it is excluded; None if it shows none."""
-        opened, frame = self._views.replay.opened, self._views.replay.pane.frame
-        return None if opened is None or frame is None else (frame.seq, frame.seq in opened.excluded)
+    # -- the gallery ---------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def _clear_tiles(self) -> None:
+        """Empty the gallery of an opened section."""
+        if self._fills_gallery and not self._run.active:
+            self._views.tiles.clear()
+
+    @Slot(object)
+    def _show_tiles(self, opened: OpenedStore) -> None:
+        """Fill the gallery with an opened section, unless one is being acquired."""
+        if self._run.active:
+            return
+        if not opened.analyses:
+            self._clear_tiles()
+            return
+        recorded = opened.analyses[0]
+        self._fills_gallery = True
+        self._views.tiles.show_section(
+            recorded.results.values(),
+            recorded.grid,
+            opened.store.read,
+            threshold=recorded.threshold,
+            pixel_size_um=opened.spec.pixel_size_um,
+            orientation=Orientation(opened.spec.camera_axes),
+            excluded=opened.excluded,
+        )
+
+    @Slot()
+    def _leave_gallery(self) -> None:
+        self._fills_gallery = False
+
+    # -- score and quality ---------------------------------------------------------------------------------------------
 
     @Slot()
     def _look(self) -> None:
-        views = self._views
-        opened = views.replay.opened
-        was, self._on = self._on, opened is not None and self._window.shown_tab is views.replay
-        if self._on and opened is not None:
-            self._show(opened)
-        elif was:
-            views.section.show_again()
-        self.changed.emit()
+        replay = self._views.replay
+        opened, frame = replay.opened, replay.pane.frame
+        on = opened is not None and self._window.shown_tab is replay
+        field = None
+        if opened is not None and frame is not None:
+            field = ReplayedField(frame.seq, frame.seq in opened.excluded)
+        if on and opened is not None:
+            self._show(opened, field)
+        self._focus.set(field, on=on)
 
-    def _show(self, opened: OpenedStore) -> None:
+    def _show(self, opened: OpenedStore, field: ReplayedField | None) -> None:
         views, spec = self._views, opened.spec
         analysis = opened.analyses[0] if opened.analyses else None
         views.score.set_section(spec.animal_id, spec.section_id, replayed=True)
@@ -75,11 +125,10 @@ class ReplayWiring(QObject):
         views.score.set_other_sections(())
         trained_on = None if analysis is None else analysis.trained_on
         views.score.set_training(trained_on, phantom_alarm(trained_on, spec.provenance))
-        shown = self.field
-        if shown is None:
+        if field is None:
             views.quality.set_result(None)
         else:
-            views.quality.show_field(shown[0], None if analysis is None else analysis.results.get(shown[0]))
+            views.quality.show_field(field.seq, None if analysis is None else analysis.results.get(field.seq))
 
 
 def _snapshot(opened: OpenedStore, analysis: SectionAnalysis) -> Snapshot:

@@ -1,4 +1,4 @@
-"""Show a section while it is acquired: pictures and results as they come, numbers a few times a second."""
+"""Show a section while it is acquired: pictures and results at once, numbers a few times a second."""
 
 from __future__ import annotations
 
@@ -15,36 +15,43 @@ from ui.map.map_filler import MapFiller
 
 if TYPE_CHECKING:
     from hcc_scope.inference.card import ModelCard
-    from hcc_scope.report.summary import SectionReport
     from hcc_scope.runs.animal_sections import OtherSection
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.types import Frame, FrameResult, RunSpec, Snapshot
     from ui.control.app_state import AppState, System
     from ui.control.growing_store import StoredFields
-    from ui.control.run_control import RunControl, Running
+    from ui.control.replay_focus import ReplayFocus
+    from ui.control.run_control import RunControl
+    from ui.control.running import Running
     from ui.kit.jobs import Jobs
-    from ui.rig_presenter import Wiring
+    from ui.shell.main_window import MainWindow
+    from ui.views import Views
 
-__all__ = ["SectionWiring"]
+__all__ = ["SectionPresenter"]
 
 NUMBERS_MS = 150
 
 
-class SectionWiring(QObject):
+class SectionPresenter(QObject):
     """Keeps tabs and panels up to date with the section that is under way.
 
     Parameters
     ----------
-    views : Wiring
-        Has them.
+    window : MainWindow
+    views : Views
     jobs : Jobs
     state : AppState
     run : RunControl
+    focus : ReplayFocus
+        Whether score and quality belong to Replay.
     """
 
-    def __init__(self, views: Wiring, jobs: Jobs, state: AppState, run: RunControl) -> None:
-        super().__init__(views)
+    def __init__(
+        self, window: MainWindow, views: Views, jobs: Jobs, state: AppState, run: RunControl, focus: ReplayFocus
+    ) -> None:
+        super().__init__(window)
         self._views, self._jobs, self._state, self._run = views, jobs, state, run
+        self._focus = focus
         self._map = MapFiller(views.map, jobs, run)
         self._asked: int | None = None
         self._training: tuple[str | None, str] = (None, "")
@@ -67,8 +74,10 @@ class SectionWiring(QObject):
         state.result_arrived.connect(self._show_result)
         state.system_changed.connect(self._show_system)
         state.run_finished.connect(self._end)
+        state.finish_failed.connect(self._end)
+        focus.left.connect(self.show_again)
         run.phase_changed.connect(self._lock)
-        run.analyst_ready.connect(self._take_scoring_model)
+        run.model_ready.connect(self._take_scoring_model)
         run.excluded_changed.connect(self._mark_excluded)
 
     @Slot(object)
@@ -81,7 +90,6 @@ class SectionWiring(QObject):
         self._judged = None
         spec, fields = run.spec, self._map.fields
         assert fields is not None
-        views.tiles_opened = False
         for part in (views.live, views.map, views.tiles):
             part.clear()
         um = spec.pixel_size_um
@@ -99,10 +107,11 @@ class SectionWiring(QObject):
         self._training = (None, "") if scoring_model is None else _training(scoring_model.model.card, spec)
         self.show_again()
 
+    @Slot()
     def show_again(self) -> None:
-        """Show whose score and quality these are, from the start; also when a person comes back from a replay."""
+        """Show score and quality of the section from the start; also when the operator leaves Replay."""
         views, run = self._views, self._shown
-        if views.replayed:
+        if self._focus.on:
             return
         spec = None if run is None else run.spec
         views.score.set_section("" if spec is None else spec.animal_id, "" if spec is None else spec.section_id)
@@ -113,7 +122,7 @@ class SectionWiring(QObject):
         self._show_quality()
         self._ask_other_sections()
 
-    # -- numbers -----------------------------------------------------------------------------------------------------
+    # -- numbers -------------------------------------------------------------------------------------------------------
 
     @Slot(object)
     def _show_snapshot(self, snapshot: Snapshot) -> None:
@@ -128,7 +137,7 @@ class SectionWiring(QObject):
 
     @Slot()
     def _show_numbers(self) -> None:
-        """Show score, course, rates and quality; nobody reads them 30 times a second, and plots cost."""
+        """Show score, course, rates and quality: less often than 30 times a second, since plots are expensive."""
         self._numbers.stop()
         snapshot, views = self._state.snapshot, self._views
         if snapshot is None:
@@ -136,7 +145,7 @@ class SectionWiring(QObject):
         views.status.set_snapshot(snapshot)
         if self._shown is not None:
             self._map.stored(snapshot.counts.stored, over=snapshot.phase == "finished")
-        if views.replayed:
+        if self._focus.on:
             return
         views.score.set_snapshot(snapshot)
         if self._course_is_new:
@@ -162,10 +171,10 @@ class SectionWiring(QObject):
             self._jobs.submit("disk", find, partial(self._take_other_sections, run))
 
     def _take_other_sections(self, run: Running, others: list[OtherSection]) -> None:
-        if run is self._shown and not self._views.replayed:
+        if run is self._shown and not self._focus.on:
             self._views.score.set_other_sections(others)
 
-    # -- fields ------------------------------------------------------------------------------------------------------
+    # -- fields --------------------------------------------------------------------------------------------------------
 
     @Slot(object)
     def _show_frame(self, frame: Frame) -> None:
@@ -184,11 +193,11 @@ class SectionWiring(QObject):
         if result.seq in views.map.fields.fields:
             views.map.set_result(result, run.grid, run.threshold)
 
-    # -- one field that is looked at ---------------------------------------------------------------------------------
+    # -- one chosen field ----------------------------------------------------------------------------------------------
 
     @property
     def field_on_screen(self) -> int | None:
-        """The field of this section that a person sees on the tab Live; None if it shows none."""
+        """The field of this section that the tab Live shows; None if it shows none."""
         frame, run = self._views.live.frame_on_screen, self._shown
         mine = frame is not None and run is not None and frame.section_id == run.spec.section_id
         return frame.seq if mine and frame is not None else None
@@ -201,14 +210,14 @@ class SectionWiring(QObject):
             return
         self._asked = seq
         if self._views.live.pinned:
-            self._views.live.follow()  # meanwhile nothing may speak of the field before
+            self._views.live.follow()  # until the field is read, nothing may refer to the one before
         self._views.map.choose(seq)
         self._jobs.submit("disk", partial(fields.read, seq), partial(self._show_stored, fields), self._not_shown)
 
     def _show_stored(self, fields: StoredFields, frame: Frame) -> None:
         run, views = self._shown, self._views
         if fields is not self._map.fields or frame.seq != self._asked or run is None:
-            return  # another one was asked for since
+            return  # another field was chosen since
         result = run.results.get(frame.seq)
         views.live.show_stored(frame, None if result is None else (result, run.grid, run.threshold))
         views.show_live()
@@ -234,7 +243,7 @@ class SectionWiring(QObject):
     def _show_quality(self) -> None:
         """Show the quality of the field that stays on the screen, else of the newest one with a result."""
         views, run = self._views, self._shown
-        if run is None or views.replayed:
+        if run is None or self._focus.on:
             return
         seq = self.field_on_screen if views.live.pinned or self._state.run is None else None
         if views.live.pinned and views.live.shown_frame is not None:
@@ -249,28 +258,25 @@ class SectionWiring(QObject):
         self._views.map.set_excluded(seq, excluded)
         self._views.tiles.set_excluded(seq, excluded)
 
-    # -- begin and end -----------------------------------------------------------------------------------------------
+    # -- begin and end -------------------------------------------------------------------------------------------------
 
     @Slot(str)
     def _lock(self, phase: str) -> None:
-        """Let nothing be changed that would spoil the section."""
+        """Lock what would spoil the section."""
         views = self._views
         reason = None if phase == "idle" else "A section is being acquired."
-        for panel in views.devices:
-            mine = phase == "paused" and panel is views.stage
-            panel.set_locked(None if mine else reason, say=panel is views.camera)
+        views.devices.set_locked(reason, paused=phase == "paused")
         views.properties.set_locked(reason)
         views.map.set_move_allowed(phase in ("idle", "paused"))
 
     @Slot(object)
     def _take_scoring_model(self, scoring_model: ScoringModel) -> None:
         self._views.tiles.set_saliency(scoring_model.model.saliency)
-        if self._shown is None and not self._views.replayed:
+        if self._shown is None and not self._focus.on:
             self._views.score.set_training(scoring_model.model.card.trained_on)
 
-    @Slot(object)
-    def _end(self, report: SectionReport | None) -> None:
-        del report
+    @Slot()
+    def _end(self) -> None:
         self._views.live.set_section("")
         self._show_numbers()
         self._run.screen_changed.emit()
@@ -278,5 +284,5 @@ class SectionWiring(QObject):
 
 
 def _training(card: ModelCard, spec: RunSpec) -> tuple[str | None, str]:
-    """Return what the model was trained on, and what is wrong with it for this specimen."""
+    """Return what the model was trained on, and the warning if that does not fit this specimen."""
     return card.trained_on, PHANTOM_SENTENCE if needs_override(card, spec) else ""

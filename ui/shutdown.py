@@ -1,7 +1,7 @@
-"""The end: ask if a section is under way, finish it, close the rig, write the settings, then let the window go.
+"""The end: ask if a section is under way, finish it, close the rig, write the settings, then close the window.
 
-Each step comes back by a signal; the window stays alive and says what it waits for. Whoever asks to close again while
-that goes on is asked again.
+Each step comes back by a signal; the window stays alive and shows what it waits for. A second wish to close it
+meanwhile brings the question again.
 """
 
 from __future__ import annotations
@@ -15,38 +15,36 @@ if TYPE_CHECKING:
     from ui.control.app_state import AppState
     from ui.control.rig_control import RigControl
     from ui.control.run_control import RunControl
-    from ui.control.settings_store import Memory
-    from ui.kit.jobs import Jobs
+    from ui.control.settings_store import SettingsStore
     from ui.shell.main_window import MainWindow
 
-__all__ = ["Closing"]
+__all__ = ["Shutdown"]
 
 PATIENCE_MS = 15_000
-"""How long the rig may take to close; a device that hangs must not keep the window open."""
+"""Time that the rig may take to close; a device that hangs must not keep the window open."""
 
 
-class Closing(QObject):
+class Shutdown(QObject):
     """Closes the window in order.
 
     Parameters
     ----------
     window : MainWindow
-    jobs : Jobs
     state : AppState
     rig : RigControl
     run : RunControl
-    memory : Memory
+    settings_store : SettingsStore
     """
 
     over = Signal()
     """Everything is closed."""
 
     def __init__(
-        self, window: MainWindow, jobs: Jobs, state: AppState, rig: RigControl, run: RunControl, memory: Memory
+        self, window: MainWindow, state: AppState, rig: RigControl, run: RunControl, settings_store: SettingsStore
     ) -> None:
         super().__init__(window)
-        self._window, self._jobs, self._state = window, jobs, state
-        self._rig, self._run, self._memory = rig, run, memory
+        self._window, self._state = window, state
+        self._rig, self._run, self._settings_store = rig, run, settings_store
         self._wanted = False
         self._left = self._writing = False
         self._box: QMessageBox | None = None
@@ -58,16 +56,16 @@ class Closing(QObject):
         run.phase_changed.connect(self._go_on)
         rig.closed.connect(self._rig_closed)
         rig.kept.connect(self._rig_closed)
-        rig.opened.connect(self._rig_closed)  # one that was loading: it is closed as soon as it is there
+        rig.opened.connect(self._rig_closed)  # a rig that was loading is closed as soon as it is open
 
     @property
     def wanted(self) -> bool:
-        """Whether the window is on its way out."""
+        """Whether the window is to be closed."""
         return self._wanted
 
     @property
     def question(self) -> QMessageBox | None:
-        """The question that is on the screen, if any."""
+        """The question that is shown, if any."""
         return self._box
 
     @Slot()
@@ -135,12 +133,12 @@ class Closing(QObject):
         if self._box is not None:
             self._box.close()
         geometry, layout = self._window.packed_layout()
-        self._memory.change(geometry=geometry, layout=layout)
+        self._settings_store.change(geometry=geometry, layout=layout)
         self._window.setEnabled(False)
         self._window.notice.show_last("Closing the rig …")
         self._patience.start()
         if self._rig.busy:
-            return  # its own end follows, whatever it is, and `_rig_closed` with it
+            return  # `_rig_closed` follows when it is opened or closed
         self._rig.close()
 
     @Slot()
@@ -159,9 +157,9 @@ class Closing(QObject):
             return
         self._writing = True
         self._patience.stop()
-        self._memory.save(self._leave)
+        self._settings_store.save(self._finish_closing)
 
-    def _leave(self) -> None:
+    def _finish_closing(self) -> None:
         self._state.end()
         self._window.allow_close()
         self._window.close()

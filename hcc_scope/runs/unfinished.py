@@ -10,12 +10,23 @@ from hcc_scope.formatting import counted
 from hcc_scope.storage.naming import STORE_SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from hcc_scope.storage.recover import RecoverReport
 
-__all__ = ["Recovery", "Unfinished", "find_unfinished", "is_written_to", "recover_all", "recover_each"]
+__all__ = [
+    "Recovery",
+    "Unfinished",
+    "describe_unfinished",
+    "find_unfinished",
+    "is_written_to",
+    "recover_all",
+    "recover_each",
+]
+
+_NAMED = 3
+"""Sections that a sentence names; of more it gives the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,13 @@ def _unfinished(path: Path) -> Unfinished | None:
     except (StoreError, OSError):
         return None
     return Unfinished(path, facts.spec.animal_id, facts.spec.section_id)
+
+
+def describe_unfinished(found: Sequence[Unfinished]) -> str:
+    """Return what was found in a sentence, with what can be done."""
+    names = ", ".join(f"{one.animal_id} {one.section_id}" for one in found[:_NAMED])
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return f"Not ended in order: {names}{more}. Every frame that was acknowledged is there; recover them to go on."
 
 
 def is_written_to(store: Path) -> bool:

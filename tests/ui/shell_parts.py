@@ -34,7 +34,7 @@ def wait_for(condition: Callable[[], object], what: str, timeout_s: float = WAIT
 def running_app(folder: Path) -> Iterator[App]:
     """Make the app, show it, and close it in order whatever happened."""
     app = App.make(folder / "settings")
-    app.commands.out_dir = app.state.out_dir = folder / "sections"
+    app.setup.change(out_dir=folder / "sections")
     app.window.resize(1280, 720)
     app.begin()
     try:
@@ -51,7 +51,7 @@ def close(app: App) -> None:
         if app.run.active:
             app.run.skip_analysis()
             wait_for(lambda: not app.run.active, "the section to end")
-        app.closing.ask()
+        app.shutdown.ask()
         wait_for(lambda: not app.window.isVisible(), "the window to close")
     wait_for(lambda: not app.jobs.n_open, "what is under way to end")
     left = app.end()
@@ -88,7 +88,7 @@ def said(app: App) -> str:
 
 
 def start(app: App) -> None:
-    wait_for(lambda: app.window.actions_["start"].isEnabled(), f"Start: {app.gates.missing}")
+    wait_for(lambda: app.window.actions_["start"].isEnabled(), f"Start: {app.action_states.missing}")
     app.window.actions_["start"].trigger()
     wait_for(lambda: app.run.phase != "preparing", "the section to begin")
     assert app.run.phase == "running", said(app)

@@ -15,7 +15,7 @@ from review_parts import GRID, Reader, result
 from ui.devices.device_panel import DevicePanel
 from ui.shell.about import show_about
 from ui.shell.plan_dialog import PlanDialog
-from ui.shell.shortcuts_dialog import CheatSheet
+from ui.shell.shortcuts_dialog import ShortcutsDialog
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -61,13 +61,13 @@ def _letters(text: str) -> str:
 
 def test_every_control_of_the_window_and_its_dialogs_has_a_name_of_its_own(shell: App):
     window = shell.window
-    section = shell.wiring.tiles
+    section = shell.views.tiles
     section.show_section([result(0, [0.1, 0.4, 0.9, 0.5])], GRID, Reader(), threshold=0.45)
     section.open_tile(0, 1)
     dialogs: list[QDialog] = [
         show_about(window),
-        CheatSheet(window, window.actions_),
-        PlanDialog(shell.commands.plan, outlined=True, parent=window),
+        ShortcutsDialog(window, window.actions_),
+        PlanDialog(shell.setup.request.plan, outlined=True, parent=window),
     ]
     for panel in window.findChildren(DevicePanel):
         panel.set_state(RIG)

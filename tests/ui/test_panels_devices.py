@@ -27,8 +27,11 @@ from panel_parts import (
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
 
+from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.rig_state import GroupState
 from ui.devices.camera import CameraPanel
+from ui.devices.device_action import DeviceAction
+from ui.devices.device_panels import DevicePanels
 from ui.devices.light import LightPanel
 from ui.devices.objective import ObjectivePanel
 from ui.devices.presets import PresetsPanel
@@ -36,7 +39,6 @@ from ui.devices.stage import StagePanel
 from ui.devices.stage_pad import StagePad
 from ui.kit.fields import ChoiceField
 from ui.kit.labels import ValueLabel
-from ui.score.columns import RigColumn
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -51,10 +53,10 @@ def show(qtbot: QtBot, panel: QWidget) -> None:
         panel.show()
 
 
-def asked(panel: DevicePanel | RigColumn) -> list[tuple[str, tuple[object, ...]]]:
+def asked(panel: DevicePanel | DevicePanels) -> list[DeviceAction]:
     """Return a list to which everything that the panel asks for will be added."""
-    wishes: list[tuple[str, tuple[object, ...]]] = []
-    panel.requested.connect(lambda name, arguments: wishes.append((name, arguments)))
+    wishes: list[DeviceAction] = []
+    panel.requested.connect(wishes.append)
     return wishes
 
 
@@ -111,12 +113,12 @@ def test_camera_asks_by_action(qtbot: QtBot):
     choice(panel, READOUT).activated.emit(1)
     type_into(qtbot, number(panel, COOL_TO), "-80")
     assert wishes == [
-        ("set_exposure_ms", (35.5,)),
-        ("set_em_gain", (200.0,)),
-        ("set_em_switch", (False,)),
-        ("set_binning", ("2",)),
-        ("set_readout", ("1 MHz conventional",)),
-        ("set_temperature_set_point", (-80.0,)),
+        DeviceAction(DeviceControls.set_exposure_ms, (35.5,)),
+        DeviceAction(DeviceControls.set_em_gain, (200.0,)),
+        DeviceAction(DeviceControls.set_em_switch, (False,)),
+        DeviceAction(DeviceControls.set_binning, ("2",)),
+        DeviceAction(DeviceControls.set_readout, ("1 MHz conventional",)),
+        DeviceAction(DeviceControls.set_temperature_set_point, (-80.0,)),
     ]
 
 
@@ -178,11 +180,11 @@ def test_region_is_typed_and_applied_together(qtbot: QtBot):
         type_into(qtbot, field, text)
     panel.set_state(RIG)  # what is typed stays until it is applied
     apply.click()
-    assert wishes == [("set_roi", (512, 256, 1024, 512))]
+    assert wishes == [DeviceAction(DeviceControls.set_roi, (512, 256, 1024, 512))]
     panel.set_state(replace(RIG, camera=replace(CAMERA, roi=(512, 256, 1024, 512))))
     assert value(panel, "Region that is read") == "1024 x 512 px of 2048 x 2048 px"
     button(panel, "Whole sensor").click()
-    assert wishes[1:] == [("clear_roi", ())]
+    assert wishes[1:] == [DeviceAction(DeviceControls.clear_roi, ())]
     with qtbot.waitSignal(panel.roi_draw_requested, timeout=500):
         button(panel, "Draw the region on the image").click()
 
@@ -197,7 +199,7 @@ def test_presets_have_a_row_per_group(qtbot: QtBot):
     assert len(panel.findChildren(ChoiceField)) == 3
     assert channel.currentIndex() == -1  # none matches, and none is claimed
     channel.activated.emit(1)
-    assert wishes == [("apply_preset", ("Channel-Multiband", "Transmitted light"))]
+    assert wishes == [DeviceAction(DeviceControls.apply_preset, ("Channel-Multiband", "Transmitted light"))]
     panel.set_state(RIG)
     assert choice(panel, "Preset of Channel-Multiband") is channel  # not built anew: the focus stays
     panel.set_state(MANUAL_STAND)
@@ -223,7 +225,7 @@ def test_objective_warns_where_the_pixel_size_is_unknown(qtbot: QtBot):
     assert value(panel, "Pixel size") == "0.325 µm"
     assert not line(panel, "Warning about the pixel size").isVisible()
     choice(panel, "Objective").activated.emit(0)
-    assert wishes == [("set_objective", ("40x",))]
+    assert wishes == [DeviceAction(DeviceControls.set_objective, ("40x",))]
     panel.set_state(MANUAL_STAND)
     assert value(panel, "Pixel size") == "not known"
     assert line(panel, "Warning about the pixel size").isVisible()
@@ -241,13 +243,17 @@ def test_light_says_open_or_closed(qtbot: QtBot):
     assert button(panel, "Open or close the shutter").text() == "Close shutter"
     button(panel, "Open or close the shutter").click()
     button(panel, "Open the shutter for each exposure").click()
-    assert wishes == [("set_shutter", (True,)), ("set_shutter", (False,)), ("set_auto_shutter", (False,))]
+    assert wishes == [
+        DeviceAction(DeviceControls.set_shutter, (True,)),
+        DeviceAction(DeviceControls.set_shutter, (False,)),
+        DeviceAction(DeviceControls.set_auto_shutter, (False,)),
+    ]
     panel.set_state(MANUAL_STAND)
     assert not panel.isVisible()
 
 
 def test_column_without_a_rig_shows_the_camera_alone(qtbot: QtBot):
-    column = RigColumn()
+    column = DevicePanels()
     show(qtbot, column)
     assert column.camera.isVisible()
     for panel in (column.stage, column.objective, column.presets, column.light):
@@ -270,20 +276,8 @@ def test_panel_without_a_place_opens_no_window(qtbot: QtBot):
     assert panel.isVisible()
 
 
-def test_folded_panel_stays_folded(qtbot: QtBot):
-    column = RigColumn()
-    show(qtbot, column)
-    column.set_state(RIG)
-    folder = column.folders[1]
-    button(column, "Stage: fold or unfold").click()
-    column.set_state(MANUAL_STAND)
-    column.set_state(RIG)
-    assert folder.isVisible()
-    assert not column.stage.isVisible()
-
-
 def test_stage_hides_on_a_manual_stand(qtbot: QtBot):
-    column = RigColumn()
+    column = DevicePanels()
     show(qtbot, column)
     column.set_state(RIG)
     assert column.stage.isVisible()
@@ -298,17 +292,19 @@ def test_stage_hides_on_a_manual_stand(qtbot: QtBot):
 @pytest.mark.parametrize(
     ("key", "arrow", "wish"),
     [
-        (Qt.Key.Key_Left, "Move the stage left (-x) by 100 µm", ("move_by_um", (-100.0, 0.0))),
-        (Qt.Key.Key_Right, "Move the stage right (+x) by 100 µm", ("move_by_um", (100.0, 0.0))),
-        (Qt.Key.Key_Up, "Move the stage up (-y) by 100 µm", ("move_by_um", (0.0, -100.0))),
-        (Qt.Key.Key_Down, "Move the stage down (+y) by 100 µm", ("move_by_um", (0.0, 100.0))),
-        (Qt.Key.Key_PageUp, "Move the focus up (+z) by 1 µm", ("move_z_by_um", (1.0,))),
-        (Qt.Key.Key_PageDown, "Move the focus down (-z) by 1 µm", ("move_z_by_um", (-1.0,))),
+        (Qt.Key.Key_Left, "Move the stage left (-x) by 100 µm", DeviceAction(DeviceControls.move_by_um, (-100.0, 0.0))),
+        (
+            Qt.Key.Key_Right,
+            "Move the stage right (+x) by 100 µm",
+            DeviceAction(DeviceControls.move_by_um, (100.0, 0.0)),
+        ),
+        (Qt.Key.Key_Up, "Move the stage up (-y) by 100 µm", DeviceAction(DeviceControls.move_by_um, (0.0, -100.0))),
+        (Qt.Key.Key_Down, "Move the stage down (+y) by 100 µm", DeviceAction(DeviceControls.move_by_um, (0.0, 100.0))),
+        (Qt.Key.Key_PageUp, "Move the focus up (+z) by 1 µm", DeviceAction(DeviceControls.move_z_by_um, (1.0,))),
+        (Qt.Key.Key_PageDown, "Move the focus down (-z) by 1 µm", DeviceAction(DeviceControls.move_z_by_um, (-1.0,))),
     ],
 )
-def test_pad_moves_by_a_step_with_keys_and_buttons(
-    qtbot: QtBot, key: Qt.Key, arrow: str, wish: tuple[str, tuple[float, ...]]
-):
+def test_pad_moves_by_a_step_with_keys_and_buttons(qtbot: QtBot, key: Qt.Key, arrow: str, wish: DeviceAction):
     panel = StagePanel()
     show(qtbot, panel)
     panel.set_state(RIG)
@@ -335,7 +331,7 @@ def test_pad_does_not_leave_the_limits(qtbot: QtBot):
     assert right.isEnabled()
     assert name_of(right) == "Move the stage right (+x) by 50 µm"
     qtbot.keyClick(pad, Qt.Key.Key_Right)
-    assert wishes == [("move_by_um", (50.0, 0.0))]
+    assert wishes == [DeviceAction(DeviceControls.move_by_um, (50.0, 0.0))]
 
 
 def test_stage_goes_to_the_typed_position(qtbot: QtBot):
@@ -349,7 +345,7 @@ def test_stage_goes_to_the_typed_position(qtbot: QtBot):
     panel.set_state(replace(RIG, xy_um=(12300.0, -3987.2)))  # moved by somebody else: the typed position stays
     assert goal(panel, "x").text() == "-2000 µm"
     button(panel, "Go to the typed position").click()
-    assert wishes == [("move_to_um", (-2000.0, -3987.2))]
+    assert wishes == [DeviceAction(DeviceControls.move_to_um, (-2000.0, -3987.2))]
     panel.set_state(replace(RIG, xy_um=(-2000.0, -3987.2)))
     assert not button(panel, "Go to the typed position").isEnabled()
     panel.set_state(replace(RIG, xy_um=(10.0, 20.0)))  # there, so the fields follow again
@@ -357,43 +353,52 @@ def test_stage_goes_to_the_typed_position(qtbot: QtBot):
     type_into(qtbot, goal(panel, "z"), "5")
     button(panel, "Go to the typed position").click()
     button(panel, "Go to the origin").click()
-    assert wishes[1:] == [("move_z_to_um", (5.0,)), ("home_origin", ())]
+    assert wishes[1:] == [
+        DeviceAction(DeviceControls.move_z_to_um, (5.0,)),
+        DeviceAction(DeviceControls.home_origin, ()),
+    ]
 
 
 def test_stop_is_never_locked(qtbot: QtBot):
-    column = RigColumn()
+    column = DevicePanels()
     show(qtbot, column)
     column.set_state(RIG)
-    column.set_locked("A section is running.")
-    assert column.note.isVisible()
+    reason = "A section is running."
+    column.set_locked(reason)
+    assert [label.text() for label in column.findChildren(QLabel) if label.isVisible()].count(reason) == 1
     assert not choice(column.camera, BINNING).isEnabled()
     assert number(column.camera, EXPOSURE).isEnabled()
     assert not column.presets.body.isEnabled()
     wishes = asked(column)
     qtbot.keyClick(find(column, StagePad, "Stage pad"), Qt.Key.Key_Left)
     qtbot.keyClick(find(column, StagePad, "Stage pad"), Qt.Key.Key_PageUp)
-    assert wishes == [("move_z_by_um", (1.0,))]
+    assert wishes == [DeviceAction(DeviceControls.move_z_by_um, (1.0,))]
     with qtbot.waitSignal(column.stage.halt_requested, timeout=500):
         button(column.stage, "Stop stage and focus at once").click()
     column.set_locked("A section is paused.", paused=True)
     qtbot.keyClick(find(column, StagePad, "Stage pad"), Qt.Key.Key_Left)
-    assert wishes[1:] == [("move_by_um", (-100.0, 0.0))]
+    assert wishes[1:] == [DeviceAction(DeviceControls.move_by_um, (-100.0, 0.0))]
     column.set_locked(None)
     assert choice(column.camera, BINNING).isEnabled()
-    assert not column.note.isVisible()
+    assert not any(label.isVisible() and "section" in label.text() for label in column.findChildren(QLabel))
     QApplication.processEvents()
 
 
 @pytest.mark.parametrize(
     ("name", "limits", "typed", "wish"),
     [
-        (GAIN, {"em_gain_limits": (1.0, 8.0)}, "300", ("set_em_gain", (300.0,))),
-        (GAIN, {"em_gain_limits": (1.0, 300.0)}, "3000", ("set_em_gain", (3000.0,))),
-        (EXPOSURE, {"exposure_limits_ms": (0.1, 90.0)}, "1000", ("set_exposure_ms", (1000.0,))),
+        (GAIN, {"em_gain_limits": (1.0, 8.0)}, "300", DeviceAction(DeviceControls.set_em_gain, (300.0,))),
+        (GAIN, {"em_gain_limits": (1.0, 300.0)}, "3000", DeviceAction(DeviceControls.set_em_gain, (3000.0,))),
+        (
+            EXPOSURE,
+            {"exposure_limits_ms": (0.1, 90.0)},
+            "1000",
+            DeviceAction(DeviceControls.set_exposure_ms, (1000.0,)),
+        ),
     ],
 )
 def test_what_is_typed_beyond_the_limits_is_asked_for_whole(
-    qtbot: QtBot, name: str, limits: dict[str, object], typed: str, wish: tuple[str, tuple[float, ...]]
+    qtbot: QtBot, name: str, limits: dict[str, object], typed: str, wish: DeviceAction
 ):
     """The device refuses it in words; a field that drops the digits beyond its limit would make 3 of 300."""
     panel = CameraPanel()
@@ -411,4 +416,4 @@ def test_the_arrows_end_at_the_limits(qtbot: QtBot):
     wishes = asked(panel)
     for _ in range(3):
         qtbot.keyClick(number(panel, GAIN), Qt.Key.Key_Up)
-    assert wishes == [("set_em_gain", (120.0,))]
+    assert wishes == [DeviceAction(DeviceControls.set_em_gain, (120.0,))]

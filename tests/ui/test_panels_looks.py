@@ -21,10 +21,13 @@ from PySide6.QtWidgets import (
 )
 
 from hcc_scope.runs.animal_sections import OtherSection
+from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
+from ui.kit.scrolled import scrolled
 from ui.kit.symbols import SymbolBadge
 from ui.kit.theme import apply_theme, colours
-from ui.score.columns import ResultColumn, RigColumn
+from ui.score.quality import QualityPanel
+from ui.score.score import ScorePanel
 from ui.shell.status_strip import StatusStrip
 
 if TYPE_CHECKING:
@@ -37,28 +40,28 @@ if TYPE_CHECKING:
 DOCK_PX = 300
 
 
-def rig_column() -> RigColumn:
-    column = RigColumn()
-    column.set_state(RIG)
-    return column
+def rig_column() -> QWidget:
+    panels = DevicePanels()
+    panels.set_state(RIG)
+    return scrolled(panels)
 
 
-def manual_column() -> RigColumn:
-    column = RigColumn()
-    column.set_state(MANUAL_STAND)
-    column.set_locked("A section is running: its settings cannot be changed until it ends.")
-    return column
+def manual_column() -> QWidget:
+    panels = DevicePanels()
+    panels.set_state(MANUAL_STAND)
+    panels.set_locked("A section is running: its settings cannot be changed until it ends.")
+    return scrolled(panels)
 
 
-def result_column() -> ResultColumn:
+def result_column() -> QWidget:
     score, course = section()
-    column = ResultColumn()
-    column.score.set_section("M7", "S1")
-    column.score.set_snapshot(snapshot(score, COUNTS, degraded="the model did not answer in 30 s"))
-    column.score.set_course(course)
-    column.score.set_other_sections([OtherSection("S2-deep-left", section(mean=-2)[0]), OtherSection("S3", score)])
-    column.quality.set_result(result(17, score.threshold, [2, 2] + [0] * 14))
-    return column
+    panel, quality = ScorePanel(), QualityPanel()
+    panel.set_section("M7", "S1")
+    panel.set_snapshot(snapshot(score, COUNTS, degraded="the model did not answer in 30 s"))
+    panel.set_course(course)
+    panel.set_other_sections([OtherSection("S2-deep-left", section(mean=-2)[0]), OtherSection("S3", score)])
+    quality.set_result(result(17, score.threshold, [2, 2] + [0] * 14))
+    return scrolled(panel, quality)
 
 
 def browser() -> PropertyBrowser:

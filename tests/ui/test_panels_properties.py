@@ -12,6 +12,8 @@ from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLineEdit, QTreeView, QWidget
 
+from hcc_scope.microscope.device_controls import DeviceControls
+from ui.devices.device_action import DeviceAction
 from ui.devices.properties import PropertyBrowser
 from ui.devices.property_model import PROPERTY_ROLE, PropertyModel, why_fixed
 
@@ -53,9 +55,9 @@ def editor_of(browser: PropertyBrowser, index: QModelIndex) -> QWidget:
     return editor or view_of(browser).viewport().findChild(QComboBox)
 
 
-def wishes_of(browser: PropertyBrowser) -> list[tuple[str, tuple[str, ...]]]:
-    wishes: list[tuple[str, tuple[str, ...]]] = []
-    browser.requested.connect(lambda name, arguments: wishes.append((name, arguments)))
+def wishes_of(browser: PropertyBrowser) -> list[DeviceAction]:
+    wishes: list[DeviceAction] = []
+    browser.requested.connect(wishes.append)
     return wishes
 
 
@@ -103,7 +105,7 @@ def test_typed_value_is_asked_for_and_shown_only_once_the_device_has_it(qtbot: Q
     qtbot.keyClicks(editor, "33.5")
     qtbot.keyClick(editor, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: bool(wishes), timeout=2000)  # Qt commits in the next turn of its loop
-    assert wishes == [("set_property", ("Camera", "Exposure", "33.5"))]
+    assert wishes == [DeviceAction(DeviceControls.set_property, ("Camera", "Exposure", "33.5"))]
     assert index.data(Qt.ItemDataRole.EditRole) == "20.00"
     browser.set_properties([replace(p, value="33.50") if p.name == "Exposure" else p for p in PROPERTIES])
     assert index_of(browser, "Camera", "Exposure").data(Qt.ItemDataRole.EditRole) == "33.50"
@@ -118,7 +120,9 @@ def test_a_value_beyond_the_limits_is_asked_for_whole_and_not_cut_to_the_digits_
     qtbot.keyClicks(editor, "99999")
     qtbot.keyClick(editor, Qt.Key.Key_Return)
     QApplication.processEvents()
-    assert wishes == [("set_property", ("Camera", "Exposure", "99999"))]  # which the rig refuses in words
+    assert wishes == [
+        DeviceAction(DeviceControls.set_property, ("Camera", "Exposure", "99999"))
+    ]  # which the rig refuses in words
 
 
 def test_allowed_values_are_a_list(browser: PropertyBrowser):
@@ -130,7 +134,7 @@ def test_allowed_values_are_a_list(browser: PropertyBrowser):
     assert [editor.itemText(i) for i in range(editor.count())] == ["1", "2", "4", "8"]
     editor.setCurrentText("4")
     view_of(browser).itemDelegate().setModelData(editor, view_of(browser).model(), index)
-    assert wishes == [("set_property", ("Camera", "Binning", "4"))]
+    assert wishes == [DeviceAction(DeviceControls.set_property, ("Camera", "Binning", "4"))]
 
 
 def test_open_editor_survives_new_values(qtbot: QtBot, browser: PropertyBrowser):

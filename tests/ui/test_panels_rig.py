@@ -15,10 +15,10 @@ from hcc_scope.errors import DeviceError
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.rig.rigfile import load_rig
+from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
 from ui.devices.property_model import PROPERTY_ROLE
 from ui.devices.stage_pad import StagePad
-from ui.score.columns import RigColumn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
     from pytestqt.qtbot import QtBot
+
+    from ui.devices.device_action import DeviceAction
 
 RIG = load_rig("demo")
 
@@ -50,14 +52,14 @@ def type_into(qtbot: QtBot, field: QWidget, text: str) -> None:
 
 
 def test_every_wish_of_the_panels_is_an_action_of_the_rig(qtbot: QtBot, controls: DeviceControls):
-    column, refused = RigColumn(), []
+    column, refused = DevicePanels(), []
     qtbot.addWidget(column)
     column.resize(300, 1400)
     column.show()
 
-    def act(name: str, arguments: tuple[object, ...]) -> None:
+    def act(action: DeviceAction) -> None:
         try:
-            getattr(controls, name)(*arguments)
+            action(controls)
         except DeviceError as error:
             refused.append(str(error))
         wait_until(lambda: not controls.read().busy)
@@ -117,9 +119,9 @@ def test_property_is_changed_and_a_refusal_changes_nothing(qtbot: QtBot, control
     qtbot.addWidget(browser)
     browser.set_properties(controls.properties())
 
-    def act(name: str, arguments: tuple[object, ...]) -> None:
+    def act(action: DeviceAction) -> None:
         try:
-            getattr(controls, name)(*arguments)
+            action(controls)
         except DeviceError as error:
             refused.append(str(error))
         browser.set_properties(controls.properties())

@@ -61,6 +61,6 @@ def test_a_number_that_is_too_large_is_said_and_not_cut_to_the_digits_that_fit(
 
 
 def test_plans_say_counts_in_the_singular_too():
-    assert PlanChoice(n_fields=1).words(outlined=True) == "1 random field"
-    assert PlanChoice(kind="sequence", n_frames=1).words(outlined=False) == "1 frame at rest"
-    assert PlanChoice(area_um=(125_000.0, 6000.0)).words(outlined=False) == "24 fields in 125000 × 6000 µm"
+    assert PlanChoice(n_fields=1).describe(outlined=True) == "1 random field"
+    assert PlanChoice(kind="sequence", n_frames=1).describe(outlined=False) == "1 frame at rest"
+    assert PlanChoice(area_um=(125_000.0, 6000.0)).describe(outlined=False) == "24 fields in 125000 × 6000 µm"

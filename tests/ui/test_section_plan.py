@@ -13,7 +13,7 @@ from hcc_scope.cli.acquire import AcquireOptions, _default_plan
 from hcc_scope.errors import PlanError, StoreExistsError
 from hcc_scope.rig import adapters
 from hcc_scope.workers import StopToken
-from ui.control import run_control
+from ui.control import running
 from ui.control.section_request import PlanChoice, SectionRequest
 from ui.shell import system_check
 
@@ -58,7 +58,7 @@ def request(folder: Path = Path("out"), **choice: Any) -> SectionRequest:  # noq
 
 def by_window(stage: Stage, *, outlined: bool = False, **choice: Any) -> Plan:  # noqa: ANN401 - as above
     loaded: Any = SimpleNamespace(rig=stage)
-    return run_control._plan(request(**choice), loaded, OUTLINE if outlined else None)
+    return running._plan(request(**choice), loaded, OUTLINE if outlined else None)
 
 
 @pytest.mark.parametrize("outlined", [False, True])
@@ -110,12 +110,12 @@ def test_start_refuses_a_taken_name_before_a_phantom_is_drawn(tmp_path: Path, mo
     def draw(*_arguments: object) -> None:
         raise AssertionError("a phantom is drawn for a section that cannot be stored")
 
-    monkeypatch.setattr(run_control, "specimen_of", draw)
+    monkeypatch.setattr(running, "specimen_of", draw)
     loaded: Any = SimpleNamespace(preview=None, is_demo=True, rig=Stage())
     control: Any = SimpleNamespace(doing=draw)
     model: Any = SimpleNamespace(model=SimpleNamespace(card=SimpleNamespace(pixel_size_um=0.325)))
     with pytest.raises(StoreExistsError, match="is already there and is never overwritten"):
-        run_control._start(control, one, loaded, StopToken(), model)
+        running.start_section_on(control, one, loaded, StopToken(), model)
 
 
 def test_the_welcome_page_finds_core_and_adapters_that_do_not_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

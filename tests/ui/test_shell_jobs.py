@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QApplication
 
-    from ui.kit.error_report import Trouble
+    from ui.kit.error_report import ErrorReport
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def test_a_lane_that_hangs_holds_up_no_other(jobs: Jobs):
 
 def test_errors_come_as_sentences_with_details(jobs: Jobs):
     sentences: list[str] = []
-    troubles: list[Trouble] = []
-    jobs.troubled.connect(troubles.append)
+    reports: list[ErrorReport] = []
+    jobs.error_reported.connect(reports.append)
 
     def refuse() -> None:
         raise DeviceError("camera 'A' does not answer", hint="Switch it on.")
@@ -74,19 +74,19 @@ def test_errors_come_as_sentences_with_details(jobs: Jobs):
     wait_for(lambda: len(sentences) == 2, "both errors")
     assert sentences[0] == "Camera 'A' does not answer. Switch it on."
     assert sentences[1].startswith("A bug in HCC-Scope (ZeroDivisionError: division by zero)")
-    assert [trouble.sentence for trouble in troubles] == sentences
-    assert "in refuse" in troubles[0].details
-    assert "Traceback" in troubles[1].details
+    assert [report.sentence for report in reports] == sentences
+    assert "in refuse" in reports[0].details
+    assert "Traceback" in reports[1].details
 
 
 def test_a_bug_in_what_follows_is_told_and_the_rest_goes_on(jobs: Jobs):
-    troubles: list[Trouble] = []
+    reports: list[ErrorReport] = []
     ends: list[int] = []
-    jobs.troubled.connect(troubles.append)
+    jobs.error_reported.connect(reports.append)
     jobs.submit("disk", lambda: 1, lambda n: ends.append(n // 0))
     jobs.submit("disk", lambda: 2, ends.append)
     wait_for(lambda: ends == [2], "the second")
-    assert "ZeroDivisionError" in troubles[0].sentence
+    assert "ZeroDivisionError" in reports[0].sentence
 
 
 def test_nothing_is_delivered_to_a_widget_that_is_gone(jobs: Jobs):
@@ -106,7 +106,7 @@ def test_work_can_speak_on_the_way(jobs: Jobs):
     heard: list[str] = []
 
     def work() -> None:
-        jobs.tell(lambda: heard.append("half"))
+        jobs.post(lambda: heard.append("half"))
 
     jobs.submit("model", work, lambda _: heard.append("whole"))
     wait_for(lambda: len(heard) == 2, "both")

@@ -14,9 +14,11 @@ from PySide6.QtWidgets import QApplication, QDialog, QInputDialog
 from shell_parts import open_rig, said, wait_for
 
 from hcc_scope.errors import RigError
+from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.resources import hardware_configs_dir
 from hcc_scope.rig.rigfile import load_rig
 from ui.control.rig_lock import RigLock
+from ui.devices.device_action import DeviceAction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +35,7 @@ def test_it_loads_in_the_background_and_says_so(shell: App, small_rig: Path):
     assert shell.rig.light.words == "small: ready"
     assert shell.state.rig is not None
     assert shell.state.rig.camera.library == "DemoCamera"
-    assert shell.memory.settings.recent_rigs[0] == str(small_rig)
+    assert shell.settings_store.settings.recent_rigs[0] == str(small_rig)
     assert shell.window.actions_["emergency"].isEnabled()
     shell.commands.close_rig()
     wait_for(lambda: shell.rig.light.words == "no rig", "the rig to close")
@@ -46,7 +48,7 @@ def test_live_shows_the_phantom_and_stops(shell: App, small_rig: Path):
     wait_for(lambda: shell.state.frame is not None and shell.state.frame.seq > 3, "pictures")
     assert shell.rig.light.words == "small: live"
     assert shell.window.actions_["live"].isChecked()
-    assert shell.wiring.live.shown_frame is not None
+    assert shell.views.live.shown_frame is not None
     wait_for(lambda: shell.state.shown_fps > 0, "a rate")  # of the last second: 0 in between on a busy computer
     shell.window.actions_["live"].trigger()
     wait_for(lambda: not shell.jobs.n_open, "the camera to stop")
@@ -70,11 +72,11 @@ def test_a_snap_is_shown(shell: App, small_rig: Path, during_live: bool):
 
 def test_what_a_panel_asks_for_is_done_and_read_back(shell: App, small_rig: Path):
     open_rig(shell, small_rig)
-    shell.wiring.camera.requested.emit("set_exposure_ms", (25.0,))
+    shell.views.devices.camera.requested.emit(DeviceAction(DeviceControls.set_exposure_ms, (25.0,)))
     wait_for(lambda: shell.state.rig is not None and shell.state.rig.camera.exposure_ms == 25.0, "the exposure")
-    shell.wiring.stage.requested.emit("move_to_um", (500.0, -300.0))
+    shell.views.devices.stage.requested.emit(DeviceAction(DeviceControls.move_to_um, (500.0, -300.0)))
     wait_for(lambda: shell.state.rig is not None and shell.state.rig.xy_um == pytest.approx((500, -300), abs=0.1), "it")
-    shell.wiring.stage.requested.emit("move_to_um", (1e7, 0.0))
+    shell.views.devices.stage.requested.emit(DeviceAction(DeviceControls.move_to_um, (1e7, 0.0)))
     wait_for(lambda: "limit" in said(shell), "the refusal in words")
     assert shell.window.notice.text
 
@@ -89,24 +91,24 @@ def test_properties_are_read_when_somebody_looks(shell: App, small_rig: Path):
 def _count(shell: App) -> str:
     from PySide6.QtWidgets import QLabel
 
-    return " ".join(label.text() for label in shell.wiring.properties.findChildren(QLabel))
+    return " ".join(label.text() for label in shell.views.properties.findChildren(QLabel))
 
 
 def test_a_drawn_region_of_interest_is_set_where_it_was_drawn(shell: App, demo_cfg: object):
     cfg = demo_cfg(OnCameraCCDXSize=1024, OnCameraCCDYSize=1024)  # type: ignore[operator]  # the fixture's function
     open_rig(shell, cfg)
-    shell.wiring.live.roi_drawn.emit(128, 64, 512, 640)
+    shell.views.live.roi_drawn.emit(128, 64, 512, 640)
     wait_for(lambda: shell.state.rig is not None and shell.state.rig.camera.roi == (128, 64, 512, 640), "the region")
-    shell.wiring.live.roi_drawn.emit(0, 64, 512, 512)  # on the region that is read now
+    shell.views.live.roi_drawn.emit(0, 64, 512, 512)  # on the region that is read now
     wait_for(lambda: shell.state.rig is not None and shell.state.rig.camera.roi == (128, 128, 512, 512), "the region")
 
 
 def test_the_contrast_of_a_camera_is_remembered(shell: App, small_rig: Path):
     open_rig(shell, small_rig)
-    shell.wiring.live.contrast_changed.emit(100.0, 4000.0, False)
-    assert shell.memory.settings.contrast[str(small_rig)].high == 4000
+    shell.views.live.contrast_changed.emit(100.0, 4000.0, False)
+    assert shell.settings_store.settings.contrast[str(small_rig)].high == 4000
     open_rig(shell, small_rig)
-    assert shell.wiring.live.contrast() == (100.0, 4000.0, False)
+    assert shell.views.live.contrast() == (100.0, 4000.0, False)
 
 
 @pytest.mark.parametrize(
@@ -127,12 +129,13 @@ def test_a_rig_that_cannot_be_opened_is_told_in_words(shell: App, tmp_path: Path
     assert not shell.window.actions_["live"].isEnabled()
 
 
-def test_another_program_cannot_take_the_same_rig(shell: App, small_rig: Path):
+def test_another_program_cannot_take_the_same_rig(shell: App, small_rig: Path, tmp_path: Path):
     open_rig(shell, small_rig)
-    other = RigLock(load_rig(small_rig).config, shell.rig._lock_folder)
+    marks = tmp_path / "settings" / "rigs-in-use"
+    other = RigLock(load_rig(small_rig).config, marks)
     with pytest.raises(RigError, match="in use by another program"):
         other.take()
-    RigLock(hardware_configs_dir() / "demo.cfg", shell.rig._lock_folder).take()  # another rig is another matter
+    RigLock(hardware_configs_dir() / "demo.cfg", marks).take()  # another rig is another matter
     shell.commands.close_rig()
     wait_for(lambda: not shell.rig.busy, "the rig to close")
     other.take()
@@ -167,25 +170,23 @@ def test_a_device_that_stalls_leaves_the_window_alive_and_the_emergency_stop_goe
         longest = max(longest, time.monotonic() - start)
     assert longest < 1.0  # a limit for a loaded computer; on a quiet one it is a few ms
     shell.window.actions_["emergency"].trigger()
-    wait_for(lambda: "told to stop" in said(shell), "the emergency stop")
+    wait_for(lambda: "Stop sent" in said(shell), "the emergency stop")
     free.set()
     wait_for(lambda: shell.rig.light.words == "small: ready", "it to answer again")
 
 
 @pytest.mark.parametrize("name", ["note", "shortcuts", "about", "plan", "open_rig"])
-def test_the_key_of_the_emergency_stop_works_in_every_dialog(
-    shell: App, small_rig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-):
+def test_the_key_of_the_emergency_stop_works_in_every_dialog(shell: App, small_rig: Path, tmp_path: Path, name: str):
     open_rig(shell, small_rig)
-    monkeypatch.setattr(shell.commands, "note_store", lambda: tmp_path / "M7_S1.ome.zarr")
+    shell.run.last_store = tmp_path / "M7_S1.ome.zarr"
     shell.window.actions_[name].setEnabled(True)
     shell.window.actions_[name].trigger()
     (dialog,) = (one for one in shell.window.findChildren(QDialog) if one.isVisible())
     assert dialog.isModal() == (name not in ("note", "shortcuts"))
     QTest.qWaitForWindowActive(dialog)
     QTest.keyClick(dialog.windowHandle(), Qt.Key.Key_F12)
-    wait_for(lambda: "told to stop" in said(shell), "the emergency stop")
-    assert said(shell).count("told to stop") == 1
+    wait_for(lambda: "Stop sent" in said(shell), "the emergency stop")
+    assert said(shell).count("Stop sent") == 1
     dialog.reject()
 
 
@@ -205,8 +206,8 @@ def test_a_note_that_is_being_written_is_kept_when_the_window_closes(
     shell: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     written: list[str] = []
-    monkeypatch.setattr(shell.commands, "note_store", lambda: tmp_path / "M7_S1.ome.zarr")
-    monkeypatch.setattr(shell.commands, "_write_note", lambda _store, text: written.append(text))
+    shell.run.last_store = tmp_path / "M7_S1.ome.zarr"
+    monkeypatch.setattr(shell.run, "write_note", lambda _store, text: written.append(text))
     shell.commands.add_note()
     shell.commands.add_note()
     (dialog,) = shell.window.findChildren(QInputDialog)
@@ -249,7 +250,7 @@ def test_a_broken_rig_file_leaves_the_open_rig_open(
     path = tmp_path / "bad.rig.yaml"
     path.write_text(text)
     shell.commands.open_rig(str(path))
-    assert shell.gates.missing == "another rig is being opened"
+    assert shell.action_states.missing == "another rig is being opened"
     if closing:
         shell.window.close()
         wait_for(lambda: not shell.window.isVisible(), "the window to close", 10)
@@ -260,5 +261,5 @@ def test_a_broken_rig_file_leaves_the_open_rig_open(
     assert shell.rig.loaded is loaded
     assert shell.rig.light.words == "small: ready"
     assert shell.window.actions_["live"].isEnabled()
-    shell.wiring.camera.requested.emit("set_exposure_ms", (25.0,))
+    shell.views.devices.camera.requested.emit(DeviceAction(DeviceControls.set_exposure_ms, (25.0,)))
     wait_for(lambda: shell.state.rig is not None and shell.state.rig.camera.exposure_ms == 25.0, "the exposure")

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from find import find
+from PySide6.QtWidgets import QDialogButtonBox, QLabel, QLineEdit, QPushButton, QWidget
 from shell_parts import finish, name_section, open_rig, said, start, wait_for, wait_until_held
 from storage_cases import change_facts
 
+from hcc_scope.formatting import format_score
 from hcc_scope.research_use import PHANTOM_SENTENCE, PHANTOM_TRAINING
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.reader import open_store
 from ui.control.section_request import PlanChoice
+from ui.kit.symbols import SignedLine
 from ui.shell.plan_dialog import PlanDialog
 
 if TYPE_CHECKING:
@@ -31,6 +35,10 @@ def reports(app: App) -> list[SectionReport]:
     return got
 
 
+def words_of(widget: QWidget) -> str:
+    return "\n".join(label.text() for label in widget.findChildren(QLabel))
+
+
 def test_a_section_from_start_to_its_report(ready: App, monkeypatch: pytest.MonkeyPatch):
     opened: list[str] = []
     monkeypatch.setattr("ui.commands.QDesktopServices.openUrl", lambda url: opened.append(url.toLocalFile()))
@@ -43,26 +51,27 @@ def test_a_section_from_start_to_its_report(ready: App, monkeypatch: pytest.Monk
     assert report.outcome.state == "completed"
     assert report.outcome.counts.classified == 6
     assert report.outcome.score.score is not None
-    assert "0." in ready.wiring.score._number.text()
-    wait_for(lambda: len(ready.wiring.map.fields.fields) == 6, "all fields on the map")
-    ready.window.tabs.setCurrentWidget(ready.wiring.tiles)
-    wait_for(lambda: ready.wiring.tiles.model.rowCount() == 6, "all tiles in the gallery")
+    score = report.outcome.score
+    assert format_score(score.score, score.threshold) in words_of(ready.views.score)
+    wait_for(lambda: len(ready.views.map.fields.fields) == 6, "all fields on the map")
+    ready.window.tabs.setCurrentWidget(ready.views.tiles)
+    wait_for(lambda: ready.views.tiles.model.rowCount() == 6, "all tiles in the gallery")
     course = ready.state.course.as_array()  # as often as it was looked at: two fields may come between two looks
     assert 1 < len(course) <= 6
     assert course[-1, 0] == 6
     assert ready.window.top.section.value == "S2"  # the next one is suggested
     assert "S1" in ready.window.top.section.history()
-    store = open_store(ready.commands.out_dir / "M7_S1.ome.zarr")
+    store = open_store(ready.setup.request.out_dir / "M7_S1.ome.zarr")
     assert store.complete
     assert store.n_frames == 6
     assert store.spec.provenance["specimen"] == "synthetic phantom, not tissue"
-    assert str(store.path) in ready.memory.settings.recent_stores
+    assert str(store.path) in ready.settings_store.settings.recent_stores
     assert np.array_equal(ready.state.course.as_array(), course)
     ready.window.actions_["report"].trigger()
     wait_for(lambda: "The report is" in said(ready), "the report")
     assert opened == [str(store.path.parent / "M7_S1-report.html")]
     ready.commands.add_note()
-    ready.commands._write_note(store.path, "fold at the upper edge")
+    ready.run.write_note(store.path, "fold at the upper edge")
     wait_for(lambda: "note is stored" in said(ready), "the note")
     assert read_notes(store.path)[-1].text == "fold at the upper edge"
 
@@ -70,23 +79,23 @@ def test_a_section_from_start_to_its_report(ready: App, monkeypatch: pytest.Monk
 def test_the_store_is_opened_again_and_its_tiles_are_shown(ready: App):
     start(ready)
     finish(ready)
-    ready.wiring.tiles.clear()
-    ready.commands.open_one_store(str(ready.commands.out_dir / "M7_S1.ome.zarr"))
-    wait_for(lambda: ready.wiring.replay.opened is not None, "the store to open")
-    assert ready.wiring.tiles.model.rowCount() == 6
+    ready.views.tiles.clear()
+    ready.commands.open_one_store(str(ready.setup.request.out_dir / "M7_S1.ome.zarr"))
+    wait_for(lambda: ready.views.replay.opened is not None, "the store to open")
+    assert ready.views.tiles.model.rowCount() == 6
 
 
 def test_a_section_that_is_there_is_never_overwritten(ready: App):
     start(ready)
     finish(ready)
     name_section(ready, "M7", "S1")
-    wait_for(lambda: "is there already" in ready.gates.missing, "the check")
+    wait_for(lambda: "is there already" in ready.action_states.missing, "the check")
     assert not ready.window.actions_["start"].isEnabled()
 
 
 def test_pause_resume_and_stop(ready: App):
     got = reports(ready)
-    ready.commands.plan = PlanChoice(n_fields=500)
+    ready.setup.change(plan=PlanChoice(n_fields=500))
     start(ready)
     wait_for(lambda: ready.state.snapshot.counts.acquired >= 2, "fields")
     ready.window.actions_["pause"].trigger()
@@ -106,7 +115,7 @@ def test_pause_resume_and_stop(ready: App):
 
 
 def test_stop_while_it_is_paused(ready: App):
-    ready.commands.plan = PlanChoice(n_fields=500)
+    ready.setup.change(plan=PlanChoice(n_fields=500))
     start(ready)
     ready.window.actions_["pause"].trigger()
     ready.window.actions_["stop"].trigger()
@@ -115,7 +124,7 @@ def test_stop_while_it_is_paused(ready: App):
 
 def test_hurry_leaves_the_rest_unclassified_but_stored(ready: App):
     got = reports(ready)
-    ready.commands.plan = PlanChoice(n_fields=500)
+    ready.setup.change(plan=PlanChoice(n_fields=500))
     start(ready)
     wait_for(lambda: ready.state.snapshot.counts.acquired >= 1, "a field")
     ready.window.actions_["skip_analysis"].trigger()
@@ -125,7 +134,7 @@ def test_hurry_leaves_the_rest_unclassified_but_stored(ready: App):
 
 def test_the_last_field_is_excluded_and_brought_back(ready: App):
     got = reports(ready)
-    ready.commands.plan = PlanChoice(n_fields=500)
+    ready.setup.change(plan=PlanChoice(n_fields=500))
     start(ready)
     wait_for(lambda: len(ready.run.run.results) >= 3, "results")
     ready.window.actions_["pause"].trigger()
@@ -138,7 +147,7 @@ def test_the_last_field_is_excluded_and_brought_back(ready: App):
     ready.window.actions_["exclude"].trigger()
     wait_for(lambda: ready.state.snapshot.score.fields_excluded_by_operator == 1, "the score without it")
     wait_for(lambda: f"Field {last} is excluded" in said(ready), "the word of it")
-    on_map = ready.wiring.map.fields.fields
+    on_map = ready.views.map.fields.fields
     wait_for(lambda: last in on_map and on_map[last].excluded, "the cross on the map")
     ready.window.actions_["include"].trigger()
     wait_for(lambda: ready.state.snapshot.score.fields_excluded_by_operator == 0, "the score with it")
@@ -147,7 +156,7 @@ def test_the_last_field_is_excluded_and_brought_back(ready: App):
     finish(ready)
     wait_for(lambda: last in on_map and on_map[last].excluded, "the cross on the map")
     assert got[0].outcome.score.fields_excluded_by_operator == 1
-    assert [note.kind for note in read_notes(ready.commands.out_dir / "M7_S1.ome.zarr")] == [
+    assert [note.kind for note in read_notes(ready.setup.request.out_dir / "M7_S1.ome.zarr")] == [
         "exclude",
         "include",
         "exclude",
@@ -155,7 +164,7 @@ def test_the_last_field_is_excluded_and_brought_back(ready: App):
 
 
 def test_the_field_on_the_screen_is_excluded_though_it_was_not_analysed_yet(ready: App):
-    ready.commands.plan = PlanChoice(n_fields=500)
+    ready.setup.change(plan=PlanChoice(n_fields=500))
     start(ready)
     wait_for(lambda: ready.state.snapshot.counts.stored >= 3, "stored fields")
     ready.window.actions_["pause"].trigger()
@@ -184,7 +193,7 @@ def test_the_last_field_is_excluded_after_the_section_is_complete(ready: App):
     action.trigger()
     wait_for(lambda: "Field 5 of section M7 S1 is excluded" in said(ready), "the word of it")
     assert ready.state.snapshot.score.fields_excluded_by_operator == 1
-    store = ready.commands.out_dir / "M7_S1.ome.zarr"
+    store = ready.setup.request.out_dir / "M7_S1.ome.zarr"
     assert [(note.kind, note.seq) for note in read_notes(store)] == [("exclude", 5)]
     ready.window.actions_["include"].trigger()
     wait_for(lambda: "Field 5 of section M7 S1 counts again" in said(ready), "the word of it")
@@ -196,7 +205,7 @@ def test_the_last_field_is_excluded_after_the_section_is_complete(ready: App):
 
 def test_a_device_error_in_the_middle_is_told_and_the_next_section_works(ready: App):
     got = reports(ready)
-    ready.commands.plan = PlanChoice(n_fields=500)
+    ready.setup.change(plan=PlanChoice(n_fields=500))
     start(ready)
     wait_for(lambda: ready.state.snapshot.counts.stored >= 2, "stored fields")
     loaded = ready.rig.loaded
@@ -206,9 +215,9 @@ def test_a_device_error_in_the_middle_is_told_and_the_next_section_works(ready: 
     finish(ready)
     assert got[0].outcome.state == "failed"
     assert "failed" in ready.window.notice.text
-    assert open_store(ready.commands.out_dir / "M7_S1.ome.zarr").n_frames >= 2
+    assert open_store(ready.setup.request.out_dir / "M7_S1.ome.zarr").n_frames >= 2
     open_rig(ready, loaded.name)
-    ready.commands.plan = PlanChoice(n_fields=2)
+    ready.setup.change(plan=PlanChoice(n_fields=2))
     start(ready)
     finish(ready)
     assert got[1].outcome.state == "completed"
@@ -216,7 +225,7 @@ def test_a_device_error_in_the_middle_is_told_and_the_next_section_works(ready: 
 
 def test_the_emergency_stop_ends_the_section_in_order(ready: App):
     got = reports(ready)
-    ready.commands.plan = PlanChoice(n_fields=500)
+    ready.setup.change(plan=PlanChoice(n_fields=500))
     start(ready)
     wait_for(lambda: ready.state.snapshot.counts.acquired >= 1, "a field")
     ready.window.actions_["emergency"].trigger()
@@ -234,7 +243,7 @@ def test_another_model_and_engine_are_loaded_between_sections(ready: App, tmp_pa
     ready.window.top.engine.setCurrentText("openvino")
     start(ready)
     finish(ready)
-    facts = open_store(ready.commands.out_dir / "M7_S2.ome.zarr").spec.provenance
+    facts = open_store(ready.setup.request.out_dir / "M7_S2.ome.zarr").spec.provenance
     assert facts["model_folder"] == str(copy)
     assert facts["engine"] == "openvino"
 
@@ -250,13 +259,13 @@ def test_a_model_that_was_altered_keeps_the_section_from_starting(ready: App, tm
     ready.window.actions_["start"].trigger()
     finish(ready)
     assert "sha256" in said(ready)
-    assert not (ready.commands.out_dir / "M7_S1.ome.zarr").exists()
+    assert not (ready.setup.request.out_dir / "M7_S1.ome.zarr").exists()
 
 
 def test_a_plan_file_with_a_mistake_is_told(ready: App, tmp_path: Path):
     path = tmp_path / "plan.yaml"
     path.write_text("kind: spiral\n")
-    ready.commands.plan = PlanChoice(kind="file", file=str(path))
+    ready.setup.change(plan=PlanChoice(kind="file", file=str(path)))
     wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
     ready.window.actions_["start"].trigger()
     finish(ready)
@@ -268,19 +277,20 @@ def test_a_plan_without_its_file_is_refused_before_start(ready: App, qtbot: QtBo
     qtbot.addWidget(dialog)
     chosen: list[PlanChoice] = []
     dialog.chosen.connect(chosen.append)
-    dialog._accept()
-    assert chosen == []
-    assert "plan file has to be named" in dialog._problem.text()
-    dialog._path.setText("plan.yaml")
-    assert dialog._problem.text() == ""
-    dialog._accept()
+    problem = find(dialog, QLabel, "What is missing in the plan")
+    ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
+    assert "plan file has to be named" in problem.text()
+    assert not ok.isEnabled()
+    find(dialog, QLineEdit, "Plan file").setText("plan.yaml")
+    assert problem.text() == ""
+    ok.click()
     assert chosen[0].file == "plan.yaml"
-    ready.commands._take_plan(PlanChoice(kind="file", file=""))
-    assert "plan file" in ready.gates.missing
+    ready.setup.choose_plan(PlanChoice(kind="file", file=""))
+    assert "plan file" in ready.action_states.missing
 
 
 def test_too_many_fields_for_the_phantom_are_answered_with_what_can_be_done(ready: App):
-    ready.commands.plan = PlanChoice(n_fields=90_000)
+    ready.setup.change(plan=PlanChoice(n_fields=90_000))
     wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
     ready.window.actions_["start"].trigger()
     finish(ready)
@@ -291,14 +301,15 @@ def test_too_many_fields_for_the_phantom_are_answered_with_what_can_be_done(read
 @pytest.mark.parametrize("name", ["file", "file/sections"])
 def test_a_folder_that_cannot_be_made_is_told(ready: App, tmp_path: Path, name: str):
     (tmp_path / "file").write_text("")
-    folder = ready.commands.out_dir = ready.state.out_dir = tmp_path / name
+    folder = tmp_path / name
+    ready.setup.change(out_dir=folder)
     wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
     ready.window.actions_["start"].trigger()
     finish(ready)
     assert f"Nothing can be stored in {folder}: {tmp_path / 'file'} is no folder" in said(ready)
     assert "Choose another one with File > Folder for sections." in said(ready)
     assert "A bug" not in said(ready)
-    ready.commands.out_dir = ready.state.out_dir = tmp_path / "sections"
+    ready.setup.change(out_dir=tmp_path / "sections")
     start(ready)
     finish(ready)
 
@@ -308,44 +319,44 @@ def test_a_model_of_a_phantom_scores_no_tissue_in_the_window_unless_it_is_allowe
 ):
     monkeypatch.setattr("hcc_scope.research_use._SIMULATED", frozenset())  # as if the demo camera saw a specimen
     ready.window.top.specimen.setCurrentText("Test pattern")
-    ready.commands.plan = PlanChoice(kind="sequence", n_frames=3)
+    ready.setup.change(plan=PlanChoice(kind="sequence", n_frames=3))
     wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
     ready.window.actions_["start"].trigger()
     finish(ready)
     assert "is not known to be a phantom" in said(ready)
     assert "add --allow-phantom-model" in said(ready)
     assert not (tmp_path / "sections" / "M7_S1.ome.zarr").exists()
-    assert not ready.wiring.score._alarm.isVisible()
+    alarm = find(ready.views.score, SignedLine, "Why this score means nothing")
+    assert not alarm.isVisible()
 
     ready.run.allow_phantom_model = True  # as of hcc-scope app --allow-phantom-model
-    ready.run._analyst = None
     start(ready)
-    assert ready.wiring.score._alarm.text() == PHANTOM_SENTENCE
+    assert alarm.text() == PHANTOM_SENTENCE
     finish(ready)
     store = open_store(tmp_path / "sections" / "M7_S1.ome.zarr")
     assert store.n_frames == 3
     assert store.spec.provenance["allow_phantom_model"] is True
     ready.commands.open_one_store(str(store.path))
-    wait_for(lambda: ready.wiring.in_replay.on, "the replay")
-    assert ready.wiring.score._alarm.text() == PHANTOM_SENTENCE
-    assert PHANTOM_TRAINING in ready.wiring.score._research.text()
-    wait_for(lambda: ready.wiring.replay.classify.start_button.isEnabled(), "the models")
-    ready.wiring.replay.classify.start()  # its own app was not allowed to
-    wait_for(lambda: not ready.wiring.replay.classify.running, "the refusal")
-    assert "is not known to be a phantom" in ready.wiring.replay.classify.state
-    ready.wiring.replay.classify._allow_phantom_model = True
-    ready.wiring.replay.classify.start()
-    wait_for(lambda: len(ready.wiring.replay.opened.analyses) == 2, "the second analysis")
-    assert ready.wiring.replay.section.label.text().count(PHANTOM_SENTENCE) == 2
+    wait_for(lambda: ready.focus.on, "the replay")
+    assert alarm.text() == PHANTOM_SENTENCE
+    assert PHANTOM_TRAINING in words_of(ready.views.score)
+    wait_for(lambda: ready.views.replay.classify.start_button.isEnabled(), "the models")
+    ready.views.replay.classify.start()  # its own app was not allowed to
+    wait_for(lambda: not ready.views.replay.classify.running, "the refusal")
+    assert "is not known to be a phantom" in ready.views.replay.classify.state
+    ready.views.replay.classify._allow_phantom_model = True
+    ready.views.replay.classify.start()
+    wait_for(lambda: len(ready.views.replay.opened.analyses) == 2, "the second analysis")
+    assert ready.views.replay.section.label.text().count(PHANTOM_SENTENCE) == 2
 
 
 def test_of_a_stage_at_rest_the_map_shows_one_field(ready: App):
     ready.window.top.specimen.setCurrentText("Test pattern")
-    ready.commands.plan = PlanChoice(kind="sequence", n_frames=40)
+    ready.setup.change(plan=PlanChoice(kind="sequence", n_frames=40))
     start(ready)
     finish(ready)
-    assert open_store(ready.commands.out_dir / "M7_S1.ome.zarr").n_frames == 40
-    wait_for(lambda: len(ready.wiring.map.fields.fields) == 1, "the place")
+    assert open_store(ready.setup.request.out_dir / "M7_S1.ome.zarr").n_frames == 40
+    wait_for(lambda: len(ready.views.map.fields.fields) == 1, "the place")
 
 
 # --- closing ---
@@ -353,22 +364,22 @@ def test_of_a_stage_at_rest_the_map_shows_one_field(ready: App):
 
 def test_closing_during_a_section_asks_and_finishes_cleanly(ready: App):
     got = reports(ready)
-    ready.commands.plan = PlanChoice(n_fields=500)
+    ready.setup.change(plan=PlanChoice(n_fields=500))
     start(ready)
     wait_for(lambda: ready.state.snapshot.counts.acquired >= 1, "a field")
     ready.window.close()
     assert ready.window.isVisible()
-    question = ready.closing.question
+    question = ready.shutdown.question
     assert question is not None
     _press(question, "Keep on")
     assert ready.run.phase == "running"
     ready.window.close()
-    question = ready.closing.question
+    question = ready.shutdown.question
     assert question is not None
     _press(question, "Finish and close")
     wait_for(lambda: not ready.window.isVisible(), "the window to close")
     assert got[0].outcome.counts.classified == got[0].outcome.counts.acquired
-    assert open_store(ready.commands.out_dir / "M7_S1.ome.zarr").complete
+    assert open_store(ready.setup.request.out_dir / "M7_S1.ome.zarr").complete
 
 
 def _press(box: object, text: str) -> None:
@@ -381,12 +392,12 @@ def _press(box: object, text: str) -> None:
 def test_what_a_crash_left_is_offered_for_recovery(ready: App):
     start(ready)
     finish(ready)
-    store = ready.commands.out_dir / "M7_S1.ome.zarr"
+    store = ready.setup.request.out_dir / "M7_S1.ome.zarr"
     change_facts(store, complete=False)
     assert not open_store(store).complete
-    ready.commands.look_for_unfinished()
+    ready.recovery.look()
     wait_for(lambda: "Not ended in order: M7 S1" in ready.window.notice.text, "the offer")
-    ready.window.notice._button.click()
+    find(ready.window.notice, QPushButton, "Recover").click()
     wait_for(lambda: "valid again" in said(ready), "the recovery")
     assert open_store(store).complete
 
@@ -394,7 +405,7 @@ def test_what_a_crash_left_is_offered_for_recovery(ready: App):
 def test_a_section_that_is_being_written_is_not_offered(ready: App):
     from hcc_scope.runs.unfinished import find_unfinished
 
-    ready.commands.plan = PlanChoice(n_fields=500)
+    ready.setup.change(plan=PlanChoice(n_fields=500))
     start(ready)
     wait_for(lambda: ready.state.snapshot.counts.stored >= 1, "a stored field")
-    assert find_unfinished([ready.commands.out_dir]) == []
+    assert find_unfinished([ready.setup.request.out_dir]) == []

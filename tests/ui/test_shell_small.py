@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QByteArray, QPoint, QRect, Qt
-from PySide6.QtWidgets import QApplication, QTabBar, QToolBar, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QTabBar, QToolBar, QToolButton, QWidget
 from shell_parts import running_app, wait_for
 
 from ui.canvas.canvas import Canvas
-from ui.shell.main_window import LAYOUT_VERSION, MainWindow
+from ui.shell.dock_layout import LAYOUT_VERSION, DockLayout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,16 +138,18 @@ def test_a_saved_layout_with_all_docks_in_one_place_is_repaired_in_a_wide_window
         window.resize(740, 480)
         window.reset_layout()
         layout = base64.b64encode(bytes(window.saveState(LAYOUT_VERSION).data())).decode()
-    settings = first.memory.settings.model_copy(update={"layout": layout, "geometry": ""})
-    window = MainWindow(settings)
+    window = QMainWindow()
+    docks = DockLayout(window)
     try:
         for name, area in (("rig", LEFT), ("properties", LEFT), ("score", RIGHT), ("quality", RIGHT)):
-            window.add_dock(name, name, QWidget(), area, "", beside="rig" if name == "properties" else None)
+            docks.add(name, name, QWidget(), area, beside="rig" if name == "properties" else None)
+        docks.add("messages", "messages", QWidget(), Qt.DockWidgetArea.BottomDockWidgetArea)
         window.resize(1280, 720)
-        assert window.restoreState(QByteArray(base64.b64decode(layout)), LAYOUT_VERSION)
-        assert window.docks["score"] in window.tabifiedDockWidgets(window.docks["rig"])
-        window._gathered = window._in_one_place()
-        window._follow_width()
-        assert window.docks["score"] not in window.tabifiedDockWidgets(window.docks["rig"])
+        saved = QByteArray(base64.b64decode(layout))
+        assert window.restoreState(saved, LAYOUT_VERSION)
+        assert docks.docks["score"] in window.tabifiedDockWidgets(docks.docks["rig"])
+        assert docks.restore(saved)
+        assert docks.fits
+        assert docks.docks["score"] not in window.tabifiedDockWidgets(docks.docks["rig"])
     finally:
         window.deleteLater()

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from find import find
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAction, QStatusTipEvent
 from PySide6.QtWidgets import (
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QLineEdit,
     QMessageBox,
+    QToolButton,
     QWidget,
 )
 from shell_parts import close, name_section, running_app, said, wait_for
@@ -27,6 +29,7 @@ from ui.control.section_request import next_id
 from ui.shell.actions import SPECS
 from ui.shell.messages import LEVELS, Message
 from ui.shell.shortcuts_dialog import keys_of
+from ui.views import LOW_PX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,7 +147,7 @@ def test_ids_are_mandatory_and_checked_as_they_are_typed(
 
     open_rig(shell, small_rig)
     name_section(shell, animal, section)
-    assert missing in shell.gates.missing
+    assert missing in shell.action_states.missing
     assert not shell.window.actions_["start"].isEnabled()
     assert missing in shell.window.actions_["start"].toolTip()
 
@@ -160,7 +163,7 @@ def test_themes_change_everything_and_are_remembered(shell: App, qapp: QApplicat
     dark = qapp.palette().window().color()
     shell.window.actions_["theme"].trigger()
     assert qapp.palette().window().color() != dark
-    assert shell.memory.settings.theme == "light"
+    assert shell.settings_store.settings.theme == "light"
     shell.window.actions_["theme"].trigger()
     assert qapp.palette().window().color() == dark
 
@@ -198,10 +201,10 @@ def test_settings_that_cannot_be_written_are_told_and_the_window_still_closes(qa
     del qapp
     (tmp_path / "settings").write_text("a file where the folder should be")
     with running_app(tmp_path) as app:
-        app.memory.change(theme="light")
-        app.memory.save()
+        app.settings_store.change(theme="light")
+        app.settings_store.save()
         wait_for(lambda: "cannot be written" in said(app), "the complaint")
-        app.memory.change(theme="dark")
+        app.settings_store.change(theme="dark")
 
 
 def test_nothing_is_cut_off_at_the_smallest_size(shell: App):
@@ -218,7 +221,26 @@ def test_nothing_is_cut_off_at_the_smallest_size(shell: App):
 
 def test_what_is_at_the_bottom_stays_there_whatever_one_points_at(shell: App):
     QApplication.sendEvent(shell.window, QStatusTipEvent("Show what the camera sees"))
-    assert shell.wiring.status.isVisible()
+    assert shell.views.status.isVisible()
+
+
+def test_the_camera_panel_begins_a_region_on_the_live_picture(shell: App):
+    shell.window.tabs.setCurrentWidget(shell.views.map)
+    for _ in range(2):  # a second time it goes on, and does not end the drawing
+        shell.views.devices.camera.roi_draw_requested.emit()
+        assert shell.window.shown_tab is shell.views.live
+        assert find(shell.views.live, QToolButton, "Draw ROI").isChecked()
+
+
+def test_a_low_window_gives_the_room_of_the_histogram_to_the_picture(shell: App):
+    histogram = find(shell.views.live, QToolButton, "Histogram")
+    if not histogram.isChecked():
+        histogram.click()
+    shell.views.make_room(LOW_PX)
+    assert histogram.isChecked()
+    for _ in range(2):
+        shell.views.make_room(LOW_PX - 1)
+        assert not histogram.isChecked()
 
 
 # --- messages ---
@@ -260,7 +282,7 @@ def test_there_is_an_end_to_what_is_kept(shell: App):
 def test_a_bug_of_a_widget_is_shown_with_its_details_and_the_window_goes_on(shell: App):
     from ui.kit.error_report import describe
 
-    shell.complain(describe(ZeroDivisionError("division by zero")))
+    shell.report_error(describe(ZeroDivisionError("division by zero")))
     assert "bug in HCC-Scope" in shell.window.notice.text
     shell.window.log.details.trigger()
     (box,) = shell.window.findChildren(QMessageBox)
@@ -281,33 +303,33 @@ def test_a_view_is_saved_as_a_picture_or_told_why_not(shell: App, tmp_path: Path
     shell.window.show_welcome(False)
     for index in range(shell.window.tabs.count() - 1):
         shell.window.tabs.setCurrentIndex(index)
-        shell.commands._export(str(tmp_path / f"{index}.png"))
+        shell.commands.save_view(str(tmp_path / f"{index}.png"))
         assert (tmp_path / f"{index}.png").stat().st_size > 100
     shell.window.tabs.setCurrentIndex(0)
 
     def full(_path: Path) -> None:
         raise StoreUnwritableError("the picture cannot be written: no space is left")
 
-    monkeypatch.setattr(shell.wiring, "export_png", full)
-    shell.commands._export(str(tmp_path / "no.png"))
+    monkeypatch.setattr(shell.views, "export_png", full)
+    shell.commands.save_view(str(tmp_path / "no.png"))
     assert "no space is left" in shell.window.notice.text
 
 
 def test_a_folder_for_sections_is_checked_when_it_is_chosen(shell: App, tmp_path: Path):
-    before = shell.commands.out_dir
+    before = shell.setup.request.out_dir
     file = tmp_path / "notes.txt"
     file.write_text("no folder")
     long = tmp_path / ("n" * 300)
     for chosen, why in ((file, "is no folder"), (file / "below", "is no folder"), (long, "name")):
-        shell.commands._take_folder(str(chosen))
+        shell.commands.take_folder(str(chosen))
         wait_for(lambda: not shell.jobs.n_open, "the look at it")
-        assert shell.commands.out_dir == before
+        assert shell.setup.request.out_dir == before
         assert f"Nothing can be stored in {chosen}" in said(shell)
         assert why in said(shell)
     good = tmp_path / "good"
     good.mkdir()
-    shell.commands._take_folder(str(good))
-    wait_for(lambda: shell.commands.out_dir == good, "the folder")
+    shell.commands.take_folder(str(good))
+    wait_for(lambda: shell.setup.request.out_dir == good, "the folder")
     assert list(good.iterdir()) == []
 
 

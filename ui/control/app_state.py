@@ -1,8 +1,8 @@
-"""What the window shows, asked for in one place: the run at 30 Hz, the rig at 2 Hz, disk and memory at 1 Hz.
+"""What the window shows, polled in one place: the run at 30 Hz, the rig at 2 Hz, disk and memory at 1 Hz.
 
-The run's snapshot costs nothing and is taken here; everything that may take time (a device, a disk) is asked for in a
-worker of its own, never twice at once. While a section is acquired the devices belong to the run: they are not asked,
-and where the stage is comes with the frames.
+The snapshot of the run is cheap and is taken here; what may take time (a device, a disk) is read in a worker, never
+twice at once. While a section is acquired the devices belong to the run: they are not read, and the stage position
+comes with the frames.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
+from hcc_scope.microscope.rig_state import RigState
+from hcc_scope.report.summary import SectionReport
+from hcc_scope.types import Frame, FrameResult, Snapshot
 from ui.control.system_usage import disk_free_bytes, resident_bytes
 
 if TYPE_CHECKING:
@@ -23,10 +26,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hcc_scope.microscope.device_controls import RigState
     from hcc_scope.session.session import Session
     from hcc_scope.tiling import TileGrid
-    from hcc_scope.types import Frame, FrameResult, RunSpec, SectionScore, Snapshot
+    from hcc_scope.types import RunSpec, SectionScore
     from ui.kit.jobs import Jobs
 
 __all__ = ["AppState", "Course", "RunningSection", "System"]
@@ -37,7 +39,7 @@ SYSTEM_MS = 1000
 MAX_COURSE = 4000
 SLOWEST_FRAME_S = 0.5
 _SHOWN_S = 2.0
-"""Over how long the rate of shown frames is counted."""
+"""Time over which the rate of shown frames is counted."""
 
 
 class RunningSection(Protocol):
@@ -57,14 +59,14 @@ class RunningSection(Protocol):
 
     @property
     def results(self) -> Mapping[int, FrameResult]:
-        """What was made of its frames so far, by `seq`, in the order of analysis."""
+        """The results of its frames so far, by `seq`, in the order of analysis."""
 
 
 class Reader(Protocol):
-    """Reads the rig's state; `hcc_scope.microscope.device_controls.DeviceControls`."""
+    """Reads the state of the rig; `hcc_scope.microscope.device_controls.DeviceControls`."""
 
     def read(self) -> RigState:
-        """Ask the devices."""
+        """Read the devices."""
 
 
 class Camera(Protocol):
@@ -76,20 +78,20 @@ class Camera(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """What the computer has left."""
+    """The free disk and used memory of the computer."""
 
     disk_free_bytes: int | None
     resident_bytes: int
 
 
 class Course:
-    """How the score went, thinned out by halves when there is too much of it."""
+    """The course of the score; every second point is dropped when there are too many."""
 
     def __init__(self) -> None:
         self._points: list[tuple[float, float, float, float]] = []
 
     def add(self, score: SectionScore) -> bool:
-        """Take the score if it is another one; return whether it was."""
+        """Add the score if it differs from the last one; return whether it does."""
         if score.score is None:
             return False
         point = (float(score.frames), score.score, *score.interval)
@@ -108,7 +110,7 @@ class Course:
 
 
 class AppState(QObject):
-    """Polls, and tells the widgets what is new.
+    """Polls run, rig and computer, and signals what is new.
 
     Parameters
     ----------
@@ -116,26 +118,30 @@ class AppState(QObject):
     parent : QObject, optional
     """
 
-    snapshot_changed = Signal(object)
-    """Carries the run's `Snapshot`, 30 times a second while a section is under way, and once at its end."""
-    frame_arrived = Signal(object)
-    """Carries the newest `Frame`; frames in between are not shown."""
-    result_arrived = Signal(object)
-    """Carries every `FrameResult` of the run, once (again if a frame was classified later)."""
-    rig_changed = Signal(object)
-    """Carries a `RigState`, or None without a rig."""
+    snapshot_changed = Signal(Snapshot)
+    """The snapshot of the run, 30 times a second while a section is under way, and once at its end."""
+    frame_arrived = Signal(Frame)
+    """The newest frame; frames in between are not shown."""
+    result_arrived = Signal(FrameResult)
+    """Every result of the run, once (again if a frame was classified later)."""
+    rig_changed = Signal(RigState)
+    """The state of the rig."""
+    rig_gone = Signal()
+    """No rig is open any more."""
     course_changed = Signal()
     """`course` has changed: another score, or another section."""
-    system_changed = Signal(object)
-    """Carries a `System`."""
-    run_started = Signal(object)
-    """Carries the `RunningSection`."""
-    run_ended = Signal(object)
-    """Carries the `RunningSection` when its session is over; it still has to be finished."""
-    run_finished = Signal(object)
-    """Carries the section's `SectionReport`, or None if it could not be finished. From `ui.control.run_control`."""
+    system_changed = Signal(System)
+    """Disk and memory that are left."""
+    run_started = Signal(RunningSection)
+    """A section is under way."""
+    run_ended = Signal(RunningSection)
+    """The session of a section is over; the section still has to be finished."""
+    run_finished = Signal(SectionReport)
+    """The report of a finished section. From `ui.control.run_control`."""
+    finish_failed = Signal()
+    """A section could not be finished; a message says why. From `ui.control.run_control`."""
     message = Signal(str, str)
-    """Carries a level (info, warning, error) and what to tell the operator."""
+    """A level (info, warning, error) and a sentence for the operator."""
 
     def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -149,9 +155,9 @@ class AppState(QObject):
         self.out_dir = Path()
         self._controls: Reader | None = None
         self._preview: Camera | None = None
-        self._told: dict[int, FrameResult] = {}
-        self._said = ""
-        self._asking_rig = self._asking_system = self._tell_again = False
+        self._reported: dict[int, FrameResult] = {}
+        self._last_message = ""
+        self._asking_rig = self._asking_system = self._refresh_rig = False
         self._shown: deque[float] = deque()
         self._looked_s = self._next_frame_s = 0.0
         self._drawn_s: float | None = None
@@ -168,17 +174,17 @@ class AppState(QObject):
         return timer
 
     def begin(self) -> None:
-        """Begin to look after disk and memory."""
+        """Begin to poll disk and memory."""
         self._system_timer.start()
         self.ask_system()
 
     def end(self) -> None:
-        """Look after nothing any more."""
+        """Stop polling."""
         for timer in (self._fast, self._rig_timer, self._system_timer):
             timer.stop()
         self._controls = self._preview = None
 
-    # -- the rig -----------------------------------------------------------------------------------------------------
+    # -- the rig -------------------------------------------------------------------------------------------------------
 
     def watch_rig(self, controls: Reader | None) -> None:
         """Read this rig's state from now on; None for no rig."""
@@ -194,11 +200,11 @@ class AppState(QObject):
     def _ask_rig_again(self) -> None:
         self.ask_rig()
 
-    def ask_rig(self, *, anew: bool = False) -> None:
-        """Read the rig's state soon, unless it is being read, or belongs to a run and is not asked for `anew`."""
+    def ask_rig(self, *, refresh: bool = False) -> None:
+        """Read the rig's state soon, unless it is being read, or belongs to a run and no `refresh` is needed."""
         controls = self._controls
-        mine = self.run is None or (self.snapshot is not None and self.snapshot.paused) or anew
-        self._tell_again |= anew
+        mine = self.run is None or (self.snapshot is not None and self.snapshot.paused) or refresh
+        self._refresh_rig |= refresh
         if controls is None or self._asking_rig or not mine:
             return
         self._asking_rig = True
@@ -208,27 +214,31 @@ class AppState(QObject):
         self._asking_rig = False
         if self._controls is None:
             return
-        if self._tell_again and state == self.rig:
-            self.rig_changed.emit(state)  # what a person asked for and the device refused is taken back
-        self._tell_again = False
+        if self._refresh_rig and state == self.rig:
+            self.rig_changed.emit(state)  # so that fields take back what the device refused
+        self._refresh_rig = False
         self._set_rig(state)
 
     def _miss_rig(self, _sentence: str) -> None:
         self._asking_rig = False
 
     def _set_rig(self, state: RigState | None) -> None:
-        if state != self.rig:
-            self.rig = state
+        if state == self.rig:
+            return
+        self.rig = state
+        if state is None:
+            self.rig_gone.emit()
+        else:
             self.rig_changed.emit(state)
 
     def _place(self, frame: Frame) -> None:
-        """Take where the stage is from a frame."""
+        """Take the stage position from a frame."""
         rig, place = self.rig, frame.stage_um
         if rig is None or place is None or self.run is None:
             return
         self._set_rig(replace(rig, xy_um=place[:2], z_um=place[2] if rig.z_um is not None else None))
 
-    # -- frames and scores -------------------------------------------------------------------------------------------
+    # -- frames and scores ---------------------------------------------------------------------------------------------
 
     def watch_preview(self, preview: Camera | None) -> None:
         """Show what the camera sees from now on; None to stop."""
@@ -244,14 +254,14 @@ class AppState(QObject):
         self.run = run
         self._preview = None
         self.course = Course()
-        self._told, self._said = {}, ""
+        self._reported, self._last_message = {}, ""
         self.snapshot = run.session.snapshot()
         self.frame = None
         self._pace()
         self.run_started.emit(run)
 
     def look_back_at(self, run: RunningSection) -> None:
-        """Show once more a section that has ended: its score was corrected."""
+        """Show a section that has ended once more, after its score was corrected."""
         self.snapshot = run.session.snapshot()
         if self.course.add(self.snapshot.score):
             self.course_changed.emit()
@@ -275,13 +285,13 @@ class AppState(QObject):
             if frame is not None and began >= self._next_frame_s:
                 self._set_frame(frame)
         if self._drawn_s is not None:
-            # Where the computer has too much to do, pictures are what can be done without: no more than a quarter of
-            # this thread's time goes into them. What the last one cost is seen in how late this look is.
+            # A busy computer can do without pictures: they take no more than a quarter of this thread's time. The cost
+            # of the last picture shows in the delay of this poll.
             self._next_frame_s = began + min(3 * (late_s + self._drawn_s), SLOWEST_FRAME_S)
             self._drawn_s = None
 
     def _look_at_run(self, run: RunningSection) -> None:
-        over = run.session.finished  # asked first: what is read then is the last of it
+        over = run.session.finished  # read first: what is read after it is then the last
         snapshot = run.session.snapshot()
         before, self.snapshot = self.snapshot, snapshot
         if snapshot.latest is not None and (over or time.monotonic() >= self._next_frame_s):
@@ -289,8 +299,8 @@ class AppState(QObject):
         self._new_results(run, over=over)
         if (before is None or before.score != snapshot.score or over) and self.course.add(snapshot.score):
             self.course_changed.emit()
-        if snapshot.message and snapshot.message != self._said:
-            self._said = snapshot.message
+        if snapshot.message and snapshot.message != self._last_message:
+            self._last_message = snapshot.message
             words = snapshot.message[:1].upper() + snapshot.message[1:]
             self.message.emit("warning" if snapshot.degraded else "info", words)
         self.snapshot_changed.emit(snapshot)
@@ -300,16 +310,16 @@ class AppState(QObject):
             self.run_ended.emit(run)
 
     def _new_results(self, run: RunningSection, *, over: bool) -> None:
-        """Tell every result that was not told yet, in the order of analysis."""
+        """Signal every result that is new, in the order of analysis."""
         results = run.results
-        n = len(self._told)
+        n = len(self._reported)
         if not over and len(results) == n:
             return
         # the order is that of analysis, so what is new is at the end; only the end of a run may change earlier ones
         for seq in list(results)[0 if over else n :]:
             result = results[seq]
-            if self._told.get(seq) is not result:
-                self._told[seq] = result
+            if self._reported.get(seq) is not result:
+                self._reported[seq] = result
                 self.result_arrived.emit(result)
 
     def _set_frame(self, frame: Frame) -> None:
@@ -329,15 +339,21 @@ class AppState(QObject):
 
     @property
     def shown_fps(self) -> float:
-        """How many frames were shown per second of late."""
+        """Frames per second that were shown lately."""
         self._forget_shown(time.monotonic())
         return len(self._shown) / _SHOWN_S
 
-    # -- the computer ------------------------------------------------------------------------------------------------
+    # -- the computer --------------------------------------------------------------------------------------------------
+
+    @Slot(Path)
+    def watch_folder(self, folder: Path) -> None:
+        """Poll the disk of another folder from now on."""
+        self.out_dir = folder
+        self.ask_system()
 
     @Slot()
     def ask_system(self) -> None:
-        """Ask for disk and memory soon, unless they are being asked for: a network drive may take its time."""
+        """Ask for disk and memory soon, unless they are being read: a network drive may be slow."""
         if self._asking_system:
             return
         self._asking_system = True

@@ -1,4 +1,4 @@
-"""What the demo camera is shown: the phantom section that the operator's ids name."""
+"""The specimen of the demo camera: the phantom section that belongs to the ids."""
 
 from __future__ import annotations
 

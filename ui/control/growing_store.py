@@ -66,7 +66,7 @@ class StoredFields:
         return entry.stage_um
 
     def _with(self, seq: int) -> SectionStore:
-        """Return the store as it was read last, or read anew if that did not have the field yet."""
+        """Return the store as it was read last, or read again if that did not have the field yet."""
         from hcc_scope.storage.reader import open_store
 
         with self._lock:

@@ -1,7 +1,7 @@
-"""Open a rig in the background, look through its camera, act on its devices, stop them, and close it.
+"""Open a rig in the background, show its camera, act on its devices, stop them, and close it.
 
-Everything here is asked for in the Qt thread and done in the worker ``rig``, in order. The emergency stop has a
-worker of its own: it must not wait behind the very move that it is to stop.
+The Qt thread asks, and the worker ``rig`` acts, in order. The emergency stop has a worker of its own: it must not wait
+behind the move that it stops.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ __all__ = ["LoadedRig", "RigControl", "RigLight"]
 
 LOOK_MS = 500
 STALLED_S = 3.0
-"""A device that takes longer than this to answer is called stalled; long moves are no answers and count less."""
+"""A rig whose worker is busy for longer than this is called stalled."""
+DEFAULT_UM_PER_PX = 0.325
+"""Pixel size of the demo camera's phantom where the rig gives none."""
 DRAWING = "drawing the phantom section"
 
 
@@ -55,7 +57,7 @@ class LoadedRig:
     """A rig that is ready. Used in the worker ``rig`` only, except for `controls.halt`."""
 
     name: str
-    """As it was asked for: a file, or the name of a shipped rig."""
+    """As it was opened: a file, or the name of a shipped rig."""
     rig: OpenRig
     controls: DeviceControls
     is_demo: bool
@@ -73,23 +75,23 @@ class RigControl(QObject):
     ----------
     jobs : Jobs
     state : AppState
-        Told what to poll.
+        Polls the rig that is open.
     lock_folder : Path
-        Where the marks lie that say which rig is in use.
+        Holds the marks of rigs in use.
     parent : QObject, optional
     """
 
-    light_changed = Signal(object)
-    """Carries a `RigLight`."""
-    opened = Signal(object)
-    """Carries the `LoadedRig`."""
+    light_changed = Signal(RigLight)
+    """Another state of the rig."""
+    opened = Signal(LoadedRig)
+    """A rig is ready."""
     closed = Signal()
     kept = Signal()
-    """Another rig was to be opened, but its files are of no use: the rig that was open still is."""
+    """The files of another rig cannot be used, so the open rig stays open."""
     live_changed = Signal(bool)
     """Whether the live picture is on."""
-    acted = Signal(str)
-    """Carries the name of an action on the devices that was done."""
+    acted = Signal()
+    """The devices did what was asked of them."""
 
     def __init__(self, jobs: Jobs, state: AppState, lock_folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -108,7 +110,7 @@ class RigControl(QObject):
         self._timer.timeout.connect(self._look)
         self._timer.start()
 
-    # -- open and close ----------------------------------------------------------------------------------------------
+    # -- open and close ------------------------------------------------------------------------------------------------
 
     @property
     def busy(self) -> bool:
@@ -147,14 +149,14 @@ class RigControl(QObject):
         self._look()
 
     def _not_usable(self, _sentence: str) -> None:
-        """Stay with the rig that is open; what is wrong with the other one was told."""
+        """Keep the rig that is open; a message says what is wrong with the other one."""
         self._loading = ""
         self._look()
         self.kept.emit()
 
     def _note(self, text: str) -> None:
-        """Tell something on the way; from the worker."""
-        self._jobs.tell(partial(self._state.message.emit, "warning" if "warning" in text else "info", text))
+        """Report something meanwhile; runs in the worker."""
+        self._jobs.post(partial(self._state.message.emit, "warning" if "warning" in text else "info", text))
 
     def _opened(self, loaded: LoadedRig) -> None:
         self._loading = ""
@@ -191,14 +193,14 @@ class RigControl(QObject):
         self._closed(None)
 
     def _give_up(self) -> LoadedRig | None:
-        """Let go of the rig, which its worker then closes."""
+        """Release the rig, which its worker then closes."""
         loaded, self.loaded = self.loaded, None
         self._set_live(False)
         self._state.watch_preview(None)
         self._state.watch_rig(None)
         return loaded
 
-    # -- its state ---------------------------------------------------------------------------------------------------
+    # -- its state -----------------------------------------------------------------------------------------------------
 
     @Slot()
     def _look(self) -> None:
@@ -233,12 +235,12 @@ class RigControl(QObject):
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
-        """Say what the worker does while it asks no device, and for how long by now; used in the worker."""
-        self._jobs.tell(partial(self._set_doing, (what, time.monotonic())))
+        """Show what the worker does while it uses no device, and for how long; used in the worker."""
+        self._jobs.post(partial(self._set_doing, (what, time.monotonic())))
         try:
             yield
         finally:
-            self._jobs.tell(partial(self._set_doing, None))
+            self._jobs.post(partial(self._set_doing, None))
 
     def _set_doing(self, doing: tuple[str, float] | None) -> None:
         self._doing = doing
@@ -249,16 +251,23 @@ class RigControl(QObject):
         """Why the rig is not open, in words; empty if nothing failed."""
         return self._failed
 
-    # -- looking through the camera ----------------------------------------------------------------------------------
+    # -- the camera ----------------------------------------------------------------------------------------------------
 
-    def start_live(self, request: SectionRequest, um_per_px: float) -> None:
-        """Show what the camera sees; on a demo rig, what the chosen specimen looks like there."""
+    def _um_per_px(self) -> float:
+        rig = self._state.rig
+        return rig.pixel_size_um if rig is not None and rig.pixel_size_um > 0 else DEFAULT_UM_PER_PX
+
+    def start_live(self, request: SectionRequest) -> None:
+        """Show what the camera sees; on a demo rig, the chosen specimen."""
         loaded = self.loaded
         if loaded is None or self._live or (self._state.run is not None and not self._paused()):
             return
         self._set_live(True)
         self._jobs.submit(
-            "rig", partial(_begin_preview, self, loaded, request, um_per_px), self._live_begun, self._live_failed
+            "rig",
+            partial(_begin_preview, self, loaded, request, self._um_per_px()),
+            self._live_begun,
+            self._live_failed,
         )
 
     def _paused(self) -> bool:
@@ -286,50 +295,48 @@ class RigControl(QObject):
             self._look()
             self.live_changed.emit(live)
 
-    def snap(self, request: SectionRequest, um_per_px: float) -> None:
+    def snap(self, request: SectionRequest) -> None:
         """Take one picture and show it."""
         loaded = self.loaded
         if loaded is not None:
-            self._jobs.submit("rig", partial(_snap, self, loaded, request, um_per_px), self._snapped)
+            self._jobs.submit("rig", partial(_snap, self, loaded, request, self._um_per_px()), self._snapped)
 
     def _snapped(self, frame: Frame) -> None:
         self._state.show_frame(frame)
 
-    # -- acting ------------------------------------------------------------------------------------------------------
+    # -- acting --------------------------------------------------------------------------------------------------------
 
-    @Slot(str, tuple)
-    def do(self, action: str, arguments: tuple[object, ...]) -> None:
-        """Do one of the actions of `DeviceControls`, by name; the state is read anew afterwards, also if it failed."""
+    @Slot(object)
+    def do(self, action: Callable[[DeviceControls], None]) -> None:
+        """Act on the devices in the background; the state is read again afterwards, also if it failed."""
         loaded = self.loaded
-        if loaded is None:
-            return
-        act = partial(getattr(loaded.controls, action), *arguments)
-        self._jobs.submit("rig", act, partial(self._done, action), self._refused)
+        if loaded is not None:
+            self._jobs.submit("rig", partial(action, loaded.controls), self._done, self._refused)
 
-    def _done(self, action: str, _nothing: object) -> None:
-        self._state.ask_rig(anew=True)
-        self.acted.emit(action)
+    def _done(self, _nothing: None) -> None:
+        self._state.ask_rig(refresh=True)
+        self.acted.emit()
 
     def _refused(self, _sentence: str) -> None:
-        self._state.ask_rig(anew=True)  # what the device has, not what was asked for, is shown again
+        self._state.ask_rig(refresh=True)  # the fields show the value of the device again
 
     @Slot()
     def halt(self) -> None:
-        """Stop stage and focus at once, past everything that waits."""
+        """Stop stage and focus at once, ahead of all work that waits."""
         loaded = self.loaded
         if loaded is not None:
             self._jobs.submit("halt", loaded.controls.halt, self._halted)
 
     def _halted(self, _nothing: None) -> None:
-        self._state.message.emit("warning", "Stage and focus drive were told to stop.")
-        self._state.ask_rig(anew=True)
+        self._state.message.emit("warning", "Stop sent to stage and focus drive.")
+        self._state.ask_rig(refresh=True)
 
 
 # -- in the worker -----------------------------------------------------------------------------------------------------
 
 
 def _check(name: str) -> None:
-    """Refuse a rig whose file or configuration is wrong, before the one that works is given up for it."""
+    """Refuse a rig whose file or configuration is wrong, before the open one is closed for it."""
     from hcc_scope.runs.rigs import check_rig
 
     check_rig(name)
@@ -358,7 +365,7 @@ def _open(name: str, lock_folder: Path, note: Callable[[str], None]) -> LoadedRi
 
 
 def _close(loaded: LoadedRig) -> None:
-    ended = attempt(partial(_end_preview, loaded))  # what keeps a preview from ending must not keep the rig open
+    ended = attempt(partial(_end_preview, loaded))  # an error of the preview must not keep the rig open
     loaded.stack.close()
     if isinstance(ended, Failure):
         raise ended.error
@@ -367,7 +374,7 @@ def _close(loaded: LoadedRig) -> None:
 def _preview_of(control: RigControl, loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Preview:
     from hcc_scope.microscope.preview import Preview
 
-    _end_preview(loaded)  # another one of the same camera is refused; this one may show another specimen
+    _end_preview(loaded)  # a camera has one preview, and this one may show another specimen
     scene = None
     if loaded.is_demo and request.specimen != "none":
         with control.doing(DRAWING):
@@ -396,7 +403,7 @@ def _snap(control: RigControl, loaded: LoadedRig, request: SectionRequest, um_pe
 
 
 def _short(name: str) -> str:
-    """Return a rig's name without its folder and endings."""
+    """Return the name of a rig without folder and endings."""
     file = name.replace("\\", "/").rsplit("/", 1)[-1]
     for ending in (".yaml", ".yml", ".rig", ".cfg"):
         file = file.removesuffix(ending)

@@ -17,7 +17,7 @@ __all__ = ["RigLock"]
 
 
 class RigLock:
-    """Says that a rig is in use by this program; goes with the program, also if that is killed.
+    """Marks a rig as in use by this program; the mark ends with the program, also if that is killed.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class RigLock:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError:
-            return  # nowhere to leave a mark: no reason to refuse work
+            return  # without a place for the mark there is no reason to refuse the rig
         lock = QLockFile(str(self._path))
         lock.setStaleLockTime(0)  # only the end of its program frees it, not time
         if not lock.tryLock(0):

@@ -1,4 +1,4 @@
-"""What an operator asks for: ids, plan, model, place; and what is wrong with it, before anything moves."""
+"""The request for a section: ids, plan, model and folder; and what is wrong with it, before anything moves."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class PlanChoice:
 
     kind: PlanKind = "random"
     n_fields: int = DEFAULT_FIELDS
-    """Random fields."""
+    """Number of random fields."""
     area_um: tuple[float, float] = DEFAULT_AREA_UM
-    """Width and height in which they lie, around where the stage is."""
+    """Width and height of the area of the random fields, around the position of the stage."""
     n_frames: int = 100
-    """Of a sequence at full rate, the stage at rest."""
+    """Length of a sequence at full rate, the stage at rest."""
     file: str = ""
 
     def fits(self, *, has_stage: bool) -> bool:
-        """Return whether a rig can do it: random fields need a stage that is moved."""
+        """Return whether a rig can carry it out: random fields need a motorised stage."""
         return has_stage or self.kind != "random"
 
-    def words(self, *, outlined: bool) -> str:
-        """Return it in a few words; `outlined` if the specimen's own outline takes the place of the area."""
+    def describe(self, *, outlined: bool) -> str:
+        """Describe it in a few words; `outlined` if the specimen's own outline takes the place of the area."""
         match self.kind:
             case "random":
                 if outlined:
@@ -60,15 +60,38 @@ class SectionRequest:
     out_dir: Path
     plan: PlanChoice
     specimen: Specimen
-    """What a demo camera is shown; without a meaning on other rigs."""
+    """What the demo camera shows; without a meaning on other rigs."""
     model: str
     engine: str
     seed: int
 
     @property
     def store(self) -> Path:
-        """Where the section will be kept."""
+        """The store of the section."""
         return store_path(self.out_dir, self.animal_id, self.section_id)
+
+    @property
+    def id_problem(self) -> str:
+        """Why the ids cannot be used yet, in words; empty if they can."""
+        for value, what in ((self.animal_id, "animal id"), (self.section_id, "section id")):
+            if not value:
+                return f"the {what} is missing"
+            problem = problem_with_id(value, what)
+            if problem:
+                return problem
+        return ""
+
+    def problem(self, *, has_stage: bool) -> str:
+        """Return what keeps the section from starting on a rig, in words; empty if nothing does."""
+        if self.id_problem:
+            return self.id_problem
+        if not self.model:
+            return "no model is chosen"
+        if self.plan.kind == "file" and not self.plan.file.strip():
+            return "the plan file is not chosen yet"
+        if not self.plan.fits(has_stage=has_stage):
+            return "this rig has no stage to go to random fields: choose another plan with Section > Plan"
+        return ""
 
 
 def problem_with_id(value: str, what: str) -> str:

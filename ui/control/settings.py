@@ -1,7 +1,7 @@
-"""What the app remembers. A broken file costs what is broken in it, never the start.
+"""What the app remembers, in one JSON file in the folder of the system for settings.
 
-One JSON file in the place that the system has for settings. Each key is read on its own: a value that is not of its
-kind is dropped, told, and its default taken. A file that is no JSON at all is kept aside under another name.
+A broken file never keeps the app from starting. Each key is read on its own: an invalid value is reported, and its
+default is used. A file that is no JSON is kept under another name.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Contrast(BaseModel):
 
 
 class Settings(BaseModel):
-    """Everything that is remembered; frozen, so that a change is a new value."""
+    """All settings; frozen, so that a change is a new value."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,14 +60,14 @@ class Settings(BaseModel):
     """Rig files and names of shipped rigs, newest first."""
     recent_stores: tuple[str, ...] = ()
     out_dir: str = ""
-    """Where stores are made; empty: `default_out_dir`."""
+    """The folder for new stores; empty: `default_out_dir`."""
     animal_ids: tuple[str, ...] = ()
     section_ids: tuple[str, ...] = ()
     model: str = ""
     """Name or folder; empty: the first one that is shipped."""
     engine: str = "auto"
     demo_specimen: Literal["low", "high", "none"] = "high"
-    """What the demo camera is shown."""
+    """What the demo camera shows."""
     plan: Literal["random", "sequence", "file"] = "random"
     plan_file: str = ""
     n_fields: Annotated[int, Field(ge=1, le=100_000)] = DEFAULT_FIELDS
@@ -78,18 +78,18 @@ class Settings(BaseModel):
 
 
 def default_out_dir() -> Path:
-    """Return where stores are made if nothing else was chosen."""
+    """Return the folder for new stores while the operator has chosen none."""
     return Path(user_data_dir("hcc-scope", appauthor=False)) / "sections"
 
 
 def settings_folder() -> Path:
-    """Return where the settings are kept."""
+    """Return the folder of the settings."""
     chosen = os.environ.get(FOLDER_VARIABLE)
     return Path(chosen) if chosen else Path(user_config_dir("hcc-scope", appauthor=False))
 
 
 def with_recent(recent: tuple[str, ...], newest: str) -> tuple[str, ...]:
-    """Return a list of recent things with another one in front, each once."""
+    """Return a list with the newest entry in front, each entry once."""
     return (newest, *(one for one in recent if one != newest))[:MAX_RECENT]
 
 
@@ -109,16 +109,18 @@ def load_settings(folder: Path | None = None) -> tuple[Settings, tuple[str, ...]
     except FileNotFoundError:
         return Settings(), ()
     except (OSError, ValueError, RecursionError) as error:
-        return Settings(), (f"The settings in {path} cannot be read and begin anew ({error}).{_keep_aside(path)}",)
+        return Settings(), (
+            f"The settings in {path} cannot be read, so the defaults are used ({error}).{_keep_aside(path)}",
+        )
     if not isinstance(content, dict):
-        return Settings(), (f"The settings in {path} are no mapping and begin anew.{_keep_aside(path)}",)
+        return Settings(), (f"The settings in {path} are no mapping, so the defaults are used.{_keep_aside(path)}",)
     return _salvage(content, path)
 
 
 def _salvage(content: dict[str, Any], path: Path) -> tuple[Settings, tuple[str, ...]]:
-    """Return what is sound in the file, key by key."""
+    """Return the valid values of the file, key by key, and what is wrong with the others."""
     kept: dict[str, Any] = {}
-    told: list[str] = []
+    problems: list[str] = []
     for key, value in content.items():
         if key not in Settings.model_fields:
             continue  # of a newer or an older version
@@ -126,10 +128,10 @@ def _salvage(content: dict[str, Any], path: Path) -> tuple[Settings, tuple[str, 
             Settings.model_validate({key: value})
         except ValidationError as error:
             reason = error.errors(include_url=False, include_input=False)[0]["msg"]
-            told.append(f"The setting '{key}' in {path} is not used: {reason}.")
+            problems.append(f"The setting '{key}' in {path} is not used: {reason}.")
         else:
             kept[key] = value
-    return Settings.model_validate(kept), tuple(told)
+    return Settings.model_validate(kept), tuple(problems)
 
 
 def _keep_aside(path: Path) -> str:

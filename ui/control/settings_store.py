@@ -1,4 +1,4 @@
-"""What the app remembers while it runs: settings that change at once and are written a moment later."""
+"""The settings while the app runs: a change holds at once and is written a moment later."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from hcc_scope.errors import StoreUnwritableError
-from ui.control.settings import save_settings
+from ui.control.settings import Settings, save_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ui.control.settings import Settings
     from ui.kit.jobs import Jobs
 
-__all__ = ["Memory"]
+__all__ = ["SettingsStore"]
 
 DELAY_MS = 1000
 
 
-class Memory(QObject):
-    """Keeps the settings.
+class SettingsStore(QObject):
+    """Holds the settings and writes their changes.
 
     Parameters
     ----------
@@ -35,8 +34,8 @@ class Memory(QObject):
     parent : QObject, optional
     """
 
-    changed = Signal(object)
-    """Carries the new `Settings`."""
+    changed = Signal(Settings)
+    """The new settings."""
 
     def __init__(self, settings: Settings, folder: Path, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -49,7 +48,7 @@ class Memory(QObject):
         self._timer.timeout.connect(self._save_soon)
 
     def change(self, **values: object) -> None:
-        """Change some settings; they are written a moment later."""
+        """Change some settings, by name; they are written a moment later."""
         changed = self.settings.model_copy(update=values)
         if changed != self.settings:
             self.settings = changed

@@ -19,7 +19,7 @@ def resident_bytes() -> int:
 
 
 def disk_free_bytes(folder: Path) -> int | None:
-    """Return how much room there is for a folder that need not exist yet; None if nobody can say."""
+    """Return how much room there is for a folder that need not exist yet; None if the system does not report it."""
     for existing in (folder.absolute(), *folder.absolute().parents):
         try:
             return shutil.disk_usage(existing).free

@@ -8,6 +8,8 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from hcc_scope.formatting import format_number
+from hcc_scope.microscope.device_controls import DeviceControls
+from ui.devices.device_action import DeviceAction
 from ui.devices.device_panel import DevicePanel
 from ui.kit.fields import ChoiceField, NumberField
 from ui.kit.labels import ValueLabel, describe, form, heading, label_for, quiet_value
@@ -122,35 +124,35 @@ class CameraPanel(DevicePanel):
 
     @Slot(float)
     def _ask_exposure(self, value: float) -> None:
-        self.requested.emit("set_exposure_ms", (value,))
+        self.requested.emit(DeviceAction(DeviceControls.set_exposure_ms, (value,)))
 
     @Slot(float)
     def _ask_gain(self, value: float) -> None:
-        self.requested.emit("set_em_gain", (value,))
+        self.requested.emit(DeviceAction(DeviceControls.set_em_gain, (value,)))
 
     @Slot(bool)
     def _ask_switch(self, on: bool) -> None:
-        self.requested.emit("set_em_switch", (on,))
+        self.requested.emit(DeviceAction(DeviceControls.set_em_switch, (on,)))
 
     @Slot(str)
     def _ask_binning(self, value: str) -> None:
-        self.requested.emit("set_binning", (value,))
+        self.requested.emit(DeviceAction(DeviceControls.set_binning, (value,)))
 
     @Slot(str)
     def _ask_readout(self, value: str) -> None:
-        self.requested.emit("set_readout", (value,))
+        self.requested.emit(DeviceAction(DeviceControls.set_readout, (value,)))
 
     @Slot(float)
     def _ask_set_point(self, value: float) -> None:
-        self.requested.emit("set_temperature_set_point", (value,))
+        self.requested.emit(DeviceAction(DeviceControls.set_temperature_set_point, (value,)))
 
     @Slot(int, int, int, int)
     def _ask_region(self, x: int, y: int, width: int, height: int) -> None:
-        self.requested.emit("set_roi", (x, y, width, height))
+        self.requested.emit(DeviceAction(DeviceControls.set_roi, (x, y, width, height)))
 
     @Slot()
     def _ask_whole(self) -> None:
-        self.requested.emit("clear_roi", ())
+        self.requested.emit(DeviceAction(DeviceControls.clear_roi, ()))
 
 
 class _Region(QWidget):

@@ -1,10 +1,11 @@
-"""What all panels of devices have in common: they show a `RigState` and ask for actions by name."""
+"""What all panels of devices have in common: they show a `RigState` and ask for `DeviceAction`s."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from ui.devices.device_action import DeviceAction
 from ui.kit.labels import grid_margins, quiet
 
 __all__ = ["DevicePanel"]
@@ -19,8 +20,8 @@ class DevicePanel(QWidget):
         Also its window title, for docks and headings.
     """
 
-    requested = Signal(str, tuple)
-    """Name of a `DeviceControls` action and its arguments."""
+    requested = Signal(DeviceAction)
+    """Asks for something of the devices."""
     presence_changed = Signal(bool)
     """Whether the rig has something for this panel."""
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QCheckBox, QPushButton, QVBoxLayout, QWidget
 
+from hcc_scope.microscope.device_controls import DeviceControls
+from ui.devices.device_action import DeviceAction
 from ui.devices.device_panel import DevicePanel
 from ui.kit.labels import ValueLabel, describe, form, label_for
 from ui.kit.theme import GRID_PX
@@ -63,8 +65,8 @@ class LightPanel(DevicePanel):
 
     @Slot()
     def _ask_shutter(self) -> None:
-        self.requested.emit("set_shutter", (not self._open,))
+        self.requested.emit(DeviceAction(DeviceControls.set_shutter, (not self._open,)))
 
     @Slot(bool)
     def _ask_auto(self, on: bool) -> None:
-        self.requested.emit("set_auto_shutter", (on,))
+        self.requested.emit(DeviceAction(DeviceControls.set_auto_shutter, (on,)))

@@ -8,6 +8,8 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QVBoxLayout
 
 from hcc_scope.formatting import format_number
+from hcc_scope.microscope.device_controls import DeviceControls
+from ui.devices.device_action import DeviceAction
 from ui.devices.device_panel import DevicePanel
 from ui.kit.fields import ChoiceField
 from ui.kit.labels import MICROMETRE, ValueLabel, describe, form, label_for
@@ -63,4 +65,4 @@ class ObjectivePanel(DevicePanel):
 
     @Slot(str)
     def _ask(self, label: str) -> None:
-        self.requested.emit("set_objective", (label,))
+        self.requested.emit(DeviceAction(DeviceControls.set_objective, (label,)))

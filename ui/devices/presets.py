@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QVBoxLayout
 
+from hcc_scope.microscope.device_controls import DeviceControls
+from ui.devices.device_action import DeviceAction
 from ui.devices.device_panel import DevicePanel
 from ui.kit.fields import ChoiceField
 from ui.kit.labels import describe, form, label_column_px, label_for, quiet
@@ -58,7 +60,7 @@ class PresetsPanel(DevicePanel):
             self._fields[name] = field
 
     def _ask(self, group: str, preset: str) -> None:
-        self.requested.emit("apply_preset", (group, preset))
+        self.requested.emit(DeviceAction(DeviceControls.apply_preset, (group, preset)))
 
 
 def _without_objective(state: RigState) -> dict[str, GroupState]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QAbstractItemView, QCheckBox, QLineEdit, QTreeView, QVBoxLayout, QWidget
 
+from hcc_scope.microscope.device_controls import DeviceControls
+from ui.devices.device_action import DeviceAction
 from ui.devices.property_delegate import PropertyDelegate
 from ui.devices.property_model import PropertyFilter, PropertyModel
 from ui.kit.labels import describe, grid_margins, quiet_value
@@ -34,8 +36,8 @@ class _WrappingTree(QTreeView):
 class PropertyBrowser(QWidget):
     """A tree of devices and their properties; read-only ones carry a padlock."""
 
-    requested = Signal(str, tuple)
-    """``set_property`` with device, name and value."""
+    requested = Signal(DeviceAction)
+    """Sets a property."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,7 +104,7 @@ class PropertyBrowser(QWidget):
 
     @Slot(str, str, str)
     def _ask(self, device: str, name: str, value: str) -> None:
-        self.requested.emit("set_property", (device, name, value))
+        self.requested.emit(DeviceAction(DeviceControls.set_property, (device, name, value)))
 
     def _count(self) -> None:
         total = _properties_in(self._model)

@@ -8,6 +8,8 @@ from PySide6.QtCore import QEvent, Qt, Signal, Slot
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout
 
 from hcc_scope.formatting import format_number
+from hcc_scope.microscope.device_controls import DeviceControls
+from ui.devices.device_action import DeviceAction
 from ui.devices.device_panel import DevicePanel
 from ui.devices.stage_pad import StagePad
 from ui.kit.fields import NumberField
@@ -145,22 +147,24 @@ class StagePanel(DevicePanel):
 
     @Slot(float, float)
     def _ask_step(self, dx_um: float, dy_um: float) -> None:
-        self.requested.emit("move_by_um", (dx_um, dy_um))
+        self.requested.emit(DeviceAction(DeviceControls.move_by_um, (dx_um, dy_um)))
 
     @Slot(float)
     def _ask_step_z(self, dz_um: float) -> None:
-        self.requested.emit("move_z_by_um", (dz_um,))
+        self.requested.emit(DeviceAction(DeviceControls.move_z_by_um, (dz_um,)))
 
     @Slot()
     def _ask_go(self) -> None:
         if self._xy_to_go():
-            self.requested.emit("move_to_um", (self._x.target.value(), self._y.target.value()))
+            self.requested.emit(
+                DeviceAction(DeviceControls.move_to_um, (self._x.target.value(), self._y.target.value()))
+            )
         if self._z.differs():
-            self.requested.emit("move_z_to_um", (self._z.target.value(),))
+            self.requested.emit(DeviceAction(DeviceControls.move_z_to_um, (self._z.target.value(),)))
 
     @Slot()
     def _ask_home(self) -> None:
-        self.requested.emit("home_origin", ())
+        self.requested.emit(DeviceAction(DeviceControls.home_origin, ()))
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Follow the theme."""

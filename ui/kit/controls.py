@@ -36,8 +36,8 @@ _WIDE_CHARACTERS = 160
 class ViewButton(QToolButton):
     """A button of a view. One that is down has the accent's colour and a bar below: not colour alone.
 
-    Fusion shows such a button by a slightly darker grey, which on a dark window nobody sees; and a style sheet that is
-    changed before its widget was shown keeps its old rules (Qt 6.11).
+    Fusion shows such a button by a slightly darker grey, which is hardly visible on a dark window; and a style sheet
+    that is changed before its widget was shown keeps its old rules (Qt 6.11).
     """
 
     def __init__(self) -> None:

@@ -16,40 +16,42 @@ from hcc_scope.formatting import capital
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
-__all__ = ["Trouble", "describe", "show_trouble"]
+__all__ = ["ErrorReport", "describe", "show_error_report"]
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """One thing that went wrong."""
+class ErrorReport:
+    """An error, for the operator."""
 
     sentence: str
     """What, where, and what to do."""
     details: str
-    """For whoever has to find out why: the traceback, or more of the story; may be empty."""
+    """For debugging: the traceback, or more context; may be empty."""
 
     def __str__(self) -> str:
         """Return sentence and details, as they are copied."""
         return f"{self.sentence}\n\n{self.details}".strip()
 
 
-def describe(error: BaseException) -> Trouble:
-    """Return an error in words. One that is not ours is called a bug, since it is one."""
+def describe(error: BaseException) -> ErrorReport:
+    """Return an error in words. One that is no `HccScopeError` is reported as a bug."""
     details = "".join(traceback.format_exception(error))
     if isinstance(error, HccScopeError):
-        return Trouble(capital("; ".join([str(error), *getattr(error, "__notes__", ())])), details)
+        return ErrorReport(capital("; ".join([str(error), *getattr(error, "__notes__", ())])), details)
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return Trouble(f"A bug in HCC-Scope ({what}). What was acknowledged is stored; please report the details.", details)
+    return ErrorReport(
+        f"A bug in HCC-Scope ({what}). What was acknowledged is stored; please report the details.", details
+    )
 
 
-def show_trouble(parent: QWidget, title: str, trouble: Trouble) -> QMessageBox:
+def show_error_report(parent: QWidget, title: str, report: ErrorReport) -> QMessageBox:
     """Show what went wrong, with its details to look at and to copy; returns at once."""
-    box = QMessageBox(QMessageBox.Icon.Warning, title, trouble.sentence, QMessageBox.StandardButton.Close, parent)
+    box = QMessageBox(QMessageBox.Icon.Warning, title, report.sentence, QMessageBox.StandardButton.Close, parent)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    if trouble.details:
-        box.setDetailedText(trouble.details)
+    if report.details:
+        box.setDetailedText(report.details)
     copy = box.addButton("Copy details", QMessageBox.ButtonRole.ActionRole)
     copy.clicked.disconnect()  # it copies, and does not close the box
-    copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(str(trouble)))
+    copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(str(report)))
     box.open()
     return box

@@ -1,4 +1,4 @@
-"""Fields that show what a device says, and tell when a person wants something else.
+"""Fields that show what a device says, and signal when the operator wants something else.
 
 A field that is being edited is left alone; otherwise `show_value` puts back what the device has, also after a refusal.
 Whatever a person types is taken as a whole: what is beyond the device's limits is refused in words where it is asked

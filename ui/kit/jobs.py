@@ -1,7 +1,7 @@
-"""Slow work off the Qt thread: a callable goes to a worker, its end comes back in the Qt thread.
+"""Slow work off the Qt thread: a worker calls a function, and its result comes back in the Qt thread.
 
 One worker is one thread, so work on it is done in order: devices on ``rig``, files on ``disk``, models on ``model``.
-The threads emit no signal; what they have to say waits in a queue that a timer of the Qt thread empties.
+The threads emit no signal: their results wait in a queue that a timer of the Qt thread empties.
 """
 
 from __future__ import annotations
@@ -10,34 +10,58 @@ import queue
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from shiboken6 import isValid
 
 from hcc_scope.workers import Failure, Worker, attempt, guard
-from ui.kit.error_report import describe
+from ui.kit.error_report import ErrorReport, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Jobs"]
+__all__ = ["JobRunner", "Jobs", "WorkerName"]
 
 T = TypeVar("T")
+
+WorkerName = Literal["rig", "disk", "model", "replay", "report"]
+"""The workers that widgets use. Work on one worker is done in order, and never beside other work on it."""
 
 _POLL_MS = 15
 _FAREWELL_S = 2.0
 
 
+class JobRunner(Protocol):
+    """What a widget needs to run slow work; `Jobs` is one."""
+
+    def submit(
+        self, worker: WorkerName, fn: Callable[[], T], done: Callable[[T], None], failed: Callable[[str], None]
+    ) -> None:
+        """Queue a piece of work; returns at once.
+
+        Parameters
+        ----------
+        worker : {"rig", "disk", "model", "replay", "report"}
+            Where it runs.
+        fn : callable
+            The work. It touches no widget.
+        done : callable
+            Takes what `fn` returned; called in the Qt thread.
+        failed : callable
+            Takes one sentence for a person if `fn` raised; called in the Qt thread. Exactly one of the two is called,
+            unless the program ends before.
+        """
+
+
 class _Worker:
     """One thread and what waits for it."""
 
-    def __init__(self, name: str, say: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._say = say
         self.since: float | None = None
-        """When the piece of work in hand was begun (monotonic seconds); None while there is none."""
+        """When the present piece of work began (monotonic seconds); None while there is none."""
         self._left = threading.Event()
         self._worker = Worker(f"ui-{name}", self._loop, self._died)
         self._worker.start()
@@ -57,7 +81,7 @@ class _Worker:
         raise RuntimeError(f"the worker {where} ended") from error
 
     def leave(self) -> None:
-        """Begin nothing any more."""
+        """Take no more work."""
         self._left.set()
         self._work.put(None)
 
@@ -66,15 +90,15 @@ class _Worker:
 
 
 class Jobs(QObject):
-    """Runs slow work on named workers; a `ui.kit.jobs_protocol.JobRunner`.
+    """Runs slow work on named workers; a `JobRunner`.
 
     Parameters
     ----------
     parent : QObject, optional
     """
 
-    troubled = Signal(object)
-    """Carries the `Trouble` of each piece of work that failed, before its `failed` is called."""
+    error_reported = Signal(ErrorReport)
+    """What went wrong with a piece of work, before its `failed` is called."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -109,7 +133,7 @@ class Jobs(QObject):
         if self._closed:
             return
         if worker not in self._workers:
-            self._workers[worker] = _Worker(worker, self._ends.put)
+            self._workers[worker] = _Worker(worker)
         self._open += 1
         self._workers[worker].put(partial(self._run, fn, done, failed))
         self._timer.start()
@@ -119,8 +143,8 @@ class Jobs(QObject):
         outcome = attempt(fn)
         self._ends.put(partial(self._end, outcome, done, failed))
 
-    def tell(self, call: Callable[[], None]) -> None:
-        """Have `call` called in the Qt thread; for work in hand that has something to say. From any thread."""
+    def post(self, call: Callable[[], None]) -> None:
+        """Have `call` called in the Qt thread, for example with a message from a worker. Safe from any thread."""
         self._ends.put(call)
 
     @Slot()
@@ -139,30 +163,30 @@ class Jobs(QObject):
     ) -> None:
         self._open -= 1
         if isinstance(outcome, Failure):
-            trouble = describe(outcome.error)
-            self.troubled.emit(trouble)
+            report = describe(outcome.error)
+            self.error_reported.emit(report)
             if failed is not None and _is_there(failed):
-                failed(trouble.sentence)
+                failed(report.sentence)
         elif done is not None and _is_there(done):
             done(outcome)
 
     def _on_bug(self, error: BaseException, _where: str) -> None:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise error
-        self.troubled.emit(describe(error))
+        self.error_reported.emit(describe(error))
 
     @property
     def n_open(self) -> int:
-        """How many pieces of work wait or are under way."""
+        """Number of pieces of work that wait or are under way."""
         return self._open
 
     def busy_s(self, worker: str) -> float:
-        """Return for how long a worker has been at its present piece of work; 0 if it has none."""
+        """Return the time since the present piece of work of a worker began; 0 if it has none."""
         since = self._workers[worker].since if worker in self._workers else None
         return 0.0 if since is None else time.monotonic() - since
 
     def close(self, timeout_s: float = _FAREWELL_S) -> tuple[str, ...]:
-        """Begin nothing any more and wait for what is under way; return the workers that did not end in time."""
+        """Take no more work and wait for what is under way; return the workers that do not end in time."""
         self._closed = True
         deadline = time.monotonic() + timeout_s
         for worker in self._workers.values():

@@ -1,4 +1,4 @@
-"""How the app looks: one grid, one accent colour, and colours that colour-blind people can tell apart.
+"""How the app looks: one grid, one accent colour, and colours that colour-blind people can distinguish.
 
 Fusion with a palette of our own, dark or light. A colour never stands alone: whatever it says is also written.
 """

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.types import Frame
-    from ui.control.run_control import RunControl, Running
+    from ui.control.run_control import RunControl
+    from ui.control.running import Running
     from ui.kit.jobs import Jobs
     from ui.map.map_tab import SectionMapTab
 

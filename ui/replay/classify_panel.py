@@ -28,7 +28,7 @@ from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
-    from ui.kit.jobs_protocol import JobRunner
+    from ui.kit.jobs import JobRunner
 
 __all__ = ["ClassifyPanel"]
 

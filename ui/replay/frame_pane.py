@@ -25,7 +25,7 @@ from ui.replay.scrubber import Scrubber
 if TYPE_CHECKING:
     from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis
     from hcc_scope.types import Frame
-    from ui.kit.jobs_protocol import JobRunner
+    from ui.kit.jobs import JobRunner
     from ui.kit.theme import ThemeName
 
 __all__ = ["FramePane", "Overlay"]

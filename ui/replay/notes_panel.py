@@ -29,7 +29,7 @@ from ui.kit.theme import GRID_PX
 if TYPE_CHECKING:
     from hcc_scope.storage.notes import Note
     from hcc_scope.types import NoteKind
-    from ui.kit.jobs_protocol import JobRunner
+    from ui.kit.jobs import JobRunner
 
 __all__ = ["NotesPanel", "describe_note"]
 

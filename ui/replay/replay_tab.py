@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
 
-    from ui.kit.jobs_protocol import JobRunner
+    from ui.kit.jobs import JobRunner
     from ui.kit.theme import ThemeName
 
 __all__ = ["ReplayTab"]

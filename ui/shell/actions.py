@@ -1,4 +1,4 @@
-"""Everything that can be done, once: menus, buttons, keys and the cheat sheet are made from these."""
+"""All actions of the window, once: menus, buttons and the list of keys are made from these."""
 
 from __future__ import annotations
 
@@ -15,17 +15,48 @@ if TYPE_CHECKING:
     from ui.kit.icons import IconName
     from ui.kit.theme import ThemeName
 
-__all__ = ["MENUS", "ActionSpec", "Actions", "Menu"]
+__all__ = ["MENUS", "ActionName", "ActionSpec", "Actions", "Menu"]
 
-Menu = Literal["File", "Rig", "Section", "View", "Help"]
-MENUS: tuple[Menu, ...] = ("File", "Rig", "Section", "View", "Help")
+ActionName = Literal[
+    "open_store",
+    "choose_folder",
+    "recover",
+    "export_view",
+    "report",
+    "welcome",
+    "quit",
+    "open_demo",
+    "open_rig",
+    "close_rig",
+    "live",
+    "snap",
+    "emergency",
+    "start",
+    "pause",
+    "stop",
+    "skip_analysis",
+    "exclude",
+    "include",
+    "note",
+    "plan",
+    "ids",
+    "theme",
+    "full_screen",
+    "reset_layout",
+    "shortcuts",
+    "about",
+]
+"""The key of each action."""
+Menu = Literal["file", "rig", "section", "view", "help"]
+MENUS: dict[Menu, str] = {"file": "File", "rig": "Rig", "section": "Section", "view": "View", "help": "Help"}
+"""The menus in their order, with their titles."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActionSpec:
-    """One thing that can be done."""
+    """One action."""
 
-    name: str
+    name: ActionName
     menu: Menu
     text: str
     tip: str
@@ -38,23 +69,23 @@ class ActionSpec:
 
 
 SPECS: tuple[ActionSpec, ...] = (
-    ActionSpec("open_store", "File", "Open sections …", "Open stored sections in the tab Replay", "Ctrl+O"),
-    ActionSpec("choose_folder", "File", "Folder for sections …", "Choose where new sections are stored"),
-    ActionSpec("recover", "File", "Recover a section …", "Make the store of an interrupted run valid again"),
+    ActionSpec("open_store", "file", "Open sections …", "Open stored sections in the tab Replay", "Ctrl+O"),
+    ActionSpec("choose_folder", "file", "Folder for sections …", "Choose where new sections are stored"),
+    ActionSpec("recover", "file", "Recover a section …", "Make the store of an interrupted run valid again"),
     ActionSpec(
-        "export_view", "File", "Export view …", "Save what the open tab shows as a PNG file", "Ctrl+E", separate=True
+        "export_view", "file", "Export view …", "Save what the open tab shows as a PNG file", "Ctrl+E", separate=True
     ),
     ActionSpec(
-        "report", "File", "Write report", "Write the report of the last section beside its store", "Ctrl+Shift+E"
+        "report", "file", "Write report", "Write the report of the last section beside its store", "Ctrl+Shift+E"
     ),
-    ActionSpec("welcome", "File", "Welcome page", "Show the page with rigs, stores and what is missing", separate=True),
-    ActionSpec("quit", "File", "Quit", "Close the window; a section that is under way is finished first", "Ctrl+Q"),
-    ActionSpec("open_demo", "Rig", "Open demo rig", "Load Micro-Manager's demo camera and stage", "Ctrl+D"),
-    ActionSpec("open_rig", "Rig", "Open rig …", "Load a rig file or a Micro-Manager configuration", "Ctrl+R"),
-    ActionSpec("close_rig", "Rig", "Close rig", "Unload the devices"),
+    ActionSpec("welcome", "file", "Welcome page", "Show the page with rigs, stores and what is missing", separate=True),
+    ActionSpec("quit", "file", "Quit", "Close the window; a section that is under way is finished first", "Ctrl+Q"),
+    ActionSpec("open_demo", "rig", "Open demo rig", "Load Micro-Manager's demo camera and stage", "Ctrl+D"),
+    ActionSpec("open_rig", "rig", "Open rig …", "Load a rig file or a Micro-Manager configuration", "Ctrl+R"),
+    ActionSpec("close_rig", "rig", "Close rig", "Unload the devices"),
     ActionSpec(
         "live",
-        "Rig",
+        "rig",
         "Live",
         "Show what the camera sees, without storing it",
         "F5",
@@ -62,44 +93,44 @@ SPECS: tuple[ActionSpec, ...] = (
         checkable=True,
         separate=True,
     ),
-    ActionSpec("snap", "Rig", "Snap", "Take one picture and show it, without storing it", "F6", "snap"),
+    ActionSpec("snap", "rig", "Snap", "Take one picture and show it, without storing it", "F6", "snap"),
     ActionSpec(
         "emergency",
-        "Rig",
+        "rig",
         "Emergency stop",
         "Stop the stage and the focus drive at once and end the section; every frame that was taken is stored",
         "F12",
         "emergency",
         separate=True,
     ),
-    ActionSpec("start", "Section", "Start", "Acquire, store and classify the section", "F8", "start"),
-    ActionSpec("pause", "Section", "Pause", "Wait between frames; again to go on", "F9", "pause", checkable=True),
-    ActionSpec("stop", "Section", "Stop", "End the section; what was taken is stored and classified", "F10", "stop"),
+    ActionSpec("start", "section", "Start", "Acquire, store and classify the section", "F8", "start"),
+    ActionSpec("pause", "section", "Pause", "Wait between frames; again to go on", "F9", "pause", checkable=True),
+    ActionSpec("stop", "section", "Stop", "End the section; what was taken is stored and classified", "F10", "stop"),
     ActionSpec(
         "skip_analysis",
-        "Section",
+        "section",
         "Skip classification",
         "End the section without classifying what is left; it stays stored",
         "Shift+F10",
     ),
     ActionSpec(
         "exclude",
-        "Section",
+        "section",
         "Exclude field",
         "Take the field on the screen out of the score; it stays stored",
         "Ctrl+Z",
         "undo",
         separate=True,
     ),
-    ActionSpec("include", "Section", "Include it again", "Bring back the field that was excluded last", "Ctrl+Shift+Z"),
-    ActionSpec("note", "Section", "Add a note …", "Write a note into the store of this section", "Ctrl+N"),
-    ActionSpec("plan", "Section", "Plan …", "Choose how many fields are taken, and where", "Ctrl+P", separate=True),
-    ActionSpec("ids", "Section", "Edit ids", "Go to the animal id", "Ctrl+I"),
-    ActionSpec("theme", "View", "Light theme", "Change between dark and light", "Ctrl+T", checkable=True),
-    ActionSpec("full_screen", "View", "Full screen", "Use the whole screen", "F11", checkable=True),
-    ActionSpec("reset_layout", "View", "Reset layout", "Put every panel back in its place"),
-    ActionSpec("shortcuts", "Help", "Keys", "Show all keys", "F1"),
-    ActionSpec("about", "Help", "About", "Show versions and what this program is not for"),
+    ActionSpec("include", "section", "Include it again", "Bring back the field that was excluded last", "Ctrl+Shift+Z"),
+    ActionSpec("note", "section", "Add a note …", "Write a note into the store of this section", "Ctrl+N"),
+    ActionSpec("plan", "section", "Plan …", "Choose how many fields are taken, and where", "Ctrl+P", separate=True),
+    ActionSpec("ids", "section", "Edit ids", "Go to the animal id", "Ctrl+I"),
+    ActionSpec("theme", "view", "Light theme", "Change between dark and light", "Ctrl+T", checkable=True),
+    ActionSpec("full_screen", "view", "Full screen", "Use the whole screen", "F11", checkable=True),
+    ActionSpec("reset_layout", "view", "Reset layout", "Put every panel back in its place"),
+    ActionSpec("shortcuts", "help", "Keys", "Show all keys", "F1"),
+    ActionSpec("about", "help", "About", "Show versions and what this program is not for"),
 )
 
 
@@ -115,9 +146,9 @@ class Actions:
 
     def __init__(self, owner: QWidget, theme: ThemeName) -> None:
         self._specs = {spec.name: spec for spec in SPECS}
-        self._actions: dict[str, QAction] = {}
+        self._actions: dict[ActionName, QAction] = {}
         self._paused = False
-        self._why_not: dict[str, str] = {}
+        self._why_not: dict[ActionName, str] = {}
         for spec in SPECS:
             action = QAction(spec.text, owner)
             action.setObjectName(f"action_{spec.name}")
@@ -129,14 +160,14 @@ class Actions:
         self.set_theme(theme)
         owner.addActions(list(self._actions.values()))
 
-    def __getitem__(self, name: str) -> QAction:
+    def __getitem__(self, name: ActionName) -> QAction:
         return self._actions[name]
 
     def menu(self, menu: Menu) -> list[tuple[ActionSpec, QAction]]:
         """Return what a menu holds, in order."""
         return [(spec, self._actions[spec.name]) for spec in SPECS if spec.menu == menu]
 
-    def explain(self, name: str, why_not: str) -> None:
+    def explain(self, name: ActionName, why_not: str) -> None:
         """Set an action's tooltip; `why_not` says why it cannot be done now, and is empty if it can."""
         spec = self._specs[name]
         keys = f" ({spec.keys})" if spec.keys else ""
@@ -144,22 +175,23 @@ class Actions:
         self._actions[name].setToolTip(f"{spec.tip}{keys}{reason}")
         self._actions[name].setStatusTip(spec.tip)
 
-    def enable(self, name: str, why_not: str) -> None:
-        """Allow an action, or forbid it and say why."""
+    def enable(self, name: ActionName, why_not: str) -> None:
+        """Enable an action, or disable it and give the reason."""
         self._actions[name].setEnabled(not why_not)
         self._why_not[name] = why_not
         self.explain(name, why_not)
 
-    def why_not(self, name: str) -> str:
+    def why_not(self, name: ActionName) -> str:
         """Return why an action cannot be done now, in words; empty if it can."""
         return self._why_not.get(name, "")
 
     def name_fields(self, last: int | None, excluded: int | None) -> None:
-        """Say which field would be excluded, and which one brought back; None where there is none."""
-        for name, text, tip, seq in (
+        """Name the fields that would be excluded and included again; None where there is none."""
+        fields: tuple[tuple[ActionName, str, str, int | None], ...] = (
             ("exclude", "Exclude field {}", "Take field {} out of the score; it stays stored", last),
             ("include", "Include field {} again", "Bring back field {}, which was excluded last", excluded),
-        ):
+        )
+        for name, text, tip, seq in fields:
             spec = self._specs[name]
             words = spec.text if seq is None else text.format(seq)
             if self._actions[name].text() != words:
@@ -169,7 +201,7 @@ class Actions:
                 self._actions[name].setToolTip(f"{tip.format(seq)}{keys}")
 
     def set_paused(self, paused: bool) -> None:
-        """Say on the button what pressing it does now."""
+        """Show on the button whether it pauses or resumes."""
         pause = self._actions["pause"]
         pause.setChecked(paused)
         pause.setText("Resume" if paused else self._specs["pause"].text)

@@ -1,4 +1,4 @@
-"""The key of the emergency stop, wherever the keyboard is: a dialog must not come between it and the stage."""
+"""The key of the emergency stop works everywhere: no dialog keeps it from the stage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A field for an animal or section id: remembers earlier ones, and says at once what is wrong with a new one."""
+"""A field for an animal or section id: offers earlier ids, and shows at once what is wrong with a new one."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class IdField(QComboBox):
         self._check()
 
     def begin_edit(self) -> None:
-        """Put the keyboard into the field, over what is there."""
+        """Move the keyboard focus to the field and select its text."""
         self.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self._edit.selectAll()
 
@@ -121,7 +121,7 @@ class IdField(QComboBox):
     def _check(self) -> None:
         problem = self.problem
         wrong = bool(problem) and bool(self.value)
-        # an empty field is not wrong yet: whoever looks at it for the first time has done nothing
+        # an empty field is not marked: the operator has not typed anything yet
         self.setStyleSheet(f"QComboBox {{ border: 2px solid {colours(self._theme).error}; }}" if wrong else "")
         self.setToolTip(problem if wrong else f"{self._what.capitalize()}, mandatory; becomes part of the store's name")
         self.changed.emit()

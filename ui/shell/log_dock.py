@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ui.kit.error_report import Trouble, show_trouble
+from ui.kit.error_report import ErrorReport, show_error_report
 from ui.kit.theme import GRID_PX
 from ui.shell.messages import LEVELS, MessageModel
 
@@ -28,13 +28,19 @@ if TYPE_CHECKING:
 
 __all__ = ["LogView"]
 
-_SHOW = {"All": "debug", "Information and worse": "info", "Warnings and errors": "warning", "Errors": "error"}
+_SHOW: dict[Level, str] = {
+    "debug": "All",
+    "info": "Information and worse",
+    "warning": "Warnings and errors",
+    "error": "Errors",
+}
+"""The choices of what is shown, by the lowest level."""
 FOLLOW_MS = 50
 _TIME_CHARACTERS, _LEVEL_CHARACTERS = 10, 12
 
 
 class _Filter(QSortFilterProxyModel):
-    """Lets through what is grave enough and holds the words."""
+    """Shows the messages of a level or worse that contain all words."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -90,10 +96,11 @@ class LogView(QWidget):
         header.resizeSection(1, _LEVEL_CHARACTERS * width + 2 * GRID_PX)
 
         self._level = QComboBox()
-        self._level.addItems(list(_SHOW))
+        for level, text in _SHOW.items():
+            self._level.addItem(text, level)
         self._level.setAccessibleName("Level of the messages shown")
         self._level.setToolTip("Which messages are shown")
-        self._level.currentTextChanged.connect(self._choose_level)
+        self._level.currentIndexChanged.connect(self._choose_level)
         self._text = QLineEdit()
         self._text.setPlaceholderText("Filter")
         self._text.setClearButtonEnabled(True)
@@ -136,10 +143,9 @@ class LogView(QWidget):
         self._at_end = True
         self._list.verticalScrollBar().valueChanged.connect(self._note_place)
 
-    @Slot(str)
-    def _choose_level(self, words: str) -> None:
-        level: Level = _SHOW[words]  # type: ignore[assignment]  # one of LEVELS
-        self._filter.set_level(level)
+    @Slot()
+    def _choose_level(self) -> None:
+        self._filter.set_level(self._level.currentData())
 
     @Slot(str)
     def _choose_text(self, text: str) -> None:
@@ -151,7 +157,7 @@ class LogView(QWidget):
 
     @Slot()
     def _follow(self) -> None:
-        if self._at_end:  # whoever reads further up is left there
+        if self._at_end:  # an operator who reads further up is not disturbed
             self._end_timer.start()
 
     def shown_text(self) -> str:
@@ -182,4 +188,6 @@ class LogView(QWidget):
     def show_message(self, message: Message) -> None:
         """Show a message with everything that is known about it; returns at once."""
         source = f"Reported by {message.source}" if message.source else ""
-        show_trouble(self, message.level.capitalize(), Trouble(message.text, f"{message.details}\n{source}".strip()))
+        show_error_report(
+            self, message.level.capitalize(), ErrorReport(message.text, f"{message.details}\n{source}".strip())
+        )

@@ -1,4 +1,4 @@
-"""The main window: where everything has its place. What things do is in `ui.commands` and `ui.rig_presenter`."""
+"""The main window: the place of every part. What the parts do is in `ui.commands` and the presenters."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import base64
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, QObject, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
-    QFrame,
     QLabel,
     QListView,
     QMainWindow,
-    QScrollArea,
     QStackedWidget,
-    QTabBar,
     QTabWidget,
     QToolBar,
     QVBoxLayout,
@@ -28,6 +25,7 @@ from hcc_scope.research_use import RESEARCH_USE_ONLY
 from ui.canvas.canvas import Canvas
 from ui.kit.theme import GRID_PX, apply_theme
 from ui.shell.actions import MENUS, Actions
+from ui.shell.dock_layout import DockLayout
 from ui.shell.log_dock import LogView
 from ui.shell.messages import MessageModel
 from ui.shell.notice import NoticeBar
@@ -35,31 +33,18 @@ from ui.shell.top_bar import TopBar
 from ui.shell.welcome import Welcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
+    from ui.control.section_setup import SectionSetup
     from ui.control.settings import Settings
     from ui.kit.theme import ThemeName
 
 __all__ = ["MainWindow"]
 
-LAYOUT_VERSION = 2
-"""Raised when docks change their names: a layout of before is then not restored."""
 _FIRST_SIZE = QSize(1600, 960)
 _FRAME = QSize(16, 48)
 """Room for the frame that a window manager draws around the window; how large it is shows once it is there."""
 _LEAST_PICTURE_PX = 200
-_TIDY_MS = (0, 400)
-"""At once, and when docks have stopped moving."""
 _LEAST_SIZE = QSize(600, 320)
 """Fits a screen of 1280 x 720 at 200 %, with a title bar."""
-_LEFT_PX, _RIGHT_PX, _BOTTOM_PX = 296, 328, 152
-_NARROW_PX = 1440
-_VERY_NARROW_PX = 1000
-"""Below this width docks on both sides leave no room for the picture: all go to one side, as tabs."""
-_SCORE_PX, _QUALITY_PX = 640, 192
-_LEFT_NARROW_PX, _RIGHT_NARROW_PX = 256, 288
-_TALL_PX = 1000
-"""From this height on there is room for the messages from the start."""
 
 
 class MainWindow(QMainWindow):
@@ -69,6 +54,8 @@ class MainWindow(QMainWindow):
     ----------
     settings : Settings
         What it looked like last time.
+    setup : SectionSetup
+        What the top bar shows and edits.
     """
 
     close_asked = Signal()
@@ -77,17 +64,15 @@ class MainWindow(QMainWindow):
     page_changed = Signal()
     """Another view, or the welcome page, is shown."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, setup: SectionSetup) -> None:
         super().__init__()
         self.theme: ThemeName = settings.theme
         self._may_close = False
         self._shown_before = False
-        self._gathered = False
-        self._wide_layout: QByteArray | None = None
-        """As the docks were before the window became too narrow for them."""
         self._late = QTimer(self, singleShot=True, interval=0)
         self._late.timeout.connect(self._resized)
         self._saved = settings
+        self._layout = DockLayout(self)
         self.setObjectName("main_window")
         self.setWindowTitle(f"HCC-Scope: {RESEARCH_USE_ONLY}")
         self.setDockOptions(
@@ -101,7 +86,7 @@ class MainWindow(QMainWindow):
 
         self.actions_ = Actions(self, settings.theme)
         self.messages = MessageModel(settings.theme, self)
-        self.top = TopBar(self.actions_, settings)
+        self.top = TopBar(self.actions_, settings, setup)
         self.welcome = Welcome(self.actions_, settings.theme)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
@@ -109,8 +94,8 @@ class MainWindow(QMainWindow):
         self._pages = QStackedWidget()
         self._pages.addWidget(self.welcome)
         self._pages.addWidget(self.tabs)
-        self._pages.currentChanged.connect(self._tell_page)
-        self.tabs.currentChanged.connect(self._tell_page)
+        self._pages.currentChanged.connect(self._signal_page)
+        self.tabs.currentChanged.connect(self._signal_page)
         centre = QWidget()
         self.notice = NoticeBar(settings.theme, centre)
         self.notice.over = self._picture
@@ -128,12 +113,10 @@ class MainWindow(QMainWindow):
         bar.addWidget(self.top)
         self.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
 
-        self.docks: dict[str, QDockWidget] = {}
-        self._places: dict[str, tuple[Qt.DockWidgetArea, str | None]] = {}
         self._make_menus()
         self.log = LogView(self.messages)
         self.add_dock("messages", "Messages", self.log, Qt.DockWidgetArea.BottomDockWidgetArea, "Ctrl+M")
-        note = self._note = QLabel(RESEARCH_USE_ONLY, self.menuBar())  # PySide leaves it to us to keep it
+        note = self._note = QLabel(RESEARCH_USE_ONLY, self.menuBar())  # PySide keeps no reference to it
         note.setAccessibleName(RESEARCH_USE_ONLY)
         font = note.font()
         font.setBold(True)
@@ -144,20 +127,20 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(_LEAST_SIZE.boundedTo(QGuiApplication.primaryScreen().availableGeometry().size()))
 
     def set_status(self, strip: QWidget) -> None:
-        """Put what is always shown at the bottom there."""
+        """Show a widget at the bottom at all times."""
         self.statusBar().insertWidget(0, strip, 1)
 
-    # -- made once ---------------------------------------------------------------------------------------------------
+    # -- made once -----------------------------------------------------------------------------------------------------
 
     def _make_menus(self) -> None:
-        for name in MENUS:
-            menu = self.menuBar().addMenu(f"&{name}")
+        for name, title in MENUS.items():
+            menu = self.menuBar().addMenu(f"&{title}")
             menu.setToolTipsVisible(True)
             for spec, action in self.actions_.menu(name):
                 if spec.separate:
                     menu.addSeparator()
                 menu.addAction(action)
-            if name == "View":
+            if name == "view":
                 menu.addSeparator()
                 self._view_menu = menu
                 self._tabs_end = menu.addSeparator()
@@ -172,21 +155,18 @@ class MainWindow(QMainWindow):
         beside: str | None = None,
     ) -> QDockWidget:
         """Put a widget in a dock; `beside` names a dock with which it shares a place as tabs."""
-        dock = QDockWidget(title, self)
-        dock.setObjectName(f"dock_{name}")
-        dock.setWidget(widget)
-        self.addDockWidget(area, dock)
-        if beside is not None:
-            self.tabifyDockWidget(self.docks[beside], dock)
-            self.docks[beside].raise_()
+        dock = self._layout.add(name, title, widget, area, beside)
         action = dock.toggleViewAction()
         action.setShortcut(keys)
         action.setToolTip(f"Show or hide the panel {title} ({keys})")
         action.setStatusTip(f"Show or hide the panel {title}")
         self._view_menu.addAction(action)
-        self.docks[name] = dock
-        self._places[name] = area, beside
         return dock
+
+    @property
+    def docks(self) -> dict[str, QDockWidget]:
+        """The docks by name."""
+        return self._layout.docks
 
     def add_tab(self, widget: QWidget, title: str, tip: str) -> None:
         """Put a view in the centre."""
@@ -204,7 +184,7 @@ class MainWindow(QMainWindow):
         self.show_welcome(False)
         self.tabs.setCurrentWidget(widget)
 
-    # -- what is shown -----------------------------------------------------------------------------------------------
+    # -- what is shown -------------------------------------------------------------------------------------------------
 
     def show_welcome(self, shown: bool) -> None:
         """Show the welcome page, or the views."""
@@ -216,7 +196,7 @@ class MainWindow(QMainWindow):
         return None if self.welcome_shown else self.tabs.currentWidget()
 
     @Slot(int)
-    def _tell_page(self, _index: int) -> None:
+    def _signal_page(self, _index: int) -> None:
         self.page_changed.emit()
         self.notice.place_soon()
 
@@ -244,125 +224,37 @@ class MainWindow(QMainWindow):
             part.set_theme(theme)
         self.theme_changed.emit(theme)
 
-    # -- the layout --------------------------------------------------------------------------------------------------
+    # -- the layout ----------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Lay everything out: as it was last time, else in its first order. Call it when all docks are there."""
+        """Restore geometry and layout of the last time, else lay everything out. Call it when all docks are added."""
         room = QGuiApplication.primaryScreen().availableGeometry().size() - _FRAME
         self.resize(_FIRST_SIZE.boundedTo(room))
-        self._lay_out()
+        self._layout.lay_out()
         if self._saved.geometry:
             self.restoreGeometry(_unpack(self._saved.geometry))
-        if self._saved.layout and self.restoreState(_unpack(self._saved.layout), LAYOUT_VERSION):
-            self._gathered = self._in_one_place()
-            self._follow_width()  # it may be of a larger screen
-        elif self._gathered != self._is_narrow():
-            self._lay_out()  # what was laid out for a small screen, by us, is not kept on a larger one
-
-    def _in_one_place(self) -> bool:
-        """Return whether all docks of both sides share one place, as we put them where there is no room for two."""
-        sides = [dock for name, dock in self.docks.items() if name != "messages"]
-        shown = [dock for dock in sides if not dock.isHidden()]  # Qt counts no hidden one among tabs
-        together = len(shown) < 2 or len(self.tabifiedDockWidgets(shown[0])) == len(shown) - 1
-        return len(sides) > 2 and together and len({self.dockWidgetArea(dock) for dock in sides}) == 1
-
-    def _is_narrow(self) -> bool:
-        return self.width() < _VERY_NARROW_PX
-
-    def _place_docks(self, hidden: Collection[QDockWidget]) -> None:
-        """Put every dock in its first place; where the window is too narrow for both sides, all into one, as tabs.
-
-        They are taken out first: a layout that is restored over another one leaves tab bars of that on the window.
-        """
-        self._gathered = self._is_narrow()
-        for dock in self.docks.values():
-            dock.setFloating(False)
-            self.removeDockWidget(dock)
-        first: QDockWidget | None = None
-        for name, dock in self.docks.items():
-            area, beside = self._places[name]
-            if self._gathered and area != Qt.DockWidgetArea.BottomDockWidgetArea:
-                self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
-                if first is not None:
-                    self.tabifyDockWidget(first, dock)
-                first = first or dock
-            else:
-                self.addDockWidget(area, dock)
-                if beside is not None:
-                    self.tabifyDockWidget(self.docks[beside], dock)
-            dock.setVisible(dock not in hidden)
-        for name, dock in self.docks.items():
-            if any(beside == name for _, beside in self._places.values()) or dock is first:
-                dock.raise_()
-
-    def _follow_width(self) -> None:
-        """Gather the docks when the window is too narrow for both sides now; let them part when it is wide again."""
-        narrow = self._is_narrow()
-        if narrow == self._gathered:
-            return
-        # not by their actions: those of a window that is not shown (any more) say that all are hidden
-        hidden = [dock for dock in self.docks.values() if dock.isHidden()]
-        if narrow:
-            self._wide_layout = self.saveState(LAYOUT_VERSION)
-            self._lay_out(hidden)
-            return
-        wide, self._wide_layout = self._wide_layout, None
-        self._lay_out(hidden)
-        if wide is not None:
-            self.restoreState(wide, LAYOUT_VERSION)
+        restored = bool(self._saved.layout) and self._layout.restore(_unpack(self._saved.layout))
+        if not restored and not self._layout.fits:
+            self._layout.lay_out()  # an automatic layout of a small screen is not kept on a larger one
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
-        """Lay the docks out anew once the window is narrow, or wide again."""
+        """Lay out the docks again once the window becomes narrow or wide."""
         super().resizeEvent(event)
-        if self.isVisible() and self._is_narrow() != self._gathered:
+        if self.isVisible() and not self._layout.fits:
             self._late.start()
 
     @Slot()
     def _resized(self) -> None:
         if self.isVisible():
-            self._follow_width()
-
-    def _lay_out(self, hidden: Collection[QDockWidget] = ()) -> None:
-        docks = self.docks
-        self._place_docks(hidden)
-        narrow = self.width() < _NARROW_PX
-        left, right = (_LEFT_NARROW_PX, _RIGHT_NARROW_PX) if narrow else (_LEFT_PX, _RIGHT_PX)
-        sides = [(docks[name], px) for name, px in (("rig", left), ("score", right)) if name in docks]
-        if sides:
-            self.resizeDocks([dock for dock, _ in sides], [px for _, px in sides], Qt.Orientation.Horizontal)
-        if "quality" in docks:
-            # the score has more to say
-            self.resizeDocks([docks["score"], docks["quality"]], [_SCORE_PX, _QUALITY_PX], Qt.Orientation.Vertical)
-        self.resizeDocks([docks["messages"]], [_BOTTOM_PX], Qt.Orientation.Vertical)
-        docks["messages"].setVisible(self.height() >= _TALL_PX and docks["messages"] not in hidden)
-        for wait_ms in _TIDY_MS:
-            QTimer.singleShot(wait_ms, self, self._tidy_tab_bars)
-
-    @Slot()
-    def _tidy_tab_bars(self) -> None:
-        """Hide tab bars that Qt left behind when docks changed their places: they lie over menus and controls."""
-        bars = self.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
-        used: set[QTabBar] = set()
-        for dock in self.docks.values():
-            group = [dock, *self.tabifiedDockWidgets(dock)]
-            titles = {one.windowTitle() for one in group}
-            fitting = [bar for bar in bars if {bar.tabText(i) for i in range(bar.count())} == titles]
-            if len(group) > 1 and fitting:
-                at = next((one for one in group if not one.visibleRegion().isEmpty()), dock).geometry().topLeft()
-                used.add(min(fitting, key=lambda bar: (bar.geometry().bottomLeft() - at).manhattanLength()))
-        for bar in bars:
-            if bar not in used and not bar.isHidden():
-                bar.hide()
+            self._layout.follow_width()
 
     def reset_layout(self) -> None:
         """Put every dock back in its first place."""
-        self._wide_layout = None
-        self._lay_out()
+        self._layout.reset()
 
     def packed_layout(self) -> tuple[str, str]:
-        """Return geometry and layout as the settings keep them; docks that we gathered are no one's choice."""
-        self._follow_width()
-        layout = self._wide_layout if self._gathered else self.saveState(LAYOUT_VERSION)
+        """Return geometry and layout as the settings keep them; the automatic layout of a narrow window is not kept."""
+        layout = self._layout.save()
         return _pack(self.saveGeometry()), "" if layout is None else _pack(layout)
 
     @Slot()
@@ -380,14 +272,14 @@ class MainWindow(QMainWindow):
         if (x, y) != (frame.x(), frame.y()):
             self.move(x, y)
 
-    # -- the end -----------------------------------------------------------------------------------------------------
+    # -- the end -------------------------------------------------------------------------------------------------------
 
     def allow_close(self) -> None:
         """Let the next `close` through."""
         self._may_close = True
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
-        """Ask first; what is under way has to be finished."""
+        """Ask first: a section that is under way has to be finished."""
         if self._may_close:
             event.accept()
         else:
@@ -395,55 +287,19 @@ class MainWindow(QMainWindow):
             self.close_asked.emit()
 
     def event(self, event: QEvent) -> bool:
-        """Let no hint of an action take the place of what is always shown at the bottom."""
+        """Keep the hints of actions from covering the status at the bottom."""
         if event.type() == QEvent.Type.StatusTip:
             return True
         return super().event(event)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
-        """Begin with the keyboard in the window, not in the first field."""
+        """Begin with the keyboard focus in the window, not in the first field."""
         super().showEvent(event)
         self.setFocus(Qt.FocusReason.OtherFocusReason)
         if not self._shown_before:
             self._shown_before = True
             QTimer.singleShot(0, self, self.fit_screen)
         self._late.start()
-
-
-class _Scrolled(QScrollArea):
-    """Scrolls up and down alone: it asks for the width that its page needs."""
-
-    def __init__(self, page: QWidget) -> None:
-        super().__init__()
-        self._page = page
-        self.setWidget(page)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        page.installEventFilter(self)
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Return the page's least width beside a scroll bar."""
-        width = self._page.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
-        return QSize(width, super().minimumSizeHint().height())
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """Ask anew when the page shows other parts."""
-        if event.type() == QEvent.Type.LayoutRequest:
-            self.updateGeometry()
-        return super().eventFilter(watched, event)
-
-
-def scrolled(*widgets: QWidget) -> QScrollArea:
-    """Return widgets one below the other, in an area that scrolls where there is too little room."""
-    page = QWidget()
-    layout = QVBoxLayout(page)
-    layout.setContentsMargins(GRID_PX // 2, GRID_PX // 2, GRID_PX // 2, GRID_PX // 2)
-    layout.setSpacing(GRID_PX)
-    for widget in widgets:
-        layout.addWidget(widget)
-    layout.addStretch(1)
-    return _Scrolled(page)
 
 
 def _pack(value: QByteArray) -> str:

@@ -1,4 +1,4 @@
-"""What was said and logged: a list with time, level and details, and the bridge from Python's logging to it."""
+"""The list of messages with time, level and details, and the bridge from Python's logging to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PySide6.QtGui import QColor
 from ui.kit.theme import colours
 
 if TYPE_CHECKING:
-    from ui.kit.error_report import Trouble
+    from ui.kit.error_report import ErrorReport
     from ui.kit.theme import ThemeName
 
 __all__ = ["LEVELS", "Level", "Message", "MessageModel", "MessageQueue"]
@@ -33,7 +33,7 @@ _Index = QModelIndex | QPersistentModelIndex
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One thing that was said."""
+    """One message."""
 
     level: Level
     text: str
@@ -50,8 +50,8 @@ class Message:
 class MessageModel(QAbstractTableModel):
     """The newest messages, oldest first."""
 
-    added = Signal(object)
-    """Carries each `Message`."""
+    added = Signal(Message)
+    """Each message that is added."""
 
     def __init__(self, theme: ThemeName, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -65,7 +65,7 @@ class MessageModel(QAbstractTableModel):
             self.dataChanged.emit(self.index(0, 0), self.index(len(self._messages) - 1, len(HEADINGS) - 1))
 
     def add(self, message: Message) -> None:
-        """Add one; the oldest goes when there are too many."""
+        """Add a message; the oldest is dropped when there are too many."""
         if len(self._messages) >= MAX_MESSAGES:
             self.beginRemoveRows(QModelIndex(), 0, 0)
             self._messages.pop(0)
@@ -77,26 +77,26 @@ class MessageModel(QAbstractTableModel):
         self.added.emit(message)
 
     def say(self, level: str, text: str) -> None:
-        """Add what the operator is told, unless that was the last thing said, with its details."""
+        """Add a message to the operator, unless the last one has the same text (that one may have details)."""
         if self._messages and self._messages[-1].text == text:
             return
         self.add(Message(cast("Level", level), text))
 
-    def complain(self, trouble: Trouble) -> None:
+    def add_error(self, report: ErrorReport) -> None:
         """Add what went wrong."""
-        self.add(Message("error", trouble.sentence, trouble.details))
+        self.add(Message("error", report.sentence, report.details))
 
     def message(self, row: int) -> Message:
-        """Return one."""
+        """Return the message of a row."""
         return self._messages[row]
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all messages."""
         self.beginResetModel()
         self._messages.clear()
         self.endResetModel()
 
-    # -- Qt's side ---------------------------------------------------------------------------------------------------
+    # -- Qt's side -----------------------------------------------------------------------------------------------------
 
     def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: N802, B008 - Qt's name and default
         """Return how many there are."""

@@ -1,4 +1,4 @@
-"""What is worth telling, over the lower edge of the picture, with what can be done about it.
+"""The most important message, over the lower edge of the picture, with what can be done about it.
 
 It floats: nothing moves under the operator's hand when it comes or goes. It lies over the picture, not over controls. A
 notice that gives way to a graver one comes back after it.
@@ -31,7 +31,7 @@ _SHAPES: dict[Level, str] = {"debug": "·", "info": "○", "warning": "△", "er
 
 
 class _Notice(NamedTuple):
-    """One thing to tell."""
+    """One message."""
 
     level: Level
     text: str
@@ -45,7 +45,7 @@ class _Notice(NamedTuple):
 
     @property
     def weight(self) -> int:
-        """How grave it is; what can be done something about counts more than what is only said."""
+        """How serious it is; among equals, a message with an offer counts more."""
         return {"error": 2, "warning": 1}.get(self.level, 0) + (self.act is not None)
 
 
@@ -131,9 +131,9 @@ class NoticeBar(QFrame):
                 self._waiting.append(shown)
             self._set(new)
         else:
-            self._waiting.insert(0, new)  # below what was told before and is as grave
+            self._waiting.insert(0, new)  # below earlier ones of the same level
             self._waiting.sort(key=lambda one: one.weight)
-            self._tell_more()
+            self._show_count()
         del self._waiting[:-_MOST_WAITING]
 
     def _set(self, notice: _Notice) -> None:
@@ -143,7 +143,7 @@ class NoticeBar(QFrame):
         self._button.setAccessibleName(notice.offer)
         self._button.setVisible(bool(notice.offer))
         self._paint()
-        self._tell_more()
+        self._show_count()
         self.show()
         self._place()
         self.raise_()
@@ -152,7 +152,7 @@ class NoticeBar(QFrame):
         else:
             self._timer.start(PASSING_MS)
 
-    def _tell_more(self) -> None:
+    def _show_count(self) -> None:
         n = len(self._waiting)
         self._more.setText(f"{n} more" if n else "")
         self._more.setVisible(bool(n))

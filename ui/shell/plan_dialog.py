@@ -1,4 +1,4 @@
-"""The dialogue in which the plan of a section is chosen."""
+"""The dialog in which the plan of a section is chosen."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class PlanDialog(QDialog):
     parent : QWidget
     """
 
-    chosen = Signal(object)
-    """Carries the new `PlanChoice`."""
+    chosen = Signal(PlanChoice)
+    """The new plan."""
 
     def __init__(self, choice: PlanChoice, *, outlined: bool, parent: QWidget, has_stage: bool = True) -> None:
         super().__init__(parent)
@@ -106,7 +106,7 @@ class PlanDialog(QDialog):
             layout.addWidget(radio)
             layout.addWidget(part)
             self._parts[name] = radio, part
-            radio.toggled.connect(self._sort_out)
+            radio.toggled.connect(self._update_parts)
             radio.setChecked(name == kind)
             if name == "random" and not has_stage:
                 radio.hide()
@@ -121,15 +121,15 @@ class PlanDialog(QDialog):
         self._problem = ValueLabel("What is missing in the plan")
         layout.addWidget(self._problem)
         layout.addWidget(self._buttons)
-        self._path.textChanged.connect(self._sort_out)
+        self._path.textChanged.connect(self._update_parts)
         for box in (self._n_fields, self._width, self._height, self._n_frames):
-            box.valueChanged.connect(self._sort_out)
-        self._sort_out()
+            box.valueChanged.connect(self._update_parts)
+        self._update_parts()
         self.setMinimumWidth(480)
 
     @Slot()
-    def _sort_out(self) -> None:
-        """Let only the chosen part be edited."""
+    def _update_parts(self) -> None:
+        """Enable the chosen part only, and show what is wrong with it."""
         for radio, part in self._parts.values():
             part.setEnabled(radio.isChecked())
         if hasattr(self, "_buttons"):
@@ -177,7 +177,9 @@ class PlanDialog(QDialog):
 
 def _count(value: int, top: int, name: str) -> QSpinBox:
     box = QSpinBox()
-    box.setRange(1, _MOST)  # more than may be is said in words; a box that drops digits makes another number of it
+    box.setRange(
+        1, _MOST
+    )  # a number beyond the limit is refused in words: a box that drops digits would make another number of it
     box.setProperty("most", top)
     box.setValue(value)
     box.setAccessibleName(name)

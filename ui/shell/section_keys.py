@@ -1,4 +1,4 @@
-"""The keys of the running section, wherever the keyboard is: in a dialog they work too, and if not they say why."""
+"""The keys of the running section: they work in dialogs too, and a key that cannot act now says why."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ui.kit.key_listener import KeyListener
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ui.shell.actions import Actions
+    from ui.shell.actions import ActionName, Actions
 
 __all__ = ["SectionKeys"]
 
-NAMES = ("pause", "stop", "skip_analysis", "exclude", "include")
-ALSO_EXPLAINED = ("live", "snap", "start")
+NAMES: tuple[ActionName, ...] = ("pause", "stop", "skip_analysis", "exclude", "include")
+ALSO_EXPLAINED: tuple[ActionName, ...] = ("live", "snap", "start")
 """These do not work in dialogs, but in the window they say why they do not work now."""
 
 

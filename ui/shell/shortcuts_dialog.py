@@ -1,4 +1,4 @@
-"""The cheat sheet: every key of the window, read from its actions, so that it cannot be out of date."""
+"""The dialog with every key of the window, read from the actions, so that it cannot be out of date."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ui.shell.actions import Actions
 
-__all__ = ["CheatSheet", "keys_of"]
+__all__ = ["ShortcutsDialog", "keys_of"]
 
 ELSEWHERE: tuple[tuple[str, str], ...] = (
     ("Tab, Shift+Tab", "Next control, previous control"),
@@ -28,25 +28,25 @@ ELSEWHERE: tuple[tuple[str, str], ...] = (
     ("Enter", "Choose what is under the cursor"),
     ("Escape", "Leave what you are drawing, close a dialogue"),
 )
-"""Keys of widgets, which are no actions."""
+"""Keys of widgets that are no actions."""
 
 
 def keys_of(window: QMainWindow, actions: Actions) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return headings with (keys, what they do): the menus first, then the other actions of the window."""
-    told: set[int] = set()
+    listed: set[int] = set()
     sections: list[tuple[str, list[tuple[str, str]]]] = []
-    for menu in MENUS:
+    for menu, title in MENUS.items():
         rows = []
         for _, action in actions.menu(menu):
-            told.add(id(action))
+            listed.add(id(action))
             if not action.shortcut().isEmpty():
                 rows.append(_row(action))
         if rows:
-            sections.append((menu, rows))
+            sections.append((title, rows))
     others = [
         _row(action)
         for action in window.findChildren(QAction)
-        if id(action) not in told and not action.shortcut().isEmpty() and action.text()
+        if id(action) not in listed and not action.shortcut().isEmpty() and action.text()
     ]
     if others:
         sections.append(("Panels and tabs", sorted(set(others), key=lambda row: row[1])))
@@ -73,7 +73,7 @@ def _html(sections: list[tuple[str, list[tuple[str, str]]]]) -> str:
     return "".join(parts)
 
 
-class CheatSheet(QDialog):
+class ShortcutsDialog(QDialog):
     """Shows all keys; does not hold up the window.
 
     Parameters

@@ -203,7 +203,7 @@ class StatusStrip(QFrame):
         cells["eta"].show_value("done" if done else format_duration(snapshot.eta_s))
 
     def set_system(self, disk_free_bytes: int | None, bytes_per_s: float, rss_bytes: int | None) -> None:
-        """Show what the machine has left.
+        """Show the free disk and the memory of the computer.
 
         Parameters
         ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtCore import QSize, Qt, Slot
 from PySide6.QtWidgets import (
     QBoxLayout,
     QComboBox,
@@ -27,15 +27,16 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QAction, QResizeEvent
 
     from ui.control.section_request import Specimen
+    from ui.control.section_setup import SectionSetup
     from ui.control.settings import Settings
     from ui.kit.theme import ThemeName
-    from ui.shell.actions import Actions
+    from ui.shell.actions import ActionName, Actions
 
 __all__ = ["TopBar"]
 
-SPECIMENS: dict[str, Specimen] = {"Phantom, high": "high", "Phantom, low": "low", "Test pattern": "none"}
+SPECIMENS: dict[Specimen, str] = {"high": "Phantom, high", "low": "Phantom, low", "none": "Test pattern"}
 
-_BUTTONS = ("live", "snap", "start", "pause", "stop", "exclude")
+_BUTTONS: tuple[ActionName, ...] = ("live", "snap", "start", "pause", "stop", "exclude")
 _ICON_PX = 18
 _MODEL_PX, _ENGINE_PX = 240, 144
 _NARROW_PX = 900
@@ -53,16 +54,15 @@ class TopBar(QWidget):
     ----------
     actions : Actions
     settings : Settings
+        The theme, and the ids that are offered.
+    setup : SectionSetup
+        Shown and edited here.
     """
 
-    request_changed = Signal()
-    """An id, the specimen, the model or the engine was changed."""
-    model_chosen = Signal()
-    """The model or the engine was changed."""
-
-    def __init__(self, actions: Actions, settings: Settings) -> None:
+    def __init__(self, actions: Actions, settings: Settings, setup: SectionSetup) -> None:
         super().__init__()
         self._actions = actions
+        self._setup = setup
         self._theme: ThemeName = settings.theme
         self._light = RigLight("no rig", "none")
         self._narrow = False
@@ -73,8 +73,10 @@ class TopBar(QWidget):
         layout.addLayout(self._first_row())
         layout.addLayout(self._second_row(settings))
         self.set_theme(settings.theme)
+        self._take_choices()
+        setup.changed.connect(self._show_setup)
 
-    # -- made once ---------------------------------------------------------------------------------------------------
+    # -- made once -----------------------------------------------------------------------------------------------------
 
     def _first_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -102,8 +104,9 @@ class TopBar(QWidget):
         self.animal = IdField("animal id", settings.animal_ids, settings.theme)
         self.section = IdField("section id", settings.section_ids, settings.theme)
         self.specimen = QComboBox()
-        self.specimen.addItems(list(SPECIMENS))
-        self.specimen.setCurrentText(next(w for w, s in SPECIMENS.items() if s == settings.demo_specimen))
+        for specimen, text in SPECIMENS.items():
+            self.specimen.addItem(text, specimen)
+        self.specimen.setCurrentIndex(self.specimen.findData(self._setup.request.specimen))
         self.specimen.setAccessibleName("Specimen of the demo rig")
         self.specimen.setToolTip(
             "What the demo camera is shown: a synthetic section of either class, or its own pattern"
@@ -117,7 +120,7 @@ class TopBar(QWidget):
         self.model.setMaximumWidth(_MODEL_PX)
         self.engine = QComboBox()
         self.engine.addItems([AUTO, *ENGINES])
-        self.engine.setCurrentText(settings.engine)
+        self.engine.setCurrentText(self._setup.request.engine)
         self.engine.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.engine.setMinimumContentsLength(5)
         self.engine.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -149,11 +152,10 @@ class TopBar(QWidget):
         whole.addLayout(row, 200)
         whole.addLayout(model_row, 100)
         whole.addStretch(1)
-        for field in (self.animal, self.section):
-            field.changed.connect(self.request_changed)
-        self.specimen.currentIndexChanged.connect(self._tell_change)
-        for box in (self.model, self.engine):
-            box.currentIndexChanged.connect(self._tell_model)
+        self.animal.changed.connect(self._take_animal)
+        self.section.changed.connect(self._take_section)
+        for box in (self.specimen, self.model, self.engine):
+            box.currentIndexChanged.connect(self._take_choices)
         self._rows = whole
         return whole
 
@@ -162,7 +164,7 @@ class TopBar(QWidget):
         """The button that takes the field on the screen out of the score."""
         return self._buttons["exclude"]
 
-    # -- its width ---------------------------------------------------------------------------------------------------
+    # -- its width -----------------------------------------------------------------------------------------------------
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Ask for no more width than a small screen has: else the tool bar would hide all of it behind an arrow."""
@@ -182,26 +184,31 @@ class TopBar(QWidget):
         self._rows.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
         self.updateGeometry()
 
-    # -- what the operator chose -------------------------------------------------------------------------------------
+    # -- what is set up ------------------------------------------------------------------------------------------------
 
     @Slot()
-    def _tell_change(self) -> None:
-        self.request_changed.emit()
+    def _take_animal(self) -> None:
+        self._setup.change(animal_id=self.animal.value)
 
     @Slot()
-    def _tell_model(self) -> None:
-        self.model_chosen.emit()
-        self.request_changed.emit()
+    def _take_section(self) -> None:
+        self._setup.change(section_id=self.section.value)
 
-    @property
-    def chosen_specimen(self) -> Specimen:
-        """What the demo camera is to show."""
-        return SPECIMENS[self.specimen.currentText()]
+    @Slot()
+    def _take_choices(self) -> None:
+        self._setup.change(
+            specimen=self.specimen.currentData(),
+            model=str(self.model.currentData() or ""),
+            engine=self.engine.currentText(),
+        )
 
-    @property
-    def chosen_model(self) -> str:
-        """Name or folder of the model; empty while there is none."""
-        return str(self.model.currentData() or "")
+    @Slot()
+    def _show_setup(self) -> None:
+        """Follow what changes elsewhere, as the next section id does."""
+        request = self._setup.request
+        for field, value in ((self.animal, request.animal_id), (self.section, request.section_id)):
+            if field.value != value:
+                field.set_value(value)
 
     def set_models(self, models: list[tuple[str, str, str]], chosen: str) -> None:
         """Offer models: name, what is passed on (name or folder), and a sentence about each."""
@@ -213,9 +220,15 @@ class TopBar(QWidget):
         index = max(0, self.model.findData(chosen))
         self.model.setCurrentIndex(index if self.model.count() else -1)
         self.model.blockSignals(False)
-        self.request_changed.emit()
+        self._take_choices()
 
-    # -- what is shown -----------------------------------------------------------------------------------------------
+    def remember_ids(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Offer the present ids from now on; return all animal and section ids that are offered, newest first."""
+        for field in (self.animal, self.section):
+            field.remember(field.value)
+        return tuple(self.animal.history()), tuple(self.section.history())
+
+    # -- what is shown -------------------------------------------------------------------------------------------------
 
     def set_rig(self, light: RigLight, tip: str = "") -> None:
         """Show the rig's state."""

@@ -1,4 +1,4 @@
-"""The page that is there before a rig is: demo, recent rigs and sections, and what this computer lacks."""
+"""The page before a rig is open: demo, recent rigs and sections, and what this computer lacks."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Welcome(QScrollArea):
         self._stores_shown.show(list(stores), self.store_chosen.emit, "")
 
     def set_findings(self, findings: Sequence[Finding]) -> None:
-        """Say what there is and what is missing."""
+        """Show what is installed and what is missing."""
         self._findings = findings
         c = colours(self._theme)
         self._missing.clear()
@@ -169,7 +169,7 @@ class _Part(QWidget):
 
 
 class _Recent:
-    """The links in a part, made anew each time."""
+    """The links of a part; they are replaced each time."""
 
     def __init__(self, part: _Part) -> None:
         self._part = part

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.types import Frame
-    from ui.kit.jobs_protocol import JobRunner
+    from ui.kit.jobs import JobRunner
 
 __all__ = ["Thumbnails", "make_thumbnails"]
 

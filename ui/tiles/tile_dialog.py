@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import Frame, FrameResult
     from ui.canvas.viewport import Viewport
-    from ui.kit.jobs_protocol import JobRunner
+    from ui.kit.jobs import JobRunner
     from ui.kit.theme import ThemeName
 
 __all__ = ["GalleryContext", "TileDialog"]

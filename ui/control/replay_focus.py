@@ -1,0 +1,50 @@
+"""Whether score, quality and buttons belong to a section in Replay, and which of its fields is on the screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Signal
+
+__all__ = ["ReplayFocus", "ReplayedField"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedField:
+    """A stored field that Replay shows."""
+
+    seq: int
+    excluded: bool
+    """Whether it is excluded from the score of its section."""
+
+
+class ReplayFocus(QObject):
+    """Set by the presenter of Replay; read by everything that belongs either to the run or to Replay."""
+
+    changed = Signal()
+    """Another section or field is shown in Replay, or Replay was opened or left."""
+    left = Signal()
+    """Score, quality and buttons belong to the run again."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._on = False
+        self._field: ReplayedField | None = None
+
+    @property
+    def on(self) -> bool:
+        """Whether score, quality and buttons belong to a section in Replay."""
+        return self._on
+
+    @property
+    def field(self) -> ReplayedField | None:
+        """The field that Replay shows; None if it shows none."""
+        return self._field
+
+    def set(self, field: ReplayedField | None, *, on: bool) -> None:
+        """Take what Replay shows, and whether its tab is open."""
+        left = self._on and not on
+        self._on, self._field = on, field
+        if left:
+            self.left.emit()
+        self.changed.emit()

@@ -1,0 +1,162 @@
+"""A section that is under way, and how it is prepared and started; that runs in the worker ``rig``."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hcc_scope.errors import PlanError, StoreUnwritableError
+from hcc_scope.orientation import Orientation
+from hcc_scope.storage.naming import refuse_taken
+from hcc_scope.storage.space import check_out_dir
+from ui.control.demo_specimen import specimen_of
+from ui.control.rig_control import DRAWING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.plans import Plan
+    from hcc_scope.runs.scoring_model import ScoringModel
+    from hcc_scope.runs.section import SectionRun
+    from hcc_scope.session.session import Session
+    from hcc_scope.tiling import TileGrid
+    from hcc_scope.types import FrameResult, RunSpec
+    from hcc_scope.workers import StopToken
+    from ui.control.rig_control import LoadedRig, RigControl
+    from ui.control.section_request import SectionRequest
+
+__all__ = ["Running", "start_section_on"]
+
+MAX_DRAWN = 5000
+"""Planned fields beyond which the map shows none: they would be one grey area."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A section that is under way, with its planned fields."""
+
+    section: SectionRun
+    threshold: float
+    """The model card's decision threshold."""
+    positions_um: NDArray[np.float64] | None
+    """(n, 2) centres of the planned fields; None where none are planned, or too many to draw."""
+    outline_um: NDArray[np.float64] | None
+    """(m, 2)"""
+
+    @property
+    def session(self) -> Session:
+        """What runs it."""
+        return self.section.session
+
+    @property
+    def spec(self) -> RunSpec:
+        """What is known before its first frame."""
+        return self.section.spec
+
+    @property
+    def grid(self) -> TileGrid:
+        """How its frames are cut into tiles."""
+        return self.section.grid
+
+    @property
+    def results(self) -> Mapping[int, FrameResult]:
+        """The results of its frames so far."""
+        return self.section.results
+
+    @property
+    def store_path(self) -> Path:
+        """Its store."""
+        return Path(self.section.store_path)
+
+
+def start_section_on(
+    control: RigControl, request: SectionRequest, loaded: LoadedRig, stop: StopToken, scoring_model: ScoringModel
+) -> Running:
+    """Prepare and start a section; whatever is wrong is refused before the camera starts."""
+    from hcc_scope.plans import TimeSeries, field_of
+    from hcc_scope.runs.phantoms import outline_points
+    from hcc_scope.runs.section import section_source, start_section
+
+    if loaded.preview is not None:
+        loaded.preview.stop()
+        loaded.preview = None
+    refuse_taken(request.store)  # before a phantom is drawn, which is slow
+    _check_folder(request.out_dir)
+    card = scoring_model.model.card
+    specimen = None
+    if loaded.is_demo and request.specimen != "none":
+        with control.doing(DRAWING):
+            specimen = specimen_of(request, card.pixel_size_um)
+    outline = None if specimen is None else outline_points(specimen)
+    plan = _plan(request, loaded, outline)
+    with _plan_errors_for_window(request, on_phantom=specimen is not None):
+        microscope = loaded.rig.microscope
+        source = section_source(microscope, plan, scoring_model, request.animal_id, request.section_id, specimen)
+    interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
+    section = start_section(source, scoring_model, request.out_dir, stop=stop, interval_s=interval_s)
+    spec = section.spec
+    field_um = field_of(plan, Orientation(spec.camera_axes), spec.frame_shape_yx, spec.pixel_size_um)
+    return Running(
+        section,
+        card.decision_threshold,
+        _positions(plan, field_um),
+        None if specimen is None else specimen.outline_um,
+    )
+
+
+@contextmanager
+def _plan_errors_for_window(request: SectionRequest, *, on_phantom: bool) -> Iterator[None]:
+    """Refuse too many random fields with what can be done in this window."""
+    try:
+        yield
+    except PlanError as error:
+        if request.plan.kind != "random" or "without overlap" not in error.message:
+            raise
+        fewer = "Choose fewer fields under Section > Plan"
+        hint = f"{fewer}: the outline is the phantom section's." if on_phantom else f"{fewer}, or a larger area."
+        raise PlanError(error.message, hint=hint) from None  # the original advice is for the command line
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder in which no section can be stored, with what can be done in this window."""
+    try:
+        check_out_dir(folder)
+    except StoreUnwritableError as error:
+        hint = "Choose another one with File > Folder for sections."
+        raise StoreUnwritableError(error.message, hint=hint) from error
+
+
+def _positions(plan: Plan, field_um: tuple[float, float]) -> NDArray[np.float64] | None:
+    """Return the centres of the planned fields; None if there are none, or too many to draw."""
+    places = list(islice(plan.places(field_um), MAX_DRAWN + 1))
+    if not places or len(places) > MAX_DRAWN:
+        return None
+    return np.array([(x_um, y_um) for _, x_um, y_um, _ in places], dtype=np.float64)
+
+
+def _plan(request: SectionRequest, loaded: LoadedRig, outline: tuple[tuple[float, float], ...] | None) -> Plan:
+    from hcc_scope.plans import load_plan
+    from hcc_scope.runs.plan_options import PlanHints, PlanOptions, plan_of_options
+
+    choice = request.plan
+    if choice.kind == "file":
+        return load_plan(Path(choice.file))
+    wanted = PlanOptions(
+        n_frames=choice.n_frames if choice.kind == "sequence" else None,
+        n_fields=choice.n_fields,
+        seed=request.seed,
+        area_um=choice.area_um,
+    )
+    hints = PlanHints(
+        where="the plan",
+        no_stage="Choose a sequence, or a plan file with a time series, and move the specimen by hand.",
+        no_area="Choose one under Section > Plan.",
+    )
+    return plan_of_options(wanted, loaded.rig, outline, hints)

@@ -1,0 +1,128 @@
+"""What the operator has set up for the next section: the one object that commands and action states read."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from PySide6.QtCore import QObject, Signal
+
+from ui.control.section_request import PlanChoice, SectionRequest, next_id
+from ui.control.settings import default_out_dir
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ui.control.section_request import Specimen
+    from ui.control.settings_store import SettingsStore
+
+__all__ = ["SectionSetup"]
+
+
+class _Changes(TypedDict, total=False):
+    animal_id: str
+    section_id: str
+    out_dir: Path
+    plan: PlanChoice
+    specimen: Specimen
+    model: str
+    engine: str
+    seed: int
+
+
+class SectionSetup(QObject):
+    """Holds the request for the next section; the top bar, the dialogs and the rig change it.
+
+    Parameters
+    ----------
+    settings_store : SettingsStore
+        The request begins with its settings; it remembers the choices.
+    parent : QObject, optional
+    """
+
+    changed = Signal()
+    """A part of the request changes."""
+    model_changed = Signal()
+    """Another model or engine is chosen. Emitted before `changed`."""
+    folder_changed = Signal(Path)
+    """The folder for new sections. Emitted before `changed`."""
+
+    def __init__(self, settings_store: SettingsStore, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._settings_store = settings_store
+        settings = settings_store.settings
+        self._request = SectionRequest(
+            animal_id="",
+            section_id="",
+            out_dir=Path(settings.out_dir) if settings.out_dir else default_out_dir(),
+            plan=PlanChoice(settings.plan, settings.n_fields, settings.area_um, settings.n_frames, settings.plan_file),
+            specimen=settings.demo_specimen,
+            model="",
+            engine=settings.engine,
+            seed=_new_seed(),
+        )
+
+    @property
+    def request(self) -> SectionRequest:
+        """The request as it is now; its ids may not be usable yet."""
+        return self._request
+
+    def change(self, **changes: Unpack[_Changes]) -> None:
+        """Change parts of the request, by name."""
+        before, self._request = self._request, replace(self._request, **changes)
+        now = self._request
+        if (now.model, now.engine) != (before.model, before.engine):
+            self.model_changed.emit()
+        if now.out_dir != before.out_dir:
+            self.folder_changed.emit(now.out_dir)
+        if now != before:
+            self.changed.emit()
+
+    # -- what is remembered --------------------------------------------------------------------------------------------
+
+    def choose_plan(self, plan: PlanChoice) -> None:
+        """Take the operator's plan, and remember it."""
+        self._settings_store.change(
+            plan=plan.kind, n_fields=plan.n_fields, area_um=plan.area_um, n_frames=plan.n_frames, plan_file=plan.file
+        )
+        self.change(plan=plan)
+
+    def choose_folder(self, folder: Path) -> None:
+        """Take the operator's folder for new sections, and remember it."""
+        self._settings_store.change(out_dir=str(folder))
+        self.change(out_dir=folder)
+
+    def remember(self) -> None:
+        """Remember what a section is started with, except for ids, plan and folder."""
+        request = self._request
+        self._settings_store.change(demo_specimen=request.specimen, model=request.model, engine=request.engine)
+
+    # -- what the rig and the last section change ----------------------------------------------------------------------
+
+    def fit_rig(self, *, has_stage: bool) -> bool:
+        """Take a plan that a rig can carry out, for this rig only: the plan that is remembered stays.
+
+        Returns
+        -------
+        bool
+            Whether the operator's plan had to give way to a sequence.
+        """
+        plan = self._request.plan
+        if not plan.fits(has_stage=has_stage):
+            self.change(plan=replace(plan, kind="sequence"))
+            return True
+        if has_stage and plan.kind == "sequence" and self._settings_store.settings.plan == "random":
+            self.change(plan=replace(plan, kind="random"))
+        return False
+
+    def prepare_next(self, finished_section_id: str | None) -> None:
+        """Draw another seed; suggest the id after that of the section that is finished, unless it was changed since."""
+        self.change(seed=_new_seed())
+        if finished_section_id is not None and self._request.section_id == finished_section_id:
+            self.change(section_id=next_id(finished_section_id))
+
+
+def _new_seed() -> int:
+    return secrets.randbelow(2**31)

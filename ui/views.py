@@ -1,0 +1,107 @@
+"""The panels and tabs of the window: made here, once, and held for those who fill them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, Slot
+
+from ui.canvas.save_view import save_picture
+from ui.devices.device_panels import DevicePanels
+from ui.devices.properties import PropertyBrowser
+from ui.kit.scrolled import scrolled
+from ui.live.live_tab import LiveTab
+from ui.map.map_tab import SectionMapTab
+from ui.replay.replay_tab import ReplayTab
+from ui.score.quality import QualityPanel
+from ui.score.score import ScorePanel
+from ui.shell.status_strip import StatusStrip
+from ui.tiles.tiles_tab import TilesTab
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ui.kit.jobs import Jobs
+    from ui.kit.theme import ThemeName
+    from ui.shell.main_window import MainWindow
+
+__all__ = ["Views"]
+
+LOW_PX = 800
+"""In a window lower than this the picture needs the room of the histogram."""
+_LEFT, _RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+
+
+class Views(QObject):
+    """Makes the panels and tabs and puts them into the window; they know nothing of each other.
+
+    Parameters
+    ----------
+    window : MainWindow
+    jobs : Jobs
+    allow_phantom_model : bool
+        Let a model that was trained on a phantom only score what may be tissue, in Replay.
+    """
+
+    def __init__(self, window: MainWindow, jobs: Jobs, *, allow_phantom_model: bool = False) -> None:
+        super().__init__(window)
+        self._window = window
+        self._make_panels()
+        self._make_tabs(jobs, allow_phantom_model)
+        self.set_theme(window.theme)
+        window.theme_changed.connect(self.set_theme)
+
+    def _make_panels(self) -> None:
+        window = self._window
+        self.devices, self.properties = DevicePanels(), PropertyBrowser()
+        self.score, self.quality, self.status = ScorePanel(), QualityPanel(), StatusStrip()
+        window.add_dock("rig", "Rig", scrolled(self.devices), _LEFT, "Ctrl+Alt+1")
+        window.add_dock("properties", "Properties", self.properties, _LEFT, "Ctrl+Alt+2", beside="rig")
+        window.add_dock("score", "Score", scrolled(self.score), _RIGHT, "Ctrl+Alt+3")
+        window.add_dock("quality", "Quality of the field", scrolled(self.quality), _RIGHT, "Ctrl+Alt+4")
+        window.set_status(self.status)
+
+    def _make_tabs(self, jobs: Jobs, allow_phantom_model: bool) -> None:
+        window = self._window
+        self.live, self.map, self.tiles = LiveTab(), SectionMapTab(), TilesTab(jobs)
+        self.replay = ReplayTab(jobs, allow_phantom_model=allow_phantom_model)
+        window.add_tab(self.live, "Live", "What the camera sees, and what the model says about it")
+        window.add_tab(self.map, "Section map", "All fields where the stage was")
+        window.add_tab(self.tiles, "Tiles", "All tiles of the section, sorted by what the model says")
+        window.add_tab(self.replay, "Replay", "Stored sections: look, classify again, compare, write notes")
+
+    @Slot(str)
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take a theme's colours; the panels follow the palette by themselves."""
+        for tab in (self.live, self.map, self.tiles, self.replay):
+            tab.set_theme(theme)
+
+    def make_room(self, height_px: int) -> None:
+        """Hide the histogram if the window is so low that the picture needs its room."""
+        if height_px < LOW_PX:
+            self.live.hide_histogram()
+
+    def show_live(self) -> None:
+        """Show the tab Live."""
+        self._window.show_welcome(False)
+        self._window.tabs.setCurrentWidget(self.live)
+
+    def open_store(self, path: Path) -> None:
+        """Open a stored section in the tab Replay."""
+        self._window.show_welcome(False)
+        self._window.tabs.setCurrentWidget(self.replay)
+        self.replay.open_stores([path])
+
+    def export_png(self, path: Path) -> None:
+        """Save a picture of the tab that is shown.
+
+        Raises
+        ------
+        StoreUnwritableError
+            If the file cannot be written.
+        """
+        tab = self._window.tabs.currentWidget()
+        if isinstance(tab, TilesTab):
+            save_picture(tab.view, path, "Tiles")
+        elif isinstance(tab, LiveTab | SectionMapTab | ReplayTab):
+            tab.export_png(path)
