@@ -93,7 +93,7 @@ def test_a_replay_that_is_cancelled_before_its_first_field_gives_nothing_and_no_
     task = Reclassification(store, model=str(small_tiles), engine="torchscript", title="Replay 1", save_as="again")
     task.cancel()
     assert task.run() is None
-    assert task.progress().cancelled
+    assert task.cancelled
     assert [file.name for file in store.glob("predictions-*")] == []  # the name is still free
     task = Reclassification(store, model=str(small_tiles), engine="torchscript", title="Replay 1", save_as="again")
     assert task.run().note == "Replay 1: kept in the store as predictions-again."
