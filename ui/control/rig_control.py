@@ -105,6 +105,8 @@ class RigControl(QObject):
         self._live = False
         self._light = NO_RIG
         self._doing: tuple[str, float] | None = None
+        self._device_since_s = 0.0
+        """When the worker last ended work that uses no device (monotonic)."""
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._look)
@@ -220,7 +222,7 @@ class RigControl(QObject):
         if self._doing is not None:
             what, since_s = self._doing
             return RigLight(f"{name}: {what}, {format_duration(time.monotonic() - since_s)}", "warning")
-        waits_s = self._jobs.busy_s("rig")
+        waits_s = min(self._jobs.busy_s("rig"), time.monotonic() - self._device_since_s)
         if waits_s > STALLED_S:
             return RigLight(f"{name}: no answer for {waits_s:.0f} s", "error")
         run = self._state.run
@@ -244,6 +246,8 @@ class RigControl(QObject):
 
     def _set_doing(self, doing: tuple[str, float] | None) -> None:
         self._doing = doing
+        if doing is None:
+            self._device_since_s = time.monotonic()
         self._look()
 
     @property
