@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,8 +40,6 @@ from ui.shell.shortcuts_dialog import keys_of
 from ui.views import LOW_PX
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytestqt.qtbot import QtBot
 
     from ui.app import App
@@ -357,6 +357,18 @@ def test_a_folder_that_is_no_store_is_told(shell: App, tmp_path: Path):
     (tmp_path / "x.ome.zarr").mkdir()
     shell.commands.open_one_store(str(tmp_path / "x.ome.zarr"))
     wait_for(lambda: "holds no frames" in said(shell), "the complaint")
+
+
+def test_a_correction_of_the_run_marks_no_tile_of_a_section_in_replay(shell: App, tmp_path: Path):
+    store = shutil.copytree(
+        Path(__file__).parents[1] / "data" / "version2_scored.ome.zarr", tmp_path / "M8_S2.ome.zarr"
+    )
+    shell.commands.open_one_store(str(store))
+    tiles = shell.views.tiles.model
+    wait_for(tiles.rowCount, "the tiles of the store")
+    excluded = [tiles.is_excluded(seq) for seq in range(2)]
+    shell.run.excluded_changed.emit(0, True)  # field 0 of the section that was acquired last
+    assert [tiles.is_excluded(seq) for seq in range(2)] == excluded == [False, True]
 
 
 def test_a_view_is_saved_as_a_picture_or_told_why_not(shell: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MICROMETRE",
     "ValueLabel",
+    "breakable",
     "colours_of",
     "describe",
     "form",
@@ -45,6 +46,13 @@ def describe(widget: QWidget, name: str, tip: str) -> None:
     widget.setAccessibleName(name)
     widget.setAccessibleDescription(tip)
     widget.setToolTip(tip)
+
+
+def breakable(text: str) -> str:
+    """Return a text that may be broken at slashes and underscores: a path, the name of a kernel."""
+    for sign in ("/", "\\", "_"):
+        text = text.replace(sign, f"{sign}\u200b")
+    return text
 
 
 class ValueLabel(QLabel):

@@ -204,9 +204,15 @@ class TilesTab(QWidget):
         self.thumbnails.set_reader(reader)
         self.view.viewport().update()
 
-    def set_saliency(self, saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None) -> None:
-        """Take the function that computes saliency (off the Qt thread) from a tile's counts; None: there is none."""
+    def set_saliency(
+        self, saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None, model: str = ""
+    ) -> None:
+        """Take the function that computes saliency (off the Qt thread) from a tile's counts, and its model's name.
+
+        None: there is none.
+        """
         self._saliency = self._context.saliency = saliency
+        self._context.saliency_model = model
 
     def set_threshold(self, threshold: float) -> None:
         """Take the model's decision threshold."""
