@@ -344,7 +344,7 @@ def test_a_model_of_a_phantom_scores_no_tissue_in_the_window_unless_it_is_allowe
     ready.views.replay.classify.start()  # its own app was not allowed to
     wait_for(lambda: not ready.views.replay.classify.running, "the refusal")
     assert "is not known to be a phantom" in ready.views.replay.classify.state
-    ready.views.replay.classify._allow_phantom_model = True
+    ready.views.replay.classify.allow_phantom_model = True
     ready.views.replay.classify.start()
     wait_for(lambda: len(ready.views.replay.opened.analyses) == 2, "the second analysis")
     assert ready.views.replay.section.label.text().count(PHANTOM_SENTENCE) == 2

@@ -157,8 +157,8 @@ class RigControl(QObject):
         self.kept.emit()
 
     def _note(self, text: str) -> None:
-        """Report something meanwhile; runs in the worker."""
-        self._jobs.post(partial(self._state.message.emit, "warning" if "warning" in text else "info", text))
+        """Report a warning about the rig's configuration; runs in the worker."""
+        self._jobs.post(partial(self._state.message.emit, "warning", text))
 
     def _opened(self, loaded: LoadedRig) -> None:
         self._loading = ""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ui.control.rig_control import LoadedRig, RigControl
     from ui.control.section_request import SectionRequest
 
-__all__ = ["Running", "start_section_on"]
+__all__ = ["Running", "plan_of_request", "start_section_on"]
 
 MAX_DRAWN = 5000
 """Planned fields beyond which the map shows none: they would be one grey area."""
@@ -95,7 +95,7 @@ def start_section_on(
         with control.doing(DRAWING):
             specimen = specimen_of(request, card.pixel_size_um)
     outline = None if specimen is None else outline_points(specimen)
-    plan = _plan(request, loaded, outline)
+    plan = plan_of_request(request, loaded, outline)
     with _plan_errors_for_window(request, on_phantom=specimen is not None):
         microscope = loaded.rig.microscope
         source = section_source(microscope, plan, scoring_model, request.animal_id, request.section_id, specimen)
@@ -141,7 +141,16 @@ def _positions(plan: Plan, field_um: tuple[float, float]) -> NDArray[np.float64]
     return np.array([(x_um, y_um) for _, x_um, y_um, _ in places], dtype=np.float64)
 
 
-def _plan(request: SectionRequest, loaded: LoadedRig, outline: tuple[tuple[float, float], ...] | None) -> Plan:
+def plan_of_request(
+    request: SectionRequest, loaded: LoadedRig, outline: tuple[tuple[float, float], ...] | None
+) -> Plan:
+    """Return the plan that the operator chose, as this rig can carry it out.
+
+    Raises
+    ------
+    PlanError
+        If the file is wrong, or a plan needs a stage or an area that is missing.
+    """
     from hcc_scope.plans import load_plan
     from hcc_scope.runs.plan_options import PlanHints, PlanOptions, plan_of_options
 

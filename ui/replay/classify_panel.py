@@ -62,7 +62,7 @@ class ClassifyPanel(QWidget):
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None, *, allow_phantom_model: bool = False) -> None:
         super().__init__(parent)
         self.setAccessibleName("Classify")
-        self._allow_phantom_model = allow_phantom_model
+        self.allow_phantom_model = allow_phantom_model
         self._jobs = jobs
         self._opened: OpenedStore | None = None
         self._task: Reclassification | None = None
@@ -203,7 +203,7 @@ class ClassifyPanel(QWidget):
             engine=self.engine.currentData(),
             title=f"Replay {opened.n_replays}",
             save_as=self.save_as.text().strip() or None,
-            allow_phantom_model=self._allow_phantom_model,
+            allow_phantom_model=self.allow_phantom_model,
         )
         self._jobs.submit("replay", self._task.run, self._done, self._failed)
         self._poll.start()
