@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ui.app import App
-    from ui.control.rig_control import LoadedRig
+    from ui.control.loaded_rig import LoadedRig
 
 
 def test_it_loads_in_the_background_and_says_so(shell: App, small_rig: Path):

@@ -15,7 +15,7 @@ from hcc_scope.orientation import Orientation
 from hcc_scope.storage.naming import refuse_taken
 from hcc_scope.storage.space import check_out_dir
 from ui.control.demo_specimen import specimen_of
-from ui.control.rig_control import DRAWING
+from ui.control.loaded_rig import DRAWING, end_preview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import FrameResult, RunSpec
     from hcc_scope.workers import StopToken
-    from ui.control.rig_control import LoadedRig, RigControl
+    from ui.control.loaded_rig import LoadedRig
+    from ui.control.rig_control import RigControl
     from ui.control.section_request import SectionRequest
 
 __all__ = ["Running", "plan_of_request", "start_section_on"]
@@ -84,9 +85,7 @@ def start_section_on(
     from hcc_scope.runs.phantoms import outline_points
     from hcc_scope.runs.section import section_source, start_section
 
-    if loaded.preview is not None:
-        loaded.preview.stop()
-        loaded.preview = None
+    end_preview(loaded)
     refuse_taken(request.store)  # before a phantom is drawn, which is slow
     _check_folder(request.out_dir)
     card = scoring_model.model.card
