@@ -57,7 +57,6 @@ class ClassifyPanel(QWidget):
     """The store and its new analysis."""
     failed = Signal(str)
     """Why there is no new analysis, in words."""
-    running_changed = Signal(bool)
 
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None, *, allow_phantom_model: bool = False) -> None:
         super().__init__(parent)
@@ -207,7 +206,6 @@ class ClassifyPanel(QWidget):
         )
         self._jobs.submit("replay", self._task.run, self._done, self._failed)
         self._poll.start()
-        self.running_changed.emit(True)
         self._show_progress()
 
     @Slot()
@@ -243,7 +241,6 @@ class ClassifyPanel(QWidget):
         self.progress.setRange(0, 1)
         self.progress.reset()
         self._show_state()
-        self.running_changed.emit(False)
         return opened
 
     @Slot()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QModelIndex, QSize, Qt, Slot
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -63,9 +63,6 @@ class TilesTab(QWidget):
         Makes thumbnails and saliency off the Qt thread.
     parent : QWidget, optional
     """
-
-    tile_opened = Signal(int, int)
-    """Field and tile that a dialog shows."""
 
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -295,7 +292,6 @@ class TilesTab(QWidget):
         row = self.model.row_of(seq, index)
         if row is not None:
             self.view.setCurrentIndex(self.model.index(row))
-        self.tile_opened.emit(seq, index)
 
     # -- keeping the place while rows are re-ordered -----------------------------------------------------------------
 
