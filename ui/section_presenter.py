@@ -274,8 +274,10 @@ class SectionPresenter(QObject):
     def _take_scoring_model(self, scoring_model: ScoringModel) -> None:
         model = scoring_model.model
         self._views.tiles.set_saliency(model.saliency, model.card.name)
-        if self._shown is None and not self._focus.on:
-            self._views.score.set_training(scoring_model.model.card.trained_on)
+        if self._shown is None:
+            self._training = model.card.trained_on, ""
+            if not self._focus.on:
+                self._views.score.set_training(*self._training)
 
     @Slot()
     def _end(self) -> None:

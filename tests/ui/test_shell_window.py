@@ -6,6 +6,7 @@ import logging
 import shutil
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +31,7 @@ from PySide6.QtWidgets import (
 from shell_parts import close, name_section, running_app, said, wait_for
 
 from hcc_scope.errors import StoreUnwritableError
+from hcc_scope.research_use import PHANTOM_TRAINING
 from ui.control.rig_control import RigLight
 from ui.control.section_request import next_id
 from ui.kit.theme import colours
@@ -369,6 +371,15 @@ def test_a_correction_of_the_run_marks_no_tile_of_a_section_in_replay(shell: App
     excluded = [tiles.is_excluded(seq) for seq in range(2)]
     shell.run.excluded_changed.emit(0, True)  # field 0 of the section that was acquired last
     assert [tiles.is_excluded(seq) for seq in range(2)] == excluded == [False, True]
+
+
+def test_what_the_model_was_trained_on_is_shown_again_after_replay(shell: App):
+    card = SimpleNamespace(name="phantom", trained_on=PHANTOM_TRAINING)
+    shell.run.model_ready.emit(SimpleNamespace(model=SimpleNamespace(saliency=None, card=card)))
+    assert PHANTOM_TRAINING in page_text(shell.views.score)
+    shell.focus.set(None, on=True)
+    shell.focus.set(None, on=False)
+    assert PHANTOM_TRAINING in page_text(shell.views.score)
 
 
 def test_a_view_is_saved_as_a_picture_or_told_why_not(shell: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
