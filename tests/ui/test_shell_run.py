@@ -281,7 +281,7 @@ def test_a_plan_without_its_file_is_refused_before_start(ready: App, qtbot: QtBo
     ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
     assert "plan file has to be named" in problem.text()
     assert not ok.isEnabled()
-    find(dialog, QLineEdit, "Plan file").setText("plan.yaml")
+    find(dialog, QLineEdit, "Path of the plan file").setText("plan.yaml")
     assert problem.text() == ""
     ok.click()
     assert chosen[0].file == "plan.yaml"
@@ -290,7 +290,7 @@ def test_a_plan_without_its_file_is_refused_before_start(ready: App, qtbot: QtBo
 
 
 def test_too_many_fields_for_the_phantom_are_answered_with_what_can_be_done(ready: App):
-    ready.setup.change(plan=PlanChoice(n_fields=90_000))
+    ready.setup.change(plan=PlanChoice(n_fields=2_000))
     wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
     ready.window.actions_["start"].trigger()
     finish(ready)
