@@ -66,6 +66,10 @@ class Camera:
             QApplication.processEvents()
             time.sleep(0.005)
 
+    def _all_classified(self) -> bool:
+        snapshot = self.app.state.snapshot
+        return snapshot is not None and snapshot.counts.pending == snapshot.counts.deferred == 0
+
     def settle(self) -> None:
         """Let what is slow to paint be painted."""
         until = time.monotonic() + SETTLE_S
@@ -116,6 +120,7 @@ class Camera:
             if section == SECTIONS[-1][1]:
                 app.run.pause(True)
                 self.wait(lambda: app.state.snapshot is not None and app.state.snapshot.paused, "the pause")
+                self.wait(self._all_classified, "the analysis, so that picture and numbers are of one field")
                 self.tab("Live")
                 self.take("live")
                 self.tab("Section map")

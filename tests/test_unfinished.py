@@ -53,6 +53,8 @@ def test_an_account_without_a_section_is_no_other_section(tmp_path: Path, sectio
 
 def test_a_few_unfinished_sections_are_named_and_the_others_counted(tmp_path: Path):
     found = [Unfinished(tmp_path, "M7", f"S{n}") for n in range(5)]
-    assert describe_unfinished(found[:1]).startswith("Not ended in order: M7 S0. ")
+    one = describe_unfinished(found[:1])
+    assert one.startswith("Not ended in order: M7 S0. ")
+    assert one.endswith("recover it to go on.")
     assert describe_unfinished(found[:3]).startswith("Not ended in order: M7 S0, M7 S1, M7 S2. ")
     assert describe_unfinished(found).startswith("Not ended in order: M7 S0, M7 S1, M7 S2 and 2 more. ")

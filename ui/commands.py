@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from hcc_scope.report.summary import SectionReport
     from hcc_scope.runs.unfinished import Unfinished
     from ui.control.app_state import AppState
+    from ui.control.loaded_rig import LoadedRig
     from ui.control.recovery import Recovery
     from ui.control.replay_focus import ReplayFocus
-    from ui.control.rig_control import LoadedRig, RigControl
+    from ui.control.rig_control import RigControl
     from ui.control.run_control import RunControl
     from ui.control.section_setup import SectionSetup
     from ui.control.settings_store import SettingsStore

@@ -55,7 +55,6 @@ class ReplayPresenter(QObject):
         super().__init__(window)
         self._window, self._views, self._run = window, views, run
         self._focus, self._settings_store = focus, settings_store
-        self._fills_gallery = False
         replay = views.replay
         replay.message.connect(state.message)
         replay.store_opened.connect(self._remember_store)
@@ -75,7 +74,7 @@ class ReplayPresenter(QObject):
     @Slot()
     def _clear_tiles(self) -> None:
         """Empty the gallery of an opened section."""
-        if self._fills_gallery and not self._run.active:
+        if self._focus.fills_gallery and not self._run.active:
             self._views.tiles.clear()
 
     @Slot(object)
@@ -87,7 +86,7 @@ class ReplayPresenter(QObject):
             self._clear_tiles()
             return
         recorded = opened.analyses[0]
-        self._fills_gallery = True
+        self._focus.fills_gallery = True
         self._views.tiles.show_section(
             recorded.results.values(),
             recorded.grid,
@@ -100,7 +99,7 @@ class ReplayPresenter(QObject):
 
     @Slot()
     def _leave_gallery(self) -> None:
-        self._fills_gallery = False
+        self._focus.fills_gallery = False
 
     # -- score and quality ---------------------------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ from ui.devices.device_action import DeviceAction
 if TYPE_CHECKING:
     from hcc_scope.microscope.device_controls import DeviceProperty, RigState
     from ui.control.app_state import AppState
-    from ui.control.rig_control import LoadedRig, RigControl
+    from ui.control.loaded_rig import LoadedRig
+    from ui.control.rig_control import RigControl
     from ui.control.run_control import RunControl
     from ui.control.settings_store import SettingsStore
     from ui.kit.jobs import Jobs

@@ -256,7 +256,8 @@ class SectionPresenter(QObject):
     @Slot(int, bool)
     def _mark_excluded(self, seq: int, excluded: bool) -> None:
         self._views.map.set_excluded(seq, excluded)
-        self._views.tiles.set_excluded(seq, excluded)
+        if not self._focus.fills_gallery:
+            self._views.tiles.set_excluded(seq, excluded)
 
     # -- begin and end -------------------------------------------------------------------------------------------------
 
@@ -271,9 +272,12 @@ class SectionPresenter(QObject):
 
     @Slot(object)
     def _take_scoring_model(self, scoring_model: ScoringModel) -> None:
-        self._views.tiles.set_saliency(scoring_model.model.saliency)
-        if self._shown is None and not self._focus.on:
-            self._views.score.set_training(scoring_model.model.card.trained_on)
+        model = scoring_model.model
+        self._views.tiles.set_saliency(model.saliency, model.card.name)
+        if self._shown is None:
+            self._training = model.card.trained_on, ""
+            if not self._focus.on:
+                self._views.score.set_training(*self._training)
 
     @Slot()
     def _end(self) -> None:

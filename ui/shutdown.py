@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, Slot
 from PySide6.QtWidgets import QMessageBox
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ class Shutdown(QObject):
     run : RunControl
     settings_store : SettingsStore
     """
-
-    over = Signal()
-    """Everything is closed."""
 
     def __init__(
         self, window: MainWindow, state: AppState, rig: RigControl, run: RunControl, settings_store: SettingsStore
@@ -163,4 +160,3 @@ class Shutdown(QObject):
         self._state.end()
         self._window.allow_close()
         self._window.close()
-        self.over.emit()

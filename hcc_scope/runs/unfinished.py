@@ -88,7 +88,8 @@ def describe_unfinished(found: Sequence[Unfinished]) -> str:
     """Return what was found in a sentence, with what can be done."""
     names = ", ".join(f"{one.animal_id} {one.section_id}" for one in found[:_NAMED])
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    return f"Not ended in order: {names}{more}. Every frame that was acknowledged is there; recover them to go on."
+    what = "it" if len(found) == 1 else "them"
+    return f"Not ended in order: {names}{more}. Every frame that was acknowledged is there; recover {what} to go on."
 
 
 def is_written_to(store: Path) -> bool:

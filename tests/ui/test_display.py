@@ -17,7 +17,7 @@ def refusal(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, missing: list[str], answers: bool = True
 ) -> UsageError:
     monkeypatch.setattr(display, "missing_libraries", lambda *_: missing)
-    monkeypatch.setattr(display, "_answers", lambda _display: answers)
+    monkeypatch.setattr(display, "answers", lambda _display: answers)
     with pytest.raises(UsageError) as caught:
         check_display(environment)
     return caught.value
@@ -55,12 +55,12 @@ def test_a_screen_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch)
 )
 def test_nothing_is_refused_where_nothing_is_missing(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(display, "missing_libraries", lambda *_: [])
-    monkeypatch.setattr(display, "_answers", lambda _display: True)
+    monkeypatch.setattr(display, "answers", lambda _display: True)
     check_display(environment)
 
 
 def test_nobody_answers_where_nothing_is():
-    assert not display._answers(":987")
+    assert not display.answers(":987")
 
 
 def test_where_wayland_works_nothing_of_x_is_needed(monkeypatch: pytest.MonkeyPatch):

@@ -39,3 +39,16 @@ def test_a_click_into_another_field_goes_there_while_ids_are_offered(qtbot: QtBo
     qtbot.waitUntil(lambda: QApplication.focusWidget() is section.lineEdit() or section.hasFocus())
     qtbot.keyClicks(QApplication.focusWidget(), "S1")
     assert (animal.value, section.value) == ("M2", "S1")
+
+
+def test_the_offered_ids_are_closed_when_the_section_begins(qtbot: QtBot):
+    field = IdField("section id", ["S01"], "dark")
+    qtbot.addWidget(field)
+    with qtbot.waitExposed(field):
+        field.show()
+    field.begin_edit()
+    qtbot.keyClicks(field.lineEdit(), "S0")
+    popup = field.completer().popup()
+    qtbot.waitUntil(popup.isVisible)
+    field.setEnabled(False)  # Start was pressed as a key
+    assert not popup.isVisible()

@@ -9,6 +9,7 @@ from find import find
 from PySide6.QtCore import QRect
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from ui.kit.labels import announce
 from ui.shell.notice import NoticeBar
 
 if TYPE_CHECKING:
@@ -84,3 +85,19 @@ def test_the_same_notice_is_told_once_and_plain_words_give_way(centre: QWidget):
     bar.show_notice("error", "three")
     bar.put_away()
     assert bar.text == ""
+
+
+def test_a_notice_is_read_out_when_it_appears(centre: QWidget, monkeypatch: pytest.MonkeyPatch):
+    heard: list[tuple[str, bool]] = []
+
+    def listen(widget: QWidget, text: str, *, urgent: bool) -> None:
+        announce(widget, text, urgent=urgent)
+        heard.append((text, urgent))
+
+    monkeypatch.setattr("ui.shell.notice.announce", listen)
+    bar = bar_of(centre)
+    bar.show_notice("error", "The camera does not answer.")
+    bar.show_notice("info", "Picture saved.")  # waits
+    assert heard == [("The camera does not answer.", True)]
+    bar.put_away()
+    assert heard[1:] == [("Picture saved.", False)]

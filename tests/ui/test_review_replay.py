@@ -16,7 +16,7 @@ import pytest
 from find import find
 from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QImage
-from PySide6.QtWidgets import QAbstractButton, QCheckBox, QFileDialog, QPushButton, QSlider
+from PySide6.QtWidgets import QAbstractButton, QCheckBox, QFileDialog, QLabel, QPushButton, QSlider
 from review_parts import assert_usable_without_eyes_or_mouse, settle, wait
 from storage_cases import change_facts
 
@@ -31,6 +31,7 @@ from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from ui.kit.controls import ElidedLabel
 from ui.kit.jobs import Jobs
+from ui.kit.low_page import LowPage
 from ui.replay.replay_tab import ReplayTab
 from ui.replay.scatter import TileScatter
 from ui.tiles.saliency_view import relative_saliency
@@ -88,6 +89,18 @@ def told(tab: ReplayTab) -> list[tuple[str, str]]:
     messages: list[tuple[str, str]] = []
     tab.message.connect(lambda level, text: messages.append((level, text)))
     return messages
+
+
+@pytest.mark.parametrize("width_px", [720, 925, 1000, 1280])
+def test_the_scrubber_is_whole_beside_the_lists(tab: ReplayTab, width_px: int):
+    tab.pane.scrubber.set_number_of_fields(1000)
+    tab.resize(width_px, 760)
+    tab.pages.setCurrentWidget(tab.compare)
+    for _ in range(5):  # the page follows its layout later
+        QCoreApplication.processEvents()
+    (area,) = tab.pane.findChildren(LowPage)
+    assert not area.horizontalScrollBar().isVisible()
+    assert find(tab, QLabel, "How the two analyses differ").y() < 200  # not adrift on its page
 
 
 def opened(qtbot: QtBot, jobs: Jobs, tab: ReplayTab, *stores: Path) -> None:

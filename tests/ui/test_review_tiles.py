@@ -169,7 +169,7 @@ def test_a_tile_says_what_it_is_to_screen_readers_and_in_its_tooltip(tab: TilesT
 
 def test_enter_opens_the_raw_pixels_with_saliency(qtbot: QtBot, tab: TilesTab, jobs: Jobs):
     fill(tab, 2)
-    tab.set_saliency(lambda tile: tile.astype(np.float32) - 1999)
+    tab.set_saliency(lambda tile: tile.astype(np.float32) - 1999, "other-model")
     tab.view.setFocus()
     tab.view.setCurrentIndex(tab.model.index(5))  # the older field's second tile
     qtbot.keyClick(tab.view, Qt.Key.Key_Return)
@@ -177,6 +177,7 @@ def test_enter_opens_the_raw_pixels_with_saliency(qtbot: QtBot, tab: TilesTab, j
     assert dialog is not None
     assert dialog.here == (0, 1)
     wait(qtbot, lambda: dialog.view.relative is not None)
+    assert find(dialog, QLabel, "About the saliency map").text().startswith("Saliency of other-model, the model that")
     assert np.array_equal(dialog.view.pixels, GRID.views(frame(0).pixels)[1])
     assert find(dialog, QLabel, "Probability of high").text() == "0.4000, below the threshold 0.4500"
     # the frame's centre is at (100, 200) µm; the tile's centre is 256 px right of and 256 px above it

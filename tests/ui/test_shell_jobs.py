@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,10 +97,16 @@ def test_nothing_is_delivered_to_a_widget_that_is_gone(jobs: Jobs):
         def take(self, _value: object) -> None:
             raise AssertionError("it is gone")
 
-    receiver = Receiver()
+        def take_more(self, _first: int, _value: object) -> None:
+            raise AssertionError("it is gone")
+
+    receiver, reports = Receiver(), []
+    jobs.error_reported.connect(reports.append)
     jobs.submit("disk", lambda: None, receiver.take)
+    jobs.submit("disk", lambda: None, partial(receiver.take_more, 1))
     delete(receiver)
     wait_for(lambda: jobs.n_open == 0, "its end")
+    assert reports == []
 
 
 def test_work_can_speak_on_the_way(jobs: Jobs):

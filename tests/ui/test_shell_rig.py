@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from PySide6.QtCore import Qt
@@ -17,6 +18,8 @@ from hcc_scope.errors import RigError
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.resources import hardware_configs_dir
 from hcc_scope.rig.rigfile import load_rig
+from ui.control.app_state import AppState
+from ui.control.rig_control import RigControl
 from ui.control.rig_lock import RigLock
 from ui.devices.device_action import DeviceAction
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ui.app import App
+    from ui.control.loaded_rig import LoadedRig
 
 
 def test_it_loads_in_the_background_and_says_so(shell: App, small_rig: Path):
@@ -263,3 +267,14 @@ def test_a_broken_rig_file_leaves_the_open_rig_open(
     assert shell.window.actions_["live"].isEnabled()
     shell.views.devices.camera.requested.emit(DeviceAction(DeviceControls.set_exposure_ms, (25.0,)))
     wait_for(lambda: shell.state.rig is not None and shell.state.rig.camera.exposure_ms == 25.0, "the exposure")
+
+
+def test_time_without_a_device_is_no_silence_of_the_rig(shell: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    control = RigControl(shell.jobs, AppState(shell.jobs, shell.window), tmp_path, shell.window)
+    control.loaded = cast("LoadedRig", SimpleNamespace(name="demo"))
+    monkeypatch.setattr("ui.control.rig_control.STALLED_S", 3600.0)
+    monkeypatch.setattr(shell.jobs, "busy_s", lambda _worker: 7200.0)  # a piece of work that is under way for long
+    wait_for(lambda: control.light.words == "Demo rig: no answer for 7200 s", "the alarm")
+    with control.doing("drawing the phantom section"):
+        wait_for(lambda: "drawing the phantom section" in control.light.words, "what it does instead")
+    wait_for(lambda: control.light.words == "Demo rig: ready", "the rig to be asked from now on")

@@ -281,7 +281,7 @@ def test_a_plan_without_its_file_is_refused_before_start(ready: App, qtbot: QtBo
     ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
     assert "plan file has to be named" in problem.text()
     assert not ok.isEnabled()
-    find(dialog, QLineEdit, "Plan file").setText("plan.yaml")
+    find(dialog, QLineEdit, "Path of the plan file").setText("plan.yaml")
     assert problem.text() == ""
     ok.click()
     assert chosen[0].file == "plan.yaml"
@@ -289,8 +289,11 @@ def test_a_plan_without_its_file_is_refused_before_start(ready: App, qtbot: QtBo
     assert "plan file" in ready.action_states.missing
 
 
-def test_too_many_fields_for_the_phantom_are_answered_with_what_can_be_done(ready: App):
-    ready.setup.change(plan=PlanChoice(n_fields=90_000))
+def test_too_many_fields_for_the_phantom_are_answered_with_what_can_be_done(
+    ready: App, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("hcc_scope.plans.geometry._MAX_LATTICES", 2)  # many draws do not change the answer
+    ready.setup.change(plan=PlanChoice(n_fields=2_000))
     wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
     ready.window.actions_["start"].trigger()
     finish(ready)
@@ -344,7 +347,7 @@ def test_a_model_of_a_phantom_scores_no_tissue_in_the_window_unless_it_is_allowe
     ready.views.replay.classify.start()  # its own app was not allowed to
     wait_for(lambda: not ready.views.replay.classify.running, "the refusal")
     assert "is not known to be a phantom" in ready.views.replay.classify.state
-    ready.views.replay.classify._allow_phantom_model = True
+    ready.views.replay.classify.allow_phantom_model = True
     ready.views.replay.classify.start()
     wait_for(lambda: len(ready.views.replay.opened.analyses) == 2, "the second analysis")
     assert ready.views.replay.section.label.text().count(PHANTOM_SENTENCE) == 2

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from find import find
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAction, QStatusTipEvent
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -19,24 +23,29 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QLineEdit,
     QMessageBox,
+    QPlainTextEdit,
+    QPushButton,
     QToolButton,
     QWidget,
 )
 from shell_parts import close, name_section, running_app, said, wait_for
 
 from hcc_scope.errors import StoreUnwritableError
+from hcc_scope.research_use import PHANTOM_TRAINING
+from ui.control.rig_control import RigLight
 from ui.control.section_request import next_id
+from ui.kit.theme import colours
 from ui.shell.actions import SPECS
 from ui.shell.messages import LEVELS, Message
+from ui.shell.note_dialog import NoteDialogs
 from ui.shell.shortcuts_dialog import keys_of
 from ui.views import LOW_PX
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytestqt.qtbot import QtBot
 
     from ui.app import App
+    from ui.shell.actions import ActionName
 
 NEEDS_RIG = {"close_rig", "live", "snap", "emergency", "start"}
 NEEDS_SECTION = {"pause", "stop", "skip_analysis", "exclude", "include", "note", "report"}
@@ -246,6 +255,59 @@ def test_a_low_window_gives_the_room_of_the_histogram_to_the_picture(shell: App)
 # --- messages ---
 
 
+def test_the_key_of_a_panel_brings_it_forward_before_it_hides_it(shell: App):
+    window = shell.window
+    panel, dock = shell.views.properties, window.docks["properties"]
+    (action,) = (one for one in window.findChildren(QAction) if one.shortcut().toString() == "Ctrl+Alt+2")
+    window.docks["rig"].raise_()
+    QApplication.processEvents()
+    assert panel.visibleRegion().isEmpty()  # a tab behind another
+    for _ in range(2):
+        action.trigger()
+        QApplication.processEvents()
+        assert not panel.visibleRegion().isEmpty()
+        assert action.isChecked()
+        action.trigger()
+        assert dock.isHidden()
+        assert not action.isChecked()
+
+
+@pytest.mark.parametrize("name", ["live", "pause"])
+def test_a_button_that_stays_down_has_a_bar(shell: App, name: ActionName):
+    action = shell.window.actions_[name]
+    (button,) = (one for one in shell.window.top.findChildren(QToolButton) if one.defaultAction() is action)
+
+    def foot() -> str:
+        return button.grab().toImage().pixelColor(button.width() // 2, button.height() - 3).name()
+
+    accent = colours(shell.window.theme).accent
+    assert foot() != accent
+    action.setChecked(True)
+    assert foot() == accent
+
+
+def test_the_name_of_a_rig_is_not_markup(shell: App):
+    shell.window.top.set_rig(RigLight("a<b>c: ready", "good"))
+    assert "a&lt;b&gt;c: ready" in page_text(shell.window.top)
+
+
+def test_a_note_is_written_with_the_keyboard_alone(shell: App, tmp_path: Path):
+    written: list[tuple[Path, str]] = []
+    notes = NoteDialogs(shell.window, lambda store, text: written.append((store, text)))
+    store = tmp_path / "M7_S1.ome.zarr"
+    notes.open(store)
+    (dialog,) = dialogs(shell)
+    QTest.qWaitForWindowActive(dialog)
+    text = find(dialog, QPlainTextEdit, "Note about M7_S1")
+    text.setFocus()
+    QTest.keyClicks(text, "folded")
+    QTest.keyClick(text, Qt.Key.Key_Tab)
+    button = dialog.focusWidget()
+    assert isinstance(button, QPushButton)
+    QTest.keyClick(button, Qt.Key.Key_Space)
+    assert written == [(store, "folded")]
+
+
 def test_messages_are_filtered_and_copied(shell: App, qapp: QApplication):
     for level in LEVELS:
         shell.window.messages.add(Message(level, f"a {level} thing", details="line 1\nline 2"))
@@ -297,6 +359,27 @@ def test_a_folder_that_is_no_store_is_told(shell: App, tmp_path: Path):
     (tmp_path / "x.ome.zarr").mkdir()
     shell.commands.open_one_store(str(tmp_path / "x.ome.zarr"))
     wait_for(lambda: "holds no frames" in said(shell), "the complaint")
+
+
+def test_a_correction_of_the_run_marks_no_tile_of_a_section_in_replay(shell: App, tmp_path: Path):
+    store = shutil.copytree(
+        Path(__file__).parents[1] / "data" / "version2_scored.ome.zarr", tmp_path / "M8_S2.ome.zarr"
+    )
+    shell.commands.open_one_store(str(store))
+    tiles = shell.views.tiles.model
+    wait_for(tiles.rowCount, "the tiles of the store")
+    excluded = [tiles.is_excluded(seq) for seq in range(2)]
+    shell.run.excluded_changed.emit(0, True)  # field 0 of the section that was acquired last
+    assert [tiles.is_excluded(seq) for seq in range(2)] == excluded == [False, True]
+
+
+def test_what_the_model_was_trained_on_is_shown_again_after_replay(shell: App):
+    card = SimpleNamespace(name="phantom", trained_on=PHANTOM_TRAINING)
+    shell.run.model_ready.emit(SimpleNamespace(model=SimpleNamespace(saliency=None, card=card)))
+    assert PHANTOM_TRAINING in page_text(shell.views.score)
+    shell.focus.set(None, on=True)
+    shell.focus.set(None, on=False)
+    assert PHANTOM_TRAINING in page_text(shell.views.score)
 
 
 def test_a_view_is_saved_as_a_picture_or_told_why_not(shell: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

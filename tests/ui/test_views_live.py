@@ -61,6 +61,8 @@ def test_it_says_what_to_do_before_the_first_frame(tab: LiveTab):
     assert "press Live or Snap" in about(tab)
     assert tab.shown_frame is None
     tab.grab()
+    tab.set_section("S1")
+    assert about(tab).startswith("Waiting for the first field")
 
 
 def test_a_result_is_drawn_only_over_its_own_frame(tab: LiveTab, pixels: NDArray[np.uint16]):

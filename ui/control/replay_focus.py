@@ -30,6 +30,8 @@ class ReplayFocus(QObject):
         super().__init__(parent)
         self._on = False
         self._field: ReplayedField | None = None
+        self.fills_gallery = False
+        """Whether the tiles in the gallery are those of a section in Replay; set by its presenter."""
 
     @property
     def on(self) -> bool:

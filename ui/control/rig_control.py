@@ -7,7 +7,7 @@ behind the move that it stops.
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -15,9 +15,15 @@ from typing import TYPE_CHECKING, Literal
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from hcc_scope.formatting import format_duration
-from hcc_scope.workers import Failure, attempt
-from ui.control.demo_specimen import scene_of
-from ui.control.rig_lock import RigLock
+from ui.control.loaded_rig import (
+    LoadedRig,
+    begin_preview,
+    check_files,
+    close_rig,
+    end_preview,
+    replace_rig,
+    take_snap,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,20 +31,18 @@ if TYPE_CHECKING:
 
     from hcc_scope.microscope.device_controls import DeviceControls
     from hcc_scope.microscope.preview import Preview
-    from hcc_scope.runs.rigs import OpenRig
     from hcc_scope.types import Frame
     from ui.control.app_state import AppState
     from ui.control.section_request import SectionRequest
     from ui.kit.jobs import Jobs
 
-__all__ = ["LoadedRig", "RigControl", "RigLight"]
+__all__ = ["NO_RIG", "RigControl", "RigLight"]
 
 LOOK_MS = 500
 STALLED_S = 3.0
 """A rig whose worker is busy for longer than this is called stalled."""
 DEFAULT_UM_PER_PX = 0.325
 """Pixel size of the demo camera's phantom where the rig gives none."""
-DRAWING = "drawing the phantom section"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +54,6 @@ class RigLight:
 
 
 NO_RIG = RigLight("no rig", "none")
-
-
-@dataclass(slots=True)
-class LoadedRig:
-    """A rig that is ready. Used in the worker ``rig`` only, except for `controls.halt`."""
-
-    name: str
-    """As it was opened: a file, or the name of a shipped rig."""
-    rig: OpenRig
-    controls: DeviceControls
-    is_demo: bool
-    has_stage: bool
-    lock: RigLock
-    stack: ExitStack
-    """Closes the rig and gives back the lock."""
-    preview: Preview | None = None
 
 
 class RigControl(QObject):
@@ -105,6 +93,8 @@ class RigControl(QObject):
         self._live = False
         self._light = NO_RIG
         self._doing: tuple[str, float] | None = None
+        self._device_since_s = 0.0
+        """When the worker last ended work that uses no device (monotonic)."""
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._look)
@@ -138,13 +128,13 @@ class RigControl(QObject):
         if self.loaded is None:
             self._load(None)
         else:
-            self._jobs.submit("rig", partial(_check, name), self._load, self._not_usable)
+            self._jobs.submit("rig", partial(check_files, name), self._load, self._not_usable)
         self._look()
 
     def _load(self, _checked: None) -> None:
         name, old = self._loading, self._give_up()
         self._jobs.submit(
-            "rig", partial(_reopen, old, name, self._lock_folder, self._note), self._opened, self._not_opened
+            "rig", partial(replace_rig, old, name, self._lock_folder, self._note), self._opened, self._not_opened
         )
         self._look()
 
@@ -155,8 +145,8 @@ class RigControl(QObject):
         self.kept.emit()
 
     def _note(self, text: str) -> None:
-        """Report something meanwhile; runs in the worker."""
-        self._jobs.post(partial(self._state.message.emit, "warning" if "warning" in text else "info", text))
+        """Report a warning about the rig's configuration; runs in the worker."""
+        self._jobs.post(partial(self._state.message.emit, "warning", text))
 
     def _opened(self, loaded: LoadedRig) -> None:
         self._loading = ""
@@ -180,7 +170,7 @@ class RigControl(QObject):
             self.closed.emit()
             return
         self._closing = True
-        self._jobs.submit("rig", partial(_close, old), self._closed, self._closed_badly)
+        self._jobs.submit("rig", partial(close_rig, old), self._closed, self._closed_badly)
         self._look()
 
     def _closed(self, _nothing: None) -> None:
@@ -220,7 +210,7 @@ class RigControl(QObject):
         if self._doing is not None:
             what, since_s = self._doing
             return RigLight(f"{name}: {what}, {format_duration(time.monotonic() - since_s)}", "warning")
-        waits_s = self._jobs.busy_s("rig")
+        waits_s = min(self._jobs.busy_s("rig"), time.monotonic() - self._device_since_s)
         if waits_s > STALLED_S:
             return RigLight(f"{name}: no answer for {waits_s:.0f} s", "error")
         run = self._state.run
@@ -244,6 +234,8 @@ class RigControl(QObject):
 
     def _set_doing(self, doing: tuple[str, float] | None) -> None:
         self._doing = doing
+        if doing is None:
+            self._device_since_s = time.monotonic()
         self._look()
 
     @property
@@ -265,7 +257,7 @@ class RigControl(QObject):
         self._set_live(True)
         self._jobs.submit(
             "rig",
-            partial(_begin_preview, self, loaded, request, self._um_per_px()),
+            partial(begin_preview, self.doing, loaded, request, self._um_per_px()),
             self._live_begun,
             self._live_failed,
         )
@@ -287,7 +279,7 @@ class RigControl(QObject):
             return
         self._set_live(False)
         self._state.watch_preview(None)
-        self._jobs.submit("rig", partial(_end_preview, loaded))
+        self._jobs.submit("rig", partial(end_preview, loaded))
 
     def _set_live(self, live: bool) -> None:
         if live != self._live:
@@ -299,7 +291,7 @@ class RigControl(QObject):
         """Take one picture and show it."""
         loaded = self.loaded
         if loaded is not None:
-            self._jobs.submit("rig", partial(_snap, self, loaded, request, self._um_per_px()), self._snapped)
+            self._jobs.submit("rig", partial(take_snap, self.doing, loaded, request, self._um_per_px()), self._snapped)
 
     def _snapped(self, frame: Frame) -> None:
         self._state.show_frame(frame)
@@ -330,76 +322,6 @@ class RigControl(QObject):
     def _halted(self, _nothing: None) -> None:
         self._state.message.emit("warning", "Stop sent to stage and focus drive.")
         self._state.ask_rig(refresh=True)
-
-
-# -- in the worker -----------------------------------------------------------------------------------------------------
-
-
-def _check(name: str) -> None:
-    """Refuse a rig whose file or configuration is wrong, before the open one is closed for it."""
-    from hcc_scope.runs.rigs import check_rig
-
-    check_rig(name)
-
-
-def _reopen(old: LoadedRig | None, name: str, lock_folder: Path, note: Callable[[str], None]) -> LoadedRig:
-    if old is not None:
-        _close(old)
-    return _open(name, lock_folder, note)
-
-
-def _open(name: str, lock_folder: Path, note: Callable[[str], None]) -> LoadedRig:
-    from hcc_scope.microscope.device_controls import DeviceControls
-    from hcc_scope.rig.rigfile import load_rig
-    from hcc_scope.runs.rigs import open_rig
-
-    lock = RigLock(load_rig(name).config, lock_folder)
-    lock.take()
-    with ExitStack() as stack:
-        stack.callback(lock.release)
-        rig = stack.enter_context(open_rig(name, note))
-        is_demo = rig.is_demo()
-        has_stage = rig.stage_xy_um() is not None
-        return LoadedRig(name, rig, DeviceControls(rig.microscope), is_demo, has_stage, lock, stack.pop_all())
-    raise AssertionError("an exit stack swallows nothing")
-
-
-def _close(loaded: LoadedRig) -> None:
-    ended = attempt(partial(_end_preview, loaded))  # an error of the preview must not keep the rig open
-    loaded.stack.close()
-    if isinstance(ended, Failure):
-        raise ended.error
-
-
-def _preview_of(control: RigControl, loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Preview:
-    from hcc_scope.microscope.preview import Preview
-
-    _end_preview(loaded)  # a camera has one preview, and this one may show another specimen
-    scene = None
-    if loaded.is_demo and request.specimen != "none":
-        with control.doing(DRAWING):
-            scene = scene_of(request, um_per_px)
-    loaded.preview = Preview(loaded.rig.microscope, scene)
-    return loaded.preview
-
-
-def _begin_preview(control: RigControl, loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Preview:
-    preview = _preview_of(control, loaded, request, um_per_px)
-    preview.start()
-    return preview
-
-
-def _end_preview(loaded: LoadedRig) -> None:
-    preview, loaded.preview = loaded.preview, None
-    if preview is not None:
-        preview.stop()
-
-
-def _snap(control: RigControl, loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Frame:
-    preview = loaded.preview
-    if preview is None or not preview.running:
-        preview = _preview_of(control, loaded, request, um_per_px)
-    return preview.snap()
 
 
 def _short(name: str) -> str:

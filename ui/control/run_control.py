@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from hcc_scope.report.summary import SectionReport
     from ui.control.app_state import AppState
-    from ui.control.rig_control import LoadedRig, RigControl
+    from ui.control.loaded_rig import LoadedRig
+    from ui.control.rig_control import RigControl
     from ui.control.section_request import SectionRequest
     from ui.kit.jobs import Jobs
 

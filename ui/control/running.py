@@ -15,7 +15,7 @@ from hcc_scope.orientation import Orientation
 from hcc_scope.storage.naming import refuse_taken
 from hcc_scope.storage.space import check_out_dir
 from ui.control.demo_specimen import specimen_of
-from ui.control.rig_control import DRAWING
+from ui.control.loaded_rig import DRAWING, end_preview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import FrameResult, RunSpec
     from hcc_scope.workers import StopToken
-    from ui.control.rig_control import LoadedRig, RigControl
+    from ui.control.loaded_rig import LoadedRig
+    from ui.control.rig_control import RigControl
     from ui.control.section_request import SectionRequest
 
-__all__ = ["Running", "start_section_on"]
+__all__ = ["Running", "plan_of_request", "start_section_on"]
 
 MAX_DRAWN = 5000
 """Planned fields beyond which the map shows none: they would be one grey area."""
@@ -84,9 +85,7 @@ def start_section_on(
     from hcc_scope.runs.phantoms import outline_points
     from hcc_scope.runs.section import section_source, start_section
 
-    if loaded.preview is not None:
-        loaded.preview.stop()
-        loaded.preview = None
+    end_preview(loaded)
     refuse_taken(request.store)  # before a phantom is drawn, which is slow
     _check_folder(request.out_dir)
     card = scoring_model.model.card
@@ -95,7 +94,7 @@ def start_section_on(
         with control.doing(DRAWING):
             specimen = specimen_of(request, card.pixel_size_um)
     outline = None if specimen is None else outline_points(specimen)
-    plan = _plan(request, loaded, outline)
+    plan = plan_of_request(request, loaded, outline)
     with _plan_errors_for_window(request, on_phantom=specimen is not None):
         microscope = loaded.rig.microscope
         source = section_source(microscope, plan, scoring_model, request.animal_id, request.section_id, specimen)
@@ -141,7 +140,16 @@ def _positions(plan: Plan, field_um: tuple[float, float]) -> NDArray[np.float64]
     return np.array([(x_um, y_um) for _, x_um, y_um, _ in places], dtype=np.float64)
 
 
-def _plan(request: SectionRequest, loaded: LoadedRig, outline: tuple[tuple[float, float], ...] | None) -> Plan:
+def plan_of_request(
+    request: SectionRequest, loaded: LoadedRig, outline: tuple[tuple[float, float], ...] | None
+) -> Plan:
+    """Return the plan that the operator chose, as this rig can carry it out.
+
+    Raises
+    ------
+    PlanError
+        If the file is wrong, or a plan needs a stage or an area that is missing.
+    """
     from hcc_scope.plans import load_plan
     from hcc_scope.runs.plan_options import PlanHints, PlanOptions, plan_of_options
 

@@ -22,8 +22,6 @@ class DevicePanel(QWidget):
 
     requested = Signal(DeviceAction)
     """Asks for something of the devices."""
-    presence_changed = Signal(bool)
-    """Whether the rig has something for this panel."""
 
     def __init__(self, title: str) -> None:
         super().__init__()
@@ -64,4 +62,3 @@ class DevicePanel(QWidget):
                 self.setAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)
             else:
                 self.setVisible(present)
-            self.presence_changed.emit(present)

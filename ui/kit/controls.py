@@ -26,6 +26,7 @@ __all__ = [
     "ViewButton",
     "action_button",
     "control_row",
+    "paint_bar",
     "style_buttons",
 ]
 
@@ -75,12 +76,17 @@ class ViewButton(QToolButton):
         painter.setBrush(fill)
         painter.drawRoundedRect(frame, 4, 4)
         if self.isChecked():
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(c.accent))
-            painter.drawRoundedRect(QRectF(4, self.height() - 4, self.width() - 8, 3), 1.5, 1.5)
+            paint_bar(painter, self, c.accent)
         painter.setPen(QColor(c.text if self.isEnabled() else c.text_muted))
         painter.drawText(self.rect().adjusted(0, 0, 0, -1), Qt.AlignmentFlag.AlignCenter, self.text())
         painter.end()
+
+
+def paint_bar(painter: QPainter, button: QWidget, accent: str) -> None:
+    """Paint the bar at the foot of a button that stays down."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(accent))
+    painter.drawRoundedRect(QRectF(4, button.height() - 4, button.width() - 8, 3), 1.5, 1.5)
 
 
 def style_buttons(view: QWidget, theme: ThemeName) -> None:

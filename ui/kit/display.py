@@ -51,14 +51,14 @@ def check_display(environment: Mapping[str, str] = os.environ) -> None:
     missing = [missing_libraries(qt_files(folder, plugin), folder / "Qt" / "lib") for plugin in plugins]
     if missing and all(missing):  # where one of two ways is open, Qt takes it
         raise _missing(missing[0])
-    if plugins == ["libqxcb.so"] and not _answers(display):
+    if plugins == ["libqxcb.so"] and not answers(display):
         raise UsageError(
             f"the window cannot be opened: no screen answers at DISPLAY={display}",
             hint=f"Start it in a desktop session, or check DISPLAY. {_HEADLESS}",
         )
 
 
-def _answers(display: str) -> bool:
+def answers(display: str) -> bool:
     """Return whether an X server can be reached and lets us in."""
     try:
         xcb = ctypes.CDLL("libxcb.so.1")

@@ -200,5 +200,7 @@ class Jobs(QObject):
 
 def _is_there(call: Callable[..., None]) -> bool:
     """Return whether the widget that a bound method belongs to still exists; a plain function always does."""
+    while isinstance(call, partial):
+        call = call.func
     owner = getattr(call, "__self__", None)
     return not isinstance(owner, QObject) or isValid(owner)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QFont, QPalette
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QFont, QPalette
 from PySide6.QtWidgets import QFormLayout, QLabel, QWidget
 
 from ui.kit.theme import GRID_PX, Colours, colours
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = [
     "MICROMETRE",
     "ValueLabel",
+    "announce",
+    "breakable",
     "colours_of",
     "describe",
     "form",
@@ -45,6 +47,21 @@ def describe(widget: QWidget, name: str, tip: str) -> None:
     widget.setAccessibleName(name)
     widget.setAccessibleDescription(tip)
     widget.setToolTip(tip)
+
+
+def announce(widget: QWidget, text: str, *, urgent: bool) -> None:
+    """Have a screen reader read a text that appears by itself; an urgent one interrupts what it reads."""
+    politeness = QAccessible.AnnouncementPoliteness
+    event = QAccessibleAnnouncementEvent(widget, text)
+    event.setPoliteness(politeness.Assertive if urgent else politeness.Polite)
+    QAccessible.updateAccessibility(event)
+
+
+def breakable(text: str) -> str:
+    """Return a text that may be broken at slashes and underscores: a path, the name of a kernel."""
+    for sign in ("/", "\\", "_"):
+        text = text.replace(sign, f"{sign}\u200b")
+    return text
 
 
 class ValueLabel(QLabel):

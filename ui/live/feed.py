@@ -52,6 +52,8 @@ class Feed:
     @property
     def describe_waiting(self) -> str:
         """What is shown while there is no picture yet."""
+        if self.section and not self.live:
+            return "Waiting for the first field of the section …"
         if not self.live:
             return "No frame yet: press Live or Snap, or start a section"
         waited_s = self._clock() - self._began_s

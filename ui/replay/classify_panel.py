@@ -57,12 +57,11 @@ class ClassifyPanel(QWidget):
     """The store and its new analysis."""
     failed = Signal(str)
     """Why there is no new analysis, in words."""
-    running_changed = Signal(bool)
 
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None, *, allow_phantom_model: bool = False) -> None:
         super().__init__(parent)
         self.setAccessibleName("Classify")
-        self._allow_phantom_model = allow_phantom_model
+        self.allow_phantom_model = allow_phantom_model
         self._jobs = jobs
         self._opened: OpenedStore | None = None
         self._task: Reclassification | None = None
@@ -203,11 +202,10 @@ class ClassifyPanel(QWidget):
             engine=self.engine.currentData(),
             title=f"Replay {opened.n_replays}",
             save_as=self.save_as.text().strip() or None,
-            allow_phantom_model=self._allow_phantom_model,
+            allow_phantom_model=self.allow_phantom_model,
         )
         self._jobs.submit("replay", self._task.run, self._done, self._failed)
         self._poll.start()
-        self.running_changed.emit(True)
         self._show_progress()
 
     @Slot()
@@ -243,7 +241,6 @@ class ClassifyPanel(QWidget):
         self.progress.setRange(0, 1)
         self.progress.reset()
         self._show_state()
-        self.running_changed.emit(False)
         return opened
 
     @Slot()

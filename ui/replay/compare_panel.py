@@ -194,6 +194,7 @@ class ComparePanel(QWidget):
         column.addLayout(form)
         column.addWidget(self.sentence)
         column.addWidget(self._splitter, 1)
+        column.addStretch(0)  # keeps the sentence at the top while there is no plot
 
     @property
     def comparison(self) -> Comparison | None:

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["ReplayTab"]
 
 
-_NARROW_PX = 900
-"""As beside the docks of a window of 1280 px."""
+_NARROW_PX = 1000
+"""Below this width three columns leave less than the scrubber needs, as beside the docks of a window of 1600 px."""
 
 
 class ReplayTab(QWidget):

@@ -35,7 +35,7 @@ class Scrubber(QWidget):
         self._slider.setPageStep(10)
         self._slider.setAccessibleName("Field")
         self._slider.setToolTip("Which field is shown; arrow keys step by one, Page Up and Down by ten")
-        self._slider.setMinimumWidth(12 * GRID_PX)
+        self._slider.setMinimumWidth(8 * GRID_PX)
         self._number = QSpinBox()
         self._number.setAccessibleName("Field number")
         self._number.setToolTip("Number of the field; the first is field 0")

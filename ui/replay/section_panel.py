@@ -13,6 +13,7 @@ from hcc_scope.formatting import capital, counted, format_utc, sentence, signifi
 from hcc_scope.quality import describe_reason_counts
 from hcc_scope.research_use import RESEARCH_USE_ONLY, phantom_alarm
 from hcc_scope.score_text import describe_score
+from ui.kit.labels import breakable
 from ui.kit.theme import GRID_PX, colours
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ class SectionPanel(QScrollArea):
         ]
         lines.append("<table cellspacing='0' cellpadding='2'>")
         lines += [
-            f"<tr><td style='{muted}'>{name}&nbsp;&nbsp;</td><td>{_breakable(value)}</td></tr>" for name, value in facts
+            f"<tr><td style='{muted}'>{name}&nbsp;&nbsp;</td><td>{breakable(escape(value))}</td></tr>"
+            for name, value in facts
         ]
         lines.append("</table>")
         lines += [f"<p style='color: {c.warning}'>⚠ {escape(sentence(problem))}</p>" for problem in opened.problems]
@@ -139,8 +141,3 @@ def _ended(opened: OpenedStore) -> str:
             return "the store does not record how"
         case other:
             return f"{other}{of}"
-
-
-def _breakable(value: str) -> str:
-    """Let a long path break at its folders."""
-    return escape(value).replace("/", "/\u200b").replace("\\", "\\\u200b").replace("_", "_\u200b")

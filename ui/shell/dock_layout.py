@@ -87,6 +87,15 @@ class DockLayout(QObject):
         self._wide_layout = None
         self.lay_out()
 
+    def show_or_hide(self, name: str) -> None:
+        """Hide a dock that can be seen; show any other in front of those with which it shares a place."""
+        dock = self.docks[name]
+        if dock.isVisible() and not dock.visibleRegion().isEmpty():
+            dock.hide()
+        else:
+            dock.show()
+            dock.raise_()
+
     def follow_width(self) -> None:
         """Gather the docks when the window is too narrow for both sides now; let them part when it is wide again."""
         if self.fits:

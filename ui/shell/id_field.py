@@ -85,6 +85,12 @@ class IdField(QComboBox):
             QTimer.singleShot(0, self, partial(_focus_at, event.globalPosition().toPoint()))
         return super().eventFilter(watched, event)
 
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Close the offered ids when the section has begun by its key."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.EnabledChange and not self.isEnabled():
+            self._offered.hide()
+
     @property
     def value(self) -> str:
         """The id as it was typed."""

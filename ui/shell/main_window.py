@@ -156,12 +156,21 @@ class MainWindow(QMainWindow):
     ) -> QDockWidget:
         """Put a widget in a dock; `beside` names a dock with which it shares a place as tabs."""
         dock = self._layout.add(name, title, widget, area, beside)
-        action = dock.toggleViewAction()
+        shown = dock.toggleViewAction()
+        action = QAction(title, self)
+        action.setCheckable(True)
+        action.setChecked(shown.isChecked())
         action.setShortcut(keys)
         action.setToolTip(f"Show or hide the panel {title} ({keys})")
         action.setStatusTip(f"Show or hide the panel {title}")
+        shown.toggled.connect(action.setChecked)
+        action.triggered.connect(partial(self._show_or_hide, name, action))
         self._view_menu.addAction(action)
         return dock
+
+    def _show_or_hide(self, name: str, action: QAction, _checked: bool = False) -> None:
+        self._layout.show_or_hide(name)
+        action.setChecked(not self.docks[name].isHidden())  # the click has changed it
 
     @property
     def docks(self) -> dict[str, QDockWidget]:

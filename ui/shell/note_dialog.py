@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Slot
-from PySide6.QtWidgets import QInputDialog
+from PySide6.QtWidgets import QInputDialog, QPlainTextEdit
 
 from hcc_scope.storage.naming import STORE_SUFFIX
 
@@ -45,9 +45,13 @@ class NoteDialogs(QObject):
         dialog.setWindowTitle("Add a note")
         dialog.setLabelText(f"Note about {store.name.removesuffix(STORE_SUFFIX)}")
         dialog.setOption(QInputDialog.InputDialogOption.UsePlainTextEditForTextInput)
+        dialog.setOkButtonText("Add")
         dialog.textValueSelected.connect(partial(self._written, store))
         dialog.finished.connect(self._finished)
         dialog.show()
+        for field in dialog.findChildren(QPlainTextEdit):
+            field.setAccessibleName(dialog.labelText())
+            field.setTabChangesFocus(True)  # else the keyboard does not get to the buttons
 
     def accept(self) -> None:
         """Close the open dialog and keep its text as a note."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, QTimer, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
-from ui.kit.labels import ValueLabel
+from ui.kit.labels import ValueLabel, announce
 from ui.kit.theme import GRID_PX, colours
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ class NoticeBar(QFrame):
         self.show()
         self._place()
         self.raise_()
+        announce(self, notice.text, urgent=notice.level == "error")
         if notice.stays:
             self._timer.stop()
         else:

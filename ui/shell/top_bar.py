@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
     QBoxLayout,
     QComboBox,
@@ -19,12 +21,12 @@ from PySide6.QtWidgets import (
 
 from hcc_scope.inference.base import AUTO, ENGINES
 from ui.control.rig_control import RigLight
-from ui.kit.controls import ElidedLabel
+from ui.kit.controls import ElidedLabel, paint_bar
 from ui.kit.theme import GRID_PX, colours
 from ui.shell.id_field import IdField
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QAction, QResizeEvent
+    from PySide6.QtGui import QAction, QPaintEvent, QResizeEvent
 
     from ui.control.section_request import Specimen
     from ui.control.section_setup import SectionSetup
@@ -235,7 +237,8 @@ class TopBar(QWidget):
         self._light = light
         c = colours(self._theme)
         colour = {"none": c.text_muted, "good": c.good, "warning": c.warning, "error": c.error}[light.tone]
-        self._rig.setText(f"<span style='color:{colour}'>{_SHAPES[light.tone]}</span>&nbsp; {light.words}")
+        words = html.escape(light.words)  # a file may be named a<b>.yaml
+        self._rig.setText(f"<span style='color:{colour}'>{_SHAPES[light.tone]}</span>&nbsp; {words}")
         self._rig.setAccessibleDescription(". ".join(part for part in (light.words, tip) if part))
         self._rig.setToolTip(tip)
 
@@ -274,8 +277,21 @@ class TopBar(QWidget):
         self.set_rig(self._light, self._rig.toolTip())
 
 
+class _ActionButton(QToolButton):
+    """A button of an action. One that stays down has the bar of the views' buttons: Fusion hardly shows it."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Paint the bar over the button while the action is on."""
+        super().paintEvent(event)
+        if self.isChecked():
+            painter = QPainter(self)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            paint_bar(painter, self, self.palette().link().color().name())
+            painter.end()
+
+
 def _button(action: QAction) -> QToolButton:
-    button = QToolButton()
+    button = _ActionButton()
     button.setDefaultAction(action)
     button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
     button.setIconSize(QSize(_ICON_PX, _ICON_PX))

@@ -29,7 +29,7 @@ from ui.canvas.frame_layer import FrameLayer
 from ui.canvas.luts import display_limits
 from ui.canvas.overlays import TileLayer
 from ui.kit.controls import ElidedLabel
-from ui.kit.labels import ValueLabel
+from ui.kit.labels import ValueLabel, breakable
 from ui.kit.theme import GRID_PX, colours
 from ui.tiles.saliency_view import SaliencyView
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["GalleryContext", "TileDialog"]
 
 _ABOUT_SALIENCY = (
-    "Saliency: where a change of counts would change the score most, from 0 to 1 relative to this tile. "
+    "Saliency{of}: where a change of counts would change the score most, from 0 to 1 relative to this tile. "
     "It shows what the model is sensitive to, not why."
 )
 _NO_MODEL = "No saliency: there is no model loaded that can compute it."
@@ -61,6 +61,8 @@ class GalleryContext:
 
     reader: Callable[[int], Frame] | None = None
     saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None = None
+    saliency_model: str = ""
+    """The model whose saliency it is: the one that is loaded, which need not be the one that scored the section."""
     results: dict[int, FrameResult] = field(default_factory=dict)
     excluded: set[int] = field(default_factory=set)
     grid: TileGrid | None = None
@@ -245,7 +247,7 @@ class TileDialog(QDialog):
             return
         flags, probability = int(result.flags[index]), float(result.probabilities[index])
         facts["Quality"].setText(f"not {missed_step(flags)}: {describe_flags(flags)}" if flags else "usable")
-        facts["Engine"].setText(result.engine)
+        facts["Engine"].setText(breakable(result.engine))
         if result.outcome == "failed":
             facts["Quality"].setText(result.error or "the field could not be analysed")
         elif not flags and probability == probability:
@@ -318,15 +320,18 @@ class TileDialog(QDialog):
         if self._computing is not None or self._here is None or self.view.pixels is None:
             return
         saliency, here, pixels = self._context.saliency, self._here, self.view.pixels
+        model = self._context.saliency_model
+        about = _ABOUT_SALIENCY.format(of=f" of {model}, the model that is loaded" if model else "")
         if saliency is None:
             self.view.set_saliency(None, _NO_MODEL)
             return
         self._computing = here
         self.view.set_saliency(None, "Computing the saliency ...")
-        self._jobs.submit("model", lambda: saliency(pixels), self._have_saliency, self._no_saliency)
+        have = partial(self._have_saliency, about)
+        self._jobs.submit("model", lambda: saliency(pixels), have, self._no_saliency)
 
-    def _have_saliency(self, saliency: NDArray[np.float32]) -> None:
-        self._saliency_ended(saliency, _ABOUT_SALIENCY)
+    def _have_saliency(self, about: str, saliency: NDArray[np.float32]) -> None:
+        self._saliency_ended(saliency, about)
 
     def _no_saliency(self, why: str) -> None:
         self._saliency_ended(None, f"No saliency. {why}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QModelIndex, QSize, Qt, Slot
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -63,9 +63,6 @@ class TilesTab(QWidget):
         Makes thumbnails and saliency off the Qt thread.
     parent : QWidget, optional
     """
-
-    tile_opened = Signal(int, int)
-    """Field and tile that a dialog shows."""
 
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -204,9 +201,15 @@ class TilesTab(QWidget):
         self.thumbnails.set_reader(reader)
         self.view.viewport().update()
 
-    def set_saliency(self, saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None) -> None:
-        """Take the function that computes saliency (off the Qt thread) from a tile's counts; None: there is none."""
+    def set_saliency(
+        self, saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None, model: str = ""
+    ) -> None:
+        """Take the function that computes saliency (off the Qt thread) from a tile's counts, and its model's name.
+
+        None: there is none.
+        """
         self._saliency = self._context.saliency = saliency
+        self._context.saliency_model = model
 
     def set_threshold(self, threshold: float) -> None:
         """Take the model's decision threshold."""
@@ -289,7 +292,6 @@ class TilesTab(QWidget):
         row = self.model.row_of(seq, index)
         if row is not None:
             self.view.setCurrentIndex(self.model.index(row))
-        self.tile_opened.emit(seq, index)
 
     # -- keeping the place while rows are re-ordered -----------------------------------------------------------------
 
