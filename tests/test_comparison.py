@@ -158,6 +158,17 @@ def test_engines_may_flag_a_tile_differently_near_the_limit_of_unlike_training(s
         assert bool(near) == (verdict is Verdict.WITHIN_TOLERANCE)
 
 
+@pytest.mark.parametrize("engine", ["torchscript", "openvino"])
+def test_another_choice_about_tiles_unlike_training_is_named_and_no_fault(store: SectionStore, engine: str):
+    scored = measured([result(0, [0.5, 0.5, 0.5, 0.9])], [1, 1, 1, 5.01])
+    skipped = measured(on(engine, [result(0, [0.5, 0.5, 0.5, 0.9], [0, 0, 0, UNLIKE])]), [1, 1, 1, 5.01])
+    skipped = [replace(skipped[0], logits=scored[0].logits)]
+    found = compared(store, scored, skipped, unlike_threshold=5.0)
+    assert found.verdict is Verdict.DIFFERENT
+    assert "(only A scores the tiles that are unlike the training tiles)" in found.answer
+    assert not any("fault" in remark or "so near the limit" in remark for remark in found.remarks)
+
+
 def test_a_field_that_one_side_lacks_is_counted_and_no_difference(store: SectionStore):
     for other in (BOTH[:1], [BOTH[0], replace(BOTH[1], outcome="failed")]):
         found = compared(store, BOTH, other)
