@@ -34,6 +34,7 @@ __all__ = [
     "Verdict",
     "VerdictKind",
     "decision",
+    "describe_assumed_threshold",
     "describe_interval",
     "describe_score",
     "describe_stability",
@@ -110,6 +111,11 @@ def format_section_threshold(score: SectionScore) -> str:
     if score.score is not None and score.interval_valid:
         beside += score.interval
     return format_threshold(score.threshold, *beside, decimals=SCORE_DECIMALS)
+
+
+def describe_assumed_threshold(threshold: float) -> str:
+    """Return, as a whole sentence, that a store names no threshold, and which one is assumed."""
+    return f"The store names no threshold; {format_threshold(threshold)} is assumed."
 
 
 def describe_interval(score: SectionScore) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from storage_cases import change_facts, change_spec
 
+from hcc_scope.report.section import section_report
 from hcc_scope.runs.comparison import Comparison, Verdict, compare
 from hcc_scope.runs.section_analyses import CardFacts, SectionAnalysis, recorded_analysis, section_score
 from hcc_scope.storage.reader import SectionStore, open_store
@@ -230,6 +233,24 @@ def test_a_recorded_score_that_its_results_do_not_give_is_a_difference(store: Se
         assert found.verdict is Verdict.DIFFERENT
         assert found.answer.startswith("the analysis differs: score ")
         assert all(one.equal for one in found.fields)
+
+
+@pytest.mark.parametrize(("at_end", "threshold"), [(0.7, 0.7), (None, 0.5)])
+def test_the_threshold_is_the_recorded_one_or_the_assumption_is_stated(
+    tmp_path: Path, at_end: float | None, threshold: float
+):
+    path = tmp_path / STORE.name
+    shutil.copytree(STORE, path)
+    facts = open_store(path).attributes
+    provenance = {key: value for key, value in facts["spec"]["provenance"].items() if key != "decision_threshold"}
+    change_spec(path, provenance=provenance)
+    change_facts(path, outcome={**facts["outcome"], "threshold": at_end})
+    page = section_report(path, tmp_path / "report").read_text(encoding="utf-8")
+    analysis = recorded_analysis(open_store(path))
+    assert analysis.threshold == threshold
+    assumed = "The store names no threshold; 0.50 is assumed."
+    assert analysis.note == (assumed if at_end is None else "")
+    assert (assumed in page) == (at_end is None)
 
 
 def test_a_card_that_has_changed_since_is_named(store: SectionStore):

@@ -15,7 +15,6 @@ from hcc_scope.formatting import (
     capital,
     format_number,
     format_score,
-    format_threshold,
     format_utc,
     percent,
     sentence,
@@ -25,6 +24,7 @@ from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.score_text import (
     SCORE_DECIMALS,
+    describe_assumed_threshold,
     describe_interval,
     describe_score,
     describe_stability,
@@ -138,7 +138,7 @@ def _score_warnings(facts: PageFacts) -> list[str]:
     """Return what limits the score: a threshold that is assumed, or a run that ended with another score."""
     score, warnings = facts.score, []
     if score.score is not None and not facts.threshold_known:
-        warnings.append(f"The store names no threshold; {format_threshold(score.threshold)} is assumed.")
+        warnings.append(describe_assumed_threshold(score.threshold))
     outcome = facts.store.recorded.outcome
     recorded = None if outcome is None else outcome.score
     if recorded is not None and recorded != score.score:
