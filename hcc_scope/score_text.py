@@ -38,6 +38,7 @@ __all__ = [
     "describe_interval",
     "describe_score",
     "describe_stability",
+    "format_confidence",
     "format_section_score",
     "format_section_threshold",
     "verdict",
@@ -72,9 +73,11 @@ def decision(score: SectionScore) -> Literal["low", "high"] | None:
     threshold. An end that equals the threshold belongs to the interval.
     """
     low, high = score.interval
-    if score.score is None or not score.interval_valid or low <= score.threshold <= high:
+    if score.score is None or not score.interval_valid:
         return None
-    return "high" if low > score.threshold else "low"
+    if low > score.threshold:
+        return "high"
+    return "low" if high < score.threshold else None
 
 
 def verdict(score: SectionScore | None) -> Verdict:
@@ -97,12 +100,20 @@ def why_not_valid(score: SectionScore) -> str:
     """Return why the interval is not valid, as half a sentence; empty if it is valid."""
     if score.interval_valid:
         return ""
-    return score.stabilised_reason.removeprefix(NOT_VALID) or score.spoilt or "the reason is not recorded"
+    reason = score.stabilised_reason
+    if reason.startswith(NOT_VALID):
+        return reason.removeprefix(NOT_VALID)
+    return score.spoilt or reason or "the reason is not recorded"
 
 
 def format_section_score(score: SectionScore) -> str:
     """Return the score alone, fine enough to see on which side of the threshold it is; ``no score`` without one."""
     return "no score" if score.score is None else format_score(score.score, score.threshold, SCORE_DECIMALS)
+
+
+def format_confidence(score: SectionScore) -> str:
+    """Return the confidence of the interval, not rounded to whole per cent: ``97.5 %``."""
+    return percent(score.confidence, 2)
 
 
 def format_section_threshold(score: SectionScore) -> str:
@@ -123,7 +134,7 @@ def describe_interval(score: SectionScore) -> str:
     if score.score is None or not score.interval_valid:
         return ""
     low, high = (format_score(end, score.threshold, SCORE_DECIMALS) for end in score.interval)
-    text = f"{percent(score.confidence)} interval {low} to {high}"
+    text = f"{format_confidence(score)} interval {low} to {high}"
     if score.interval_frames != score.frames:
         text += f" (over the first {score.interval_frames:,} of {counted(score.frames, 'frame')})"
     return text

@@ -16,7 +16,6 @@ from hcc_scope.formatting import (
     format_number,
     format_score,
     format_utc,
-    percent,
     sentence,
     significant,
 )
@@ -28,6 +27,7 @@ from hcc_scope.score_text import (
     describe_interval,
     describe_score,
     describe_stability,
+    format_confidence,
     format_section_score,
 )
 from hcc_scope.scoring import frame_score
@@ -129,7 +129,7 @@ def _stability(score: SectionScore) -> str:
     if not stability or not describe_interval(score):
         return ""
     return (
-        f"{sentence(stability)} Interval: {percent(score.confidence)} confidence sequence, valid at every moment for "
+        f"{sentence(stability)} Interval: {format_confidence(score)} confidence sequence, valid at every moment for "
         "fields sampled at random."
     )
 
