@@ -26,7 +26,7 @@ from hcc_scope.errors import (
     StoreUnwritableError,
 )
 from hcc_scope.report.section import section_report
-from hcc_scope.storage import frame_array, journal, space, writer
+from hcc_scope.storage import frame_array, journal_writer, space, writer
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.predictions import PredictionWriter
@@ -190,7 +190,7 @@ def test_a_store_that_cannot_be_opened_after_it_was_made_is_removed(tmp_path: Pa
     def refuse(*_: object) -> bool:
         return False
 
-    monkeypatch.setattr(journal, "lock", refuse)
+    monkeypatch.setattr(journal_writer, "lock", refuse)
     with pytest.raises(StoreError, match="being written"):
         create_store(tmp_path / "new" / "folder", make_spec())
     assert list(tmp_path.iterdir()) == []
@@ -498,7 +498,7 @@ def test_frames_whose_lines_can_be_neither_removed_nor_withdrawn_are_in_doubt(
     sink = create_store(tmp_path, make_spec())
     record(sink, 0, 2)
     wait_for(sink, 2)
-    write_all = journal.write_all
+    write_all = journal_writer.write_all
 
     def only_frames(handle: int, data: bytes) -> None:
         if b"withdrawn" in data:
@@ -507,7 +507,7 @@ def test_frames_whose_lines_can_be_neither_removed_nor_withdrawn_are_in_doubt(
         monkeypatch.setattr(os, "fsync", fail_with(errno.EIO))
         monkeypatch.setattr(os, "ftruncate", fail_with(errno.EIO))
 
-    monkeypatch.setattr(journal, "write_all", only_frames)
+    monkeypatch.setattr(journal_writer, "write_all", only_frames)
     sink.append(make_frame(2))
     with pytest.raises(StoreError, match="Frame 2 could not be written") as caught:
         sink.close()
@@ -519,7 +519,7 @@ def test_frames_whose_lines_can_be_neither_removed_nor_withdrawn_are_in_doubt(
 
 
 def test_a_journal_does_not_grow_beyond_what_readers_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(journal, "_MAX_BYTES", 1200)
+    monkeypatch.setattr(journal_writer, "MAX_BYTES", 1200)
     sink = create_store(tmp_path, make_spec(), max_in_flight_bytes=50_000)
     record(sink, 0, 1)
     wait_for(sink, 1)  # lines are written in groups, and a group that does not fit is not written
@@ -537,7 +537,7 @@ def test_a_withdrawn_line_may_have_been_written_in_part(tmp_path: Path, left: by
     record(sink, 0, 2)
     sink.close()
     file = sink.path / "frames.jsonl"
-    file.write_bytes(file.read_bytes() + left + b"\n" + journal.sealed_line({"withdrawn_from": 2}))
+    file.write_bytes(file.read_bytes() + left + b"\n" + journal_writer.sealed_line({"withdrawn_from": 2}))
     found = read_journal(file)
     assert (found.n_frames, found.problems, found.torn) == (2, (), b"")
 

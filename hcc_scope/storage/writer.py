@@ -41,7 +41,8 @@ from hcc_scope.atomic_file import HOLD_S, json_bytes, replace_file, sync_folder,
 from hcc_scope.errors import DiskFullError, StoreDamagedError, StoreError
 from hcc_scope.storage.files import explain, open_own
 from hcc_scope.storage.frame_array import FrameArray, crc32_of
-from hcc_scope.storage.journal import JournalWriter, line_of
+from hcc_scope.storage.journal import line_of
+from hcc_scope.storage.journal_writer import JournalWriter
 from hcc_scope.storage.metadata import (
     ARRAY_PATH,
     JOURNAL,
