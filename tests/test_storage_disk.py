@@ -26,7 +26,7 @@ from hcc_scope.errors import (
     StoreUnwritableError,
 )
 from hcc_scope.report.section import section_report
-from hcc_scope.storage import frame_array, journal_writer, space, writer
+from hcc_scope.storage import frame_array, journal_writer, section_writer, space
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.predictions import PredictionWriter
@@ -34,10 +34,12 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
 from hcc_scope.storage.space import check_out_dir
 from hcc_scope.storage.tile_array import TileArray, TileArrayWriter
-from hcc_scope.storage.writer import SectionWriter, create_store
+from hcc_scope.storage.writer import create_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from hcc_scope.storage.section_writer import SectionWriter
 
 linux_only = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux follows a renamed folder")
 
@@ -360,14 +362,14 @@ def test_a_store_renamed_between_a_check_and_the_write_after_it_is_said_to_be_mo
     sink = create_store(tmp_path, make_spec())
     record(sink, 0, 2)
     wait_for(sink, 2)
-    real = getattr(writer, moment)
+    real = getattr(section_writer, moment)
 
     def rename_first(*given: object) -> object:
         if sink.path.exists():
             renamed(sink.path)
         return real(*given)
 
-    monkeypatch.setattr(writer, moment, rename_first)
+    monkeypatch.setattr(section_writer, moment, rename_first)
     with pytest.raises(StoreError, match="moved, deleted, replaced or changed"):  # noqa: PT012 - some append
         for seq in range(2, 1000):
             sink.append(make_frame(seq))
@@ -581,7 +583,3 @@ def test_the_time_axis_says_what_is_known(tmp_path: Path, interval_s: float | No
     assert (image.axes[0].name, image.axes[0].type, image.axes[0].unit) == ("t", "time", unit)
     assert image.datasets[0].coordinateTransformations[0].scale == [scale, 0.325, 0.325]
     assert open_store(sink.path).problems == ()
-
-
-def test_the_writer_module_names_the_check_of_a_folder():
-    assert writer.check_out_dir is check_out_dir
