@@ -95,7 +95,8 @@ def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
             made_utc=datetime.now(UTC),
         )
         text = render(facts)
-        replace_file(page, text.encode(), shared=True)
+        # half of a surrogate pair, which JSON can hold and UTF-8 cannot, is shown as its code
+        replace_file(page, text.encode(errors="backslashreplace"), shared=True)
     except OSError as error:
         raise StoreUnwritableError(
             f"The report {page} cannot be written: {error.strerror or error}", hint="Choose another folder."
