@@ -42,7 +42,7 @@ def result(
 
 
 def analysis(
-    store: SectionStore, title: str, results: list[FrameResult], *, threshold: float = 0.45, sha256: str = "a",
+    store: SectionStore, title: str, results: list[FrameResult], *, threshold: float = 0.45, sha256: str | None = "a",
     tile_px: int = 512, unlike_threshold: float | None = None,
 ) -> SectionAnalysis:  # fmt: skip
     by_seq = {one.seq: one for one in results}
@@ -113,6 +113,14 @@ def test_two_models_have_no_tolerance_and_their_own_thresholds(store: SectionSto
     assert found.verdict is Verdict.DIFFERENT
     assert "by different models" in found.answer
     assert "tolerance" not in found.sentence()
+
+
+def test_models_that_are_not_recorded_are_not_called_different(store: SectionStore):
+    other = [result(0, [0.3, 0.9, 0.5, 0.0], [0, 0, 0, 1]), BOTH[1]]
+    first, second = (analysis(store, title, results, sha256=None) for title, results in (("A", BOTH), ("B", other)))
+    found = compare(store, first, second)
+    assert found.verdict is Verdict.DIFFERENT
+    assert "(not known whether by one model: m, m)" in found.answer
 
 
 def test_other_flags_are_a_difference_whatever_the_probabilities(store: SectionStore):

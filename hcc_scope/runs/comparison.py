@@ -275,6 +275,8 @@ def _distance_scale(recorded: SectionAnalysis, other: SectionAnalysis) -> float:
 
 def _describe_cards(recorded: SectionAnalysis, other: SectionAnalysis, *, one_model: bool) -> str:
     """Return, for the end of a sentence, what is different about the models; empty if nothing."""
+    if None in (recorded.model_sha256, other.model_sha256):
+        return f" (not known whether by one model: {recorded.model}, {other.model})"
     if not one_model:
         return f" (by different models: {recorded.model}, {other.model})"
     changes = recorded.card.changes(other.card)
