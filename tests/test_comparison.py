@@ -180,6 +180,17 @@ def test_another_choice_about_tiles_unlike_training_is_named_and_no_fault(store:
     assert not any("fault" in remark or "so near the limit" in remark for remark in found.remarks)
 
 
+@pytest.mark.parametrize("sha256", ["a", "b"])
+def test_limits_of_two_cards_are_no_choice_about_tiles_unlike_training(store: SectionStore, sha256: str):
+    then = measured([result(0, [0.5, 0.5, 0.5, 0.9])], [1, 1, 1, 4.5])
+    now = measured([result(0, [0.5, 0.5, 0.5, 0.9], [0, 0, 0, UNLIKE])], [1, 1, 1, 4.5])
+    first = analysis(store, "A", then, unlike_threshold=5.0)
+    second = analysis(store, "B", now, unlike_threshold=4.0, sha256=sha256)
+    found = compare(store, first, second)
+    assert found.verdict is Verdict.DIFFERENT
+    assert "scores the tiles" not in found.answer
+
+
 def test_a_field_that_one_side_lacks_is_counted_and_no_difference(store: SectionStore):
     for other in (BOTH[:1], [BOTH[0], replace(BOTH[1], outcome="failed")]):
         found = compared(store, BOTH, other)

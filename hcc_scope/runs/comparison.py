@@ -198,7 +198,7 @@ def _judge(store: SectionStore, first: SectionAnalysis, second: SectionAnalysis,
     unequal = {seq: first_difference(recorded.results[seq], other.results[seq], titles) for seq in seqs}
     unequal = {seq: difference for seq, difference in unequal.items() if difference}
     found, results, n_near = unequal, other.results, 0
-    unlike_in_one = _describe_unlike_in_one(recorded, other, seqs)
+    unlike_in_one = _describe_unlike_in_one(recorded, other, seqs) if one_model else ""
     if one_model and not one_engine and not unlike_in_one:
         results, n_near = as_flagged_in(recorded.results, results, *_temperature_and_limit(recorded, other))
     if n_near:
@@ -285,8 +285,9 @@ def _describe_cards(recorded: SectionAnalysis, other: SectionAnalysis, *, one_mo
 
 def _describe_unlike_in_one(recorded: SectionAnalysis, other: SectionAnalysis, seqs: Sequence[int]) -> str:
     """Return, for the end of a sentence, which analysis alone scores tiles unlike the training tiles; empty if none."""
-    limit = _threshold_of_distances(recorded, other)
-    choices = {one.title: scores_unlike_tiles(one.results, seqs, limit) for one in (recorded, other)}
+    choices = {
+        one.title: scores_unlike_tiles(one.results, seqs, one.card.unlike_threshold) for one in (recorded, other)
+    }
     if set(choices.values()) != {True, False}:
         return ""
     title = next(title for title, scores in choices.items() if scores)
