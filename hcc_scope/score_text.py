@@ -34,9 +34,11 @@ __all__ = [
     "Verdict",
     "VerdictKind",
     "decision",
+    "describe_assumed_threshold",
     "describe_interval",
     "describe_score",
     "describe_stability",
+    "format_confidence",
     "format_section_score",
     "format_section_threshold",
     "verdict",
@@ -71,9 +73,11 @@ def decision(score: SectionScore) -> Literal["low", "high"] | None:
     threshold. An end that equals the threshold belongs to the interval.
     """
     low, high = score.interval
-    if score.score is None or not score.interval_valid or low <= score.threshold <= high:
+    if score.score is None or not score.interval_valid:
         return None
-    return "high" if low > score.threshold else "low"
+    if low > score.threshold:
+        return "high"
+    return "low" if high < score.threshold else None
 
 
 def verdict(score: SectionScore | None) -> Verdict:
@@ -96,12 +100,20 @@ def why_not_valid(score: SectionScore) -> str:
     """Return why the interval is not valid, as half a sentence; empty if it is valid."""
     if score.interval_valid:
         return ""
-    return score.stabilised_reason.removeprefix(NOT_VALID) or score.spoilt or "the reason is not recorded"
+    reason = score.stabilised_reason
+    if reason.startswith(NOT_VALID):
+        return reason.removeprefix(NOT_VALID)
+    return score.spoilt or reason or "the reason is not recorded"
 
 
 def format_section_score(score: SectionScore) -> str:
     """Return the score alone, fine enough to see on which side of the threshold it is; ``no score`` without one."""
     return "no score" if score.score is None else format_score(score.score, score.threshold, SCORE_DECIMALS)
+
+
+def format_confidence(score: SectionScore) -> str:
+    """Return the confidence of the interval, not rounded to whole per cent: ``97.5 %``."""
+    return percent(score.confidence, 2)
 
 
 def format_section_threshold(score: SectionScore) -> str:
@@ -112,12 +124,17 @@ def format_section_threshold(score: SectionScore) -> str:
     return format_threshold(score.threshold, *beside, decimals=SCORE_DECIMALS)
 
 
+def describe_assumed_threshold(threshold: float) -> str:
+    """Return, as a whole sentence, that a store names no threshold, and which one is assumed."""
+    return f"The store names no threshold; {format_threshold(threshold)} is assumed."
+
+
 def describe_interval(score: SectionScore) -> str:
     """Return the interval with the frames that it rests on, if these are fewer; empty without a valid one."""
     if score.score is None or not score.interval_valid:
         return ""
     low, high = (format_score(end, score.threshold, SCORE_DECIMALS) for end in score.interval)
-    text = f"{percent(score.confidence)} interval {low} to {high}"
+    text = f"{format_confidence(score)} interval {low} to {high}"
     if score.interval_frames != score.frames:
         text += f" (over the first {score.interval_frames:,} of {counted(score.frames, 'frame')})"
     return text

@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.confidence import ConfidenceSequence
+from hcc_scope.exact_sum import ExactSum
 from hcc_scope.formatting import counted
 from hcc_scope.quality import FLAG_TEXTS
 from hcc_scope.types import QualityFlag, SectionScore
@@ -215,7 +216,7 @@ class SectionScorer:
         self.half_width_target = half_width_target
         self.min_fields = min_fields
         self._sequence = ConfidenceSequence(confidence)
-        self._sum = _ExactSum()
+        self._sum = ExactSum()
         self._frames = 0
         self._tiles = 0
         self._tiles_excluded = dict.fromkeys(QualityFlag, 0)
@@ -383,29 +384,3 @@ def rescored(
         else:
             fresh.skip(seq)
     return fresh.score()
-
-
-class _ExactSum:
-    """A sum of floats without rounding until it is read: the order of the terms cannot matter.
-
-    Shewchuk, "Adaptive precision floating-point arithmetic", Discrete Comput. Geom. 18 (1997): the terms are kept as
-    numbers that do not overlap, whose sum is exact; `math.fsum` rounds it once.
-    """
-
-    def __init__(self) -> None:
-        self._partials: list[float] = []
-
-    def add(self, term: float) -> None:
-        partials: list[float] = []
-        for partial in self._partials:
-            large, small = (term, partial) if abs(term) >= abs(partial) else (partial, term)
-            total = large + small
-            rest = small - (total - large)
-            if rest:
-                partials.append(rest)
-            term = total
-        partials.append(term)
-        self._partials = partials
-
-    def value(self) -> float:
-        return math.fsum(self._partials)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,6 +95,14 @@ def test_the_page_and_its_picture_show_it(hostile_store: Path, tmp_path: Path):
     page = section_report(hostile_store, tmp_path).read_text(encoding="utf-8")
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 6
+
+
+def test_the_page_shows_half_of_a_surrogate_pair_as_its_code(hostile_store: Path, tmp_path: Path):
+    store = tmp_path / hostile_store.name
+    shutil.copytree(hostile_store, store)
+    change_spec(store, provenance={"specimen": "a\ud800b"})
+    page = section_report(store, tmp_path / "report").read_text(encoding="utf-8")
+    assert "The specimen: a\\ud800b." in page
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from storage_cases import change_facts, change_spec
 
+from hcc_scope.report.section import section_report
 from hcc_scope.runs.comparison import Comparison, Verdict, compare
 from hcc_scope.runs.section_analyses import CardFacts, SectionAnalysis, recorded_analysis, section_score
 from hcc_scope.storage.reader import SectionStore, open_store
@@ -39,7 +42,7 @@ def result(
 
 
 def analysis(
-    store: SectionStore, title: str, results: list[FrameResult], *, threshold: float = 0.45, sha256: str = "a",
+    store: SectionStore, title: str, results: list[FrameResult], *, threshold: float = 0.45, sha256: str | None = "a",
     tile_px: int = 512, unlike_threshold: float | None = None,
 ) -> SectionAnalysis:  # fmt: skip
     by_seq = {one.seq: one for one in results}
@@ -112,6 +115,14 @@ def test_two_models_have_no_tolerance_and_their_own_thresholds(store: SectionSto
     assert "tolerance" not in found.sentence()
 
 
+def test_models_that_are_not_recorded_are_not_called_different(store: SectionStore):
+    other = [result(0, [0.3, 0.9, 0.5, 0.0], [0, 0, 0, 1]), BOTH[1]]
+    first, second = (analysis(store, title, results, sha256=None) for title, results in (("A", BOTH), ("B", other)))
+    found = compare(store, first, second)
+    assert found.verdict is Verdict.DIFFERENT
+    assert "(not known whether by one model: m, m)" in found.answer
+
+
 def test_other_flags_are_a_difference_whatever_the_probabilities(store: SectionStore):
     other = on("openvino", [BOTH[0], result(1, [0.2] * 4, [0, 0, 0, OUT_OF_FOCUS])])
     found = compared(store, BOTH, other)
@@ -156,6 +167,28 @@ def test_engines_may_flag_a_tile_differently_near_the_limit_of_unlike_training(s
         assert found.verdict is verdict
         near = [remark for remark in found.remarks if remark.startswith("1 tile is so near the limit")]
         assert bool(near) == (verdict is Verdict.WITHIN_TOLERANCE)
+
+
+@pytest.mark.parametrize("engine", ["torchscript", "openvino"])
+def test_another_choice_about_tiles_unlike_training_is_named_and_no_fault(store: SectionStore, engine: str):
+    scored = measured([result(0, [0.5, 0.5, 0.5, 0.9])], [1, 1, 1, 5.01])
+    skipped = measured(on(engine, [result(0, [0.5, 0.5, 0.5, 0.9], [0, 0, 0, UNLIKE])]), [1, 1, 1, 5.01])
+    skipped = [replace(skipped[0], logits=scored[0].logits)]
+    found = compared(store, scored, skipped, unlike_threshold=5.0)
+    assert found.verdict is Verdict.DIFFERENT
+    assert "(only A scores the tiles that are unlike the training tiles)" in found.answer
+    assert not any("fault" in remark or "so near the limit" in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize("sha256", ["a", "b"])
+def test_limits_of_two_cards_are_no_choice_about_tiles_unlike_training(store: SectionStore, sha256: str):
+    then = measured([result(0, [0.5, 0.5, 0.5, 0.9])], [1, 1, 1, 4.5])
+    now = measured([result(0, [0.5, 0.5, 0.5, 0.9], [0, 0, 0, UNLIKE])], [1, 1, 1, 4.5])
+    first = analysis(store, "A", then, unlike_threshold=5.0)
+    second = analysis(store, "B", now, unlike_threshold=4.0, sha256=sha256)
+    found = compare(store, first, second)
+    assert found.verdict is Verdict.DIFFERENT
+    assert "scores the tiles" not in found.answer
 
 
 def test_a_field_that_one_side_lacks_is_counted_and_no_difference(store: SectionStore):
@@ -219,6 +252,24 @@ def test_a_recorded_score_that_its_results_do_not_give_is_a_difference(store: Se
         assert found.verdict is Verdict.DIFFERENT
         assert found.answer.startswith("the analysis differs: score ")
         assert all(one.equal for one in found.fields)
+
+
+@pytest.mark.parametrize(("at_end", "threshold"), [(0.7, 0.7), (None, 0.5)])
+def test_the_threshold_is_the_recorded_one_or_the_assumption_is_stated(
+    tmp_path: Path, at_end: float | None, threshold: float
+):
+    path = tmp_path / STORE.name
+    shutil.copytree(STORE, path)
+    facts = open_store(path).attributes
+    provenance = {key: value for key, value in facts["spec"]["provenance"].items() if key != "decision_threshold"}
+    change_spec(path, provenance=provenance)
+    change_facts(path, outcome={**facts["outcome"], "threshold": at_end})
+    page = section_report(path, tmp_path / "report").read_text(encoding="utf-8")
+    analysis = recorded_analysis(open_store(path))
+    assert analysis.threshold == threshold
+    assumed = "The store names no threshold; 0.50 is assumed."
+    assert analysis.note == (assumed if at_end is None else "")
+    assert (assumed in page) == (at_end is None)
 
 
 def test_a_card_that_has_changed_since_is_named(store: SectionStore):

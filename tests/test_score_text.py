@@ -21,6 +21,7 @@ from hcc_scope.score_text import (
     format_section_score,
     format_section_threshold,
     verdict,
+    why_not_valid,
 )
 from hcc_scope.scoring import FieldEntry, SectionScorer
 from hcc_scope.types import Counts, RunOutcome, SectionScore
@@ -212,3 +213,19 @@ def test_examples_in_docstrings(name: str):
     found = doctest.testmod(importlib.import_module(f"hcc_scope.{name}"))
     assert found.attempted > 0
     assert found.failed == 0
+
+
+@pytest.mark.parametrize(("confidence", "text"), [(0.95, "95 %"), (0.975, "97.5 %"), (0.999, "99.9 %")])
+def test_the_confidence_is_not_rounded(confidence: float, text: str):
+    score = replace(scored(*[0.9] * 40), confidence=confidence)
+    assert describe_interval(score).startswith(f"{text} interval ")
+
+
+def test_an_interval_that_is_no_number_decides_nothing():
+    assert decision(between(float("nan"), float("nan"), 0.9)) is None
+
+
+def test_the_reason_why_an_interval_is_not_valid_is_none_about_stability():
+    score = replace(scored(*[0.9] * 40, spoilt="the stage was moved"), stabilised_reason="half-width 0.02 of 0.05")
+    assert why_not_valid(score) == "the stage was moved"
+    assert why_not_valid(replace(score, spoilt=None, stabilised_reason="")) == "the reason is not recorded"

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hcc_scope.confidence import ConfidenceSequence
-from hcc_scope.scoring import SectionScorer, _ExactSum, animal_score, calibrate, frame_score, log_odds
+from hcc_scope.exact_sum import ExactSum
+from hcc_scope.scoring import SectionScorer, animal_score, calibrate, frame_score, log_odds
 from hcc_scope.types import FrameOutcome, FrameResult, QualityFlag, Sampling, SectionScore
 
 NAN = float("nan")
@@ -288,7 +289,7 @@ def test_any_order_of_arrival_gives_the_same_bits(
 
 @given(st.lists(st.one_of(st.floats(0, 1), st.floats(-1e15, 1e15)), max_size=60))
 def test_the_exact_sum_is_fsum_at_every_moment(terms: list[float]):
-    exact = _ExactSum()
+    exact = ExactSum()
     for n, term in enumerate(terms, start=1):
         exact.add(term)
         assert exact.value() == math.fsum(terms[:n])

@@ -26,7 +26,7 @@ from hcc_scope.errors import (
     StoreUnwritableError,
 )
 from hcc_scope.report.section import section_report
-from hcc_scope.storage import frame_array, journal, space, writer
+from hcc_scope.storage import frame_array, journal_writer, section_writer, space
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.predictions import PredictionWriter
@@ -34,10 +34,12 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
 from hcc_scope.storage.space import check_out_dir
 from hcc_scope.storage.tile_array import TileArray, TileArrayWriter
-from hcc_scope.storage.writer import SectionWriter, create_store
+from hcc_scope.storage.writer import create_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from hcc_scope.storage.section_writer import SectionWriter
 
 linux_only = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux follows a renamed folder")
 
@@ -190,7 +192,7 @@ def test_a_store_that_cannot_be_opened_after_it_was_made_is_removed(tmp_path: Pa
     def refuse(*_: object) -> bool:
         return False
 
-    monkeypatch.setattr(journal, "lock", refuse)
+    monkeypatch.setattr(journal_writer, "lock", refuse)
     with pytest.raises(StoreError, match="being written"):
         create_store(tmp_path / "new" / "folder", make_spec())
     assert list(tmp_path.iterdir()) == []
@@ -360,14 +362,14 @@ def test_a_store_renamed_between_a_check_and_the_write_after_it_is_said_to_be_mo
     sink = create_store(tmp_path, make_spec())
     record(sink, 0, 2)
     wait_for(sink, 2)
-    real = getattr(writer, moment)
+    real = getattr(section_writer, moment)
 
     def rename_first(*given: object) -> object:
         if sink.path.exists():
             renamed(sink.path)
         return real(*given)
 
-    monkeypatch.setattr(writer, moment, rename_first)
+    monkeypatch.setattr(section_writer, moment, rename_first)
     with pytest.raises(StoreError, match="moved, deleted, replaced or changed"):  # noqa: PT012 - some append
         for seq in range(2, 1000):
             sink.append(make_frame(seq))
@@ -498,7 +500,7 @@ def test_frames_whose_lines_can_be_neither_removed_nor_withdrawn_are_in_doubt(
     sink = create_store(tmp_path, make_spec())
     record(sink, 0, 2)
     wait_for(sink, 2)
-    write_all = journal.write_all
+    write_all = journal_writer.write_all
 
     def only_frames(handle: int, data: bytes) -> None:
         if b"withdrawn" in data:
@@ -507,7 +509,7 @@ def test_frames_whose_lines_can_be_neither_removed_nor_withdrawn_are_in_doubt(
         monkeypatch.setattr(os, "fsync", fail_with(errno.EIO))
         monkeypatch.setattr(os, "ftruncate", fail_with(errno.EIO))
 
-    monkeypatch.setattr(journal, "write_all", only_frames)
+    monkeypatch.setattr(journal_writer, "write_all", only_frames)
     sink.append(make_frame(2))
     with pytest.raises(StoreError, match="Frame 2 could not be written") as caught:
         sink.close()
@@ -519,7 +521,7 @@ def test_frames_whose_lines_can_be_neither_removed_nor_withdrawn_are_in_doubt(
 
 
 def test_a_journal_does_not_grow_beyond_what_readers_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(journal, "_MAX_BYTES", 1200)
+    monkeypatch.setattr(journal_writer, "MAX_BYTES", 1200)
     sink = create_store(tmp_path, make_spec(), max_in_flight_bytes=50_000)
     record(sink, 0, 1)
     wait_for(sink, 1)  # lines are written in groups, and a group that does not fit is not written
@@ -537,7 +539,7 @@ def test_a_withdrawn_line_may_have_been_written_in_part(tmp_path: Path, left: by
     record(sink, 0, 2)
     sink.close()
     file = sink.path / "frames.jsonl"
-    file.write_bytes(file.read_bytes() + left + b"\n" + journal.sealed_line({"withdrawn_from": 2}))
+    file.write_bytes(file.read_bytes() + left + b"\n" + journal_writer.sealed_line({"withdrawn_from": 2}))
     found = read_journal(file)
     assert (found.n_frames, found.problems, found.torn) == (2, (), b"")
 
@@ -581,7 +583,3 @@ def test_the_time_axis_says_what_is_known(tmp_path: Path, interval_s: float | No
     assert (image.axes[0].name, image.axes[0].type, image.axes[0].unit) == ("t", "time", unit)
     assert image.datasets[0].coordinateTransformations[0].scale == [scale, 0.325, 0.325]
     assert open_store(sink.path).problems == ()
-
-
-def test_the_writer_module_names_the_check_of_a_folder():
-    assert writer.check_out_dir is check_out_dir

@@ -14,7 +14,8 @@ from hcc_scope import atomic_file
 from hcc_scope.errors import StoreError, StoreUnwritableError
 from hcc_scope.storage import files
 from hcc_scope.storage.reader import open_store
-from hcc_scope.storage.writer import GROW_FRAMES, create_store
+from hcc_scope.storage.section_writer import GROW_FRAMES
+from hcc_scope.storage.writer import create_store
 
 
 class Scanner:

@@ -28,7 +28,8 @@ from hcc_scope.errors import (
 from hcc_scope.protocols import FrameSink
 from hcc_scope.storage.metadata import spec_from_json, spec_to_json
 from hcc_scope.storage.reader import open_store
-from hcc_scope.storage.writer import GROW_FRAMES, create_store
+from hcc_scope.storage.section_writer import GROW_FRAMES
+from hcc_scope.storage.writer import create_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -44,7 +44,7 @@ class FrameWriter(Protocol):
 
 
 class OursWriter:
-    """`hcc_scope.storage.writer.SectionWriter`, closed and finalised."""
+    """`hcc_scope.storage.section_writer.SectionWriter`, closed and finalised."""
 
     def __init__(self, folder: Path, n_frames: int, side_px: int) -> None:
         spec = RunSpec((side_px, side_px), 16, 0.325, "bench", "s1", expected_frames=n_frames)

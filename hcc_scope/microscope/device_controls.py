@@ -25,7 +25,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
+from hcc_scope.microscope.exposure import takes_exposure
 from hcc_scope.microscope.moves import send_focus, send_stage
+from hcc_scope.microscope.property_values import check_property_value, property_text
 from hcc_scope.microscope.rig_reader import BINNING, RigReader
 from hcc_scope.microscope.rig_state import (
     CameraState,
@@ -35,7 +37,6 @@ from hcc_scope.microscope.rig_state import (
     PropertyKind,
     RigState,
 )
-from hcc_scope.number_text import plain_number
 from hcc_scope.workers import ErrorLatch, Failure, attempt, guard
 
 if TYPE_CHECKING:
@@ -55,9 +56,6 @@ __all__ = [
     "RigState",
 ]
 
-_EXPOSURE_SHARE = 0.01
-_EXPOSURE_MS = 0.01
-"""How far a camera may round an exposure: the larger of a share of it and a line or two of its read-out."""
 _ALWAYS: tuple[UseState, ...] = ("free", "paused", "section")
 _NOT_MEANWHILE: tuple[UseState, ...] = ("free", "paused")
 _FREE_ONLY: tuple[UseState, ...] = ("free",)
@@ -111,7 +109,7 @@ class DeviceControls:
         def act() -> None:
             self._backend.ask(what, "set_exposure", exposure_ms)
             taken_ms = float(self._backend.ask(what, "get_exposure"))
-            if taken_ms <= 0 or abs(taken_ms - exposure_ms) > max(_EXPOSURE_SHARE * exposure_ms, _EXPOSURE_MS):
+            if not takes_exposure(exposure_ms, taken_ms):
                 raise DeviceError(f"camera '{camera}' gives an exposure of {taken_ms:g} ms, not {exposure_ms:g} ms")
 
         self._do(what, act, _ALWAYS, at_rest=True)
@@ -150,7 +148,7 @@ class DeviceControls:
     def set_em_gain(self, em_gain: float) -> None:
         """Set the electron-multiplying gain."""
         self._need_number("EM gain", em_gain, "")
-        self._camera_property("EM gain", self._hardware.roles.em_gain, _as_text(em_gain), _ALWAYS)
+        self._camera_property("EM gain", self._hardware.roles.em_gain, property_text(em_gain), _ALWAYS)
 
     def set_em_switch(self, on: bool) -> None:
         """Let the EM gain work, or bypass it."""
@@ -162,7 +160,7 @@ class DeviceControls:
         """Set the temperature that the sensor is cooled to, in degrees Celsius."""
         self._need_number("temperature", temperature_c, "°C")
         name = self._hardware.roles.temperature_set_point
-        self._camera_property("cooling", name, _as_text(temperature_c), _ALWAYS)
+        self._camera_property("cooling", name, property_text(temperature_c), _ALWAYS)
 
     def set_readout(self, readout: str) -> None:
         """Choose the read-out mode."""
@@ -189,7 +187,7 @@ class DeviceControls:
             known = self._reader.find_property(device, name)
             if known is None:
                 raise DeviceError(f"there is no property '{name}' of a device '{device}'")
-            _check_value(known, value)
+            check_property_value(known, value)
             with self._reader.size_may_change():
                 self._backend.ask(what, "set_property", device, name, value)
 
@@ -400,30 +398,3 @@ def _need_within(axis: str, value_um: float, span_um: tuple[float, float] | None
         raise DeviceError(
             f"{axis} = {value_um:g} um lies outside the stage's limits, {span_um[0]:g} to {span_um[1]:g} um"
         )
-
-
-def _as_text(value: float) -> str:
-    """Return a number as a device takes it: a whole one without a point, as many hold integers."""
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
-
-
-def _check_value(known: DeviceProperty, value: str) -> None:
-    """Refuse in words what the device cannot take."""
-    name = f"'{known.name}' of '{known.device}'"
-    if known.read_only:
-        raise DeviceError(f"{name} can only be read")
-    if known.pre_init:
-        raise DeviceError(
-            f"{name} only takes effect while the configuration is loaded", hint="Set it in the .cfg file."
-        )
-    if known.allowed and value not in known.allowed:
-        raise DeviceError(f"{name} cannot be '{value}'", hint=f"It takes: {', '.join(known.allowed)}.")
-    if known.kind == "text":
-        return
-    number = plain_number(value)
-    if number is None:
-        raise DeviceError(f"{name} takes a number, not '{value}'")
-    if known.kind == "integer" and not value.strip().lstrip("+-").isdigit():
-        raise DeviceError(f"{name} takes a whole number, not '{value}'")
-    if known.limits is not None and not known.limits[0] <= number <= known.limits[1]:
-        raise DeviceError(f"{name} cannot be {value}", hint=f"It takes {known.limits[0]:g} to {known.limits[1]:g}.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import CameraError, DeviceError, PlanError
 from hcc_scope.microscope.em_switch import EmSwitch
+from hcc_scope.microscope.exposure import takes_exposure
 from hcc_scope.microscope.moves import Moves, tolerances_um
 from hcc_scope.microscope.pixel_size import PixelSizes
 from hcc_scope.microscope.roles import check_roles, present_roles
@@ -26,10 +27,6 @@ _FRESH_S = 1.0
 """Age up to which what changes slowly (temperature, objective ...) is not asked for again."""
 _READ_SHARE = 0.05
 """Largest share of the time that reading the stage may take during a full-rate sequence."""
-
-_EXPOSURE_SHARE = 0.01
-_EXPOSURE_MS = 0.01
-"""How far a camera may round an exposure: the larger of a share of it and a line or two of its read-out."""
 
 StageUm = tuple[float, float, float | None]
 
@@ -409,7 +406,7 @@ class Hardware:
         self._ask(what, "set_exposure", exposure_ms)
         self._slow = None
         taken_ms = float(self._ask(what, "get_exposure"))
-        if taken_ms <= 0 or abs(taken_ms - exposure_ms) > max(_EXPOSURE_SHARE * exposure_ms, _EXPOSURE_MS):
+        if not takes_exposure(exposure_ms, taken_ms):
             raise CameraError(
                 f"the plan wants an exposure of {exposure_ms:g} ms, but camera '{self.camera}' gives {taken_ms:g} ms",
                 hint="Change exposure_ms in the plan to what the camera can do.",

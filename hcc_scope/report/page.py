@@ -15,9 +15,7 @@ from hcc_scope.formatting import (
     capital,
     format_number,
     format_score,
-    format_threshold,
     format_utc,
-    percent,
     sentence,
     significant,
 )
@@ -25,9 +23,11 @@ from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.score_text import (
     SCORE_DECIMALS,
+    describe_assumed_threshold,
     describe_interval,
     describe_score,
     describe_stability,
+    format_confidence,
     format_section_score,
 )
 from hcc_scope.scoring import frame_score
@@ -129,7 +129,7 @@ def _stability(score: SectionScore) -> str:
     if not stability or not describe_interval(score):
         return ""
     return (
-        f"{sentence(stability)} Interval: {percent(score.confidence)} confidence sequence, valid at every moment for "
+        f"{sentence(stability)} Interval: {format_confidence(score)} confidence sequence, valid at every moment for "
         "fields sampled at random."
     )
 
@@ -138,7 +138,7 @@ def _score_warnings(facts: PageFacts) -> list[str]:
     """Return what limits the score: a threshold that is assumed, or a run that ended with another score."""
     score, warnings = facts.score, []
     if score.score is not None and not facts.threshold_known:
-        warnings.append(f"The store names no threshold; {format_threshold(score.threshold)} is assumed.")
+        warnings.append(describe_assumed_threshold(score.threshold))
     outcome = facts.store.recorded.outcome
     recorded = None if outcome is None else outcome.score
     if recorded is not None and recorded != score.score:

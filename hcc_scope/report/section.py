@@ -21,6 +21,7 @@ from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.recorded_run import ASSUMED_THRESHOLD
 from hcc_scope.storage.scorer import store_scorer
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from hcc_scope.types import FrameResult
 
 __all__ = ["section_report"]
-
-_ASSUMED_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,8 @@ def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
     predictions = _predictions(store)
     notes = read_notes_log(store_path)
     excluded = {seq: why for seq, why in excluded_fields(notes.notes).items() if seq < store.n_frames}
-    threshold, threshold_known = _threshold(store)
+    recorded_threshold = store.recorded.decision_threshold
+    threshold = ASSUMED_THRESHOLD if recorded_threshold is None else recorded_threshold
     scorer = store_scorer(store, threshold)
     drawn = section_picture(
         store_path, threshold=threshold, outline_um=store.recorded.provenance.outline_um, results=predictions.results
@@ -89,13 +89,14 @@ def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
             excluded=excluded,
             score=rescored(predictions.results, scorer, store.n_frames, excluded),
             score_of_all=rescored(predictions.results, scorer, store.n_frames),
-            threshold_known=threshold_known,
+            threshold_known=recorded_threshold is not None,
             problems=tuple(filter(None, (*store.problems, *notes.problems, predictions.problem))),
             picture=base64.b64encode(picture.read_bytes()).decode("ascii"),
             made_utc=datetime.now(UTC),
         )
         text = render(facts)
-        replace_file(page, text.encode(), shared=True)
+        # half of a surrogate pair, which JSON can hold and UTF-8 cannot, is shown as its code
+        replace_file(page, text.encode(errors="backslashreplace"), shared=True)
     except OSError as error:
         raise StoreUnwritableError(
             f"The report {page} cannot be written: {error.strerror or error}", hint="Choose another folder."
@@ -109,15 +110,6 @@ def _predictions(store: SectionStore) -> _Predictions:
         return _Predictions(read_predictions(store.path), None)
     except StoreError as error:
         return _Predictions({}, str(error))
-
-
-def _threshold(store: SectionStore) -> tuple[float, bool]:
-    """Return the model's decision threshold, and whether the store records it."""
-    run = store.recorded
-    for value in (run.provenance.decision_threshold, None if run.outcome is None else run.outcome.threshold):
-        if value is not None and 0 < value < 1:
-            return value, True
-    return _ASSUMED_THRESHOLD, False
 
 
 def _subtitle(store: SectionStore) -> str:

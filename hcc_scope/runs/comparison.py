@@ -32,6 +32,7 @@ from hcc_scope.runs.tile_differences import (
     largest_probability,
     n_answered,
     on_other_sides,
+    scores_unlike_tiles,
     usable_in_both,
 )
 from hcc_scope.scoring import frame_score
@@ -197,7 +198,8 @@ def _judge(store: SectionStore, first: SectionAnalysis, second: SectionAnalysis,
     unequal = {seq: first_difference(recorded.results[seq], other.results[seq], titles) for seq in seqs}
     unequal = {seq: difference for seq, difference in unequal.items() if difference}
     found, results, n_near = unequal, other.results, 0
-    if one_model and not one_engine:
+    unlike_in_one = _describe_unlike_in_one(recorded, other, seqs) if one_model else ""
+    if one_model and not one_engine and not unlike_in_one:
         results, n_near = as_flagged_in(recorded.results, results, *_temperature_and_limit(recorded, other))
     if n_near:
         found = {seq: first_difference(recorded.results[seq], results[seq], titles) for seq in unequal}
@@ -207,7 +209,7 @@ def _judge(store: SectionStore, first: SectionAnalysis, second: SectionAnalysis,
     context = (
         "" if one_engine else f" ({recorded.title} on {_listed(engines[0])}, {other.title} on {_listed(engines[1])})"
     )
-    context += _describe_cards(recorded, other, one_model=one_model)
+    context += _describe_cards(recorded, other, one_model=one_model) + unlike_in_one
     remarks: tuple[str, ...] = (_describe_near(n_near),) if n_near else ()
     if found and not (tolerance > 0 and largest <= tolerance and apart <= DISTANCE_TOLERANCE):
         limits = ""
@@ -218,7 +220,7 @@ def _judge(store: SectionStore, first: SectionAnalysis, second: SectionAnalysis,
         where = f"in {len(found)} of {counted(len(seqs), 'field')}"
         at = min(found)
         answer = f"{Verdict.DIFFERENT.value} {where}{limits}{context}; first: field {at}{found[at]}"
-        if one_engine and one_model and not recorded.card.changes(other.card):
+        if one_engine and one_model and not recorded.card.changes(other.card) and not unlike_in_one:
             remarks = ("One engine should give one result bit for bit: this is a fault.", *remarks)
         return _Judged(Verdict.DIFFERENT, answer, remarks, largest, frozenset(unequal))
     # a journal that lost lines has its own problem, reported elsewhere: its score cannot be the recorded one
@@ -273,10 +275,23 @@ def _distance_scale(recorded: SectionAnalysis, other: SectionAnalysis) -> float:
 
 def _describe_cards(recorded: SectionAnalysis, other: SectionAnalysis, *, one_model: bool) -> str:
     """Return, for the end of a sentence, what is different about the models; empty if nothing."""
+    if None in (recorded.model_sha256, other.model_sha256):
+        return f" (not known whether by one model: {recorded.model}, {other.model})"
     if not one_model:
         return f" (by different models: {recorded.model}, {other.model})"
     changes = recorded.card.changes(other.card)
     return f" (the model's card has changed: {changes})" if changes else ""
+
+
+def _describe_unlike_in_one(recorded: SectionAnalysis, other: SectionAnalysis, seqs: Sequence[int]) -> str:
+    """Return, for the end of a sentence, which analysis alone scores tiles unlike the training tiles; empty if none."""
+    choices = {
+        one.title: scores_unlike_tiles(one.results, seqs, one.card.unlike_threshold) for one in (recorded, other)
+    }
+    if set(choices.values()) != {True, False}:
+        return ""
+    title = next(title for title, scores in choices.items() if scores)
+    return f" (only {title} scores the tiles that are unlike the training tiles)"
 
 
 def _compare_scores(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hcc_scope.errors import ModelError
 from hcc_scope.formatting import counted, format_duration
 from hcc_scope.progress import Progress
-from hcc_scope.runs.section_analyses import SectionAnalysis, replay_analysis
+from hcc_scope.runs.section_analyses import replay_analysis
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:

@@ -76,7 +76,7 @@ def changed_card(store: SectionStore, scoring_model: ScoringModel) -> str:
     card = scoring_model.model.card
     if store.spec.model_sha256 != card.sha256:
         return ""
-    return CardFacts.of_provenance(store.recorded.provenance).changes(CardFacts.of_card(card))
+    return CardFacts.of_run(store.recorded).changes(CardFacts.of_card(card))
 
 
 def _problem(problem: HccScopeError) -> ReplayCheck:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from hcc_scope.errors import FrameSizeError, ModelError, StoreDamagedError, StoreError
 from hcc_scope.runs.replay import recorded_model
 from hcc_scope.runs.unfinished import is_written_to
+from hcc_scope.score_text import describe_assumed_threshold
 from hcc_scope.scoring import rescored
 from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_predictions
 from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.recorded_run import ASSUMED_THRESHOLD
 from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.tiling import TileGrid
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
-    from hcc_scope.storage.recorded_run import Provenance, RecordedOutcome
+    from hcc_scope.storage.recorded_run import RecordedOutcome, RecordedRun
     from hcc_scope.types import FrameResult, RunOutcome, RunSpec, SectionScore
 
 __all__ = [
@@ -45,8 +47,6 @@ __all__ = [
     "replay_analysis",
     "section_score",
 ]
-
-_DEFAULT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,9 @@ class CardFacts:
         return cls(card.temperature, card.decision_threshold, unlike, card.probability_tolerance)
 
     @classmethod
-    def of_provenance(cls, provenance: Provenance) -> CardFacts:
+    def of_run(cls, run: RecordedRun) -> CardFacts:
         """Return the facts that a store recorded; the tolerance is not among them."""
-        return cls(provenance.temperature, provenance.decision_threshold, provenance.unlike_threshold)
+        return cls(run.provenance.temperature, run.decision_threshold, run.provenance.unlike_threshold)
 
     def changes(self, now: CardFacts) -> str:
         """Return in words what the card `now` states differently, where both are known; empty if nothing."""
@@ -301,9 +301,12 @@ def recorded_analysis(
     card = CardFacts() if known is None else CardFacts.of_card(known)
     model, trained_on = (f"model {str(sha256)[:8]}", None) if known is None else (known.name, known.trained_on)
     if sha256 == spec.model_sha256:  # what counted in the run, whatever the card states by now
-        card = replace(CardFacts.of_provenance(run.provenance), probability_tolerance=card.probability_tolerance)
+        card = replace(CardFacts.of_run(run), probability_tolerance=card.probability_tolerance)
         model, trained_on = run.provenance.model or "unknown model", run.provenance.model_trained_on
-    threshold = _DEFAULT_THRESHOLD if card.decision_threshold is None else card.decision_threshold
+    threshold, note = card.decision_threshold, ""
+    if threshold is None:
+        threshold = ASSUMED_THRESHOLD
+        note = describe_assumed_threshold(threshold)
     left_out = _in_store(store, excluded)
     try:
         grid = TileGrid.for_frame(spec.frame_shape_yx, header.get("tile_px", spec.tile_px))
@@ -322,6 +325,7 @@ def recorded_analysis(
         excluded=left_out,
         recorded=run.outcome if own else None,
         trained_on=trained_on,
+        note=note,
     )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "largest_probability",
     "n_answered",
     "on_other_sides",
+    "scores_unlike_tiles",
     "usable_in_both",
 ]
 
@@ -140,6 +141,42 @@ def largest_distance(
                 return math.inf
             largest = max(largest, distances_apart(old[measured], new[measured], scale))
     return largest
+
+
+def scores_unlike_tiles(
+    results: Mapping[int, FrameResult], seqs: Iterable[int], unlike_limit: float | None
+) -> bool | None:
+    """Return whether an analysis scores tiles unlike the training tiles all the same.
+
+    Its own flags show it: predictions do not record the choice.
+
+    Parameters
+    ----------
+    results : mapping
+        `seq` to result.
+    seqs : iterable of int
+        The fields to look at.
+    unlike_limit : float or None
+        The distance beyond which a tile counts as unlike; None: not known.
+
+    Returns
+    -------
+    bool or None
+        None if no tile is beyond the limit, so that the choice changes nothing.
+    """
+    if unlike_limit is None:
+        return None
+    found = None
+    for seq in seqs:
+        flags, distances = results[seq].flags, results[seq].distances
+        if distances is None:
+            continue
+        beyond = flags[distances > unlike_limit]
+        if (beyond & QualityFlag.UNLIKE_TRAINING.value == 0).any():
+            return True
+        if len(beyond):
+            found = False
+    return found
 
 
 def n_answered(first: Mapping[int, FrameResult], second: Mapping[int, FrameResult], seqs: Iterable[int]) -> int:

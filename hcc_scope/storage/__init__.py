@@ -3,14 +3,15 @@
 Import the submodules by name: this package loads none of them, so that the command line can check an id or name a
 store without loading tensorstore or pyarrow.
 
-========================  =====================================================================================
+========================  =============================================================================================
 `~.naming`                ids and paths; standard library only
-`~.space`                 `check_out_dir`: whether a folder can take a run; standard library only
-`~.writer`                `create_store`, `check_free_space`: frames in, each one committed and journalled
+`~.space`                 `check_out_dir`, `check_free_space`: whether a folder can take a run; standard library only
+`~.writer`                `create_store`: a new store
+`~.section_writer`        `SectionWriter`: frames in, each one committed and journalled
 `~.reader`                `open_store`: frames out, each one checked
 `~.source`                `StoreSource`: a store as a source of frames
 `~.predictions`           `PredictionWriter`, `read_predictions`
 `~.notes`                 `NotesWriter`, `read_notes`: what a person wrote about a section or a field
 `~.recover`               `recover`: an interrupted store made valid again
-========================  =====================================================================================
+========================  =============================================================================================
 """

@@ -9,44 +9,38 @@ the disk neither took nor gave up what was written. Journals of store version 1 
 
 from __future__ import annotations
 
-import array
 import math
-import os
-import zlib
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hcc_scope.atomic_file import write_all
-from hcc_scope.errors import StoreError
 from hcc_scope.storage import values
-from hcc_scope.storage.files import lock, open_own, read_plain
+from hcc_scope.storage.files import read_plain
 from hcc_scope.storage.lines import fields_of, sealed_line
 from hcc_scope.types import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from hcc_scope.types import TagValue
 
-__all__ = ["Journal", "JournalEntry", "JournalWriter", "line_of", "parse_journal", "read_journal"]
+__all__ = ["MAX_BYTES", "WITHDRAWN", "Journal", "JournalEntry", "entry_of", "line_of", "parse_journal", "read_journal"]
 
 _SHORTEST_LINE_BYTES = 100
 """The names of the fields alone are longer; so a damaged number cannot make a journal seem endless."""
 
-_MAX_BYTES = 1 << 30
+MAX_BYTES = 1 << 30
 """Two million frames: what is larger is no journal, so none is written either."""
 
 _LARGEST_INT = 1 << 63
 _SIZES_UM = (1e-9, 1e6)
 
-_WITHDRAWN = "withdrawn_from"
+WITHDRAWN = "withdrawn_from"
 _KEYS = frozenset(
     {
         "seq",
@@ -143,7 +137,7 @@ def _plain(value: object) -> object:
 
 
 def _measured(value: object) -> int | float | None:
-    """Return a device's answer as a number; None if it is none. What is written here is what `_entry_of` takes."""
+    """Return a device's answer as a number; None if it is none. What is written here is what `entry_of` takes."""
     value = _plain(value)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
@@ -183,7 +177,7 @@ def _number_or_none(value: object, key: str) -> float | None:
     return None if value is None else values.number(value, key)
 
 
-def _entry_of(value: dict[str, Any]) -> JournalEntry:
+def entry_of(value: dict[str, Any]) -> JournalEntry:
     """Return the entry of a line's fields; raises ValueError if one of them is not what it has to be."""
     if value.keys() != _KEYS:
         raise ValueError("it has other keys")
@@ -234,7 +228,7 @@ def read_journal(path: Path, section_id: str | None = None) -> Journal:
     OSError
         If the file is missing or cannot be read.
     """
-    return parse_journal(read_plain(path, _MAX_BYTES), path, section_id)
+    return parse_journal(read_plain(path, MAX_BYTES), path, section_id)
 
 
 def parse_journal(data: bytes, path: Path, section_id: str | None = None) -> Journal:
@@ -253,10 +247,10 @@ def parse_journal(data: bytes, path: Path, section_id: str | None = None) -> Jou
             value, sealed = fields_of(line)
             if any_sealed and not sealed:  # a journal has checksums from its first line to its last, or none
                 return False
-            if sealed and value.keys() == {_WITHDRAWN}:
-                withdraw(values.integer(value[_WITHDRAWN], _WITHDRAWN, 0, most))
+            if sealed and value.keys() == {WITHDRAWN}:
+                withdraw(values.integer(value[WITHDRAWN], WITHDRAWN, 0, most))
                 return True
-            entry = _entry_of(value)
+            entry = entry_of(value)
         except ValueError:
             return False
         # the journal only counts up, line by line: this is not what was written
@@ -286,149 +280,3 @@ def parse_journal(data: bytes, path: Path, section_id: str | None = None) -> Jou
         torn=b"" if unterminated else last,
         unterminated=unterminated,
     )
-
-
-class JournalWriter:
-    """Appends to the journal of a store that this process alone writes.
-
-    Parameters
-    ----------
-    path : Path
-        The empty journal of a new store.
-
-    Raises
-    ------
-    StoreError
-        If another process holds the store.
-    OSError
-        If it cannot be opened.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._handle = open_own(path, os.O_RDWR | os.O_APPEND)
-        self._ends = array.array("q", [0])  # a line is found again by 8 bytes of memory per frame
-        self._crcs = array.array("Q", [0])  # of the lines up to there
-        self._broken = False
-        if not lock(self._handle):
-            os.close(self._handle)
-            raise StoreError(f"{path.parent} is being written by another process", hint="Wait until it has ended.")
-
-    @property
-    def n_bytes(self) -> int:
-        """Length of the acknowledged lines."""
-        return self._ends[-1]
-
-    def append(self, lines: Sequence[bytes]) -> None:
-        """Write `lines` and sync them, all or none.
-
-        Raises
-        ------
-        OSError
-            If that fails; what was written in part is cut off again, or withdrawn by a line of its own.
-        StoreError
-            If the journal would become larger than readers take.
-        """
-        end = self._ends[-1]
-        data = b"".join(lines)
-        if end + len(data) > _MAX_BYTES:
-            raise StoreError(
-                f"The journal {self._path} is full: the {len(self._ends) - 1} frames in it are safe",
-                hint="Start a new section.",
-            )
-        try:
-            write_all(self._handle, data)
-            os.fsync(self._handle)
-        except OSError:
-            self._broken = True
-            self._take_back()
-            raise
-        for line in lines:
-            end += len(line)
-            self._crcs.append(zlib.crc32(line, self._crcs[-1]))
-            self._ends.append(end)
-
-    def _take_back(self) -> None:
-        """Remove what was written and not acknowledged: cut it off, or, if the disk refuses that, withdraw it."""
-        try:
-            os.ftruncate(self._handle, self._ends[-1])
-            self._broken = False
-        except OSError:
-            with suppress(OSError):  # a new line first: the one before may be half a line
-                write_all(self._handle, b"\n" + sealed_line({_WITHDRAWN: len(self._ends) - 1}))
-                os.fsync(self._handle)
-
-    def is_in_place(self) -> bool:
-        """Return whether the file under the journal's name is still this one; safe from any thread.
-
-        Its number cannot be given to another file as long as this one is open. A disk that does not answer is not
-        asked again: the next write reports it.
-        """
-        try:
-            return os.path.samestat(os.fstat(self._handle), self._path.lstat())
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except OSError:
-            return True
-
-    def is_as_left(self) -> bool:
-        """Return whether the file is as long as it was left; only for the thread that appends."""
-        size = os.fstat(self._handle).st_size
-        # one that failed to take lines may be longer
-        return size == self._ends[-1] or (self._broken and size > self._ends[-1])
-
-    def count_in(self, path: Path) -> int:
-        """Return how many of the acknowledged lines a file holds, from the first on and byte for byte."""
-        try:
-            data = read_plain(path, _MAX_BYTES)
-        except (OSError, StoreError):
-            return 0
-        crc, kept = 0, 0
-        for seq in range(len(self._ends) - 1):
-            line = data[self._ends[seq] : self._ends[seq + 1]]
-            crc = zlib.crc32(line, crc)
-            if len(line) < self._ends[seq + 1] - self._ends[seq] or crc != self._crcs[seq + 1]:
-                break
-            kept = seq + 1
-        return kept
-
-    def place(self) -> Path | None:
-        """Return where the file is now, under whatever name; None if it was deleted, or if the system does not know."""
-        try:
-            if os.fstat(self._handle).st_nlink == 0:
-                return None
-            there = Path(os.readlink(f"/proc/self/fd/{self._handle}"))  # noqa: PTH115 - a text, not a link of ours
-        except OSError:
-            return None
-        return there if there.is_file() else None
-
-    def entry(self, seq: int) -> JournalEntry:
-        """Return the line of a committed frame; safe from any thread.
-
-        Raises
-        ------
-        OSError, ValueError
-            If it is not there any more.
-        """
-        with self._path.open("rb") as file:
-            file.seek(self._ends[seq])
-            fields, _ = fields_of(file.read(self._ends[seq + 1] - self._ends[seq]).rstrip(b"\n"))
-        return _entry_of(fields)
-
-    def mend(self) -> None:
-        """Try again to remove what was written and not acknowledged: the disk may be better by now."""
-        if self._broken:
-            self._take_back()
-
-    def n_doubtful(self) -> int:
-        """Return how many lines readers find behind the acknowledged ones: written, and neither synced nor removed."""
-        if not self._broken:
-            return 0
-        try:
-            return max(0, read_journal(self._path).n_frames - (len(self._ends) - 1))
-        except (OSError, StoreError):
-            return 0
-
-    def close(self) -> None:
-        """Close the file, which releases the writer's lock."""
-        os.close(self._handle)

@@ -41,6 +41,7 @@ __all__ = [
     "shard_shape_yx",
     "spec_from_json",
     "spec_to_json",
+    "stack_metadata",
     "tiles_of",
 ]
 
@@ -148,15 +149,38 @@ def array_metadata(shape_yx: tuple[int, int], n_frames: int) -> dict[str, Any]:
     zstd is slower and no smaller. ``typesize`` 2 and ``blocksize`` 0 are what tensorstore writes; they are spelled out
     because the writer opens the array by these very words.
     """
-    codecs = [
+    shape = (n_frames, *shape_yx)
+    return stack_metadata(shape, (1, *shard_shape_yx(shape_yx)), CHUNK_PX, "t")
+
+
+def stack_metadata(
+    shape: tuple[int, int, int], shard_shape: tuple[int, int, int], chunk_px: int, axis: str, *, checksums: bool = False
+) -> dict[str, Any]:
+    """Return the ``zarr.json`` of a stack (n, y, x) of uint16 images in shards, compressed as in `array_metadata`.
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+    shard_shape : (int, int, int)
+        Of one file.
+    chunk_px : int
+        Side of the inner chunks, each of one image.
+    axis : str
+        Name of the first axis.
+    checksums : bool
+        Whether each chunk ends with its CRC-32C; frames have theirs in the journal.
+    """
+    codecs: list[dict[str, Any]] = [
         {"name": "bytes", "configuration": {"endian": "little"}},
         {
             "name": "blosc",
             "configuration": {"cname": "lz4", "clevel": 5, "shuffle": "bitshuffle", "typesize": 2, "blocksize": 0},
         },
     ]
+    if checksums:
+        codecs.append({"name": "crc32c"})
     sharding = {
-        "chunk_shape": [1, CHUNK_PX, CHUNK_PX],
+        "chunk_shape": [1, chunk_px, chunk_px],
         "codecs": codecs,
         "index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}],
         "index_location": "end",
@@ -164,13 +188,13 @@ def array_metadata(shape_yx: tuple[int, int], n_frames: int) -> dict[str, Any]:
     return {
         "zarr_format": 3,
         "node_type": "array",
-        "shape": [n_frames, *shape_yx],
+        "shape": list(shape),
         "data_type": "uint16",
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1, *shard_shape_yx(shape_yx)]}},
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(shard_shape)}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
         "fill_value": 0,
         "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
-        "dimension_names": ["t", "y", "x"],
+        "dimension_names": [axis, "y", "x"],
         "attributes": {},
     }
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import TagValue
 
-__all__ = ["Provenance", "RecordedOutcome", "RecordedRun"]
+__all__ = ["ASSUMED_THRESHOLD", "Provenance", "RecordedOutcome", "RecordedRun"]
+
+ASSUMED_THRESHOLD = 0.5
+"""Decision threshold that a score is held against where none is recorded; whatever shows such a score has to say so."""
 
 _NUMBERS_OF_SCORE = ("score", "confidence", "threshold")
 _COUNTS_OF_SCORE = ("interval_frames", "frames", "tiles", "fields_excluded_by_operator")
@@ -181,6 +184,14 @@ class RecordedRun:
     def state(self) -> str | None:
         """How the run ended; None if it did not, or if the store does not record how."""
         return None if self.outcome is None else self.outcome.state
+
+    @property
+    def decision_threshold(self) -> float | None:
+        """The model's, as recorded before the first frame, or with the score; None if neither has it."""
+        at_end = None if self.outcome is None else self.outcome.threshold
+        if self.provenance.decision_threshold is None and at_end is not None and 0 < at_end < 1:
+            return at_end
+        return self.provenance.decision_threshold
 
     @property
     def excluded_by_operator(self) -> tuple[int, ...]:

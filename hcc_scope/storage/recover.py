@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +21,12 @@ from hcc_scope.storage.facts import (
     Facts,
     check_folders,
     check_is_store,
-    contradicted_key,
-    copied_facts,
     describes_image,
     hides_array,
     is_group,
-    read_array_metadata,
-    recorded_facts,
     unknown_keys,
 )
 from hcc_scope.storage.files import check_plain, explain, lock, open_own, read_plain
-from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.lines import parse_object
 from hcc_scope.storage.metadata import (
@@ -49,6 +44,7 @@ from hcc_scope.storage.notes import NOTES, lost_notes, read_notes_log
 from hcc_scope.storage.prediction_log import log_files, log_problems, read_log, table_path
 from hcc_scope.storage.predictions import read_predictions_table, remake_table
 from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.settled_facts import SettledFacts, check_shape, settle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +55,6 @@ __all__ = ["RecoverReport", "recover"]
 
 TORN_SUFFIX = ".torn"
 """What was cut off a journal, or was replaced, is kept under its name with this ending; the next one with a 2, 3 ..."""
-_LOOK_AT_FRAMES = 3
 _MAX_KEPT_BYTES = 2 << 30
 
 _LASTING = ("state", "cause", "degraded", "counts", "spoilt")
@@ -110,7 +105,7 @@ def recover(path: Path) -> RecoverReport:
         _refuse_links(path)
         if not (path / JOURNAL).exists() and (path / ROOT).exists():
             open_store(path)  # reports what is missing
-        settled = _settle(path)
+        settled = settle(path)
         with ExitStack() as stack:
             for file in (path / JOURNAL, *log_files(path), *path.glob(NOTES)):
                 handle = open_own(file, os.O_RDWR)
@@ -118,21 +113,11 @@ def recover(path: Path) -> RecoverReport:
                 if not lock(handle):
                     raise StoreError(f"{path} is being written by another process", hint="Wait until it has ended.")
             if settled.facts.attributes["schema_version"] == 1:  # later ones have a checksum for that
-                _check_shape(path, settled.facts)
+                check_shape(path, settled.facts)
             return _recover(path, settled)
     except OSError as error:
         hint = "Copy it to a folder that you may write to, and recover the copy."
         raise explain(error, f"The store {path} cannot be recovered", unwritable_hint=hint) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Settled:
-    """The facts to go by, and which of their two files has to be made again."""
-
-    facts: Facts
-    root_anew: str | None = None
-    """What was wrong with ``zarr.json``, if it has to be made again."""
-    copy_anew: bool = False
 
 
 def _refuse_links(path: Path) -> None:
@@ -163,102 +148,7 @@ def _refuse_links(path: Path) -> None:
             check_plain(file)
 
 
-def _settle(path: Path) -> _Settled:
-    """Return the facts to go by; nothing is changed yet.
-
-    Raises
-    ------
-    StoreError, StoreDamagedError
-        As `recover`.
-    """
-    recorded, wrong = _facts_or_error(path, from_copy=False)
-    copied, _ = _facts_or_error(path, from_copy=True)
-    if recorded is None:
-        if copied is None or not (path / JOURNAL).is_file():
-            raise wrong
-        return _Settled(copied, root_anew="zarr.json was lost")
-    if copied is None:
-        # early stores of version 1 have no copy
-        old = recorded.attributes["schema_version"] == 1 and not (path / MANIFEST_COPY).exists()
-        return _Settled(recorded, copy_anew=not old)
-    contradiction = contradicted_key(recorded, copied)
-    return _Settled(recorded) if contradiction is None else _decide(path, recorded, copied, contradiction)
-
-
-def _facts_or_error(path: Path, *, from_copy: bool) -> tuple[Facts | None, StoreError]:
-    """Return the facts, or None and why not; another program's or a later version's file is an error in any case."""
-    read = copied_facts if from_copy else recorded_facts
-    try:
-        return read(path), StoreError("")
-    except FileNotFoundError:
-        return None, StoreError(f"{path} is not an OME-Zarr 0.5 store: it has no {ROOT}")
-    except StoreDamagedError as error:
-        return None, error
-    except StoreError:
-        if from_copy:
-            return None, StoreError("")
-        raise
-
-
-def _decide(path: Path, recorded: Facts, copied: Facts, contradiction: str) -> _Settled:
-    """Return which of two sound and different accounts the frames agree with; only their shape can decide."""
-    with_its_shape = replace(recorded.spec, frame_shape_yx=copied.spec.frame_shape_yx)
-    attributes = {**recorded.attributes, "spec": copied.attributes["spec"]}
-    if (
-        recorded.attributes["schema_version"] == 1
-        and with_its_shape == copied.spec
-        and contradicted_key(replace(recorded, attributes=attributes), copied) is None
-    ):
-        reads = [_reads(path, facts.spec.frame_shape_yx) for facts in (recorded, copied)]
-        if reads == [True, False]:
-            return _Settled(recorded, copy_anew=True)
-        if reads == [False, True]:
-            facts = Facts.parse(attributes, recorded.file)
-            return _Settled(facts, root_anew=f"{contradiction}; the frames have the latter")
-    raise StoreDamagedError(
-        f"{path} contradicts itself: {contradiction}; nothing was changed",
-        hint="Set the wrong one right in a text editor, then run this again.",
-    )
-
-
-def _reads(path: Path, shape_yx: tuple[int, int]) -> bool:
-    """Return whether one of the first frames reads as sound in this shape; without any, whether the array has it."""
-    entries = [entry for entry in read_journal(path / JOURNAL).entries if entry is not None][:_LOOK_AT_FRAMES]
-    if not entries:
-        metadata = read_array_metadata(path)
-        return metadata is not None and metadata["shape"][1:] == list(shape_yx)
-    array = FrameArray(path, shape_yx)
-    for entry in entries:
-        try:
-            array.finish_read(entry.seq, array.start_read(entry.seq), entry.crc32)
-        except StoreDamagedError:
-            continue
-        return True
-    return False
-
-
-def _check_shape(path: Path, facts: Facts) -> None:
-    """Refuse to make the array's metadata anew from a shape that its frames do not have.
-
-    Raises
-    ------
-    StoreDamagedError
-        If the array states another shape, and no frame reads in that of the facts.
-    """
-    metadata = read_array_metadata(path)
-    shape_yx = facts.spec.frame_shape_yx
-    if metadata is None or metadata["shape"][1:] == list(shape_yx):
-        return
-    if not any(read_journal(path / JOURNAL).entries) or _reads(path, shape_yx):
-        return
-    raise StoreDamagedError(
-        f"{path} contradicts itself: its facts state frames of {list(shape_yx)} px (y, x), {ARRAY_PATH}/{ROOT} of "
-        f"{metadata['shape'][1:]}, and none reads as the former; nothing was changed",
-        hint="Set the wrong one right in a text editor, then run this again.",
-    )
-
-
-def _recover(path: Path, settled: _Settled) -> RecoverReport:
+def _recover(path: Path, settled: SettledFacts) -> RecoverReport:
     changes = _mend_facts(path, settled)
     changes += [*_remove_temporary_files(path), *_mend_journal(path / JOURNAL)]
     store = open_store(path)
@@ -305,7 +195,7 @@ def _keep(file: Path, *, whole: bool = False) -> None:
         replace_file(kept, read_plain(file, _MAX_KEPT_BYTES))
 
 
-def _mend_facts(path: Path, settled: _Settled) -> list[str]:
+def _mend_facts(path: Path, settled: SettledFacts) -> list[str]:
     """Make whichever file of the facts is wrong again, and the description for other programs."""
     facts = settled.facts
     changes = []

@@ -17,6 +17,7 @@ from hcc_scope.atomic_file import create_file, json_bytes
 from hcc_scope.errors import StoreDamagedError
 from hcc_scope.storage.files import explain
 from hcc_scope.storage.frame_array import driver_path
+from hcc_scope.storage.metadata import stack_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,32 +38,8 @@ _INDEX_CACHE_BYTES = 16 * 2**20
 
 def tile_array_metadata(tile_px: int, n_tiles: int) -> dict[str, Any]:
     """Return the ``zarr.json`` of an array of tiles."""
-    codecs = [
-        {"name": "bytes", "configuration": {"endian": "little"}},
-        {
-            "name": "blosc",
-            "configuration": {"cname": "lz4", "clevel": 5, "shuffle": "bitshuffle", "typesize": 2, "blocksize": 0},
-        },
-        {"name": "crc32c"},
-    ]
-    sharding = {
-        "chunk_shape": [1, tile_px, tile_px],
-        "codecs": codecs,
-        "index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}],
-        "index_location": "end",
-    }
-    return {
-        "zarr_format": 3,
-        "node_type": "array",
-        "shape": [n_tiles, tile_px, tile_px],
-        "data_type": "uint16",
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [SHARD_TILES, tile_px, tile_px]}},
-        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-        "fill_value": 0,
-        "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
-        "dimension_names": ["tile", "y", "x"],
-        "attributes": {},
-    }
+    shape, shard_shape = (n_tiles, tile_px, tile_px), (SHARD_TILES, tile_px, tile_px)
+    return stack_metadata(shape, shard_shape, tile_px, "tile", checksums=True)
 
 
 def _open(folder: Path, tile_px: int, n_tiles: int, owner: object) -> Any:  # noqa: ANN401 - tensorstore has no types

@@ -1,0 +1,46 @@
+"""Values of device properties: as a device takes them, and which ones it refuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hcc_scope.errors import DeviceError
+from hcc_scope.number_text import plain_number
+
+if TYPE_CHECKING:
+    from hcc_scope.microscope.rig_state import DeviceProperty
+
+__all__ = ["check_property_value", "property_text"]
+
+
+def property_text(value: float) -> str:
+    """Return a number as a device takes it: a whole one without a point, as many hold integers."""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def check_property_value(known: DeviceProperty, value: str) -> None:
+    """Refuse what the device cannot take.
+
+    Raises
+    ------
+    DeviceError
+        With what it takes, as a hint.
+    """
+    name = f"'{known.name}' of '{known.device}'"
+    if known.read_only:
+        raise DeviceError(f"{name} can only be read")
+    if known.pre_init:
+        raise DeviceError(
+            f"{name} only takes effect while the configuration is loaded", hint="Set it in the .cfg file."
+        )
+    if known.allowed and value not in known.allowed:
+        raise DeviceError(f"{name} cannot be '{value}'", hint=f"It takes: {', '.join(known.allowed)}.")
+    if known.kind == "text":
+        return
+    number = plain_number(value)
+    if number is None:
+        raise DeviceError(f"{name} takes a number, not '{value}'")
+    if known.kind == "integer" and not value.strip().lstrip("+-").isdigit():
+        raise DeviceError(f"{name} takes a whole number, not '{value}'")
+    if known.limits is not None and not known.limits[0] <= number <= known.limits[1]:
+        raise DeviceError(f"{name} cannot be {value}", hint=f"It takes {known.limits[0]:g} to {known.limits[1]:g}.")
