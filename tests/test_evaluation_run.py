@@ -213,6 +213,8 @@ def test_tiles_that_are_unlike_the_training_count_as_little_as_in_use(tmp_path: 
     odds = np.concatenate([log_odds(fold.logits[fold.counted]) for fold in left_out.of("by_animal")])
     assert left_out.temperature == fit_temperature(odds, kept_rows)
     assert "folds by image: 0 of 48; folds by animal: 5 of 48" in describe_left_out(analyse(left_out))
+    without = by_animal_like(result, lambda fold: replace(fold, why_no_distance="Too few tiles. Give more images."))
+    assert describe_left_out(analyse(without)).endswith(" count all: Too few tiles. Give more images.")
     record = evaluation_record(analyse(left_out), "x")
     assert record.protocols[1].all_tiles is not None
     assert (record.protocols[1].all_tiles.n, record.protocols[1].levels[0].n) == (48, 43)
