@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -433,3 +434,10 @@ def test_names_of_animals_and_sections_show_their_letters_in_the_report(tmp_path
     assert r"section \_s0\_ of \*low-0\*|\<b\>" in text
     assert "<b>" not in text
     assert "*low" not in text.replace(r"\*low", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
+def test_a_pipe_in_the_place_of_a_finished_evaluation_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "evaluation.json")
+    with pytest.raises(TrainingError, match="cannot be read: it is no file but a pipe"):
+        load_calibration(tmp_path)
