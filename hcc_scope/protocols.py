@@ -159,6 +159,6 @@ class Classifier(Protocol):
         Parameters
         ----------
         tiles : ndarray or sequence of ndarray
-            n raw tiles: an array (n, tile, tile) uint16, or a list of views (tile, tile). They are read-only and may be
-            parts of a frame, with strides.
+            n raw tiles: an array (n, tile, tile) uint16, or a list of views (tile, tile). Leave them as they
+            are: they may be parts of a frame, with strides.
         """
