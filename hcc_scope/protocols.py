@@ -152,8 +152,13 @@ class Classifier(Protocol):
         The answer for a tile depends on that tile alone: the same bits whatever else is in the batch. Of no tiles it
         is empty.
 
+        A session asks from one thread of its own, once per frame, and only for tiles without a quality flag. What this
+        raises is the frame's error; the next frame is tried. After several such frames in a row, an answer of another
+        form, or none in time (`hcc_scope.session.SessionLimits`), nothing more is classified in that run.
+
         Parameters
         ----------
         tiles : ndarray or sequence of ndarray
-            n raw tiles: an array (n, tile, tile) uint16, or a list of views (tile, tile).
+            n raw tiles: an array (n, tile, tile) uint16, or a list of views (tile, tile). Leave them as they
+            are: they may be parts of a frame, with strides.
         """

@@ -6,7 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ import torch
 from hcc_scope.cli.train import TrainOptions, run_train
 from hcc_scope.datasets.cache import cut_tiles
 from hcc_scope.datasets.manifest import read_manifest
-from hcc_scope.errors import DivergedError, ResumeError, TrainingError, UsageError
+from hcc_scope.errors import DivergedError, ModelError, ResumeError, TrainingError, UsageError
 from hcc_scope.evaluation.analysis import analyse
 from hcc_scope.evaluation.record import load_calibration, write_evaluation
 from hcc_scope.evaluation.run import evaluate
@@ -35,7 +35,22 @@ from hcc_scope.training.validation_split import hold_out
 from tests.evaluation_parts import quick_fold
 from tests.labelled_image_parts import texture_set, texture_tile
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 CONFIG = TrainConfig(epochs=1, batch=4, threads=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_program() -> Iterator[None]:
+    """Let torch.export fail: a model is whole without its program, which takes seconds and concerns no test here."""
+
+    def fail(*_: object) -> bytes:
+        raise ModelError("torch.export cannot make a program of this network")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hcc_scope.training.export.to_program", fail)
+        yield
 
 
 def nobody(_step: object) -> None:
@@ -66,6 +81,7 @@ def test_any_other_is_calibrated_on_held_out_animals_and_says_what_it_lacks(tmp_
     card = load_model(make_model(one, tmp_path / "m", on_progress=nobody, say=said.append)).card
     assert not any("has learnt nothing" in words for words in said)
     assert any("does not flag tiles that are unlike" in words for words in said)
+    assert any("torch.export cannot make a program" in words for words in said)
     assert card.unlike_training is None
     assert card.evaluation is None
     held_out = {one.tiles.images[i].animal_id for i in one.split.held_out}

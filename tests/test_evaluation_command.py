@@ -15,7 +15,7 @@ import pytest
 from hcc_scope.cli.evaluate import EvaluateOptions, run_evaluate, train_config
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.training.config import TrainConfig
-from tests.commands import hcc_scope, start
+from tests.commands import WAIT_S, cli, start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def test_evaluate_from_a_manifest_to_the_report(tmp_path: Path) -> None:
     table = manifest(tmp_path / "set")
     out = tmp_path / "out"
     options = ["--epochs", "1", "--folds", "2", "--jobs", "1", "--no-figures"]
-    done = hcc_scope("evaluate", table, "--out", out, *options, "--json")
+    done = cli("evaluate", table, "--out", out, *options, "--json")
     assert done.code == 0, done.err
     said = done.json
     assert said["schema"] == 2
@@ -118,7 +118,7 @@ def test_ctrl_c_keeps_finished_folds_and_leaves_no_process(tmp_path: Path) -> No
     table = manifest(tmp_path / "set")
     out = tmp_path / "out"
     process = start("evaluate", table, "--out", out, "--epochs", "1", "--folds", "2", "--jobs", "2", "--no-figures")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + WAIT_S
     while not list(out.glob("folds/paper-*[0-9]")):
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
@@ -126,10 +126,10 @@ def test_ctrl_c_keeps_finished_folds_and_leaves_no_process(tmp_path: Path) -> No
     children = psutil.Process(process.pid).children(recursive=True)
     assert children
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 130, err
     assert "Error: interrupted: finished folds are kept" in err
     assert "Traceback" not in err
-    assert not psutil.wait_procs(children, timeout=5)[1]
+    assert not psutil.wait_procs(children, timeout=WAIT_S)[1]
     assert (out / "plan.json").exists()
     assert not (out / "evaluation.json").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -213,6 +214,8 @@ def test_tiles_that_are_unlike_the_training_count_as_little_as_in_use(tmp_path: 
     odds = np.concatenate([log_odds(fold.logits[fold.counted]) for fold in left_out.of("by_animal")])
     assert left_out.temperature == fit_temperature(odds, kept_rows)
     assert "folds by image: 0 of 48; folds by animal: 5 of 48" in describe_left_out(analyse(left_out))
+    without = by_animal_like(result, lambda fold: replace(fold, why_no_distance="Too few tiles. Give more images."))
+    assert describe_left_out(analyse(without)).endswith(" count all: Too few tiles. Give more images.")
     record = evaluation_record(analyse(left_out), "x")
     assert record.protocols[1].all_tiles is not None
     assert (record.protocols[1].all_tiles.n, record.protocols[1].levels[0].n) == (48, 43)
@@ -431,3 +434,10 @@ def test_names_of_animals_and_sections_show_their_letters_in_the_report(tmp_path
     assert r"section \_s0\_ of \*low-0\*|\<b\>" in text
     assert "<b>" not in text
     assert "*low" not in text.replace(r"\*low", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
+def test_a_pipe_in_the_place_of_a_finished_evaluation_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "evaluation.json")
+    with pytest.raises(TrainingError, match="cannot be read: it is no file but a pipe"):
+        load_calibration(tmp_path)

@@ -2,6 +2,7 @@
 
 import _thread
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from session_parts import (
 from hcc_scope import scoring
 from hcc_scope.errors import FrameSizeError
 from hcc_scope.latency import LatencyHistogram
+from hcc_scope.session import SessionLimits
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import Counts, RunOutcome
 from hcc_scope.workers import StopToken
@@ -90,6 +92,21 @@ def test_without_a_classifier_frames_are_stored_and_count_as_deferred():
 def test_a_session_needs_something_to_do():
     with pytest.raises(ValueError, match="sink"):
         make_session(Source([]), None, None)
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        ({"store_queue_bytes": 0}, "store_queue_bytes must be more than 0, not 0"),
+        ({"analyse_queue_bytes": -1}, "analyse_queue_bytes must be more than 0, not -1"),
+        ({"deferred_cache_bytes": -1}, "deferred_cache_bytes must be at least 0, not -1"),
+        ({"classify_timeout_s": float("nan")}, "classify_timeout_s must be more than 0, not nan"),
+        ({"max_failures": 0}, "max_failures must be more than 0, not 0"),
+    ],
+)
+def test_limits_with_which_a_run_could_not_work_are_refused(limits: dict[str, Any], says: str):
+    with pytest.raises(ValueError, match=says):
+        SessionLimits(**limits)
 
 
 def test_frames_smaller_than_a_tile_are_refused_before_the_run():

@@ -158,6 +158,23 @@ def test_a_sink_that_loses_frames_silently_is_found_out():
     assert outcome.counts.stored == 3
 
 
+def test_a_sink_that_does_not_know_what_it_holds_ends_the_run_with_its_error():
+    class Lost(Sink):
+        @property
+        def committed(self) -> int:
+            if self.close_calls:
+                raise StoreError("the drive is gone")
+            return len(self.frames)
+
+    busy = Gate()
+    session = make_session(Source(range(4), after=busy.open), Lost(), Classifier(busy.at(0)), analyse_frames=1)
+    session.start()
+    assert session.wait(30.0), "analysis waits for a storage that has ended"
+    outcome = session.join()
+    assert str(outcome.cause) == "the drive is gone"
+    assert outcome.counts.balanced()
+
+
 def test_a_storage_error_after_a_source_error_is_a_note():
     disk = Gate()
     lost = CameraError("no frame for 5 s")
@@ -329,6 +346,51 @@ def test_a_classifier_of_the_user_s_own_that_returns_a_bare_array_is_given_up_wi
     assert isinstance(outcome.cause, ModelFormatError)
     assert "returned ndarray, not a Classification" in str(outcome.cause)
     assert "hcc_scope.types.Classification(logits)" in str(outcome.cause.hint)
+
+
+def give(answer: object) -> Classifier:
+    """Return a classifier that answers the same, whatever it is asked."""
+
+    class Odd(Classifier):
+        def classify(self, tiles: Tiles) -> Classification:
+            super().classify(tiles)
+            return answer  # type: ignore[return-value]  # the user's mistake
+
+    return Odd()
+
+
+LOGITS = np.zeros((4, 2), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (None, "returned NoneType, not a Classification"),
+        (Classification(LOGITS.tolist()), "returned logits that are list, not an array of real numbers"),  # type: ignore[arg-type]
+        (Classification(LOGITS.astype(object)), "returned logits that are an array of object"),
+        (Classification(LOGITS.astype(complex)), "returned logits that are an array of complex128"),
+        (Classification(LOGITS, [1.0] * 4), "returned distances that are list"),  # type: ignore[arg-type]
+        (Classification(LOGITS, np.ones((4, 1), np.float32)), "a distance, finite and from 0 on, for each of 4 tiles"),
+        (Classification(LOGITS, np.full(4, np.nan, np.float32)), "a distance, finite and from 0 on"),
+        (Classification(LOGITS, np.full(4, -1.0, np.float32)), "a distance, finite and from 0 on"),
+    ],
+)
+def test_a_classifier_whose_answer_is_of_another_form_is_given_up_with_one_sentence(answer: object, says: str):
+    classifier = give(answer)
+    outcome = run(make_session(Source(range(5)), Sink(), classifier))
+    assert says in str(outcome.degraded)
+    assert len(classifier.asked) == 1
+    assert outcome.counts == Counts(acquired=5, stored=5, failed=1, deferred=4)
+
+
+def test_logits_in_another_precision_are_scored_as_the_store_keeps_them_or_refused():
+    results = Results()
+    exact = np.repeat([[0.1, 0.7]], 4, axis=0)
+    run(make_session(Source(range(1)), None, give(Classification(exact)), results=results))
+    assert results.by_seq[0].logits.tolist() == [np.float32(0.7) - np.float32(0.1)] * 4
+    # beyond float32 both are infinite, and their difference would be no number
+    outcome = run(make_session(Source(range(1)), Sink(), give(Classification(np.full((4, 2), 1e300)))))
+    assert outcome.counts == Counts(acquired=1, stored=1, failed=1)
 
 
 def test_a_logit_that_is_no_number_never_reaches_the_score():

@@ -73,6 +73,16 @@ def test_a_run_that_has_ended_no_longer_says_that_it_is_stopping():
     assert look(ledger, 3, stopping=True).message == "8 frames are stored but not classified: replay them"
 
 
+def test_a_count_of_stored_frames_that_was_read_before_storage_closed_does_not_come_back():
+    ledger = blank_ledger(expected=None)
+    for seq in range(3):
+        acquire(ledger, seq, seq)
+    ledger.commit(3, 3)
+    ledger.close_storage(2, 4)  # a frame was deleted meanwhile
+    assert look(ledger, 5, n_stored=3).counts.stored == 2  # the look had read its number before that
+    assert ledger.counts.stored == 2
+
+
 def test_an_open_end_has_no_time_left():
     ledger = blank_ledger(expected=None)
     for seq in range(3):

@@ -104,7 +104,9 @@ def describe_left_out(analysis: Analysis, *, name: Callable[[str], str] = str) -
         "As in use, a tile that is unlike the training tiles of the network that scores it (by that network's own "
         f"distance and threshold) counts at no level but 'tile (all)'. Left out ({counts})."
     )
-    reasons = list(dict.fromkeys(why for protocol in analysis.protocols.values() for why in protocol.why_no_distance))
+    reasons = dict.fromkeys(
+        why.removesuffix(".") for protocol in analysis.protocols.values() for why in protocol.why_no_distance
+    )
     if reasons:
         words += f" Some networks do not flag such tiles and count all: {'; '.join(reasons)}."
     for key, protocol in analysis.protocols.items():

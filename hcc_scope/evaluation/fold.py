@@ -16,11 +16,12 @@ import pydantic
 from hcc_scope.atomic_file import json_bytes, patiently
 from hcc_scope.errors import DivergedError, ResumeError, TrainingError
 from hcc_scope.evaluation.results import FoldResult
+from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import explain
 from hcc_scope.training.config import MOST_STARTS
 from hcc_scope.training.fit_result import Epoch
 from hcc_scope.training.metrics import LearningCheck, has_diverged
-from hcc_scope.training.records import EpochRecord, StrictRecord, one_line, read_regular
+from hcc_scope.training.records import EpochRecord, StrictRecord, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -321,7 +322,7 @@ def _same(found: NDArray[Any], wanted: NDArray[np.int64], what: str) -> None:
 
 def _predictions(folder: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays of a fold, of the right kinds; raises one of `_UNREADABLE`."""
-    with np.load(io.BytesIO(read_regular(folder / _PREDICTIONS)), allow_pickle=False) as kept:
+    with np.load(io.BytesIO(read_small_file(folder / _PREDICTIONS)), allow_pickle=False) as kept:
         arrays = {name: kept[name] for name in ("train", "test", "image_labels", "rows", "labels", "logits")}
         if "distances" in kept:
             arrays["distances"] = kept["distances"]
@@ -337,7 +338,7 @@ def _predictions(folder: Path) -> dict[str, NDArray[Any]]:
 
 
 def _fold_record(folder: Path) -> _FoldRecord:
-    return _FoldRecord.model_validate_json(read_regular(folder / _HISTORY))
+    return _FoldRecord.model_validate_json(read_small_file(folder / _HISTORY))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from hcc_scope.datasets.duplicate_images import refuse_contradictions
 from hcc_scope.errors import DatasetError, ResumeError, StoreExistsError
 from hcc_scope.evaluation.filenames import PLAN_FILE
 from hcc_scope.evaluation.splits import animal_splits, day_splits, paper_splits, permuted_splits
+from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import explain
 from hcc_scope.training.folder_lock import has_content
-from hcc_scope.training.records import one_line, read_regular
+from hcc_scope.training.records import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,7 +139,7 @@ def take_folder(
             raise explain(error, f"no evaluation can be written to {out}") from error
         return
     try:
-        kept = json.loads(read_regular(path))
+        kept = json.loads(read_small_file(path))
     except (OSError, ValueError, RecursionError) as error:
         raise ResumeError(f"{path} cannot be read: {one_line(error)}", hint="Choose a new folder.") from error
     found = _differences(kept, record)

@@ -26,9 +26,10 @@ from hcc_scope.evaluation.report import relative_pngs, report_markdown, table1_m
 from hcc_scope.evaluation.tables import MEASURES
 from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
 from hcc_scope.research_use import RESEARCH_USE_ONLY
+from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import explain
 from hcc_scope.training.config import NetworkName, Precision, RecipeName  # noqa: TC001 - read by pydantic
-from hcc_scope.training.records import StrictRecord, one_line, read_regular
+from hcc_scope.training.records import StrictRecord, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -280,7 +281,7 @@ def load_calibration(folder: Path) -> Calibration:
     """
     path = folder / EVALUATION_FILE
     try:
-        data = read_regular(path)
+        data = read_small_file(path)
         schema = _Schema.model_validate_json(data).schema_
         if schema != SCHEMA:
             raise TrainingError(

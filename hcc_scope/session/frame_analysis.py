@@ -93,7 +93,8 @@ class FrameAnalyser:
                 f"the classifier returned {type(answer).__name__}, not a Classification",
                 hint="Return hcc_scope.types.Classification(logits) from its classify method.",
             )
-        logits, distances = answer.logits, answer.distances
+        logits = _as_float32(answer.logits, "logits")
+        distances = None if answer.distances is None else _as_float32(answer.distances, "distances")
         if logits.shape != (n_tiles, 2):
             raise ModelFormatError(f"the model returned an array of shape {logits.shape} for {n_tiles} tiles")
         if not np.isfinite(logits).all():
@@ -101,9 +102,23 @@ class FrameAnalyser:
         if distances is None:
             if self.unlike_beyond is not None:
                 raise ModelFormatError("the model does not give a tile's distance from its training tiles")
-        elif distances.shape != (n_tiles,) or not np.isfinite(distances).all():
-            raise ModelFormatError(f"the model did not return a distance for each of {n_tiles} tiles")
-        return answer
+        elif distances.shape != (n_tiles,) or not (np.isfinite(distances) & (distances >= 0)).all():
+            raise ModelFormatError(
+                f"the model did not return a distance, finite and from 0 on, for each of {n_tiles} tiles"
+            )
+        return Classification(logits, distances)
+
+
+def _as_float32(values: object, what: str) -> NDArray[np.float32]:
+    """Return the numbers of a classifier in the precision in which they are scored and stored."""
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+        kind = f"an array of {values.dtype}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise ModelFormatError(
+            f"the classifier returned {what} that are {kind}, not an array of real numbers",
+            hint="Return them as a float32 array.",
+        )
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is refused as such
+        return values.astype(np.float32, copy=False)
 
 
 def failed_result(seq: int, n_tiles: int, engine: str, reason: str) -> FrameResult:

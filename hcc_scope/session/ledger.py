@@ -59,6 +59,7 @@ class FrameLedger:
         self._degraded: str | None = None
         self._latest_result: FrameResult | None = None
         self._deferred: list[int] = []  # ascending
+        self._most_stored: int | None = None  # known when storage is closed
         self._clock_ns: dict[int, int] = {}  # seq -> where its total latency starts, until it is resolved
         self._latencies = LatencyHistogram()
         self._meters = RunMeters(expected_frames=expected_frames, stores=stores, classifies=classifies)
@@ -80,12 +81,20 @@ class FrameLedger:
         with self._lock:
             self._take_over_stored(n_stored, now_ns)
 
-    def recount(self, n_stored: int) -> None:
-        """Take over that fewer frames are on disk than before: they were deleted or replaced during the run."""
+    def close_storage(self, n_stored: int, now_ns: int) -> None:
+        """Take over how many frames are on disk in the end, for good.
+
+        They are fewer than before if some were deleted or replaced during the run: a count that another thread has read
+        before no longer holds.
+        """
         with self._lock:
+            self._take_over_stored(n_stored, now_ns)
+            self._most_stored = n_stored
             self._counts = replace(self._counts, stored=min(n_stored, self._counts.stored))
 
     def _take_over_stored(self, n_stored: int, now_ns: int) -> None:
+        if self._most_stored is not None:
+            n_stored = min(n_stored, self._most_stored)
         if n_stored > self._counts.stored:
             self._counts = replace(self._counts, stored=n_stored)
             self._meters.stored(self._counts, now_ns)

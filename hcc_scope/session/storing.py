@@ -81,10 +81,11 @@ class StorageWorker:
 
     def close(self) -> None:
         """Close the sink, also after an error: whatever can still reach the disk shall."""
-        guard("store", self._close_sink, self.fail)
-        self._ledger.commit(self.n_stored, time.monotonic_ns())
-        self._ledger.recount(self.n_stored)
-        self.over.set()
+        try:
+            guard("store", self._close_sink, self.fail)
+            self._ledger.close_storage(self.n_stored, time.monotonic_ns())
+        finally:
+            self.over.set()  # analysis waits for it
 
     def _close_sink(self) -> None:
         self._sink.close()

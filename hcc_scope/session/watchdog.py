@@ -35,7 +35,7 @@ class _Call:
 
     def __init__(self, tiles: Tiles) -> None:
         self.tiles = tiles
-        self.answer: Classification | Failure | None = None
+        self.answer: Classification | Failure = Failure(RuntimeError("there is no answer yet"))
         self.done = threading.Event()
 
 
@@ -102,7 +102,6 @@ class WatchedClassifier:
                     raise Abandoned
         if isinstance(call.answer, Failure):
             raise call.answer.error
-        assert call.answer is not None
         return call.answer
 
     def close(self) -> None:

@@ -344,7 +344,7 @@ def _animals(tiles: TileTable, rows: "NDArray[np.int64]") -> "NDArray[np.str_]":
 
 def _describe_held_out(fitted_to: "NDArray[np.str_]", held_out: "NDArray[np.str_]") -> str:
     if np.isin(held_out, fitted_to).any():
-        return f"{len(held_out)} tiles of animals, some of which that the distance was fitted to in other images"
+        return f"{len(held_out)} tiles of other images; some of their animals had tiles that the distance was fitted to"
     return f"{len(held_out)} tiles of {len(np.unique(held_out))} animals that the distance was not fitted to"
 
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pydantic
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["EpochRecord", "StrictRecord", "one_line", "read_regular"]
+__all__ = ["EpochRecord", "StrictRecord", "one_line"]
 
 
 _WORDS = {"extra_forbidden": "there is no such key", "missing": "it is missing", "json_invalid": "it is no JSON"}
@@ -47,21 +42,3 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "it nests too deeply"
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def read_regular(path: Path) -> bytes:
-    """Return a file's content; a pipe or a device, which may never end, is refused.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is nothing.
-    ValueError
-        If it is no regular file.
-    OSError
-        If it cannot be read.
-    """
-    path.stat()  # raises FileNotFoundError, not ValueError
-    if not path.is_file():
-        raise ValueError("it is a folder" if path.is_dir() else "it is no file, but a pipe, a device or the like")
-    return path.read_bytes()

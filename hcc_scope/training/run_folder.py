@@ -28,6 +28,7 @@ from hcc_scope.atomic_file import json_bytes
 from hcc_scope.datasets.cache import cut_tiles
 from hcc_scope.datasets.manifest import read_manifest
 from hcc_scope.errors import ResumeError, StoreExistsError, TrainingError
+from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import explain
 from hcc_scope.training.checkpoint import check_identity, write_bytes
 from hcc_scope.training.compute import choose_place
@@ -44,7 +45,7 @@ from hcc_scope.training.export import check_name
 from hcc_scope.training.fit_task import FitTask
 from hcc_scope.training.folder_lock import has_content, lock_folder
 from hcc_scope.training.recipes import settings_for
-from hcc_scope.training.records import StrictRecord, one_line, read_regular
+from hcc_scope.training.records import StrictRecord, one_line
 from hcc_scope.training.restarts import describe_restarted, fit_with_restarts
 from hcc_scope.training.training_result import TrainingResult
 from hcc_scope.training.validation_split import hold_out
@@ -209,7 +210,7 @@ def stored_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / CONFIG_FILE
     try:
-        found = _Stored.model_validate_json(read_regular(path))
+        found = _Stored.model_validate_json(read_small_file(path))
     except FileNotFoundError:
         raise ResumeError(
             f"there is no training run in {folder} that could be continued", hint="Start it without --resume."
