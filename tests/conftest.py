@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+import typer.main
 
 import hcc_scope.inference  # noqa: F401 - sets how torch's threads wait, before any test imports torch
 from hcc_scope.resources import hardware_configs_dir
@@ -54,6 +56,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the choice of an engine, here and in subprocesses, out of the user's own cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HCC_SCOPE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parser_once() -> Iterator[None]:
+    """Make the parser of the command line once: typer makes it anew for each of the thousands of commands run here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
         yield
 
 
