@@ -225,7 +225,7 @@ def test_recover_leaves_a_sound_store_alone(demo: tuple[Path, Done], tmp_path: P
 
 def test_kill_9_loses_no_journalled_frame(tmp_path: Path) -> None:
     store = tmp_path / "m1_s1.ome.zarr"
-    process = start(*acquire_arguments(tmp_path, "--fields", "24", "--phantom", "high", *FAST))
+    process = start(*acquire_arguments(tmp_path, "--fields", "120", "--phantom", "high", *FAST))
     wait_for_frames(process, store, 3)
     process.kill()
     process.communicate()
@@ -247,7 +247,7 @@ def test_kill_9_loses_no_journalled_frame(tmp_path: Path) -> None:
 @pytest.mark.parametrize("presses", [1, 6])
 def test_ctrl_c_finishes_cleanly(tmp_path: Path, presses: int) -> None:
     store = tmp_path / "m1_s1.ome.zarr"
-    process = start(*acquire_arguments(tmp_path, "--fields", "40", "--phantom", "low", "--json", *FAST))
+    process = start(*acquire_arguments(tmp_path, "--fields", "120", "--phantom", "low", "--json", *FAST))
     wait_for_frames(process, store, 3)
     for _ in range(presses):
         process.send_signal(signal.SIGINT)
@@ -258,7 +258,7 @@ def test_ctrl_c_finishes_cleanly(tmp_path: Path, presses: int) -> None:
     summary = json.loads(out)
     assert summary["outcome"] == "cancelled"
     counts = summary["counts"]
-    assert counts["stored"] == counts["acquired"] < 40
+    assert counts["stored"] == counts["acquired"] < 120
     skipping = "Skipping" in err
     assert presses == 6 or not skipping
     if not skipping:  # further presses may come when everything is done already
