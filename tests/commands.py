@@ -5,21 +5,29 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 import zarr
 
 from hcc_scope.cli.program import run
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 COMMAND = [sys.executable, "-c", "from hcc_scope.cli import main; main()"]
 WAIT_S = 120.0
+SMALL_FRAMES = [f"--property=Camera,OnCameraCCD{axis}Size,1024" for axis in "XY"]
+"""Options for frames of 4 tiles rather than 16."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,40 @@ def cli(*arguments: str | Path, cwd: Path | None = None) -> Done:
     ):
         code = run([str(argument) for argument in arguments])
     return Done(code, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def _standard_stream(name: str, number: int, descriptor: int, encoding: str) -> Iterator[None]:
+    """Let a standard stream, and all that goes to its number past Python, write to `descriptor`."""
+    kept = os.dup(number)
+    try:
+        os.dup2(descriptor, number)
+        with pytest.MonkeyPatch.context() as patch:
+            stream = open(number, "w", encoding=encoding, closefd=False)
+            patch.setattr(sys, name, stream)
+            try:
+                yield
+            finally:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+    finally:
+        os.dup2(kept, number)
+        os.close(kept)
+
+
+def cli_on_descriptors(*arguments: str | Path, stdout: int | None = None, encoding: str = "utf-8") -> Done:
+    """Run one command in this process, with files (or `stdout`) as standard streams: libraries in C write there too."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with (
+            _standard_stream("stdout", 1, out.fileno() if stdout is None else stdout, encoding),
+            _standard_stream("stderr", 2, err.fileno(), encoding),
+        ):
+            code = run([str(argument) for argument in arguments])
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode(encoding))
+    return Done(code, *texts)
 
 
 def hcc_scope(*arguments: str | Path, cwd: Path | None = None) -> Done:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+import typer.main
 
 import hcc_scope.inference  # noqa: F401 - sets how torch's threads wait, before any test imports torch
-from hcc_scope.resources import hardware_configs_dir
+from hcc_scope.inference import loading
+from hcc_scope.resources import hardware_configs_dir, models_dir
 from hcc_scope.system_check import qt_obstacle
 
 if TYPE_CHECKING:
@@ -55,6 +58,36 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HCC_SCOPE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parser_once() -> Iterator[None]:
+    """Make the parser of the command line once: typer makes it anew for each of the thousands of commands run here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
+        yield
+
+
+_load = loading._loaded
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shipped_model_once() -> Iterator[None]:
+    """Read and self-test the shipped model once: nearly every run here needs it, and its files do not change.
+
+    What is loaded is immutable, and its engine takes calls from several threads. A model elsewhere is loaded each time.
+    """
+    once = functools.cache(_load)
+    shipped = models_dir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "_loaded", lambda folder: (once if folder.parent == shipped else _load)(folder))
+        yield
+
+
+@pytest.fixture
+def shipped_model_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load the shipped model anew, as a start of the program does."""
+    monkeypatch.setattr(loading, "_loaded", _load)
 
 
 @pytest.fixture(scope="session")

@@ -39,22 +39,23 @@ def judged(*packages: Path, cache: Path) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.fixture
-def packages(tmp_path: Path) -> list[Path]:
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """One of a network that returns three outputs, one of a user's own without normalisation inside."""
+    folder = tmp_path_factory.mktemp("packages")
     three = network()
-    folder = export_model(
-        to_torchscript(three), three, random_tiles(2), card("three.outputs"), tmp_path / "three", describe=card_markdown
+    exported = export_model(
+        to_torchscript(three), three, random_tiles(2), card("three.outputs"), folder / "three", describe=card_markdown
     )
     torch.manual_seed(6)
     inner = Plain().eval()
     tiles = random_tiles(1)
     with torch.inference_mode():
         logits = Inside(inner, 2.0**-13)(torch.from_numpy(tiles[:, None].astype(np.float32)))[0].numpy()
-    own = make_model(tmp_path / "own", archive(inner), logits, tiles, normalisation="external", licence="not stated")
+    own = make_model(folder / "own", archive(inner), logits, tiles, normalisation="external", licence="not stated")
     return [
-        write_package(folder, tmp_path / "three.zip", authors=("A. Person",)),
-        write_package(own, tmp_path / "own.zip", documentation="# My model\n"),
+        write_package(exported, folder / "three.zip", authors=("A. Person",)),
+        write_package(own, folder / "own.zip", documentation="# My model\n"),
     ]
 
 

@@ -1,7 +1,8 @@
-"""The command line as a user meets it: real processes, real demo camera, real stores."""
+"""The command line as a user meets it: real demo camera, real stores; real processes where one is killed."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,16 +15,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
+import yaml
 import yaozarrs
 import zarr
 from commands import (
+    COMMAND,
+    SMALL_FRAMES,
     WAIT_S,
     Done,
     acquire_arguments,
     assert_frames_readable,
     cli,
+    cli_on_descriptors,
     edited,
-    hcc_scope,
     start,
     wait_for_frames,
 )
@@ -38,12 +43,13 @@ if TYPE_CHECKING:
     from hcc_scope.errors import HccScopeError
 
 DEMO_CFG = hardware_configs_dir() / "demo.cfg"
+FAST = ("--engine", "torchscript", *SMALL_FRAMES)
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     out = tmp_path_factory.mktemp("demo") / "run"
-    done = hcc_scope("demo", "--fields", "2", "--out", out, "--json")
+    done = cli_on_descriptors("demo", "--fields", "2", "--out", out, "--json")
     assert done.code == 0, done.err
     return out, done
 
@@ -219,7 +225,7 @@ def test_recover_leaves_a_sound_store_alone(demo: tuple[Path, Done], tmp_path: P
 
 def test_kill_9_loses_no_journalled_frame(tmp_path: Path) -> None:
     store = tmp_path / "m1_s1.ome.zarr"
-    process = start(*acquire_arguments(tmp_path, "--fields", "24", "--phantom", "high"))
+    process = start(*acquire_arguments(tmp_path, "--fields", "120", "--phantom", "high", *FAST))
     wait_for_frames(process, store, 3)
     process.kill()
     process.communicate()
@@ -241,7 +247,7 @@ def test_kill_9_loses_no_journalled_frame(tmp_path: Path) -> None:
 @pytest.mark.parametrize("presses", [1, 6])
 def test_ctrl_c_finishes_cleanly(tmp_path: Path, presses: int) -> None:
     store = tmp_path / "m1_s1.ome.zarr"
-    process = start(*acquire_arguments(tmp_path, "--fields", "40", "--phantom", "low", "--json"))
+    process = start(*acquire_arguments(tmp_path, "--fields", "120", "--phantom", "low", "--json", *FAST))
     wait_for_frames(process, store, 3)
     for _ in range(presses):
         process.send_signal(signal.SIGINT)
@@ -252,7 +258,7 @@ def test_ctrl_c_finishes_cleanly(tmp_path: Path, presses: int) -> None:
     summary = json.loads(out)
     assert summary["outcome"] == "cancelled"
     counts = summary["counts"]
-    assert counts["stored"] == counts["acquired"] < 40
+    assert counts["stored"] == counts["acquired"] < 120
     skipping = "Skipping" in err
     assert presses == 6 or not skipping
     if not skipping:  # further presses may come when everything is done already
@@ -391,14 +397,18 @@ def test_models_list_and_test() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="a POSIX pipe")
 def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path: Path) -> None:
     """As ``hcc-scope acquire ... | head -1``: the display breaks, the section is acquired to its end."""
-    process = start(*acquire_arguments(tmp_path, "--fields", "6", "--phantom", "low"))
-    assert process.stdout is not None
-    process.stdout.close()
-    assert process.stderr is not None
-    with process.stderr:
-        err = process.stderr.read()
-    process.wait(timeout=WAIT_S)
-    assert "Traceback" not in err
+    reads, writes = os.pipe()
+    os.close(reads)
+    arguments = acquire_arguments(tmp_path, "--fields", "6", "--phantom", "low", *FAST)
+    try:
+        done = cli_on_descriptors(*arguments, stdout=writes)
+        # a process, for what the interpreter does with the pipe at its end
+        listed = subprocess.run(
+            [*COMMAND, "models", "list"], stdout=writes, stderr=subprocess.PIPE, text=True, timeout=WAIT_S, check=False
+        )
+    finally:
+        os.close(writes)
+    assert "Traceback" not in done.err + listed.stderr
     ours = zarr.open_group(tmp_path / "m1_s1.ome.zarr", mode="r").attrs["hcc_scope"]
     assert ours["complete"] is True
     assert ours["outcome"]["counts"]["stored"] == 6
@@ -407,17 +417,10 @@ def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path: Path) -> None:
 
 def test_a_narrow_encoding_does_not_end_the_run(tmp_path: Path) -> None:
     """As on a Windows console, which cannot show every id."""
-    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
     arguments = ["acquire", "--rig", "demo", "--animal", "Ж7", "--section", "s", "--fields", "1", "--out", tmp_path]
-    done = subprocess.run(
-        [sys.executable, "-c", "from hcc_scope.cli import main; main()", *map(str, arguments)],
-        capture_output=True,
-        env=environment,
-        timeout=WAIT_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert b"\\u04167" in done.stdout
+    done = cli_on_descriptors(*arguments, *FAST, encoding="cp1252")
+    assert done.code == 0, done.err
+    assert "\\u04167" in done.out
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -437,7 +440,8 @@ def test_a_model_of_ones_own_is_found_again(demo: tuple[Path, Done], tmp_path: P
     model = Path(shutil.copytree(models_dir() / "phantom-meng2019", tmp_path / "mine"))
     card = model / "card.yaml"
     card.write_text(card.read_text().replace("name: phantom-meng2019", "name: mine", 1))
-    done = cli(*acquire_arguments(tmp_path / "out", "--fields", "1", "--phantom", "low", "--model", str(model)))
+    more = ("--fields", "1", "--phantom", "low", "--model", str(model), *FAST)
+    done = cli(*acquire_arguments(tmp_path / "out", *more))
     assert done.code == 0, done.err
     replayed = cli("replay", tmp_path / "out" / "m1_s1.ome.zarr", "--check")
     assert replayed.code == 0, replayed.err
@@ -456,38 +460,25 @@ def test_a_check_that_compared_only_a_part_is_not_called_equal(demo: tuple[Path,
     }
 
 
-_BREAKS = """
-import hashlib, sys
-from pathlib import Path
-import numpy as np
-import torch
-import yaml
-
-
 class OnlySevens(torch.nn.Module):
-    def forward(self, x):
+    """A model that answers its own test tiles and no other."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         if int(x[0, 0, 0, 0]) != 7:
             raise RuntimeError("no sevens here")
         return torch.zeros(x.shape[0], 2)
 
 
-folder = Path(sys.argv[1])
-torch.jit.script(OnlySevens()).save(str(folder / "model.pt"))
-np.save(folder / "test_input.npy", np.full((2, 512, 512), 7, np.uint16))
-np.save(folder / "test_output.npy", np.zeros((2, 2), np.float32))
-card = yaml.safe_load((folder / "card.yaml").read_text())
-card["sha256"] = hashlib.sha256((folder / "model.pt").read_bytes()).hexdigest()
-card.pop("unlike_training", None)
-(folder / "card.yaml").write_text(yaml.safe_dump(card))
-"""
-
-
 def test_a_model_that_breaks_leaves_the_frames_and_says_so(tmp_path: Path) -> None:
     model = Path(shutil.copytree(models_dir() / "phantom-meng2019", tmp_path / "sevens"))
-    script = tmp_path / "breaks.py"  # a file, because TorchScript reads its source
-    script.write_text(_BREAKS)
-    subprocess.run([sys.executable, "-W", "ignore", str(script), str(model)], check=True, capture_output=True)
-    more = ("--fields", "7", "--phantom", "low", "--model", str(model), "--engine", "torchscript", "--json")
+    torch.jit.script(OnlySevens()).save(str(model / "model.pt"))
+    np.save(model / "test_input.npy", np.full((2, 512, 512), 7, np.uint16))
+    np.save(model / "test_output.npy", np.zeros((2, 2), np.float32))
+    card = yaml.safe_load((model / "card.yaml").read_text())
+    card["sha256"] = hashlib.sha256((model / "model.pt").read_bytes()).hexdigest()
+    card.pop("unlike_training", None)
+    (model / "card.yaml").write_text(yaml.safe_dump(card))
+    more = ("--fields", "7", "--phantom", "low", "--model", str(model), "--json", *FAST)
     done = cli(*acquire_arguments(tmp_path / "out", *more))
     assert done.code == 20, done.err
     assert "Every frame is stored" in done.err

@@ -142,7 +142,7 @@ def test_a_program_that_is_really_stopped():
         assert program.stdout is not None
         assert program.stdout.readline() == "waiting\n"
         os.kill(program.pid, signal.SIGSTOP)
-        time.sleep(3.0)  # longer than it is willing to wait
+        time.sleep(2.2)  # longer than it is willing to wait
         program.stdin.write("\n")  # what it waits for happens as soon as it runs again
         program.stdin.flush()
         os.kill(program.pid, signal.SIGCONT)

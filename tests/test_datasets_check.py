@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from commands import hcc_scope
+from commands import cli
 from dataset_parts import edit, small_set, tissue, write_image, write_lines
 from hypothesis import given
 from hypothesis import strategies as st
@@ -238,12 +238,12 @@ def test_what_is_wrong_with_a_store(tmp_path: Path, few_are_enough: None):
 
 def test_the_command_prints_everything_and_fails_if_there_is_an_error(tmp_path: Path):
     path = small_set(tmp_path)
-    good = hcc_scope("dataset", "check", path)
+    good = cli("dataset", "check", path)
     assert good.code == 0, good.err
     for words in ("Classes", "Animals", "Days", "low1 / s1", "Cramér's V 0.00", "can be trained on; 2 warnings"):
         assert words in good.out
     write_image(tmp_path / "low1-0.tif", tissue(110))  # the pixels of high1-0.tif
-    bad = hcc_scope("dataset", "check", path, "--json")
+    bad = cli("dataset", "check", path, "--json")
     assert bad.code == DatasetError.exit_code
     assert bad.json["trainable"] is False
     [error] = [problem for problem in bad.json["problems"] if problem["severity"] == "error"]
@@ -253,7 +253,7 @@ def test_the_command_prints_everything_and_fails_if_there_is_an_error(tmp_path: 
 
 def test_an_id_that_looks_like_markup_is_shown_as_it_is(tmp_path: Path):
     path = edit(edit(small_set(tmp_path), ",low1,", ",M[/1],"), "2026-01-02", "[red]x")
-    done = hcc_scope("dataset", "check", path)
+    done = cli("dataset", "check", path)
     assert done.code == 0, done.err
     for words in ("M[/1] / s1", "[red]x", "Cramér's V 0.00", "can be trained on; 2 warnings"):
         assert words in done.out

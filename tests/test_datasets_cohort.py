@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import tifffile
-from commands import COMMAND, hcc_scope
+from commands import COMMAND, cli
 from storage_cases import fingerprint
 
 from hcc_scope.cli.phantom import run_cohort
@@ -279,7 +279,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         strong = replace(spec, days=days, day_effect=4.0)
         run_cohort(strong, tmp_path / days, jobs=1, json_mode=False)
         assert ("says nothing about the class" in capsys.readouterr().out) is told
-    wrong = hcc_scope("phantom", "cohort", "--out", tmp_path / "d", "--days", "never")
+    wrong = cli("phantom", "cohort", "--out", tmp_path / "d", "--days", "never")
     assert (wrong.code, wrong.out) == (2, "")
     assert "days must be one of" in wrong.err
 

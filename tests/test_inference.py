@@ -120,6 +120,7 @@ def test_a_constant_added_to_all_counts_changes_no_bit(shipped: LoadedModel, til
     assert np.array_equal(classifier.classify(tiles + room).logits, classifier.classify(tiles).logits)
 
 
+@pytest.mark.usefixtures("shipped_model_each_time")
 def test_the_reference_engine_is_made_once_in_a_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("HCC_SCOPE_CACHE_DIR", str(tmp_path))
     made: list[str] = []

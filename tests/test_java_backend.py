@@ -332,27 +332,28 @@ from hcc_scope.errors import DeviceError
 from hcc_scope.microscope.micromanager import MicroManager
 
 before = threading.excepthook
-try:
-    MicroManager.attach(port=int(sys.argv[1]))
-except DeviceError as error:
-    print(error)
-assert threading.excepthook is before
+for port in sys.argv[1:]:
+    try:
+        MicroManager.attach(port=int(port))
+    except DeviceError as error:
+        print(error)
+    assert threading.excepthook is before
 """
 
 
-@pytest.mark.parametrize("listening", [False, True], ids=["closed", "silent"])
-def test_attaching_to_nobody_is_told_in_one_sentence(listening: bool):
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        if listening:
-            server.listen()
-        port = server.getsockname()[1]
+def test_attaching_to_nobody_is_told_in_one_sentence():
+    with socket.socket() as closed, socket.socket() as silent:
+        for server in (closed, silent):
+            server.bind(("127.0.0.1", 0))
+        silent.listen()
+        ports = [str(server.getsockname()[1]) for server in (closed, silent)]
         # In a process of its own: pycromanager attaches only where no core was started.
         done = subprocess.run(
-            [sys.executable, "-c", _ATTACH, str(port)], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", _ATTACH, *ports], capture_output=True, text=True, timeout=60, check=False
         )
-    assert done.stdout.startswith(f"no Micro-Manager answers on port {port} of this machine. Start it")
     assert (done.returncode, done.stderr) == (0, "")
+    for port, line in zip(ports, done.stdout.splitlines(), strict=True):
+        assert line.startswith(f"no Micro-Manager answers on port {port} of this machine. Start it")
 
 
 def test_pixels_are_taken_over_or_widened():

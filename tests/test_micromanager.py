@@ -215,8 +215,8 @@ def stopped_after(s: float) -> tuple[StopToken, threading.Timer]:
 @pytest.mark.parametrize(
     "plan",
     [
-        PositionList(positions_um=[(0, 0)], exposure_ms=4000),
-        Sequence(n_frames=5, exposure_ms=4000),
+        PositionList(positions_um=[(0, 0)], exposure_ms=2000),
+        Sequence(n_frames=5, exposure_ms=2000),
         TimeSeries(n_frames=2, interval_s=3600, exposure_ms=1),
         PositionList(positions_um=[(50_000, 0)], exposure_ms=1),
     ],

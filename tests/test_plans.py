@@ -369,3 +369,8 @@ def test_only_a_file_is_a_plan(tmp_path: Path):
 def test_a_slip_in_the_units_is_refused_at_once(plan: Plan) -> None:
     with pytest.raises(PlanError, match=r"um|positions"):
         check_plan(plan, (600.0, 600.0))
+
+
+def test_a_grid_with_too_many_fields_gives_not_even_the_first() -> None:
+    with pytest.raises(PlanError, match="more than 1,000,000 positions"):
+        next(iter(Grid(rectangle_um=(0, 0, 1e6, 1e6)).places((600.0, 600.0))))

@@ -44,7 +44,7 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
 from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.types import RunSpec
-from tests.commands import assert_frames_readable, hcc_scope
+from tests.commands import assert_frames_readable, cli
 from tests.session_parts import wait_until
 from tests.storage_cases import change_facts, change_spec
 
@@ -222,14 +222,14 @@ def test_a_replay_can_be_kept_and_is_not_overwritten(store: Path, scoring_model:
 
 
 def test_the_command_line_checks_it_and_says_how_many_were_taken_out(store: Path):
-    done = hcc_scope("replay", store, "--check", "--json")
+    done = cli("replay", store, "--check", "--json")
     assert done.code == 0, done.err
     assert done.json["check"]["equal"] is True
     assert done.json["sections"][0]["fields_excluded_by_operator"] == 2
     # in the table, where the sentence may be broken and other columns stand between
     assert re.search(r"; 2( |[^\n]*\n[^\n]* )fields excluded by the operator", done.err)
     NotesWriter(store).add("include", "", seq=1)
-    done = hcc_scope("replay", store, "--check", "--json")
+    done = cli("replay", store, "--check", "--json")
     assert done.code == 0, done.err
     assert "2 fields then, 1 now" in done.err
 

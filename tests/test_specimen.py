@@ -31,7 +31,7 @@ from hcc_scope.scoring import log_odds
 from hcc_scope.storage.predictions import read_log, read_predictions, read_predictions_table
 from hcc_scope.storage.reader import open_store
 from hcc_scope.types import RunSpec
-from tests.commands import hcc_scope
+from tests.commands import cli
 from tests.model_parts import Plain, archive, make_model, random_tiles
 from tests.ood_parts import measuring_model
 from tests.test_ood_runs import Tissue
@@ -94,10 +94,10 @@ def test_neither_does_its_replay_unless_it_is_allowed(tissue: Path, scoring_mode
 
 
 def test_the_command_line_refuses_and_allows_it_and_names_what_the_model_knows(tissue: Path, tmp_path: Path):
-    refused = hcc_scope("replay", tissue)
+    refused = cli("replay", tissue)
     assert refused.code == ModelMismatchError.exit_code
     assert "--allow-phantom-model" in refused.err
-    done = hcc_scope("replay", tissue, "--allow-phantom-model", "--out", tmp_path)
+    done = cli("replay", tissue, "--allow-phantom-model", "--out", tmp_path)
     assert done.code == 0, done.err
     assert "The model was trained on a synthetic phantom, not on tissue." in " ".join(
         done.err.split() + done.out.split()

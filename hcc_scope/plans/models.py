@@ -33,6 +33,7 @@ __all__ = [
     "RandomFields",
     "Sequence",
     "TimeSeries",
+    "too_many_places",
 ]
 
 Event: TypeAlias = dict[str, Any]
@@ -53,6 +54,11 @@ Count = Annotated[int, Field(gt=0, le=MAX_FRAMES, strict=True)]
 """Strict: YAML's ``true`` must not count as 1."""
 MAX_PLACES = 1_000_000
 """More positions than anyone visits: such a plan is a mistake."""
+
+
+def too_many_places() -> PlanError:
+    """Return the error of a plan with more than `MAX_PLACES` positions."""
+    return PlanError(f"the plan has more than {MAX_PLACES:,} positions", hint="Make the area smaller.")
 
 
 class PlanBase(BaseModel):
@@ -190,8 +196,10 @@ class Grid(_AreaPlan):
         """Yield the grid's fields along the snake."""
         polygon = self.polygon_um()
         (x0, y0), (x1, y1) = polygon.min(axis=0).tolist(), polygon.max(axis=0).tolist()
-        xs = self._line(x0, x1, field_um[0])
-        for row, y in enumerate(self._line(y0, y1, field_um[1])):
+        xs, ys = self._line(x0, x1, field_um[0]), self._line(y0, y1, field_um[1])
+        if self.rectangle_um is not None and len(xs) * len(ys) > MAX_PLACES:
+            raise too_many_places()
+        for row, y in enumerate(ys):
             columns = range(len(xs)) if row % 2 == 0 else range(len(xs) - 1, -1, -1)
             inside = points_inside(np.array([(x, y) for x in xs]), polygon)
             for column in columns:

@@ -8,7 +8,7 @@ import numpy as np
 
 from hcc_scope.errors import PlanError
 from hcc_scope.plans.geometry import points_inside
-from hcc_scope.plans.models import MAX_PLACES, Sequence, TimeSeries
+from hcc_scope.plans.models import MAX_PLACES, Sequence, TimeSeries, too_many_places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,7 +64,7 @@ def check_plan(
     places = []
     for number, place in enumerate(plan.places(field_um), start=1):
         if number > MAX_PLACES:
-            raise PlanError(f"the plan has more than {MAX_PLACES:,} positions", hint="Make the area smaller.")
+            raise too_many_places()
         if limits is not None:
             _check_limits(place, number, limits)
         places.append(place)
