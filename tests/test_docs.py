@@ -65,8 +65,8 @@ def test_the_readmes_commands_run(tmp_path: Path) -> None:
     assert len(commands) >= 6
     for command in commands:
         arguments = [one for argument in shlex.split(command)[1:] for one in _expanded(argument, tmp_path)]
-        if arguments[0] == "evaluate":  # its figures have tests of their own
-            arguments.append("--no-figures")
+        # figures and processes have tests of their own
+        arguments += {"evaluate": ["--no-figures", "--jobs", "1"], "phantom": ["--jobs", "1"]}.get(arguments[0], [])
         done = cli(*arguments, cwd=tmp_path)
         assert done.code == 0, f"{command}\n{done.err}"
 
@@ -85,9 +85,12 @@ def test_every_make_command_in_the_documents_exists() -> None:
     helped = set(re.findall(r"\bmake ([a-z]+)  ", makefile.split("help:", 1)[1].split("\nsetup:", 1)[0]))
     assert targets - helped == {"help", "clean"}
     for page in PAGES:
-        for words in re.findall(r"^make ([^#\n]+)|`make ([^`]+)`", page.read_text(encoding="utf-8"), re.MULTILINE):
-            used = [word for word in "".join(words).split() if "=" not in word]
-            assert set(used) <= targets, f"{page.name}: make {' '.join(used)}"
+        text = page.read_text(encoding="utf-8")
+        blocks = "".join(re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+        typed = re.findall(r"^make ([^#\n]+)", blocks, re.MULTILINE)
+        for words in [*typed, *re.findall(r"`make ([^`]+)`", text)]:
+            used = [word for word in words.split() if "=" not in word]
+            assert set(used) <= targets, f"{page.name}: make {words}"
 
 
 def test_the_architecture_names_every_package_and_nothing_else() -> None:
