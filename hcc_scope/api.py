@@ -116,7 +116,7 @@ def open_store(path: str | Path) -> SectionStore:
     return _reader.open_store(Path(path))
 
 
-def read_predictions(store: str | Path, name: str = _predictions.PREDICTIONS) -> dict[int, FrameResult]:
+def read_predictions(store: str | Path, name: str = "predictions") -> dict[int, FrameResult]:
     """Return what a run recorded for the frames of a store, by `seq`, every bit as it was.
 
     Parameters
