@@ -183,7 +183,7 @@ def test_without_pyside_the_line_says_what_to_install(monkeypatch: pytest.Monkey
 def test_where_qt_cannot_start_tests_of_the_window_skip_and_all_others_run(tmp_path: Path, ci: bool):
     (tmp_path / "libEGL.so.1").write_text("not a library")
     environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path), "CI": "true" if ci else ""}
-    modules = ["tests/ui/test_display.py", "tests/ui/test_panels_status.py", "tests/test_tiling.py"]
+    modules = ["tests/ui/test_display.py", "tests/ui/test_panels_status.py", "tests/test_atomic_file.py"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *modules],
         cwd=ROOT,
