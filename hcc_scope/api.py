@@ -258,7 +258,7 @@ def start_replay_with(
     classifier : Classifier
         An object with a name, `engine`, and a method `classify`.
     threshold : float
-        From this score on, a section counts as high.
+        Decision threshold of the score, 0 to 1, as the card of a model has one.
     temperature : float
         Log-odds are divided by it before they become probabilities.
     tile_px : int, optional

@@ -142,6 +142,10 @@ def test_what_is_only_noted(changes: dict[str, object], says: str, capsys: pytes
     assert capsys.readouterr().err == ""
 
 
+def test_the_readme_has_the_same_command():
+    assert f"\n{system_check.CPU_SETUP}\n" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_pip_takes_the_place_of_a_missing_ensurepip():
     assert lines(has_module=lambda name: name != "ensurepip") == []
 

@@ -145,7 +145,7 @@ def start_replay_with(
     classifier : Classifier
         What classifies.
     threshold : float
-        From this score on, a section counts as high.
+        Decision threshold of the score, 0 to 1, as the card of a model has one.
     temperature : float
         By which log-odds are divided before they become probabilities.
     tile_px : int, optional
