@@ -23,17 +23,19 @@ help:
 
 setup:
 	@$(PYTHON) -m hcc_scope.system_check --venv $(VENV)
-	@$(MAKE) --no-print-directory $(STAMP)
+	@$(MAKE) --no-print-directory --silent $(STAMP)
+	@echo "HCC-Scope is installed in $(VENV): make demo shows it, make help lists what else there is."
 
 # virtualenv, in a folder of its own, is the fallback for a Python without ensurepip (Debian's without python3-venv)
 $(STAMP): pyproject.toml $(wildcard $(CONSTRAINTS))
 	@$(PYTHON) -m hcc_scope.system_check --venv $(VENV) --quiet
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	@echo "Installing into $(VENV): some minutes, once ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		$(PYTHON) -m pip install --quiet --target $(VENV)-bootstrap virtualenv && \
 		PYTHONPATH=$(VENV)-bootstrap $(PYTHON) -m virtualenv --quiet $(VENV) && rm -rf $(VENV)-bootstrap; }
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(PIP_INSTALL) --editable ".[dev]"
-	touch $@
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(PIP_INSTALL) --editable ".[dev]"
+	@touch $@
 
 demo: $(STAMP)
 	$(BIN)/hcc-scope demo

@@ -26,6 +26,8 @@ from ui.control.system_usage import resident_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hcc_scope.types import Counts
+
 MINUTES = 30.0
 INTERVAL_S = 0.2
 PATIENCE_S = 120.0
@@ -34,7 +36,7 @@ PARTS = 10
 
 def main() -> None:
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else MINUTES
-    qt = QApplication.instance() or QApplication([])
+    qt = QApplication([])
     with tempfile.TemporaryDirectory() as folder:
         app = _app_on_a_rig(qt, Path(folder), n_frames=round(minutes * 60 / INTERVAL_S))
         _wait(qt, lambda: app.window.actions_["start"].isEnabled(), "the rig to be ready")
@@ -54,16 +56,21 @@ def main() -> None:
                 f"{at_s - began_s:5.0f} s: {resident_bytes() / 2**20:.0f} MiB resident,"
                 f" {len(app.window.findChildren(QWidget))} widgets, {threading.active_count()} threads,"
                 f" shown {app.state.shown_fps:.1f}/s, longest turn of Qt {longest_s * 1e3:.0f} ms,"
-                f" {app.state.snapshot.counts}",
+                f" {_counts(app)}",
                 flush=True,
             )
             longest_s = 0.0
         app.run.stop()
         _wait(qt, lambda: not app.run.active, "the section to end")
-        print(app.state.snapshot.counts)
+        print(_counts(app))
         app.shutdown.ask()
         _wait(qt, lambda: not app.window.isVisible() and not app.jobs.n_open, "the window to close")
         app.end()
+
+
+def _counts(app: App) -> Counts | None:
+    snapshot = app.state.snapshot
+    return None if snapshot is None else snapshot.counts
 
 
 def _app_on_a_rig(qt: QApplication, folder: Path, n_frames: int) -> App:

@@ -22,7 +22,7 @@ import pyqtgraph
 from PySide6.QtWidgets import QApplication
 
 from hcc_scope.bench.scenes import make_scenes
-from hcc_scope.report.overview import thumbnail
+from hcc_scope.thumbnails import thumbnail
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import Frame, FrameResult
 from ui.live.live_tab import LiveTab

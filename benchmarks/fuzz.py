@@ -29,6 +29,7 @@ import tempfile
 from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -302,7 +303,7 @@ def _serve(line: Connection, read: Callable[[Any, Path], str | None], folder: Pa
         if number == 0 and limit_bytes is not None:
             _limit_memory(limit_bytes)
         number += 1
-        line.send(outcome_of(attempt(lambda payload=payload, place=place: read(payload, place))))
+        line.send(outcome_of(attempt(partial(read, payload, place))))
 
 
 def outcome_of(result: str | Failure | None) -> tuple[Outcome, str]:

@@ -41,7 +41,7 @@ TILE_PX = 35
 N_TILES = 6
 N_FRAMES = 4
 
-ODD_VALUES = (
+ODD_VALUES: tuple[object, ...] = (
     None,
     True,
     -1,

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -155,7 +155,9 @@ def _with_few_colours(picture: Image.Image, theme: ThemeName) -> Image.Image:
     widgets = [*named, *(colour for _, colour in sorted(found, reverse=True))][:OF_WIDGETS]
     rest = picture.quantize(256 - OF_WIDGETS).getpalette() or []
     palette = Image.new("P", (1, 1))
-    palette.putpalette([part for colour in widgets for part in colour] + rest[: 3 * (256 - OF_WIDGETS)])
+    palette.putpalette(
+        [part for colour in widgets for part in cast("tuple[int, ...]", colour)] + rest[: 3 * (256 - OF_WIDGETS)]
+    )
     return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 

@@ -1,7 +1,7 @@
 """What a script may rely on: these names, and what they do, stay as they are within a major version.
 
 Everything else in `hcc_scope` may change between versions. Nothing here needs Qt or a screen. Every error for a
-person is a `HccScopeError` with one clear sentence.
+person is a `HccScopeError` with one clear sentence. Where a path is asked for, a string will do.
 
 Stores
     `open_store`, `read_predictions`
@@ -10,7 +10,8 @@ Models and scores
 Training
     `train_model`, `evaluate_model`
 Your own parts
-    a class with the methods of `FrameSource`, `FrameSink` or `Classifier`; `Session` connects them
+    a class with the methods of `FrameSource`, `FrameSink` or `Classifier`; `start_section` takes any source,
+    `start_replay_with` any classifier, and `Session` connects whatever you have
 
 The folder ``examples`` of the repository has a short script for each.
 """
@@ -18,25 +19,43 @@ The folder ``examples`` of the repository has a short script for each.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, get_args
 
-from hcc_scope.errors import HccScopeError
-from hcc_scope.protocols import Classifier, FrameSink, FrameSource, StopSignal
+from hcc_scope.errors import HccScopeError, UsageError
+from hcc_scope.progress import Progress, ignore_progress
+from hcc_scope.protocols import Classifier, FrameSink, FrameSource, ResultSink, StopSignal
 from hcc_scope.quality import QualityLimits
 from hcc_scope.report.summary import SectionReport
-from hcc_scope.runs.replay import ReplayRun, start_replay
+from hcc_scope.runs import replay as _replay
+from hcc_scope.runs import section as _section
+from hcc_scope.runs.replay import ReplayRun
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
-from hcc_scope.runs.section import SectionRun, start_section
+from hcc_scope.runs.section import SectionRun
 from hcc_scope.scoring import SectionScorer
-from hcc_scope.session import Session
-from hcc_scope.storage.predictions import read_predictions
-from hcc_scope.storage.reader import SectionStore, open_store
-from hcc_scope.types import Counts, Frame, FrameResult, QualityFlag, RunOutcome, RunSpec, SectionScore
+from hcc_scope.session import Session, SessionLimits
+from hcc_scope.storage import predictions as _predictions
+from hcc_scope.storage import reader as _reader
+from hcc_scope.storage.reader import SectionStore
+from hcc_scope.types import (
+    Classification,
+    Counts,
+    Frame,
+    FrameResult,
+    QualityFlag,
+    RunOutcome,
+    RunSpec,
+    SectionScore,
+    Snapshot,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hcc_scope.progress import OnProgress
+    from hcc_scope.training.config import NetworkName, RecipeName, TrainConfig
+
 __all__ = [
+    "Classification",
     "Classifier",
     "Counts",
     "Frame",
@@ -44,9 +63,11 @@ __all__ = [
     "FrameSink",
     "FrameSource",
     "HccScopeError",
+    "Progress",
     "QualityFlag",
     "QualityLimits",
     "ReplayRun",
+    "ResultSink",
     "RunOutcome",
     "RunSpec",
     "ScoringModel",
@@ -56,19 +77,61 @@ __all__ = [
     "SectionScorer",
     "SectionStore",
     "Session",
+    "SessionLimits",
+    "Snapshot",
     "StopSignal",
     "evaluate_model",
     "load_model",
     "open_store",
     "read_predictions",
     "start_replay",
+    "start_replay_with",
     "start_section",
     "train_model",
 ]
 
 
-def _ignore(_value: object) -> None:
-    """Take a sentence or a step, and do nothing with it."""
+def _ignore(_sentence: str) -> None:
+    """Take a sentence, and do nothing with it."""
+
+
+def open_store(path: str | Path) -> SectionStore:
+    """Open a store read-only, also while a run still writes to it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder, ``<animal>_<section>.ome.zarr``.
+
+    Returns
+    -------
+    SectionStore
+        The frames that the journal listed when it was opened.
+
+    Raises
+    ------
+    HccScopeError
+        If there is no store, it is not one of ours, or its facts or its journal cannot be read.
+    """
+    return _reader.open_store(Path(path))
+
+
+def read_predictions(store: str | Path, name: str = "predictions") -> dict[int, FrameResult]:
+    """Return what a run recorded for the frames of a store, by `seq`, every bit as it was.
+
+    Parameters
+    ----------
+    store : str or Path
+        The store's folder.
+    name : str
+        ``predictions`` of the run itself, or ``predictions-<save>`` of a replay that saved its own.
+
+    Raises
+    ------
+    HccScopeError
+        If the store has no predictions of that name, or some of them are unreadable.
+    """
+    return _predictions.read_predictions(Path(store), name)
 
 
 def load_model(
@@ -77,7 +140,7 @@ def load_model(
     *,
     score_unlike: bool = False,
     allow_phantom_model: bool = False,
-    note: Callable[[str], object] = _ignore,
+    note: Callable[[str], None] | None = None,
 ) -> ScoringModel:
     """Load, check and self-test a model, and put it on an engine.
 
@@ -92,7 +155,7 @@ def load_model(
         Score tiles that are unlike the model's training tiles all the same.
     allow_phantom_model : bool
         Let a model that knows a phantom only score what may be tissue. Such a score means nothing.
-    note : callable
+    note : callable, optional
         Takes a sentence about the engine that was chosen, and about each that cannot be used.
 
     Raises
@@ -109,10 +172,136 @@ def load_model(
     return load_scoring_model(
         name_or_folder,
         engine,
-        note=note,  # type: ignore[arg-type]  # what it returns is not used
+        note=note or _ignore,
         score_unlike=score_unlike,
         allow_phantom_model=allow_phantom_model,
     )
+
+
+def start_section(
+    source: FrameSource, model: ScoringModel, out: str | Path, *, interval_s: float | None = None
+) -> SectionRun:
+    """Make a store and begin to acquire a section into it, classified while it comes.
+
+    Parameters
+    ----------
+    source : FrameSource
+        Open, and not started.
+    model : ScoringModel
+        What classifies.
+    out : str or Path
+        Folder in which the store is made, named after animal and section.
+    interval_s : float, optional
+        Wanted time between the frames of a time series.
+
+    Returns
+    -------
+    SectionRun
+        Under way: ``finish()`` waits for its end; ``session`` stops, pauses and shows it.
+
+    Raises
+    ------
+    HccScopeError
+        If the run cannot start; there is no store then. What goes wrong later is in the outcome.
+    """
+    return _section.start_section(source, model, Path(out), interval_s=interval_s)
+
+
+def start_replay(
+    store: str | Path | SectionStore,
+    model: ScoringModel,
+    *,
+    save: str | None = None,
+    score_unlike: bool | None = None,
+) -> ReplayRun:
+    """Begin to classify the frames of a store again, as ``hcc-scope replay`` does.
+
+    Parameters
+    ----------
+    store : str, Path or SectionStore
+        Its folder, or the open store.
+    model : ScoringModel
+        What classifies.
+    save : str, optional
+        Keep the results in the store as ``predictions-<save>``; without it nothing is written.
+    score_unlike : bool, optional
+        Score tiles that are unlike the model's training tiles all the same; as recorded in the store by default.
+
+    Returns
+    -------
+    ReplayRun
+        Under way, with the operator's exclusions.
+
+    Raises
+    ------
+    HccScopeError
+        If the store cannot be read, has predictions of that name, or is not for this model.
+    """
+    return _replay.start_replay(_store(store), model, save, score_unlike=score_unlike)
+
+
+def start_replay_with(
+    store: str | Path | SectionStore,
+    classifier: Classifier,
+    *,
+    threshold: float,
+    temperature: float = 1.0,
+    tile_px: int | None = None,
+    unlike_beyond: float | None = None,
+) -> ReplayRun:
+    """Begin to classify the frames of a store by a classifier of your own. Nothing is written.
+
+    Parameters
+    ----------
+    store : str, Path or SectionStore
+        Its folder, or the open store.
+    classifier : Classifier
+        An object with a name, `engine`, and a method `classify`.
+    threshold : float
+        Decision threshold of the score, 0 to 1, as the card of a model has one.
+    temperature : float
+        Log-odds are divided by it before they become probabilities.
+    tile_px : int, optional
+        Side of the tiles; as recorded in the store by default.
+    unlike_beyond : float, optional
+        Tiles whose distance is beyond it are flagged and not scored.
+
+    Returns
+    -------
+    ReplayRun
+        Under way, with the operator's exclusions and with the quality limits of the live run.
+
+    Raises
+    ------
+    HccScopeError
+        If the store cannot be read, or its frames are smaller than a tile.
+    """
+    return _replay.start_replay_with(
+        _store(store),
+        classifier,
+        threshold=threshold,
+        temperature=temperature,
+        tile_px=tile_px,
+        unlike_beyond=unlike_beyond,
+    )
+
+
+def _store(store: str | Path | SectionStore) -> Path | SectionStore:
+    return store if isinstance(store, SectionStore) else Path(store)
+
+
+def _train_config(network: NetworkName, recipe: RecipeName, epochs: int | None, seed: int) -> TrainConfig:
+    """Return what a training is configured by; a script's values are not checked by any parser of options."""
+    from hcc_scope.training.config import NetworkName, RecipeName, TrainConfig
+
+    for what, value, known in (("network", network, get_args(NetworkName)), ("recipe", recipe, get_args(RecipeName))):
+        if value not in known:
+            raise UsageError(f"there is no {what} {value!r}", hint=f"There are: {', '.join(known)}.")
+    if epochs is not None and epochs < 1:
+        raise UsageError(f"{epochs} epochs train nothing", hint="Ask for at least 1.")
+    if seed < 0:
+        raise UsageError(f"the seed {seed} is negative", hint="Give 0 or a positive whole number.")
+    return TrainConfig(network=network, recipe=recipe, epochs=epochs, seed=seed)
 
 
 def train_model(
@@ -120,12 +309,13 @@ def train_model(
     out: str | Path,
     *,
     name: str | None = None,
-    network: Literal["meng2019", "compact"] = "meng2019",
-    recipe: Literal["meng2019", "modern"] = "modern",
+    network: NetworkName = "meng2019",
+    recipe: RecipeName = "modern",
     epochs: int | None = None,
     seed: int = 2019,
     hold_out: int | None = 1,
-    note: Callable[[str], object] = _ignore,
+    note: Callable[[str], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Path:
     """Train a network on labelled images, and make a model of it, as ``hcc-scope train`` does.
 
@@ -137,16 +327,20 @@ def train_model(
         Folder of the run; must not exist.
     name : str, optional
         Of the model; the folder's by default.
-    network, recipe : str
-        See ``docs/training.md``.
+    network : str
+        ``meng2019``, the paper's, or ``compact``.
+    recipe : str
+        ``modern``, or ``meng2019``, the paper's (``docs/training.md``).
     epochs : int, optional
         Passes over the training tiles, at most; the recipe's by default.
     seed : int
         Decides first weights, order of tiles, augmentation, and which animals are held out.
     hold_out : int or None
         Animals of each class that are kept for the calibration; None: nothing is held out or calibrated.
-    note : callable
+    note : callable, optional
         Takes sentences about what the model will lack, and why.
+    on_progress : callable, optional
+        Takes a `Progress` at each step.
 
     Returns
     -------
@@ -161,7 +355,6 @@ def train_model(
     from functools import partial
 
     from hcc_scope.runs.build_model import make_model
-    from hcc_scope.training.config import TrainConfig
     from hcc_scope.training.run_folder import TrainRun, train_run
 
     folder = Path(out)
@@ -171,24 +364,25 @@ def train_model(
         manifest=Path(manifest),
         folder=folder,
         name=chosen,
-        config=TrainConfig(network=network, recipe=recipe, epochs=epochs, seed=seed),
+        config=_train_config(network, recipe, epochs, seed),
         hold_out=hold_out,
         command=f"hcc_scope.api.train_model({Path(manifest).name!r}, {folder.name!r}, name={chosen!r}, {options})",
     )
-    say: Any = note
-    return train_run(run, partial(make_model, on_progress=_ignore, say=say), on_progress=_ignore, say=say)
+    say, step = note or _ignore, on_progress or ignore_progress
+    return train_run(run, partial(make_model, on_progress=step, say=say), on_progress=step, say=say)
 
 
 def evaluate_model(
     manifest: str | Path,
     out: str | Path,
     *,
-    network: Literal["meng2019", "compact"] = "meng2019",
-    recipe: Literal["meng2019", "modern"] = "modern",
+    network: NetworkName = "meng2019",
+    recipe: RecipeName = "modern",
     epochs: int | None = None,
     seed: int = 2019,
     folds: int = 5,
-    jobs: int | None = None,
+    jobs: int = 1,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """Validate a network by both protocols, images at random and by animal, as ``hcc-scope evaluate`` does.
 
@@ -204,8 +398,11 @@ def evaluate_model(
         As in `train_model`; every fold is trained so.
     folds : int
         Of the protocol by images; at most so many by animal.
-    jobs : int, optional
-        Folds side by side; a process each. By default as many as the processor has cores.
+    jobs : int
+        Folds side by side. More than one are processes of their own, which import your script: what it does must
+        then stand below ``if __name__ == "__main__":``.
+    on_progress : callable, optional
+        Takes a `Progress` at each step.
 
     Returns
     -------
@@ -226,17 +423,16 @@ def evaluate_model(
     from hcc_scope.evaluation.record import EVALUATION_FILE, write_evaluation
     from hcc_scope.evaluation.run import evaluate
     from hcc_scope.evaluation.splits import require_animals
-    from hcc_scope.training.config import TrainConfig
     from hcc_scope.training.folder_lock import lock_folder
 
-    folder = Path(out)
+    folder, step = Path(out), on_progress or ignore_progress
     check_folder(folder, resume=False)  # now, and not when the tiles are cut
     data = read_manifest(Path(manifest))
     require_animals(data.images)
-    config = TrainConfig(network=network, recipe=recipe, epochs=epochs, seed=seed)
+    config = _train_config(network, recipe, epochs, seed)
     with lock_folder(folder, "another evaluation"):
-        tiles = cut_tiles(data, None, _ignore)
-        result = evaluate(data, tiles, config, folder, folds=folds, jobs=jobs, on_progress=_ignore)
+        tiles = cut_tiles(data, None, step)
+        result = evaluate(data, tiles, config, folder, folds=folds, jobs=jobs, on_progress=step)
         options = f"network={network!r}, recipe={recipe!r}, epochs={epochs}, seed={seed}, folds={folds}"
         command = f"hcc_scope.api.evaluate_model({Path(manifest).name!r}, {folder.name!r}, {options})"
         write_evaluation(analyse(result), folder, command)

@@ -42,6 +42,10 @@ INSTALLED_CUDA_GIB = 6.0
 """With a CUDA build of PyTorch, which pip may choose on Linux."""
 
 
+CPU_SETUP = "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make setup"
+"""As in the README. pip prefers this index's builds: their versions end in ``+cpu``, which sorts last."""
+
+
 class Machine(NamedTuple):
     """What matters of a computer."""
 
@@ -156,7 +160,7 @@ def _space(machine: Machine) -> list[Finding]:
         return [Finding(f"{line}, or choose another folder: make VENV=FOLDER setup", stops=True)]
     if machine.system.startswith("linux") and free_gib < INSTALLED_CUDA_GIB:
         line = f"{free_gib:.1f} GiB are free here, and a CUDA build of PyTorch needs {INSTALLED_CUDA_GIB:g} GiB in all"
-        return [Finding(f"{line}: free some space, or install PyTorch's CPU build into the environment first", False)]
+        return [Finding(f"{line}: free some space, or take the build for the CPU: {CPU_SETUP}", False)]
     return []
 
 

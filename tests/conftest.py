@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 import typer.main
 
@@ -19,6 +20,12 @@ from hcc_scope.system_check import qt_obstacle
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+# The same examples on every run, and as much time for each as a busy computer takes
+hypothesis.settings.register_profile(
+    "hcc-scope", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("hcc-scope")
 
 # A shell ignores SIGINT for what it runs in the background, and programs started from there inherit that: a test of
 # Ctrl-C would then send it to nobody

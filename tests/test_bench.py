@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import benchmarks.__main__ as measurements
 from benchmarks import peers
 from benchmarks.peers.page import PAGE, RESULT, write_page
 from benchmarks.peers.writers import missing_package
@@ -265,6 +266,13 @@ def test_a_busy_machine_is_reported(tmp_path: Path) -> None:
     assert machine["file_system"]
     assert busy_warning({**machine, "load_average_at_start": 0.0}) is None
     assert "load average" in str(busy_warning({**machine, "load_average_at_start": 9.0 * machine["cores"]}))
+
+
+def test_every_measurement_has_its_name() -> None:
+    """Of the modules, mypy checks that they still fit the program; only `make screenshots` has a target of its own."""
+    modules = Path(measurements.__file__).parent.glob("*.py")
+    with_main = {path.stem for path in modules if "\ndef main() -> None:\n" in path.read_text(encoding="utf-8")}
+    assert with_main - {"__main__", "screenshots"} == set(measurements.MEASUREMENTS)
 
 
 def test_an_unknown_part_is_refused(tmp_path: Path) -> None:

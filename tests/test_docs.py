@@ -65,8 +65,8 @@ def test_the_readmes_commands_run(tmp_path: Path) -> None:
     assert len(commands) >= 6
     for command in commands:
         arguments = [one for argument in shlex.split(command)[1:] for one in _expanded(argument, tmp_path)]
-        if arguments[0] == "evaluate":  # its figures have tests of their own
-            arguments.append("--no-figures")
+        # figures and processes have tests of their own
+        arguments += {"evaluate": ["--no-figures", "--jobs", "1"], "phantom": ["--jobs", "1"]}.get(arguments[0], [])
         done = cli(*arguments, cwd=tmp_path)
         assert done.code == 0, f"{command}\n{done.err}"
 
@@ -85,9 +85,12 @@ def test_every_make_command_in_the_documents_exists() -> None:
     helped = set(re.findall(r"\bmake ([a-z]+)  ", makefile.split("help:", 1)[1].split("\nsetup:", 1)[0]))
     assert targets - helped == {"help", "clean"}
     for page in PAGES:
-        for words in re.findall(r"^make ([^#\n]+)|`make ([^`]+)`", page.read_text(encoding="utf-8"), re.MULTILINE):
-            used = [word for word in "".join(words).split() if "=" not in word]
-            assert set(used) <= targets, f"{page.name}: make {' '.join(used)}"
+        text = page.read_text(encoding="utf-8")
+        blocks = "".join(re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+        typed = re.findall(r"^make ([^#\n]+)", blocks, re.MULTILINE)
+        for words in [*typed, *re.findall(r"`make ([^`]+)`", text)]:
+            used = [word for word in words.split() if "=" not in word]
+            assert set(used) <= targets, f"{page.name}: make {words}"
 
 
 def test_the_architecture_names_every_package_and_nothing_else() -> None:
@@ -100,11 +103,38 @@ def test_the_architecture_names_every_package_and_nothing_else() -> None:
         f"{top}/{folder.parent.name}" for top in ("hcc_scope", "ui") for folder in (ROOT / top).glob("*/__init__.py")
     }
     assert packages <= named
+    modules_named = {name.removesuffix(".py").rpartition("/")[2] for name in named if name.endswith(".py")}
+    modules_there = {path.stem for path in (ROOT / "hcc_scope").glob("*.py")} - {"__init__"}
+    assert modules_named == modules_there
     for place in re.findall(r"`((?:hcc_scope|ui|tests|benchmarks|docs|models|examples)/[\w/.-]*)`", text):
         assert (ROOT / place).exists(), place
     modules = re.findall(r"`((?:hcc_scope|ui)\.[\w.]+)`", text)
     for module in modules:
         assert _exists(module), module
+
+
+def _layers(contract: str) -> list[set[str]]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (found,) = (one for one in project["tool"]["importlinter"]["contracts"] if one["name"].startswith(contract))
+    return [set(layer.split(" | ")) for layer in found["layers"]]
+
+
+def test_the_architecture_shows_the_floors_that_the_linter_holds() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    picture = text.split("```mermaid", 1)[1].split("```", 1)[0]
+    boxes = dict(re.findall(r'^ +(\w+)\["(.*)"\]$', picture, re.MULTILINE))
+    order = picture.strip().splitlines()[-1].split(" --> ")
+    assert {name.strip() for name in order} == set(boxes)
+    floors = _layers("floors")
+    floor_of = {name: number for number, floor in enumerate(floors) for name in floor}
+    above = -1
+    for box in order:
+        inside = [floor_of[word] for word in re.findall(r"\w+", boxes[box.strip()]) if word in floor_of]
+        assert not inside or min(inside) > above, box
+        above = max(inside, default=above)
+    window = text.split("Inside `ui`", 1)[1].split("```", 2)[1]
+    rows = [set(re.split(r" {2,}", line)[0].split(" · ")) for line in window.strip().splitlines()]
+    assert rows == _layers("the window: rooms")
 
 
 def _exists(dotted: str) -> bool:

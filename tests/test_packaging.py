@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,6 +45,25 @@ def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ).stdout.strip()
     (Path(site) / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return python
+
+
+BROUGHT_ALONG = {"mmpycorex": "pycromanager", "threadpoolctl": "scikit-learn"}
+"""What we import and a dependency of ours requires in turn."""
+
+
+def test_the_core_imports_only_what_an_installation_without_extras_has() -> None:
+    """The dependencies lent to the wheel's environment are those of a checkout, with all extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    required = {canonicalize_name(Requirement(one).name) for one in project["dependencies"]}
+    assert set(BROUGHT_ALONG.values()) <= required
+    distributions = packages_distributions()
+    for path in (ROOT / "hcc_scope").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for top in {module.partition(".")[0] for module in modules} - {"hcc_scope", "ui"}:
+                known = {canonicalize_name(name) for name in distributions.get(top, [])} & required
+                assert known or top in sys.stdlib_module_names or top in BROUGHT_ALONG, f"{path}: {top}"
 
 
 def _run(python: Path, code: str, cwd: Path) -> str:

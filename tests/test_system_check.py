@@ -142,6 +142,10 @@ def test_what_is_only_noted(changes: dict[str, object], says: str, capsys: pytes
     assert capsys.readouterr().err == ""
 
 
+def test_the_readme_has_the_same_command():
+    assert f"\n{system_check.CPU_SETUP}\n" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_pip_takes_the_place_of_a_missing_ensurepip():
     assert lines(has_module=lambda name: name != "ensurepip") == []
 
@@ -183,7 +187,7 @@ def test_without_pyside_the_line_says_what_to_install(monkeypatch: pytest.Monkey
 def test_where_qt_cannot_start_tests_of_the_window_skip_and_all_others_run(tmp_path: Path, ci: bool):
     (tmp_path / "libEGL.so.1").write_text("not a library")
     environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path), "CI": "true" if ci else ""}
-    modules = ["tests/ui/test_display.py", "tests/ui/test_panels_status.py", "tests/test_tiling.py"]
+    modules = ["tests/ui/test_display.py", "tests/ui/test_panels_status.py", "tests/test_atomic_file.py"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *modules],
         cwd=ROOT,

@@ -8,7 +8,7 @@ from hcc_scope.bench.scenes import make_scenes
 from hcc_scope.bench.timing import timed
 from hcc_scope.inference import load_model
 from hcc_scope.inference.base import REFERENCE
-from hcc_scope.inference.engines import candidates, default_threads
+from hcc_scope.inference.engines import candidates, check_engine, default_threads
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class EngineContender:
     """An engine, warmed up and self-tested by `hcc_scope.inference.loading.LoadedModel.classifier`."""
 
     def __init__(self, engine: str, model: str, side_px: int) -> None:
+        check_engine(engine)  # now, and not after seconds
         (self._frame,) = make_scenes(side_px, 1)
         self._grid = TileGrid.for_frame(self._frame.shape)
         self._classifier = load_model(model).classifier(engine)

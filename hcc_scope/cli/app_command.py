@@ -26,7 +26,7 @@ def run_desktop_app(rig: str | None, *, allow_phantom_model: bool = False) -> No
     SystemExit
         With the window's exit code.
     """
-    for package in ("PySide6", "pyqtgraph", "psutil"):
+    for package in ("PySide6", "pyqtgraph"):
         if importlib.util.find_spec(package) is None:
             raise UsageError(
                 f"the desktop app needs the package {package}, which is not installed",

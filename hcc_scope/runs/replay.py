@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import ModelError, StoreDamagedError
+from hcc_scope.errors import ModelError, StoreDamagedError, UsageError
 from hcc_scope.runs.result_log import ResultLog
 from hcc_scope.runs.section import SectionRun
 from hcc_scope.runs.specimen import check_specimen
@@ -14,12 +15,13 @@ from hcc_scope.tiling import TileGrid
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hcc_scope.protocols import Classifier
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.source import StoreSource
     from hcc_scope.workers import StopToken
 
-__all__ = ["ReplayRun", "recorded_engine", "recorded_model", "start_replay"]
+__all__ = ["ReplayRun", "recorded_engine", "recorded_model", "start_replay", "start_replay_with"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,42 +105,132 @@ def start_replay(
     ModelMismatchError
         If the model was trained on other frames, or on a phantom only and this may be tissue.
     """
+    card = scoring_model.model.card
+    opened, source, grid = _opened(store, card.tile_px)
+    scoring_model.model.check_matches(source.spec)
+    check_specimen(card, source.spec, allow_phantom_model=scoring_model.allow_phantom_model)
+    if score_unlike is None:
+        score_unlike = opened.recorded.provenance.score_unlike
+    return _started(
+        opened,
+        source,
+        grid,
+        scoring_model.classifier,
+        threshold=card.decision_threshold,
+        temperature=card.temperature,
+        save=save,
+        model_sha256=card.sha256,
+        stop=stop,
+        unlike_beyond=scoring_model.unlike_limit(score_unlike=score_unlike),
+        scored_beyond=scoring_model.scored_limit(score_unlike=score_unlike),
+    )
+
+
+def start_replay_with(
+    store: Path | SectionStore,
+    classifier: Classifier,
+    *,
+    threshold: float,
+    temperature: float = 1.0,
+    tile_px: int | None = None,
+    unlike_beyond: float | None = None,
+    stop: StopToken | None = None,
+) -> ReplayRun:
+    """Begin to classify a store's frames by a classifier that is no model of ours. No result is written.
+
+    Parameters
+    ----------
+    store : Path or SectionStore
+        Its path, or the open store.
+    classifier : Classifier
+        What classifies.
+    threshold : float
+        Decision threshold of the score, 0 to 1, as the card of a model has one.
+    temperature : float
+        By which log-odds are divided before they become probabilities.
+    tile_px : int, optional
+        Side of the tiles; as recorded in the store if not given.
+    unlike_beyond : float, optional
+        Distance from the training tiles beyond which a tile is flagged and not scored.
+    stop : StopToken, optional
+        Ends or pauses the replay.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be read.
+    FrameSizeError
+        If a frame is smaller than a tile.
+    UsageError
+        If a number makes no sense.
+    """
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"a threshold of {threshold} is no probability", hint="Give a number from 0 to 1.")
+    if not 0 < temperature < math.inf:
+        raise UsageError(f"a temperature of {temperature} calibrates nothing", hint="Give a positive number.")
+    if tile_px is not None and tile_px < 1:
+        raise UsageError(f"tiles of {tile_px} px hold nothing", hint="Give the side of a tile in px.")
+    opened, source, grid = _opened(store, tile_px)
+    return _started(
+        opened,
+        source,
+        grid,
+        classifier,
+        threshold=threshold,
+        temperature=temperature,
+        stop=stop,
+        unlike_beyond=unlike_beyond,
+    )
+
+
+def _opened(store: Path | SectionStore, tile_px: int | None) -> tuple[SectionStore, StoreSource, TileGrid]:
+    from hcc_scope.storage.reader import SectionStore, open_store
+    from hcc_scope.storage.source import StoreSource
+
+    opened = store if isinstance(store, SectionStore) else open_store(store)
+    source = StoreSource(opened, tile_px=tile_px)
+    return opened, source, TileGrid.for_frame(source.spec.frame_shape_yx, source.spec.tile_px)
+
+
+def _started(
+    opened: SectionStore,
+    source: StoreSource,
+    grid: TileGrid,
+    classifier: Classifier,
+    *,
+    threshold: float,
+    temperature: float,
+    stop: StopToken | None,
+    unlike_beyond: float | None,
+    scored_beyond: float | None = None,
+    save: str | None = None,
+    model_sha256: str | None = None,
+) -> ReplayRun:
+    """Start a replay: with the operator's exclusions, and with the quality limits and reservations of the live run."""
     from hcc_scope.session import Session
     from hcc_scope.storage.notes import NotesWriter, excluded_fields, read_notes_log
     from hcc_scope.storage.predictions import PredictionWriter
-    from hcc_scope.storage.reader import SectionStore, open_store
     from hcc_scope.storage.scorer import store_scorer
-    from hcc_scope.storage.source import StoreSource
 
-    card = scoring_model.model.card
-    opened = store if isinstance(store, SectionStore) else open_store(store)
-    source = StoreSource(opened, tile_px=card.tile_px)
-    spec = source.spec
-    grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
-    scoring_model.model.check_matches(spec)
-    check_specimen(card, spec, allow_phantom_model=scoring_model.allow_phantom_model)
     log = read_notes_log(opened.path)
     saved = None
     if save is not None:
-        sha256 = card.sha256
-        saved = PredictionWriter(opened.path, spec, run=save, model_sha256=sha256, name=f"predictions-{save}")
+        name = f"predictions-{save}"
+        saved = PredictionWriter(opened.path, source.spec, run=save, model_sha256=model_sha256, name=name)
     results = ResultLog(saved)
-    if score_unlike is None:
-        score_unlike = opened.recorded.provenance.score_unlike
     session = Session(
         source,
         None,
-        scoring_model.classifier,
-        scorer=store_scorer(opened, card.decision_threshold, card.temperature),
+        classifier,
+        scorer=store_scorer(opened, threshold, temperature),
         limits=opened.recorded.provenance.quality,
         results=results,
         notes=NotesWriter(opened.path),
         excluded=[seq for seq in excluded_fields(log.notes) if seq < opened.n_frames],
         stop=stop,
         store=str(opened.path),
-        unlike_beyond=scoring_model.unlike_limit(score_unlike=score_unlike),
+        unlike_beyond=unlike_beyond,
     )
     session.start()
     problems = tuple(StoreDamagedError(problem) for problem in (*opened.problems, *log.problems))
-    beyond = scoring_model.scored_limit(score_unlike=score_unlike)
-    return ReplayRun(session, opened.path, spec, grid, results, beyond, opened, source, problems)
+    return ReplayRun(session, opened.path, source.spec, grid, results, scored_beyond, opened, source, problems)
