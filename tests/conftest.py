@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # A shell ignores SIGINT for what it runs in the background, and programs started from there inherit that: a test of
-# Ctrl-C would then send it to nobody
+# Ctrl-C would then reach no process
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

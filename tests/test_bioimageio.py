@@ -86,6 +86,6 @@ def test_what_a_package_says(packages: list[Path]):
     assert said["cite"][0]["doi"] == "10.1117/12.2512214"
     assert said["license"] == "BSD-3-Clause"
     with zipfile.ZipFile(packages[1]) as file:
-        assert "license" not in yaml.safe_load(file.read(DESCRIPTION_FILE))  # nobody has stated one
+        assert "license" not in yaml.safe_load(file.read(DESCRIPTION_FILE))  # none is stated
     assert said["description"].startswith("Research use only")
     assert said["inputs"][0]["axes"][2]["scale"] == 0.325

@@ -1,4 +1,4 @@
-"""From a training to a model: what an evaluation puts into it, and what a person is told that it lacks."""
+"""From a training to a model: what an evaluation puts into it, and what it reports as missing."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ from tests.labelled_image_parts import texture_set, texture_tile
 CONFIG = TrainConfig(epochs=1, batch=4, threads=1)
 
 
-def nobody(_step: object) -> None:
-    """Nobody watches."""
+def ignore_progress(_step: object) -> None:
+    """Ignore the progress."""
 
 
 def trained(network: torch.nn.Module) -> TrainingResult:
@@ -54,7 +54,7 @@ def test_a_network_whose_answer_is_constant_is_reported_on_screen_and_card(tmp_p
     silent, said = make_network("meng2019", seed=1), []
     with torch.no_grad():
         silent.get_parameter("output.weight").zero_()
-    folder = make_model(trained(silent), tmp_path / "m", on_progress=nobody, say=said.append)
+    folder = make_model(trained(silent), tmp_path / "m", on_progress=ignore_progress, say=said.append)
     assert any("has learnt nothing" in words for words in said)
     assert "has learnt nothing" in load_model(folder).card.limits[0]
     assert "has learnt nothing" in (folder / "README.md").read_text(encoding="utf-8")
@@ -63,7 +63,7 @@ def test_a_network_whose_answer_is_constant_is_reported_on_screen_and_card(tmp_p
 def test_any_other_is_calibrated_on_held_out_animals_and_says_what_it_lacks(tmp_path: Path):
     said: list[str] = []
     one = trained(make_network("meng2019", seed=1))
-    card = load_model(make_model(one, tmp_path / "m", on_progress=nobody, say=said.append)).card
+    card = load_model(make_model(one, tmp_path / "m", on_progress=ignore_progress, say=said.append)).card
     assert not any("has learnt nothing" in words for words in said)
     assert any("does not flag tiles that are unlike" in words for words in said)
     assert card.unlike_training is None
@@ -95,8 +95,8 @@ def evaluation(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """An evaluation whose numbers are made up, and whose networks are not."""
     folder = tmp_path_factory.mktemp("evaluation") / "e"
     data = read_manifest(manifest)
-    tiles = cut_tiles(data, None, nobody)
-    result = evaluate(data, tiles, CONFIG, folder, folds=2, jobs=1, on_progress=nobody, work=quick_fold)
+    tiles = cut_tiles(data, None, ignore_progress)
+    result = evaluate(data, tiles, CONFIG, folder, folds=2, jobs=1, on_progress=ignore_progress, work=quick_fold)
     for fold in result.of("by_animal"):
         from safetensors.torch import save_file
 

@@ -45,7 +45,7 @@ def test_an_error_is_one_sentence(error: BaseException, code: int, sentence: str
 
 
 @pytest.mark.parametrize("error", [OSError("no file is named"), ValueError("no"), SystemError("no")])
-def test_a_bug_is_told_with_its_traceback_in_a_file(error: Exception, monkeypatch: pytest.MonkeyPatch):
+def test_a_bug_is_reported_with_its_traceback_in_a_file(error: Exception, monkeypatch: pytest.MonkeyPatch):
     ended = ended_by(error, monkeypatch)
     assert ended.code == 70
     details = Path(ended.err.rpartition("details in ")[2].strip())

@@ -198,7 +198,7 @@ HARMLESS = {
     "empty field": "Property,,Cam,Gain,1",
     "a long line": "#" * 4099,
     "group without presets": "ConfigGroup,G",
-    "role of nobody": "Property,Core,XYStage,",
+    "role without a device": "Property,Core,XYStage,",
     "number with blanks": "ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R, 0.325 ",
     "number with exponent": "ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R,3.25e-1",
     "mirrored affine": SIZED + "PixelSizeAffine,R,-1,0,0,0,1,0",
@@ -226,7 +226,7 @@ ONE_SIZE = {
     "another position": "ConfigPixelSize,A,Obj,Label,10x\nPixelSize_um,A,2",
     "another number": "ConfigPixelSize,A,Obj,State,1\nPixelSize_um,A,2",
     "the same size": "ConfigPixelSize,A,Obj,Label,4x\nPixelSize_um,A,1",
-    "told apart": "ConfigPixelSize,A,Obj,Label,10x\nConfigPixelSize,A,Cam,Binning,1\nPixelSize_um,A,2",
+    "apart by binning": "ConfigPixelSize,A,Obj,Label,10x\nConfigPixelSize,A,Cam,Binning,1\nPixelSize_um,A,2",
     "a later line of one property": "ConfigPixelSize,A,Obj,Label,4x\nConfigPixelSize,A,Obj,Label,10x\nPixelSize_um,A,2",
 }
 BINNINGS = (
@@ -352,7 +352,7 @@ def test_a_byte_order_mark_matters_only_before_a_command(tmp_path: Path):
 
 def test_a_missing_adapter_is_a_device_error(tmp_path: Path, adapters_dir: Path):
     path = write(tmp_path, GOOD.replace("Cam,DemoCamera,DCam", "Cam,Andor,Andor"))
-    assert check(path) == []  # nobody said where the adapters are
+    assert check(path) == []  # the adapters' folder is not known
     with pytest.raises(DeviceError, match=r"'Andor' is not installed in .*installed: DemoCamera, "):
         check(path, adapters_dir)
 
@@ -366,7 +366,7 @@ def test_adapters_are_found_on_every_system(tmp_path: Path, name: str):
     assert list(installed_libraries(tmp_path)) == ["Andor"]
 
 
-def test_versions_that_do_not_fit_are_told(adapters_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_versions_that_do_not_fit_are_reported(adapters_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert interface_mismatch(adapters_dir) is None
     assert interface_mismatch(tmp_path) is None  # a Micro-Manager folder does not say its version
     monkeypatch.setattr(adapters, "core_interface", lambda: 74)
@@ -480,7 +480,7 @@ def test_what_a_rig_file_may_look_like(tmp_path: Path):
     ):
         path.write_bytes(text.encode("utf-8", "surrogateescape"))
         assert load_rig(path).config == tmp_path / "a.cfg"
-    path.write_text("config: ~/a.cfg\nadapters_dir: ~nobody-of-that-name/mm\n")
+    path.write_text("config: ~/a.cfg\nadapters_dir: ~nosuchuser/mm\n")
     assert load_rig(path).config == Path.home() / "a.cfg"
 
 

@@ -151,7 +151,7 @@ def test_copies_that_nothing_is_trained_on_are_a_warning(tmp_path: Path, few_are
     assert report.trainable
 
 
-def test_one_is_told_in_the_singular(tmp_path: Path):
+def test_one_is_reported_in_the_singular(tmp_path: Path):
     for i, shape in enumerate(((512, 512), (512, 512), (512, 700))):
         write_image(tmp_path / f"{i}.tif", tissue(i, shape))
     lines = ["0.tif,low,m1,s1,mon,0.3", "1.tif,low,m1,s1,mon,0.3", "2.tif,high,m2,s1,mon,0.3"]

@@ -385,7 +385,7 @@ def test_pngs_that_hold_more_than_one_grey_image_are_refused(tmp_path: Path, chu
 # ---- damage, and what is no file ------------------------------------------------------------------------------------
 
 
-def test_a_description_that_does_not_fit_is_told_in_words(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_a_description_that_does_not_fit_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     path = tmp_path / "a.tif"
     chance = random.Random(2)
     words = ["images", "slices", "frames", "channels", "order", "hyperstack", "unit", "spacing", "loop"]
@@ -407,7 +407,7 @@ def test_a_description_that_does_not_fit_is_told_in_words(tmp_path: Path, caplog
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
-def test_everything_that_is_no_image_is_told_and_not_waited_for(tmp_path: Path):
+def test_everything_that_is_no_image_is_reported_without_waiting(tmp_path: Path):
     manifest = small_set(tmp_path)
     os.mkfifo(tmp_path / "pipe.tif")
     (tmp_path / "circle.tif").symlink_to("circle.tif")
@@ -421,7 +421,7 @@ def test_everything_that_is_no_image_is_told_and_not_waited_for(tmp_path: Path):
         assert name.rstrip("/") in str(problem)
 
 
-def test_a_folder_that_may_not_be_looked_into_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_forbidden_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     manifest = small_set(tmp_path)
     stat = type(tmp_path).stat
 

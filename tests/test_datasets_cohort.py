@@ -259,7 +259,7 @@ def broken(*_: object) -> None:
     os._exit(3)
 
 
-def test_a_process_that_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_process_that_dies_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cohort, "_begin", broken)
     with pytest.raises(Exception, match="ended without a word"):
         write_cohort(TINY, tmp_path / "c", ignore_progress, jobs=2)
@@ -275,10 +275,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     said = json.loads(capsys.readouterr().out)
     assert said["images_per_class"] == {"low": 1, "high": 1}
     assert said["manifest"] == str(tmp_path / "c" / "manifest.csv")
-    for days, told in (("balanced", True), ("per-animal", False)):
+    for days, warned in (("balanced", True), ("per-animal", False)):
         strong = replace(spec, days=days, day_effect=4.0)
         run_cohort(strong, tmp_path / days, jobs=1, json_mode=False)
-        assert ("says nothing about the class" in capsys.readouterr().out) is told
+        assert ("says nothing about the class" in capsys.readouterr().out) is warned
     wrong = hcc_scope("phantom", "cohort", "--out", tmp_path / "d", "--days", "never")
     assert (wrong.code, wrong.out) == (2, "")
     assert "days must be one of" in wrong.err

@@ -56,7 +56,7 @@ def said(depth: int, *tops: TopCounts) -> list[str]:
     return [str(problem) for problem in depth_problems(images, tops)]
 
 
-def test_fourteen_bits_in_files_of_sixteen_are_told_with_the_figure():
+def test_fourteen_bits_in_files_of_sixteen_are_reported_with_the_figure():
     [problem] = said(16, TopCounts(16_383, 900), TopCounts(9_000, 0), TopCounts(16_383, 500))
     assert problem == (
         "2 images have no count above 16383 and many there, as if saturated, but the bit depth of 16 allows 65535: "
@@ -72,13 +72,13 @@ def test_fourteen_bits_in_files_of_sixteen_are_told_with_the_figure():
 
 
 @pytest.mark.parametrize(("bits", "level"), [(12, 65_520), (14, 65_532), (10, 65_472), (8, 65_280)])
-def test_bits_that_were_shifted_upwards_are_told_with_their_number(bits: int, level: int):
+def test_bits_that_were_shifted_upwards_are_reported_with_their_number(bits: int, level: int):
     [problem] = said(16, TopCounts(level, 900))
     by = 2 ** (16 - bits)
     assert f"look like counts of {bits} bits times {by}: divide them by {by} and say {bits} in bit_depth" in problem
 
 
-def test_one_bright_image_tells_what_dim_ones_do_not():
+def test_one_bright_image_shows_what_dim_ones_do_not():
     assert said(16, TopCounts(2_000, 0), TopCounts(3_000, 0), TopCounts(40_000, 0)) == []
     assert said(16, TopCounts(65_535, 4_000)) == []
     assert said(12, TopCounts(4_095, 4_000), TopCounts(100, 0), TopCounts(3_000, 0)) == []
@@ -122,7 +122,7 @@ def test_the_pixel_size_that_a_file_states_is_read(tmp_path: Path, options: dict
     assert header.pixel_size_yx_um == (None if expected is None else pytest.approx(expected, rel=1e-3))
 
 
-def test_what_files_and_manifest_contradict_each_other_in_is_told_with_both_figures(tmp_path: Path):
+def test_a_contradiction_of_files_and_manifest_is_reported_with_both_figures(tmp_path: Path):
     dim = tissue(0) >> 4
     ome(tmp_path / "a.tif", dim, SignificantBits=12, **MICRO)
     ome(tmp_path / "b.tif", dim + np.uint16(3), SignificantBits=12, **NANO)
@@ -197,7 +197,7 @@ def spelt(*animals: str) -> list[str]:
         ("\uff17", "7"),
     ],
 )
-def test_ids_that_a_spreadsheet_may_have_changed_are_told(one: str, other: str):
+def test_ids_that_a_spreadsheet_may_have_changed_are_reported(one: str, other: str):
     found = spelt(one, other, "another")
     assert f"The animal ids {' and '.join(sorted((one, other)))} differ only in how a number is written" in found
 
@@ -216,23 +216,23 @@ def test_ids_that_differ_are_not(ids: tuple[str, ...]):
 
 
 @pytest.mark.parametrize("changed", ["3-May", "01. Mrz", "Mar-01", "12-Dec", "05-Okt"])
-def test_an_id_that_became_a_date_is_told(changed: str):
+def test_an_id_that_became_a_date_is_reported(changed: str):
     assert spelt("1-4", changed) == [f"The id {changed} looks like a date that a spreadsheet made of another id"]
 
 
-def test_an_id_that_became_a_number_is_told():
+def test_an_id_that_became_a_number_is_reported():
     assert spelt("1.20E+07", "b") == ["The id 1.20E+07 looks like a number that a spreadsheet made of another id"]
 
 
-def test_an_id_with_the_apostrophe_that_marks_text_is_told():
+def test_an_id_with_the_apostrophe_that_marks_text_is_reported():
     assert spelt("'07", "07", "b") == ["The animal ids '07 and 07 differ only in an apostrophe before them"]
 
 
-def test_a_formula_in_the_place_of_an_id_is_told():
+def test_a_formula_in_the_place_of_an_id_is_reported():
     assert spelt("=B2+1", "b") == ["The id =B2+1 looks like a formula"]
 
 
-def test_days_are_told_too():
+def test_days_are_checked_too():
     images = [replace(labelled_image(i), day=day) for i, day in enumerate(("2026-03-02", "2026-3-2", "2026-03-12"))]
     [problem] = spelling_problems(images)
     assert problem.what == "The days 2026-03-02 and 2026-3-2 differ only in how a number is written"

@@ -160,7 +160,7 @@ def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "large", "long name", "forbidden"])
-def test_what_is_no_manifest_is_told_at_once(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_that_is_no_manifest_is_refused_immediately(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "m.csv"
     if kind == "pipe":
         os.mkfifo(path)
@@ -192,7 +192,7 @@ def test_what_is_no_manifest_is_told_at_once(tmp_path: Path, kind: str, monkeypa
         read_manifest(path)
 
 
-def test_an_image_in_the_place_of_a_manifest_is_told(images: Path):
+def test_an_image_in_the_place_of_a_manifest_is_reported(images: Path):
     with pytest.raises(ManifestError, match=r"a\.tif is no text\. Name the manifest, a CSV"):
         read_manifest(images / "a.tif")
     (images / "unmarked.txt").write_bytes(TEXT.encode("utf-16-le"))
@@ -215,7 +215,7 @@ DAMAGED_COHORTS = {
 
 
 @pytest.mark.parametrize("data", DAMAGED_COHORTS.values(), ids=DAMAGED_COHORTS)
-def test_a_damaged_cohort_file_is_told_in_a_sentence(tmp_path: Path, data: bytes):
+def test_a_damaged_cohort_file_is_reported_in_a_sentence(tmp_path: Path, data: bytes):
     path = small_set(tmp_path)
     (tmp_path / COHORT_FILE).write_bytes(data)
     with pytest.raises(ManifestError, match=rf"{COHORT_FILE} .*Make the cohort anew") as caught:
@@ -282,7 +282,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("lines", "header", "error", "says"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_told_with_its_line(images: Path, lines: list[str], header: str, error: type, says: str):
+def test_a_mistake_is_reported_with_its_line(images: Path, lines: list[str], header: str, error: type, says: str):
     path = manifest(images, lines, header)
     with pytest.raises(error, match=says) as caught:
         read_manifest(path)

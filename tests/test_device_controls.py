@@ -92,7 +92,7 @@ def test_the_sensor_is_known_after_a_region_at_another_binning(controls: DeviceC
 
 
 @pytest.mark.parametrize(("binning", "factors"), [("2", (2, 2)), ("2x2", (2, 2)), ("1x4", (1, 4)), ("off", None)])
-def test_binnings_are_told_in_several_ways(binning: str, factors: tuple[int, int] | None):
+def test_binnings_are_written_in_several_ways(binning: str, factors: tuple[int, int] | None):
     assert _factors(binning) == factors
 
 
@@ -157,14 +157,14 @@ def test_roles_that_a_preset_gives_are_followed(tmp_path: Path, adapters_dir: Pa
         with pytest.raises(CameraError, match="names no camera"):
             controls.apply_preset("View", "None")
         controls.apply_preset("View", "One")
-        # whoever changed it, a window of Micro-Manager for example
+        # also if another program changed it, such as Micro-Manager's own window
         core.set_camera_device("Other")
         assert Preview(rig).snap().pixels.shape[1] == 48
         core.set_camera_device("One")
         assert controls.read().camera.label == "One"
 
 
-def test_an_objective_without_a_label_is_told_by_its_position(tmp_path: Path, adapters_dir: Path):
+def test_an_objective_without_a_label_is_named_by_its_position(tmp_path: Path, adapters_dir: Path):
     cfg = tmp_path / "empty.cfg"
     cfg.write_text(
         "Device,Cam,DemoCamera,DCam\nDevice,Obj,DemoCamera,DObjective\nProperty,Core,Initialize,1\n"

@@ -189,7 +189,7 @@ def test_comparison_tiles_are_the_test_tiles_turned_and_dimmed():
 
 
 class Shifted:
-    """An engine whose logits for *high* are off by a constant, and which takes as long as it is told."""
+    """An engine whose logits for *high* are off by a constant, and which takes as long as the test sets."""
 
     def __init__(
         self, inner: Engine, name: EngineName, by: float = 0.0, work: Callable[[], None] = lambda: None
@@ -312,7 +312,7 @@ def test_a_value_that_is_no_number_is_an_error_of_its_tile_alone(small: LoadedMo
     assert np.isfinite(classifier.classify(small.test_input).logits).all()
 
 
-def test_openvino_reports_to_nobody():
+def test_openvino_sends_no_telemetry():
     """An import of openvino alone starts a thread that reports to a web service and leaves files in the home folder."""
     code = (
         "import sys, threading\n"

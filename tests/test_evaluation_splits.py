@@ -157,7 +157,7 @@ def test_a_copy_under_another_animal_is_refused_by_animal_and_noted_otherwise():
     animal_splits(replace(tiles, digests=tuple(digests)))
 
 
-def test_days_are_told_where_there_are_enough_of_them():
+def test_days_are_predicted_where_there_are_enough_of_them():
     days = day_splits(table([(6, 0), (0, 6)], days=3), 2)
     assert days.names == ("d0", "d1", "d2")
     assert all(np.bincount(s.labels[s.test]).tolist() == [2, 2, 2] for s in days.splits)

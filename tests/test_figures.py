@@ -62,12 +62,12 @@ def analysis(result: EvaluationResult) -> Analysis:
 def drawn(analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Progress]]:
     """All figures once, with one explained tile per class."""
     folder = tmp_path_factory.mktemp("figures") / "new"
-    told: list[Progress] = []
+    progress: list[Progress] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explain, "typical_and_wrong", lambda *args: typical_and_wrong(*args)[:1])
-        paths = draw_all(analysis, folder, on_progress=told.append)
+        paths = draw_all(analysis, folder, on_progress=progress.append)
     assert [path.name for path in paths] == [f"{name}.{kind}" for name in NAMES for kind in ("png", "svg")]
-    return folder, told
+    return folder, progress
 
 
 def words(path: Path) -> str:
@@ -77,7 +77,7 @@ def words(path: Path) -> str:
 
 
 def test_every_figure_is_written_and_carries_the_notices(drawn: tuple[Path, list[Progress]]):
-    folder, told = drawn
+    folder, progress = drawn
     assert sorted(path.name for path in folder.iterdir()) == sorted(f"{n}.{k}" for n in NAMES for k in ("png", "svg"))
     for name in NAMES:
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -87,8 +87,8 @@ def test_every_figure_is_written_and_carries_the_notices(drawn: tuple[Path, list
         assert "could not be drawn" not in said
         assert not re.search(r"\bnan\b", said)
         assert (folder / f"{name}.svg").stat().st_size < 2_500_000
-    assert [one.done for one in told] == list(range(len(NAMES) + 1))
-    assert {one.total for one in told} == {len(NAMES)}
+    assert [one.done for one in progress] == list(range(len(NAMES) + 1))
+    assert {one.total for one in progress} == {len(NAMES)}
 
 
 def test_the_figures_say_what_was_found(drawn: tuple[Path, list[Progress]], result: EvaluationResult):
@@ -119,11 +119,11 @@ def test_the_same_numbers_give_the_same_bytes_and_a_failure_is_a_sentence(
 
     monkeypatch.setattr(draw, "explain", gone)
     monkeypatch.setattr(style, "_KINDS", style._KINDS[1:])  # SVG: what is drawn, to the last digit
-    told: list[Progress] = []
+    progress: list[Progress] = []
     before = dict(mpl.rcParams)
     # a user's own settings change nothing
     with mpl.rc_context({"font.size": 30.0, "axes.grid": True, "text.usetex": False, "svg.hashsalt": "other"}):
-        draw_all(analysis, tmp_path, on_progress=told.append)
+        draw_all(analysis, tmp_path, on_progress=progress.append)
     assert dict(mpl.rcParams) == before
     for name in NAMES[:-2]:
         assert (tmp_path / f"{name}.svg").read_bytes() == (drawn[0] / f"{name}.svg").read_bytes(), name
@@ -132,7 +132,7 @@ def test_the_same_numbers_give_the_same_bytes_and_a_failure_is_a_sentence(
         assert "could not be drawn" in said
         assert "weights.safetensors is gone" in said
         assert RESEARCH_USE_ONLY in said
-    assert sum("could not be drawn" in one.message for one in told) == 2
+    assert sum("could not be drawn" in one.message for one in progress) == 2
 
 
 def test_one_animal_per_class_and_hardly_any_tiles(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -140,9 +140,9 @@ def test_one_animal_per_class_and_hardly_any_tiles(weights: Path, tmp_path: Path
     real = replace(little, data=replace(little.data, synthetic=None))
     monkeypatch.setattr(draw, "explain", lambda *_, **__: explain.Explanation((), (), "Not checked."))
     monkeypatch.setattr(style, "_KINDS", style._KINDS[1:])
-    told: list[Progress] = []
-    draw_all(analyse(real), tmp_path, on_progress=told.append)
-    assert not [one.message for one in told if "could not be drawn" in one.message]
+    progress: list[Progress] = []
+    draw_all(analyse(real), tmp_path, on_progress=progress.append)
+    assert not [one.message for one in progress if "could not be drawn" in one.message]
     assert "each fold has one class" in words(tmp_path / "roc.svg")
     assert "Too few tiles for" in words(tmp_path / "tsne-by-animal.svg")
     assert "No tiles to explain" in words(tmp_path / "saliency.svg")

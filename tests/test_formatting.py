@@ -67,7 +67,7 @@ def _value(words: str) -> float:
 @example(0.49999, 0.5)
 def test_a_score_reads_as_on_its_side_of_the_threshold(score: float, threshold: float):
     if abs(score - threshold) < 1e-6:
-        return  # nobody can tell these apart, nor reads six digits
+        return  # these cannot be distinguished: six digits are never shown
     said, beside = float(format_score(score, threshold)), float(format_threshold(threshold, score))
     assert (said > beside) == (score > threshold)
     assert (said < beside) == (score < threshold)

@@ -42,7 +42,7 @@ def odd(payload: str, folder: Path) -> str | None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory, and SIGKILL")
-def test_the_runner_tells_all_outcomes_and_goes_on():
+def test_the_runner_reports_all_outcomes_and_continues():
     names = ("sound", "dead", "refused", "asleep", "wrong", "full", "bug", "sound")
     found = run_cases("odd", odd, [Case(name, name) for name in names], limit_s=2.0, start_s=20.0, limit_bytes=2**30)
     assert [one.outcome for one in found] == [

@@ -31,13 +31,13 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def changed(begun: Path, folder: Path, **values: object) -> Path:
-    """Copy a run whose checkpoint says something else."""
+    """Copy a run whose checkpoint holds other values."""
     path = folder / CHECKPOINT
     path.parent.mkdir(parents=True)
     with safe_open(begun / CHECKPOINT, framework="np") as file:
-        told = json.loads(file.metadata()["hcc_scope_training"])
-    told["how_far"] |= values
-    save_file(load_file(begun / CHECKPOINT), path, {"hcc_scope_training": json.dumps(told)})
+        metadata = json.loads(file.metadata()["hcc_scope_training"])
+    metadata["how_far"] |= values
+    save_file(load_file(begun / CHECKPOINT), path, {"hcc_scope_training": json.dumps(metadata)})
     return folder
 
 
@@ -54,9 +54,9 @@ def changed(begun: Path, folder: Path, **values: object) -> Path:
     ],
 )
 def test_a_checkpoint_that_cannot_be_is_refused(begun: Path, tmp_path: Path, values: dict[str, object], says: str):
-    with pytest.raises(ResumeError, match=says) as told:
+    with pytest.raises(ResumeError, match=says) as caught:
         _fit(_table(), changed(begun, tmp_path / "r", **values), 99)
-    assert "\n" not in told.value.message
+    assert "\n" not in caught.value.message
 
 
 def test_and_one_that_says_the_same_is_continued(begun: Path, tmp_path: Path):
@@ -67,11 +67,11 @@ def test_and_one_that_says_the_same_is_continued(begun: Path, tmp_path: Path):
 def test_weights_that_are_no_numbers_are_not_trained_further(begun: Path, tmp_path: Path, part: str):
     path = changed(begun, tmp_path / "r") / CHECKPOINT
     with safe_open(path, framework="np") as file:
-        told = file.metadata()
+        metadata = file.metadata()
     tensors = load_file(path)
     name = next(key for key, value in tensors.items() if key.startswith(f"{part}/") and value.ndim == 1)
     tensors[name][0] = np.nan
-    save_file(tensors, path, told)
+    save_file(tensors, path, metadata)
     with pytest.raises(ResumeError, match=f"{name} is no finite number"):
         _fit(_table(), tmp_path / "r", 99)
 
@@ -97,9 +97,9 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, name: str, kind: str
         os.mkfifo(path)  # reading it would wait for ever
     else:
         pytest.skip("there are no pipes with names")
-    with pytest.raises(HccScopeError) as told:
+    with pytest.raises(HccScopeError) as caught:
         read(tmp_path)
-    assert "\n" not in told.value.message
+    assert "\n" not in caught.value.message
 
 
 @pytest.mark.parametrize(

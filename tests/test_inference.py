@@ -322,8 +322,8 @@ def test_a_card_survives_writing_and_reading(shipped: LoadedModel, tmp_path: Pat
 
 
 def test_an_unknown_name_lists_what_there_is():
-    with pytest.raises(ModelError, match=f"no model 'nobody'.*{SHIPPED}"):
-        find_model("nobody")
+    with pytest.raises(ModelError, match=f"no model 'nosuch'.*{SHIPPED}"):
+        find_model("nosuch")
 
 
 def test_names_do_not_lead_out_of_the_models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -336,7 +336,7 @@ def test_names_do_not_lead_out_of_the_models_folder(tmp_path: Path, monkeypatch:
         find_model("../outer")
 
 
-def test_a_file_or_a_folder_without_card_is_told_apart(plain_model: Path, tmp_path: Path):
+def test_a_file_and_a_folder_without_card_are_distinguished(plain_model: Path, tmp_path: Path):
     with pytest.raises(ModelError, match="Give the model's folder"):
         find_model(plain_model / MODEL_FILE)
     (tmp_path / "bare").mkdir()

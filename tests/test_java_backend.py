@@ -341,7 +341,7 @@ assert threading.excepthook is before
 
 
 @pytest.mark.parametrize("listening", [False, True], ids=["closed", "silent"])
-def test_attaching_to_nobody_is_told_in_one_sentence(listening: bool):
+def test_attaching_without_a_partner_is_reported_in_one_sentence(listening: bool):
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if listening:

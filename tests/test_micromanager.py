@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ROLES = load_rig("demo").roles
 STEP_UM = 0.015
-"""The demo stage moves in steps of this size: what it reads back is not what it was told."""
+"""The demo stage moves in steps of this size: what it reads back is not what was sent."""
 TINY = {"OnCameraCCDXSize": 64, "OnCameraCCDYSize": 48}
 
 
@@ -283,7 +283,7 @@ def test_an_overflow_loses_no_frame_that_was_before_it(demo_cfg: MakeCfg, adapte
         works(rig)
 
 
-def test_an_overflow_is_told_although_the_run_was_stopped(demo_cfg: MakeCfg, adapters_dir: Path):
+def test_an_overflow_is_reported_although_the_run_was_stopped(demo_cfg: MakeCfg, adapters_dir: Path):
     with MicroManager.start(demo_cfg(**TINY), adapters_dir=adapters_dir, buffer_size_mb=1) as rig:
         core, stop = rig.backend.core, StopToken()
         frames = source(rig, Sequence(exposure_ms=1)).frames(stop)

@@ -1,4 +1,4 @@
-"""The distance from the training tiles: its arithmetic, what it tells, and the same number from every engine."""
+"""The distance from the training tiles: its arithmetic, what it shows, and the same number from every engine."""
 
 from __future__ import annotations
 
@@ -192,17 +192,17 @@ def test_the_card_says_what_the_threshold_was_set_on(monkeypatch: pytest.MonkeyP
     held_out = np.isin(np.array(names * 40), names[:4])
     fitted = partial(fit_ood_distance, network, many)
     found = fitted(rows[~held_out], rows[held_out])
-    told = found.record
+    record = found.record
     np.testing.assert_array_equal(found.held_out_distances, distances_of(found.network, noisy[held_out]))
-    assert told.measured_on == "160 tiles of 4 animals that the distance was not fitted to"
-    assert told.false_flag_rate == 0.01
-    told = fitted(rows[::2], rows[1::2]).record
-    assert told.measured_on.startswith("160 tiles of 4 animals") or "in other images" in told.measured_on
+    assert record.measured_on == "160 tiles of 4 animals that the distance was not fitted to"
+    assert record.false_flag_rate == 0.01
+    record = fitted(rows[::2], rows[1::2]).record
+    assert record.measured_on.startswith("160 tiles of 4 animals") or "in other images" in record.measured_on
     found = fitted(rows, [])
-    told = found.record
+    record = found.record
     assert len(found.held_out_distances) == 0
-    assert told.measured_on == "320 training tiles of 8 animals, each by a distance fitted to the others"
-    assert told.threshold > threshold_for(distances_of(found.network, noisy), 0.01)  # training tiles are nearer
+    assert record.measured_on == "320 training tiles of 8 animals, each by a distance fitted to the others"
+    assert record.threshold > threshold_for(distances_of(found.network, noisy), 0.01)  # training tiles are nearer
     with pytest.raises(TrainingError, match="all tiles are of one animal"):
         fitted(rows[np.array(names * 40) == names[0]].repeat(2), [])
 
@@ -225,13 +225,13 @@ def phantoms() -> TileTable:
     return labelled(np.concatenate(tiles), animals)
 
 
-def test_what_the_shipped_network_was_not_trained_for_is_told(phantoms: TileTable):
+def test_tiles_that_the_shipped_network_was_not_trained_for_are_flagged(phantoms: TileTable):
     assert TWICE_AS_DENSE not in draw_ood_tiles(1, of_phantom=False)  # it is not the stain of a real training
     kinds = draw_ood_tiles(20, seed=3)  # of 8 tiles, one more or less is 12 %
     assert list(kinds) == ["noise", "fluorescent beads", "waves", "blank glass", STAIN, TWICE_AS_DENSE]
-    told = fit_ood_distance(shipped_network(), phantoms, np.arange(len(phantoms)), [], others=kinds).record
-    flagged = {what: share for what, share in told.flagged.items() if what != TWICE_AS_DENSE}
-    assert min(flagged.values()) >= 0.95, told.flagged
+    record = fit_ood_distance(shipped_network(), phantoms, np.arange(len(phantoms)), [], others=kinds).record
+    flagged = {what: share for what, share in record.flagged.items() if what != TWICE_AS_DENSE}
+    assert min(flagged.values()) >= 0.95, record.flagged
     model = load_model("phantom-meng2019")
     assert model.card.unlike_training is not None
     engine, threshold = model.classifier(), model.card.unlike_training.threshold
@@ -245,7 +245,7 @@ def test_what_the_shipped_network_was_not_trained_for_is_told(phantoms: TileTabl
 
 
 @pytest.mark.parametrize("name", EACH_ENGINE)
-def test_every_engine_tells_the_reference_s_distance(model: LoadedModel, name: str, some_tiles: np.ndarray):
+def test_every_engine_gives_the_distance_of_the_reference(model: LoadedModel, name: str, some_tiles: np.ndarray):
     reference = TorchScriptClassifier(model.module, model.card, 1)
     engine = model.classifier(name)  # has passed the comparison of distances
     answer = engine.classify(some_tiles)
@@ -278,8 +278,8 @@ def test_the_stem_is_still_recognised(model: LoadedModel, name: str):
     )
 
 
-def test_the_gpu_s_engine_tells_distances_of_whole_and_padded_batches(tmp_path: Path):
-    class Told(torch.nn.Module):
+def test_the_gpu_engine_gives_distances_of_whole_and_padded_batches(tmp_path: Path):
+    class Measuring(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.inner = Inside(Plain(), 2.0**-13)
@@ -290,17 +290,17 @@ def test_the_gpu_s_engine_tells_distances_of_whole_and_padded_batches(tmp_path: 
 
     torch.manual_seed(3)
     inputs = random_tiles(20)
-    module = Told()
+    module = Measuring()
     with torch.inference_mode():
         outputs = module(torch.from_numpy(inputs.astype(np.float32))[:, None])[0].numpy()
-    told = unlike_training(1.0).model_dump()
-    loaded = load_model(make_model(tmp_path / "told", archive(module), outputs, inputs, unlike_training=told))
+    record = unlike_training(1.0).model_dump()
+    loaded = load_model(make_model(tmp_path / "measuring", archive(module), outputs, inputs, unlike_training=record))
     distances = CudaClassifier(loaded.module, loaded.card, "cpu").classify(inputs).distances
     np.testing.assert_allclose(distances, inputs.mean(axis=(1, 2)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("make", [TorchScriptClassifier, OpenVinoClassifier])
-def test_models_without_a_third_output_tell_nothing(make: type, some_tiles: np.ndarray):
+def test_models_without_a_third_output_give_no_distance(make: type, some_tiles: np.ndarray):
     plain = parse(to_torchscript(shipped_network()), "it")
     answer = make(plain, card_with(None), 1).classify(some_tiles[:1])
     assert answer.logits.shape == (1, 2)

@@ -84,7 +84,7 @@ def test_a_tile_that_fails_quality_has_no_distance():
     assert results.by_seq[0].distances is not None
 
 
-def test_a_classifier_that_tells_none_cannot_be_held_to_a_threshold():
+def test_a_classifier_without_distances_takes_no_threshold():
     outcome = run_session(make_session(Source(range(2)), Sink(), Classifier(), unlike_beyond=1.0))
     assert outcome.degraded is not None
     assert "does not give a tile's distance" in outcome.degraded
@@ -221,9 +221,9 @@ def test_another_engine_agrees_within_tolerance(acquired: Path, all_scored: Path
 
 def with_threshold(scoring_model: ScoringModel, threshold: float) -> ScoringModel:
     card = scoring_model.model.card
-    told = card.unlike_training.model_copy(update={"threshold": threshold})
+    changed = card.unlike_training.model_copy(update={"threshold": threshold})
     return replace(
-        scoring_model, model=replace(scoring_model.model, card=card.model_copy(update={"unlike_training": told}))
+        scoring_model, model=replace(scoring_model.model, card=card.model_copy(update={"unlike_training": changed}))
     )
 
 

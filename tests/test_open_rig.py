@@ -139,7 +139,7 @@ def test_an_address_space_that_is_limited(tmp_path: Path, monkeypatch: pytest.Mo
 # --- roles ---
 
 
-def test_a_role_that_does_not_fit_is_told_with_its_place_and_a_command_that_works(
+def test_a_role_that_does_not_fit_is_reported_with_its_place_and_a_command_that_works(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     path = rig_file(tmp_path, "roles:", "  em_gain: EMGain")

@@ -124,7 +124,7 @@ def test_the_logarithm_of_nothing_is_a_number():
     assert np.isfinite(found).all()
     np.testing.assert_allclose(log_odds(found), [87.33654, -87.33654, 0], atol=1e-4)
     assert np.log(SMALLEST_PROBABILITY) > -88
-    assert np.isnan(to_logits(np.array([[np.nan, 1]], np.float32), "it")).any()  # told by the engine as what it is
+    assert np.isnan(to_logits(np.array([[np.nan, 1]], np.float32), "it")).any()  # the engine reports it as not finite
 
 
 def test_one_output_is_refused_with_what_to_return(tmp_path: Path):

@@ -55,7 +55,7 @@ def frame_size_um(rig: MicroManager) -> float | None:
 
 
 @pytest.mark.parametrize("in_rig_file", [False, True])
-def test_binning_and_magnifier_count_whoever_gives_the_size(rig: MicroManager, in_rig_file: bool):
+def test_binning_and_magnifier_count_for_each_origin_of_the_size(rig: MicroManager, in_rig_file: bool):
     if in_rig_file:
         with_hardware(rig, ROLES, 0.325)
     core = rig.backend.core

@@ -150,7 +150,7 @@ def test_random_fields_favour_neither_rim_nor_middle(field: float, n: int):
 
 
 def test_scattered_fields_favour_the_rim():
-    """Why plans do not take them, and that the simulation above can tell."""
+    """Why plans do not take them, and that the simulation above detects it."""
     share, uniform, _ = rim_and_middle(scattered_fields, 666, 45, 60)
     assert share > uniform + 0.08
 

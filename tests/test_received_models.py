@@ -223,7 +223,7 @@ def test_an_archive_that_unpacks_to_gigabytes_is_judged_by_what_it_claims():
         checked_archive(bomb.getvalue(), "it")
 
 
-def test_a_model_of_a_newer_torch_is_told_as_one(plain_model: Path):
+def test_a_model_of_a_newer_torch_is_reported_as_one(plain_model: Path):
     replace_model(plain_model, edited(archive(Plain()), {"version": b"99\n"}))
     with pytest.raises(ModelFormatError, match=r"saved by a newer torch than the .* Save it again with torch"):
         load_model(plain_model)
@@ -486,7 +486,7 @@ def test_a_strange_description_is_refused(plain_model: Path, tmp_path: Path, des
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_that_appears_while_a_model_is_written_is_told_as_one(plain_model: Path, tmp_path: Path):
+def test_a_folder_that_appears_while_a_model_is_written_is_reported_as_one(plain_model: Path, tmp_path: Path):
     model, out = load_model(plain_model), tmp_path / "out"
 
     def describe(_card: object) -> str:

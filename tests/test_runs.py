@@ -61,8 +61,8 @@ N_FIELDS = 6
 
 @pytest.fixture(scope="module")
 def scoring_model() -> ScoringModel:
-    told: list[str] = []
-    return load_scoring_model("phantom-meng2019", "torchscript", told.append)
+    messages: list[str] = []
+    return load_scoring_model("phantom-meng2019", "torchscript", messages.append)
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +198,7 @@ def test_a_recorded_score_that_is_not_that_of_its_fields_is_found(store: Path, s
     assert "recorded" in str(comparison.problem)
 
 
-def test_a_recorded_score_without_its_interval_is_told(store: Path, scoring_model: ScoringModel):
+def test_a_recorded_score_without_its_interval_is_reported(store: Path, scoring_model: ScoringModel):
     outcome = json.loads((store / "zarr.json").read_text())["attributes"]["hcc_scope"]["outcome"]
     change_facts(store, outcome={**outcome, "interval": None})
     run = start_replay(store, scoring_model)
@@ -234,7 +234,7 @@ def test_the_command_line_checks_it_and_says_how_many_were_taken_out(store: Path
     assert "2 fields then, 1 now" in done.err
 
 
-def test_damaged_notes_are_told_and_recover_leaves_the_lines(store: Path, scoring_model: ScoringModel):
+def test_damaged_notes_are_reported_and_recover_leaves_the_lines(store: Path, scoring_model: ScoringModel):
     with (store / "notes.jsonl").open("ab") as file:
         file.write(b'nonsense\n{"torn')
     run = start_replay(store, scoring_model)

@@ -101,7 +101,7 @@ def test_frames_smaller_than_a_tile_are_refused_before_the_run():
         make_session(source, Sink(), Classifier())
 
 
-def test_the_outcome_tells_rates_and_latencies():
+def test_the_outcome_holds_rates_and_latencies():
     outcome = run(make_session(Source(range(10)), Sink(), Classifier(), store="somewhere.ome.zarr"))
     assert outcome.store == "somewhere.ome.zarr"
     assert set(outcome.rates) == {"acquire_fps", "store_fps", "classify_fps", "end_to_end_fps"}

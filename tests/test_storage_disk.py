@@ -1,4 +1,4 @@
-"""The disk, its folders and their names: asked before a run, watched during it, and told as they are at its end."""
+"""The disk, its folders and their names: asked before a run, watched during it, and reported as they are at its end."""
 
 from __future__ import annotations
 
@@ -323,8 +323,8 @@ def test_a_store_that_is_meddled_with_fails_the_run_with_what_is_kept(
                 sink.append(make_frame(seq))
     with pytest.raises(StoreError) as caught:
         sink.close()
-    told = "; ".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
-    assert f"{kept} of the 4 frames that had been stored are in" in told
+    message = "; ".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
+    assert f"{kept} of the 4 frames that had been stored are in" in message
     assert sink.committed == kept
     with pytest.raises(StoreError, match="not the store that it was"):
         sink.finalise({"state": "completed"})
@@ -386,7 +386,7 @@ def test_a_store_replaced_after_its_last_frame_is_not_given_an_end(tmp_path: Pat
     assert not open_store(sink.path).complete
 
 
-def test_frames_deleted_during_a_run_are_told_at_its_end(tmp_path: Path):
+def test_frames_deleted_during_a_run_are_reported_at_its_end(tmp_path: Path):
     sink = create_store(tmp_path, make_spec())
     record(sink, 0, 4)
     wait_for(sink, 4)
@@ -395,7 +395,7 @@ def test_frames_deleted_during_a_run_are_told_at_its_end(tmp_path: Path):
         sink.close()
 
 
-def test_a_line_changed_in_place_during_a_run_is_told_at_its_end(tmp_path: Path):
+def test_a_line_changed_in_place_during_a_run_is_reported_at_its_end(tmp_path: Path):
     sink = create_store(tmp_path, make_spec())
     record(sink, 0, 3)
     wait_for(sink, 3)
@@ -407,7 +407,7 @@ def test_a_line_changed_in_place_during_a_run_is_told_at_its_end(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["hcc_scope.json", "frames/zarr.json"])
-def test_facts_deleted_during_a_run_are_told_at_its_end(tmp_path: Path, name: str):
+def test_facts_deleted_during_a_run_are_reported_at_its_end(tmp_path: Path, name: str):
     sink = create_store(tmp_path, make_spec())
     record(sink, 0, 1)
     wait_for(sink, 1)
@@ -555,7 +555,7 @@ def test_a_disk_without_room_for_a_file_still_has_its_array_cut(tmp_path: Path, 
     assert not (sink.path / "frames" / "0" / "zarr.json.tmp").exists()
 
 
-def test_missing_tables_are_told(tmp_path: Path):
+def test_missing_tables_are_reported(tmp_path: Path):
     spec = make_spec(tile_px=35)
     sink = create_store(tmp_path, spec)
     results = PredictionWriter(sink.path, spec, run="r")

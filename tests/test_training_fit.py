@@ -256,7 +256,7 @@ def test_a_reader_that_fails_ends_the_training(data: Small):
         fit(replace(data.task(replace(QUICK, batch=1)), tiles=broken))
 
 
-def test_prefetch_is_bounded_and_ends_when_nobody_reads_on(data: Small):
+def test_prefetch_is_bounded_and_ends_with_its_reader(data: Small):
     counting = Failing(data.tiles)
     counting.reads = 10
     batches = [np.array([row]) for row in [*range(12)] * 10]

@@ -42,11 +42,11 @@ def learns(monkeypatch: pytest.MonkeyPatch, at: int | None) -> None:
     """Let the first networks have learnt nothing, up to start `at`; None: whichever."""
     said: list[LearningCheck] = []
 
-    def told(*_arguments: object, **_more: object) -> LearningCheck:
+    def check(*_arguments: object, **_more: object) -> LearningCheck:
         said.append(SOMETHING if len(said) + 1 == at else NOTHING)
         return said[-1]
 
-    monkeypatch.setattr(starts, "check_network", told)
+    monkeypatch.setattr(starts, "check_network", check)
 
 
 def run(data: Small, folder: Path | None, **more: object) -> starts.RestartedFit:

@@ -124,7 +124,7 @@ def test_get_gives_up_after_its_timeout():
 
 
 @pytest.mark.parametrize("parked", ["put", "get"])
-def test_breaking_frees_whoever_is_parked(parked: str):
+def test_breaking_frees_each_parked_worker(parked: str):
     channel: Channel[int] = Channel(1)
     if parked == "put":
         channel.put(0, 1)
@@ -239,7 +239,7 @@ def test_the_first_error_wins_and_later_ones_become_notes():
     assert latch.error is None
     first = OSError("disk full")
     latch.set(first, "store")
-    latch.set(first, "store")  # seen twice, told once
+    latch.set(first, "store")  # seen twice, reported once
     latch.set(ValueError("and the close failed"), "close")
     assert latch.error is first
     assert first.__notes__ == ["then, in close: ValueError: and the close failed"]
@@ -285,7 +285,7 @@ def test_a_worker_that_dies_says_so_and_still_cleans_up():
     assert not worker.alive
 
 
-def test_join_tells_whether_the_worker_ended():
+def test_join_returns_whether_the_worker_ended():
     gate = threading.Event()
     worker, _ = start(lambda: gate.wait(PATIENCE_S) and None)
     assert not worker.join(0.0)

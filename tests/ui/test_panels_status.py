@@ -72,7 +72,7 @@ def test_judgement_without_measured_values():
 
 
 @pytest.mark.parametrize(
-    ("flags", "told", "shape", "words"),
+    ("flags", "measured", "shape", "words"),
     [
         ([0] * 16, True, "good", "No tile flagged as unlike training"),
         ([UNLIKE] * 2 + [0] * 10 + [NO_TISSUE] * 4, True, "warning", "Unlike training: 2 of 12 tiles"),
@@ -81,8 +81,8 @@ def test_judgement_without_measured_values():
         ([NO_TISSUE] * 16, False, "unknown", "Cannot be judged: no tile was classified"),
     ],
 )
-def test_likeness_is_told_by_the_model_alone(flags: list[int], told: bool, shape: str, words: str):
-    distances = np.ones(16, np.float32) if told else None
+def test_likeness_comes_from_the_model_alone(flags: list[int], measured: bool, shape: str, words: str):
+    distances = np.ones(16, np.float32) if measured else None
     found = {line.name: line for line in judge(np.array(flags, np.uint8), None, distances)}["Likeness"]
     assert (found.shape, found.words) == (shape, words)
 
@@ -91,8 +91,8 @@ def test_a_tile_that_was_classified_and_not_scored_is_not_said_to_be_unclassifie
     panel = QualityPanel()
     qtbot.addWidget(panel)
     flags = np.array([UNLIKE] * 3 + [0] * 13, np.uint8)
-    told = replace(result(3, np.ones(16), flags), distances=np.full(16, 2.0, np.float32))
-    panel.set_result(told)
+    measured = replace(result(3, np.ones(16), flags), distances=np.full(16, 2.0, np.float32))
+    panel.set_result(measured)
     assert value(panel, "Outcome of the field") == "Field 3: 13 of 16 tiles scored."
     assert value(panel, "Likeness") == "Unlike training: 3 of 16 tiles"
     assert "not scored" in find(panel, ValueLabel, "Likeness").toolTip()

@@ -139,7 +139,7 @@ def test_new_results_appear_soon_unless_the_order_is_held(qtbot: QtBot, tab: Til
     assert tab.model.rowCount() == 12
 
 
-def test_nothing_is_laid_out_that_nobody_sees(qtbot: QtBot, tab: TilesTab):
+def test_hidden_tiles_are_not_laid_out(qtbot: QtBot, tab: TilesTab):
     fill(tab, 1)
     tab.hide()
     tab.add_result(result(1, [0.5] * 4), GRID)

@@ -79,7 +79,7 @@ def test_errors_come_as_sentences_with_details(jobs: Jobs):
     assert "Traceback" in reports[1].details
 
 
-def test_a_bug_in_what_follows_is_told_and_the_rest_goes_on(jobs: Jobs):
+def test_a_bug_in_a_callback_is_reported_and_the_rest_continues(jobs: Jobs):
     reports: list[ErrorReport] = []
     ends: list[int] = []
     jobs.error_reported.connect(reports.append)

@@ -203,7 +203,7 @@ def test_the_last_field_is_excluded_after_the_section_is_complete(ready: App):
     finish(ready)
 
 
-def test_a_device_error_in_the_middle_is_told_and_the_next_section_works(ready: App):
+def test_a_device_error_in_the_middle_is_reported_and_the_next_section_works(ready: App):
     got = reports(ready)
     ready.setup.change(plan=PlanChoice(n_fields=500))
     start(ready)
@@ -262,7 +262,7 @@ def test_a_model_that_was_altered_keeps_the_section_from_starting(ready: App, tm
     assert not (ready.setup.request.out_dir / "M7_S1.ome.zarr").exists()
 
 
-def test_a_plan_file_with_a_mistake_is_told(ready: App, tmp_path: Path):
+def test_a_plan_file_with_a_mistake_is_reported(ready: App, tmp_path: Path):
     path = tmp_path / "plan.yaml"
     path.write_text("kind: spiral\n")
     ready.setup.change(plan=PlanChoice(kind="file", file=str(path)))
@@ -299,7 +299,7 @@ def test_too_many_fields_for_the_phantom_are_answered_with_what_can_be_done(read
 
 
 @pytest.mark.parametrize("name", ["file", "file/sections"])
-def test_a_folder_that_cannot_be_made_is_told(ready: App, tmp_path: Path, name: str):
+def test_a_folder_that_cannot_be_made_is_reported(ready: App, tmp_path: Path, name: str):
     (tmp_path / "file").write_text("")
     folder = tmp_path / name
     ready.setup.change(out_dir=folder)

@@ -84,7 +84,7 @@ def test_every_other_action_of_the_window_can_be_triggered_too(shell: App, qtbot
     with qtbot.captureExceptions() as errors:
         for action in shell.window.findChildren(QAction):
             if id(action) in ours or not action.text() or not action.associatedObjects():
-                continue  # pyqtgraph has some that nobody can reach
+                continue  # pyqtgraph has some that cannot be reached
             action.trigger()
             QApplication.processEvents()
             for dialog in dialogs(shell):
@@ -197,7 +197,7 @@ def test_broken_settings_never_keep_it_from_starting(qapp: QApplication, tmp_pat
         assert "settings.json" in said(app)
 
 
-def test_settings_that_cannot_be_written_are_told_and_the_window_still_closes(qapp: QApplication, tmp_path: Path):
+def test_settings_that_cannot_be_written_are_reported_and_the_window_still_closes(qapp: QApplication, tmp_path: Path):
     del qapp
     (tmp_path / "settings").write_text("a file where the folder should be")
     with running_app(tmp_path) as app:
@@ -293,13 +293,15 @@ def test_a_bug_of_a_widget_is_shown_with_its_details_and_the_window_goes_on(shel
 # --- stores ---
 
 
-def test_a_folder_that_is_no_store_is_told(shell: App, tmp_path: Path):
+def test_a_folder_that_is_no_store_is_reported(shell: App, tmp_path: Path):
     (tmp_path / "x.ome.zarr").mkdir()
     shell.commands.open_one_store(str(tmp_path / "x.ome.zarr"))
     wait_for(lambda: "holds no frames" in said(shell), "the complaint")
 
 
-def test_a_view_is_saved_as_a_picture_or_told_why_not(shell: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_view_is_saved_as_a_picture_or_the_reason_is_shown(
+    shell: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     shell.window.show_welcome(False)
     for index in range(shell.window.tabs.count() - 1):
         shell.window.tabs.setCurrentIndex(index)
