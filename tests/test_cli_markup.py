@@ -43,7 +43,7 @@ def test_what_would_command_a_terminal_is_escaped(text: str, shown: str):
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_wherever_it_stands(terminal: bool, monkeypatch: pytest.MonkeyPatch):
+def test_at_every_position(terminal: bool, monkeypatch: pytest.MonkeyPatch):
     stream = io.StringIO()
     monkeypatch.setattr(console_module.sys, "stdout", stream)
     voice = console_module.people(json_mode=False)

@@ -54,7 +54,7 @@ def test_a_bug_is_reported_with_its_traceback_in_a_file(error: Exception, monkey
 
 
 @pytest.mark.parametrize(("code", "expected"), [(0, 0), (13, 13), (130, 130), (None, 0)])
-def test_what_was_said_is_not_said_again(code: int | None, expected: int, monkeypatch: pytest.MonkeyPatch):
+def test_a_reported_error_is_not_reported_again(code: int | None, expected: int, monkeypatch: pytest.MonkeyPatch):
     ended = ended_by(Reported(code), monkeypatch)
     assert (ended.code, ended.err) == (expected, "")
 

@@ -79,7 +79,7 @@ class StoppedProgram:
         return self._real() + (self._jump_s if self._looks > 2 else 0.0)
 
 
-def test_time_in_which_the_program_was_stopped_is_not_waited():
+def test_time_in_which_the_program_was_stopped_does_not_count():
     times = iter([0.0, 0.02, 15.02, 15.04])
     patience = Patience(lambda: next(times))
     assert [patience.spent_s() for _ in range(3)] == pytest.approx(

@@ -1,4 +1,4 @@
-"""Configurations and rig files: what is wrong with them, in which line, and what is said about it."""
+"""Configurations and rig files: each mistake, its line, and the message about it."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_errors_are_found_where_they_are(tmp_path: Path, adapters_dir: Path, tai
     assert errors[0].hint
 
 
-# What the core loads all the same, and what is said about it
+# What the core loads nevertheless, and the message about it
 WARNINGS = {
     "unknown command": ("Propperty,Cam,Gain,1", "unknown command 'Propperty', which Micro-Manager ignores"),
     "case of a command": ("property,Cam,Gain,1", "unknown command 'property'"),
@@ -368,7 +368,7 @@ def test_adapters_are_found_on_every_system(tmp_path: Path, name: str):
 
 def test_versions_that_do_not_fit_are_reported(adapters_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert interface_mismatch(adapters_dir) is None
-    assert interface_mismatch(tmp_path) is None  # a Micro-Manager folder does not say its version
+    assert interface_mismatch(tmp_path) is None  # a Micro-Manager folder does not state its version
     monkeypatch.setattr(adapters, "core_interface", lambda: 74)
     mismatch = interface_mismatch(adapters_dir)
     assert mismatch is not None
@@ -470,7 +470,7 @@ def test_rig_files_that_are_refused(tmp_path: Path, text: str, message: str):
         load_rig(path)
 
 
-def test_what_a_rig_file_may_look_like(tmp_path: Path):
+def test_the_forms_of_a_rig_file(tmp_path: Path):
     path = tmp_path / "x.rig.yaml"
     for text in (
         "config: a.cfg\n",

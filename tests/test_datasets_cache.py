@@ -165,7 +165,7 @@ def test_a_cache_that_is_damaged_or_of_another_set_is_made_anew(tmp_path: Path, 
     np.testing.assert_array_equal(table.reader.read([2]), [read_pixels(data.images[2])])
 
 
-def test_two_that_cut_one_set_at_once_both_have_its_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_two_that_cut_one_set_at_the_same_time_both_have_its_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The other's cache appears between the look for it and the renaming of one's own."""
     data = read_manifest(small_set(tmp_path))
     cut_tiles(data, tmp_path / "other", ignore_progress)

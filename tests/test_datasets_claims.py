@@ -96,7 +96,7 @@ def test_images_behind_one_page_are_counted(tmp_path: Path, options: dict):
     with pytest.raises(ImageError, match="says that it holds 4 images, but has 1 page and ends before the others"):
         read_headers(path)
     assert len(read_headers(path, 0)) == 1
-    np.testing.assert_array_equal(read_all(path, 2), FIELDS[2:3])  # as the hint says
+    np.testing.assert_array_equal(read_all(path, 2), FIELDS[2:3])  # as the hint advises
     with pytest.raises(ImageError, match="says that it holds 4 images, but has 1 page and ends before page 3 does"):
         read_headers(path, 3)
 
@@ -127,7 +127,7 @@ def ome_behind(channels: int = 1, focal_planes: int = 1, times: int = 1) -> byte
     return one_page(FIELDS[0].shape, FIELDS[0].tobytes(), (270, 2, len(xml), xml)) + FIELDS[1:].tobytes()
 
 
-def test_what_ome_xml_says_lies_behind_one_page(tmp_path: Path):
+def test_planes_behind_one_page_are_found_in_ome_xml(tmp_path: Path):
     path = tmp_path / "a.ome.tif"
     path.write_bytes(ome_behind(times=4))
     np.testing.assert_array_equal(read_all(path), FIELDS)
@@ -197,7 +197,7 @@ def test_one_channel_of_several_files_is_an_image(tmp_path: Path):
 
 
 def pages(n: int, *, bigtiff: bool = False, byteorder: str = "<") -> tuple[bytearray, list[int]]:
-    """Return a TIFF and where each page says which one follows."""
+    """Return a TIFF and where each page names its successor."""
     file = io.BytesIO()
     with tifffile.TiffWriter(file, bigtiff=bigtiff, byteorder=byteorder) as writer:
         for i in range(n):
@@ -236,7 +236,7 @@ def test_pages_that_run_in_a_circle_are_refused(tmp_path: Path, n: int, back_to:
             read_headers(path, page)
 
 
-def test_pages_beyond_number_are_refused_at_once(tmp_path: Path):
+def test_pages_beyond_number_are_refused_immediately(tmp_path: Path):
     path = tmp_path / "a.tif"
     n = 100_001
     path.write_bytes(
@@ -271,13 +271,13 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize(("data", "says"), BOMBS.values(), ids=BOMBS)
+@pytest.mark.parametrize(("data", "message"), BOMBS.values(), ids=BOMBS)
 @pytest.mark.filterwarnings("error")
-def test_a_bomb_is_refused_by_its_claim(tmp_path: Path, data: bytes, says: str):
+def test_a_bomb_is_refused_by_its_claim(tmp_path: Path, data: bytes, message: str):
     assert len(data) < 1000
     path = tmp_path / "bomb.tif"
     path.write_bytes(data)
-    with pytest.raises(ImageError, match=says):
+    with pytest.raises(ImageError, match=message):
         read_headers(path)
 
 
@@ -299,11 +299,11 @@ def test_a_strip_that_unpacks_to_more_than_belongs_there_fills_no_memory(
 ):
     path = tmp_path / "a.tif"
     path.write_bytes(one_page((60, 70), encode(bytes(1 << 24)), packing=packing))
-    said = attempt(lambda: read_all(path))
-    if isinstance(said, Failure):
-        assert "cannot be decoded" in str(said.error)
+    read = attempt(lambda: read_all(path))
+    if isinstance(read, Failure):
+        assert "cannot be decoded" in str(read.error)
     else:
-        assert said[0].shape == (60, 70)
+        assert read[0].shape == (60, 70)
 
 
 def test_a_tile_that_is_far_larger_than_its_image_is_refused(tmp_path: Path):
@@ -329,9 +329,7 @@ CARRIED = {
 
 
 @pytest.mark.parametrize(("kind", "packing", "data"), [(k, *v) for k, v in CARRIED.items()])
-def test_a_strip_that_says_it_is_larger_than_it_may_be_is_not_decoded(
-    tmp_path: Path, kind: str, packing: int, data: bytes
-):
+def test_a_strip_that_claims_too_large_a_size_is_not_decoded(tmp_path: Path, kind: str, packing: int, data: bytes):
     path = tmp_path / "a.tif"
     path.write_bytes(one_page((60, 70), data, bits=8, packing=packing))
     with pytest.raises(ImageError, match=f"holds a {kind} of 90000 px where 4200 belong"):
@@ -369,16 +367,16 @@ def test_every_checksum_of_a_png_is_looked_at(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("chunk", "says"),
+    ("chunk", "message"),
     [((b"tRNS", b"\0\1"), "grey with transparency"), ((b"acTL", struct.pack(">II", 2, 0)), "an animation")],
 )
-def test_pngs_that_hold_more_than_one_grey_image_are_refused(tmp_path: Path, chunk: tuple[bytes, bytes], says: str):
+def test_pngs_that_hold_more_than_one_grey_image_are_refused(tmp_path: Path, chunk: tuple[bytes, bytes], message: str):
     path = tmp_path / "a.png"
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in FIELDS[0])
     path.write_bytes(png(70, 60, 16, zlib.compress(rows)))
     np.testing.assert_array_equal(read_all(path), FIELDS[:1])
     path.write_bytes(png(70, 60, 16, zlib.compress(rows), chunk))
-    with pytest.raises(ImageError, match=says):
+    with pytest.raises(ImageError, match=message):
         read_headers(path)
 
 

@@ -51,49 +51,49 @@ def test_a_plateau_is_more_than_light_leaves_there_by_chance(pixels: np.ndarray,
     assert top.plateau_px == (np.count_nonzero(pixels == pixels.max()) if plateau else 0)
 
 
-def said(depth: int, *tops: TopCounts) -> list[str]:
+def problems_of(depth: int, *tops: TopCounts) -> list[str]:
     images = [replace(labelled_image(i), bit_depth=depth) for i in range(len(tops))]
     return [str(problem) for problem in depth_problems(images, tops)]
 
 
 def test_fourteen_bits_in_files_of_sixteen_are_reported_with_the_figure():
-    [problem] = said(16, TopCounts(16_383, 900), TopCounts(9_000, 0), TopCounts(16_383, 500))
+    [problem] = problems_of(16, TopCounts(16_383, 900), TopCounts(9_000, 0), TopCounts(16_383, 500))
     assert problem == (
         "2 images have no count above 16383 and many there, as if saturated, but the bit depth of 16 allows 65535: "
         "0.tif, 2.tif. Say 14 in the column bit_depth: tiles that are saturated there are not left out now."
     )
-    [problem] = said(16, TopCounts(9_000, 0), TopCounts(11_000, 0))
+    [problem] = problems_of(16, TopCounts(9_000, 0), TopCounts(11_000, 0))
     assert problem == (
         "No count of 2 images of 16 bit is above 11000: a camera of 14 bits ends at 16383, of 16 bits at 65535. If the "
         "camera has 14 bits, say so in the column bit_depth: without that, saturation goes unseen."
     )
-    [problem] = said(14, TopCounts(4_000, 0))
+    [problem] = problems_of(14, TopCounts(4_000, 0))
     assert "a camera of 12 bits ends at 4095, of 14 bits at 16383" in problem
 
 
 @pytest.mark.parametrize(("bits", "level"), [(12, 65_520), (14, 65_532), (10, 65_472), (8, 65_280)])
 def test_bits_that_were_shifted_upwards_are_reported_with_their_number(bits: int, level: int):
-    [problem] = said(16, TopCounts(level, 900))
+    [problem] = problems_of(16, TopCounts(level, 900))
     by = 2 ** (16 - bits)
     assert f"look like counts of {bits} bits times {by}: divide them by {by} and say {bits} in bit_depth" in problem
 
 
 def test_one_bright_image_shows_what_dim_ones_do_not():
-    assert said(16, TopCounts(2_000, 0), TopCounts(3_000, 0), TopCounts(40_000, 0)) == []
-    assert said(16, TopCounts(65_535, 4_000)) == []
-    assert said(12, TopCounts(4_095, 4_000), TopCounts(100, 0), TopCounts(3_000, 0)) == []
-    assert said(8, TopCounts(90, 0)) == []
-    # a level that no camera of a usual depth has: where white was balanced, say
-    [problem] = said(16, TopCounts(61_000, 700), TopCounts(65_000, 0))
+    assert problems_of(16, TopCounts(2_000, 0), TopCounts(3_000, 0), TopCounts(40_000, 0)) == []
+    assert problems_of(16, TopCounts(65_535, 4_000)) == []
+    assert problems_of(12, TopCounts(4_095, 4_000), TopCounts(100, 0), TopCounts(3_000, 0)) == []
+    assert problems_of(8, TopCounts(90, 0)) == []
+    # a level that no camera of a usual depth has, for example after white balance
+    [problem] = problems_of(16, TopCounts(61_000, 700), TopCounts(65_000, 0))
     assert "1 image has no count above 61000" in problem
     assert "Find out at which count the camera saturates" in problem
 
 
-# ---- what files say -------------------------------------------------------------------------------------------------
+# ---- what files state -----------------------------------------------------------------------------------------------
 
 
-def ome(path: Path, pixels: np.ndarray, **said: object) -> Path:
-    metadata = {"axes": "YX", **said}
+def ome(path: Path, pixels: np.ndarray, **keys: object) -> Path:
+    metadata = {"axes": "YX", **keys}
     tifffile.imwrite(path, pixels, ome=True, metadata=metadata, photometric="minisblack")
     return path
 
@@ -156,7 +156,7 @@ def test_the_bit_depth_that_a_file_states_is_used_where_the_manifest_has_none(tm
     assert read_manifest(manifest).bit_depth == 16
 
 
-def test_broken_or_endless_ome_xml_says_nothing(tmp_path: Path):
+def test_broken_or_endless_ome_xml_is_ignored(tmp_path: Path):
     path = tmp_path / "image.tif"
     bomb = "<!DOCTYPE a [<!ENTITY b 'cccccccccc'>" + "".join(
         f"<!ENTITY b{i} '{('&b%s;' % (i - 1 if i else '')) * 20}'>" for i in range(12)

@@ -67,7 +67,7 @@ def test_white_stored_as_zero_is_turned_round(tmp_path: Path):
     np.testing.assert_array_equal(read(tmp_path / "white.tif"), COUNTS)
 
 
-def test_pages_and_what_only_accompanies_them(tmp_path: Path):
+def test_pages_and_their_companions(tmp_path: Path):
     path = tmp_path / "pages.tif"
     with tifffile.TiffWriter(path) as file:
         for i in range(3):
@@ -159,11 +159,11 @@ REFUSED_TIFFS = {
 }
 
 
-@pytest.mark.parametrize(("pixels", "options", "says"), REFUSED_TIFFS.values(), ids=REFUSED_TIFFS)
-def test_tiffs_that_are_no_counts_are_refused(tmp_path: Path, pixels: np.ndarray, options: dict, says: str):
+@pytest.mark.parametrize(("pixels", "options", "message"), REFUSED_TIFFS.values(), ids=REFUSED_TIFFS)
+def test_tiffs_that_are_no_counts_are_refused(tmp_path: Path, pixels: np.ndarray, options: dict, message: str):
     path = tmp_path / "image.tif"
     tifffile.imwrite(path, pixels, **{"photometric": "minisblack", **options})
-    with pytest.raises(ImageError, match=says) as caught:
+    with pytest.raises(ImageError, match=message) as caught:
         read_headers(path)
     assert str(path) in str(caught.value)
 

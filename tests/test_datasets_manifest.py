@@ -1,4 +1,4 @@
-"""The list of labelled images: what it may say, and what it is refused for."""
+"""The list of labelled images: what it may contain, and why it is refused."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize(("name", "text"), WRITTEN.items(), ids=WRITTEN)
-def test_every_way_to_write_it_says_the_same(images: Path, name: str, text: str):
+def test_every_way_to_write_it_means_the_same(images: Path, name: str, text: str):
     path = images / name
     (images / "x").mkdir(exist_ok=True)
     path.write_bytes(text.replace("{folder}", images.name).encode())
@@ -180,7 +180,7 @@ def test_a_file_that_is_no_manifest_is_refused_immediately(tmp_path: Path, kind:
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr("hcc_scope.small_files.os.open", forbidden)
-    says = {
+    message = {
         "pipe": "no file but a pipe",
         "device": "no file but a pipe, a device",
         "folder": "it is a folder",
@@ -188,7 +188,7 @@ def test_a_file_that_is_no_manifest_is_refused_immediately(tmp_path: Path, kind:
         "long name": "File name too long",
         "forbidden": "Permission denied",
     }
-    with pytest.raises(ManifestError, match=f"cannot be read: .*{says[kind]}"):
+    with pytest.raises(ManifestError, match=f"cannot be read: .*{message[kind]}"):
         read_manifest(path)
 
 
@@ -281,23 +281,23 @@ MISTAKES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("lines", "header", "error", "says"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_reported_with_its_line(images: Path, lines: list[str], header: str, error: type, says: str):
+@pytest.mark.parametrize(("lines", "header", "error", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_reported_with_its_line(images: Path, lines: list[str], header: str, error: type, message: str):
     path = manifest(images, lines, header)
-    with pytest.raises(error, match=says) as caught:
+    with pytest.raises(error, match=message) as caught:
         read_manifest(path)
     assert type(caught.value) is error
     assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [(None, "No such file"), (b"", "is empty"), (b"path\xff,class\n", "line 1: not UTF-8")]
+    ("content", "message"), [(None, "No such file"), (b"", "is empty"), (b"path\xff,class\n", "line 1: not UTF-8")]
 )
-def test_a_file_that_is_no_manifest(tmp_path: Path, content: bytes | None, says: str):
+def test_a_file_that_is_no_manifest(tmp_path: Path, content: bytes | None, message: str):
     path = tmp_path / "m.csv"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ManifestError, match=says):
+    with pytest.raises(ManifestError, match=message):
         read_manifest(path)
 
 
@@ -316,13 +316,13 @@ def test_paths_may_lead_into_folders_in_the_way_of_either_system(tmp_path: Path)
     assert [image.path for image in read_manifest(path).images] == [tmp_path / "low/1.tif", tmp_path / "high/1.tif"]
 
 
-def test_the_column_bit_depth_says_what_the_camera_has(images: Path):
+def test_the_column_bit_depth_states_the_depth_of_the_camera(images: Path):
     rows = ["a.tif,low,m1,s1,mon,0.325,12", "b.tif,high,m2,s1,mon,0.325,12"]
     data = read_manifest(manifest(images, rows, HEADER + ",bit_depth"))
     assert (data.bit_depth, data.full_scale) == (12, 4095)
 
 
-def test_the_fingerprint_changes_with_what_is_said_and_with_the_files(tmp_path: Path):
+def test_the_fingerprint_changes_with_the_labels_and_with_the_files(tmp_path: Path):
     path = small_set(tmp_path / "here")
     first = read_manifest(path).fingerprint
     assert read_manifest(path).fingerprint == first
@@ -335,7 +335,7 @@ def test_the_fingerprint_changes_with_what_is_said_and_with_the_files(tmp_path: 
     assert read_manifest(path).fingerprint not in {first, other_day}
 
 
-def test_cohort_json_beside_it_says_that_the_images_are_no_tissue(tmp_path: Path):
+def test_cohort_json_beside_it_marks_the_images_as_no_tissue(tmp_path: Path):
     path = small_set(tmp_path)
     (tmp_path / "cohort.json").write_text('{"synthetic": "Noise."}')
     assert read_manifest(path).synthetic == "Noise."
@@ -384,7 +384,7 @@ def test_a_store_knows_what_its_row_leaves_out(stores: Path):
 
 
 @pytest.mark.parametrize(
-    ("row", "says"),
+    ("row", "message"),
     [
         ("M1_S2.ome.zarr,low,M9,,,", "animal_id is M9, but M1_S2.ome.zarr was recorded with M1"),
         ("M1_S2.ome.zarr,low,,S1,,", "section_id is S1, but"),
@@ -393,8 +393,8 @@ def test_a_store_knows_what_its_row_leaves_out(stores: Path):
         ("M3_S2.ome.zarr,low,,,,", "There is no store at"),
     ],
 )
-def test_a_row_must_not_contradict_its_store(stores: Path, row: str, says: str):
-    with pytest.raises(DatasetError, match=f"line 2: .*{says}"):
+def test_a_row_must_not_contradict_its_store(stores: Path, row: str, message: str):
+    with pytest.raises(DatasetError, match=f"line 2: .*{message}"):
         read_manifest(manifest(stores, [row, STORE_ROWS[1]]))
 
 

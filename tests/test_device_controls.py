@@ -153,7 +153,7 @@ def test_roles_that_a_preset_gives_are_followed(tmp_path: Path, adapters_dir: Pa
         assert (state.camera.label, state.camera.em_gain) == ("Both", None)
         with pytest.raises(DeviceError, match="has no EM gain here"):
             controls.set_em_gain(3)
-        # and none at all is said, and can be mended
+        # and none at all is reported, and can be mended
         with pytest.raises(CameraError, match="names no camera"):
             controls.apply_preset("View", "None")
         controls.apply_preset("View", "One")
@@ -220,7 +220,7 @@ def test_moves_set_off_and_steps_add_up(controls: DeviceControls):
     assert controls.read().xy_um == pytest.approx((0.0, 0.0), abs=0.01)
 
 
-def test_halt_stops_the_stage_at_once(controls: DeviceControls):
+def test_halt_stops_the_stage_immediately(controls: DeviceControls):
     controls.move_to_um(50_000.0, 0.0)  # 50 s
     time.sleep(0.05)
     controls.halt()
@@ -310,7 +310,7 @@ def test_a_run_does_not_set_off_again_after_halt(rig: MicroManager, controls: De
         (lambda c: c.set_property("Nope", "Gain", "1"), "no property 'Gain' of a device 'Nope'"),
     ],
 )
-def test_what_cannot_be_is_refused_in_words(
+def test_impossible_values_are_refused_in_a_sentence(
     controls: DeviceControls, act: Callable[[DeviceControls], None], message: str
 ):
     before = controls.read()

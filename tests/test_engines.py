@@ -234,7 +234,7 @@ def no_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_openvino")
 def test_without_openvino_auto_falls_back_with_one_sentence(shipped: LoadedModel):
-    for _ in range(2):  # said every time: a choice among what is left is not remembered as the last word
+    for _ in range(2):  # reported every time: a choice among the remaining engines is not remembered as final
         notes: list[str] = []
         assert shipped.classifier("auto", note=notes.append).name == "torchscript"
         assert len([note for note in notes if "OpenVINO is not installed" in note]) == 1
@@ -347,7 +347,7 @@ def test_torch_waits_without_spinning():
 
 
 class Clock:
-    """Time that passes only where a test says so."""
+    """Time that passes only where a test advances it."""
 
     def __init__(self) -> None:
         self.now_s = 0.0

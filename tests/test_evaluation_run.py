@@ -319,7 +319,7 @@ def test_the_result_does_not_depend_on_how_many_processes_there_are(tmp_path: Pa
     assert analyse(one) == analyse(two)
 
 
-def test_a_folds_error_arrives_and_what_is_finished_is_gone_on_with(tmp_path: Path) -> None:
+def test_a_folds_error_arrives_and_finished_folds_are_reused(tmp_path: Path) -> None:
     sample, folder = small(class_effect=0.2), tmp_path / "e"
     with pytest.raises(DivergedError, match="lower learning rate") as caught:
         run(folder, sample, jobs=2, work=breaks_by_animal)

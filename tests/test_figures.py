@@ -1,4 +1,4 @@
-"""The figures of an evaluation: all are written, say what they must, and are the same every time."""
+"""The figures of an evaluation: all are written, show what they must, and are the same every time."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def drawn(analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> tuple
 
 
 def words(path: Path) -> str:
-    """Everything that an SVG says, in one line."""
+    """All text of an SVG, in one line."""
     texts = ET.parse(path).getroot().iter("{http://www.w3.org/2000/svg}text")
     return " ".join(" ".join(text.itertext()) for text in texts)
 
@@ -81,17 +81,17 @@ def test_every_figure_is_written_and_carries_the_notices(drawn: tuple[Path, list
     assert sorted(path.name for path in folder.iterdir()) == sorted(f"{n}.{k}" for n in NAMES for k in ("png", "svg"))
     for name in NAMES:
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-        said = words(folder / f"{name}.svg")
-        assert f"{RESEARCH_USE_ONLY} Phantom: synthetic images, no tissue." in said
-        assert re.search(r"n = \d|mean of \d|\d tiles", said), f"{name} does not say how many"
-        assert "could not be drawn" not in said
-        assert not re.search(r"\bnan\b", said)
+        text = words(folder / f"{name}.svg")
+        assert f"{RESEARCH_USE_ONLY} Phantom: synthetic images, no tissue." in text
+        assert re.search(r"n = \d|mean of \d|\d tiles", text), f"{name} does not show how many"
+        assert "could not be drawn" not in text
+        assert not re.search(r"\bnan\b", text)
         assert (folder / f"{name}.svg").stat().st_size < 2_500_000
     assert [one.done for one in progress] == list(range(len(NAMES) + 1))
     assert {one.total for one in progress} == {len(NAMES)}
 
 
-def test_the_figures_say_what_was_found(drawn: tuple[Path, list[Progress]], result: EvaluationResult):
+def test_the_figures_show_the_results(drawn: tuple[Path, list[Progress]], result: EvaluationResult):
     folder, _ = drawn
     by_level = scored(result.of("paper"), result.tiles, result.temperature)
     area = roc_auc(by_level["tile"].ranks, by_level["tile"].labels)
@@ -128,10 +128,10 @@ def test_the_same_numbers_give_the_same_bytes_and_a_failure_is_a_sentence(
     for name in NAMES[:-2]:
         assert (tmp_path / f"{name}.svg").read_bytes() == (drawn[0] / f"{name}.svg").read_bytes(), name
     for name in NAMES[-2:]:
-        said = words(tmp_path / f"{name}.svg")
-        assert "could not be drawn" in said
-        assert "weights.safetensors is gone" in said
-        assert RESEARCH_USE_ONLY in said
+        text = words(tmp_path / f"{name}.svg")
+        assert "could not be drawn" in text
+        assert "weights.safetensors is gone" in text
+        assert RESEARCH_USE_ONLY in text
     assert sum("could not be drawn" in one.message for one in progress) == 2
 
 
@@ -169,7 +169,7 @@ def test_more_folds_than_colours(weights: Path):
     assert names[-1].get_text() == "... of 12 animals"
 
 
-def test_ctrl_c_ends_it_and_a_folder_that_cannot_be_written_is_said(
+def test_ctrl_c_ends_it_and_a_folder_that_cannot_be_written_is_reported(
     analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / "file").write_text("")
@@ -231,7 +231,7 @@ def test_embedding_of_little(shape: tuple[int, int]):
     assert np.isfinite(embed(np.random.default_rng(1).normal(size=shape).astype(np.float32), seed=0)).all()
 
 
-def test_embedding_of_nothing_says_why():
+def test_embedding_of_nothing_states_the_reason():
     with pytest.raises(TooFewPointsError, match="Too few tiles"):
         embed(np.zeros((4, 8), np.float32), seed=0)
     with pytest.raises(TooFewPointsError, match="same features"):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 N = {"fuzz_settings": 25, "fuzz_options": 12, "fuzz_store": 20, "fuzz_training": 8}
-"""Cases of each family; a few, if nothing else is said."""
+"""Cases of each family; a few, unless the environment sets another number."""
 
 
 def odd(payload: str, folder: Path) -> str | None:

@@ -42,7 +42,7 @@ def changed(begun: Path, folder: Path, **values: object) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("values", "says"),
+    ("values", "message"),
     [
         ({"epoch": ""}, "how_far.epoch: "),
         ({"step": float("nan")}, "how_far.step: "),
@@ -53,13 +53,13 @@ def changed(begun: Path, folder: Path, **values: object) -> Path:
         ({"colour": "red"}, "how_far.colour: there is no such key"),
     ],
 )
-def test_a_checkpoint_that_cannot_be_is_refused(begun: Path, tmp_path: Path, values: dict[str, object], says: str):
-    with pytest.raises(ResumeError, match=says) as caught:
+def test_a_checkpoint_that_cannot_be_is_refused(begun: Path, tmp_path: Path, values: dict[str, object], message: str):
+    with pytest.raises(ResumeError, match=message) as caught:
         _fit(_table(), changed(begun, tmp_path / "r", **values), 99)
     assert "\n" not in caught.value.message
 
 
-def test_and_one_that_says_the_same_is_continued(begun: Path, tmp_path: Path):
+def test_and_one_with_the_same_values_is_continued(begun: Path, tmp_path: Path):
     assert len(_fit(_table(), changed(begun, tmp_path / "r"), 99).history) == CONFIG.epochs
 
 
@@ -85,7 +85,7 @@ CASES = {
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link to nothing"])
 @pytest.mark.parametrize("name", list(CASES))
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path, name: str, kind: str):
+def test_what_is_no_file_is_refused_immediately(tmp_path: Path, name: str, kind: str):
     file, read = CASES[name]
     path = tmp_path / file
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, name: str, kind: str
 
 
 @pytest.mark.parametrize(
-    ("where", "value", "says"),
+    ("where", "value", "message"),
     [
         (("calibration", "threshold"), 1.5, "calibration.threshold: "),
         (("calibration", "temperature"), float("nan"), "calibration.temperature: "),
@@ -115,14 +115,14 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, name: str, kind: str
         (("schema",), 1, "has schema 1, and this version knows 2 alone"),
     ],
 )
-def test_an_evaluation_that_cannot_be_is_refused(tmp_path: Path, where: tuple[str, ...], value: object, says: str):
+def test_an_evaluation_that_cannot_be_is_refused(tmp_path: Path, where: tuple[str, ...], value: object, message: str):
     content = json.loads(json.dumps(_EVALUATION))
     holder = content
     for key in where[:-1]:
         holder = holder[key]
     holder[where[-1]] = value
     (tmp_path / EVALUATION_FILE).write_text(json.dumps(content))
-    with pytest.raises(TrainingError, match=says):
+    with pytest.raises(TrainingError, match=message):
         load_calibration(tmp_path)
 
 

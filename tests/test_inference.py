@@ -187,7 +187,7 @@ def test_a_value_that_is_no_number_is_an_error(tmp_path: Path):
     assert np.allclose(classifier.classify(inputs).logits, outputs)  # one bad frame does not break the classifier
 
 
-def test_a_model_that_fails_on_a_tile_says_which_model_and_why(tmp_path: Path):
+def test_a_model_that_fails_on_a_tile_is_named_with_the_reason(tmp_path: Path):
     inputs = np.ones((1, TILE_PX, TILE_PX), np.uint16)
     folder = make_model(tmp_path / "fixed", archive(Fixed()), np.zeros((1, 2), np.float32), inputs)
     classifier = load_model(folder).classifier()
@@ -285,7 +285,7 @@ def test_as_many_test_outputs_as_inputs(plain_model: Path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
+    ("old", "new", "message"),
     [
         ("tile_px: 32\n", "", "the key 'tile_px' is missing"),
         ("tile_px: 32\n", "tile_px: many\n", ":7: tile_px: 'many' is no whole number"),
@@ -298,14 +298,14 @@ def test_as_many_test_outputs_as_inputs(plain_model: Path):
         ("name: plain\n", f"name: {'[' * 20_000}\n", "nested more than 16 levels"),
     ],
 )
-def test_a_wrong_card_is_refused_with_key_and_line(plain_model: Path, old: str, new: str, says: str):
+def test_a_wrong_card_is_refused_with_key_and_line(plain_model: Path, old: str, new: str, message: str):
     path = plain_model / CARD_FILE
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(ModelFormatError) as caught:
         load_model(plain_model)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert str(path) in str(caught.value)
 
 
@@ -362,7 +362,7 @@ def test_an_unknown_engine_is_refused(shipped: LoadedModel):
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"pixel_size_um": 0.65}, "0.65 um/px but the model phantom-meng2019 was trained at 0.325"),
         ({"pixel_size_um": 0.325 * 1.06}, "tolerance 5%"),
@@ -372,7 +372,7 @@ def test_an_unknown_engine_is_refused(shipped: LoadedModel):
         ({"tile_px": 256}, "256 px"),
     ],
 )
-def test_frames_unlike_the_training_are_refused(shipped: LoadedModel, change: dict[str, float], says: str):
+def test_frames_unlike_the_training_are_refused(shipped: LoadedModel, change: dict[str, float], message: str):
     spec = {
         "frame_shape_yx": (2048, 2048),
         "bit_depth": 16,
@@ -382,7 +382,7 @@ def test_frames_unlike_the_training_are_refused(shipped: LoadedModel, change: di
     }
     shipped.check_matches(RunSpec(**spec))
     shipped.check_matches(RunSpec(**{**spec, "pixel_size_um": 0.325 * 1.04}))
-    with pytest.raises(ModelMismatchError, match=says):
+    with pytest.raises(ModelMismatchError, match=message):
         shipped.check_matches(RunSpec(**{**spec, **change}))
 
 

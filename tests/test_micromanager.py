@@ -59,7 +59,7 @@ def works(rig: MicroManager) -> None:
 # --- what is read back ---
 
 
-def test_each_frame_says_what_the_devices_say(demo_cfg: MakeCfg, adapters_dir: Path):
+def test_each_frame_records_what_the_devices_report(demo_cfg: MakeCfg, adapters_dir: Path):
     cfg = demo_cfg(**TINY, Gain=3)
     plan = PositionList(positions_um=[(0, 0), (100, 50), (-20, -7.3, 12.5)], exposure_ms=5)
     with MicroManager.start(cfg, adapters_dir=adapters_dir, buffer_size_mb=64, roles=ROLES) as rig:

@@ -45,7 +45,7 @@ from tests.model_parts import TILE_PX, Inside, Plain, archive, make_model, rando
 
 
 class Three(torch.nn.Module):
-    """A network that also says how unlike the training tiles a tile is."""
+    """A network that also measures how unlike the training tiles a tile is."""
 
     def __init__(self, inner: torch.nn.Module) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Three(torch.nn.Module):
 
 
 class Odd(torch.nn.Module):
-    """What TorchScript can say and torch.export cannot: another path for other values."""
+    """What TorchScript can express and torch.export cannot: another path for other values."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = x.to(torch.float32).mean(dim=-1).mean(dim=-1)  # (n, 1)

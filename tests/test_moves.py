@@ -103,7 +103,7 @@ def test_a_stage_that_was_stopped_in_an_emergency_is_not_sent_again():
     assert stage.orders == 2
 
 
-def test_a_move_takes_as_long_as_it_goes_on(monkeypatch: pytest.MonkeyPatch):
+def test_a_move_may_take_long_while_it_advances(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(moves, "STILL_S", 0.05)
     monkeypatch.setattr(moves, "_LOOK_S", 0.001)
     slow = Stage(lambda _n, target: [100.0 - 30 * 1.0, *target[1:]])

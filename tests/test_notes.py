@@ -55,7 +55,7 @@ def test_notes_come_back_in_order(store: Path):
         ("note", "x" * 10_001, None, "a note of 10001 characters is too long"),
     ],
 )
-def test_what_says_nothing_is_refused(store: Path, kind: NoteKind, text: str, seq: int | None, message: str):
+def test_an_empty_description_is_refused(store: Path, kind: NoteKind, text: str, seq: int | None, message: str):
     with pytest.raises(UsageError, match=message):
         NotesWriter(store).add(kind, text, seq)
     assert not (store / notes.NOTES).exists()

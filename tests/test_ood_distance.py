@@ -115,7 +115,7 @@ def test_what_never_varied_in_training_counts_as_varying_by_a_tenth():
     assert distances_of(measuring, other)[0] > 100
 
 
-def test_the_threshold_flags_no_more_than_it_says():
+def test_the_threshold_flags_no_more_than_its_share():
     distances = np.arange(1000, dtype=np.float32)
     for rate in (0.01, 0.05, 0.5):
         assert rate - 0.0011 <= (distances > threshold_for(distances, rate)).mean() <= rate
@@ -176,7 +176,7 @@ def labelled(tiles: np.ndarray, animals: list[str]) -> TileTable:
     return TileTable(images, np.arange(len(tiles)), np.zeros(len(tiles), np.int64), ArrayTiles(tiles))
 
 
-def test_the_card_says_what_the_threshold_was_set_on(monkeypatch: pytest.MonkeyPatch):
+def test_the_card_states_what_the_threshold_was_set_on(monkeypatch: pytest.MonkeyPatch):
     _, table = texture_set(animals_per_class=4, images=1)
     names = [table.images[i].animal_id for i in table.image_index]
     rng = np.random.default_rng(5)

@@ -122,7 +122,7 @@ def test_the_least_limit_counts(tmp_path: Path, files: dict[str, str], gib: int)
     assert free.n_bytes == gib * GIB
 
 
-def test_this_machine_says_what_it_has():
+def test_this_machine_lists_its_hardware():
     free = free_memory()
     assert free is not None
     assert free.mib > 100

@@ -142,7 +142,7 @@ def test_random_fields_of_a_turned_camera_lie_inside(rig: MicroManager):
 
 
 @pytest.mark.parametrize("linear", [(1.0, 0.0, 0.0, 1.0), (0.0, 0.0, 0.0, 0.0)])
-def test_an_affine_that_says_nothing(rig: MicroManager, linear: tuple[float, ...]):
+def test_an_affine_without_information(rig: MicroManager, linear: tuple[float, ...]):
     set_affine(rig, *linear)
     assert source(rig).spec.camera_axes == (1.0, 0.0, 0.0, 1.0)
 
@@ -163,7 +163,7 @@ def test_an_affine_that_cannot_be_used(rig: MicroManager, linear: tuple[float, .
         source(rig)
 
 
-def test_a_camera_that_says_how_it_is_mounted(rig: MicroManager):
+def test_a_camera_that_reports_its_mounting(rig: MicroManager):
     core = rig.backend.core
     core.set_property("Camera", "TransposeMirrorX", "1")
     assert source(rig).spec.camera_axes == (-1.0, 0.0, 0.0, 1.0)

@@ -366,6 +366,6 @@ def test_only_a_file_is_a_plan(tmp_path: Path):
     ],
     ids=["grid-side", "grid-area", "random"],
 )
-def test_a_slip_in_the_units_is_refused_at_once(plan: Plan) -> None:
+def test_a_slip_in_the_units_is_refused_immediately(plan: Plan) -> None:
     with pytest.raises(PlanError, match=r"um|positions"):
         check_plan(plan, (600.0, 600.0))

@@ -1,4 +1,4 @@
-"""What a long command says of how far it is, where there is no terminal."""
+"""How a long command reports its progress without a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The score is a pure function of the set of results, and says what it rests on."""
+"""The score is a pure function of the set of results, and states what it rests on."""
 
 from __future__ import annotations
 

@@ -254,7 +254,7 @@ def test_an_import_stores_and_waits_for_both():
     assert outcome.counts == Counts(acquired=50, stored=50, classified=50)
 
 
-def test_frames_missing_in_a_replay_are_counted_and_the_interval_goes_on():
+def test_frames_missing_in_a_replay_are_counted_and_the_interval_continues():
     source = Source([1, 2, 5, 6], live=False, expected_frames=9)
     outcome = run(make_session(source, None, Classifier(), results=Results()))
     assert outcome.state == "completed"

@@ -254,7 +254,7 @@ def test_a_pause_in_which_the_run_was_stopped_counts_for_nothing():
 # --- the token ---
 
 
-def test_the_token_holds_and_lets_go():
+def test_the_token_holds_and_releases():
     stop = StopToken()
     stop.wait_while_paused()  # not paused: at once
     stop.pause()

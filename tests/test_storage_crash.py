@@ -1,4 +1,4 @@
-"""Kill it, fill its disk, damage its files: what was acknowledged stays, and what is gone is said to be."""
+"""Kill it, fill its disk, damage its files: what was acknowledged stays, and what is lost is reported."""
 
 from __future__ import annotations
 
@@ -581,7 +581,7 @@ def make_without_journal(path: Path) -> None:
         (make_without_journal, "journal"),
     ],
 )
-def test_what_is_no_store_is_said_to_be_none(tmp_path: Path, make, words: str):  # noqa: ANN001 - one of the above
+def test_a_path_that_is_no_store_is_named_as_none(tmp_path: Path, make, words: str):  # noqa: ANN001 - one of the above
     path = tmp_path / "x.ome.zarr"
     make(path)
     before = fingerprint(tmp_path)

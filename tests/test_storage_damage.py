@@ -439,7 +439,7 @@ def test_a_file_with_a_second_name_is_read_but_not_changed(path: Path, tmp_path:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 @pytest.mark.parametrize("name", FILES)
-def test_a_pipe_or_folder_in_the_place_of_a_file_is_refused_at_once(path: Path, name: str, make: Callable):
+def test_a_pipe_or_folder_in_the_place_of_a_file_is_refused_immediately(path: Path, name: str, make: Callable):
     (path / name).unlink()
     make(path / name)
     for read in (open_store, recover):
@@ -650,7 +650,7 @@ def test_a_line_without_its_checksum_is_none_of_a_journal_that_has_them(path: Pa
     assert open_store(path).journal[2] is None
 
 
-def test_whatever_a_frame_says_can_be_read_back(tmp_path: Path):
+def test_every_value_of_a_frame_can_be_read_back(tmp_path: Path):
     odd = make_frame(
         0,
         em_gain=10**400,
@@ -749,7 +749,7 @@ def test_predictions_that_claim_endless_tiles_are_refused(path: Path, shape: lis
         ("x" * 300, "cannot be looked into"),
     ],
 )
-def test_what_was_chosen_instead_of_a_store_is_said(path: Path, chosen: str, words: str):
+def test_a_wrong_choice_instead_of_a_store_is_named(path: Path, chosen: str, words: str):
     for read in (open_store, recover, read_facts):
         with pytest.raises(StoreError) as caught:
             read(path / chosen)
@@ -770,7 +770,7 @@ def test_notes_that_lost_a_mark_of_the_run_are_reported(path: Path, left: bytes 
     reported = [problem for problem in open_store(path).problems if "lost the mark that took field 1 out" in problem]
     assert len(reported) == 1
     assert recover(path).problems == tuple(reported)
-    assert json.loads((path / "zarr.json").read_text()) == root  # what the run said stays
+    assert json.loads((path / "zarr.json").read_text()) == root  # what the run recorded stays
 
 
 def test_what_may_not_be_read_gets_no_hint_about_writing(path: Path, monkeypatch: pytest.MonkeyPatch):

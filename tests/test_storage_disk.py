@@ -354,7 +354,7 @@ def test_frames_in_flight_follow_a_renamed_store_and_make_no_second_one(tmp_path
 
 @linux_only
 @pytest.mark.parametrize("moment", ["sync_folder", "require_space"])
-def test_a_store_renamed_between_a_check_and_the_write_after_it_is_said_to_be_moved(
+def test_a_store_renamed_between_a_check_and_the_write_after_it_is_reported_as_moved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ):
     sink = create_store(tmp_path, make_spec())
@@ -574,7 +574,7 @@ def test_missing_tables_are_reported(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("interval_s", "unit", "scale"), [(None, None, 1.0), (2.5, "second", 2.5), (0.0, None, 1.0)])
-def test_the_time_axis_says_what_is_known(tmp_path: Path, interval_s: float | None, unit: str | None, scale: float):
+def test_the_time_axis_states_what_is_known(tmp_path: Path, interval_s: float | None, unit: str | None, scale: float):
     with create_store(tmp_path, make_spec(), interval_s=interval_s) as sink:
         record(sink, 0, 1)
     image = yaozarrs.validate_zarr_store(str(sink.path)).ome_metadata().multiscales[0]

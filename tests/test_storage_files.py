@@ -71,7 +71,7 @@ def test_elsewhere_a_forbidden_file_is_not_waited_for(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.usefixtures("like_windows")
-def test_a_new_store_gets_its_name_when_the_scanner_lets_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_new_store_gets_its_name_when_the_scanner_releases_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     scanner = Scanner(monkeypatch, times=2)
     with create_store(tmp_path, make_spec()) as writer:
         writer.append(make_frame(0))

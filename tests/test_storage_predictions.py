@@ -1,4 +1,4 @@
-"""Predictions come back bit for bit, and the table says where each tile lies."""
+"""Predictions come back bit for bit, and the table states where each tile lies."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path):
         writer.append(make_result(0, N))
 
 
-def test_a_store_without_predictions_says_so(tmp_path: Path):
+def test_a_store_without_predictions_reports_it(tmp_path: Path):
     path = store_with_frames(tmp_path)
     with pytest.raises(StoreError, match="holds no predictions"):
         read_predictions(path)

@@ -173,7 +173,7 @@ def test_numbers_that_json_cannot_hold_do_not_stop_a_run(tmp_path: Path):
         (make_frame(1, section_id="S3"), "section 'S3'"),
     ],
 )
-def test_a_frame_that_does_not_belong_is_refused_and_the_run_goes_on(tmp_path: Path, frame: Frame, words: str):
+def test_a_frame_that_does_not_belong_is_refused_and_the_run_continues(tmp_path: Path, frame: Frame, words: str):
     with create_store(tmp_path, make_spec()) as writer:
         writer.append(make_frame(0))
         with pytest.raises(StoreError) as caught:

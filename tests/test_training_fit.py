@@ -372,7 +372,7 @@ def test_chance_is_the_classes_shares_and_luck_a_band_around_one_half():
     assert not knows.learnt_nothing
 
 
-def test_what_is_no_answer():
+def test_answers_that_are_none():
     assert not has_diverged(np.float32([[900, -900], [0, 0]]))
     assert has_diverged(np.float32([[2e4, -2e4], [0, 0]]))
     assert has_diverged(np.float32([[0, np.nan], [0, 0]]))

@@ -63,7 +63,7 @@ def test_a_run_killed_at_a_random_step_and_again_while_writing_ends_in_the_same_
 
 
 @pytest.mark.parametrize(("network", "recipe"), [("meng2019", "meng2019"), ("compact", "modern")])
-def test_a_stopped_run_goes_on_and_a_finished_one_comes_back(data: Small, tmp_path: Path, network: str, recipe: str):
+def test_a_stopped_run_continues_and_a_finished_one_is_returned(data: Small, tmp_path: Path, network: str, recipe: str):
     config = replace(QUICK, network=network, recipe=recipe)
     asked = iter([False, False, False, True])  # in the middle of the second epoch
     with pytest.raises(Stopped):

@@ -80,7 +80,7 @@ def test_a_signal_handler_may_request_while_its_own_thread_is_inside_the_token()
 # -- Channel ----------------------------------------------------------------------------------------------------------
 
 
-def test_items_come_out_in_order_and_then_the_channel_says_closed():
+def test_items_come_out_in_order_and_then_the_channel_is_closed():
     channel: Channel[int] = Channel(100)
     for item in range(3):
         channel.put(item, 10)
@@ -265,7 +265,7 @@ def test_attempt_returns_the_value_or_the_failure():
     assert isinstance(failure.error, ZeroDivisionError)
 
 
-def test_a_worker_that_dies_says_so_and_still_cleans_up():
+def test_a_worker_that_dies_reports_it_and_still_cleans_up():
     events: list[str] = []
     cleaned = threading.Event()
 

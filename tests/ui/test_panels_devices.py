@@ -231,7 +231,7 @@ def test_objective_warns_where_the_pixel_size_is_unknown(qtbot: QtBot):
     assert line(panel, "Warning about the pixel size").isVisible()
 
 
-def test_light_says_open_or_closed(qtbot: QtBot):
+def test_light_shows_open_or_closed(qtbot: QtBot):
     panel = LightPanel()
     show(qtbot, panel)
     panel.set_state(RIG)

@@ -87,7 +87,7 @@ def test_likeness_comes_from_the_model_alone(flags: list[int], measured: bool, s
     assert (found.shape, found.words) == (shape, words)
 
 
-def test_a_tile_that_was_classified_and_not_scored_is_not_said_to_be_unclassified(qtbot: QtBot):
+def test_a_tile_that_was_classified_and_not_scored_is_not_shown_as_unclassified(qtbot: QtBot):
     panel = QualityPanel()
     qtbot.addWidget(panel)
     flags = np.array([UNLIKE] * 3 + [0] * 13, np.uint8)
@@ -98,7 +98,7 @@ def test_a_tile_that_was_classified_and_not_scored_is_not_said_to_be_unclassifie
     assert "not scored" in find(panel, ValueLabel, "Likeness").toolTip()
 
 
-def test_quality_panel_says_what_became_of_the_field(qtbot: QtBot):
+def test_quality_panel_shows_what_became_of_the_field(qtbot: QtBot):
     panel = QualityPanel()
     qtbot.addWidget(panel)
     assert value(panel, "Outcome of the field") == "No field analysed yet."
@@ -151,7 +151,7 @@ def test_strip_shows_rates_queues_and_time(strip: StatusStrip):
     assert strip.value("phase") == "No run"
 
 
-def test_strip_says_what_the_run_does(strip: StatusStrip):
+def test_strip_shows_what_the_run_does(strip: StatusStrip):
     for changes, words in (
         ({}, "Running"),
         ({"paused": True}, "Paused"),

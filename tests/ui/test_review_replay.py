@@ -131,9 +131,9 @@ def test_a_store_is_shown_with_its_frames_scores_and_predictions(
     assert tab.opened.analyses[0].score.score == live["score"]
     assert tab.opened.analyses[0].score.interval == tuple(live["interval"])
     assert f"{live['score']:.3f}" in tab.stores.list.item(0).text()
-    said = describe_score(tab.opened.analyses[0].score)
-    assert said in html.unescape(tab.section.label.text())
-    assert said in tab.stores.list.item(0).toolTip()
+    description = describe_score(tab.opened.analyses[0].score)
+    assert description in html.unescape(tab.section.label.text())
+    assert description in tab.stores.list.item(0).toolTip()
     assert "Research use only" in tab.section.label.text()
 
 
@@ -250,7 +250,7 @@ def test_scrubbing_fast_reads_only_what_is_wanted_last(
     assert read == [1, 3]
 
 
-def test_a_damaged_field_is_said_and_the_others_are_shown(
+def test_a_damaged_field_is_reported_and_the_others_are_shown(
     qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list[tuple[str, str]], store: Path
 ):
     (store / "frames" / "0" / "c" / "1" / "0" / "0").unlink()
@@ -338,7 +338,7 @@ def test_two_models_are_compared_each_with_its_own_threshold(
     assert sum(changed) == comparison.fields[0].sides_changed
 
 
-def test_it_can_be_ended_early_and_says_how_far_it_was(
+def test_it_can_be_ended_early_and_reports_its_progress(
     qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list[tuple[str, str]], acquired: Path
 ):
     opened(qtbot, jobs, tab, acquired)

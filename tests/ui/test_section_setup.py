@@ -1,4 +1,4 @@
-"""What is set up for the next section: one object, which the top bar edits and which says what is missing."""
+"""The setup of the next section: one object, which the top bar edits and which names what is missing."""
 
 from __future__ import annotations
 

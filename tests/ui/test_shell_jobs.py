@@ -113,7 +113,7 @@ def test_work_can_speak_on_the_way(jobs: Jobs):
     assert heard == ["half", "whole"]
 
 
-def test_closing_leaves_out_what_waits_and_names_what_hangs(qapp: QApplication):
+def test_closing_skips_waiting_jobs_and_names_hanging_ones(qapp: QApplication):
     del qapp
     jobs, free, done = Jobs(), threading.Event(), []
     jobs.submit("rig", free.wait)

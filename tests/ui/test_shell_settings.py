@@ -12,11 +12,11 @@ import pytest
 from ui.control.settings import Contrast, Settings, load_settings, save_settings, with_recent
 
 
-def test_without_a_file_there_are_defaults_and_nothing_is_said(tmp_path: Path):
+def test_without_a_file_there_are_defaults_and_no_message(tmp_path: Path):
     assert load_settings(tmp_path) == (Settings(), ())
 
 
-def test_what_is_saved_comes_back(tmp_path: Path):
+def test_saved_settings_are_read_back(tmp_path: Path):
     settings = Settings(
         theme="light", animal_ids=("M7", "M8"), contrast={"demo": Contrast(low=1, high=900, auto=False)}
     )
