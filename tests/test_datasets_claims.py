@@ -93,11 +93,11 @@ def test_images_behind_one_page_are_counted(tmp_path: Path, options: dict):
         read_headers(path, 4)
     whole = path.read_bytes()
     path.write_bytes(whole[: -FIELDS[0].nbytes])
-    with pytest.raises(ImageError, match="says that it holds 4 images, but has 1 page and ends before the others"):
+    with pytest.raises(ImageError, match="claims to hold 4 images, but has 1 page and ends before the others"):
         read_headers(path)
     assert len(read_headers(path, 0)) == 1
     np.testing.assert_array_equal(read_all(path, 2), FIELDS[2:3])  # as the hint advises
-    with pytest.raises(ImageError, match="says that it holds 4 images, but has 1 page and ends before page 3 does"):
+    with pytest.raises(ImageError, match="claims to hold 4 images, but has 1 page and ends before page 3 does"):
         read_headers(path, 3)
 
 
@@ -148,7 +148,7 @@ def test_compressed_images_that_are_claimed_but_not_there_are_refused(tmp_path: 
     path = tmp_path / "a.tif"
     description = "ImageJ=1.54f\nimages=4\nframes=4\n"
     tifffile.imwrite(path, FIELDS[0], description=description, metadata=None, compression="zlib")
-    with pytest.raises(ImageError, match="says that it holds 4 images, but has 1 page"):
+    with pytest.raises(ImageError, match="claims to hold 4 images, but has 1 page"):
         read_headers(path)
     np.testing.assert_array_equal(read_all(path, 0), FIELDS[:1])
 
@@ -397,7 +397,7 @@ def test_a_description_that_does_not_fit_is_reported(tmp_path: Path, caplog: pyt
         if isinstance(found, Failure):
             refused += 1
             assert isinstance(found.error, ImageError)
-            assert re.search("stack of|says that it holds", str(found.error))
+            assert re.search("stack of|claims to hold", str(found.error))
         else:
             assert len(found) == 4
     assert 10 < refused < 50

@@ -65,7 +65,7 @@ def test_fourteen_bits_in_files_of_sixteen_are_reported_with_the_figure():
     [problem] = problems_of(16, TopCounts(9_000, 0), TopCounts(11_000, 0))
     assert problem == (
         "No count of 2 images of 16 bit is above 11000: a camera of 14 bits ends at 16383, of 16 bits at 65535. If the "
-        "camera has 14 bits, say so in the column bit_depth: without that, saturation goes unseen."
+        "camera has 14 bits, write 14 in the column bit_depth: otherwise, saturation goes unseen."
     )
     [problem] = problems_of(14, TopCounts(4_000, 0))
     assert "a camera of 12 bits ends at 4095, of 14 bits at 16383" in problem
@@ -75,7 +75,7 @@ def test_fourteen_bits_in_files_of_sixteen_are_reported_with_the_figure():
 def test_bits_that_were_shifted_upwards_are_reported_with_their_number(bits: int, level: int):
     [problem] = problems_of(16, TopCounts(level, 900))
     by = 2 ** (16 - bits)
-    assert f"look like counts of {bits} bits times {by}: divide them by {by} and say {bits} in bit_depth" in problem
+    assert f"look like counts of {bits} bits times {by}: divide them by {by} and write {bits} in bit_depth" in problem
 
 
 def test_one_bright_image_shows_what_dim_ones_do_not():

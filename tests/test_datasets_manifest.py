@@ -96,7 +96,7 @@ def test_the_unicode_text_of_spreadsheets_is_read(images: Path, encoding: str):
     path.write_bytes(("\ufeff" + TEXT.replace(",", "\t").replace("m1", "M\u00fc1")).encode(encoding))
     assert [image.animal_id for image in read_manifest(path).images] == ["M\u00fc1", "m2"]
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ManifestError, match="not UTF-16, as it says"):
+    with pytest.raises(ManifestError, match="not UTF-16, as its first bytes claim"):
         read_manifest(path)
 
 
@@ -340,7 +340,7 @@ def test_cohort_json_beside_it_marks_the_images_as_no_tissue(tmp_path: Path):
     (tmp_path / "cohort.json").write_text('{"synthetic": "Noise."}')
     assert read_manifest(path).synthetic == "Noise."
     (tmp_path / "cohort.json").write_text("{}")
-    with pytest.raises(ManifestError, match="does not say what the images are"):
+    with pytest.raises(ManifestError, match="does not name the kind of images"):
         read_manifest(path)
 
 

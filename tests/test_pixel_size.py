@@ -150,7 +150,7 @@ def test_an_affine_without_information(rig: MicroManager, linear: tuple[float, .
 @pytest.mark.parametrize(
     ("linear", "why"),
     [
-        ((0.65, 0.0, 0.0, 0.65), r"it says 0\.65 um, and PixelSize_um 0\.325 um"),
+        ((0.65, 0.0, 0.0, 0.65), r"its pixel size is 0\.65 um, and PixelSize_um 0\.325 um"),
         ((0.2298, -0.2298, 0.2298, 0.2298), "tilted by 45 degrees"),
         ((0.325, 0.0, 0.325, 0.0), "it covers no area"),
         ((0.4, 0.0, 0.0, 0.264), "not a turn or mirroring of square pixels"),

@@ -69,7 +69,7 @@ class Backend:
         self.core = core
 
     def ask(self, what: str, name: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever the core returns
-        """Call the core's method `name`; `what` says in words what for.
+        """Call the core's method `name`; `what` describes the purpose.
 
         Raises
         ------

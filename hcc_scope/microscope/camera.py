@@ -28,7 +28,7 @@ _SURELY_EMPTY = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """An image with what the devices said about it."""
+    """An image with what the devices reported about it."""
 
     pixels: NDArray[Any]
     camera_tags: Mapping[str, TagValue]

@@ -30,7 +30,7 @@ _LOOK_S = 0.02
 
 
 class Stopped(Exception):  # noqa: N818 - a signal, not an error
-    """Stop was requested while the core was busy; its call goes on and the next one waits for it."""
+    """Stop was requested while the core was busy; its call continues and the next one waits for it."""
 
 
 class _Job(Generic[T]):

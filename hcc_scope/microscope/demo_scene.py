@@ -1,4 +1,4 @@
-"""What the demo camera sees in place of its own test pattern, and who may be shown such a thing."""
+"""What the demo camera sees in place of its own test pattern, and which cameras may be given such a scene."""
 
 from __future__ import annotations
 

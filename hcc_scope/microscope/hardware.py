@@ -1,4 +1,4 @@
-"""What is done to, and read back from, the devices of one loaded configuration. Runs in the core's thread only."""
+"""Set the devices of one loaded configuration, and read them back. Runs in the core's thread only."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class CameraFacts:
 
 @dataclass(frozen=True, slots=True)
 class Readback:
-    """What changes rarely, as the devices say it."""
+    """What changes rarely, as the devices report it."""
 
     exposure_ms: float
     em_gain: float | None
@@ -80,7 +80,7 @@ class Hardware:
     limits : StageLimits or None
         No move leads beyond them.
     pixel_size_um : float or None
-        Without binning and magnifier; takes the place of what the configuration says.
+        Without binning and magnifier; replaces the value of the configuration.
     stage_tolerance : StageTolerance, optional
         How near to its target a device must come; derived from the field's size without it.
 
@@ -114,7 +114,7 @@ class Hardware:
         self._stage: tuple[float, float, StageUm | None] = (0.0, 0.0, None)
         self._applied: dict[str, object] = {}
         self.halts = self._halts_before = 0
-        """How often somebody stopped the stage in an emergency; see `apply`."""
+        """How often the stage was stopped in an emergency; see `apply`."""
         self.exposure_ms = 0.0
         """The last one that was read back; a wait for the camera needs it without asking."""
         self._check_roles()
@@ -131,7 +131,7 @@ class Hardware:
         self.focus = self._ask("looking for the focus drive", "get_focus_device")
 
     def look_up(self) -> None:
-        """Find out anew which devices have a role: somebody may have given it to another one. Not during a run.
+        """Find out anew which devices have a role: it may have been given to another one. Not during a run.
 
         Roles that the present camera cannot play are then as in a rig that has no such thing.
 
@@ -177,7 +177,7 @@ class Hardware:
         n_cameras = int(self._ask(what, "get_number_of_camera_channels"))
         if n_cameras != 1:
             raise CameraError(
-                f"camera '{self.camera}' delivers {n_cameras} images for each exposure: it stands for several cameras",
+                f"camera '{self.camera}' delivers {n_cameras} images for each exposure: it combines several cameras",
                 hint="Make one of them the camera: 'Property,Core,Camera,<label>' in the configuration, or a preset.",
             )
         components = self._ask(what, "get_number_of_components")
@@ -224,7 +224,7 @@ class Hardware:
         self._pixel_sizes.forget()
 
     def changed(self) -> None:
-        """Take nothing for known that changes rarely: somebody has just changed something."""
+        """Forget what changes rarely: something has just been changed."""
         self._slow = None
 
     def pixel_size(self) -> PixelSize:
@@ -236,7 +236,7 @@ class Hardware:
         return self.pixel_size().um
 
     def objective(self) -> str | None:
-        """Return the label of the objective in use, or its position if that has none; None if no device says it."""
+        """Return the label of the objective in use, or its position if that has none; None if no device reports it."""
         device = self.roles.objective
         if device is None:
             return None
@@ -274,12 +274,12 @@ class Hardware:
         return readback
 
     def stage_um(self) -> StageUm | None:
-        """Return where the stage says it is, now; None without an XY stage.
+        """Return where the stage reports to be, now; None without an XY stage.
 
         Raises
         ------
         DeviceError
-            If it cannot be read, or is no place: a position that is not a number does not say where a field lies.
+            If it cannot be read, or is no place: a position that is not a number does not locate a field.
         """
         if not self.xy_stage:
             return None
@@ -314,10 +314,10 @@ class Hardware:
         Raises
         ------
         DeviceError
-            If somebody did.
+            If the devices were stopped.
         """
         now = self._ask("looking for the camera", "get_camera_device")
-        if now and now != self.camera:  # none at all: the exposure itself says so better
+        if now and now != self.camera:  # none at all: the error of the exposure is clearer
             raise DeviceError(f"the camera was changed from '{self.camera}' to '{now}' during the run")
 
     # --- acting ---
@@ -361,7 +361,7 @@ class Hardware:
         CameraError
             If the camera takes another exposure than the event's.
         DeviceError
-            If a device refuses or does not arrive, or somebody stopped the stage in an emergency since the run began:
+            If a device refuses or does not arrive, or the stage was stopped in an emergency since the run began:
             it shall not set off again by itself.
         """
         if self._halted(stop):

@@ -48,7 +48,7 @@ class RoleError(ConfigError):
 
 
 def check_roles(backend: Backend, camera: str, roles: RigRoles) -> None:
-    """Refuse roles that would yield nothing, or something else than they say.
+    """Refuse roles that would yield nothing, or something else than their name.
 
     Parameters
     ----------

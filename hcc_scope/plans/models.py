@@ -1,4 +1,4 @@
-"""The five plans. Each is frozen, checked when it is made, and says how its fields were chosen (`sampling`).
+"""The five plans. Each is frozen, checked when it is made, and states how its fields were chosen (`sampling`).
 
 Sampling and the score's interval
 ---------------------------------

@@ -1,4 +1,4 @@
-"""Files and folders that a user names: read them, or say in one sentence why not."""
+"""Files and folders that a user names: read them, or report the reason in one sentence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def quoted(path: str | Path) -> str:
 
 
 def read_file(path: Path, what: str, largest_bytes: int) -> bytes:
-    """Return what is in a file; `what` says in words which kind it is.
+    """Return the content of a file; `what` names its kind.
 
     Raises
     ------

@@ -3,10 +3,10 @@
 What is an error was tried out on the core (device interface 75), and a test compares the two:
 
 - the core refuses the file, and unloads every device, or
-- a number is not the one that stands there (the core takes ``x`` for 0 and ``1;6`` for 1), or
+- a number is not the one in the file (the core takes ``x`` for 0 and ``1;6`` for 1), or
 - no device would work.
 
-All else is a warning at most: the core loads it, so a run goes on. What is usual in real files and harms nothing (names
+All else is a warning at most: the core loads it, so a run continues. What is usual and harmless in real files (names
 that begin with a blank, a ``#`` in a label, labels that the device itself gives its positions) is no finding at all.
 """
 
@@ -192,7 +192,7 @@ class Linter:
         return False
 
     def _declared(self, line: CfgLine, device: str, consequence: str) -> bool:
-        """Warn of a device that is nowhere declared, in a line that the core takes all the same."""
+        """Warn of a device that is nowhere declared, in a line that the core accepts nevertheless."""
         if device in self._declared_at or device == "Core":
             return True
         message, hint = self._no_device(device, self._declared_at)
@@ -212,7 +212,7 @@ class Linter:
             report(line.number, f"{text.strip()} is not {what}", f"It cannot be less than {least:g}.")
         else:
             if not is_number(text):
-                self.warn(line.number, f"'{text}' is taken for {number:g}", "Give the remark a line of its own.")
+                self.warn(line.number, f"'{text}' is taken for {number:g}", "Put the remark on its own line.")
             return number
         return None
 

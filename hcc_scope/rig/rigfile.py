@@ -1,4 +1,4 @@
-"""The rig file: what a Micro-Manager configuration cannot say about a microscope.
+"""The rig file: what a Micro-Manager configuration cannot state about a microscope.
 
 ::
 
@@ -117,7 +117,7 @@ class Rig(BaseModel):
     """Line of each key of the file, such as ``roles.em_gain``: for checks that come later."""
 
     def place(self, key: str) -> str:
-        """Return where a key stands, as ``file:line``, or the file where it does not."""
+        """Return the place of a key as ``file:line``, or the file if the key is not in it."""
         line = self.key_lines.get(key)
         return f"{self.path or self.config}" + (f":{line}" if line else "")
 
