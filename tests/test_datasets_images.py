@@ -233,6 +233,6 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.tif")
     for path in (tmp_path / "pipe.tif", Path("/dev/zero")):
         with pytest.raises(
-            ImageError, match=r"is no file but a pipe, a device or the like\. Name the image's own file"
+            ImageError, match=r"is a pipe, a device or the like, not a file\. Name the image's own file"
         ):
             read_headers(path)

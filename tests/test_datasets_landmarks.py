@@ -281,8 +281,8 @@ def test_held_out_images_that_overlap_with_others_are_counted_in_words():
     tiles = texture_set(1, images=10)[1]
     held = hold_out(tiles, 1, seed=1)
     assert held.by == "image"
-    assert "share pixels" not in held.words
+    assert "share pixels" not in held.description
     one, other = int(held.held_out[0]), next(int(i) for i in held.train if tiles.images[i].label == 0)
     pair = overlapping(*sorted((one, other)))
-    description = hold_out(replace(tiles, overlaps=(pair,)), 1, seed=1).words
-    assert description == held.words + " 1 of them shares pixels with images that are trained on."
+    description = hold_out(replace(tiles, overlaps=(pair,)), 1, seed=1).description
+    assert description == held.description + " 1 of them shares pixels with images that are trained on."

@@ -181,8 +181,8 @@ def test_a_file_that_is_no_manifest_is_refused_immediately(tmp_path: Path, kind:
 
         monkeypatch.setattr("hcc_scope.small_files.os.open", forbidden)
     message = {
-        "pipe": "no file but a pipe",
-        "device": "no file but a pipe, a device",
+        "pipe": "a pipe, a device or the like, not a file",
+        "device": "a pipe, a device or the like",
         "folder": "it is a folder",
         "large": "larger than 64 MiB",
         "long name": "File name too long",
@@ -228,7 +228,7 @@ def test_a_damaged_cohort_file_is_reported_in_a_sentence(tmp_path: Path, data: b
 def test_a_pipe_in_the_place_of_a_cohort_file_is_not_waited_for(tmp_path: Path):
     path = small_set(tmp_path)
     os.mkfifo(tmp_path / COHORT_FILE)
-    with pytest.raises(ManifestError, match="no file but a pipe"):
+    with pytest.raises(ManifestError, match="a pipe, a device or the like, not a file"):
         read_manifest(path)
 
 

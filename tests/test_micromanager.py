@@ -507,7 +507,7 @@ def test_a_configuration_that_is_not_there(tmp_path: Path, adapters_dir: Path):
     ("roles", "message"),
     [
         (RigRoles(em_gain="EMGain"), "role em_gain names the property 'EMGain'"),
-        (RigRoles(em_gain="gain"), r"camera 'Camera' has not\. Did you mean 'Gain'\?"),
+        (RigRoles(em_gain="gain"), r"camera 'Camera' does not have\. Did you mean 'Gain'\?"),
         (RigRoles(temperature="Mode"), r"temperature names the property 'Mode' .* holds a text \('.*'\) and no number"),
         (RigRoles(em_gain="PixelType"), "em_gain names the property 'PixelType' .* holds a text"),
         (RigRoles(em_gain="CCDTemperature RO"), "em_gain names .* 'CCDTemperature RO' .* can only be read"),

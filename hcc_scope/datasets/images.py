@@ -164,7 +164,7 @@ def _guarded(path: Path, what: str, body: Callable[[], T]) -> T:
 def _kind(path: Path) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device may never end
-            raise ImageError(f"{path} is no file but a pipe, a device or the like", hint="Name the image's own file.")
+            raise ImageError(f"{path} is a pipe, a device or the like, not a file", hint="Name the image's own file.")
         with path.open("rb") as file:
             start = file.read(8)
     except OSError as error:

@@ -201,7 +201,7 @@ def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str]
             odd = next(letter for letter in value[name] if not letter.isprintable())
             what = unicodedata.name(odd, f"the character U+{ord(odd):04X}").lower()
             raise ManifestError(
-                f"{where}: {name} holds {'a line break' if odd in _LINE_BREAKS else what}, which is not seen",
+                f"{where}: {name} holds {'a line break' if odd in _LINE_BREAKS else what}, which is invisible",
                 hint="Type it anew, in one line.",
             )
         if _FAILED_FORMULA.fullmatch(value[name]) is not None:

@@ -1,4 +1,4 @@
-"""Everything that is reported of an evaluation, computed from its folds in one place."""
+"""All results of an evaluation, computed from its folds in one place."""
 
 from __future__ import annotations
 

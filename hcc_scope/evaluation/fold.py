@@ -296,7 +296,7 @@ def load_fold(folder: Path, split: Split, tiles: TileTable, n_outputs: int = 2) 
     except _UNREADABLE as error:
         raise ResumeError(
             f"the finished fold {folder} cannot be read: {one_line(error)}",
-            hint="Delete that folder, and go on with --resume.",
+            hint="Delete that folder, and continue with --resume.",
         ) from error
     return FoldResult(
         split=split,

@@ -188,7 +188,7 @@ class ClusterBootstrap:
         -------
         Interval or None
             None if all drawings agree (or none is left), or if there are too few animals (`MIN_ANIMALS`,
-            `MIN_ANIMALS_IN_ALL`): they then say nothing of how far off the figure is.
+            `MIN_ANIMALS_IN_ALL`): they then reveal nothing about the error of the figure.
         """
         drawn = self.strata >= 0 if among is None else among & (self.strata >= 0)
         counts = np.unique(self.strata[drawn], return_counts=True)[1]

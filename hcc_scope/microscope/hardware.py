@@ -279,7 +279,7 @@ class Hardware:
         Raises
         ------
         DeviceError
-            If it cannot be read, or is no place: a position that is not a number does not locate a field.
+            If it cannot be read, or is no position: a value that is not a number does not locate a field.
         """
         if not self.xy_stage:
             return None
@@ -289,7 +289,7 @@ class Hardware:
             if not math.isfinite(value_um):
                 device = self.focus if axis == "z" else self.xy_stage
                 raise DeviceError(
-                    f"'{device}' reports that it is at {axis} = {value_um}, which is no place",
+                    f"'{device}' reports that it is at {axis} = {value_um}, which is no position",
                     hint="Check that it is on, connected and homed.",
                 )
         x_um, y_um, z_um = (_tidy(place[axis]) if axis in place else None for axis in ("x", "y", "z"))

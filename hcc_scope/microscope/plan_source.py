@@ -337,7 +337,7 @@ class MicroManagerSource:
         readback = shot.readback
         if readback.pixel_size_um <= 0:
             raise RigError(
-                "the pixel size is not known any more: what a pixel size preset depends on (the objective, for example)"
+                "the pixel size is no longer known: what a pixel size preset depends on (the objective, for example)"
                 " was changed during the run",
                 hint="Start a new run for another objective.",
             )

@@ -389,7 +389,7 @@ class Linter:
             self.warn(line.number, f"the role {name} is given before the devices are initialised", _ORDER)
 
     def _look_at_config(self, line: CfgLine) -> None:
-        self.warn(line.number, "the command 'Config' is of old versions and has no effect", "Use ConfigGroup.")
+        self.warn(line.number, "the command 'Config' belongs to old versions and has no effect", "Use ConfigGroup.")
 
     def _look_at_configgroup(self, line: CfgLine) -> None:
         self._groups.add(line.fields[0])

@@ -1,6 +1,6 @@
 """Train and export models. Importing this package imports no torch.
 
-- `hcc_scope.training.config`: what a training is asked to do.
+- `hcc_scope.training.config`: the options of a training.
 - `hcc_scope.training.network`: the networks.
 - `hcc_scope.training.recipes`: losses, optimisers, schedules, changes of tiles.
 - `hcc_scope.training.fit`: the loop, which can be stopped, killed and continued.

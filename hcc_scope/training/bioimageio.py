@@ -188,7 +188,7 @@ def _files(model: LoadedModel, documentation: str) -> dict[str, bytes]:
     weights = _probabilities(model)
     found, _worst = _check(weights, model, f"the package of {model.card.name}")
     if not re.search(r"^#.*[vV]alidation", documentation, re.MULTILINE):
-        documentation += "\n## Validation\n\nNothing is said about it.\n"
+        documentation += "\n## Validation\n\nThe card states none.\n"
     return {
         MODEL_FILE: weights,
         INPUT_FILE: _npy(tiles[:, None].astype(np.float32)),

@@ -1,4 +1,4 @@
-"""What a training run is asked to do. Imports no torch."""
+"""The options of a training run. Imports no torch."""
 
 from __future__ import annotations
 

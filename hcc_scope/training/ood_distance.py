@@ -69,7 +69,7 @@ LEAST_VARIANCE = 0.1
 FEWEST_TILES = 50
 """To fit a distance to."""
 FALSE_FLAG_RATE = 0.01
-"""Share of tiles like those of the training that are flagged all the same: by models, and by the networks of an
+"""Share of tiles like those of the training that are flagged nevertheless: by models, and by the networks of an
 evaluation's folds, which leave out what a model leaves out."""
 METHOD = (
     "Mahalanobis distance of the logarithms of 1 + relative mean activation of the maps of stages 3 to 5, under "

@@ -1,4 +1,4 @@
-"""What stands in the files of a run is checked as it is read: kinds, ranges, what has to agree. Imports no torch."""
+"""Check the files of a run as they are read: types, ranges, consistency. Imports no torch."""
 
 from __future__ import annotations
 
@@ -63,5 +63,5 @@ def read_regular(path: Path) -> bytes:
     """
     path.stat()  # raises FileNotFoundError, not ValueError
     if not path.is_file():
-        raise ValueError("it is a folder" if path.is_dir() else "it is no file, but a pipe, a device or the like")
+        raise ValueError("it is a folder" if path.is_dir() else "it is a pipe, a device or the like, not a file")
     return path.read_bytes()
