@@ -91,7 +91,7 @@ def load_model(
     score_unlike : bool
         Score tiles that are unlike the model's training tiles all the same.
     allow_phantom_model : bool
-        Let a model that knows a phantom only score what may be tissue. Such a score means nothing.
+        Allow a model trained on phantoms alone to score what may be tissue. Such a score means nothing.
     note : callable
         Takes a sentence about the engine that was chosen, and about each that cannot be used.
 

@@ -326,7 +326,7 @@ def test_a_store_that_is_meddled_with_fails_the_run_with_what_is_kept(
     message = "; ".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
     assert f"{kept} of the 4 frames that had been stored are in" in message
     assert sink.committed == kept
-    with pytest.raises(StoreError, match="not the store that it was"):
+    with pytest.raises(StoreError, match="no longer the same store"):
         sink.finalise({"state": "completed"})
     assert not sink.discard()
     # nothing is written under the old name
@@ -381,7 +381,7 @@ def test_a_store_replaced_after_its_last_frame_is_not_given_an_end(tmp_path: Pat
     record(sink, 0, 1)
     sink.close()
     replaced(sink.path)
-    with pytest.raises(StoreError, match="not the store that it was"):
+    with pytest.raises(StoreError, match="no longer the same store"):
         sink.finalise({"state": "completed"})
     assert not open_store(sink.path).complete
 

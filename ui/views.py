@@ -40,7 +40,7 @@ class Views(QObject):
     window : MainWindow
     jobs : Jobs
     allow_phantom_model : bool
-        Let a model that was trained on a phantom only score what may be tissue, in Replay.
+        Allow a model trained on phantoms alone to score what may be tissue, in Replay.
     """
 
     def __init__(self, window: MainWindow, jobs: Jobs, *, allow_phantom_model: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""How fast this machine is, beside what people would write themselves: ``hcc-scope bench``.
+"""How fast this machine is, next to plain scripts for the same tasks: ``hcc-scope bench``.
 
 Every comparison runs side by side: each contender is a process of its own (`~.worker`), made ready before anything is
 timed, and the contenders take turns, so that a machine that gets slower meanwhile slows all of them. What is timed ends

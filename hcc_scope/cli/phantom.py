@@ -22,7 +22,7 @@ __all__ = ["run_cohort"]
 
 
 def run_cohort(spec: CohortSpec, out: Path, *, jobs: int | None, json_mode: bool) -> None:
-    """Draw a cohort, and say what it is and what to do with it."""
+    """Draw a cohort, and report what it is and what to do with it."""
     from hcc_scope.datasets.cohort import write_cohort
     from hcc_scope.datasets.manifest import COHORT_FILE
 

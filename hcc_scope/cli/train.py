@@ -113,7 +113,7 @@ def _consequence(options: TrainOptions) -> str:
     again = ["hcc-scope", "train", str(options.manifest), "--out", str(options.out)]
     if not (options.out / CONFIG_FILE).exists():
         return "the training had not begun; start it again"
-    return f"what was learnt is kept, and '{shlex.join([*again, '--resume'])}' goes on from there"
+    return f"the training so far is kept, and '{shlex.join([*again, '--resume'])}' continues from there"
 
 
 @contextmanager
@@ -190,7 +190,7 @@ def _of_resumed(options: TrainOptions, stored: dict[str, Any]) -> Path | None:
     Raises
     ------
     ResumeError
-        If another one is asked for: the weights may be finished, and it would not speak for them.
+        If another one is asked for: the weights may be finished, and it would not describe them.
     """
     before = None if stored["evaluation"] is None else Path(stored["evaluation"])
     asked = options.evaluation
@@ -204,7 +204,7 @@ def _of_resumed(options: TrainOptions, stored: dict[str, Any]) -> Path | None:
 
 
 def _of_evaluation(folder: Path, options: TrainOptions) -> tuple[dict[str, Any], str]:
-    """Return what an evaluation decides of a training that it shall speak for, and the fingerprint of its data.
+    """Return what an evaluation decides of a training that it shall describe, and the fingerprint of its data.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A section's report as one HTML page that needs nothing else: no script, no font, no picture from elsewhere.
+"""A section's report as one self-contained HTML page: no script, no font, no external picture.
 
 The facts of the page are put together here; its looks are in ``templates/section.html.j2``, which escapes every value.
 """

@@ -91,7 +91,7 @@ def start_replay(
     stop : StopToken, optional
         Ends or pauses the replay.
     score_unlike : bool, optional
-        Score tiles that are unlike the model's training tiles all the same; as recorded in the store if not given:
+        Also score tiles that are unlike the model's training tiles; as recorded in the store if not given:
         the choice of `scoring_model` is for new sections.
 
     Raises

@@ -1,4 +1,4 @@
-"""Whether a replay gives what its store recorded: predictions and score, for ``hcc-scope replay --check``."""
+"""Whether a replay reproduces the predictions and the score of its store, for ``hcc-scope replay --check``."""
 
 from __future__ import annotations
 

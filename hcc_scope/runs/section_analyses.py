@@ -103,7 +103,7 @@ class SectionAnalysis:
     model_sha256: str | None = None
     card: CardFacts = CardFacts()
     score_unlike: bool = False
-    """Whether tiles unlike the training tiles are scored all the same."""
+    """Whether tiles unlike the training tiles are scored too."""
     excluded: tuple[int, ...] = ()
     """`seq` of the fields that `score` leaves out, ascending."""
     recorded: RecordedOutcome | None = None
@@ -111,7 +111,7 @@ class SectionAnalysis:
     trained_on: str | None = None
     """What its model was trained on, in a few words; None: not known."""
     note: str = ""
-    """What else there is to say: stopped early, damaged frames ..."""
+    """Further remarks: stopped early, damaged frames ..."""
 
     @property
     def threshold(self) -> float:
@@ -358,7 +358,7 @@ def replay_analysis(
     outcome : RunOutcome
         How the replay ended.
     note : str
-        What else there is to say.
+        Further remarks.
     """
     card = scoring_model.model.card
     return SectionAnalysis(

@@ -477,7 +477,7 @@ class SectionWriter:
         if not self._tidy:
             raise StoreError(f"{self.path} must be closed before it is finalised")
         if not (self._in_place and self._folder_is_in_place()):
-            raise StoreError(f"The end of the run is not written: {self.path} is not the store that it was any more")
+            raise StoreError(f"The end of the run is not written: {self.path} is no longer the same store")
         self._attributes = {
             **self._attributes,
             "complete": True,

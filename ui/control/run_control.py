@@ -57,7 +57,7 @@ class RunControl(QObject):
     rig : RigControl
     parent : QObject, optional
     allow_phantom_model : bool
-        Let a model that was trained on a phantom only score what may be tissue.
+        Allow a model trained on phantoms alone to score what may be tissue.
     """
 
     phase_changed = Signal(str)

@@ -95,7 +95,7 @@ class ClassifyPanel(QWidget):
             self.engine.addItem("automatic" if name == AUTO else name, name)
             self.engine.setItemData(self.engine.count() - 1, _ENGINE_TIPS.get(name, name), Qt.ItemDataRole.ToolTipRole)
         self.engine.setAccessibleName("Engine")
-        self.engine.setToolTip("What runs the model; each agrees with the reference within the model's tolerance")
+        self.engine.setToolTip("Engine for the model; each agrees with the reference within the model's tolerance")
         self.save_as.setPlaceholderText("only compare, write nothing")
         self.save_as.setAccessibleName("Name to keep the predictions under")
         self.save_as.setToolTip(

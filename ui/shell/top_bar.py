@@ -126,7 +126,7 @@ class TopBar(QWidget):
         self.engine.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.engine.setMaximumWidth(_ENGINE_PX)
         self.engine.setAccessibleName("Engine")
-        self.engine.setToolTip("What runs the model; auto takes the fastest that agrees with the reference here")
+        self.engine.setToolTip("Engine for the model; auto takes the fastest that agrees with the reference here")
         self.plan = _button(self._actions["plan"])
         self.plan.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         self.plan.setAccessibleName("Plan")
