@@ -1,8 +1,8 @@
 """How fast this machine is, next to plain scripts for the same tasks: ``hcc-scope bench``.
 
-Every comparison runs side by side: each contender is a process of its own (`~.worker`), made ready before anything is
+Every comparison runs side by side: each contender is a separate process (`~.worker`), made ready before anything is
 timed, and the contenders take turns, so that a machine that gets slower meanwhile slows all of them. What is timed ends
-when everything is on disk and closed. Nothing here decides whether a figure is good enough: `~.ratios` has what was
+when everything is on disk and closed. Nothing here decides whether a figure is good enough: `~.ratios` states what was
 wanted and what was reached. What we are compared with, and the page with its plots, are in ``benchmarks/peers`` of a
 checkout; an installed wheel measures our own side.
 

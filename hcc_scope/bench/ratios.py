@@ -1,4 +1,4 @@
-"""The ratios that matter, and what was wanted of them."""
+"""The ratios that matter, and their targets."""
 
 from __future__ import annotations
 

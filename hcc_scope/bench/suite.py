@@ -60,7 +60,7 @@ class Suite:
     engine : str, optional
         What end to end, latency and replay use; the fastest one by default.
     say : callable
-        Gets a sentence about what is being done.
+        Receives a sentence about the work under way.
     peers : Peers, optional
         What we are compared with; without them, only our own side is measured.
     start : callable

@@ -11,8 +11,8 @@ __all__ = ["DEFAULT_MODEL", "AllowPhantomModel", "Engine", "Json", "Model", "Sco
 DEFAULT_MODEL = "phantom-meng2019"
 
 ENGINE_HELP = (
-    f"Engine for the model: {REFERENCE} (the reference), {', '.join(name for name in ENGINES if name != REFERENCE)}, or "
-    f"{AUTO}: the fastest that agrees with the reference here."
+    f"Engine: {REFERENCE} (the reference), {', '.join(name for name in ENGINES if name != REFERENCE)}, "
+    f"or {AUTO}: the fastest that agrees with the reference here."
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]

@@ -1,10 +1,10 @@
-"""A model as OpenVINO's graphs: converted, taken apart, and its first stage recognised for one of our own.
+"""A model as OpenVINO's graphs: converted, taken apart, and its first stage recognised and replaced by ours.
 
 Works on the objects of the package that `hcc_scope.inference.openvino` imports and passes in.
 
 A graph may begin in any way. The stem takes its first operations over only where it computes the same for *every*
-tile: the operations are those of `hcc_scope.inference.stem`, read by nobody else, with constant weights; and what comes
-before them is linear, and mean stretching on tiles that would tell.
+tile: the operations are those of `hcc_scope.inference.stem`, used by no other, with constant weights; and what comes
+before them is linear, and equals mean stretching on tiles that would show a difference.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def parts_of(ov: Any, model: Any, card: ModelCard, precision: Precision) -> Grap
     Raises
     ------
     ModelError
-        If bfloat16 is asked for and the model has nothing that it would make faster, or cannot be divided.
+        If bfloat16 is requested and the model has nothing that it would make faster, or cannot be divided.
     """
     return _with_stem(ov, model, card, precision) or _without_stem(ov, model, card, precision)
 

@@ -1,4 +1,4 @@
-"""What is done with one frame: tiles, quality, model. A function of the frame and the model alone."""
+"""The analysis of one frame: tiles, quality, model. A function of the frame and the model alone."""
 
 from __future__ import annotations
 

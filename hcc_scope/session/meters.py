@@ -142,7 +142,7 @@ class RunMeters:
         now_ns : int
             The time.
         held : bool
-            Whether the source stands still in a pause: a stage without work then has the rate 0.
+            Whether the source is stopped in a pause: a stage without work then has the rate 0.
         """
         done_ns = self._done_ns(counts)
         return {
@@ -154,7 +154,7 @@ class RunMeters:
         return self._meters[stage].fps(self._pauses.stage_ns(stage, now_ns, done_ns))
 
     def eta_s(self, counts: Counts, now_ns: int, *, acquiring: bool, classifying: bool) -> float | None:
-        """Return the time left in s: each stage goes on at its present rate, the slowest decides; None if not known.
+        """Return the time left in s: each stage continues at its present rate, the slowest decides; None if not known.
 
         A pause does not count: the rates are those that the stages will have again.
 

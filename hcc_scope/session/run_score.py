@@ -1,4 +1,4 @@
-"""The score of a run: of every field that has a result and that no operator took out, at any time."""
+"""The score of a run: of every field that has a result and that no operator excluded, at any time."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class RunScore:
             return tuple(sorted(self._excluded))
 
     def score(self) -> SectionScore:
-        """Return the score as it stands."""
+        """Return the present score."""
         with self.lock:
             return self._scorer.score()
 
