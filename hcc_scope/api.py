@@ -1,4 +1,4 @@
-"""What a script may rely on: these names, and what they do, stay as they are within a major version.
+"""The stable interface for scripts: these names, and what they do, do not change within a major version.
 
 Everything else in `hcc_scope` may change between versions. Nothing here needs Qt or a screen. Every error for a
 person is a `HccScopeError` with one clear sentence.

@@ -1,4 +1,4 @@
-"""How far some long work is: the one type in which everything reports its progress."""
+"""The progress of long work: the one type in which everything reports it."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ relative to the image itself, so that exposure, gain and camera offset hardly ma
 
 - *Level*: mean and share of full-scale pixels, over every 4th pixel in y and x.
 - *Tissue*: the share of the tile's 32 x 32 px blocks that are textured: their variance (64 of those samples), less the
-  camera's noise, exceeds both ``texture_cv`` of their mean and what noise alone would give. Darkness is not asked for:
-  vignetting would need a flat field to tell a dark corner from tissue.
+  camera's noise, exceeds both ``texture_cv`` of their mean and what noise alone would give. Darkness is not required:
+  vignetting would need a flat field to distinguish a dark corner from tissue.
 - *Noise and focus* rest on the structure function S(d), the mean squared difference of pixels d apart, on
   full-resolution strips. Pixel noise adds the same 2 sigma^2 to every S(d) and cancels from any difference of two. What
   is smooth at the scale of a pixel has S(2) = 4 S(1), apart from the noise; hence sigma^2 = (4 S(1) - S(2)) / 6. Focus

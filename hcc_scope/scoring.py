@@ -15,7 +15,7 @@ Design notes
 - An operator can take a field out (`exclude`), before it is added: it is then resolved without a score, and its tiles
   are counted nowhere. To take out one that was added, feed a fresh scorer with all others.
 - The interval (see `hcc_scope.confidence`) holds for fields sampled at random, and for the part of the section that can
-  be classified: fields without tissue or out of focus say nothing about the tumour.
+  be classified: fields without tissue or out of focus reveal nothing about the tumour.
 
 Examples
 --------
@@ -301,7 +301,7 @@ class SectionScorer:
         self._resolve(seq, None)
 
     def score(self) -> SectionScore:
-        """Return the score as it stands; costs the same however many frames there were."""
+        """Return the present score; costs the same for any number of frames."""
         valid, reason = self._validity()
         stabilised = False
         if valid:

@@ -28,7 +28,7 @@ def read_small_file(path: Path, most_bytes: int | None = None) -> bytes:
     ------
     OSError
         If it cannot be read, is no regular file (a pipe or a device may never end; ``EISDIR`` or ``EINVAL``), or is
-        larger than `most_bytes` (``EFBIG``). Its `strerror` says so in words.
+        larger than `most_bytes` (``EFBIG``). Its `strerror` states the reason.
     """
     if path.is_dir():  # asked first: Windows cannot open one to see
         raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))

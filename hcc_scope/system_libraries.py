@@ -1,7 +1,7 @@
 """Which libraries of the system the window needs, which of them are missing here, and which packages have them.
 
 Qt's wheels bring everything but these. Where one is missing, Qt ends the process, and names at most one, often a wrong
-one. What Qt's files ask for stands in those files (ELF, ``DT_NEEDED``), and whether a library is there shows when it is
+one. What Qt's files need is recorded in them (ELF, ``DT_NEEDED``), and whether a library is there shows when it is
 loaded. This module imports no Qt and nothing outside the standard library: it works before anything is installed.
 """
 

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 TagValue = str | int | float | bool | None
-"""What a frame's tag may hold: anything JSON can say in one word."""
+"""What a frame's tag may hold: any scalar of JSON."""
 
 Sampling = Literal["random", "raster", "positions", "time_series", "sequence"]
 """How the fields were chosen; only ``random`` makes the score's interval valid."""
@@ -63,8 +63,8 @@ class QualityFlag(enum.IntFlag):
 class Frame:
     """One exposure, with everything that was read back from the rig for it.
 
-    The devices are asked after each single exposure. During a full-rate sequence there is no time for that: exposure
-    time, gain, temperature, objective, pixel size and bit depth are then up to a second old, and the stage is asked as
+    The devices are read after each single exposure. During a full-rate sequence there is no time for that: exposure
+    time, gain, temperature, objective, pixel size and bit depth are then up to a second old, and the stage is read as
     often as its own speed allows.
     """
 
@@ -89,7 +89,7 @@ class Frame:
     temperature_c: float | None = None
     objective: str | None = None
     tags: Mapping[str, TagValue] = field(default_factory=dict)
-    """Everything else the camera or the plan said about this frame."""
+    """Everything else that the camera or the plan records about this frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class RigRoles:
     em_gain: str | None = None
     """Camera property that holds the electron-multiplying gain."""
     em_switch: str | None = None
-    """Camera property that says whether the gain above takes effect (`hcc_scope.microscope.em_switch`)."""
+    """Camera property that decides whether the gain above takes effect (`hcc_scope.microscope.em_switch`)."""
     em_switch_off: tuple[str, ...] = ()
     """Its values that mean that it does not; empty: its words are plain, such as ``Off`` or ``0``."""
     temperature: str | None = None
@@ -261,7 +261,7 @@ class RunOutcome:
     interval_s: float | None = None
     """Time between the frames of a time series or sequence, as measured; None if it has none."""
     remark: str | None = None
-    """What did not go as it was asked for although the run went on, in words."""
+    """What deviated from the request although the run continued, in words."""
     excluded_by_operator: tuple[int, ...] = ()
     """`seq` of the fields that a person had taken out of `score` when the run ended, ascending."""
 
@@ -288,4 +288,4 @@ class Snapshot:
     message: str
     """The last thing worth telling an operator; empty if nothing."""
     paused: bool = False
-    """Whether no further frame is taken for now; what was acquired is stored and classified all the same."""
+    """Whether no further frame is taken for now; what was acquired is still stored and classified."""
