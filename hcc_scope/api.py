@@ -89,7 +89,7 @@ def load_model(
         What runs it: ``auto`` (the fastest that agrees with the reference), ``torchscript``, ``openvino``,
         ``openvino-bf16`` or ``cuda``.
     score_unlike : bool
-        Score tiles that are unlike the model's training tiles all the same.
+        Also score tiles that are unlike the model's training tiles.
     allow_phantom_model : bool
         Allow a model trained on phantoms alone to score what may be tissue. Such a score means nothing.
     note : callable

@@ -42,7 +42,7 @@ _TRAINER = "hcc_scope.bench.training:Trainer"
 _FAST_MS = 1.0
 """An exposure that never sets the pace."""
 _SUSTAINED = 0.9
-"""Share of the full rate at which the pipeline is asked to keep up with the camera, frame by frame."""
+"""Share of the full rate at which the pipeline must keep up with the camera, frame by frame."""
 
 
 @dataclass(slots=True)

@@ -55,7 +55,7 @@ def run_cohort(spec: CohortSpec, out: Path, *, jobs: int | None, json_mode: bool
     )
     if spec.days == "balanced" and spec.day_effect > 1:
         console.note(
-            "Days are balanced: each has images of both classes, so what days differ in says nothing about the class. "
+            "Days are balanced: each has images of both classes, so differences between days reveal nothing of the class. "
             "--days per-animal makes it leak."
         )
     console.note(f"Next: hcc-scope dataset check {manifest}")

@@ -190,7 +190,7 @@ def _of_resumed(options: TrainOptions, stored: dict[str, Any]) -> Path | None:
     Raises
     ------
     ResumeError
-        If another one is asked for: the weights may be finished, and it would not describe them.
+        If another one is given: the weights may be finished, and it would not describe them.
     """
     before = None if stored["evaluation"] is None else Path(stored["evaluation"])
     asked = options.evaluation

@@ -285,7 +285,7 @@ def _checksum(index: dict[str, Any]) -> str:
 
 
 def _overlap(kept: dict[str, Any], n_images: int) -> Overlap:
-    """Return what the index says of two images.
+    """Return what the index states about two images.
 
     Raises
     ------

@@ -6,7 +6,7 @@
   "Bootstrapping clustered data", JRSS-B 2007). Percentiles of few animals' drawings make intervals that are far too
   narrow, so wider ones are taken, as Student's t and the missing n - 1 would have it (the *expanded percentile*
   interval of Hesterberg, The American Statistician 69, 2015). It is still coarse with few animals, and short near the
-  ends of the scale: `distinct_resamples` says how coarse, docs/evaluation.md how short.
+  ends of the scale: `distinct_resamples` gives how coarse, docs/evaluation.md how short.
 - `bounded_mean`: the mean of independent numbers between two bounds, from Hoeffding's inequality in its sharp form
   (1963, theorem 1). It supposes nothing else, is never too narrow and seldom short.
 """

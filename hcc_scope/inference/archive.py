@@ -1,7 +1,7 @@
 """The content of a ``model.pt``, checked before torch loads it: a received file can neither crash nor do harm.
 
 A TorchScript archive is a zip of tensors (bytes), pickles that torch reads without Python, and program text in a small
-language of its own. That language can write files (``torch.save``), and the code of a class in ``__setstate__`` runs
+language. That language can write files (``torch.save``), and the code of a class in ``__setstate__`` runs
 while the file is loaded. So the archive is taken apart here, and refused if
 
 - an entry is damaged (its checksum), is there twice, or all entries together claim much more than the file holds;

@@ -183,7 +183,7 @@ class EvaluationRecord(_Strict):
     """Which of the networks were trained again from another start, in a sentence; None: none."""
     left_out: str | None = None
     """How many tiles were left out, as in use, because they are unlike the training's; None on cards that do not
-    say."""
+    state it."""
     calibration: str | None = None
     """What temperature and threshold are worth where they were not chosen, in a sentence."""
     per_animal: tuple[AnimalRow, ...]

@@ -53,7 +53,7 @@ class _Job(Generic[T]):
 
 
 class CoreThread:
-    """Runs calls one after another in a thread of its own."""
+    """Runs calls one after another in its own thread."""
 
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()

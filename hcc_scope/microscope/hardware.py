@@ -301,7 +301,7 @@ class Hardware:
     def stage_now_and_then(self) -> StageUm | None:
         """Return the position, asking again only as often as leaves the camera's buffer its time.
 
-        The demo stage answers in 2 us and is asked for every frame; one on a serial line takes tens of ms.
+        The demo stage answers in 2 us and is read for every frame; one on a serial line takes tens of ms.
         """
         read_at, took_s, stage_um = self._stage
         if stage_um is not None and time.monotonic() - read_at < took_s / _READ_SHARE:
@@ -323,7 +323,7 @@ class Hardware:
     # --- acting ---
 
     def prepare(self, config_group: tuple[str, str] | None, exposure_ms: float | None) -> None:
-        """Apply what a plan asks for throughout, so that what is asked next (pixel size ...) is true during the run.
+        """Apply a plan's constant settings, so that what is read next (pixel size ...) is true during the run.
 
         Raises
         ------

@@ -143,7 +143,7 @@ class Moves:
         PlanError
             If a target lies beyond the limits.
         DeviceError
-            If a device refuses, stands still on its way, or is not at its target after a second try.
+            If a device refuses, stops on its way, or is not at its target after a second try.
         """
         legs: list[_Leg] = []
         if xy is not None:

@@ -194,7 +194,7 @@ class RigReader:
         ----------
         sparing : bool
             Ask for the stage's position only, and no more often than leaves the camera's buffer its time; the rest is
-            as it was when last asked. For a section under way.
+            as last read. For a section under way.
         """
         hardware = self._hardware
         if sparing and self._last is not None:

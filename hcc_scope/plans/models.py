@@ -289,7 +289,7 @@ class Sequence(_OnePlace):
     kind: Literal["sequence"] = "sequence"
 
     n_frames: Count | None = None
-    """None goes on until the run is stopped."""
+    """None continues until the run is stopped."""
 
     @property
     def expected_frames(self) -> int | None:

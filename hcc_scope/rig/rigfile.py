@@ -9,7 +9,7 @@
     roles:                        # camera properties, and the objective's device
       em_gain: Gain
       em_switch: null             # a property that switches the gain off
-      em_switch_off: []           # its values that do, in quotes; empty: it says Off, 0, false, Conventional ...
+      em_switch_off: []           # its values that do, in quotes; empty: Off, 0, false, Conventional ...
       temperature: CCDTemperature
       temperature_set_point: CCDTemperatureSetPoint  # recorded with each frame, beside the temperature
       readout: null

@@ -45,7 +45,7 @@ class WatchedClassifier:
     Parameters
     ----------
     classifier : Classifier
-        What is asked.
+        The classifier that runs on the thread.
     timeout_s : float
         How long one call may take. After that the thread is abandoned and gets no further call.
     analysis_skipped : callable

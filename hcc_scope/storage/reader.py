@@ -151,7 +151,7 @@ class SectionStore:
         """What is wrong with the journal, the metadata and the predictions, in words; empty for a sound store.
 
         An unfinished last line, or fewer lines than frames, is a fault only of a run that has ended: the journal of an
-        unfinished one may stop anywhere. Metadata and predictions are looked at when this is asked for the first time.
+        unfinished one may stop anywhere. Metadata and predictions are checked on the first access.
         """
         with self._lock:
             if self._other_problems is None:

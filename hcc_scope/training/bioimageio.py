@@ -61,7 +61,7 @@ OUTPUT_FILE = "test_output.npy"
 MOST_TEST_TILES = 2
 """The package's test tensors; a model may bring hundreds."""
 COVER_PX = (768, 384)
-"""Width and height: two to one is asked for, and at most 500 KB, which raw pixels of this size stay below."""
+"""Width and height: two to one is required, and at most 500 KB, which raw pixels of this size stay below."""
 TOLERANCE = 1e-3
 """Of a probability, relative and absolute."""
 

@@ -58,7 +58,7 @@ def choose_place(device: Device, precision: Precision, threads: int | None) -> P
     Raises
     ------
     UsageError
-        If a GPU is asked for and there is none.
+        If a GPU is requested and there is none.
     """
     has_gpu = torch.cuda.is_available()
     if device == "cuda" and not has_gpu:

@@ -1,7 +1,7 @@
 """Predictions for many tiles, for evaluation: float32, and each tile independent of the others.
 
 On a processor tiles go through one by one, as in the engines, each on one thread: the bits do not depend on what else
-is asked for, nor on the number of threads. On a GPU every batch has the same size, for the same reason.
+is predicted, nor on the number of threads. On a GPU every batch has the same size, for the same reason.
 """
 
 from __future__ import annotations
