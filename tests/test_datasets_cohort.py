@@ -278,7 +278,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     for days, warned in (("balanced", True), ("per-animal", False)):
         strong = replace(spec, days=days, day_effect=4.0)
         run_cohort(strong, tmp_path / days, jobs=1, json_mode=False)
-        assert ("nothing of the class" in capsys.readouterr().out) is warned
+        assert ("reveal nothing of the class" in capsys.readouterr().out) is warned
     wrong = hcc_scope("phantom", "cohort", "--out", tmp_path / "d", "--days", "never")
     assert (wrong.code, wrong.out) == (2, "")
     assert "days must be one of" in wrong.err

@@ -215,7 +215,7 @@ def run_app(rig: str | None, *, allow_phantom_model: bool = False) -> int:
 
 
 def _on_bug(made: App, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Show a bug of the window; it goes on."""
+    """Show a bug of the window, which continues."""
     del kind
     made.report_error(describe(error.with_traceback(trace)))
 

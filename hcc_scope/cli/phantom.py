@@ -55,8 +55,8 @@ def run_cohort(spec: CohortSpec, out: Path, *, jobs: int | None, json_mode: bool
     )
     if spec.days == "balanced" and spec.day_effect > 1:
         console.note(
-            "Days are balanced: each has images of both classes, so differences between days reveal nothing of the class. "
-            "--days per-animal makes it leak."
+            "Days are balanced: each has images of both classes, so differences between days reveal nothing of the "
+            "class. --days per-animal makes it leak."
         )
     console.note(f"Next: hcc-scope dataset check {manifest}")
     console.note(RESEARCH_USE_ONLY, "italic")

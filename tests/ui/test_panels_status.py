@@ -44,7 +44,7 @@ def measured(flags: list[int], *, saturated: float = 0.0004) -> TileQuality:
         ([BLURRED] * 2 + [0] * 14, "Focus", "warning", "Out of focus in 2 of 16 tiles with tissue"),
         ([BLURRED] * 16, "Focus", "bad", "Out of focus in all 16 tiles with tissue"),
         ([NO_TISSUE] * 16, "Focus", "unknown", "Cannot be judged: no tissue here"),
-        ([NO_TISSUE] * 16, "Tissue", "bad", "None: this is glass, or far out of focus"),
+        ([NO_TISSUE] * 16, "Tissue", "bad", "None: glass, or far out of focus"),
         ([NO_TISSUE] * 4 + [0] * 12, "Tissue", "warning", "In 12 of 16 tiles, 93 % of the area"),
         ([0] * 16, "Tissue", "good", "In all 16 tiles, 93 % of the area"),
         ([SATURATED] * 9 + [0] * 7, "Saturation", "bad",

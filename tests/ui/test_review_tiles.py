@@ -70,7 +70,7 @@ def test_an_empty_gallery_explains_itself(tab: TilesTab):
     fill(tab, 1)
     assert (empty.isVisible(), tab.view.isVisible()) == (False, True)
     tab.set_filter(TileFilter.SATURATED)
-    assert empty.text() == "No tile is like that."
+    assert empty.text() == "No tile matches."
     tab.clear()
     assert empty.text().startswith("No tiles yet")
 

@@ -1,4 +1,4 @@
-"""A plane that is looked at through a widget: pan, zoom, fit, drag a rectangle, hover; by mouse and by keyboard.
+"""A plane that is viewed through a widget: pan, zoom, fit, drag a rectangle, hover; by mouse and by keyboard.
 
 What is on the plane is painted by *layers*, in order. Drawing goes straight from a layer to the widget: no scene, no
 items, no transformation of what need not be transformed. That is what makes 30 frames/s of 2048 x 2048 cheap

@@ -1,6 +1,6 @@
 """Open a rig in the background, show its camera, act on its devices, stop them, and close it.
 
-The Qt thread asks, and the worker ``rig`` acts, in order. The emergency stop has a worker of its own: it must not wait
+The Qt thread asks, and the worker ``rig`` acts, in order. The emergency stop has its own worker: it must not wait
 behind the move that it stops.
 """
 
@@ -149,7 +149,7 @@ class RigControl(QObject):
         self._look()
 
     def _not_usable(self, _sentence: str) -> None:
-        """Keep the rig that is open; a message says what is wrong with the other one."""
+        """Keep the open rig; a message states what is wrong with the other one."""
         self._loading = ""
         self._look()
         self.kept.emit()
@@ -322,7 +322,7 @@ class RigControl(QObject):
 
     @Slot()
     def halt(self) -> None:
-        """Stop stage and focus at once, ahead of all work that waits."""
+        """Stop stage and focus immediately, ahead of all work that waits."""
         loaded = self.loaded
         if loaded is not None:
             self._jobs.submit("halt", loaded.controls.halt, self._halted)

@@ -254,7 +254,7 @@ class RunControl(QObject):
             )
 
     def include_again(self) -> None:
-        """Bring back the field that was excluded last."""
+        """Include the field that was excluded last."""
         run = self.correctable
         if run is not None and self._excluded:
             seq = self._excluded.pop()
@@ -343,8 +343,8 @@ def _describe_end(report: SectionReport) -> tuple[str, str]:
             return "info", f"{what} was ended early: {frames}."
         case "completed":
             level = "warning" if outcome.degraded or outcome.remark else "info"
-            said = [sentence(words) for words in (outcome.degraded, outcome.remark) if words]
-            return level, " ".join([f"{what} is complete: {frames}.", *said])
+            remarks = [sentence(words) for words in (outcome.degraded, outcome.remark) if words]
+            return level, " ".join([f"{what} is complete: {frames}.", *remarks])
 
 
 # -- in the workers ----------------------------------------------------------------------------------------------------

@@ -88,9 +88,9 @@ class SectionRequest:
         if not self.model:
             return "no model is chosen"
         if self.plan.kind == "file" and not self.plan.file.strip():
-            return "the plan file is not chosen yet"
+            return "no plan file is chosen"
         if not self.plan.fits(has_stage=has_stage):
-            return "this rig has no stage to go to random fields: choose another plan with Section > Plan"
+            return "this rig has no stage that can move to random fields: choose another plan with Section > Plan"
         return ""
 
 
@@ -104,7 +104,7 @@ def problem_with_id(value: str, what: str) -> str:
 
 
 def next_id(value: str) -> str:
-    """Return the id that follows: the last number in it plus one, as wide as it was; unchanged without a number.
+    """Return the id that follows: the last number in it plus one, as many digits; unchanged without a number.
 
     Examples
     --------

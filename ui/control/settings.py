@@ -1,4 +1,4 @@
-"""What the app remembers, in one JSON file in the folder of the system for settings.
+"""The settings that the app remembers, in one JSON file in the system's folder for settings.
 
 A broken file never keeps the app from starting. Each key is read on its own: an invalid value is reported, and its
 default is used. A file that is no JSON is kept under another name.

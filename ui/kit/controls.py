@@ -118,7 +118,7 @@ def action_button(
     owner : QWidget
         The key works while the focus is in here.
     text, tip : str
-        What stands on the button, and what it does.
+        The text on the button, and what it does.
     key : str
         Keyboard shortcut, as Qt writes it.
     do : callable
@@ -142,7 +142,7 @@ def action_button(
 
 
 class PercentSlider(QWidget):
-    """A labelled slider from 0 to 100 that says its value."""
+    """A labelled slider from 0 to 100 that shows its value."""
 
     changed = Signal(float)
     """0 to 1."""

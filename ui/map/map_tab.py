@@ -85,7 +85,7 @@ class SectionMapTab(QWidget):
 
     def _controls(self) -> QWidget:
         controls = ViewControls(self, self.view)
-        self._to_stage = action_button(self, "To stage", "Bring the stage's position into the middle", "L", self._go)
+        self._to_stage = action_button(self, "To stage", "Centre the map on the stage", "L", self._go)
         self._move = action_button(
             self,
             "Click to move",

@@ -86,9 +86,9 @@ class ClassifyPanel(QWidget):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             box.setMinimumWidth(12 * GRID_PX)
         self.model.setAccessibleName("Model")
-        self.model.setToolTip("Which model classifies the stored frames")
+        self.model.setToolTip("Model that classifies the stored frames")
         browse = QPushButton("Other …")
-        browse.setToolTip("Take a model from a folder that holds its card.yaml")
+        browse.setToolTip("Use a model from a folder that holds its card.yaml")
         browse.setAccessibleName("Other model from a folder")
         browse.clicked.connect(self._browse)
         for name in (AUTO, *ENGINES):
@@ -113,7 +113,7 @@ class ClassifyPanel(QWidget):
         form.addRow(model_label, models)
         form.addRow("&Engine:", self.engine)
         form.addRow("&Keep as:", self.save_as)
-        self.start_button.setToolTip("Send all stored fields through the model again; the recorded ones stay")
+        self.start_button.setToolTip("Classify all stored fields again; the recorded predictions stay")
         self.cancel_button.setToolTip("End it early; the fields classified until then are shown")
         self.start_button.clicked.connect(self.start)
         self.cancel_button.clicked.connect(self.cancel)
@@ -147,7 +147,7 @@ class ClassifyPanel(QWidget):
         return self._state.text()
 
     def set_store(self, opened: OpenedStore | None) -> None:
-        """Classify this store next; a running classification goes on."""
+        """Classify this store next; a running classification continues."""
         self._opened = opened
         if opened is not None and not self._models_asked:
             self._models_asked = True

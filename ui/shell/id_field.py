@@ -87,7 +87,7 @@ class IdField(QComboBox):
 
     @property
     def value(self) -> str:
-        """The id as it was typed."""
+        """The id as typed."""
         return self.currentText()
 
     @property

@@ -140,7 +140,7 @@ class PlanDialog(QDialog):
     def _describe_problem(self) -> str:
         """Return what is wrong with the plan, in words; empty if nothing is."""
         if self._file.isChecked() and not self._path.text().strip():
-            return "A plan file has to be named: type its name, or browse for it."
+            return "Name a plan file: type its path, or browse for it."
         boxes = (self._n_fields, self._width, self._height) if self._random.isChecked() else (self._n_frames,)
         for box in boxes if not self._file.isChecked() else ():
             most = float(box.property("most"))
