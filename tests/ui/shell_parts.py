@@ -44,7 +44,7 @@ def running_app(folder: Path) -> Iterator[App]:
 
 
 def close(app: App) -> None:
-    """Close the window as an operator who wants no more, and let go of everything."""
+    """Close the window as an operator who wants no more, and release everything."""
     if not isValid(app.window):
         return
     if app.window.isVisible():
