@@ -130,7 +130,7 @@ ODD_VALUES: tuple[Any, ...] = (
     -(10**30), 2**31, 2**63, "", " ", "0", "nan", "0x10", "1e400", "true", "../..", "/", "a" * 300, "[bold]", "[/]",
     "<b>x</b>", "\x1b[31m", "\u202e", "\x00", "é", "null", [], [[]], {}, {"": ""}, [None], [1, "a"], [1e400],
 )  # fmt: skip
-"""What may stand where something else belongs. nan and inf are values that Python's own JSON and YAML read and write."""
+"""Values in place of others. nan and inf are values that Python's own JSON and YAML read and write."""
 
 ODD_WORDS = tuple(
     value if isinstance(value, str) else "" if value is None else json.dumps(value) for value in ODD_VALUES

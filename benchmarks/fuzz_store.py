@@ -1,4 +1,4 @@
-"""Flip bits, cut and edit the files of a store, then open, replay and recover it: reported, or unchanged; never a crash.
+"""Flip bits, cut and edit the files of a store, then open, replay and recover it: reported or unchanged, never a crash.
 
 python -m benchmarks fuzz fuzz_store --n 2000 --seed 1
 """
