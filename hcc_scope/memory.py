@@ -1,4 +1,4 @@
-"""How much memory this process may still take, as the system reports it; nothing is allocated to find out."""
+"""The memory that this process may still take, as the system reports it; nothing is allocated to find out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From tile logits to the running score of a section, and of an animal.
+"""Compute the running score of a section, and of an animal, from tile logits.
 
 Tile probability (temperature-calibrated) -> frame score = mean over included tiles -> section score = mean over frames
 -> animal score = mean over sections. Frames are the sampling unit: tiles of one field are not independent.

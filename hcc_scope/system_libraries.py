@@ -1,4 +1,4 @@
-"""Which libraries of the system the window needs, which of them are missing here, and which packages have them.
+"""The system libraries that the window needs, those that are missing here, and the packages that have them.
 
 Qt's wheels bring everything but these. Where one is missing, Qt ends the process, and names at most one, often a wrong
 one. What Qt's files need is recorded in them (ELF, ``DT_NEEDED``), and whether a library is there shows when it is

@@ -1,4 +1,4 @@
-"""Which actions are possible now, and why the others are not; and what the top bar shows of rig, section and plan."""
+"""The actions that are possible now, why the others are not, and what the top bar shows of rig, section and plan."""
 
 from __future__ import annotations
 

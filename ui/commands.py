@@ -1,4 +1,4 @@
-"""What each action of the window does."""
+"""The effect of each action of the window."""
 
 from __future__ import annotations
 

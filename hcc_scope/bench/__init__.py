@@ -1,4 +1,4 @@
-"""How fast this machine is, next to plain scripts for the same tasks: ``hcc-scope bench``.
+"""Benchmarks of this machine, next to plain scripts for the same tasks: ``hcc-scope bench``.
 
 Every comparison runs side by side: each contender is a separate process (`~.worker`), made ready before anything is
 timed, and the contenders take turns, so that a machine that gets slower meanwhile slows all of them. What is timed ends

@@ -1,4 +1,4 @@
-"""How much a benchmark measures: in full, or just enough to see that it runs."""
+"""The size of a benchmark: in full, or just enough to see that it runs."""
 
 from __future__ import annotations
 

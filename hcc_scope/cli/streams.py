@@ -1,4 +1,4 @@
-"""The two streams of the program: text can be written there whatever they are and whatever the text holds."""
+"""Make the two output streams of the program accept any text, whatever they are connected to."""
 
 from __future__ import annotations
 

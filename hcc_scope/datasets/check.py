@@ -1,4 +1,4 @@
-"""Look at a labelled set before anything is trained on it: what it holds, and everything that would spoil the result.
+"""Check a labelled set before training: count its content, and find everything that would spoil the result.
 
 Nothing stops at the first problem. An *error* is what training refuses, or what makes any validation wrong; a *warning*
 is what a person should know before believing a number.

@@ -1,4 +1,4 @@
-"""What a check of labelled images found."""
+"""The result of a check of labelled images."""
 
 from __future__ import annotations
 

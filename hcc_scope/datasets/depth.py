@@ -1,4 +1,4 @@
-"""Whether counts fit the bit depth that is stated for them, and the facts of a file fit the manifest.
+"""Check that counts fit their stated bit depth, and that the facts of a file fit the manifest.
 
 With a bit depth that is too large nothing is ever at full scale, so no saturated tile is seen as such.
 """

@@ -1,4 +1,4 @@
-"""Intervals at 95 %, and what each of them supposes.
+"""Intervals at 95 %, and what each of them assumes.
 
 - `clopper_pearson`, `wilson`: a proportion of *independent* things. Here those are animals, and nothing below them.
 - `ClusterBootstrap`: anything computed from images or tiles, by drawing whole animals anew (within their class), so

@@ -1,4 +1,4 @@
-"""How the images are divided into folds: the paper's way, by animal, and the two controls.
+"""Divide images into folds: the paper's way, by animal, and for the two controls.
 
 Why the grouped folds are built here and not by scikit-learn
 ------------------------------------------------------------

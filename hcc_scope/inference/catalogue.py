@@ -1,4 +1,4 @@
-"""Where models are found: by name among the shipped ones, or by the path of a folder."""
+"""Find models: by name among the shipped ones, or by the path of a folder."""
 
 from __future__ import annotations
 

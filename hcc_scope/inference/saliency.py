@@ -1,4 +1,4 @@
-"""Which pixels a model's answer depends on: the gradient of the class score with respect to the tile.
+"""Saliency maps: the gradient of the class score with respect to the pixels of a tile.
 
 Method: Simonyan, Vedaldi, Zisserman, "Deep inside convolutional networks", ICLR 2014 workshop, as Meng et al. 2019 use
 it; smoothed after Smilkov et al., "SmoothGrad: removing noise by adding noise", 2017.

@@ -1,4 +1,4 @@
-"""Getting images out of the camera, one by one or as a sequence. Runs in the core's thread only."""
+"""Get images from the camera, one by one or as a sequence. Runs in the core's thread only."""
 
 from __future__ import annotations
 

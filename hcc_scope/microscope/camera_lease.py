@@ -1,4 +1,4 @@
-"""Who has the camera: no one, a preview, or a section. A section has priority: it ends a preview and blocks new ones.
+"""Lease the camera to a preview or a section. A section has priority: it ends a preview and blocks new ones.
 
 The two use the camera's buffer in different modes (a section takes every image out of it, a preview looks at the last
 one), which must never be mixed.

@@ -1,4 +1,4 @@
-"""Whether a camera's electron-multiplying gain takes effect, whichever words its adapter uses.
+"""Find out whether a camera's electron-multiplying gain takes effect, whichever words its adapter uses.
 
 An EMCCD has a second way out that bypasses the multiplying register; the value of the gain property then has no effect.
 Adapters name the switch (``EMSwitch``, ``Output_Amplifier``, ``Port`` ...) and its values differently. Words that are

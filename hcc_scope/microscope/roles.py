@@ -1,4 +1,4 @@
-"""Whether the roles that a rig file gives fit the devices that are loaded. Runs in the core's thread only."""
+"""Check that the roles in a rig file fit the loaded devices. Runs in the core's thread only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is installed and what a configuration contains, for ``hcc-scope devices``."""
+"""List what is installed and what a configuration contains, for ``hcc-scope devices``."""
 
 from __future__ import annotations
 

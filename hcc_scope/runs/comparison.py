@@ -1,4 +1,4 @@
-"""Whether two analyses of the same frames are equal, and where they differ: one rule for command line and window.
+"""Compare two analyses of the same frames: equal or not, and where they differ; one rule for command line and window.
 
 The rule
 --------

@@ -1,4 +1,4 @@
-"""What demo and `acquire --phantom` share: a phantom section, and the facts that mark it as one."""
+"""Shared by the demo and `acquire --phantom`: a phantom section, and the facts that mark it as one."""
 
 from __future__ import annotations
 

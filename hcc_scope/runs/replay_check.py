@@ -1,4 +1,4 @@
-"""Whether a replay reproduces the predictions and the score of its store, for ``hcc-scope replay --check``."""
+"""Check that a replay reproduces the predictions and the score of its store, for ``hcc-scope replay --check``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a model may score a specimen: one trained on a synthetic phantom alone may not score possible tissue."""
+"""Decide whether a model may score a specimen: one trained on phantoms alone may not score possible tissue."""
 
 from __future__ import annotations
 

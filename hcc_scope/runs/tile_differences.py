@@ -1,4 +1,4 @@
-"""How the results of two analyses of the same frames differ, tile by tile; `hcc_scope.runs.comparison` judges it."""
+"""The differences between two analyses of the same frames, tile by tile; `hcc_scope.runs.comparison` judges it."""
 
 from __future__ import annotations
 

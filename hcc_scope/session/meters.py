@@ -1,4 +1,4 @@
-"""How fast a run is and how long it will take, in bounded memory. Times are parameters: nothing here reads a clock."""
+"""Rates of a run and the time left, in bounded memory. Times are parameters: nothing here reads a clock."""
 
 from __future__ import annotations
 

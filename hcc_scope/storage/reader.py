@@ -1,4 +1,4 @@
-"""Frames out: a store opened read-only, finished or not, also while another process writes to it."""
+"""Read frames: a store opened read-only, finished or not, also while another process writes to it."""
 
 from __future__ import annotations
 

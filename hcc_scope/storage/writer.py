@@ -1,4 +1,4 @@
-"""Frames in: each one written to its own file, synced, and only then journalled.
+"""Write frames: each one to its own file, synced, and only then journalled.
 
 Design
 ------

@@ -1,4 +1,4 @@
-"""How unlike the training tiles a tile is: a distance beside the logits, inside the artefact.
+"""The distance of a tile from the training tiles (OOD): computed beside the logits, inside the artefact.
 
 The distance is one of Mahalanobis, in the logarithms of the mean activations of every map of the last three stages,
 under probabilistic principal component analysis: a few directions with variances of their own, and one variance for

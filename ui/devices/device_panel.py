@@ -1,4 +1,4 @@
-"""What all panels of devices have in common: they show a `RigState` and ask for `DeviceAction`s."""
+"""The base of all device panels: they show a `RigState` and request `DeviceAction`s."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went wrong, as one sentence for a person and the details that they can copy."""
+"""The report of an error: one sentence for a person, and details that they can copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the app looks: one grid, one accent colour, and colours that colour-blind people can distinguish.
+"""The look of the app: one grid, one accent colour, and colours that colour-blind people can distinguish.
 
 Fusion with our own palette, dark or light. A colour is never the only sign: its meaning is also written.
 """

@@ -1,4 +1,4 @@
-"""How counts become brightness: the histogram with its limits, stretched to every frame or fixed.
+"""The conversion of counts to brightness: the histogram with its limits, stretched to every frame or fixed.
 
 Only the picture changes; the counts that are stored and classified never do.
 """

@@ -1,4 +1,4 @@
-"""Where every frame of the section is: one bar of all frames, and a line of words for each part of it."""
+"""The coverage of the section: one bar of all frames by state, and a line of text for each part of it."""
 
 from __future__ import annotations
 

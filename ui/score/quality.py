@@ -1,4 +1,4 @@
-"""How good the current field is: focus, tissue, saturation, light, and whether its tiles are like those of training."""
+"""The quality of the current field: focus, tissue, saturation, light, and whether its tiles resemble the training's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the program is, which versions it consists of, and what it is not for."""
+"""The dialog About: what the program is, its versions, and what it must not be used for."""
 
 from __future__ import annotations
 
