@@ -80,6 +80,6 @@ class Patience:
         return self._spent_s
 
     def restart(self) -> None:
-        """Begin to count anew: what was waited for has come."""
+        """Start the count again: the awaited event has come."""
         self._last_s = self._now_s()
         self._spent_s = 0.0

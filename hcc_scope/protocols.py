@@ -36,17 +36,17 @@ class StopSignal(Protocol):
 
     @property
     def requested(self) -> bool:
-        """Whether the run shall end: deliver what was already exposed, then return."""
+        """Whether the run must end: deliver what was already exposed, then return."""
 
     def wait(self, timeout_s: float) -> bool:
         """Sleep up to `timeout_s`, or until stop is requested; return whether it is."""
 
     @property
     def paused(self) -> bool:
-        """Whether no further frame shall be taken for now."""
+        """Whether no further frame is to be taken for now."""
 
     def wait_while_paused(self) -> None:
-        """Block until the run continues or shall end."""
+        """Block until the run continues or must end."""
 
 
 @runtime_checkable

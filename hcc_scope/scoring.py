@@ -13,7 +13,7 @@ Design notes
 - While a frame is open that others have overtaken, the score rests on more frames than the interval and may lie
   outside: ``SectionScore.frames`` and ``interval_frames`` then differ, and the score does not count as stabilised.
 - An operator can take a field out (`exclude`), before it is added: it is then resolved without a score, and its tiles
-  are counted nowhere. To take out one that was added, feed a fresh scorer with all others.
+  are counted nowhere. To exclude one that was added, feed a fresh scorer with all others.
 - The interval (see `hcc_scope.confidence`) holds for fields sampled at random, and for the part of the section that can
   be classified: fields without tissue or out of focus reveal nothing about the tumour.
 

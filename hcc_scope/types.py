@@ -45,7 +45,7 @@ Sampling = Literal["random", "raster", "positions", "time_series", "sequence"]
 RunState = Literal["completed", "cancelled", "failed"]
 FrameOutcome = Literal["classified", "excluded", "failed"]
 NoteKind = Literal["note", "exclude", "include", "spoilt"]
-"""What a person wrote down: a remark, or that a field shall not (or shall again) enter the score."""
+"""A person's note: a remark, or that a field is excluded from (or included again in) the score."""
 
 
 class QualityFlag(enum.IntFlag):
@@ -235,7 +235,7 @@ class SectionScore:
     tiles_excluded: Mapping[str, int]
     """Excluded tiles by reason (names of `QualityFlag`, lower case); a tile counts under each of its reasons."""
     fields_excluded_by_operator: int = 0
-    """Fields that a person took out of the score; their tiles are counted nowhere here."""
+    """Fields that a person excluded from the score; their tiles are counted nowhere here."""
     spoilt: str | None = None
     """Why the fields are no random choice although the plan was one, as half a sentence; None if they are."""
 

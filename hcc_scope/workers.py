@@ -73,7 +73,7 @@ class StopToken:
 
     @property
     def requested(self) -> bool:
-        """Whether the run shall end."""
+        """Whether the run must end."""
         return self._requested
 
     @property
@@ -106,7 +106,7 @@ class StopToken:
 
     @property
     def paused(self) -> bool:
-        """Whether the run shall take no further frame for now; false once it shall end."""
+        """Whether the run must take no further frame for now; false once it must end."""
         return self._paused and not self._requested
 
     @property
@@ -127,7 +127,7 @@ class StopToken:
             self._changed.notify_all()
 
     def wait_while_paused(self) -> None:
-        """Wait until the run continues or shall end; returns immediately if it is not paused."""
+        """Wait until the run continues or must end; returns immediately if it is not paused."""
         with self._changed:
             if not self.paused:
                 return

@@ -32,7 +32,7 @@ ONE_CORE_PER_PROCESS = ("hcc_scope.bench.live:LiveContender", "benchmarks.peers.
 
 
 class InProcess:
-    """A contender in this process: it saves the imports, some seconds each. Its answers are JSON all the same."""
+    """A contender in this process: it saves the imports, some seconds each. Its answers are still JSON."""
 
     def __init__(self, target: str, setup: Mapping[str, object]) -> None:
         self._contender = make_contender(target, json.loads(json.dumps(dict(setup))))

@@ -104,7 +104,7 @@ def test_a_device_is_not_blamed_for_a_program_that_was_stopped(jump: Callable[[o
     thread = CoreThread()
     pause = threading.Event()
     assert thread.call("exposing", lambda: pause.wait(0.2), timeout_s=30.0) is False
-    with pytest.raises(CameraError, match=r"did not end within 1\.1 s"):  # one that hangs is noticed all the same
+    with pytest.raises(CameraError, match=r"did not end within 1\.1 s"):  # one that hangs is still noticed
         thread.call("hanging", lambda: pause.wait(10.0), timeout_s=1.1)
     pause.set()
     assert thread.close(5.0)

@@ -218,7 +218,7 @@ DAMAGED_COHORTS = {
 def test_a_damaged_cohort_file_is_reported_in_a_sentence(tmp_path: Path, data: bytes):
     path = small_set(tmp_path)
     (tmp_path / COHORT_FILE).write_bytes(data)
-    with pytest.raises(ManifestError, match=rf"{COHORT_FILE} .*Make the cohort anew") as caught:
+    with pytest.raises(ManifestError, match=rf"{COHORT_FILE} .*Make the cohort again") as caught:
         read_manifest(path)
     assert len(str(caught.value)) < 500
     assert str(caught.value).isprintable()

@@ -272,7 +272,7 @@ def test_a_replay_by_the_same_weights_with_another_threshold_reports_it(acquired
 
 
 def test_the_report_states_how_they_were_treated(acquired: Path, all_scored: Path, tmp_path: Path):
-    for store, words in ((acquired, "not scored (distance beyond"), (all_scored, "scored all the same (distance")):
+    for store, words in ((acquired, "not scored (distance beyond"), (all_scored, "scored nevertheless (distance")):
         assert words in section_report(store, tmp_path).read_text(encoding="utf-8")
 
 

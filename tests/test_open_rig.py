@@ -55,7 +55,7 @@ def test_a_buffer_that_fits(tmp_path: Path):
     rig = load_rig(rig_file(tmp_path, "buffer_size_mb: 1000"))
     check_buffer(rig, None)
     check_buffer(rig, FreeMemory(1000 * 2**20, ""))
-    # what the core holds from the rig before makes way for the new one
+    # the buffer of the rig before is freed for the new one
     check_buffer(rig, FreeMemory(100 * 2**20, ""), held_mib=900)
     with pytest.raises(ConfigError, match="buffer_size_mb is 1000 MiB, and there are only 999 MiB"):
         check_buffer(rig, FreeMemory(99 * 2**20, "there are"), held_mib=900)

@@ -88,7 +88,7 @@ def test_a_narrow_frame_that_is_tilted_makes_no_grid():
     assert min(field_of(PositionList(positions_um=[(0, 0)]), orientation, (64, 2048), 0.5)) > 0
 
 
-# --- what is made of a frame ---
+# --- the use in a frame ---
 
 TURN = (0.0, -1.0, 1.0, 0.0)
 SPEC = RunSpec((4, 8), 16, 0.5, "m1", "s1", tile_px=4, camera_axes=TURN)

@@ -412,7 +412,7 @@ def test_facts_deleted_during_a_run_are_reported_at_its_end(tmp_path: Path, name
     record(sink, 0, 1)
     wait_for(sink, 1)
     (sink.path / name).unlink()
-    with pytest.raises(StoreDamagedError, match=r"was deleted during the run: hcc-scope recover writes it anew"):
+    with pytest.raises(StoreDamagedError, match=r"was deleted during the run: hcc-scope recover writes it again"):
         sink.close()
     sink.finalise({"state": "failed"})
     recover(sink.path)
@@ -565,7 +565,7 @@ def test_missing_tables_are_reported(tmp_path: Path):
     sink.finalise({"state": "completed"})
     os.close(results._handle)
     (problem,) = open_store(sink.path).problems
-    assert problem.endswith("predictions.parquet is missing: hcc-scope recover makes it anew")
+    assert problem.endswith("predictions.parquet is missing: hcc-scope recover makes it again")
     recover(sink.path)
     assert open_store(sink.path).problems == ()
 

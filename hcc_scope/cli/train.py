@@ -132,7 +132,7 @@ def _stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
 
 
 def _run_of(options: TrainOptions) -> TrainRun:
-    """Return the run that was asked for; a continued one keeps what is not given anew."""
+    """Return the run that was asked for; a continued one keeps the options that are not given again."""
     from hcc_scope.training.export import check_name
     from hcc_scope.training.run_folder import TrainRun, stored_config
 
@@ -204,7 +204,7 @@ def _of_resumed(options: TrainOptions, stored: dict[str, Any]) -> Path | None:
 
 
 def _of_evaluation(folder: Path, options: TrainOptions) -> tuple[dict[str, Any], str]:
-    """Return what an evaluation decides of a training that it shall describe, and the fingerprint of its data.
+    """Return what an evaluation decides of a training that it is to describe, and the fingerprint of its data.
 
     Raises
     ------

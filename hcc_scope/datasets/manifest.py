@@ -335,7 +335,7 @@ def synthetic_sentence(manifest: Path, images: Sequence[LabelledImage]) -> str |
 
 
 def _cohort_sentence(path: Path) -> str:
-    hint = "Make the cohort anew, or move the file."
+    hint = "Make the cohort again, or move the file."
     try:
         known = json.loads(read_small_file(path, _MOST_COHORT_BYTES))
     except OSError as error:

@@ -202,12 +202,12 @@ def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str]
             what = unicodedata.name(odd, f"the character U+{ord(odd):04X}").lower()
             raise ManifestError(
                 f"{where}: {name} holds {'a line break' if odd in _LINE_BREAKS else what}, which is invisible",
-                hint="Type it anew, in one line.",
+                hint="Type it again, in one line.",
             )
         if _FAILED_FORMULA.fullmatch(value[name]) is not None:
             raise ManifestError(
                 f"{where}: {name} is {value[name]}, which a spreadsheet writes where a formula failed",
-                hint="Correct it there and save the manifest anew.",
+                hint="Correct it there and save the manifest again.",
             )
     tumour_class = value["class"].lower()
     if tumour_class not in CLASSES:

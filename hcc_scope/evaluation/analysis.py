@@ -176,7 +176,7 @@ class CalibrationFigures:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """All figures of an evaluation, and what they were computed from: tables, texts and drawings compute none anew."""
+    """All figures of an evaluation, and what they were computed from: tables, texts and drawings compute none again."""
 
     result: EvaluationResult = field(repr=False, compare=False)
     scores: dict[PairedProtocol, ProtocolScores] = field(repr=False, compare=False)

@@ -92,7 +92,7 @@ def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig
 
 
 def check_folder(out: Path, *, resume: bool) -> bool:
-    """Return whether there is an evaluation in a folder that shall be gone on with.
+    """Return whether a folder holds an evaluation to continue.
 
     Raises
     ------

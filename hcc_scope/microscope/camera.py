@@ -73,7 +73,7 @@ class Camera:
         self._clock = RunClock()
 
     def begin_run(self) -> None:
-        """Take the time of day anew; until the next run it is reckoned from the monotonic clock."""
+        """Read the time of day again; until the next run it is reckoned from the monotonic clock."""
         self._clock = RunClock()
 
     def snap(self) -> Shot:

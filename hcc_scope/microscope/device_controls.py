@@ -86,7 +86,7 @@ class DeviceControls:
     # --- reading ---
 
     def read(self) -> RigState:
-        """Return everything that controls show; while a section is acquired, only the position is read anew."""
+        """Return everything that controls show; while a section is acquired, only the position is read again."""
 
         def ask() -> RigState:
             state = self._microscope.use.state

@@ -131,7 +131,7 @@ class Hardware:
         self.focus = self._ask("looking for the focus drive", "get_focus_device")
 
     def look_up(self) -> None:
-        """Find out anew which devices have a role: it may have been given to another one. Not during a run.
+        """Find out again which devices have a role: it may have been given to another one. Not during a run.
 
         Roles that the present camera cannot play are then as in a rig that has no such thing.
 
@@ -362,7 +362,7 @@ class Hardware:
             If the camera takes another exposure than the event's.
         DeviceError
             If a device refuses or does not arrive, or the stage was stopped in an emergency since the run began:
-            it shall not set off again by itself.
+            it must not move again by itself.
         """
         if self._halted(stop):
             return False

@@ -91,7 +91,7 @@ class PixelSizes:
         self._mounted: dict[str, Orientation] = {}
 
     def forget(self) -> None:
-        """Read the presets anew: in an attached Micro-Manager they may be edited between two runs."""
+        """Read the presets again: in an attached Micro-Manager they may be edited between two runs."""
         self._presets = None
         self._mounted.clear()
 

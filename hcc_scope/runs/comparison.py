@@ -129,7 +129,7 @@ def compare(store: SectionStore, first: SectionAnalysis, second: SectionAnalysis
     Raises
     ------
     StoreError
-        If a score has to be computed anew and the store's notes cannot be read.
+        If a score has to be computed again and the store's notes cannot be read.
     """
     if first.grid.tile_px != second.grid.tile_px:
         answer = (

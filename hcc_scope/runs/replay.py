@@ -58,7 +58,7 @@ def recorded_model(store: SectionStore) -> Path:
     named = f"the model {name[:100]!r}" if name else "a model"
     raise ModelError(
         f"{store.path} was classified with {named} (sha256 {str(sha256)[:12]}), which is not known here",
-        hint="If you have it and trust it, give its folder with --model; another model classifies the section anew.",
+        hint="If you have it and trust it, give its folder with --model; another model classifies the section again.",
     )
 
 

@@ -69,7 +69,7 @@ def unlike_scored(results: Mapping[int, FrameResult], outcome: RunOutcome, beyon
     results : mapping
         `seq` to result.
     outcome : RunOutcome
-        Fields that the operator took out are not counted.
+        Fields that the operator excluded are not counted.
     beyond : float or None
         The model's threshold; None: such tiles were not scored, or the model cannot recognise them.
 

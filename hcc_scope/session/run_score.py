@@ -79,7 +79,7 @@ class RunScore:
 
     @property
     def excluded(self) -> tuple[int, ...]:
-        """The fields that an operator took out, ascending."""
+        """The fields that an operator excluded, ascending."""
         with self.lock:
             return tuple(sorted(self._excluded))
 

@@ -88,7 +88,7 @@ class Session:
     notes : NoteSink, optional
         Where exclusions of fields are kept. Without it they end with the session.
     excluded : collection of int, optional
-        Fields that an operator took out of the score before.
+        Fields that an operator excluded from the score before.
     stop : StopToken, optional
         To end the run or to pause it; a new one by default.
     finalise : callable, optional
@@ -231,7 +231,7 @@ class Session:
 
     @property
     def excluded(self) -> tuple[int, ...]:
-        """The fields that an operator took out of the score, ascending."""
+        """The fields that an operator excluded from the score, ascending."""
         return self._score.excluded
 
     @property

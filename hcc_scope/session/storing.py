@@ -80,7 +80,7 @@ class StorageWorker:
         self._queue.break_()
 
     def close(self) -> None:
-        """Close the sink, also after an error: whatever can still reach the disk shall."""
+        """Close the sink, also after an error: whatever can still reach the disk does."""
         guard("store", self._close_sink, self.fail)
         self._ledger.commit(self.n_stored, time.monotonic_ns())
         self._ledger.recount(self.n_stored)

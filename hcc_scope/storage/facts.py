@@ -264,7 +264,7 @@ def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
     StoreError
         If something else is in a file's place.
     """
-    hint = "hcc-scope recover writes it anew"
+    hint = "hcc-scope recover writes it again"
     problems = []
     if not describes_image(facts):
         problems.append(f"{path / ROOT} describes the image (axes, scale, display) not as its facts do: {hint}")

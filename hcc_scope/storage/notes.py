@@ -137,7 +137,7 @@ def lost_notes(store: Path, excluded: Iterable[int]) -> list[str]:
 
 
 def excluded_fields(notes: Iterable[Note]) -> dict[int, str]:
-    """Return which fields a person took out of the score, and why: `seq` to text. The last mark of a field counts."""
+    """Return which fields a person excluded from the score, and why: `seq` to text. The last mark of a field counts."""
     excluded: dict[int, str] = {}
     for note in notes:
         if note.seq is not None and note.kind == "exclude":

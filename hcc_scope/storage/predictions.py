@@ -270,7 +270,7 @@ def read_predictions_table(store: Path, name: str = PREDICTIONS) -> pa.Table:
 def write_table(store: Path, log: PredictionLog, path: Path) -> int:
     """Write the Parquet table of a `log` with a header, at once, for the frames that the journal lists.
 
-    Fields that the store's notes take out of the score are in it, as not included. `state_table` comes next.
+    Fields that the store's notes exclude from the score are in it, as not included. `state_table` comes next.
 
     Returns
     -------

@@ -67,11 +67,11 @@ def read_facts(path: Path) -> tuple[Facts, tuple[str, ...]]:
     except StoreDamagedError as error:
         raise StoreDamagedError(error.message, hint=hint) from error
     if isinstance(copied, StoreError):
-        return facts, (f"{copied.message}: hcc-scope recover writes it anew",)
+        return facts, (f"{copied.message}: hcc-scope recover writes it again",)
     if copied is None:
         # early stores of version 1 have none
         old = facts.attributes["schema_version"] == 1
-        return facts, () if old else (f"{path / MANIFEST_COPY} is missing: hcc-scope recover writes it anew",)
+        return facts, () if old else (f"{path / MANIFEST_COPY} is missing: hcc-scope recover writes it again",)
     contradiction = contradicted_key(facts, copied)
     if contradiction is not None:
         raise StoreDamagedError(f"{path} contradicts itself: {contradiction}", hint=_RECOVER)

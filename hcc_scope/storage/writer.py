@@ -435,7 +435,7 @@ class SectionWriter:
         # the other metadata is written by `close` and `finalise`
         for file in (self.path / MANIFEST_COPY, self.path / "frames" / "zarr.json"):
             if not file.is_file():
-                words = f"{file} was deleted during the run: hcc-scope recover writes it anew"
+                words = f"{file} was deleted during the run: hcc-scope recover writes it again"
                 self._fail(StoreDamagedError(words), "close")
         if not (self.path / ARRAY_PATH / "zarr.json").is_file():
             self._length = -1

@@ -4,7 +4,7 @@
 - `hcc_scope.training.network`: the networks.
 - `hcc_scope.training.recipes`: losses, optimisers, schedules, changes of tiles.
 - `hcc_scope.training.fit`: the loop, which can be stopped, killed and continued.
-- `hcc_scope.training.fit_task`: what is fitted; `hcc_scope.training.fit_result`: what comes of it.
+- `hcc_scope.training.fit_task`: what is fitted; `hcc_scope.training.fit_result`: the result.
 - `hcc_scope.training.restarts`: other starts, if a network has learnt nothing.
 - `hcc_scope.training.compute`: where and how gradients are computed.
 - `hcc_scope.training.prefetch`: tiles read ahead.

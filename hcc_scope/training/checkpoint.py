@@ -191,7 +191,7 @@ def _read(path: Path) -> tuple[_Content, dict[str, torch.Tensor]]:
 
 def _unreadable(path: Path, error: Exception) -> ResumeError:
     return ResumeError(
-        f"the checkpoint {path} cannot be read ({one_line(error)})", hint="Start the training anew in another folder."
+        f"the checkpoint {path} cannot be read ({one_line(error)})", hint="Start the training again in another folder."
     )
 
 

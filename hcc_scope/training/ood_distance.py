@@ -1,7 +1,7 @@
 """The distance of a tile from the training tiles (OOD): computed beside the logits, inside the artefact.
 
 The distance is one of Mahalanobis, in the logarithms of the mean activations of every map of the last three stages,
-under probabilistic principal component analysis: a few directions with variances of their own, and one variance for
+under probabilistic principal component analysis: a few directions with their own variances, and one variance for
 all the others. It is computed from maps that the network makes anyway.
 
 - Means over a tile: what is measured is how much of each texture there is, not where.
@@ -208,7 +208,7 @@ def fit_distance(network: nn.Module, means: "NDArray[np.float64]", components: i
     means : ndarray
         (n, c), n at least `FEWEST_TILES`.
     components : int
-        Directions with a variance of their own; fewer if there are not as many channels.
+        Directions with their own variance; fewer if there are not as many channels.
 
     Raises
     ------

@@ -146,7 +146,7 @@ def test_the_last_field_is_excluded_and_brought_back(ready: App):
     wait_for(lambda: ready.run.field_on_screen == last, "the last field on the screen")
     ready.window.actions_["exclude"].trigger()
     wait_for(lambda: ready.state.snapshot.score.fields_excluded_by_operator == 1, "the score without it")
-    wait_for(lambda: f"Field {last} is excluded" in notices(ready), "the word of it")
+    wait_for(lambda: f"Field {last} is excluded" in notices(ready), "the message")
     on_map = ready.views.map.fields.fields
     wait_for(lambda: last in on_map and on_map[last].excluded, "the cross on the map")
     ready.window.actions_["include"].trigger()
@@ -176,7 +176,7 @@ def test_the_field_on_the_screen_is_excluded_though_it_was_not_analysed_yet(read
     assert action.text() == f"Exclude field {last}"
     assert f"field {last} " in action.toolTip()
     action.trigger()
-    wait_for(lambda: f"Field {last} is excluded" in notices(ready), "the word of it")
+    wait_for(lambda: f"Field {last} is excluded" in notices(ready), "the message")
     assert ready.run.run.session.excluded == (last,)
     wait_for(lambda: action.text() != f"Exclude field {last}", "another one")
     assert ready.window.actions_["include"].text() == f"Include field {last} again"
@@ -191,12 +191,12 @@ def test_the_last_field_is_excluded_after_the_section_is_complete(ready: App):
     wait_for(lambda: action.text() == "Exclude field 5", "the last field on the screen")
     assert action.isEnabled()
     action.trigger()
-    wait_for(lambda: "Field 5 of section M7 S1 is excluded" in notices(ready), "the word of it")
+    wait_for(lambda: "Field 5 of section M7 S1 is excluded" in notices(ready), "the message")
     assert ready.state.snapshot.score.fields_excluded_by_operator == 1
     store = ready.setup.request.out_dir / "M7_S1.ome.zarr"
     assert [(note.kind, note.seq) for note in read_notes(store)] == [("exclude", 5)]
     ready.window.actions_["include"].trigger()
-    wait_for(lambda: "Field 5 of section M7 S1 counts again" in notices(ready), "the word of it")
+    wait_for(lambda: "Field 5 of section M7 S1 counts again" in notices(ready), "the message")
     assert ready.state.snapshot.score.fields_excluded_by_operator == 0
     start(ready)
     assert ready.run.last_excluded is None

@@ -100,7 +100,7 @@ class Viewport:
 
 
 def nice_length(longest: float) -> float:
-    """Return the largest of 1, 2, 5 times a power of ten that is not longer: what a scale bar is made of.
+    """Return the largest of 1, 2, 5 times a power of ten that is not longer: the length of a scale bar.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Signs that differ in shape as well as in colour."""
+"""Symbols that differ in shape as well as in colour."""
 
 from __future__ import annotations
 

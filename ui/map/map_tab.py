@@ -216,7 +216,7 @@ class SectionMapTab(QWidget):
             self._changed()
 
     def set_not_shown(self, n: int) -> None:
-        """Take the number of stored fields without a place of their own: the stage had been there, or there is none."""
+        """Take the number of stored fields without their own place: the stage had been there, or there is none."""
         self._n_not_shown = n
         self._changed()
 

@@ -57,7 +57,7 @@ class StoreList(QWidget):
     selection_changed = Signal()
     """Another store is chosen, or none: `current`."""
     close_requested = Signal(Path)
-    """A store to take out of the list."""
+    """A store to remove from the list."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
