@@ -338,12 +338,12 @@ def _refuse_other_sizes_within(where: str, file: Any, page: Any) -> None:  # noq
     most = math.prod(page.chunks)
     for start, length in zip(page.dataoffsets, page.databytecounts, strict=True):
         file.filehandle.seek(start)
-        pixels = _said_pixels(kind, file.filehandle.read(min(length, 65_536)))
+        pixels = _claimed_pixels(kind, file.filehandle.read(min(length, 65_536)))
         if pixels is not None and pixels > most:
             raise ImageError(f"{where} holds a {kind} of {pixels} px where {most} belong", hint=COPY_AGAIN)
 
 
-def _said_pixels(kind: str, data: bytes) -> int | None:
+def _claimed_pixels(kind: str, data: bytes) -> int | None:
     """Return how many pixels compressed data claim to hold; None if they do not state it where they should."""
     if kind == "png":
         return _product(">II", data[16:24]) if len(data) >= 24 else None

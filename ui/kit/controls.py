@@ -167,7 +167,7 @@ class PercentSlider(QWidget):
         for widget in (self._name, self._slider, self._value):
             row.addWidget(widget)
         self._slider.setValue(round(100 * value))
-        self._say(self._slider.value())
+        self._show_value(self._slider.value())
         self._slider.valueChanged.connect(self._moved)
 
     def value(self) -> float:
@@ -180,10 +180,10 @@ class PercentSlider(QWidget):
 
     @Slot(int)
     def _moved(self, percent: int) -> None:
-        self._say(percent)
+        self._show_value(percent)
         self.changed.emit(percent / 100)
 
-    def _say(self, percent: int) -> None:
+    def _show_value(self, percent: int) -> None:
         self._value.setText(f"{percent / 100:.2f}" if self._as_probability else f"{percent} %")
 
 
