@@ -1,6 +1,6 @@
-"""Damaged inputs of every kind that the program reads, with fixed seeds: each must be read or refused in words.
+"""Damaged inputs of every kind that the program reads, with fixed seeds: each must be read or refused with a message.
 
-``python -m benchmarks fuzz [--n N] [--seed S] [MODULE ...]`` prints, per family, how many were tried, refused in words,
+``python -m benchmarks fuzz [--n N] [--seed S] [MODULE ...]`` prints, per family, how many were tried, refused,
 read, read wrongly, crashed and hung, and then every case that was not as it should be.
 
 Design

@@ -21,7 +21,7 @@ class FreeMemory:
 
     n_bytes: int
     where: str
-    """What limits it, in words: ``this machine has``, ``this process's limit (ulimit -v) leaves``."""
+    """What limits it, as text: ``this machine has``, ``this process's limit (ulimit -v) leaves``."""
 
     @property
     def mib(self) -> int:

@@ -24,7 +24,7 @@ class Progress:
     total: int
     """0 while it is not known."""
     message: str = ""
-    """The latest figures, in words."""
+    """The latest figures, as text."""
 
 
 def ignore_progress(_step: Progress) -> None:

@@ -217,7 +217,7 @@ def _block_means(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 class FlagText(NamedTuple):
-    """One quality flag in words."""
+    """One quality flag as text."""
 
     key: str
     """In stores, summaries and reports of datasets: the flag's name, lower case."""
@@ -249,7 +249,7 @@ FLAG_TEXTS: Mapping[QualityFlag, FlagText] = MappingProxyType(
         )
     )
 )
-"""Every flag in words, in the order of their bits."""
+"""Every flag as text, in the order of their bits."""
 
 _NAMES_BY_KEY = {text.key: text.name for text in FLAG_TEXTS.values()}
 _ORDER = {key: place for place, key in enumerate(_NAMES_BY_KEY)}

@@ -119,7 +119,7 @@ def debian_packages(libraries: Iterable[str]) -> list[str]:
 
 
 def describe_packages(libraries: Iterable[str]) -> str:
-    """Return in words what to install for libraries; empty for none."""
+    """Return as text what to install for libraries; empty for none."""
     names = list(libraries)
     words = ""
     debian, fedora = _packages(names, 0), _packages(names, 1)

@@ -183,7 +183,7 @@ class FrameResult:
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds per stage; ``total`` runs from the end of the exposure to the score."""
     error: str | None = None
-    """Why the frame failed, in words, for outcome ``failed``."""
+    """Why the frame failed, as text, for outcome ``failed``."""
     distances: NDArray[np.float32] | None = None
     """(n,) distance from the training tiles, NaN where the model was not asked about the tile; None if it measures
     none, or was not asked about any."""
@@ -227,7 +227,7 @@ class SectionScore:
     """The model card's decision threshold."""
     stabilised: bool
     stabilised_reason: str
-    """Why (not), in words."""
+    """Why (not), as text."""
     frames: int
     """Frames that entered the score."""
     tiles: int
@@ -261,7 +261,7 @@ class RunOutcome:
     interval_s: float | None = None
     """Time between the frames of a time series or sequence, as measured; None if it has none."""
     remark: str | None = None
-    """What deviated from the request although the run continued, in words."""
+    """What deviated from the request although the run continued, as text."""
     excluded_by_operator: tuple[int, ...] = ()
     """`seq` of the fields that a person had taken out of `score` when the run ended, ascending."""
 

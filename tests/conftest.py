@@ -1,4 +1,4 @@
-"""What every test may rely on, and what none may leave behind."""
+"""Fixtures for every test, and the checks that a test leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ends the program: the sentence and the exit code, whatever was raised."""
+"""The end of the program: the sentence and the exit code for every kind of error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a check of labelled images finds, and that it finds all of it at once."""
+"""The check of labelled images: its findings, and that it reports all of them in one run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What files claim: images behind one page, sizes that cannot be, chains without end; counted or refused in words."""
+"""Claims of files: images behind one page, impossible sizes, endless chains; counted or refused with a message."""
 
 from __future__ import annotations
 

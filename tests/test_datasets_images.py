@@ -1,4 +1,4 @@
-"""Image files of other programs: those that are counts are read exactly, all others are refused in words."""
+"""Image files of other programs: those that are counts are read exactly, all others are refused with a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A short round of every fuzzer: each damaged input is read or refused in words. And what the runner itself sees."""
+"""A short round of every fuzzer: each damaged input is read or refused with a message; and the runner itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session promises when nothing breaks."""
+"""The guarantees of a session when nothing breaks."""
 
 import _thread
 import threading

@@ -1,4 +1,4 @@
-"""What a session promises when something breaks: nothing acquired is lost silently, and the outcome is true."""
+"""The guarantees of a session when something breaks: nothing acquired is lost silently, and the outcome is true."""
 
 import threading
 

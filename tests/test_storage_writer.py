@@ -1,4 +1,4 @@
-"""What goes into a store comes out again, and what cannot go in is refused in words."""
+"""Every value written to a store is read back, and what cannot be stored is refused with a message."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ class ActionStates(QObject):
 
     @property
     def missing(self) -> str:
-        """What keeps a section from starting, in words; empty if nothing does."""
+        """What keeps a section from starting, as text; empty if nothing does."""
         loaded, request = self._rig.loaded, self._setup.request
         if self._run.active:
             return "a section is under way"

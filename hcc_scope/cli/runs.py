@@ -86,7 +86,7 @@ RUN_IS_OVER = "the run had already ended, and is stored as reported; the rig may
 
 
 class Meaning:
-    """What a plain Ctrl-C means at present, in words."""
+    """What a plain Ctrl-C means at present, as text."""
 
     def __init__(self, consequence: str) -> None:
         self.consequence = consequence

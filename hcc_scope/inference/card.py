@@ -285,7 +285,7 @@ class ModelCard(_Strict):
     evaluation: EvaluationRecord | None = None
     shifts: tuple[ShiftRow, ...] = ()
     shifts_on: str | None = None
-    """Which tiles these were measured on, in words."""
+    """Which tiles these were measured on, as text."""
     unlike_training: UnlikeTraining | None = None
     """None: the model does not recognise tiles that it was not trained for."""
     intended_use: str

@@ -408,7 +408,7 @@ def _as_text(value: float) -> str:
 
 
 def _check_value(known: DeviceProperty, value: str) -> None:
-    """Refuse in words what the device cannot take."""
+    """Refuse with a message what the device cannot take."""
     name = f"'{known.name}' of '{known.device}'"
     if known.read_only:
         raise DeviceError(f"{name} can only be read")

@@ -60,7 +60,7 @@ def adapters_interface(adapters_dir: Path) -> int | None:
 
 
 def interface_mismatch(adapters_dir: Path) -> str | None:
-    """Return in words that core and adapters do not fit each other, or None if they do or it is not known."""
+    """Return as text that core and adapters do not fit each other, or None if they do or it is not known."""
     core, adapters = core_interface(), adapters_interface(adapters_dir)
     if adapters is None or adapters == core:
         return None

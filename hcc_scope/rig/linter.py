@@ -164,7 +164,7 @@ class Linter:
         )
 
     def _no_device(self, device: str, known: Iterable[str]) -> tuple[str, str]:
-        """Return in words that there is no such device, and what may help."""
+        """Return as text that there is no such device, and what may help."""
         if device != device.strip() and device.strip() in known:
             return (
                 f"a blank beside a comma becomes part of the name: there is no device '{device}'",

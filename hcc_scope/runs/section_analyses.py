@@ -75,7 +75,7 @@ class CardFacts:
         return cls(provenance.temperature, provenance.decision_threshold, provenance.unlike_threshold)
 
     def changes(self, now: CardFacts) -> str:
-        """Return in words what the card `now` states differently, where both are known; empty if nothing."""
+        """Return as text what the card `now` states differently, where both are known; empty if nothing."""
         pairs = (
             ("temperature", self.temperature, now.temperature),
             ("decision threshold", self.decision_threshold, now.decision_threshold),
@@ -159,7 +159,7 @@ class OpenedStore:
     """Of the live run's tiles."""
     analyses: list[SectionAnalysis]
     problems: tuple[str, ...] = ()
-    """What is wrong with it, in words."""
+    """What is wrong with it, as text."""
     notes: list[Note] = field(default_factory=list)
     """Oldest first."""
     excluded: set[int] = field(default_factory=set)

@@ -87,7 +87,7 @@ def as_flagged_in(
 
 
 def first_difference(one: FrameResult, other: FrameResult, titles: tuple[str, str]) -> str:
-    """Return where two results of a field differ first, in words; empty if every bit is the same."""
+    """Return where two results of a field differ first, as text; empty if every bit is the same."""
     if one.flags.shape != other.flags.shape:
         return f": {counted(len(one.flags), 'tile')} ({titles[0]}), {len(other.flags)} ({titles[1]})"
     if not np.array_equal(one.flags, other.flags):

@@ -226,7 +226,7 @@ def _check_hash(attributes: Mapping[str, Any]) -> None:
 
 
 def contradicted_key(recorded: Facts, copied: Facts) -> str | None:
-    """Return the first fact that the two files state differently, in words; None if they agree."""
+    """Return the first fact that the two files state differently, as text; None if they agree."""
     for key in START_FACTS:
         one, other = recorded.attributes.get(key), copied.attributes.get(key)
         if one == other:

@@ -148,7 +148,7 @@ class SectionStore:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with the journal, the metadata and the predictions, in words; empty for a sound store.
+        """What is wrong with the journal, the metadata and the predictions, as text; empty for a sound store.
 
         An unfinished last line, or fewer lines than frames, is a fault only of a run that has ended: the journal of an
         unfinished one may stop anywhere. Metadata and predictions are checked on the first access.

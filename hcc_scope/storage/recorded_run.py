@@ -87,7 +87,7 @@ class RecordedOutcome:
     state: str | None = None
     """``completed``, ``cancelled``, ``failed`` or ``recovered``; a later version may know others."""
     cause: str | None = None
-    """The first error, in words."""
+    """The first error, as text."""
     animal_id: str | None = None
     section_id: str | None = None
     score: float | None = None

@@ -67,7 +67,7 @@ class DescribedLayer(Protocol):
     """A layer that also describes itself, for operators who do not see it."""
 
     def summary(self, view: Viewport) -> str:
-        """Return what is painted now, in words; empty for nothing."""
+        """Return what is painted now, as text; empty for nothing."""
 
 
 @dataclass(slots=True)
@@ -132,7 +132,7 @@ class Canvas(QWidget):
         self.setAccessibleDescription(keys)
 
     def describe(self) -> str:
-        """Return what the layers show and what is under the cursor, in words."""
+        """Return what the layers show and what is under the cursor, as text."""
         parts = [layer.summary(self._view) for layer in self.layers if isinstance(layer, DescribedLayer)]
         if self._cursor is not None and self.tooltip_of is not None:
             under = self.tooltip_of(*self._cursor)

@@ -144,13 +144,13 @@ class TileLayer:
         return row * self._grid.shape_rc[1] + column
 
     def describe(self, tile: int) -> str:
-        """Return one tile in words."""
+        """Return one tile as text."""
         assert self._grid is not None
         row, column = self._grid.rows_cols[tile]
         return f"Tile row {row + 1}, column {column + 1}: {self.verdict(tile)}"
 
     def verdict(self, tile: int) -> str:
-        """Return what became of one tile, in words."""
+        """Return what became of one tile, as text."""
         result = self._result
         if result is None:
             return "not classified yet"

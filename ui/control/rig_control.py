@@ -248,7 +248,7 @@ class RigControl(QObject):
 
     @property
     def failure(self) -> str:
-        """Why the rig is not open, in words; empty if nothing failed."""
+        """Why the rig is not open, as text; empty if nothing failed."""
         return self._failed
 
     # -- the camera ----------------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ class SectionRequest:
 
     @property
     def id_problem(self) -> str:
-        """Why the ids cannot be used yet, in words; empty if they can."""
+        """Why the ids cannot be used yet, as text; empty if they can."""
         for value, what in ((self.animal_id, "animal id"), (self.section_id, "section id")):
             if not value:
                 return f"the {what} is missing"
@@ -82,7 +82,7 @@ class SectionRequest:
         return ""
 
     def problem(self, *, has_stage: bool) -> str:
-        """Return what keeps the section from starting on a rig, in words; empty if nothing does."""
+        """Return what keeps the section from starting on a rig, as text; empty if nothing does."""
         if self.id_problem:
             return self.id_problem
         if not self.model:
@@ -95,7 +95,7 @@ class SectionRequest:
 
 
 def problem_with_id(value: str, what: str) -> str:
-    """Return why an id cannot be used, in words; empty if it can."""
+    """Return why an id cannot be used, as text; empty if it can."""
     try:
         check_id(value, what)
     except IdError as error:

@@ -101,7 +101,7 @@ def load_settings(folder: Path | None = None) -> tuple[Settings, tuple[str, ...]
     Settings
         With defaults for what could not be read.
     tuple of str
-        What was wrong, in words; empty if nothing was.
+        What was wrong, as text; empty if nothing was.
     """
     path = (settings_folder() if folder is None else folder) / _FILE
     try:

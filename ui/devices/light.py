@@ -1,4 +1,4 @@
-"""The shutter of the lamp: open or closed, in words, and whether it opens for each exposure."""
+"""The shutter of the lamp: open or closed, and whether it opens for each exposure."""
 
 from __future__ import annotations
 

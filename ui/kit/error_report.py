@@ -34,7 +34,7 @@ class ErrorReport:
 
 
 def describe(error: BaseException) -> ErrorReport:
-    """Return an error in words. One that is no `HccScopeError` is reported as a bug."""
+    """Return an error as text. One that is no `HccScopeError` is reported as a bug."""
     details = "".join(traceback.format_exception(error))
     if isinstance(error, HccScopeError):
         return ErrorReport(capital("; ".join([str(error), *getattr(error, "__notes__", ())])), details)

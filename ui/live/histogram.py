@@ -134,7 +134,7 @@ class HistogramPlot(QWidget):
         self.update()
 
     def describe(self) -> str:
-        """Return what the plot shows, in words."""
+        """Return what the plot shows, as text."""
         low, high = self._limits
         parts = [f"Black at {low:,.0f} counts, white at {high:,.0f} counts"]
         if self._histogram is not None:

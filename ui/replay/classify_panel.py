@@ -56,7 +56,7 @@ class ClassifyPanel(QWidget):
     analysed = Signal(OpenedStore, SectionAnalysis)
     """The store and its new analysis."""
     failed = Signal(str)
-    """Why there is no new analysis, in words."""
+    """Why there is no new analysis, as text."""
     running_changed = Signal(bool)
 
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None, *, allow_phantom_model: bool = False) -> None:
@@ -143,7 +143,7 @@ class ClassifyPanel(QWidget):
 
     @property
     def state(self) -> str:
-        """The state of the classification, in words."""
+        """The state of the classification, as text."""
         return self._state.text()
 
     def set_store(self, opened: OpenedStore | None) -> None:

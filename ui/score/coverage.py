@@ -93,7 +93,7 @@ _PARTS = (
 
 
 def describe_excluded_tiles(tiles: int, excluded: Mapping[str, int]) -> str:
-    """Return how many tiles were left out and why, in words."""
+    """Return how many tiles were left out and why, as text."""
     if not tiles and not excluded:
         return ""
     used = f"{counted(tiles, 'tile')} used"

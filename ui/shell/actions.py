@@ -182,7 +182,7 @@ class Actions:
         self.explain(name, why_not)
 
     def why_not(self, name: ActionName) -> str:
-        """Return why an action cannot be done now, in words; empty if it can."""
+        """Return why an action cannot be done now, as text; empty if it can."""
         return self._why_not.get(name, "")
 
     def name_fields(self, last: int | None, excluded: int | None) -> None:

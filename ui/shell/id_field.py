@@ -92,7 +92,7 @@ class IdField(QComboBox):
 
     @property
     def problem(self) -> str:
-        """What is wrong with it, in words; empty if nothing is."""
+        """What is wrong with it, as text; empty if nothing is."""
         return problem_with_id(self.value, self._what)
 
     def set_value(self, value: str) -> None:
