@@ -321,7 +321,7 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path):
 @pytest.mark.parametrize("folder", ["none", "a file"])
 def test_a_folder_of_adapters_that_is_none(tmp_path: Path, folder: str):
     (tmp_path / "a file").touch()
-    with pytest.raises(DeviceError, match=r"is a file and no folder|cannot look into .*: No such file"):
+    with pytest.raises(DeviceError, match=r"is a file, not a folder|cannot look into .*: No such file"):
         lint(write(tmp_path, GOOD), tmp_path / folder)
 
 

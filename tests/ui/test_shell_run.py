@@ -279,7 +279,7 @@ def test_a_plan_without_its_file_is_refused_before_start(ready: App, qtbot: QtBo
     dialog.chosen.connect(chosen.append)
     problem = find(dialog, QLabel, "What is missing in the plan")
     ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
-    assert "plan file has to be named" in problem.text()
+    assert "Name a plan file" in problem.text()
     assert not ok.isEnabled()
     find(dialog, QLineEdit, "Plan file").setText("plan.yaml")
     assert problem.text() == ""
