@@ -157,7 +157,7 @@ def _guarded(path: Path, what: str, body: Callable[[], T]) -> T:
         raise ImageError(f"{path} is too large for this machine's memory") from error
     reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
     if isinstance(error, (LookupError, TypeError, AttributeError, ArithmeticError)):
-        reason = "its headers contradict themselves"  # the decoder's own words name its code alone
+        reason = "its headers state impossible values"  # the decoder's own words name its code alone
     raise ImageError(f"{path} {what}: {reason}", hint="It may be damaged; copy it again from where it came.") from error
 
 
