@@ -167,7 +167,7 @@ class Classification:
 
 @dataclass(frozen=True, slots=True)
 class FrameResult:
-    """What the analysis made of one frame. Arrays have one entry per tile, in `TileGrid` order."""
+    """The result of the analysis of one frame. Arrays have one entry per tile, in `TileGrid` order."""
 
     seq: int
     outcome: FrameOutcome

@@ -27,7 +27,7 @@ __all__ = ["EvaluateOptions", "run_evaluate", "train_config"]
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions:
-    """What the command was asked for."""
+    """The options of the command."""
 
     manifest: Path
     out: Path

@@ -185,7 +185,7 @@ def _name_of(folder: Path) -> str:
 
 
 def _of_resumed(options: TrainOptions, stored: dict[str, Any]) -> Path | None:
-    """Return the evaluation of a run that is gone on with.
+    """Return the evaluation of a run that is continued.
 
     Raises
     ------

@@ -60,7 +60,7 @@ _SYNTHETIC = "Synthetic phantom sections, not tissue"
 
 @dataclass(frozen=True, slots=True)
 class CohortSpec:
-    """What a cohort is made of; with the software's version, every pixel is a pure function of it.
+    """The parameters of a cohort; with the software's version, every pixel is a pure function of them.
 
     Raises
     ------

@@ -52,7 +52,7 @@ layer; of the controls none is done: they ask a question of the data, not what a
 
 @dataclass(frozen=True, slots=True)
 class FoldTask:
-    """What one fold asks for."""
+    """The task of one fold."""
 
     split: Split
     config: TrainConfig

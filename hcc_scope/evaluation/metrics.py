@@ -207,7 +207,7 @@ class Figures:
 
 
 def figures_at(values: Scored, threshold: float, boot: ClusterBootstrap | None = None) -> Figures:
-    """Return the figures of merit of some scores, with intervals if there is something to draw them from.
+    """Return the metrics of some scores, with intervals if there is something to draw them from.
 
     Parameters
     ----------

@@ -81,7 +81,7 @@ def evaluate(
     DatasetError, LeakError
         If a protocol cannot run on these data.
     StoreExistsError, ResumeError
-        If the folder is there and not asked to be gone on with, or is of something else.
+        If the folder exists and is not to be continued, or belongs to something else.
     TrainingError, DivergedError
         If a fold cannot be trained, or its process dies.
     """

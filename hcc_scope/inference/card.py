@@ -146,7 +146,7 @@ class ProtocolRecord(_Strict):
 
 
 class AnimalRow(_Strict):
-    """What the folds that had never seen an animal made of it."""
+    """The predictions for an animal by the folds that had never seen it."""
 
     animal: str
     tumour_class: Literal["low", "high"]

@@ -45,7 +45,7 @@ _SAME_STRETCHING = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class GraphParts:
-    """What a worker is made of, first to last."""
+    """The parts of a worker, first to last."""
 
     stem: Callable[[], Stem] | None
     """Makes a first stage, whose output the first graph reads; or None."""
@@ -101,7 +101,7 @@ def _stretched(ov: Any, counts: Any, scale: float) -> Any:  # noqa: ANN401
 
 
 def parts_of(ov: Any, model: Any, card: ModelCard, precision: Precision) -> GraphParts:  # noqa: ANN401
-    """Return what a worker is made of: with a first stage of our own where the network begins so.
+    """Return the parts of a worker: with a first stage of our own where the network begins so.
 
     Raises
     ------

@@ -347,7 +347,7 @@ class Hardware:
             self._expose_for(exposure_ms)
 
     def apply(self, event: dict[str, Any], stop: StopSignal) -> bool:
-        """Bring the devices to where an event wants them, and wait until they are there.
+        """Bring the devices to the positions of an event, and wait until they are there.
 
         Returns
         -------
@@ -382,7 +382,7 @@ class Hardware:
         return arrived and not self._halted(stop)
 
     def must_still_be_there(self, event: dict[str, Any], stage_um: StageUm | None) -> None:
-        """Check that the stage was where an event wanted it when the exposure had ended.
+        """Check that the stage was at the position of the event when the exposure had ended.
 
         Raises
         ------

@@ -48,7 +48,7 @@ __all__ = ["Comparison", "FieldDifference", "Verdict", "compare"]
 
 
 class Verdict(enum.Enum):
-    """How a comparison comes out."""
+    """The result of a comparison."""
 
     NOTHING = "nothing to compare"
     EQUAL = "equal bit for bit"

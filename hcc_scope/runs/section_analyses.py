@@ -90,7 +90,7 @@ class CardFacts:
 
 @dataclass(frozen=True, slots=True)
 class SectionAnalysis:
-    """What one model on one engine made of a section's frames."""
+    """The predictions of one model on one engine for a section's frames."""
 
     title: str
     """As a person reads it: ``Recorded``, ``Replay 1`` ..."""

@@ -187,12 +187,12 @@ class FrameLedger:
             self._meters.start(now_ns)
 
     def pause(self, now_ns: int) -> None:
-        """Note that no frame is wanted for now."""
+        """Note that no frame is requested for now."""
         with self._lock:
             self._meters.pause(now_ns)
 
     def resume(self, now_ns: int) -> None:
-        """Note that frames are wanted again, or that the run is ending."""
+        """Note that frames are requested again, or that the run is ending."""
         with self._lock:
             self._meters.resume(self._counts, now_ns)
 

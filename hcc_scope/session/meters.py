@@ -17,7 +17,7 @@ _WINDOW = 32
 
 
 class RateMeter:
-    """How fast a count grows now: over the last `_WINDOW` changes, and falling while nothing comes.
+    """How fast a count grows now: over the last `_WINDOW` changes, and falling while nothing arrives.
 
     Examples
     --------
@@ -105,11 +105,11 @@ class RunMeters:
         self._last_own_ns[stage], self._last_ns[stage] = own_ns, now_ns
 
     def pause(self, now_ns: int) -> None:
-        """Note that no frame is wanted for now."""
+        """Note that no frame is requested for now."""
         self._pauses.begin(now_ns)
 
     def resume(self, counts: Counts, now_ns: int) -> None:
-        """Note that frames are wanted again, or that the run is ending."""
+        """Note that frames are requested again, or that the run is ending."""
         self._pauses.end(now_ns, self._done_ns(counts))
 
     def stop_classifying(self) -> None:

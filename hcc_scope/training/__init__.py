@@ -10,7 +10,7 @@
 - `hcc_scope.training.prefetch`: tiles read ahead.
 - `hcc_scope.training.checkpoint`: the state between two steps.
 - `hcc_scope.training.predict`: what a network makes of many tiles.
-- `hcc_scope.training.metrics`: figures of merit.
+- `hcc_scope.training.metrics`: metrics.
 - `hcc_scope.training.validation_split`: which images are held out.
 - `hcc_scope.training.ood_distance`: how unlike the training tiles a tile is; `hcc_scope.training.ood_tiles`: what it
   is tried on.

@@ -91,7 +91,7 @@ class RigControl(QObject):
     live_changed = Signal(bool)
     """Whether the live picture is on."""
     acted = Signal()
-    """The devices did what was asked of them."""
+    """The devices have executed an action."""
 
     def __init__(self, jobs: Jobs, state: AppState, lock_folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)

@@ -48,7 +48,7 @@ class ClassifyPanel(QWidget):
     Parameters
     ----------
     jobs : JobRunner
-        Runs it on its worker ``replay``, so that frames and saliency can be had meanwhile.
+        Runs it on its worker ``replay``, so that frames and saliency stay available meanwhile.
     allow_phantom_model : bool
         Let a model that was trained on a phantom only classify what may be tissue.
     """
