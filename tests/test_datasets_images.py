@@ -107,7 +107,7 @@ def test_the_decoders_own_faults_are_not_what_a_person_reads(tmp_path: Path):
 
 
 @pytest.mark.parametrize("smaller_first", [False, True])
-def test_smaller_copies_that_are_not_marked_are_refused_in_words(tmp_path: Path, smaller_first: bool):
+def test_smaller_copies_that_are_not_marked_are_refused_with_a_message(tmp_path: Path, smaller_first: bool):
     levels = [COUNTS, COUNTS[::2, ::2], COUNTS[::4, ::4]]
     path = tmp_path / "pyramid.tif"
     with tifffile.TiffWriter(path) as file:

@@ -69,7 +69,7 @@ def test_the_same_seed_gives_the_same_damage():
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if importlib.util.find_spec(f"benchmarks.{name}")])
-def test_damaged_inputs_are_read_or_refused_in_words(name: str):
+def test_damaged_inputs_are_read_or_refused_with_a_message(name: str):
     found = importlib.import_module(f"benchmarks.{name}").run(N.get(name, 6), 2019)
     assert any(one.outcome == "refused" for one in found)
     assert not [str(one) for one in found if one.bad]

@@ -387,7 +387,7 @@ def test_predictions_can_be_kept_and_are_never_overwritten(
     assert tab.compare.comparison.equal
 
 
-def test_a_folder_that_is_no_model_is_refused_in_words(
+def test_a_folder_that_is_no_model_is_refused_with_a_message(
     qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list[tuple[str, str]], acquired: Path, tmp_path: Path
 ):
     opened(qtbot, jobs, tab, acquired)

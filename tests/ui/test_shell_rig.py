@@ -119,7 +119,7 @@ def test_the_contrast_of_a_camera_is_remembered(shell: App, small_rig: Path):
         ("config: demo.cfg\nhologram: true\n", "unknown key 'hologram'"),
     ],
 )
-def test_a_rig_that_cannot_be_opened_is_reported_in_words(shell: App, tmp_path: Path, text: str, complaint: str):
+def test_a_rig_that_cannot_be_opened_is_reported_with_a_message(shell: App, tmp_path: Path, text: str, complaint: str):
     path = tmp_path / "bad.rig.yaml"
     path.write_text(text)
     shell.commands.open_rig(str(path))
