@@ -12,7 +12,7 @@ MEASUREMENTS = {
     "bench_datasets": "milliseconds that looking at one labelled image costs",
     "bench_display": "milliseconds that showing a frame costs the app",
     "bench_phantom": "fields per second that the phantom delivers",
-    "fuzz": "damaged inputs of every kind, with fixed seeds: each is read or refused with a message",
+    "fuzz": "damaged inputs of every kind, with fixed seeds: each is read or refused in words",
     "kills": "20 acquisitions killed at random times: what the journal promises is there",
     "seeds": "the demo with 10 seeds: on which side of the threshold its sections score",
     "soak": "10,000 frames stored and classified: nothing lost, memory flat",

@@ -284,5 +284,5 @@ def test_held_out_images_that_overlap_with_others_are_counted_in_words():
     assert "share pixels" not in held.description
     one, other = int(held.held_out[0]), next(int(i) for i in held.train if tiles.images[i].label == 0)
     pair = overlapping(*sorted((one, other)))
-    description = hold_out(replace(tiles, overlaps=(pair,)), 1, seed=1).description
-    assert description == held.description + " 1 of them shares pixels with images that are trained on."
+    said = hold_out(replace(tiles, overlaps=(pair,)), 1, seed=1).description
+    assert said == held.description + " 1 of them shares pixels with images that are trained on."
