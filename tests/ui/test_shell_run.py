@@ -281,7 +281,7 @@ def test_a_plan_without_its_file_is_refused_before_start(ready: App, qtbot: QtBo
     ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
     assert "Name a plan file" in problem.text()
     assert not ok.isEnabled()
-    find(dialog, QLineEdit, "Plan file").setText("plan.yaml")
+    find(dialog, QLineEdit, "Path of the plan file").setText("plan.yaml")
     assert problem.text() == ""
     ok.click()
     assert chosen[0].file == "plan.yaml"
