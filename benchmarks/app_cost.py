@@ -1,4 +1,4 @@
-"""What the window costs the pipeline: the same run with and without it, and how long the window keeps one waiting.
+"""Measure the cost of the window for the pipeline: the same run with and without it, and the window's response times.
 
 ``python -m benchmarks.app_cost [ROUNDS] [FRAMES]``; frames of 2048 x 2048 from the demo camera at full rate, stored and
 classified. Rounds alternate, since a computer's speed drifts; each is a process of its own.

@@ -1,4 +1,4 @@
-"""What looking at one labelled image costs: ``python -m benchmarks bench_datasets``.
+"""Measure the cost of reading one labelled image: ``python -m benchmarks bench_datasets``.
 
 Milliseconds of one thread for an image of 2048 x 2048 px of shot noise, step by step, and the search for pairs among as
 many images as the paper has.

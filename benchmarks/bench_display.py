@@ -1,4 +1,4 @@
-"""What showing a frame costs: ``python benchmarks/bench_display.py [refreshes]``.
+"""Measure the cost of showing a frame: ``python benchmarks/bench_display.py [refreshes]``.
 
 Frames of 2048 x 2048, median over the refreshes of the processor time of the Qt thread, so that other programs do not
 count: *set* takes the frame, counts its histogram and fits the contrast; *paint* lets Qt draw what has changed:

@@ -1,4 +1,4 @@
-"""How fast the phantom delivers frames: ``python benchmarks/bench_phantom.py [fields]``.
+"""Measure how fast the phantom delivers frames: ``python benchmarks/bench_phantom.py [fields]``.
 
 Fresh fields are drawn from nothing; cached ones lie where a field was before. Both include the camera's noise.
 """

@@ -1,13 +1,13 @@
-"""Damaged inputs of every kind that the program reads, with fixed seeds: each must be read or refused in words.
+"""Damaged inputs of every kind that the program reads, with fixed seeds: each must be read or refused with a message.
 
-``python -m benchmarks fuzz [--n N] [--seed S] [MODULE ...]`` prints, per family, how many were tried, refused in words,
+``python -m benchmarks fuzz [--n N] [--seed S] [MODULE ...]`` prints, per family, how many were tried, refused,
 read, read wrongly, crashed and hung, and then every case that was not as it should be.
 
 Design
 ------
 - A family is a list of `Case` and a function at the level of its module, ``read(payload, folder)``. It writes the
   damaged input into `folder`, which is empty, and reads it as the program would. It returns None if what it read may
-  stand, or a sentence that says what is wrong with it ("frame 3 is another one"). Raising `HccScopeError` is a refusal
+  stand, or a sentence that names what is wrong with it ("frame 3 is another one"). Raising `HccScopeError` is a refusal
   in words.
 - Cases run one after another in a child process, which is killed when a case takes longer than `limit_s` and started
   anew after a crash: what a case does to its process is a finding, not the end of the fuzzer.
@@ -131,7 +131,7 @@ ODD_VALUES: tuple[Any, ...] = (
     -(10**30), 2**31, 2**63, "", " ", "0", "nan", "0x10", "1e400", "true", "../..", "/", "a" * 300, "[bold]", "[/]",
     "<b>x</b>", "\x1b[31m", "\u202e", "\x00", "é", "null", [], [[]], {}, {"": ""}, [None], [1, "a"], [1e400],
 )  # fmt: skip
-"""What may stand where something else belongs. nan and inf are what Python's own JSON and YAML read and write."""
+"""Values in place of others. nan and inf are values that Python's own JSON and YAML read and write."""
 
 ODD_WORDS = tuple(
     value if isinstance(value, str) else "" if value is None else json.dumps(value) for value in ODD_VALUES
@@ -307,7 +307,7 @@ def _serve(line: Connection, read: Callable[[Any, Path], str | None], folder: Pa
 
 
 def outcome_of(result: str | Failure | None) -> tuple[Outcome, str]:
-    """Return what became of a case that was read in a guard (`hcc_scope.workers.attempt`), and what was said."""
+    """Return what became of a case that was read in a guard (`hcc_scope.workers.attempt`), and its message."""
     if not isinstance(result, Failure):
         return ("read", "") if result is None else ("wrong", result)
     error = result.error

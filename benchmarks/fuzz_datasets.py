@@ -169,7 +169,7 @@ def read_cohort(content: bytes, folder: Path) -> str | None:
 
     (folder / "cohort.json").write_bytes(content)
     sentence = synthetic_sentence(folder / "manifest.csv", [])
-    return None if sentence and sentence.isprintable() else f"it says {sentence!r}"
+    return None if sentence and sentence.isprintable() else f"its message is {sentence!r}"
 
 
 def damaged_cache(index: bytes, seed: int, number: int) -> Case:
@@ -193,7 +193,7 @@ def read_cache(payload: tuple[str, bytes], folder: Path) -> str | None:
     (folder / made.name / "index.json").write_bytes(index)
     expected, found = cut_tiles(data, None, ignore_progress), cut_tiles(data, folder, ignore_progress)
     if found.digests != expected.digests or found.overlaps != expected.overlaps or found.excluded != expected.excluded:
-        return "what is said of the images is another"
+        return "the facts of the images differ"
     rows = range(len(expected))
     same = len(found) == len(expected) and np.array_equal(found.reader.read(rows), expected.reader.read(rows))
     return None if same else "the tiles are others"

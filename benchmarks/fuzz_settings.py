@@ -1,4 +1,4 @@
-"""What people write into text files: rig files, plans, model cards, Micro-Manager configurations."""
+"""Odd content of text files that people write: rig files, plans, model cards, Micro-Manager configurations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flip bits, cut and edit the files of a store, then open, replay and recover it: told, or the same; never a crash.
+"""Flip bits, cut and edit the files of a store, then open, replay and recover it: reported or unchanged, never a crash.
 
 python -m benchmarks fuzz fuzz_store --n 2000 --seed 1
 """
@@ -101,33 +101,33 @@ def make_store(folder: Path, n_frames: int = N_FRAMES) -> Path:
     return writer.path
 
 
-# ---- what a store says ----------------------------------------------------------------------------------------------
+# ---- the content of a store ------------------------------------------------------------------------------------------
 
 
 def account(path: Path) -> tuple[dict[str, Any], bool]:
-    """Return all that a store says, by part, and whether it told of any damage."""
+    """Return the content of a store, by part, and whether it reports any damage."""
     store = open_store(path)
-    told = bool(store.problems)
-    said: dict[str, Any] = {"attributes": dict(store.attributes), "spec": repr(store.spec), "n": store.n_frames}
+    reported = bool(store.problems)
+    content: dict[str, Any] = {"attributes": dict(store.attributes), "spec": repr(store.spec), "n": store.n_frames}
     frames: list[object] = []
     for seq in range(store.n_frames):
         try:
             frame = store.read(seq)
         except HccScopeError:
-            told = True
+            reported = True
             frames.append(None)
         else:
             frames.append((repr(store.journal[seq]), frame.pixels.tobytes()))
-    said["frames"] = frames
+    content["frames"] = frames
     log = read_notes_log(path)
-    told = told or bool(log.problems)
-    said["notes"] = [repr(note) for note in log.notes]
+    reported = reported or bool(log.problems)
+    content["notes"] = [repr(note) for note in log.notes]
     for part, read in (("predictions", _predictions), ("table", lambda one: read_predictions_table(one).to_pydict())):
         try:
-            said[part] = repr(read(path))
+            content[part] = repr(read(path))
         except HccScopeError:
-            told = True
-    return said, told
+            reported = True
+    return content, reported
 
 
 def _predictions(path: Path) -> list[str]:
@@ -240,8 +240,8 @@ def run(n: int, seed: int, *, version_1: Path | None = None) -> list[Finding]:
     """
     with tempfile.TemporaryDirectory() as temporary:
         good = make_store(Path(temporary) / "good") if version_1 is None else version_1
-        _, told = account(good)
-        assert version_1 is not None or not told
+        _, reported = account(good)
+        assert version_1 is not None or not reported
         cases = []
         for trial in range(n):
             name, change, _ = _damage(good, seed, trial)
@@ -280,14 +280,14 @@ def _judge(path: Path, reference: dict[str, Any], *, only_crashes: bool) -> list
     found: list[str] = []
     before: dict[str, Any] | None = None
     try:
-        before, told = account(path)
+        before, reported = account(path)
     except HccScopeError:
         pass
     else:
         differs = [part for part in reference if before.get(part) != reference[part]]
         if before["notes"] == reference["notes"][: len(before["notes"])] and "notes" in differs:
             differs.remove("notes")  # nothing counts the notes: those cut off are as if they were never written
-        if differs and not told and not only_crashes:
+        if differs and not reported and not only_crashes:
             found.append(f"silently different: {', '.join(differs)}")
     try:
         recover(path)

@@ -1,4 +1,4 @@
-"""Damage the files that trainings and evaluations are continued from: each is read or refused in words."""
+"""Damage the files that trainings and evaluations are continued from: each is read or refused with a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often the intervals of docs/evaluation.md contain the truth: simulated cohorts, animals unlike each other.
+"""Measure how often the intervals of docs/evaluation.md contain the truth: simulated cohorts of differing animals.
 
 Run with ``python benchmarks/interval_coverage.py``; takes a minute.
 """

@@ -136,7 +136,7 @@ class Camera:
         self.take("replay")
 
     def close(self) -> None:
-        """Close the window and let go of everything."""
+        """Close the window and release everything."""
         self.app.run.skip_analysis()
         self.wait(lambda: not self.app.run.active, "the section")
         self.app.shutdown.ask()

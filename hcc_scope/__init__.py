@@ -6,4 +6,4 @@ Scripts import `hcc_scope.api`, whose names stay as they are; everything else ma
 __all__ = ["__version__"]
 
 __version__ = "0.1.0"
-"""The one place where the version stands: the package's metadata is made of it."""
+"""The one place that holds the version: the package's metadata is made from it."""

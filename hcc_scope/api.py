@@ -1,4 +1,4 @@
-"""What a script may rely on: these names, and what they do, stay as they are within a major version.
+"""The stable interface for scripts: these names, and what they do, do not change within a major version.
 
 Everything else in `hcc_scope` may change between versions. Nothing here needs Qt or a screen. Every error for a
 person is a `HccScopeError` with one clear sentence. Where a path is asked for, a string will do.
@@ -152,9 +152,9 @@ def load_model(
         What runs it: ``auto`` (the fastest that agrees with the reference), ``torchscript``, ``openvino``,
         ``openvino-bf16`` or ``cuda``.
     score_unlike : bool
-        Score tiles that are unlike the model's training tiles all the same.
+        Also score tiles that are unlike the model's training tiles.
     allow_phantom_model : bool
-        Let a model that knows a phantom only score what may be tissue. Such a score means nothing.
+        Allow a model trained on phantoms alone to score what may be tissue. Such a score means nothing.
     note : callable, optional
         Takes a sentence about the engine that was chosen, and about each that cannot be used.
 

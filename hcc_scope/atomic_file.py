@@ -1,4 +1,4 @@
-"""Replace a file at once: a reader sees the old bytes or the new ones, also after a crash or a power cut."""
+"""Replace a file atomically: a reader sees the old bytes or the new ones, also after a crash or a power cut."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 TEMPORARY_SUFFIX = ".tmp"
 """Ends the name of a file that is about to replace another, where there is one writer."""
 HOLD_S = 1.0
-"""How long a file that is about to be replaced may be held open by somebody else."""
+"""How long a file that is about to be replaced may be held open by another program."""
 _HOLDS_PASS = os.name == "nt"
 """On Windows a file that a virus scanner or a reader has open cannot be replaced or renamed, mostly for a moment."""
 _LOOK_AGAIN_S = 0.02
@@ -72,19 +72,19 @@ def create_file(path: Path, data: bytes) -> None:
 
 
 def patiently(move: Callable[[], object], hold_s: float = HOLD_S) -> None:
-    """Call `move`, which replaces or renames a file; on Windows, again for as long as somebody holds that file open.
+    """Call `move`, which replaces or renames a file; on Windows, again while another program holds that file open.
 
     Parameters
     ----------
     move : callable
         Raises PermissionError while it cannot be done.
     hold_s : float
-        How long to go on.
+        How long to continue.
 
     Raises
     ------
     PermissionError
-        If it still cannot be done then; on other systems at once.
+        If it still cannot be done then; on other systems immediately.
     """
     deadline_s = time.monotonic() + hold_s
     while True:
@@ -100,22 +100,22 @@ def patiently(move: Callable[[], object], hold_s: float = HOLD_S) -> None:
 
 @contextmanager
 def replacing(path: Path, *, shared: bool = False, hold_s: float = HOLD_S) -> Iterator[Path]:
-    """Yield the path of a temporary file in the same folder that takes the place of `path` at the end of the block.
+    """Yield the path of a temporary file in the same folder that replaces `path` at the end of the block.
 
     Parameters
     ----------
     path : Path
         Of the file to replace, or to make.
     shared : bool
-        Whether several processes may write this file. The temporary file's name is then of its own, with the suffix
+        Whether several processes may write this file. The temporary file's name is then unique, with the suffix
         of `path` at its end.
     hold_s : float
-        How long somebody else may hold the file open on Windows, as in `patiently`.
+        How long another program may hold the file open on Windows, as in `patiently`.
 
     Raises
     ------
     OSError
-        If it cannot be written or replaced. `path` is then as it was, and no temporary file is left.
+        If it cannot be written or replaced. `path` is then unchanged, and no temporary file is left.
     """
     name = f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}" if shared else f"{path.name}{TEMPORARY_SUFFIX}"
     temporary = path.with_name(name)
@@ -133,7 +133,7 @@ def replacing(path: Path, *, shared: bool = False, hold_s: float = HOLD_S) -> It
     try:
         sync_folder(path.parent)
     except OSError:
-        # some network drives sync no folders: a store must know, a file beside it is whole all the same
+        # some network drives sync no folders: a store must know, a file beside it is complete nevertheless
         if not shared:
             raise
 

@@ -1,4 +1,4 @@
-"""Two clocks that stay right when the computer's does not: one for time stamps, one for deadlines."""
+"""Two clocks that stay right when the computer's clock changes: one for time stamps, one for deadlines."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class RunClock:
 
 
 class Patience:
-    """The time that somebody has waited while the program ran; ask it often.
+    """The time waited while the program ran; query it often.
 
     Parameters
     ----------
@@ -80,6 +80,6 @@ class Patience:
         return self._spent_s
 
     def restart(self) -> None:
-        """Begin to count anew: what was waited for has come."""
+        """Start the count again: the awaited event has come."""
         self._last_s = self._now_s()
         self._spent_s = 0.0

@@ -1,4 +1,4 @@
-"""An interval for a mean that may be looked at after every frame: a confidence sequence by betting.
+"""An interval for a mean that stays valid when it is read after every frame: a confidence sequence by betting.
 
 An operator watches the score while it grows and stops when it looks settled; an ordinary 95 % interval used so is wrong
 far more often than 5 % of the time. A confidence sequence covers the mean at *all* times together with the stated

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree, each leaf with its exit code.
+"""All errors of the program, as one tree, each leaf with its exit code.
 
 ::
 
@@ -286,9 +286,9 @@ FREE_SPACE_HINT = "Free some space or choose another disk."
 
 
 def from_os_error(error: OSError, what: str | None = None) -> HccScopeError:
-    """Return the error that says what the operating system refused, and of which file.
+    """Return the error that names what the operating system refused, and for which file.
 
-    For what was not foreseen where it happened: there the kind of file is known, and its own error says more.
+    For failures that the calling code does not foresee: where the kind of file is known, its own error is more precise.
 
     Parameters
     ----------

@@ -135,7 +135,7 @@ def format_score(score: float, threshold: float | None = None, decimals: int = 2
 def format_threshold(threshold: float, *scores: float | None, decimals: int = 2) -> str:
     """Return a threshold, fine enough for the scores that stand beside it.
 
-    Without scores it has up to four decimals, since it stands for all scores there may be.
+    Without scores it has up to four decimals, since it is compared with all possible scores.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Quantiles of latencies in bounded memory, that can be put together over several sections."""
+"""Quantiles of latencies in bounded memory, which can be merged over several sections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much memory this process may still take, from what the system says; nothing is allocated to find out."""
+"""The memory that this process may still take, as the system reports it; nothing is allocated to find out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FreeMemory:
 
     n_bytes: int
     where: str
-    """What limits it, in words: ``this machine has``, ``this process's limit (ulimit -v) leaves``."""
+    """What limits it, as text: ``this machine has``, ``this process's limit (ulimit -v) leaves``."""
 
     @property
     def mib(self) -> int:
@@ -30,7 +30,7 @@ class FreeMemory:
 
 
 def free_memory(*, proc: Path = _PROC, cgroups: Path = _CGROUPS) -> FreeMemory | None:
-    """Return the least that any of the system's limits leaves; None where the system says nothing.
+    """Return the least that any of the system's limits leaves; None where the system reports none.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def _first_line(path: Path) -> str:
 
 
 def _machine(proc: Path) -> FreeMemory | None:
-    """Return what the machine has free, or has at all where it does not say how much of it is free."""
+    """Return what the machine has free, or its total where it does not report how much is free."""
     if sys.platform == "win32":
         import ctypes
 
@@ -101,7 +101,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _reclaimable(group: Path) -> int:
-    """Return how much of a group's memory is file cache, which makes way."""
+    """Return how much of a group's memory is file cache, which the system can free."""
     for line in _lines(group / "memory.stat"):
         name, _, value = line.partition(" ")
         if name in ("inactive_file", "total_inactive_file") and value.isdigit():

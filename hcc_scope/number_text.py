@@ -1,4 +1,4 @@
-"""Numbers as people write them into a configuration, and what Micro-Manager's core makes of them."""
+"""Numbers as people write them into a configuration, and the values that Micro-Manager's core reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a camera lies over its stage: turned, mirrored, or neither.
+"""The orientation of a camera to its stage: turned, mirrored, or neither.
 
 A frame is not turned when it is stored: its rows and columns are the camera's. What lies on the *stage* (the places of
 a grid, a tile's position, a field on the map) goes through an `Orientation`.

@@ -1,4 +1,4 @@
-"""Text that others wrote, made harmless to show."""
+"""Text of unknown origin, made harmless to show."""
 
 from __future__ import annotations
 

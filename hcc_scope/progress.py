@@ -1,4 +1,4 @@
-"""How far some long work is: the one type in which everything reports its progress."""
+"""The progress of long work: the one type in which everything reports it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Progress:
     total: int
     """0 while it is not known."""
     message: str = ""
-    """The latest figures, in words."""
+    """The latest figures, as text."""
 
 
 def ignore_progress(_step: Progress) -> None:

@@ -1,4 +1,4 @@
-"""The interfaces of the pipeline: what a source, a sink and a classifier promise.
+"""The interfaces of the pipeline: what a source, a sink and a classifier guarantee.
 
 `hcc_scope.session.Session` knows only these; live, replay and catch-up differ only in what is plugged in.
 """
@@ -36,17 +36,17 @@ class StopSignal(Protocol):
 
     @property
     def requested(self) -> bool:
-        """Whether the run shall end: deliver what was already exposed, then return."""
+        """Whether the run must end: deliver what was already exposed, then return."""
 
     def wait(self, timeout_s: float) -> bool:
         """Sleep up to `timeout_s`, or until stop is requested; return whether it is."""
 
     @property
     def paused(self) -> bool:
-        """Whether no further frame shall be taken for now."""
+        """Whether no further frame is to be taken for now."""
 
     def wait_while_paused(self) -> None:
-        """Block until the run goes on or shall end."""
+        """Block until the run continues or must end."""
 
 
 @runtime_checkable
@@ -76,9 +76,9 @@ class FrameSource(Protocol):
 
 @runtime_checkable
 class PausingSource(FrameSource, Protocol):
-    """A source that pauses itself, because its camera would go on while no frame is taken.
+    """A source that pauses itself, because its camera would continue while no frame is taken.
 
-    It delivers what was exposed before, then stands still in ``stop.wait_while_paused()``. The session holds
+    It delivers what was exposed before, then waits in ``stop.wait_while_paused()``. The session holds
     any other source between two frames.
     """
 

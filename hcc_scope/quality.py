@@ -5,8 +5,8 @@ relative to the image itself, so that exposure, gain and camera offset hardly ma
 
 - *Level*: mean and share of full-scale pixels, over every 4th pixel in y and x.
 - *Tissue*: the share of the tile's 32 x 32 px blocks that are textured: their variance (64 of those samples), less the
-  camera's noise, exceeds both ``texture_cv`` of their mean and what noise alone would give. Darkness is not asked for:
-  vignetting would need a flat field to tell a dark corner from tissue.
+  camera's noise, exceeds both ``texture_cv`` of their mean and what noise alone would give. Darkness is not required:
+  vignetting would need a flat field to distinguish a dark corner from tissue.
 - *Noise and focus* rest on the structure function S(d), the mean squared difference of pixels d apart, on
   full-resolution strips. Pixel noise adds the same 2 sigma^2 to every S(d) and cancels from any difference of two. What
   is smooth at the scale of a pixel has S(2) = 4 S(1), apart from the noise; hence sigma^2 = (4 S(1) - S(2)) / 6. Focus
@@ -217,7 +217,7 @@ def _block_means(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 class FlagText(NamedTuple):
-    """One quality flag in words."""
+    """One quality flag as text."""
 
     key: str
     """In stores, summaries and reports of datasets: the flag's name, lower case."""
@@ -249,7 +249,7 @@ FLAG_TEXTS: Mapping[QualityFlag, FlagText] = MappingProxyType(
         )
     )
 )
-"""Every flag in words, in the order of their bits."""
+"""Every flag as text, in the order of their bits."""
 
 _NAMES_BY_KEY = {text.key: text.name for text in FLAG_TEXTS.values()}
 _ORDER = {key: place for place, key in enumerate(_NAMES_BY_KEY)}

@@ -1,4 +1,4 @@
-"""Find what the program needs beside its code: models and hardware configurations, in a checkout or a wheel."""
+"""Find the files that the program needs beside its code: models, hardware configurations; in a checkout or a wheel."""
 
 from __future__ import annotations
 

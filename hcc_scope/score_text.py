@@ -1,4 +1,4 @@
-"""What may be said of a section's score, in words: the same for the window, the report's page and the command line.
+"""The statement about a section's score: one wording for the window, the report's page and the command line.
 
 A side of the threshold is named only once the whole, valid interval lies on it (`decision`). An interval that is not
 valid is not written down: its numbers would pass for a claim.
@@ -52,7 +52,7 @@ VerdictKind = Literal["none", "not valid", "undecided", "low", "high"]
 
 
 class Verdict(NamedTuple):
-    """What may be said about the threshold."""
+    """The statement about the threshold."""
 
     kind: VerdictKind
     title: str
@@ -81,7 +81,7 @@ def decision(score: SectionScore) -> Literal["low", "high"] | None:
 
 
 def verdict(score: SectionScore | None) -> Verdict:
-    """Return what may be said about the threshold, and why; None is a section without a frame."""
+    """Return the statement about the threshold, and its reason; None is a section without a frame."""
     if score is None or score.score is None:
         return Verdict("none", "No score", _why_no_score(score))
     if not score.interval_valid:
@@ -141,19 +141,19 @@ def describe_interval(score: SectionScore) -> str:
 
 
 def describe_score(score: SectionScore) -> str:
-    """Return the score, its interval, what may be said about the threshold, and how many fields a person took out.
+    """Return the score, its interval, the statement about the threshold, and how many fields a person excluded.
 
     One line that starts like a sentence and has no full stop.
     """
-    said = verdict(score)
-    if said.kind == "none":
-        return said.sentence
+    stated = verdict(score)
+    if stated.kind == "none":
+        return stated.sentence
     numbers = ", ".join(filter(None, (format_section_score(score), describe_interval(score))))
-    if said.kind == "not valid":
+    if stated.kind == "not valid":
         numbers += f" (threshold {format_section_threshold(score)})"
     n = score.fields_excluded_by_operator
     excluded = f"; {counted(n, 'field')} excluded by the operator" if n else ""
-    return f"{numbers}; {said.title[:1].lower()}{said.title[1:]}: {said.why}{excluded}"
+    return f"{numbers}; {stated.title[:1].lower()}{stated.title[1:]}: {stated.why}{excluded}"
 
 
 def describe_stability(score: SectionScore) -> str:

@@ -1,4 +1,4 @@
-"""From tile logits to the running score of a section, and of an animal.
+"""Compute the running score of a section, and of an animal, from tile logits.
 
 Tile probability (temperature-calibrated) -> frame score = mean over included tiles -> section score = mean over frames
 -> animal score = mean over sections. Frames are the sampling unit: tiles of one field are not independent.
@@ -13,9 +13,9 @@ Design notes
 - While a frame is open that others have overtaken, the score rests on more frames than the interval and may lie
   outside: ``SectionScore.frames`` and ``interval_frames`` then differ, and the score does not count as stabilised.
 - An operator can take a field out (`exclude`), before it is added: it is then resolved without a score, and its tiles
-  are counted nowhere. To take out one that was added, feed a fresh scorer with all others.
+  are counted nowhere. To exclude one that was added, feed a fresh scorer with all others.
 - The interval (see `hcc_scope.confidence`) holds for fields sampled at random, and for the part of the section that can
-  be classified: fields without tissue or out of focus say nothing about the tumour.
+  be classified: fields without tissue or out of focus reveal nothing about the tumour.
 
 Examples
 --------
@@ -302,7 +302,7 @@ class SectionScorer:
         self._resolve(seq, None)
 
     def score(self) -> SectionScore:
-        """Return the score as it stands; costs the same however many frames there were."""
+        """Return the present score; costs the same for any number of frames."""
         valid, reason = self._validity()
         stabilised = False
         if valid:

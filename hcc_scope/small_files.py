@@ -28,7 +28,7 @@ def read_small_file(path: Path, most_bytes: int | None = None) -> bytes:
     ------
     OSError
         If it cannot be read, is no regular file (a pipe or a device may never end; ``EISDIR`` or ``EINVAL``), or is
-        larger than `most_bytes` (``EFBIG``). Its `strerror` says so in words.
+        larger than `most_bytes` (``EFBIG``). Its `strerror` states the reason.
     """
     if path.is_dir():  # asked first: Windows cannot open one to see
         raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
@@ -36,7 +36,7 @@ def read_small_file(path: Path, most_bytes: int | None = None) -> bytes:
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(errno.EINVAL, "it is no file but a pipe, a device or the like", str(path))
+        raise OSError(errno.EINVAL, "it is a pipe, a device or the like, not a file", str(path))
     with os.fdopen(handle, "rb") as file:
         data = file.read() if most_bytes is None else file.read(most_bytes + 1)
     if most_bytes is not None and len(data) > most_bytes:

@@ -1,4 +1,4 @@
-"""What an installation needs that pip cannot bring: ``python3 -m hcc_scope.system_check``.
+"""The requirements of an installation that pip cannot install: ``python3 -m hcc_scope.system_check``.
 
 Runs on the system's Python before anything is installed, hence on the standard library alone, and on a Python that is
 too old for everything else. `make setup`, ``.ci/run`` and the tests of the window ask it.

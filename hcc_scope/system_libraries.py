@@ -1,7 +1,7 @@
-"""Which libraries of the system the window needs, which of them are missing here, and which packages have them.
+"""The system libraries that the window needs, those that are missing here, and the packages that have them.
 
 Qt's wheels bring everything but these. Where one is missing, Qt ends the process, and names at most one, often a wrong
-one. What Qt's files ask for stands in those files (ELF, ``DT_NEEDED``), and whether a library is there shows when it is
+one. What Qt's files need is recorded in them (ELF, ``DT_NEEDED``), and whether a library is there shows when it is
 loaded. This module imports no Qt and nothing outside the standard library: it works before anything is installed.
 """
 
@@ -119,7 +119,7 @@ def debian_packages(libraries: Iterable[str]) -> list[str]:
 
 
 def describe_packages(libraries: Iterable[str]) -> str:
-    """Return in words what to install for libraries; empty for none."""
+    """Return as text what to install for libraries; empty for none."""
     names = list(libraries)
     words = ""
     debian, fedora = _packages(names, 0), _packages(names, 1)

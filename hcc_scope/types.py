@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 TagValue = str | int | float | bool | None
-"""What a frame's tag may hold: anything JSON can say in one word."""
+"""What a frame's tag may hold: any scalar of JSON."""
 
 Sampling = Literal["random", "raster", "positions", "time_series", "sequence"]
 """How the fields were chosen; only ``random`` makes the score's interval valid."""
@@ -45,7 +45,7 @@ Sampling = Literal["random", "raster", "positions", "time_series", "sequence"]
 RunState = Literal["completed", "cancelled", "failed"]
 FrameOutcome = Literal["classified", "excluded", "failed"]
 NoteKind = Literal["note", "exclude", "include", "spoilt"]
-"""What a person wrote down: a remark, or that a field shall not (or shall again) enter the score."""
+"""A person's note: a remark, or that a field is excluded from (or included again in) the score."""
 
 
 class QualityFlag(enum.IntFlag):
@@ -63,8 +63,8 @@ class QualityFlag(enum.IntFlag):
 class Frame:
     """One exposure, with everything that was read back from the rig for it.
 
-    The devices are asked after each single exposure. During a full-rate sequence there is no time for that: exposure
-    time, gain, temperature, objective, pixel size and bit depth are then up to a second old, and the stage is asked as
+    The devices are read after each single exposure. During a full-rate sequence there is no time for that: exposure
+    time, gain, temperature, objective, pixel size and bit depth are then up to a second old, and the stage is read as
     often as its own speed allows.
     """
 
@@ -89,7 +89,7 @@ class Frame:
     temperature_c: float | None = None
     objective: str | None = None
     tags: Mapping[str, TagValue] = field(default_factory=dict)
-    """Everything else the camera or the plan said about this frame."""
+    """Everything else that the camera or the plan records about this frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class RigRoles:
     em_gain: str | None = None
     """Camera property that holds the electron-multiplying gain."""
     em_switch: str | None = None
-    """Camera property that says whether the gain above takes effect (`hcc_scope.microscope.em_switch`)."""
+    """Camera property that decides whether the gain above takes effect (`hcc_scope.microscope.em_switch`)."""
     em_switch_off: tuple[str, ...] = ()
     """Its values that mean that it does not; empty: its words are plain, such as ``Off`` or ``0``."""
     temperature: str | None = None
@@ -167,7 +167,7 @@ class Classification:
 
 @dataclass(frozen=True, slots=True)
 class FrameResult:
-    """What the analysis made of one frame. Arrays have one entry per tile, in `TileGrid` order."""
+    """The result of the analysis of one frame. Arrays have one entry per tile, in `TileGrid` order."""
 
     seq: int
     outcome: FrameOutcome
@@ -183,7 +183,7 @@ class FrameResult:
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds per stage; ``total`` runs from the end of the exposure to the score."""
     error: str | None = None
-    """Why the frame failed, in words, for outcome ``failed``."""
+    """Why the frame failed, as text, for outcome ``failed``."""
     distances: NDArray[np.float32] | None = None
     """(n,) distance from the training tiles, NaN where the model was not asked about the tile; None if it measures
     none, or was not asked about any."""
@@ -227,7 +227,7 @@ class SectionScore:
     """The model card's decision threshold."""
     stabilised: bool
     stabilised_reason: str
-    """Why (not), in words."""
+    """Why (not), as text."""
     frames: int
     """Frames that entered the score."""
     tiles: int
@@ -235,7 +235,7 @@ class SectionScore:
     tiles_excluded: Mapping[str, int]
     """Excluded tiles by reason (names of `QualityFlag`, lower case); a tile counts under each of its reasons."""
     fields_excluded_by_operator: int = 0
-    """Fields that a person took out of the score; their tiles are counted nowhere here."""
+    """Fields that a person excluded from the score; their tiles are counted nowhere here."""
     spoilt: str | None = None
     """Why the fields are no random choice although the plan was one, as half a sentence; None if they are."""
 
@@ -261,7 +261,7 @@ class RunOutcome:
     interval_s: float | None = None
     """Time between the frames of a time series or sequence, as measured; None if it has none."""
     remark: str | None = None
-    """What did not go as it was asked for although the run went on, in words."""
+    """What deviated from the request although the run continued, as text."""
     excluded_by_operator: tuple[int, ...] = ()
     """`seq` of the fields that a person had taken out of `score` when the run ended, ascending."""
 
@@ -288,4 +288,4 @@ class Snapshot:
     message: str
     """The last thing worth telling an operator; empty if nothing."""
     paused: bool = False
-    """Whether no further frame is taken for now; what was acquired is stored and classified all the same."""
+    """Whether no further frame is taken for now; what was acquired is still stored and classified."""

@@ -3,9 +3,9 @@
 Design
 ------
 - `StopToken` counts requests: the first asks to finish cleanly, the second to skip analysis. It never skips storage.
-  It also holds a run between two frames (pause); a request to end lets go of it.
+  It also holds a run between two frames (pause); a request to end releases it.
 - `Channel` is bounded in bytes. `put` blocks (storage: the producer waits), `offer` does not (analysis: a frame
-  that does not fit is deferred). Closing a channel lets its reader drain it; *breaking* it wakes everyone at once,
+  that does not fit is deferred). Closing a channel lets its reader drain it; **breaking* it wakes everyone immediately,
   so that a worker that has ended never leaves another one waiting.
 - `guard` holds the only broad ``except`` of the program; `attempt` is the same for work that returns something.
 - `ErrorLatch` keeps the first error of a run; later ones become notes on it.
@@ -73,7 +73,7 @@ class StopToken:
 
     @property
     def requested(self) -> bool:
-        """Whether the run shall end."""
+        """Whether the run must end."""
         return self._requested
 
     @property
@@ -106,7 +106,7 @@ class StopToken:
 
     @property
     def paused(self) -> bool:
-        """Whether the run shall take no further frame for now; false once it shall end."""
+        """Whether the run must take no further frame for now; false once it must end."""
         return self._paused and not self._requested
 
     @property
@@ -127,7 +127,7 @@ class StopToken:
             self._changed.notify_all()
 
     def wait_while_paused(self) -> None:
-        """Stand still until the run goes on or shall end; returns at once if it is not paused."""
+        """Wait until the run continues or must end; returns immediately if it is not paused."""
         with self._changed:
             if not self.paused:
                 return
@@ -236,7 +236,7 @@ class Channel(Generic[T]):
             self._changed.notify_all()
 
     def break_(self) -> list[T]:
-        """Wake everyone who waits, with `Broken`, and return what was left in it. Idempotent."""
+        """Wake all waiting threads, with `Broken`, and return what was left in it. Idempotent."""
         with self._changed:
             left = [item for item, _ in self._items]
             self._items.clear()
@@ -318,7 +318,7 @@ def interruptible(body: Callable[[], T]) -> T:
     """Return what `body` returns or raise what it raises, and have Ctrl-C end the waiting for it.
 
     Python deals with Ctrl-C in the main thread, and only between its own instructions: a call into a library that
-    never returns would hold it up for ever. So the body runs in a thread of its own; after Ctrl-C that is left alone.
+    never returns would block it for ever. So the body runs in its own thread, which Ctrl-C abandons.
     """
     if threading.current_thread() is not threading.main_thread():
         return body()

@@ -3,7 +3,7 @@
 Every mistake in such a file is one sentence, ``path:line: what is wrong``, whichever kind of file it is in.
 
 Plain YAML 1.1 takes ``0_325`` for 213, ``12:30`` for 750, ``010`` for 8 and the second of two equal keys for the only
-one. Here a number is what a person takes for one, a key stands once, and nothing in a file grows when it is read: no
+one. Here a number is what a person reads as one, a key occurs once, and nothing in a file grows when it is read: no
 aliases, no tags, and no more than a few levels. A value of the wrong kind is refused instead of converted: neither
 ``yes`` nor a text in quotation marks is a number.
 """
@@ -43,7 +43,7 @@ _MOST_SHOWN = 40
 """Characters of a wrong value that a message shows."""
 _STR, _INT, _FLOAT, _BOOL, _NULL = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null"))
 _NO_TEXT = re.compile("[\N{REPLACEMENT CHARACTER}\ud800-\udfff]")
-"""What stands for bytes that are not UTF-8, and halves of a surrogate pair."""
+"""The replacement for bytes that are not UTF-8, and halves of a surrogate pair."""
 _NUMBER_TYPES = frozenset(
     {"float_type", "float_parsing", "finite_number", "int_type", "int_from_float", "int_parsing", "int_parsing_size"}
 )
@@ -195,18 +195,18 @@ def read_yaml(path: Path, kind: FileKind) -> YamlFile:
 def first_mistake(
     error: pydantic.ValidationError, as_written: Callable[[KeyPath], str | None] = lambda _: None
 ) -> tuple[str, KeyPath]:
-    """Return what is wrong with a value, as half a sentence that names its key, and the path to it.
+    """Return the mistake in a value, as half a sentence that names its key, and the path to it.
 
     Parameters
     ----------
     error : ValidationError
     as_written : callable, optional
-        Returns a value as it stands in the file, where it stands in one.
+        Returns a value as written in the file, if it is in one.
     """
     errors = error.errors(include_url=False)
     # a mistyped key is also a missing one: naming what was typed helps more
     first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
-    if first["type"] == "too_long":  # of the shorter of two forms: what is wrong with the longer one says more
+    if first["type"] == "too_long":  # of the shorter of two forms: the mistake of the longer one is more precise
         first = errors[-1]
     keys, kind = _key_path(first["loc"]), first["type"]
     where = ".".join(str(part) for part in keys)
@@ -290,7 +290,7 @@ class _Loader(yaml.SafeLoader):
             what = f"aliases (*{event.anchor}) are not used here"
             raise _RefusedError(what, event.start_mark, hint="Write the value itself.")
         if event.tag is not None:
-            hint = "Remove it; a text that looks like a number stands in quotation marks."
+            hint = "Remove it; put a text that looks like a number in quotation marks."
             raise _RefusedError(f"the tag '{event.tag}' is not used here", event.start_mark, hint=hint)
         if self._depth == _MOST_LEVELS:
             raise _RefusedError(f"nested more than {_MOST_LEVELS} levels deep", event.start_mark)

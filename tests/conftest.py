@@ -1,4 +1,4 @@
-"""What every test may rely on, and what none may leave behind."""
+"""Fixtures for every test, and the checks that a test leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("hcc-scope")
 
 # A shell ignores SIGINT for what it runs in the background, and programs started from there inherit that: a test of
-# Ctrl-C would then send it to nobody
+# Ctrl-C would then reach no process
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,4 +1,4 @@
-"""Folds without a network, for the tests of what is made of folds: as quick as reading the tiles."""
+"""Folds without a network, for the tests of their evaluation: as quick as reading the tiles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that tells how unlike its training tiles a tile is, made in a second: the shipped weights and a distance."""
+"""A model that measures how unlike its training tiles a tile is, made quickly: the shipped weights and a distance."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def unlike_training(threshold: float) -> UnlikeTraining:
 def measuring_model(folder: Path, threshold: float | None = None) -> Path:
     """Write a model's folder; without a threshold it is that of 1 % of the made-up tiles."""
     measuring, distances = measuring_network()
-    told = unlike_training(float(np.quantile(distances, 0.99)) if threshold is None else threshold)
+    record = unlike_training(float(np.quantile(distances, 0.99)) if threshold is None else threshold)
     return export_model(
-        to_torchscript(measuring), measuring.network, test_tiles(), card_with(told, folder.name), folder
+        to_torchscript(measuring), measuring.network, test_tiles(), card_with(record, folder.name), folder
     )
 
 
-def card_with(told: UnlikeTraining | None, name: str = "measuring") -> ModelCard:
-    return read_card(SHIPPED).model_copy(update={"name": name, "unlike_training": told})
+def card_with(record: UnlikeTraining | None, name: str = "measuring") -> ModelCard:
+    return read_card(SHIPPED).model_copy(update={"name": name, "unlike_training": record})

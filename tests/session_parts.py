@@ -1,7 +1,7 @@
 """Tiny sources, sinks and classifiers for the session's tests: stand-ins at the protocol seam, steered by events.
 
 Every tile carries its frame's number in its pixels, so that a classifier knows which frame it is asked about and a test
-can tell which frame landed where.
+shows which frame landed where.
 """
 
 import threading
@@ -157,7 +157,7 @@ class Results:
 
 
 class Gate:
-    """Lets nobody through until it is opened, and tells when somebody is waiting."""
+    """Blocks until it is opened, and reports when a thread is waiting."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()
@@ -180,7 +180,7 @@ class Gate:
         self._open.set()
 
     def wait_reached(self) -> None:
-        assert self.reached.wait(PATIENCE_S), "nobody came to the gate"
+        assert self.reached.wait(PATIENCE_S), "no thread came to the gate"
 
 
 def fail_at(errors: Mapping[int, BaseException]) -> Callable[[int], None]:

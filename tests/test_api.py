@@ -1,4 +1,4 @@
-"""What scripts rely on: the names of `hcc_scope.api`, and the examples that use them."""
+"""The interface for scripts: the names of `hcc_scope.api`, and the examples that use them."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ ONE_CORE_PER_PROCESS = ("hcc_scope.bench.live:LiveContender", "benchmarks.peers.
 
 
 class InProcess:
-    """A contender in this process: it saves the imports, some seconds each. Its answers are JSON all the same."""
+    """A contender in this process: it saves the imports, some seconds each. Its answers are still JSON."""
 
     def __init__(self, target: str, setup: Mapping[str, object]) -> None:
         self._contender = make_contender(target, json.loads(json.dumps(dict(setup))))
@@ -227,7 +227,7 @@ def test_peers_are_found_in_a_checkout_and_not_in_a_wheel(monkeypatch: pytest.Mo
     assert not (tmp_path / "docs").exists()
 
 
-def test_a_contender_that_cannot_start_says_why() -> None:
+def test_a_contender_that_cannot_start_states_the_reason() -> None:
     setup = {"engine": "odd", "model": MODEL, "side_px": 512}
     with ContenderProcess("odd", "hcc_scope.bench.engines:EngineContender", setup) as process:
         with pytest.raises(HccScopeError, match="odd failed while getting ready: ModelError: there is no engine"):

@@ -71,9 +71,9 @@ def test_packages_pass_the_validator_and_reproduce_their_test_tensors_without_a_
             np.testing.assert_allclose(found["probability"], np.load(array), atol=1e-6)
 
 
-def test_what_a_package_says(packages: list[Path]):
+def test_the_description_in_a_package(packages: list[Path]):
     with zipfile.ZipFile(packages[0]) as file:
-        said = yaml.safe_load(file.read(DESCRIPTION_FILE))
+        description = yaml.safe_load(file.read(DESCRIPTION_FILE))
         assert set(file.namelist()) == {
             DESCRIPTION_FILE, "model.pt", "test_input.npy", "test_output.npy", "README.md", "card.yaml", COVER_FILE,
         }  # fmt: skip
@@ -82,11 +82,11 @@ def test_what_a_package_says(packages: list[Path]):
         assert file.getinfo(COVER_FILE).file_size < 500_000
         with file.open("test_output.npy") as array:
             np.testing.assert_allclose(np.load(array).sum(axis=1), 1, atol=1e-6)
-    assert said["name"] == "HCC-Scope three-outputs"
-    assert said["authors"] == [{"name": "A. Person"}]
-    assert said["cite"][0]["doi"] == "10.1117/12.2512214"
-    assert said["license"] == "BSD-3-Clause"
+    assert description["name"] == "HCC-Scope three-outputs"
+    assert description["authors"] == [{"name": "A. Person"}]
+    assert description["cite"][0]["doi"] == "10.1117/12.2512214"
+    assert description["license"] == "BSD-3-Clause"
     with zipfile.ZipFile(packages[1]) as file:
-        assert "license" not in yaml.safe_load(file.read(DESCRIPTION_FILE))  # nobody has stated one
-    assert said["description"].startswith("Research use only")
-    assert said["inputs"][0]["axes"][2]["scale"] == 0.325
+        assert "license" not in yaml.safe_load(file.read(DESCRIPTION_FILE))  # none is stated
+    assert description["description"].startswith("Research use only")
+    assert description["inputs"][0]["axes"][2]["scale"] == 0.325

@@ -1,4 +1,4 @@
-"""From a training to a model: what an evaluation puts into it, and what a person is told that it lacks."""
+"""From a training to a model: what an evaluation puts into it, and what it reports as missing."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from hcc_scope.evaluation.record import load_calibration, write_evaluation
 from hcc_scope.evaluation.run import evaluate
 from hcc_scope.inference import load_model
 from hcc_scope.inference.card import read_card
+from hcc_scope.progress import ignore_progress
 from hcc_scope.report.card_markdown import card_markdown
 from hcc_scope.resources import models_dir
 from hcc_scope.runs.build_model import make_model
@@ -53,10 +54,6 @@ def without_program() -> Iterator[None]:
         yield
 
 
-def nobody(_step: object) -> None:
-    """Nobody watches."""
-
-
 def trained(network: torch.nn.Module) -> TrainingResult:
     data, tiles = texture_set()
     split = hold_out(tiles, 1, 0)
@@ -66,22 +63,22 @@ def trained(network: torch.nn.Module) -> TrainingResult:
 
 
 def test_a_network_whose_answer_is_constant_is_reported_on_screen_and_card(tmp_path: Path):
-    silent, said = make_network("meng2019", seed=1), []
+    silent, messages = make_network("meng2019", seed=1), []
     with torch.no_grad():
         silent.get_parameter("output.weight").zero_()
-    folder = make_model(trained(silent), tmp_path / "m", on_progress=nobody, say=said.append)
-    assert any("has learnt nothing" in words for words in said)
+    folder = make_model(trained(silent), tmp_path / "m", on_progress=ignore_progress, say=messages.append)
+    assert any("has learnt nothing" in words for words in messages)
     assert "has learnt nothing" in load_model(folder).card.limits[0]
     assert "has learnt nothing" in (folder / "README.md").read_text(encoding="utf-8")
 
 
-def test_any_other_is_calibrated_on_held_out_animals_and_says_what_it_lacks(tmp_path: Path):
-    said: list[str] = []
+def test_any_other_is_calibrated_on_held_out_animals_and_names_what_it_lacks(tmp_path: Path):
+    messages: list[str] = []
     one = trained(make_network("meng2019", seed=1))
-    card = load_model(make_model(one, tmp_path / "m", on_progress=nobody, say=said.append)).card
-    assert not any("has learnt nothing" in words for words in said)
-    assert any("does not flag tiles that are unlike" in words for words in said)
-    assert any("torch.export cannot make a program" in words for words in said)
+    card = load_model(make_model(one, tmp_path / "m", on_progress=ignore_progress, say=messages.append)).card
+    assert not any("has learnt nothing" in words for words in messages)
+    assert any("does not flag tiles that are unlike" in words for words in messages)
+    assert any("torch.export cannot make a program" in words for words in messages)
     assert card.unlike_training is None
     assert card.evaluation is None
     held_out = {one.tiles.images[i].animal_id for i in one.split.held_out}
@@ -111,8 +108,8 @@ def evaluation(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """An evaluation whose numbers are made up, and whose networks are not."""
     folder = tmp_path_factory.mktemp("evaluation") / "e"
     data = read_manifest(manifest)
-    tiles = cut_tiles(data, None, nobody)
-    result = evaluate(data, tiles, CONFIG, folder, folds=2, jobs=1, on_progress=nobody, work=quick_fold)
+    tiles = cut_tiles(data, None, ignore_progress)
+    result = evaluate(data, tiles, CONFIG, folder, folds=2, jobs=1, on_progress=ignore_progress, work=quick_fold)
     for fold in result.of("by_animal"):
         from safetensors.torch import save_file
 
@@ -134,7 +131,7 @@ def evaluated_run(manifest: Path, evaluation: Path, tmp_path_factory: pytest.Tem
     return folder
 
 
-def test_an_evaluation_decides_and_stands_on_the_card(evaluated_run: Path, evaluation: Path):
+def test_an_evaluation_decides_and_is_on_the_card(evaluated_run: Path, evaluation: Path):
     card, found = load_model(evaluated_run / "model").card, load_calibration(evaluation)
     assert (card.temperature, card.decision_threshold) == (found.temperature, found.threshold)
     assert card.licence == "not stated"
@@ -146,13 +143,13 @@ def test_an_evaluation_decides_and_stands_on_the_card(evaluated_run: Path, evalu
 
 
 def test_what_contradicts_an_evaluation_is_refused(manifest: Path, evaluation: Path, tmp_path: Path):
-    for more, says in (
+    for more, message in (
         ({"network": "compact"}, "--network is compact, but the evaluation .* is of meng2019"),
         ({"epochs": 5}, "--epochs is 5, but the evaluation .* is of 1"),
         ({"hold_out": "2"}, "--hold-out and --evaluation contradict"),
         ({"patience": 2}, "--patience needs held-out animals, and with --evaluation there are none"),
     ):
-        with pytest.raises(UsageError, match=says):
+        with pytest.raises(UsageError, match=message):
             run_train(options(manifest, tmp_path / "r", evaluation=evaluation, **more), json_mode=True)
     lines = manifest.read_text().splitlines()
     other = manifest.with_name("other.csv")
@@ -166,18 +163,18 @@ def test_what_contradicts_an_evaluation_is_refused(manifest: Path, evaluation: P
 def test_an_evaluation_whose_networks_cannot_be_had_is_refused_before_the_training(
     manifest: Path, evaluation: Path, tmp_path: Path
 ):
-    for name, damage, says in (
+    for name, damage, message in (
         ("missing", lambda fold: shutil.rmtree(fold), "was of 2 folds by animal, and 1 are there"),
         ("damaged", lambda fold: (fold / "weights.safetensors").write_bytes(b"no"), "holds no weights of the network"),
     ):
         copy = Path(shutil.copytree(evaluation, tmp_path / name))
         damage(copy / "folds" / "by_animal-1")
-        with pytest.raises(TrainingError, match=says):
+        with pytest.raises(TrainingError, match=message):
             run_train(options(manifest, tmp_path / "r", evaluation=copy), json_mode=True)
         assert not (tmp_path / "r").exists()
 
 
-def test_a_run_goes_on_with_its_own_evaluation_alone(
+def test_a_run_continues_only_with_its_own_evaluation(
     evaluated_run: Path, manifest: Path, evaluation: Path, tmp_path: Path
 ):
     run = Path(shutil.copytree(evaluated_run, tmp_path / "r"))

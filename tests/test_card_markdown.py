@@ -98,7 +98,7 @@ def made(data: LabelledSet, evaluation: EvaluationRecord | None = EVALUATION, **
     )  # fmt: skip
 
 
-def test_a_synthetic_set_is_said_to_be_one_everywhere(tmp_path: Path):
+def test_a_synthetic_set_is_named_as_one_everywhere(tmp_path: Path):
     data, _tiles = texture_set(animals_per_class=2, sections=1, images=2)
     card = made(data, shifts=SHIFTS, unlike_training=UNLIKE)
     assert card.parameters == 10_642
@@ -162,7 +162,7 @@ def test_the_card_for_people_has_both_protocols_and_everything_that_was_measured
 
 
 @pytest.mark.parametrize(
-    ("evaluation", "said"),
+    ("evaluation", "sentence"),
     [
         (None, "Not evaluated by animal, nor with images split at random"),
         (EVALUATION.model_copy(update={"protocols": EVALUATION.protocols[:1]}), "**Not evaluated: by animal"),
@@ -175,10 +175,10 @@ def test_the_card_for_people_has_both_protocols_and_everything_that_was_measured
         (EVALUATION.model_copy(update={"per_animal": ()}), "## Results by animal\n\nNot evaluated by animal."),
     ],
 )
-def test_what_is_missing_is_said(evaluation: EvaluationRecord | None, said: str):
+def test_missing_evaluations_are_named(evaluation: EvaluationRecord | None, sentence: str):
     data, _tiles = texture_set(animals_per_class=2)
     text = card_markdown(made(data, evaluation))
-    assert said in text
+    assert sentence in text
     assert "Not measured." in text
     assert "it scores anything" in text
 
@@ -241,7 +241,7 @@ def test_the_figures_of_the_shipped_card_agree_with_each_other():
         "\\*a\\* \\| b | c",
     ],
 )
-def test_what_a_received_card_says_is_shown_as_it_stands(text: str):
+def test_the_text_of_a_received_card_is_shown_unchanged(text: str):
     data, _tiles = texture_set(animals_per_class=2)
     card = made(data, EVALUATION, shifts=SHIFTS, unlike_training=UNLIKE)
     plain = structure_of(card_markdown(with_texts(card, "words")))

@@ -84,7 +84,7 @@ def test_the_demo_prints_its_summary_and_nothing_else(demo: tuple[Path, Done]) -
     assert (out / "overview.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_demo_stores_are_valid_and_say_that_they_are_phantoms(demo: tuple[Path, Done]) -> None:
+def test_demo_stores_are_valid_and_marked_as_phantoms(demo: tuple[Path, Done]) -> None:
     stores = sorted(demo[0].glob("*.ome.zarr"))
     assert len(stores) == 2
     for store in stores:
@@ -133,7 +133,7 @@ def test_replay_check_notices_one_changed_bit(demo: tuple[Path, Done], tmp_path:
     assert f"field {result['seq']}, tile {tile}" in done.err
 
 
-def test_replay_check_on_another_engine_is_within_tolerance_and_says_so(
+def test_replay_check_on_another_engine_is_within_tolerance_and_reports_it(
     demo: tuple[Path, Done], tmp_path: Path
 ) -> None:
     out, live = demo
@@ -155,7 +155,7 @@ def test_replay_check_on_another_engine_is_within_tolerance_and_says_so(
         assert before["decision"] == after["decision"]
 
 
-def test_replay_check_on_another_engine_notices_what_is_beyond_the_tolerance(
+def test_replay_check_on_another_engine_notices_differences_beyond_the_tolerance(
     demo: tuple[Path, Done], tmp_path: Path
 ) -> None:
     out, live = demo
@@ -350,7 +350,7 @@ def test_help_imports_none_of_the_heavy_libraries() -> None:
     assert not heavy & set(json.loads(done.stderr.strip().replace("'", '"')))
 
 
-def test_devices_lists_what_is_there() -> None:
+def test_devices_lists_the_devices() -> None:
     done = cli("devices", "--rig", "demo", "--properties", "--json")
     assert done.code == 0, done.err
     found = done.json
@@ -395,7 +395,7 @@ def test_models_list_and_test() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a POSIX pipe")
-def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path: Path) -> None:
+def test_a_reader_that_closes_does_not_end_the_run(tmp_path: Path) -> None:
     """As ``hcc-scope acquire ... | head -1``: the display breaks, the section is acquired to its end."""
     reads, writes = os.pipe()
     os.close(reads)
@@ -469,7 +469,7 @@ class OnlySevens(torch.nn.Module):
         return torch.zeros(x.shape[0], 2)
 
 
-def test_a_model_that_breaks_leaves_the_frames_and_says_so(tmp_path: Path) -> None:
+def test_a_model_that_breaks_leaves_the_frames_and_reports_it(tmp_path: Path) -> None:
     model = Path(shutil.copytree(models_dir() / "phantom-meng2019", tmp_path / "sevens"))
     torch.jit.script(OnlySevens()).save(str(model / "model.pt"))
     np.save(model / "test_input.npy", np.full((2, 512, 512), 7, np.uint16))
@@ -504,7 +504,7 @@ def test_a_worker_left_behind_does_not_hold_up_the_end() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full")
-def test_json_that_cannot_be_written_is_said() -> None:
+def test_json_that_cannot_be_written_is_reported() -> None:
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-c", "from hcc_scope.cli import main; main()", "models", "list", "--json"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=WAIT_S, check=False)
@@ -512,7 +512,7 @@ def test_json_that_cannot_be_written_is_said() -> None:
     assert "stdout" in done.stderr
 
 
-def test_recover_goes_on_after_a_store_that_is_none(demo: tuple[Path, Done], tmp_path: Path) -> None:
+def test_recover_continues_after_a_store_that_is_none(demo: tuple[Path, Done], tmp_path: Path) -> None:
     store = copy_of(sorted(demo[0].glob("*.ome.zarr"))[0], tmp_path)
     done = cli("recover", tmp_path / "no.ome.zarr", store, "--json")
     assert done.code == 30

@@ -1,4 +1,4 @@
-"""What ``--help`` says, of every command."""
+"""The ``--help`` text of every command."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_these_are_all():
 def test_nothing_of_an_options_help_is_lost(path: tuple[str, ...]):
     """In brackets a word is markup to rich, and vanishes."""
     for option in ALL[path].params:
-        told = getattr(option, "help", None) or ""
-        assert Text.from_markup(told).plain == told, option.name
+        text = getattr(option, "help", None) or ""
+        assert Text.from_markup(text).plain == text, option.name
     done = CliRunner().invoke(app, [*path, "--help"])
     assert done.exit_code == 0

@@ -103,13 +103,13 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_an_import_is_finished_before_ctrl_c_strikes(tmp_path: Path):
+def test_an_import_is_finished_before_ctrl_c_takes_effect(tmp_path: Path):
     done = run(_IMPORTS_IT, tmp_path)
     assert done.stdout == "imported True\ninterrupted True\n", done.stderr
     assert done.returncode == 0
 
 
-def test_a_command_that_is_interrupted_before_it_began_says_so(tmp_path: Path):
+def test_a_command_that_is_interrupted_before_it_began_reports_it(tmp_path: Path):
     done = run(_IN_A_COMMAND, tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "Error: interrupted\n")
 

@@ -44,7 +44,7 @@ def test_what_would_command_a_terminal_is_escaped(text: str, shown: str):
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_wherever_it_stands(terminal: bool, monkeypatch: pytest.MonkeyPatch):
+def test_at_every_position(terminal: bool, monkeypatch: pytest.MonkeyPatch):
     stream = io.StringIO()
     monkeypatch.setattr(console_module.sys, "stdout", stream)
     voice = console_module.people(json_mode=False)
@@ -54,11 +54,11 @@ def test_wherever_it_stands(terminal: bool, monkeypatch: pytest.MonkeyPatch):
     table.add_row(Text(HOSTILE))
     voice.note(HOSTILE, "red")
     voice.show(table)
-    told = stream.getvalue()
-    assert told.count("[/b]<script>") == 4
-    assert not {"\x07", "\u202e", "\u2028", "\x85"} & set(told)
-    assert "\x1b[2J" not in told
-    assert "\x1b]0" not in told
+    shown = stream.getvalue()
+    assert shown.count("[/b]<script>") == 4
+    assert not {"\x07", "\u202e", "\u2028", "\x85"} & set(shown)
+    assert "\x1b[2J" not in shown
+    assert "\x1b]0" not in shown
 
 
 def test_an_error_is_one_line(capsys: pytest.CaptureFixture[str]):

@@ -143,7 +143,7 @@ LATE = {
     "no-such-engine",
     "out-too-small",
 }
-"""What only the microscope, or the model, can tell; all else is refused before either is loaded."""
+"""What only the microscope, or the model, knows; all else is refused before either is loaded."""
 
 
 @pytest.mark.parametrize("case", MISTAKES)

@@ -1,4 +1,4 @@
-"""What ends the program: the sentence and the exit code, whatever was raised."""
+"""The end of the program: the sentence and the exit code for every kind of error."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_an_error_is_one_sentence(error: BaseException, code: int, sentence: str
 
 
 @pytest.mark.parametrize("error", [OSError("no file is named"), ValueError("no"), SystemError("no")])
-def test_a_bug_is_told_with_its_traceback_in_a_file(error: Exception, monkeypatch: pytest.MonkeyPatch):
+def test_a_bug_is_reported_with_its_traceback_in_a_file(error: Exception, monkeypatch: pytest.MonkeyPatch):
     ended = ended_by(error, monkeypatch)
     assert ended.code == 70
     details = Path(ended.err.rpartition("details in ")[2].strip())
@@ -54,7 +54,7 @@ def test_a_bug_is_told_with_its_traceback_in_a_file(error: Exception, monkeypatc
 
 
 @pytest.mark.parametrize(("code", "expected"), [(0, 0), (13, 13), (130, 130), (None, 0)])
-def test_what_was_said_is_not_said_again(code: int | None, expected: int, monkeypatch: pytest.MonkeyPatch):
+def test_a_reported_error_is_not_reported_again(code: int | None, expected: int, monkeypatch: pytest.MonkeyPatch):
     ended = ended_by(Reported(code), monkeypatch)
     assert (ended.code, ended.err) == (expected, "")
 

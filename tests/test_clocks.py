@@ -79,7 +79,7 @@ class StoppedProgram:
         return self._real() + (self._jump_s if self._looks > 2 else 0.0)
 
 
-def test_time_in_which_the_program_was_stopped_is_not_waited():
+def test_time_in_which_the_program_was_stopped_does_not_count():
     times = iter([0.0, 0.02, 15.02, 15.04])
     patience = Patience(lambda: next(times))
     assert [patience.spent_s() for _ in range(3)] == pytest.approx(
@@ -104,7 +104,7 @@ def test_a_device_is_not_blamed_for_a_program_that_was_stopped(jump: Callable[[o
     thread = CoreThread()
     pause = threading.Event()
     assert thread.call("exposing", lambda: pause.wait(0.2), timeout_s=30.0) is False
-    with pytest.raises(CameraError, match=r"did not end within 1\.1 s"):  # one that hangs is noticed all the same
+    with pytest.raises(CameraError, match=r"did not end within 1\.1 s"):  # one that hangs is still noticed
         thread.call("hanging", lambda: pause.wait(10.0), timeout_s=1.1)
     pause.set()
     assert thread.close(5.0)

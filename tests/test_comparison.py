@@ -1,4 +1,4 @@
-"""Whether two analyses are equal: the one rule, on the recorded score of a small store and on results made by hand."""
+"""The rule that decides whether two analyses are equal, on recorded scores of a small store and on handmade results."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_covers_the_mean_at_all_times_together(name: str):
     values = draw(np.random.default_rng(20190101), (N_SECTIONS, N_FRAMES))
     assert always_covered(values, mean).mean() >= 0.95
     if name != "constant":
-        assert always_covered_naive(values, mean).mean() < 0.85  # this simulation can tell a wrong interval
+        assert always_covered_naive(values, mean).mean() < 0.85  # this simulation detects a wrong interval
 
 
 def test_covers_when_fields_are_drawn_without_replacement():

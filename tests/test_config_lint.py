@@ -1,4 +1,4 @@
-"""Configurations and rig files: what is wrong with them, in which line, and what is said about it."""
+"""Configurations and rig files: each mistake, its line, and the message about it."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_errors_are_found_where_they_are(tmp_path: Path, adapters_dir: Path, tai
     assert errors[0].hint
 
 
-# What the core loads all the same, and what is said about it
+# What the core loads nevertheless, and the message about it
 WARNINGS = {
     "unknown command": ("Propperty,Cam,Gain,1", "unknown command 'Propperty', which Micro-Manager ignores"),
     "case of a command": ("property,Cam,Gain,1", "unknown command 'property'"),
@@ -198,7 +198,7 @@ HARMLESS = {
     "empty field": "Property,,Cam,Gain,1",
     "a long line": "#" * 4099,
     "group without presets": "ConfigGroup,G",
-    "role of nobody": "Property,Core,XYStage,",
+    "role without a device": "Property,Core,XYStage,",
     "number with blanks": "ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R, 0.325 ",
     "number with exponent": "ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R,3.25e-1",
     "mirrored affine": SIZED + "PixelSizeAffine,R,-1,0,0,0,1,0",
@@ -226,7 +226,7 @@ ONE_SIZE = {
     "another position": "ConfigPixelSize,A,Obj,Label,10x\nPixelSize_um,A,2",
     "another number": "ConfigPixelSize,A,Obj,State,1\nPixelSize_um,A,2",
     "the same size": "ConfigPixelSize,A,Obj,Label,4x\nPixelSize_um,A,1",
-    "told apart": "ConfigPixelSize,A,Obj,Label,10x\nConfigPixelSize,A,Cam,Binning,1\nPixelSize_um,A,2",
+    "apart by binning": "ConfigPixelSize,A,Obj,Label,10x\nConfigPixelSize,A,Cam,Binning,1\nPixelSize_um,A,2",
     "a later line of one property": "ConfigPixelSize,A,Obj,Label,4x\nConfigPixelSize,A,Obj,Label,10x\nPixelSize_um,A,2",
 }
 BINNINGS = (
@@ -321,7 +321,7 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path):
 @pytest.mark.parametrize("folder", ["none", "a file"])
 def test_a_folder_of_adapters_that_is_none(tmp_path: Path, folder: str):
     (tmp_path / "a file").touch()
-    with pytest.raises(DeviceError, match=r"is a file and no folder|cannot look into .*: No such file"):
+    with pytest.raises(DeviceError, match=r"is a file, not a folder|cannot look into .*: No such file"):
         lint(write(tmp_path, GOOD), tmp_path / folder)
 
 
@@ -352,7 +352,7 @@ def test_a_byte_order_mark_matters_only_before_a_command(tmp_path: Path):
 
 def test_a_missing_adapter_is_a_device_error(tmp_path: Path, adapters_dir: Path):
     path = write(tmp_path, GOOD.replace("Cam,DemoCamera,DCam", "Cam,Andor,Andor"))
-    assert check(path) == []  # nobody said where the adapters are
+    assert check(path) == []  # the adapters' folder is not known
     with pytest.raises(DeviceError, match=r"'Andor' is not installed in .*installed: DemoCamera, "):
         check(path, adapters_dir)
 
@@ -366,9 +366,9 @@ def test_adapters_are_found_on_every_system(tmp_path: Path, name: str):
     assert list(installed_libraries(tmp_path)) == ["Andor"]
 
 
-def test_versions_that_do_not_fit_are_told(adapters_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_versions_that_do_not_fit_are_reported(adapters_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert interface_mismatch(adapters_dir) is None
-    assert interface_mismatch(tmp_path) is None  # a Micro-Manager folder does not say its version
+    assert interface_mismatch(tmp_path) is None  # a Micro-Manager folder does not state its version
     monkeypatch.setattr(adapters, "core_interface", lambda: 74)
     mismatch = interface_mismatch(adapters_dir)
     assert mismatch is not None
@@ -470,7 +470,7 @@ def test_rig_files_that_are_refused(tmp_path: Path, text: str, message: str):
         load_rig(path)
 
 
-def test_what_a_rig_file_may_look_like(tmp_path: Path):
+def test_the_forms_of_a_rig_file(tmp_path: Path):
     path = tmp_path / "x.rig.yaml"
     for text in (
         "config: a.cfg\n",
@@ -480,7 +480,7 @@ def test_what_a_rig_file_may_look_like(tmp_path: Path):
     ):
         path.write_bytes(text.encode("utf-8", "surrogateescape"))
         assert load_rig(path).config == tmp_path / "a.cfg"
-    path.write_text("config: ~/a.cfg\nadapters_dir: ~nobody-of-that-name/mm\n")
+    path.write_text("config: ~/a.cfg\nadapters_dir: ~nosuchuser/mm\n")
     assert load_rig(path).config == Path.home() / "a.cfg"
 
 

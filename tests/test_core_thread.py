@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TINY = {"OnCameraCCDXSize": 64, "OnCameraCCDYSize": 48}
 
 
-def test_a_caller_can_leave_a_call_that_goes_on():
+def test_a_caller_can_leave_a_running_call():
     thread = CoreThread()
     go_on, done = threading.Event(), threading.Event()
     stop = StopToken()

@@ -165,7 +165,7 @@ def test_a_cache_that_is_damaged_or_of_another_set_is_made_anew(tmp_path: Path, 
     np.testing.assert_array_equal(table.reader.read([2]), [read_pixels(data.images[2])])
 
 
-def test_two_that_cut_one_set_at_once_both_have_its_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_two_that_cut_one_set_at_the_same_time_both_have_its_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The other's cache appears between the look for it and the renaming of one's own."""
     data = read_manifest(small_set(tmp_path))
     cut_tiles(data, tmp_path / "other", ignore_progress)
@@ -242,7 +242,7 @@ def test_a_class_without_a_usable_tile_is_an_error(tmp_path: Path):
 # ---- the disk -------------------------------------------------------------------------------------------------------
 
 
-def test_too_little_space_is_told_before_anything_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_too_little_space_is_reported_before_anything_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     data = read_manifest(small_set(tmp_path))
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(2**24, 0, 2**24))
@@ -270,7 +270,7 @@ except DiskFullError as error:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no limit on the size of files")
-def test_a_disk_that_fills_while_tiles_are_written_is_told_and_leaves_nothing(tmp_path: Path):
+def test_a_disk_that_fills_while_tiles_are_written_is_reported_and_leaves_nothing(tmp_path: Path):
     data = read_manifest(small_set(tmp_path))
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(data.manifest)], capture_output=True, text=True, check=False, timeout=60

@@ -1,4 +1,4 @@
-"""What a check of labelled images finds, and that it finds all of it at once."""
+"""The check of labelled images: its findings, and that it reports all of them in one run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def kinds(report: DatasetReport) -> list[tuple[str, str]]:
     return [(problem.severity, problem.kind) for problem in report.problems]
 
 
-def says(report: DatasetReport, kind: str) -> str:
+def text_of(report: DatasetReport, kind: str) -> str:
     [problem] = [problem for problem in report.problems if problem.kind == kind]
     return str(problem)
 
@@ -63,7 +63,7 @@ def test_a_sound_set(tmp_path: Path, few_are_enough: None):
     json.dumps(report.to_json(), allow_nan=False)
 
 
-def test_everything_that_is_wrong_is_found_at_once(tmp_path: Path):
+def test_everything_that_is_wrong_is_found_immediately(tmp_path: Path):
     for i in range(3):
         write_image(tmp_path / f"{i}.tif", tissue(i))
     write_image(tmp_path / "copy.tif", tissue(0))
@@ -129,13 +129,13 @@ def test_copies_within_an_animal_are_a_warning_and_across_animals_an_error(tmp_p
     write_lines(path, [*lines, "copy.tif,low,low1,s2,2026-01-02,0.325"])
     report = check_dataset(path)
     assert kinds(report) == [("warning", "duplicate")]
-    assert "copy.tif (low, low1)" in says(report, "duplicate")
+    assert "copy.tif (low, low1)" in text_of(report, "duplicate")
     assert report.trainable
 
     write_lines(path, [*lines, "copy.tif,low,low2,s2,2026-01-02,0.325"])
     report = check_dataset(path)
     assert kinds(report) == [("error", "duplicate")]
-    assert "listed for different animals: low1-0.tif (low, low1), copy.tif (low, low2)" in says(report, "duplicate")
+    assert "listed for different animals: low1-0.tif (low, low1), copy.tif (low, low2)" in text_of(report, "duplicate")
     assert set(report.problems[0].images) == {str(tmp_path / "low1-0.tif"), str(tmp_path / "copy.tif")}
 
 
@@ -147,11 +147,11 @@ def test_copies_that_nothing_is_trained_on_are_a_warning(tmp_path: Path, few_are
     write_lines(path, [*lines, "white.tif,low,low1,s1,2026-01-01,0.325", "copy.tif,low,low2,s1,2026-01-02,0.325"])
     report = check_dataset(path)
     assert kinds(report) == [("warning", "duplicate"), ("warning", "quality")]
-    assert "for different animals: white.tif (low, low1), copy.tif (low, low2). No tile" in says(report, "duplicate")
+    assert "for different animals: white.tif (low, low1), copy.tif (low, low2). No tile" in text_of(report, "duplicate")
     assert report.trainable
 
 
-def test_one_is_told_in_the_singular(tmp_path: Path):
+def test_one_is_reported_in_the_singular(tmp_path: Path):
     for i, shape in enumerate(((512, 512), (512, 512), (512, 700))):
         write_image(tmp_path / f"{i}.tif", tissue(i, shape))
     lines = ["0.tif,low,m1,s1,mon,0.3", "1.tif,low,m1,s1,mon,0.3", "2.tif,high,m2,s1,mon,0.3"]
@@ -175,7 +175,7 @@ def test_days_that_go_with_the_class_and_lopsided_numbers(tmp_path: Path, few_ar
     )
     report = check_dataset(path)
     assert ("warning", "day") in kinds(report)
-    assert "one class alone" in says(report, "day")
+    assert "one class alone" in text_of(report, "day")
 
 
 def test_ids_that_may_be_two_spellings_of_one_are_a_warning(tmp_path: Path, few_are_enough: None):
@@ -216,7 +216,7 @@ def test_cramers_v_is_a_share_and_symmetric(pairs: list[tuple[str, str]]):
         assert cramers_v(rows, rows) == pytest.approx(1.0)
 
 
-def test_what_is_wrong_with_a_store(tmp_path: Path, few_are_enough: None):
+def test_the_problems_of_a_store(tmp_path: Path, few_are_enough: None):
     shape = (512, 512)
     for animal, complete in (("M1", True), ("M2", False)):
         with create_store(tmp_path, make_spec(shape, animal_id=animal, bit_depth=16)) as writer:
@@ -227,7 +227,7 @@ def test_what_is_wrong_with_a_store(tmp_path: Path, few_are_enough: None):
     path = write_lines(tmp_path / "m.csv", ["M1_S2.ome.zarr,low,,,,", "M2_S2.ome.zarr,high,,,,"])
     report = check_dataset(path)
     assert kinds(report) == [("warning", "store"), ("warning", "animals"), ("warning", "animals")]
-    assert "M2_S2.ome.zarr never ended in order" in says(report, "store")
+    assert "M2_S2.ome.zarr never ended in order" in text_of(report, "store")
     shard(tmp_path / "M1_S2.ome.zarr", 1).unlink()
     [error] = check_dataset(path).errors
     assert (error.kind, "Frame 1 in" in error.what, "is missing" in error.what) == ("unreadable", True, True)

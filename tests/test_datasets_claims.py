@@ -1,4 +1,4 @@
-"""What files claim: images behind one page, sizes that cannot be, chains without end; counted or refused in words."""
+"""Claims of files: images behind one page, impossible sizes, endless chains; counted or refused with a message."""
 
 from __future__ import annotations
 
@@ -93,11 +93,11 @@ def test_images_behind_one_page_are_counted(tmp_path: Path, options: dict):
         read_headers(path, 4)
     whole = path.read_bytes()
     path.write_bytes(whole[: -FIELDS[0].nbytes])
-    with pytest.raises(ImageError, match="says that it holds 4 images, but has 1 page and ends before the others"):
+    with pytest.raises(ImageError, match="claims to hold 4 images, but has 1 page and ends before the others"):
         read_headers(path)
     assert len(read_headers(path, 0)) == 1
-    np.testing.assert_array_equal(read_all(path, 2), FIELDS[2:3])  # as the hint says
-    with pytest.raises(ImageError, match="says that it holds 4 images, but has 1 page and ends before page 3 does"):
+    np.testing.assert_array_equal(read_all(path, 2), FIELDS[2:3])  # as the hint advises
+    with pytest.raises(ImageError, match="claims to hold 4 images, but has 1 page and ends before page 3 does"):
         read_headers(path, 3)
 
 
@@ -127,7 +127,7 @@ def ome_behind(channels: int = 1, focal_planes: int = 1, times: int = 1) -> byte
     return one_page(FIELDS[0].shape, FIELDS[0].tobytes(), (270, 2, len(xml), xml)) + FIELDS[1:].tobytes()
 
 
-def test_what_ome_xml_says_lies_behind_one_page(tmp_path: Path):
+def test_planes_behind_one_page_are_found_in_ome_xml(tmp_path: Path):
     path = tmp_path / "a.ome.tif"
     path.write_bytes(ome_behind(times=4))
     np.testing.assert_array_equal(read_all(path), FIELDS)
@@ -148,7 +148,7 @@ def test_compressed_images_that_are_claimed_but_not_there_are_refused(tmp_path: 
     path = tmp_path / "a.tif"
     description = "ImageJ=1.54f\nimages=4\nframes=4\n"
     tifffile.imwrite(path, FIELDS[0], description=description, metadata=None, compression="zlib")
-    with pytest.raises(ImageError, match="says that it holds 4 images, but has 1 page"):
+    with pytest.raises(ImageError, match="claims to hold 4 images, but has 1 page"):
         read_headers(path)
     np.testing.assert_array_equal(read_all(path, 0), FIELDS[:1])
 
@@ -197,7 +197,7 @@ def test_one_channel_of_several_files_is_an_image(tmp_path: Path):
 
 
 def pages(n: int, *, bigtiff: bool = False, byteorder: str = "<") -> tuple[bytearray, list[int]]:
-    """Return a TIFF and where each page says which one follows."""
+    """Return a TIFF and where each page names its successor."""
     file = io.BytesIO()
     with tifffile.TiffWriter(file, bigtiff=bigtiff, byteorder=byteorder) as writer:
         for i in range(n):
@@ -236,7 +236,7 @@ def test_pages_that_run_in_a_circle_are_refused(tmp_path: Path, n: int, back_to:
             read_headers(path, page)
 
 
-def test_pages_beyond_number_are_refused_at_once(tmp_path: Path):
+def test_pages_beyond_number_are_refused_immediately(tmp_path: Path):
     path = tmp_path / "a.tif"
     n = 100_001
     path.write_bytes(
@@ -271,13 +271,13 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize(("data", "says"), BOMBS.values(), ids=BOMBS)
+@pytest.mark.parametrize(("data", "message"), BOMBS.values(), ids=BOMBS)
 @pytest.mark.filterwarnings("error")
-def test_a_bomb_is_refused_by_its_claim(tmp_path: Path, data: bytes, says: str):
+def test_a_bomb_is_refused_by_its_claim(tmp_path: Path, data: bytes, message: str):
     assert len(data) < 1000
     path = tmp_path / "bomb.tif"
     path.write_bytes(data)
-    with pytest.raises(ImageError, match=says):
+    with pytest.raises(ImageError, match=message):
         read_headers(path)
 
 
@@ -299,11 +299,11 @@ def test_a_strip_that_unpacks_to_more_than_belongs_there_fills_no_memory(
 ):
     path = tmp_path / "a.tif"
     path.write_bytes(one_page((60, 70), encode(bytes(1 << 24)), packing=packing))
-    said = attempt(lambda: read_all(path))
-    if isinstance(said, Failure):
-        assert "cannot be decoded" in str(said.error)
+    read = attempt(lambda: read_all(path))
+    if isinstance(read, Failure):
+        assert "cannot be decoded" in str(read.error)
     else:
-        assert said[0].shape == (60, 70)
+        assert read[0].shape == (60, 70)
 
 
 def test_a_tile_that_is_far_larger_than_its_image_is_refused(tmp_path: Path):
@@ -329,9 +329,7 @@ CARRIED = {
 
 
 @pytest.mark.parametrize(("kind", "packing", "data"), [(k, *v) for k, v in CARRIED.items()])
-def test_a_strip_that_says_it_is_larger_than_it_may_be_is_not_decoded(
-    tmp_path: Path, kind: str, packing: int, data: bytes
-):
+def test_a_strip_that_claims_too_large_a_size_is_not_decoded(tmp_path: Path, kind: str, packing: int, data: bytes):
     path = tmp_path / "a.tif"
     path.write_bytes(one_page((60, 70), data, bits=8, packing=packing))
     with pytest.raises(ImageError, match=f"holds a {kind} of 90000 px where 4200 belong"):
@@ -369,23 +367,23 @@ def test_every_checksum_of_a_png_is_looked_at(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("chunk", "says"),
+    ("chunk", "message"),
     [((b"tRNS", b"\0\1"), "grey with transparency"), ((b"acTL", struct.pack(">II", 2, 0)), "an animation")],
 )
-def test_pngs_that_hold_more_than_one_grey_image_are_refused(tmp_path: Path, chunk: tuple[bytes, bytes], says: str):
+def test_pngs_that_hold_more_than_one_grey_image_are_refused(tmp_path: Path, chunk: tuple[bytes, bytes], message: str):
     path = tmp_path / "a.png"
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in FIELDS[0])
     path.write_bytes(png(70, 60, 16, zlib.compress(rows)))
     np.testing.assert_array_equal(read_all(path), FIELDS[:1])
     path.write_bytes(png(70, 60, 16, zlib.compress(rows), chunk))
-    with pytest.raises(ImageError, match=says):
+    with pytest.raises(ImageError, match=message):
         read_headers(path)
 
 
 # ---- damage, and what is no file ------------------------------------------------------------------------------------
 
 
-def test_a_description_that_does_not_fit_is_told_in_words(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_a_description_that_does_not_fit_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     path = tmp_path / "a.tif"
     chance = random.Random(2)
     words = ["images", "slices", "frames", "channels", "order", "hyperstack", "unit", "spacing", "loop"]
@@ -399,7 +397,7 @@ def test_a_description_that_does_not_fit_is_told_in_words(tmp_path: Path, caplog
         if isinstance(found, Failure):
             refused += 1
             assert isinstance(found.error, ImageError)
-            assert re.search("stack of|says that it holds", str(found.error))
+            assert re.search("stack of|claims to hold", str(found.error))
         else:
             assert len(found) == 4
     assert 10 < refused < 50
@@ -407,7 +405,7 @@ def test_a_description_that_does_not_fit_is_told_in_words(tmp_path: Path, caplog
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
-def test_everything_that_is_no_image_is_told_and_not_waited_for(tmp_path: Path):
+def test_everything_that_is_no_image_is_reported_without_waiting(tmp_path: Path):
     manifest = small_set(tmp_path)
     os.mkfifo(tmp_path / "pipe.tif")
     (tmp_path / "circle.tif").symlink_to("circle.tif")
@@ -421,7 +419,7 @@ def test_everything_that_is_no_image_is_told_and_not_waited_for(tmp_path: Path):
         assert name.rstrip("/") in str(problem)
 
 
-def test_a_folder_that_may_not_be_looked_into_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_forbidden_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     manifest = small_set(tmp_path)
     stat = type(tmp_path).stat
 

@@ -135,7 +135,7 @@ def test_the_truth_has_every_draw():
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
         ({"images_per_class": 2}, "2 images cannot be spread over 3 animals"),
         ({"images_per_class": 1, "animals_per_class": 2}, "1 image cannot be spread over 2 animals"),
@@ -152,8 +152,8 @@ def test_the_truth_has_every_draw():
         ({"pixel_size_um": 0.0}, "pixel_size_um must be positive"),
     ],
 )
-def test_nonsense_is_refused(changes: dict, says: str):
-    with pytest.raises(UsageError, match=says):
+def test_nonsense_is_refused(changes: dict, message: str):
+    with pytest.raises(UsageError, match=message):
         CohortSpec(**changes)
 
 
@@ -191,7 +191,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return manifest
 
 
-def test_a_cohort_is_a_labelled_set_that_says_it_is_no_tissue(written: Path):
+def test_a_cohort_is_a_labelled_set_marked_as_no_tissue(written: Path):
     data = read_manifest(written)
     assert [image.tumour_class for image in data.images] == ["low"] * 3 + ["high"] * 3
     assert {image.day for image in data.images} == {"2026-01-05"}
@@ -259,7 +259,7 @@ def broken(*_: object) -> None:
     os._exit(3)
 
 
-def test_a_process_that_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_process_that_dies_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cohort, "_begin", broken)
     with pytest.raises(Exception, match="ended without a word"):
         write_cohort(TINY, tmp_path / "c", ignore_progress, jobs=2)
@@ -272,13 +272,13 @@ def test_a_process_that_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     spec = replace(TINY, images_per_class=1)
     run_cohort(spec, tmp_path / "c", jobs=1, json_mode=True)
-    said = json.loads(capsys.readouterr().out)
-    assert said["images_per_class"] == {"low": 1, "high": 1}
-    assert said["manifest"] == str(tmp_path / "c" / "manifest.csv")
-    for days, told in (("balanced", True), ("per-animal", False)):
+    result = json.loads(capsys.readouterr().out)
+    assert result["images_per_class"] == {"low": 1, "high": 1}
+    assert result["manifest"] == str(tmp_path / "c" / "manifest.csv")
+    for days, warned in (("balanced", True), ("per-animal", False)):
         strong = replace(spec, days=days, day_effect=4.0)
         run_cohort(strong, tmp_path / days, jobs=1, json_mode=False)
-        assert ("says nothing about the class" in capsys.readouterr().out) is told
+        assert ("reveal nothing of the class" in capsys.readouterr().out) is warned
     wrong = cli("phantom", "cohort", "--out", tmp_path / "d", "--days", "never")
     assert (wrong.code, wrong.out) == (2, "")
     assert "days must be one of" in wrong.err

@@ -51,49 +51,49 @@ def test_a_plateau_is_more_than_light_leaves_there_by_chance(pixels: np.ndarray,
     assert top.plateau_px == (np.count_nonzero(pixels == pixels.max()) if plateau else 0)
 
 
-def said(depth: int, *tops: TopCounts) -> list[str]:
+def problems_of(depth: int, *tops: TopCounts) -> list[str]:
     images = [replace(labelled_image(i), bit_depth=depth) for i in range(len(tops))]
     return [str(problem) for problem in depth_problems(images, tops)]
 
 
-def test_fourteen_bits_in_files_of_sixteen_are_told_with_the_figure():
-    [problem] = said(16, TopCounts(16_383, 900), TopCounts(9_000, 0), TopCounts(16_383, 500))
+def test_fourteen_bits_in_files_of_sixteen_are_reported_with_the_figure():
+    [problem] = problems_of(16, TopCounts(16_383, 900), TopCounts(9_000, 0), TopCounts(16_383, 500))
     assert problem == (
         "2 images have no count above 16383 and many there, as if saturated, but the bit depth of 16 allows 65535: "
         "0.tif, 2.tif. Say 14 in the column bit_depth: tiles that are saturated there are not left out now."
     )
-    [problem] = said(16, TopCounts(9_000, 0), TopCounts(11_000, 0))
+    [problem] = problems_of(16, TopCounts(9_000, 0), TopCounts(11_000, 0))
     assert problem == (
         "No count of 2 images of 16 bit is above 11000: a camera of 14 bits ends at 16383, of 16 bits at 65535. If the "
-        "camera has 14 bits, say so in the column bit_depth: without that, saturation goes unseen."
+        "camera has 14 bits, write 14 in the column bit_depth: otherwise, saturation goes unseen."
     )
-    [problem] = said(14, TopCounts(4_000, 0))
+    [problem] = problems_of(14, TopCounts(4_000, 0))
     assert "a camera of 12 bits ends at 4095, of 14 bits at 16383" in problem
 
 
 @pytest.mark.parametrize(("bits", "level"), [(12, 65_520), (14, 65_532), (10, 65_472), (8, 65_280)])
-def test_bits_that_were_shifted_upwards_are_told_with_their_number(bits: int, level: int):
-    [problem] = said(16, TopCounts(level, 900))
+def test_bits_that_were_shifted_upwards_are_reported_with_their_number(bits: int, level: int):
+    [problem] = problems_of(16, TopCounts(level, 900))
     by = 2 ** (16 - bits)
-    assert f"look like counts of {bits} bits times {by}: divide them by {by} and say {bits} in bit_depth" in problem
+    assert f"look like counts of {bits} bits times {by}: divide them by {by} and write {bits} in bit_depth" in problem
 
 
-def test_one_bright_image_tells_what_dim_ones_do_not():
-    assert said(16, TopCounts(2_000, 0), TopCounts(3_000, 0), TopCounts(40_000, 0)) == []
-    assert said(16, TopCounts(65_535, 4_000)) == []
-    assert said(12, TopCounts(4_095, 4_000), TopCounts(100, 0), TopCounts(3_000, 0)) == []
-    assert said(8, TopCounts(90, 0)) == []
-    # a level that no camera of a usual depth has: where white was balanced, say
-    [problem] = said(16, TopCounts(61_000, 700), TopCounts(65_000, 0))
+def test_one_bright_image_shows_what_dim_ones_do_not():
+    assert problems_of(16, TopCounts(2_000, 0), TopCounts(3_000, 0), TopCounts(40_000, 0)) == []
+    assert problems_of(16, TopCounts(65_535, 4_000)) == []
+    assert problems_of(12, TopCounts(4_095, 4_000), TopCounts(100, 0), TopCounts(3_000, 0)) == []
+    assert problems_of(8, TopCounts(90, 0)) == []
+    # a level that no camera of a usual depth has, for example after white balance
+    [problem] = problems_of(16, TopCounts(61_000, 700), TopCounts(65_000, 0))
     assert "1 image has no count above 61000" in problem
     assert "Find out at which count the camera saturates" in problem
 
 
-# ---- what files say -------------------------------------------------------------------------------------------------
+# ---- what files state -----------------------------------------------------------------------------------------------
 
 
-def ome(path: Path, pixels: np.ndarray, **said: object) -> Path:
-    metadata = {"axes": "YX", **said}
+def ome(path: Path, pixels: np.ndarray, **keys: object) -> Path:
+    metadata = {"axes": "YX", **keys}
     tifffile.imwrite(path, pixels, ome=True, metadata=metadata, photometric="minisblack")
     return path
 
@@ -122,7 +122,7 @@ def test_the_pixel_size_that_a_file_states_is_read(tmp_path: Path, options: dict
     assert header.pixel_size_yx_um == (None if expected is None else pytest.approx(expected, rel=1e-3))
 
 
-def test_what_files_and_manifest_contradict_each_other_in_is_told_with_both_figures(tmp_path: Path):
+def test_a_contradiction_of_files_and_manifest_is_reported_with_both_figures(tmp_path: Path):
     dim = tissue(0) >> 4
     ome(tmp_path / "a.tif", dim, SignificantBits=12, **MICRO)
     ome(tmp_path / "b.tif", dim + np.uint16(3), SignificantBits=12, **NANO)
@@ -156,7 +156,7 @@ def test_the_bit_depth_that_a_file_states_is_used_where_the_manifest_has_none(tm
     assert read_manifest(manifest).bit_depth == 16
 
 
-def test_broken_or_endless_ome_xml_says_nothing(tmp_path: Path):
+def test_broken_or_endless_ome_xml_is_ignored(tmp_path: Path):
     path = tmp_path / "image.tif"
     bomb = "<!DOCTYPE a [<!ENTITY b 'cccccccccc'>" + "".join(
         f"<!ENTITY b{i} '{('&b%s;' % (i - 1 if i else '')) * 20}'>" for i in range(12)
@@ -197,7 +197,7 @@ def spelt(*animals: str) -> list[str]:
         ("\uff17", "7"),
     ],
 )
-def test_ids_that_a_spreadsheet_may_have_changed_are_told(one: str, other: str):
+def test_ids_that_a_spreadsheet_may_have_changed_are_reported(one: str, other: str):
     found = spelt(one, other, "another")
     assert f"The animal ids {' and '.join(sorted((one, other)))} differ only in how a number is written" in found
 
@@ -216,23 +216,23 @@ def test_ids_that_differ_are_not(ids: tuple[str, ...]):
 
 
 @pytest.mark.parametrize("changed", ["3-May", "01. Mrz", "Mar-01", "12-Dec", "05-Okt"])
-def test_an_id_that_became_a_date_is_told(changed: str):
+def test_an_id_that_became_a_date_is_reported(changed: str):
     assert spelt("1-4", changed) == [f"The id {changed} looks like a date that a spreadsheet made of another id"]
 
 
-def test_an_id_that_became_a_number_is_told():
+def test_an_id_that_became_a_number_is_reported():
     assert spelt("1.20E+07", "b") == ["The id 1.20E+07 looks like a number that a spreadsheet made of another id"]
 
 
-def test_an_id_with_the_apostrophe_that_marks_text_is_told():
+def test_an_id_with_the_apostrophe_that_marks_text_is_reported():
     assert spelt("'07", "07", "b") == ["The animal ids '07 and 07 differ only in an apostrophe before them"]
 
 
-def test_a_formula_in_the_place_of_an_id_is_told():
+def test_a_formula_in_the_place_of_an_id_is_reported():
     assert spelt("=B2+1", "b") == ["The id =B2+1 looks like a formula"]
 
 
-def test_days_are_told_too():
+def test_days_are_checked_too():
     images = [replace(labelled_image(i), day=day) for i, day in enumerate(("2026-03-02", "2026-3-2", "2026-03-12"))]
     [problem] = spelling_problems(images)
     assert problem.what == "The days 2026-03-02 and 2026-3-2 differ only in how a number is written"

@@ -1,4 +1,4 @@
-"""Image files of other programs: those that are counts are read exactly, all others are refused in words."""
+"""Image files of other programs: those that are counts are read exactly, all others are refused with a message."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_white_stored_as_zero_is_turned_round(tmp_path: Path):
     np.testing.assert_array_equal(read(tmp_path / "white.tif"), COUNTS)
 
 
-def test_pages_and_what_only_accompanies_them(tmp_path: Path):
+def test_pages_and_their_companions(tmp_path: Path):
     path = tmp_path / "pages.tif"
     with tifffile.TiffWriter(path) as file:
         for i in range(3):
@@ -102,12 +102,12 @@ def test_the_decoders_own_faults_are_not_what_a_person_reads(tmp_path: Path):
     path = tmp_path / "image.lsm"
     info = b"\x49\x3e\x04\x03" + bytes(196)  # of Zeiss's LSM, with nothing in it
     tifffile.imwrite(path, COUNTS, photometric="minisblack", metadata=None, extratags=[(34412, 1, 200, info, True)])
-    with pytest.raises(ImageError, match="what its headers say cannot be"):
+    with pytest.raises(ImageError, match="its headers state impossible values"):
         read_headers(path)
 
 
 @pytest.mark.parametrize("smaller_first", [False, True])
-def test_smaller_copies_that_are_not_marked_are_refused_in_words(tmp_path: Path, smaller_first: bool):
+def test_smaller_copies_that_are_not_marked_are_refused_with_a_message(tmp_path: Path, smaller_first: bool):
     levels = [COUNTS, COUNTS[::2, ::2], COUNTS[::4, ::4]]
     path = tmp_path / "pyramid.tif"
     with tifffile.TiffWriter(path) as file:
@@ -159,11 +159,11 @@ REFUSED_TIFFS = {
 }
 
 
-@pytest.mark.parametrize(("pixels", "options", "says"), REFUSED_TIFFS.values(), ids=REFUSED_TIFFS)
-def test_tiffs_that_are_no_counts_are_refused(tmp_path: Path, pixels: np.ndarray, options: dict, says: str):
+@pytest.mark.parametrize(("pixels", "options", "message"), REFUSED_TIFFS.values(), ids=REFUSED_TIFFS)
+def test_tiffs_that_are_no_counts_are_refused(tmp_path: Path, pixels: np.ndarray, options: dict, message: str):
     path = tmp_path / "image.tif"
     tifffile.imwrite(path, pixels, **{"photometric": "minisblack", **options})
-    with pytest.raises(ImageError, match=says) as caught:
+    with pytest.raises(ImageError, match=message) as caught:
         read_headers(path)
     assert str(path) in str(caught.value)
 
@@ -233,6 +233,6 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.tif")
     for path in (tmp_path / "pipe.tif", Path("/dev/zero")):
         with pytest.raises(
-            ImageError, match=r"is no file but a pipe, a device or the like\. Name the image's own file"
+            ImageError, match=r"is a pipe, a device or the like, not a file\. Name the image's own file"
         ):
             read_headers(path)

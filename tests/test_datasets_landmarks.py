@@ -203,18 +203,20 @@ def with_crop(folder: Path, row: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("row", "error", "says"),
+    ("row", "error", "message"),
     [
         ("low,low2,s1,2026-01-02", LeakError, "Images of different animals share pixels: low1-0.tif (low, low1) and"),
         ("high,high2,s1,2026-01-02", DatasetError, "Images labelled low and high share pixels: low1-0.tif (low, low1)"),
     ],
 )
-def test_a_crop_in_another_animal_or_class_is_refused(tmp_path: Path, row: str, error: type[DatasetError], says: str):
+def test_a_crop_in_another_animal_or_class_is_refused(
+    tmp_path: Path, row: str, error: type[DatasetError], message: str
+):
     manifest = with_crop(tmp_path, row)
     report = check_dataset(manifest)
     [problem] = report.errors
     assert problem.kind == "overlap"
-    assert problem.what.startswith(says)
+    assert problem.what.startswith(message)
     assert "turned or mirrored" in problem.what
     assert set(problem.images) == {str(tmp_path / "low1-0.tif"), str(tmp_path / "crop.tif")}
     data = read_manifest(manifest)
@@ -227,7 +229,7 @@ def test_a_crop_in_another_animal_or_class_is_refused(tmp_path: Path, row: str, 
         assert type(raised.value) is error
 
 
-def test_the_check_warns_of_labels_and_goes_on(tmp_path: Path):
+def test_the_check_warns_of_labels_and_continues(tmp_path: Path):
     def drawn(i: int) -> np.ndarray:
         return with_label(tissue(i, (600, 700)))
 

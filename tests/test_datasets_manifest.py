@@ -1,4 +1,4 @@
-"""The list of labelled images: what it may say, and what it is refused for."""
+"""The list of labelled images: what it may contain, and why it is refused."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize(("name", "text"), WRITTEN.items(), ids=WRITTEN)
-def test_every_way_to_write_it_says_the_same(images: Path, name: str, text: str):
+def test_every_way_to_write_it_means_the_same(images: Path, name: str, text: str):
     path = images / name
     (images / "x").mkdir(exist_ok=True)
     path.write_bytes(text.replace("{folder}", images.name).encode())
@@ -96,7 +96,7 @@ def test_the_unicode_text_of_spreadsheets_is_read(images: Path, encoding: str):
     path.write_bytes(("\ufeff" + TEXT.replace(",", "\t").replace("m1", "M\u00fc1")).encode(encoding))
     assert [image.animal_id for image in read_manifest(path).images] == ["M\u00fc1", "m2"]
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ManifestError, match="not UTF-16, as it says"):
+    with pytest.raises(ManifestError, match="not UTF-16, as its first bytes claim"):
         read_manifest(path)
 
 
@@ -160,7 +160,7 @@ def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "large", "long name", "forbidden"])
-def test_what_is_no_manifest_is_told_at_once(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_that_is_no_manifest_is_refused_immediately(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "m.csv"
     if kind == "pipe":
         os.mkfifo(path)
@@ -180,19 +180,19 @@ def test_what_is_no_manifest_is_told_at_once(tmp_path: Path, kind: str, monkeypa
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr("hcc_scope.small_files.os.open", forbidden)
-    says = {
-        "pipe": "no file but a pipe",
-        "device": "no file but a pipe, a device",
+    message = {
+        "pipe": "a pipe, a device or the like, not a file",
+        "device": "a pipe, a device or the like",
         "folder": "it is a folder",
         "large": "larger than 64 MiB",
         "long name": "File name too long",
         "forbidden": "Permission denied",
     }
-    with pytest.raises(ManifestError, match=f"cannot be read: .*{says[kind]}"):
+    with pytest.raises(ManifestError, match=f"cannot be read: .*{message[kind]}"):
         read_manifest(path)
 
 
-def test_an_image_in_the_place_of_a_manifest_is_told(images: Path):
+def test_an_image_in_the_place_of_a_manifest_is_reported(images: Path):
     with pytest.raises(ManifestError, match=r"a\.tif is no text\. Name the manifest, a CSV"):
         read_manifest(images / "a.tif")
     (images / "unmarked.txt").write_bytes(TEXT.encode("utf-16-le"))
@@ -215,10 +215,10 @@ DAMAGED_COHORTS = {
 
 
 @pytest.mark.parametrize("data", DAMAGED_COHORTS.values(), ids=DAMAGED_COHORTS)
-def test_a_damaged_cohort_file_is_told_in_a_sentence(tmp_path: Path, data: bytes):
+def test_a_damaged_cohort_file_is_reported_in_a_sentence(tmp_path: Path, data: bytes):
     path = small_set(tmp_path)
     (tmp_path / COHORT_FILE).write_bytes(data)
-    with pytest.raises(ManifestError, match=rf"{COHORT_FILE} .*Make the cohort anew") as caught:
+    with pytest.raises(ManifestError, match=rf"{COHORT_FILE} .*Make the cohort again") as caught:
         read_manifest(path)
     assert len(str(caught.value)) < 500
     assert str(caught.value).isprintable()
@@ -228,7 +228,7 @@ def test_a_damaged_cohort_file_is_told_in_a_sentence(tmp_path: Path, data: bytes
 def test_a_pipe_in_the_place_of_a_cohort_file_is_not_waited_for(tmp_path: Path):
     path = small_set(tmp_path)
     os.mkfifo(tmp_path / COHORT_FILE)
-    with pytest.raises(ManifestError, match="no file but a pipe"):
+    with pytest.raises(ManifestError, match="a pipe, a device or the like, not a file"):
         read_manifest(path)
 
 
@@ -281,23 +281,23 @@ MISTAKES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("lines", "header", "error", "says"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_told_with_its_line(images: Path, lines: list[str], header: str, error: type, says: str):
+@pytest.mark.parametrize(("lines", "header", "error", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_reported_with_its_line(images: Path, lines: list[str], header: str, error: type, message: str):
     path = manifest(images, lines, header)
-    with pytest.raises(error, match=says) as caught:
+    with pytest.raises(error, match=message) as caught:
         read_manifest(path)
     assert type(caught.value) is error
     assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [(None, "No such file"), (b"", "is empty"), (b"path\xff,class\n", "line 1: not UTF-8")]
+    ("content", "message"), [(None, "No such file"), (b"", "is empty"), (b"path\xff,class\n", "line 1: not UTF-8")]
 )
-def test_a_file_that_is_no_manifest(tmp_path: Path, content: bytes | None, says: str):
+def test_a_file_that_is_no_manifest(tmp_path: Path, content: bytes | None, message: str):
     path = tmp_path / "m.csv"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ManifestError, match=says):
+    with pytest.raises(ManifestError, match=message):
         read_manifest(path)
 
 
@@ -316,13 +316,13 @@ def test_paths_may_lead_into_folders_in_the_way_of_either_system(tmp_path: Path)
     assert [image.path for image in read_manifest(path).images] == [tmp_path / "low/1.tif", tmp_path / "high/1.tif"]
 
 
-def test_the_column_bit_depth_says_what_the_camera_has(images: Path):
+def test_the_column_bit_depth_states_the_depth_of_the_camera(images: Path):
     rows = ["a.tif,low,m1,s1,mon,0.325,12", "b.tif,high,m2,s1,mon,0.325,12"]
     data = read_manifest(manifest(images, rows, HEADER + ",bit_depth"))
     assert (data.bit_depth, data.full_scale) == (12, 4095)
 
 
-def test_the_fingerprint_changes_with_what_is_said_and_with_the_files(tmp_path: Path):
+def test_the_fingerprint_changes_with_the_labels_and_with_the_files(tmp_path: Path):
     path = small_set(tmp_path / "here")
     first = read_manifest(path).fingerprint
     assert read_manifest(path).fingerprint == first
@@ -335,12 +335,12 @@ def test_the_fingerprint_changes_with_what_is_said_and_with_the_files(tmp_path: 
     assert read_manifest(path).fingerprint not in {first, other_day}
 
 
-def test_cohort_json_beside_it_says_that_the_images_are_no_tissue(tmp_path: Path):
+def test_cohort_json_beside_it_marks_the_images_as_no_tissue(tmp_path: Path):
     path = small_set(tmp_path)
     (tmp_path / "cohort.json").write_text('{"synthetic": "Noise."}')
     assert read_manifest(path).synthetic == "Noise."
     (tmp_path / "cohort.json").write_text("{}")
-    with pytest.raises(ManifestError, match="does not say what the images are"):
+    with pytest.raises(ManifestError, match="does not name the kind of images"):
         read_manifest(path)
 
 
@@ -384,7 +384,7 @@ def test_a_store_knows_what_its_row_leaves_out(stores: Path):
 
 
 @pytest.mark.parametrize(
-    ("row", "says"),
+    ("row", "message"),
     [
         ("M1_S2.ome.zarr,low,M9,,,", "animal_id is M9, but M1_S2.ome.zarr was recorded with M1"),
         ("M1_S2.ome.zarr,low,,S1,,", "section_id is S1, but"),
@@ -393,8 +393,8 @@ def test_a_store_knows_what_its_row_leaves_out(stores: Path):
         ("M3_S2.ome.zarr,low,,,,", "There is no store at"),
     ],
 )
-def test_a_row_must_not_contradict_its_store(stores: Path, row: str, says: str):
-    with pytest.raises(DatasetError, match=f"line 2: .*{says}"):
+def test_a_row_must_not_contradict_its_store(stores: Path, row: str, message: str):
+    with pytest.raises(DatasetError, match=f"line 2: .*{message}"):
         read_manifest(manifest(stores, [row, STORE_ROWS[1]]))
 
 

@@ -92,7 +92,7 @@ def test_the_sensor_is_known_after_a_region_at_another_binning(controls: DeviceC
 
 
 @pytest.mark.parametrize(("binning", "factors"), [("2", (2, 2)), ("2x2", (2, 2)), ("1x4", (1, 4)), ("off", None)])
-def test_binnings_are_told_in_several_ways(binning: str, factors: tuple[int, int] | None):
+def test_binnings_are_written_in_several_ways(binning: str, factors: tuple[int, int] | None):
     assert _factors(binning) == factors
 
 
@@ -153,18 +153,18 @@ def test_roles_that_a_preset_gives_are_followed(tmp_path: Path, adapters_dir: Pa
         assert (state.camera.label, state.camera.em_gain) == ("Both", None)
         with pytest.raises(DeviceError, match="has no EM gain here"):
             controls.set_em_gain(3)
-        # and none at all is said, and can be mended
+        # and none at all is reported, and can be mended
         with pytest.raises(CameraError, match="names no camera"):
             controls.apply_preset("View", "None")
         controls.apply_preset("View", "One")
-        # whoever changed it, a window of Micro-Manager for example
+        # also if another program changed it, such as Micro-Manager's own window
         core.set_camera_device("Other")
         assert Preview(rig).snap().pixels.shape[1] == 48
         core.set_camera_device("One")
         assert controls.read().camera.label == "One"
 
 
-def test_an_objective_without_a_label_is_told_by_its_position(tmp_path: Path, adapters_dir: Path):
+def test_an_objective_without_a_label_is_named_by_its_position(tmp_path: Path, adapters_dir: Path):
     cfg = tmp_path / "empty.cfg"
     cfg.write_text(
         "Device,Cam,DemoCamera,DCam\nDevice,Obj,DemoCamera,DObjective\nProperty,Core,Initialize,1\n"
@@ -220,7 +220,7 @@ def test_moves_set_off_and_steps_add_up(controls: DeviceControls):
     assert controls.read().xy_um == pytest.approx((0.0, 0.0), abs=0.01)
 
 
-def test_halt_stops_the_stage_at_once(controls: DeviceControls):
+def test_halt_stops_the_stage_immediately(controls: DeviceControls):
     controls.move_to_um(50_000.0, 0.0)  # 50 s
     time.sleep(0.05)
     controls.halt()
@@ -310,7 +310,7 @@ def test_a_run_does_not_set_off_again_after_halt(rig: MicroManager, controls: De
         (lambda c: c.set_property("Nope", "Gain", "1"), "no property 'Gain' of a device 'Nope'"),
     ],
 )
-def test_what_cannot_be_is_refused_in_words(
+def test_impossible_values_are_refused_in_a_sentence(
     controls: DeviceControls, act: Callable[[DeviceControls], None], message: str
 ):
     before = controls.read()

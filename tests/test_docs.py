@@ -1,4 +1,4 @@
-"""What the documents say is so: commands, links, names, versions, the table of exit codes."""
+"""The documents are true: commands, links, names, versions, the table of exit codes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PAGES = [*(ROOT / name for name in TOP), *sorted((ROOT / "docs").rglob("*.md"))]
 
 def test_the_table_of_exit_codes_is_that_of_the_code() -> None:
     rows = re.findall(r"^\| (\d+) \| (\w+) \|", (ROOT / "docs" / "errors.md").read_text(encoding="utf-8"), re.MULTILINE)
-    said = {name: int(code) for code, name in rows}
+    documented = {name: int(code) for code, name in rows}
     real = {
         name: kind.exit_code
         for name, kind in inspect.getmembers(errors, inspect.isclass)
         if issubclass(kind, errors.HccScopeError) and kind is not errors.RigError
     }
-    assert said == real
+    assert documented == real
 
 
 def test_every_exit_code_is_distinct() -> None:

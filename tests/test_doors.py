@@ -34,15 +34,15 @@ def test_there_is_one_broad_except() -> None:
 def _texts(path: Path) -> set[str]:
     """Return the texts of a module, without its docstrings."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-    said = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     return {
         node.value
         for node in nodes
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
     }
 
 
-def test_the_research_use_sentence_stands_in_one_place() -> None:
+def test_the_research_use_sentence_is_in_one_place() -> None:
     modules = [*PACKAGE.rglob("*.py"), *WINDOW.rglob("*.py")]
     pattern = re.compile("research use only", re.IGNORECASE)
     found = {path.name for path in modules if any(pattern.search(text) for text in _texts(path))}

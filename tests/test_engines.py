@@ -194,7 +194,7 @@ def test_comparison_tiles_are_the_test_tiles_turned_and_dimmed():
 
 
 class Shifted:
-    """An engine whose logits for *high* are off by a constant, and which takes as long as it is told."""
+    """An engine whose logits for *high* are off by a constant, and which takes as long as the test sets."""
 
     def __init__(
         self, inner: Engine, name: EngineName, by: float = 0.0, work: Callable[[], None] = lambda: None
@@ -239,7 +239,7 @@ def no_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_openvino")
 def test_without_openvino_auto_falls_back_with_one_sentence(shipped: LoadedModel):
-    for _ in range(2):  # said every time: a choice among what is left is not remembered as the last word
+    for _ in range(2):  # reported every time: a choice among the remaining engines is not remembered as final
         notes: list[str] = []
         assert shipped.classifier("auto", note=notes.append).name == "torchscript"
         assert len([note for note in notes if "OpenVINO is not installed" in note]) == 1
@@ -317,7 +317,7 @@ def test_a_value_that_is_no_number_is_an_error_of_its_tile_alone(small: LoadedMo
     assert np.isfinite(classifier.classify(small.test_input).logits).all()
 
 
-def test_openvino_reports_to_nobody():
+def test_openvino_sends_no_telemetry():
     """An import of openvino alone starts a thread that reports to a web service and leaves files in the home folder."""
     code = (
         "import sys, threading\n"
@@ -352,7 +352,7 @@ def test_torch_waits_without_spinning():
 
 
 class Clock:
-    """Time that passes only where a test says so."""
+    """Time that passes only where a test advances it."""
 
     def __init__(self) -> None:
         self.now_s = 0.0

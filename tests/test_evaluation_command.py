@@ -48,13 +48,13 @@ def test_evaluate_from_a_manifest_to_the_report(tmp_path: Path) -> None:
     options = ["--epochs", "1", "--folds", "2", "--jobs", "1", "--no-figures"]
     done = cli("evaluate", table, "--out", out, *options, "--json")
     assert done.code == 0, done.err
-    said = done.json
-    assert said["schema"] == 2
-    assert set(said["protocols"]) == {"paper", "by_animal"}
-    assert said["day"]["days"] == ["2026-01-01", "2026-01-02"]
-    assert said["permuted"]["auc"]["interval"]["low"] <= 0.5 <= said["permuted"]["auc"]["interval"]["high"]
-    assert said["config"]["epochs"] == 1
-    assert json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["card"] == said["card"]
+    result = done.json
+    assert result["schema"] == 2
+    assert set(result["protocols"]) == {"paper", "by_animal"}
+    assert result["day"]["days"] == ["2026-01-01", "2026-01-02"]
+    assert result["permuted"]["auc"]["interval"]["low"] <= 0.5 <= result["permuted"]["auc"]["interval"]["high"]
+    assert result["config"]["epochs"] == 1
+    assert json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["card"] == result["card"]
     assert "Leakage gap" in done.err
     assert "Table 1, all tiles" in done.err
     assert "Research use only" in done.err
@@ -72,7 +72,7 @@ def test_evaluate_from_a_manifest_to_the_report(tmp_path: Path) -> None:
     }
 
 
-def test_an_option_without_such_a_value_says_which_there_are() -> None:
+def test_an_unknown_value_of_an_option_lists_the_known_ones() -> None:
     given = {"network": "meng2019", "recipe": "modern", "seed": 1, "epochs": None, "batch": None}
     given |= {"learning_rate": None, "precision": "auto", "device": "cpu"}
     assert train_config(**given) == TrainConfig(seed=1, device="cpu")

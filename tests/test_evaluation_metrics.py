@@ -90,10 +90,10 @@ def test_figures_agree_with_scikit_learn():
     labels = rng.integers(0, 2, 200)
     scores = np.clip(0.3 * labels + 0.7 * rng.random(200), 0, 1)
     found = figures_at(scored(labels, scores, np.arange(200) % 20), 0.4)
-    said = (scores >= 0.4).astype(int)
-    assert found.sensitivity.value == pytest.approx(recall_score(labels, said))
-    assert found.specificity.value == pytest.approx(recall_score(labels, said, pos_label=0))
-    assert found.accuracy.value == pytest.approx(accuracy_score(labels, said))
+    predicted = (scores >= 0.4).astype(int)
+    assert found.sensitivity.value == pytest.approx(recall_score(labels, predicted))
+    assert found.specificity.value == pytest.approx(recall_score(labels, predicted, pos_label=0))
+    assert found.accuracy.value == pytest.approx(accuracy_score(labels, predicted))
     assert found.brier.value == pytest.approx(brier_score_loss(labels, scores))
     assert brier(scores, labels) == pytest.approx(brier_score_loss(labels, scores))
 
@@ -169,7 +169,7 @@ def test_intervals_name_their_rule_and_are_never_points():
     assert same.interval.low < 0.0 < same.interval.high
 
 
-def test_the_cluster_bootstrap_covers_about_as_often_as_it_says_and_drawing_images_would_not():
+def test_the_cluster_bootstrap_covers_about_as_often_as_nominal_and_drawing_images_would_not():
     """AUC at image level of 15 animals per class, whose images share most of what makes them differ."""
     rng = np.random.default_rng(4)
     n_animals, n_images, n_cohorts = 15, 8, 150

@@ -132,7 +132,7 @@ def test_animals_that_differ_leak_and_animals_that_do_not_do_not(tmp_path: Path)
         assert found.permuted.auc.interval.low <= 0.5 <= found.permuted.auc.interval.high
 
 
-def test_a_network_that_learnt_nothing_is_told(tmp_path: Path) -> None:
+def test_a_network_that_learnt_nothing_is_reported(tmp_path: Path) -> None:
     result = run(tmp_path / "e", small(class_effect=0.2))
     assert describe_silent(analyse(result)) is None
 
@@ -236,7 +236,7 @@ def test_a_section_without_another_tile_has_no_score_and_is_named(tmp_path: Path
     assert found.protocols["by_animal"].pooled["section"].n == 11
 
 
-def test_what_was_started_again_is_told(tmp_path: Path) -> None:
+def test_restarts_are_reported(tmp_path: Path) -> None:
     result = by_animal_like(
         run(tmp_path / "e", small(class_effect=0.2)), lambda fold: replace(fold, starts=2 if fold.split.fold else 1)
     )
@@ -248,7 +248,7 @@ def test_what_was_started_again_is_told(tmp_path: Path) -> None:
     assert load_calibration(tmp_path / "e").evaluation.restarted == describe_restarted(found)
 
 
-def test_a_day_that_shows_is_told_and_one_that_does_not_is_not(tmp_path: Path) -> None:
+def test_only_a_day_that_shows_is_reported(tmp_path: Path) -> None:
     shown = analyse(run(tmp_path / "a", small(day_effect=5.0))).day
     assert shown.accuracy.value > 0.95
     assert shown.chance == 0.5
@@ -322,11 +322,11 @@ def test_the_result_does_not_depend_on_how_many_processes_there_are(tmp_path: Pa
     assert analyse(one) == analyse(two)
 
 
-def test_a_folds_error_arrives_and_what_is_finished_is_gone_on_with(tmp_path: Path) -> None:
+def test_a_folds_error_arrives_and_finished_folds_are_reused(tmp_path: Path) -> None:
     sample, folder = small(class_effect=0.2), tmp_path / "e"
-    with pytest.raises(DivergedError, match="lower learning rate") as told:
+    with pytest.raises(DivergedError, match="lower learning rate") as caught:
         run(folder, sample, jobs=2, work=breaks_by_animal)
-    assert told.value.exit_code == 61
+    assert caught.value.exit_code == 61
     assert not left_behind()
     finished = {path.name: path.stat().st_mtime_ns for path in (folder / "folds").iterdir() if path.suffix != ".part"}
     assert "by_animal-1" in finished or "paper-4" in finished
@@ -356,7 +356,7 @@ def test_a_copy_in_two_animals_or_classes_is_refused_whatever_the_folds_are(
     make_plan(data, table, CONFIG, folds=4, epochs=1)
 
 
-def test_a_process_that_is_killed_is_told_of(tmp_path: Path) -> None:
+def test_a_killed_process_is_reported(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"was killed|ended with code"):
         run(tmp_path / "e", small(), jobs=2, work=dies_by_animal)
     assert not left_behind()

@@ -65,7 +65,7 @@ COHORTS = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(animals=COHORTS, folds=st.integers(2, 6), seed=st.integers(0, 99))
-def test_folds_by_animal_keep_animals_apart_and_classes_together_or_say_why_not(
+def test_folds_by_animal_keep_animals_apart_and_classes_together_or_states_the_reason(
     animals: list[tuple[int, int]], folds: int, seed: int
 ) -> None:
     tiles = table(animals)
@@ -92,7 +92,7 @@ def test_folds_by_animal_hold_about_as_many_images_each():
         assert [int((split.labels[split.test] == label).sum()) for split in splits] == [20, 20, 20]
 
 
-def test_a_class_with_one_animal_refuses_the_protocol_and_says_why():
+def test_a_class_with_one_animal_refuses_the_protocol_and_states_the_reason():
     tiles = table([(5, 0), (0, 5), (0, 5), (0, 5)])
     for leave_one_out in (False, True):
         with pytest.raises(DatasetError, match=r"class 'low' has one animal, .* no 'low' is left to train on"):
@@ -157,7 +157,7 @@ def test_a_copy_under_another_animal_is_refused_by_animal_and_noted_otherwise():
     animal_splits(replace(tiles, digests=tuple(digests)))
 
 
-def test_days_are_told_where_there_are_enough_of_them():
+def test_days_are_predicted_where_there_are_enough_of_them():
     days = day_splits(table([(6, 0), (0, 6)], days=3), 2)
     assert days.names == ("d0", "d1", "d2")
     assert all(np.bincount(s.labels[s.test]).tolist() == [2, 2, 2] for s in days.splits)

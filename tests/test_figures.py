@@ -1,4 +1,4 @@
-"""The figures of an evaluation: all are written, say what they must, and are the same every time."""
+"""The figures of an evaluation: all are written, show what they must, and are the same every time."""
 
 from __future__ import annotations
 
@@ -62,36 +62,36 @@ def analysis(result: EvaluationResult) -> Analysis:
 def drawn(analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Progress]]:
     """All figures once, with one explained tile per class."""
     folder = tmp_path_factory.mktemp("figures") / "new"
-    told: list[Progress] = []
+    progress: list[Progress] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explain, "typical_and_wrong", lambda *args: typical_and_wrong(*args)[:1])
-        paths = draw_all(analysis, folder, on_progress=told.append)
+        paths = draw_all(analysis, folder, on_progress=progress.append)
     assert [path.name for path in paths] == [f"{name}.{kind}" for name in NAMES for kind in ("png", "svg")]
-    return folder, told
+    return folder, progress
 
 
 def words(path: Path) -> str:
-    """Everything that an SVG says, in one line."""
+    """All text of an SVG, in one line."""
     texts = ET.parse(path).getroot().iter("{http://www.w3.org/2000/svg}text")
     return " ".join(" ".join(text.itertext()) for text in texts)
 
 
 def test_every_figure_is_written_and_carries_the_notices(drawn: tuple[Path, list[Progress]]):
-    folder, told = drawn
+    folder, progress = drawn
     assert sorted(path.name for path in folder.iterdir()) == sorted(f"{n}.{k}" for n in NAMES for k in ("png", "svg"))
     for name in NAMES:
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-        said = words(folder / f"{name}.svg")
-        assert f"{RESEARCH_USE_ONLY} Phantom: synthetic images, no tissue." in said
-        assert re.search(r"n = \d|mean of \d|\d tiles", said), f"{name} does not say how many"
-        assert "could not be drawn" not in said
-        assert not re.search(r"\bnan\b", said)
+        text = words(folder / f"{name}.svg")
+        assert f"{RESEARCH_USE_ONLY} Phantom: synthetic images, no tissue." in text
+        assert re.search(r"n = \d|mean of \d|\d tiles", text), f"{name} does not show how many"
+        assert "could not be drawn" not in text
+        assert not re.search(r"\bnan\b", text)
         assert (folder / f"{name}.svg").stat().st_size < 2_500_000
-    assert [one.done for one in told] == list(range(len(NAMES) + 1))
-    assert {one.total for one in told} == {len(NAMES)}
+    assert [one.done for one in progress] == list(range(len(NAMES) + 1))
+    assert {one.total for one in progress} == {len(NAMES)}
 
 
-def test_the_figures_say_what_was_found(drawn: tuple[Path, list[Progress]], result: EvaluationResult):
+def test_the_figures_show_the_results(drawn: tuple[Path, list[Progress]], result: EvaluationResult):
     folder, _ = drawn
     by_level = scored(result.of("paper"), result.tiles, result.temperature)
     area = roc_auc(by_level["tile"].ranks, by_level["tile"].labels)
@@ -119,20 +119,20 @@ def test_the_same_numbers_give_the_same_bytes_and_a_failure_is_a_sentence(
 
     monkeypatch.setattr(draw, "explain", gone)
     monkeypatch.setattr(style, "_KINDS", style._KINDS[1:])  # SVG: what is drawn, to the last digit
-    told: list[Progress] = []
+    progress: list[Progress] = []
     before = dict(mpl.rcParams)
     # a user's own settings change nothing
     with mpl.rc_context({"font.size": 30.0, "axes.grid": True, "text.usetex": False, "svg.hashsalt": "other"}):
-        draw_all(analysis, tmp_path, on_progress=told.append)
+        draw_all(analysis, tmp_path, on_progress=progress.append)
     assert dict(mpl.rcParams) == before
     for name in NAMES[:-2]:
         assert (tmp_path / f"{name}.svg").read_bytes() == (drawn[0] / f"{name}.svg").read_bytes(), name
     for name in NAMES[-2:]:
-        said = words(tmp_path / f"{name}.svg")
-        assert "could not be drawn" in said
-        assert "weights.safetensors is gone" in said
-        assert RESEARCH_USE_ONLY in said
-    assert sum("could not be drawn" in one.message for one in told) == 2
+        text = words(tmp_path / f"{name}.svg")
+        assert "could not be drawn" in text
+        assert "weights.safetensors is gone" in text
+        assert RESEARCH_USE_ONLY in text
+    assert sum("could not be drawn" in one.message for one in progress) == 2
 
 
 def test_one_animal_per_class_and_hardly_any_tiles(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -140,9 +140,9 @@ def test_one_animal_per_class_and_hardly_any_tiles(weights: Path, tmp_path: Path
     real = replace(little, data=replace(little.data, synthetic=None))
     monkeypatch.setattr(draw, "explain", lambda *_, **__: explain.Explanation((), (), "Not checked."))
     monkeypatch.setattr(style, "_KINDS", style._KINDS[1:])
-    told: list[Progress] = []
-    draw_all(analyse(real), tmp_path, on_progress=told.append)
-    assert not [one.message for one in told if "could not be drawn" in one.message]
+    progress: list[Progress] = []
+    draw_all(analyse(real), tmp_path, on_progress=progress.append)
+    assert not [one.message for one in progress if "could not be drawn" in one.message]
     assert "each fold has one class" in words(tmp_path / "roc.svg")
     assert "Too few tiles for" in words(tmp_path / "tsne-by-animal.svg")
     assert "No tiles to explain" in words(tmp_path / "saliency.svg")
@@ -169,7 +169,7 @@ def test_more_folds_than_colours(weights: Path):
     assert names[-1].get_text() == "... of 12 animals"
 
 
-def test_ctrl_c_ends_it_and_a_folder_that_cannot_be_written_is_said(
+def test_ctrl_c_ends_it_and_a_folder_that_cannot_be_written_is_reported(
     analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / "file").write_text("")
@@ -231,7 +231,7 @@ def test_embedding_of_little(shape: tuple[int, int]):
     assert np.isfinite(embed(np.random.default_rng(1).normal(size=shape).astype(np.float32), seed=0)).all()
 
 
-def test_embedding_of_nothing_says_why():
+def test_embedding_of_nothing_states_the_reason():
     with pytest.raises(TooFewPointsError, match="Too few tiles"):
         embed(np.zeros((4, 8), np.float32), seed=0)
     with pytest.raises(TooFewPointsError, match="same features"):

@@ -1,4 +1,4 @@
-"""A folder has one writer: a second is refused, a dead one is in nobody's way, and nothing empty is left."""
+"""A folder has one writer: a second is refused, a dead one blocks no other, and nothing empty is left."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def hold_and_be_killed(folder: Path, told: Connection) -> None:
+def hold_and_be_killed(folder: Path, ready: Connection) -> None:
     with lock_folder(folder, "x"):
-        told.send("held")
+        ready.send("held")
         signal.pause()
 
 
@@ -39,7 +39,7 @@ def test_a_second_writer_is_refused_and_the_next_one_is_not(tmp_path: Path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
-def test_who_was_killed_is_in_nobodys_way(tmp_path: Path):
+def test_a_killed_writer_blocks_no_other(tmp_path: Path):
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
     child = context.Process(target=hold_and_be_killed, args=(tmp_path / "run", theirs))
@@ -65,7 +65,7 @@ def test_folders_that_were_made_for_nothing_go_again(tmp_path: Path, what: type[
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["kept"]
 
 
-def test_where_no_lock_can_be_made_the_reason_is_told(tmp_path: Path):
+def test_where_no_lock_can_be_made_the_reason_is_reported(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreUnwritableError, match="nothing can be written to"), lock_folder(tmp_path / "file", "x"):
         pass

@@ -67,11 +67,11 @@ def _value(words: str) -> float:
 @example(0.49999, 0.5)
 def test_a_score_reads_as_on_its_side_of_the_threshold(score: float, threshold: float):
     if abs(score - threshold) < 1e-6:
-        return  # nobody can tell these apart, nor reads six digits
-    said, beside = float(format_score(score, threshold)), float(format_threshold(threshold, score))
-    assert (said > beside) == (score > threshold)
-    assert (said < beside) == (score < threshold)
-    assert abs(said - score) <= 0.005 + 1e-12
+        return  # these cannot be distinguished: six digits are never shown
+    shown, beside = float(format_score(score, threshold)), float(format_threshold(threshold, score))
+    assert (shown > beside) == (score > threshold)
+    assert (shown < beside) == (score < threshold)
+    assert abs(shown - score) <= 0.005 + 1e-12
 
 
 @given(st.lists(SHARES, min_size=2, max_size=2), THRESHOLDS)
@@ -122,12 +122,12 @@ def test_times_are_in_utc_to_the_second(when: datetime, hours: int):
     there = when.replace(tzinfo=timezone(timedelta(hours=hours)))
     words = format_utc(there.isoformat())
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", words)
-    said = datetime.strptime(words, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
-    assert timedelta(0) <= there - said < timedelta(seconds=1)
+    shown = datetime.strptime(words, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+    assert timedelta(0) <= there - shown < timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("odd", ["", "soon", None, 12, "0001-01-01T00:00:00+14:00"])
-def test_what_is_no_time_is_said_to_be_unknown(odd: object):
+def test_a_text_that_is_no_time_is_shown_as_unknown(odd: object):
     assert format_utc(odd) == "an unknown time"
 
 

@@ -1,4 +1,4 @@
-"""A short round of every fuzzer: each damaged input is read or refused in words. And what the runner itself sees."""
+"""A short round of every fuzzer: each damaged input is read or refused with a message; and the runner itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 N = {"fuzz_settings": 25, "fuzz_options": 12, "fuzz_store": 20, "fuzz_training": 8}
-"""Cases of each family; a few, if nothing else is said."""
+"""Cases of each family; a few, unless the environment sets another number."""
 
 
 def odd(payload: str, folder: Path) -> str | None:
@@ -42,7 +42,7 @@ def odd(payload: str, folder: Path) -> str | None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory, and SIGKILL")
-def test_the_runner_tells_all_outcomes_and_goes_on():
+def test_the_runner_reports_all_outcomes_and_continues():
     names = ("sound", "dead", "refused", "asleep", "wrong", "full", "bug", "sound")
     found = run_cases("odd", odd, [Case(name, name) for name in names], limit_s=2.0, start_s=20.0, limit_bytes=2**30)
     assert [one.outcome for one in found] == [
@@ -69,7 +69,7 @@ def test_the_same_seed_gives_the_same_damage():
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if importlib.util.find_spec(f"benchmarks.{name}")])
-def test_damaged_inputs_are_read_or_refused_in_words(name: str):
+def test_damaged_inputs_are_read_or_refused_with_a_message(name: str):
     found = importlib.import_module(f"benchmarks.{name}").run(N.get(name, 6), 2019)
     assert any(one.outcome == "refused" for one in found)
     assert not [str(one) for one in found if one.bad]

@@ -31,18 +31,18 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def changed(begun: Path, folder: Path, **values: object) -> Path:
-    """Copy a run whose checkpoint says something else."""
+    """Copy a run whose checkpoint holds other values."""
     path = folder / CHECKPOINT
     path.parent.mkdir(parents=True)
     with safe_open(begun / CHECKPOINT, framework="np") as file:
-        told = json.loads(file.metadata()["hcc_scope_training"])
-    told["how_far"] |= values
-    save_file(load_file(begun / CHECKPOINT), path, {"hcc_scope_training": json.dumps(told)})
+        metadata = json.loads(file.metadata()["hcc_scope_training"])
+    metadata["how_far"] |= values
+    save_file(load_file(begun / CHECKPOINT), path, {"hcc_scope_training": json.dumps(metadata)})
     return folder
 
 
 @pytest.mark.parametrize(
-    ("values", "says"),
+    ("values", "message"),
     [
         ({"epoch": ""}, "how_far.epoch: "),
         ({"step": float("nan")}, "how_far.step: "),
@@ -53,13 +53,13 @@ def changed(begun: Path, folder: Path, **values: object) -> Path:
         ({"colour": "red"}, "how_far.colour: there is no such key"),
     ],
 )
-def test_a_checkpoint_that_cannot_be_is_refused(begun: Path, tmp_path: Path, values: dict[str, object], says: str):
-    with pytest.raises(ResumeError, match=says) as told:
+def test_a_checkpoint_that_cannot_be_is_refused(begun: Path, tmp_path: Path, values: dict[str, object], message: str):
+    with pytest.raises(ResumeError, match=message) as caught:
         _fit(_table(), changed(begun, tmp_path / "r", **values), 99)
-    assert "\n" not in told.value.message
+    assert "\n" not in caught.value.message
 
 
-def test_and_one_that_says_the_same_is_continued(begun: Path, tmp_path: Path):
+def test_and_one_with_the_same_values_is_continued(begun: Path, tmp_path: Path):
     assert len(_fit(_table(), changed(begun, tmp_path / "r"), 99).history) == CONFIG.epochs
 
 
@@ -67,11 +67,11 @@ def test_and_one_that_says_the_same_is_continued(begun: Path, tmp_path: Path):
 def test_weights_that_are_no_numbers_are_not_trained_further(begun: Path, tmp_path: Path, part: str):
     path = changed(begun, tmp_path / "r") / CHECKPOINT
     with safe_open(path, framework="np") as file:
-        told = file.metadata()
+        metadata = file.metadata()
     tensors = load_file(path)
     name = next(key for key, value in tensors.items() if key.startswith(f"{part}/") and value.ndim == 1)
     tensors[name][0] = np.nan
-    save_file(tensors, path, told)
+    save_file(tensors, path, metadata)
     with pytest.raises(ResumeError, match=f"{name} is no finite number"):
         _fit(_table(), tmp_path / "r", 99)
 
@@ -85,7 +85,7 @@ CASES = {
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link to nothing"])
 @pytest.mark.parametrize("name", list(CASES))
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path, name: str, kind: str):
+def test_what_is_no_file_is_refused_immediately(tmp_path: Path, name: str, kind: str):
     file, read = CASES[name]
     path = tmp_path / file
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,13 +97,13 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, name: str, kind: str
         os.mkfifo(path)  # reading it would wait for ever
     else:
         pytest.skip("there are no pipes with names")
-    with pytest.raises(HccScopeError) as told:
+    with pytest.raises(HccScopeError) as caught:
         read(tmp_path)
-    assert "\n" not in told.value.message
+    assert "\n" not in caught.value.message
 
 
 @pytest.mark.parametrize(
-    ("where", "value", "says"),
+    ("where", "value", "message"),
     [
         (("calibration", "threshold"), 1.5, "calibration.threshold: "),
         (("calibration", "temperature"), float("nan"), "calibration.temperature: "),
@@ -115,14 +115,14 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, name: str, kind: str
         (("schema",), 1, "has schema 1, and this version knows 2 alone"),
     ],
 )
-def test_an_evaluation_that_cannot_be_is_refused(tmp_path: Path, where: tuple[str, ...], value: object, says: str):
+def test_an_evaluation_that_cannot_be_is_refused(tmp_path: Path, where: tuple[str, ...], value: object, message: str):
     content = json.loads(json.dumps(_EVALUATION))
     holder = content
     for key in where[:-1]:
         holder = holder[key]
     holder[where[-1]] = value
     (tmp_path / EVALUATION_FILE).write_text(json.dumps(content))
-    with pytest.raises(TrainingError, match=says):
+    with pytest.raises(TrainingError, match=message):
         load_calibration(tmp_path)
 
 

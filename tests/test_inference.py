@@ -188,7 +188,7 @@ def test_a_value_that_is_no_number_is_an_error(tmp_path: Path):
     assert np.allclose(classifier.classify(inputs).logits, outputs)  # one bad frame does not break the classifier
 
 
-def test_a_model_that_fails_on_a_tile_says_which_model_and_why(tmp_path: Path):
+def test_a_model_that_fails_on_a_tile_is_named_with_the_reason(tmp_path: Path):
     inputs = np.ones((1, TILE_PX, TILE_PX), np.uint16)
     folder = make_model(tmp_path / "fixed", archive(Fixed()), np.zeros((1, 2), np.float32), inputs)
     classifier = load_model(folder).classifier()
@@ -286,7 +286,7 @@ def test_as_many_test_outputs_as_inputs(plain_model: Path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
+    ("old", "new", "message"),
     [
         ("tile_px: 32\n", "", "the key 'tile_px' is missing"),
         ("tile_px: 32\n", "tile_px: many\n", ":7: tile_px: 'many' is no whole number"),
@@ -299,14 +299,14 @@ def test_as_many_test_outputs_as_inputs(plain_model: Path):
         ("name: plain\n", f"name: {'[' * 20_000}\n", "nested more than 16 levels"),
     ],
 )
-def test_a_wrong_card_is_refused_with_key_and_line(plain_model: Path, old: str, new: str, says: str):
+def test_a_wrong_card_is_refused_with_key_and_line(plain_model: Path, old: str, new: str, message: str):
     path = plain_model / CARD_FILE
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(ModelFormatError) as caught:
         load_model(plain_model)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert str(path) in str(caught.value)
 
 
@@ -323,8 +323,8 @@ def test_a_card_survives_writing_and_reading(shipped: LoadedModel, tmp_path: Pat
 
 
 def test_an_unknown_name_lists_what_there_is():
-    with pytest.raises(ModelError, match=f"no model 'nobody'.*{SHIPPED}"):
-        find_model("nobody")
+    with pytest.raises(ModelError, match=f"no model 'nosuch'.*{SHIPPED}"):
+        find_model("nosuch")
 
 
 def test_names_do_not_lead_out_of_the_models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -337,7 +337,7 @@ def test_names_do_not_lead_out_of_the_models_folder(tmp_path: Path, monkeypatch:
         find_model("../outer")
 
 
-def test_a_file_or_a_folder_without_card_is_told_apart(plain_model: Path, tmp_path: Path):
+def test_a_file_and_a_folder_without_card_are_distinguished(plain_model: Path, tmp_path: Path):
     with pytest.raises(ModelError, match="Give the model's folder"):
         find_model(plain_model / MODEL_FILE)
     (tmp_path / "bare").mkdir()
@@ -363,7 +363,7 @@ def test_an_unknown_engine_is_refused(shipped: LoadedModel):
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"pixel_size_um": 0.65}, "0.65 um/px but the model phantom-meng2019 was trained at 0.325"),
         ({"pixel_size_um": 0.325 * 1.06}, "tolerance 5%"),
@@ -373,7 +373,7 @@ def test_an_unknown_engine_is_refused(shipped: LoadedModel):
         ({"tile_px": 256}, "256 px"),
     ],
 )
-def test_frames_unlike_the_training_are_refused(shipped: LoadedModel, change: dict[str, float], says: str):
+def test_frames_unlike_the_training_are_refused(shipped: LoadedModel, change: dict[str, float], message: str):
     spec = {
         "frame_shape_yx": (2048, 2048),
         "bit_depth": 16,
@@ -383,7 +383,7 @@ def test_frames_unlike_the_training_are_refused(shipped: LoadedModel, change: di
     }
     shipped.check_matches(RunSpec(**spec))
     shipped.check_matches(RunSpec(**{**spec, "pixel_size_um": 0.325 * 1.04}))
-    with pytest.raises(ModelMismatchError, match=says):
+    with pytest.raises(ModelMismatchError, match=message):
         shipped.check_matches(RunSpec(**{**spec, **change}))
 
 

@@ -341,7 +341,7 @@ for port in sys.argv[1:]:
 """
 
 
-def test_attaching_to_nobody_is_told_in_one_sentence():
+def test_attaching_without_a_partner_is_reported_in_one_sentence():
     with socket.socket() as closed, socket.socket() as silent:
         for server in (closed, silent):
             server.bind(("127.0.0.1", 0))
@@ -369,7 +369,7 @@ def test_pixels_are_taken_over_or_widened():
             own_pixels(np.ones((2, 2), dtype), 32)
 
 
-def test_what_controls_and_preview_need_comes_over_the_bridge(rig: MicroManager):
+def test_the_bridge_brings_what_controls_and_preview_need(rig: MicroManager):
     backend = rig.backend
     assert backend.roi() == (2, 1, WIDTH, HEIGHT)
     assert backend.number("get_property_type", "Cam", "Gain") == 3

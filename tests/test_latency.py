@@ -24,7 +24,7 @@ def test_quantiles_are_within_one_percent(values_ms: list[float], q: float):
 
 
 @given(st.lists(st.lists(st.floats(0.01, 1e6), max_size=30), max_size=5))
-def test_merged_bins_say_what_one_histogram_of_everything_says(sections_ms: list[list[float]]):
+def test_merged_bins_equal_one_histogram_of_everything(sections_ms: list[list[float]]):
     merged = LatencyHistogram.merged(histogram_of(section_ms).bins for section_ms in sections_ms)
     together = histogram_of([value_ms for section_ms in sections_ms for value_ms in section_ms])
     assert merged.summary() == together.summary()

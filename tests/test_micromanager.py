@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ROLES = load_rig("demo").roles
 STEP_UM = 0.015
-"""The demo stage moves in steps of this size: what it reads back is not what it was told."""
+"""The demo stage moves in steps of this size: what it reads back is not what was sent."""
 TINY = {"OnCameraCCDXSize": 64, "OnCameraCCDYSize": 48}
 
 
@@ -59,7 +59,7 @@ def works(rig: MicroManager) -> None:
 # --- what is read back ---
 
 
-def test_each_frame_says_what_the_devices_say(demo_cfg: MakeCfg, adapters_dir: Path):
+def test_each_frame_records_what_the_devices_report(demo_cfg: MakeCfg, adapters_dir: Path):
     cfg = demo_cfg(**TINY, Gain=3)
     plan = PositionList(positions_um=[(0, 0), (100, 50), (-20, -7.3, 12.5)], exposure_ms=5)
     with MicroManager.start(cfg, adapters_dir=adapters_dir, buffer_size_mb=64, roles=ROLES) as rig:
@@ -283,7 +283,7 @@ def test_an_overflow_loses_no_frame_that_was_before_it(demo_cfg: MakeCfg, adapte
         works(rig)
 
 
-def test_an_overflow_is_told_although_the_run_was_stopped(demo_cfg: MakeCfg, adapters_dir: Path):
+def test_an_overflow_is_reported_although_the_run_was_stopped(demo_cfg: MakeCfg, adapters_dir: Path):
     with MicroManager.start(demo_cfg(**TINY), adapters_dir=adapters_dir, buffer_size_mb=1) as rig:
         core, stop = rig.backend.core, StopToken()
         frames = source(rig, Sequence(exposure_ms=1)).frames(stop)
@@ -507,7 +507,7 @@ def test_a_configuration_that_is_not_there(tmp_path: Path, adapters_dir: Path):
     ("roles", "message"),
     [
         (RigRoles(em_gain="EMGain"), "role em_gain names the property 'EMGain'"),
-        (RigRoles(em_gain="gain"), r"camera 'Camera' has not\. Did you mean 'Gain'\?"),
+        (RigRoles(em_gain="gain"), r"camera 'Camera' does not have\. Did you mean 'Gain'\?"),
         (RigRoles(temperature="Mode"), r"temperature names the property 'Mode' .* holds a text \('.*'\) and no number"),
         (RigRoles(em_gain="PixelType"), "em_gain names the property 'PixelType' .* holds a text"),
         (RigRoles(em_gain="CCDTemperature RO"), "em_gain names .* 'CCDTemperature RO' .* can only be read"),
@@ -526,7 +526,7 @@ def test_roles_that_do_not_exist(demo_cfg: MakeCfg, adapters_dir: Path, roles: R
 def test_one_rig_at_a_time(tiny_rig: MicroManager, demo_cfg: MakeCfg, adapters_dir: Path):
     with pytest.raises(RigError, match="already in use"):
         MicroManager.start(demo_cfg("second.cfg", **TINY), adapters_dir=adapters_dir, buffer_size_mb=64)
-    with pytest.raises(RigError, match="already runs a Micro-Manager of its own"):
+    with pytest.raises(RigError, match="already runs its own Micro-Manager"):
         MicroManager.attach()
     works(tiny_rig)
     tiny_rig.close()

@@ -45,7 +45,7 @@ from tests.model_parts import TILE_PX, Inside, Plain, archive, make_model, rando
 
 
 class Three(torch.nn.Module):
-    """A network that also says how unlike the training tiles a tile is."""
+    """A network that also measures how unlike the training tiles a tile is."""
 
     def __init__(self, inner: torch.nn.Module) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Three(torch.nn.Module):
 
 
 class Odd(torch.nn.Module):
-    """What TorchScript can say and torch.export cannot: another path for other values."""
+    """What TorchScript can express and torch.export cannot: another path for other values."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = x.to(torch.float32).mean(dim=-1).mean(dim=-1)  # (n, 1)
@@ -153,7 +153,7 @@ def test_a_network_that_cannot_be_a_program_is_written_without_one(tmp_path: Pat
     assert program_difference(load_model(folder)) is None
 
 
-def test_a_program_of_other_weights_is_told(small: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_a_program_of_other_weights_is_reported(small: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     folder = Path(shutil.copytree(small, tmp_path / "other"))
     torch.manual_seed(4)
     (folder / PROGRAM_FILE).write_bytes(to_program(Inside(Plain(), 2.0**-13), TILE_PX))
@@ -223,13 +223,13 @@ def test_weights_that_are_not_the_models_are_refused(tmp_path: Path):
     assert not (tmp_path / "copy").exists()
 
 
-def test_a_licence_is_stated_by_who_exports_a_model_and_by_nobody_else(small: Path, tmp_path: Path):
+def test_only_the_person_who_exports_a_model_states_a_licence(small: Path, tmp_path: Path):
     unstated = copy_model(load_model(small), tmp_path / "unstated", "unstated")
     write_card(read_card(unstated).model_copy(update={"licence": LICENCE_NOT_STATED}), unstated)
     done = run("models", "export", unstated, "--out", tmp_path, "--name", "a", "--bioimageio", tmp_path / "a.zip")
     assert "licence is 'not stated'" in done.stdout
-    told = json.loads(run("models", "export", unstated, "--out", tmp_path, "--name", "b", "--json").stdout)
-    assert told["licence"] is None
+    stated = json.loads(run("models", "export", unstated, "--out", tmp_path, "--name", "b", "--json").stdout)
+    assert stated["licence"] is None
     done = run("models", "export", unstated, "--out", tmp_path, "--name", "c", "--licence", "cc-by-4.0")
     assert "not stated" not in done.stdout
     assert read_card(tmp_path / "c").licence == "CC-BY-4.0"
@@ -261,7 +261,7 @@ def test_a_model_is_not_left_where_its_package_could_not_be_written(small: Path,
     assert not (tmp_path / "out" / "small").exists()
 
 
-def test_paths_that_cannot_be_looked_at_are_told(small: Path, tmp_path: Path):
+def test_paths_that_cannot_be_looked_at_are_reported(small: Path, tmp_path: Path):
     long = "x" * 300
     assert "cannot be looked at" in str(refusal("models", "info", long))
     assert isinstance(refusal("models", "export", long, "--out", tmp_path), ModelError)
@@ -271,7 +271,7 @@ def test_paths_that_cannot_be_looked_at_are_told(small: Path, tmp_path: Path):
     assert list((tmp_path / "a").iterdir()) == []
 
 
-def test_an_unfinished_run_is_told_as_one(tmp_path: Path):
+def test_an_unfinished_run_is_reported_as_one(tmp_path: Path):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "config.json").write_text("{}")
     for command in (("export", tmp_path, "--out", tmp_path / "out"), ("info", tmp_path), ("test", tmp_path)):
@@ -355,7 +355,7 @@ def test_packages_of_strangers_are_refused_in_a_sentence(small: Path, tmp_path: 
         with pytest.raises(ModelFormatError, match=r"strange\.zip (does not take a tile|gives)"):
             check_package(packed(yaml.safe_dump(description).encode(), weights), model)
     data = bytearray(package.read_bytes())
-    for field, value in ((6, 1), (10, 97)):  # the flag of an encrypted file; a compression of nobody
+    for field, value in ((6, 1), (10, 97)):  # the flag of an encrypted file; a compression that does not exist
         odd = data.copy()
         at = odd.rfind(b"PK\x01\x02")
         while at >= 0:

@@ -81,7 +81,7 @@ def test_a_stage_that_sticks_once_is_sent_again():
 
 
 @pytest.mark.parametrize(
-    ("reached", "told"),
+    ("reached", "message"),
     [
         (lambda _n, at: [at[0], 0.0, at[2]], r"stage 'XY' .* x = 100\.00, y = 200\.00 um .* x = 100\.00, y = 0\.00 um"),
         (lambda _n, at: [at[0] + 5.1, *at[1:]], r"x = 105\.10, y = 200\.00 um: more than 5 um away"),
@@ -90,9 +90,9 @@ def test_a_stage_that_sticks_once_is_sent_again():
         (lambda _n, at: [at[0], -math.inf, at[2]], r"y = -inf"),
     ],
 )
-def test_a_stage_that_is_elsewhere_after_two_tries(reached: Callable[[int, list[float]], list[float]], told: str):
+def test_a_stage_that_is_elsewhere_after_two_tries(reached: Callable[[int, list[float]], list[float]], message: str):
     stage = Stage(reached)
-    with pytest.raises(DeviceError, match=told):
+    with pytest.raises(DeviceError, match=message):
         go(stage)
     assert stage.orders == 3
 
@@ -103,7 +103,7 @@ def test_a_stage_that_was_stopped_in_an_emergency_is_not_sent_again():
     assert stage.orders == 2
 
 
-def test_a_move_takes_as_long_as_it_goes_on(monkeypatch: pytest.MonkeyPatch):
+def test_a_move_may_take_long_while_it_advances(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(moves, "STILL_S", 0.05)
     monkeypatch.setattr(moves, "_LOOK_S", 0.001)
     slow = Stage(lambda _n, target: [100.0 - 30 * 1.0, *target[1:]])

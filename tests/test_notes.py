@@ -1,4 +1,4 @@
-"""Notes beside the frames: what is written comes back, whoever writes beside, and whatever a crash left."""
+"""Notes beside the frames: what is written is read back, beside other writers and after a crash."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_notes_come_back_in_order(store: Path):
         ("note", "x" * 10_001, None, "a note of 10001 characters is too long"),
     ],
 )
-def test_what_says_nothing_is_refused(store: Path, kind: NoteKind, text: str, seq: int | None, message: str):
+def test_an_empty_description_is_refused(store: Path, kind: NoteKind, text: str, seq: int | None, message: str):
     with pytest.raises(UsageError, match=message):
         NotesWriter(store).add(kind, text, seq)
     assert not (store / notes.NOTES).exists()
@@ -66,7 +66,7 @@ def test_a_note_needs_a_store(tmp_path: Path):
         NotesWriter(tmp_path / "nowhere").add("note", "hello")
 
 
-def test_a_torn_line_is_ended_and_told_and_the_others_stay(store: Path):
+def test_a_torn_line_is_ended_and_reported_and_the_others_stay(store: Path):
     writer = NotesWriter(store)
     first = writer.add("note", "first")
     with writer.path.open("ab") as file:
@@ -93,7 +93,7 @@ def test_a_torn_line_is_ended_and_told_and_the_others_stay(store: Path):
         b"\xff\xfe",
     ],
 )
-def test_damaged_lines_are_told(store: Path, line: bytes):
+def test_damaged_lines_are_reported(store: Path, line: bytes):
     (store / notes.NOTES).write_bytes(line + b"\n")
     log = read_notes_log(store)
     assert log.notes == ()

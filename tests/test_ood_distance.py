@@ -1,4 +1,4 @@
-"""The distance from the training tiles: its arithmetic, what it tells, and the same number from every engine."""
+"""The distance from the training tiles: its arithmetic, what it shows, and the same number from every engine."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_what_never_varied_in_training_counts_as_varying_by_a_tenth():
     assert distances_of(measuring, other)[0] > 100
 
 
-def test_the_threshold_flags_no_more_than_it_says():
+def test_the_threshold_flags_no_more_than_its_share():
     distances = np.arange(1000, dtype=np.float32)
     for rate in (0.01, 0.05, 0.5):
         assert rate - 0.0011 <= (distances > threshold_for(distances, rate)).mean() <= rate
@@ -176,7 +176,7 @@ def labelled(tiles: np.ndarray, animals: list[str]) -> TileTable:
     return TileTable(images, np.arange(len(tiles)), np.zeros(len(tiles), np.int64), ArrayTiles(tiles))
 
 
-def test_the_card_says_what_the_threshold_was_set_on(monkeypatch: pytest.MonkeyPatch):
+def test_the_card_states_what_the_threshold_was_set_on(monkeypatch: pytest.MonkeyPatch):
     _, table = texture_set(animals_per_class=4, images=1)
     names = [table.images[i].animal_id for i in table.image_index]
     rng = np.random.default_rng(5)
@@ -192,19 +192,20 @@ def test_the_card_says_what_the_threshold_was_set_on(monkeypatch: pytest.MonkeyP
     held_out = np.isin(np.array(names * 40), names[:4])
     fitted = partial(fit_ood_distance, network, many)
     found = fitted(rows[~held_out], rows[held_out])
-    told = found.record
+    record = found.record
     np.testing.assert_array_equal(found.held_out_distances, distances_of(found.network, noisy[held_out]))
-    assert told.measured_on == "160 tiles of 4 animals that the distance was not fitted to"
-    assert told.false_flag_rate == 0.01
-    told = fitted(rows[:160], rows[160:]).record  # the same animals in both
+    assert record.measured_on == "160 tiles of 4 animals that the distance was not fitted to"
+    assert record.false_flag_rate == 0.01
+    record = fitted(rows[:160], rows[160:]).record  # the same animals in both
     assert (
-        told.measured_on == "160 tiles of other images; some of their animals had tiles that the distance was fitted to"
+        record.measured_on
+        == "160 tiles of other images; some of their animals had tiles that the distance was fitted to"
     )
     found = fitted(rows, [])
-    told = found.record
+    record = found.record
     assert len(found.held_out_distances) == 0
-    assert told.measured_on == "320 training tiles of 8 animals, each by a distance fitted to the others"
-    assert told.threshold > threshold_for(distances_of(found.network, noisy), 0.01)  # training tiles are nearer
+    assert record.measured_on == "320 training tiles of 8 animals, each by a distance fitted to the others"
+    assert record.threshold > threshold_for(distances_of(found.network, noisy), 0.01)  # training tiles are nearer
     with pytest.raises(TrainingError, match="all tiles are of one animal"):
         fitted(rows[np.array(names * 40) == names[0]].repeat(2), [])
 
@@ -227,13 +228,13 @@ def phantoms() -> TileTable:
     return labelled(np.concatenate(tiles), animals)
 
 
-def test_what_the_shipped_network_was_not_trained_for_is_told(phantoms: TileTable):
+def test_tiles_that_the_shipped_network_was_not_trained_for_are_flagged(phantoms: TileTable):
     assert TWICE_AS_DENSE not in draw_ood_tiles(1, of_phantom=False)  # it is not the stain of a real training
     kinds = draw_ood_tiles(20, seed=3)  # of 8 tiles, one more or less is 12 %
     assert list(kinds) == ["noise", "fluorescent beads", "waves", "blank glass", STAIN, TWICE_AS_DENSE]
-    told = fit_ood_distance(shipped_network(), phantoms, np.arange(len(phantoms)), [], others=kinds).record
-    flagged = {what: share for what, share in told.flagged.items() if what != TWICE_AS_DENSE}
-    assert min(flagged.values()) >= 0.95, told.flagged
+    record = fit_ood_distance(shipped_network(), phantoms, np.arange(len(phantoms)), [], others=kinds).record
+    flagged = {what: share for what, share in record.flagged.items() if what != TWICE_AS_DENSE}
+    assert min(flagged.values()) >= 0.95, record.flagged
     model = load_model("phantom-meng2019")
     assert model.card.unlike_training is not None
     engine, threshold = model.classifier(), model.card.unlike_training.threshold
@@ -247,7 +248,7 @@ def test_what_the_shipped_network_was_not_trained_for_is_told(phantoms: TileTabl
 
 
 @pytest.mark.parametrize("name", EACH_ENGINE)
-def test_every_engine_tells_the_reference_s_distance(model: LoadedModel, name: str, some_tiles: np.ndarray):
+def test_every_engine_gives_the_distance_of_the_reference(model: LoadedModel, name: str, some_tiles: np.ndarray):
     reference = TorchScriptClassifier(model.module, model.card, 1)
     engine = model.classifier(name)  # has passed the comparison of distances
     answer = engine.classify(some_tiles)
@@ -280,8 +281,8 @@ def test_the_stem_is_still_recognised(model: LoadedModel, name: str):
     )
 
 
-def test_the_gpu_s_engine_tells_distances_of_whole_and_padded_batches(tmp_path: Path):
-    class Told(torch.nn.Module):
+def test_the_gpu_engine_gives_distances_of_whole_and_padded_batches(tmp_path: Path):
+    class Measuring(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.inner = Inside(Plain(), 2.0**-13)
@@ -292,17 +293,17 @@ def test_the_gpu_s_engine_tells_distances_of_whole_and_padded_batches(tmp_path: 
 
     torch.manual_seed(3)
     inputs = random_tiles(20)
-    module = Told()
+    module = Measuring()
     with torch.inference_mode():
         outputs = module(torch.from_numpy(inputs.astype(np.float32))[:, None])[0].numpy()
-    told = unlike_training(1.0).model_dump()
-    loaded = load_model(make_model(tmp_path / "told", archive(module), outputs, inputs, unlike_training=told))
+    record = unlike_training(1.0).model_dump()
+    loaded = load_model(make_model(tmp_path / "measuring", archive(module), outputs, inputs, unlike_training=record))
     distances = CudaClassifier(loaded.module, loaded.card, "cpu").classify(inputs).distances
     np.testing.assert_allclose(distances, inputs.mean(axis=(1, 2)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("make", [TorchScriptClassifier, OpenVinoClassifier])
-def test_models_without_a_third_output_tell_nothing(make: type, some_tiles: np.ndarray):
+def test_models_without_a_third_output_give_no_distance(make: type, some_tiles: np.ndarray):
     plain = parse(to_torchscript(shipped_network()), "it")
     answer = make(plain, card_with(None), 1).classify(some_tiles[:1])
     assert answer.logits.shape == (1, 2)

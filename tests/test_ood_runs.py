@@ -84,7 +84,7 @@ def test_a_tile_that_fails_quality_has_no_distance():
     assert results.by_seq[0].distances is not None
 
 
-def test_a_classifier_that_tells_none_cannot_be_held_to_a_threshold():
+def test_a_classifier_without_distances_takes_no_threshold():
     outcome = run_session(make_session(Source(range(2)), Sink(), Classifier(), unlike_beyond=1.0))
     assert outcome.degraded is not None
     assert "does not give a tile's distance" in outcome.degraded
@@ -141,9 +141,7 @@ def all_scored(scoring_model: ScoringModel, tmp_path_factory: pytest.TempPathFac
     return run.store_path
 
 
-def test_the_store_keeps_flags_distances_and_what_was_decided(
-    acquired: Path, all_scored: Path, scoring_model: ScoringModel
-):
+def test_the_store_keeps_flags_distances_and_decisions(acquired: Path, all_scored: Path, scoring_model: ScoringModel):
     results = read_predictions(acquired)
     flags = np.concatenate([result.flags for result in results.values()])
     distances = np.concatenate([result.distances for result in results.values()])
@@ -221,9 +219,9 @@ def test_another_engine_agrees_within_tolerance(acquired: Path, all_scored: Path
 
 def with_threshold(scoring_model: ScoringModel, threshold: float) -> ScoringModel:
     card = scoring_model.model.card
-    told = card.unlike_training.model_copy(update={"threshold": threshold})
+    changed = card.unlike_training.model_copy(update={"threshold": threshold})
     return replace(
-        scoring_model, model=replace(scoring_model.model, card=card.model_copy(update={"unlike_training": told}))
+        scoring_model, model=replace(scoring_model.model, card=card.model_copy(update={"unlike_training": changed}))
     )
 
 
@@ -261,7 +259,7 @@ def test_a_card_that_has_changed_since_is_named(acquired: Path, scoring_model: S
     assert "by different models" in str(comparison.problem)
 
 
-def test_a_replay_by_the_same_weights_with_another_threshold_says_so(acquired: Path, folder: Path, tmp_path: Path):
+def test_a_replay_by_the_same_weights_with_another_threshold_reports_it(acquired: Path, folder: Path, tmp_path: Path):
     def replay(model: Path) -> str:
         done = CliRunner().invoke(app, ["replay", str(acquired), "--model", str(model), "--out", str(tmp_path / "out")])
         assert done.exit_code == 0, done.output
@@ -273,9 +271,9 @@ def test_a_replay_by_the_same_weights_with_another_threshold_says_so(acquired: P
     assert f"decision threshold {read_card(folder).decision_threshold} then, 0.375 now" in replay(other)
 
 
-def test_the_report_says_what_was_done_with_them(acquired: Path, all_scored: Path, tmp_path: Path):
-    for store, said in ((acquired, "not scored (distance beyond"), (all_scored, "scored all the same (distance")):
-        assert said in section_report(store, tmp_path).read_text(encoding="utf-8")
+def test_the_report_states_how_they_were_treated(acquired: Path, all_scored: Path, tmp_path: Path):
+    for store, words in ((acquired, "not scored (distance beyond"), (all_scored, "scored nevertheless (distance")):
+        assert words in section_report(store, tmp_path).read_text(encoding="utf-8")
 
 
 def test_the_command_line_scores_them_on_request(acquired: Path, folder: Path, tmp_path: Path):

@@ -55,7 +55,7 @@ def test_a_buffer_that_fits(tmp_path: Path):
     rig = load_rig(rig_file(tmp_path, "buffer_size_mb: 1000"))
     check_buffer(rig, None)
     check_buffer(rig, FreeMemory(1000 * 2**20, ""))
-    # what the core holds from the rig before makes way for the new one
+    # the buffer of the rig before is freed for the new one
     check_buffer(rig, FreeMemory(100 * 2**20, ""), held_mib=900)
     with pytest.raises(ConfigError, match="buffer_size_mb is 1000 MiB, and there are only 999 MiB"):
         check_buffer(rig, FreeMemory(99 * 2**20, "there are"), held_mib=900)
@@ -122,7 +122,7 @@ def test_the_least_limit_counts(tmp_path: Path, files: dict[str, str], gib: int)
     assert free.n_bytes == gib * GIB
 
 
-def test_this_machine_says_what_it_has():
+def test_this_machine_lists_its_hardware():
     free = free_memory()
     assert free is not None
     assert free.mib > 100
@@ -139,7 +139,7 @@ def test_an_address_space_that_is_limited(tmp_path: Path, monkeypatch: pytest.Mo
 # --- roles ---
 
 
-def test_a_role_that_does_not_fit_is_told_with_its_place_and_a_command_that_works(
+def test_a_role_that_does_not_fit_is_reported_with_its_place_and_a_command_that_works(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     path = rig_file(tmp_path, "roles:", "  em_gain: EMGain")

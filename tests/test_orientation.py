@@ -88,7 +88,7 @@ def test_a_narrow_frame_that_is_tilted_makes_no_grid():
     assert min(field_of(PositionList(positions_um=[(0, 0)]), orientation, (64, 2048), 0.5)) > 0
 
 
-# --- what is made of a frame ---
+# --- the use in a frame ---
 
 TURN = (0.0, -1.0, 1.0, 0.0)
 SPEC = RunSpec((4, 8), 16, 0.5, "m1", "s1", tile_px=4, camera_axes=TURN)
@@ -104,7 +104,7 @@ def test_a_tiles_place_is_turned():
     assert rows is not None
     # the tiles lie side by side, 2 px to the left and right of the middle: on this stage one above the other
     assert (rows["x_um"].to_pylist(), rows["y_um"].to_pylist()) == ([100.0, 100.0], [199.0, 201.0])
-    del header["camera_axes"]  # a table of a camera that nobody knew to be turned
+    del header["camera_axes"]  # a table of a camera whose orientation was unknown
     rows = _rows(header, grid, RESULT, (100.0, 200.0, None), 0.5, may_enter=True)
     assert rows is not None
     assert (rows["x_um"].to_pylist(), rows["y_um"].to_pylist()) == ([99.0, 101.0], [200.0, 200.0])

@@ -1,4 +1,4 @@
-"""Models of a user's own, each with something that people do: what becomes of them, and what is said."""
+"""Models of a user's own, each with a habit of real models: what becomes of them, and the message."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_the_logarithm_of_nothing_is_a_number():
     assert np.isfinite(found).all()
     np.testing.assert_allclose(log_odds(found), [87.33654, -87.33654, 0], atol=1e-4)
     assert np.log(SMALLEST_PROBABILITY) > -88
-    assert np.isnan(to_logits(np.array([[np.nan, 1]], np.float32), "it")).any()  # told by the engine as what it is
+    assert np.isnan(to_logits(np.array([[np.nan, 1]], np.float32), "it")).any()  # the engine reports it as not finite
 
 
 def test_one_output_is_refused_with_what_to_return(tmp_path: Path):
@@ -132,7 +132,7 @@ def test_one_output_is_refused_with_what_to_return(tmp_path: Path):
         load_model(own_model(tmp_path / "own", After("one output")))
 
 
-# --- what is said of other habits -------------------------------------------------------------------------------------
+# --- messages about other habits --------------------------------------------------------------------------------------
 
 
 class OnGpu(torch.nn.Module):
@@ -168,7 +168,7 @@ class Listed(torch.nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("module", "kind", "says"),
+    ("module", "kind", "message"),
     [
         (
             OnGpu(),
@@ -182,24 +182,24 @@ class Listed(torch.nn.Module):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_a_model_does_wrong_is_said_in_a_sentence(
-    tmp_path: Path, module: torch.nn.Module, kind: type[ModelError], says: str
+def test_a_fault_of_a_model_is_reported_in_a_sentence(
+    tmp_path: Path, module: torch.nn.Module, kind: type[ModelError], message: str
 ):
     data = archive(module)
     folder = make_model(tmp_path / "own", data, np.zeros((2, 2), np.float32), random_tiles(2))
-    with pytest.raises(kind, match=says) as caught:
+    with pytest.raises(kind, match=message) as caught:
         load_model(folder).classifier()
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 450
 
 
-def test_what_torch_says_of_a_backend_is_cut_to_its_own_words():
-    said = """The following operation failed in the TorchScript interpreter.
+def test_a_message_of_torch_is_cut_to_its_last_line():
+    original = """The following operation failed in the TorchScript interpreter.
 Traceback of TorchScript (most recent call last):
 RuntimeError: Could not run 'aten::empty.memory_format' with arguments from the 'CUDA' backend. This could be because
 CPU: registered at RegisterCPU.cpp:1 [kernel]
 PythonDispatcher: registered at PythonFallbackKernel.cpp:196 [backend fallback]"""
-    assert last_line(RuntimeError(said)).startswith("RuntimeError: Could not run 'aten::empty.memory_format'")
+    assert last_line(RuntimeError(original)).startswith("RuntimeError: Could not run 'aten::empty.memory_format'")
 
 
 @pytest.mark.parametrize("how", ["scripted", "traced"])

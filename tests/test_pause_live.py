@@ -117,7 +117,7 @@ def test_frames_that_waited_in_the_camera_when_the_pause_came_are_delivered(rig:
     assert [frame.camera_frame for frame in first_part] == list(range(len(first_part)))
 
 
-def test_an_overflow_before_the_camera_stands_still_is_told(demo_cfg: Callable[..., Path], adapters_dir: Path):
+def test_an_overflow_before_the_camera_stops_is_reported(demo_cfg: Callable[..., Path], adapters_dir: Path):
     with MicroManager.start(demo_cfg(**TINY), adapters_dir=adapters_dir, buffer_size_mb=1) as rig:
         core, stop = rig.backend.core, StopToken()
         frames = source(rig, Sequence(exposure_ms=1)).frames(stop)

@@ -226,11 +226,11 @@ def test_classes_differ_in_their_nuclei_but_single_tiles_are_ambiguous(class_til
     assert 0.75 < auc(class_tiles["high"][:, 1], class_tiles["low"][:, 1]) < 0.98
 
 
-def test_the_mean_grey_does_not_tell_the_class(class_tiles: dict[str, Floats]):
+def test_the_mean_grey_does_not_separate_the_classes(class_tiles: dict[str, Floats]):
     assert 0.25 < auc(class_tiles["high"][:, 0], class_tiles["low"][:, 0]) < 0.75
 
 
-def test_sections_are_told_apart_by_their_mean(class_tiles: dict[str, Floats]):
+def test_sections_differ_in_their_mean(class_tiles: dict[str, Floats]):
     mean = {name: rows[:, 2].reshape(3, 8).mean(axis=1) for name, rows in class_tiles.items()}
     assert mean["high"].min() > mean["low"].max()
 

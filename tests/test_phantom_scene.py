@@ -104,7 +104,7 @@ def test_each_frame_of_a_sequence_has_its_own_noise(rig: MicroManager, specimen:
     assert np.corrcoef(first.pixels.ravel(), second.pixels.ravel())[0, 1] > 0.9
 
 
-def test_nobody_paints_tissue_onto_another_camera(tmp_path: Path, adapters_dir: Path, specimen: Specimen):
+def test_tissue_is_never_painted_onto_another_camera(tmp_path: Path, adapters_dir: Path, specimen: Specimen):
     cfg = tmp_path / "other.cfg"
     cfg.write_text(
         "Device,Hub,SequenceTester,THub\nDevice,Cam,SequenceTester,TCamera\nParent,Cam,Hub\n"

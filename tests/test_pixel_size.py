@@ -55,7 +55,7 @@ def frame_size_um(rig: MicroManager) -> float | None:
 
 
 @pytest.mark.parametrize("in_rig_file", [False, True])
-def test_binning_and_magnifier_count_whoever_gives_the_size(rig: MicroManager, in_rig_file: bool):
+def test_binning_and_magnifier_count_for_each_origin_of_the_size(rig: MicroManager, in_rig_file: bool):
     if in_rig_file:
         with_hardware(rig, ROLES, 0.325)
     core = rig.backend.core
@@ -142,7 +142,7 @@ def test_random_fields_of_a_turned_camera_lie_inside(rig: MicroManager):
 
 
 @pytest.mark.parametrize("linear", [(1.0, 0.0, 0.0, 1.0), (0.0, 0.0, 0.0, 0.0)])
-def test_an_affine_that_says_nothing(rig: MicroManager, linear: tuple[float, ...]):
+def test_an_affine_without_information(rig: MicroManager, linear: tuple[float, ...]):
     set_affine(rig, *linear)
     assert source(rig).spec.camera_axes == (1.0, 0.0, 0.0, 1.0)
 
@@ -150,7 +150,7 @@ def test_an_affine_that_says_nothing(rig: MicroManager, linear: tuple[float, ...
 @pytest.mark.parametrize(
     ("linear", "why"),
     [
-        ((0.65, 0.0, 0.0, 0.65), r"it says 0\.65 um, and PixelSize_um 0\.325 um"),
+        ((0.65, 0.0, 0.0, 0.65), r"its pixel size is 0\.65 um, and PixelSize_um 0\.325 um"),
         ((0.2298, -0.2298, 0.2298, 0.2298), "tilted by 45 degrees"),
         ((0.325, 0.0, 0.325, 0.0), "it covers no area"),
         ((0.4, 0.0, 0.0, 0.264), "not a turn or mirroring of square pixels"),
@@ -163,7 +163,7 @@ def test_an_affine_that_cannot_be_used(rig: MicroManager, linear: tuple[float, .
         source(rig)
 
 
-def test_a_camera_that_says_how_it_is_mounted(rig: MicroManager):
+def test_a_camera_that_reports_its_mounting(rig: MicroManager):
     core = rig.backend.core
     core.set_property("Camera", "TransposeMirrorX", "1")
     assert source(rig).spec.camera_axes == (-1.0, 0.0, 0.0, 1.0)

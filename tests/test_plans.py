@@ -150,7 +150,7 @@ def test_random_fields_favour_neither_rim_nor_middle(field: float, n: int):
 
 
 def test_scattered_fields_favour_the_rim():
-    """Why plans do not take them, and that the simulation above can tell."""
+    """Why plans do not take them, and that the simulation above detects it."""
     share, uniform, _ = rim_and_middle(scattered_fields, 666, 45, 60)
     assert share > uniform + 0.08
 
@@ -366,7 +366,7 @@ def test_only_a_file_is_a_plan(tmp_path: Path):
     ],
     ids=["grid-side", "grid-area", "random"],
 )
-def test_a_slip_in_the_units_is_refused_at_once(plan: Plan) -> None:
+def test_a_slip_in_the_units_is_refused_immediately(plan: Plan) -> None:
     with pytest.raises(PlanError, match=r"um|positions"):
         check_plan(plan, (600.0, 600.0))
 

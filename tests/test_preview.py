@@ -64,7 +64,7 @@ def test_the_newest_picture_comes_again_and_again(rig: MicroManager):
     preview.stop()
 
 
-def test_a_buffer_that_nobody_empties_never_overflows(rig: MicroManager):
+def test_a_buffer_that_is_never_emptied_does_not_overflow(rig: MicroManager):
     """1 MiB holds 170 of these frames, which are through in a fifth of a second."""
     preview = Preview(rig)
     preview.start(exposure_ms=1.0)
@@ -137,7 +137,7 @@ def test_a_snap_alone_and_during_a_preview(rig: MicroManager):
     preview.stop()
 
 
-def test_a_camera_that_stops_by_itself_is_told(rig: MicroManager):
+def test_a_camera_that_stops_by_itself_is_reported(rig: MicroManager):
     preview = Preview(rig)
     preview.start()
     first(preview)

@@ -1,4 +1,4 @@
-"""What a long command says of how far it is, where there is no terminal."""
+"""How a long command reports its progress without a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def told(monkeypatch: pytest.MonkeyPatch, *, seconds_per_step: float, n_steps: int = 40) -> list[str]:
+def shown(monkeypatch: pytest.MonkeyPatch, *, seconds_per_step: float, n_steps: int = 40) -> list[str]:
     clock = iter(range(10_000))
     monkeypatch.setattr("hcc_scope.cli.progress_bar.time.monotonic", lambda: next(clock) * seconds_per_step)
     stream = io.StringIO()
@@ -26,12 +26,12 @@ def told(monkeypatch: pytest.MonkeyPatch, *, seconds_per_step: float, n_steps: i
     return stream.getvalue().splitlines()
 
 
-def test_a_quick_stage_is_told_once(monkeypatch: pytest.MonkeyPatch):
-    assert told(monkeypatch, seconds_per_step=0.1) == ["Folds ...", "Figures ..."]
+def test_a_quick_stage_is_reported_once(monkeypatch: pytest.MonkeyPatch):
+    assert shown(monkeypatch, seconds_per_step=0.1) == ["Folds ...", "Figures ..."]
 
 
-def test_a_slow_stage_tells_every_tenth_with_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch):
-    lines = told(monkeypatch, seconds_per_step=30.0)
+def test_a_slow_stage_reports_every_tenth_with_the_remaining_time(monkeypatch: pytest.MonkeyPatch):
+    lines = shown(monkeypatch, seconds_per_step=30.0)
     assert lines[:3] == [
         "Folds ...",
         "Folds: 10 %, some 18 min left (fold 4)",
@@ -41,8 +41,8 @@ def test_a_slow_stage_tells_every_tenth_with_the_time_that_is_left(monkeypatch: 
     assert len(lines) == 12
 
 
-def test_a_stage_is_told_no_more_often_than_every_ten_seconds(monkeypatch: pytest.MonkeyPatch):
-    lines = told(monkeypatch, seconds_per_step=0.5)
+def test_a_stage_is_reported_no_more_often_than_every_ten_seconds(monkeypatch: pytest.MonkeyPatch):
+    lines = shown(monkeypatch, seconds_per_step=0.5)
     assert lines == ["Folds ...", "Folds: 50 %, some 10 s left (fold 20)", "Folds: 100 % (fold 40)", "Figures ..."]
 
 

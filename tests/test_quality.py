@@ -223,7 +223,7 @@ def test_limits_decide(tissue: list[NDArray[np.float32]]):
     strict = QualityLimits(
         tissue_fraction_min=1.1, focus_min=1.0, saturated_fraction_max=-1.0, mean_level_min=1.0, texture_cv=0.0
     )
-    # without tissue nothing is said of the focus
+    # without tissue the focus is not judged
     assert (assess(pixels, GRID, strict, 16).flags == 13).all()
     assert (assess(pixels, GRID, dataclasses.replace(strict, tissue_fraction_min=0.0), 16).flags == 14).all()
 

@@ -117,7 +117,7 @@ def edited(data: bytes, edit: dict[str, bytes]) -> bytes:
     ],
     ids=["forward", "setstate", "from_file", "print"],
 )
-def test_a_model_that_acts_is_refused_before_torch_sees_it(
+def test_a_model_with_side_effects_is_refused_before_torch_loads_it(
     plain_model: Path, module: torch.nn.Module, does: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ):
     elsewhere = plain_model.parent / "elsewhere"
@@ -223,7 +223,7 @@ def test_an_archive_that_unpacks_to_gigabytes_is_judged_by_what_it_claims():
         checked_archive(bomb.getvalue(), "it")
 
 
-def test_a_model_of_a_newer_torch_is_told_as_one(plain_model: Path):
+def test_a_model_of_a_newer_torch_is_reported_as_one(plain_model: Path):
     replace_model(plain_model, edited(archive(Plain()), {"version": b"99\n"}))
     with pytest.raises(ModelFormatError, match=r"saved by a newer torch than the .* Save it again with torch"):
         load_model(plain_model)
@@ -233,7 +233,7 @@ def test_a_model_of_a_newer_torch_is_told_as_one(plain_model: Path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
+    ("old", "new", "message"),
     [
         ("tile_px: 32\n", "tile_px: 32\ntile_px: 64\n", "8: the key 'tile_px' is there twice"),
         ("tile_px: 32\n", "tile_px: true\n", "7: tile_px: 'true' is no whole number"),
@@ -255,18 +255,18 @@ def test_a_model_of_a_newer_torch_is_told_as_one(plain_model: Path):
         ("output: logits\n", "output: softmax\n", "output must be 'logits' or 'probabilities'"),
     ],
 )
-def test_a_value_that_cannot_be_is_refused_with_its_line(plain_model: Path, old: str, new: str, says: str):
+def test_a_value_that_cannot_be_is_refused_with_its_line(plain_model: Path, old: str, new: str, message: str):
     path = plain_model / CARD_FILE
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(ModelFormatError) as caught:
         read_card(plain_model)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_card_says_logits_where_it_says_nothing(plain_model: Path):
+def test_a_card_without_a_kind_of_output_means_logits(plain_model: Path):
     path = plain_model / CARD_FILE
     path.write_text(path.read_text().replace("output: logits\n", ""))
     assert read_card(plain_model).output == "logits"
@@ -286,7 +286,7 @@ def npy(shape: tuple[int, ...], content: bytes = b"", descr: str = "<u2") -> byt
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (npy((2**32, TILE_PX, TILE_PX)), "claims to hold 8,796,093,022,208 bytes, and holds 0"),
         (npy((-1, TILE_PX, TILE_PX)), "claims|cannot be read"),
@@ -300,9 +300,9 @@ def npy(shape: tuple[int, ...], content: bytes = b"", descr: str = "<u2") -> byt
         (b"", "cannot be read"),
     ],
 )
-def test_a_test_tensor_is_judged_by_its_header_before_anything_is_allocated(tmp_path: Path, data: bytes, says: str):
+def test_a_test_tensor_is_judged_by_its_header_before_anything_is_allocated(tmp_path: Path, data: bytes, message: str):
     (tmp_path / "a.npy").write_bytes(data)
-    with pytest.raises(ModelFormatError, match=says) as caught:
+    with pytest.raises(ModelFormatError, match=message) as caught:
         read_npy(tmp_path / "a.npy", np.dtype(np.uint16), (TILE_PX, TILE_PX))
     assert "\n" not in str(caught.value)
 
@@ -465,7 +465,7 @@ def test_a_package_that_unpacks_to_gigabytes_is_judged_by_what_it_claims(plain_m
 
 
 @pytest.mark.parametrize(
-    ("description", "says"),
+    ("description", "message"),
     [
         (b"", "not a bioimage.io package"),
         (b"[" * 20_000, "not a bioimage.io package"),
@@ -477,16 +477,16 @@ def test_a_package_that_unpacks_to_gigabytes_is_judged_by_what_it_claims(plain_m
         ),
     ],
 )
-def test_a_strange_description_is_refused(plain_model: Path, tmp_path: Path, description: bytes, says: str):
+def test_a_strange_description_is_refused(plain_model: Path, tmp_path: Path, description: bytes, message: str):
     package = tmp_path / "it.zip"
     with zipfile.ZipFile(package, "w") as file:
         file.writestr("rdf.yaml", description)
-    with pytest.raises(ModelFormatError, match=says) as caught:
+    with pytest.raises(ModelFormatError, match=message) as caught:
         check_package(package, load_model(plain_model))
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_that_appears_while_a_model_is_written_is_told_as_one(plain_model: Path, tmp_path: Path):
+def test_a_folder_that_appears_while_a_model_is_written_is_reported_as_one(plain_model: Path, tmp_path: Path):
     model, out = load_model(plain_model), tmp_path / "out"
 
     def describe(_card: object) -> str:

@@ -1,4 +1,4 @@
-"""What a store records about its run, as values that are parsed once."""
+"""The record of a run in its store, as values that are parsed once."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_defocus_blurs_the_light_and_not_the_noise():
 
 
 def test_a_shifted_tile_scores_as_one_that_was_imaged_so():
-    """The shipped model cannot tell a shifted phantom from one that was really exposed or focused otherwise."""
+    """The shipped model cannot distinguish a shifted phantom from one with another exposure or focus."""
     model = load_model("phantom-meng2019")
     camera = CameraPhysics()
     specimen = Specimen(seed=11, animal="high1", section="s1", tumour_class="high")

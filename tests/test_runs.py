@@ -61,8 +61,8 @@ N_FIELDS = 6
 
 @pytest.fixture(scope="module")
 def scoring_model() -> ScoringModel:
-    told: list[str] = []
-    return load_scoring_model("phantom-meng2019", "torchscript", told.append)
+    messages: list[str] = []
+    return load_scoring_model("phantom-meng2019", "torchscript", messages.append)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def store(acquired: tuple[Path, SectionReport], tmp_path: Path) -> Path:
     return shutil.copytree(acquired[0], tmp_path / acquired[0].name)
 
 
-def test_the_run_keeps_every_frame_and_says_what_was_taken_out(acquired: tuple[Path, SectionReport]):
+def test_the_run_keeps_every_frame_and_names_the_excluded_ones(acquired: tuple[Path, SectionReport]):
     path, report = acquired
     outcome = report.outcome
     assert (outcome.state, outcome.counts.stored, outcome.counts.classified) == ("completed", N_FIELDS, N_FIELDS)
@@ -198,7 +198,7 @@ def test_a_recorded_score_that_is_not_that_of_its_fields_is_found(store: Path, s
     assert "recorded" in str(comparison.problem)
 
 
-def test_a_recorded_score_without_its_interval_is_told(store: Path, scoring_model: ScoringModel):
+def test_a_recorded_score_without_its_interval_is_reported(store: Path, scoring_model: ScoringModel):
     outcome = json.loads((store / "zarr.json").read_text())["attributes"]["hcc_scope"]["outcome"]
     change_facts(store, outcome={**outcome, "interval": None})
     run = start_replay(store, scoring_model)
@@ -221,7 +221,7 @@ def test_a_replay_can_be_kept_and_is_not_overwritten(store: Path, scoring_model:
         start_replay(store, scoring_model, save="again")
 
 
-def test_the_command_line_checks_it_and_says_how_many_were_taken_out(store: Path):
+def test_the_command_line_checks_it_and_counts_the_excluded_fields(store: Path):
     done = cli("replay", store, "--check", "--json")
     assert done.code == 0, done.err
     assert done.json["check"]["equal"] is True
@@ -234,7 +234,7 @@ def test_the_command_line_checks_it_and_says_how_many_were_taken_out(store: Path
     assert "2 fields then, 1 now" in done.err
 
 
-def test_damaged_notes_are_told_and_recover_leaves_the_lines(store: Path, scoring_model: ScoringModel):
+def test_damaged_notes_are_reported_and_recover_leaves_the_lines(store: Path, scoring_model: ScoringModel):
     with (store / "notes.jsonl").open("ab") as file:
         file.write(b'nonsense\n{"torn')
     run = start_replay(store, scoring_model)
@@ -246,7 +246,7 @@ def test_damaged_notes_are_told_and_recover_leaves_the_lines(store: Path, scorin
     assert recover(store).changes == ()
 
 
-def test_the_report_says_what_was_taken_out_and_needs_nothing_else(store: Path, tmp_path: Path):
+def test_the_report_names_the_excluded_fields_and_needs_nothing_else(store: Path, tmp_path: Path):
     NotesWriter(store).add("note", "a <b>bold</b> remark & more", seq=2)
     NotesWriter(store).add("include", "", seq=1)
     before = {file: file.read_bytes() for file in store.rglob("*") if file.is_file()}
@@ -293,7 +293,7 @@ def test_nothing_from_a_store_commands_the_browser(store: Path, tmp_path: Path):
     assert text.count("&lt;script&gt;") == 4  # camera, note, and the reason in two tables
 
 
-def test_the_page_and_the_command_line_say_the_same_sentence(store: Path, tmp_path: Path):
+def test_the_page_and_the_command_line_give_the_same_sentence(store: Path, tmp_path: Path):
     opened = open_section(store)
     (analysis,) = opened.analyses
     page = html.unescape(section_report(store, tmp_path).read_text(encoding="utf-8"))
@@ -310,7 +310,7 @@ def test_a_store_without_predictions_has_a_report(store: Path):
     assert '<td>not analysed</td><td class="n">6</td>' in text
 
 
-def test_a_report_that_cannot_be_written_says_so(store: Path, tmp_path: Path):
+def test_a_report_that_cannot_be_written_reports_it(store: Path, tmp_path: Path):
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(StoreUnwritableError, match=r"The report .*m1_s1-report\.html cannot be written"):
         section_report(store, tmp_path / "taken")

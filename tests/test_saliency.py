@@ -46,7 +46,7 @@ def test_it_is_the_gradient_of_the_network_that_was_trained(model: LoadedModel):
     assert np.array_equal(found, model.saliency(tile))  # and the same every time
 
 
-def test_a_small_change_of_a_count_changes_the_answer_as_it_says(model: LoadedModel):
+def test_a_small_change_of_a_count_changes_the_answer_as_the_map_predicts(model: LoadedModel):
     tile = model.test_input[0].astype(np.float32)
     found = model.saliency(model.test_input[0])
     y, x = np.unravel_index(found.argmax(), found.shape)
@@ -111,7 +111,7 @@ class Mean(torch.nn.Module):
         return x.mean().reshape(1, 1)
 
 
-def test_models_that_give_no_map_say_so():
+def test_models_without_a_map_report_it():
     tile = random_tiles(1)[0]
     with pytest.raises(ModelError, match="the model gives no gradient"):
         saliency(scripted(Blind()), tile)

@@ -114,7 +114,7 @@ def with_end(end: float) -> SanityCheck:
     return SanityCheck((AS_TRAINED, "output"), np.zeros((2, 4, 4), np.float32), np.array([1.0, end]), 0.1, np.zeros(3))
 
 
-def test_the_verdict_says_what_it_rests_on():
+def test_the_verdict_states_what_it_rests_on():
     assert verdict([with_end(0.05)]).startswith("The maps depend on the weights: ")
     assert "is 0.05 (the image's edges: 0.10; 1 is the same map; mean of 1 tile)" in verdict([with_end(0.05)])
     assert "in part" in verdict([with_end(0.3), with_end(0.4)])

@@ -1,4 +1,4 @@
-"""What may be said of a score: one value, one wording, and no side before the whole interval lies on it."""
+"""The statement about a score: one value, one wording, and no side before the whole interval lies on it."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_an_old_store_without_a_reason_still_has_a_sentence():
     assert verdict(replace(score, spoilt="the lamp failed")).why == "the interval is not valid (the lamp failed)"
 
 
-def test_stability_says_why():
+def test_stability_states_the_reason():
     assert describe_stability(scored(0.9)) == "Not stabilised: 1 of at least 8 fields so far"
     assert describe_stability(scored(*[0.9] * 400)).startswith("Stabilised: interval ±0.")
 

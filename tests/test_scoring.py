@@ -1,4 +1,4 @@
-"""The score is a pure function of the set of results, and says what it rests on."""
+"""The score is a pure function of the set of results, and states what it rests on."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_a_score_is_not_stabilised_while_later_frames_wait_for_an_open_one():
     assert score.stabilised_reason == "interval over the first 40 of 139 frames; frame 40 is still open"
 
 
-def test_an_open_frame_at_the_end_keeps_nobody_waiting():
+def test_an_open_frame_at_the_end_blocks_no_reader():
     section = scorer(half_width_target=0.2)
     for seq in range(40):
         section.add(result(seq, [0.5]))

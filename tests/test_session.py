@@ -1,4 +1,4 @@
-"""What a session promises when nothing breaks."""
+"""The guarantees of a session when nothing breaks."""
 
 import _thread
 import threading
@@ -118,7 +118,7 @@ def test_frames_smaller_than_a_tile_are_refused_before_the_run():
         make_session(source, Sink(), Classifier())
 
 
-def test_the_outcome_tells_rates_and_latencies():
+def test_the_outcome_holds_rates_and_latencies():
     outcome = run(make_session(Source(range(10)), Sink(), Classifier(), store="somewhere.ome.zarr"))
     assert outcome.store == "somewhere.ome.zarr"
     assert set(outcome.rates) == {"acquire_fps", "store_fps", "classify_fps", "end_to_end_fps"}
@@ -271,7 +271,7 @@ def test_an_import_stores_and_waits_for_both():
     assert outcome.counts == Counts(acquired=50, stored=50, classified=50)
 
 
-def test_frames_missing_in_a_replay_are_counted_and_the_interval_goes_on():
+def test_frames_missing_in_a_replay_are_counted_and_the_interval_continues():
     source = Source([1, 2, 5, 6], live=False, expected_frames=9)
     outcome = run(make_session(source, None, Classifier(), results=Results()))
     assert outcome.state == "completed"

@@ -1,4 +1,4 @@
-"""Fields that the operator takes out: the score is that of a run that never had them, at any moment, in any order."""
+"""Fields that the operator excludes: the score is that of a run that never had them, at any moment, in any order."""
 
 from __future__ import annotations
 

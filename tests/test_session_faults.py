@@ -1,4 +1,4 @@
-"""What a session promises when something breaks: nothing acquired is lost silently, and the outcome tells the truth."""
+"""The guarantees of a session when something breaks: nothing acquired is lost silently, and the outcome is true."""
 
 import threading
 
@@ -276,7 +276,7 @@ def test_a_source_that_does_not_count_is_an_error(seqs: list[int]):
 # -- classifier -------------------------------------------------------------------------------------------------------
 
 
-def test_one_frame_that_cannot_be_classified_is_counted_and_the_run_goes_on():
+def test_one_frame_that_cannot_be_classified_is_counted_and_the_run_continues():
     results = Results()
     classifier = Classifier(fail_at({3: RuntimeError("no memory for this tile")}))
     session = make_session(Source(range(8)), Sink(), classifier, results=results)
@@ -324,7 +324,7 @@ def test_without_a_store_a_broken_classifier_fails_the_run():
     assert outcome.counts.acquired < 1000
 
 
-def test_a_classifier_that_answers_in_the_wrong_shape_is_given_up_at_once():
+def test_a_classifier_that_answers_in_the_wrong_shape_is_given_up_immediately():
     class Wrong(Classifier):
         def classify(self, tiles: Tiles) -> Classification:
             return Classification(super().classify(tiles).logits[:, :1])
@@ -470,7 +470,7 @@ def test_a_results_file_that_fails_fails_the_run_but_frames_are_kept(live: bool)
     assert outcome.state == "failed"
     assert outcome.cause is error
     assert outcome.counts.stored == outcome.counts.acquired
-    assert outcome.counts.classified == 3  # frame 2 is in the score; its result is not on disk, and the run says failed
+    assert outcome.counts.classified == 3  # frame 2 is in the score; its result is not on disk, and the run has failed
     assert results.closed
 
 

@@ -63,7 +63,7 @@ def test_the_time_left_is_that_of_the_slowest_stage():
     assert look(ledger, 4 * SECOND_NS, 4, stopping=True).eta_s == pytest.approx(2 / 0.5)
 
 
-def test_a_run_that_has_ended_no_longer_says_that_it_is_stopping():
+def test_a_run_that_has_ended_is_no_longer_stopping():
     ledger = blank_ledger(expected=None)
     ledger.start(0)
     assert look(ledger, 1, stopping=True).message == "stopping: what is acquired is stored and classified first"

@@ -90,7 +90,7 @@ def test_stop_ends_a_paused_run(presses: int):
 
 
 def test_a_storage_error_during_a_pause_ends_the_run():
-    """Frames wait in the queue when the run is paused, and the disk fails then: nobody stays behind."""
+    """Frames wait in the queue when the run is paused, and the disk fails then: no worker stays behind."""
     gate = Gate()
     inner = fail_at({2: StoreError("the disk is gone")})
 
@@ -139,7 +139,7 @@ def test_a_source_that_pauses_itself_is_left_to_do_it():
     assert finish(session).counts.classified == 8
 
 
-def test_an_error_of_the_source_during_a_pause_is_told():
+def test_an_error_of_the_source_during_a_pause_is_reported():
     class Camera(Source):
         pauses_itself = True
 
@@ -254,7 +254,7 @@ def test_a_pause_in_which_the_run_was_stopped_counts_for_nothing():
 # --- the token ---
 
 
-def test_the_token_holds_and_lets_go():
+def test_the_token_holds_and_releases():
     stop = StopToken()
     stop.wait_while_paused()  # not paused: at once
     stop.pause()

@@ -68,7 +68,7 @@ def tissue(scoring_model: ScoringModel, tmp_path_factory: pytest.TempPathFactory
         ({}, "unknown"),
     ],
 )
-def test_only_what_is_said_to_be_a_phantom_is_one(provenance: dict[str, str], kind: str):
+def test_only_a_store_marked_as_a_phantom_is_one(provenance: dict[str, str], kind: str):
     spec = RunSpec((1024, 1024), 16, 0.325, "m", "s", provenance=provenance)
     assert specimen_kind(spec) == kind
     card = read_card(find_model("phantom-meng2019"))
@@ -104,7 +104,7 @@ def test_the_command_line_refuses_and_allows_it_and_names_what_the_model_knows(t
     )
 
 
-def test_the_report_says_in_red_that_such_a_score_means_nothing(tissue: Path, tmp_path: Path):
+def test_the_report_states_in_red_that_such_a_score_means_nothing(tissue: Path, tmp_path: Path):
     page = section_report(tissue, tmp_path).read_text(encoding="utf-8")
     assert f'<p class="alarm">{PHANTOM_SENTENCE}</p>' in page
     assert page.count(research_use(PHANTOM_TRAINING)) == 2
@@ -121,9 +121,7 @@ def test_the_report_says_in_red_that_such_a_score_means_nothing(tissue: Path, tm
         (3, {}, ""),
     ],
 )
-def test_the_alarm_of_a_store_takes_whatever_stands_there(
-    trained_on: object, provenance: dict[str, object], alarm: str
-):
+def test_the_alarm_of_a_store_reads_any_value(trained_on: object, provenance: dict[str, object], alarm: str):
     assert phantom_alarm(trained_on, provenance) == alarm
     assert research_use(trained_on).startswith(RESEARCH_USE_ONLY)
     assert research_use("") == research_use(3) == RESEARCH_USE_ONLY

@@ -1,4 +1,4 @@
-"""Kill it, fill its disk, damage its files: what was acknowledged stays, and what is gone is said to be."""
+"""Kill it, fill its disk, damage its files: what was acknowledged stays, and what is lost is reported."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ def test_garbage_of_many_lines_in_a_finished_store_makes_no_frames(tmp_path: Pat
     assert recover(path).changes == ()
 
 
-def test_bytes_behind_the_last_line_of_a_finished_store_are_told_and_cut(tmp_path: Path):
+def test_bytes_behind_the_last_line_of_a_finished_store_are_reported_and_cut(tmp_path: Path):
     path = finished_store(tmp_path)
     journal = path / "frames.jsonl"
     whole = journal.read_bytes()
@@ -276,7 +276,7 @@ def test_bytes_behind_the_last_line_of_a_finished_store_are_told_and_cut(tmp_pat
 @pytest.mark.parametrize(
     ("count", "words"), [("3", "lists 5 frames, but 3 were recorded"), ("null", "does not state how")]
 )
-def test_a_count_that_is_too_small_or_gone_is_told_and_set_right(tmp_path: Path, count: str, words: str):
+def test_a_count_that_is_too_small_or_gone_is_reported_and_set_right(tmp_path: Path, count: str, words: str):
     path = finished_store(tmp_path)
     change_facts(path, n_frames=json.loads(count))
     store = open_store(path)
@@ -410,14 +410,14 @@ def test_a_damaged_frame_is_named_and_the_rest_is_replayed(tmp_path: Path, damag
     assert "Frame 2" in str(caught.value)
     assert str(shard(path, 2)) in str(caught.value)
 
-    told: list[StoreDamagedError] = []
-    source = StoreSource(store, on_damaged=told.append)
+    reported: list[StoreDamagedError] = []
+    source = StoreSource(store, on_damaged=reported.append)
     replayed = list(source.frames(StopToken()))
     assert [frame.seq for frame in replayed] == [0, 1, 3, 4]
     for frame in replayed:
         assert_same_frame(frame, make_frame(frame.seq))
     assert [str(error) for error in source.damaged] == [str(caught.value)]
-    assert told == source.damaged
+    assert reported == source.damaged
     assert [str(error) for error in recover(path).damaged] == [str(caught.value)]
 
 
@@ -581,7 +581,7 @@ def make_without_journal(path: Path) -> None:
         (make_without_journal, "journal"),
     ],
 )
-def test_what_is_no_store_is_said_to_be_none(tmp_path: Path, make, words: str):  # noqa: ANN001 - one of the above
+def test_a_path_that_is_no_store_is_named_as_none(tmp_path: Path, make, words: str):  # noqa: ANN001 - one of the above
     path = tmp_path / "x.ome.zarr"
     make(path)
     before = fingerprint(tmp_path)
@@ -681,5 +681,5 @@ def test_a_store_is_a_source_that_can_be_stopped_and_started_again(tmp_path: Pat
     assert [frame.seq for frame in source.frames(StopToken())] == [0, 1, 2, 3, 4]
 
 
-def test_make_pixels_tells_frames_apart():
+def test_make_pixels_differs_for_each_frame():
     assert not np.array_equal(make_pixels(0), make_pixels(1))

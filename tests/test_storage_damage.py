@@ -1,4 +1,4 @@
-"""A flipped bit, a forged value, a link, a bomb: each is told in one sentence, and what is sound stays readable."""
+"""A flipped bit, a forged value, a link, a bomb: each is reported in one sentence, and what is sound stays readable."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_every_flipped_bit_of_a_journal_line_costs_that_frame_alone(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["notes.jsonl", "predictions.jsonl"])
-def test_every_flipped_bit_of_a_line_of_notes_or_predictions_is_told(path: Path, name: str):
+def test_every_flipped_bit_of_a_line_of_notes_or_predictions_is_reported(path: Path, name: str):
     file = path / name
     length = file.read_bytes().splitlines(keepends=True)[0:2]
     first, last = (0, len(length[0])) if name == "notes.jsonl" else (len(length[0]), len(length[0]) + len(length[1]))
@@ -169,7 +169,7 @@ def test_every_flipped_bit_of_a_line_of_notes_or_predictions_is_told(path: Path,
 
 
 @pytest.mark.parametrize("name", ["zarr.json", "hcc_scope.json", "frames/0/zarr.json", "frames/zarr.json"])
-def test_flipped_bits_of_the_facts_are_told_or_change_nothing(path: Path, name: str):
+def test_flipped_bits_of_the_facts_are_reported_or_change_nothing(path: Path, name: str):
     good = open_store(path)
     file = path / name
     rng = random.Random(5)
@@ -193,7 +193,7 @@ def flipped(file: Path, at: int, bit: int) -> bytearray:
     return data
 
 
-def test_a_damaged_or_missing_table_is_told_and_made_anew(path: Path):
+def test_a_damaged_or_missing_table_is_reported_and_made_anew(path: Path):
     table = path / "predictions.parquet"
     good = read_predictions_table(path)
     flip(table, table.stat().st_size // 3, 2)
@@ -207,7 +207,7 @@ def test_a_damaged_or_missing_table_is_told_and_made_anew(path: Path):
     made = read_predictions_table(path).drop_columns(["included"])
     assert repr(made.to_pydict()) == repr(good.drop_columns(["included"]).to_pydict())
     with table.open("ab") as file:
-        file.truncate(5 << 30)  # sparse: told by its size, before it is read
+        file.truncate(5 << 30)  # sparse: recognised by its size, before it is read
     assert [problem for problem in open_store(path).problems if "predictions.parquet is damaged" in problem]
     assert "predictions.parquet made from 5 frames" in recover(path).changes
     assert (path / "predictions.parquet.torn2").stat().st_size == 5 << 30
@@ -219,7 +219,7 @@ def test_a_damaged_or_missing_table_is_told_and_made_anew(path: Path):
     assert recover(path).changes == ()
 
 
-def test_fuzzed_stores_tell_their_damage_or_are_the_same():
+def test_fuzzed_stores_report_their_damage_or_are_unchanged():
     found = [*fuzz(40, 11), *fuzz(20, 12, version_1=OLD / "version1_killed.ome.zarr")]
     assert len(found) == 60
     assert not [str(one) for one in found if one.bad]
@@ -296,7 +296,7 @@ def test_facts_that_are_damaged_twice_are_left_alone(path: Path):
     assert fingerprint(path) == before
 
 
-def test_a_damaged_copy_of_the_facts_is_told_and_made_again(path: Path):
+def test_a_damaged_copy_of_the_facts_is_reported_and_made_again(path: Path):
     copy = path / "hcc_scope.json"
     good = json.loads(copy.read_text())
     copy.write_text(copy.read_text().replace('"bit_depth": 14', '"bit_depth": 12'))
@@ -309,7 +309,7 @@ def test_a_damaged_copy_of_the_facts_is_told_and_made_again(path: Path):
     assert json.loads(copy.read_text()) == good
 
 
-def test_a_broken_array_is_told_by_every_reader_and_mended(path: Path):
+def test_a_broken_array_is_reported_by_every_reader_and_mended(path: Path):
     array = path / "frames" / "0" / "zarr.json"
     sound = array.read_bytes()
     for broken in (b"{", b"", sound.replace(b'"uint16"', b'"uint32"'), sound.replace(b"70", b"71")):
@@ -325,7 +325,7 @@ def test_a_broken_array_is_told_by_every_reader_and_mended(path: Path):
         assert open_store(path).problems == ()
 
 
-def test_what_other_programs_wrote_is_told_or_left(path: Path):
+def test_content_of_other_programs_is_reported_or_left(path: Path):
     zarr.open_array(path / "frames" / "0", mode="r+").resize((7, *SMALL))
     zarr.open_group(path, mode="r+").attrs["ours"] = {"label": "kept"}
     store = open_store(path)
@@ -337,7 +337,7 @@ def test_what_other_programs_wrote_is_told_or_left(path: Path):
     assert json.loads((path / "zarr.json").read_text())["attributes"]["ours"] == {"label": "kept"}
 
 
-def test_a_description_of_the_image_that_does_not_fit_the_facts_is_told(path: Path):
+def test_a_description_of_the_image_that_does_not_fit_the_facts_is_reported(path: Path):
     root = path / "zarr.json"
     root.write_text(root.read_text().replace("            0.325,", "            0.335,"))
     (problem,) = open_store(path).problems
@@ -352,7 +352,7 @@ def test_a_description_of_the_image_that_does_not_fit_the_facts_is_told(path: Pa
 @pytest.mark.parametrize(
     "changes", [{"node_type": "array"}, {"zarr_format": 2}, {"node_type": None}, {"extra": {"must_understand": True}}]
 )
-def test_a_root_that_is_no_group_any_more_is_told_and_mended(path: Path, changes: dict):
+def test_a_root_that_is_no_group_any_more_is_reported_and_mended(path: Path, changes: dict):
     root = json.loads((path / "zarr.json").read_text())
     root = {key: value for key, value in {**root, **changes}.items() if value is not None}
     (path / "zarr.json").write_text(json.dumps(root))
@@ -362,7 +362,7 @@ def test_a_root_that_is_no_group_any_more_is_told_and_mended(path: Path, changes
     assert open_store(path).problems == recover(path).changes == ()
 
 
-def test_a_copy_of_the_arrays_metadata_that_hides_frames_is_told_and_removed(path: Path):
+def test_a_copy_of_the_arrays_metadata_that_hides_frames_is_reported_and_removed(path: Path):
     root = json.loads((path / "zarr.json").read_text())
     below = {name: json.loads((path / name / "zarr.json").read_text()) for name in ("frames", "frames/0")}
     root["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": below}
@@ -376,7 +376,7 @@ def test_a_copy_of_the_arrays_metadata_that_hides_frames_is_told_and_removed(pat
     assert open_store(path).problems == recover(path).changes == ()
 
 
-def test_a_key_that_other_programs_do_not_know_is_told_and_removed(path: Path):
+def test_a_key_that_other_programs_do_not_know_is_reported_and_removed(path: Path):
     file = path / "frames" / "0" / "zarr.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "storage_transformers": [], "extra": 1}))
     assert any("was changed (extra)" in problem for problem in open_store(path).problems)
@@ -439,7 +439,7 @@ def test_a_file_with_a_second_name_is_read_but_not_changed(path: Path, tmp_path:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 @pytest.mark.parametrize("name", FILES)
-def test_a_pipe_or_folder_in_the_place_of_a_file_is_refused_at_once(path: Path, name: str, make: Callable):
+def test_a_pipe_or_folder_in_the_place_of_a_file_is_refused_immediately(path: Path, name: str, make: Callable):
     (path / name).unlink()
     make(path / name)
     for read in (open_store, recover):
@@ -547,7 +547,7 @@ def test_a_key_that_is_missing_is_named(path: Path, key: str):
         ("[]", "no JSON object"),
     ],
 )
-def test_json_that_is_none_is_told(path: Path, text: str, words: str):
+def test_json_that_is_none_is_reported(path: Path, text: str, words: str):
     (path / "zarr.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(StoreDamagedError, match=words):
         open_store(path)
@@ -620,7 +620,7 @@ def test_a_prediction_line_that_no_table_can_hold_is_an_unreadable_line(path: Pa
     assert recover(path).changes == ()
 
 
-def test_a_sealed_line_that_is_no_json_is_told(path: Path):
+def test_a_sealed_line_that_is_no_json_is_reported(path: Path):
     body = b'{"table":xx'
     log = path / "predictions.jsonl"
     log.write_bytes(log.read_bytes() + body + b',"line_crc32":%d}\n' % zlib.crc32(body))
@@ -650,7 +650,7 @@ def test_a_line_without_its_checksum_is_none_of_a_journal_that_has_them(path: Pa
     assert open_store(path).journal[2] is None
 
 
-def test_whatever_a_frame_says_can_be_read_back(tmp_path: Path):
+def test_every_value_of_a_frame_can_be_read_back(tmp_path: Path):
     odd = make_frame(
         0,
         em_gain=10**400,
@@ -749,7 +749,7 @@ def test_predictions_that_claim_endless_tiles_are_refused(path: Path, shape: lis
         ("x" * 300, "cannot be looked into"),
     ],
 )
-def test_what_was_chosen_instead_of_a_store_is_said(path: Path, chosen: str, words: str):
+def test_a_wrong_choice_instead_of_a_store_is_named(path: Path, chosen: str, words: str):
     for read in (open_store, recover, read_facts):
         with pytest.raises(StoreError) as caught:
             read(path / chosen)
@@ -758,7 +758,7 @@ def test_what_was_chosen_instead_of_a_store_is_said(path: Path, chosen: str, wor
 
 
 @pytest.mark.parametrize("left", [None, b"", b'{"t_utc"'])
-def test_notes_that_lost_a_mark_of_the_run_are_told(path: Path, left: bytes | None):
+def test_notes_that_lost_a_mark_of_the_run_are_reported(path: Path, left: bytes | None):
     outcome = {**read_facts(path)[0].attributes["outcome"], "excluded_by_operator": [1]}
     change_facts(path, outcome=outcome)
     root = json.loads((path / "zarr.json").read_text())
@@ -767,10 +767,10 @@ def test_notes_that_lost_a_mark_of_the_run_are_told(path: Path, left: bytes | No
     (path / "notes.jsonl").unlink()
     if left is not None:
         (path / "notes.jsonl").write_bytes(left)
-    told = [problem for problem in open_store(path).problems if "lost the mark that took field 1 out" in problem]
-    assert len(told) == 1
-    assert recover(path).problems == tuple(told)
-    assert json.loads((path / "zarr.json").read_text()) == root  # what the run said stays
+    reported = [problem for problem in open_store(path).problems if "lost the mark that took field 1 out" in problem]
+    assert len(reported) == 1
+    assert recover(path).problems == tuple(reported)
+    assert json.loads((path / "zarr.json").read_text()) == root  # what the run recorded stays
 
 
 def test_what_may_not_be_read_gets_no_hint_about_writing(path: Path, monkeypatch: pytest.MonkeyPatch):

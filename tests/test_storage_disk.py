@@ -1,4 +1,4 @@
-"""The disk, its folders and their names: asked before a run, watched during it, and told as they are at its end."""
+"""The disk, its folders and their names: asked before a run, watched during it, and reported as they are at its end."""
 
 from __future__ import annotations
 
@@ -325,10 +325,10 @@ def test_a_store_that_is_meddled_with_fails_the_run_with_what_is_kept(
                 sink.append(make_frame(seq))
     with pytest.raises(StoreError) as caught:
         sink.close()
-    told = "; ".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
-    assert f"{kept} of the 4 frames that had been stored are in" in told
+    message = "; ".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
+    assert f"{kept} of the 4 frames that had been stored are in" in message
     assert sink.committed == kept
-    with pytest.raises(StoreError, match="not the store that it was"):
+    with pytest.raises(StoreError, match="no longer the same store"):
         sink.finalise({"state": "completed"})
     assert not sink.discard()
     # nothing is written under the old name
@@ -356,7 +356,7 @@ def test_frames_in_flight_follow_a_renamed_store_and_make_no_second_one(tmp_path
 
 @linux_only
 @pytest.mark.parametrize("moment", ["sync_folder", "require_space"])
-def test_a_store_renamed_between_a_check_and_the_write_after_it_is_said_to_be_moved(
+def test_a_store_renamed_between_a_check_and_the_write_after_it_is_reported_as_moved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ):
     sink = create_store(tmp_path, make_spec())
@@ -383,12 +383,12 @@ def test_a_store_replaced_after_its_last_frame_is_not_given_an_end(tmp_path: Pat
     record(sink, 0, 1)
     sink.close()
     replaced(sink.path)
-    with pytest.raises(StoreError, match="not the store that it was"):
+    with pytest.raises(StoreError, match="no longer the same store"):
         sink.finalise({"state": "completed"})
     assert not open_store(sink.path).complete
 
 
-def test_frames_deleted_during_a_run_are_told_at_its_end(tmp_path: Path):
+def test_frames_deleted_during_a_run_are_reported_at_its_end(tmp_path: Path):
     sink = create_store(tmp_path, make_spec())
     record(sink, 0, 4)
     wait_for(sink, 4)
@@ -397,7 +397,7 @@ def test_frames_deleted_during_a_run_are_told_at_its_end(tmp_path: Path):
         sink.close()
 
 
-def test_a_line_changed_in_place_during_a_run_is_told_at_its_end(tmp_path: Path):
+def test_a_line_changed_in_place_during_a_run_is_reported_at_its_end(tmp_path: Path):
     sink = create_store(tmp_path, make_spec())
     record(sink, 0, 3)
     wait_for(sink, 3)
@@ -409,12 +409,12 @@ def test_a_line_changed_in_place_during_a_run_is_told_at_its_end(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["hcc_scope.json", "frames/zarr.json"])
-def test_facts_deleted_during_a_run_are_told_at_its_end(tmp_path: Path, name: str):
+def test_facts_deleted_during_a_run_are_reported_at_its_end(tmp_path: Path, name: str):
     sink = create_store(tmp_path, make_spec())
     record(sink, 0, 1)
     wait_for(sink, 1)
     (sink.path / name).unlink()
-    with pytest.raises(StoreDamagedError, match=r"was deleted during the run: hcc-scope recover writes it anew"):
+    with pytest.raises(StoreDamagedError, match=r"was deleted during the run: hcc-scope recover writes it again"):
         sink.close()
     sink.finalise({"state": "failed"})
     recover(sink.path)
@@ -557,7 +557,7 @@ def test_a_disk_without_room_for_a_file_still_has_its_array_cut(tmp_path: Path, 
     assert not (sink.path / "frames" / "0" / "zarr.json.tmp").exists()
 
 
-def test_missing_tables_are_told(tmp_path: Path):
+def test_missing_tables_are_reported(tmp_path: Path):
     spec = make_spec(tile_px=35)
     sink = create_store(tmp_path, spec)
     results = PredictionWriter(sink.path, spec, run="r")
@@ -567,7 +567,7 @@ def test_missing_tables_are_told(tmp_path: Path):
     sink.finalise({"state": "completed"})
     os.close(results._handle)
     (problem,) = open_store(sink.path).problems
-    assert problem.endswith("predictions.parquet is missing: hcc-scope recover makes it anew")
+    assert problem.endswith("predictions.parquet is missing: hcc-scope recover makes it again")
     recover(sink.path)
     assert open_store(sink.path).problems == ()
 
@@ -576,7 +576,7 @@ def test_missing_tables_are_told(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("interval_s", "unit", "scale"), [(None, None, 1.0), (2.5, "second", 2.5), (0.0, None, 1.0)])
-def test_the_time_axis_says_what_is_known(tmp_path: Path, interval_s: float | None, unit: str | None, scale: float):
+def test_the_time_axis_states_what_is_known(tmp_path: Path, interval_s: float | None, unit: str | None, scale: float):
     with create_store(tmp_path, make_spec(), interval_s=interval_s) as sink:
         record(sink, 0, 1)
     image = yaozarrs.validate_zarr_store(str(sink.path)).ome_metadata().multiscales[0]

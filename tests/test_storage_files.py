@@ -63,7 +63,7 @@ def test_a_file_that_is_held_open_for_ever_is_given_up(tmp_path: Path, monkeypat
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
-def test_elsewhere_nobody_waits_for_what_is_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_elsewhere_a_forbidden_file_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(atomic_file, "_HOLDS_PASS", False)
     scanner = Scanner(monkeypatch, times=float("inf"))
     with pytest.raises(PermissionError):
@@ -72,7 +72,7 @@ def test_elsewhere_nobody_waits_for_what_is_forbidden(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.usefixtures("like_windows")
-def test_a_new_store_gets_its_name_when_the_scanner_lets_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_new_store_gets_its_name_when_the_scanner_releases_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     scanner = Scanner(monkeypatch, times=2)
     with create_store(tmp_path, make_spec()) as writer:
         writer.append(make_frame(0))
@@ -93,7 +93,7 @@ def test_a_reader_that_holds_the_metadata_does_not_keep_the_array_from_growing_l
     assert json.loads((writer.path / "frames" / "0" / "zarr.json").read_text())["shape"][0] == n
 
 
-def test_metadata_that_stays_held_at_the_end_is_told_and_every_frame_is_kept(
+def test_metadata_that_stays_held_at_the_end_is_reported_and_every_frame_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     n = GROW_FRAMES + 20

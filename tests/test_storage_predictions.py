@@ -1,4 +1,4 @@
-"""Predictions come back bit for bit, and the table says where each tile lies."""
+"""Predictions come back bit for bit, and the table states where each tile lies."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path):
         writer.append(make_result(0, N))
 
 
-def test_a_store_without_predictions_says_so(tmp_path: Path):
+def test_a_store_without_predictions_reports_it(tmp_path: Path):
     path = store_with_frames(tmp_path)
     with pytest.raises(StoreError, match="holds no predictions"):
         read_predictions(path)
@@ -289,7 +289,7 @@ def test_a_line_that_does_not_fit_the_tiles_is_unreadable(tmp_path: Path, change
     "header",
     [b"\xff\x00garbage" * 9, b"[" * 100_000, b'{"version":1}', b'{"version":1,"frame_shape_yx":[1,1],"tile_px":40}'],
 )
-def test_an_unreadable_header_is_told_in_a_short_sentence(tmp_path: Path, header: bytes):
+def test_an_unreadable_header_is_reported_in_a_short_sentence(tmp_path: Path, header: bytes):
     path = store_with_frames(tmp_path)
     log = path / "predictions.jsonl"
     log.write_bytes(header + b"\n")
@@ -298,7 +298,7 @@ def test_an_unreadable_header_is_told_in_a_short_sentence(tmp_path: Path, header
     assert caught.value.message == f"The first line of {log} is unreadable"
 
 
-def test_an_unreadable_line_is_told(tmp_path: Path):
+def test_an_unreadable_line_is_reported(tmp_path: Path):
     path = store_with_frames(tmp_path)
     writer = PredictionWriter(path, SPEC, run="r")
     for seq in range(3):

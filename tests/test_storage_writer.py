@@ -1,4 +1,4 @@
-"""What goes into a store comes out again, and what cannot go in is refused in words."""
+"""Every value written to a store is read back, and what cannot be stored is refused with a message."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_round_trip(tmp_path: Path, shape_yx: tuple[int, int]):
     assert len([p for p in (writer.path / "frames" / "0" / "c").rglob("*") if p.is_file()]) == 3
 
 
-def test_scale_and_axes_are_told_to_other_programs(tmp_path: Path):
+def test_other_programs_find_scale_and_axes(tmp_path: Path):
     with create_store(tmp_path, make_spec(), interval_s=0.5) as writer:
         pass
     group = yaozarrs.validate_zarr_store(str(writer.path))
@@ -174,7 +174,7 @@ def test_numbers_that_json_cannot_hold_do_not_stop_a_run(tmp_path: Path):
         (make_frame(1, section_id="S3"), "section 'S3'"),
     ],
 )
-def test_a_frame_that_does_not_belong_is_refused_and_the_run_goes_on(tmp_path: Path, frame: Frame, words: str):
+def test_a_frame_that_does_not_belong_is_refused_and_the_run_continues(tmp_path: Path, frame: Frame, words: str):
     with create_store(tmp_path, make_spec()) as writer:
         writer.append(make_frame(0))
         with pytest.raises(StoreError) as caught:
@@ -302,7 +302,7 @@ def test_a_disk_that_fills_midway_stops_the_run_and_keeps_what_was_there(
 # ---- writes that fail
 
 
-def test_a_failed_write_is_told_and_the_frames_before_it_stay(tmp_path: Path):
+def test_a_failed_write_is_reported_and_the_frames_before_it_stay(tmp_path: Path):
     writer = create_store(tmp_path, make_spec(), max_in_flight_bytes=4 * FRAME_BYTES)
     (writer.path / "frames" / "0" / "c" / "2").write_text("in the way")
     with pytest.raises(StoreError, match="Frame 2 could not be written"):  # noqa: PT012 - some append, not a given one
@@ -322,7 +322,7 @@ def test_a_failed_write_is_told_and_the_frames_before_it_stay(tmp_path: Path):
     assert open_store(writer.path).complete
 
 
-def test_a_failed_write_is_told_by_close_if_nothing_is_appended_any_more(tmp_path: Path):
+def test_a_failed_write_is_reported_by_close_if_nothing_is_appended_any_more(tmp_path: Path):
     writer = create_store(tmp_path, make_spec())
     (writer.path / "frames" / "0" / "c" / "0").write_text("in the way")
     writer.append(make_frame(0))

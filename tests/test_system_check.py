@@ -1,4 +1,4 @@
-"""What pip cannot bring is found before an installation, and each finding says in one line what to install."""
+"""Whatever pip cannot install is found before an installation; each finding names in one line what to install."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_computer_with_everything_lacks_nothing(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
         ({"python": (3, 9, 2)}, "needs Python 3.11 or newer, this is 3.9.2"),
         ({"has_module": lambda name: name == "venv"}, "sudo apt install python3.12-venv (Debian, Ubuntu)"),
@@ -112,17 +112,17 @@ def test_a_computer_with_everything_lacks_nothing(capsys: pytest.CaptureFixture[
         ({"free_bytes": 2**30}, "need 3 GiB, and 1.0 GiB are free"),
     ],
 )
-def test_what_stops_an_installation(changes: dict[str, object], says: str, capsys: pytest.CaptureFixture[str]):
+def test_what_stops_an_installation(changes: dict[str, object], message: str, capsys: pytest.CaptureFixture[str]):
     ((stops, line),) = lines(**changes)
     assert stops
-    assert says in line
+    assert message in line
     assert "\n" not in line
     assert main(["--quiet"], machine(**changes)) == 1
     assert capsys.readouterr().err == f"Error: {line}.\n"
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
         ({"libc": ("glibc", "2.31")}, "make CONSTRAINTS= setup"),
         ({"free_bytes": 4 * 2**30}, "a CUDA build of PyTorch needs 6 GiB"),
@@ -132,10 +132,10 @@ def test_what_stops_an_installation(changes: dict[str, object], says: str, capsy
         ),
     ],
 )
-def test_what_is_only_noted(changes: dict[str, object], says: str, capsys: pytest.CaptureFixture[str]):
+def test_what_only_gives_a_note(changes: dict[str, object], message: str, capsys: pytest.CaptureFixture[str]):
     ((stops, line),) = lines(**changes)
     assert not stops
-    assert says in line
+    assert message in line
     assert main([], machine(**changes)) == 0
     assert capsys.readouterr().err == f"Note: {line}.\n"
     assert main(["--quiet"], machine(**changes)) == 0
@@ -177,7 +177,7 @@ def test_it_needs_no_installation():
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, timeout=60)
 
 
-def test_without_pyside_the_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+def test_without_pyside_the_line_names_what_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(system_check.importlib.util, "find_spec", lambda name: None)
     assert "pip install 'hcc-scope[app]'" in str(qt_obstacle())
 

@@ -256,7 +256,7 @@ def test_a_reader_that_fails_ends_the_training(data: Small):
         fit(replace(data.task(replace(QUICK, batch=1)), tiles=broken))
 
 
-def test_prefetch_is_bounded_and_ends_when_nobody_reads_on(data: Small):
+def test_prefetch_is_bounded_and_ends_with_its_reader(data: Small):
     counting = Failing(data.tiles)
     counting.reads = 10
     batches = [np.array([row]) for row in [*range(12)] * 10]
@@ -372,7 +372,7 @@ def test_chance_is_the_classes_shares_and_luck_a_band_around_one_half():
     assert not knows.learnt_nothing
 
 
-def test_what_is_no_answer():
+def test_answers_that_are_none():
     assert not has_diverged(np.float32([[900, -900], [0, 0]]))
     assert has_diverged(np.float32([[2e4, -2e4], [0, 0]]))
     assert has_diverged(np.float32([[0, np.nan], [0, 0]]))

@@ -182,7 +182,7 @@ def test_the_fast_order_gives_the_same_maps_as_the_stages(network: nn.Module, ti
 
 
 class Measured(nn.Module):
-    """A larger module on the stages, as one that also tells how unlike the training tiles a tile is."""
+    """A larger module on the stages, as one that also measures how unlike the training tiles a tile is."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

@@ -40,13 +40,13 @@ def data() -> Small:
 
 def learns(monkeypatch: pytest.MonkeyPatch, at: int | None) -> None:
     """Let the first networks have learnt nothing, up to start `at`; None: whichever."""
-    said: list[LearningCheck] = []
+    checks: list[LearningCheck] = []
 
-    def told(*_arguments: object, **_more: object) -> LearningCheck:
-        said.append(SOMETHING if len(said) + 1 == at else NOTHING)
-        return said[-1]
+    def check(*_arguments: object, **_more: object) -> LearningCheck:
+        checks.append(SOMETHING if len(checks) + 1 == at else NOTHING)
+        return checks[-1]
 
-    monkeypatch.setattr(starts, "check_network", told)
+    monkeypatch.setattr(starts, "check_network", check)
 
 
 def run(data: Small, folder: Path | None, **more: object) -> starts.RestartedFit:
@@ -94,7 +94,7 @@ def test_a_run_that_never_learns_ends_with_the_seed_that_was_asked_for(
     assert same(weights(tmp_path / "r"), weights(tmp_path / "one"))
 
 
-def test_a_run_that_was_stopped_in_a_later_start_goes_on_to_the_same_bytes(
+def test_a_run_that_was_stopped_in_a_later_start_continues_to_the_same_bytes(
     data: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     learns(monkeypatch, 2)

@@ -63,7 +63,7 @@ def test_a_run_killed_at_a_random_step_and_again_while_writing_ends_in_the_same_
 
 
 @pytest.mark.parametrize(("network", "recipe"), [("meng2019", "meng2019"), ("compact", "modern")])
-def test_a_stopped_run_goes_on_and_a_finished_one_comes_back(data: Small, tmp_path: Path, network: str, recipe: str):
+def test_a_stopped_run_continues_and_a_finished_one_is_returned(data: Small, tmp_path: Path, network: str, recipe: str):
     config = replace(QUICK, network=network, recipe=recipe)
     asked = iter([False, False, False, True])  # in the middle of the second epoch
     with pytest.raises(Stopped):
@@ -91,9 +91,9 @@ def started(data: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_another_configuration_is_refused_with_what_differs(data: Small, started: Path):
     with pytest.raises(ResumeError) as caught:
         data.fit(replace(QUICK, learning_rate=0.5, batch=3), folder=started, resume=True)
-    told = str(caught.value).splitlines()
-    assert "another configuration or other data" in told[0]
-    assert [line.strip() for line in told[1:]] == [
+    lines = str(caught.value).splitlines()
+    assert "another configuration or other data" in lines[0]
+    assert [line.strip() for line in lines[1:]] == [
         "batch: 4 in the run, 3 now",
         "learning_rate: 0.002 in the run, 0.5 now",
     ]
@@ -157,7 +157,7 @@ def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(
     assert (found.how_far.epoch, found.how_far.step) == (1, 1)
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_the_first_step(data: Small, tmp_path: Path):
+def test_a_folder_that_cannot_be_written_is_reported_before_the_first_step(data: Small, tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreUnwritableError, match="cannot be written"):
         data.fit(QUICK, folder=tmp_path / "file" / "run")

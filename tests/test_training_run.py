@@ -118,7 +118,7 @@ def test_the_model_can_be_used(run: Path):
     )
 
 
-def test_what_is_there_is_not_overwritten_and_a_finished_run_comes_back(
+def test_nothing_is_overwritten_and_a_finished_run_is_returned(
     run: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
 ):
     with pytest.raises(StoreExistsError, match="exists and is not empty"):
@@ -142,9 +142,9 @@ def test_a_continued_run_with_another_configuration_is_refused(run: Path, manife
     with pytest.raises(ResumeError, match="cannot be read"):
         run_train(options(manifest, tmp_path, resume=True), json_mode=False)
     stored = json.loads((run / "config.json").read_bytes())
-    for change, says in (({"colour": 1}, "asked.colour: there is no such key"), ({"epochs": "1"}, "asked.epochs: ")):
+    for change, message in (({"colour": 1}, "asked.colour: there is no such key"), ({"epochs": "1"}, "asked.epochs: ")):
         (tmp_path / "config.json").write_text(json.dumps(stored | {"asked": stored["asked"] | change}))
-        with pytest.raises(ResumeError, match=says):
+        with pytest.raises(ResumeError, match=message):
             run_train(options(manifest, tmp_path, resume=True), json_mode=False)
 
 
@@ -162,7 +162,7 @@ def press_ctrl_c() -> None:
     handler(signal.SIGINT, None)
 
 
-def test_ctrl_c_keeps_what_was_learnt_and_says_how_to_go_on(
+def test_ctrl_c_keeps_the_training_and_states_how_to_continue(
     manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     real, before = starts.fit, signal.getsignal(signal.SIGINT)
@@ -172,7 +172,7 @@ def test_ctrl_c_keeps_what_was_learnt_and_says_how_to_go_on(
         return real(*arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(starts, "fit", interrupted)
-    with pytest.raises(Interrupted, match=r"interrupted: .* 'hcc-scope train .*manifest.csv --out .* --resume' goes"):
+    with pytest.raises(Interrupted, match=r"'hcc-scope train .*manifest.csv --out .* --resume' continues"):
         run_train(options(manifest, tmp_path / "run"), json_mode=False)
     assert signal.getsignal(signal.SIGINT) is before
     assert (tmp_path / "run" / "checkpoints" / "last.safetensors").exists()
@@ -182,7 +182,7 @@ def test_ctrl_c_keeps_what_was_learnt_and_says_how_to_go_on(
     assert load_model(tmp_path / "run" / "model").card.network == "meng2019"
 
 
-def test_ctrl_c_before_the_training_says_so(manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_ctrl_c_before_the_training_reports_it(manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def interrupted(_data: object, _cache: object, on_progress: Callable[[Progress], None]) -> None:
         press_ctrl_c()
         on_progress(Progress("cut tiles", 1, 8, ""))
@@ -255,7 +255,7 @@ def test_animals_are_held_out_whole_and_by_the_seed():
     assert (len(nothing.train), len(nothing.held_out), nothing.by) == (12, 0, "none")
 
 
-def test_with_one_animal_per_class_images_are_held_out_and_it_is_said():
+def test_with_one_animal_per_class_images_are_held_out_and_it_is_reported():
     _, tiles = texture_set(animals_per_class=1, images=5)
     split = hold_out(tiles, 1, 5)
     assert (len(split.train), len(split.held_out), split.by) == (8, 2, "image")

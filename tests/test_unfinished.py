@@ -34,7 +34,7 @@ def test_a_section_that_cannot_be_recovered_does_not_keep_the_others_from_it(tmp
     assert recover_all([second]) == ["B_S2.ome.zarr: 1 frame is valid again."]
 
 
-def test_what_recovery_cannot_mend_is_told(tmp_path: Path):
+def test_damage_that_recovery_cannot_mend_is_reported(tmp_path: Path):
     path = unfinished(tmp_path, "A")
     with (path / "frames.jsonl").open("ab") as file:
         file.write(b"nonsense\n")

@@ -80,7 +80,7 @@ def test_a_signal_handler_may_request_while_its_own_thread_is_inside_the_token()
 # -- Channel ----------------------------------------------------------------------------------------------------------
 
 
-def test_items_come_out_in_order_and_then_the_channel_says_closed():
+def test_items_come_out_in_order_and_then_the_channel_is_closed():
     channel: Channel[int] = Channel(100)
     for item in range(3):
         channel.put(item, 10)
@@ -124,7 +124,7 @@ def test_get_gives_up_after_its_timeout():
 
 
 @pytest.mark.parametrize("parked", ["put", "get"])
-def test_breaking_frees_whoever_is_parked(parked: str):
+def test_breaking_frees_each_parked_worker(parked: str):
     channel: Channel[int] = Channel(1)
     if parked == "put":
         channel.put(0, 1)
@@ -239,7 +239,7 @@ def test_the_first_error_wins_and_later_ones_become_notes():
     assert latch.error is None
     first = OSError("disk full")
     latch.set(first, "store")
-    latch.set(first, "store")  # seen twice, told once
+    latch.set(first, "store")  # seen twice, reported once
     latch.set(ValueError("and the close failed"), "close")
     assert latch.error is first
     assert first.__notes__ == ["then, in close: ValueError: and the close failed"]
@@ -265,7 +265,7 @@ def test_attempt_returns_the_value_or_the_failure():
     assert isinstance(failure.error, ZeroDivisionError)
 
 
-def test_a_worker_that_dies_says_so_and_still_cleans_up():
+def test_a_worker_that_dies_reports_it_and_still_cleans_up():
     events: list[str] = []
     cleaned = threading.Event()
 
@@ -285,7 +285,7 @@ def test_a_worker_that_dies_says_so_and_still_cleans_up():
     assert not worker.alive
 
 
-def test_join_tells_whether_the_worker_ended():
+def test_join_returns_whether_the_worker_ended():
     gate = threading.Event()
     worker, _ = start(lambda: gate.wait(PATIENCE_S) and None)
     assert not worker.join(0.0)

@@ -76,7 +76,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 def refusal(kind: Kind, folder: Path, content: str | bytes) -> str:
-    """Return what is said of a file, without its path in front."""
+    """Return the message about a file, without its path in front."""
     path = folder / kind.file
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(kind.error) as caught:
@@ -99,14 +99,14 @@ def test_the_good_ones_are_read(kind: Kind, tmp_path: Path):
     "value", ["many", "'0.5'", '"12"', "0_325", "1:30", "0x10", ".nan", ".inf", "1e999", "yes", "off", "2020-01-02"]
 )
 @pytest.mark.parametrize("whole", [False, True], ids=["number", "whole number"])
-def test_what_is_no_number(kind: Kind, tmp_path: Path, value: str, whole: bool):
+def test_values_that_are_no_number(kind: Kind, tmp_path: Path, value: str, whole: bool):
     key = kind.whole if whole else kind.number
     shown = value.strip("'\"")
     expected = f"{kind.line_of(key)}: {key}: '{shown}' is no {'whole ' * whole}number"
     assert refusal(kind, tmp_path, kind.with_value(key, value)) == expected
 
 
-def test_what_is_no_whole_number(kind: Kind, tmp_path: Path):
+def test_values_that_are_no_whole_number(kind: Kind, tmp_path: Path):
     expected = f"{kind.line_of(kind.whole)}: {kind.whole}: '2.5' is no whole number"
     assert refusal(kind, tmp_path, kind.with_value(kind.whole, "2.5")) == expected
 
@@ -143,7 +143,7 @@ def test_an_unknown_key(kind: Kind, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("more", "line", "says"),
+    ("more", "line", "message"),
     [
         ("{number}: 1\n", 1, "the key '{number}' is there twice. Remove one of them."),
         ("a:\n\tb: 1\n", 2, "the {kind} is not YAML: found character '\\t' that cannot start any token. Indent with"),
@@ -162,15 +162,15 @@ def test_an_unknown_key(kind: Kind, tmp_path: Path):
     ],
     ids=lambda value: None if isinstance(value, int) else str(value)[:20],
 )
-def test_what_surprises_in_yaml_has_no_place(kind: Kind, tmp_path: Path, more: str | bytes, line: int, says: str):
+def test_surprising_yaml_is_refused(kind: Kind, tmp_path: Path, more: str | bytes, line: int, message: str):
     name = next(name for name, one in KINDS.items() if one is kind)
     content = kind.good.encode() + (more if isinstance(more, bytes) else more.format(number=kind.number).encode())
-    expected = f"{kind.good.count(chr(10)) + line}: {says.format(number=kind.number, kind=name)}"
+    expected = f"{kind.good.count(chr(10)) + line}: {message.format(number=kind.number, kind=name)}"
     assert refusal(kind, tmp_path, content).startswith(expected)
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (b"", "1: the {kind} is empty"),
         (b"# nothing\n", "1: the {kind} is empty"),
@@ -179,9 +179,9 @@ def test_what_surprises_in_yaml_has_no_place(kind: Kind, tmp_path: Path, more: s
         ("kind: random\n".encode("utf-16"), "1: the file is UTF-16. Save it as UTF-8."),
     ],
 )
-def test_what_holds_no_keys(kind: Kind, tmp_path: Path, content: bytes, says: str):
+def test_files_without_keys(kind: Kind, tmp_path: Path, content: bytes, message: str):
     name = next(name for name, one in KINDS.items() if one is kind)
-    assert refusal(kind, tmp_path, content).startswith(says.format(kind=name))
+    assert refusal(kind, tmp_path, content).startswith(message.format(kind=name))
 
 
 def test_text_that_looks_like_a_number_stays_the_text_of_a_card(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""What the tests of training share: a small set that is learnt in a few steps, and a quick run on it."""
+"""Shared by the tests of training: a small set that is learnt in a few steps, and a quick run on it."""
 
 from __future__ import annotations
 

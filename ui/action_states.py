@@ -1,4 +1,4 @@
-"""Which actions are possible now, and why the others are not; and what the top bar shows of rig, section and plan."""
+"""The actions that are possible now, why the others are not, and what the top bar shows of rig, section and plan."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class ActionStates(QObject):
 
     @property
     def missing(self) -> str:
-        """What keeps a section from starting, in words; empty if nothing does."""
+        """What keeps a section from starting, as text; empty if nothing does."""
         loaded, request = self._rig.loaded, self._setup.request
         if self._run.active:
             return "a section is under way"

@@ -90,7 +90,7 @@ class App:
         folder : Path, optional
             For the settings and the marks of rigs in use; the system's place for them by default.
         allow_phantom_model : bool
-            Let a model that was trained on a phantom only score what may be tissue, live and in Replay.
+            Allow a model trained on phantoms alone to score what may be tissue, live and in Replay.
         """
         folder = settings_folder() if folder is None else folder
         settings, problems = load_settings(folder)
@@ -215,7 +215,7 @@ def run_app(rig: str | None, *, allow_phantom_model: bool = False) -> int:
 
 
 def _on_bug(made: App, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Show a bug of the window; it goes on."""
+    """Show a bug of the window, which continues."""
     del kind
     made.report_error(describe(error.with_traceback(trace)))
 

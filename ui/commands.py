@@ -1,4 +1,4 @@
-"""What each action of the window does."""
+"""The effect of each action of the window."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ class Commands(QObject):
             self._state.message.emit("info", f"The view was saved as {path}.")
 
     def exclude(self) -> None:
-        """Take the field on the screen out of the score of its section."""
+        """Exclude the field on the screen from the score of its section."""
         if self._focus.on:
             self._views.replay.notes.mark_shown(excluded=True)
         elif self._aimed is not None:
@@ -191,7 +191,7 @@ class Commands(QObject):
             self._run.exclude_shown()
 
     def include(self) -> None:
-        """Bring back the field that was excluded last; in Replay, the one on the screen."""
+        """Include the field that was excluded last; in Replay, the one on the screen."""
         if self._focus.on:
             self._views.replay.notes.mark_shown(excluded=False)
         else:
@@ -252,7 +252,7 @@ class Commands(QObject):
     def _rig_opened(self, loaded: LoadedRig) -> None:
         if self._setup.fit_rig(has_stage=loaded.has_stage):
             self._state.message.emit(
-                "info", "This rig has no stage that is moved, so the plan is a sequence, the stage at rest."
+                "info", "This rig has no motorised stage, so the plan is a sequence with the stage at rest."
             )
         recent = with_recent(self._settings_store.settings.recent_rigs, loaded.name)
         self._settings_store.change(recent_rigs=recent)

@@ -1,4 +1,4 @@
-"""Show the rig in its panels and tabs, and do what they ask of it."""
+"""Show the rig in its panels and tabs, and run the actions that they request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Show a section while it is acquired: pictures and results at once, numbers a few times a second."""
+"""Show a section while it is acquired: pictures and results immediately, numbers a few times a second."""
 
 from __future__ import annotations
 

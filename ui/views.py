@@ -40,7 +40,7 @@ class Views(QObject):
     window : MainWindow
     jobs : Jobs
     allow_phantom_model : bool
-        Let a model that was trained on a phantom only score what may be tissue, in Replay.
+        Allow a model trained on phantoms alone to score what may be tissue, in Replay.
     """
 
     def __init__(self, window: MainWindow, jobs: Jobs, *, allow_phantom_model: bool = False) -> None:
@@ -65,10 +65,10 @@ class Views(QObject):
         window = self._window
         self.live, self.map, self.tiles = LiveTab(), SectionMapTab(), TilesTab(jobs)
         self.replay = ReplayTab(jobs, allow_phantom_model=allow_phantom_model)
-        window.add_tab(self.live, "Live", "What the camera sees, and what the model says about it")
-        window.add_tab(self.map, "Section map", "All fields where the stage was")
-        window.add_tab(self.tiles, "Tiles", "All tiles of the section, sorted by what the model says")
-        window.add_tab(self.replay, "Replay", "Stored sections: look, classify again, compare, write notes")
+        window.add_tab(self.live, "Live", "The image of the camera, and the model's predictions")
+        window.add_tab(self.map, "Section map", "All fields at their stage positions")
+        window.add_tab(self.tiles, "Tiles", "All tiles of the section, sorted by the model's predictions")
+        window.add_tab(self.replay, "Replay", "Stored sections: view, classify again, compare, write notes")
 
     @Slot(str)
     def set_theme(self, theme: ThemeName) -> None:

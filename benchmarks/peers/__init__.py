@@ -1,4 +1,4 @@
-"""What ``hcc-scope bench`` compares HCC-Scope with, in a checkout: `hcc_scope.bench.peers` finds this package.
+"""The programs that ``hcc-scope bench`` compares with, in a checkout: `hcc_scope.bench.peers` finds this package.
 
 ======================  =======================================================================================
 `~.plain`               the same tasks as a user would write them with the libraries alone

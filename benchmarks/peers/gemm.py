@@ -46,7 +46,7 @@ class GemmContender:
         return {"gmac_s": max(_best_gmac_s(side, dtype) for side in _SIDES)}
 
     def close(self) -> None:
-        """Nothing to let go."""
+        """Do nothing: there is nothing to release."""
 
 
 def _best_gmac_s(side: int, dtype: torch.dtype) -> float:

@@ -71,7 +71,7 @@ class PlainClassifier:
         return taken.account(n)
 
     def close(self) -> None:
-        """Nothing to let go."""
+        """Do nothing: there is nothing to release."""
 
 
 class PlainLive:
@@ -170,4 +170,4 @@ class PlainTrainer:
         return taken.account(n_steps * _BATCH)
 
     def close(self) -> None:
-        """Nothing to let go."""
+        """Do nothing: there is nothing to release."""

@@ -23,7 +23,7 @@ __all__ = ["WRITERS", "PeerWriterContender", "missing_package"]
 
 
 class ZarrPythonWriter:
-    """zarr-python as its tutorial says: an array, and assignments."""
+    """zarr-python as in its tutorial: an array, and assignments."""
 
     def __init__(self, folder: Path, n_frames: int, side_px: int) -> None:
         from benchmarks.peers.zarr_array import create_zarr_array

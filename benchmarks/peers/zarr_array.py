@@ -1,4 +1,4 @@
-"""zarr-python as its tutorial says, with the layout and the codec of our stores."""
+"""zarr-python as in its tutorial, with the layout and the codec of our stores."""
 
 from __future__ import annotations
 

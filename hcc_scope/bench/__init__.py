@@ -1,9 +1,9 @@
-"""How fast this machine is, beside what people would write themselves: ``hcc-scope bench``.
+"""Benchmarks of this machine, next to plain scripts for the same tasks: ``hcc-scope bench``.
 
-Every comparison runs side by side: each contender is a process of its own (`~.worker`), made ready before anything is
+Every comparison runs side by side: each contender is a separate process (`~.worker`), made ready before anything is
 timed, and the contenders take turns, so that a machine that gets slower meanwhile slows all of them. What is timed ends
-when everything is on disk and closed. Nothing here decides whether a figure is good enough: `~.ratios` has what was
-wanted and what was reached. What we are compared with, and the page with its plots, are in ``benchmarks/peers`` of a
+when everything is on disk and closed. Nothing here decides whether a figure is good enough: `~.ratios` states what was
+aimed at and what was reached. What we are compared with, and the page with its plots, are in ``benchmarks/peers`` of a
 checkout; an installed wheel measures our own side.
 
 ======================  =======================================================================================
@@ -18,6 +18,6 @@ checkout; an installed wheel measures our own side.
 `~.live`                end to end and latency: our pipeline on Micro-Manager's demo camera
 `~.replay`              a stored section classified again
 `~.training`            training: our loop
-`~.ratios`              the ratios that are wanted
+`~.ratios`              the targets for ratios
 ======================  =======================================================================================
 """

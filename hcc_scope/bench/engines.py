@@ -57,4 +57,4 @@ class EngineContender:
         return taken.account(n)
 
     def close(self) -> None:
-        """Nothing to let go."""
+        """Do nothing: there is nothing to release."""

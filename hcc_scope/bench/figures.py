@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["JsonObject", "fps_account", "paired_ratio", "percentiles", "stage_percentiles"]
 
 JsonObject = dict[str, Any]
-"""What a contender answers, and what the result is made of: only what JSON can say."""
+"""The answer of a contender, and the parts of the result: only values that JSON can hold."""
 
 
 def fps_account(rounds: Sequence[Mapping[str, Any]]) -> JsonObject:

@@ -32,7 +32,7 @@ __all__ = ["EVERY_TILE", "LiveContender", "require_complete"]
 EVERY_TILE = QualityLimits(
     tissue_fraction_min=0.0, texture_cv=0.0, focus_min=0.0, saturated_fraction_max=1.0, mean_level_min=0.0
 )
-"""Limits that no tile misses: the demo camera's noise is no tissue, and every tile shall be classified."""
+"""Limits that no tile misses: the demo camera's noise is no tissue, and every tile must be classified."""
 
 
 class LiveContender:

@@ -1,4 +1,4 @@
-"""What the figures were measured on, and whether the machine had anything else to do."""
+"""The machine that the figures were measured on, and whether it was busy otherwise."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _cpu() -> tuple[str, frozenset[str]]:
     for line in _CPUINFO.read_text(encoding="utf-8").splitlines():
         key, _, value = line.partition(":")
         facts.setdefault(key.strip(), value.strip())
-    # x86 says "flags", ARM says "Features"
+    # x86 writes "flags", ARM writes "Features"
     flags = facts.get("flags", facts.get("Features", "")).split()
     name = facts.get("model name") or platform.machine()
     if "model" in facts and "cpu family" in facts:  # virtual machines often hide the name

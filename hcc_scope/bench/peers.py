@@ -1,4 +1,4 @@
-"""What we compare ourselves with: `benchmarks.peers` in a checkout, nothing in an installed wheel.
+"""The programs that we compare ours with: `benchmarks.peers` in a checkout, nothing in an installed wheel.
 
 The peers are no part of the program: they go past its doors to the libraries, as a user's script would. So the wheel
 does not carry them, and this module finds them by their place.

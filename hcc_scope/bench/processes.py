@@ -1,4 +1,4 @@
-"""A contender in a process of its own, and several of them taking turns."""
+"""A contender in its own process, and several of them taking turns."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _OF_OUR_IMPORTS = ("OMP_WAIT_POLICY",)
 class ContenderProcess:
     """One contender, getting ready since it was made. A context manager.
 
-    A process of its own, because there is one Micro-Manager core per process, because the thread pools of two libraries
+    A separate process, because there is one Micro-Manager core per process, because the thread pools of two libraries
     in one process disturb each other, and because memory is then this contender's alone.
 
     Parameters
@@ -115,8 +115,8 @@ class ContenderProcess:
         if not line:
             self._process.wait()
             self._words.seek(0)
-            said = self._words.read()[-_ERROR_CHARACTERS:].strip()
-            raise HccScopeError(f"the contender {self.name} ended while {doing}: {said or 'it said nothing'}")
+            words = self._words.read()[-_ERROR_CHARACTERS:].strip()
+            raise HccScopeError(f"the contender {self.name} ended while {doing}: {words or 'it reported nothing'}")
         answer: JsonObject = json.loads(line)
         if "error" in answer:
             raise HccScopeError(f"the contender {self.name} failed while {doing}: {answer['error']}")

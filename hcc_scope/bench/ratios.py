@@ -1,4 +1,4 @@
-"""The ratios that matter, and what was wanted of them."""
+"""The ratios that matter, and their targets."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def ratios_of(result: JsonObject) -> dict[str, float]:
 
 
 def targets_of(result: JsonObject) -> list[JsonObject]:
-    """Return what was wanted, what was reached, and whether that is enough; only what was measured.
+    """Return target, measured value, and whether it suffices, for what was measured.
 
     They hold for two cores with AVX512-BF16 and frames of 2048 x 2048; elsewhere they only give the scale.
     """

@@ -1,4 +1,4 @@
-"""How much a benchmark measures: in full, or just enough to see that it runs."""
+"""The size of a benchmark: in full, or just enough to see that it runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Scale:
     """Of the frames of every part but the end-to-end one."""
     n_rounds: int
     classify_s: float
-    """How long one round of one classifier shall take."""
+    """How long one round of one classifier should take."""
     store_frames: int
     pace_hz: tuple[float, ...]
     pace_s: float

@@ -42,7 +42,7 @@ _TRAINER = "hcc_scope.bench.training:Trainer"
 _FAST_MS = 1.0
 """An exposure that never sets the pace."""
 _SUSTAINED = 0.9
-"""Share of the full rate at which the pipeline is asked to keep up with the camera, frame by frame."""
+"""Share of the full rate at which the pipeline must keep up with the camera, frame by frame."""
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class Suite:
     engine : str, optional
         What end to end, latency and replay use; the fastest one by default.
     say : callable
-        Gets a sentence about what is being done.
+        Receives a sentence about the work under way.
     peers : Peers, optional
         What we are compared with; without them, only our own side is measured.
     start : callable

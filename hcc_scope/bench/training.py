@@ -19,7 +19,7 @@ _TILE_PX = 512
 
 
 class Trainer:
-    """Our loop: tiles read and changed by a thread of their own, gradients as `hcc_scope.training.compute` does."""
+    """Our loop: tiles read and augmented by their own thread, gradients as `hcc_scope.training.compute` does."""
 
     def __init__(self, network: str) -> None:
         from hcc_scope.datasets.tiles import ArrayTiles

@@ -84,7 +84,7 @@ class WriterContender:
 
     @property
     def facts(self) -> JsonObject:
-        """Nothing that its name does not say."""
+        """The writer of HCC-Scope."""
         return {}
 
     def round(self, request: JsonObject) -> JsonObject:
@@ -125,7 +125,7 @@ class WriterContender:
         return lags_ms
 
     def close(self) -> None:
-        """Nothing to let go."""
+        """Do nothing: there is nothing to release."""
 
 
 class OurWriterContender(WriterContender):

@@ -52,7 +52,7 @@ _HINTS = PlanHints(
 
 @dataclass(frozen=True, slots=True)
 class AcquireOptions:
-    """What the command line said."""
+    """The options of the command line."""
 
     animal_id: str
     section_id: str
@@ -150,7 +150,7 @@ def _check_options(options: AcquireOptions) -> None:
             "no microscope is given", hint="Use --rig FILE (or 'demo'), --config FILE.cfg or --attach PORT."
         )
     if options.plan is not None and (options.n_fields, options.n_frames, options.exposure_ms) != (None, None, None):
-        raise UsageError("a plan file says fields, frames and exposure itself", hint="Leave those options out.")
+        raise UsageError("a plan file sets fields, frames and exposure itself", hint="Leave those options out.")
     if options.n_fields is not None and options.n_frames is not None:
         raise UsageError("--fields and --frames exclude each other")
     if options.area_um is not None and (options.plan, options.n_frames, options.phantom) != (None, None, None):

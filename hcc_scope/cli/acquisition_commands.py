@@ -46,7 +46,7 @@ def demo(
     out: Annotated[
         Path | None, typer.Option("--out", help="New folder for the stores. Default: runs/demo-DATE-TIME.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Which phantom animals, fields and noise.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the phantom animals, fields and noise.")] = 1,
     fields: Annotated[int, typer.Option("--fields", min=1, help="Random fields per section.")] = 24,
     model: Model = DEFAULT_MODEL,
     engine: Engine = "auto",
@@ -111,7 +111,7 @@ def acquire(
         list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Which random fields (and phantom). Default: drawn anew.")
+        int | None, typer.Option("--seed", min=0, help="Seed of the random fields (and the phantom). Default: random.")
     ] = None,
     phantom: Annotated[
         str | None, typer.Option("--phantom", help="DemoCamera only: show a phantom section, 'low' or 'high'.")
@@ -267,7 +267,7 @@ def bench(
         str | None, typer.Option("--engine", help="For end to end, latency and replay. Default: the fastest.")
     ] = None,
 ) -> None:
-    """Measure how fast this machine is, beside what people would write themselves. Takes some ten minutes."""
+    """Measure how fast this machine is, next to plain scripts for the same tasks. Takes some ten minutes."""
     from hcc_scope.cli.bench import run_bench
 
     run_bench(

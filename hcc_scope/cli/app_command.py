@@ -17,7 +17,7 @@ def run_desktop_app(rig: str | None, *, allow_phantom_model: bool = False) -> No
     rig : str, optional
         The rig to open.
     allow_phantom_model : bool
-        Let a model that was trained on a phantom only score what may be tissue.
+        Allow a model trained on phantoms alone to score what may be tissue.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""``hcc-scope bench``: how fast this machine is, beside what people would write themselves."""
+"""``hcc-scope bench``: how fast this machine is, next to plain scripts for the same tasks."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def run_bench(
     peers = find_peers()
     if plots is not None and peers is None:
         raise UsageError(
-            "--plots needs a checkout of HCC-Scope: this installation does not carry what draws the page",
+            "--plots needs a checkout of HCC-Scope: this installation lacks the code that draws the page",
             hint="Write the result with --json FILE, and give it there with --from FILE.",
         )
     if from_file is not None:

@@ -1,6 +1,6 @@
-"""Where words go: a person reads stderr (and stdout without ``--json``), a program reads stdout.
+"""Where output goes: a person reads stderr (and stdout without ``--json``), a program reads stdout.
 
-A display is never worth a run: whatever goes wrong while writing to a person (a closed pipe, a terminal that cannot
+A display is never worth a run: any failure while writing to a person (a closed pipe, a terminal that cannot
 show a letter) silences the display and nothing else. What the words hold never commands the terminal.
 """
 
@@ -31,10 +31,10 @@ _PIPE_WIDTH = 140
 
 
 class _Escaping(Console):
-    """Shows what would command the terminal, wherever it stands: in a line, a table or a bar."""
+    """Escapes terminal commands wherever they occur: in a line, a table or a bar."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Yield the pieces of text, with the styles that rich gives them and nothing else that a terminal obeys."""
+        """Yield the pieces of text, with the styles that rich gives them and no other terminal commands."""
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else printable(text), style, control)
 

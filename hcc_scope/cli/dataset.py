@@ -96,7 +96,7 @@ def _lines(report: DatasetReport) -> list[str]:
         f"{counted(report.images, 'image')}; size {spread(report.shapes_yx, 'px')}; "
         f"depth {spread(report.bit_depths, 'bit')}; pixel size {spread(report.pixel_sizes_um, 'um')}",
         f"{counted(report.tiles, 'tile')}, usable {usable['low']} low and {usable['high']} high; left out: {excluded}",
-        f"Class by day: Cramér's V {association} (0: the day says nothing about the class, 1: it determines it)",
+        f"Class by day: Cramér's V {association} (0: the day reveals nothing about the class, 1: it determines it)",
     ]
     if report.synthetic is not None:
         lines.append(report.synthetic)

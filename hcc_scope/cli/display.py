@@ -70,12 +70,12 @@ def _panel(title: str, snap: Snapshot) -> Table:
 
 
 def watch(session: Session, console: People, title: str) -> None:
-    """Show a session that was started until it ends; a display that breaks is left behind, and the session goes on."""
+    """Show a session that was started until it ends; a display that breaks is dropped, and the session continues."""
     console.attempt(lambda: (_watch_live if console.is_terminal else _watch_plainly)(session, console, title))
 
 
 def _watch_live(session: Session, console: People, title: str) -> None:
-    # refreshed here, not by a thread of rich's own, which would die with a traceback of its own
+    # refreshed here, not by rich's own thread, which would end with its own traceback
     with Live(console=console.console, auto_refresh=False, transient=True) as live:
         while not session.wait(_REFRESH_S):
             live.update(_panel(title, session.snapshot()), refresh=True)

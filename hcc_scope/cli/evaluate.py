@@ -1,4 +1,4 @@
-"""``hcc-scope evaluate``: both protocols, both controls, and what they found."""
+"""``hcc-scope evaluate``: both protocols, both controls, and their results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["EvaluateOptions", "run_evaluate", "train_config"]
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions:
-    """What the command was asked for."""
+    """The options of the command."""
 
     manifest: Path
     out: Path
@@ -59,7 +59,7 @@ class EvaluateOptions:
 
 
 def run_evaluate(options: EvaluateOptions) -> None:
-    """Evaluate, write everything into the folder, and say what was found.
+    """Evaluate, write everything into the folder, and report the results.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def run_evaluate(options: EvaluateOptions) -> None:
 def _consequence(options: EvaluateOptions) -> str:
     if not (options.out / PLAN_FILE).exists():
         return "no fold had begun; start it again"
-    return "finished folds are kept; the same command with --resume goes on from there"
+    return "finished folds are kept; the same command with --resume continues from there"
 
 
 def _evaluate(options: EvaluateOptions, voice: People) -> None:

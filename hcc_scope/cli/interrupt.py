@@ -1,4 +1,4 @@
-"""Ctrl-C: once it ends what is done, more of them change nothing, and none strikes in the middle of an import.
+"""Ctrl-C: the first one ends the work under way, further ones change nothing, and none interrupts an import.
 
 Python raises KeyboardInterrupt wherever the main thread is.
 

@@ -14,7 +14,7 @@ __all__ = ["dataset_app", "evaluate", "models_app", "phantom_app", "train"]
 
 models_app = typer.Typer(help="List, read, test and export models.", no_args_is_help=True)
 dataset_app = typer.Typer(help="Check labelled images before they are trained on.", no_args_is_help=True)
-phantom_app = typer.Typer(help="Make synthetic data whose truth is known.", no_args_is_help=True)
+phantom_app = typer.Typer(help="Make synthetic data with known truth.", no_args_is_help=True)
 
 
 @models_app.command("list")
@@ -47,7 +47,7 @@ def models_info(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print it as Markdown.")] = False,
     json_mode: Json = False,
 ) -> None:
-    """Show a model's card: what it is for, what it has seen, how it was validated, what moves it."""
+    """Show a model's card: purpose, training data, validation, and what shifts its scores."""
     from hcc_scope.cli.models import run_info
 
     run_info(name, markdown=markdown, json_mode=json_mode)
@@ -86,13 +86,13 @@ def models_export(
 
 def train(
     manifest: Annotated[Path, typer.Argument(help="CSV or TSV that lists the images; see docs/datasets.md.")],
-    out: Annotated[Path, typer.Option("--out", help="The run's new folder; the model's is made in it.")],
+    out: Annotated[Path, typer.Option("--out", help="New folder of the run; the model's folder is made in it.")],
     name: Annotated[str | None, typer.Option("--name", help="The model's name. Default: the folder's.")] = None,
     network: Annotated[str | None, typer.Option("--network", help="meng2019 or compact. Default: meng2019.")] = None,
     recipe: Annotated[str | None, typer.Option("--recipe", help="modern or meng2019. Default: modern.")] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", min=0, help="Fixes weights, order, changes of tiles, held-out animals. Default: 2019."),
+        typer.Option("--seed", min=0, help="Fixes weights, order, augmentation and held-out animals. Default: 2019."),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Passes over the training tiles. Default: the recipe's.")
@@ -104,7 +104,7 @@ def train(
         typer.Option(
             "--patience",
             min=1,
-            help="Stop after so many epochs without a gain on held-out tiles. Default: the recipe's.",
+            help="Stop after this many epochs without improvement on held-out tiles. Default: the recipe's.",
         ),
     ] = None,
     precision: Annotated[
@@ -123,10 +123,10 @@ def train(
     evaluation: Annotated[
         Path | None, typer.Option("--evaluation", help="Folder of an evaluation, for the model's card.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     json_mode: Json = False,
 ) -> None:
-    """Train a network on labelled images, and make a model of it."""
+    """Train a network on labelled images, and export it as a model."""
     from hcc_scope.cli.train import TrainOptions, run_train
 
     run_train(
@@ -175,10 +175,10 @@ def phantom_cohort(
         int | None, typer.Option("--sections", min=1, help="Per animal. Default: 2, or as many as the fields need.")
     ] = None,
     image_px: Annotated[int, typer.Option("--image-px", min=512, help="Side of an image.")] = 1024,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Which animals, fields and noise.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the animals, fields and noise.")] = 1,
     days: Annotated[
         str,
-        typer.Option("--days", help="What a day stands for: balanced (nothing), per-section, per-animal, per-class."),
+        typer.Option("--days", help="What a day is tied to: balanced (nothing), per-section, per-animal, per-class."),
     ] = "balanced",
     day_effect: Annotated[float, typer.Option("--day-effect", min=0, help="Factor on what days change.")] = 1.0,
     animal_effect: Annotated[float, typer.Option("--animal-effect", min=0, help="Factor on animals' shifts.")] = 1.0,
@@ -243,7 +243,7 @@ def evaluate(
     ] = False,
     figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures.")] = True,
     smooth: Annotated[int, typer.Option("--smooth", min=0, help="Saliency as SmoothGrad over this many copies.")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the evaluation that --out holds.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the evaluation in --out.")] = False,
     json_mode: Json = False,
 ) -> None:
     """Validate network and recipe on labelled images: the paper's protocol and the one by animal, side by side."""

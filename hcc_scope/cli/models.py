@@ -113,7 +113,7 @@ def run_export(
     authors: Sequence[str] = (),
     json_mode: bool,
 ) -> None:
-    """Copy a model, once it has passed its checks, under a name of its own; write its package, if one is wanted."""
+    """Copy a model, once it has passed its checks, under its own name; write its package, if one is requested."""
     from hcc_scope.inference import load_model
     from hcc_scope.inference.card import LICENCE_NOT_STATED
     from hcc_scope.report.card_markdown import card_markdown
@@ -125,7 +125,7 @@ def run_export(
     if bioimageio is not None and is_taken(bioimageio):
         raise StoreExistsError(f"the package {bioimageio} exists", hint="Packages are never overwritten.")
     if bioimageio is not None and bioimageio.suffix.lower() != ".zip":
-        raise UsageError(f"a package is a .zip, and {bioimageio} is not named so", hint="Give --bioimageio FILE.zip.")
+        raise UsageError(f"the package name {bioimageio} does not end in .zip", hint="Give --bioimageio FILE.zip.")
     if authors and bioimageio is None:
         raise UsageError("--author is for a package", hint="Give --bioimageio FILE.zip as well.")
     model = load_model(source)
@@ -204,6 +204,6 @@ def _folder_of(model_or_run: str) -> Path:
         if (path / CONFIG_FILE).is_file() and (path / CHECKPOINTS).is_dir():
             raise ModelError(
                 f"the training run {path} has no model: it was not finished",
-                hint=f"'hcc-scope train' with the same manifest, '--out {path}' and '--resume' goes on with it.",
+                hint=f"'hcc-scope train' with the same manifest, '--out {path}' and '--resume' continues it.",
             )
     return find_model(model_or_run)

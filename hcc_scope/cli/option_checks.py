@@ -1,4 +1,4 @@
-"""What may be said with the options that several commands share."""
+"""Checks of the options that several commands share."""
 
 from __future__ import annotations
 

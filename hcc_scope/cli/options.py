@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 from typing import Annotated
 
@@ -11,8 +11,8 @@ __all__ = ["DEFAULT_MODEL", "AllowPhantomModel", "Engine", "Json", "Model", "Sco
 DEFAULT_MODEL = "phantom-meng2019"
 
 ENGINE_HELP = (
-    f"What runs the model: {REFERENCE} (the reference), {', '.join(name for name in ENGINES if name != REFERENCE)}, or "
-    f"{AUTO}: the fastest that agrees with the reference here."
+    f"Engine: {REFERENCE} (the reference), {', '.join(name for name in ENGINES if name != REFERENCE)}, "
+    f"or {AUTO}: the fastest that agrees with the reference here."
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
@@ -23,7 +23,5 @@ ScoreUnlike = Annotated[
 ]
 AllowPhantomModel = Annotated[
     bool,
-    typer.Option(
-        "--allow-phantom-model", help="Let a model that was trained on a phantom only score what may be tissue."
-    ),
+    typer.Option("--allow-phantom-model", help="Allow a model trained on phantoms alone to score what may be tissue."),
 ]

@@ -22,7 +22,7 @@ __all__ = ["run_cohort"]
 
 
 def run_cohort(spec: CohortSpec, out: Path, *, jobs: int | None, json_mode: bool) -> None:
-    """Draw a cohort, and say what it is and what to do with it."""
+    """Draw a cohort, and report what it is and what to do with it."""
     from hcc_scope.datasets.cohort import write_cohort
     from hcc_scope.datasets.manifest import COHORT_FILE
 
@@ -55,8 +55,8 @@ def run_cohort(spec: CohortSpec, out: Path, *, jobs: int | None, json_mode: bool
     )
     if spec.days == "balanced" and spec.day_effect > 1:
         console.note(
-            "Days are balanced: each has images of both classes, so what days differ in says nothing about the class. "
-            "--days per-animal makes it leak."
+            "Days are balanced: each has images of both classes, so differences between days reveal nothing of the "
+            "class. --days per-animal makes it leak."
         )
     console.note(f"Next: hcc-scope dataset check {manifest}")
     console.note(RESEARCH_USE_ONLY, "italic")

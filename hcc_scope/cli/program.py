@@ -1,4 +1,4 @@
-"""One run of the program: parse, do, and turn whatever ends it into one sentence and an exit code."""
+"""One run of the program: parse, execute, and turn any error into one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def run(arguments: Sequence[str]) -> int:
     Returns
     -------
     int
-        The exit code: 0, that of the error (docs/errors.md), 130 when interrupted, 70 for a bug. Why it is not 0 has
-        been said on stderr.
+        The exit code: 0, that of the error (docs/errors.md), 130 when interrupted, 70 for a bug. The reason has
+        been printed on stderr.
     """
     code = 0
 

@@ -74,7 +74,7 @@ def run_replay(
     score_unlike : bool, optional
         Whether to score tiles unlike the model's training tiles; as in the live run if not given.
     allow_phantom_model : bool
-        Let a model that was trained on a phantom only score what may be tissue.
+        Allow a model trained on phantoms alone to score what may be tissue.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Open a microscope, and say so (`hcc_scope.runs.rigs` does the work)."""
+"""Open a microscope, and report it (`hcc_scope.runs.rigs` does the work)."""
 
 from __future__ import annotations
 

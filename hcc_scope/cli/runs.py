@@ -1,4 +1,4 @@
-"""Runs as the command line does them: signals, a display, the account at the end (`hcc_scope.runs` does the work)."""
+"""Runs on the command line: signals, a display, the account at the end (`hcc_scope.runs` does the work)."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def load_scoring_model(
     score_unlike: bool = False,
     allow_phantom_model: bool = False,
 ) -> ScoringModel:
-    """Load a model on an engine and say so (`hcc_scope.runs.scoring_model.load_scoring_model` does the work).
+    """Load a model on an engine and report it (`hcc_scope.runs.scoring_model.load_scoring_model` does the work).
 
     Raises
     ------
@@ -82,11 +82,11 @@ class Interrupted(HccScopeError):  # noqa: N818 - what happened, not a fault
     exit_code = EXIT_INTERRUPTED
 
 
-RUN_IS_OVER = "the run was over before, and is stored as it says; the rig may not have been closed properly"
+RUN_IS_OVER = "the run had already ended, and is stored as reported; the rig may not have been closed properly"
 
 
 class Meaning:
-    """What a plain Ctrl-C means at present, in words."""
+    """What a plain Ctrl-C means at present, as text."""
 
     def __init__(self, consequence: str) -> None:
         self.consequence = consequence
@@ -98,7 +98,7 @@ class Meaning:
 
 @contextmanager
 def interruptible(consequence: str) -> Iterator[Meaning]:
-    """Turn a plain Ctrl-C (no session runs that could end properly) into a sentence that says what it meant."""
+    """Turn a plain Ctrl-C (no session runs that could end properly) into a sentence that states its consequence."""
     meaning = Meaning(consequence)
     try:
         yield meaning
@@ -184,7 +184,7 @@ def record_section(
 def save_summary(summary: dict[str, Any], path: Path, troubles: list[HccScopeError]) -> list[Path]:
     """Write `summary.json` and return its path; if that fails, add the reason to `troubles`.
 
-    It must not hide how the run itself ended, which `finish` says first.
+    It must not hide how the run itself ended, which `finish` reports first.
     """
     try:
         return [write_summary(summary, path)]

@@ -113,7 +113,7 @@ def _consequence(options: TrainOptions) -> str:
     again = ["hcc-scope", "train", str(options.manifest), "--out", str(options.out)]
     if not (options.out / CONFIG_FILE).exists():
         return "the training had not begun; start it again"
-    return f"what was learnt is kept, and '{shlex.join([*again, '--resume'])}' goes on from there"
+    return f"the training so far is kept, and '{shlex.join([*again, '--resume'])}' continues from there"
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def _stop_on_signals(stop: StopToken, console: People) -> Iterator[None]:
 
 
 def _run_of(options: TrainOptions) -> TrainRun:
-    """Return the run that was asked for; a continued one keeps what is not given anew."""
+    """Return the run that was asked for; a continued one keeps the options that are not given again."""
     from hcc_scope.training.export import check_name
     from hcc_scope.training.run_folder import TrainRun, stored_config
 
@@ -185,12 +185,12 @@ def _name_of(folder: Path) -> str:
 
 
 def _of_resumed(options: TrainOptions, stored: dict[str, Any]) -> Path | None:
-    """Return the evaluation of a run that is gone on with.
+    """Return the evaluation of a run that is continued.
 
     Raises
     ------
     ResumeError
-        If another one is asked for: the weights may be finished, and it would not speak for them.
+        If another one is given: the weights may be finished, and it would not describe them.
     """
     before = None if stored["evaluation"] is None else Path(stored["evaluation"])
     asked = options.evaluation
@@ -204,7 +204,7 @@ def _of_resumed(options: TrainOptions, stored: dict[str, Any]) -> Path | None:
 
 
 def _of_evaluation(folder: Path, options: TrainOptions) -> tuple[dict[str, Any], str]:
-    """Return what an evaluation decides of a training that it shall speak for, and the fingerprint of its data.
+    """Return what an evaluation decides of a training that it is to describe, and the fingerprint of its data.
 
     Raises
     ------

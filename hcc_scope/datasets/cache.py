@@ -147,9 +147,9 @@ def _make(place: Path, data: LabelledSet, on_progress: OnProgress) -> None:
         (hidden / _LOCK).unlink()
         _give_name(hidden, place, data)
     except OSError as error:
-        raise _told(explain(error, what)) from error
+        raise _explained(explain(error, what)) from error
     except (DiskFullError, StoreUnwritableError) as error:
-        raise _told(error, what) from error
+        raise _explained(error, what) from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
 
@@ -160,7 +160,7 @@ def _require_space(folder: Path, need: int, what: str) -> None:
         raise DiskFullError(f"{what}: {free / 1e9:.2f} GB are free")
 
 
-def _told(error: StoreError, what: str | None = None) -> StoreError:
+def _explained(error: StoreError, what: str | None = None) -> StoreError:
     """Return an error of the disk with what was to be done, and the way out."""
     message = error.message if what is None or error.message.startswith(what) else f"{what}: {error.message}"
     if isinstance(error, DiskFullError):
@@ -285,7 +285,7 @@ def _checksum(index: dict[str, Any]) -> str:
 
 
 def _overlap(kept: dict[str, Any], n_images: int) -> Overlap:
-    """Return what the index says of two images.
+    """Return what the index states about two images.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Look at a labelled set before anything is trained on it: what it holds, and everything that would spoil the result.
+"""Check a labelled set before training: count its content, and find everything that would spoil the result.
 
 Nothing stops at the first problem. An *error* is what training refuses, or what makes any validation wrong; a *warning*
 is what a person should know before believing a number.
@@ -332,7 +332,7 @@ def _groups(images: Sequence[LabelledImage]) -> list[Problem]:
     problems = []
     n: dict[str, int] = {name: sum(image.tumour_class == name for image in images) for name in CLASSES}
     if min(n.values()) == 0:
-        return []  # said already: one class, or no image
+        return []  # reported already: one class, or no image
     animals = {name: {image.animal_id for image in images if image.tumour_class == name} for name in CLASSES}
     for name in CLASSES:
         if len(animals[name]) < _FEWEST_ANIMALS:

@@ -302,7 +302,7 @@ _in_process: tuple[Any, Any] | None = None
 
 
 class _Stopped(Exception):  # noqa: N818 - a signal, not an error
-    """The process that wants the images wants them no more."""
+    """The process that requested the images no longer needs them."""
 
 
 def _begin(drawn: Any, stop: Any) -> None:  # noqa: ANN401 - multiprocessing's proxies have no public types

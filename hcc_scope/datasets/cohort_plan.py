@@ -1,11 +1,11 @@
-"""A labelled cohort of phantom animals, with effects of known size: what the validation is tried out on.
+"""A labelled cohort of phantom animals, with effects of known size, to test the validation on.
 
 Animals are named ``low-1``, ``high-3``. The phantom draws a specimen from its seed *and* its animal's name; here the
 name it gets starts with ``training/``, which the pipeline refuses in an id (it is part of a file's name). So no seed
 and no id of a demo or an acquisition can show a specimen that was trained on. The same holds for days.
 
 Which day a section is imaged on decides what a day effect can do (`Days`). Balanced, the default, is what a careful
-study does: section j of animal i of both classes on one day, so that the day's light, gain and staining batch say
+study does: section j of animal i of both classes on one day, so that the day's light, gain and staining batch reveal
 nothing about the class. The other layouts let the day stand for the section, the animal or the class.
 
 The operator sets the exposure once a day, so that bare glass is neither dark nor saturated, and leaves it within a
@@ -60,7 +60,7 @@ _SYNTHETIC = "Synthetic phantom sections, not tissue"
 
 @dataclass(frozen=True, slots=True)
 class CohortSpec:
-    """What a cohort is made of; with the software's version, every pixel is a pure function of it.
+    """The parameters of a cohort; with the software's version, every pixel is a pure function of them.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a check of labelled images found."""
+"""The result of a check of labelled images."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class DatasetReport:
     bit_depths: dict[str, int]
     pixel_sizes_um: dict[str, int]
     class_by_day_v: float | None
-    """Cramér's V of class and day over images: 0 if the day says nothing about the class, 1 if it determines it; None
+    """Cramér's V of class and day over images: 0 if the day reveals nothing of the class, 1 if it determines it; None
     for a single day or a single class."""
     tiles: int
     """That the readable images are cut into."""

@@ -1,4 +1,4 @@
-"""Whether counts fit the bit depth that is stated for them, and what a file says fits the manifest.
+"""Check that counts fit their stated bit depth, and that the facts of a file fit the manifest.
 
 With a bit depth that is too large nothing is ever at full scale, so no saturated tile is seen as such.
 """
@@ -73,7 +73,7 @@ def depth_problems(images: Sequence[LabelledImage], tops: Sequence[TopCounts]) -
                     "depth",
                     f"No count of {counted(len(group), 'image')} of {depth} bit is above {largest}: a camera of "
                     f"{smaller} bits ends at {2**smaller - 1}, of {depth} bits at {full_scale}",
-                    f"If the camera has {smaller} bits, say so in the column bit_depth: without that, saturation "
+                    f"If the camera has {smaller} bits, write {smaller} in the column bit_depth: otherwise, saturation "
                     "goes unseen.",
                 )
             )
@@ -88,7 +88,7 @@ def _plateau(level: int, images: Sequence[LabelledImage], depth: int) -> Problem
     if shifted is not None:
         by = 2 ** (depth - shifted)
         advice = (
-            f"They look like counts of {shifted} bits times {by}: divide them by {by} and say {shifted} in bit_depth"
+            f"They look like counts of {shifted} bits times {by}: divide them by {by} and write {shifted} in bit_depth"
         )
     return Problem(
         "warning",

@@ -1,4 +1,4 @@
-"""Images that share pixels: what no training and no validation can be right with, and what leaks across a split."""
+"""Images that share pixels: those that make any training or validation wrong, and those that leak across a split."""
 
 from __future__ import annotations
 

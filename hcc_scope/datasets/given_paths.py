@@ -1,4 +1,4 @@
-"""Paths that someone else wrote."""
+"""Absolute paths without ``..``, from paths in files of unknown origin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def without_dots(path: Path) -> Path:
     """Return an absolute path without ``..``, which not everything that opens files understands.
 
     Links are followed up to the last ``..`` alone, for what lies above a link is known only then; a path without one
-    stays as it was written.
+    stays unchanged.
     """
     path = path.absolute()
     if ".." not in path.parts:
@@ -22,5 +22,5 @@ def without_dots(path: Path) -> Path:
     last = len(path.parts) - path.parts[::-1].index("..")
     try:
         return type(path)(*path.parts[:last]).resolve().joinpath(*path.parts[last:])
-    except (OSError, RuntimeError):  # links in a circle: who opens it says so
+    except (OSError, RuntimeError):  # links in a circle: the open call reports them
         return path

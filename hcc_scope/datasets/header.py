@@ -1,4 +1,4 @@
-"""What the headers of an image file say, and whether it can be true."""
+"""The facts that the headers of an image file state, and whether they are possible."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Header:
     bit_depth: int
     """Of the numbers as they are stored, 8 to 16; the camera's own may be smaller."""
     pixel_size_yx_um: tuple[float, float] | None = None
-    """At the specimen, if the file says it in a unit of length."""
+    """At the specimen, if the file states it in a unit of length."""
     significant_bits: int | None = None
-    """Of the camera, if the file says it."""
+    """Of the camera, if the file states it."""
 
 
 def require_possible(

@@ -3,7 +3,7 @@
 TIFF, OME-TIFF and BigTIFF of either byte order, tiled or in strips, compressed or not, and PNG; of our own stores,
 every frame whose journal line is readable. Grey images of 8 to 16 bits, unsigned, are counts of a camera; colour,
 palettes, transparency, signed and floating-point numbers are refused, because something was done to them that no one
-can undo. What a file is, its first bytes say and not its name.
+can undo. The first bytes of a file decide its kind, not its name.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def read_pixels(image: LabelledImage) -> NDArray[np.uint16]:
     Raises
     ------
     ImageError
-        If it cannot be read, is not what its headers said, or has a count above the full scale of its bit depth.
+        If it cannot be read, contradicts its headers, or has a count above the full scale of its bit depth.
     """
     where = str(image.path) if not image.index else f"{image.path}, page {image.index}"
     if is_store(image.path):
@@ -94,7 +94,7 @@ def is_store(path: Path) -> bool:
     """Return whether a path is meant as one of our stores: a folder, or a name that only folders have."""
     try:
         return path.is_dir() or path.name.endswith(".ome.zarr")
-    except OSError:  # a name that no file can have; who opens it says so
+    except OSError:  # a name that no file can have; the open call reports it
         return False
 
 
@@ -112,7 +112,7 @@ def opened_store(path: Path) -> SectionStore:
         state = (path / JOURNAL).stat()
         version = (state.st_size, state.st_mtime_ns)
     except OSError:
-        version = (-1, -1)  # `open_store` says what is wrong
+        version = (-1, -1)  # `open_store` reports the reason
     return _opened(path, version)
 
 
@@ -144,7 +144,7 @@ def frames_of(path: Path, seq: int | None = None) -> list[Header]:
 
 def _guarded(path: Path, what: str, body: Callable[[], T]) -> T:
     """Run a decoder: whatever it raises over a broken file (they raise anything) becomes an `ImageError`."""
-    with np.errstate(all="ignore"):  # tifffile divides by whatever a damaged header says
+    with np.errstate(all="ignore"):  # tifffile divides by any value that a damaged header states
         result = attempt(body)
     if not isinstance(result, Failure):
         return result
@@ -157,14 +157,14 @@ def _guarded(path: Path, what: str, body: Callable[[], T]) -> T:
         raise ImageError(f"{path} is too large for this machine's memory") from error
     reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
     if isinstance(error, (LookupError, TypeError, AttributeError, ArithmeticError)):
-        reason = "what its headers say cannot be"  # the decoder's own words name its code alone
+        reason = "its headers state impossible values"  # the decoder's own words name its code alone
     raise ImageError(f"{path} {what}: {reason}", hint="It may be damaged; copy it again from where it came.") from error
 
 
 def _kind(path: Path) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device may never end
-            raise ImageError(f"{path} is no file but a pipe, a device or the like", hint="Name the image's own file.")
+            raise ImageError(f"{path} is a pipe, a device or the like, not a file", hint="Name the image's own file.")
         with path.open("rb") as file:
             start = file.read(8)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A labelled image, and a set of them: what a manifest says, checked."""
+"""A labelled image, and a set of them: the content of a manifest, checked."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class LabelledImage:
     pixel_size_um: float
     shape_yx: tuple[int, int]
     bit_depth: int
-    """The camera's: as the manifest says, else the file, else of the numbers as they are stored."""
+    """The camera's: from the manifest, else from the file, else that of the numbers as they are stored."""
     file_bits: int | None = None
-    """The camera's bit depth as the file says it, if it does."""
+    """The camera's bit depth, if the file states it."""
     file_pixel_size_yx_um: tuple[float, float] | None = None
-    """As the file says it, if it does in a unit of length."""
+    """If the file states it in a unit of length."""
 
     @property
     def label(self) -> int:
@@ -70,7 +70,7 @@ class LabelledSet:
     """Median over the images."""
     bit_depth: int
     fingerprint: str
-    """sha256 over what the manifest says and the size and modification time of every file: the same set or not."""
+    """sha256 over the content of the manifest and the size and modification time of every file: the same set or not."""
     synthetic: str | None = None
     """If the images are no tissue: what they are, in a sentence for the model's card; None for real ones."""
 

@@ -57,7 +57,7 @@ _LONGEST_SENTENCE = 2000
 _SAME_SIZE = 1e-3
 """Relative: what rounding in a spreadsheet does to a pixel size."""
 _NAMED = 5
-"""Images that a message names before it says how many more there are."""
+"""Images that a message names before it only counts the others."""
 
 
 def read_manifest(path: Path) -> LabelledSet:
@@ -294,7 +294,7 @@ def _fingerprint(found: Sequence[tuple[Row, LabelledImage]]) -> str:
     digest = hashlib.sha256()
     for row, image in found:
         if image.path not in states:
-            # a store's journal grows with its frames, and says what each one's pixels are
+            # a store's journal grows with its frames, and records what each one's pixels are
             file = image.path / JOURNAL if is_store(image.path) else image.path
             try:
                 state = file.stat()
@@ -318,7 +318,7 @@ def _fingerprint(found: Sequence[tuple[Row, LabelledImage]]) -> str:
 
 
 def synthetic_sentence(manifest: Path, images: Sequence[LabelledImage]) -> str | None:
-    """Return what images are if they are no tissue: from ``cohort.json`` beside the manifest, or what a store says.
+    """Return what images are if they are no tissue: from ``cohort.json`` beside the manifest, or from a store's facts.
 
     Raises
     ------
@@ -335,7 +335,7 @@ def synthetic_sentence(manifest: Path, images: Sequence[LabelledImage]) -> str |
 
 
 def _cohort_sentence(path: Path) -> str:
-    hint = "Make the cohort anew, or move the file."
+    hint = "Make the cohort again, or move the file."
     try:
         known = json.loads(read_small_file(path, _MOST_COHORT_BYTES))
     except OSError as error:
@@ -344,7 +344,7 @@ def _cohort_sentence(path: Path) -> str:
         raise ManifestError(f"{path} is damaged: it is no JSON", hint=hint) from error
     sentence = known.get("synthetic") if isinstance(known, dict) else None
     if not isinstance(sentence, str) or not sentence.strip() or not sentence.isprintable():
-        raise ManifestError(f"{path} does not say what the images are: it has no sentence under 'synthetic'", hint=hint)
+        raise ManifestError(f"{path} does not name the kind of images: it has no sentence under 'synthetic'", hint=hint)
     if len(sentence) > _LONGEST_SENTENCE:
         raise ManifestError(f"{path} has {len(sentence)} letters under 'synthetic', which is no sentence", hint=hint)
     return sentence

@@ -138,7 +138,7 @@ def _text(path: Path) -> str:
         return data.decode(encoding).removeprefix("\ufeff")  # a second one, of files that were joined
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        what = "not UTF-8" if encoding == "utf-8-sig" else "not UTF-16, as it says at its start"
+        what = "not UTF-8" if encoding == "utf-8-sig" else "not UTF-16, as its first bytes claim"
         raise ManifestError(
             f"{path}, line {line}: {what}", hint="Save it as 'CSV UTF-8' (so Excel calls it)."
         ) from error
@@ -201,13 +201,13 @@ def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str]
             odd = next(letter for letter in value[name] if not letter.isprintable())
             what = unicodedata.name(odd, f"the character U+{ord(odd):04X}").lower()
             raise ManifestError(
-                f"{where}: {name} holds {'a line break' if odd in _LINE_BREAKS else what}, which is not seen",
-                hint="Type it anew, in one line.",
+                f"{where}: {name} holds {'a line break' if odd in _LINE_BREAKS else what}, which is invisible",
+                hint="Type it again, in one line.",
             )
         if _FAILED_FORMULA.fullmatch(value[name]) is not None:
             raise ManifestError(
                 f"{where}: {name} is {value[name]}, which a spreadsheet writes where a formula failed",
-                hint="Correct it there and save the manifest anew.",
+                hint="Correct it there and save the manifest again.",
             )
     tumour_class = value["class"].lower()
     if tumour_class not in CLASSES:
@@ -265,7 +265,7 @@ def _short(text: str) -> str:
 
 
 class _Files:
-    """Files as a manifest names them: written on another system, a name is the same name all the same."""
+    """Files as a manifest names them: a name written on another system is still the same name."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -306,6 +306,6 @@ class _Files:
                 for name in os.listdir(folder):  # noqa: PTH208 - names alone are wanted
                     names.setdefault(composed(name), []).append(name)
             except OSError:
-                names = {}  # who opens the file says why
+                names = {}  # the open call reports the reason
             self._names[folder] = {name: same for name, same in names.items() if len(same) == 1}
         return self._names[folder]

@@ -1,4 +1,4 @@
-"""What the OME-XML in a TIFF says of the images in that file."""
+"""The facts that the OME-XML in a TIFF states about the images in that file."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _UM = {
 
 @dataclass(frozen=True, slots=True)
 class OmeXml:
-    """What is said, where all images of a file agree."""
+    """The facts in which all images of a file agree."""
 
     channels: int
     """Most of any image."""
     focal_planes: int
     planes_here: int | None
-    """Images that lie in this file; None if it does not say which."""
+    """Images that lie in this file; None if it does not state which."""
     pixel_size_yx_um: tuple[float, float] | None
     significant_bits: int | None
 
 
 def read_ome(xml: str | None, file_name: str) -> OmeXml | None:
-    """Return what OME-XML says; None if it is none, or no longer readable.
+    """Return the facts of OME-XML; None if it is none, or unreadable.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def _size(pixels: ElementTree.Element, name: str) -> int:
 
 
 def _planes_here(every: list[ElementTree.Element], file_name: str) -> int | None:
-    """Return the planes that lie in this file, as the blocks of `TiffData` say."""
+    """Return the planes that lie in this file, from the blocks of `TiffData`."""
     n = 0
     for pixels in every:
         planes = math.prod(_size(pixels, name) for name in ("SizeC", "SizeZ", "SizeT"))

@@ -31,7 +31,7 @@ _PIECE_BYTES = 1 << 20
 
 
 def png_header(path: Path) -> Header:
-    """Return what a PNG says of itself.
+    """Return the facts in the header of a PNG.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Ids and days that may be one, written in two ways: by two people, or by a spreadsheet."""
+"""Ids and days that may be the same, spelled in two ways: by two people, or by a spreadsheet."""
 
 from __future__ import annotations
 

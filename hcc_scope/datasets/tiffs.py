@@ -1,4 +1,4 @@
-"""Grey TIFF files of other programs: which images they hold, what they say of them, their pixels.
+"""Grey TIFF files of other programs: which images they hold, their metadata, their pixels.
 
 tifffile decodes. Looked at here first is what it lets pass: a chain of pages that ends in nothing or in itself, images
 that lie behind one page without pages of their own (ImageJ beyond 4 GB, MetaMorph's STK, truncated series), pages that
@@ -35,7 +35,7 @@ _CHOOSE = "Name the page to use in the manifest's column page (from 0), or split
 _PACKINGS = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 32773: "packbits"}
 """TIFF's compressions whose ratio is bounded."""
 _CARRIES_ITS_SIZE = {7: "jpeg", 34712: "jpeg 2000", 33003: "jpeg 2000", 33004: "jpeg 2000", 34933: "png"}
-"""TIFF's compressions whose data say how large they are."""
+"""TIFF's compressions whose data state their own size."""
 _LARGEST_CHUNK_PX = 2**24
 """Of a tile or strip, unless the image itself is larger: memory is taken for each."""
 _MOST_PAGES = 100_000
@@ -89,7 +89,7 @@ def tiff_headers(path: Path, page: int | None) -> list[Header]:
             return [_one_page(path, file, page, ome)]
         first = file.pages[0].aspage()
         if first.ndim != 2:
-            _header(path, 0, file, first)  # colour or a volume: says so
+            _header(path, 0, file, first)  # colour or a volume: reports it
         claimed = _claimed(path, file, ome)
         if claimed > n:
             planes = _planes(path, file, claimed)
@@ -175,7 +175,7 @@ def _header(path: Path, index: int, file: Any, page: Any, ome: OmeXml | None = N
 
 
 def _claimed(path: Path, file: Any, ome: OmeXml | None, *, stacks: bool = False) -> int:  # noqa: ANN401
-    """Return how many images a file says it holds; refuse channels and focal planes unless `stacks`."""
+    """Return how many images a file claims to hold; refuse channels and focal planes unless `stacks`."""
     if ome is not None:
         axes = {"C": ome.channels, "Z": ome.focal_planes}
         # of a file that was never finished, or whose others are missing, what is there is counted
@@ -233,8 +233,8 @@ def _planes(path: Path, file: Any, n: int, needed: int | None = None) -> Any:  #
     """
     n_pages = len(file.pages)
     page = file.pages[0].aspage()
-    what = f"{path} says that it holds {n} images, but has {n_pages} page{'s' * (n_pages != 1)}"
-    hint = "Save each image as a page or file of its own"
+    what = f"{path} claims to hold {n} images, but has {n_pages} page{'s' * (n_pages != 1)}"
+    hint = "Save each image as its own page or file"
     hint += ", or name the page to use in the manifest's column page." if needed is None else "."
     if n_pages == 1 and page.is_final and page.bitspersample in {8, 16}:
         if _holds(file, n if needed is None else needed):
@@ -256,7 +256,7 @@ def _refuse_what_lies_behind(path: Path, file: Any, pages: list[tuple[int, Any]]
         raise ImageError(
             f"{path} has one page, but {behind} bytes more than that, room for {behind // page.nbytes} other "
             f"image{'s' * (behind >= 2 * page.nbytes)}",
-            hint="Save each image as a page or file of its own; if there is one alone, write 0 in the column page.",
+            hint="Save each image as its own page or file; if there is one alone, write 0 in the column page.",
         )
 
 
@@ -271,7 +271,7 @@ def _refuse_reduced(path: Path, images: list[tuple[int, Any]]) -> None:
             raise ImageError(
                 f"{path}, page {index} ({height} x {width} px) looks like a smaller copy of page {largest_at} "
                 f"({full_height} x {full_width} px), but is not marked as one",
-                hint=f"Write {largest_at} in the manifest's column page, or save each image in a file of its own.",
+                hint=f"Write {largest_at} in the manifest's column page, or save each image in its own file.",
             )
 
 
@@ -279,7 +279,7 @@ def _refuse_reduced(path: Path, images: list[tuple[int, Any]]) -> None:
 
 
 class _Chain(NamedTuple):
-    """The pages of a TIFF, each of which says where the next one is."""
+    """The pages of a TIFF, each of which points to the next one."""
 
     n: int
     broken: str | None
@@ -331,20 +331,20 @@ def _followed(path: Path, file_bytes: int, _mtime_ns: int) -> _Chain:
 
 
 def _refuse_other_sizes_within(where: str, file: Any, page: Any) -> None:  # noqa: ANN401
-    """Refuse strips and tiles that say of themselves that they are larger than they may be, before they are decoded."""
+    """Refuse strips and tiles that claim to be larger than they may be, before they are decoded."""
     kind = _CARRIES_ITS_SIZE.get(int(page.compression))
     if kind is None:
         return
     most = math.prod(page.chunks)
     for start, length in zip(page.dataoffsets, page.databytecounts, strict=True):
         file.filehandle.seek(start)
-        pixels = _said_pixels(kind, file.filehandle.read(min(length, 65_536)))
+        pixels = _claimed_pixels(kind, file.filehandle.read(min(length, 65_536)))
         if pixels is not None and pixels > most:
             raise ImageError(f"{where} holds a {kind} of {pixels} px where {most} belong", hint=COPY_AGAIN)
 
 
-def _said_pixels(kind: str, data: bytes) -> int | None:
-    """Return how many pixels compressed data say that they have; None if they do not say it where they should."""
+def _claimed_pixels(kind: str, data: bytes) -> int | None:
+    """Return how many pixels compressed data claim to hold; None if they do not state it where they should."""
     if kind == "png":
         return _product(">II", data[16:24]) if len(data) >= 24 else None
     if kind == "jpeg 2000":
@@ -367,7 +367,7 @@ def _product(layout: str, data: bytes) -> int:
     return int(height) * int(width)
 
 
-# ---- what a file says of its pixels ---------------------------------------------------------------------------------
+# ---- what a file states about its pixels------------------------------------------------------------------------------
 
 
 def _pixel_size_yx_um(file: Any, page: Any, ome: OmeXml | None) -> tuple[float, float] | None:  # noqa: ANN401

@@ -1,1 +1,1 @@
-"""Honest validation of models: splits, figures of merit with intervals, tables and figures. Imports no torch."""
+"""Validation of models without leaks: splits, metrics with intervals, tables and figures. Imports no torch."""

@@ -1,4 +1,4 @@
-"""From the logits of held-out tiles to scores of images, sections and animals, as the live score does it.
+"""Aggregate the logits of held-out tiles to scores of images, sections and animals, as the live score does.
 
 Tile probability (calibrated) -> image = mean over its tiles -> section = mean over its images -> animal = mean over its
 sections (`hcc_scope.scoring`). Where images of one section are in several folds (protocol *paper*), each image has the

@@ -1,4 +1,4 @@
-"""Everything that is reported of an evaluation, computed from its folds in one place."""
+"""All results of an evaluation, computed from its folds in one place."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class CalibrationFigures:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """All figures of an evaluation, and what they were computed from: tables, texts and drawings compute none anew."""
+    """All figures of an evaluation, and what they were computed from: tables, texts and drawings compute none again."""
 
     result: EvaluationResult = field(repr=False, compare=False)
     scores: dict[PairedProtocol, ProtocolScores] = field(repr=False, compare=False)

@@ -1,4 +1,4 @@
-"""What an evaluation shows, in sentences: the same in the report, on the screen and in the card."""
+"""The conclusions of an evaluation, in sentences: the same in the report, on the screen and in the card."""
 
 from __future__ import annotations
 

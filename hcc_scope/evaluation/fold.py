@@ -53,7 +53,7 @@ layer; of the controls none is done: they ask a question of the data, not what a
 
 @dataclass(frozen=True, slots=True)
 class FoldTask:
-    """What one fold asks for."""
+    """The task of one fold."""
 
     split: Split
     config: TrainConfig
@@ -297,7 +297,7 @@ def load_fold(folder: Path, split: Split, tiles: TileTable, n_outputs: int = 2) 
     except _UNREADABLE as error:
         raise ResumeError(
             f"the finished fold {folder} cannot be read: {one_line(error)}",
-            hint="Delete that folder, and go on with --resume.",
+            hint="Delete that folder, and continue with --resume.",
         ) from error
     return FoldResult(
         split=split,

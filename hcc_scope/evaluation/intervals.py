@@ -1,4 +1,4 @@
-"""Intervals at 95 %, and what each of them supposes.
+"""Intervals at 95 %, and what each of them assumes.
 
 - `clopper_pearson`, `wilson`: a proportion of *independent* things. Here those are animals, and nothing below them.
 - `ClusterBootstrap`: anything computed from images or tiles, by drawing whole animals anew (within their class), so
@@ -6,7 +6,7 @@
   "Bootstrapping clustered data", JRSS-B 2007). Percentiles of few animals' drawings make intervals that are far too
   narrow, so wider ones are taken, as Student's t and the missing n - 1 would have it (the *expanded percentile*
   interval of Hesterberg, The American Statistician 69, 2015). It is still coarse with few animals, and short near the
-  ends of the scale: `distinct_resamples` says how coarse, docs/evaluation.md how short.
+  ends of the scale: `distinct_resamples` gives how coarse, docs/evaluation.md how short.
 - `bounded_mean`: the mean of independent numbers between two bounds, from Hoeffding's inequality in its sharp form
   (1963, theorem 1). It supposes nothing else, is never too narrow and seldom short.
 """
@@ -188,7 +188,7 @@ class ClusterBootstrap:
         -------
         Interval or None
             None if all drawings agree (or none is left), or if there are too few animals (`MIN_ANIMALS`,
-            `MIN_ANIMALS_IN_ALL`): they then say nothing of how far off the figure is.
+            `MIN_ANIMALS_IN_ALL`): they then reveal nothing about the error of the figure.
         """
         drawn = self.strata >= 0 if among is None else among & (self.strata >= 0)
         counts = np.unique(self.strata[drawn], return_counts=True)[1]

@@ -1,4 +1,4 @@
-"""Figures of merit at one level, each with an interval that holds for it.
+"""Metrics at one level, each with an interval that is valid for it.
 
 Everything is first summed up per animal; a drawing of the cluster bootstrap is then a weighted sum of these, so that
 thousands of drawings cost one product of matrices, also for the AUC (a matrix of animals by animals).
@@ -133,7 +133,7 @@ def _proportion(hits: NDArray[np.bool_], among: NDArray[np.bool_], values: Score
 
 
 def brier(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Return the mean squared difference of score and label: 0 is perfect, 0.25 is what saying 0.5 always gets."""
+    """Return the mean squared difference of score and label: 0 is perfect, always answering 0.5 gives 0.25."""
     return float(np.mean((scores - labels) ** 2))
 
 
@@ -207,7 +207,7 @@ class Figures:
 
 
 def figures_at(values: Scored, threshold: float, boot: ClusterBootstrap | None = None) -> Figures:
-    """Return the figures of merit of some scores, with intervals if there is something to draw them from.
+    """Return the metrics of some scores, with intervals if there is something to draw them from.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What an evaluation is going to do, written down before it starts, so that going on with it does the same."""
+"""The plan of an evaluation, written before it starts, so that resuming it does the same."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig
 
 
 def check_folder(out: Path, *, resume: bool) -> bool:
-    """Return whether there is an evaluation in a folder that shall be gone on with.
+    """Return whether a folder holds an evaluation to continue.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def check_folder(out: Path, *, resume: bool) -> bool:
     except OSError as error:
         raise explain(error, f"no evaluation can be written to {out}") from error
     if there and not resume:
-        raise StoreExistsError(f"{out} holds an evaluation", hint="Go on with it (--resume), or choose a new folder.")
+        raise StoreExistsError(f"{out} holds an evaluation", hint="Continue it (--resume), or choose a new folder.")
     if taken and not there:
         what = "holds no evaluation" if out.is_dir() else "is no folder"
         raise StoreExistsError(f"{out} exists and {what}", hint="Choose a new folder.")

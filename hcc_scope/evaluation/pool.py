@@ -1,4 +1,4 @@
-"""Do independent pieces of work in processes of their own, and leave none behind.
+"""Run independent pieces of work in separate processes, and leave no process behind.
 
 Processes are spawned, not forked (torch's threads do not survive a fork), and each works on one task after the other.
 Only the parent heeds Ctrl-C: it ends its children. A child that talks to a parent that is gone ends by itself.
@@ -139,7 +139,7 @@ def _died(process: SpawnProcess) -> TrainingError:
     how = f"was killed (signal {-code})" if code is not None and code < 0 else f"ended with code {code}"
     return TrainingError(
         f"a process that trained a fold {how}",
-        hint="If memory ran out, use fewer --jobs or a smaller --batch; finished folds are kept: go on with --resume.",
+        hint="If memory ran out, use fewer --jobs or a smaller --batch; finished folds are kept: use --resume.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What Meng et al. 2019 report of their five folds (Proc. SPIE 10949, 109492L, doi 10.1117/12.2512214)."""
+"""The results that Meng et al. 2019 report for their five folds (Proc. SPIE 10949, 109492L, doi 10.1117/12.2512214)."""
 
 from __future__ import annotations
 

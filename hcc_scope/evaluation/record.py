@@ -1,4 +1,4 @@
-"""What is kept of an evaluation: ``evaluation.json`` with everything, and the record that goes into a model's card."""
+"""The stored results of an evaluation: ``evaluation.json`` with everything, and the record for a model's card."""
 
 from __future__ import annotations
 

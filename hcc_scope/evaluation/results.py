@@ -1,4 +1,4 @@
-"""What the folds of an evaluation found, before anything is computed from it."""
+"""The results of the folds of an evaluation, before anything is computed from them."""
 
 from __future__ import annotations
 

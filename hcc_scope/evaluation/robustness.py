@@ -1,6 +1,6 @@
-"""How the scores of held-out sections move with the light, the gain, the flatness and the focus of the images.
+"""The shift of the scores of held-out sections with the light, the gain, the flatness and the focus of the images.
 
-Mean stretching leaves the contrast of a tile to these, so a model's card has to say what they do. Raw tiles are shifted
+Mean stretching leaves the contrast of a tile to these, so a model's card states their effect. Raw tiles are shifted
 as the microscope would have shifted them, noise included, and classified again:
 
 - *exposure*: the signal times k, with photon noise of the right size. For k < 1, scaling leaves k^2 of the noise's

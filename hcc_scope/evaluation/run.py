@@ -66,7 +66,7 @@ def evaluate(
     on_progress : callable
         Takes a `Progress` whose total counts tiles times epochs over all folds.
     resume : bool
-        Go on with what `folder` holds.
+        Continue with what `folder` holds.
     leave_one_out : bool
         By animal, leave out one animal at a time.
     work : function
@@ -81,7 +81,7 @@ def evaluate(
     DatasetError, LeakError
         If a protocol cannot run on these data.
     StoreExistsError, ResumeError
-        If the folder is there and not asked to be gone on with, or is of something else.
+        If the folder exists and is not to be continued, or belongs to something else.
     TrainingError, DivergedError
         If a fold cannot be trained, or its process dies.
     """
@@ -133,7 +133,7 @@ def evaluate(
 
 def _finished(fold: FoldResult | None, folder: Path) -> FoldResult:
     if fold is None:
-        raise TrainingError(f"a fold has vanished from {folder} while others were trained", hint="Go on with --resume.")
+        raise TrainingError(f"a fold vanished from {folder} while others were trained", hint="Continue with --resume.")
     return fold
 
 

@@ -1,4 +1,4 @@
-"""How the images are divided into folds: the paper's way, by animal, and the two controls.
+"""Divide images into folds: the paper's way, by animal, and for the two controls.
 
 Why the grouped folds are built here and not by scikit-learn
 ------------------------------------------------------------
@@ -10,8 +10,8 @@ the fold that tests it, also if one animal at a time is left out.
 
 Leave-one-animal-out (`leave_one_out=True`) is therefore never needed to make grouped folds *possible*. With as many
 folds as animals of the rarer class it trains on more animals of the commoner class, and on no more of the rarer one, at
-the price that a fold tests one class: it has no AUC of its own, and a pooled AUC compares scores of different networks.
-It is there for those who are asked for it.
+the price that a fold tests one class: it has no own AUC, and a pooled AUC compares scores of different networks.
+It is there for reviewers who ask for it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 MIN_DRAWS = 6
-"""Permutations of the animals' classes, at least: with fewer, not even an AUC of 1 in every one of them would be told
+"""Permutations of the animals' classes, at least: with fewer, not even an AUC of 1 in every one of them would differ
 from 0.5 by an interval that supposes nothing (0.025 ** (1 / 5) < 0.5 < 0.025 ** (1 / 6))."""
 
 _STREAMS: dict[ProtocolName, int] = {"paper": 1, "by_animal": 2, "permuted": 3, "day": 4}
@@ -228,7 +228,7 @@ def permuted_splits(tiles: TileTable, folds: int = 5, seed: int = 0, draws: int 
     """Deal animals as `animal_splits` does, and give them each other's classes.
 
     Classes are permuted among the animals *of each fold*, and every split draws anew. So every part keeps both classes
-    in the shares they have; and what a network is trained on says nothing of its test animals' labels, nor do
+    in the shares they have; and a network's training set reveals nothing about its test animals' labels, nor do
     two splits share a draw. The expected AUC of a split is 0.5, exactly where a fold has as many animals of each class
     or all animals have as many images, however few they are. One permutation over all animals would not do: a
     test animal's class is then rarer in the training part, which makes a useless classifier look worse than chance

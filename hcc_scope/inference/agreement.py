@@ -1,4 +1,4 @@
-"""Whether an engine gives the reference's probabilities: the check that each has to pass before it may score anything.
+"""Check that an engine gives the reference's probabilities; each has to pass before it may score anything.
 
 The reference engine reproduces the model's stored test output to within rounding. The others are compared with it, on
 this machine, on more tiles than the model brings along: each of its test tiles in its eight orientations, every second

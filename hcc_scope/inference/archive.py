@@ -1,13 +1,13 @@
-"""What is inside a ``model.pt``, looked at before torch is: a received file must neither crash nor act.
+"""The content of a ``model.pt``, checked before torch loads it: a received file can neither crash nor do harm.
 
 A TorchScript archive is a zip of tensors (bytes), pickles that torch reads without Python, and program text in a small
-language of its own. That language can write files (``torch.save``), and what a class does in ``__setstate__`` runs
+language. That language can write files (``torch.save``), and the code of a class in ``__setstate__`` runs
 while the file is loaded. So the archive is taken apart here, and refused if
 
 - an entry is damaged (its checksum), is there twice, or all entries together claim much more than the file holds;
 - its text names an operation that reaches beyond tensors: files, other processes, the terminal.
 
-What is right is put together again as a plain archive. Torch reads that one, and no other reading of the same bytes.
+The checked parts are written into a plain archive. Torch reads that one alone, so it cannot read the bytes differently.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ _NEEDED = re.compile(r"(data|constants)\.pkl|version|\.data/version|byteorder|(d
 """What torch runs; the rest (debug information, examples, extra files) is left out."""
 _MOST_ENTRIES = 100_000
 _MOST_WORDS = 160
-"""Zip's own sentences may quote what they stumble on."""
+"""The messages of zip may quote the bytes that they fail on."""
 _LARGER = 4
-"""Torch does not compress, but who repacks an archive may: up to so many times ..."""
+"""Torch does not compress, but a repacked archive may be: up to so many times ..."""
 _SPARE_BYTES = 64 << 20
 """... and so much more."""
 _ITEM_BYTES = {
@@ -115,8 +115,8 @@ def read_entries(data: bytes, what: str, *, spare_bytes: int = _SPARE_BYTES) -> 
                 raise ModelFormatError(f"{what} is damaged: its entry {twice!r} is there twice")
             return {member.filename: file.read(member) for member in members if not member.is_dir()}
     except _UNREADABLE as error:
-        said = (str(error).partition("\n")[0] or type(error).__name__)[:_MOST_WORDS]
-        raise ModelFormatError(f"{what} is damaged or no archive: {said}") from error
+        reason = (str(error).partition("\n")[0] or type(error).__name__)[:_MOST_WORDS]
+        raise ModelFormatError(f"{what} is damaged or no archive: {reason}") from error
 
 
 def checked_archive(data: bytes, what: str) -> bytes:
@@ -190,9 +190,9 @@ def _refuse_unsafe_text(entries: dict[str, bytes], what: str) -> None:
 
 
 def _without_plain_lookups(text: bytes) -> bytes:
-    """Return a program without the lookups whose name stands in it letter by letter, the inner ones first.
+    """Return a program without the lookups whose name is written out plainly, the inner ones first.
 
-    ``getattr(torch, "sa" "ve")`` is no such one, nor one with an escape.
+    ``getattr(torch, "sa" "ve")`` is none of these, nor is one with an escape.
     """
     n = 1
     while n:
@@ -225,8 +225,8 @@ def _check_storages(entries: dict[str, bytes], folder: str, what: str) -> None:
             elif argument is not None and operation.name != "PROTO":
                 simple.append(argument)
     except (ValueError, KeyError, IndexError, EOFError, struct.error, OverflowError) as error:
-        said = (str(error).partition("\n")[0] or type(error).__name__)[:_MOST_WORDS]
-        raise ModelFormatError(f"{what} is damaged: its {folder}.pkl does not fit together ({said})") from error
+        reason = (str(error).partition("\n")[0] or type(error).__name__)[:_MOST_WORDS]
+        raise ModelFormatError(f"{what} is damaged: its {folder}.pkl does not fit together ({reason})") from error
 
 
 def _not_torchscript(what: str, why: str) -> ModelFormatError:

@@ -92,7 +92,7 @@ def choose(
         try:
             return Choice(_checked(makers[name], agreement), rates, True, earlier)
         except HccScopeError:
-            pass  # what was remembered is no longer true: choose anew
+            pass  # what was remembered is no longer true: choose again
 
     deadline = clock() + BUDGET_S
     usable: dict[EngineName, Engine] = {}

@@ -1,4 +1,4 @@
-"""The engines by name, and what each of them promises.
+"""The engines by name, and what each of them guarantees.
 
 Importing this module imports neither torch nor OpenVINO nor numpy: the options of the command line and the window's
 top bar list the engines from here.

@@ -1,4 +1,4 @@
-"""What all engines have in common: one call at a time, with checked tiles and a checked answer."""
+"""The base of all engines: one call at a time, with checked tiles and a checked answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model says about itself: ``card.yaml``, read strictly and written by the training.
+"""The card of a model, ``card.yaml``: read strictly, written by the training.
 
 A card that lacks a key, has an unknown one or a value of the wrong kind is refused with the key and its line, because
 a pixel size or a threshold that was guessed would make every score wrong without a sign.
@@ -45,7 +45,7 @@ MOST_ENGINE_TOLERANCE = 1.0
 """Of a logit. Float32 on another processor differs by less than 0.001."""
 MOST_PROBABILITY_TOLERANCE = 0.1
 LICENCE_NOT_STATED = "not stated"
-"""Of a model that somebody trained: whose it is, nobody has told us."""
+"""Of a newly trained model, until its owner states a licence."""
 Output = Literal["logits", "probabilities"]
 
 
@@ -127,7 +127,7 @@ class LevelFigures(_Strict):
     ece: Share
     """Expected calibration error."""
     threshold: Share | None = None
-    """At or above it something counts as *high*; None on cards that do not say."""
+    """At or above it something counts as *high*; None on cards that do not state it."""
 
 
 class ProtocolRecord(_Strict):
@@ -142,11 +142,11 @@ class ProtocolRecord(_Strict):
     levels: tuple[LevelFigures, ...]
     """As in use, without the tiles that are unlike the training's."""
     all_tiles: LevelFigures | None = None
-    """Of those tiles too, as in the paper; None on cards that do not say."""
+    """Of those tiles too, as in the paper; None on cards that do not state it."""
 
 
 class AnimalRow(_Strict):
-    """What the folds that had never seen an animal made of it."""
+    """The predictions for an animal by the folds that had never seen it."""
 
     animal: str
     tumour_class: Literal["low", "high"]
@@ -175,15 +175,15 @@ class EvaluationRecord(_Strict):
     """By animal, with the animals' classes permuted: 0.5 if nothing leaks."""
     permuted_auc_interval: Interval | None = None
     day_accuracy: Share | None = None
-    """Share of images whose day of acquisition the same network tells; None if there is only one day."""
+    """Share of images whose day of acquisition the same network predicts; None if there is only one day."""
     day_chance: Share | None = None
     silent: str | None = None
-    """Which of the networks have learnt nothing, in a sentence; None: none, or nobody has looked."""
+    """Which of the networks have learnt nothing, in a sentence; None: none, or not checked."""
     restarted: str | None = None
     """Which of the networks were trained again from another start, in a sentence; None: none."""
     left_out: str | None = None
     """How many tiles were left out, as in use, because they are unlike the training's; None on cards that do not
-    say."""
+    state it."""
     calibration: str | None = None
     """What temperature and threshold are worth where they were not chosen, in a sentence."""
     per_animal: tuple[AnimalRow, ...]
@@ -220,7 +220,7 @@ class TrainingRecord(_Strict):
     """Over all tiles of the test animals, which were used for nothing else; None if there were none."""
     software: dict[str, str]
     synthetic: bool | None = None
-    """Whether the images are no tissue; None on cards that do not say."""
+    """Whether the images are no tissue; None on cards that do not state it."""
     network: str | None = None
     recipe: str | None = None
     images: int | None = None
@@ -233,11 +233,11 @@ class TrainingRecord(_Strict):
     excluded_tiles: dict[str, int] = {}
     """Tiles of the set that failed quality, by reason; a tile counts under each of its reasons."""
     data_fingerprint: str | None = None
-    """sha256 over what the manifest says and its files' sizes and times: whether it was the same set."""
+    """sha256 over the content of the manifest and its files' sizes and times: whether it was the same set."""
     precision: str | None = None
     device: str | None = None
     starts: int | None = pydantic.Field(default=None, ge=1)
-    """Of the training; each but the last one has learnt nothing. None on cards that do not say."""
+    """Of the training; each but the last one has learnt nothing. None on cards that do not state it."""
 
 
 class ModelCard(_Strict):
@@ -285,9 +285,9 @@ class ModelCard(_Strict):
     evaluation: EvaluationRecord | None = None
     shifts: tuple[ShiftRow, ...] = ()
     shifts_on: str | None = None
-    """Which tiles these were measured on, in words."""
+    """Which tiles these were measured on, as text."""
     unlike_training: UnlikeTraining | None = None
-    """None: the model says nothing about what it was not trained for."""
+    """None: the model does not recognise tiles that it was not trained for."""
     intended_use: str
     limits: tuple[str, ...]
     reference: str | None = None
@@ -309,7 +309,7 @@ class ModelCard(_Strict):
 
     @property
     def trained_on(self) -> str | None:
-        """What the weights were fitted to, in a few words; None if the card does not say."""
+        """What the weights were fitted to, in a few words; None if the card does not state it."""
         if self.training is None:
             return None
         if self.training.synthetic is True:

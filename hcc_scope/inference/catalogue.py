@@ -1,4 +1,4 @@
-"""Where models are found: by name among those that travel with the program, or by the path of a folder."""
+"""Find models: by name among the shipped ones, or by the path of a folder."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def find_model(name_or_path: str | Path) -> Path:
 def known_model(sha256: str, name: str | None = None) -> Path | None:
     """Return the folder of a model that is known here by the sha256 of its ``model.pt``; None: there is none.
 
-    It travels with the program, or this user has loaded it by its path before. Where somebody else says that it is
+    It is shipped, or this user has loaded it by its path before. A path that another file states
     does not count.
 
     Parameters

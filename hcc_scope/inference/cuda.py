@@ -60,7 +60,7 @@ class CudaClassifier(BaseClassifier):
     ModelError
         If there is no such device, or the model does not run on it.
     ModelFormatError
-        If the model does not return two logits for each tile of a batch, and a distance if its card says so.
+        If the model does not return two logits for each tile of a batch, and a distance if its card has one.
     """
 
     def __init__(self, module: torch.jit.ScriptModule, card: ModelCard, device: str = "cuda") -> None:

@@ -1,7 +1,7 @@
-"""How to make an engine, which ones this machine can have, and how many threads they get.
+"""Make engines: those that this machine can have, and their number of threads.
 
 Every engine runs the same checked TorchScript module, and answers for a tile with bits that depend on that tile alone.
-Nothing is imported before it is asked for.
+Nothing is imported before it is needed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a folder to a model that may be trusted: card, checksum, parse, self-test, in that order.
+"""Load a model from its folder and check it: card, checksum, parse, self-test, in that order.
 
 Nothing of ``model.pt`` is parsed before its sha256 is known to be the card's.
 """
@@ -62,7 +62,7 @@ class LoadedModel:
     test_input: NDArray[np.uint16]
     """(k, tile, tile) raw counts."""
     test_output: NDArray[np.float32]
-    """(k, 2) what the graph has to return for `test_input`: logits, or probabilities if the card says so."""
+    """(k, 2) what the graph has to return for `test_input`: logits, or probabilities if the card names them."""
     reference: Engine
     """The reference engine that passed the self-test."""
     reference_threads: int
@@ -208,7 +208,7 @@ def load_model(name_or_path: str | Path) -> LoadedModel:
         If there is no such model.
     ModelFormatError
         If card, test tensors or artefact cannot be read, or the output has the wrong shape, or is probabilities where
-        the card says logits.
+        the card names logits.
     ModelAlteredError
         If the sha256 of ``model.pt`` is not the card's.
     ModelSelfTestError
@@ -287,7 +287,7 @@ def _difference(logits: NDArray[np.float32], test_output: NDArray[np.float32], c
 
 
 def _refuse_probabilities(model: LoadedModel) -> None:
-    """Refuse a model whose card says logits although its last operation is a softmax or a sigmoid.
+    """Refuse a model whose card names logits although its last operation is a softmax or a sigmoid.
 
     Taken for logits, probabilities of 0 and 1 are a log-odds of 1: every score would come out between .27 and .73.
     """
@@ -304,13 +304,13 @@ def _refuse_probabilities(model: LoadedModel) -> None:
     if squashing == "softmax" or are_probabilities(found):
         raise ModelFormatError(
             f"the model {model.card.name} returns probabilities (two numbers from 0 to 1 with the sum 1 for every "
-            f"tile), and its card says logits: its scores would be wrong",
+            f"tile), and its card names logits: its scores would be wrong",
             hint="Write 'output: probabilities' into its card.yaml, or save it without its softmax.",
         )
     if squashing == "sigmoid":
         raise ModelFormatError(
-            f"the model {model.card.name} returns a sigmoid for each class, and its card says logits: its scores would "
-            f"be wrong",
+            f"the model {model.card.name} returns a sigmoid for each class, and its card names logits: its scores "
+            "would be wrong",
             hint="Save it without its sigmoid.",
         )
 

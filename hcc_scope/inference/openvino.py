@@ -4,7 +4,7 @@ The same TorchScript module, compiled for this CPU in float32 or bfloat16.
 
 Design
 ------
-- **Workers.** Each thread takes whole tiles through the network, with requests and buffers of its own. Threads that
+- **Workers.** Each thread takes whole tiles through the network, with its own requests and buffers. Threads that
   share the layers of one tile wait for one another some twenty times a tile, and for any of them that the camera or
   the writer has just interrupted; workers never wait. A tile's bits depend neither on other tiles nor on the number
   of workers.
@@ -80,7 +80,7 @@ class OpenVinoClassifier(BaseClassifier):
     Raises
     ------
     ModelError
-        If OpenVINO is not installed, cannot convert the model, or bfloat16 is asked for and this CPU has none.
+        If OpenVINO is not installed, cannot convert the model, or bfloat16 is requested and this CPU has none.
     ModelFormatError
         If the model does not return two logits for a tile, or not the distance that its card speaks of.
     """

@@ -1,10 +1,10 @@
-"""A model as OpenVINO's graphs: converted, taken apart, and its first stage recognised for one of our own.
+"""A model as OpenVINO's graphs: converted, taken apart, and its first stage recognised and replaced by ours.
 
 Works on the objects of the package that `hcc_scope.inference.openvino` imports and passes in.
 
 A graph may begin in any way. The stem takes its first operations over only where it computes the same for *every*
-tile: the operations are those of `hcc_scope.inference.stem`, read by nobody else, with constant weights; and what comes
-before them is linear, and mean stretching on tiles that would tell.
+tile: the operations are those of `hcc_scope.inference.stem`, used by no other, with constant weights; and what comes
+before them is linear, and equals mean stretching on tiles that would show a difference.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _SAME_STRETCHING = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class GraphParts:
-    """What a worker is made of, first to last."""
+    """The parts of a worker, first to last."""
 
     stem: Callable[[], Stem] | None
     """Makes a first stage, whose output the first graph reads; or None."""
@@ -101,12 +101,12 @@ def _stretched(ov: Any, counts: Any, scale: float) -> Any:  # noqa: ANN401
 
 
 def parts_of(ov: Any, model: Any, card: ModelCard, precision: Precision) -> GraphParts:  # noqa: ANN401
-    """Return what a worker is made of: with a first stage of our own where the network begins so.
+    """Return the parts of a worker: with a first stage of our own where the network begins so.
 
     Raises
     ------
     ModelError
-        If bfloat16 is asked for and the model has nothing that it would make faster, or cannot be divided.
+        If bfloat16 is requested and the model has nothing that it would make faster, or cannot be divided.
     """
     return _with_stem(ov, model, card, precision) or _without_stem(ov, model, card, precision)
 

@@ -1,4 +1,4 @@
-"""What every engine checks of its tiles and of the answers that the model returns."""
+"""The checks of every engine: its tiles, and the answers that the model returns."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def to_logits(probabilities: NDArray[np.float32], model: str) -> NDArray[np.floa
     if np.isfinite(probabilities).all() and not are_probabilities(probabilities):
         row = next(one for one in probabilities if not are_probabilities(one[None]))
         raise ModelFormatError(
-            f"the card of the model {model} says that it returns probabilities, but it returns {row[0]:.4g} and "
+            f"the card of the model {model} names probabilities as its output, but it returns {row[0]:.4g} and "
             f"{row[1]:.4g}, which are not two numbers from 0 to 1 with the sum 1",
             hint="Take 'output: probabilities' out of its card if these are logits.",
         )

@@ -1,9 +1,9 @@
-"""Which pixels a model's answer depends on: the gradient of the class score with respect to the tile.
+"""Saliency maps: the gradient of the class score with respect to the pixels of a tile.
 
 Method: Simonyan, Vedaldi, Zisserman, "Deep inside convolutional networks", ICLR 2014 workshop, as Meng et al. 2019 use
 it; smoothed after Smilkov et al., "SmoothGrad: removing noise by adding noise", 2017.
 
-A map says where a small change of a count would change the answer, not why; it is no proof that the model looks at the
+A map shows where a small change of a count would change the answer, not why; it is no proof that the model looks at the
 right thing. It is computed from the TorchScript artefact itself in float32, whichever engine classified the tile.
 """
 

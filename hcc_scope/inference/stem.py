@@ -269,7 +269,7 @@ class _Block:
         self._lines: list[str] = []
 
     def lines(self) -> Sequence[str]:
-        """Return the block's code; it is entered at ``block.N`` and goes on to the next block or ``row.end``."""
+        """Return the block's code; it is entered at ``block.N`` and continues to the next block or ``row.end``."""
         b, first_map = self._block, self._block * self._width
         self._lines = [f"block.{b}:"]
         taps = [self._loaded("%taps", tap * self._n_maps + first_map) for tap in range(9)]

@@ -135,7 +135,7 @@ def last_squashing(module: torch.jit.ScriptModule) -> str | None:
 def copy_to(module: torch.jit.ScriptModule, device: str, what: str) -> torch.jit.ScriptModule:
     """Return a copy of a parsed module on another device.
 
-    Written to memory and parsed anew: moving a copy would leave the constants of a frozen model where they are.
+    Written to memory and parsed again: moving a copy would leave the constants of a frozen model where they are.
     """
     data: bytes = module.save_to_buffer()
     return parse(data, what, device)

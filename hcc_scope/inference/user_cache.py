@@ -1,4 +1,4 @@
-"""What is remembered from one start to the next, in the user's folder for caches: losing it costs time, no result."""
+"""Values kept from one start to the next, in the user's cache folder: losing them costs time, not results."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def entries(cache: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def remember(cache: Path, key: str, entry: Any) -> None:  # noqa: ANN401 - whatever JSON can say
+def remember(cache: Path, key: str, entry: Any) -> None:  # noqa: ANN401 - any JSON value
     """Add an entry to a file; a folder that cannot be written means that nothing is remembered, and no more."""
     _write(cache, {**entries(cache), key: entry})
 

@@ -1,4 +1,4 @@
-"""The seam between our loop and the two kinds of Micro-Manager core.
+"""The interface between our loop and the two kinds of Micro-Manager core.
 
 The Python backend (pymmcore, in process) and the Java backend (a running Micro-Manager, over a socket) answer to the
 same names in snake case. They differ in two things, which are all that this module hides: how pixels and tags come
@@ -69,7 +69,7 @@ class Backend:
         self.core = core
 
     def ask(self, what: str, name: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever the core returns
-        """Call the core's method `name`; `what` says in words what for.
+        """Call the core's method `name`; `what` describes the purpose.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Getting images out of the camera, one by one or as a sequence. Runs in the core's thread only."""
+"""Get images from the camera, one by one or as a sequence. Runs in the core's thread only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SURELY_EMPTY = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """An image with what the devices said about it."""
+    """An image with what the devices reported about it."""
 
     pixels: NDArray[Any]
     camera_tags: Mapping[str, TagValue]
@@ -73,7 +73,7 @@ class Camera:
         self._clock = RunClock()
 
     def begin_run(self) -> None:
-        """Take the time of day anew; until the next run it is reckoned from the monotonic clock."""
+        """Read the time of day again; until the next run it is reckoned from the monotonic clock."""
         self._clock = RunClock()
 
     def snap(self) -> Shot:

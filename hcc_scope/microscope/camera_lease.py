@@ -1,4 +1,4 @@
-"""Who has the camera: no one, a preview, or a section. A section comes first: it ends a preview and lets none begin.
+"""Lease the camera to a preview or a section. A section has priority: it ends a preview and blocks new ones.
 
 The two use the camera's buffer in different modes (a section takes every image out of it, a preview looks at the last
 one), which must never be mixed.
@@ -41,7 +41,7 @@ class CameraUse:
 
     @property
     def state(self) -> UseState:
-        """``paused``: a section is under way, but its camera stands still."""
+        """``paused``: a section is under way, but its camera is stopped."""
         return self._state
 
     @contextmanager
@@ -129,7 +129,7 @@ class CameraUse:
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:
-        """Do something that a camera takes only at rest; a preview goes on afterwards. In the core's thread."""
+        """Do something that a camera accepts only at rest; a preview then continues. In the core's thread."""
         preview = self._preview
         if preview is None:
             yield

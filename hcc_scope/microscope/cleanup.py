@@ -1,4 +1,4 @@
-"""Ends that are seen to whatever happens, and a stop that is always requested."""
+"""Clean-up that always runs, and a stop that is always requested."""
 
 from __future__ import annotations
 

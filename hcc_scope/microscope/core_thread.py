@@ -30,7 +30,7 @@ _LOOK_S = 0.02
 
 
 class Stopped(Exception):  # noqa: N818 - a signal, not an error
-    """Stop was requested while the core was busy; its call goes on and the next one waits for it."""
+    """Stop was requested while the core was busy; its call continues and the next one waits for it."""
 
 
 class _Job(Generic[T]):
@@ -53,7 +53,7 @@ class _Job(Generic[T]):
 
 
 class CoreThread:
-    """Runs calls one after another in a thread of its own."""
+    """Runs calls one after another in its own thread."""
 
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()

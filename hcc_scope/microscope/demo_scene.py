@@ -1,4 +1,4 @@
-"""What the demo camera sees in place of its own test pattern, and who may be shown such a thing."""
+"""The scene that the demo camera shows in place of its test pattern, and which cameras may be given one."""
 
 from __future__ import annotations
 

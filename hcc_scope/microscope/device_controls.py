@@ -1,4 +1,4 @@
-"""The actions that a person's controls need, and what those show: one object per open microscope.
+"""The actions that an operator's controls need, and the state that those show: one object per open microscope.
 
 >>> controls = DeviceControls(microscope)  # doctest: +SKIP
 >>> controls.read().camera.exposure_ms  # doctest: +SKIP
@@ -14,7 +14,7 @@ Design
 - Moves return when they have begun: `RigState.busy` shows when they have ended, and another one may take their place.
 - While a section is acquired, what would spoil it is refused; exposure, gain, temperature, shutter and focus are not,
   as every frame is stored with what was read back for it. While it is paused, the stage may be moved too.
-- What is asked for is checked here, in words: most drivers take anything and do something else.
+- Every request is checked here and refused in a sentence: most drivers accept anything and do something else.
 """
 
 from __future__ import annotations
@@ -84,12 +84,12 @@ class DeviceControls:
     # --- reading ---
 
     def read(self) -> RigState:
-        """Return everything that controls show; while a section is acquired, only the position is asked for anew."""
+        """Return everything that controls show; while a section is acquired, only the position is read again."""
 
         def ask() -> RigState:
             state = self._microscope.use.state
             if state == "free":
-                self._look_up()  # somebody may have made another device the camera
+                self._look_up()  # another device may have become the camera
             return self._reader.state(sparing=state == "section")
 
         return self._microscope.thread.call("reading the devices", ask)
@@ -206,7 +206,7 @@ class DeviceControls:
         self._do(what, act, _FREE_ONLY, at_rest=True)  # it may hold settings of the camera
 
     def set_objective(self, label: str) -> None:
-        """Turn to an objective; on a turret that is turned by hand: say which one is in use."""
+        """Turn to an objective; on a manual turret: record which one is in use."""
         device = self._hardware.roles.objective
         if device is None:
             raise DeviceError("the rig file names no device for the objective", hint="Name it in the rig file's roles.")

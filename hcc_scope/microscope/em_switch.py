@@ -1,6 +1,6 @@
-"""Whether a camera's electron-multiplying gain takes effect, in whatever words its adapter says so.
+"""Find out whether a camera's electron-multiplying gain takes effect, whichever words its adapter uses.
 
-An EMCCD has a second way out that bypasses the multiplying register; what the gain property then says has no effect.
+An EMCCD has a second way out that bypasses the multiplying register; the value of the gain property then has no effect.
 Adapters name the switch (``EMSwitch``, ``Output_Amplifier``, ``Port`` ...) and its values differently. Words that are
 not understood are not guessed at: the gain is then recorded as unknown.
 """

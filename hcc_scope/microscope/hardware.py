@@ -1,4 +1,4 @@
-"""What is done to, and read back from, the devices of one loaded configuration. Runs in the core's thread only."""
+"""Set the devices of one loaded configuration, and read them back. Runs in the core's thread only."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class CameraFacts:
 
 @dataclass(frozen=True, slots=True)
 class Readback:
-    """What changes rarely, as the devices say it."""
+    """What changes rarely, as the devices report it."""
 
     exposure_ms: float
     em_gain: float | None
@@ -77,7 +77,7 @@ class Hardware:
     limits : StageLimits or None
         No move leads beyond them.
     pixel_size_um : float or None
-        Without binning and magnifier; takes the place of what the configuration says.
+        Without binning and magnifier; replaces the value of the configuration.
     stage_tolerance : StageTolerance, optional
         How near to its target a device must come; derived from the field's size without it.
 
@@ -111,7 +111,7 @@ class Hardware:
         self._stage: tuple[float, float, StageUm | None] = (0.0, 0.0, None)
         self._applied: dict[str, object] = {}
         self.halts = self._halts_before = 0
-        """How often somebody stopped the stage in an emergency; see `apply`."""
+        """How often the stage was stopped in an emergency; see `apply`."""
         self.exposure_ms = 0.0
         """The last one that was read back; a wait for the camera needs it without asking."""
         self._check_roles()
@@ -128,7 +128,7 @@ class Hardware:
         self.focus = self._ask("looking for the focus drive", "get_focus_device")
 
     def look_up(self) -> None:
-        """Find out anew which devices have a role: somebody may have given it to another one. Not during a run.
+        """Find out again which devices have a role: it may have been given to another one. Not during a run.
 
         Roles that the present camera cannot play are then as in a rig that has no such thing.
 
@@ -174,7 +174,7 @@ class Hardware:
         n_cameras = int(self._ask(what, "get_number_of_camera_channels"))
         if n_cameras != 1:
             raise CameraError(
-                f"camera '{self.camera}' delivers {n_cameras} images for each exposure: it stands for several cameras",
+                f"camera '{self.camera}' delivers {n_cameras} images for each exposure: it combines several cameras",
                 hint="Make one of them the camera: 'Property,Core,Camera,<label>' in the configuration, or a preset.",
             )
         components = self._ask(what, "get_number_of_components")
@@ -221,7 +221,7 @@ class Hardware:
         self._pixel_sizes.forget()
 
     def changed(self) -> None:
-        """Take nothing for known that changes rarely: somebody has just changed something."""
+        """Forget what changes rarely: something has just been changed."""
         self._slow = None
 
     def pixel_size(self) -> PixelSize:
@@ -233,7 +233,7 @@ class Hardware:
         return self.pixel_size().um
 
     def objective(self) -> str | None:
-        """Return the label of the objective in use, or its position if that has none; None if no device says it."""
+        """Return the label of the objective in use, or its position if that has none; None if no device reports it."""
         device = self.roles.objective
         if device is None:
             return None
@@ -271,12 +271,12 @@ class Hardware:
         return readback
 
     def stage_um(self) -> StageUm | None:
-        """Return where the stage says it is, now; None without an XY stage.
+        """Return where the stage reports to be, now; None without an XY stage.
 
         Raises
         ------
         DeviceError
-            If it cannot be read, or is no place: a position that is not a number does not say where a field lies.
+            If it cannot be read, or is no position: a value that is not a number does not locate a field.
         """
         if not self.xy_stage:
             return None
@@ -286,7 +286,7 @@ class Hardware:
             if not math.isfinite(value_um):
                 device = self.focus if axis == "z" else self.xy_stage
                 raise DeviceError(
-                    f"'{device}' reports that it is at {axis} = {value_um}, which is no place",
+                    f"'{device}' reports that it is at {axis} = {value_um}, which is no position",
                     hint="Check that it is on, connected and homed.",
                 )
         x_um, y_um, z_um = (_tidy(place[axis]) if axis in place else None for axis in ("x", "y", "z"))
@@ -298,7 +298,7 @@ class Hardware:
     def stage_now_and_then(self) -> StageUm | None:
         """Return the position, asking again only as often as leaves the camera's buffer its time.
 
-        The demo stage answers in 2 us and is asked for every frame; one on a serial line takes tens of ms.
+        The demo stage answers in 2 us and is read for every frame; one on a serial line takes tens of ms.
         """
         read_at, took_s, stage_um = self._stage
         if stage_um is not None and time.monotonic() - read_at < took_s / _READ_SHARE:
@@ -311,16 +311,16 @@ class Hardware:
         Raises
         ------
         DeviceError
-            If somebody did.
+            If the devices were stopped.
         """
         now = self._ask("looking for the camera", "get_camera_device")
-        if now and now != self.camera:  # none at all: the exposure itself says so better
+        if now and now != self.camera:  # none at all: the error of the exposure is clearer
             raise DeviceError(f"the camera was changed from '{self.camera}' to '{now}' during the run")
 
     # --- acting ---
 
     def prepare(self, config_group: tuple[str, str] | None, exposure_ms: float | None) -> None:
-        """Apply what a plan asks for throughout, so that what is asked next (pixel size ...) is true during the run.
+        """Apply a plan's constant settings, so that what is read next (pixel size ...) is true during the run.
 
         Raises
         ------
@@ -344,7 +344,7 @@ class Hardware:
             self._expose_for(exposure_ms)
 
     def apply(self, event: dict[str, Any], stop: StopSignal) -> bool:
-        """Bring the devices to where an event wants them, and wait until they are there.
+        """Bring the devices to the positions of an event, and wait until they are there.
 
         Returns
         -------
@@ -358,8 +358,8 @@ class Hardware:
         CameraError
             If the camera takes another exposure than the event's.
         DeviceError
-            If a device refuses or does not arrive, or somebody stopped the stage in an emergency since the run began:
-            it shall not set off again by itself.
+            If a device refuses or does not arrive, or the stage was stopped in an emergency since the run began:
+            it must not move again by itself.
         """
         if self._halted(stop):
             return False
@@ -379,7 +379,7 @@ class Hardware:
         return arrived and not self._halted(stop)
 
     def must_still_be_there(self, event: dict[str, Any], stage_um: StageUm | None) -> None:
-        """Check that the stage was where an event wanted it when the exposure had ended.
+        """Check that the stage was at the position of the event when the exposure had ended.
 
         Raises
         ------

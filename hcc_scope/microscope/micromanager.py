@@ -186,7 +186,7 @@ class MicroManager:
         RigError
             If another `MicroManager` of this process is still open.
         KeyboardInterrupt
-            If the user interrupts a driver that hangs. The load goes on in the background and keeps the core in use.
+            If the user interrupts a driver that hangs. The load continues in the background and keeps the core in use.
         """
         try:
             rig_sha256 = hashlib.sha256(cfg.read_bytes()).hexdigest()
@@ -211,7 +211,7 @@ class MicroManager:
             )
         )
         if isinstance(outcome, Failure):
-            # a load that goes on keeps the core: it cannot be used before that ends
+            # a load that continues keeps the core: it cannot be used before that ends
             thread.close(_END_S, _open_rig.release)
             raise outcome.error
         return outcome
@@ -237,7 +237,7 @@ class MicroManager:
             core.unload_all_devices()  # an error in System/Startup leaves the devices loaded
             raise _load_error(loaded.error, cfg, adapters_dir) from loaded.error
         hardware = hardware_of(backend)
-        hardware.shape_yx()  # first: without an image size the core finds no room, and does not say why
+        hardware.shape_yx()  # first: without an image size the core finds no room, and gives no reason
         backend.ask("making room for frames", "set_circular_buffer_memory_footprint", buffer_size_mb)
         versions = {
             "pycromanager": version("pycromanager"),
@@ -278,7 +278,7 @@ class MicroManager:
         """
         if is_pymmcore_active():
             raise RigError(
-                "this program already runs a Micro-Manager of its own and cannot attach to another one",
+                "this program already runs its own Micro-Manager and cannot attach to another one",
                 hint="Restart the program and attach first.",
             )
         thread = CoreThread()
@@ -312,7 +312,7 @@ class MicroManager:
         return self.thread.call("asking the camera", self.hardware.facts)
 
     def close(self) -> None:
-        """Stop the camera and, if the core is ours, unload its devices. Waits for an exposure that goes on. Idempotent.
+        """Stop the camera and, if the core is ours, unload its devices. Waits for the exposure under way. Idempotent.
 
         Raises
         ------

@@ -1,8 +1,8 @@
-"""Moves of the stage and the focus drive: started, waited for, and compared with where the devices say they are.
+"""Moves of the stage and the focus drive: started, waited for, and compared with the positions that the devices report.
 
-A driver reports no error when a motor is switched off, a cable is loose, a limit switch stands in the way or one axis
+A driver reports no error when a motor is switched off, a cable is loose, a limit switch blocks the way or one axis
 of two is not connected: the stage simply is not where it was sent. Fields that were meant to be spread over a section
-at random then all lie in one place, and nothing in the pictures says so. Hence every move ends with a look at what the
+at random then all lie in one place, and nothing in the images shows it. Hence every move ends with a look at what the
 device reads back. Runs in the core's thread only.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["STILL_S", "Moves", "send_focus", "send_stage", "tolerances_um"]
 
 STILL_S = 60.0
-"""How long a device may say that it moves while its position stays the same; then it is halted."""
+"""How long a device may report that it moves while its position stays the same; then it is halted."""
 _LOOK_S = 0.5
 """How often the position of a device on its way is looked at."""
 _STIRRED_UM = 0.2
@@ -131,19 +131,19 @@ class Moves:
         stop : StopSignal
             If it is requested, what moves is halted.
         halted : callable
-            Whether somebody stopped the devices in an emergency, who must not set off again by themselves.
+            Whether the devices were stopped in an emergency; they must not move again by themselves.
 
         Returns
         -------
         bool
-            False if stop was requested on the way, or somebody stopped the devices.
+            False if stop was requested on the way, or the devices were stopped.
 
         Raises
         ------
         PlanError
             If a target lies beyond the limits.
         DeviceError
-            If a device refuses, stands still on its way, or is not at its target after a second try.
+            If a device refuses, stops on its way, or is not at its target after a second try.
         """
         legs: list[_Leg] = []
         if xy is not None:
@@ -182,7 +182,7 @@ class Moves:
         send_focus(self._ask, device, target["z"])
 
     def xy(self, device: str) -> dict[str, float]:
-        """Return where the stage says it is."""
+        """Return where the stage reports to be."""
         what = f"reading the position of stage '{device}'"
         return {
             "x": float(self._ask(what, "get_x_position", device)),
@@ -190,11 +190,11 @@ class Moves:
         }
 
     def z(self, device: str) -> dict[str, float]:
-        """Return where the focus drive says it is."""
+        """Return where the focus drive reports to be."""
         return {"z": float(self._ask(f"reading focus '{device}'", "get_position", device))}
 
     def _arrived(self, leg: _Leg, stop: StopSignal) -> bool:
-        """Wait for a device; halt it if stop is requested, or if it no longer moves and is busy all the same."""
+        """Wait for a device; halt it if stop is requested, or if it no longer moves but stays busy."""
         device = leg.device
         pause_s = 0.0005
         still = _Still(leg.where)
@@ -217,7 +217,7 @@ class Moves:
         Raises
         ------
         DeviceError
-            If somebody did.
+            If the devices were stopped.
         """
         for axis, wanted_um in target.items():
             found_um = now.get(axis)
@@ -268,7 +268,7 @@ class _Leg:
             raise DeviceError(
                 f"{self._kind} '{self.device}' was sent to {_um(self._target)} twice and reports that it is at"
                 f" {_um(now)}: more than {self._tolerance_um:.2g} um away",
-                hint="Check that each axis is on, connected and free; the rig file's stage_tolerance_um says how near"
+                hint="Check that each axis is on, connected and free; the rig file's stage_tolerance_um sets how near"
                 " it must come.",
             )
 

@@ -1,4 +1,4 @@
-"""What the demo camera sees: the phantom's field at the place that the stage *reads back*.
+"""The scene of the demo camera: the phantom's field at the position that the stage *reads back*.
 
 The demo camera exposes, buffers and tags for real; only its test pattern is replaced. The field that the plan visits
 next is grown in the background while the present one is exposed, which warms the specimen's own cache and nothing

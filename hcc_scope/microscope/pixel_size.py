@@ -1,6 +1,6 @@
-"""What a pixel covers on the specimen, and how the camera lies over the stage: the one place that decides it.
+"""The size of a pixel on the specimen, and how the camera lies over the stage: the one place that decides both.
 
-Either the presets of the configuration say it, or the rig file does, which takes their place. Both speak of a pixel
+Either the presets of the configuration give the size, or the rig file does, which replaces them. Both mean a pixel
 without binning and without a magnifier; the camera's binning and the magnifiers are taken into account here.
 
 Micro-Manager's core takes the first preset that matches the present state, in the order of their names. Two that match
@@ -40,7 +40,7 @@ class PixelSize:
     """What is known about a pixel in the present state of the devices."""
 
     um: float
-    """0 if it is not known, `problem` then says why."""
+    """0 if it is not known; `problem` then gives the reason."""
     orientation: Orientation = field(default_factory=Orientation)
     problem: str = ""
     hint: str = ""
@@ -91,7 +91,7 @@ class PixelSizes:
         self._mounted: dict[str, Orientation] = {}
 
     def forget(self) -> None:
-        """Read the presets anew: in an attached Micro-Manager somebody may edit them between two runs."""
+        """Read the presets again: in an attached Micro-Manager they may be edited between two runs."""
         self._presets = None
         self._mounted.clear()
 
@@ -127,7 +127,7 @@ class PixelSizes:
             return PixelSize(
                 0.0,
                 problem=f"the pixel size presets {names} of the configuration all match the present state,"
-                " and say differently how the camera lies over the stage (PixelSizeAffine)",
+                " and disagree on how the camera lies over the stage (PixelSizeAffine)",
                 hint="Remove the wrong one, or give both the same.",
             )
         return self._with_affine(um, next(iter(affines), None), names, camera)
@@ -145,7 +145,7 @@ class PixelSizes:
                 problem = str(error)
             else:
                 if self._rig_file_um is None and abs(affine_um / um - 1) > _AFFINE_AGREES:
-                    problem = f"it says {affine_um:.4g} um, and PixelSize_um {um:g} um"
+                    problem = f"its pixel size is {affine_um:.4g} um, and PixelSize_um {um:g} um"
                 elif orientation.tilt_deg > LARGEST_TILT_DEG:
                     problem = (
                         f"the camera is tilted by {orientation.tilt_deg:.0f} degrees to the stage's axes,"
@@ -174,10 +174,10 @@ class PixelSizes:
         return PixelSize(um * factor / magnification, orientation)
 
     def _as_mounted(self, camera: str) -> Orientation:
-        """Return what the camera's own properties say where no affine was measured.
+        """Return the orientation from the camera's own properties, where no affine was measured.
 
-        Micro-Manager's cameras can be given that they are mounted mirrored or with their axes exchanged, and whether
-        their images are corrected for it before anybody sees them.
+        Micro-Manager's cameras have properties for a mirrored mount or exchanged axes, and for whether
+        their images are already corrected for it.
         """
         if camera not in self._mounted:
             values = {
@@ -213,7 +213,7 @@ class PixelSizes:
     def _of_binnings(self, camera: str, um: float) -> PixelSize | None:
         """Return what is wrong if presets that differ by binning alone give different sizes; None if nothing is.
 
-        The core multiplies what a preset says by the binning. Somebody who measured each binning has it in already.
+        The core multiplies the size of a preset by the binning. A size measured at each binning contains it.
         """
         assert self._presets is not None
         for here in self._matching():

@@ -1,4 +1,4 @@
-"""Executes a plan on a microscope and yields its frames, each with what the devices said about it."""
+"""Executes a plan on a microscope and yields its frames, each with what the devices reported about it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _Shots: TypeAlias = "Generator[tuple[Shot, _Event, int], None, None]"
 class MicroManagerSource:
     """Frames of one section from a live microscope.
 
-    Making one applies the plan's preset (an objective, say), because the field's size depends on it, and its exposure,
+    Making one applies the plan's preset (an objective), because the field's size depends on it, and its exposure,
     because the camera may refuse it; the stage does not move yet.
 
     Parameters
@@ -203,8 +203,8 @@ class MicroManagerSource:
             wait_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
             if stop.wait(max(0.0, wait_s)):
                 return
-            began += max(0.0, -wait_s)  # nor after a delay: an exposure begins no sooner than the interval says
-            began += self._hold(stop)  # a time series goes on at its own pace, and does not catch up
+            began += max(0.0, -wait_s)  # nor after a delay: an exposure begins no sooner than after the interval
+            began += self._hold(stop)  # a time series continues at its own pace, and does not catch up
             if stop.requested:
                 return
             if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
@@ -337,7 +337,7 @@ class MicroManagerSource:
         readback = shot.readback
         if readback.pixel_size_um <= 0:
             raise RigError(
-                "the pixel size is not known any more: what a pixel size preset depends on (the objective, for example)"
+                "the pixel size is no longer known: what a pixel size preset depends on (the objective, for example)"
                 " was changed during the run",
                 hint="Start a new run for another objective.",
             )
@@ -362,7 +362,7 @@ class MicroManagerSource:
             raise CameraError(
                 f"the image size changed from {self.spec.frame_shape_yx} to {pixels.shape} during the run"
             )
-        if self._plan.sampling != "sequence":  # there the stage is asked now and then only
+        if self._plan.sampling != "sequence":  # there the position is read only now and then
             self._rig.hardware.must_still_be_there(event, shot.stage_um)
         if self._scene is not None:
             pixels = self._scene.paint(

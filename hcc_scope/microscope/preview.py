@@ -1,4 +1,4 @@
-"""A live picture: the camera's newest image, over and over, without taking any out of its buffer.
+"""A live picture: the camera's newest image, again and again, without taking any out of its buffer.
 
 The buffer is in another mode than for data: it overwrites its oldest images, so it never overflows and nothing has to
 keep up. What is shown is not stored. A section ends a preview, and lets none begin
@@ -121,7 +121,7 @@ class Preview:
         self._start_camera()
 
     def _look_up(self) -> None:
-        """Look through the camera of now: somebody may have made another one the camera."""
+        """Use the present camera: another device may have become the camera."""
         if self._microscope.use.state == "free":
             self._microscope.hardware.look_up()
 
@@ -140,7 +140,7 @@ class Preview:
         return self._slot.get()
 
     def snap(self) -> Frame:
-        """Expose once and return that frame; a preview that runs goes on afterwards.
+        """Expose once and return that frame; a running preview then continues.
 
         Raises
         ------

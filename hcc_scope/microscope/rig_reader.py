@@ -1,4 +1,4 @@
-"""Reads what a person's controls show from the devices. Runs in the core's thread only."""
+"""Reads the state that an operator's controls show from the devices. Runs in the core's thread only."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class RigReader:
             return None  # not known at this moment is not an error
 
     def limits(self, device: str, name: str | None) -> tuple[float, float] | None:
-        """Return the least and the largest value that a property takes; None if it does not say."""
+        """Return the least and the largest value that a property takes; None if it has no limits."""
         if name is None or not self._ask(_WHAT, "has_property_limits", device, name):
             return None
         low = self._ask(_WHAT, "get_property_lower_limit", device, name)
@@ -117,7 +117,7 @@ class RigReader:
         )
 
     def _full_size(self, binning: str, roi: tuple[int, int, int, int]) -> tuple[int, int]:
-        """Return width and height of the whole sensor: no core says it, so it is the most that was ever seen of it.
+        """Return width and height of the whole sensor: no core reports it, so it is the largest size seen so far.
 
         What was seen at one binning holds for the others, as a region of interest may hide the rest by then.
         """
@@ -194,7 +194,7 @@ class RigReader:
         ----------
         sparing : bool
             Ask for the stage's position only, and no more often than leaves the camera's buffer its time; the rest is
-            as it was when last asked. For a section under way.
+            as last read. For a section under way.
         """
         hardware = self._hardware
         if sparing and self._last is not None:

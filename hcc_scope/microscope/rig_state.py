@@ -1,4 +1,4 @@
-"""What a rig is like at one moment, as frozen values: what a person's controls are built from."""
+"""The state of a rig at one moment, as frozen values: an operator's controls are built from it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CameraState:
     """Name of the device adapter library: ``DemoCamera``, ``Andor`` ..."""
     exposure_ms: float
     exposure_limits_ms: tuple[float, float] | None
-    """None where the camera does not say; it may still refuse."""
+    """None where the camera does not report it; it may still refuse."""
     binning: str
     """As the camera words it: ``2``, ``2x2``; empty if it has no binning."""
     binnings: tuple[str, ...]
@@ -63,7 +63,7 @@ class GroupState:
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveState:
-    """The device that says which objective is in use."""
+    """The device that reports which objective is in use."""
 
     labels: tuple[str, ...]
     """By position."""

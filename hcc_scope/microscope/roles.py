@@ -1,4 +1,4 @@
-"""Whether the roles that a rig file gives fit the devices that are loaded. Runs in the core's thread only."""
+"""Check that the roles in a rig file fit the loaded devices. Runs in the core's thread only."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RoleError(ConfigError):
 
 
 def check_roles(backend: Backend, camera: str, roles: RigRoles) -> None:
-    """Refuse roles that would yield nothing, or something else than they say.
+    """Refuse roles that would yield nothing, or something else than their name.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def check_roles(backend: Backend, camera: str, roles: RigRoles) -> None:
     Raises
     ------
     RoleError
-        If one names a property that the camera has not, a text where a number belongs, a property that can only be
+        If one names a property that the camera does not have, a text instead of a number, a property that can only be
         read where one is set, or an objective that is no turret.
     """
     for role in CAMERA_ROLES:
@@ -87,7 +87,7 @@ def _check_property(backend: Backend, camera: str, role: str, name: str) -> None
         near = difflib.get_close_matches(name, backend.labels("get_device_property_names", camera), n=1)
         raise RoleError(
             role,
-            f"the property '{name}', which camera '{camera}' has not",
+            f"the property '{name}', which camera '{camera}' does not have",
             hint=f"Did you mean '{near[0]}'?" if near else None,
         )
     if role in _SETTABLE:

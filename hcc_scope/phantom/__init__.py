@@ -1,4 +1,4 @@
-"""A synthetic white-light section of a liver tumour, and the camera that looks at it. Not science, and it says so.
+"""A synthetic white-light section of a liver tumour, and the camera that images it. All output is marked synthetic.
 
 There are no public images for the task of Meng et al. (2019). Demo, tests and the shipped model use this phantom:
 a specimen in stage coordinates with trabecular or solid growth, whose random effects have known sizes (`EffectSizes`).

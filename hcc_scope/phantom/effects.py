@@ -1,4 +1,4 @@
-"""How large the phantom's differences are: between the classes, animals, sections and days.
+"""The sizes of the phantom's effects: differences between classes, animals, sections and days.
 
 Every random effect of the phantom is drawn here, from a documented distribution, so that a study on the phantom
 knows the truth that it should find.

@@ -1,4 +1,4 @@
-"""What grows where: the section's outline, its slowly varying fields, and the list of every cell.
+"""The tissue of a section: its outline, its slowly varying fields, and the list of every cell.
 
 Everything is in stage um and independent of any pixel size; `hcc_scope.phantom.specimen` draws it.
 """

@@ -1,4 +1,4 @@
-"""What one frame covers, as a plan has to reckon with it."""
+"""The area that one frame covers, as a plan needs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The five plans. Each is frozen, checked when it is made, and says how its fields were chosen (`sampling`).
+"""The five plans. Each is frozen, checked when it is made, and states how its fields were chosen (`sampling`).
 
 Sampling and the score's interval
 ---------------------------------
@@ -297,7 +297,7 @@ class Sequence(_OnePlace):
     kind: Literal["sequence"] = "sequence"
 
     n_frames: Count | None = None
-    """None goes on until the run is stopped."""
+    """None continues until the run is stopped."""
 
     @property
     def expected_frames(self) -> int | None:

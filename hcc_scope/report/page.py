@@ -1,6 +1,6 @@
-"""A section's report as one HTML page that needs nothing else: no script, no font, no picture from elsewhere.
+"""A section's report as one self-contained HTML page: no script, no font, no external picture.
 
-The facts of the page are put together here; its looks are in ``templates/section.html.j2``, which escapes every value.
+The facts of the page are collected here; its looks are in ``templates/section.html.j2``, which escapes every value.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class PageFacts:
     results: Mapping[int, FrameResult]
     notes: Sequence[Note]
     excluded: Mapping[int, str]
-    """Fields that an operator took out, and why, as the notes stand."""
+    """Fields that an operator excluded, and why, by the present notes."""
     score: SectionScore
     """Without those fields."""
     score_of_all: SectionScore
@@ -231,7 +231,7 @@ def _unlike(provenance: Provenance) -> list[tuple[str, str]]:
     beyond = provenance.unlike_threshold
     if beyond is None:
         return []
-    done = "scored all the same" if provenance.score_unlike else "not scored"
+    done = "scored nevertheless" if provenance.score_unlike else "not scored"
     return [("tiles unlike training", f"{done} (distance beyond {significant(beyond, 4)})")]
 
 

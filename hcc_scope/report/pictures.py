@@ -1,4 +1,4 @@
-"""Make the overview's parts from a store: what is drawn is what is on disk."""
+"""Make the parts of the overview from a store, so that the picture shows what is on disk."""
 
 from __future__ import annotations
 

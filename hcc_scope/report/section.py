@@ -1,7 +1,7 @@
 """The report of one stored section: a page that opens in any browser, with everything in it, and its picture.
 
-All of it is read from the store when the report is made: what the run recorded, and the notes as they stand now. So the
-score is that of the fields that are in now; where that is not the one that the run ended with, the report says so.
+All of it is read from the store when the report is made: what the run recorded, and the present notes. So the
+score is that of the fields that count now; where it differs from the score at the end of the run, the report states it.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
 
 
 def _predictions(store: SectionStore) -> _Predictions:
-    """Return what the run recorded; a section without it has a report all the same."""
+    """Return what the run recorded; a section without it has a report nevertheless."""
     try:
         return _Predictions(read_predictions(store.path), None)
     except StoreError as error:

@@ -1,4 +1,4 @@
-"""The items of TRIPOD+AI that apply to a model of sections, each with where its card answers it.
+"""The items of TRIPOD+AI that apply to a model of sections, each with the place in its card that answers it.
 
 Collins et al., "TRIPOD+AI statement: updated guidance for reporting clinical prediction models that use regression or
 machine learning methods", BMJ 2024;385:e078378. An item that the card cannot answer is listed as missing.

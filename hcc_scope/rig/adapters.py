@@ -50,7 +50,7 @@ def core_interface() -> int:
 def adapters_interface(adapters_dir: Path) -> int | None:
     """Return the device interface of a folder's adapters, or None where it is not written down.
 
-    Only mm-test-adapters says it, as the first part of its version; a Micro-Manager installation does not.
+    Only mm-test-adapters states it, as the first part of its version; a Micro-Manager installation does not.
     """
     try:
         ours = adapters_dir.resolve() == test_adapters_dir().resolve()
@@ -60,7 +60,7 @@ def adapters_interface(adapters_dir: Path) -> int | None:
 
 
 def interface_mismatch(adapters_dir: Path) -> str | None:
-    """Return in words that core and adapters do not fit each other, or None if they do or it is not known."""
+    """Return as text that core and adapters do not fit each other, or None if they do or it is not known."""
     core, adapters = core_interface(), adapters_interface(adapters_dir)
     if adapters is None or adapters == core:
         return None

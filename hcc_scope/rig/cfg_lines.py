@@ -81,12 +81,12 @@ def _lines(path: Path) -> list[bytes]:
     Raises
     ------
     ConfigError
-        If the file cannot be read, or is UTF-16, of which the core understands nothing.
+        If the file cannot be read, or is UTF-16, which the core cannot read.
     """
     content = read_file(path, "configuration", _LARGEST_BYTES)
     if content.startswith(_OTHER_MARKS):
         raise ConfigError(
-            f"{path}:1: the file is UTF-16, of which Micro-Manager understands nothing",
+            f"{path}:1: the file is UTF-16, which Micro-Manager cannot read",
             hint="Save it as UTF-8 or in the computer's own code page (ANSI).",
         )
     return content.split(b"\n")
@@ -100,7 +100,7 @@ def read_config(path: Path) -> list[CfgLine]:
     Raises
     ------
     ConfigError
-        If the file cannot be read, or is UTF-16, of which the core understands nothing.
+        If the file cannot be read, or is UTF-16, which the core cannot read.
     """
     found = []
     for number, content in enumerate(_lines(path), start=1):

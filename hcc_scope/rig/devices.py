@@ -1,4 +1,4 @@
-"""What is installed and what a configuration contains, for ``hcc-scope devices``."""
+"""List what is installed and what a configuration contains, for ``hcc-scope devices``."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def describe_config(path: Path) -> ConfigDescription:
 
 
 def read_properties(path: Path, adapters_dir: Path | None = None) -> dict[str, tuple[Property, ...]]:
-    """Load a configuration into a core of its own and return each device's properties.
+    """Load a configuration into its own core and return each device's properties.
 
     The devices must be connected, and no other program nor this process may use them.
 

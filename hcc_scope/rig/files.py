@@ -1,4 +1,4 @@
-"""Files and folders that a user names: read them, or say in one sentence why not."""
+"""Files and folders that a user names: read them, or report the reason in one sentence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def quoted(path: str | Path) -> str:
 
 
 def read_file(path: Path, what: str, largest_bytes: int) -> bytes:
-    """Return what is in a file; `what` says in words which kind it is.
+    """Return the content of a file; `what` names its kind.
 
     Raises
     ------
@@ -46,13 +46,13 @@ def check_adapters_dir(folder: Path) -> None:
     Raises
     ------
     DeviceError
-        If it is not there, is no folder, or cannot be looked into.
+        If it is not there, is no folder, or cannot be read.
     """
     hint = "Give the folder of a Micro-Manager installation (--adapters, or adapters_dir in the rig file)."
     try:
         mode = folder.stat().st_mode
         if not stat.S_ISDIR(mode):
-            raise DeviceError(f"{folder} is a file and no folder of device adapters", hint=hint)
+            raise DeviceError(f"{folder} is a file, not a folder of device adapters", hint=hint)
         os.scandir(folder).close()
     except OSError as error:
         raise DeviceError(f"cannot look into the adapters' folder {folder}: {error.strerror}", hint=hint) from error

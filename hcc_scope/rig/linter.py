@@ -3,10 +3,10 @@
 What is an error was tried out on the core (device interface 75), and a test compares the two:
 
 - the core refuses the file, and unloads every device, or
-- a number is not the one that stands there (the core takes ``x`` for 0 and ``1;6`` for 1), or
+- a number is not the one in the file (the core takes ``x`` for 0 and ``1;6`` for 1), or
 - no device would work.
 
-All else is a warning at most: the core loads it, so a run goes on. What is usual in real files and harms nothing (names
+All else is a warning at most: the core loads it, so a run continues. What is usual and harmless in real files (names
 that begin with a blank, a ``#`` in a label, labels that the device itself gives its positions) is no finding at all.
 """
 
@@ -164,7 +164,7 @@ class Linter:
         )
 
     def _no_device(self, device: str, known: Iterable[str]) -> tuple[str, str]:
-        """Return in words that there is no such device, and what may help."""
+        """Return as text that there is no such device, and what may help."""
         if device != device.strip() and device.strip() in known:
             return (
                 f"a blank beside a comma becomes part of the name: there is no device '{device}'",
@@ -192,7 +192,7 @@ class Linter:
         return False
 
     def _declared(self, line: CfgLine, device: str, consequence: str) -> bool:
-        """Warn of a device that is nowhere declared, in a line that the core takes all the same."""
+        """Warn of a device that is nowhere declared, in a line that the core accepts nevertheless."""
         if device in self._declared_at or device == "Core":
             return True
         message, hint = self._no_device(device, self._declared_at)
@@ -212,7 +212,7 @@ class Linter:
             report(line.number, f"{text.strip()} is not {what}", f"It cannot be less than {least:g}.")
         else:
             if not is_number(text):
-                self.warn(line.number, f"'{text}' is taken for {number:g}", "Give the remark a line of its own.")
+                self.warn(line.number, f"'{text}' is taken for {number:g}", "Put the remark on its own line.")
             return number
         return None
 
@@ -389,7 +389,7 @@ class Linter:
             self.warn(line.number, f"the role {name} is given before the devices are initialised", _ORDER)
 
     def _look_at_config(self, line: CfgLine) -> None:
-        self.warn(line.number, "the command 'Config' is of old versions and has no effect", "Use ConfigGroup.")
+        self.warn(line.number, "the command 'Config' belongs to old versions and has no effect", "Use ConfigGroup.")
 
     def _look_at_configgroup(self, line: CfgLine) -> None:
         self._groups.add(line.fields[0])

@@ -49,7 +49,7 @@ class PixelSizes:
         Parameters
         ----------
         labels : mapping
-            By device, its labels by position: ``Label`` and ``State`` may say the same.
+            By device, its labels by position: ``Label`` and ``State`` may mean the same.
         """
         for line, name in self._twice:
             yield line, f"the pixel size preset '{name}' has a size already, which this one replaces", "Remove one."
@@ -112,7 +112,7 @@ def _binning_apart(first: Mapping[Setting, str], second: Mapping[Setting, str]) 
 def _label_against_state(first: Mapping[Setting, str], second: Mapping[Setting, str]) -> bool:
     """Return whether one names a position by a label of the device's own that the other gives by number.
 
-    Which position that label belongs to is not in the file: nothing can be said about the two.
+    Which position that label belongs to is not in the file: the two cannot be compared.
     """
     return any(
         (device, "Label") in one and (device, "State") in other

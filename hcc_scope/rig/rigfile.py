@@ -1,4 +1,4 @@
-"""The rig file: what a Micro-Manager configuration cannot say about a microscope.
+"""The rig file: what a Micro-Manager configuration cannot state about a microscope.
 
 ::
 
@@ -9,7 +9,7 @@
     roles:                        # camera properties, and the objective's device
       em_gain: Gain
       em_switch: null             # a property that switches the gain off
-      em_switch_off: []           # its values that do, in quotes; empty: it says Off, 0, false, Conventional ...
+      em_switch_off: []           # its values that do, in quotes; empty: Off, 0, false, Conventional ...
       temperature: CCDTemperature
       temperature_set_point: CCDTemperatureSetPoint  # recorded with each frame, beside the temperature
       readout: null
@@ -117,7 +117,7 @@ class Rig(BaseModel):
     """Line of each key of the file, such as ``roles.em_gain``: for checks that come later."""
 
     def place(self, key: str) -> str:
-        """Return where a key stands, as ``file:line``, or the file where it does not."""
+        """Return the place of a key as ``file:line``, or the file if the key is not in it."""
         line = self.key_lines.get(key)
         return f"{self.path or self.config}" + (f":{line}" if line else "")
 

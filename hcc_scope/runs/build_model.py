@@ -1,4 +1,4 @@
-"""A finished training becomes a model that can be used: calibrated, measured in other light, with a card and a folder.
+"""Make a usable model from a finished training: calibrated, measured in other light, with a card and a folder.
 
 Temperature and threshold have to come from animals that the network has never seen. There are two sources of such
 tiles, and each is used for the calibration, for the study of shifts and for the distance's threshold alike:

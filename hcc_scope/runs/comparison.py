@@ -1,4 +1,4 @@
-"""Whether two analyses of the same frames are equal, and where they differ: one rule for command line and window.
+"""Compare two analyses of the same frames: equal or not, and where they differ; one rule for command line and window.
 
 The rule
 --------
@@ -49,7 +49,7 @@ __all__ = ["Comparison", "FieldDifference", "Verdict", "compare"]
 
 
 class Verdict(enum.Enum):
-    """How a comparison comes out."""
+    """The result of a comparison."""
 
     NOTHING = "nothing to compare"
     EQUAL = "equal bit for bit"
@@ -130,7 +130,7 @@ def compare(store: SectionStore, first: SectionAnalysis, second: SectionAnalysis
     Raises
     ------
     StoreError
-        If a score has to be computed anew and the store's notes cannot be read.
+        If a score has to be computed again and the store's notes cannot be read.
     """
     if first.grid.tile_px != second.grid.tile_px:
         answer = (

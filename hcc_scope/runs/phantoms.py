@@ -1,4 +1,4 @@
-"""What demo and `acquire --phantom` share: a phantom section, and the facts that say it is one."""
+"""Shared by the demo and `acquire --phantom`: a phantom section, and the facts that mark it as one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def outline_points(specimen: Specimen) -> tuple[tuple[float, float], ...]:
 
 
 def phantom_facts(specimen: Specimen) -> dict[str, str | int]:
-    """Return what every store of a phantom must say about it."""
+    """Return the facts that every store of a phantom must record."""
     return {
         "specimen": "synthetic phantom, not tissue",
         "phantom_seed": specimen.seed,

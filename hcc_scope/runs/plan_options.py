@@ -1,4 +1,4 @@
-"""The plan that a few options stand for, where there is no plan file: random fields, or a sequence at full rate."""
+"""The plan from a few options, where there is no plan file: random fields, or a sequence at full rate."""
 
 from __future__ import annotations
 

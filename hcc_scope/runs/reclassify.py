@@ -34,7 +34,7 @@ class Reclassification:
     engine : str
         Name of an engine, or ``"auto"``.
     title : str
-        Of the analysis that comes of it.
+        Of the resulting analysis.
     save_as : str, optional
         Name under which the predictions are kept in the store.
     allow_phantom_model : bool

@@ -60,7 +60,7 @@ def recorded_model(store: SectionStore) -> Path:
     named = f"the model {name[:100]!r}" if name else "a model"
     raise ModelError(
         f"{store.path} was classified with {named} (sha256 {str(sha256)[:12]}), which is not known here",
-        hint="If you have it and trust it, give its folder with --model; another model classifies the section anew.",
+        hint="If you have it and trust it, give its folder with --model; another model classifies the section again.",
     )
 
 
@@ -93,7 +93,7 @@ def start_replay(
     stop : StopToken, optional
         Ends or pauses the replay.
     score_unlike : bool, optional
-        Score tiles that are unlike the model's training tiles all the same; as recorded in the store if not given:
+        Also score tiles that are unlike the model's training tiles; as recorded in the store if not given:
         the choice of `scoring_model` is for new sections.
 
     Raises

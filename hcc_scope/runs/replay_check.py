@@ -1,4 +1,4 @@
-"""Whether a replay gives what its store recorded: predictions and score, for ``hcc-scope replay --check``."""
+"""Check that a replay reproduces the predictions and the score of its store, for ``hcc-scope replay --check``."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def check_replay(
 
 
 def changed_card(store: SectionStore, scoring_model: ScoringModel) -> str:
-    """Return in words what the card of a store's model states differently by now; empty if nothing."""
+    """Return as text what the card of a store's model states differently by now; empty if nothing."""
     card = scoring_model.model.card
     if store.spec.model_sha256 != card.sha256:
         return ""

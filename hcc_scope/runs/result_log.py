@@ -52,7 +52,7 @@ class _Packed:
 class ResultLog(Mapping[int, FrameResult]):
     """A `hcc_scope.protocols.ResultSink` that can be looked into: `seq` to result, in the order of analysis.
 
-    Read from any thread while the run goes on: going through it sees what was there when that began. A result of
+    Read from any thread during the run: an iteration sees the results that existed when it began. A result of
     16 tiles takes some 400 bytes of memory.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Open a microscope by rig file, by bare .cfg, or by attaching; the one place where `rig` and `sources` meet."""
+"""Open a microscope by rig file, by bare .cfg, or by attaching; the one place where `rig` and `microscope` meet."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class OpenRig:
         return bool(self.microscope.hardware.xy_stage)
 
     def need_stage_for_fields(self, *, hint: str) -> None:
-        """Refuse a plan of random fields where nothing can drive to them; `hint` says what to do then.
+        """Refuse a plan of random fields where nothing can drive to them; `hint` advises what to do then.
 
         Raises
         ------
@@ -89,7 +89,7 @@ class OpenRig:
         Raises
         ------
         PlanError
-            If there is no stage; `hint` says what to do then.
+            If there is no stage; `hint` advises what to do then.
         """
         self.need_stage_for_fields(hint=hint)
         centre = self.stage_xy_um()
@@ -215,7 +215,7 @@ def check_buffer(rig: Rig, free: FreeMemory | None, *, held_mib: int = 0) -> Non
 
 @contextmanager
 def _roles_placed(rig: Rig | None, listing: str) -> Iterator[None]:
-    """Say where in the rig file a role stands that does not fit, and how to see what would (`listing`)."""
+    """Report the line of a role in the rig file that does not fit, and how to list what would (`listing`)."""
     from hcc_scope.microscope.roles import RoleError
 
     try:

@@ -1,4 +1,4 @@
-"""A checked model on an engine, and what a store records about the two."""
+"""A checked model on an engine, and what a store records about both."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ScoringModel:
     classifier: Engine
     """Its ``name`` is the user's choice, or the automatic one; ``engine`` adds version and threads."""
     score_unlike: bool = False
-    """Whether tiles that are unlike the model's training tiles are scored all the same."""
+    """Whether tiles that are unlike the model's training tiles are scored too."""
     allow_phantom_model: bool = False
     """Whether a model that was trained on a phantom only may score what may be tissue (`hcc_scope.runs.specimen`)."""
 
@@ -60,7 +60,7 @@ class ScoringModel:
 
     @property
     def scored_beyond(self) -> float | None:
-        """Distance beyond which tiles are scored all the same; None: they are not, or the model gives none."""
+        """Distance beyond which tiles are scored nevertheless; None: they are not, or the model gives none."""
         return self.scored_limit(score_unlike=self.score_unlike)
 
     def scored_limit(self, *, score_unlike: bool) -> float | None:
@@ -100,9 +100,9 @@ def load_scoring_model(
     fall_back : bool
         If the engine cannot be used here, note it and take the reference engine.
     score_unlike : bool
-        Score tiles that are unlike the model's training tiles all the same.
+        Also score tiles that are unlike the model's training tiles.
     allow_phantom_model : bool
-        Let a model that was trained on a phantom only score what may be tissue.
+        Allow a model trained on phantoms alone to score what may be tissue.
 
     Raises
     ------

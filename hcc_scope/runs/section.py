@@ -1,4 +1,4 @@
-"""A section from a source into a new store, classified while it comes.
+"""A section from a source into a new store, classified during acquisition.
 
 >>> source = section_source(rig.microscope, plan, scoring_model, "M7", "S1")  # doctest: +SKIP
 >>> run = start_section(source, scoring_model, Path("runs"))  # doctest: +SKIP
@@ -50,7 +50,7 @@ class SectionRun:
     results: ResultLog
     """`seq` to result, of every frame that has one so far; safe to read from any thread."""
     scored_beyond: float | None
-    """Distance from the training tiles beyond which tiles are scored all the same, on request."""
+    """Distance from the training tiles beyond which tiles are scored nevertheless, on request."""
 
     def finish(self) -> SectionReport:
         """Wait for the run to end, and return how it did; does not ask it to end (`Session.stop`)."""
@@ -69,9 +69,9 @@ def unlike_scored(results: Mapping[int, FrameResult], outcome: RunOutcome, beyon
     results : mapping
         `seq` to result.
     outcome : RunOutcome
-        Fields that the operator took out are not counted.
+        Fields that the operator excluded are not counted.
     beyond : float or None
-        The model's threshold; None: such tiles were not scored, or the model cannot tell them.
+        The model's threshold; None: such tiles were not scored, or the model cannot recognise them.
 
     Returns
     -------

@@ -75,7 +75,7 @@ class CardFacts:
         return cls(run.provenance.temperature, run.decision_threshold, run.provenance.unlike_threshold)
 
     def changes(self, now: CardFacts) -> str:
-        """Return in words what the card `now` states differently, where both are known; empty if nothing."""
+        """Return as text what the card `now` states differently, where both are known; empty if nothing."""
         pairs = (
             ("temperature", self.temperature, now.temperature),
             ("decision threshold", self.decision_threshold, now.decision_threshold),
@@ -90,7 +90,7 @@ class CardFacts:
 
 @dataclass(frozen=True, slots=True)
 class SectionAnalysis:
-    """What one model on one engine made of a section's frames."""
+    """The predictions of one model on one engine for a section's frames."""
 
     title: str
     """As a person reads it: ``Recorded``, ``Replay 1`` ..."""
@@ -103,7 +103,7 @@ class SectionAnalysis:
     model_sha256: str | None = None
     card: CardFacts = CardFacts()
     score_unlike: bool = False
-    """Whether tiles unlike the training tiles are scored all the same."""
+    """Whether tiles unlike the training tiles are scored too."""
     excluded: tuple[int, ...] = ()
     """`seq` of the fields that `score` leaves out, ascending."""
     recorded: RecordedOutcome | None = None
@@ -111,7 +111,7 @@ class SectionAnalysis:
     trained_on: str | None = None
     """What its model was trained on, in a few words; None: not known."""
     note: str = ""
-    """What else there is to say: stopped early, damaged frames ..."""
+    """Further remarks: stopped early, damaged frames ..."""
 
     @property
     def threshold(self) -> float:
@@ -159,7 +159,7 @@ class OpenedStore:
     """Of the live run's tiles."""
     analyses: list[SectionAnalysis]
     problems: tuple[str, ...] = ()
-    """What is wrong with it, in words."""
+    """What is wrong with it, as text."""
     notes: list[Note] = field(default_factory=list)
     """Oldest first."""
     excluded: set[int] = field(default_factory=set)
@@ -362,7 +362,7 @@ def replay_analysis(
     outcome : RunOutcome
         How the replay ended.
     note : str
-        What else there is to say.
+        Further remarks.
     """
     card = scoring_model.model.card
     return SectionAnalysis(

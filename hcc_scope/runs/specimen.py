@@ -1,4 +1,4 @@
-"""Whether a model may score a specimen: one that knows a synthetic phantom only may not score what could be tissue."""
+"""Decide whether a model may score a specimen: one trained on phantoms alone may not score possible tissue."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def check_specimen(card: ModelCard, spec: RunSpec, *, allow_phantom_model: bool)
     spec : RunSpec
         The section's.
     allow_phantom_model : bool
-        Whether a person has asked for it all the same.
+        Whether a person has allowed it.
 
     Raises
     ------
     ModelMismatchError
-        If it is so, and nobody has asked for it.
+        If the model knows phantoms alone, the section may be tissue, and it was not allowed.
     """
     if needs_override(card, spec) and not allow_phantom_model:
         sentence = PHANTOM_SENTENCE.rstrip(".").replace("The model", f"the model {card.name}", 1)

@@ -1,4 +1,4 @@
-"""How the results of two analyses of the same frames differ, tile by tile; `hcc_scope.runs.comparison` judges it."""
+"""The differences between two analyses of the same frames, tile by tile; `hcc_scope.runs.comparison` judges it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def as_flagged_in(
 
 
 def first_difference(one: FrameResult, other: FrameResult, titles: tuple[str, str]) -> str:
-    """Return where two results of a field differ first, in words; empty if every bit is the same."""
+    """Return where two results of a field differ first, as text; empty if every bit is the same."""
     if one.flags.shape != other.flags.shape:
         return f": {counted(len(one.flags), 'tile')} ({titles[0]}), {len(other.flags)} ({titles[1]})"
     if not np.array_equal(one.flags, other.flags):

@@ -1,4 +1,4 @@
-"""What a training knows from tiles of animals that its networks were not trained on: temperature, threshold, figures.
+"""Results of a training on tiles of animals that its networks were not trained on: temperature, threshold, metrics.
 
 There are two sources of such tiles: the folds by animal of an evaluation of the same network, recipe and data, or the
 animals that the training held out.

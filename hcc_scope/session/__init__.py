@@ -1,4 +1,4 @@
-"""The pipeline that every run uses: frames in, stored, classified and scored, with honest counts."""
+"""The pipeline that every run uses: frames are stored, classified and scored, and every frame is counted."""
 
 from hcc_scope.session.limits import SessionLimits
 from hcc_scope.session.session import Session

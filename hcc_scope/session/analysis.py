@@ -1,4 +1,4 @@
-"""The analysis of a run: live frames first, deferred ones when there is time, and a way out of a broken classifier."""
+"""The analysis of a run: live frames first, deferred ones when there is time, and an exit from a broken classifier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How regularly the frames of a time series came, in bounded memory. Times are parameters: nothing reads a clock."""
+"""The regularity of the frames of a time series, in bounded memory. Times are parameters: nothing reads a clock."""
 
 from __future__ import annotations
 

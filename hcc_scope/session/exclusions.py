@@ -1,4 +1,4 @@
-"""What an operator takes out of the score, and in again: in the notes first, then in effect."""
+"""Fields that an operator excludes from the score, or includes again: first written to the notes, then applied."""
 
 from __future__ import annotations
 

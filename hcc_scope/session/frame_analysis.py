@@ -1,4 +1,4 @@
-"""What is done with one frame: tiles, quality, model. A function of the frame and the model alone."""
+"""The analysis of one frame: tiles, quality, model. A function of the frame and the model alone."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FrameAnalyser:
         ------
         ModelFormatError
             If the classifier does not return two logits and one or no distance per tile, or no distance where tiles
-            beyond one shall be flagged.
+            beyond one must be flagged.
         HccScopeError
             If it returns something that is no number, or the frame does not fit the grid.
         """

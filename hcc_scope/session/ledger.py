@@ -1,4 +1,4 @@
-"""Where every frame is, at any moment: the one place in a run that counts.
+"""The state of every frame at any moment: the one place in a run that counts frames.
 
 Each frame is in exactly one state, and every change happens under one lock, so that `Counts.balanced` holds in every
 snapshot::
@@ -6,7 +6,7 @@ snapshot::
     acquired --> pending --> classified | excluded | failed
                   |    ^
                   v    |
-                 deferred                 (its pixels are let go; only its number is kept)
+                 deferred                 (its pixels are released; only its number is kept)
 
 If storage breaks down, frames that never reached the disk have failed in the end, whatever they were before.
 """
@@ -196,12 +196,12 @@ class FrameLedger:
             self._meters.start(now_ns)
 
     def pause(self, now_ns: int) -> None:
-        """Note that no frame is wanted for now."""
+        """Note that no frame is requested for now."""
         with self._lock:
             self._meters.pause(now_ns)
 
     def resume(self, now_ns: int) -> None:
-        """Note that frames are wanted again, or that the run is ending."""
+        """Note that frames are requested again, or that the run is ending."""
         with self._lock:
             self._meters.resume(self._counts, now_ns)
 
@@ -301,7 +301,7 @@ class FrameLedger:
             )
 
     def rates(self, closed_ns: int) -> dict[str, float]:
-        """Return the rates of the whole run in frames per second; 0 where nothing can be said.
+        """Return the rates of the whole run in frames per second; 0 where no rate is known.
 
         Time in which the run was paused and a stage had nothing to do is not counted (`hcc_scope.session.pauses`).
 

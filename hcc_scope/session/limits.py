@@ -1,4 +1,4 @@
-"""How much a run may keep in memory, and how long it waits for a classifier."""
+"""The limits of a run: how much it may keep in memory, and how long it waits for a classifier."""
 
 from __future__ import annotations
 

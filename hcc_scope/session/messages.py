@@ -1,4 +1,4 @@
-"""The sentences about a run that an operator reads while it goes on and when it ends."""
+"""The sentences about a run that an operator reads during it and at its end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def describe_run_now(
     finished, stopping, analysis_skipped, paused : bool
         Of the run.
     held : bool
-        Whether the source stands still already.
+        Whether the source has stopped already.
     """
     if finished:
         return message
@@ -54,13 +54,13 @@ def describe_missing_frames(first: int, n: int) -> str:
 
 
 def describe_broken_classifier(error: BaseException, *, stores: bool) -> str:
-    """Return that the classifier was given up, and what still goes on."""
+    """Return that the classifier was given up, and what still continues."""
     rest = ", frames are only stored" if stores else ""
     return f"nothing is classified any more{rest}: {error}"
 
 
 def describe_end(outcome: RunOutcome) -> str | None:
-    """Return the most important thing about how a run ended; None if there is nothing to say."""
+    """Return the most important thing about how a run ended; None if there is nothing to report."""
     if outcome.cause is not None:
         return str(outcome.cause)
     if outcome.remark is not None:

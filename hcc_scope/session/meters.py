@@ -1,4 +1,4 @@
-"""How fast a run is and how long it will take, in bounded memory. Times are parameters: nothing here reads a clock."""
+"""Rates of a run and the time left, in bounded memory. Times are parameters: nothing here reads a clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WINDOW = 32
 
 
 class RateMeter:
-    """How fast a count grows now: over the last `_WINDOW` changes, and falling while nothing comes.
+    """How fast a count grows now: over the last `_WINDOW` changes, and falling while nothing arrives.
 
     Examples
     --------
@@ -105,11 +105,11 @@ class RunMeters:
         self._last_own_ns[stage], self._last_ns[stage] = own_ns, now_ns
 
     def pause(self, now_ns: int) -> None:
-        """Note that no frame is wanted for now."""
+        """Note that no frame is requested for now."""
         self._pauses.begin(now_ns)
 
     def resume(self, counts: Counts, now_ns: int) -> None:
-        """Note that frames are wanted again, or that the run is ending."""
+        """Note that frames are requested again, or that the run is ending."""
         self._pauses.end(now_ns, self._done_ns(counts))
 
     def stop_classifying(self) -> None:
@@ -142,7 +142,7 @@ class RunMeters:
         now_ns : int
             The time.
         held : bool
-            Whether the source stands still in a pause: a stage without work then has the rate 0.
+            Whether the source is stopped in a pause: a stage without work then has the rate 0.
         """
         done_ns = self._done_ns(counts)
         return {
@@ -154,7 +154,7 @@ class RunMeters:
         return self._meters[stage].fps(self._pauses.stage_ns(stage, now_ns, done_ns))
 
     def eta_s(self, counts: Counts, now_ns: int, *, acquiring: bool, classifying: bool) -> float | None:
-        """Return the time left in s: each stage goes on at its present rate, the slowest decides; None if not known.
+        """Return the time left in s: each stage continues at its present rate, the slowest decides; None if not known.
 
         A pause does not count: the rates are those that the stages will have again.
 

@@ -1,4 +1,4 @@
-"""Time in which a run stood still on purpose, and which no rate counts."""
+"""The time that a run was paused, which no rate counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STAGES: tuple[Stage, ...] = ("acquire", "store", "resolve")
 class Pauses:
     """How long each stage had nothing to do because the run was paused.
 
-    A stage that still has work goes on during a pause, and that time counts; so what is taken off is, for each stage,
+    A stage that still has work continues during a pause, and that time counts; so what is taken off is, for each stage,
     from the beginning of the pause or from the last thing that it did in it, until the end of the pause. Not
     thread-safe. Times are handed in, in ns.
     """
@@ -33,7 +33,7 @@ class Pauses:
             self._since_ns = now_ns
 
     def end(self, now_ns: int, done_ns: Mapping[Stage, int | None]) -> None:
-        """Note that the run goes on; nothing happens if it does already.
+        """Note that the run continues; nothing happens if it does already.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The score of a run: of every field that has a result and that no operator took out, at any time."""
+"""The score of a run: of every field that has a result and that no operator excluded, at any time."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ class RunScore:
 
     @property
     def excluded(self) -> tuple[int, ...]:
-        """The fields that an operator took out, ascending."""
+        """The fields that an operator excluded, ascending."""
         with self.lock:
             return tuple(sorted(self._excluded))
 
     def score(self) -> SectionScore:
-        """Return the score as it stands."""
+        """Return the present score."""
         with self.lock:
             return self._scorer.score()
 

@@ -19,8 +19,8 @@ Live, replay and import differ only in what is plugged in. What holds for each:
   without a store there is nothing left to do, and the run fails.
 - *Stop* once: the source ends early, everything else ends properly. Twice: nothing more is classified. The run then
   counts as cancelled if planned frames are missing or frames are left unclassified; an open-ended one has no other end.
-- *Pause*: the source stands still between two frames (a camera's running sequence is stopped, emptied, and started
-  again for the rest); storage and analysis go on, and the time in which a stage had no work counts for no rate.
+- *Pause*: the source stops between two frames (a camera's running sequence is stopped, emptied, and started
+  again for the rest); storage and analysis continue, and the time in which a stage had no work counts for no rate.
 - *Operator's exclusions*: a field is never deleted; the score becomes that of a fresh scorer without it, after the mark
   was written into the store's notes.
 - *Score*: that of the frames on disk. If storage breaks down, analysis may have been ahead of it: those frames have
@@ -88,9 +88,9 @@ class Session:
     notes : NoteSink, optional
         Where exclusions of fields are kept. Without it they end with the session.
     excluded : collection of int, optional
-        Fields that an operator took out of the score before.
+        Fields that an operator excluded from the score before.
     stop : StopToken, optional
-        To end the run or to pause it; one of its own by default.
+        To end the run or to pause it; a new one by default.
     finalise : callable, optional
         Takes the outcome once everything is closed, to write the manifest; if it raises, the run has failed.
     store : str, optional
@@ -193,7 +193,7 @@ class Session:
         self._stop.request()
 
     def pause(self) -> None:
-        """Take no further frame for now; what was acquired is stored and classified. `resume` goes on, `stop` ends."""
+        """Take no frame for now; what was acquired is stored and classified. `resume` continues, `stop` ends it."""
         if not self.finished:
             self._stop.pause()
             self._ledger.pause(time.monotonic_ns())
@@ -231,7 +231,7 @@ class Session:
 
     @property
     def excluded(self) -> tuple[int, ...]:
-        """The fields that an operator took out of the score, ascending."""
+        """The fields that an operator excluded from the score, ascending."""
         return self._score.excluded
 
     @property

@@ -1,4 +1,4 @@
-"""A classifier on a thread of its own, so that a run can go on without one that hangs."""
+"""A classifier on its own thread, so that a run can continue without one that hangs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOOK_S = 0.05
 _GRACE_S = 2.0
 
 
-class ClassifierHangs(ModelError):  # noqa: N818 - says what is wrong
+class ClassifierHangs(ModelError):  # noqa: N818 - names what is wrong
     """The classifier did not answer in time; its thread is abandoned."""
 
 
@@ -45,7 +45,7 @@ class WatchedClassifier:
     Parameters
     ----------
     classifier : Classifier
-        What is asked.
+        The classifier that runs on the thread.
     timeout_s : float
         How long one call may take. After that the thread is abandoned and gets no further call.
     analysis_skipped : callable

@@ -1,4 +1,4 @@
-"""The facts of a store, read and checked: what its JSON files state, and whether it can be true.
+"""The facts of a store, read and checked: what its JSON files state, and whether it is possible.
 
 They stand twice: in the attribute ``hcc_scope`` of ``zarr.json``, and, as they were at the start, in
 ``hcc_scope.json``. Each carries a hash. Array metadata and the part for other programs follow from them, so a
@@ -62,7 +62,7 @@ __all__ = [
 
 ROOT = "zarr.json"
 CONSOLIDATED = "consolidated_metadata"
-"""Key of ``zarr.json`` under which zarr-python keeps copies of the metadata below, if it is asked to."""
+"""Key of ``zarr.json`` under which zarr-python keeps copies of the metadata below, if requested."""
 MAX_METADATA_BYTES = 64 * 2**20
 """Of one JSON file; a plan with its outline has some kilobytes."""
 
@@ -226,7 +226,7 @@ def _check_hash(attributes: Mapping[str, Any]) -> None:
 
 
 def contradicted_key(recorded: Facts, copied: Facts) -> str | None:
-    """Return the first fact that the two files state differently, in words; None if they agree."""
+    """Return the first fact that the two files state differently, as text; None if they agree."""
     for key in START_FACTS:
         one, other = recorded.attributes.get(key), copied.attributes.get(key)
         if one == other:
@@ -264,7 +264,7 @@ def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
     StoreError
         If something else is in a file's place.
     """
-    hint = "hcc-scope recover writes it anew"
+    hint = "hcc-scope recover writes it again"
     problems = []
     if not describes_image(facts):
         problems.append(f"{path / ROOT} describes the image (axes, scale, display) not as its facts do: {hint}")
@@ -347,7 +347,7 @@ def describes_image(facts: Facts) -> bool:
 
 def _same(key: str, found: object, wanted: object, *, complete: bool) -> bool:
     if key == "shape" and not complete and isinstance(found, list) and isinstance(wanted, list):
-        # a run that goes on is ahead of its journal, or behind
+        # a run under way is ahead of its journal, or behind
         return found[1:] == wanted[1:] and len(found) == len(wanted) and type(found[0]) is int and found[0] >= 0
     return _plain(found) == _plain(wanted)
 

@@ -1,4 +1,4 @@
-"""Files of a store: what may stand in their place, why one cannot be read or written, and the writer's lock."""
+"""Files of a store: which kinds of file are accepted, why one cannot be read or written, and the writer's lock."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _not_plain(path: Path, kind: str, wanted: str) -> StoreError:
 
 
 def check_plain(path: Path, wanted: str = "a file") -> None:
-    """Refuse what stands in the place of a file or folder of a store: a link leads out of it, a pipe never ends.
+    """Refuse anything but a plain file or folder in a store: a link leads out of it, a pipe never ends.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def open_plain(path: Path, flags: int) -> int:
 
 
 def open_own(path: Path, flags: int) -> int:
-    """Open a file of a store to change it where it stands; one that is also a file elsewhere is refused.
+    """Open a file of a store to change it in place; one that is also a file elsewhere is refused.
 
     Raises
     ------

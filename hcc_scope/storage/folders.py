@@ -1,4 +1,4 @@
-"""Folders that results go into are not left behind empty."""
+"""Remove folders for results that stay empty."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ class FrameArray:
     def start_write(self, seq: int, pixels: NDArray[np.uint16]) -> Any:  # noqa: ANN401 - tensorstore has no types
         """Start to write a frame; its future is done when the file is synced.
 
-        tensorstore reads `pixels` until then without a copy of its own: they must not change.
+        tensorstore reads `pixels` until then without its own copy: they must not change.
         """
         writing = self._array[seq].write(pixels, can_reference_source_data_indefinitely=True).commit
         writing.force()  # a future starts to work when it is waited for, unless it is forced

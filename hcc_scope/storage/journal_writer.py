@@ -60,7 +60,7 @@ class JournalWriter:
         Raises
         ------
         OSError
-            If that fails; what was written in part is cut off again, or withdrawn by a line of its own.
+            If that fails; what was written in part is cut off again, or withdrawn by another line.
         StoreError
             If the journal would become larger than readers take.
         """
@@ -107,7 +107,7 @@ class JournalWriter:
             return True
 
     def is_as_left(self) -> bool:
-        """Return whether the file is as long as it was left; only for the thread that appends."""
+        """Return whether the file still has the length after the last line; only for the thread that appends."""
         size = os.fstat(self._handle).st_size
         # one that failed to take lines may be longer
         return size == self._ends[-1] or (self._broken and size > self._ends[-1])

@@ -1,4 +1,4 @@
-"""Lines that notice a flipped bit: JSON objects whose last key is the checksum of all before it.
+"""Lines that reveal a flipped bit: JSON objects whose last key is the checksum of all before it.
 
 ::
 

@@ -63,7 +63,7 @@ ATTRIBUTE = "hcc_scope"
 ARRAY_PATH = "frames/0"
 JOURNAL = "frames.jsonl"
 MANIFEST_COPY = "hcc_scope.json"
-"""The attribute `ATTRIBUTE` as it was at the start, never changed: `recover` makes a lost ``zarr.json`` from it."""
+"""The attribute `ATTRIBUTE` as at the start, never changed: `recover` makes a lost ``zarr.json`` from it."""
 START_FACTS = (
     "schema_version",
     "animal_id",

@@ -1,7 +1,7 @@
-"""Notes beside the frames: what a person wrote about a section or a field, and which fields they took out of the score.
+"""Notes beside the frames: what a person wrote about a section or a field, and the fields excluded from the score.
 
-A run adds one itself, of the kind ``spoilt``, when it finds out that its fields are no random choice: at once, since it
-may not live to write down how it ended.
+A run adds one itself, of the kind ``spoilt``, when it finds that its fields are no random sample: immediately, as it
+may crash before it records its end.
 
 ``notes.jsonl``, one JSON object per line, append-only: ``{"t_utc", "seq", "kind", "text"}`` and a checksum, which lines
 of earlier versions lack. A mark is never taken back by deleting it, only by a later one. Notes can be added to a
@@ -137,7 +137,7 @@ def lost_notes(store: Path, excluded: Iterable[int]) -> list[str]:
 
 
 def excluded_fields(notes: Iterable[Note]) -> dict[int, str]:
-    """Return which fields a person took out of the score, and why: `seq` to text. The last mark of a field counts."""
+    """Return which fields a person excluded from the score, and why: `seq` to text. The last mark of a field counts."""
     excluded: dict[int, str] = {}
     for note in notes:
         if note.seq is not None and note.kind == "exclude":

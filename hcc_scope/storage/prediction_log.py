@@ -264,7 +264,7 @@ def log_problems(path: Path, *, ended: bool) -> list[str]:
     table = table_path(path)
     if header["version"] == 1:
         missing = ended and not table.exists()
-        return [*problems, *([f"{table} is missing: hcc-scope recover makes it anew"] if missing else [])]
+        return [*problems, *([f"{table} is missing: hcc-scope recover makes it again"] if missing else [])]
     problems += [f"line {number} of {path} is unreadable" for number, line in enumerate(lines, 2) if not is_whole(line)]
     stated = next((line for line in reversed(lines) if line.startswith(b'{"table":') and is_whole(line)), None)
     if ended or stated is not None:
@@ -272,7 +272,7 @@ def log_problems(path: Path, *, ended: bool) -> list[str]:
             problem = _table_problem(table, None if stated is None else fields_of(stated)[0])
         except ValueError as error:
             problem = f"{table} is not stated in a line that can be read ({error})"
-        problems += [] if problem is None else [f"{problem}: hcc-scope recover makes it anew"]
+        problems += [] if problem is None else [f"{problem}: hcc-scope recover makes it again"]
     return problems
 
 

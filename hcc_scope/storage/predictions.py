@@ -1,4 +1,4 @@
-"""Predictions beside the frames: a line per frame while the run goes on, a Parquet table when it ends.
+"""Predictions beside the frames: a line per frame during the run, a Parquet table at its end.
 
 Design
 ------
@@ -212,7 +212,7 @@ class PredictionWriter:
 
 
 def read_predictions(store: Path, name: str = PREDICTIONS) -> dict[int, FrameResult]:
-    """Return the results that a run recorded for the store's frames, by `seq`, every bit as it was.
+    """Return the results that a run recorded for the store's frames, by `seq`, bit for bit.
 
     A crash can leave results of frames that never reached the journal: the store has no such frames, so they are left
     out.
@@ -270,7 +270,7 @@ def read_predictions_table(store: Path, name: str = PREDICTIONS) -> pa.Table:
 def write_table(store: Path, log: PredictionLog, path: Path) -> int:
     """Write the Parquet table of a `log` with a header, at once, for the frames that the journal lists.
 
-    Fields that the store's notes take out of the score are in it, as not included. `state_table` comes next.
+    Fields that the store's notes exclude from the score are in it, as not included. `state_table` comes next.
 
     Returns
     -------

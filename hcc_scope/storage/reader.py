@@ -1,4 +1,4 @@
-"""Frames out: a store opened read-only, finished or not, also while another process writes to it."""
+"""Read frames: a store opened read-only, finished or not, also while another process writes to it."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ def read_facts(path: Path) -> tuple[Facts, tuple[str, ...]]:
     except StoreDamagedError as error:
         raise StoreDamagedError(error.message, hint=hint) from error
     if isinstance(copied, StoreError):
-        return facts, (f"{copied.message}: hcc-scope recover writes it anew",)
+        return facts, (f"{copied.message}: hcc-scope recover writes it again",)
     if copied is None:
         # early stores of version 1 have none
         old = facts.attributes["schema_version"] == 1
-        return facts, () if old else (f"{path / MANIFEST_COPY} is missing: hcc-scope recover writes it anew",)
+        return facts, () if old else (f"{path / MANIFEST_COPY} is missing: hcc-scope recover writes it again",)
     contradiction = contradicted_key(facts, copied)
     if contradiction is not None:
         raise StoreDamagedError(f"{path} contradicts itself: {contradiction}", hint=_RECOVER)
@@ -148,10 +148,10 @@ class SectionStore:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with the journal, the metadata and the predictions, in words; empty for a sound store.
+        """What is wrong with the journal, the metadata and the predictions, as text; empty for a sound store.
 
         An unfinished last line, or fewer lines than frames, is a fault only of a run that has ended: the journal of an
-        unfinished one may stop anywhere. Metadata and predictions are looked at when this is asked for the first time.
+        unfinished one may stop anywhere. Metadata and predictions are checked on the first access.
         """
         with self._lock:
             if self._other_problems is None:

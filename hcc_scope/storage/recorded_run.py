@@ -1,4 +1,4 @@
-"""What a store records about its run beside the frames: how the run was made, how it ended, and with which score.
+"""The record of a run in its store, beside the frames: how the run was made, how it ended, and with which score.
 
 Parsed once, when the facts of a store are read (`hcc_scope.storage.facts`). The file keeps every key that it has: keys
 that this version does not know are ignored here and stay there.
@@ -47,7 +47,7 @@ class Provenance:
     unlike_threshold: float | None = None
     """Distance from the training tiles beyond which a tile counts as unlike them."""
     score_unlike: bool = False
-    """Whether tiles unlike the training tiles were scored all the same."""
+    """Whether tiles unlike the training tiles were scored too."""
     quality: QualityLimits = field(default_factory=QualityLimits)
     """A limit that is not recorded has its default."""
     specimen: str | None = None
@@ -90,7 +90,7 @@ class RecordedOutcome:
     state: str | None = None
     """``completed``, ``cancelled``, ``failed`` or ``recovered``; a later version may know others."""
     cause: str | None = None
-    """The first error, in words."""
+    """The first error, as text."""
     animal_id: str | None = None
     section_id: str | None = None
     score: float | None = None

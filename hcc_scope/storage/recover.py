@@ -69,7 +69,7 @@ class RecoverReport:
     n_frames: int
     """Committed frames; every one of them is still there, or in `damaged`."""
     changes: tuple[str, ...]
-    """What was changed, in words; empty if the store was valid."""
+    """What was changed, as text; empty if the store was valid."""
     damaged: tuple[StoreDamagedError, ...]
     """Committed frames that are missing or damaged, and why."""
     problems: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Frames in: each one written to its own file, synced, and only then journalled.
+"""Write frames: each one to its own file, synced, and only then journalled.
 
 Design
 ------
@@ -354,7 +354,7 @@ class SectionWriter:
         # the other metadata is written by `close` and `finalise`
         for file in (self.path / MANIFEST_COPY, self.path / "frames" / "zarr.json"):
             if not file.is_file():
-                words = f"{file} was deleted during the run: hcc-scope recover writes it anew"
+                words = f"{file} was deleted during the run: hcc-scope recover writes it again"
                 self._fail(StoreDamagedError(words), "close")
         if not (self.path / ARRAY_PATH / "zarr.json").is_file():
             self._length = -1
@@ -396,7 +396,7 @@ class SectionWriter:
         if not self._tidy:
             raise StoreError(f"{self.path} must be closed before it is finalised")
         if not (self._in_place and self._folder_is_in_place()):
-            raise StoreError(f"The end of the run is not written: {self.path} is not the store that it was any more")
+            raise StoreError(f"The end of the run is not written: {self.path} is no longer the same store")
         self._attributes = {
             **self._attributes,
             "complete": True,

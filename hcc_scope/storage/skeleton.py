@@ -1,4 +1,4 @@
-"""A store without frames: it appears under its name all at once, and goes in the same way if none comes."""
+"""A store without frames: it appears under its name in one step, and is removed in the same way if none comes."""
 
 from __future__ import annotations
 

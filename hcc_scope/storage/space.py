@@ -1,4 +1,4 @@
-"""The folder of a store before a run starts, and room on its disk: enough then, and a reserve while it goes on.
+"""The folder of a store before a run starts, and room on its disk: enough then, and a reserve during it.
 
 Standard library only: the command line and the window ask before anything heavy is loaded or drawn.
 """

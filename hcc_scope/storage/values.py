@@ -1,4 +1,4 @@
-"""What may stand in a store: every value that is read from one goes through here, so that a wrong one is an error.
+"""The values that a store may hold: every value read from one is checked here, and a wrong one is an error.
 
 Each function takes a value and the name of its key, and returns the value or raises ValueError with a sentence.
 """

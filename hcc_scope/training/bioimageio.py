@@ -61,7 +61,7 @@ OUTPUT_FILE = "test_output.npy"
 MOST_TEST_TILES = 2
 """The package's test tensors; a model may bring hundreds."""
 COVER_PX = (768, 384)
-"""Width and height: two to one is asked for, and at most 500 KB, which raw pixels of this size stay below."""
+"""Width and height: two to one is required, and at most 500 KB, which raw pixels of this size stay below."""
 TOLERANCE = 1e-3
 """Of a probability, relative and absolute."""
 
@@ -188,7 +188,7 @@ def _files(model: LoadedModel, documentation: str) -> dict[str, bytes]:
     weights = _probabilities(model)
     found, _worst = _check(weights, model, f"the package of {model.card.name}")
     if not re.search(r"^#.*[vV]alidation", documentation, re.MULTILINE):
-        documentation += "\n## Validation\n\nNothing is said about it.\n"
+        documentation += "\n## Validation\n\nThe card states none.\n"
     return {
         MODEL_FILE: weights,
         INPUT_FILE: _npy(tiles[:, None].astype(np.float32)),

@@ -1,6 +1,6 @@
 """The state of a training run between two steps, in one file that is complete or absent.
 
-A checkpoint holds everything that the rest of the run depends on, so that a killed run goes on to the same bytes:
+A checkpoint holds everything that the rest of the run depends on, so that a killed run continues to the same bytes:
 weights and running averages, the optimiser's state, the best weights so far, and how far the run is. There are no
 random states in it: order and augmentation are functions of seed, epoch and tile.
 """
@@ -191,7 +191,7 @@ def _read(path: Path) -> tuple[_Content, dict[str, torch.Tensor]]:
 
 def _unreadable(path: Path, error: Exception) -> ResumeError:
     return ResumeError(
-        f"the checkpoint {path} cannot be read ({one_line(error)})", hint="Start the training anew in another folder."
+        f"the checkpoint {path} cannot be read ({one_line(error)})", hint="Start the training again in another folder."
     )
 
 

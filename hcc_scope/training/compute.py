@@ -1,4 +1,4 @@
-"""Where and how a batch's gradient is computed: devices, precision, and the fast way on a processor.
+"""Compute the gradient of a batch: devices, precision, and the fast way on a processor.
 
 A processor works on a batch in small parts, each by one thread from the first convolution to the last gradient. The
 maps of two tiles stay in its caches, no thread waits for another one inside an operation, and the gradients of the
@@ -58,7 +58,7 @@ def choose_place(device: Device, precision: Precision, threads: int | None) -> P
     Raises
     ------
     UsageError
-        If a GPU is asked for and there is none.
+        If a GPU is requested and there is none.
     """
     has_gpu = torch.cuda.is_available()
     if device == "cuda" and not has_gpu:

@@ -1,4 +1,4 @@
-"""What a training run is asked to do. Imports no torch."""
+"""The options of a training run. Imports no torch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MOST_STARTS = 3
 """Of a training whose network has learnt nothing."""
 
 TRAINING_STAGES = ("train", "validate")
-"""Stages of `hcc_scope.progress.Progress` in which a training looks by itself whether it shall stop."""
+"""Stages of `hcc_scope.progress.Progress` in which a training itself checks whether to stop."""
 
 
 class Stopped(Exception):  # noqa: N818 - a signal, not an error

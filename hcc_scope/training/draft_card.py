@@ -167,7 +167,7 @@ def final_card(
     command : str
         That repeats the run.
     loss, optimiser : str
-        The recipe's, in words, with the values it ran with.
+        The recipe's, as text, with the values it ran with.
     epochs : int
         After which the weights are those of the model.
     tiles : int

@@ -297,7 +297,7 @@ def copy_model(
     name : str
         For the new card.
     licence : str, optional
-        For the new card, an SPDX identifier; None: as it was.
+        For the new card, an SPDX identifier; None: unchanged.
     describe : callable, optional
         As in `export_model`.
 

@@ -195,7 +195,7 @@ class _Run:
             raise ResumeError(
                 f"the checkpoint {self._checkpoint} is in epoch {how_far.epoch}, step {how_far.step}, of "
                 f"{self._settings.epochs} epochs of {self._steps_per_epoch} steps",
-                hint="Start the training anew in another folder.",
+                hint="Start the training again in another folder.",
             )
 
     def _cut_metrics(self) -> None:

@@ -1,4 +1,4 @@
-"""What comes out of fitting a network. Importing this module imports no torch."""
+"""The result of fitting a network. Importing this module imports no torch."""
 
 from __future__ import annotations
 

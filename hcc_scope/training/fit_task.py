@@ -1,4 +1,4 @@
-"""What a network is fitted to, and how: one value for the first start of a training and for all others."""
+"""The task of a fit, data and settings: one value for the first start of a training and for all others."""
 
 from __future__ import annotations
 

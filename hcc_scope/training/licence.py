@@ -1,4 +1,4 @@
-"""Licences of models, by their SPDX identifiers: what other programs and archives understand."""
+"""Licences of models, by the SPDX identifiers that other programs and archives understand."""
 
 from __future__ import annotations
 

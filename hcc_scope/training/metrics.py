@@ -1,4 +1,4 @@
-"""Figures of merit of log-odds against labels: area under the ROC curve, cross-entropy, and the best temperature."""
+"""Metrics of log-odds against labels: area under the ROC curve, cross-entropy, and the best temperature."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ def fit_temperature(log_odds: NDArray[np.float32], labels: NDArray[np.int64]) ->
 
 @dataclass(frozen=True, slots=True)
 class LearningCheck:
-    """What a network makes of the tiles that it was trained on, against what one would make of them that knew nothing.
+    """How a network answers on its own training tiles, compared with a network that has learnt nothing.
 
     A network has learnt nothing if its loss is not below that of chance by `LEAST_GAIN`, if its AUC is no more than
     tiles of one class would show by luck, or if it answers the same to all tiles. The first alone finds the networks
-    that end at chance and answer a little differently all the same.
+    that end at chance although their answers differ a little.
     """
 
     loss: float

@@ -271,7 +271,7 @@ def make_network(name: "NetworkName", *, n_outputs: int = 2, bit_depth: int = 16
     bit_depth : int
         Of the counts.
     seed : int
-        Decides the first weights; torch's global generator is left as it was.
+        Decides the first weights; torch's global generator is left unchanged.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,7 +1,7 @@
-"""How unlike the training tiles a tile is: a distance beside the logits, inside the artefact.
+"""The distance of a tile from the training tiles (OOD): computed beside the logits, inside the artefact.
 
 The distance is one of Mahalanobis, in the logarithms of the mean activations of every map of the last three stages,
-under probabilistic principal component analysis: a few directions with variances of their own, and one variance for
+under probabilistic principal component analysis: a few directions with their own variances, and one variance for
 all the others. It is computed from maps that the network makes anyway.
 
 - Means over a tile: what is measured is how much of each texture there is, not where.
@@ -69,7 +69,7 @@ LEAST_VARIANCE = 0.1
 FEWEST_TILES = 50
 """To fit a distance to."""
 FALSE_FLAG_RATE = 0.01
-"""Share of tiles like those of the training that are flagged all the same: by models, and by the networks of an
+"""Share of tiles like those of the training that are flagged nevertheless: by models, and by the networks of an
 evaluation's folds, which leave out what a model leaves out."""
 METHOD = (
     "Mahalanobis distance of the logarithms of 1 + relative mean activation of the maps of stages 3 to 5, under "
@@ -208,7 +208,7 @@ def fit_distance(network: nn.Module, means: "NDArray[np.float64]", components: i
     means : ndarray
         (n, c), n at least `FEWEST_TILES`.
     components : int
-        Directions with a variance of their own; fewer if there are not as many channels.
+        Directions with their own variance; fewer if there are not as many channels.
 
     Raises
     ------

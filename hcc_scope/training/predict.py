@@ -1,7 +1,7 @@
-"""What a network makes of many tiles, for evaluation: float32, and each tile for itself.
+"""Predictions for many tiles, for evaluation: float32, and each tile independent of the others.
 
 On a processor tiles go through one by one, as in the engines, each on one thread: the bits do not depend on what else
-is asked for, nor on the number of threads. On a GPU every batch has the same size, for the same reason.
+is predicted, nor on the number of threads. On a GPU every batch has the same size, for the same reason.
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ def check_network(
     logits = predict(network, tiles, some, threads=threads, device=device).logits
     if has_diverged(logits):
         raise DivergedError(
-            "the training has diverged: to the tiles that it was trained on the network answers with what is no "
-            "probability any more",
+            "the training has diverged: for the tiles that it was trained on, the network no longer returns "
+            "probabilities",
             hint="Use a lower --learning-rate.",
         )
     return check_learning(logits, labels[some], loss)

@@ -1,4 +1,4 @@
-"""Batches of tiles, read and prepared by a thread of their own while the network works on the one before."""
+"""Batches of tiles, read and prepared by a separate thread while the network works on the one before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a network is trained: the paper's way, and the way of today.
+"""Training recipes: that of the paper, and a modern one.
 
 ``meng2019`` is the paper's: half the squared error of the softmax probabilities (eq. 4), plain gradient descent (eq. 5,
 6), nothing else. ``modern``: cross-entropy, AdamW, a learning rate that rises and falls once, tiles turned and mirrored
@@ -43,7 +43,7 @@ VIGNETTE_SD = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a recipe does when nothing else is asked for."""
+    """The defaults of a recipe."""
 
     loss: Literal["squared error", "cross-entropy"]
     optimiser: Literal["gradient descent", "AdamW"]
@@ -90,7 +90,7 @@ RECIPES: dict[RecipeName, Recipe] = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A configuration with the recipe's values where it has none of its own."""
+    """A configuration with the recipe's values where it sets none."""
 
     network: NetworkName
     recipe: RecipeName
@@ -115,7 +115,7 @@ def settings_for(config: TrainConfig, fixed_epochs: int | None = None) -> Settin
     config : TrainConfig
         What was asked for.
     fixed_epochs : int, optional
-        Train so long, whatever the held-out tiles say.
+        Train exactly so many epochs, without regard to the held-out tiles.
     """
     recipe = RECIPES[config.recipe]
     patience = recipe.patience if config.patience is None else config.patience

@@ -1,4 +1,4 @@
-"""What stands in the files of a run is checked as it is read: kinds, ranges, what has to agree. Imports no torch."""
+"""Check the files of a run as they are read: types, ranges, consistency. Imports no torch."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """Train again from another start if a network has learnt nothing.
 
-Some networks of the paper's kind fall silent in their first steps and end where they began, at the loss of chance; the
+Some networks of the paper's kind collapse in their first steps and end where they began, at the loss of chance; the
 same training from another start learns. Such a start is repeated, a bounded number of times, with a seed that the first
 one decides: the result is a function of the configuration still. It is never repeated because of what the network makes
 of held-out tiles.
 
-In a run's folder the first start stands as any run does, and the others in ``start-2``, ``start-3``; the weights beside
+In a run's folder the first start lies as any run does, and the others in ``start-2``, ``start-3``; the weights beside
 the first one's metrics are those of the start that was taken.
 """
 

@@ -3,11 +3,11 @@
 ::
 
     RUN/
-        config.json           what was asked for, and on what
+        config.json           the options, and the data
         splits.json           which images of which animals were learnt from, which were held out
         environment.json      where it ran
         metrics.jsonl         a line every few steps and for each epoch
-        checkpoints/          what a killed run goes on from
+        checkpoints/          from which a killed run continues
         weights.safetensors   the result
         start-2/, start-3/    the same of another start, if the one before has learnt nothing
         model/                the finished model, for ``--model RUN/model``
@@ -71,7 +71,7 @@ _PACKAGES = ("hcc-scope", "numpy", "torch", "safetensors", "tensorstore", "tifff
 
 @dataclass(frozen=True, slots=True)
 class TrainRun:
-    """What ``hcc-scope train`` is asked to do."""
+    """The options of ``hcc-scope train``."""
 
     manifest: Path
     folder: Path
@@ -131,7 +131,7 @@ def train_run(
     ResumeError
         If there is nothing to continue, or it was started with another configuration or other data.
     Stopped
-        If `stop` asked for it; `resume` goes on from there.
+        If `stop` asked for it; `resume` continues from there.
     HccScopeError
         Whatever is wrong with manifest, images, options or disk.
     """
@@ -156,7 +156,7 @@ def _train(
         raise TrainingError(
             f"the evaluation {run.evaluation} is of other images than {run.manifest} lists now, or their files were "
             "copied or written to since",
-            hint="Evaluate these images first: its figures would be on the card of a model that they do not speak for.",
+            hint="Evaluate these images first: its figures would be on the card of a model that they do not describe.",
         )
     tiles = cut_tiles(data, run.cache, on_progress)
     place = choose_place(run.config.device, run.config.precision, run.config.threads)

@@ -1,4 +1,4 @@
-"""Whether saliency maps depend on what a network learnt: the model-randomisation check.
+"""Check that saliency maps depend on what a network learnt: the model-randomisation test.
 
 Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018: the weights are drawn anew layer by layer, from the
 output back, and the map of each such network is compared with that of the trained one. Maps that stay as they were show

@@ -1,4 +1,4 @@
-"""The network as a ``torch.export`` program: what takes over on the day that TorchScript goes (upstream deprecates it).
+"""The network as a ``torch.export`` program: the successor of TorchScript, which upstream deprecates.
 
 The program is written beside the TorchScript artefact and gives the same logits; HCC-Scope itself runs the artefact.
 It takes raw counts as float32 (which holds counts of 16 bits exactly), any number of tiles at once. What torch keeps

@@ -1,4 +1,4 @@
-"""Which images a training may learn from, and which decide when it ends and where the threshold lies."""
+"""Divide images into those to train on, and those that decide when a training ends and where the threshold lies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Realistic values to show: a rig, a section's course, and what the pipeline says about it."""
+"""Realistic values to show: a rig, a section's course, and what the pipeline reports about it."""
 
 from __future__ import annotations
 

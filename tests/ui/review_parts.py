@@ -1,4 +1,4 @@
-"""What the tests of the review tabs share: results that are quickly made, and frames that say where they come from."""
+"""Shared by the tests of the review tabs: results that are quickly made, and frames that show where they come from."""
 
 from __future__ import annotations
 

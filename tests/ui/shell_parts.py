@@ -44,7 +44,7 @@ def running_app(folder: Path) -> Iterator[App]:
 
 
 def close(app: App) -> None:
-    """Close the window as an operator who wants no more, and let go of everything."""
+    """Close the window as an operator who wants no more, and release everything."""
     if not isValid(app.window):
         return
     if app.window.isVisible():
@@ -81,7 +81,7 @@ def name_section(app: App, animal: str = "M7", section: str = "S1") -> None:
     app.window.top.section.set_value(section)
 
 
-def said(app: App) -> str:
+def notices(app: App) -> str:
     """All messages, one a line."""
     model = app.window.messages
     return "\n".join(str(model.message(row)) for row in range(model.rowCount()))
@@ -91,7 +91,7 @@ def start(app: App) -> None:
     wait_for(lambda: app.window.actions_["start"].isEnabled(), f"Start: {app.action_states.missing}")
     app.window.actions_["start"].trigger()
     wait_for(lambda: app.run.phase != "preparing", "the section to begin")
-    assert app.run.phase == "running", said(app)
+    assert app.run.phase == "running", notices(app)
 
 
 def finish(app: App) -> None:

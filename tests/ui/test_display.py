@@ -59,7 +59,7 @@ def test_nothing_is_refused_where_nothing_is_missing(environment: dict[str, str]
     check_display(environment)
 
 
-def test_nobody_answers_where_nothing_is():
+def test_an_unused_display_does_not_answer():
     assert not display.answers(":987")
 
 

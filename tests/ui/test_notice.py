@@ -51,7 +51,7 @@ def test_a_notice_lies_over_the_picture_and_over_no_control(centre: QWidget):
         assert QRect(0, 0, *size).contains(bar.geometry())
 
 
-def test_what_comes_while_an_error_is_shown_is_told_after_it(centre: QWidget):
+def test_a_notice_that_arrives_during_an_error_is_shown_after_it(centre: QWidget):
     bar = bar_of(centre)
     bar.show_notice("error", "The camera does not answer.")
     bar.show_notice("info", "Picture saved.")
@@ -76,7 +76,7 @@ def test_an_offer_is_still_there_after_an_error(centre: QWidget):
     assert bar.text == ""
 
 
-def test_the_same_notice_is_told_once_and_plain_words_give_way(centre: QWidget):
+def test_a_repeated_notice_is_shown_once_and_plain_text_yields(centre: QWidget):
     bar = bar_of(centre)
     bar.show_notice("info", "one")
     bar.show_notice("info", "two")

@@ -231,7 +231,7 @@ def test_objective_warns_where_the_pixel_size_is_unknown(qtbot: QtBot):
     assert line(panel, "Warning about the pixel size").isVisible()
 
 
-def test_light_says_open_or_closed(qtbot: QtBot):
+def test_light_shows_open_or_closed(qtbot: QtBot):
     panel = LightPanel()
     show(qtbot, panel)
     panel.set_state(RIG)
@@ -374,7 +374,7 @@ def test_stop_is_never_locked(qtbot: QtBot):
     qtbot.keyClick(find(column, StagePad, "Stage pad"), Qt.Key.Key_PageUp)
     assert wishes == [DeviceAction(DeviceControls.move_z_by_um, (1.0,))]
     with qtbot.waitSignal(column.stage.halt_requested, timeout=500):
-        button(column.stage, "Stop stage and focus at once").click()
+        button(column.stage, "Stop stage and focus immediately").click()
     column.set_locked("A section is paused.", paused=True)
     qtbot.keyClick(find(column, StagePad, "Stage pad"), Qt.Key.Key_Left)
     assert wishes[1:] == [DeviceAction(DeviceControls.move_by_um, (-100.0, 0.0))]

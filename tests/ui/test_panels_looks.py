@@ -157,7 +157,7 @@ def test_everything_is_named_explained_and_reachable(qtbot: QtBot, make: Callabl
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_theme_changes_without_being_told(qtbot: QtBot, qapp: QApplication, make: Callable[[], QWidget]):
+def test_a_theme_change_needs_no_call(qtbot: QtBot, qapp: QApplication, make: Callable[[], QWidget]):
     palette, style = qapp.palette(), qapp.style().objectName()
     apply_theme(qapp, "dark")
     box = QWidget()

@@ -85,7 +85,7 @@ def test_filter_takes_words_of_device_name_and_value(browser: PropertyBrowser):
     assert value(browser, "Number of properties") == "4 of 7 properties"
 
 
-def test_what_is_fixed_says_so_and_cannot_be_edited(browser: PropertyBrowser):
+def test_a_fixed_property_is_marked_and_cannot_be_edited(browser: PropertyBrowser):
     fixed = {prop.name: why_fixed(prop) for prop in PROPERTIES}
     assert fixed["CCDTemperature RO"] == "read-only"
     assert fixed["MaximumExposureMs"] == "fixed at load"

@@ -70,8 +70,8 @@ def test_nothing_is_claimed_without_a_run(panel: ScorePanel):
 )
 def test_verdict_needs_a_valid_interval_on_one_side(mean: float, sampling: str, n: int, shape: str, words: str):
     score, _ = section(n, mean, sampling)
-    said = verdict(score)
-    assert (SHAPES[said.kind], said.title) == (shape, words)
+    found = verdict(score)
+    assert (SHAPES[found.kind], found.title) == (shape, words)
 
 
 def test_score_comes_with_interval_coverage_and_stability(panel: ScorePanel):
@@ -128,7 +128,7 @@ def test_invalid_interval_is_neither_written_nor_drawn(panel: ScorePanel):
     ],
     ids=["high", "undecided", "raster", "spoilt", "none"],
 )
-def test_the_window_says_what_every_other_place_says(panel: ScorePanel, score: SectionScore):
+def test_the_window_uses_the_same_words_as_every_other_place(panel: ScorePanel, score: SectionScore):
     panel.set_snapshot(snapshot(score, COUNTS))
     whole = f"{describe_score(score)}."
     assert description_of(find(panel, QLabel, "Score")) == whole
@@ -141,20 +141,20 @@ def test_the_window_says_what_every_other_place_says(panel: ScorePanel, score: S
     assert any(name.endswith(f"{verdict(score).sentence}.") for name in names)
 
 
-def test_interval_over_fewer_frames_says_so(panel: ScorePanel):
+def test_interval_over_fewer_frames_reports_it(panel: ScorePanel):
     score, _ = section()
     panel.set_snapshot(snapshot(replace(score, interval_frames=30), COUNTS))
     assert value(panel, "Interval of the score").endswith("(over the first 30 of 37 frames)")
 
 
-def test_not_stabilised_says_why(panel: ScorePanel):
+def test_not_stabilised_states_the_reason(panel: ScorePanel):
     score, _ = section(6)
     panel.set_snapshot(snapshot(score, Counts(acquired=6, classified=5, excluded=1)))
     assert line(panel, "Stability of the score").shape_name() == "busy"
     assert line(panel, "Stability of the score").text() == "Not stabilised: 5 of at least 8 fields so far."
 
 
-def test_losses_failures_and_a_broken_model_are_said(panel: ScorePanel):
+def test_losses_failures_and_a_broken_model_are_shown(panel: ScorePanel):
     score, _ = section(12)
     counts = Counts(acquired=14, stored=14, classified=9, excluded=3, failed=1, pending=1, lost=2)
     panel.set_snapshot(snapshot(score, counts, degraded="the model did not answer in 30 s"))
@@ -166,7 +166,7 @@ def test_losses_failures_and_a_broken_model_are_said(panel: ScorePanel):
     assert not line(panel, "Classification").isVisible()
 
 
-def test_fields_that_the_operator_excluded_are_said(panel: ScorePanel):
+def test_fields_that_the_operator_excluded_are_shown(panel: ScorePanel):
     score, _ = section(12)
     panel.set_snapshot(snapshot(replace(score, fields_excluded_by_operator=2), COUNTS))
     assert "2 are excluded by the operator." in value(panel, "Frames that the score rests on")
@@ -239,7 +239,7 @@ def test_the_research_line_names_what_the_model_was_trained_on(panel: ScorePanel
     assert not line(panel, "Why this score means nothing").isVisible()
 
 
-def test_a_score_that_means_nothing_is_said_to_in_red(panel: ScorePanel):
+def test_a_meaningless_score_is_marked_in_red(panel: ScorePanel):
     panel.set_training("a synthetic phantom, not on tissue", "this specimen is no phantom")
     assert line(panel, "Why this score means nothing").isVisible()
     assert line(panel, "Why this score means nothing").text() == "This specimen is no phantom."
@@ -258,7 +258,7 @@ def test_near_the_threshold_a_score_has_a_digit_more(panel: ScorePanel, score: f
     assert value(panel, "Score") == words
 
 
-def test_a_replayed_section_says_so_and_speaks_of_nothing_under_way(panel: ScorePanel):
+def test_a_replayed_section_is_named_as_one_and_not_as_running(panel: ScorePanel):
     panel.set_section("M7", "S1", replayed=True)
     assert value(panel, "Section") == "In Replay: animal M7, section S1"
     assert not find(panel, CoursePlot, "Course of the score").isVisible()

@@ -44,7 +44,7 @@ def measured(flags: list[int], *, saturated: float = 0.0004) -> TileQuality:
         ([BLURRED] * 2 + [0] * 14, "Focus", "warning", "Out of focus in 2 of 16 tiles with tissue"),
         ([BLURRED] * 16, "Focus", "bad", "Out of focus in all 16 tiles with tissue"),
         ([NO_TISSUE] * 16, "Focus", "unknown", "Cannot be judged: no tissue here"),
-        ([NO_TISSUE] * 16, "Tissue", "bad", "None: this is glass, or far out of focus"),
+        ([NO_TISSUE] * 16, "Tissue", "bad", "None: glass, or far out of focus"),
         ([NO_TISSUE] * 4 + [0] * 12, "Tissue", "warning", "In 12 of 16 tiles, 93 % of the area"),
         ([0] * 16, "Tissue", "good", "In all 16 tiles, 93 % of the area"),
         ([SATURATED] * 9 + [0] * 7, "Saturation", "bad",
@@ -72,7 +72,7 @@ def test_judgement_without_measured_values():
 
 
 @pytest.mark.parametrize(
-    ("flags", "told", "shape", "words"),
+    ("flags", "measured", "shape", "words"),
     [
         ([0] * 16, True, "good", "No tile flagged as unlike training"),
         ([UNLIKE] * 2 + [0] * 10 + [NO_TISSUE] * 4, True, "warning", "Unlike training: 2 of 12 tiles"),
@@ -81,24 +81,24 @@ def test_judgement_without_measured_values():
         ([NO_TISSUE] * 16, False, "unknown", "Cannot be judged: no tile was classified"),
     ],
 )
-def test_likeness_is_told_by_the_model_alone(flags: list[int], told: bool, shape: str, words: str):
-    distances = np.ones(16, np.float32) if told else None
+def test_likeness_comes_from_the_model_alone(flags: list[int], measured: bool, shape: str, words: str):
+    distances = np.ones(16, np.float32) if measured else None
     found = {line.name: line for line in judge(np.array(flags, np.uint8), None, distances)}["Likeness"]
     assert (found.shape, found.words) == (shape, words)
 
 
-def test_a_tile_that_was_classified_and_not_scored_is_not_said_to_be_unclassified(qtbot: QtBot):
+def test_a_tile_that_was_classified_and_not_scored_is_not_shown_as_unclassified(qtbot: QtBot):
     panel = QualityPanel()
     qtbot.addWidget(panel)
     flags = np.array([UNLIKE] * 3 + [0] * 13, np.uint8)
-    told = replace(result(3, np.ones(16), flags), distances=np.full(16, 2.0, np.float32))
-    panel.set_result(told)
+    measured = replace(result(3, np.ones(16), flags), distances=np.full(16, 2.0, np.float32))
+    panel.set_result(measured)
     assert value(panel, "Outcome of the field") == "Field 3: 13 of 16 tiles scored."
     assert value(panel, "Likeness") == "Unlike training: 3 of 16 tiles"
     assert "not scored" in find(panel, ValueLabel, "Likeness").toolTip()
 
 
-def test_quality_panel_says_what_became_of_the_field(qtbot: QtBot):
+def test_quality_panel_shows_what_became_of_the_field(qtbot: QtBot):
     panel = QualityPanel()
     qtbot.addWidget(panel)
     assert value(panel, "Outcome of the field") == "No field analysed yet."
@@ -151,7 +151,7 @@ def test_strip_shows_rates_queues_and_time(strip: StatusStrip):
     assert strip.value("phase") == "No run"
 
 
-def test_strip_says_what_the_run_does(strip: StatusStrip):
+def test_strip_shows_what_the_run_does(strip: StatusStrip):
     for changes, words in (
         ({}, "Running"),
         ({"paused": True}, "Paused"),

@@ -47,7 +47,7 @@ def test_a_rig_with_a_stage_is_offered_all(parent: QWidget):
 
 
 @pytest.mark.parametrize(("kind", "name"), [("random", "Number of random fields"), ("sequence", "Number of frames")])
-def test_a_number_that_is_too_large_is_said_and_not_cut_to_the_digits_that_fit(
+def test_a_number_that_is_too_large_is_reported_and_not_cut_to_the_digits_that_fit(
     qtbot: QtBot, parent: QWidget, kind: str, name: str
 ):
     dialog = shown(parent, PlanChoice(kind=kind), has_stage=True)  # type: ignore[arg-type]  # one of its kinds
@@ -60,7 +60,7 @@ def test_a_number_that_is_too_large_is_said_and_not_cut_to_the_digits_that_fit(
     assert find(dialog, QLabel, "What is missing in the plan").text().startswith(f"{name}: at most 1")
 
 
-def test_plans_say_counts_in_the_singular_too():
+def test_plans_write_counts_in_the_singular_too():
     assert PlanChoice(n_fields=1).describe(outlined=True) == "1 random field"
     assert PlanChoice(kind="sequence", n_frames=1).describe(outlined=False) == "1 frame at rest"
     assert PlanChoice(area_um=(125_000.0, 6000.0)).describe(outlined=False) == "24 fields in 125000 × 6000 µm"

@@ -95,11 +95,11 @@ def test_the_gallery_filters_by_reason(which: TileFilter, expected: object):
 
 
 def unlike_table() -> TileTable:
-    """One tile of each of two fields is unlike training; a third field is of a model that tells no distance."""
+    """One tile of each of two fields is unlike training; a third field is of a model that measures no distance."""
     made = TileTable()
     for seq, distances in enumerate(([1.0, 9.0, 3.0, np.nan], [2.0, 8.0, 4.0, 5.0])):
-        told = result(seq, [0.9, 0.2, 0.45, 0.1], [0, UNLIKE, 0, OUT_OF_FOCUS if seq == 0 else 0])
-        made.add(replace(told, distances=np.float32(distances)))
+        one = result(seq, [0.9, 0.2, 0.45, 0.1], [0, UNLIKE, 0, OUT_OF_FOCUS if seq == 0 else 0])
+        made.add(replace(one, distances=np.float32(distances)))
     made.add(result(2, [0.5] * 4))
     return made
 
@@ -111,15 +111,15 @@ def test_tiles_unlike_training_are_found():
     assert places(made, TileOrder.MOST_UNLIKE, TileFilter.ALL)[:4] == [(0, 1), (1, 1), (1, 3), (1, 2)]
     without = places(made, TileOrder.MOST_UNLIKE, TileFilter.ALL)[-5:]
     assert set(without) == {(2, 0), (2, 1), (2, 2), (2, 3), (0, 3)}
-    flagged, unasked, untold = made.tile(1), made.tile(3), made.tile(8)
+    flagged, unasked, unmeasured = made.tile(1), made.tile(3), made.tile(8)
     assert (flagged.distance, flagged.probability) == (9.0, None)
-    assert (unasked.distance, untold.distance) == (None, None)
+    assert (unasked.distance, unmeasured.distance) == (None, None)
     assert format_probability(flagged) == "unlike training"
     tip = tile_tooltip(flagged, None, 0.45, excluded=False)
     assert "Not scored: unlike training" in tip
     assert "Distance from the model's training tiles: 9" in tip
     assert "Not classified: out of focus" in tile_tooltip(unasked, None, 0.45, excluded=False)
-    assert "Distance" not in tile_tooltip(untold, None, 0.45, excluded=False)
+    assert "Distance" not in tile_tooltip(unmeasured, None, 0.45, excluded=False)
 
 
 def test_the_columns_keep_their_values_when_the_table_grows():

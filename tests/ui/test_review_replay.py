@@ -85,7 +85,7 @@ def tab(qtbot: QtBot, jobs: Jobs) -> ReplayTab:
 
 
 @pytest.fixture
-def told(tab: ReplayTab) -> list[tuple[str, str]]:
+def notices(tab: ReplayTab) -> list[tuple[str, str]]:
     messages: list[tuple[str, str]] = []
     tab.message.connect(lambda level, text: messages.append((level, text)))
     return messages
@@ -144,9 +144,9 @@ def test_a_store_is_shown_with_its_frames_scores_and_predictions(
     assert tab.opened.analyses[0].score.score == live["score"]
     assert tab.opened.analyses[0].score.interval == tuple(live["interval"])
     assert f"{live['score']:.3f}" in tab.stores.list.item(0).text()
-    said = describe_score(tab.opened.analyses[0].score)
-    assert said in html.unescape(tab.section.label.text())
-    assert said in tab.stores.list.item(0).toolTip()
+    description = describe_score(tab.opened.analyses[0].score)
+    assert description in html.unescape(tab.section.label.text())
+    assert description in tab.stores.list.item(0).toolTip()
     assert "Research use only" in tab.section.label.text()
 
 
@@ -161,11 +161,11 @@ def test_stores_are_opened_by_dropping_their_folder(qtbot: QtBot, tab: ReplayTab
     assert tab.stores.paths() == [acquired]
 
 
-def test_what_is_no_store_is_told_in_a_sentence(
-    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], tmp_path: Path
+def test_a_file_that_is_no_store_is_reported_in_a_sentence(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list[tuple[str, str]], tmp_path: Path
 ):
     opened(qtbot, jobs, tab, tmp_path / "missing.ome.zarr")
-    assert told == [
+    assert notices == [
         (
             "error",
             f"There is no store at {tmp_path / 'missing.ome.zarr'}. Give the path of a folder that ends in .ome.zarr.",
@@ -176,25 +176,25 @@ def test_what_is_no_store_is_told_in_a_sentence(
 
 
 def test_an_unfinished_store_opens_with_a_warning(
-    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], store: Path
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list[tuple[str, str]], store: Path
 ):
     change_facts(store, complete=False)
     opened(qtbot, jobs, tab, store)
-    assert told[0][0] == "warning"
-    assert "not ended in order" in told[0][1]
+    assert notices[0][0] == "warning"
+    assert "not ended in order" in notices[0][1]
     assert "problem" in tab.stores.list.item(0).text()
     assert tab.pane.frame is not None
 
 
 def test_a_store_whose_run_is_under_way_is_not_called_broken(
-    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], store: Path
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list[tuple[str, str]], store: Path
 ):
     change_facts(store, complete=False)
     with (store / JOURNAL).open("rb+") as journal:
         assert lock(journal.fileno())  # as its writer holds it
         opened(qtbot, jobs, tab, store)
     words = "its run is under way: what was stored until now is shown; open it again for more"
-    assert told == [("warning", f"{store.name}: {words}")]
+    assert notices == [("warning", f"{store.name}: {words}")]
 
 
 def test_a_store_that_was_still_growing_is_read_again(
@@ -263,16 +263,16 @@ def test_scrubbing_fast_reads_only_what_is_wanted_last(
     assert read == [1, 3]
 
 
-def test_a_damaged_field_is_said_and_the_others_are_shown(
-    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], store: Path
+def test_a_damaged_field_is_reported_and_the_others_are_shown(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list[tuple[str, str]], store: Path
 ):
     (store / "frames" / "0" / "c" / "1" / "0" / "0").unlink()
     opened(qtbot, jobs, tab, store)
     tab.pane.show_field(1)
     settle(qtbot, jobs)
-    assert told[-1][0] == "error"
+    assert notices[-1][0] == "error"
     assert tab.pane.view.pixels is None
-    assert find(tab, ElidedLabel, "About the field").whole_text() == told[-1][1]
+    assert find(tab, ElidedLabel, "About the field").whole_text() == notices[-1][1]
     tab.pane.show_field(2)
     settle(qtbot, jobs)
     assert tab.pane.frame.seq == 2
@@ -351,8 +351,8 @@ def test_two_models_are_compared_each_with_its_own_threshold(
     assert sum(changed) == comparison.fields[0].sides_changed
 
 
-def test_it_can_be_ended_early_and_says_how_far_it_was(
-    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], acquired: Path
+def test_it_can_be_ended_early_and_reports_its_progress(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list[tuple[str, str]], acquired: Path
 ):
     opened(qtbot, jobs, tab, acquired)
     tab.classify.engine.setCurrentIndex(tab.classify.engine.findData("torchscript"))
@@ -369,7 +369,7 @@ def test_it_can_be_ended_early_and_says_how_far_it_was(
 
 
 def test_ended_before_the_first_field_it_leaves_nothing(
-    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], acquired: Path
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list[tuple[str, str]], acquired: Path
 ):
     opened(qtbot, jobs, tab, acquired)
     tab.classify.start()
@@ -377,22 +377,22 @@ def test_ended_before_the_first_field_it_leaves_nothing(
     assert tab.classify.state.startswith("Ending")
     settle(qtbot, jobs)
     assert tab.classify.state == "Cancelled before the first field was classified."
-    assert told == []  # it is no error
+    assert notices == []  # it is no error
     assert len(tab.opened.analyses) == 1
     assert tab.opened.n_replays == 0
 
 
 def test_predictions_can_be_kept_and_are_never_overwritten(
-    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], store: Path
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list[tuple[str, str]], store: Path
 ):
     opened(qtbot, jobs, tab, store)
     classify(qtbot, jobs, tab, save_as="again")
     assert read_predictions(store, "predictions-again").keys() == read_predictions(store).keys()
     assert "kept in the store as predictions-again" in tab.classify.state
     classify(qtbot, jobs, tab, save_as="again")
-    assert "never overwritten" in told[-1][1]
+    assert "never overwritten" in notices[-1][1]
     classify(qtbot, jobs, tab, save_as="../elsewhere")
-    assert told[-1][0] == "error"
+    assert notices[-1][0] == "error"
     assert len(tab.opened.analyses) == 2
     tab.close_store(store)
     opened(qtbot, jobs, tab, store)
@@ -400,8 +400,8 @@ def test_predictions_can_be_kept_and_are_never_overwritten(
     assert tab.compare.comparison.equal
 
 
-def test_a_folder_that_is_no_model_is_refused_in_words(
-    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], acquired: Path, tmp_path: Path
+def test_a_folder_that_is_no_model_is_refused_with_a_message(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list[tuple[str, str]], acquired: Path, tmp_path: Path
 ):
     opened(qtbot, jobs, tab, acquired)
     find(tab, QPushButton, "Other model from a folder").click()
@@ -409,8 +409,8 @@ def test_a_folder_that_is_no_model_is_refused_in_words(
     dialog.fileSelected.emit(str(tmp_path))
     dialog.close()
     classify(qtbot, jobs, tab)
-    assert told[-1] == ("error", f"The model folder {tmp_path} has no card.yaml")
-    assert tab.classify.state == told[-1][1]
+    assert notices[-1] == ("error", f"The model folder {tmp_path} has no card.yaml")
+    assert tab.classify.state == notices[-1][1]
 
 
 def test_an_analysis_stays_with_its_store(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path, store: Path):
@@ -474,15 +474,15 @@ def test_a_field_can_be_taken_out_of_the_score_and_back(qtbot: QtBot, tab: Repla
 
 
 def test_a_note_that_cannot_be_kept_stays_in_the_editor(
-    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], store: Path
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list[tuple[str, str]], store: Path
 ):
     opened(qtbot, jobs, tab, store)
     shutil.rmtree(store)
     tab.notes.text.setPlainText("too late")
     tab.notes.add_to_section.click()
     settle(qtbot, jobs)
-    assert told[-1][0] == "error"
-    assert "no store" in told[-1][1]
+    assert notices[-1][0] == "error"
+    assert "no store" in notices[-1][1]
     assert tab.notes.text.toPlainText() == "too late"
 
 
@@ -515,24 +515,24 @@ def test_the_gallery_shows_an_opened_section_with_saliency_of_its_own_model(
 
 
 def test_the_view_is_saved_as_a_picture(
-    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list[tuple[str, str]], acquired: Path, tmp_path: Path
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list[tuple[str, str]], acquired: Path, tmp_path: Path
 ):
     opened(qtbot, jobs, tab, acquired)
     save_picture(tab, tmp_path / "view.png")
-    assert told[-1] == ("info", f"Picture saved: {tmp_path / 'view.png'}")
+    assert notices[-1] == ("info", f"Picture saved: {tmp_path / 'view.png'}")
     assert QImage(str(tmp_path / "view.png")).width() >= tab.pane.view.width()
     save_picture(tab, tmp_path / "missing" / "view.png")
-    assert told[-1][0] == "error"
-    assert "cannot be written" in told[-1][1]
+    assert notices[-1][0] == "error"
+    assert "cannot be written" in notices[-1][1]
 
 
-def test_the_report_is_made_from_the_store(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, told: list, store: Path):
+def test_the_report_is_made_from_the_store(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list, store: Path):
     opened(qtbot, jobs, tab, store)
     with qtbot.waitSignal(tab.report_made, timeout=60_000) as signal:
         tab.make_report()
     (page,) = signal.args
     assert "Research use only" in page.read_text(encoding="utf-8")
-    assert told[-1] == ("info", f"Report made: {page}")
+    assert notices[-1] == ("info", f"Report made: {page}")
 
 
 def test_both_themes_paint_and_what_can_be_used_has_a_name(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path):

@@ -1,4 +1,4 @@
-"""The Tiles tab: what it reads, in which order it shows, and what its dialog says."""
+"""The Tiles tab: what it reads, in which order it shows it, and what its dialog shows."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def fill(tab: TilesTab, n_fields: int, reader: Reader | None = None) -> Reader:
     return reader
 
 
-def test_an_empty_gallery_says_what_it_is_for(tab: TilesTab):
+def test_an_empty_gallery_explains_itself(tab: TilesTab):
     empty = find(tab, QLabel, "Why there are no tiles")
     assert (empty.isVisible(), tab.view.isVisible()) == (True, False)
     fill(tab, 1)
     assert (empty.isVisible(), tab.view.isVisible()) == (False, True)
     tab.set_filter(TileFilter.SATURATED)
-    assert empty.text() == "No tile is like that."
+    assert empty.text() == "No tile matches."
     tab.clear()
     assert empty.text().startswith("No tiles yet")
 
@@ -139,7 +139,7 @@ def test_new_results_appear_soon_unless_the_order_is_held(qtbot: QtBot, tab: Til
     assert tab.model.rowCount() == 12
 
 
-def test_nothing_is_laid_out_that_nobody_sees(qtbot: QtBot, tab: TilesTab):
+def test_hidden_tiles_are_not_laid_out(qtbot: QtBot, tab: TilesTab):
     fill(tab, 1)
     tab.hide()
     tab.add_result(result(1, [0.5] * 4), GRID)
@@ -159,7 +159,7 @@ def test_the_filter_counts_its_tiles(tab: TilesTab):
     assert texts[-1] == "Field excluded by operator (4)"
 
 
-def test_a_tile_says_what_it_is_to_screen_readers_and_in_its_tooltip(tab: TilesTab):
+def test_a_tile_describes_itself_to_screen_readers_and_in_its_tooltip(tab: TilesTab):
     fill(tab, 1)
     roles = Qt.ItemDataRole
     assert tab.model.index(2).data(roles.AccessibleTextRole) == "field 0, row 2, col 1: 0.900"
@@ -257,7 +257,7 @@ def test_the_canvases_pan_and_zoom_as_one(qtbot: QtBot, tab: TilesTab, jobs: Job
     assert image.fits
 
 
-def test_what_cannot_be_read_or_computed_is_said(qtbot: QtBot, tab: TilesTab, jobs: Jobs):
+def test_a_failed_read_or_map_is_reported(qtbot: QtBot, tab: TilesTab, jobs: Jobs):
     def broken(_tile: object) -> np.ndarray:
         raise ModelError("the model has no gradient")
 

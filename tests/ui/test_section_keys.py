@@ -1,4 +1,4 @@
-"""F9, F10 and Ctrl+Z in dialogs, and what they say when they cannot be done."""
+"""F9, F10 and Ctrl+Z in dialogs, and their messages when they cannot be done."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Desk:
         self.window = QMainWindow()
         qtbot.addWidget(self.window)
         self.actions = Actions(self.window, "dark")
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.done: list[str] = []
-        self.keys = SectionKeys(self.actions, lambda _level, text: self.said.append(text), self.window)
+        self.keys = SectionKeys(self.actions, lambda _level, text: self.messages.append(text), self.window)
         for name in ("pause", "stop", "exclude", "start"):
             self.actions[name].triggered.connect(lambda _checked=False, name=name: self.done.append(name))
         self.dialog = QDialog(self.window)
@@ -53,16 +53,16 @@ def desk(qtbot: QtBot) -> Iterator[Desk]:
 def test_the_sections_keys_work_in_a_dialog(qtbot: QtBot, desk: Desk, key: Qt.Key, name: str):
     qtbot.keyClick(desk.text, key)
     assert desk.done == [name]
-    assert desk.said == []
+    assert desk.messages == []
 
 
 @pytest.mark.parametrize(("key", "name"), [(Qt.Key.Key_F9, "pause"), (Qt.Key.Key_F10, "stop")])
-def test_a_key_that_cannot_be_done_says_why(qtbot: QtBot, desk: Desk, key: Qt.Key, name: str):
+def test_a_key_that_cannot_be_done_states_the_reason(qtbot: QtBot, desk: Desk, key: Qt.Key, name: str):
     desk.actions.enable(name, "the section is being started or ended")
     for widget in (desk.text, desk.window):
         qtbot.keyClick(widget, key)
     text = f"{desk.actions[name].text()} ({'F9' if name == 'pause' else 'F10'}) cannot be done now."
-    assert desk.said == [f"{text} The section is being started or ended."] * 2
+    assert desk.messages == [f"{text} The section is being started or ended."] * 2
     assert desk.done == []
 
 
@@ -79,9 +79,9 @@ def test_ctrl_z_takes_back_typing_in_a_text_and_a_field_elsewhere(qtbot: QtBot, 
     assert desk.done == ["exclude"]
 
 
-def test_start_does_not_work_from_a_dialog_but_says_why_not_if_it_cannot(qtbot: QtBot, desk: Desk):
+def test_start_does_not_work_from_a_dialog_but_states_why_it_cannot(qtbot: QtBot, desk: Desk):
     qtbot.keyClick(desk.text, Qt.Key.Key_F8)
     assert desk.done == []
     desk.actions.enable("start", "no rig is open")
     qtbot.keyClick(desk.text, Qt.Key.Key_F8)
-    assert desk.said == ["Start (F8) cannot be done now. No rig is open."]
+    assert desk.messages == ["Start (F8) cannot be done now. No rig is open."]

@@ -98,7 +98,7 @@ def test_both_refuse_a_number_that_no_plan_has():
             plan(Stage(), n_fields=0)
 
 
-def test_a_stage_is_never_driven_to_an_area_that_nobody_named():
+def test_a_stage_is_never_driven_to_an_unnamed_area():
     with pytest.raises(PlanError, match="random fields need an area"):
         by_command_line(Stage(demo=False))
 

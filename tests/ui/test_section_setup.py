@@ -1,4 +1,4 @@
-"""What is set up for the next section: one object, which the top bar edits and which says what is missing."""
+"""The setup of the next section: one object, which the top bar edits and which names what is missing."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ REQUEST = SectionRequest("M7", "S1", Path("sections"), PlanChoice(), "high", "ph
         ({"section_id": ""}, True, "the section id is missing"),
         ({"section_id": "a/b"}, True, "'a/b' contains /"),
         ({"model": ""}, True, "no model is chosen"),
-        ({"plan": PlanChoice("file", file=" ")}, True, "the plan file is not chosen yet"),
+        ({"plan": PlanChoice("file", file=" ")}, True, "no plan file is chosen"),
         ({"plan": PlanChoice("file", file="plan.yaml")}, False, ""),
-        ({}, False, "no stage to go to random fields"),
+        ({}, False, "no stage that can move to random fields"),
         ({"plan": PlanChoice("sequence")}, False, ""),
     ],
 )

@@ -1,4 +1,4 @@
-"""``hcc-scope app``: it starts, it ends, and where there is no display it says so in one sentence."""
+"""``hcc-scope app``: it starts, it ends, and where there is no display it reports so in one sentence."""
 
 from __future__ import annotations
 

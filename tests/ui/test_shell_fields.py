@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from find import find
 from PySide6.QtWidgets import QLabel, QToolButton, QWidget
-from shell_parts import finish, name_section, said, start, wait_for, wait_until_held
+from shell_parts import finish, name_section, notices, start, wait_for, wait_until_held
 
 from hcc_scope.storage.notes import read_notes
 from ui.control.replay_focus import ReplayedField
@@ -42,7 +42,7 @@ def about_words(app: App) -> str:
     return find(app.views.live, ElidedLabel, "Shown frame").whole_text()
 
 
-def test_fields_that_no_look_saw_are_on_the_map_while_the_section_goes_on(ready: App):
+def test_fields_that_no_poll_saw_are_on_the_map_while_the_section_runs(ready: App):
     ready.setup.change(plan=PlanChoice(n_fields=500))
     ready.state.frame_arrived.disconnect()  # as if every look came too late
     start(ready)
@@ -75,7 +75,7 @@ def test_a_click_on_a_field_makes_picture_box_quality_and_button_speak_of_it(hel
     assert run.field_on_screen == 1
     assert "Field 1:" in quality_words(held)
     held.window.actions_["exclude"].trigger()
-    wait_for(lambda: "Field 1 is excluded" in said(held), "the word of it")
+    wait_for(lambda: "Field 1 is excluded" in notices(held), "the message")
     assert not held.window.actions_["exclude"].isEnabled()
     assert "excluded already" in held.window.actions_["exclude"].toolTip()
     find(held.views.live, QToolButton, "Back to the newest").defaultAction().trigger()
@@ -94,7 +94,7 @@ def test_what_is_on_the_screen_is_excluded_though_a_newer_field_is_stored(held: 
     wait_for(lambda: held.state.snapshot.counts.stored > shown + 2, "newer fields")
     assert held.window.actions_["exclude"].text() == f"Exclude field {shown}"
     held.window.actions_["exclude"].trigger()
-    wait_for(lambda: f"Field {shown} is excluded" in said(held), "the word of it")
+    wait_for(lambda: f"Field {shown} is excluded" in notices(held), "the message")
     assert held.run.run.session.excluded == (shown,)
     held.window.actions_["skip_analysis"].trigger()
     finish(held)

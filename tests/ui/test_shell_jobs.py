@@ -80,7 +80,7 @@ def test_errors_come_as_sentences_with_details(jobs: Jobs):
     assert "Traceback" in reports[1].details
 
 
-def test_a_bug_in_what_follows_is_told_and_the_rest_goes_on(jobs: Jobs):
+def test_a_bug_in_a_callback_is_reported_and_the_rest_continues(jobs: Jobs):
     reports: list[ErrorReport] = []
     ends: list[int] = []
     jobs.error_reported.connect(reports.append)
@@ -120,7 +120,7 @@ def test_work_can_speak_on_the_way(jobs: Jobs):
     assert heard == ["half", "whole"]
 
 
-def test_closing_leaves_out_what_waits_and_names_what_hangs(qapp: QApplication):
+def test_closing_skips_waiting_jobs_and_names_hanging_ones(qapp: QApplication):
     del qapp
     jobs, free, done = Jobs(), threading.Event(), []
     jobs.submit("rig", free.wait)

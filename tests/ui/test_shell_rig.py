@@ -1,4 +1,4 @@
-"""A real demo rig in the window: loaded in the background, looked through, acted on, stopped, and never in the way."""
+"""A real demo rig in the window: loaded in the background, observed, operated, stopped, and never in the way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QInputDialog
-from shell_parts import open_rig, said, wait_for
+from shell_parts import notices, open_rig, wait_for
 
 from hcc_scope.errors import RigError
 from hcc_scope.microscope.device_controls import DeviceControls
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ui.control.loaded_rig import LoadedRig
 
 
-def test_it_loads_in_the_background_and_says_so(shell: App, small_rig: Path):
+def test_it_loads_in_the_background_and_reports_it(shell: App, small_rig: Path):
     shell.commands.open_rig(str(small_rig))
     assert "loading" in shell.rig.light.words
     assert not shell.window.welcome_shown
@@ -81,11 +81,11 @@ def test_what_a_panel_asks_for_is_done_and_read_back(shell: App, small_rig: Path
     shell.views.devices.stage.requested.emit(DeviceAction(DeviceControls.move_to_um, (500.0, -300.0)))
     wait_for(lambda: shell.state.rig is not None and shell.state.rig.xy_um == pytest.approx((500, -300), abs=0.1), "it")
     shell.views.devices.stage.requested.emit(DeviceAction(DeviceControls.move_to_um, (1e7, 0.0)))
-    wait_for(lambda: "limit" in said(shell), "the refusal in words")
+    wait_for(lambda: "limit" in notices(shell), "the refusal in words")
     assert shell.window.notice.text
 
 
-def test_properties_are_read_when_somebody_looks(shell: App, small_rig: Path):
+def test_properties_are_read_while_they_are_visible(shell: App, small_rig: Path):
     open_rig(shell, small_rig)
     shell.window.docks["properties"].show()
     shell.window.docks["properties"].raise_()
@@ -123,7 +123,7 @@ def test_the_contrast_of_a_camera_is_remembered(shell: App, small_rig: Path):
         ("config: demo.cfg\nhologram: true\n", "unknown key 'hologram'"),
     ],
 )
-def test_a_rig_that_cannot_be_opened_is_told_in_words(shell: App, tmp_path: Path, text: str, complaint: str):
+def test_a_rig_that_cannot_be_opened_is_reported_with_a_message(shell: App, tmp_path: Path, text: str, complaint: str):
     path = tmp_path / "bad.rig.yaml"
     path.write_text(text)
     shell.commands.open_rig(str(path))
@@ -174,7 +174,7 @@ def test_a_device_that_stalls_leaves_the_window_alive_and_the_emergency_stop_goe
         longest = max(longest, time.monotonic() - start)
     assert longest < 1.0  # a limit for a loaded computer; on a quiet one it is a few ms
     shell.window.actions_["emergency"].trigger()
-    wait_for(lambda: "Stop sent" in said(shell), "the emergency stop")
+    wait_for(lambda: "Stop sent" in notices(shell), "the emergency stop")
     free.set()
     wait_for(lambda: shell.rig.light.words == "small: ready", "it to answer again")
 
@@ -189,8 +189,8 @@ def test_the_key_of_the_emergency_stop_works_in_every_dialog(shell: App, small_r
     assert dialog.isModal() == (name not in ("note", "shortcuts"))
     QTest.qWaitForWindowActive(dialog)
     QTest.keyClick(dialog.windowHandle(), Qt.Key.Key_F12)
-    wait_for(lambda: "Stop sent" in said(shell), "the emergency stop")
-    assert said(shell).count("Stop sent") == 1
+    wait_for(lambda: "Stop sent" in notices(shell), "the emergency stop")
+    assert notices(shell).count("Stop sent") == 1
     dialog.reject()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from find import find
 from PySide6.QtWidgets import QDialogButtonBox, QLabel, QLineEdit, QPushButton, QWidget
-from shell_parts import finish, name_section, open_rig, said, start, wait_for, wait_until_held
+from shell_parts import finish, name_section, notices, open_rig, start, wait_for, wait_until_held
 from storage_cases import change_facts
 
 from hcc_scope.formatting import format_score
@@ -68,11 +68,11 @@ def test_a_section_from_start_to_its_report(ready: App, monkeypatch: pytest.Monk
     assert str(store.path) in ready.settings_store.settings.recent_stores
     assert np.array_equal(ready.state.course.as_array(), course)
     ready.window.actions_["report"].trigger()
-    wait_for(lambda: "The report is" in said(ready), "the report")
+    wait_for(lambda: "The report is" in notices(ready), "the report")
     assert opened == [str(store.path.parent / "M7_S1-report.html")]
     ready.commands.add_note()
     ready.run.write_note(store.path, "fold at the upper edge")
-    wait_for(lambda: "note is stored" in said(ready), "the note")
+    wait_for(lambda: "note is stored" in notices(ready), "the note")
     assert read_notes(store.path)[-1].text == "fold at the upper edge"
 
 
@@ -111,7 +111,7 @@ def test_pause_resume_and_stop(ready: App):
     assert got[0].outcome.state == "cancelled"
     counts = got[0].outcome.counts
     assert counts.stored == counts.acquired == counts.classified
-    assert "ended early" in said(ready)
+    assert "ended early" in notices(ready)
 
 
 def test_stop_while_it_is_paused(ready: App):
@@ -146,7 +146,7 @@ def test_the_last_field_is_excluded_and_brought_back(ready: App):
     wait_for(lambda: ready.run.field_on_screen == last, "the last field on the screen")
     ready.window.actions_["exclude"].trigger()
     wait_for(lambda: ready.state.snapshot.score.fields_excluded_by_operator == 1, "the score without it")
-    wait_for(lambda: f"Field {last} is excluded" in said(ready), "the word of it")
+    wait_for(lambda: f"Field {last} is excluded" in notices(ready), "the message")
     on_map = ready.views.map.fields.fields
     wait_for(lambda: last in on_map and on_map[last].excluded, "the cross on the map")
     ready.window.actions_["include"].trigger()
@@ -176,7 +176,7 @@ def test_the_field_on_the_screen_is_excluded_though_it_was_not_analysed_yet(read
     assert action.text() == f"Exclude field {last}"
     assert f"field {last} " in action.toolTip()
     action.trigger()
-    wait_for(lambda: f"Field {last} is excluded" in said(ready), "the word of it")
+    wait_for(lambda: f"Field {last} is excluded" in notices(ready), "the message")
     assert ready.run.run.session.excluded == (last,)
     wait_for(lambda: action.text() != f"Exclude field {last}", "another one")
     assert ready.window.actions_["include"].text() == f"Include field {last} again"
@@ -191,19 +191,19 @@ def test_the_last_field_is_excluded_after_the_section_is_complete(ready: App):
     wait_for(lambda: action.text() == "Exclude field 5", "the last field on the screen")
     assert action.isEnabled()
     action.trigger()
-    wait_for(lambda: "Field 5 of section M7 S1 is excluded" in said(ready), "the word of it")
+    wait_for(lambda: "Field 5 of section M7 S1 is excluded" in notices(ready), "the message")
     assert ready.state.snapshot.score.fields_excluded_by_operator == 1
     store = ready.setup.request.out_dir / "M7_S1.ome.zarr"
     assert [(note.kind, note.seq) for note in read_notes(store)] == [("exclude", 5)]
     ready.window.actions_["include"].trigger()
-    wait_for(lambda: "Field 5 of section M7 S1 counts again" in said(ready), "the word of it")
+    wait_for(lambda: "Field 5 of section M7 S1 counts again" in notices(ready), "the message")
     assert ready.state.snapshot.score.fields_excluded_by_operator == 0
     start(ready)
     assert ready.run.last_excluded is None
     finish(ready)
 
 
-def test_a_device_error_in_the_middle_is_told_and_the_next_section_works(ready: App):
+def test_a_device_error_in_the_middle_is_reported_and_the_next_section_works(ready: App):
     got = reports(ready)
     ready.setup.change(plan=PlanChoice(n_fields=500))
     start(ready)
@@ -258,18 +258,18 @@ def test_a_model_that_was_altered_keeps_the_section_from_starting(ready: App, tm
     wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
     ready.window.actions_["start"].trigger()
     finish(ready)
-    assert "sha256" in said(ready)
+    assert "sha256" in notices(ready)
     assert not (ready.setup.request.out_dir / "M7_S1.ome.zarr").exists()
 
 
-def test_a_plan_file_with_a_mistake_is_told(ready: App, tmp_path: Path):
+def test_a_plan_file_with_a_mistake_is_reported(ready: App, tmp_path: Path):
     path = tmp_path / "plan.yaml"
     path.write_text("kind: spiral\n")
     ready.setup.change(plan=PlanChoice(kind="file", file=str(path)))
     wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
     ready.window.actions_["start"].trigger()
     finish(ready)
-    assert "plan.yaml" in said(ready)
+    assert "plan.yaml" in notices(ready)
 
 
 def test_a_plan_without_its_file_is_refused_before_start(ready: App, qtbot: QtBot):
@@ -279,7 +279,7 @@ def test_a_plan_without_its_file_is_refused_before_start(ready: App, qtbot: QtBo
     dialog.chosen.connect(chosen.append)
     problem = find(dialog, QLabel, "What is missing in the plan")
     ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
-    assert "plan file has to be named" in problem.text()
+    assert "Name a plan file" in problem.text()
     assert not ok.isEnabled()
     find(dialog, QLineEdit, "Path of the plan file").setText("plan.yaml")
     assert problem.text() == ""
@@ -297,21 +297,21 @@ def test_too_many_fields_for_the_phantom_are_answered_with_what_can_be_done(
     wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
     ready.window.actions_["start"].trigger()
     finish(ready)
-    assert "Choose fewer fields under Section > Plan" in said(ready)
-    assert "larger outline" not in said(ready)
+    assert "Choose fewer fields under Section > Plan" in notices(ready)
+    assert "larger outline" not in notices(ready)
 
 
 @pytest.mark.parametrize("name", ["file", "file/sections"])
-def test_a_folder_that_cannot_be_made_is_told(ready: App, tmp_path: Path, name: str):
+def test_a_folder_that_cannot_be_made_is_reported(ready: App, tmp_path: Path, name: str):
     (tmp_path / "file").write_text("")
     folder = tmp_path / name
     ready.setup.change(out_dir=folder)
     wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
     ready.window.actions_["start"].trigger()
     finish(ready)
-    assert f"Nothing can be stored in {folder}: {tmp_path / 'file'} is no folder" in said(ready)
-    assert "Choose another one with File > Folder for sections." in said(ready)
-    assert "A bug" not in said(ready)
+    assert f"Nothing can be stored in {folder}: {tmp_path / 'file'} is no folder" in notices(ready)
+    assert "Choose another one with File > Folder for sections." in notices(ready)
+    assert "A bug" not in notices(ready)
     ready.setup.change(out_dir=tmp_path / "sections")
     start(ready)
     finish(ready)
@@ -326,8 +326,8 @@ def test_a_model_of_a_phantom_scores_no_tissue_in_the_window_unless_it_is_allowe
     wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
     ready.window.actions_["start"].trigger()
     finish(ready)
-    assert "is not known to be a phantom" in said(ready)
-    assert "add --allow-phantom-model" in said(ready)
+    assert "is not known to be a phantom" in notices(ready)
+    assert "add --allow-phantom-model" in notices(ready)
     assert not (tmp_path / "sections" / "M7_S1.ome.zarr").exists()
     alarm = find(ready.views.score, SignedLine, "Why this score means nothing")
     assert not alarm.isVisible()
@@ -401,7 +401,7 @@ def test_what_a_crash_left_is_offered_for_recovery(ready: App):
     ready.recovery.look()
     wait_for(lambda: "Not ended in order: M7 S1" in ready.window.notice.text, "the offer")
     find(ready.window.notice, QPushButton, "Recover").click()
-    wait_for(lambda: "valid again" in said(ready), "the recovery")
+    wait_for(lambda: "valid again" in notices(ready), "the recovery")
     assert open_store(store).complete
 
 

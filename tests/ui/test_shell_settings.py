@@ -1,4 +1,4 @@
-"""Settings: what is broken is told and dropped, the rest is kept, and nothing keeps the app from starting."""
+"""Settings: broken ones are reported and dropped, the rest is kept, and nothing keeps the app from starting."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 from ui.control.settings import Contrast, Settings, load_settings, save_settings, with_recent
 
 
-def test_without_a_file_there_are_defaults_and_nothing_is_said(tmp_path: Path):
+def test_without_a_file_there_are_defaults_and_no_message(tmp_path: Path):
     assert load_settings(tmp_path) == (Settings(), ())
 
 
-def test_what_is_saved_comes_back(tmp_path: Path):
+def test_saved_settings_are_read_back(tmp_path: Path):
     settings = Settings(
         theme="light", animal_ids=("M7", "M8"), contrast={"demo": Contrast(low=1, high=900, auto=False)}
     )
@@ -43,11 +43,11 @@ def test_what_is_saved_comes_back(tmp_path: Path):
 def test_a_broken_value_costs_only_itself(tmp_path: Path, key: str, value: object):
     content = json.loads(Settings(animal_ids=("M7",), engine="torchscript").model_dump_json())
     (tmp_path / "settings.json").write_text(json.dumps({**content, key: value}))
-    settings, told = load_settings(tmp_path)
+    settings, problems = load_settings(tmp_path)
     assert getattr(settings, key) == getattr(Settings(), key)
     assert (settings.animal_ids, settings.engine) == (("M7",), "torchscript")
-    assert len(told) == 1
-    assert f"'{key}'" in told[0]
+    assert len(problems) == 1
+    assert f"'{key}'" in problems[0]
 
 
 def test_keys_of_another_version_are_passed_over(tmp_path: Path):
@@ -58,12 +58,12 @@ def test_keys_of_another_version_are_passed_over(tmp_path: Path):
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", "\x00\xff", '{"theme": "light"'])
 def test_what_is_no_settings_file_is_kept_aside(tmp_path: Path, text: str):
     (tmp_path / "settings.json").write_text(text, encoding="latin-1")
-    settings, told = load_settings(tmp_path)
+    settings, problems = load_settings(tmp_path)
     assert settings == Settings()
-    assert len(told) == 1
+    assert len(problems) == 1
     (aside,) = tmp_path.glob("settings-broken-*.json")
     assert aside.read_text(encoding="latin-1") == text
-    assert aside.name in told[0]
+    assert aside.name in problems[0]
     save_settings(settings, tmp_path)
     assert load_settings(tmp_path) == (Settings(), ())
 

@@ -93,7 +93,7 @@ def test_a_layout_of_a_small_screen_is_not_kept_on_a_larger_one(shell: App):
     QApplication.processEvents()
     assert tabbed(shell)
     _, layout = window.packed_layout()
-    assert layout == ""  # nobody chose it
+    assert layout == ""  # the user chose none
     window.resize(1280, 720)
     wait_for(lambda: not tabbed(shell), "the docks to part")
     window.docks["quality"].hide()

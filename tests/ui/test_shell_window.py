@@ -28,7 +28,7 @@ from PySide6.QtWidgets import (
     QToolButton,
     QWidget,
 )
-from shell_parts import close, name_section, running_app, said, wait_for
+from shell_parts import close, name_section, notices, running_app, wait_for
 
 from hcc_scope.errors import StoreUnwritableError
 from hcc_scope.research_use import PHANTOM_TRAINING
@@ -93,7 +93,7 @@ def test_every_other_action_of_the_window_can_be_triggered_too(shell: App, qtbot
     with qtbot.captureExceptions() as errors:
         for action in shell.window.findChildren(QAction):
             if id(action) in ours or not action.text() or not action.associatedObjects():
-                continue  # pyqtgraph has some that nobody can reach
+                continue  # pyqtgraph has some that cannot be reached
             action.trigger()
             QApplication.processEvents()
             for dialog in dialogs(shell):
@@ -126,7 +126,7 @@ def test_the_cheat_sheet_has_every_key(shell: App):
 
 
 def test_what_the_keyboard_reaches_has_a_name_and_a_tooltip_or_a_text(shell: App):
-    """A screen reader says the name; a person who hovers reads the tooltip."""
+    """A screen reader speaks the name; a person who hovers reads the tooltip."""
     nameless = []
     for kind in (QAbstractButton, QComboBox, QAbstractSpinBox, QLineEdit):
         for widget in shell.window.findChildren(kind):
@@ -203,16 +203,16 @@ def test_broken_settings_never_keep_it_from_starting(qapp: QApplication, tmp_pat
     (tmp_path / "settings" / "settings.json").write_text(broken)
     with running_app(tmp_path) as app:
         assert app.window.isVisible()
-        assert "settings.json" in said(app)
+        assert "settings.json" in notices(app)
 
 
-def test_settings_that_cannot_be_written_are_told_and_the_window_still_closes(qapp: QApplication, tmp_path: Path):
+def test_settings_that_cannot_be_written_are_reported_and_the_window_still_closes(qapp: QApplication, tmp_path: Path):
     del qapp
     (tmp_path / "settings").write_text("a file where the folder should be")
     with running_app(tmp_path) as app:
         app.settings_store.change(theme="light")
         app.settings_store.save()
-        wait_for(lambda: "cannot be written" in said(app), "the complaint")
+        wait_for(lambda: "cannot be written" in notices(app), "the complaint")
         app.settings_store.change(theme="dark")
 
 
@@ -228,7 +228,7 @@ def test_nothing_is_cut_off_at_the_smallest_size(shell: App):
             assert right <= shell.window.width(), button.text()
 
 
-def test_what_is_at_the_bottom_stays_there_whatever_one_points_at(shell: App):
+def test_the_status_bar_stays_whatever_one_points_at(shell: App):
     QApplication.sendEvent(shell.window, QStatusTipEvent("Show what the camera sees"))
     assert shell.views.status.isVisible()
 
@@ -330,18 +330,18 @@ def test_the_log_of_the_core_arrives_from_any_thread(shell: App):
     )
     thread.start()
     thread.join()
-    wait_for(lambda: "the stage is slow" in said(shell), "the record")
+    wait_for(lambda: "the stage is slow" in notices(shell), "the record")
     assert shell.window.notice.text == ""  # it is for the log
 
 
-def test_there_is_an_end_to_what_is_kept(shell: App):
+def test_the_number_of_kept_messages_is_limited(shell: App):
     for n in range(5100):
         shell.window.messages.add(Message("debug", str(n)))
     assert shell.window.messages.rowCount() == 5000
     assert shell.window.messages.message(0).text == "100"
 
 
-def test_a_bug_of_a_widget_is_shown_with_its_details_and_the_window_goes_on(shell: App):
+def test_a_bug_of_a_widget_is_shown_with_its_details_and_the_window_continues(shell: App):
     from ui.kit.error_report import describe
 
     shell.report_error(describe(ZeroDivisionError("division by zero")))
@@ -355,10 +355,10 @@ def test_a_bug_of_a_widget_is_shown_with_its_details_and_the_window_goes_on(shel
 # --- stores ---
 
 
-def test_a_folder_that_is_no_store_is_told(shell: App, tmp_path: Path):
+def test_a_folder_that_is_no_store_is_reported(shell: App, tmp_path: Path):
     (tmp_path / "x.ome.zarr").mkdir()
     shell.commands.open_one_store(str(tmp_path / "x.ome.zarr"))
-    wait_for(lambda: "holds no frames" in said(shell), "the complaint")
+    wait_for(lambda: "holds no frames" in notices(shell), "the complaint")
 
 
 def test_a_correction_of_the_run_marks_no_tile_of_a_section_in_replay(shell: App, tmp_path: Path):
@@ -382,7 +382,9 @@ def test_what_the_model_was_trained_on_is_shown_again_after_replay(shell: App):
     assert PHANTOM_TRAINING in page_text(shell.views.score)
 
 
-def test_a_view_is_saved_as_a_picture_or_told_why_not(shell: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_view_is_saved_as_a_picture_or_the_reason_is_shown(
+    shell: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     shell.window.show_welcome(False)
     for index in range(shell.window.tabs.count() - 1):
         shell.window.tabs.setCurrentIndex(index)
@@ -407,8 +409,8 @@ def test_a_folder_for_sections_is_checked_when_it_is_chosen(shell: App, tmp_path
         shell.commands.take_folder(str(chosen))
         wait_for(lambda: not shell.jobs.n_open, "the look at it")
         assert shell.setup.request.out_dir == before
-        assert f"Nothing can be stored in {chosen}" in said(shell)
-        assert why in said(shell)
+        assert f"Nothing can be stored in {chosen}" in notices(shell)
+        assert why in notices(shell)
     good = tmp_path / "good"
     good.mkdir()
     shell.commands.take_folder(str(good))

@@ -139,7 +139,7 @@ def test_a_resized_view_still_shows_the_whole_frame(view: ImageView):
     assert view.viewport.visible()[3] >= 400
 
 
-def test_a_drawn_rectangle_is_told_once_and_escape_forgets_it(view: ImageView, qtbot: QtBot):
+def test_a_drawn_rectangle_is_reported_once_and_escape_cancels_it(view: ImageView, qtbot: QtBot):
     view.set_pixels(np.zeros((400, 400), np.uint16))
     view.set_mouse_mode(MouseMode.RECTANGLE)
     start, end = on_screen(view, 300, 250), on_screen(view, 100, 150)

@@ -49,7 +49,7 @@ def test_fit_shows_the_whole_box(box: tuple[float, float, float, float], size: t
     assert top + height >= box[1] + box[3] - 1e-6
 
 
-def test_nobody_gets_lost():
+def test_a_view_never_gets_lost():
     view = Viewport(1000.0, (-500.0, 9999.0), (100.0, 100.0)).limited((0.0, 0.0, 10.0, 20.0), (0.1, 64.0))
     assert (view.scale, view.centre) == (64.0, (0.0, 20.0))
 

@@ -57,7 +57,7 @@ def tab(qtbot: QtBot) -> LiveTab:
     return tab
 
 
-def test_it_says_what_to_do_before_the_first_frame(tab: LiveTab):
+def test_it_shows_what_to_do_before_the_first_frame(tab: LiveTab):
     assert "press Live or Snap" in about(tab)
     assert tab.shown_frame is None
     tab.grab()
@@ -155,7 +155,7 @@ def test_opacity_and_colour_from_are_obeyed(tab: LiveTab):
     assert colour_at(tab.view, 64, 64).red() > colour_at(tab.view, 64, 64).blue()
 
 
-def test_each_tile_says_why(tab: LiveTab, pixels: NDArray[np.uint16]):
+def test_each_tile_states_the_reason(tab: LiveTab, pixels: NDArray[np.uint16]):
     tab.set_frame(frame_of(pixels))
     assert tab.view.tooltip_of(10, 10) == ""
     tab.set_result(result_of(0, [0.91, 0.2, 0.5, 0.5], [0, 0, 5, 2]), GRID, THRESHOLD)
@@ -196,7 +196,7 @@ def test_the_tooltip_is_shown(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: Q
     qtbot.waitUntil(lambda: not QToolTip.isVisible())
 
 
-def test_a_failed_frame_says_so(tab: LiveTab, pixels: NDArray[np.uint16]):
+def test_a_failed_frame_is_marked(tab: LiveTab, pixels: NDArray[np.uint16]):
     tab.set_frame(frame_of(pixels))
     tab.set_result(failed(0, 4), GRID, THRESHOLD)
     assert "could not be classified: out of memory" in about(tab)

@@ -162,7 +162,7 @@ def test_keys_go_from_field_to_field(tab: SectionMapTab, picture: NDArray[np.uin
     assert "field 1" in under_cursor(tab)
 
 
-def test_excluded_fields_are_crossed_out_and_said(tab: SectionMapTab, qtbot: QtBot):
+def test_excluded_fields_are_crossed_out_and_named(tab: SectionMapTab, qtbot: QtBot):
     tab.add_field(0, np.full((64, 64), 200, np.uint8), (*PLACES[0], 0.0), result_of(0, [0.9] * 4), GRID)
     before = tab.view.grab().toImage()
     tab.set_excluded(0, True)
@@ -184,7 +184,7 @@ def test_excluded_fields_are_crossed_out_and_said(tab: SectionMapTab, qtbot: QtB
         (failed(0, 4), "could not be classified (out of memory)"),
     ],
 )
-def test_a_field_says_what_became_of_it(tab: SectionMapTab, picture: NDArray[np.uint16], result, words: str):  # noqa: ANN001
+def test_a_field_shows_what_became_of_it(tab: SectionMapTab, picture: NDArray[np.uint16], result, words: str):  # noqa: ANN001
     tab.add_field(0, picture, (500.0, 400.0), result, GRID)
     assert tab.view.tooltip_of(500, 400) == f"Field 0, centre at x 500.0 µm, y 400.0 µm, {words}"
     tab.view.zoom_to(3.0)
@@ -237,7 +237,7 @@ def test_a_stage_far_away_can_be_reached_and_does_not_shrink_the_section(tab: Se
     assert tab.view.viewport.centre == (50_000.0, -20_000.0)
 
 
-def test_without_positions_fields_are_laid_out_and_nothing_false_is_said(
+def test_without_positions_fields_are_laid_out_and_nothing_false_is_shown(
     tab: SectionMapTab, picture: NDArray[np.uint16], qtbot: QtBot
 ):
     for seq in range(8):

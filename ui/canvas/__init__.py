@@ -1,1 +1,1 @@
-"""Pictures: a plane with pan and zoom, the layers that paint on it, look-up tables and legends."""
+"""Images: a plane with pan and zoom, the layers that paint on it, look-up tables and legends."""

@@ -1,4 +1,4 @@
-"""A plane that is looked at through a widget: pan, zoom, fit, drag a rectangle, hover; by mouse and by keyboard.
+"""A plane that is viewed through a widget: pan, zoom, fit, drag a rectangle, hover; by mouse and by keyboard.
 
 What is on the plane is painted by *layers*, in order. Drawing goes straight from a layer to the widget: no scene, no
 items, no transformation of what need not be transformed. That is what makes 30 frames/s of 2048 x 2048 cheap
@@ -67,7 +67,7 @@ class DescribedLayer(Protocol):
     """A layer that also describes itself, for operators who do not see it."""
 
     def summary(self, view: Viewport) -> str:
-        """Return what is painted now, in words; empty for nothing."""
+        """Return what is painted now, as text; empty for nothing."""
 
 
 @dataclass(slots=True)
@@ -132,7 +132,7 @@ class Canvas(QWidget):
         self.setAccessibleDescription(keys)
 
     def describe(self) -> str:
-        """Return what the layers show and what is under the cursor, in words."""
+        """Return what the layers show and what is under the cursor, as text."""
         parts = [layer.summary(self._view) for layer in self.layers if isinstance(layer, DescribedLayer)]
         if self._cursor is not None and self.tooltip_of is not None:
             under = self.tooltip_of(*self._cursor)

@@ -1,4 +1,4 @@
-"""Signs that are drawn on images: text on plates, hatching by reason, the colours of the heatmap.
+"""Marks drawn on images: text on plates, hatching by reason, the colours of the heatmap.
 
 Images are bright or dark whatever the theme, so these signs bring their own contrast: light on a dark edge.
 """

@@ -76,7 +76,7 @@ class FrameLayer:
             self._table = self._drawn = None
 
     def set_marks_saturated(self, marks: bool) -> None:
-        """Choose whether pixels at full scale get a colour of their own."""
+        """Choose whether pixels at full scale get their own colour."""
         if marks != self._marks_saturated:
             self._marks_saturated = marks
             self._table = self._drawn = None

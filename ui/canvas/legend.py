@@ -1,4 +1,4 @@
-"""What the signs over an image mean: the heatmap's colours, and the hatching of excluded tiles with their number."""
+"""The legend of the marks over an image: the heatmap's colours, and the hatching of excluded tiles with counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is drawn over a frame: tiles with heatmap, hatching and values, the scale bar, the crosshair, a region.
+"""The overlays of a frame: tiles with heatmap, hatching and values, the scale bar, the crosshair, a region.
 
 Each is a `ui.canvas.canvas.Layer` that keeps what it shows; the code that changes it calls ``Canvas.update``.
 """
@@ -144,13 +144,13 @@ class TileLayer:
         return row * self._grid.shape_rc[1] + column
 
     def describe(self, tile: int) -> str:
-        """Return one tile in words."""
+        """Return one tile as text."""
         assert self._grid is not None
         row, column = self._grid.rows_cols[tile]
         return f"Tile row {row + 1}, column {column + 1}: {self.verdict(tile)}"
 
     def verdict(self, tile: int) -> str:
-        """Return what became of one tile, in words."""
+        """Return what became of one tile, as text."""
         result = self._result
         if result is None:
             return "not classified yet"
@@ -162,8 +162,8 @@ class TileLayer:
         if not np.isfinite(p):
             return "not classified"
         side = "at or above" if p >= self.threshold else "below"
-        said, beside = format_score(p, self.threshold), format_threshold(self.threshold, p)
-        return f"probability of high {said}, {side} the threshold {beside}"
+        shown, beside = format_score(p, self.threshold), format_threshold(self.threshold, p)
+        return f"probability of high {shown}, {side} the threshold {beside}"
 
     def _paint_tiles(self, painter: QPainter, view: Viewport, result: FrameResult) -> None:
         origin = QPointF(*(round(v) for v in view.to_screen(0.0, 0.0)))
@@ -209,8 +209,8 @@ class TileLayer:
         p = float(result.probabilities[tile])
         if not np.isfinite(p):
             return ("not classified",)
-        said = format_score(p, self.threshold)
-        return f"{said} {'high' if p >= self.threshold else 'low'}", said
+        shown = format_score(p, self.threshold)
+        return f"{shown} {'high' if p >= self.threshold else 'low'}", shown
 
 
 class ScaleBarLayer:
@@ -224,7 +224,7 @@ class ScaleBarLayer:
         """World x, y of a corner that the bar keeps to while it is in sight: that of the frame."""
 
     def bar(self, view: Viewport) -> tuple[float, str]:
-        """Return the bar's length on the screen in px, and what stands over it."""
+        """Return the bar's length on the screen in px, and the text over it."""
         longest_px = min(_BAR_SHARE * view.size[0], _BAR_LONGEST_PX)
         um = self.um_per_unit or 1.0
         length = nice_length(longest_px / view.scale * um)

@@ -1,4 +1,4 @@
-"""The controls and the page that every tab with a canvas has: fit and zoom, switches and opacity of its layers."""
+"""The controls and the page of every tab with a canvas: fit and zoom, switches and opacity of its layers."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ViewControls(QObject):
 
     @staticmethod
     def _named(name: str, button: ViewButton) -> ViewButton:
-        button.setAccessibleName(name)  # a screen reader says nothing for a sign
+        button.setAccessibleName(name)  # a screen reader reads no symbols
         return button
 
     @Slot(bool)

@@ -1,4 +1,4 @@
-"""Which part of a plane is seen in a widget: pure geometry, in floating point, without Qt.
+"""The part of a plane that a widget shows: pure geometry, in floating point, without Qt.
 
 *World* is what is looked at (pixels of a frame, um of a stage), x to the right and y downwards as in an image;
 *screen* is the widget, in its own device-independent px. One scale serves both axes, so nothing is ever distorted.
@@ -100,7 +100,7 @@ class Viewport:
 
 
 def nice_length(longest: float) -> float:
-    """Return the largest of 1, 2, 5 times a power of ten that is not longer: what a scale bar is made of.
+    """Return the largest of 1, 2, 5 times a power of ten that is not longer: the length of a scale bar.
 
     Examples
     --------

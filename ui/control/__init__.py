@@ -1,1 +1,1 @@
-"""Objects without widgets: the open rig, the running section, the settings, and what the window knows of them."""
+"""Objects without widgets: the open rig, the running section, the settings, and their state for the window."""

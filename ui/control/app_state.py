@@ -1,4 +1,4 @@
-"""What the window shows, polled in one place: the run at 30 Hz, the rig at 2 Hz, disk and memory at 1 Hz.
+"""The state that the window shows, polled in one place: the run at 30 Hz, the rig at 2 Hz, disk and memory at 1 Hz.
 
 The snapshot of the run is cheap and is taken here; what may take time (a device, a disk) is read in a worker, never
 twice at once. While a section is acquired the devices belong to the run: they are not read, and the stage position
@@ -139,7 +139,7 @@ class AppState(QObject):
     run_finished = Signal(SectionReport)
     """The report of a finished section. From `ui.control.run_control`."""
     finish_failed = Signal()
-    """A section could not be finished; a message says why. From `ui.control.run_control`."""
+    """A section could not be finished; a message states the reason. From `ui.control.run_control`."""
     message = Signal(str, str)
     """A level (info, warning, error) and a sentence for the operator."""
 

@@ -47,7 +47,7 @@ class StoredFields:
         return self._with(seq).read(seq)
 
     def has(self, seq: int) -> bool:
-        """Return whether the journal, as it was read last, names a field."""
+        """Return whether the journal, as last read, names a field."""
         store = self._store
         return store is not None and seq < store.n_frames
 
@@ -66,7 +66,7 @@ class StoredFields:
         return entry.stage_um
 
     def _with(self, seq: int) -> SectionStore:
-        """Return the store as it was read last, or read again if that did not have the field yet."""
+        """Return the store as last read, or read it again if it did not have the field yet."""
         from hcc_scope.storage.reader import open_store
 
         with self._lock:

@@ -1,4 +1,4 @@
-"""Whether score, quality and buttons belong to a section in Replay, and which of its fields is on the screen."""
+"""The focus of Replay: whether score, quality and buttons belong to its section, and which field is on the screen."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Open a rig in the background, show its camera, act on its devices, stop them, and close it.
 
-The Qt thread asks, and the worker ``rig`` acts, in order. The emergency stop has a worker of its own: it must not wait
+The Qt thread asks, and the worker ``rig`` acts, in order. The emergency stop has its own worker: it must not wait
 behind the move that it stops.
 """
 
@@ -79,7 +79,7 @@ class RigControl(QObject):
     live_changed = Signal(bool)
     """Whether the live picture is on."""
     acted = Signal()
-    """The devices did what was asked of them."""
+    """The devices have executed an action."""
 
     def __init__(self, jobs: Jobs, state: AppState, lock_folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -139,7 +139,7 @@ class RigControl(QObject):
         self._look()
 
     def _not_usable(self, _sentence: str) -> None:
-        """Keep the rig that is open; a message says what is wrong with the other one."""
+        """Keep the open rig; a message states what is wrong with the other one."""
         self._loading = ""
         self._look()
         self.kept.emit()
@@ -240,7 +240,7 @@ class RigControl(QObject):
 
     @property
     def failure(self) -> str:
-        """Why the rig is not open, in words; empty if nothing failed."""
+        """Why the rig is not open, as text; empty if nothing failed."""
         return self._failed
 
     # -- the camera ----------------------------------------------------------------------------------------------------
@@ -314,7 +314,7 @@ class RigControl(QObject):
 
     @Slot()
     def halt(self) -> None:
-        """Stop stage and focus at once, ahead of all work that waits."""
+        """Stop stage and focus immediately, ahead of all work that waits."""
         loaded = self.loaded
         if loaded is not None:
             self._jobs.submit("halt", loaded.controls.halt, self._halted)

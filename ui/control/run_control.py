@@ -58,7 +58,7 @@ class RunControl(QObject):
     rig : RigControl
     parent : QObject, optional
     allow_phantom_model : bool
-        Let a model that was trained on a phantom only score what may be tissue.
+        Allow a model trained on phantoms alone to score what may be tissue.
     """
 
     phase_changed = Signal(str)
@@ -255,7 +255,7 @@ class RunControl(QObject):
             )
 
     def include_again(self) -> None:
-        """Bring back the field that was excluded last."""
+        """Include the field that was excluded last."""
         run = self.correctable
         if run is not None and self._excluded:
             seq = self._excluded.pop()
@@ -344,8 +344,8 @@ def _describe_end(report: SectionReport) -> tuple[str, str]:
             return "info", f"{what} was ended early: {frames}."
         case "completed":
             level = "warning" if outcome.degraded or outcome.remark else "info"
-            said = [sentence(words) for words in (outcome.degraded, outcome.remark) if words]
-            return level, " ".join([f"{what} is complete: {frames}.", *said])
+            remarks = [sentence(words) for words in (outcome.degraded, outcome.remark) if words]
+            return level, " ".join([f"{what} is complete: {frames}.", *remarks])
 
 
 # -- in the workers ----------------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ class SectionRequest:
 
     @property
     def id_problem(self) -> str:
-        """Why the ids cannot be used yet, in words; empty if they can."""
+        """Why the ids cannot be used yet, as text; empty if they can."""
         for value, what in ((self.animal_id, "animal id"), (self.section_id, "section id")):
             if not value:
                 return f"the {what} is missing"
@@ -82,20 +82,20 @@ class SectionRequest:
         return ""
 
     def problem(self, *, has_stage: bool) -> str:
-        """Return what keeps the section from starting on a rig, in words; empty if nothing does."""
+        """Return what keeps the section from starting on a rig, as text; empty if nothing does."""
         if self.id_problem:
             return self.id_problem
         if not self.model:
             return "no model is chosen"
         if self.plan.kind == "file" and not self.plan.file.strip():
-            return "the plan file is not chosen yet"
+            return "no plan file is chosen"
         if not self.plan.fits(has_stage=has_stage):
-            return "this rig has no stage to go to random fields: choose another plan with Section > Plan"
+            return "this rig has no stage that can move to random fields: choose another plan with Section > Plan"
         return ""
 
 
 def problem_with_id(value: str, what: str) -> str:
-    """Return why an id cannot be used, in words; empty if it can."""
+    """Return why an id cannot be used, as text; empty if it can."""
     try:
         check_id(value, what)
     except IdError as error:
@@ -104,7 +104,7 @@ def problem_with_id(value: str, what: str) -> str:
 
 
 def next_id(value: str) -> str:
-    """Return the id that follows: the last number in it plus one, as wide as it was; unchanged without a number.
+    """Return the id that follows: the last number in it plus one, as many digits; unchanged without a number.
 
     Examples
     --------

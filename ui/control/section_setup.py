@@ -1,4 +1,4 @@
-"""What the operator has set up for the next section: the one object that commands and action states read."""
+"""The operator's setup for the next section: the one object that commands and action states read."""
 
 from __future__ import annotations
 

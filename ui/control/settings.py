@@ -1,4 +1,4 @@
-"""What the app remembers, in one JSON file in the folder of the system for settings.
+"""The settings that the app remembers, in one JSON file in the system's folder for settings.
 
 A broken file never keeps the app from starting. Each key is read on its own: an invalid value is reported, and its
 default is used. A file that is no JSON is kept under another name.
@@ -101,7 +101,7 @@ def load_settings(folder: Path | None = None) -> tuple[Settings, tuple[str, ...]
     Settings
         With defaults for what could not be read.
     tuple of str
-        What was wrong, in words; empty if nothing was.
+        What was wrong, as text; empty if nothing was.
     """
     path = (settings_folder() if folder is None else folder) / _FILE
     try:

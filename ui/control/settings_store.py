@@ -1,4 +1,4 @@
-"""The settings while the app runs: a change holds at once and is written a moment later."""
+"""The settings while the app runs: a change applies immediately and is written a moment later."""
 
 from __future__ import annotations
 

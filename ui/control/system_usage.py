@@ -1,4 +1,4 @@
-"""How much memory this program uses and how much room a disk has, asked of the system itself."""
+"""The memory that this program uses and the free space of a disk, read from the system itself."""
 
 from __future__ import annotations
 

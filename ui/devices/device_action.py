@@ -1,4 +1,4 @@
-"""What a panel asks of the devices: a method of `DeviceControls` and its arguments, as one value.
+"""An action that a panel requests from the devices: a method of `DeviceControls` and its arguments, as one value.
 
 >>> from hcc_scope.microscope.device_controls import DeviceControls
 >>> action = DeviceAction(DeviceControls.set_exposure_ms, (25.0,))

@@ -1,4 +1,4 @@
-"""What all panels of devices have in common: they show a `RigState` and ask for `DeviceAction`s."""
+"""The base of all device panels: they show a `RigState` and request `DeviceAction`s."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class DevicePanel(QWidget):
         """Whether the rig has something for this panel."""
         return self._present
 
-    def set_locked(self, reason: str | None, *, say: bool = True) -> None:
-        """Lock what would spoil a running section, for a reason that is shown unless `say` is False; None unlocks."""
+    def set_locked(self, reason: str | None, *, show: bool = True) -> None:
+        """Lock what would spoil a running section, for a reason that is shown unless `show` is False; None unlocks."""
         for widget in self.locked_widgets():
             widget.setEnabled(reason is None)
         self._lock_words.setText(reason or "")
-        self._lock_words.setVisible(say and reason is not None)
+        self._lock_words.setVisible(show and reason is not None)
 
     def locked_widgets(self) -> tuple[QWidget, ...]:
         """Return what would spoil a section that is being acquired; a panel may leave some of it free."""
@@ -58,7 +58,7 @@ class DevicePanel(QWidget):
         if present != self._present:
             self._present = present
             if present and self.parentWidget() is None:
-                # not placed yet: shown with whatever it is placed into, not as a window of its own
+                # not placed yet: shown with its later parent, not as a separate window
                 self.setAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)
             else:
                 self.setVisible(present)

@@ -51,4 +51,4 @@ class DevicePanels(QWidget):
         """
         for panel in self._panels:
             free = paused and panel is self.stage
-            panel.set_locked(None if free else reason, say=panel is self.camera)
+            panel.set_locked(None if free else reason, show=panel is self.camera)

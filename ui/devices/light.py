@@ -1,4 +1,4 @@
-"""The shutter of the lamp: open or closed, in words, and whether it opens for each exposure."""
+"""The shutter of the lamp: open or closed, and whether it opens for each exposure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ class LightPanel(DevicePanel):
         self._auto = QCheckBox("Open for each exposure")
         describe(self._toggle, "Open or close the shutter", "Opens or closes the shutter of the lamp.")
         describe(
-            self._auto, "Open the shutter for each exposure", "Opens the shutter for each exposure and closes it after."
+            self._auto,
+            "Open the shutter for each exposure",
+            "Opens the shutter for each exposure and then closes it.",
         )
         self._form = form()
         self._form.addRow(label_for("Shutter", self._state), self._state)

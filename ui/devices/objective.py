@@ -23,7 +23,7 @@ __all__ = ["ObjectivePanel"]
 
 
 class ObjectivePanel(DevicePanel):
-    """Objective and pixel size; on a manual stand the operator chooses here the objective that is in."""
+    """Objective and pixel size; on a manual stand the operator chooses the objective in the light path here."""
 
     def __init__(self) -> None:
         super().__init__("Objective")
@@ -32,7 +32,7 @@ class ObjectivePanel(DevicePanel):
         describe(
             self._choice,
             "Objective",
-            "Objective in use. A motorised turret turns; on a manual stand, choose here the one that is in.",
+            "Objective in use. A motorised turret turns to it; on a manual stand, choose the one in the light path.",
         )
         self._warning = SignedLine("Warning about the pixel size")
         self._warning.show_line(

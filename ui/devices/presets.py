@@ -64,7 +64,7 @@ class PresetsPanel(DevicePanel):
 
 
 def _without_objective(state: RigState) -> dict[str, GroupState]:
-    """Return the groups but for one that only names the objectives, which have a panel of their own."""
+    """Return the groups but for one that only names the objectives, which have their own panel."""
     labels = set() if state.objective is None else set(state.objective.labels)
     return {
         name: group for name, group in state.groups.items() if not group.presets or not labels.issuperset(group.presets)

@@ -46,7 +46,7 @@ class PropertyBrowser(QWidget):
         self._filter = QLineEdit()
         self._filter.setPlaceholderText("Filter")
         self._filter.setClearButtonEnabled(True)
-        describe(self._filter, "Filter of properties", "Words that device, property or value must contain.")
+        describe(self._filter, "Filter of properties", "Words that the device, property or value must contain.")
         self._changeable = QCheckBox("Only what can be changed")
         describe(
             self._changeable,

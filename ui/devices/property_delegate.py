@@ -98,7 +98,7 @@ class PropertyDelegate(QStyledItemDelegate):
             return choice
         line = QLineEdit(parent)
         line.setAccessibleName(f"{prop.device}, {prop.name}")
-        # without the device's limits: what is beyond them is refused in words, not cut to the digits that fit
+        # without the device's limits: what is beyond them is refused with a message, not cut to the digits that fit
         if prop.kind == "integer":
             whole = QIntValidator(line)
             line.setValidator(whole)

@@ -32,7 +32,7 @@ _DEVICE = 0
 
 
 def why_fixed(prop: DeviceProperty) -> str:
-    """Return why a property cannot be changed, in words; empty if it can."""
+    """Return why a property cannot be changed, as text; empty if it can."""
     if prop.read_only:
         return "read-only"
     return "fixed at load" if prop.pre_init else ""

@@ -31,13 +31,13 @@ class StagePanel(DevicePanel):
     """Hides itself on a manual stand."""
 
     halt_requested = Signal()
-    """Stop stage and focus at once; not queued behind a move."""
+    """Stop stage and focus immediately; not queued behind a move."""
 
     def __init__(self) -> None:
         super().__init__("Stage")
         self._xy_locked = False
         self._stop = QPushButton("Stop stage and focus")
-        describe(self._stop, "Stop stage and focus at once", "Stops every movement of stage and focus at once.")
+        describe(self._stop, "Stop stage and focus immediately", "Stops every movement of stage and focus immediately.")
         self._x, self._y, self._z = (_Axis(axis) for axis in "xyz")
         self._moving = quiet_value("State of the devices")
         self._pad = StagePad()
@@ -106,9 +106,9 @@ class StagePanel(DevicePanel):
         """Return the controls of the stage; the focus stays free during a section, and the stop always."""
         return (self._x.target, self._y.target, self._home)
 
-    def set_locked(self, reason: str | None, *, say: bool = True) -> None:
+    def set_locked(self, reason: str | None, *, show: bool = True) -> None:
         """Lock the stage, not the focus: while a section is acquired, the plan moves the stage."""
-        super().set_locked(reason, say=say)
+        super().set_locked(reason, show=show)
         self._pad.lock_xy(reason)
         self._xy_locked = reason is not None
         self._offer_go()

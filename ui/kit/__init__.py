@@ -1,1 +1,1 @@
-"""What all of the window is built from: theme, icons, layouts, small controls, and slow work off the Qt thread."""
+"""The building blocks of the window: theme, icons, layouts, small controls, and slow work off the Qt thread."""

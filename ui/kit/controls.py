@@ -124,7 +124,7 @@ def action_button(
     owner : QWidget
         The key works while the focus is in here.
     text, tip : str
-        What stands on the button, and what it does.
+        The text on the button, and what it does.
     key : str
         Keyboard shortcut, as Qt writes it.
     do : callable
@@ -148,7 +148,7 @@ def action_button(
 
 
 class PercentSlider(QWidget):
-    """A labelled slider from 0 to 100 that says its value."""
+    """A labelled slider from 0 to 100 that shows its value."""
 
     changed = Signal(float)
     """0 to 1."""
@@ -173,7 +173,7 @@ class PercentSlider(QWidget):
         for widget in (self._name, self._slider, self._value):
             row.addWidget(widget)
         self._slider.setValue(round(100 * value))
-        self._say(self._slider.value())
+        self._show_value(self._slider.value())
         self._slider.valueChanged.connect(self._moved)
 
     def value(self) -> float:
@@ -186,10 +186,10 @@ class PercentSlider(QWidget):
 
     @Slot(int)
     def _moved(self, percent: int) -> None:
-        self._say(percent)
+        self._show_value(percent)
         self.changed.emit(percent / 100)
 
-    def _say(self, percent: int) -> None:
+    def _show_value(self, percent: int) -> None:
         self._value.setText(f"{percent / 100:.2f}" if self._as_probability else f"{percent} %")
 
 

@@ -1,4 +1,4 @@
-"""Whether the window can be opened here, found out before Qt is loaded: Qt itself ends the process if it cannot.
+"""Check that the window can be opened here, before Qt is loaded: Qt itself ends the process if it cannot.
 
 What is missing, and which package has it, comes from `hcc_scope.system_libraries`. This module imports no Qt.
 """

@@ -1,4 +1,4 @@
-"""What went wrong, as one sentence for a person and the details that they can copy."""
+"""The report of an error: one sentence for a person, and details that they can copy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ErrorReport:
 
 
 def describe(error: BaseException) -> ErrorReport:
-    """Return an error in words. One that is no `HccScopeError` is reported as a bug."""
+    """Return an error as text. One that is no `HccScopeError` is reported as a bug."""
     details = "".join(traceback.format_exception(error))
     if isinstance(error, HccScopeError):
         return ErrorReport(capital("; ".join([str(error), *getattr(error, "__notes__", ())])), details)

@@ -1,7 +1,7 @@
-"""Fields that show what a device says, and signal when the operator wants something else.
+"""Fields that show what a device reports, and signal when the operator wants something else.
 
 A field that is being edited is left alone; otherwise `show_value` puts back what the device has, also after a refusal.
-Whatever a person types is taken as a whole: what is beyond the device's limits is refused in words where it is asked
+Typed text is taken as a whole: a value beyond the device's limits is refused with a message where it is set
 for. A field that drops the digits beyond its limit would make 3 of 300.
 The wheel is ignored without focus: scrolling past a field must not change an exposure.
 """

@@ -1,4 +1,4 @@
-"""A row of controls that goes on in the next line where the window is too narrow. Nothing is ever cut off."""
+"""A row of controls that continues in the next line where the window is too narrow. Nothing is ever cut off."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ __all__ = ["KeyListener"]
 
 
 class KeyListener(QObject):
-    """Filters the program's events between `begin` and `end`; a subclass says in `eventFilter` what it takes."""
+    """Filters the program's events between `begin` and `end`; a subclass decides in `eventFilter` what it takes."""
 
     def begin(self) -> None:
         """Listen to every key from now on."""

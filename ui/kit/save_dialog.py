@@ -1,4 +1,4 @@
-"""Ask where a file shall go, without holding up the window."""
+"""Ask where to save a file, without blocking the window."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Swatch(QWidget):
     side_px : int, optional
         Of the square; as high as a capital letter if not given.
     widest : str
-        Words that there is always room for, so that a row stands still when a number in them changes.
+        Words that there is always room for, so that a row does not move when a number in them changes.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Signs that differ in shape as well as in colour."""
+"""Symbols that differ in shape as well as in colour."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class SymbolBadge(QWidget):
         return self._shape
 
     def show_shape(self, shape: Shape, meaning: str) -> None:
-        """Show another sign, with what it means in words."""
+        """Show another sign, with its meaning as text."""
         if meaning != self.accessibleName():
             self.setAccessibleName(meaning)
             self.setToolTip(meaning)

@@ -1,6 +1,6 @@
-"""How the app looks: one grid, one accent colour, and colours that colour-blind people can distinguish.
+"""The look of the app: one grid, one accent colour, and colours that colour-blind people can distinguish.
 
-Fusion with a palette of our own, dark or light. A colour never stands alone: whatever it says is also written.
+Fusion with our own palette, dark or light. A colour is never the only sign: its meaning is also written.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How counts become brightness: the histogram with its limits, stretched to every frame or fixed.
+"""The conversion of counts to brightness: the histogram with its limits, stretched to every frame or fixed.
 
 Only the picture changes; the counts that are stored and classified never do.
 """
@@ -70,7 +70,7 @@ class ContrastPanel(QWidget):
         describe(full, "Full range", "Black at 0 counts, white at the camera's full scale")
         full.clicked.connect(self.full_range)
         self._log = QCheckBox("Log")
-        describe(self._log, "Logarithmic histogram", "Logarithmic heights: a few pixels can be seen beside many")
+        describe(self._log, "Logarithmic histogram", "Logarithmic heights: a few pixels are visible beside many")
         self._log.toggled.connect(self._log_toggled)
         self._close_up = QCheckBox("Close-up")
         self._close_up.setChecked(True)

@@ -1,4 +1,4 @@
-"""What the picture of the tab Live is at this moment: of the running section, live, stored, or an old one."""
+"""The kind of picture in the tab Live at this moment: of the running section, live, stored, or an old one."""
 
 from __future__ import annotations
 

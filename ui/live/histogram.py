@@ -90,7 +90,7 @@ class HistogramPlot(QWidget):
         self._colours = colours("dark")
         self._dragged: int | None = None
         self._held_range: tuple[int, int] | None = None
-        """The axis while a limit is dragged: it stands still, so that the limit stays under the cursor."""
+        """The axis while a limit is dragged: it does not move, so that the limit stays under the cursor."""
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(160, 72)
@@ -134,7 +134,7 @@ class HistogramPlot(QWidget):
         self.update()
 
     def describe(self) -> str:
-        """Return what the plot shows, in words."""
+        """Return what the plot shows, as text."""
         low, high = self._limits
         parts = [f"Black at {low:,.0f} counts, white at {high:,.0f} counts"]
         if self._histogram is not None:

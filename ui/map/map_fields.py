@@ -147,7 +147,7 @@ class FieldsLayer:
         return None
 
     def describe(self, one: MapField) -> str:
-        """Return one field in words."""
+        """Return one field as text."""
         parts = [f"Field {one.seq}"]
         if one.stage_um is not None:
             parts.append(f"centre at x {one.stage_um[0]:,.1f} µm, y {one.stage_um[1]:,.1f} µm")
@@ -157,7 +157,7 @@ class FieldsLayer:
         return ", ".join(parts)
 
     def verdict(self, one: MapField) -> str:
-        """Return the outcome of one field, in words."""
+        """Return the outcome of one field, as text."""
         result = one.result
         if result is None:
             return "not classified yet"

@@ -1,4 +1,4 @@
-"""Keep the map complete: a field that no look at the run saw is read from the store.
+"""Keep the map complete: a field that no poll of the run saw is read from the store.
 
 The window looks at a run 30 times a second, less often on a busy computer, and sees the newest frame each time. How
 many fields there are is known from the run itself, so what is missing on the map is known too.

@@ -1,4 +1,4 @@
-"""What a section map shows besides its fields: the section's outline, where fields are planned, and the stage."""
+"""The layers of a section map besides its fields: the section's outline, where fields are planned, and the stage."""
 
 from __future__ import annotations
 

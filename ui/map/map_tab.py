@@ -85,7 +85,7 @@ class SectionMapTab(QWidget):
 
     def _controls(self) -> QWidget:
         controls = ViewControls(self, self.view)
-        self._to_stage = action_button(self, "To stage", "Bring the stage's position into the middle", "L", self._go)
+        self._to_stage = action_button(self, "To stage", "Centre the map on the stage", "L", self._go)
         self._move = action_button(
             self,
             "Click to move",
@@ -216,7 +216,7 @@ class SectionMapTab(QWidget):
             self._changed()
 
     def set_not_shown(self, n: int) -> None:
-        """Take the number of stored fields without a place of their own: the stage had been there, or there is none."""
+        """Take the number of stored fields without their own place: the stage had been there, or there is none."""
         self._n_not_shown = n
         self._changed()
 

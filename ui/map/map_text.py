@@ -22,7 +22,7 @@ def describe_progress(fields: FieldsLayer, n_done: int, n_planned: int, n_not_dr
     n_done, n_planned : int
         Planned places that were acquired, and all of them.
     n_not_drawn : int
-        Stored fields that have no place of their own on the map.
+        Stored fields that have no own place on the map.
     """
     n = len(fields.fields)
     if n_planned:

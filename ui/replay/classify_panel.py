@@ -48,7 +48,7 @@ class ClassifyPanel(QWidget):
     Parameters
     ----------
     jobs : JobRunner
-        Runs it on its worker ``replay``, so that frames and saliency can be had meanwhile.
+        Runs it on its worker ``replay``, so that frames and saliency stay available meanwhile.
     allow_phantom_model : bool
         Let a model that was trained on a phantom only classify what may be tissue.
     """
@@ -85,16 +85,16 @@ class ClassifyPanel(QWidget):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             box.setMinimumWidth(12 * GRID_PX)
         self.model.setAccessibleName("Model")
-        self.model.setToolTip("Which model classifies the stored frames")
+        self.model.setToolTip("Model that classifies the stored frames")
         browse = QPushButton("Other …")
-        browse.setToolTip("Take a model from a folder that holds its card.yaml")
+        browse.setToolTip("Use a model from a folder that holds its card.yaml")
         browse.setAccessibleName("Other model from a folder")
         browse.clicked.connect(self._browse)
         for name in (AUTO, *ENGINES):
             self.engine.addItem("automatic" if name == AUTO else name, name)
             self.engine.setItemData(self.engine.count() - 1, _ENGINE_TIPS.get(name, name), Qt.ItemDataRole.ToolTipRole)
         self.engine.setAccessibleName("Engine")
-        self.engine.setToolTip("What runs the model; each agrees with the reference within the model's tolerance")
+        self.engine.setToolTip("Engine for the model; each agrees with the reference within the model's tolerance")
         self.save_as.setPlaceholderText("only compare, write nothing")
         self.save_as.setAccessibleName("Name to keep the predictions under")
         self.save_as.setToolTip(
@@ -112,7 +112,7 @@ class ClassifyPanel(QWidget):
         form.addRow(model_label, models)
         form.addRow("&Engine:", self.engine)
         form.addRow("&Keep as:", self.save_as)
-        self.start_button.setToolTip("Send all stored fields through the model again; the recorded ones stay")
+        self.start_button.setToolTip("Classify all stored fields again; the recorded predictions stay")
         self.cancel_button.setToolTip("End it early; the fields classified until then are shown")
         self.start_button.clicked.connect(self.start)
         self.cancel_button.clicked.connect(self.cancel)
@@ -142,11 +142,11 @@ class ClassifyPanel(QWidget):
 
     @property
     def state(self) -> str:
-        """The state of the classification, in words."""
+        """The state of the classification, as text."""
         return self._state.text()
 
     def set_store(self, opened: OpenedStore | None) -> None:
-        """Classify this store next; a running classification goes on."""
+        """Classify this store next; a running classification continues."""
         self._opened = opened
         if opened is not None and not self._models_asked:
             self._models_asked = True

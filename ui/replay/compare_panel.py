@@ -1,4 +1,4 @@
-"""Two analyses of one section beside each other: in a sentence, as a scatter of all tiles, and field by field."""
+"""Two analyses of one section side by side: in a sentence, as a scatter of all tiles, and field by field."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class DifferenceLayer:
         return np.array([one.probabilities[tile] for one in (self._first, self._second)], np.float32)
 
     def describe(self, tile: int) -> str:
-        """Return a tile's difference in words."""
+        """Return a tile's difference as text."""
         pair = self._pair(tile)
         if pair is None:
             return "Not classified in both"

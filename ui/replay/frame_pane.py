@@ -135,7 +135,7 @@ class FramePane(QWidget):
 
     @property
     def caption(self) -> str:
-        """What the pane shows, in words, for a picture of it."""
+        """What the pane shows, as text, for a picture of it."""
         return " ".join(part for part in (self._about.whole_text(), f"[{self.overlay.currentText()}]") if part)
 
     def set_store(self, opened: OpenedStore | None) -> None:

@@ -63,7 +63,7 @@ class NotesPanel(QWidget):
     field_requested = Signal(int)
     """A field that a person wants to see."""
     failed = Signal(str)
-    """Why a note was not kept, in words."""
+    """Why a note was not kept, as text."""
 
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -51,7 +51,7 @@ class ReplayTab(QWidget):
         Reads and writes on ``disk``, classifies on ``replay``, draws reports on ``report``.
     parent : QWidget, optional
     allow_phantom_model : bool
-        Let a model that was trained on a phantom only score what may be tissue.
+        Allow a model trained on phantoms alone to score what may be tissue.
     """
 
     store_opened = Signal(Path)

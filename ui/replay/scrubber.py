@@ -51,7 +51,7 @@ class Scrubber(QWidget):
             )
         ]
         for button in self._buttons:
-            button.setAccessibleName(button.accessibleDescription())  # a screen reader says nothing for a sign
+            button.setAccessibleName(button.accessibleDescription())  # a screen reader reads no symbols
         label = QLabel("F&ield")
         label.setBuddy(self._number)
         row = QHBoxLayout(self)

@@ -44,7 +44,7 @@ def stores_in(path: Path) -> list[Path]:
 
 
 def dropped_stores(mime: QMimeData) -> list[Path]:
-    """Return the stores among what is dragged; a folder of stores stands for all of them."""
+    """Return the stores among what is dragged; a folder of stores means all of them."""
     files = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
     return list(dict.fromkeys(store for file in files for store in stores_in(file)))
 
@@ -57,7 +57,7 @@ class StoreList(QWidget):
     selection_changed = Signal()
     """Another store is chosen, or none: `current`."""
     close_requested = Signal(Path)
-    """A store to take out of the list."""
+    """A store to remove from the list."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

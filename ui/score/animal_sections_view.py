@@ -55,10 +55,10 @@ class OtherSectionsView(QWidget):
         grid.setVerticalSpacing(GRID_PX // 2)
         grid.setColumnStretch(2, 1)
         for row, section in enumerate(self._sections):
-            said = verdict(section.score)
-            meaning = full_stop(said.sentence)
+            stated = verdict(section.score)
+            meaning = full_stop(stated.sentence)
             badge = SymbolBadge()
-            badge.show_shape(SHAPES[said.kind], meaning)
+            badge.show_shape(SHAPES[stated.kind], meaning)
             name, bar, number = words(section.section_id), ScoreBar(compact=True), QLabel()
             bar.show_score(section.score)
             number.setText(format_section_score(section.score))

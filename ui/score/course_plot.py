@@ -1,4 +1,4 @@
-"""How score and interval went as fields came in."""
+"""A plot of score and interval over the classified fields."""
 
 from __future__ import annotations
 

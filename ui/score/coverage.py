@@ -1,4 +1,4 @@
-"""Where every frame of the section is: one bar of all frames, and a line of words for each part of it."""
+"""The coverage of the section: one bar of all frames by state, and a line of text for each part of it."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ _PARTS = (
 
 
 def describe_excluded_tiles(tiles: int, excluded: Mapping[str, int]) -> str:
-    """Return how many tiles were left out and why, in words."""
+    """Return how many tiles were left out and why, as text."""
     if not tiles and not excluded:
         return ""
     used = f"{counted(tiles, 'tile')} used"

@@ -1,4 +1,4 @@
-"""How good the current field is: focus, tissue, saturation, light, and whether its tiles are like those of training."""
+"""The quality of the current field: focus, tissue, saturation, light, and whether its tiles resemble the training's."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _TIPS = {
     "Tissue": "Share of the field that is textured like tissue; bare glass is smooth.",
     "Saturation": "Pixels at full scale carry no information: lower the exposure (ms) or the gain.",
     "Light": "Mean level as a share of full scale: raise the exposure (ms) or the lamp where it is too dark.",
-    "Likeness": "Whether the tiles look like those that the model was trained on. One that does not (another stain,\n"
-    "an artefact, no tissue at all) gets an answer all the same, which would mean nothing: it is not scored.\n"
-    "Of tiles like those of training the model flags a few as well; its card says how many (usually 1 in 100).",
+    "Likeness": "Whether the tiles resemble those that the model was trained on. One that does not (another stain,\n"
+    "an artefact, no tissue at all) still gets an answer, which would mean nothing: it is not scored.\n"
+    "Of tiles like those of training the model flags a few as well; its card states how many (usually 1 in 100).",
 }
 
 
@@ -100,7 +100,7 @@ def _focus(with_tissue: int, blurred: int) -> Judgement:
 def _tissue(n: int, without: int, quality: TileQuality | None) -> Judgement:
     covered = "" if quality is None else f", {percent(float(quality.tissue_fraction.mean()))} of the area"
     if without == n:
-        return Judgement("Tissue", "bad", "None: this is glass, or far out of focus")
+        return Judgement("Tissue", "bad", "None: glass, or far out of focus")
     return Judgement("Tissue", _shape(without, n), f"In {_tiles(n - without, n)}{covered}")
 
 

@@ -1,6 +1,6 @@
 """The running score as someone who looks over the operator's shoulder should understand it at once.
 
-No number stands alone: beside the score are its interval, what it rests on, and what may be said about the threshold.
+No number is alone: beside the score are its interval, its basis, and the statement about the threshold.
 A side is named only once the whole, valid interval lies on it.
 """
 
@@ -175,11 +175,11 @@ class ScorePanel(QWidget):
         self._others.show_sections(sections)
 
     def _show_score(self, score: SectionScore | None) -> None:
-        said = verdict(score)
+        stated = verdict(score)
         self._number.setText(_NO_SCORE if score is None or score.score is None else format_section_score(score))
-        self._verdict.show_line(SHAPES[said.kind], said.title)
-        self._why.setText(sentence(said.why))
-        self._number.setAccessibleDescription(sentence(said.sentence if score is None else describe_score(score)))
+        self._verdict.show_line(SHAPES[stated.kind], stated.title)
+        self._why.setText(sentence(stated.why))
+        self._number.setAccessibleDescription(sentence(stated.sentence if score is None else describe_score(score)))
         self._bar.show_score(score)
         self._others.show_current(score)
         interval, stability = ("", "") if score is None else (describe_interval(score), describe_stability(score))

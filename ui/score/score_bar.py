@@ -62,8 +62,8 @@ class ScoreBar(QWidget):
         if score is not None and score == self._score:
             return
         self._score = score
-        said = sentence(verdict(None).sentence if score is None else describe_score(score))
-        words = f"{said} The scale runs from 0 (low metastatic) to 1 (high metastatic)."
+        description = sentence(verdict(None).sentence if score is None else describe_score(score))
+        words = f"{description} The scale runs from 0 (low metastatic) to 1 (high metastatic)."
         self.setAccessibleDescription(words)
         self.setToolTip(words)
         self.update()

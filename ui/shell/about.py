@@ -1,4 +1,4 @@
-"""What the program is, which versions it consists of, and what it is not for."""
+"""The dialog About: what the program is, its versions, and what it must not be used for."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def show_about(parent: QWidget) -> QMessageBox:
     box.setText(f"<h3>HCC-Scope {versions['hcc-scope']}</h3><p><b>{RESEARCH_USE_ONLY}</b></p>")
     box.setInformativeText(
         "Acquires, stores and classifies microscope sections of liver-cancer tumours while they are under the lens."
-        " The shipped model is trained on a synthetic phantom: its numbers say nothing about tissue."
+        " The shipped model is trained on a synthetic phantom: its numbers mean nothing for tissue."
     )
     box.setDetailedText(text)
     for details in box.findChildren(QTextEdit):

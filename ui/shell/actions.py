@@ -78,7 +78,7 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "report", "file", "Write report", "Write the report of the last section beside its store", "Ctrl+Shift+E"
     ),
-    ActionSpec("welcome", "file", "Welcome page", "Show the page with rigs, stores and what is missing", separate=True),
+    ActionSpec("welcome", "file", "Welcome page", "Show the page with rigs, stores and missing parts", separate=True),
     ActionSpec("quit", "file", "Quit", "Close the window; a section that is under way is finished first", "Ctrl+Q"),
     ActionSpec("open_demo", "rig", "Open demo rig", "Load Micro-Manager's demo camera and stage", "Ctrl+D"),
     ActionSpec("open_rig", "rig", "Open rig …", "Load a rig file or a Micro-Manager configuration", "Ctrl+R"),
@@ -98,39 +98,39 @@ SPECS: tuple[ActionSpec, ...] = (
         "emergency",
         "rig",
         "Emergency stop",
-        "Stop the stage and the focus drive at once and end the section; every frame that was taken is stored",
+        "Stop the stage and the focus drive immediately and end the section; every acquired frame is stored",
         "F12",
         "emergency",
         separate=True,
     ),
     ActionSpec("start", "section", "Start", "Acquire, store and classify the section", "F8", "start"),
-    ActionSpec("pause", "section", "Pause", "Wait between frames; again to go on", "F9", "pause", checkable=True),
-    ActionSpec("stop", "section", "Stop", "End the section; what was taken is stored and classified", "F10", "stop"),
+    ActionSpec("pause", "section", "Pause", "Wait between frames; again to continue", "F9", "pause", checkable=True),
+    ActionSpec("stop", "section", "Stop", "End the section; what was acquired is stored and classified", "F10", "stop"),
     ActionSpec(
         "skip_analysis",
         "section",
         "Skip classification",
-        "End the section without classifying what is left; it stays stored",
+        "End the section without classifying the rest, which stays stored",
         "Shift+F10",
     ),
     ActionSpec(
         "exclude",
         "section",
         "Exclude field",
-        "Take the field on the screen out of the score; it stays stored",
+        "Exclude the field on the screen from the score; it stays stored",
         "Ctrl+Z",
         "undo",
         separate=True,
     ),
-    ActionSpec("include", "section", "Include it again", "Bring back the field that was excluded last", "Ctrl+Shift+Z"),
+    ActionSpec("include", "section", "Include it again", "Include the field that was excluded last", "Ctrl+Shift+Z"),
     ActionSpec("note", "section", "Add a note …", "Write a note into the store of this section", "Ctrl+N"),
-    ActionSpec("plan", "section", "Plan …", "Choose how many fields are taken, and where", "Ctrl+P", separate=True),
+    ActionSpec("plan", "section", "Plan …", "Choose how many fields are acquired, and where", "Ctrl+P", separate=True),
     ActionSpec("ids", "section", "Edit ids", "Go to the animal id", "Ctrl+I"),
     ActionSpec("theme", "view", "Light theme", "Change between dark and light", "Ctrl+T", checkable=True),
     ActionSpec("full_screen", "view", "Full screen", "Use the whole screen", "F11", checkable=True),
-    ActionSpec("reset_layout", "view", "Reset layout", "Put every panel back in its place"),
+    ActionSpec("reset_layout", "view", "Reset layout", "Return every panel to its place"),
     ActionSpec("shortcuts", "help", "Keys", "Show all keys", "F1"),
-    ActionSpec("about", "help", "About", "Show versions and what this program is not for"),
+    ActionSpec("about", "help", "About", "Show versions, and what this program must not be used for"),
 )
 
 
@@ -168,7 +168,7 @@ class Actions:
         return [(spec, self._actions[spec.name]) for spec in SPECS if spec.menu == menu]
 
     def explain(self, name: ActionName, why_not: str) -> None:
-        """Set an action's tooltip; `why_not` says why it cannot be done now, and is empty if it can."""
+        """Set an action's tooltip; `why_not` is the reason why it cannot be done now, empty if it can."""
         spec = self._specs[name]
         keys = f" ({spec.keys})" if spec.keys else ""
         reason = f"\nNot now: {why_not}" if why_not else ""
@@ -182,14 +182,14 @@ class Actions:
         self.explain(name, why_not)
 
     def why_not(self, name: ActionName) -> str:
-        """Return why an action cannot be done now, in words; empty if it can."""
+        """Return why an action cannot be done now, as text; empty if it can."""
         return self._why_not.get(name, "")
 
     def name_fields(self, last: int | None, excluded: int | None) -> None:
         """Name the fields that would be excluded and included again; None where there is none."""
         fields: tuple[tuple[ActionName, str, str, int | None], ...] = (
-            ("exclude", "Exclude field {}", "Take field {} out of the score; it stays stored", last),
-            ("include", "Include field {} again", "Bring back field {}, which was excluded last", excluded),
+            ("exclude", "Exclude field {}", "Exclude field {} from the score; it stays stored", last),
+            ("include", "Include field {} again", "Include field {}, which was excluded last", excluded),
         )
         for name, text, tip, seq in fields:
             spec = self._specs[name]

@@ -1,4 +1,4 @@
-"""Where the docks of the window are: on both sides, or in one place where the window is too narrow for both."""
+"""The layout of the docks: on both sides of the window, or in one place where the window is too narrow for both."""
 
 from __future__ import annotations
 

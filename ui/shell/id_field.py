@@ -93,12 +93,12 @@ class IdField(QComboBox):
 
     @property
     def value(self) -> str:
-        """The id as it was typed."""
+        """The id as typed."""
         return self.currentText()
 
     @property
     def problem(self) -> str:
-        """What is wrong with it, in words; empty if nothing is."""
+        """What is wrong with it, as text; empty if nothing is."""
         return problem_with_id(self.value, self._what)
 
     def set_value(self, value: str) -> None:

@@ -84,8 +84,8 @@ class NoticeBar(QFrame):
         self._away = QToolButton()
         self._away.setText("×")
         self._away.setAutoRaise(True)
-        self._away.setToolTip("Put this notice away")
-        self._away.setAccessibleName("Put this notice away")
+        self._away.setToolTip("Dismiss this notice")
+        self._away.setAccessibleName("Dismiss this notice")
         self._away.clicked.connect(self.put_away)
         row = QHBoxLayout(self)
         self._row = row
@@ -116,7 +116,7 @@ class NoticeBar(QFrame):
         level : {"info", "warning", "error"}
         text : str
         offer : str
-            What the button says; no button if empty.
+            The text of the button; no button if empty.
         act : callable, optional
             What the button does; the notice is put away first.
         """

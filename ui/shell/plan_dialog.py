@@ -138,9 +138,9 @@ class PlanDialog(QDialog):
             self._problem.setText(problem)
 
     def _describe_problem(self) -> str:
-        """Return what is wrong with the plan, in words; empty if nothing is."""
+        """Return what is wrong with the plan, as text; empty if nothing is."""
         if self._file.isChecked() and not self._path.text().strip():
-            return "A plan file has to be named: type its name, or browse for it."
+            return "Name a plan file: type its path, or browse for it."
         boxes = (self._n_fields, self._width, self._height) if self._random.isChecked() else (self._n_frames,)
         for box in boxes if not self._file.isChecked() else ():
             most = float(box.property("most"))
@@ -179,7 +179,7 @@ def _count(value: int, top: int, name: str) -> QSpinBox:
     box = QSpinBox()
     box.setRange(
         1, _MOST
-    )  # a number beyond the limit is refused in words: a box that drops digits would make another number of it
+    )  # a number beyond the limit is refused with a message: a box that drops digits would make another number of it
     box.setProperty("most", top)
     box.setValue(value)
     box.setAccessibleName(name)

@@ -20,7 +20,7 @@ __all__ = ["SectionKeys"]
 
 NAMES: tuple[ActionName, ...] = ("pause", "stop", "skip_analysis", "exclude", "include")
 ALSO_EXPLAINED: tuple[ActionName, ...] = ("live", "snap", "start")
-"""These do not work in dialogs, but in the window they say why they do not work now."""
+"""These do not work in dialogs, but in the window they show why they do not work now."""
 
 
 class SectionKeys(KeyListener):

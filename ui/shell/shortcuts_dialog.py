@@ -25,8 +25,8 @@ ELSEWHERE: tuple[tuple[str, str], ...] = (
     ("Arrow keys", "Pan the picture or the map"),
     ("+  −  0", "Zoom in, zoom out, fit"),
     ("Ctrl and arrow keys", "Move the cursor over the picture by 1 px, with Shift by 10 px"),
-    ("Enter", "Choose what is under the cursor"),
-    ("Escape", "Leave what you are drawing, close a dialogue"),
+    ("Enter", "Choose the item under the cursor"),
+    ("Escape", "Cancel the drawing, close a dialog"),
 )
 """Keys of widgets that are no actions."""
 

@@ -134,7 +134,7 @@ class StatusStrip(QFrame):
         self.setAccessibleName("Status of the run")
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         cells = {
-            "phase": ("Run", "What the run does at this moment.", "Finishing"),
+            "phase": ("Run", "What the run does at present.", "Finishing"),
             "camera": ("Camera", "Frames that arrive from the camera, in frames per second.", "99.9 /s"),
             "stored": ("Stored", "Frames that reach the disk, in frames per second.", "99.9 /s"),
             "classified": ("Classified", "Frames with a result, in frames per second.", "99.9 /s"),
@@ -143,7 +143,7 @@ class StatusStrip(QFrame):
             "analyse_queue": ("Analysis queue", "Fill of the queue in front of the model, in per cent.", "100 %"),
             "waiting": (
                 "Deferred | pending",
-                "Frames put off because the analysis was busy, and frames in analysis now.",
+                "Frames deferred because the analysis was busy, and frames in analysis now.",
                 "9999 | 99",
             ),
             "lost": ("Lost", "Frames that the camera's own buffer dropped.", "999"),

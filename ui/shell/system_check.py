@@ -1,4 +1,4 @@
-"""What a computer has and lacks for this program, in words; for the welcome page. Touches no device."""
+"""What a computer has and lacks for this program, as sentences for the welcome page. Touches no device."""
 
 from __future__ import annotations
 

@@ -111,11 +111,11 @@ class TopBar(QWidget):
         self.specimen.setCurrentIndex(self.specimen.findData(self._setup.request.specimen))
         self.specimen.setAccessibleName("Specimen of the demo rig")
         self.specimen.setToolTip(
-            "What the demo camera is shown: a synthetic section of either class, or its own pattern"
+            "What the demo camera shows: a synthetic section of either class, or its own test pattern"
         )
         self.model = QComboBox()
         self.model.setAccessibleName("Model")
-        self.model.setToolTip("Which model classifies the tiles")
+        self.model.setToolTip("Model that classifies the tiles")
         self.model.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.model.setMinimumContentsLength(6)
         self.model.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -128,7 +128,7 @@ class TopBar(QWidget):
         self.engine.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.engine.setMaximumWidth(_ENGINE_PX)
         self.engine.setAccessibleName("Engine")
-        self.engine.setToolTip("What runs the model; auto takes the fastest that agrees with the reference here")
+        self.engine.setToolTip("Engine for the model; auto takes the fastest that agrees with the reference here")
         self.plan = _button(self._actions["plan"])
         self.plan.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         self.plan.setAccessibleName("Plan")

@@ -126,7 +126,7 @@ class SaliencyView(QWidget):
     """Image, map and overlay of one tile."""
 
     hovered = Signal(str)
-    """Position, counts and saliency under the cursor, in words; empty outside."""
+    """Position, counts and saliency under the cursor, as text; empty outside."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

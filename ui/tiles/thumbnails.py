@@ -1,4 +1,4 @@
-"""Small pictures of tiles, made off the Qt thread from the stored frames, kept as long as there is room.
+"""Thumbnails of tiles, made off the Qt thread from the stored frames, kept as long as there is room.
 
 A frame is read once for all its tiles. The newest request is served first, and requests that scrolled out of sight
 are dropped, so that scrolling fast through ten thousand tiles never queues ten thousand reads.

@@ -1,4 +1,4 @@
-"""How a tile is painted in the gallery: its picture, its probability as a bar and in figures, and where it is."""
+"""Paint a tile in the gallery: its picture, its probability as a bar and in figures, and where it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tiles, scores and analyses are put into words, the same in both tabs."""
+"""The texts about tiles, scores and analyses, the same in both tabs."""
 
 from __future__ import annotations
 

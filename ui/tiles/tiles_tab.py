@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["TilesTab"]
 
 _ORDER_TIPS = {
-    TileOrder.NEWEST: "The field that came last first",
+    TileOrder.NEWEST: "The newest field first",
     TileOrder.HIGHEST: "By the probability of high, from 1 down; excluded tiles last",
     TileOrder.LOWEST: "By the probability of high, from 0 up; excluded tiles last",
     TileOrder.LEAST_CERTAIN: "By how near the probability is to the decision threshold; excluded tiles last",
@@ -101,7 +101,7 @@ class TilesTab(QWidget):
         for box, name, tip in (
             (self._order, "Order of the tiles", "What comes first"),
             (self._filter, "Tiles to show", "Which tiles to show, with their number"),
-            (self._live, "Keep up with the run", "Sort new tiles in as they come; off: nothing moves while you look"),
+            (self._live, "Keep up with the run", "Sort new tiles in as they arrive; off: nothing moves"),
         ):
             box.setAccessibleName(name)
             box.setToolTip(tip)
@@ -334,7 +334,7 @@ class TilesTab(QWidget):
         fields = counted(self.model.n_fields, "field")
         self._count.setText(f"{shown:,} of {counted(n, 'tile')}, {fields}" if n else "")
         self._pages.setCurrentWidget(self.view if shown else self._empty)
-        self._empty.setText("No tile is like that." if n and not shown else _EMPTY)
+        self._empty.setText("No tile matches." if n and not shown else _EMPTY)
 
     @Slot(int)
     def _thumbnails_arrived(self, _seq: int) -> None:

@@ -1,6 +1,6 @@
 """The figures of an evaluation: those of the paper, and those that its reviewers would ask for.
 
-Each figure is a function of arrays in a module of its own; `draw_all` writes them all. Importing this package imports
+Each figure is a function of arrays in its own module; `draw_all` writes them all. Importing this package imports
 neither matplotlib nor torch; calling it does.
 
 - `hcc_scope.evaluation.figures.style`: one look, the notices on every page, and how a page is written.

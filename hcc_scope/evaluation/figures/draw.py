@@ -143,7 +143,7 @@ class _Drawer:
         return draw_leakage([*aucs, permuted], gaps, interval_note=note, synthetic=self.synthetic)
 
     def _permuted(self) -> LevelAuc:
-        """Return the mean over the control's drawings, each with a network of its own, as in the report."""
+        """Return the mean over the control's drawings, each with its own network, as in the report."""
         found, tiles = self._analysis.permuted, self._result.tiles
         n = sum(len(np.unique(tiles.image_index[fold.rows])) for fold in self._result.of("permuted"))
         return LevelAuc("permuted", "image", found.auc, n, found.draw_auc)

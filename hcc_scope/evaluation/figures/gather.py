@@ -1,4 +1,4 @@
-"""Which tiles a figure shows, where it cannot show all: chosen by rule, never by eye."""
+"""The tiles that a figure shows where it cannot show all: chosen by rule, never by eye."""
 
 from __future__ import annotations
 

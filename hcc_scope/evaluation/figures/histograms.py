@@ -1,4 +1,4 @@
-"""How scores are spread over the classes, and how many sections fall on which side of the threshold."""
+"""Histograms of scores by class, and how many sections fall on each side of the threshold."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def draw_leakage(
     interval_note: str,
     synthetic: bool,
 ) -> Figure:
-    """Draw the protocols beside each other, level by level, and the gap below.
+    """Draw the protocols side by side, level by level, and the gap below.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Saliency maps (Fig. 3 of the paper), and what becomes of them when the weights are drawn anew."""
+"""Saliency maps (Fig. 3 of the paper), and how they change when the weights are randomised."""
 
 from __future__ import annotations
 
