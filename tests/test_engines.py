@@ -106,6 +106,7 @@ def test_bits_do_not_depend_on_batch_order_strides_or_calling_thread(model: Load
     assert torch.get_num_threads() == threads_before
 
 
+@pytest.mark.usefixtures("shipped_model_each_time")
 @pytest.mark.parametrize("name", EACH_ENGINE)
 def test_a_second_instance_gives_the_same_bits(model: LoadedModel, name: str):
     first = on(model, name)

@@ -439,5 +439,5 @@ def test_names_of_animals_and_sections_show_their_letters_in_the_report(tmp_path
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
 def test_a_pipe_in_the_place_of_a_finished_evaluation_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "evaluation.json")
-    with pytest.raises(TrainingError, match="cannot be read: it is no file but a pipe"):
+    with pytest.raises(TrainingError, match="cannot be read: it is a pipe"):
         load_calibration(tmp_path)

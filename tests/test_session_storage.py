@@ -1,12 +1,10 @@
 """The session with the real store and the real demo camera: what was acquired is stored, deferred frames come back."""
 
 import os
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -107,20 +105,6 @@ def test_live_with_deferred_frames_and_its_replay_are_equal_bit_for_bit(tmp_path
     for seq in live:
         np.testing.assert_array_equal(live[seq].logits, again[seq].logits)
         np.testing.assert_array_equal(live[seq].flags, again[seq].flags)
-
-
-def test_the_script_of_the_documents_scores_a_store_with_a_classifier_of_its_own(tmp_path: Path):
-    session, path = record(Source(range(3)), tmp_path, Classifier())
-    run(session)
-    page = (Path(__file__).parents[1] / "docs" / "engines.md").read_text(encoding="utf-8")
-    (script,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    script = script.replace("m1/s1.ome.zarr", path.as_posix()).replace("limits=QualityLimits()", "limits=everything")
-    found: dict[str, Any] = {"everything": EVERYTHING}
-    exec(script, found)
-    outcome = found["outcome"]
-    assert outcome.counts == Counts(acquired=3, classified=3)
-    darkest = np.float32(BASE / 65535 - 0.5)
-    assert outcome.score.score == pytest.approx(1 / (1 + np.exp(2 * darkest)), abs=1e-3)
 
 
 def test_a_disk_that_fails_midway_keeps_what_was_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
