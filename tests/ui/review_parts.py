@@ -6,18 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+from find import interactive
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import (
-    QAbstractButton,
-    QAbstractItemView,
-    QAbstractSlider,
-    QAbstractSpinBox,
-    QComboBox,
-    QLineEdit,
-    QPlainTextEdit,
-    QScrollBar,
-    QWidget,
-)
+from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from hcc_scope.errors import StoreError
 from hcc_scope.tiling import TileGrid
@@ -80,32 +71,10 @@ def settle(qtbot: QtBot, jobs: Jobs) -> None:
     wait(qtbot, lambda: jobs.n_open == 0)
 
 
-_CONTROLS = (
-    QAbstractButton,
-    QAbstractItemView,
-    QAbstractSlider,
-    QAbstractSpinBox,
-    QComboBox,
-    QLineEdit,
-    QPlainTextEdit,
-)
-
-
 def assert_usable_without_eyes_or_mouse(tab: QWidget) -> None:
     """Every control has a name for screen readers, and gets the keyboard's focus."""
-    for control in tab.findChildren(QWidget):
-        parts_of_others = (QScrollBar,)
-        inner = control.parentWidget()
-        is_part = isinstance(
-            inner, (QAbstractSpinBox, QComboBox, QAbstractItemView)
-        ) or control.objectName().startswith("qt_")
-        if not isinstance(control, _CONTROLS) or isinstance(control, parts_of_others) or is_part:
-            continue
-        if (
-            "pyqtgraph" in type(control).__module__
-            or "Header" in type(control).__name__
-            or not control.isVisibleTo(tab)
-        ):
+    for control in interactive(tab):
+        if not control.isVisibleTo(tab):
             continue
         text = control.text() if isinstance(control, QAbstractButton) else ""
         assert control.accessibleName() or text, control
