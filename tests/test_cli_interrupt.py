@@ -139,6 +139,23 @@ sys.meta_path.insert(0, Press())"""
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "Error: interrupted\n")
 
 
+def test_ctrl_c_is_sent_again_if_it_did_not_end_a_system_call(tmp_path: Path):
+    # as when it arrives between the main thread's last instruction and the call that then waits
+    before = """class Press:
+    def find_spec(self, name, *_):
+        if name == "hcc_scope.cli.program":
+            press(1)
+sys.meta_path.insert(0, Press())
+send, sent = signal.pthread_kill, []
+def lose_the_first(thread, number):
+    sent.append(number)
+    if len(sent) > 1:
+        send(thread, number)
+signal.pthread_kill = lose_the_first"""
+    done = run(_PRESS.replace("COMMAND", "time.sleep(60)").replace("BEFORE", before), tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Error: interrupted\n")
+
+
 def test_nothing_slow_is_imported_before_ctrl_c_is_handled(tmp_path: Path):
     done = run("import sys, hcc_scope.cli; print(*sorted(sys.modules))", tmp_path)
     assert not {"dataclasses", "importlib.metadata", "inspect", "typer", "traceback"} & set(done.stdout.split())

@@ -98,11 +98,14 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _repeat() -> None:
+    """Send the signal again, until `on_interrupt` has run: one that just precedes a system call does not end it."""
     global _repeated
     _repeated = True
-    if hasattr(signal, "pthread_kill"):  # wakes the main thread from whatever it waits for
-        main = threading.main_thread().ident
-        assert main is not None
-        signal.pthread_kill(main, signal.SIGINT)
-    else:
-        signal.raise_signal(signal.SIGINT)
+    main = threading.main_thread().ident
+    assert main is not None
+    while _repeated:
+        if hasattr(signal, "pthread_kill"):  # wakes the main thread from whatever it waits for
+            signal.pthread_kill(main, signal.SIGINT)
+        else:
+            signal.raise_signal(signal.SIGINT)
+        time.sleep(_AGAIN_S)
