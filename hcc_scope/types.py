@@ -24,6 +24,7 @@ __all__ = [
     "FrameResult",
     "NoteKind",
     "QualityFlag",
+    "RigHandling",
     "RigRoles",
     "RunOutcome",
     "RunSpec",
@@ -128,6 +129,32 @@ class RigRoles:
     """Camera property that names the read-out mode."""
     objective: str | None = None
     """Label of the state device whose position label names the objective."""
+
+
+@dataclass(frozen=True, slots=True)
+class RigHandling:
+    """How the devices of a rig are handled: limits, and what a real stage, turret and lamp need."""
+
+    stand: Literal["manual", "motorised"] | None = None
+    """Whether stage and focus are moved by hand; None: not stated, the devices decide."""
+    em_gain_max: float | None = None
+    """A higher EM gain ages the sensor and needs a confirmation."""
+    exposure_ms: tuple[float, float] | None = None
+    """Shortest and longest exposure."""
+    settle_ms: float = 0.0
+    """How long the stage rests after a move before the exposure begins."""
+    backlash_xy_um: float = 0.0
+    """A move of the stage ends with this way in the positive direction of each axis, so that play does not count."""
+    backlash_z_um: float = 0.0
+    """The same for the focus drive."""
+    um_per_px: dict[str, float] = field(default_factory=dict)
+    """By label of the objective; without binning and magnifier."""
+    lamp: str | None = None
+    """Label of the device that sets the light level."""
+    lamp_level: str | None = None
+    """Its property."""
+    auto_shutter: bool | None = None
+    """Whether a section uses the automatic shutter; None leaves it as it is found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ from hcc_scope.microscope.camera import Camera
 from hcc_scope.microscope.camera_lease import CameraUse
 from hcc_scope.microscope.core_thread import CoreThread
 from hcc_scope.microscope.hardware import CameraFacts, Hardware
-from hcc_scope.types import RigRoles
+from hcc_scope.run_events import RunEvents
+from hcc_scope.types import RigHandling, RigRoles
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class MicroManager:
         rig_sha256: str | None,
         versions: Mapping[str, str],
         on_close: Callable[[], None],
+        handling: RigHandling | None = None,
     ) -> None:
         self.thread = thread
         self.backend = backend
@@ -138,6 +140,9 @@ class MicroManager:
         self.use = CameraUse()
         """Who has the camera now."""
         self.limits = limits
+        self.handling = RigHandling() if handling is None else handling
+        self.events = RunEvents()
+        """What happens to the devices; a section keeps it in its store while it runs."""
         self.rig_sha256 = rig_sha256
         """sha256 of the .cfg file; None when attached: what was loaded there is unknown."""
         self.versions = versions
@@ -155,6 +160,7 @@ class MicroManager:
         limits: StageLimits | None = None,
         pixel_size_um: float | None = None,
         stage_tolerance: StageTolerance | None = None,
+        handling: RigHandling | None = None,
         readable: Path | None = None,
     ) -> MicroManager:
         """Load a configuration into this process's core.
@@ -176,6 +182,8 @@ class MicroManager:
             Without binning and magnifier; takes the place of the configuration's pixel size.
         stage_tolerance : StageTolerance, optional
             How near to its target the stage must come; derived from the field's size without it.
+        handling : RigHandling, optional
+            Limits, and what stage, turret and lamp need.
         readable : Path, optional
             A copy of `cfg` in UTF-8 that is loaded in its place: names in another encoding cannot be asked about.
 
@@ -206,6 +214,7 @@ class MicroManager:
                     buffer_size_mb,
                     limits,
                     rig_sha256,
+                    handling,
                     lambda backend: Hardware(backend, roles or RigRoles(), limits, pixel_size_um, stage_tolerance),
                 ),
             )
@@ -226,6 +235,7 @@ class MicroManager:
         buffer_size_mb: int,
         limits: StageLimits | None,
         rig_sha256: str,
+        handling: RigHandling | None,
         hardware_of: Callable[[Backend], Hardware],
     ) -> MicroManager:
         core = _python_core(adapters_dir, buffer_size_mb)
@@ -253,6 +263,7 @@ class MicroManager:
             rig_sha256=rig_sha256,
             versions=versions,
             on_close=_open_rig.release,
+            handling=handling,
         )
 
     @classmethod
@@ -264,6 +275,7 @@ class MicroManager:
         limits: StageLimits | None = None,
         pixel_size_um: float | None = None,
         stage_tolerance: StageTolerance | None = None,
+        handling: RigHandling | None = None,
     ) -> MicroManager:
         """Attach to a Micro-Manager that runs on this machine, with its configuration as it is.
 
@@ -298,7 +310,14 @@ class MicroManager:
             }
             hardware = Hardware(backend, roles or RigRoles(), limits, pixel_size_um, stage_tolerance)
             return cls(
-                thread, backend, hardware, limits=limits, rig_sha256=None, versions=versions, on_close=lambda: None
+                thread,
+                backend,
+                hardware,
+                limits=limits,
+                rig_sha256=None,
+                versions=versions,
+                on_close=lambda: None,
+                handling=handling,
             )
 
         outcome = attempt(lambda: thread.call("connecting to Micro-Manager", connect))

@@ -16,20 +16,27 @@
       objective: Objective
     stage_limits_um: {x: [-60000, 60000], y: [-40000, 40000], z: [-300, 300]}
     stage_tolerance_um: {xy: null, z: null}    # how near to its target a device must come; null: by the field's size
+    stand: motorised              # or manual: stage and focus are moved by hand
+    limits: {em_gain: 300, exposure_ms: [0.01, 10000]}
+    um_per_px: {10X: 1.3, 20X: 0.65}           # by label of the objective, without binning and magnifier
+    approach: {settle_ms: 50, backlash_xy_um: 20, backlash_z_um: 5}
+    light: {lamp: Lamp, lamp_level: Level, auto_shutter: true}
+    references_dir: references    # dark and flat fields, beside this file
+    warnings: ["The turret is turned by hand: set the objective in the window."]   # shown when the rig opens
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path  # noqa: TC003 - pydantic asks for it
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 from hcc_scope.errors import ConfigError
 from hcc_scope.resources import hardware_configs_dir
 from hcc_scope.small_files import expanded
-from hcc_scope.types import RigRoles, StageLimits, StageTolerance
+from hcc_scope.types import RigHandling, RigRoles, StageLimits, StageTolerance
 from hcc_scope.yaml_file import FileKind, read_yaml
 
 __all__ = ["Rig", "load_rig"]
@@ -87,8 +94,36 @@ class _Limits(_Strict):
         return self
 
 
+_Positive = Annotated[FiniteFloat, Field(gt=0)]
+_FromZero = Annotated[FiniteFloat, Field(ge=0)]
+
+
+class _DeviceLimits(_Strict):
+    em_gain: _Positive | None = None
+    exposure_ms: _Span | None = None
+
+
+class _Approach(_Strict):
+    settle_ms: Annotated[FiniteFloat, Field(ge=0, le=60_000)] = 0.0
+    backlash_xy_um: _FromZero = 0.0
+    backlash_z_um: _FromZero = 0.0
+
+
+class _Light(_Strict):
+    lamp: str | None = None
+    lamp_level: str | None = None
+    auto_shutter: bool | None = None
+
+
 class _RigFile(_Strict):
     config: str
+    stand: Literal["manual", "motorised"] | None = None
+    limits: _DeviceLimits = _DeviceLimits()
+    um_per_px: dict[str, _Positive] = {}
+    approach: _Approach = _Approach()
+    light: _Light = _Light()
+    references_dir: str | None = None
+    warnings: tuple[str, ...] = ()
     adapters_dir: str | None = None
     buffer_size_mb: Annotated[int, Field(gt=0)] = 1024
     pixel_size_um: Annotated[FiniteFloat, Field(gt=0)] | None = None
@@ -113,6 +148,11 @@ class Rig(BaseModel):
     roles: RigRoles = RigRoles()
     stage_limits: StageLimits | None = None
     stage_tolerance: StageTolerance = StageTolerance()
+    handling: RigHandling = RigHandling()
+    references_dir: Path | None = None
+    """Where dark and flat fields are kept; a relative one in the file is beside the file."""
+    warnings: tuple[str, ...] = ()
+    """Sentences for the operator, shown when the rig opens."""
     key_lines: dict[str, int] = {}
     """Line of each key of the file, such as ``roles.em_gain``: for checks that come later."""
 
@@ -169,5 +209,15 @@ def load_rig(path_or_name: str | Path) -> Rig:
         roles=RigRoles(**parsed.roles.model_dump()),
         stage_limits=None if limits is None else StageLimits(limits.x, limits.y, limits.z),
         stage_tolerance=StageTolerance(parsed.stage_tolerance_um.xy, parsed.stage_tolerance_um.z),
+        handling=RigHandling(
+            stand=parsed.stand,
+            em_gain_max=parsed.limits.em_gain,
+            exposure_ms=parsed.limits.exposure_ms,
+            um_per_px=parsed.um_per_px,
+            **parsed.approach.model_dump(),
+            **parsed.light.model_dump(),
+        ),
+        references_dir=None if parsed.references_dir is None else path.parent / expanded(parsed.references_dir),
+        warnings=parsed.warnings,
         key_lines=file.key_lines(),
     )

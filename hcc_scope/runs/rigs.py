@@ -40,6 +40,8 @@ class OpenRig:
     microscope: MicroManager
     name: str = ""
     """For people: of the rig file or the configuration, or where it is attached to."""
+    rig: Rig | None = None
+    """What its files state; None where it is attached to without a rig file."""
 
     def set_properties(self, assignments: Sequence[str]) -> None:
         """Set ``DEVICE,PROPERTY,VALUE`` each, in order, with the checks of the property browser.
@@ -139,11 +141,12 @@ def open_rig(
             limits=rig.stage_limits,
             pixel_size_um=rig.pixel_size_um,
             stage_tolerance=rig.stage_tolerance,
+            handling=rig.handling,
             readable=copy,
         )
     _held_mib = rig.buffer_size_mb
     with microscope:
-        yield OpenRig(microscope, str(rig.path.name if rig.path is not None else rig.config.name))
+        yield OpenRig(microscope, str(rig.path.name if rig.path is not None else rig.config.name), rig)
 
 
 def split_assignment(assignment: str) -> tuple[str, str, str]:
@@ -249,6 +252,7 @@ def attach_rig(port: int, rig_file: str | None) -> Iterator[OpenRig]:
             limits=None if rig is None else rig.stage_limits,
             pixel_size_um=None if rig is None else rig.pixel_size_um,
             stage_tolerance=None if rig is None else rig.stage_tolerance,
+            handling=None if rig is None else rig.handling,
         )
     with microscope:
-        yield OpenRig(microscope, f"port {port}")
+        yield OpenRig(microscope, f"port {port}", rig)
