@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hcc_scope.run_events import RunEvents
     from hcc_scope.types import Classification, Frame, FrameResult, NoteKind, RunSpec
 
 __all__ = [
     "Classifier",
+    "EventfulSource",
     "FrameSink",
     "FrameSource",
     "NoteSink",
@@ -85,6 +87,15 @@ class PausingSource(FrameSource, Protocol):
     @property
     def pauses_itself(self) -> bool:
         """True."""
+
+
+@runtime_checkable
+class EventfulSource(FrameSource, Protocol):
+    """A source whose devices report what happens to them; a run keeps that in its store."""
+
+    @property
+    def events(self) -> RunEvents:
+        """Where they report it."""
 
 
 @runtime_checkable
