@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, Union, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -24,6 +24,7 @@ __all__ = [
     "FrameSource",
     "NoteSink",
     "PausingSource",
+    "ReportingSource",
     "ResultSink",
     "StopSignal",
     "Tiles",
@@ -87,6 +88,17 @@ class PausingSource(FrameSource, Protocol):
     @property
     def pauses_itself(self) -> bool:
         """True."""
+
+
+@runtime_checkable
+class ReportingSource(FrameSource, Protocol):
+    """A source that may leave fields of its plan out, and reports what an operator must know."""
+
+    def report_to(self, skipped: Callable[[str], None], remark: Callable[[str], None]) -> None:
+        """Have `skipped` called for each field that is left out, before the next frame, and `remark` for the rest.
+
+        Both take one sentence. The numbers of the frames have no gap where a field was left out.
+        """
 
 
 @runtime_checkable

@@ -21,7 +21,7 @@ Design
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,8 @@ __all__ = [
 _ALWAYS: tuple[UseState, ...] = ("free", "paused", "section")
 _NOT_MEANWHILE: tuple[UseState, ...] = ("free", "paused")
 _FREE_ONLY: tuple[UseState, ...] = ("free",)
+_POSITION = "Position"
+"""The property by which Micro-Manager's focus drives move as well."""
 
 
 class DeviceControls:
@@ -197,6 +199,9 @@ class DeviceControls:
             if known is None:
                 raise DeviceError(f"there is no property '{name}' of a device '{device}'")
             check_property_value(known, value)
+            if (device, name) == (self._hardware.focus, _POSITION) and self._hardware.limits is not None:
+                with suppress(ValueError):  # no number: the device refuses it
+                    _need_within("z", float(value), self._hardware.limits.z_um)
             with self._reader.size_may_change():
                 self._backend.ask(what, "set_property", device, name, value)
 

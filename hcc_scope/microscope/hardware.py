@@ -14,6 +14,7 @@ from hcc_scope.microscope.moves import Moves, tolerances_um
 from hcc_scope.microscope.pixel_size import PixelSizes
 from hcc_scope.microscope.roles import check_roles, present_roles
 from hcc_scope.run_events import RunEvents
+from hcc_scope.types import RigHandling
 
 if TYPE_CHECKING:
     from hcc_scope.microscope.backend import Backend
@@ -81,6 +82,8 @@ class Hardware:
         Without binning and magnifier; replaces the value of the configuration.
     stage_tolerance : StageTolerance, optional
         How near to its target a device must come; derived from the field's size without it.
+    handling : RigHandling, optional
+        What stage and shutter need.
 
     Raises
     ------
@@ -97,6 +100,7 @@ class Hardware:
         limits: StageLimits | None,
         pixel_size_um: float | None,
         stage_tolerance: StageTolerance | None = None,
+        handling: RigHandling | None = None,
     ) -> None:
         self._backend = backend
         self._ask = backend.ask
@@ -106,7 +110,8 @@ class Hardware:
         self._stage_tolerance = stage_tolerance
         self.events = RunEvents()
         """What happens to the devices; a section keeps it in its store while it runs."""
-        self._moves = Moves(backend, limits, self.events)
+        self.handling = RigHandling() if handling is None else handling
+        self._moves = Moves(backend, limits, self.events, self.handling)
         self.em_switch = EmSwitch(backend, roles)
         self.camera = self.xy_stage = self.focus = ""
         self._look_up()
@@ -360,9 +365,11 @@ class Hardware:
             If the event leads beyond the limits, needs a stage or preset that is not there.
         CameraError
             If the camera takes another exposure than the event's.
+        PlaceMissedError
+            If a device does not arrive (`hcc_scope.microscope.moves`).
         DeviceError
-            If a device refuses or does not arrive, or the stage was stopped in an emergency since the run began:
-            it must not move again by itself.
+            If a device refuses, or the stage was stopped in an emergency since the run began: it must not move again by
+            itself.
         """
         if self._halted(stop):
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import closing, suppress
 from functools import partial
@@ -14,13 +15,15 @@ from hcc_scope.microscope.cleanup import ALREADY, Finally
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
 from hcc_scope.microscope.device_record import LIMIT_S, device_state
+from hcc_scope.microscope.moves import PlaceMissedError
+from hcc_scope.microscope.skips import SkippedFields
 from hcc_scope.orientation import Orientation
 from hcc_scope.plans import check_plan, field_of
 from hcc_scope.types import Frame, RunSpec
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from hcc_scope.types import TagValue
 
 __all__ = ["CAMERA_MARGIN_S", "MicroManagerSource"]
+
+_log = logging.getLogger(__name__)
 
 CAMERA_MARGIN_S = 10.0
 """How much longer than its exposure a frame may take: read-out, transfer, a driver that wakes up."""
@@ -104,6 +109,9 @@ class MicroManagerSource:
         self._plan = plan
         self._scene = scene
         self._was_paused = False
+        self._remark: Callable[[str], None] = _log.warning
+        self.skipped = SkippedFields(rig.events)
+        """Fields that the stage does not reach."""
         rig.use.release_for_section()
         rig.events.begin()
         self._note_state("before")
@@ -155,7 +163,8 @@ class MicroManagerSource:
         ------
         Frame
             In order. When stop is requested, what was already exposed is still delivered, if it is ready soon. A pause
-            falls between two exposures; a running sequence is stopped, emptied, and started again for the rest.
+            falls between two exposures; a running sequence is stopped, emptied, and started again for the rest. A field
+            that the stage does not reach is left out and reported; the numbers have no gap.
 
         Raises
         ------
@@ -173,6 +182,11 @@ class MicroManagerSource:
             self._note_state("after")
             if self._scene is not None:
                 self._scene.close()
+
+    def report_to(self, skipped: Callable[[str], None], remark: Callable[[str], None]) -> None:
+        """Have each field that is left out, and whatever else an operator must know, reported in a sentence."""
+        self.skipped.report = skipped
+        self._remark = remark
 
     @property
     def events(self) -> RunEvents:
@@ -216,7 +230,7 @@ class MicroManagerSource:
     # --- one exposure at a time ---
 
     def _snaps(self, stop: StopSignal) -> _Shots:
-        rig, began = self._rig, time.monotonic()
+        rig, began, n_taken = self._rig, time.monotonic(), 0
         events = self._plan.events(self._field_um)
         coming = next(events, None)
         self._announce(coming)
@@ -229,8 +243,15 @@ class MicroManagerSource:
             began += self._hold(stop)  # a time series continues at its own pace, and does not catch up
             if stop.requested:
                 return
-            if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
-                return
+            try:
+                if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
+                    return
+            except PlaceMissedError as why:
+                self._announce(coming)
+                self.skipped.skip(event, why)
+                continue
+            self.skipped.reached()
+            n_taken += 1
             self._announce(coming)
             exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
             shot = rig.thread.call(
@@ -241,6 +262,7 @@ class MicroManagerSource:
                 timeout_s=exposure_s + CAMERA_MARGIN_S,
             )
             yield shot, event, 0
+        self.skipped.check_any(n_taken)
 
     def _announce(self, event: _Event | None) -> None:
         """Let the scene prepare the next field while this one is exposed and looked at."""
