@@ -109,6 +109,9 @@ class EventfulSource(FrameSource, Protocol):
     def events(self) -> RunEvents:
         """Where they report it."""
 
+    def put_back(self) -> None:
+        """Put back what the section has changed; for one that never began. Idempotent."""
+
 
 @runtime_checkable
 class FrameSink(Protocol):

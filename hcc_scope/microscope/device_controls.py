@@ -400,7 +400,8 @@ class DeviceControls:
                     hint="Stop it first." if when == _FREE_ONLY else "Pause or stop it first.",
                 )
             rest = self._microscope.use.at_rest() if at_rest and state != "section" else nullcontext()
-            outcomes = [attempt(partial(_within, rest, act))]
+            with self._hardware.by_hand():
+                outcomes = [attempt(partial(_within, rest, act))]
             self._hardware.changed()
             if state == "free":
                 outcomes.append(attempt(self._look_up))  # a preset may have given a role to another device

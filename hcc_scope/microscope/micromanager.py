@@ -34,6 +34,7 @@ from hcc_scope.microscope.camera import Camera
 from hcc_scope.microscope.camera_lease import CameraUse
 from hcc_scope.microscope.core_thread import CoreThread
 from hcc_scope.microscope.hardware import CameraFacts, Hardware
+from hcc_scope.microscope.restore import describe_left
 from hcc_scope.types import RigHandling, RigRoles
 from hcc_scope.workers import Failure, attempt
 
@@ -356,6 +357,8 @@ class MicroManager:
     def _shut_down(self) -> None:
         if self.backend.ask("closing", "is_sequence_running"):
             self.backend.ask("stopping the camera", "stop_sequence_acquisition")
+        if left := self.hardware.put_back():  # of a section that was prepared and never began
+            _log.warning("%s", describe_left(left))
         if isinstance(self.backend, PythonBackend):
             self.backend.ask("unloading the devices", "unload_all_devices")
 

@@ -14,13 +14,12 @@ from hcc_scope.microscope.backend import own_pixels
 from hcc_scope.microscope.cleanup import ALREADY, Finally
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
-from hcc_scope.microscope.device_record import LIMIT_S, device_state
 from hcc_scope.microscope.moves import PlaceMissedError
+from hcc_scope.microscope.section_ends import begin_section, end_section
 from hcc_scope.microscope.skips import SkippedFields
 from hcc_scope.orientation import Orientation
 from hcc_scope.plans import check_plan, field_of
 from hcc_scope.types import Frame, RunSpec
-from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -44,8 +43,6 @@ CAMERA_MARGIN_S = 10.0
 """How much longer than its exposure a frame may take: read-out, transfer, a driver that wakes up."""
 _GRACE_S = 0.5
 """How long an exposure that is under way may still take once stop was requested."""
-_STATE_MARGIN_S = 1.0
-"""How much longer the state of the devices may take, after a run whose last exposure is still under way."""
 _LOOK_S = 0.05
 """Longest a wait for the next frame of a sequence keeps the core's thread."""
 
@@ -113,8 +110,8 @@ class MicroManagerSource:
         self.skipped = SkippedFields(rig.events)
         """Fields that the stage does not reach."""
         rig.use.release_for_section()
-        rig.events.begin()
-        self._note_state("before")
+        self._prepared = True
+        begin_section(rig)
         rig.thread.call("preparing the devices", partial(rig.hardware.prepare, plan.config_group, plan.exposure_ms))
         facts = rig.facts()
         self._refuse_to_paint(facts.library)
@@ -179,9 +176,15 @@ class MicroManagerSource:
         except Stopped:
             return
         finally:
-            self._note_state("after")
+            self.put_back()
             if self._scene is not None:
                 self._scene.close()
+
+    def put_back(self) -> None:
+        """Put back the settings that this section has changed, and log the state of the devices; idempotent."""
+        if self._prepared and self._rig.use.state == "free":  # not of another section, which has the camera now
+            self._prepared = False
+            end_section(self._rig, self._remark)
 
     def report_to(self, skipped: Callable[[str], None], remark: Callable[[str], None]) -> None:
         """Have each field that is left out, and whatever else an operator must know, reported in a sentence."""
@@ -192,15 +195,6 @@ class MicroManagerSource:
     def events(self) -> RunEvents:
         """What happens to the devices."""
         return self._rig.events
-
-    def _note_state(self, when: str) -> None:
-        """Log the state of every device; a device that hangs is left after a while."""
-        read = partial(device_state, self._rig.backend)
-        state = attempt(lambda: self._rig.thread.call("reading the devices", read, timeout_s=LIMIT_S + _STATE_MARGIN_S))
-        if isinstance(state, Failure):
-            self._rig.events.add("device_state", when=when, unread=str(state.error))
-        else:
-            self._rig.events.add("device_state", when=when, **state)
 
     def _executed(self, stop: StopSignal) -> Iterator[Frame]:
         # Somebody may have changed something since this source was made: look again, before anything is painted.
