@@ -43,6 +43,8 @@ def run_devices(
         raise UsageError("--properties needs --config or --rig")
     named = rig if rig is not None else None if config is None else str(config)
     chosen = None if named is None else load_rig(named)
+    if adapters is None and chosen is not None:
+        chosen.need_filled_in("adapters_dir")
     folder = expanded(adapters) if adapters is not None else None if chosen is None else chosen.adapters_dir
     if folder is not None:
         check_adapters_dir(folder)
@@ -50,7 +52,7 @@ def run_devices(
     description = None if chosen is None else describe_config(chosen.config)
     loaded: Mapping[str, tuple[Property, ...]] | None = None
     if properties and chosen is not None:
-        check(chosen.config, folder)
+        check(chosen.config, folder, presets_may_wait=True)
         loaded = read_properties(chosen.config, folder)
     if json_mode:
         found: dict[str, Any] = {"installation": asdict(installation)}

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ConfigError, DeviceError
-from hcc_scope.rig.cfg_lines import COMMANDS, CfgLine, read_config, readable
+from hcc_scope.rig.cfg_lines import COMMANDS, PRESETS, CfgLine, read_config, readable
 from hcc_scope.rig.files import check_adapters_dir, quoted
 from hcc_scope.rig.findings import TO_FILL_IN, Finding
 from hcc_scope.rig.linter import Linter
@@ -45,8 +45,17 @@ def lint(path: Path, adapters_dir: Path | None = None) -> list[Finding]:
     return Linter(path, adapters_dir, read_config(path)).judge()
 
 
-def check(path: Path, adapters_dir: Path | None = None) -> list[Finding]:
+def check(path: Path, adapters_dir: Path | None = None, *, presets_may_wait: bool = False) -> list[Finding]:
     """Refuse a configuration with an error, or with something that is to be filled in; return its warnings.
+
+    Parameters
+    ----------
+    path : Path
+    adapters_dir : Path, optional
+        As for `lint`.
+    presets_may_wait : bool
+        Let pass what is to be filled in in presets (`hcc_scope.rig.cfg_lines.readable` can leave it out): what a camera
+        offers shows only when it is loaded.
 
     Raises
     ------
@@ -55,7 +64,11 @@ def check(path: Path, adapters_dir: Path | None = None) -> list[Finding]:
     DeviceError
         If the first error is an adapter that is not installed or does not fit.
     """
-    return refuse_faults(path, lint(path, adapters_dir))
+    findings = lint(path, adapters_dir)
+    if presets_may_wait:
+        waiting = {line.number for line in read_config(path) if line.command in PRESETS}
+        findings = [one for one in findings if one.severity != TO_FILL_IN or one.line not in waiting]
+    return refuse_faults(path, findings)
 
 
 def refuse_faults(path: Path, findings: Sequence[Finding]) -> list[Finding]:
