@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator  # noqa: TC003 - pydantic resolves annotations when the classes are made
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from hcc_scope.errors import PlanError
+from hcc_scope.plans.focusing import NO_FOCUSING, FocusPlan
 from hcc_scope.plans.geometry import points_inside, random_fields
 from hcc_scope.types import Sampling  # noqa: TC001 - as above
 
@@ -72,6 +73,21 @@ class PlanBase(BaseModel):
     """None leaves the camera's exposure as the configuration set it."""
     config_group: tuple[str, str] | None = None
     """(group, preset) of the Micro-Manager configuration to apply, such as ("Objective", "20X")."""
+    focus: FocusPlan = NO_FOCUSING
+    """When to focus by the camera's image (`hcc_scope.plans.focusing`)."""
+
+    @model_validator(mode="after")
+    def _one_source_of_z(self) -> Self:
+        if self.focus.mode != "none" and self.gives_z:
+            raise ValueError(
+                f"focus: {self.focus.text()} decides z, and the plan gives z as well: leave one of them out"
+            )
+        return self
+
+    @property
+    def gives_z(self) -> bool:
+        """Whether the plan itself states a height, at one place at least."""
+        raise NotImplementedError
 
     @property
     def expected_frames(self) -> int | None:
@@ -126,6 +142,11 @@ class PositionList(PlanBase):
     """(x, y) or (x, y, z) of each field's centre."""
 
     @property
+    def gives_z(self) -> bool:
+        """Whether a position has a z."""
+        return any(len(position) == 3 for position in self.positions_um)
+
+    @property
     def expected_frames(self) -> int:
         """Number of frames."""
         return len(self.positions_um)
@@ -162,6 +183,11 @@ class _AreaPlan(PlanBase):
             x0, y0, x1, y1 = self.rectangle_um
             return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
         return np.array(self.outline_um, dtype=np.float64)
+
+    @property
+    def gives_z(self) -> bool:
+        """Whether it has a z."""
+        return self.z_um is not None
 
 
 class Grid(_AreaPlan):
@@ -262,6 +288,17 @@ class _OnePlace(PlanBase):
     """(x, y) to go to first; None stays where the stage is."""
     z_um: Number | None = None
 
+    @model_validator(mode="after")
+    def _no_plane(self) -> Self:
+        if self.focus.mode == "plane":
+            raise ValueError("focus: plane is for plans with many places, and this one stays at one: use once")
+        return self
+
+    @property
+    def gives_z(self) -> bool:
+        """Whether it has a z."""
+        return self.z_um is not None
+
     def places(self, field_um: tuple[float, float]) -> Iterator[Place]:
         """Yield the one place, if there is one."""
         del field_um
@@ -298,6 +335,12 @@ class Sequence(_OnePlace):
 
     n_frames: Count | None = None
     """None continues until the run is stopped."""
+
+    @model_validator(mode="after")
+    def _focus_before(self) -> Self:
+        if self.focus.mode == "every_k":
+            raise ValueError("focus: every_k would interrupt a sequence, in which the camera sets the pace: use once")
+        return self
 
     @property
     def expected_frames(self) -> int | None:
