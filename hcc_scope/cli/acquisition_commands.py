@@ -107,6 +107,10 @@ def acquire(
         str | None, typer.Option("--area-um", help="Random fields in WIDTHxHEIGHT around the present position.")
     ] = None,
     exposure_ms: Annotated[float | None, typer.Option("--exposure-ms", help="Exposure of every frame.")] = None,
+    focus: Annotated[
+        str | None,
+        typer.Option("--focus", help="Without a plan: focus 'none', 'once', 'every_k:5' (fields) or by a 'plane'."),
+    ] = None,
     prop: Annotated[
         list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
     ] = None,
@@ -139,6 +143,7 @@ def acquire(
             n_frames=frames,
             area_um=area_um,
             exposure_ms=exposure_ms,
+            focus=focus,
             properties=tuple(prop or ()),
             seed=secrets.randbelow(2**31) if seed is None else seed,
             phantom=phantom,

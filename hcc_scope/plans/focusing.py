@@ -104,6 +104,9 @@ class Focusing:
 
 
 NO_FOCUSING = Focusing()
+_SIMPLE: dict[str, Focusing] = {
+    focusing.mode: focusing for focusing in (NO_FOCUSING, Focusing("once"), Focusing("plane"))
+}
 
 
 def focusing_of(value: object) -> Focusing:
@@ -136,11 +139,12 @@ def focusing_of(value: object) -> Focusing:
 
 
 def _of_text(text: str) -> Focusing:
-    if text in ("none", "once", "plane"):
-        return Focusing(text)  # type: ignore[arg-type] - one of the three
+    simple = _SIMPLE.get(text)
+    if simple is not None:
+        return simple
     if text == "every_k":
         raise ValueError("every_k needs a number of fields, such as every_k: 5")
-    found = _TEXT.fullmatch(text.strip())
+    found = _TEXT.fullmatch(text)
     if found is None:
         raise ValueError(f"'{text[:40]}' is none of {FOCUS_FORMS}")
     number = int(found[2]) if re.fullmatch(r"[0-9]{1,9}", found[2]) else found[2]
