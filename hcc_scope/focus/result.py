@@ -1,0 +1,79 @@
+"""How a search for the focus ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from hcc_scope.focus.settings import FocusSettings
+    from hcc_scope.run_events import JsonValue
+
+__all__ = ["REFUSALS", "FocusPoint", "FocusReason", "FocusResult"]
+
+FocusReason = Literal["in_focus", "flat", "two_peaks", "edge", "saturated", "no_tissue", "disagreeing", "drifting"]
+"""``in_focus`` is the accepted one; see docs/focus.md for the others."""
+
+REFUSALS: dict[FocusReason, str] = {
+    "flat": "the curve is flat: no height is sharper than the others by more than the noise of the measure",
+    "two_peaks": "the curve has two peaks: dirt on the glass, or two layers of tissue, are sharp at another height",
+    "edge": "the sharpest height lies at the edge of the range, so that it may lie beyond it",
+    "saturated": "too many pixels of the tissue are at full scale, where detail disappears",
+    "no_tissue": "no tile shows tissue at any height",
+    "disagreeing": "the two focus measures find different heights",
+    "drifting": "the image changed during the search",
+}
+"""Why a search was refused, as half a sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class FocusPoint:
+    """One frame of a curve: medians over the tiles that are judged in all its frames."""
+
+    z_um: float
+    """Read back from the focus drive."""
+    focus: float
+    tenengrad: float
+
+
+@dataclass(frozen=True, slots=True)
+class FocusResult:
+    """How a search ended."""
+
+    reason: FocusReason
+    z_um: float
+    """The accepted height, or where the search began if none was accepted."""
+    began_um: float
+    """Where the search began, as read back."""
+    curve: tuple[FocusPoint, ...]
+    """Every frame, in the order in which they were taken."""
+    judged_tiles: int
+    """How many tiles the curve rests on."""
+    tiles: int
+    """How many a frame has."""
+    settings: FocusSettings
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a height was accepted."""
+        return self.reason == "in_focus"
+
+    @property
+    def explanation(self) -> str:
+        """How it ended, as half a sentence for people."""
+        if self.accepted:
+            return f"in focus at z = {self.z_um:.2f} um, {self.z_um - self.began_um:+.2f} um from where it began"
+        return REFUSALS[self.reason]
+
+    def as_facts(self) -> dict[str, JsonValue]:
+        """Return everything as JSON: the facts of the event ``focus`` (`hcc_scope.run_events`)."""
+        return {
+            "accepted": self.accepted,
+            "reason": self.reason,
+            "z_um": self.z_um,
+            "began_um": self.began_um,
+            "judged_tiles": self.judged_tiles,
+            "tiles": self.tiles,
+            "curve": [{"z_um": one.z_um, "focus": one.focus, "tenengrad": one.tenengrad} for one in self.curve],
+            "settings": dict(self.settings.as_dict()),
+        }
