@@ -22,7 +22,9 @@ __all__ = [
     "FrameSource",
     "NoteSink",
     "PausingSource",
+    "ReportingSource",
     "ResultSink",
+    "SourceListener",
     "StopSignal",
     "Tiles",
 ]
@@ -85,6 +87,39 @@ class PausingSource(FrameSource, Protocol):
     @property
     def pauses_itself(self) -> bool:
         """True."""
+
+
+class SourceListener(Protocol):
+    """Takes what a source reports besides its frames; safe from any thread, and quick."""
+
+    def begin_aside(self, what: str, n_left: int | None) -> None:
+        """Note that the source begins something that takes time and gives no frame, such as focusing.
+
+        Parameters
+        ----------
+        what : str
+            What it does, for the operator.
+        n_left : int or None
+            How often it will do such a thing in this run, this time included; None if that is not known.
+        """
+
+    def end_aside(self, n_left: int | None) -> None:
+        """Note that this is over; `n_left` times are still to come."""
+
+    def note(self, message: str) -> None:
+        """Show a message; the run continues."""
+
+
+@runtime_checkable
+class ReportingSource(FrameSource, Protocol):
+    """A source that does more than take frames, and reports it."""
+
+    def report_to(self, listener: SourceListener) -> None:
+        """Report to this listener from now on."""
+
+    @property
+    def remark(self) -> str | None:
+        """What deviated from the plan although the run continued, as half a sentence; None if nothing did."""
 
 
 @runtime_checkable

@@ -37,6 +37,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
+from hcc_scope.protocols import ReportingSource
 from hcc_scope.session.acquisition import AcquisitionWorker
 from hcc_scope.session.analysis import AnalysisWorker
 from hcc_scope.session.cadence import Cadence
@@ -47,6 +48,7 @@ from hcc_scope.session.ledger import FrameLedger
 from hcc_scope.session.limits import SessionLimits
 from hcc_scope.session.messages import describe_broken_classifier, describe_end
 from hcc_scope.session.run_score import RunScore
+from hcc_scope.session.source_reports import SourceReports
 from hcc_scope.session.storing import StorageWorker
 from hcc_scope.session.watchdog import WatchedClassifier
 from hcc_scope.tiling import TileGrid
@@ -151,6 +153,8 @@ class Session:
             stores=sink is not None,
             classifies=classifier is not None,
         )
+        if isinstance(source, ReportingSource):
+            source.report_to(SourceReports(self._ledger))
         n_planned = 0 if source.live else spec.expected_frames or 0
         self._exclusions = Exclusions(self._score, self._ledger, notes, n_planned)
         self._errors = ErrorLatch()
@@ -406,5 +410,13 @@ class Session:
             latency_bins=self._ledger.latency_bins(),
             excluded_by_operator=excluded,
             interval_s=None if self._cadence is None else self._cadence.interval_s,
-            remark=None if self._cadence is None else self._cadence.remark(),
+            remark=self._remark(),
         )
+
+    def _remark(self) -> str | None:
+        """Return what deviated from the plan although the run continued."""
+        remarks = [
+            None if self._cadence is None else self._cadence.remark(),
+            self._source.remark if isinstance(self._source, ReportingSource) else None,
+        ]
+        return "; ".join(remark for remark in remarks if remark) or None
