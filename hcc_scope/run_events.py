@@ -41,7 +41,13 @@ class RunEvents:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._before: deque[RunEvent] = deque(maxlen=_KEPT)
+        self._latest: dict[str, RunEvent] = {}
         self._write: Callable[[RunEvent], None] | None = None
+
+    def latest(self, kind: str) -> RunEvent | None:
+        """Return the last event of a kind, of a run or not; None if there was none since the microscope was opened."""
+        with self._lock:
+            return self._latest.get(kind)
 
     def add(self, kind: str, **facts: JsonValue) -> None:
         """Add an event that happens now.
@@ -53,6 +59,7 @@ class RunEvents:
         """
         event = RunEvent(datetime.now(UTC), kind, facts)
         with self._lock:
+            self._latest[kind] = event
             if self._write is None:
                 self._before.append(event)
             else:

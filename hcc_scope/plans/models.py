@@ -114,15 +114,20 @@ class PlanBase(BaseModel):
         for axes, x_um, y_um, z_um in self.places(field_um):
             yield self._event(axes, (x_um, y_um), z_um)
 
+    def settings(self) -> Event:
+        """Return what all events have in common: the camera's exposure and the preset."""
+        common: Event = {}
+        if self.exposure_ms is not None:
+            common["exposure"] = self.exposure_ms
+        if self.config_group is not None:
+            common["config_group"] = list(self.config_group)
+        return common
+
     def _event(
         self, axes: dict[str, int], xy_um: tuple[float, float] | None, z_um: float | None, start_s: float | None = None
     ) -> Event:
         """Put one event together, leaving out what does not change."""
-        event: Event = {"axes": axes}
-        if self.exposure_ms is not None:
-            event["exposure"] = self.exposure_ms
-        if self.config_group is not None:
-            event["config_group"] = list(self.config_group)
+        event: Event = {"axes": axes, **self.settings()}
         if xy_um is not None:
             event["x"], event["y"] = xy_um
         if z_um is not None:
