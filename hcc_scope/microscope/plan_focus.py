@@ -15,6 +15,7 @@ import numpy as np
 from hcc_scope.errors import PlanError
 from hcc_scope.focus import fit_plane
 from hcc_scope.focus.plane import FEWEST_POINTS
+from hcc_scope.focus.record import describe_plane
 from hcc_scope.formatting import counted
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.plans.focusing import plane_points
@@ -211,7 +212,7 @@ class PlanFocus:
         facts: dict[str, JsonValue] = {**plane.as_facts(), "focus_seqs": list(records)}
         self._rig.events.add("focus", focus_seq=self._n_recorded, mode="plane", plane=facts)
         self._n_recorded += 1
-        self._note(describe_plane(plane, self._focusing.points))
+        self._note(describe_plane(plane))
 
     def _check_limits(self, plane: FocusPlane, places: Sequence[Place]) -> None:
         """Refuse a plane that would lead beyond the limits at any place of the plan."""
@@ -257,17 +258,6 @@ class PlanFocus:
         if self._by is not None and abs(z_um - self._by[1]) <= tolerance_um:
             return {"z_by": "focus", "focus_seq": self._by[0]}
         return {"z_by": "none"}
-
-
-def describe_plane(plane: FocusPlane, n_tried: int) -> str:
-    """Return what is known of a plane, as half a sentence."""
-    used = len(plane.points) - len(plane.outliers)
-    text = f"focus plane through {used} of {n_tried} points, residual {plane.residual_um:.2f} um"
-    apart = [
-        f"({plane.points[i].x_um:.0f}, {plane.points[i].y_um:.0f}) um by {plane.residuals_um[i]:+.2f} um"
-        for i in plane.outliers
-    ]
-    return f"{text}; left out: {', '.join(apart)}" if apart else text
 
 
 class _StopOrPause:

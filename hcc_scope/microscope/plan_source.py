@@ -108,6 +108,7 @@ class MicroManagerSource:
         self._field_um = field_of(plan, facts.orientation, facts.shape_yx, facts.pixel_size_um)
         expected_frames = check_plan(plan, self._field_um, limits=rig.limits, outline_um=outline_um)
         self._need_what_moves()
+        rig.scene = scene
         autofocus = Autofocus(rig, scene=scene, tile_px=tile_px)
         self._focus = PlanFocus(rig, plan.focus, autofocus, expected_frames)
         self.spec = RunSpec(
