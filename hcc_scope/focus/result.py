@@ -11,17 +11,20 @@ if TYPE_CHECKING:
 
 __all__ = ["REFUSALS", "FocusPoint", "FocusReason", "FocusResult"]
 
-FocusReason = Literal["in_focus", "flat", "two_peaks", "edge", "saturated", "no_tissue", "disagreeing", "drifting"]
+FocusReason = Literal[
+    "in_focus", "flat", "two_peaks", "edge", "saturated", "no_tissue", "disagreeing", "drifting", "no_room"
+]
 """``in_focus`` is the accepted one; see docs/focus.md for the others."""
 
 REFUSALS: dict[FocusReason, str] = {
     "flat": "the curve is flat: no height is sharper than the others by more than the noise of the measure",
     "two_peaks": "the curve has two peaks: dirt on the glass, or two layers of tissue, are sharp at another height",
     "edge": "the sharpest height lies at the edge of the range, so that it may lie beyond it",
-    "saturated": "too many pixels of the tissue are at full scale, where detail disappears",
+    "saturated": "too many pixels are at full scale, where detail disappears",
     "no_tissue": "no tile shows tissue at any height",
     "disagreeing": "the two focus measures find different heights",
     "drifting": "the image changed during the search",
+    "no_room": "the rig's limits leave too little room about this height",
 }
 """Why a search was refused, as half a sentence for people."""
 
@@ -52,6 +55,8 @@ class FocusResult:
     tiles: int
     """How many a frame has."""
     settings: FocusSettings
+    around_um: tuple[float, float] | None = None
+    """The heights to either side that are clearly blurrier; None if none was accepted."""
 
     @property
     def accepted(self) -> bool:
@@ -74,6 +79,7 @@ class FocusResult:
             "began_um": self.began_um,
             "judged_tiles": self.judged_tiles,
             "tiles": self.tiles,
+            "around_um": None if self.around_um is None else list(self.around_um),
             "curve": [{"z_um": one.z_um, "focus": one.focus, "tenengrad": one.tenengrad} for one in self.curve],
             "settings": dict(self.settings.as_dict()),
         }
