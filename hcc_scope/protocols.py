@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hcc_scope.run_events import RunEvents
     from hcc_scope.types import Classification, Frame, FrameResult, NoteKind, RunSpec
 
 __all__ = [
     "Classifier",
+    "EventfulSource",
     "FrameSink",
     "FrameSource",
     "NoteSink",
@@ -120,6 +122,15 @@ class ReportingSource(FrameSource, Protocol):
     @property
     def remark(self) -> str | None:
         """What deviated from the plan although the run continued, as half a sentence; None if nothing did."""
+
+
+@runtime_checkable
+class EventfulSource(FrameSource, Protocol):
+    """A source whose devices report what happens to them; a run keeps that in its store."""
+
+    @property
+    def events(self) -> RunEvents:
+        """Where they report it."""
 
 
 @runtime_checkable

@@ -213,6 +213,17 @@ def recover(
     run_recover(stores, json_mode=json_mode)
 
 
+@app.command("log")
+def log_command(
+    store: Annotated[Path, typer.Argument(help="A store (*.ome.zarr).")],
+    json_mode: Json = False,
+) -> None:
+    """Show what happened to the devices during the run of a store: settings, moves, actions, messages."""
+    from hcc_scope.cli.log import run_log
+
+    run_log(store, json_mode=json_mode)
+
+
 @app.command()
 def devices(
     config: Annotated[Path | None, typer.Option("--config", help="Also load this .cfg and list it.")] = None,

@@ -13,6 +13,7 @@ from hcc_scope.microscope.exposure import takes_exposure
 from hcc_scope.microscope.moves import Moves, tolerances_um
 from hcc_scope.microscope.pixel_size import PixelSizes
 from hcc_scope.microscope.roles import check_roles, present_roles
+from hcc_scope.run_events import RunEvents
 
 if TYPE_CHECKING:
     from hcc_scope.microscope.backend import Backend
@@ -103,7 +104,9 @@ class Hardware:
         self.limits = self._limits = limits
         self._pixel_sizes = PixelSizes(backend, pixel_size_um)
         self._stage_tolerance = stage_tolerance
-        self._moves = Moves(backend, limits)
+        self.events = RunEvents()
+        """What happens to the devices; a section keeps it in its store while it runs."""
+        self._moves = Moves(backend, limits, self.events)
         self.em_switch = EmSwitch(backend, roles)
         self.camera = self.xy_stage = self.focus = ""
         self._look_up()
@@ -412,6 +415,7 @@ class Hardware:
                 hint="Change exposure_ms in the plan to what the camera can do.",
             )
         self._applied["exposure"] = exposure_ms
+        self.events.add("property", device=self.camera, property="Exposure", value=taken_ms, asked=exposure_ms)
 
     def _preset(self, group: str, preset: str) -> None:
         if not self._ask("looking for a preset", "is_config_defined", group, preset):
@@ -423,6 +427,7 @@ class Hardware:
         self._ask(what, "set_config", group, preset)
         self._ask(what, "wait_for_config", group, preset)
         self._slow = None
+        self.events.add("property", group=group, preset=preset)
 
     def need_xy_stage(self) -> None:
         """Raise `PlanError` if there is no XY stage to move."""

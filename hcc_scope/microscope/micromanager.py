@@ -34,7 +34,6 @@ from hcc_scope.microscope.camera import Camera
 from hcc_scope.microscope.camera_lease import CameraUse
 from hcc_scope.microscope.core_thread import CoreThread
 from hcc_scope.microscope.hardware import CameraFacts, Hardware
-from hcc_scope.run_events import RunEvents
 from hcc_scope.types import RigHandling, RigRoles
 from hcc_scope.workers import Failure, attempt
 
@@ -142,7 +141,7 @@ class MicroManager:
         """Who has the camera now."""
         self.limits = limits
         self.handling = RigHandling() if handling is None else handling
-        self.events = RunEvents()
+        self.events = hardware.events
         """What happens to the devices; a section keeps it in its store while it runs."""
         self.scene: Scene | None = None
         """What the demo camera was shown last in place of its test pattern; None for any other camera."""

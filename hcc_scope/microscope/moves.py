@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.clocks import Patience
 from hcc_scope.errors import DeviceError, PlanError
+from hcc_scope.run_events import RunEvents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hcc_scope.microscope.backend import Backend
     from hcc_scope.protocols import StopSignal
+    from hcc_scope.run_events import JsonValue
     from hcc_scope.types import StageLimits, StageTolerance
 
 __all__ = ["STILL_S", "Moves", "send_focus", "send_stage", "tolerances_um"]
@@ -95,6 +97,10 @@ def _um(place: Mapping[str, float]) -> str:
     return ", ".join(f"{axis} = {value:.2f}" for axis, value in place.items()) + " um"
 
 
+def _rounded(place: Mapping[str, float]) -> dict[str, JsonValue]:
+    return {axis: round(value, 3) if math.isfinite(value) else value for axis, value in place.items()}
+
+
 class Moves:
     """Moves the two devices that decide where a field lies.
 
@@ -105,11 +111,13 @@ class Moves:
         No move leads beyond them.
     """
 
-    def __init__(self, backend: Backend, limits: StageLimits | None) -> None:
+    def __init__(self, backend: Backend, limits: StageLimits | None, events: RunEvents | None = None) -> None:
         self._backend = backend
+        self._events = RunEvents() if events is None else events
         self._ask = backend.ask
         self._limits = limits
         self.xy_tolerance_um = self.z_tolerance_um = _LEAST_UM
+        self._noted: dict[str, dict[str, float]] = {}
 
     def _within(self, axis: str, value: float, span: tuple[float, float] | None) -> None:
         if span is not None and not span[0] <= value <= span[1]:
@@ -164,6 +172,7 @@ class Moves:
             if halted():
                 return False
             if leg.is_there():
+                self._note(leg)
                 continue
             if halted():  # it is not there because it was stopped between the two looks
                 return False
@@ -173,7 +182,17 @@ class Moves:
             if halted():
                 return False
             leg.must_be_there()
+            self._note(leg)
         return True
+
+    def _note(self, leg: _Leg) -> None:
+        """Log an arrival, but not that of a device that is sent to where it is, as for each frame of a time series."""
+        if leg.tries == 1 and self._noted.get(leg.device) == leg.target:
+            return
+        self._noted[leg.device] = dict(leg.target)
+        self._events.add(
+            "move", device=leg.device, asked_um=_rounded(leg.target), at_um=_rounded(leg.found), tries=leg.tries
+        )
 
     def _start_xy(self, device: str, target: Mapping[str, float]) -> None:
         send_stage(self._ask, device, target["x"], target["y"])
@@ -243,31 +262,35 @@ class _Leg:
         where: Callable[[str], dict[str, float]],
     ) -> None:
         self.device = device
+        self.target = target
+        self.tries = 0
+        self.found: dict[str, float] = {}
+        """Where it was at the last look."""
         self._kind = kind
-        self._target = target
         self._tolerance_um = tolerance_um
         self._start = start
         self._where = where
 
     def start(self) -> None:
-        self._start(self.device, self._target)
+        self.tries += 1
+        self._start(self.device, self.target)
 
     def where(self) -> dict[str, float]:
         return self._where(self.device)
 
     def is_there(self) -> bool:
-        return self._is_there(self.where())
+        self.found = self.where()
+        return self._is_there(self.found)
 
     def _is_there(self, now: Mapping[str, float]) -> bool:
         # written so that a position that is not a number is not there
-        return all(abs(now[axis] - value) <= self._tolerance_um for axis, value in self._target.items())
+        return all(abs(now[axis] - value) <= self._tolerance_um for axis, value in self.target.items())
 
     def must_be_there(self) -> None:
-        now = self.where()
-        if not self._is_there(now):
+        if not self.is_there():
             raise DeviceError(
-                f"{self._kind} '{self.device}' was sent to {_um(self._target)} twice and reports that it is at"
-                f" {_um(now)}: more than {self._tolerance_um:.2g} um away",
+                f"{self._kind} '{self.device}' was sent to {_um(self.target)} twice and reports that it is at"
+                f" {_um(self.found)}: more than {self._tolerance_um:.2g} um away",
                 hint="Check that each axis is on, connected and free; the rig file's stage_tolerance_um sets how near"
                 " it must come.",
             )

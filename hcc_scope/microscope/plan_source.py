@@ -14,10 +14,12 @@ from hcc_scope.microscope.backend import own_pixels
 from hcc_scope.microscope.cleanup import ALREADY, Finally
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
+from hcc_scope.microscope.device_record import LIMIT_S, device_state
 from hcc_scope.microscope.plan_focus import PlanFocus
 from hcc_scope.orientation import Orientation
 from hcc_scope.plans import check_plan, field_of
 from hcc_scope.types import Frame, RunSpec
+from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.plans import Plan
     from hcc_scope.protocols import SourceListener, StopSignal
+    from hcc_scope.run_events import RunEvents
     from hcc_scope.types import TagValue
 
 __all__ = ["CAMERA_MARGIN_S", "MicroManagerSource"]
@@ -38,6 +41,8 @@ CAMERA_MARGIN_S = 10.0
 """How much longer than its exposure a frame may take: read-out, transfer, a driver that wakes up."""
 _GRACE_S = 0.5
 """How long an exposure that is under way may still take once stop was requested."""
+_STATE_MARGIN_S = 1.0
+"""How much longer the state of the devices may take, after a run whose last exposure is still under way."""
 _LOOK_S = 0.05
 """Longest a wait for the next frame of a sequence keeps the core's thread."""
 
@@ -102,6 +107,8 @@ class MicroManagerSource:
         self._scene = scene
         self._was_paused = False
         rig.use.release_for_section()
+        rig.events.begin()
+        self._note_state("before")
         rig.thread.call("preparing the devices", partial(rig.hardware.prepare, plan.config_group, plan.exposure_ms))
         facts = rig.facts()
         self._refuse_to_paint(facts.library)
@@ -181,8 +188,23 @@ class MicroManagerSource:
         except Stopped:
             return
         finally:
+            self._note_state("after")
             if self._scene is not None:
                 self._scene.close()
+
+    @property
+    def events(self) -> RunEvents:
+        """What happens to the devices."""
+        return self._rig.events
+
+    def _note_state(self, when: str) -> None:
+        """Log the state of every device; a device that hangs is left after a while."""
+        read = partial(device_state, self._rig.backend)
+        state = attempt(lambda: self._rig.thread.call("reading the devices", read, timeout_s=LIMIT_S + _STATE_MARGIN_S))
+        if isinstance(state, Failure):
+            self._rig.events.add("device_state", when=when, unread=str(state.error))
+        else:
+            self._rig.events.add("device_state", when=when, **state)
 
     def _executed(self, stop: StopSignal) -> Iterator[Frame]:
         # Somebody may have changed something since this source was made: look again, before anything is painted.

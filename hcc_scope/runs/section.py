@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.protocols import EventfulSource
 from hcc_scope.quality import QualityLimits
 from hcc_scope.report.summary import SectionReport, section_account
+from hcc_scope.run_events import RunEvents
 from hcc_scope.runs.phantoms import phantom_facts
 from hcc_scope.runs.result_log import ResultLog
 from hcc_scope.runs.specimen import check_specimen
@@ -197,6 +199,7 @@ def start_section(
     from hcc_scope.session import Session
     from hcc_scope.storage.notes import NotesWriter
     from hcc_scope.storage.predictions import PredictionWriter
+    from hcc_scope.storage.run_log import RunLogWriter
     from hcc_scope.storage.writer import create_store
 
     spec = source.spec
@@ -209,12 +212,33 @@ def start_section(
         n = unlike_scored(results, outcome, scoring_model.scored_beyond)
         sink.finalise(section_account(SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome, n)))
 
+    problems: list[str] = []
+    session: Session | None = None
+
+    def wind_up() -> None:
+        assert session is not None
+        logging.close()
+        log.close()
+        for problem in problems:
+            session.remark(problem)
+
+    def on_problem(sentence: str) -> None:
+        problems.append(sentence)
+        if session is not None:  # it is made after the log
+            session.remark(sentence)
+
     with ExitStack() as undo:  # what fails before the start leaves nothing
         undo.callback(sink.discard)
         undo.callback(sink.close)
         writer = PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}")
         undo.callback(writer.close)
         results = ResultLog(writer)
+        events = source.events if isinstance(source, EventfulSource) else RunEvents()
+        log = RunLogWriter(sink.path, on_problem)
+        undo.callback(log.close)
+        logging = ExitStack()
+        undo.push(logging)
+        logging.enter_context(events.kept_by(log.add))
         session = Session(
             source,
             sink,
@@ -228,6 +252,8 @@ def start_section(
             store=str(sink.path),
             unlike_beyond=scoring_model.unlike_beyond,
             interval_s=interval_s,
+            events=events,
+            wind_up=wind_up,
         )
         undo.pop_all()
     session.start()

@@ -25,7 +25,7 @@ from hcc_scope.session.meters import RunMeters
 from hcc_scope.types import Counts, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from hcc_scope.types import Frame, FrameOutcome, FrameResult, SectionScore
 
@@ -47,9 +47,19 @@ class FrameLedger:
         Whether frames are stored in this run.
     classifies : bool
         Whether frames are classified in this run.
+    on_message : callable, optional
+        Takes every new message; it must return at once and ask nothing here.
     """
 
-    def __init__(self, score: SectionScore, *, expected_frames: int | None, stores: bool, classifies: bool) -> None:
+    def __init__(
+        self,
+        score: SectionScore,
+        *,
+        expected_frames: int | None,
+        stores: bool,
+        classifies: bool,
+        on_message: Callable[[str], None] | None = None,
+    ) -> None:
         self._lock = threading.Lock()
         self._counts = Counts()
         self._score = score
@@ -57,6 +67,7 @@ class FrameLedger:
         self._phase: Phase = "starting"
         self._message = ""
         self._activity = ""
+        self._on_message = on_message
         self._degraded: str | None = None
         self._latest_result: FrameResult | None = None
         self._deferred: list[int] = []  # ascending
@@ -159,7 +170,7 @@ class FrameLedger:
                     c = replace(c, excluded=c.excluded + 1)
                 case "failed":
                     c = replace(c, failed=c.failed + 1)
-                    self._message = describe_failed_frame(result)
+                    self._show(describe_failed_frame(result))
             self._counts = c
             self._score = score
             self._latest_result = result
@@ -232,13 +243,20 @@ class FrameLedger:
     def degrade(self, reason: str) -> None:
         """Note that nothing will be classified any more in this run, and why."""
         with self._lock:
-            self._degraded = self._message = reason
+            self._degraded = reason
+            self._show(reason)
             self._meters.stop_classifying()
 
     def set_message(self, message: str) -> None:
         """Replace the message for the operator."""
         with self._lock:
+            self._show(message)
+
+    def _show(self, message: str) -> None:
+        if message != self._message:
             self._message = message
+            if self._on_message is not None:
+                self._on_message(message)
 
     # -- what is known -----------------------------------------------------------------------------------------------
 

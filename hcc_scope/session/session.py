@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
 from hcc_scope.protocols import ReportingSource
+from hcc_scope.run_events import RunEvents
 from hcc_scope.session.acquisition import AcquisitionWorker
 from hcc_scope.session.analysis import AnalysisWorker
 from hcc_scope.session.cadence import Cadence
@@ -104,6 +105,10 @@ class Session:
         Without it distances are only recorded, if the classifier gives any.
     interval_s : float, optional
         Requested time between frames; the outcome has a remark if it was not kept.
+    events : RunEvents, optional
+        Takes what the operator does, and every message.
+    wind_up : callable, optional
+        Called when all frames have their final state, before the outcome is decided.
 
     Raises
     ------
@@ -130,6 +135,8 @@ class Session:
         session_limits: SessionLimits | None = None,
         unlike_beyond: float | None = None,
         interval_s: float | None = None,
+        events: RunEvents | None = None,
+        wind_up: Callable[[], None] | None = None,
     ) -> None:
         if sink is None and classifier is None:
             raise ValueError("a session needs a sink, a classifier, or both")
@@ -140,6 +147,9 @@ class Session:
         self._score = RunScore(scorer, excluded)
         self._stop = StopToken() if stop is None else stop
         self._finalise, self._store_path = finalise, store
+        self._events = RunEvents() if events is None else events
+        self._wind_up = wind_up
+        self._remarks: list[str] = []
         self._session_limits = SessionLimits() if session_limits is None else session_limits
         self._unlike_beyond = unlike_beyond
 
@@ -152,6 +162,7 @@ class Session:
             expected_frames=spec.expected_frames,
             stores=sink is not None,
             classifies=classifier is not None,
+            on_message=lambda message: self._events.add("message", text=message),
         )
         if isinstance(source, ReportingSource):
             source.report_to(SourceReports(self._ledger))
@@ -200,11 +211,13 @@ class Session:
         """Take no frame for now; what was acquired is stored and classified. `resume` continues, `stop` ends it."""
         if not self.finished:
             self._stop.pause()
+            self._events.add("action", action="pause")
             self._ledger.pause(time.monotonic_ns())
 
     def resume(self) -> None:
         """Go on after a pause."""
         self._stop.resume()
+        self._events.add("action", action="continue")
         self._ledger.resume(time.monotonic_ns())
 
     def exclude(self, seq: int, reason: str) -> None:
@@ -228,10 +241,17 @@ class Session:
             If the mark cannot be written down.
         """
         self._exclusions.exclude(seq, reason)
+        self._events.add("action", action="exclude", seq=int(seq), reason=reason)
 
     def include(self, seq: int, reason: str = "") -> None:
         """Take a field into the score again; does nothing if it is in. Raises like `exclude`."""
         self._exclusions.include(seq, reason)
+        self._events.add("action", action="include", seq=int(seq), reason=reason)
+
+    def remark(self, sentence: str) -> None:
+        """Add what deviates from the request although the run continues; it is shown, and stays with the outcome."""
+        self._remarks.append(sentence)
+        self._ledger.set_message(sentence)
 
     @property
     def excluded(self) -> tuple[int, ...]:
@@ -286,6 +306,8 @@ class Session:
     def _after_acquire(self) -> None:
         self._ledger.resume(time.monotonic_ns())  # a pause ends with the run, if not before
         self._ledger.drain()
+        if self._stop.by_user:  # here, as `stop` may be called by a signal's handler, which must not wait for a lock
+            self._events.add("action", action="stop")
         self._store_queue.close()
         self._analyse_queue.close()
 
@@ -353,6 +375,10 @@ class Session:
         guard("settle", self._settle, self._on_error)
         if self._results is not None:
             guard("results", self._results.close, self._on_error)
+        if self._stop.analysis_skipped:
+            self._events.add("action", action="skip analysis")
+        if self._wind_up is not None:
+            guard("wind up", self._wind_up, self._on_error)
 
     def _settle(self) -> None:
         """Give every frame its final state: deferred if it is still pending, failed if it is not on disk."""
@@ -389,6 +415,12 @@ class Session:
         finally:
             self._finished.set()
 
+    def _all_remarks(self) -> str | None:
+        cadence = None if self._cadence is None else self._cadence.remark()
+        source = self._source.remark if isinstance(self._source, ReportingSource) else None
+        remarks = [*dict.fromkeys(self._remarks), *(remark for remark in (cadence, source) if remark is not None)]
+        return "; ".join(remarks) or None
+
     def _decide(self, closed_ns: int) -> RunOutcome:
         cause = self._errors.error
         with self._score.lock:
@@ -410,13 +442,5 @@ class Session:
             latency_bins=self._ledger.latency_bins(),
             excluded_by_operator=excluded,
             interval_s=None if self._cadence is None else self._cadence.interval_s,
-            remark=self._remark(),
+            remark=self._all_remarks(),
         )
-
-    def _remark(self) -> str | None:
-        """Return what deviated from the plan although the run continued."""
-        remarks = [
-            None if self._cadence is None else self._cadence.remark(),
-            self._source.remark if isinstance(self._source, ReportingSource) else None,
-        ]
-        return "; ".join(remark for remark in remarks if remark) or None

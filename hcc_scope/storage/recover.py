@@ -44,6 +44,7 @@ from hcc_scope.storage.notes import NOTES, lost_notes, read_notes_log
 from hcc_scope.storage.prediction_log import log_files, log_problems, read_log, table_path
 from hcc_scope.storage.predictions import read_predictions_table, remake_table
 from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.run_log import RUN_LOG, read_run_log
 from hcc_scope.storage.settled_facts import SettledFacts, check_shape, settle
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _recover(path: Path, settled: SettledFacts) -> RecoverReport:
     changes += [*_remove_temporary_files(path), *_mend_journal(path / JOURNAL)]
     store = open_store(path)
     problems = list(store.journal_problems)
-    changes += _mend_notes(path, problems)
+    changes += [*_mend_notes(path, problems), *_mend_run_log(path, problems)]
     if store.complete:
         problems += lost_notes(path, store.recorded.excluded_by_operator)
     wanted = {
@@ -263,6 +264,19 @@ def _mend_notes(store: Path, problems: list[str]) -> list[str]:
     log = read_notes_log(store)
     problems += log.problems
     return [_cut(store / NOTES, log.torn)] if log.torn else []
+
+
+def _mend_run_log(store: Path, problems: list[str]) -> list[str]:
+    """Cut an unfinished last line; a log that cannot be read must not stand between the user and the frames."""
+    try:
+        log = read_run_log(store)
+    except StoreError as error:
+        problems.append(error.message)
+        return []
+    if log is None:
+        return []
+    problems += log.problems
+    return [_cut(store / RUN_LOG, log.torn)] if log.torn else []
 
 
 def _cut(path: Path, torn: bytes) -> str:

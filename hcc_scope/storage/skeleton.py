@@ -17,6 +17,7 @@ from hcc_scope.storage.metadata import (
     sealed,
 )
 from hcc_scope.storage.prediction_log import log_files, table_path
+from hcc_scope.storage.run_log import RUN_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ def remove_empty(path: Path) -> bool:
     """
     try:
         logs = log_files(path)
-        ours = {"frames", "zarr.json", MANIFEST_COPY, JOURNAL, *(log.name for log in logs)}
+        ours = {"frames", "zarr.json", MANIFEST_COPY, JOURNAL, RUN_LOG, *(log.name for log in logs)}
         ours |= {table_path(log).name for log in logs}
         there = [(path, ours), (path / "frames", {"zarr.json", "0"}), (path / ARRAY_PATH, {"zarr.json", "c"})]
         if any({one.name for one in folder.iterdir()} - names for folder, names in there):
