@@ -287,8 +287,11 @@ class DeviceControls:
             Also if no height is accepted, with the reason; the focus drive is then back where it began.
         """
         self._need_focus()
-        focus_now(self._microscope)
+        done = attempt(partial(focus_now, self._microscope))
         self._target_z = None
+        self._note("focus now", done, {})
+        if isinstance(done, Failure):
+            raise done.error
 
     def halt(self) -> None:
         """Stop stage and focus at once, and drop the moves that wait. From any thread; waits for no other call.
