@@ -244,9 +244,10 @@ class _Search:
     def _tiles(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return (n,) which tiles show tissue (or structure), and which are saturated in a frame."""
         focus = np.stack([reading.tile_focus for reading in self._readings])  # (frames, n)
-        saturated: NDArray[np.bool_] = np.stack([reading.tile_saturated for reading in self._readings]).any(axis=0)
+        saturated = np.logical_or.reduce([reading.tile_saturated for reading in self._readings])
         if self._settings.judged == "structure":
-            return (focus > 0).mean(axis=0) >= _STRUCTURE_SHARE, saturated
+            shown: NDArray[np.bool_] = (focus > 0).mean(axis=0) >= _STRUCTURE_SHARE
+            return shown, saturated
         tissue = np.stack([reading.tile_has_tissue for reading in self._readings])
         return tissue[focus.argmax(axis=0), np.arange(focus.shape[1])], saturated
 
