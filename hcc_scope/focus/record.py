@@ -45,17 +45,8 @@ class FocusRecord:
     """In the order in which the frames were taken."""
     judged_tiles: int
     tiles: int
-
-    @property
-    def bracket_um(self) -> tuple[float, float] | None:
-        """The frames' heights next below and above the accepted one; None without an accepted one."""
-        if not self.accepted:
-            return None
-        # the last look is at the accepted height itself, and belongs to neither side
-        apart = [point.z_um for point in self.curve if abs(point.z_um - self.z_um) > 0.2]
-        below = [z_um for z_um in apart if z_um < self.z_um]
-        above = [z_um for z_um in apart if z_um > self.z_um]
-        return (max(below), min(above)) if below and above else None
+    bracket_um: tuple[float, float] | None
+    """Heights to both sides that are clearly less sharp than the accepted one; None without one."""
 
     @property
     def where(self) -> str:
@@ -134,6 +125,7 @@ def _search_record(t_utc: datetime, facts: Mapping[str, Any]) -> FocusRecord:
         ),
         judged_tiles=int(facts["judged_tiles"]),
         tiles=int(facts["tiles"]),
+        bracket_um=_span(facts.get("around_um")),
     )
 
 
@@ -162,6 +154,13 @@ def _number(value: object) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{value} is no number")
     return number
+
+
+def _span(value: Any) -> tuple[float, float] | None:  # noqa: ANN401 - whatever a file holds
+    if value is None:
+        return None
+    low, high = value
+    return _number(low), _number(high)
 
 
 def _whole(value: object) -> int | None:

@@ -20,7 +20,7 @@ __all__ = ["FOCUS_LEGEND", "FocusPlot"]
 
 FOCUS_LEGEND = (
     "Circles: focus measure. Squares: Tenengrad. Each relative to its highest. "
-    "Line: accepted height, between the frames next to it (band). Dotted: where the search began."
+    "Line: accepted height, between heights that are clearly less sharp (band). Dotted: where the search began."
 )
 _LINES_HIGH = 9
 _BAND_ALPHA = 60
