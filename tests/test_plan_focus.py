@@ -55,7 +55,6 @@ def test_a_plan_file_says_when_to_focus(tmp_path: Path, text: str, expected: Foc
         ({"often": 2}, "focus: 'often' is none of none, once, every_k: K or plane"),
         ({"plane": {"points": 5}}, "focus: points must be 6 to 100, not 5"),
         ({"plane": 9}, "focus: plane holds 'points' and nothing else: {plane: {points: 9}}"),
-        (None, "focus must be one of none, once, every_k: K or plane"),
         (5, "focus must be one of none, once, every_k: K or plane"),
     ],
 )

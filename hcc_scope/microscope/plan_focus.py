@@ -111,14 +111,14 @@ class PlanFocus:
             )
         return True
 
-    def _search(self, what: str, n_left: int | None, stop: StopSignal, **facts: float | str) -> FocusResult | None:
+    def _search(self, what: str, n_left: int | None, stop: StopSignal, **facts: float) -> FocusResult | None:
         """Search once, and count it; None if a pause cut it short."""
         if self._listener is not None:
             self._listener.begin_aside(what, n_left)
         over = False
         try:
             result = self._autofocus.run_in_section(
-                _StopOrPause(stop), focus_seq=self._n_recorded, mode=self._focusing.mode, **facts
+                _StopOrPause(stop), keep=True, focus_seq=self._n_recorded, mode=self._focusing.mode, **facts
             )
             over = True
         except Stopped:

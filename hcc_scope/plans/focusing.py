@@ -60,8 +60,10 @@ class Focusing:
     points: int = DEFAULT_PLANE_POINTS
     """Places to focus at; of the mode ``plane``."""
 
-    def plain(self) -> str | dict[str, Any]:
-        """Return it as a plan file holds it."""
+    def plain(self) -> str | dict[str, Any] | None:
+        """Return it as a plan file holds it; None, which a file leaves out, for no focusing."""
+        if self.mode == "none":
+            return None
         if self.mode == "every_k":
             return {"every_k": self.every_k}
         if self.mode == "plane" and self.points != DEFAULT_PLANE_POINTS:
@@ -122,6 +124,8 @@ def focusing_of(value: object) -> Focusing:
     >>> focusing_of({"every_k": 5}) == focusing_of("every_k:5") == focusing_of("every_k: 5")
     True
     """
+    if value is None:
+        return NO_FOCUSING
     if isinstance(value, Focusing):
         return value
     if isinstance(value, str):
