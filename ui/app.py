@@ -113,7 +113,7 @@ class App:
             RigPresenter(window, views, jobs, state, rig, run, store),
             SectionPresenter(window, views, jobs, state, run, focus),
             ReplayPresenter(window, views, state, run, focus, store),
-            FocusPresenter(window, views, rig, focus),
+            FocusPresenter(window, views, jobs, state, rig, focus),
         )
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store)
         window.top.set_models(models_to_choose(), settings.model)

@@ -30,6 +30,8 @@ class FocusPanel(QWidget):
         super().__init__()
         self.setAccessibleName("Focus")
         self._records: tuple[FocusRecord | PlaneRecord, ...] = ()
+        self._pinned = False
+        """Whether the operator has chosen one that is not the newest."""
         self._choice = QComboBox()
         self._choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._choice.setMinimumContentsLength(12)
@@ -44,6 +46,7 @@ class FocusPanel(QWidget):
             layout.addWidget(widget)
         layout.addStretch(1)
         self._choice.currentIndexChanged.connect(self._show)
+        self._choice.activated.connect(self._pin)
         self._show()
 
     def set_records(self, records: tuple[FocusRecord | PlaneRecord, ...], *, known: bool = True) -> None:
@@ -54,12 +57,12 @@ class FocusPanel(QWidget):
         if records == self._records and known:
             return
         before, self._records = self._records, records
-        at, was_last = self._choice.currentIndex(), self._choice.currentIndex() == len(before) - 1
-        goes_on = records[: len(before)] == before and not was_last and at >= 0
+        at = self._choice.currentIndex()
+        self._pinned = self._pinned and records[: len(before)] == before
         self._choice.blockSignals(True)
         self._choice.clear()
         self._choice.addItems([_title(record) for record in records])
-        self._choice.setCurrentIndex(at if goes_on else len(records) - 1)
+        self._choice.setCurrentIndex(at if self._pinned else len(records) - 1)
         self._choice.blockSignals(False)
         self._show(known=known)
 
@@ -68,6 +71,10 @@ class FocusPanel(QWidget):
         for index, record in enumerate(self._records):
             if record.focus_seq == focus_seq:
                 self._choice.setCurrentIndex(index)
+
+    @Slot(int)
+    def _pin(self, index: int) -> None:
+        self._pinned = index < len(self._records) - 1
 
     @Slot()
     def _show(self, _index: int = 0, *, known: bool = True) -> None:
