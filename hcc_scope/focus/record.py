@@ -59,9 +59,10 @@ class FocusRecord:
     def explanation(self) -> str:
         """How it ended, as half a sentence."""
         if self.accepted:
-            return f"in focus at z = {self.z_um:.2f} um, {self.z_um - self.began_um:+.2f} um from where it began"
+            way_um = round(self.z_um - self.began_um, 2) + 0.0  # never -0.00
+            return f"in focus at z = {round(self.z_um, 2) + 0.0:.2f} um, {way_um:+.2f} um from where it began"
         why = REFUSALS.get(self.reason, f"the reason is '{self.reason}'")  # type: ignore[call-overload]
-        return f"no focus was found: {why}; back at z = {self.began_um:.2f} um"
+        return f"no focus was found: {why}; back at z = {round(self.began_um, 2) + 0.0:.2f} um"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class FocusPanel(QWidget):
         self._legend = quiet(FOCUS_LEGEND)
         layout = QVBoxLayout(self)
         grid_margins(layout)
-        for widget in (self._choice, self._result, self._facts, self._plot, self._legend):
+        for widget in (self._choice, self._result, self._plot, self._facts, self._legend):
             layout.addWidget(widget)
         layout.addStretch(1)
         self._choice.currentIndexChanged.connect(self._show)

@@ -22,7 +22,7 @@ FOCUS_LEGEND = (
     "Circles: focus measure. Squares: Tenengrad. Each relative to its highest. "
     "Line: accepted height, between heights that are clearly less sharp (band). Dotted: where the search began."
 )
-_LINES_HIGH = 9
+_LINES_HIGH = 7
 _BAND_ALPHA = 60
 _RECOLOUR = (QEvent.Type.PaletteChange, QEvent.Type.ApplicationPaletteChange)
 

@@ -115,8 +115,6 @@ class PlanDialog(QDialog):
             form.setSpacing(GRID_PX)
             for label, widget in fields:
                 form.addRow(label, widget)
-            if name in self._focus:
-                form.addRow("Focus", self._focus[name])
             layout.addWidget(radio)
             layout.addWidget(part)
             self._parts[name] = radio, part
@@ -128,6 +126,8 @@ class PlanDialog(QDialog):
             if name == "random" and outlined:
                 form.setRowVisible(area, False)
                 form.addRow("Area", QLabel("the outline of the phantom section"))
+            if name in self._focus:
+                form.addRow("Focus", self._focus[name])
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
         self._buttons.accepted.connect(self._accept)
         self._buttons.rejected.connect(self.reject)
