@@ -10,12 +10,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Peak", "bracket", "has_second_peak", "locate", "noise_of"]
+__all__ = ["Noise", "Peak", "bracket", "locate", "noise_of", "second_rise", "shoulder"]
 
 _HALF = 0.5
 """The parabola goes through the points above this share of the peak's height: it is no parabola further down."""
-_SCALE = 1.4826 / math.sqrt(6.0)
-"""From the median of absolute second differences to the standard deviation of normal noise."""
+_NORMAL_QUARTER, _NORMAL_MEDIAN = 0.3186, 0.6745
+"""Lower quartile and median of the absolute value of a normal number of standard deviation 1."""
 
 
 class Peak(NamedTuple):
@@ -23,17 +23,29 @@ class Peak(NamedTuple):
 
     z_um: float
     value: float
+    scatter: float
+    """Root mean square distance of the points from the parabola, relative to their values."""
 
 
-def noise_of(values: NDArray[np.float64]) -> float:
-    """Return the standard deviation of the noise of a curve (n,) of evenly spaced points; 0 for fewer than 5.
+class Noise(NamedTuple):
+    """Standard deviation of the noise of a curve, in two estimates."""
 
-    It rests on the second differences, which are 0 for a slope without noise; their median is not raised by the few
-    at a narrow peak. A broad peak raises it a little, which errs on the safe side.
+    low: float
+    """From its smoothest quarter."""
+    usual: float
+    """From its smoother half; too high where a curve is structured at the distance of its points."""
+
+
+def noise_of(values: NDArray[np.float64]) -> Noise:
+    """Return the noise of a curve (n,) of evenly spaced points; 0 for fewer than 5.
+
+    It rests on the second differences, which are 0 for a slope without noise. Their median is not raised by the few
+    at a narrow peak, their lower quartile not by those at two.
     """
     if len(values) < 5:
-        return 0.0
-    return float(_SCALE * np.median(np.abs(np.diff(values, 2))))
+        return Noise(0.0, 0.0)
+    quarter, half = np.quantile(np.abs(np.diff(values, 2)) / math.sqrt(6.0), (0.25, 0.5))
+    return Noise(float(quarter / _NORMAL_QUARTER), float(half / _NORMAL_MEDIAN))
 
 
 def bracket(values: NDArray[np.float64], top: int, drop: float) -> tuple[int | None, int | None]:
@@ -52,12 +64,26 @@ def bracket(values: NDArray[np.float64], top: int, drop: float) -> tuple[int | N
     return (int(left[-1]) if left.size else None, int(right[0]) + top + 1 if right.size else None)
 
 
-def has_second_peak(values: NDArray[np.float64], top: int, rise: float) -> bool:
-    """Return whether the curve (n,) rises by `rise` or more from a valley beside its top; an end counts as a peak."""
+def second_rise(values: NDArray[np.float64], top: int) -> float:
+    """Return by how much the curve (n,) rises from a valley beside its top, at most; an end counts as a peak."""
+    return max(float(np.max(side - np.minimum.accumulate(side))) for side in (values[top:], values[top::-1]))
+
+
+def shoulder(values: NDArray[np.float64], top: int) -> float:
+    """Return by how much the curve (n,), evenly spaced, steepens again on its way down from its top, at most.
+
+    The way down from a single peak becomes steeper and then flatter. A second peak beside it shows as another steep
+    part, also where it is too near for a valley.
+    """
+    found = 0.0
     for side in (values[top:], values[top::-1]):
-        if np.max(side - np.minimum.accumulate(side)) >= rise:
-            return True
-    return False
+        drops = -np.diff(side)
+        if len(drops) > 1:
+            after = drops[int(np.argmax(drops)) :]
+            found = max(found, float(np.max(after - np.minimum.accumulate(after))))
+            before = drops[: int(np.argmax(drops)) + 1][::-1]
+            found = max(found, float(np.max(before - np.minimum.accumulate(before))))
+    return found
 
 
 def locate(z_um: NDArray[np.float64], values: NDArray[np.float64], base: float) -> Peak | None:
@@ -88,14 +114,17 @@ def locate(z_um: NDArray[np.float64], values: NDArray[np.float64], base: float) 
         first -= 1
     while last < len(values) - 1 and values[last + 1] >= level:
         last += 1
-    near_z, near = z_um[first : last + 1], values[first : last + 1]
-    if near.min() <= 0 or np.ptp(near_z) <= 0:
+    near_z, near = z_um[first : last + 1] - z_um[top], values[first : last + 1]
+    if near.min() <= 0 or len(np.unique(near_z.round(1))) < 3:
         return None
-    middle = z_um[top]
-    curvature, slope, level = np.polyfit(near_z - middle, np.log(near), 2)
+    logs = np.log(near)
+    parabola = np.polynomial.Polynomial.fit(near_z, logs, 2).convert()
+    height, slope, curvature = (*parabola.coef, 0.0, 0.0)[:3]
     if not curvature < 0:
         return None
     vertex = -slope / (2 * curvature)
-    if not near_z[0] <= middle + vertex <= near_z[-1]:
+    if not near_z[0] <= vertex <= near_z[-1]:
         return None
-    return Peak(float(middle + vertex), float(np.exp(level - curvature * vertex**2)))
+    free = max(1, len(near) - 3)  # three numbers make a parabola
+    scatter = float(np.sqrt(np.sum((logs - parabola(near_z)) ** 2) / free))
+    return Peak(float(z_um[top] + vertex), float(np.exp(height - curvature * vertex**2)), scatter)

@@ -12,18 +12,30 @@ if TYPE_CHECKING:
 __all__ = ["REFUSALS", "FocusPoint", "FocusReason", "FocusResult"]
 
 FocusReason = Literal[
-    "in_focus", "flat", "two_peaks", "edge", "saturated", "no_tissue", "disagreeing", "drifting", "no_room"
+    "in_focus",
+    "flat",
+    "noisy",
+    "two_peaks",
+    "edge",
+    "saturated",
+    "no_tissue",
+    "disagreeing",
+    "drifting",
+    "off_target",
+    "no_room",
 ]
 """``in_focus`` is the accepted one; see docs/focus.md for the others."""
 
 REFUSALS: dict[FocusReason, str] = {
-    "flat": "the curve is flat: no height is sharper than the others by more than the noise of the measure",
-    "two_peaks": "the curve has two peaks: dirt on the glass, or two layers of tissue, are sharp at another height",
+    "flat": "the curve is flat: no height is clearly sharper than the others",
+    "noisy": "the curve goes up and down: noise of the measure, vibration, or several layers",
+    "two_peaks": "the curve has a second peak or a shoulder: dirt or another layer is sharp at another height",
     "edge": "the sharpest height lies at the edge of the range, so that it may lie beyond it",
     "saturated": "too many pixels are at full scale, where detail disappears",
     "no_tissue": "no tile shows tissue at any height",
     "disagreeing": "the two focus measures find different heights",
     "drifting": "the image changed during the search",
+    "off_target": "the focus drive does not come to the height that it is sent to",
     "no_room": "the rig's limits leave too little room about this height",
 }
 """Why a search was refused, as half a sentence for people."""

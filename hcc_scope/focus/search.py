@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.focus.curve import bracket, has_second_peak, locate, noise_of
+from hcc_scope.focus.curve import bracket, locate, noise_of, second_rise, shoulder
 from hcc_scope.focus.result import FocusPoint, FocusResult
 from hcc_scope.focus.settings import FocusSettings
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.focus.curve import Noise, Peak
     from hcc_scope.focus.reading import FocusReading
     from hcc_scope.focus.result import FocusReason
 
@@ -41,10 +42,21 @@ _BRACKET = 0.2
 """A point to a side of the peak brackets it if it lies this share of the peak's height lower."""
 _SECOND_CONTRAST = 0.05
 """Of Tenengrad, which the camera's noise raises everywhere, relative to its peak."""
-_DRIFT = 0.3
+_SURELY_SECOND = 0.3
+"""A rise of this share of the peak's height is a second peak, however noisy the curve is."""
+_NOISY_RISE = 0.2
+"""A rise of this share that might be noise is refused, too: a curve with so much noise has no reliable top."""
+_NEAR = 2
+"""The beginning is looked at again if it lies within so many fine ranges of the peak: a drift could hide there."""
+_SHOULDER = 0.1
+"""Share of the peak's height by which the curve may steepen again on its way down."""
+_NOISES_SHOULDER = 4.0
+_SCATTER = (0.1, 0.25)
+"""How far the points about the peak may scatter around their parabola, relative to their values, by measure."""
+_DRIFT = 0.1
 """Share of the peak's height by which a height may differ when it is looked at again."""
-_KEPT = 0.85
-"""Share of the promised sharpness that the last look must show."""
+_NOISES_AGAIN = 3.0
+"""Standard deviations of the noise by which it may differ."""
 
 
 def find_focus(
@@ -101,20 +113,24 @@ class _Search:
         self._z_span_um = z_span_um
         self._settings = settings
         self._readings: list[FocusReading] = []
-        self._began: int | None = None
-        """Which of them was taken where the search began."""
+        self._coarse_frames = 0
+        self._short_um = 0.0
+        """By how much the drive missed the last height."""
+        self._near_um = settings.fine_step_um / 2
+        """How near to the peak the drive must come."""
 
     def run(self) -> tuple[float, tuple[float, float]]:
         """Return the accepted height, as read back, and the heights that bracket it; raise `_Refused` otherwise."""
-        best_um, noise, noise_second = self._coarse()
+        best_um, noise = self._coarse()
+        self._coarse_frames = len(self._readings)
         self._fine(best_um)
-        z_um, promised, around_um = self._peak(best_um, noise, noise_second)
-        return self._last_look(z_um, promised, around_um, noise), around_um
+        peak, around_um = self._peak(best_um, noise)
+        return self._last_look(peak, around_um), around_um
 
     # --- the passes ---
 
-    def _coarse(self) -> tuple[float, float, float]:
-        """Return the best height of the coarse pass, and the noise of both measures."""
+    def _coarse(self) -> tuple[float, Noise]:
+        """Return the best height of the coarse pass, and the noise of the focus measure."""
         settings, step_um = self._settings, self._settings.coarse_step_um
         half = settings.coarse_frames // 2
         heights = [self._began_um + k * step_um for k in range(-half, half + 1)]
@@ -122,14 +138,14 @@ class _Search:
         if len(heights) < _FEWEST_COARSE or not self._allowed(self._began_um):
             raise _Refused("no_room")
         for z_um in heights:
-            if z_um == self._began_um:
-                self._began = len(self._readings)
             self._read(z_um)
         self._need_tiles()
         _z_um, focus, second = self._curve()
-        noise, noise_second = noise_of(focus), noise_of(second)
-        if not self._stands_out(focus, noise, settings.least_contrast):
+        noise, noise_second = noise_of(focus), noise_of(second).usual
+        if not self._stands_out(focus, 0.0, settings.least_contrast):
             raise _Refused("flat")
+        if not self._stands_out(focus, noise.usual, settings.least_contrast):
+            raise _Refused("noisy")
         if not self._stands_out(second, noise_second, _SECOND_CONTRAST):
             raise _Refused("disagreeing")
         self._shift(heights[0], heights[-1], noise)
@@ -138,13 +154,12 @@ class _Search:
         drop = self._drop(focus, noise)
         if None in bracket(focus, top, drop):
             raise _Refused("edge")
-        if has_second_peak(focus, top, max(settings.second_peak * np.ptp(focus), settings.noises * noise)):
-            raise _Refused("two_peaks")
+        self._need_one_peak(focus, float(np.ptp(focus)), noise)
         if abs(z_um_of[int(np.argmax(second))] - z_um_of[top]) > 1.5 * step_um:
             raise _Refused("disagreeing")
-        return float(z_um_of[top]), noise, noise_second
+        return float(z_um_of[top]), noise
 
-    def _shift(self, lowest_um: float, highest_um: float, noise: float) -> None:
+    def _shift(self, lowest_um: float, highest_um: float, noise: Noise) -> None:
         """Follow a peak that is not bracketed on one side, in that direction only."""
         step_um = self._settings.coarse_step_um
         _z_um, focus, _second = self._curve()
@@ -164,67 +179,99 @@ class _Search:
                 return
 
     def _fine(self, best_um: float) -> None:
-        """Read between the coarse heights about the best one, and that one again if there are frames for it."""
+        """Read between the coarse heights about the best one; that one and the beginning again if frames are left."""
         step_um = self._settings.fine_step_um
         half = int(self._settings.fine_range_um / step_um + 1e-9)
         seen_um = np.array([reading.z_um for reading in self._readings])
         offsets = [k for k in range(-half, half + 1) if np.min(np.abs(seen_um - best_um - k * step_um)) > step_um / 4]
         left = self._frames_left() - 1  # for the last look
         nearest = sorted(offsets, key=lambda k: (abs(k), k))
-        if len(nearest) < left:
-            nearest.append(0)
-        elif len(nearest) > left:
+        if len(nearest) > left:
             nearest = nearest[: left // 2 * 2]  # as many to either side
-        for k in sorted(nearest):
-            if self._allowed(best_um + k * step_um):
-                self._read(best_um + k * step_um)
+        heights = [best_um + k * step_um for k in nearest]
+        if len(heights) < left:
+            heights.append(best_um)
+        if (
+            len(heights) < left
+            and self._settings.fine_step_um < abs(self._began_um - best_um) <= _NEAR * half * step_um
+        ):
+            heights.append(self._began_um)
+        for z_um in sorted(heights):
+            if self._allowed(z_um):
+                self._read(z_um)
         self._need_tiles()
 
-    def _peak(self, best_um: float, noise: float, noise_second: float) -> tuple[float, float, tuple[float, float]]:
-        """Return where the peak is, how sharp it is there, and the heights that bracket it."""
+    def _peak(self, best_um: float, noise: Noise) -> tuple[Peak, tuple[float, float]]:
+        """Return the peak, and the heights that bracket it."""
         settings = self._settings
         z_um, focus, second = self._curve()
-        height = float(np.ptp(focus))
-        again = focus[np.abs(z_um - best_um) <= settings.fine_step_um / 4]
-        if np.ptp(again) > max(_DRIFT * height, settings.noises * noise):
-            raise _Refused("drifting")
         near = np.abs(z_um - best_um) <= settings.fine_range_um + settings.fine_step_um / 4
-        if has_second_peak(
-            focus[near], int(np.argmax(focus[near])), max(settings.second_peak * height, settings.noises * noise)
-        ):
-            raise _Refused("two_peaks")
-        peak = locate(z_um[near], focus[near], float(focus.min()))
+        late = near & (self._order() >= self._coarse_frames)  # of one pass: a drift between the two does not bend them
+        peak = locate(z_um[late], focus[late], float(focus.min()))
+        if peak is None:
+            late = near
+            peak = locate(z_um[near], focus[near], float(focus.min()))
         if peak is None:
             raise _Refused("drifting")
-        peak_second = locate(z_um[near], second[near], float(second.min()))
+        for repeated_um in (best_um, self._began_um):
+            again = focus[np.abs(z_um - repeated_um) <= settings.fine_step_um / 4]
+            if again.size and np.ptp(again) > self._change(focus, peak):
+                raise _Refused("drifting")
+        self._need_one_peak(focus[near], float(np.ptp(focus)), noise)
+        peak_second = locate(z_um[late], second[late], float(second.min()))
         if peak_second is None or abs(peak_second.z_um - peak.z_um) > settings.agree_um:
             raise _Refused("disagreeing")
+        if peak.scatter > _SCATTER[0] or peak_second.scatter > _SCATTER[1]:
+            raise _Refused("noisy")
+        coarse = self._focus_in_order()[: self._coarse_frames]
+        coarse = coarse[np.argsort([reading.z_um for reading in self._readings[: self._coarse_frames]])]
+        by_chance = _NOISES_SHOULDER * peak.scatter * peak.value
+        if shoulder(coarse, int(np.argmax(coarse))) >= max(_SHOULDER * float(np.ptp(focus)), by_chance):
+            raise _Refused("two_peaks")
         left, right = bracket(focus, int(np.argmax(focus)), self._drop(focus, noise))
         if left is None or right is None:
             raise _Refused("drifting")
         around_um = float(z_um[left]), float(z_um[right])
         if not around_um[0] < peak.z_um < around_um[1] or not self._allowed(peak.z_um):
             raise _Refused("drifting")
-        return peak.z_um, peak.value, around_um
+        return peak, around_um
 
-    def _last_look(self, z_um: float, promised: float, around_um: tuple[float, float], noise: float) -> float:
+    def _last_look(self, peak: Peak, around_um: tuple[float, float]) -> float:
         """Look at the peak, and return its height as read back."""
-        reading = self._read(z_um)
+        z_um, focus, _second = self._curve()
+        before = self._sharpness_before(z_um, focus)
+        least = max(peak.value - self._change(focus, peak), before - _NOISES_AGAIN * peak.scatter * peak.value)
+        reading = self._read(self._corrected(peak.z_um))
+        if abs(reading.z_um - peak.z_um) > self._near_um and self._frames_left():
+            reading = self._read(self._corrected(peak.z_um))
         self._need_tiles()
-        values = self._focus_in_order()
-        found = values[-1]
-        if not around_um[0] <= reading.z_um <= around_um[1]:
-            raise _Refused("drifting")
-        if found < _KEPT * promised - 2 * noise:
-            raise _Refused("drifting")
-        if self._began is not None and found < values[self._began] - noise:
+        if abs(reading.z_um - peak.z_um) > self._near_um or not around_um[0] <= reading.z_um <= around_um[1]:
+            raise _Refused("off_target")
+        if self._focus_in_order()[-1] < least:
             raise _Refused("drifting")
         return reading.z_um
+
+    def _corrected(self, z_um: float) -> float:
+        """Return what to ask for so as to reach a height: a drive that stopped short at last does so again."""
+        corrected = z_um + self._short_um if abs(self._short_um) > self._near_um else z_um
+        in_reach = abs(corrected - self._began_um) <= self._settings.reach_um
+        return corrected if in_reach and self._allowed(corrected) else z_um
+
+    def _sharpness_before(self, z_um: NDArray[np.float64], focus: NDArray[np.float64]) -> float:
+        """Return the focus measure where the search began: of the last frame there, or between its neighbours."""
+        values = self._focus_in_order()
+        there = [
+            value
+            for reading, value in zip(self._readings, values, strict=True)
+            if abs(reading.z_um - self._began_um) <= self._settings.fine_step_um / 4
+        ]
+        return float(there[-1]) if there else float(np.interp(self._began_um, z_um, focus))
 
     # --- what the frames show ---
 
     def _read(self, z_um: float) -> FocusReading:
         reading = self._read_at(z_um)
+        self._short_um = z_um - reading.z_um
         self._readings.append(reading)
         return reading
 
@@ -238,8 +285,23 @@ class _Search:
         height = float(np.ptp(values))
         return height > 0 and height >= max(contrast * float(values.max()), self._settings.noises * noise)
 
-    def _drop(self, focus: NDArray[np.float64], noise: float) -> float:
-        return max(_BRACKET * float(np.ptp(focus)), self._settings.noises * noise)
+    def _change(self, focus: NDArray[np.float64], peak: Peak) -> float:
+        """Return by how much a height may differ when it is looked at again."""
+        return max(_DRIFT * float(np.ptp(focus)), _NOISES_AGAIN * peak.scatter * peak.value)
+
+    def _need_one_peak(self, focus: NDArray[np.float64], height: float, noise: Noise) -> None:
+        """Refuse a curve that rises again beside its highest point."""
+        rise = second_rise(focus, int(np.argmax(focus)))
+        surely = max(
+            self._settings.second_peak * height, min(self._settings.noises * noise.low, _SURELY_SECOND * height)
+        )
+        if rise >= surely:
+            raise _Refused("two_peaks")
+        if rise >= _NOISY_RISE * height:
+            raise _Refused("noisy")
+
+    def _drop(self, focus: NDArray[np.float64], noise: Noise) -> float:
+        return max(_BRACKET * float(np.ptp(focus)), self._settings.noises * noise.usual)
 
     def _tiles(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return (n,) which tiles show tissue (or structure), and which are saturated in a frame."""
@@ -272,12 +334,16 @@ class _Search:
     def _second_in_order(self) -> NDArray[np.float64]:
         return self._medians(reading.tile_tenengrad for reading in self._readings)
 
+    def _order(self) -> NDArray[np.intp]:
+        """Return (frames,) when each frame was taken, in order of height."""
+        return np.argsort([reading.z_um for reading in self._readings], kind="stable")
+
     def _curve(
         self,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return the frames in order of height: their heights, and both measures, (frames,) each."""
         z_um = np.array([reading.z_um for reading in self._readings], dtype=np.float64)
-        order = np.argsort(z_um, kind="stable")
+        order = self._order()
         return z_um[order], self._focus_in_order()[order], self._second_in_order()[order]
 
     def result(self, reason: FocusReason, z_um: float, around_um: tuple[float, float] | None) -> FocusResult:

@@ -37,7 +37,7 @@ class FocusSettings:
     """A peak stands at least this share of itself above the lowest point of the curve."""
     noises: float = 5.0
     """And this many standard deviations of the noise of the measure."""
-    second_peak: float = 0.25
+    second_peak: float = 0.08
     """A second peak counts if it rises this share of the first one's height above the valley between them."""
     agree_um: float = 1.5
     """How far apart the two measures may place the peak."""
