@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from hcc_scope.focus.plane import FocusPlane, PlanePoint
-from hcc_scope.focus.result import REFUSALS, FocusPoint
+from hcc_scope.focus.result import REFUSALS, FocusPoint, describe_in_focus
 from hcc_scope.formatting import counted
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ class FocusRecord:
     def explanation(self) -> str:
         """How it ended, as half a sentence."""
         if self.accepted:
-            way_um = round(self.z_um - self.began_um, 2) + 0.0  # never -0.00
-            return f"in focus at z = {round(self.z_um, 2) + 0.0:.2f} um, {way_um:+.2f} um from where it began"
+            return describe_in_focus(self.z_um, self.began_um)
         why = REFUSALS.get(self.reason, f"the reason is '{self.reason}'")  # type: ignore[call-overload]
         return f"no focus was found: {why}; back at z = {round(self.began_um, 2) + 0.0:.2f} um"
 
@@ -74,6 +73,11 @@ class PlaneRecord:
     plane: FocusPlane
     focus_seqs: tuple[int, ...]
     """Number of the search behind each of its points."""
+
+    @property
+    def where(self) -> str:
+        """Where it holds, in a few words."""
+        return "of the section"
 
     @property
     def explanation(self) -> str:

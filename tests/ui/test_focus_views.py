@@ -18,6 +18,7 @@ from hcc_scope.focus.record import FocusRecord, PlaneRecord, focus_records
 from hcc_scope.focus.trend import TrendView
 from hcc_scope.phantom import CameraPhysics, Specimen
 from hcc_scope.plans import Focusing
+from hcc_scope.report.run_log_text import event_text
 from hcc_scope.run_events import RunEvent
 from hcc_scope.types import Frame
 from ui.control.focus_coach import FocusCoach
@@ -72,6 +73,8 @@ def test_a_record_is_what_was_recorded_and_damaged_ones_are_left_out():
     assert search.curve == CURVE
     assert isinstance(refused, FocusRecord)
     assert refused.explanation.startswith("no focus was found: the sharpest height lies at the edge")
+    assert event_text(event(field=3)) == "focus at field 3: in focus at z = 2.00 um, +2.00 um from where it began"
+    assert event_text(plane_event()).startswith("focus of the section: focus plane through 5 points, residual 0.00 um")
     assert isinstance(plane, PlaneRecord)
     assert plane.plane.outliers != ()
 
