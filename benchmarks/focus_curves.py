@@ -71,11 +71,7 @@ def search(stand: Stand, settings: FocusSettings = FocusSettings()) -> Outcome: 
 
 
 def _peak(z_um: float, at_um: float, width_um: float, power: float) -> float:
-    return 1.0 / (1.0 + abs((z_um - at_um) / width_um) ** power)
-
-
-_Shape = tuple[float, float]
-"""Focus and Tenengrad of a tile, 0 to 1 above their ground."""
+    return float(1.0 / (1.0 + abs((z_um - at_um) / width_um) ** power))
 
 
 def specimen(kind: str, rng: np.random.Generator) -> Stand:
@@ -143,7 +139,7 @@ def specimen(kind: str, rng: np.random.Generator) -> Stand:
         own = _peak(z_um, at_um + drift_um * frame, width_um, power)
         if kind == "double peak":  # two layers of tissue
             own = max(own, other_height * _peak(z_um, other_um, width_um, power))
-        return contrast * own
+        return contrast * float(own)
 
     def read(z_um: float, frame: int) -> FocusReading:
         own = sharpness(z_um, frame)

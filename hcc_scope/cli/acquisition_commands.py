@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Check Micro-Manager configuration files.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+focus_app = typer.Typer(help="Focus by the camera's image.", no_args_is_help=True)
+app.add_typer(focus_app, name="focus")
 app.add_typer(models_app, name="models")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(phantom_app, name="phantom")
@@ -252,6 +254,50 @@ def config_lint(
     from hcc_scope.cli.devices import run_lint
 
     run_lint(file, adapters=adapters, json_mode=json_mode)
+
+
+@focus_app.command("try")
+def focus_try(
+    rig: Annotated[str | None, typer.Option("--rig", help="A rig file, or 'demo'.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="A bare Micro-Manager .cfg instead of a rig file.")
+    ] = None,
+    adapters: Annotated[
+        Path | None, typer.Option("--adapters", help="Folder of device adapters (Micro-Manager's own folder).")
+    ] = None,
+    attach: Annotated[
+        int | None, typer.Option("--attach", help="Use the running Micro-Manager on this local port (4827).")
+    ] = None,
+    prop: Annotated[
+        list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
+    ] = None,
+    phantom: Annotated[
+        str | None, typer.Option("--phantom", help="DemoCamera only: show a phantom section, 'low' or 'high'.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the phantom.")] = 1,
+    structure: Annotated[
+        bool, typer.Option("--structure", help="Judge every tile with structure (beads, a test target), not tissue.")
+    ] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Leave the focus drive at the height that was found.")] = False,
+    json_mode: Json = False,
+) -> None:
+    """Search the focus once, show the curve, and put the focus drive back."""
+    from hcc_scope.cli.focus import TryOptions, run_try
+
+    run_try(
+        TryOptions(
+            rig=rig,
+            config=config,
+            adapters=adapters,
+            attach_port=attach,
+            properties=tuple(prop or ()),
+            phantom=phantom,
+            seed=seed,
+            structure=structure,
+            apply=apply,
+            json_mode=json_mode,
+        )
+    )
 
 
 app.command()(train)

@@ -32,7 +32,7 @@ REFUSALS: dict[FocusReason, str] = {
     "two_peaks": "the curve has a second peak or a shoulder: dirt or another layer is sharp at another height",
     "edge": "the sharpest height lies at the edge of the range, so that it may lie beyond it",
     "saturated": "too many pixels are at full scale, where detail disappears",
-    "no_tissue": "no tile shows tissue at any height",
+    "no_tissue": "no tile shows tissue at any of these heights, or it is far out of focus",
     "disagreeing": "the two focus measures find different heights",
     "drifting": "the image changed during the search",
     "off_target": "the focus drive does not come to the height that it is sent to",
