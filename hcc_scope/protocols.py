@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, Union, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -26,6 +26,7 @@ __all__ = [
     "PausingSource",
     "ReportingSource",
     "ResultSink",
+    "SourceListener",
     "StopSignal",
     "Tiles",
 ]
@@ -90,15 +91,43 @@ class PausingSource(FrameSource, Protocol):
         """True."""
 
 
+class SourceListener(Protocol):
+    """Takes what a source reports besides its frames; safe from any thread, and quick."""
+
+    def begin_aside(self, what: str, n_left: int | None) -> None:
+        """Note that the source begins something that takes time and gives no frame, such as focusing.
+
+        Parameters
+        ----------
+        what : str
+            What it does, for the operator.
+        n_left : int or None
+            How often it will do such a thing in this run, this time included; None if that is not known.
+        """
+
+    def end_aside(self, n_left: int | None) -> None:
+        """Note that this is over; `n_left` times are still to come."""
+
+    def note(self, message: str) -> None:
+        """Show a message; the run continues."""
+
+    def remark(self, sentence: str) -> None:
+        """Show what deviates from the request although the run continues, and keep it with the outcome."""
+
+    def skip(self, why: str) -> None:
+        """Count a field of the plan that is left out, before the next frame; the numbers of the frames have no gap."""
+
+
 @runtime_checkable
 class ReportingSource(FrameSource, Protocol):
-    """A source that may leave fields of its plan out, and reports what an operator must know."""
+    """A source that does more than take frames, or leaves fields of its plan out, and reports it."""
 
-    def report_to(self, skipped: Callable[[str], None], remark: Callable[[str], None]) -> None:
-        """Have `skipped` called for each field that is left out, before the next frame, and `remark` for the rest.
+    def report_to(self, listener: SourceListener) -> None:
+        """Report to this listener from now on."""
 
-        Both take one sentence. The numbers of the frames have no gap where a field was left out.
-        """
+    @property
+    def remark(self) -> str | None:
+        """What deviated from the plan although the run continued, as half a sentence; None if nothing did."""
 
 
 @runtime_checkable

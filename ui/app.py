@@ -28,6 +28,7 @@ from ui.control.run_control import RunControl
 from ui.control.section_setup import SectionSetup
 from ui.control.settings import load_settings, settings_folder
 from ui.control.settings_store import SettingsStore
+from ui.focus_presenter import FocusPresenter
 from ui.kit.error_report import describe
 from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
@@ -73,7 +74,7 @@ class App:
     run: RunControl
     focus: ReplayFocus
     recovery: Recovery
-    presenters: tuple[RigPresenter, SectionPresenter, ReplayPresenter]
+    presenters: tuple[RigPresenter, SectionPresenter, ReplayPresenter, FocusPresenter]
     commands: Commands
     action_states: ActionStates
     shutdown: Shutdown
@@ -112,6 +113,7 @@ class App:
             RigPresenter(window, views, jobs, state, rig, run, store),
             SectionPresenter(window, views, jobs, state, run, focus),
             ReplayPresenter(window, views, state, run, focus, store),
+            FocusPresenter(window, views, jobs, state, rig, focus),
         )
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store)
         window.top.set_models(models_to_choose(), settings.model)

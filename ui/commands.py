@@ -250,7 +250,7 @@ class Commands(QObject):
 
     @Slot(object)
     def _rig_opened(self, loaded: LoadedRig) -> None:
-        if self._setup.fit_rig(has_stage=loaded.has_stage):
+        if self._setup.fit_rig(has_stage=loaded.has_stage, has_focus=loaded.has_focus):
             self._state.message.emit(
                 "info", "This rig has no motorised stage, so the plan is a sequence with the stage at rest."
             )
@@ -326,7 +326,10 @@ class Commands(QObject):
         loaded, request = self._rig.loaded, self._setup.request
         outlined = loaded is not None and loaded.is_demo and request.specimen != "none"
         has_stage = loaded is None or loaded.has_stage
-        dialog = PlanDialog(request.plan, outlined=outlined, parent=self._window, has_stage=has_stage)
+        has_focus = loaded is None or loaded.has_focus
+        dialog = PlanDialog(
+            request.plan, outlined=outlined, parent=self._window, has_stage=has_stage, has_focus=has_focus
+        )
         dialog.chosen.connect(self._setup.choose_plan)
         dialog.open()
 

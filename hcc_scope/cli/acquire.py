@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast
 
 from hcc_scope.cli.console import people
-from hcc_scope.cli.option_checks import check_count, check_exposure
+from hcc_scope.cli.option_checks import check_count, check_exposure, check_focus
 from hcc_scope.cli.rigs import attach_rig, open_rig
 from hcc_scope.cli.runs import (
     RUN_IS_OVER,
@@ -75,6 +75,7 @@ class AcquireOptions:
     json_mode: bool
     score_unlike: bool = False
     allow_phantom_model: bool = False
+    focus: str | None = None
 
 
 def run_acquire(options: AcquireOptions) -> None:
@@ -154,8 +155,9 @@ def _check_options(options: AcquireOptions) -> None:
         raise UsageError(
             "no microscope is given", hint="Use --rig FILE (or 'demo'), --config FILE.cfg or --attach PORT."
         )
-    if options.plan is not None and (options.n_fields, options.n_frames, options.exposure_ms) != (None, None, None):
-        raise UsageError("a plan file sets fields, frames and exposure itself", hint="Leave those options out.")
+    set_by_plan = (options.n_fields, options.n_frames, options.exposure_ms, options.focus)
+    if options.plan is not None and set_by_plan != (None,) * len(set_by_plan):
+        raise UsageError("a plan file sets fields, frames, exposure and focus itself", hint="Leave those options out.")
     if options.n_fields is not None and options.n_frames is not None:
         raise UsageError("--fields and --frames exclude each other")
     if options.area_um is not None and (options.plan, options.n_frames, options.phantom) != (None, None, None):
@@ -174,6 +176,7 @@ def _check_values(options: AcquireOptions) -> None:
     check_count("--fields", options.n_fields)
     check_count("--frames", options.n_frames)
     check_exposure(options.exposure_ms)
+    check_focus(options.focus)
 
 
 def _rig_of(options: AcquireOptions) -> str | Path | None:
@@ -203,6 +206,7 @@ def _default_plan(options: AcquireOptions, rig: OpenRig, specimen: Specimen | No
         seed=options.seed,
         area_um=None if options.area_um is None else _parse_size(options.area_um),
         exposure_ms=options.exposure_ms,
+        focus=check_focus(options.focus),
     )
     return plan_of_options(wanted, rig, None if specimen is None else outline_points(specimen), _HINTS)
 

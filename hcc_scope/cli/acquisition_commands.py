@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Check Micro-Manager configurations and rig files.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+focus_app = typer.Typer(help="Focus by the camera's image.", no_args_is_help=True)
+app.add_typer(focus_app, name="focus")
 app.add_typer(models_app, name="models")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(phantom_app, name="phantom")
@@ -107,6 +109,10 @@ def acquire(
         str | None, typer.Option("--area-um", help="Random fields in WIDTHxHEIGHT around the present position.")
     ] = None,
     exposure_ms: Annotated[float | None, typer.Option("--exposure-ms", help="Exposure of every frame.")] = None,
+    focus: Annotated[
+        str | None,
+        typer.Option("--focus", help="Without a plan: focus 'none', 'once', 'every_k:5' (fields) or by a 'plane'."),
+    ] = None,
     prop: Annotated[
         list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
     ] = None,
@@ -139,6 +145,7 @@ def acquire(
             n_frames=frames,
             area_um=area_um,
             exposure_ms=exposure_ms,
+            focus=focus,
             properties=tuple(prop or ()),
             seed=secrets.randbelow(2**31) if seed is None else seed,
             phantom=phantom,
@@ -260,6 +267,50 @@ def config_schema(
     from hcc_scope.cli.lint import run_schema
 
     run_schema(out)
+
+
+@focus_app.command("try")
+def focus_try(
+    rig: Annotated[str | None, typer.Option("--rig", help="A rig file, or 'demo'.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="A bare Micro-Manager .cfg instead of a rig file.")
+    ] = None,
+    adapters: Annotated[
+        Path | None, typer.Option("--adapters", help="Folder of device adapters (Micro-Manager's own folder).")
+    ] = None,
+    attach: Annotated[
+        int | None, typer.Option("--attach", help="Use the running Micro-Manager on this local port (4827).")
+    ] = None,
+    prop: Annotated[
+        list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
+    ] = None,
+    phantom: Annotated[
+        str | None, typer.Option("--phantom", help="DemoCamera only: show a phantom section, 'low' or 'high'.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the phantom.")] = 1,
+    structure: Annotated[
+        bool, typer.Option("--structure", help="Judge every tile with structure (beads, a test target), not tissue.")
+    ] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Leave the focus drive at the height that was found.")] = False,
+    json_mode: Json = False,
+) -> None:
+    """Search the focus once, show the curve, and put the focus drive back."""
+    from hcc_scope.cli.focus import TryOptions, run_try
+
+    run_try(
+        TryOptions(
+            rig=rig,
+            config=config,
+            adapters=adapters,
+            attach_port=attach,
+            properties=tuple(prop or ()),
+            phantom=phantom,
+            seed=seed,
+            structure=structure,
+            apply=apply,
+            json_mode=json_mode,
+        )
+    )
 
 
 app.command()(train)

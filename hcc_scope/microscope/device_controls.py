@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
 from hcc_scope.microscope.exposure import takes_exposure
+from hcc_scope.microscope.focus_now import focus_now
 from hcc_scope.microscope.limits import ConfirmationNeeded, check_em_gain, check_exposure, check_setting
 from hcc_scope.microscope.moves import send_focus, send_stage
 from hcc_scope.microscope.property_values import check_property_value, property_text
@@ -306,6 +307,21 @@ class DeviceControls:
             self._start_z(z_um + dz_um)
 
         self._move(act, _ALWAYS, action="focus step", dz_um=dz_um)
+
+    def focus_now(self) -> None:
+        """Focus by the camera's image; also while a section is paused. Waits until it is over.
+
+        Raises
+        ------
+        DeviceError
+            Also if no height is accepted, with the reason; the focus drive is then back where it began.
+        """
+        self._need_focus()
+        done = attempt(partial(focus_now, self._microscope))
+        self._target_z = None
+        self._note("focus now", done, {})
+        if isinstance(done, Failure):
+            raise done.error
 
     def halt(self) -> None:
         """Stop stage and focus at once, and drop the moves that wait. From any thread; waits for no other call.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hcc_scope.microscope.pixel_size import PixelSize
     from hcc_scope.orientation import Orientation
     from hcc_scope.protocols import StopSignal
-    from hcc_scope.types import RigHandling, RigRoles, StageLimits, StageTolerance
+    from hcc_scope.types import RigRoles, StageLimits, StageTolerance
 
 __all__ = ["CameraFacts", "Hardware", "Readback"]
 
@@ -502,10 +502,23 @@ class Hardware:
                 hint="Use a sequence or time series without a position, or add 'Property,Core,XYStage,<label>'.",
             )
 
-    def need_focus(self) -> None:
-        """Raise `PlanError` if there is no focus drive to move."""
+    def need_focus(self, what: str = "the plan moves the focus", instead: str = "Leave z out of the plan") -> None:
+        """Raise `PlanError` if there is no focus drive to move.
+
+        Parameters
+        ----------
+        what : str
+            What needs it, as the start of a sentence.
+        instead : str
+            What to do without one, likewise.
+        """
         if not self.focus:
             raise PlanError(
-                "the plan moves the focus, but the configuration has no focus drive",
-                hint="Leave z out of the plan, or add 'Property,Core,Focus,<label>'.",
+                f"{what}, but the configuration has no focus drive",
+                hint=f"{instead}, or add 'Property,Core,Focus,<label>'.",
             )
+
+    @property
+    def z_tolerance_um(self) -> float:
+        """How far from its target the focus drive may stop."""
+        return self._moves.z_tolerance_um

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from hcc_scope.microscope.demo_scene import Scene
     from hcc_scope.types import StageLimits, StageTolerance
 
 __all__ = ["DEFAULT_BUFFER_MB", "MicroManager"]
@@ -143,6 +144,8 @@ class MicroManager:
         self.handling = RigHandling() if handling is None else handling
         self.events = hardware.events
         """What happens to the devices; a section keeps it in its store while it runs."""
+        self.scene: Scene | None = None
+        """What the demo camera was shown last in place of its test pattern; None for any other camera."""
         self.rig_sha256 = rig_sha256
         """sha256 of the .cfg file; None when attached: what was loaded there is unknown."""
         self.versions = versions

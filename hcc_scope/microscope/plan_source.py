@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hcc_scope.clocks import Patience
 from hcc_scope.errors import CameraError, FramesLost, RigError
+from hcc_scope.microscope.autofocus import Autofocus
 from hcc_scope.microscope.backend import own_pixels
 from hcc_scope.microscope.cleanup import ALREADY, Finally
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
 from hcc_scope.microscope.limits import check_plan_exposure, em_gain_warning
 from hcc_scope.microscope.moves import PlaceMissedError
+from hcc_scope.microscope.plan_focus import PlanFocus
 from hcc_scope.microscope.section_ends import begin_section, end_section
 from hcc_scope.microscope.skips import SkippedFields
 from hcc_scope.orientation import Orientation
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from hcc_scope.microscope.demo_scene import Scene
     from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.plans import Plan
-    from hcc_scope.protocols import StopSignal
+    from hcc_scope.protocols import SourceListener, StopSignal
     from hcc_scope.run_events import RunEvents
     from hcc_scope.types import TagValue
 
@@ -123,6 +125,9 @@ class MicroManagerSource:
         self._need_what_moves()
         self.warnings = self._check_camera_limits()
         """Sentences for the operator about the state in which the run begins."""
+        rig.scene = scene
+        autofocus = Autofocus(rig, scene=scene, tile_px=tile_px)
+        self._focus = PlanFocus(rig, plan.focus, autofocus, expected_frames)
         self.spec = RunSpec(
             frame_shape_yx=facts.shape_yx,
             bit_depth=facts.bit_depth,
@@ -150,6 +155,8 @@ class MicroManagerSource:
         first = next(plan.events(field_um), {})
         if "x" in first:
             hardware.need_xy_stage()
+        if plan.focus.mode != "none":
+            hardware.need_focus(f"the plan focuses ({plan.focus.text()})", "Leave 'focus' out of the plan")
         if not hardware.focus and ("z" in first or any(z_um is not None for *_, z_um in plan.places(field_um))):
             hardware.need_focus()
 
@@ -169,6 +176,17 @@ class MicroManagerSource:
         if self._scene is not None:
             refuse_to_paint(library)
 
+    def report_to(self, listener: SourceListener) -> None:
+        """Report what is done besides frames, fields that are left out, and what an operator must know."""
+        self._focus.report_to(listener)
+        self.skipped.report = listener.skip
+        self._remark = listener.remark
+
+    @property
+    def remark(self) -> str | None:
+        """What deviated from the plan although the run continued, as half a sentence; None if nothing did."""
+        return self._focus.remark
+
     def frames(self, stop: StopSignal) -> Iterator[Frame]:
         """Execute the plan.
 
@@ -183,6 +201,8 @@ class MicroManagerSource:
         ------
         FramesLost
             If the camera's buffer overflowed or its counter has a gap; the frames before that were yielded.
+        PlanError
+            If no focus plane can be laid; no frame was yielded then.
         CameraError, DeviceError
             If the camera delivers nothing in time, a device fails, or another section has the camera.
         """
@@ -202,11 +222,6 @@ class MicroManagerSource:
             self._prepared = False
             end_section(self._rig, self._remark)
 
-    def report_to(self, skipped: Callable[[str], None], remark: Callable[[str], None]) -> None:
-        """Have each field that is left out, and whatever else an operator must know, reported in a sentence."""
-        self.skipped.report = skipped
-        self._remark = remark
-
     @property
     def events(self) -> RunEvents:
         """What happens to the devices."""
@@ -223,6 +238,8 @@ class MicroManagerSource:
         promised = spec.frame_shape_yx, spec.pixel_size_um, spec.camera_axes, spec.bit_depth
         if (facts.shape_yx, facts.pixel_size_um, facts.orientation.matrix, facts.bit_depth) != promised:
             raise CameraError("the camera's image or pixel size or bit depth has changed since the run was prepared")
+        if self._focus.needs_plane() and not self._lay_plane(stop):
+            return
         shots = self._sequence(stop) if self._plan.sampling == "sequence" else self._snaps(stop)
         with closing(shots):
             for seq, (shot, event, part) in enumerate(shots):
@@ -237,6 +254,30 @@ class MicroManagerSource:
             stop.wait_while_paused()
         return time.monotonic() - began
 
+    def _move(self, event: _Event, stop: StopSignal) -> bool:
+        """Bring the devices to the positions of an event; return False if stop was requested on the way."""
+        move = partial(self._rig.hardware.apply, event, stop)
+        return self._rig.thread.call("moving", move, stop=stop, grace_s=_GRACE_S)
+
+    # --- focusing ---
+
+    def _lay_plane(self, stop: StopSignal) -> bool:
+        """Focus at well spread places of the plan; return False if stop was requested."""
+        settings = self._plan.settings()
+        places = list(self._plan.places(self._field_um))
+        go = lambda x_um, y_um: self._move({**settings, "x": x_um, "y": y_um}, stop)  # noqa: E731
+        return self._focus.lay_plane(places, go, partial(self._hold, stop), stop)
+
+    def _focused(self, index: int, event: _Event, stop: StopSignal) -> float | None:
+        """Focus at a field; return for how many s the run was paused meanwhile, None if stop was requested."""
+        held_s = 0.0
+        while True:
+            held_s += self._hold(stop)
+            if stop.requested or not self._move(event, stop):
+                return None
+            if self._focus.focus_at(index, event, stop):
+                return held_s
+
     # --- one exposure at a time ---
 
     def _snaps(self, stop: StopSignal) -> _Shots:
@@ -244,8 +285,21 @@ class MicroManagerSource:
         events = self._plan.events(self._field_um)
         coming = next(events, None)
         self._announce(coming)
+        index = -1
         while (event := coming) is not None:
+            index += 1
             coming = next(events, None)
+            event = self._focus.with_height(event)
+            if self._focus.is_due(index):  # in the time between two exposures of a time series, if that is enough
+                try:
+                    held_s = self._focused(index, event, stop)
+                except PlaceMissedError as why:
+                    self._announce(coming)
+                    self.skipped.skip(event, why)
+                    continue
+                if held_s is None:
+                    return
+                began += held_s
             wait_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
             if stop.wait(max(0.0, wait_s)):
                 return
@@ -254,7 +308,7 @@ class MicroManagerSource:
             if stop.requested:
                 return
             try:
-                if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
+                if not self._move(event, stop):
                     return
             except PlaceMissedError as why:
                 self._announce(coming)
@@ -290,12 +344,14 @@ class MicroManagerSource:
         event = next(events, None)
         planned = self._plan.expected_frames
         taken = part = 0
+        if event is not None and self._focus.is_due(0) and self._focused(0, event, stop) is None:
+            return
         while event is not None:
             self._hold(stop)
             if stop.requested:
                 return
             # after a pause too: the stage may have been moved meanwhile
-            if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
+            if not self._move(event, stop):
                 return
             exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
             with Finally(self._stop_sequence, "stopping the camera"):
@@ -432,6 +488,8 @@ class MicroManagerSource:
         tags: dict[str, TagValue] = dict(shot.camera_tags)
         tags.update({f"axis_{name}": value for name, value in event["axes"].items()})
         tags.update({f"planned_{axis}_um": event[axis] for axis in ("x", "y", "z") if axis in event})
+        z_um = None if shot.stage_um is None else shot.stage_um[2]
+        tags.update(self._focus.tags(event, z_um, self._rig.hardware.z_tolerance_um))
         if part:
             tags["sequence_part"] = part
         if readback.readout is not None:

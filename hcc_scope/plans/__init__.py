@@ -10,6 +10,7 @@ A plan is a small frozen value that turns into *events*, lazily, in pycromanager
 """
 
 from hcc_scope.plans.fields import field_of
+from hcc_scope.plans.focusing import Focusing, focusing_of
 from hcc_scope.plans.models import (
     MAX_EXPOSURE_MS,
     MAX_FRAMES,
@@ -27,6 +28,7 @@ from hcc_scope.plans.validation import check_plan
 __all__ = [
     "MAX_EXPOSURE_MS",
     "MAX_FRAMES",
+    "Focusing",
     "Grid",
     "Plan",
     "PlanBase",
@@ -36,6 +38,7 @@ __all__ = [
     "TimeSeries",
     "check_plan",
     "field_of",
+    "focusing_of",
     "load_plan",
     "parse_plan",
 ]

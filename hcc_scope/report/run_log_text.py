@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hcc_scope.focus.record import read_record
 from hcc_scope.formatting import counted
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def event_text(event: RunEvent) -> str:
     """
     if event.kind == "device_state":
         return _state_text(event.facts)
+    if (record := read_record(event)) is not None:
+        return f"focus {record.where}: {record.explanation}"
     return f"{event.kind}: {'; '.join(f'{key} {_text(value)}' for key, value in event.facts.items())}"
 
 

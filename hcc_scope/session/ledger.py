@@ -66,6 +66,7 @@ class FrameLedger:
         self._expected = expected_frames
         self._phase: Phase = "starting"
         self._message = ""
+        self._activity = ""
         self._on_message = on_message
         self._degraded: str | None = None
         self._latest_result: FrameResult | None = None
@@ -222,6 +223,18 @@ class FrameLedger:
         with self._lock:
             self._meters.resume(self._counts, now_ns)
 
+    def begin_aside(self, what: str, n_left: int | None, now_ns: int) -> None:
+        """Note what the source does besides its frames; see `hcc_scope.protocols.SourceListener`."""
+        with self._lock:
+            self._activity = what
+            self._meters.begin_aside(now_ns, n_left)
+
+    def end_aside(self, n_left: int | None, now_ns: int) -> None:
+        """Note that this is over."""
+        with self._lock:
+            self._activity = ""
+            self._meters.end_aside(self._counts, now_ns, n_left)
+
     def drain(self) -> None:
         """Note that no further frame will come."""
         with self._lock:
@@ -315,6 +328,7 @@ class FrameLedger:
                 degraded=self._degraded,
                 message=describe_run_now(
                     self._message,
+                    activity=self._activity,
                     finished=self._phase == "finished",
                     stopping=stopping,
                     analysis_skipped=analysis_skipped,

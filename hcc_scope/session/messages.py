@@ -25,7 +25,14 @@ SKIPPED_SPOILS = "a field was not reached, so the others are no random choice of
 
 
 def describe_run_now(
-    message: str, *, finished: bool, stopping: bool, analysis_skipped: bool, paused: bool, held: bool
+    message: str,
+    *,
+    finished: bool,
+    stopping: bool,
+    analysis_skipped: bool,
+    paused: bool,
+    held: bool,
+    activity: str = "",
 ) -> str:
     """Return what to show now: `message`, or what the operator asked for where that is more important.
 
@@ -37,11 +44,15 @@ def describe_run_now(
         Of the run.
     held : bool
         Whether the source has stopped already.
+    activity : str
+        What the source does at this moment besides its frames; may be empty.
     """
     if finished:
         return message
     if analysis_skipped:
         return "stopping now: what is acquired is stored, the rest is not classified"
+    if activity and not stopping and not paused:
+        return activity
     if message:
         return message
     if stopping:

@@ -54,6 +54,7 @@ from hcc_scope.session.messages import (
     describe_skipped_fields,
 )
 from hcc_scope.session.run_score import RunScore
+from hcc_scope.session.source_reports import SourceReports
 from hcc_scope.session.storing import StorageWorker
 from hcc_scope.session.watchdog import WatchedClassifier
 from hcc_scope.tiling import TileGrid
@@ -178,7 +179,7 @@ class Session:
         paced = source.live and spec.sampling in ("time_series", "sequence")
         self._cadence = Cadence(interval_s) if paced else None
         if isinstance(source, ReportingSource):
-            source.report_to(self._skip, self.remark)
+            source.report_to(SourceReports(self._ledger, self.remark, self._skip))
         self._acquisition = AcquisitionWorker(
             source=source,
             cadence=self._cadence,
@@ -431,9 +432,11 @@ class Session:
 
     def _all_remarks(self) -> str | None:
         kept = None if self._cadence is None else self._cadence.remark()
+        source = self._source.remark if isinstance(self._source, ReportingSource) else None
         n_skipped = self._ledger.counts.skipped
         skipped = [describe_skipped_fields(n_skipped, self._why_skipped)] if n_skipped else []
-        remarks = [*skipped, *dict.fromkeys(self._remarks), *([] if kept is None else [kept])]
+        at_end = [remark for remark in (kept, source) if remark is not None]
+        remarks = [*skipped, *dict.fromkeys(self._remarks), *at_end]
         return "; ".join(remarks) or None
 
     def _decide(self, closed_ns: int) -> RunOutcome:

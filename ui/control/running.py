@@ -164,6 +164,7 @@ def plan_of_request(
         n_fields=choice.n_fields,
         seed=request.seed,
         area_um=choice.area_um,
+        focus=choice.focusing,
     )
     hints = PlanHints(
         where="the plan",

@@ -24,12 +24,15 @@ from PySide6.QtWidgets import (
 from ui.control.section_request import PlanChoice
 from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
+from ui.shell.focus_choice import FocusChoice
 
 if TYPE_CHECKING:
+    from hcc_scope.plans.focusing import FocusMode
     from ui.control.section_request import PlanKind
 
 __all__ = ["PlanDialog"]
 
+_ALL_MODES: tuple[FocusMode, ...] = ("none", "once", "every_k", "plane")
 _MAX_UM = 200_000.0
 _MOST = 10**9
 
@@ -45,13 +48,17 @@ class PlanDialog(QDialog):
         Whether the specimen brings its outline, so that no area need be given.
     has_stage : bool
         Whether the rig can go to places; without, random fields are not offered.
+    has_focus : bool
+        Whether the rig has a focus drive; without, focusing is not offered.
     parent : QWidget
     """
 
     chosen = Signal(PlanChoice)
     """The new plan."""
 
-    def __init__(self, choice: PlanChoice, *, outlined: bool, parent: QWidget, has_stage: bool = True) -> None:
+    def __init__(
+        self, choice: PlanChoice, *, outlined: bool, parent: QWidget, has_stage: bool = True, has_focus: bool = True
+    ) -> None:
         super().__init__(parent)
         kind: PlanKind = choice.kind if choice.fits(has_stage=has_stage) else "sequence"
         self.setWindowTitle("Plan of the section")
@@ -71,6 +78,11 @@ class PlanDialog(QDialog):
         self._path.setPlaceholderText("plan.yaml")
         browse = QPushButton("Browse …")
         browse.clicked.connect(self._browse)
+        self._kept_focus = choice.focus
+        self._focus: dict[PlanKind, FocusChoice] = {}
+        if has_focus:
+            self._focus["random"] = FocusChoice(choice.focus, _ALL_MODES, "Focusing of random fields")
+            self._focus["sequence"] = FocusChoice(choice.focus, ("none", "once"), "Focusing of a sequence")
 
         area = QWidget()
         row = QHBoxLayout(area)
@@ -114,6 +126,8 @@ class PlanDialog(QDialog):
             if name == "random" and outlined:
                 form.setRowVisible(area, False)
                 form.addRow("Area", QLabel("the outline of the phantom section"))
+            if name in self._focus:
+                form.addRow("Focus", self._focus[name])
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
         self._buttons.accepted.connect(self._accept)
         self._buttons.rejected.connect(self.reject)
@@ -165,6 +179,7 @@ class PlanDialog(QDialog):
             area_um=(self._width.value(), self._height.value()),
             n_frames=self._n_frames.value(),
             file=self._path.text().strip(),
+            focus=self._focus[kind].focusing() if kind in self._focus else self._kept_focus,
         )
 
     @Slot()
