@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.rig.cfg_lines import CfgLine
 
-__all__ = ["DeviceKind", "KnownDevice", "known_kind", "known_libraries", "kinds_of"]
+__all__ = ["DeviceKind", "KnownDevice", "kinds_of", "known_kind", "known_libraries"]
 
 DeviceKind = Literal[
     "camera",

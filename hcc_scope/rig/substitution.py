@@ -226,7 +226,8 @@ class _Rewriter:
             if (device, name, in_preset) == ("Core", "Camera", False)
         ]
         cameras = [label for label, one in self._devices.items() if one.kind == "camera"]
-        return (named or cameras or [None])[-1]
+        found = named or cameras
+        return found[-1] if found else None
 
     def _model(self, one: KnownDevice) -> tuple[tuple[int, int], str | None]:
         """Return the image size of a camera that is not installed, and the model that it follows from."""
@@ -264,7 +265,7 @@ class _Rewriter:
         match (line.command, *line.fields):
             case ("Property", "Core", "Initialize", "1") if not self._initialised:
                 self._initialise(line)
-            case ("Property", "Core", role, label) | ("ConfigGroup", _, _, "Core", role, label) if (
+            case ("Property", "Core", _, label) | ("ConfigGroup", _, _, "Core", _, label) if (
                 label in self._gone and not self._has_twin(label)
             ):
                 self._leave_out(line, f"there is no demo device for '{label}'")
@@ -315,25 +316,33 @@ class _Rewriter:
             for value, position in values.items():
                 self._put(0, "Label", label, str(position), value)
         for label, one in self._gone.items():
-            if one.kind == "camera":
-                (height, width), _ = self._model(one)
-                first = {"PixelType": "16bit", "BitDepth": "16", "OnCameraCCDXSize": width, "OnCameraCCDYSize": height}
-                if self._roles.em_gain is not None:
-                    first["TestProperty5"] = 1
-                for name, value in first.items():
-                    self._put(0, "Property", label, name, str(value))
-            elif one.kind == "xy_stage":
-                self._put(0, "Property", label, "Velocity", str(_VELOCITY_MM_S))
-            elif one.kind == "state":
-                labelled = {
-                    other.fields[2]
-                    for other in self._lines
-                    if other.command == "Label" and other.fields[:1] == (label,)
-                }
-                for text, position in self._positions[label].items():
-                    if text not in labelled:
-                        self._put(0, "Label", label, str(position), text)
+            for name, value in self._first_settings(one):
+                self._put(0, "Property", label, name, value)
+            for text, position in self._positions.get(label, {}).items():
+                if text not in self._labelled(label):
+                    self._put(0, "Label", label, str(position), text)
         self._out += self._early
+
+    def _first_settings(self, one: KnownDevice) -> Iterator[tuple[str, str]]:
+        """Yield what a twin needs to resemble its device from the start."""
+        if one.kind == "camera":
+            (height, width), _ = self._model(one)
+            yield "PixelType", "16bit"
+            yield "BitDepth", "16"
+            yield "OnCameraCCDXSize", str(width)
+            yield "OnCameraCCDYSize", str(height)
+            if self._roles.em_gain is not None:
+                yield "TestProperty5", "1"
+        elif one.kind == "xy_stage":
+            yield "Velocity", str(_VELOCITY_MM_S)
+
+    def _labelled(self, label: str) -> set[str]:
+        """Return the labels that Label lines give a device."""
+        return {
+            line.fields[2]
+            for line in self._lines
+            if line.command == "Label" and len(line.fields) == 3 and line.fields[0] == label
+        }
 
     # --- properties ---
 

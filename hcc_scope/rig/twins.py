@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hcc_scope.number_text import plain_number
-from hcc_scope.types import RigRoles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hcc_scope.rig.device_kinds import DeviceKind
+    from hcc_scope.types import RigRoles
 
 __all__ = ["DEMO_LIBRARY", "TWINS", "Setting", "camera_roles", "twin_role_value", "understood"]
 
