@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-config_app = typer.Typer(help="Check Micro-Manager configuration files.", no_args_is_help=True)
+config_app = typer.Typer(help="Check, try and write Micro-Manager configuration files.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")
 app.add_typer(dataset_app, name="dataset")
@@ -236,6 +236,30 @@ def config_lint(
     from hcc_scope.cli.devices import run_lint
 
     run_lint(file, adapters=adapters, json_mode=json_mode)
+
+
+@config_app.command("try")
+def config_try(
+    files: Annotated[
+        list[str],
+        typer.Argument(help="Micro-Manager .cfg files, rig files, or names of shipped rigs.", metavar="FILE..."),
+    ],
+    adapters: Annotated[
+        Path | None,
+        typer.Option("--adapters", help="Folder of device adapters. Default: the rig file's, if it is here."),
+    ] = None,
+    all_twins: Annotated[
+        bool,
+        typer.Option("--all-twins", help="Replace every device, also those that are installed here: nothing moves."),
+    ] = False,
+    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds after which a trial is ended.")] = 180.0,
+    model: Model = DEFAULT_MODEL,
+    json_mode: Json = False,
+) -> None:
+    """Load a rig and run a small section, with demo devices in the place of those that are not installed here."""
+    from hcc_scope.cli.config_try import run_try
+
+    run_try(files, adapters=adapters, all_twins=all_twins, timeout_s=timeout_s, model_name=model, json_mode=json_mode)
 
 
 app.command()(train)

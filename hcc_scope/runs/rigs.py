@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from hcc_scope.rig.config import Finding
     from hcc_scope.rig.rigfile import Rig
 
-__all__ = ["CheckedRig", "OpenRig", "attach_rig", "check_buffer", "check_rig", "open_rig", "split_assignment"]
+__all__ = [
+    "CheckedRig",
+    "OpenRig",
+    "attach_rig",
+    "check_buffer",
+    "check_rig",
+    "open_checked",
+    "open_rig",
+    "split_assignment",
+]
 
 _held_mib = 0
 """Size of the camera's buffer that this process's core keeps from the rig before, and gives back for the next one."""
@@ -120,19 +129,39 @@ def open_rig(
     ConfigError, DeviceError, CameraError
         If the file is wrong, an adapter or device is missing or does not fit, or there is no camera.
     """
-    global _held_mib
+    from hcc_scope.rig.config import readable
 
     checked = check_rig(rig_or_cfg, adapters_dir=adapters_dir)
-    rig = checked.rig
     for finding in checked.warnings:
         if note is not None:
             note(str(finding))
+    with readable(checked.rig.config) as copy, open_checked(checked, copy) as rig:
+        yield rig
+
+
+@contextmanager
+def open_checked(checked: CheckedRig, readable: Path) -> Iterator[OpenRig]:
+    """Load a checked rig from a copy of its configuration, and unload it at the end.
+
+    Parameters
+    ----------
+    checked : CheckedRig
+    readable : Path
+        What is loaded in the place of the rig's configuration, which messages name.
+
+    Raises
+    ------
+    ConfigError, DeviceError, CameraError
+        See `open_rig`.
+    """
+    global _held_mib
+
     from hcc_scope.microscope.micromanager import MicroManager
-    from hcc_scope.rig.config import readable
     from hcc_scope.rig.files import quoted
 
+    rig = checked.rig
     listing = f"'hcc-scope devices --rig {quoted(rig.path or rig.config)} --properties' lists what there is."
-    with readable(rig.config) as copy, _roles_placed(rig, listing):
+    with _roles_placed(rig, listing):
         microscope = MicroManager.start(
             rig.config,
             adapters_dir=checked.adapters_dir,
@@ -142,7 +171,7 @@ def open_rig(
             pixel_size_um=rig.pixel_size_um,
             stage_tolerance=rig.stage_tolerance,
             handling=rig.handling,
-            readable=copy,
+            readable=readable,
         )
     _held_mib = rig.buffer_size_mb
     with microscope:
