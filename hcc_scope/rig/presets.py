@@ -28,7 +28,7 @@ class PresetTrial:
     """By the name of each pixel size preset that could be applied."""
 
 
-def try_presets(config: Path, adapters_dir: Path, log: Path, doing: Callable[[str], None]) -> PresetTrial:
+def try_presets(config: Path, adapters_dir: Path, doing: Callable[[str], None]) -> PresetTrial:
     """Load a configuration into a core of its own, apply every preset, and unload it.
 
     For demo devices only: presets move things.
@@ -38,8 +38,6 @@ def try_presets(config: Path, adapters_dir: Path, log: Path, doing: Callable[[st
     config : Path
         In UTF-8.
     adapters_dir : Path
-    log : Path
-        Where the core writes what it does: after a crash, its last lines name the device.
     doing : callable
         Takes what is being done, in words, before it is done.
 
@@ -51,9 +49,7 @@ def try_presets(config: Path, adapters_dir: Path, log: Path, doing: Callable[[st
     import pymmcore  # here: other parts of the package do not need the core's library
 
     core = pymmcore.CMMCore()
-    core.setPrimaryLogFile(str(log))
     core.setDeviceAdapterSearchPaths([str(adapters_dir)])
-    doing("loading the configuration")
     try:
         core.loadSystemConfiguration(str(config))
     except CORE_ERRORS as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError, HccScopeError, from_os_error
 from hcc_scope.runs.trial_report import TrialReport
-from hcc_scope.runs.trial_worker import DOING, LOG, REPORT, REQUEST
+from hcc_scope.runs.trial_worker import DOING, REPORT, REQUEST
 from hcc_scope.small_files import expanded
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ _LOOK_S = 0.1
 _CLOSING_S = 6.0
 """How long the process may take to end once its input is closed; longer than it gives its drivers."""
 _LAST_CHARACTERS = 4000
-_DEVICE_IN_LOG = re.compile(r"(?:[Ii]nitializ|[Ll]oad)\w* device [\"']?([^\"'\n,;]+)")
 
 
 def try_rig(
@@ -122,21 +120,21 @@ def _tried(
     if not in_time:
         report.error = str(
             DeviceError(
-                f"{rig_or_cfg}: the trial did not end within {timeout_s:g} s, while {doing}",
+                f"the trial did not end within {timeout_s:g} s, while {doing}",
                 hint="Check that the devices are on and connected, or give it longer with --timeout.",
             )
         )
     elif _is_crash(process.returncode):
         report.error = str(
             DeviceError(
-                f"{rig_or_cfg}: a driver crashed while {doing} ({_ending(process.returncode)})",
-                hint="Update the driver of that device, or try the rig without it.",
+                f"a driver crashed while {doing} ({_ending(process.returncode)})",
+                hint="Update the drivers, or leave devices out to find the one; --all-twins uses no driver.",
             )
         )
     else:
         last = output.read_text(encoding="utf-8", errors="replace")[-_LAST_CHARACTERS:].strip().splitlines()
         said = last[-1] if last else _ending(process.returncode)
-        report.error = str(DeviceError(f"{rig_or_cfg}: the trial ended while {doing}: {said}"))
+        report.error = str(DeviceError(f"the trial ended while {doing}: {said}"))
     report.exit_code = DeviceError.exit_code
     return report
 
@@ -168,17 +166,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _doing(folder: Path) -> str:
-    """Return in words what the process was doing last, and with which device, as far as the core wrote it down."""
+    """Return in words what the process was doing last."""
     try:
-        what = (folder / DOING).read_text(encoding="utf-8")
+        return (folder / DOING).read_text(encoding="utf-8")
     except OSError:
         return "starting"
-    try:
-        log = (folder / LOG).read_text(encoding="utf-8", errors="replace")[-_LAST_CHARACTERS:]
-    except OSError:
-        log = ""
-    devices = _DEVICE_IN_LOG.findall(log)
-    return f"{what}, at the device '{devices[-1].strip()}'" if devices and what.startswith("loading") else what
 
 
 def _is_crash(code: int) -> bool:

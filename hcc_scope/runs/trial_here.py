@@ -53,8 +53,6 @@ class Trial:
         Also replace devices whose adapters are installed here.
     doing : callable
         Takes what is being done, in words, before it is done.
-    log : Path
-        Where the core writes what it does.
 
     Raises
     ------
@@ -71,12 +69,10 @@ class Trial:
         adapters_dir: Path | None = None,
         all_twins: bool = False,
         doing: Callable[[str], None] = lambda what: None,
-        log: Path,
     ) -> None:
         self._folder = folder
         self._report = report
         self._doing = doing
-        self._log = log
         doing("reading the files")
         self._rig = load_rig(rig_or_cfg)
         config = self._rig.config
@@ -93,11 +89,11 @@ class Trial:
         self._note_substitution()
         self._config = folder / "tried.cfg"
         self._config.write_text(self._found.text, encoding="utf-8", newline="\n")
-        self._all_demo = all(
-            line.fields[0] in self._found.gone or line.fields[1] in DEMO_LIBRARIES
-            for line in lines
-            if line.command == "Device" and len(line.fields) == 3
+        declared = [line.fields for line in lines if line.command == "Device" and len(line.fields) == 3]
+        self._drivers = sorted(
+            {DEMO_LIBRARY if label in self._found.gone else library for label, library, _ in declared}
         )
+        self._all_demo = DEMO_LIBRARIES.issuperset(self._drivers)
         self._sizes: tuple[str, ...] = ()
 
     def _adapters_dir(self, asked_for: Path | None) -> Path:
@@ -133,7 +129,8 @@ class Trial:
         """
         if not self._all_demo:
             return
-        presets = attempt(lambda: try_presets(self._config, self._adapters, self._log, self._doing))
+        self._doing(f"loading the configuration with the drivers {', '.join(self._drivers)}")
+        presets = attempt(lambda: try_presets(self._config, self._adapters, self._doing))
         if isinstance(presets, Failure):
             raise self._placed(presets.error)
         sizes_um = presets.pixel_sizes_um
@@ -158,7 +155,7 @@ class Trial:
         HccScopeError
             If something does not pass.
         """
-        self._doing("opening the rig")
+        self._doing(f"opening the rig with the drivers {', '.join(self._drivers)}")
         handling = self._rig.handling
         if handling.lamp in self._found.gone:  # its demo device has no such property
             handling = replace(handling, lamp=None, lamp_level=None)

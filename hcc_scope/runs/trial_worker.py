@@ -19,9 +19,9 @@ from hcc_scope.errors import HccScopeError
 from hcc_scope.runs.trial_report import TrialReport
 from hcc_scope.workers import Failure, StopToken, attempt
 
-__all__ = ["DOING", "LOG", "REPORT", "REQUEST", "main"]
+__all__ = ["DOING", "REPORT", "REQUEST", "main"]
 
-REQUEST, REPORT, DOING, LOG = "request.json", "report.json", "doing.txt", "core.log"
+REQUEST, REPORT, DOING = "request.json", "report.json", "doing.txt"
 _EXIT_INTERNAL = 70
 _GRACE_S = 4.0
 
@@ -55,7 +55,6 @@ def _try(request: dict[str, Any], folder: Path, report: TrialReport, stop: StopT
         adapters_dir=None if adapters_dir is None else Path(adapters_dir),
         all_twins=request["all_twins"],
         doing=lambda what: _write_down(folder / DOING, what),
-        log=folder / LOG,
     )
     trial.load()
     if request["model_name"] is not None:
