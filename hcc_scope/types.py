@@ -129,6 +129,9 @@ class RigRoles:
     """Camera property that names the read-out mode."""
     objective: str | None = None
     """Label of the state device whose position label names the objective."""
+    assumed: frozenset[str] = frozenset()
+    """Names of the roles above that follow from the kind of the camera: one that this camera does not have is left out,
+    where one that the rig file itself names is an error."""
 
 
 @dataclass(frozen=True, slots=True)

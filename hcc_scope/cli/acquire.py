@@ -20,6 +20,7 @@ from hcc_scope.cli.runs import (
     summarise,
 )
 from hcc_scope.errors import HccScopeError, UsageError
+from hcc_scope.microscope.limits import check_plan_exposure
 from hcc_scope.plans import PositionList, TimeSeries, check_plan, load_plan
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
@@ -93,7 +94,9 @@ def run_acquire(options: AcquireOptions) -> None:
     if isinstance(planned, PositionList):
         check_plan(planned, (1.0, 1.0))  # positions are there or not, whatever the size of a field
     if (rig_or_cfg := _rig_of(options)) is not None:
-        check_rig(rig_or_cfg, adapters_dir=options.adapters)
+        checked = check_rig(rig_or_cfg, adapters_dir=options.adapters)
+        exposure_ms = options.exposure_ms if planned is None else planned.exposure_ms
+        check_plan_exposure(exposure_ms, checked.rig.handling)
 
     console = people(json_mode=options.json_mode)
     started = datetime.now(UTC)
@@ -116,6 +119,8 @@ def run_acquire(options: AcquireOptions) -> None:
         rig.set_properties(options.properties)
         plan = planned if planned is not None else _default_plan(options, rig, specimen)
         source = section_source(rig.microscope, plan, scoring_model, animal, section, specimen)
+        for warning in source.warnings:
+            console.note(f"Warning: {warning}", "yellow")
         check_section(source, scoring_model, options.out)
         if specimen is not None:
             grown(specimen, scoring_model.model.card.pixel_size_um)
@@ -186,7 +191,7 @@ def _specimen(options: AcquireOptions) -> Specimen | None:
 
 def _open(options: AcquireOptions, console: People) -> AbstractContextManager[OpenRig]:
     if options.attach_port is not None:
-        return attach_rig(options.attach_port, options.rig)
+        return attach_rig(options.attach_port, options.rig, lambda text: console.note(text, "yellow"))
     return open_rig(cast("str | Path", _rig_of(options)), console, adapters_dir=options.adapters)
 
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
 from hcc_scope.microscope.exposure import takes_exposure
+from hcc_scope.microscope.limits import ConfirmationNeeded, check_em_gain, check_exposure, check_setting
 from hcc_scope.microscope.moves import send_focus, send_stage
 from hcc_scope.microscope.property_values import check_property_value, property_text
 from hcc_scope.microscope.rig_reader import BINNING, RigReader
@@ -37,6 +38,7 @@ from hcc_scope.microscope.rig_state import (
     PropertyKind,
     RigState,
 )
+from hcc_scope.microscope.roles import objective_labels
 from hcc_scope.workers import ErrorLatch, Failure, attempt, guard
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CameraState",
+    "ConfirmationNeeded",
     "DeviceControls",
     "DeviceProperty",
     "GroupState",
@@ -103,6 +106,7 @@ class DeviceControls:
     def set_exposure_ms(self, exposure_ms: float) -> None:
         """Set how long a frame is exposed."""
         self._need_number("exposure", exposure_ms, "ms")
+        check_exposure(exposure_ms, self._microscope.handling)
         camera = self._hardware.camera
         what = f"setting the exposure of camera '{camera}'"
 
@@ -145,9 +149,23 @@ class DeviceControls:
 
         self._do(what, act, _FREE_ONLY, at_rest=True)
 
-    def set_em_gain(self, em_gain: float) -> None:
-        """Set the electron-multiplying gain."""
+    def set_em_gain(self, em_gain: float, confirmed: bool = False) -> None:
+        """Set the electron-multiplying gain.
+
+        Parameters
+        ----------
+        em_gain : float
+        confirmed : bool
+            Whether a person agreed to a gain above the rig file's limit.
+
+        Raises
+        ------
+        ConfirmationNeeded
+            If the gain is above the limit and nobody agreed to it.
+        """
         self._need_number("EM gain", em_gain, "")
+        if not confirmed:
+            check_em_gain(em_gain, self._microscope.handling)
         self._camera_property("EM gain", self._hardware.roles.em_gain, property_text(em_gain), _ALWAYS)
 
     def set_em_switch(self, on: bool) -> None:
@@ -177,8 +195,13 @@ class DeviceControls:
     # --- properties, presets, objective ---
 
     def set_property(self, device: str, name: str, value: str) -> None:
-        """Set any property of any device."""
+        """Set any property of any device; the rig file's limits of the camera hold here, too."""
+        self._need_within_limits(device, name, str(value))
         self._set_property(device, name, str(value), _FREE_ONLY)
+
+    def _need_within_limits(self, device: str, name: str, value: str) -> None:
+        if device == self._hardware.camera:
+            check_setting(name, value, self._hardware.roles.em_gain, self._microscope.handling)
 
     def _set_property(self, device: str, name: str, value: str, when: tuple[UseState, ...]) -> None:
         what = f"setting '{name}' of '{device}' to '{value}'"
@@ -200,6 +223,8 @@ class DeviceControls:
         def act() -> None:
             if not self._backend.ask(what, "is_config_defined", group, preset):
                 raise DeviceError(f"the configuration has no preset '{preset}' in a group '{group}'")
+            for setting in self._backend.settings("get_config_data", group, preset):
+                self._need_within_limits(*setting)
             with self._reader.size_may_change():
                 self._backend.ask(what, "set_config", group, preset)
 
@@ -213,7 +238,7 @@ class DeviceControls:
         what = f"turning '{device}' to '{label}'"
 
         def act() -> None:
-            if label not in self._reader.objective_labels(device):
+            if label not in objective_labels(self._backend, device):
                 raise DeviceError(f"'{device}' has no objective '{label}'")
             self._backend.ask(what, "set_state_label", device, label)
 

@@ -12,14 +12,20 @@ from hcc_scope.microscope.em_switch import EmSwitch
 from hcc_scope.microscope.exposure import takes_exposure
 from hcc_scope.microscope.moves import Moves, tolerances_um
 from hcc_scope.microscope.pixel_size import PixelSizes
-from hcc_scope.microscope.roles import check_roles, present_roles
+from hcc_scope.microscope.roles import (
+    CAMERA_ROLES,
+    check_roles,
+    check_um_per_px,
+    present_roles,
+    without_absent,
+)
 
 if TYPE_CHECKING:
     from hcc_scope.microscope.backend import Backend
     from hcc_scope.microscope.pixel_size import PixelSize
     from hcc_scope.orientation import Orientation
     from hcc_scope.protocols import StopSignal
-    from hcc_scope.types import RigRoles, StageLimits, StageTolerance
+    from hcc_scope.types import RigHandling, RigRoles, StageLimits, StageTolerance
 
 __all__ = ["CameraFacts", "Hardware", "Readback"]
 
@@ -80,13 +86,15 @@ class Hardware:
         Without binning and magnifier; replaces the value of the configuration.
     stage_tolerance : StageTolerance, optional
         How near to its target a device must come; derived from the field's size without it.
+    handling : RigHandling, optional
+        Its pixel sizes by objective.
 
     Raises
     ------
     CameraError
         If there is no camera.
     ConfigError
-        If a role names a property or device that is not there.
+        If a role names a property or device that is not there, or a pixel size an objective that is not there.
     """
 
     def __init__(
@@ -96,12 +104,14 @@ class Hardware:
         limits: StageLimits | None,
         pixel_size_um: float | None,
         stage_tolerance: StageTolerance | None = None,
+        handling: RigHandling | None = None,
     ) -> None:
         self._backend = backend
         self._ask = backend.ask
         self.roles = self._roles = roles
         self.limits = self._limits = limits
-        self._pixel_sizes = PixelSizes(backend, pixel_size_um)
+        self._um_per_px = {} if handling is None else handling.um_per_px
+        self._pixel_sizes = PixelSizes(backend, pixel_size_um, self._um_per_px, roles.objective)
         self._stage_tolerance = stage_tolerance
         self._moves = Moves(backend, limits)
         self.em_switch = EmSwitch(backend, roles)
@@ -141,8 +151,19 @@ class Hardware:
         self._use(present_roles(self._backend, self.camera, self._roles))
 
     def _check_roles(self) -> None:
-        check_roles(self._backend, self.camera, self._roles)
-        self._use(self._roles)
+        roles = without_absent(self._backend, self.camera, self._roles)
+        check_roles(self._backend, self.camera, roles)
+        check_um_per_px(self._backend, roles, self._um_per_px)
+        self._use(roles)
+
+    def absent_roles(self) -> dict[str, str]:
+        """Return the roles that the kind of the camera promises and this camera does not have, with their names."""
+        assumed = self._roles.assumed
+        return {
+            role: getattr(self._roles, role)
+            for role in CAMERA_ROLES
+            if role in assumed and not getattr(self.roles, role)
+        }
 
     def _use(self, roles: RigRoles) -> None:
         self.roles = roles

@@ -215,7 +215,9 @@ class MicroManager:
                     limits,
                     rig_sha256,
                     handling,
-                    lambda backend: Hardware(backend, roles or RigRoles(), limits, pixel_size_um, stage_tolerance),
+                    lambda backend: Hardware(
+                        backend, roles or RigRoles(), limits, pixel_size_um, stage_tolerance, handling
+                    ),
                 ),
             )
         )
@@ -308,7 +310,7 @@ class MicroManager:
                 "micro-manager": str(backend.ask("asking for the version", "get_version_info")),
                 "device-interface": str(backend.ask("asking for the version", "get_api_version_info")),
             }
-            hardware = Hardware(backend, roles or RigRoles(), limits, pixel_size_um, stage_tolerance)
+            hardware = Hardware(backend, roles or RigRoles(), limits, pixel_size_um, stage_tolerance, handling)
             return cls(
                 thread,
                 backend,

@@ -13,6 +13,7 @@ from hcc_scope.microscope.backend import own_pixels
 from hcc_scope.microscope.cleanup import ALREADY, Finally
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
+from hcc_scope.microscope.limits import check_plan_exposure, em_gain_warning
 from hcc_scope.orientation import Orientation
 from hcc_scope.plans import check_plan, field_of
 from hcc_scope.types import Frame, RunSpec
@@ -73,7 +74,8 @@ class MicroManagerSource:
     CameraError, ConfigError
         If the camera cannot be used or takes another exposure than the plan's, or the pixel size is unknown.
     PlanError
-        If the plan is empty, leads outside the stage's limits or the section, or moves what is not there.
+        If the plan is empty, leads outside the stage's limits or the section, moves what is not there, or exposes
+        longer or shorter than the rig file allows.
     RigError
         If a scene is given and the camera is a real one.
     """
@@ -99,6 +101,7 @@ class MicroManagerSource:
         self._plan = plan
         self._scene = scene
         self._was_paused = False
+        check_plan_exposure(plan.exposure_ms, rig.handling)
         rig.use.release_for_section()
         rig.thread.call("preparing the devices", partial(rig.hardware.prepare, plan.config_group, plan.exposure_ms))
         facts = rig.facts()
@@ -106,6 +109,8 @@ class MicroManagerSource:
         self._field_um = field_of(plan, facts.orientation, facts.shape_yx, facts.pixel_size_um)
         expected_frames = check_plan(plan, self._field_um, limits=rig.limits, outline_um=outline_um)
         self._need_what_moves()
+        self.warnings = self._check_camera_limits()
+        """Sentences for the operator about the state in which the run begins."""
         self.spec = RunSpec(
             frame_shape_yx=facts.shape_yx,
             bit_depth=facts.bit_depth,
@@ -135,6 +140,17 @@ class MicroManagerSource:
             hardware.need_xy_stage()
         if not hardware.focus and ("z" in first or any(z_um is not None for *_, z_um in plan.places(field_um))):
             hardware.need_focus()
+
+    def _check_camera_limits(self) -> tuple[str, ...]:
+        """Refuse an exposure beyond the rig file's limits that the plan leaves; return what a person must know."""
+        rig = self._rig
+        now = rig.thread.call("asking the camera", rig.hardware.read)
+        check_plan_exposure(now.exposure_ms, rig.handling)
+        warning = em_gain_warning(now.em_gain, rig.handling)
+        if warning is None:
+            return ()
+        rig.events.add("reading", name="em_gain", value=now.em_gain, warning=warning)
+        return (warning,)
 
     def _refuse_to_paint(self, library: str) -> None:
         """Refuse to paint tissue onto a real rig."""

@@ -69,6 +69,32 @@ class OpenRig:
         for device, name, value in parts:
             controls.set_property(device, name, value)
 
+    def warnings(self) -> tuple[str, ...]:
+        """Return what the operator must know of this rig: the rig file's warnings, and what contradicts it."""
+        if self.rig is None:
+            return ()
+        found = list(self.rig.warnings)
+        stand = self.rig.handling.stand
+        if stand == "manual" and self.has_xy_stage:
+            found.append(
+                f"{self.rig.place('stand')}: the stand is manual, and '{self.microscope.hardware.xy_stage}' is a"
+                " motorised stage: plans may move it."
+            )
+        elif stand == "motorised" and not self.has_xy_stage:
+            found.append(
+                f"{self.rig.place('stand')}: the stand is motorised, and the configuration has no XY stage:"
+                " the stage cannot be sent to fields."
+            )
+        absent = self.microscope.hardware.absent_roles()
+        if absent:
+            camera = self.microscope.hardware.camera
+            listed = ", ".join(f"{role} ('{name}')" for role, name in absent.items())
+            found.append(
+                f"{self.rig.place('camera')}: camera '{camera}' does not have what 'camera: {self.rig.camera}' expects"
+                f" for {listed}: not recorded."
+            )
+        return tuple(found)
+
     @property
     def has_xy_stage(self) -> bool:
         """Whether there is a motorised stage: without one no plan can send it to fields."""
@@ -120,7 +146,7 @@ def open_rig(
     rig_or_cfg : str or Path
         A rig file, a bare .cfg, or the name of a shipped rig.
     note : callable, optional
-        Takes the linter's warnings.
+        Takes the warnings of the linter and of the rig file, one sentence each.
     adapters_dir : Path, optional
         Folder of the device adapters; takes the place of the rig file's.
 
@@ -132,11 +158,13 @@ def open_rig(
     from hcc_scope.rig.config import readable
 
     checked = check_rig(rig_or_cfg, adapters_dir=adapters_dir)
+    report = note or _unread
     for finding in checked.warnings:
-        if note is not None:
-            note(str(finding))
-    with readable(checked.rig.config) as copy, open_checked(checked, copy) as rig:
-        yield rig
+        report(str(finding))
+    with readable(checked.rig.config) as copy, open_checked(checked, copy) as opened:
+        for sentence in opened.warnings():
+            report(sentence)
+        yield opened
 
 
 @contextmanager
@@ -161,7 +189,7 @@ def open_checked(checked: CheckedRig, readable: Path) -> Iterator[OpenRig]:
 
     rig = checked.rig
     listing = f"'hcc-scope devices --rig {quoted(rig.path or rig.config)} --properties' lists what there is."
-    with _roles_placed(rig, listing):
+    with _keys_placed(rig, listing):
         microscope = MicroManager.start(
             rig.config,
             adapters_dir=checked.adapters_dir,
@@ -246,22 +274,30 @@ def check_buffer(rig: Rig, free: FreeMemory | None, *, held_mib: int = 0) -> Non
 
 
 @contextmanager
-def _roles_placed(rig: Rig | None, listing: str) -> Iterator[None]:
-    """Report the line of a role in the rig file that does not fit, and how to list what would (`listing`)."""
-    from hcc_scope.microscope.roles import RoleError
+def _keys_placed(rig: Rig | None, listing: str) -> Iterator[None]:
+    """Report the line of a key in the rig file that does not fit, and how to list what would (`listing`)."""
+    from hcc_scope.microscope.roles import RigKeyError
 
     try:
         yield
-    except RoleError as error:
-        assert rig is not None  # without a rig file there are no roles
+    except RigKeyError as error:
+        assert rig is not None  # without a rig file there are no such keys
         raise ConfigError(
-            f"{rig.place(f'roles.{error.role}')}: {error.message}", hint=" ".join(filter(None, (error.hint, listing)))
+            f"{rig.place(error.key)}: {error.message}", hint=" ".join(filter(None, (error.hint, listing)))
         ) from error
 
 
 @contextmanager
-def attach_rig(port: int, rig_file: str | None) -> Iterator[OpenRig]:
+def attach_rig(port: int, rig_file: str | None, note: Callable[[str], None] | None = None) -> Iterator[OpenRig]:
     """Attach to the Micro-Manager that runs on this machine; a rig file gives roles, limits and pixel size.
+
+    Parameters
+    ----------
+    port : int
+        Of this machine.
+    rig_file : str, optional
+    note : callable, optional
+        Takes the warnings, one sentence each.
 
     Raises
     ------
@@ -274,7 +310,7 @@ def attach_rig(port: int, rig_file: str | None) -> Iterator[OpenRig]:
     from hcc_scope.rig.rigfile import load_rig
 
     rig = None if rig_file is None else load_rig(rig_file)
-    with _roles_placed(rig, "Micro-Manager's Device Property Browser lists what there is."):
+    with _keys_placed(rig, "Micro-Manager's Device Property Browser lists what there is."):
         microscope = MicroManager.attach(
             port=port,
             roles=None if rig is None else rig.roles,
@@ -284,4 +320,11 @@ def attach_rig(port: int, rig_file: str | None) -> Iterator[OpenRig]:
             handling=None if rig is None else rig.handling,
         )
     with microscope:
-        yield OpenRig(microscope, f"port {port}", rig)
+        opened = OpenRig(microscope, f"port {port}", rig)
+        for sentence in opened.warnings():
+            (note or _unread)(sentence)
+        yield opened
+
+
+def _unread(_sentence: str) -> None:
+    """Take a sentence where none is shown."""

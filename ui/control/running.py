@@ -50,6 +50,8 @@ class Running:
     """(n, 2) centres of the planned fields; None where none are planned, or too many to draw."""
     outline_um: NDArray[np.float64] | None
     """(m, 2)"""
+    warnings: tuple[str, ...] = ()
+    """What the operator must know of the state in which it began."""
 
     @property
     def session(self) -> Session:
@@ -107,6 +109,7 @@ def start_section_on(
         card.decision_threshold,
         _positions(plan, field_um),
         None if specimen is None else specimen.outline_um,
+        source.warnings,
     )
 
 
