@@ -9,7 +9,7 @@ demo state device with one position for each value, so that presets and pixel si
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hcc_scope.number_text import plain_number
 
@@ -70,7 +70,7 @@ class Setting:
 
 def camera_roles(roles: RigRoles) -> RigRoles:
     """Return the roles for a demo camera that stands for the one they were written for."""
-    given = {role: twin for role, twin in _ROLE_TWINS.items() if getattr(roles, role) is not None}
+    given: dict[str, Any] = {role: twin for role, twin in _ROLE_TWINS.items() if getattr(roles, role) is not None}
     return replace(roles, **given, em_switch_off=())
 
 

@@ -7,15 +7,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import HccScopeError
+from hcc_scope.errors import ConfigError, HccScopeError
 from hcc_scope.formatting import counted
 from hcc_scope.memory import free_memory
 from hcc_scope.rig.adapters import installed_libraries, test_adapters_dir
 from hcc_scope.rig.cfg_lines import read_config
 from hcc_scope.rig.config import check
 from hcc_scope.rig.files import check_adapters_dir
+from hcc_scope.rig.filling import filled_config, filled_rig
 from hcc_scope.rig.presets import try_presets
-from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.rig.substitution import substitute
 from hcc_scope.rig.twins import DEMO_LIBRARY
 from hcc_scope.runs.rigs import CheckedRig, check_buffer, open_checked
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from hcc_scope.rig.config import Finding
     from hcc_scope.runs.trial_report import TrialReport
     from hcc_scope.workers import StopToken
 
@@ -74,15 +75,17 @@ class Trial:
         self._report = report
         self._doing = doing
         doing("reading the files")
-        self._rig = load_rig(rig_or_cfg)
+        self._rig, filled = filled_rig(rig_or_cfg, folder)
         config = self._rig.config
-        warnings = check(config)
+        readable, also_filled = filled_config(config, folder)
+        report.filled = filled + also_filled
+        warnings = self._checked(readable)
         if warnings:
             report.warnings.append(f"'hcc-scope config lint' has {counted(len(warnings), 'warning')} for {config.name}")
         self._adapters = self._adapters_dir(adapters_dir)
         installed = installed_libraries(self._adapters).keys()
         hints = [path.name for path in (config, self._rig.path) if path is not None]
-        lines = read_config(config)
+        lines = read_config(readable)
         self._found = substitute(
             lines, DEMO_LIBRARIES & installed if all_twins else installed, self._rig.roles, hints=hints
         )
@@ -95,6 +98,14 @@ class Trial:
         )
         self._all_demo = DEMO_LIBRARIES.issuperset(self._drivers)
         self._sizes: tuple[str, ...] = ()
+
+    def _checked(self, readable: Path) -> list[Finding]:
+        """Return the linter's warnings; it must name the file, and not the copy that is filled in."""
+        try:
+            return check(readable)
+        except ConfigError as error:
+            message = error.message.replace(str(readable), str(self._rig.config))
+            raise type(error)(message, hint=error.hint) from error
 
     def _adapters_dir(self, asked_for: Path | None) -> Path:
         """Return the folder of adapters: the one that was asked for, the rig's if it is here, or the demo ones."""
@@ -168,6 +179,7 @@ class Trial:
                 raise self._placed(opened.error)
             if not self._all_demo:
                 self._note_loaded()
+            self._report.warnings += opened.warnings()
             self._doing("acquiring a section")
             try_section(
                 opened,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hcc_scope.rig.filling import Filled
 from hcc_scope.rig.substitution import Adjusted, LeftOut, Remembered, Replaced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Filled", "TrialReport"]
+__all__ = ["TrialReport"]
 
 _KINDS = {
     "camera": "a camera",
@@ -30,18 +31,6 @@ _KINDS = {
     "pressure_pump": "a pressure pump",
     "volumetric_pump": "a pump",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """A placeholder, and what stood in its place for the trial."""
-
-    file: str
-    line: int
-    what: str
-    where: str
-    """How to find the right value."""
-    value: str
 
 
 @dataclass(slots=True)
@@ -79,7 +68,6 @@ class TrialReport:
     def lines(self) -> list[tuple[str, str]]:
         """Return the report in words: lines with their kind, ``plain``, ``good``, ``warning`` or ``bad``."""
         found = [("plain", _replaced(one)) for one in self.replaced]
-        found += [("plain", f"filled in for the trial: {one.what} = {one.value}") for one in self.filled]
         found += [
             ("plain", f"line {one.line}: {one.device} {one.name} = {one.value}, taken as {one.taken} here")
             for one in self.adjusted
@@ -88,13 +76,21 @@ class TrialReport:
         found += [("plain", text) for text in self._not_tried()]
         found += [("good", text) for text in self.passed]
         found += [("warning", text) for text in self.warnings]
-        found += [
-            ("warning", f"{one.file}:{one.line}: {one.what} is not filled in yet. To find it: {one.where.rstrip('.')}.")
-            for one in self.filled
-        ]
+        found += [("warning", text) for text in self._to_fill_in()]
         if self.error is not None:
             found.append(("bad", self.error))
         return found
+
+    def _to_fill_in(self) -> list[str]:
+        """Return for each thing that is to be filled in: where it is missing, and how to find it."""
+        places: dict[tuple[str, str, str, str], list[int]] = {}
+        for one in self.filled:
+            places.setdefault((one.file, one.what, one.where, one.value), []).append(one.line)
+        return [
+            f"{file}:{','.join(map(str, sorted(set(numbers))))}: {what} is to be filled in, and was taken as {value}."
+            f" To find it: {where.rstrip('.')}."
+            for (file, what, where, value), numbers in places.items()
+        ]
 
     def _not_tried(self) -> list[str]:
         """Return for each device which of its properties no demo device has."""

@@ -101,9 +101,7 @@ def _with_pixel_size(rig: OpenRig, report: TrialReport, presets: tuple[str, ...]
             facts = microscope.facts()
         except ConfigError:
             continue
-        report.warnings.append(
-            f"after loading, no pixel size is known ({first.message}): the section uses the preset '{preset}'"
-        )
+        report.warnings.append(f"no pixel size is known after loading: the section uses that of the preset '{preset}'")
         return facts
     raise first
 
