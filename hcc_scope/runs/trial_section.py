@@ -63,9 +63,9 @@ def try_section(
         If it fails.
     """
     facts = _with_pixel_size(rig, report, tuple(pixel_size_presets) if may_move else ())
-    plan = _plan(rig, facts, may_move=may_move)
+    plan, centre_um = _plan(rig, facts, may_move=may_move)
     model = load_scoring_model(model_name, "auto", lambda text: None, score_unlike=True, allow_phantom_model=True)
-    source = _source(rig, plan, model, facts)
+    source = _source(rig, plan, model, facts, centre_um)
     model = _fitting(model, source.spec, report)
     outcome = start_section(source, model, out_dir, stop).finish().outcome
     if outcome.cause is not None:
@@ -106,22 +106,25 @@ def _with_pixel_size(rig: OpenRig, report: TrialReport, presets: tuple[str, ...]
     raise first
 
 
-def _plan(rig: OpenRig, facts: CameraFacts, *, may_move: bool) -> Plan:
+def _plan(rig: OpenRig, facts: CameraFacts, *, may_move: bool) -> tuple[Plan, tuple[float, float]]:
+    """Return which fields, and the place of the stage in their middle."""
     where = "the trial"
     if not (may_move and rig.has_xy_stage):
-        return parse_plan({"kind": "sequence", "n_frames": _N_FIELDS}, where=where)
+        plan = parse_plan({"kind": "sequence", "n_frames": _N_FIELDS}, where=where)
+        return plan, rig.stage_xy_um() or (0.0, 0.0)
     size_um = facts.orientation.extent_um(facts.shape_yx, facts.pixel_size_um)
     area = rig.area_around_stage_um((_AREA_FIELDS * size_um[0], _AREA_FIELDS * size_um[1]), hint="")
     rectangle = _inside(area, None if rig.rig is None else rig.rig.stage_limits)
     values = {"kind": "random", "n_fields": _N_FIELDS, "seed": 1, "rectangle_um": rectangle}
-    return parse_plan(values, where=where)
+    x0, y0, x1, y1 = rectangle
+    return parse_plan(values, where=where), ((x0 + x1) / 2, (y0 + y1) / 2)
 
 
-def _source(rig: OpenRig, plan: Plan, model: ScoringModel, facts: CameraFacts) -> MicroManagerSource:
+def _source(
+    rig: OpenRig, plan: Plan, model: ScoringModel, facts: CameraFacts, centre_um: tuple[float, float]
+) -> MicroManagerSource:
     card = model.model.card
-    scene = None
-    if rig.is_demo():
-        scene = TissueScene(rig.stage_xy_um() or (0.0, 0.0), facts.pixel_size_um, card.pixel_size_um)
+    scene = TissueScene(centre_um, facts.pixel_size_um, card.pixel_size_um) if rig.is_demo() else None
     return MicroManagerSource(
         rig.microscope,
         plan,
