@@ -262,6 +262,44 @@ def config_try(
     run_try(files, adapters=adapters, all_twins=all_twins, timeout_s=timeout_s, model_name=model, json_mode=json_mode)
 
 
+@config_app.command("new")
+def config_new(
+    stand: Annotated[str | None, typer.Option("--stand", help="dmi3000b, dmi4000b, dmi6000b or demo.")] = None,
+    camera: Annotated[
+        str | None, typer.Option("--camera", help="Model, such as ixon-888; a wrong one lists all.")
+    ] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--objective",
+            help="10X, or 10X=1.3 with its um/px; repeatable, in the order of the turret. Default: 10X, 20X, 40X.",
+        ),
+    ] = None,
+    mount: Annotated[
+        float | None, typer.Option("--mount", help="Magnification of the camera mount. Default: 1.")
+    ] = None,
+    port: Annotated[
+        str | None, typer.Option("--port", help="Serial port of the stand, such as COM3. Default: filled in later.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The new rig file; its .cfg is written beside it.")] = None,
+    try_it: Annotated[bool, typer.Option("--try/--no-try", help="Try the new rig with demo devices.")] = True,
+    json_mode: Json = False,
+) -> None:
+    """Write the two files of a new rig from a few answers; what no option gives is asked for."""
+    from hcc_scope.cli.config_new import run_new
+
+    run_new(
+        stand=stand,
+        camera=camera,
+        objectives=objective,
+        mount=mount,
+        port=port,
+        out=out,
+        try_it=try_it,
+        json_mode=json_mode,
+    )
+
+
 app.command()(train)
 app.command()(evaluate)
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hcc_scope.rig.camera_roles import CameraKind
 
 __all__ = ["CAMERAS", "CameraModel", "find_camera"]
 
@@ -12,7 +16,11 @@ __all__ = ["CAMERAS", "CameraModel", "find_camera"]
 class CameraModel:
     """A camera of the market."""
 
+    key: str
+    """How options name it."""
     name: str
+    kind: CameraKind | None
+    """Whose roles and templates belong to it; None: there are none."""
     pattern: str
     """What texts about it contain (a regular expression, without regard to case)."""
     shape_yx: tuple[int, int]
@@ -21,19 +29,24 @@ class CameraModel:
 
 
 CAMERAS = (
-    CameraModel("Andor iXon 888", r"ixon\D{0,12}888|\b888\b|du-?888", (1024, 1024), 13.0),
-    CameraModel("Andor iXon 897", r"ixon\D{0,12}897|\b897\b|du-?897", (512, 512), 16.0),
-    CameraModel("Andor Zyla 4.2", r"zyla[ -]?4\.2", (2048, 2048), 6.5),
-    CameraModel("Andor Zyla 5.5", r"zyla[ -]?5\.5", (2160, 2560), 6.5),
-    CameraModel("Photometrics Evolve 512", r"evolve(?![ -]?128)", (512, 512), 16.0),
-    CameraModel("Photometrics Evolve 128", r"evolve[ -]?128", (128, 128), 24.0),
-    CameraModel("Photometrics Cascade II 1024", r"cascade[ -]?(ii[ -]?)?:?1024", (1024, 1024), 13.0),
-    CameraModel("Photometrics Cascade II 512", r"cascade(?![ -]?(ii[ -]?)?:?1024)", (512, 512), 16.0),
-    CameraModel("Photometrics Prime 95B", r"prime[ -]?95b", (1200, 1200), 11.0),
-    CameraModel("Photometrics Prime BSI", r"prime[ -]?bsi", (2048, 2048), 6.5),
-    CameraModel("QImaging Rolera EM-C2", r"rolera", (1002, 1004), 8.0),
-    CameraModel("Hamamatsu ImagEM", r"imagem|c9100-(13|23|14)", (512, 512), 16.0),
-    CameraModel("Hamamatsu ORCA-Flash4.0", r"flash ?4|c11440|c13440", (2048, 2048), 6.5),
+    CameraModel("ixon-888", "Andor iXon 888", "andor", r"ixon\D{0,12}888|\b888\b|du-?888", (1024, 1024), 13.0),
+    CameraModel("ixon-897", "Andor iXon 897", "andor", r"ixon\D{0,12}897|\b897\b|du-?897", (512, 512), 16.0),
+    CameraModel("zyla-4.2", "Andor Zyla 4.2", None, r"zyla[ -]?4\.2", (2048, 2048), 6.5),
+    CameraModel("zyla-5.5", "Andor Zyla 5.5", None, r"zyla[ -]?5\.5", (2160, 2560), 6.5),
+    CameraModel("evolve-512", "Photometrics Evolve 512", "pvcam", r"evolve(?![ -]?128)", (512, 512), 16.0),
+    CameraModel("evolve-128", "Photometrics Evolve 128", "pvcam", r"evolve[ -]?128", (128, 128), 24.0),
+    CameraModel(
+        "cascade-1024", "Photometrics Cascade II 1024", "pvcam", r"cascade[ -]?(ii[ -]?)?:?1024", (1024, 1024), 13.0
+    ),
+    CameraModel(
+        "cascade-512", "Photometrics Cascade II 512", "pvcam", r"cascade(?![ -]?(ii[ -]?)?:?1024)", (512, 512), 16.0
+    ),
+    CameraModel("prime-95b", "Photometrics Prime 95B", "pvcam", r"prime[ -]?95b", (1200, 1200), 11.0),
+    CameraModel("prime-bsi", "Photometrics Prime BSI", "pvcam", r"prime[ -]?bsi", (2048, 2048), 6.5),
+    CameraModel("rolera-em-c2", "QImaging Rolera EM-C2", "qcam", r"rolera", (1002, 1004), 8.0),
+    CameraModel("imagem", "Hamamatsu ImagEM", "hamamatsu", r"imagem|c9100-(13|23|14)", (512, 512), 16.0),
+    CameraModel("orca-flash4", "Hamamatsu ORCA-Flash4.0", "hamamatsu", r"flash ?4|c11440|c13440", (2048, 2048), 6.5),
+    CameraModel("demo", "Demo camera", "demo", r"^dcam$", (2048, 2048), 6.5),
 )
 
 
