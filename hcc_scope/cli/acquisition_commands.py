@@ -281,6 +281,9 @@ def config_new(
     port: Annotated[
         str | None, typer.Option("--port", help="Serial port of the stand, such as COM3. Default: filled in later.")
     ] = None,
+    adapters: Annotated[
+        Path | None, typer.Option("--adapters", help="Micro-Manager's own folder. Default: filled in later.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="The new rig file; its .cfg is written beside it.")] = None,
     try_it: Annotated[bool, typer.Option("--try/--no-try", help="Try the new rig with demo devices.")] = True,
     json_mode: Json = False,
@@ -294,6 +297,7 @@ def config_new(
         objectives=objective,
         mount=mount,
         port=port,
+        adapters_dir=adapters,
         out=out,
         try_it=try_it,
         json_mode=json_mode,

@@ -19,6 +19,7 @@ from hcc_scope.rig.rig_templates import STANDS
 from hcc_scope.runs.new_rig import (
     DEFAULT_OBJECTIVES,
     QUESTIONS,
+    USUAL_ADAPTERS_DIR,
     NewRig,
     objectives_of,
     rig_file_of,
@@ -42,6 +43,7 @@ def run_new(
     objectives: Sequence[str] | None,
     mount: float | None,
     port: str | None,
+    adapters_dir: Path | None,
     out: Path | None,
     try_it: bool,
     json_mode: bool,
@@ -59,7 +61,7 @@ def run_new(
     """
     console = people(json_mode=json_mode)
     with interruptible("no file was written"):
-        new = _answers(stand, camera, objectives, mount, port, out, console)
+        new = _answers(stand, camera, objectives, mount, port, adapters_dir, out, console)
         rig_file = write_new_rig(new)
     config = rig_file.with_name(rig_file.name.removesuffix(".rig.yaml") + ".cfg")
     console.note(f"Written: {rig_file} and {config}", "green")
@@ -84,6 +86,7 @@ def _answers(
     objectives: Sequence[str] | None,
     mount: float | None,
     port: str | None,
+    adapters_dir: Path | None,
     out: Path | None,
     console: People,
 ) -> NewRig:
@@ -93,17 +96,17 @@ def _answers(
         assert camera is not None
         assert out is not None
         given = tuple(objectives or DEFAULT_OBJECTIVES)
-        return NewRig(stand, camera, given, out, port, 1.0 if mount is None else mount)
+        return NewRig(stand, camera, given, out, port, 1.0 if mount is None else mount, adapters_dir)
     if not sys.stdin.isatty():
         raise UsageError(
             f"no value for {' and '.join(missing)}, and no terminal to ask at",
-            hint="Give --stand, --camera and --out; --objective, --mount and --port have defaults.",
+            hint="Give --stand, --camera and --out; the others have defaults.",
         )
     ask = _Questions(console)
     stand = stand or ask.choice(QUESTIONS["stand"], [(one.key, one.name) for one in STANDS])
     camera = camera or ask.choice(QUESTIONS["camera"], [(one.key, one.name) for one in CAMERAS if one.kind is not None])
     new = NewRig(stand, camera, tuple(objectives or DEFAULT_OBJECTIVES), out or Path(), port, mount or 1.0)
-    needs_port = template_of(new).needs_port
+    template = template_of(new)
     if mount is None:
         mount = float(ask.text(QUESTIONS["mount"], "1", _as_mount))
     if not objectives:
@@ -112,11 +115,15 @@ def _answers(
             objectives_of(NewRig(stand, camera, _split(text), Path(), port, mount))
 
         objectives = _split(ask.text(QUESTIONS["objectives"], ", ".join(DEFAULT_OBJECTIVES), check))
-    if port is None and needs_port:
+    if port is None and template.needs_port:
         port = ask.text(f"{QUESTIONS['port']} (empty: filled in later)", "", lambda text: None) or None
+    if adapters_dir is None and template.needs_adapters:
+        usual = str(USUAL_ADAPTERS_DIR) if USUAL_ADAPTERS_DIR.is_dir() else ""
+        answer = ask.text(f"{QUESTIONS['adapters_dir']} (empty: filled in later)", usual, lambda text: None)
+        adapters_dir = Path(answer) if answer else None
     if out is None:
         out = Path(ask.text(QUESTIONS["out"], f"{stand}-{camera}.rig.yaml", lambda text: _as_new(Path(text))))
-    return NewRig(stand, camera, tuple(objectives), out, port, mount)
+    return NewRig(stand, camera, tuple(objectives), out, port, mount, adapters_dir)
 
 
 def _split(text: str) -> tuple[str, ...]:

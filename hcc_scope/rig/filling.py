@@ -76,7 +76,7 @@ def _config_value(one: Placeholder, line: str, ports: dict[str, str]) -> str:
     command = line.split(",", 1)[0]
     if command in _NUMBERS:
         return _NUMBERS[command]
-    if "port" in one.what.casefold():
+    if "COM port" in one.what:
         return ports.setdefault(one.what, f"COM{len(ports) + 1}")
     return _WORD
 

@@ -6,21 +6,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from hcc_scope.errors import UsageError, from_os_error
 from hcc_scope.number_text import plain_number
 from hcc_scope.rig.cameras import CAMERAS
-from hcc_scope.rig.rig_templates import STANDS, Objective, choose_template, filled_template
+from hcc_scope.rig.rig_templates import STANDS, Answers, Objective, choose_template, filled_template
 from hcc_scope.small_files import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from hcc_scope.rig.cameras import CameraModel
     from hcc_scope.rig.rig_templates import Stand, Template
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_OBJECTIVES",
     "QUESTIONS",
+    "USUAL_ADAPTERS_DIR",
     "NewRig",
     "camera_of",
     "objectives_of",
@@ -38,12 +38,15 @@ __all__ = [
 ]
 
 DEFAULT_OBJECTIVES = ("10X", "20X", "40X")
+USUAL_ADAPTERS_DIR = Path(r"C:\Program Files\Micro-Manager-2.0")
+"""Where Micro-Manager's own installer puts it."""
 QUESTIONS = {
     "stand": "Stand",
     "camera": "Camera",
     "objectives": "Objectives, in the order of the turret: 10X, or 10X=1.3 with its um/px",
     "mount": "Magnification of the camera mount",
     "port": "Serial port of the stand",
+    "adapters_dir": "Folder of Micro-Manager",
     "out": "Name of the new rig file",
 }
 """What command line and window ask for, in this order."""
@@ -52,6 +55,7 @@ _ENDINGS = re.compile(r"\.(rig\.ya?ml|ya?ml|cfg)$", re.IGNORECASE)
 _MAGNIFICATION = re.compile(r"(\d+(?:\.\d+)?)\s*x", re.IGNORECASE)
 _LABEL = re.compile(r"[!-~]([ -~]*[!-~])?")
 _PORT = re.compile(r"COM\d+|/dev/[\w./-]+", re.IGNORECASE)
+_STEM = re.compile(r"[\w+-]([\w .+-]*[\w+-])?")
 _LARGEST_UM = 1000.0
 _LONGEST_LABEL = 60
 T = TypeVar("T", "Stand", "CameraModel")
@@ -73,6 +77,8 @@ class NewRig:
     """Of the stand, such as ``COM3``; None leaves it to be filled in."""
     mount: float = 1.0
     """Magnification between objective and camera."""
+    adapters_dir: Path | None = None
+    """Micro-Manager's folder; None leaves it to be filled in."""
 
 
 def _chosen(choices: Sequence[T], key: str, what: str) -> T:
@@ -148,12 +154,14 @@ def rig_file_of(out: Path) -> Path:
     Raises
     ------
     UsageError
-        If it names a folder.
+        If it names a folder, or cannot be a name.
     """
     path = expanded(out)
     stem = _ENDINGS.sub("", path.name)
     if not stem or path.is_dir():
         raise UsageError(f"'{out}' is a folder", hint="Give the name of the new file, such as my-rig.rig.yaml.")
+    if not _STEM.fullmatch(stem):
+        raise UsageError(f"'{stem}' cannot be the name of a rig", hint="Use letters, digits, '-', '_', '.' and blanks.")
     return path.with_name(f"{stem}.rig.yaml")
 
 
@@ -171,22 +179,35 @@ def write_new_rig(new: NewRig) -> Path:
     """
     template = template_of(new)
     objectives = objectives_of(new)
+    if len(objectives) > template.n_positions:
+        raise UsageError(f"{len(objectives)} objectives, and the turret has {template.n_positions} positions")
+    if new.port is not None and not template.needs_port:
+        raise UsageError(f"the stand {stand_of(new.stand).name} has no serial port", hint="Leave it out.")
     if new.port is not None and not _PORT.fullmatch(new.port):
         raise UsageError(f"'{new.port}' is no serial port", hint="Give, for example, COM3 or /dev/ttyUSB0.")
+    if new.adapters_dir is not None and not template.needs_adapters:
+        raise UsageError("the demo devices need no folder of Micro-Manager", hint="Leave it out.")
     rig_file = rig_file_of(new.out)
     name = rig_file.name.removesuffix(".rig.yaml")
     config = rig_file.with_name(f"{name}.cfg")
     camera = camera_of(new.camera)
     computed = [text.strip() for text in new.objectives if "=" not in text]
     remark = (
-        f"Size of a pixel, computed for {', '.join(computed)} from the {camera.pixel_um:g} um pixels of the"
-        f" {camera.name}: measure it with a stage micrometer."
+        f"Computed for {', '.join(computed)} from the {camera.pixel_um:g} um pixels of the camera and a mount of"
+        f" {new.mount:g}x: measure with a stage micrometer."
         if computed
-        else "Size of a pixel, as given."
+        else "Sizes as given."
     )
-    cfg_text, rig_text = filled_template(
-        template, json.dumps(config.name, ensure_ascii=False), port=new.port, objectives=objectives, remark=remark
+    answers = Answers(
+        name=name,
+        title=f"{stand_of(new.stand).name} with {camera.name}",
+        objectives=objectives,
+        remark=remark,
+        measured=not computed,
+        port=new.port,
+        adapters_dir=None if new.adapters_dir is None else str(expanded(new.adapters_dir)),
     )
+    cfg_text, rig_text = filled_template(template, answers)
     for path in (rig_file, config):
         if path.exists() or path.is_symlink():
             raise UsageError(f"{path} exists already", hint="Give another name; nothing is overwritten.")

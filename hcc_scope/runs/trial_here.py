@@ -11,7 +11,7 @@ from hcc_scope.errors import ConfigError, HccScopeError
 from hcc_scope.formatting import counted
 from hcc_scope.memory import free_memory
 from hcc_scope.rig.adapters import installed_libraries, test_adapters_dir
-from hcc_scope.rig.cfg_lines import read_config
+from hcc_scope.rig.cfg_lines import heading, read_config
 from hcc_scope.rig.config import check
 from hcc_scope.rig.files import check_adapters_dir
 from hcc_scope.rig.filling import filled_config, filled_rig
@@ -84,7 +84,7 @@ class Trial:
             report.warnings.append(f"'hcc-scope config lint' has {counted(len(warnings), 'warning')} for {config.name}")
         self._adapters = self._adapters_dir(adapters_dir)
         installed = installed_libraries(self._adapters).keys()
-        hints = [path.name for path in (config, self._rig.path) if path is not None]
+        hints = [path.name for path in (config, self._rig.path) if path is not None] + heading(readable)
         lines = read_config(readable)
         self._found = substitute(
             lines, DEMO_LIBRARIES & installed if all_twins else installed, self._rig.roles, hints=hints
