@@ -95,7 +95,10 @@ def test_no_way_to_an_em_gain_above_the_limit_but_a_confirmation(rig: MicroManag
         (
             ("camera: pvcam", "roles: {em_gain: Gain}"),
             CAMERA,
-            ["my rig.rig.yaml:2: camera 'Cam' does not have what 'camera: pvcam' expects for em_switch ('Port'),"],
+            [
+                "my rig.rig.yaml:2: warning: the ready-made roles are those of 'pvcam', and the camera 'Cam' is",
+                "my rig.rig.yaml:2: camera 'Cam' does not have what 'camera: pvcam' expects for em_switch ('Port'),",
+            ],
         ),
     ],
 )
@@ -104,7 +107,7 @@ def test_what_an_operator_must_know_is_reported_when_the_rig_opens(
 ):
     heard: list[str] = []
     with open_rig(rig_file(tmp_path, *lines, cfg=cfg), heard.append) as opened:
-        assert tuple(heard) == opened.warnings()
+        assert set(opened.warnings()) <= set(heard)
     assert len(heard) == len(expected)
     for sentence, start in zip(heard, expected, strict=True):
         assert sentence.removeprefix(f"{tmp_path / 'x'}"[:-1]).startswith(start)

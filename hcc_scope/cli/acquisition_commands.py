@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-config_app = typer.Typer(help="Check, try and write Micro-Manager configuration files.", no_args_is_help=True)
+config_app = typer.Typer(help="Check, try and write Micro-Manager configurations and rig files.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")
 app.add_typer(dataset_app, name="dataset")
@@ -226,16 +226,29 @@ def devices(
 
 @config_app.command("lint")
 def config_lint(
-    file: Annotated[Path, typer.Argument(help="A Micro-Manager .cfg file, or a rig file that names one.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Micro-Manager .cfg files, or rig files, each with the .cfg it names.", metavar="FILE..."),
+    ],
     adapters: Annotated[
         Path | None, typer.Option("--adapters", help="Also check that the adapters it names are in this folder.")
     ] = None,
     json_mode: Json = False,
 ) -> None:
-    """Check a .cfg line by line before it reaches the microscope."""
-    from hcc_scope.cli.devices import run_lint
+    """Check configurations and rig files line by line before they reach the microscope."""
+    from hcc_scope.cli.lint import run_lint
 
-    run_lint(file, adapters=adapters, json_mode=json_mode)
+    run_lint(files, adapters=adapters, json_mode=json_mode)
+
+
+@config_app.command("schema")
+def config_schema(
+    out: Annotated[Path | None, typer.Option("--out", help="Write it to this file. Default: to stdout.")] = None,
+) -> None:
+    """Write the JSON Schema of rig files, from which editors complete keys and show what they mean."""
+    from hcc_scope.cli.lint import run_schema
+
+    run_schema(out)
 
 
 @config_app.command("try")

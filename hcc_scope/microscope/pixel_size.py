@@ -35,7 +35,10 @@ _AFFINE_AGREES = 0.05
 """How far the size in a preset's affine may be from its PixelSize_um: one is often nominal, the other measured."""
 _WHAT = "asking for the pixel size"
 _CORE = "Core"
-_HINT = "Add ConfigPixelSize and PixelSize_um lines for the objective in use, or set um_per_px in the rig file."
+_HINT = (
+    "Add ConfigPixelSize and PixelSize_um lines for the objective in use, or set pixel_size_um or um_per_px in the rig"
+    " file."
+)
 
 
 @dataclass(frozen=True, slots=True)

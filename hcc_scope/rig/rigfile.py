@@ -29,6 +29,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path  # noqa: TC003 - pydantic asks for it
 from typing import TYPE_CHECKING
 
@@ -44,12 +45,13 @@ from hcc_scope.types import RigHandling, RigRoles, StageLimits, StageTolerance
 from hcc_scope.yaml_file import FileKind, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from hcc_scope.yaml_file import KeyPath, YamlFile, YamlValue
 
 __all__ = ["Rig", "find_rig_file", "load_rig"]
 
+_TEXTS = ("config", "adapters_dir", "roles", "light", "references_dir", "warnings")
 _KIND = FileKind("rig file", ConfigError, most_bytes=2**20, needs="It needs at least the key 'config'.")
 
 
@@ -80,6 +82,18 @@ class Rig(BaseModel):
     """Placeholders of the rig file that nobody has filled in yet; a rig with one is not opened."""
     key_lines: dict[str, int] = {}
     """Line of each key of the file, such as ``roles.em_gain``: for checks that come later."""
+
+    def need_filled_in(self, key: str) -> None:
+        """Refuse a key of the rig file that holds a placeholder.
+
+        Raises
+        ------
+        ConfigError
+            With how to find what belongs there.
+        """
+        for placeholder in self.to_fill_in:
+            if placeholder.line == self.key_lines.get(key) and self.path is not None:
+                raise placeholder.error(self.path)
 
     def place(self, key: str) -> str:
         """Return the place of a key as ``file:line``, or the file if the key is not in it."""
@@ -124,12 +138,7 @@ def load_rig(path_or_name: str | Path) -> Rig:
         return Rig(path=None, config=path)
     file = read_yaml(path, _KIND)
     to_fill_in = tuple(_placeholders(file))
-    try:
-        parsed = file.validated(RigFile)
-    except ConfigError as error:
-        if to_fill_in:  # such as a text where a number belongs
-            raise to_fill_in[0].error(path) from error
-        raise
+    parsed = _parsed(file, to_fill_in)
     if parsed.um_per_px and parsed.pixel_size_um is not None:
         hint = "Remove one of the two keys."
         file.refuse(("um_per_px",), "um_per_px and pixel_size_um exclude each other", hint=hint)
@@ -160,6 +169,30 @@ def load_rig(path_or_name: str | Path) -> Rig:
         to_fill_in=to_fill_in,
         key_lines=file.key_lines(),
     )
+
+
+def _parsed(file: YamlFile, to_fill_in: Sequence[Placeholder]) -> RigFile:
+    """Return the content; where placeholders stand for numbers, without the keys that hold them.
+
+    Such a rig can be judged, and is not opened.
+    """
+    value = dict(file.value)
+    unfinished = [key for key in value if any(_within(key, placeholder, file) for placeholder in to_fill_in)]
+    # keys that hold texts are valid with placeholders, so they are left for last
+    for key in sorted(unfinished, key=_TEXTS.__contains__):
+        try:
+            return replace(file, value=value).validated(RigFile)
+        except ConfigError:
+            del value[key]
+    return replace(file, value=value).validated(RigFile)
+
+
+def _within(key: str, placeholder: Placeholder, file: YamlFile) -> bool:
+    """Return whether a placeholder stands somewhere below a top key."""
+    ends = sorted(file.line_of((other,)) for other in file.value)
+    begin = file.line_of((key,))
+    end = next((line for line in ends if line > begin), None)
+    return begin <= placeholder.line and (end is None or placeholder.line < end)
 
 
 def _placeholders(file: YamlFile) -> Iterator[Placeholder]:

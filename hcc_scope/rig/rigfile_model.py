@@ -204,13 +204,13 @@ class RigFile(_Strict):
     )
     limits: _CameraLimits = Field(
         default=_CameraLimits(),
-        description="What the camera may be set to.",
+        description="Limits of the settings of the camera.",
     )
     approach: _Approach = Field(
         default=_Approach(),
         description="How stage and focus drive come to a place.",
     )
-    light: _Light = Field(default=_Light(), description="The lamp and the shutter.")
+    light: _Light = Field(default=_Light(), description="Lamp and shutter.")
     references_dir: _Text | None = Field(
         default=None,
         description="Folder of dark and flat fields: beside this file, or an absolute path.",

@@ -26,6 +26,7 @@ __all__ = [
     "check_rig",
     "open_checked",
     "open_rig",
+    "refuse_rig_faults",
     "split_assignment",
 ]
 
@@ -242,9 +243,25 @@ def check_rig(rig_or_cfg: str | Path, *, adapters_dir: Path | None = None) -> Ch
     rig = load_rig(rig_or_cfg)
     asked_for = None if adapters_dir is None else expanded(adapters_dir)
     folder = (asked_for or rig.adapters_dir or test_adapters_dir()).absolute()
-    warnings = tuple(check(rig.config, folder))
+    warnings = (*refuse_rig_faults(rig), *check(rig.config, folder))
     check_buffer(rig, free_memory(), held_mib=_held_mib)
     return CheckedRig(rig, folder, warnings)
+
+
+def refuse_rig_faults(rig: Rig) -> list[Finding]:
+    """Raise the first error of a rig file against its configuration; return its warnings.
+
+    Whether the stand is motorised is left to the open rig, whose devices show it.
+    """
+    from hcc_scope.rig.config import refuse_faults
+    from hcc_scope.rig.rig_linter import lint_rig_file
+
+    findings = lint_rig_file(rig)
+    if not findings:
+        return []
+    assert rig.path is not None  # there is a rig file
+    stand = rig.key_lines.get("stand")
+    return [finding for finding in refuse_faults(rig.path, findings) if finding.line != stand]
 
 
 def check_buffer(rig: Rig, free: FreeMemory | None, *, held_mib: int = 0) -> None:

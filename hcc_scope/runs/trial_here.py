@@ -18,7 +18,7 @@ from hcc_scope.rig.filling import filled_config, filled_rig
 from hcc_scope.rig.presets import try_presets
 from hcc_scope.rig.substitution import substitute
 from hcc_scope.rig.twins import DEMO_LIBRARY
-from hcc_scope.runs.rigs import CheckedRig, check_buffer, open_checked
+from hcc_scope.runs.rigs import CheckedRig, check_buffer, open_checked, refuse_rig_faults
 from hcc_scope.runs.trial_section import try_section
 from hcc_scope.workers import Failure, attempt
 
@@ -102,7 +102,8 @@ class Trial:
     def _checked(self, readable: Path) -> list[Finding]:
         """Return the linter's warnings; it must name the file, and not the copy that is filled in."""
         try:
-            return check(readable)
+            rig_warnings = refuse_rig_faults(self._rig.model_copy(update={"config": readable}))
+            return [*rig_warnings, *check(readable)]
         except ConfigError as error:
             message = error.message.replace(str(readable), str(self._rig.config))
             raise type(error)(message, hint=error.hint) from error
