@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-config_app = typer.Typer(help="Check Micro-Manager configurations and rig files.", no_args_is_help=True)
+config_app = typer.Typer(help="Check, try and write Micro-Manager configurations and rig files.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 focus_app = typer.Typer(help="Focus by the camera's image.", no_args_is_help=True)
 app.add_typer(focus_app, name="focus")
@@ -310,6 +310,72 @@ def focus_try(
             apply=apply,
             json_mode=json_mode,
         )
+    )
+
+
+@config_app.command("try")
+def config_try(
+    files: Annotated[
+        list[str],
+        typer.Argument(help="Micro-Manager .cfg files, rig files, or names of shipped rigs.", metavar="FILE..."),
+    ],
+    adapters: Annotated[
+        Path | None,
+        typer.Option("--adapters", help="Folder of device adapters. Default: the rig file's, if it is here."),
+    ] = None,
+    all_twins: Annotated[
+        bool,
+        typer.Option("--all-twins", help="Replace every device, also those that are installed here: nothing moves."),
+    ] = False,
+    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds after which a trial is ended.")] = 180.0,
+    model: Model = DEFAULT_MODEL,
+    json_mode: Json = False,
+) -> None:
+    """Load a rig and run a small section, with demo devices in the place of those that are not installed here."""
+    from hcc_scope.cli.config_try import run_try
+
+    run_try(files, adapters=adapters, all_twins=all_twins, timeout_s=timeout_s, model_name=model, json_mode=json_mode)
+
+
+@config_app.command("new")
+def config_new(
+    stand: Annotated[str | None, typer.Option("--stand", help="dmi3000b, dmi4000b, dmi6000b or demo.")] = None,
+    camera: Annotated[
+        str | None, typer.Option("--camera", help="Model, such as ixon-888; a wrong one lists all.")
+    ] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--objective",
+            help="10X, or 10X=1.3 with its um/px; repeatable, in the order of the turret. Default: 10X, 20X, 40X.",
+        ),
+    ] = None,
+    mount: Annotated[
+        float | None, typer.Option("--mount", help="Magnification of the camera mount. Default: 1.")
+    ] = None,
+    port: Annotated[
+        str | None, typer.Option("--port", help="Serial port of the stand, such as COM3. Default: filled in later.")
+    ] = None,
+    adapters: Annotated[
+        Path | None, typer.Option("--adapters", help="Micro-Manager's own folder. Default: filled in later.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The new rig file; its .cfg is written beside it.")] = None,
+    try_it: Annotated[bool, typer.Option("--try/--no-try", help="Try the new rig with demo devices.")] = True,
+    json_mode: Json = False,
+) -> None:
+    """Write the two files of a new rig from a few answers; what no option gives is asked for."""
+    from hcc_scope.cli.config_new import run_new
+
+    run_new(
+        stand=stand,
+        camera=camera,
+        objectives=objective,
+        mount=mount,
+        port=port,
+        adapters_dir=adapters,
+        out=out,
+        try_it=try_it,
+        json_mode=json_mode,
     )
 
 

@@ -24,7 +24,7 @@ from hcc_scope.rig.placeholders import find_placeholders
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["COMMANDS", "NO_LONGER", "PRESETS", "TOO_LONG", "CfgLine", "read_config", "readable"]
+__all__ = ["COMMANDS", "NO_LONGER", "PRESETS", "TOO_LONG", "CfgLine", "heading", "read_config", "readable"]
 
 COMMANDS: dict[str, tuple[tuple[int, ...], str]] = {
     "Device": ((3,), "label,library,adapter"),
@@ -115,6 +115,22 @@ def read_config(path: Path) -> list[CfgLine]:
         if line.strip() and not line.startswith("#"):
             command, *fields = parts or [""]
             found.append(CfgLine(number, command, tuple(fields)))
+    return found
+
+
+def heading(path: Path, n_lines: int = 3) -> list[str]:
+    """Return the comments that a configuration begins with, at most `n_lines` of them, for people.
+
+    Raises
+    ------
+    ConfigError
+        See `read_config`.
+    """
+    found = []
+    for line in _lines(path)[:n_lines]:
+        if not line.startswith(b"#"):
+            break
+        found.append(_decoded(line).lstrip("#").strip())
     return found
 
 

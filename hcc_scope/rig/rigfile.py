@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.yaml_file import KeyPath, YamlFile, YamlValue
 
-__all__ = ["Rig", "load_rig"]
+__all__ = ["Rig", "find_rig_file", "load_rig"]
 
 _TEXTS = ("config", "adapters_dir", "roles", "light", "references_dir", "warnings")
 _KIND = FileKind("rig file", ConfigError, most_bytes=2**20, needs="It needs at least the key 'config'.")
@@ -101,7 +101,7 @@ class Rig(BaseModel):
         return f"{self.path or self.config}" + (f":{line}" if line else "")
 
 
-def _find(path_or_name: str | Path) -> Path:
+def find_rig_file(path_or_name: str | Path) -> Path:
     """Return the rig file meant: a path, or the name of one that is shipped, such as ``demo``."""
     path = expanded(path_or_name)
     if path.suffix or os.sep in str(path_or_name) or len(path.parts) != 1:
@@ -133,7 +133,7 @@ def load_rig(path_or_name: str | Path) -> Rig:
     ConfigError
         If it is missing, is not YAML, has an unknown key or a bad value (with file, line and key).
     """
-    path = _find(path_or_name)
+    path = find_rig_file(path_or_name)
     if path.suffix.lower() == ".cfg":
         return Rig(path=None, config=path)
     file = read_yaml(path, _KIND)

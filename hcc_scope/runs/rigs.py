@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from hcc_scope.rig.config import Finding
     from hcc_scope.rig.rigfile import Rig
 
-__all__ = ["CheckedRig", "OpenRig", "attach_rig", "check_buffer", "check_rig", "open_rig", "split_assignment"]
+__all__ = [
+    "CheckedRig",
+    "OpenRig",
+    "attach_rig",
+    "check_buffer",
+    "check_rig",
+    "open_checked",
+    "open_rig",
+    "refuse_rig_faults",
+    "split_assignment",
+]
 
 _held_mib = 0
 """Size of the camera's buffer that this process's core keeps from the rig before, and gives back for the next one."""
@@ -146,18 +156,41 @@ def open_rig(
     ConfigError, DeviceError, CameraError
         If the file is wrong, an adapter or device is missing or does not fit, or there is no camera.
     """
-    global _held_mib
+    from hcc_scope.rig.config import readable
 
     checked = check_rig(rig_or_cfg, adapters_dir=adapters_dir)
-    rig, report = checked.rig, note or _unread
+    report = note or _unread
     for finding in checked.warnings:
         report(str(finding))
+    with readable(checked.rig.config) as copy, open_checked(checked, copy) as opened:
+        for sentence in opened.warnings():
+            report(sentence)
+        yield opened
+
+
+@contextmanager
+def open_checked(checked: CheckedRig, readable: Path) -> Iterator[OpenRig]:
+    """Load a checked rig from a copy of its configuration, and unload it at the end.
+
+    Parameters
+    ----------
+    checked : CheckedRig
+    readable : Path
+        What is loaded in the place of the rig's configuration, which messages name.
+
+    Raises
+    ------
+    ConfigError, DeviceError, CameraError
+        See `open_rig`.
+    """
+    global _held_mib
+
     from hcc_scope.microscope.micromanager import MicroManager
-    from hcc_scope.rig.config import readable
     from hcc_scope.rig.files import quoted
 
+    rig = checked.rig
     listing = f"'hcc-scope devices --rig {quoted(rig.path or rig.config)} --properties' lists what there is."
-    with readable(rig.config) as copy, _keys_placed(rig, listing):
+    with _keys_placed(rig, listing):
         microscope = MicroManager.start(
             rig.config,
             adapters_dir=checked.adapters_dir,
@@ -167,14 +200,11 @@ def open_rig(
             pixel_size_um=rig.pixel_size_um,
             stage_tolerance=rig.stage_tolerance,
             handling=rig.handling,
-            readable=copy,
+            readable=readable,
         )
     _held_mib = rig.buffer_size_mb
     with microscope:
-        opened = OpenRig(microscope, str(rig.path.name if rig.path is not None else rig.config.name), rig)
-        for sentence in opened.warnings():
-            report(sentence)
-        yield opened
+        yield OpenRig(microscope, str(rig.path.name if rig.path is not None else rig.config.name), rig)
 
 
 def split_assignment(assignment: str) -> tuple[str, str, str]:
@@ -213,12 +243,12 @@ def check_rig(rig_or_cfg: str | Path, *, adapters_dir: Path | None = None) -> Ch
     rig = load_rig(rig_or_cfg)
     asked_for = None if adapters_dir is None else expanded(adapters_dir)
     folder = (asked_for or rig.adapters_dir or test_adapters_dir()).absolute()
-    warnings = (*_refuse_rig_faults(rig), *check(rig.config, folder))
+    warnings = (*refuse_rig_faults(rig), *check(rig.config, folder))
     check_buffer(rig, free_memory(), held_mib=_held_mib)
     return CheckedRig(rig, folder, warnings)
 
 
-def _refuse_rig_faults(rig: Rig) -> list[Finding]:
+def refuse_rig_faults(rig: Rig) -> list[Finding]:
     """Raise the first error of a rig file against its configuration; return its warnings.
 
     Whether the stand is motorised is left to the open rig, whose devices show it.
