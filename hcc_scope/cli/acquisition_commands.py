@@ -241,6 +241,12 @@ def doctor(
     adapters: Annotated[
         Path | None, typer.Option("--adapters", help="Folder of device adapters (Micro-Manager's own folder).")
     ] = None,
+    zip_file: Annotated[
+        Path | None, typer.Option("--zip", help="Also pack findings, rig files, logs and the last run's summary.")
+    ] = None,
+    with_ids: Annotated[
+        bool, typer.Option("--with-ids", help="Leave ids, user names, host name and home folders in the zip.")
+    ] = False,
     model: Model = DEFAULT_MODEL,
     engine: Engine = "auto",
     json_mode: Json = False,
@@ -258,7 +264,7 @@ def doctor(
         engine=engine,
         seconds=seconds,
     )
-    run_doctor(options, json_mode=json_mode)
+    run_doctor(options, zip_file=zip_file, with_ids=with_ids, json_mode=json_mode)
 
 
 @config_app.command("lint")

@@ -41,6 +41,7 @@ def examine(
     *,
     begin: Callable[[Check], None] | None = None,
     checks: Sequence[Check] = CHECKS,
+    keep_log: Callable[[str], None] | None = None,
 ) -> list[Result]:
     """Make all checks.
 
@@ -53,6 +54,8 @@ def examine(
         Takes each check that is about to be made.
     checks : sequence of Check
         In order.
+    keep_log : callable, optional
+        Takes, at the end, what drivers and libraries printed.
 
     Returns
     -------
@@ -71,6 +74,8 @@ def examine(
                 found = examination.run(check.name)
             results[check.name] = replace(found, name=check.name, title=check.title)
             report(results[check.name])
+        if keep_log is not None:
+            keep_log(examination.log())
     return list(results.values())
 
 
@@ -117,6 +122,8 @@ class Examination:
         self._process: subprocess.Popen[str] | None = None
         # a file, not a pipe: it is read after the process has ended, and a full pipe would stop it
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self._log_from = 0
+        """Where the present process's part begins."""
 
     def run(self, name: str) -> Result:
         """Make one check; a process that ends or hangs meanwhile is its result."""
@@ -157,8 +164,7 @@ class Examination:
 
     def _started(self) -> subprocess.Popen[str]:
         if self._process is None:
-            self._log.seek(0)
-            self._log.truncate()
+            self._log_from = self._log.seek(0, os.SEEK_END)
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "hcc_scope.doctor.worker"],
                 stdin=subprocess.PIPE,
@@ -179,9 +185,14 @@ class Examination:
 
     def _last_words(self) -> str:
         """Return the last line that the process wrote, as the end of a sentence; empty if it wrote none."""
-        self._log.seek(0)
+        self._log.seek(self._log_from)
         lines = [line.strip() for line in self._log.read()[-_LOG_CHARACTERS:].splitlines() if line.strip()]
         return f"; its last words: {lines[-1][:200]}" if lines else ""
+
+    def log(self) -> str:
+        """Return what the processes printed so far."""
+        self._log.seek(0)
+        return self._log.read()
 
     def close(self) -> None:
         """Let the process put the devices back and end. Idempotent."""
