@@ -25,7 +25,7 @@ from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
 from hcc_scope.runs.plan_options import DEFAULT_FIELDS, PlanHints, PlanOptions, plan_of_options
 from hcc_scope.runs.rigs import check_rig, split_assignment
-from hcc_scope.runs.section import check_section, section_source
+from hcc_scope.runs.section import check_section, earlier_readings_out, section_source
 from hcc_scope.storage.folders import leave_none_empty
 from hcc_scope.storage.naming import check_id, refuse_taken, store_path
 from hcc_scope.storage.space import check_out_dir
@@ -117,6 +117,8 @@ def run_acquire(options: AcquireOptions) -> None:
         plan = planned if planned is not None else _default_plan(options, rig, specimen)
         source = section_source(rig.microscope, plan, scoring_model, animal, section, specimen)
         check_section(source, scoring_model, options.out)
+        for warning in earlier_readings_out(source, options.out):
+            console.note(warning, "yellow")
         if specimen is not None:
             grown(specimen, scoring_model.model.card.pixel_size_um)
         report = record_section(

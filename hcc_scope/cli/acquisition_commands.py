@@ -267,6 +267,20 @@ def doctor(
     run_doctor(options, zip_file=zip_file, with_ids=with_ids, json_mode=json_mode)
 
 
+@app.command()
+def qc(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of sections. Default: this folder.", metavar="FOLDER...")
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Also write the charts into this HTML page.")] = None,
+    json_mode: Json = False,
+) -> None:
+    """Follow lamp, background, focus, vignette, noise and temperature over the sections of a rig."""
+    from hcc_scope.cli.qc import run_qc
+
+    run_qc(folders or [Path()], html=html, json_mode=json_mode)
+
+
 @config_app.command("lint")
 def config_lint(
     file: Annotated[Path, typer.Argument(help="A Micro-Manager .cfg file, or a rig file that names one.")],

@@ -3,7 +3,8 @@ r"""Take the names of persons, computers and animals out of texts that leave the
 What is replaced, in this order:
 
 1. the home folder, by ``~``, as Windows and POSIX write it: ``C:\Users\anna``, ``C:\\Users\\anna`` (in JSON),
-   ``C:/Users/anna``, ``/c/Users/anna``, ``file:///C:/Users/anna``, ``/home/anna``; then any other person's folder there;
+   ``C:/Users/anna``, ``/c/Users/anna``, ``file:///C:/Users/anna``, ``/home/anna``; then any other person's folder
+   there;
 2. names of users and of the computer, wherever they stand as a word, whatever their case;
 3. animal and section ids, wherever they stand as a word (ids of digits only in the places where an id stands: a number
    may be anything), and the names of stores.

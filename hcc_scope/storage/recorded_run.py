@@ -105,6 +105,8 @@ class RecordedOutcome:
     """`seq` of the fields that were out of the score when the run ended."""
     lost_frames: int = 0
     """Frames that the camera lost before they reached the program."""
+    readings: Mapping[str, TagValue] = field(default_factory=dict)
+    """What the section showed of its microscope (`hcc_scope.readings`); empty where that is not recorded."""
 
     @classmethod
     def parse(cls, outcome: object, key: str) -> RecordedOutcome:
@@ -129,6 +131,7 @@ class RecordedOutcome:
             lasting_reason=_lasting_reason(found),
             excluded_by_operator=tuple(found.get("excluded_by_operator", ())),
             lost_frames=found.get("counts", {}).get("lost", 0),
+            readings=found.get("readings", {}),
         )
 
 
@@ -225,7 +228,7 @@ def _check(outcome: Mapping[str, Any], where: str) -> None:
         elif key in {"counts", "tiles_excluded"}:
             for one, n in values.object_of(value, name).items():
                 values.integer(n, f"{name}.{one[:60]}", 0, 1 << 60)
-        elif key in {"rates", "latency_ms"}:
+        elif key in {"rates", "latency_ms", "readings"}:
             values.scalars(value, name)
         elif key == "excluded_by_operator":
             if not isinstance(value, list):

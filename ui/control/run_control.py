@@ -189,6 +189,8 @@ class RunControl(QObject):
         self._state.snapshot = None  # of the section before
         self._set_phase("stopping" if self._stop.requested else "running")
         self._state.watch_run(run)
+        for warning in run.warnings:
+            self._state.message.emit("warning", warning)
 
     def _not_started(self, _sentence: str) -> None:
         self._set_phase("idle")

@@ -50,6 +50,8 @@ class Running:
     """(n, 2) centres of the planned fields; None where none are planned, or too many to draw."""
     outline_um: NDArray[np.float64] | None
     """(m, 2)"""
+    warnings: tuple[str, ...] = ()
+    """What was out of its limits when this rig was last used; a sentence each."""
 
     @property
     def session(self) -> Session:
@@ -83,7 +85,7 @@ def start_section_on(
     """Prepare and start a section; whatever is wrong is refused before the camera starts."""
     from hcc_scope.plans import TimeSeries, field_of
     from hcc_scope.runs.phantoms import outline_points
-    from hcc_scope.runs.section import section_source, start_section
+    from hcc_scope.runs.section import earlier_readings_out, section_source, start_section
 
     end_preview(loaded)
     refuse_taken(request.store)  # before a phantom is drawn, which is slow
@@ -98,6 +100,7 @@ def start_section_on(
     with _plan_errors_for_window(request, on_phantom=specimen is not None):
         microscope = loaded.rig.microscope
         source = section_source(microscope, plan, scoring_model, request.animal_id, request.section_id, specimen)
+    warnings = earlier_readings_out(source, request.out_dir)
     interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
     section = start_section(source, scoring_model, request.out_dir, stop=stop, interval_s=interval_s)
     spec = section.spec
@@ -107,6 +110,7 @@ def start_section_on(
         card.decision_threshold,
         _positions(plan, field_um),
         None if specimen is None else specimen.outline_um,
+        tuple(warnings),
     )
 
 
