@@ -62,7 +62,7 @@ class FrameAnalyser:
         assessed = quality.assess_tiles(views, self.limits, frame.bit_depth)
         flags = assessed.flags.copy()  # the model adds its own
         if self.readings is not None:
-            self.readings.add(frame, self.grid.views(frame.pixels), assessed)
+            self.readings.add(frame, views, assessed)
         watch.lap("quality")
         asked = np.flatnonzero(flags == 0)
         logits = np.full(self.grid.n, np.nan, dtype=np.float32)
