@@ -88,6 +88,8 @@ class TileQuality:
     """(n,) share of pixels at full scale."""
     mean_level: NDArray[np.float32]
     """(n,) mean as a share of full scale."""
+    noise_variance: NDArray[np.float32]
+    """(n,) of the pixel noise, in counts^2."""
     flags: NDArray[np.uint8]
     """(n,) bit set of `QualityFlag`; 0 for a tile to classify."""
 
@@ -143,7 +145,7 @@ def assess_tiles(views: Sequence[NDArray[np.uint16]], limits: QualityLimits, bit
     flags[has_tissue & (focus < limits.focus_min)] |= QualityFlag.OUT_OF_FOCUS.value
     flags[saturated_fraction > limits.saturated_fraction_max] |= QualityFlag.SATURATED.value
     flags[mean_level < limits.mean_level_min] |= QualityFlag.UNDER_EXPOSED.value
-    return TileQuality(tissue_fraction, focus, saturated_fraction, mean_level, flags)
+    return TileQuality(tissue_fraction, focus, saturated_fraction, mean_level, noise_variance, flags)
 
 
 def _gathered(parts: Sequence[NDArray[np.uint16]]) -> NDArray[np.float32]:

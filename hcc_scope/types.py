@@ -296,6 +296,8 @@ class RunOutcome:
     """What deviated from the request although the run continued, as text."""
     excluded_by_operator: tuple[int, ...] = ()
     """`seq` of the fields that a person had taken out of `score` when the run ended, ascending."""
+    readings: Mapping[str, TagValue] = field(default_factory=dict)
+    """What the section shows of its microscope (`hcc_scope.readings`); empty if no frame was analysed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
 from hcc_scope.runs.plan_options import DEFAULT_FIELDS, PlanHints, PlanOptions, plan_of_options
 from hcc_scope.runs.rigs import check_rig, split_assignment
-from hcc_scope.runs.section import check_section, section_source
+from hcc_scope.runs.section import check_section, earlier_readings_out, section_source
 from hcc_scope.storage.folders import leave_none_empty
 from hcc_scope.storage.naming import check_id, refuse_taken, store_path
 from hcc_scope.storage.space import check_out_dir
@@ -123,6 +123,8 @@ def run_acquire(options: AcquireOptions) -> None:
         for warning in source.warnings:
             console.note(f"Warning: {warning}", "yellow")
         check_section(source, scoring_model, options.out)
+        for warning in earlier_readings_out(source, options.out):
+            console.note(warning, "yellow")
         if specimen is not None:
             grown(specimen, scoring_model.model.card.pixel_size_um)
         report = record_section(

@@ -242,6 +242,63 @@ def devices(
     run_devices(config=config, rig=rig, adapters=adapters, properties=properties, json_mode=json_mode)
 
 
+@app.command()
+def doctor(
+    rig: Annotated[
+        str | None, typer.Option("--rig", help="Also examine this rig: a rig file, a .cfg, or 'demo'.")
+    ] = None,
+    move: Annotated[
+        bool, typer.Option("--move", help="Also move stage and focus drive a little (50 um, 2 um), and back.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for sections, whose disk is measured. Default: this folder.")
+    ] = Path(),
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.1, max=600, help="How long the whole pipeline is measured.")
+    ] = 20.0,
+    adapters: Annotated[
+        Path | None, typer.Option("--adapters", help="Folder of device adapters (Micro-Manager's own folder).")
+    ] = None,
+    zip_file: Annotated[
+        Path | None, typer.Option("--zip", help="Also pack findings, rig files, logs and the last run's summary.")
+    ] = None,
+    with_ids: Annotated[
+        bool, typer.Option("--with-ids", help="Leave ids, user names, host name and home folders in the zip.")
+    ] = False,
+    model: Model = DEFAULT_MODEL,
+    engine: Engine = "auto",
+    json_mode: Json = False,
+) -> None:
+    """Examine computer, devices, disk and model before a section depends on them; changes nothing."""
+    from hcc_scope.cli.doctor import run_doctor
+    from hcc_scope.doctor.subject import Options
+
+    options = Options(
+        out_dir=str(out),
+        rig=rig,
+        adapters_dir=None if adapters is None else str(adapters),
+        move=move,
+        model=model,
+        engine=engine,
+        seconds=seconds,
+    )
+    run_doctor(options, zip_file=zip_file, with_ids=with_ids, json_mode=json_mode)
+
+
+@app.command()
+def qc(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of sections. Default: this folder.", metavar="FOLDER...")
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Also write the charts into this HTML page.")] = None,
+    json_mode: Json = False,
+) -> None:
+    """Follow lamp, background, focus, vignette, noise and temperature over the sections of a rig."""
+    from hcc_scope.cli.qc import run_qc
+
+    run_qc(folders or [Path()], html=html, json_mode=json_mode)
+
+
 @config_app.command("lint")
 def config_lint(
     files: Annotated[

@@ -20,8 +20,10 @@ from hcc_scope.microscope.moves import PlaceMissedError
 from hcc_scope.microscope.plan_focus import PlanFocus
 from hcc_scope.microscope.section_ends import begin_section, end_section
 from hcc_scope.microscope.skips import SkippedFields
+from hcc_scope.number_text import plain_number
 from hcc_scope.orientation import Orientation
 from hcc_scope.plans import check_plan, field_of
+from hcc_scope.readings import LAMP_TAG
 from hcc_scope.types import Frame, RunSpec
 
 if TYPE_CHECKING:
@@ -114,6 +116,7 @@ class MicroManagerSource:
         self.skipped = SkippedFields(rig.events)
         """Fields that the stage does not reach."""
         check_plan_exposure(plan.exposure_ms, rig.handling)
+        self._lamp_level: TagValue = None
         rig.use.release_for_section()
         self._prepared = True
         begin_section(rig)
@@ -233,6 +236,7 @@ class MicroManagerSource:
         self._rig.thread.call("preparing the devices", prepare, stop=stop)
         facts = self._rig.thread.call("asking the camera", self._rig.hardware.facts, stop=stop)
         self._refuse_to_paint(facts.library)
+        self._lamp_level = self._rig.thread.call("reading the lamp", self._read_lamp, stop=stop)
         self._rig.camera.begin_run()
         spec = self.spec
         promised = spec.frame_shape_yx, spec.pixel_size_um, spec.camera_axes, spec.bit_depth
@@ -244,6 +248,23 @@ class MicroManagerSource:
         with closing(shots):
             for seq, (shot, event, part) in enumerate(shots):
                 yield self._frame(seq, shot, event, part)
+
+    def objective(self) -> str | None:
+        """Return the label of the objective in use; None if no device reports it."""
+        return self._rig.thread.call("reading the objective", self._rig.hardware.objective)
+
+    def _read_lamp(self) -> TagValue:
+        """Return the level of the lamp that the rig file names; None where it names none, or the rig has none."""
+        handling, ask = self._rig.handling, self._rig.backend.ask
+        device, name = handling.lamp, handling.lamp_level
+        what = "reading the lamp"
+        if device is None or name is None or device not in self._rig.backend.labels("get_loaded_devices"):
+            return None
+        if not ask(what, "has_property", device, name):
+            return None
+        text = str(ask(what, "get_property", device, name))
+        number = plain_number(text)
+        return text if number is None else number
 
     def _hold(self, stop: StopSignal) -> float:
         """Stand still while the run is paused, and let others look through the camera; return for how many s."""
@@ -496,6 +517,8 @@ class MicroManagerSource:
             tags["readout"] = readback.readout
         if readback.temperature_set_point_c is not None:
             tags["temperature_set_point_c"] = readback.temperature_set_point_c
+        if self._lamp_level is not None:
+            tags[LAMP_TAG] = self._lamp_level
         return Frame(
             seq=seq,
             pixels=pixels,

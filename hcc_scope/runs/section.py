@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from hcc_scope.types import FrameResult, RunOutcome, RunSpec
     from hcc_scope.workers import StopToken
 
-__all__ = ["SectionRun", "check_section", "section_source", "start_section"]
+__all__ = ["SectionRun", "check_section", "earlier_readings_out", "section_source", "start_section"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +166,24 @@ def check_section(source: FrameSource, scoring_model: ScoringModel, out_dir: Pat
     check_specimen(scoring_model.model.card, spec, allow_phantom_model=scoring_model.allow_phantom_model)
     check_out_dir(out_dir, spec)
     return grid
+
+
+def earlier_readings_out(source: MicroManagerSource, out_dir: Path) -> list[str]:
+    """Return what was out of its limits when this rig was last used with this objective, a sentence each.
+
+    Parameters
+    ----------
+    source : MicroManagerSource
+        Of the section that is about to begin.
+    out_dir : Path
+        Where earlier ones are.
+    """
+    from hcc_scope.report.control_charts import objective_name, rig_name, warnings_before
+
+    facts = source.spec.provenance
+    camera, library, specimen = (facts.get(key) for key in ("camera", "camera_library", "specimen"))
+    rig = rig_name(str(camera), str(library), None if specimen is None else str(specimen))
+    return warnings_before(out_dir, rig, objective_name(source.objective(), source.spec.pixel_size_um))
 
 
 def start_section(

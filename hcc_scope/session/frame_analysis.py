@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.protocols import Tiles
+    from hcc_scope.readings import ReadingsLog
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import Frame
 
@@ -41,6 +42,8 @@ class FrameAnalyser:
     """The model card's calibration temperature."""
     unlike_beyond: float | None = None
     """Distance from the training tiles beyond which a tile is not scored; None: whatever the distance."""
+    readings: ReadingsLog | None = None
+    """Takes what each frame shows of the microscope."""
 
     def analyse(self, frame: Frame) -> FrameResult:
         """Return the frame's result, with the milliseconds of the stages ``tile``, ``quality`` and ``classify``.
@@ -56,7 +59,10 @@ class FrameAnalyser:
         watch = _StopWatch()
         views = self.grid.views(frame.pixels)  # nothing is copied
         watch.lap("tile")
-        flags = quality.assess_tiles(views, self.limits, frame.bit_depth).flags
+        assessed = quality.assess_tiles(views, self.limits, frame.bit_depth)
+        flags = assessed.flags.copy()  # the model adds its own
+        if self.readings is not None:
+            self.readings.add(frame, views, assessed)
         watch.lap("quality")
         asked = np.flatnonzero(flags == 0)
         logits = np.full(self.grid.n, np.nan, dtype=np.float32)

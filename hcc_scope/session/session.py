@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
 from hcc_scope.protocols import ReportingSource
+from hcc_scope.readings import ReadingsLog
 from hcc_scope.run_events import RunEvents
 from hcc_scope.session.acquisition import AcquisitionWorker
 from hcc_scope.session.analysis import AnalysisWorker
@@ -163,6 +164,7 @@ class Session:
         self._analyse_queue: Channel[Arrival] = Channel(self._session_limits.analyse_queue_bytes)
         self._cache = DeferredCache(self._session_limits.deferred_cache_bytes)
         self._latest: LatestSlot[Frame] = LatestSlot()
+        self._readings = ReadingsLog(self._grid)
         self._ledger = FrameLedger(
             self._score.score(),
             expected_frames=spec.expected_frames,
@@ -347,6 +349,7 @@ class Session:
                     engine=self._classifier.engine,
                     temperature=self._score.temperature,
                     unlike_beyond=self._unlike_beyond,
+                    readings=self._readings,
                 ),
                 score=self._score,
                 results=self._results,
@@ -461,4 +464,5 @@ class Session:
             excluded_by_operator=excluded,
             interval_s=None if self._cadence is None else self._cadence.interval_s,
             remark=self._all_remarks(),
+            readings=self._readings.summary(),
         )

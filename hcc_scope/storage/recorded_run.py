@@ -107,6 +107,8 @@ class RecordedOutcome:
     """Frames that the camera lost before they reached the program."""
     skipped_fields: int = 0
     """Fields of the plan that were left out, as the stage did not reach them."""
+    readings: Mapping[str, TagValue] = field(default_factory=dict)
+    """What the section showed of its microscope (`hcc_scope.readings`); empty where that is not recorded."""
 
     @classmethod
     def parse(cls, outcome: object, key: str) -> RecordedOutcome:
@@ -132,6 +134,7 @@ class RecordedOutcome:
             excluded_by_operator=tuple(found.get("excluded_by_operator", ())),
             lost_frames=found.get("counts", {}).get("lost", 0),
             skipped_fields=found.get("counts", {}).get("skipped", 0),
+            readings=found.get("readings", {}),
         )
 
 
@@ -228,7 +231,7 @@ def _check(outcome: Mapping[str, Any], where: str) -> None:
         elif key in {"counts", "tiles_excluded"}:
             for one, n in values.object_of(value, name).items():
                 values.integer(n, f"{name}.{one[:60]}", 0, 1 << 60)
-        elif key in {"rates", "latency_ms"}:
+        elif key in {"rates", "latency_ms", "readings"}:
             values.scalars(value, name)
         elif key == "excluded_by_operator":
             if not isinstance(value, list):

@@ -51,7 +51,7 @@ class Running:
     outline_um: NDArray[np.float64] | None
     """(m, 2)"""
     warnings: tuple[str, ...] = ()
-    """What the operator must know of the state in which it began."""
+    """What the operator must know of the state in which it began; a sentence each."""
 
     @property
     def session(self) -> Session:
@@ -85,7 +85,7 @@ def start_section_on(
     """Prepare and start a section; whatever is wrong is refused before the camera starts."""
     from hcc_scope.plans import TimeSeries, field_of
     from hcc_scope.runs.phantoms import outline_points
-    from hcc_scope.runs.section import section_source, start_section
+    from hcc_scope.runs.section import earlier_readings_out, section_source, start_section
 
     end_preview(loaded)
     refuse_taken(request.store)  # before a phantom is drawn, which is slow
@@ -100,6 +100,7 @@ def start_section_on(
     with _plan_errors_for_window(request, on_phantom=specimen is not None):
         microscope = loaded.rig.microscope
         source = section_source(microscope, plan, scoring_model, request.animal_id, request.section_id, specimen)
+    warnings = earlier_readings_out(source, request.out_dir)
     interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
     section = start_section(source, scoring_model, request.out_dir, stop=stop, interval_s=interval_s)
     spec = section.spec
@@ -109,7 +110,7 @@ def start_section_on(
         card.decision_threshold,
         _positions(plan, field_um),
         None if specimen is None else specimen.outline_um,
-        source.warnings,
+        (*source.warnings, *warnings),
     )
 
 
