@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
 from hcc_scope.microscope.exposure import takes_exposure
+from hcc_scope.microscope.limits import ConfirmationNeeded, check_em_gain
 from hcc_scope.microscope.moves import send_focus, send_stage
 from hcc_scope.microscope.property_values import check_property_value, property_text
 from hcc_scope.microscope.rig_reader import BINNING, RigReader
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CameraState",
+    "ConfirmationNeeded",
     "DeviceControls",
     "DeviceProperty",
     "GroupState",
@@ -145,9 +147,23 @@ class DeviceControls:
 
         self._do(what, act, _FREE_ONLY, at_rest=True)
 
-    def set_em_gain(self, em_gain: float) -> None:
-        """Set the electron-multiplying gain."""
+    def set_em_gain(self, em_gain: float, *, confirmed: bool = False) -> None:
+        """Set the electron-multiplying gain.
+
+        Parameters
+        ----------
+        em_gain : float
+        confirmed : bool
+            Whether a person agreed to a gain above the rig file's limit.
+
+        Raises
+        ------
+        ConfirmationNeeded
+            If the gain is above the limit and nobody agreed to it.
+        """
         self._need_number("EM gain", em_gain, "")
+        if not confirmed:
+            check_em_gain(em_gain, self._microscope.handling)
         self._camera_property("EM gain", self._hardware.roles.em_gain, property_text(em_gain), _ALWAYS)
 
     def set_em_switch(self, on: bool) -> None:
