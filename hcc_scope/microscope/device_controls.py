@@ -25,7 +25,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
-from hcc_scope.microscope.exposure import takes_exposure
+from hcc_scope.microscope.exposure import exposure_problem, takes_exposure
 from hcc_scope.microscope.limits import ConfirmationNeeded, check_em_gain
 from hcc_scope.microscope.moves import send_focus, send_stage
 from hcc_scope.microscope.property_values import check_property_value, property_text
@@ -105,6 +105,9 @@ class DeviceControls:
     def set_exposure_ms(self, exposure_ms: float) -> None:
         """Set how long a frame is exposed."""
         self._need_number("exposure", exposure_ms, "ms")
+        problem = exposure_problem(exposure_ms, self._microscope.handling.exposure_ms)
+        if problem is not None:
+            raise DeviceError(problem)
         camera = self._hardware.camera
         what = f"setting the exposure of camera '{camera}'"
 

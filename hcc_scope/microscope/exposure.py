@@ -1,8 +1,8 @@
-"""Whether a camera took the exposure that it was asked for: drivers silently take the nearest that they can do."""
+"""Exposures that a rig allows, and whether a camera took the one asked for: drivers take the nearest they can do."""
 
 from __future__ import annotations
 
-__all__ = ["takes_exposure"]
+__all__ = ["exposure_problem", "exposure_span_ms", "takes_exposure"]
 
 _SHARE = 0.01
 _LEAST_MS = 0.01
@@ -18,3 +18,34 @@ def takes_exposure(asked_ms: float, taken_ms: float) -> bool:
     (True, False, False)
     """
     return taken_ms > 0 and abs(taken_ms - asked_ms) <= max(_SHARE * asked_ms, _LEAST_MS)
+
+
+def exposure_problem(exposure_ms: float | None, limits_ms: tuple[float, float] | None) -> str | None:
+    """Return as a sentence that an exposure lies beyond the rig file's limits; None if it does not.
+
+    Examples
+    --------
+    >>> exposure_problem(500.0, (1.0, 200.0))
+    "an exposure of 500 ms lies outside the rig file's limits of 1 to 200 ms"
+    >>> exposure_problem(None, (1.0, 200.0))
+    """
+    if exposure_ms is None or limits_ms is None or limits_ms[0] <= exposure_ms <= limits_ms[1]:
+        return None
+    low, high = limits_ms
+    return f"an exposure of {exposure_ms:g} ms lies outside the rig file's limits of {low:g} to {high:g} ms"
+
+
+def exposure_span_ms(
+    camera_ms: tuple[float, float] | None, rig_ms: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    """Return the exposures that camera and rig file both allow; None if neither states limits.
+
+    Examples
+    --------
+    >>> exposure_span_ms((0.0, 10_000.0), (1.0, 200.0)), exposure_span_ms(None, None)
+    ((1.0, 200.0), None)
+    """
+    spans = [span for span in (camera_ms, rig_ms) if span is not None]
+    if not spans:
+        return None
+    return max(span[0] for span in spans), min(span[1] for span in spans)

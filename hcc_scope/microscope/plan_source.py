@@ -8,11 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hcc_scope.clocks import Patience
-from hcc_scope.errors import CameraError, FramesLost, RigError
+from hcc_scope.errors import CameraError, FramesLost, PlanError, RigError
 from hcc_scope.microscope.backend import own_pixels
 from hcc_scope.microscope.cleanup import ALREADY, Finally
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
+from hcc_scope.microscope.exposure import exposure_problem
 from hcc_scope.orientation import Orientation
 from hcc_scope.plans import check_plan, field_of
 from hcc_scope.types import Frame, RunSpec
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 
     from hcc_scope.microscope.camera import Shot
     from hcc_scope.microscope.demo_scene import Scene
+    from hcc_scope.microscope.hardware import Hardware
     from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.plans import Plan
     from hcc_scope.protocols import StopSignal
     from hcc_scope.types import TagValue
 
-__all__ = ["CAMERA_MARGIN_S", "MicroManagerSource"]
+__all__ = ["CAMERA_MARGIN_S", "MicroManagerSource", "need_what_moves"]
 
 CAMERA_MARGIN_S = 10.0
 """How much longer than its exposure a frame may take: read-out, transfer, a driver that wakes up."""
@@ -43,6 +45,21 @@ _LOOK_S = 0.05
 _Event: TypeAlias = "dict[str, Any]"
 _Shots: TypeAlias = "Generator[tuple[Shot, _Event, int], None, None]"
 """Images with the events they belong to, and how often the camera had been started anew after a pause."""
+
+
+def need_what_moves(hardware: Hardware, plan: Plan, field_um: tuple[float, float]) -> None:
+    """Refuse a plan that moves a stage or focus drive that is not there, before anybody makes a store for it.
+
+    Raises
+    ------
+    PlanError
+        If it does.
+    """
+    first = next(plan.events(field_um), {})
+    if "x" in first:
+        hardware.need_xy_stage()
+    if not hardware.focus and ("z" in first or any(z_um is not None for *_, z_um in plan.places(field_um))):
+        hardware.need_focus()
 
 
 class MicroManagerSource:
@@ -99,13 +116,16 @@ class MicroManagerSource:
         self._plan = plan
         self._scene = scene
         self._was_paused = False
+        problem = exposure_problem(plan.exposure_ms, rig.handling.exposure_ms)
+        if problem is not None:
+            raise PlanError(problem, hint="Change the exposure of the plan.")
         rig.use.release_for_section()
         rig.thread.call("preparing the devices", partial(rig.hardware.prepare, plan.config_group, plan.exposure_ms))
         facts = rig.facts()
         self._refuse_to_paint(facts.library)
         self._field_um = field_of(plan, facts.orientation, facts.shape_yx, facts.pixel_size_um)
         expected_frames = check_plan(plan, self._field_um, limits=rig.limits, outline_um=outline_um)
-        self._need_what_moves()
+        need_what_moves(rig.hardware, plan, self._field_um)
         self.spec = RunSpec(
             frame_shape_yx=facts.shape_yx,
             bit_depth=facts.bit_depth,
@@ -126,15 +146,6 @@ class MicroManagerSource:
                 "plan": plan.model_dump_json(),
             },
         )
-
-    def _need_what_moves(self) -> None:
-        """Refuse a plan that moves a stage or focus drive that is not there, before anybody makes a store for it."""
-        hardware, plan, field_um = self._rig.hardware, self._plan, self._field_um
-        first = next(plan.events(field_um), {})
-        if "x" in first:
-            hardware.need_xy_stage()
-        if not hardware.focus and ("z" in first or any(z_um is not None for *_, z_um in plan.places(field_um))):
-            hardware.need_focus()
 
     def _refuse_to_paint(self, library: str) -> None:
         """Refuse to paint tissue onto a real rig."""
