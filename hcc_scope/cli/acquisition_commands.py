@@ -9,6 +9,7 @@ import typer
 from hcc_scope import __version__
 from hcc_scope.cli.model_commands import dataset_app, evaluate, models_app, phantom_app, train
 from hcc_scope.cli.options import DEFAULT_MODEL, AllowPhantomModel, Engine, Json, Model, ScoreUnlike
+from hcc_scope.cli.plan_commands import exposure_app, plan_app, prescan
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 __all__ = ["app"]
@@ -24,6 +25,8 @@ app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(phantom_app, name="phantom")
+app.add_typer(plan_app, name="plan")
+app.add_typer(exposure_app, name="exposure")
 
 
 def _version(value: bool) -> None:
@@ -96,7 +99,7 @@ def acquire(
     attach: Annotated[
         int | None, typer.Option("--attach", help="Use the running Micro-Manager on this local port (4827).")
     ] = None,
-    plan: Annotated[Path | None, typer.Option("--plan", help="Plan file (YAML); see docs/plans.md.")] = None,
+    plan: Annotated[Path | None, typer.Option("--plan", help="Plan file (YAML, or a .pos of Micro-Manager).")] = None,
     fields: Annotated[
         int | None, typer.Option("--fields", help="Without a plan: this many random fields. Default: 24.")
     ] = None,
@@ -106,6 +109,9 @@ def acquire(
     area_um: Annotated[
         str | None, typer.Option("--area-um", help="Random fields in WIDTHxHEIGHT around the present position.")
     ] = None,
+    prescan: Annotated[
+        bool, typer.Option("--prescan", help="Find the tissue in that area first, and lay the random fields into it.")
+    ] = False,
     exposure_ms: Annotated[float | None, typer.Option("--exposure-ms", help="Exposure of every frame.")] = None,
     prop: Annotated[
         list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
@@ -138,6 +144,7 @@ def acquire(
             n_fields=fields,
             n_frames=frames,
             area_um=area_um,
+            prescan=prescan,
             exposure_ms=exposure_ms,
             properties=tuple(prop or ()),
             seed=secrets.randbelow(2**31) if seed is None else seed,
@@ -238,6 +245,7 @@ def config_lint(
     run_lint(file, adapters=adapters, json_mode=json_mode)
 
 
+app.command()(prescan)
 app.command()(train)
 app.command()(evaluate)
 

@@ -31,6 +31,8 @@ TARGET_LEVEL = 0.5
 """Mean of the image as a share of full scale."""
 TOP_LEVEL = 0.95
 """The brightest pixels (99.9th percentile) stay below this share of full scale."""
+LONGEST_MS = 10_000.0
+"""No longer exposure is tried, unless the rig file's limits allow it: some cameras would expose for an hour."""
 _TOLERANCE = 0.05
 """How far the mean may stay from the target, as a share of it."""
 _TOP_PERCENTILE = 99.9
@@ -110,7 +112,7 @@ def find_exposure(
     """
     if not 0 < target < TOP_LEVEL:
         raise CameraError(f"a level of {target:g} is no share of full scale between 0 and {TOP_LEVEL:g}")
-    low, high = (start_ms / 2**_MOST_HALVINGS, start_ms * 2**_MOST_HALVINGS) if span_ms is None else span_ms
+    low, high = (start_ms / 2**_MOST_HALVINGS, max(start_ms, LONGEST_MS)) if span_ms is None else span_ms
     readings = [measure(min(max(start_ms, low), high))]
     while readings[-1].is_clipped:
         now = readings[-1].exposure_ms
@@ -232,6 +234,8 @@ def auto_exposure(
     """
     camera = controls.read().camera
     span_ms = exposure_span_ms(camera.exposure_limits_ms, microscope.handling.exposure_ms)
+    if span_ms is not None and microscope.handling.exposure_ms is None:
+        span_ms = (span_ms[0], min(span_ms[1], max(camera.exposure_ms, LONGEST_MS)))
     if span_ms is not None and span_ms[0] <= 0:  # many cameras state 0 as their shortest, and mean less than a line
         span_ms = (min(span_ms[1], 0.001), span_ms[1])
 
