@@ -22,6 +22,8 @@ from hcc_scope.cli.runs import (
     summarise,
 )
 from hcc_scope.errors import HccScopeError, UsageError
+from hcc_scope.formatting import sentence
+from hcc_scope.microscope.sensor_care import report_cooler
 from hcc_scope.plans import PositionList, TimeSeries, check_plan, load_plan
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
@@ -120,6 +122,9 @@ def run_acquire(options: AcquireOptions) -> None:
         plan = planned if planned is not None else _default_plan(options, rig, specimen, console, stop)
         source = section_source(rig.microscope, plan, scoring_model, animal, section, specimen)
         check_section(source, scoring_model, options.out)
+        warm = report_cooler(rig.microscope)
+        if warm is not None:
+            console.note(sentence(warm), "yellow")
         if specimen is not None:
             grown(specimen, scoring_model.model.card.pixel_size_um)
         report = record_section(

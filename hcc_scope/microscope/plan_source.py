@@ -14,6 +14,7 @@ from hcc_scope.microscope.cleanup import ALREADY, Finally
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
 from hcc_scope.microscope.exposure import exposure_problem
+from hcc_scope.microscope.sensor_care import cooler_concern, report_cooler
 from hcc_scope.orientation import Orientation
 from hcc_scope.plans import check_plan, field_of
 from hcc_scope.types import Frame, RunSpec
@@ -183,6 +184,7 @@ class MicroManagerSource:
         self._rig.thread.call("preparing the devices", prepare, stop=stop)
         facts = self._rig.thread.call("asking the camera", self._rig.hardware.facts, stop=stop)
         self._refuse_to_paint(facts.library)
+        report_cooler(self._rig)
         self._rig.camera.begin_run()
         spec = self.spec
         promised = spec.frame_shape_yx, spec.pixel_size_um, spec.camera_axes, spec.bit_depth
@@ -395,6 +397,9 @@ class MicroManagerSource:
             tags["readout"] = readback.readout
         if readback.temperature_set_point_c is not None:
             tags["temperature_set_point_c"] = readback.temperature_set_point_c
+        concern = cooler_concern(readback.temperature_c, readback.temperature_set_point_c)
+        if concern is not None:
+            tags["cooler"] = concern
         return Frame(
             seq=seq,
             pixels=pixels,

@@ -9,7 +9,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["COOLER_TOLERANCE_C", "ageing_concern", "cooler_concern", "saturated_share"]
+    from hcc_scope.microscope.micromanager import MicroManager
+
+__all__ = ["COOLER_TOLERANCE_C", "ageing_concern", "cooler_concern", "report_cooler", "saturated_share"]
 
 COOLER_TOLERANCE_C = 2.0
 """How far the sensor may be from its set point: a cooler that has settled stays within 1 °C, and one that has not is
@@ -33,6 +35,27 @@ def cooler_concern(temperature_c: float | None, set_point_c: float | None) -> st
     off_c = temperature_c - set_point_c
     side = "above" if off_c > 0 else "below"
     return f"the sensor is at {temperature_c:.1f} °C, {abs(off_c):.1f} °C {side} its set point of {set_point_c:.1f} °C"
+
+
+def report_cooler(microscope: MicroManager) -> str | None:
+    """Return as a sentence that the sensor of an open microscope is not at its set point, and add it to the run's log.
+
+    Raises
+    ------
+    DeviceError
+        If the camera cannot be read.
+    """
+    now = microscope.thread.call("reading the temperature", microscope.hardware.slow)
+    concern = cooler_concern(now.temperature_c, now.temperature_set_point_c)
+    if concern is not None:
+        microscope.events.add(
+            "reading",
+            what="cooler",
+            temperature_c=now.temperature_c,
+            set_point_c=now.temperature_set_point_c,
+            concern=concern,
+        )
+    return concern
 
 
 def saturated_share(pixels: NDArray[np.uint16], bit_depth: int) -> float:

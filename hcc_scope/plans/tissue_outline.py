@@ -10,6 +10,7 @@ The rules, in order:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,8 @@ class TissueOutline:
     points_um: tuple[tuple[float, float], ...]
     """Corners x, y in order; no two edges cross."""
     margin_um: float
-    """How far the tissue's edge may lie from the outline: half the way between two samples, and the raster's pitch."""
+    """How far the tissue's edge may lie from the outline: half the way between two samples, diagonally, and the raster's
+    pitch."""
     area_um2: float
     reaches: tuple[str, ...]
     """Sides of the scanned area that the tissue reaches: it may go on there."""
@@ -84,9 +86,9 @@ def scan_lines(low: float, high: float, size: float, spacing: float) -> list[flo
     [100.0, 500.0, 900.0]
     """
     room = high - low - size
-    if room <= 0:
+    if room <= 1e-6 * size:
         return [(low + high) / 2]
-    n = int(np.ceil(room / spacing - 1e-9)) + 1
+    n = max(1, int(np.ceil(room / spacing - 1e-9))) + 1  # the 1e-9 forgives rounding of an exact fit
     return [low + size / 2 + room * i / (n - 1) for i in range(n)]
 
 
@@ -139,7 +141,7 @@ def tissue_outline(
     cell_um2 = float(step.prod())
     return TissueOutline(
         points_um=tuple((float(x), float(y)) for x, y in points),
-        margin_um=spacing_um / 2 + float(step.max()),
+        margin_um=spacing_um / math.sqrt(2) + float(step.max()),
         area_um2=area_um2(points),
         reaches=tuple(side for side, cells in zip(_SIDES, touched, strict=True) if cells.any()),
         others_um2=tuple(n * cell_um2 for n in others),
