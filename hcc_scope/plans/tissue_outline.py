@@ -41,7 +41,7 @@ class TissueOutline:
     points_um: tuple[tuple[float, float], ...]
     """Corners x, y in order; no two edges cross."""
     margin_um: float
-    """How far the tissue's edge may lie from the outline: half the way between two samples, diagonally, and the raster's
+    """How far the tissue's edge may lie from the outline: half the diagonal way between two samples, and the raster's
     pitch."""
     area_um2: float
     reaches: tuple[str, ...]
