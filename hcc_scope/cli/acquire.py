@@ -119,7 +119,8 @@ def run_acquire(options: AcquireOptions) -> None:
         stop_on_signals(stop, console),
     ):
         rig.set_properties(options.properties)
-        plan = planned if planned is not None else _default_plan(options, rig, specimen, console, stop)
+        outline_um = _tissue_outline(options, rig, specimen, console, stop)
+        plan = planned if planned is not None else _default_plan(options, rig, specimen, outline_um)
         source = section_source(rig.microscope, plan, scoring_model, animal, section, specimen)
         check_section(source, scoring_model, options.out)
         warm = report_cooler(rig.microscope)
@@ -202,23 +203,33 @@ def _open(options: AcquireOptions, console: People) -> AbstractContextManager[Op
 
 
 def _default_plan(
-    options: AcquireOptions, rig: OpenRig, specimen: Specimen | None, console: People, stop: StopToken
+    options: AcquireOptions,
+    rig: OpenRig,
+    specimen: Specimen | None,
+    outline_um: tuple[tuple[float, float], ...] | None = None,
 ) -> Plan:
-    """Return random fields, or a full-rate sequence where it was asked for."""
-    area_um = None if options.area_um is None else parse_size(options.area_um)
+    """Return random fields, or a full-rate sequence where it was asked for; an outline replaces the specimen's."""
     wanted = PlanOptions(
         n_frames=options.n_frames,
         n_fields=DEFAULT_FIELDS if options.n_fields is None else options.n_fields,
         seed=options.seed,
-        area_um=area_um,
+        area_um=None if options.area_um is None else parse_size(options.area_um),
         exposure_ms=options.exposure_ms,
     )
-    outline = None if specimen is None else outline_points(specimen)
-    if options.prescan:
-        area = prescan_area(rig, area_um, _HINTS.no_area)
-        request = PrescanRequest(area, exposure_ms=options.exposure_ms)
-        found = scanned(rig, request, console, stop, specimen)
-        if found is None:
-            raise Interrupted("interrupted during the prescan; nothing was acquired")
-        outline = found.outline.points_um
-    return plan_of_options(wanted, rig, outline, _HINTS)
+    if outline_um is None and specimen is not None:
+        outline_um = outline_points(specimen)
+    return plan_of_options(wanted, rig, outline_um, _HINTS)
+
+
+def _tissue_outline(
+    options: AcquireOptions, rig: OpenRig, specimen: Specimen | None, console: People, stop: StopToken
+) -> tuple[tuple[float, float], ...] | None:
+    """Return the outline that a prescan finds; None if none was asked for."""
+    if not options.prescan:
+        return None
+    size_um = None if options.area_um is None else parse_size(options.area_um)
+    area = prescan_area(rig, size_um, _HINTS.no_area)
+    found = scanned(rig, PrescanRequest(area, exposure_ms=options.exposure_ms), console, stop, specimen)
+    if found is None:
+        raise Interrupted("interrupted during the prescan; nothing was acquired")
+    return found.outline.points_um

@@ -228,10 +228,11 @@ def auto_exposure(
     Raises
     ------
     CameraError
-        If no exposure gives it; the one of before is then set again.
+        If a section is being acquired; or if no exposure gives it, and the one of before is then set again.
     DeviceError
-        If a section is being acquired, or the camera refuses.
+        If the camera refuses.
     """
+    microscope.use.refuse_during_section()
     camera = controls.read().camera
     span_ms = exposure_span_ms(camera.exposure_limits_ms, microscope.handling.exposure_ms)
     if span_ms is not None and microscope.handling.exposure_ms is None:

@@ -66,6 +66,7 @@ def test_every_wish_of_the_panels_is_an_action_of_the_rig(qtbot: QtBot, controls
         column.set_state(controls.read())
 
     column.requested.connect(act)
+    column.camera.em_gain_requested.connect(lambda gain: act(DeviceAction(DeviceControls.set_em_gain, (gain,))))
     column.set_state(controls.read())
     camera, stage = column.camera, column.stage
     assert number(camera, EXPOSURE).text() == "10 ms"
