@@ -32,6 +32,7 @@ from ui.focus_presenter import FocusPresenter
 from ui.kit.error_report import describe
 from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
+from ui.plan_presenter import PlanPresenter
 from ui.replay_presenter import ReplayPresenter
 from ui.rig_presenter import RigPresenter
 from ui.section_presenter import SectionPresenter
@@ -109,13 +110,14 @@ class App:
         run = RunControl(jobs, state, rig, window, allow_phantom_model=allow_phantom_model)
         focus, recovery = ReplayFocus(window), Recovery(jobs, state, setup, store, window)
         views = Views(window, jobs, allow_phantom_model=allow_phantom_model)
+        plans = PlanPresenter(window, views, jobs, state, rig, run, setup)
         presenters = (
-            RigPresenter(window, views, jobs, state, rig, run, store),
+            RigPresenter(window, views, jobs, state, rig, run, store, lambda: setup.request),
             SectionPresenter(window, views, jobs, state, run, focus),
             ReplayPresenter(window, views, state, run, focus, store),
             FocusPresenter(window, views, jobs, state, rig, focus),
         )
-        commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store)
+        commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans)
         window.top.set_models(models_to_choose(), settings.model)
         action_states = ActionStates(window, jobs, state, rig, run, setup, focus)
         shutdown = Shutdown(window, state, rig, run, store)

@@ -17,7 +17,6 @@ from ui.kit.error_report import describe
 from ui.shell.about import show_about
 from ui.shell.file_dialogs import choose_folder, choose_new_picture, choose_rig_file
 from ui.shell.note_dialog import NoteDialogs
-from ui.shell.plan_dialog import PlanDialog
 from ui.shell.shortcuts_dialog import ShortcutsDialog
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from ui.control.settings_store import SettingsStore
     from ui.kit.jobs import Jobs
     from ui.kit.theme import ThemeName
+    from ui.plan_presenter import PlanPresenter
     from ui.shell.actions import ActionName
     from ui.shell.main_window import MainWindow
     from ui.views import Views
@@ -57,6 +57,7 @@ class Commands(QObject):
     focus : ReplayFocus
     recovery : Recovery
     settings_store : SettingsStore
+    plans : PlanPresenter
     """
 
     def __init__(
@@ -71,8 +72,10 @@ class Commands(QObject):
         focus: ReplayFocus,
         recovery: Recovery,
         settings_store: SettingsStore,
+        plans: PlanPresenter,
     ) -> None:
         super().__init__(window)
+        self._plans = plans
         self._window, self._views, self._jobs, self._state = window, views, jobs, state
         self._rig, self._run, self._setup, self._focus = rig, run, setup, focus
         self._recovery, self._settings_store = recovery, settings_store
@@ -323,15 +326,7 @@ class Commands(QObject):
 
     def edit_plan(self) -> None:
         """Choose another plan."""
-        loaded, request = self._rig.loaded, self._setup.request
-        outlined = loaded is not None and loaded.is_demo and request.specimen != "none"
-        has_stage = loaded is None or loaded.has_stage
-        has_focus = loaded is None or loaded.has_focus
-        dialog = PlanDialog(
-            request.plan, outlined=outlined, parent=self._window, has_stage=has_stage, has_focus=has_focus
-        )
-        dialog.chosen.connect(self._setup.choose_plan)
-        dialog.open()
+        self._plans.edit_plan()
 
     def edit_ids(self) -> None:
         """Go to the animal id."""

@@ -9,6 +9,7 @@ import typer
 from hcc_scope import __version__
 from hcc_scope.cli.model_commands import dataset_app, evaluate, models_app, phantom_app, train
 from hcc_scope.cli.options import DEFAULT_MODEL, AllowPhantomModel, Engine, Json, Model, ScoreUnlike
+from hcc_scope.cli.plan_commands import exposure_app, plan_app, prescan
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 __all__ = ["app"]
@@ -26,6 +27,8 @@ app.add_typer(focus_app, name="focus")
 app.add_typer(models_app, name="models")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(phantom_app, name="phantom")
+app.add_typer(plan_app, name="plan")
+app.add_typer(exposure_app, name="exposure")
 
 
 def _version(value: bool) -> None:
@@ -98,7 +101,7 @@ def acquire(
     attach: Annotated[
         int | None, typer.Option("--attach", help="Use the running Micro-Manager on this local port (4827).")
     ] = None,
-    plan: Annotated[Path | None, typer.Option("--plan", help="Plan file (YAML); see docs/plans.md.")] = None,
+    plan: Annotated[Path | None, typer.Option("--plan", help="Plan file (YAML, or a .pos of Micro-Manager).")] = None,
     fields: Annotated[
         int | None, typer.Option("--fields", help="Without a plan: this many random fields. Default: 24.")
     ] = None,
@@ -108,6 +111,9 @@ def acquire(
     area_um: Annotated[
         str | None, typer.Option("--area-um", help="Random fields in WIDTHxHEIGHT around the present position.")
     ] = None,
+    prescan: Annotated[
+        bool, typer.Option("--prescan", help="Find the tissue in that area first, and lay the random fields into it.")
+    ] = False,
     exposure_ms: Annotated[float | None, typer.Option("--exposure-ms", help="Exposure of every frame.")] = None,
     focus: Annotated[
         str | None,
@@ -144,6 +150,7 @@ def acquire(
             n_fields=fields,
             n_frames=frames,
             area_um=area_um,
+            prescan=prescan,
             exposure_ms=exposure_ms,
             focus=focus,
             properties=tuple(prop or ()),
@@ -436,6 +443,7 @@ def config_new(
     )
 
 
+app.command()(prescan)
 app.command()(train)
 app.command()(evaluate)
 

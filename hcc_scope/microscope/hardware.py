@@ -480,12 +480,16 @@ class Hardware:
         self._applied["exposure"] = exposure_ms
         self.events.add("property", device=self.camera, property="Exposure", value=taken_ms, asked=exposure_ms)
 
-    def _preset(self, group: str, preset: str) -> None:
+    def need_preset(self, group: str, preset: str) -> None:
+        """Raise `PlanError` if the configuration has no such preset."""
         if not self._ask("looking for a preset", "is_config_defined", group, preset):
             raise PlanError(
                 f"the plan asks for the preset '{preset}' of group '{group}', which the configuration does not have",
                 hint=f"Its groups are: {', '.join(self._backend.labels('get_available_config_groups'))}.",
             )
+
+    def _preset(self, group: str, preset: str) -> None:
+        self.need_preset(group, preset)
         if self._found is not None:
             self._found.add_preset(group, preset)
         what = f"applying preset '{preset}' of group '{group}'"

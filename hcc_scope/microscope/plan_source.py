@@ -19,6 +19,7 @@ from hcc_scope.microscope.limits import check_plan_exposure, em_gain_warning
 from hcc_scope.microscope.moves import PlaceMissedError
 from hcc_scope.microscope.plan_focus import PlanFocus
 from hcc_scope.microscope.section_ends import begin_section, end_section
+from hcc_scope.microscope.sensor_care import cooler_concern, report_cooler
 from hcc_scope.microscope.skips import SkippedFields
 from hcc_scope.number_text import plain_number
 from hcc_scope.orientation import Orientation
@@ -34,13 +35,14 @@ if TYPE_CHECKING:
 
     from hcc_scope.microscope.camera import Shot
     from hcc_scope.microscope.demo_scene import Scene
+    from hcc_scope.microscope.hardware import Hardware
     from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.plans import Plan
     from hcc_scope.protocols import SourceListener, StopSignal
     from hcc_scope.run_events import RunEvents
     from hcc_scope.types import TagValue
 
-__all__ = ["CAMERA_MARGIN_S", "MicroManagerSource"]
+__all__ = ["CAMERA_MARGIN_S", "MicroManagerSource", "need_what_moves"]
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +57,23 @@ _LOOK_S = 0.05
 _Event: TypeAlias = "dict[str, Any]"
 _Shots: TypeAlias = "Generator[tuple[Shot, _Event, int], None, None]"
 """Images with the events they belong to, and how often the camera had been started anew after a pause."""
+
+
+def need_what_moves(hardware: Hardware, plan: Plan, field_um: tuple[float, float]) -> None:
+    """Refuse a plan that moves a stage or focus drive that is not there, before anybody makes a store for it.
+
+    Raises
+    ------
+    PlanError
+        If it does.
+    """
+    first = next(plan.events(field_um), {})
+    if "x" in first:
+        hardware.need_xy_stage()
+    if plan.focus.mode != "none":
+        hardware.need_focus(f"the plan focuses ({plan.focus.text()})", "Leave 'focus' out of the plan")
+    if not hardware.focus and ("z" in first or any(z_um is not None for *_, z_um in plan.places(field_um))):
+        hardware.need_focus()
 
 
 class MicroManagerSource:
@@ -125,7 +144,7 @@ class MicroManagerSource:
         self._refuse_to_paint(facts.library)
         self._field_um = field_of(plan, facts.orientation, facts.shape_yx, facts.pixel_size_um)
         expected_frames = check_plan(plan, self._field_um, limits=rig.limits, outline_um=outline_um)
-        self._need_what_moves()
+        need_what_moves(rig.hardware, plan, self._field_um)
         self.warnings = self._check_camera_limits()
         """Sentences for the operator about the state in which the run begins."""
         rig.scene = scene
@@ -151,17 +170,6 @@ class MicroManagerSource:
                 "plan": plan.model_dump_json(),
             },
         )
-
-    def _need_what_moves(self) -> None:
-        """Refuse a plan that moves a stage or focus drive that is not there, before anybody makes a store for it."""
-        hardware, plan, field_um = self._rig.hardware, self._plan, self._field_um
-        first = next(plan.events(field_um), {})
-        if "x" in first:
-            hardware.need_xy_stage()
-        if plan.focus.mode != "none":
-            hardware.need_focus(f"the plan focuses ({plan.focus.text()})", "Leave 'focus' out of the plan")
-        if not hardware.focus and ("z" in first or any(z_um is not None for *_, z_um in plan.places(field_um))):
-            hardware.need_focus()
 
     def _check_camera_limits(self) -> tuple[str, ...]:
         """Refuse an exposure beyond the rig file's limits that the plan leaves; return what a person must know."""
@@ -237,6 +245,7 @@ class MicroManagerSource:
         facts = self._rig.thread.call("asking the camera", self._rig.hardware.facts, stop=stop)
         self._refuse_to_paint(facts.library)
         self._lamp_level = self._rig.thread.call("reading the lamp", self._read_lamp, stop=stop)
+        report_cooler(self._rig)
         self._rig.camera.begin_run()
         spec = self.spec
         promised = spec.frame_shape_yx, spec.pixel_size_um, spec.camera_axes, spec.bit_depth
@@ -519,6 +528,9 @@ class MicroManagerSource:
             tags["temperature_set_point_c"] = readback.temperature_set_point_c
         if self._lamp_level is not None:
             tags[LAMP_TAG] = self._lamp_level
+        concern = cooler_concern(readback.temperature_c, readback.temperature_set_point_c)
+        if concern is not None:
+            tags["cooler"] = concern
         return Frame(
             seq=seq,
             pixels=pixels,

@@ -22,7 +22,9 @@ from hcc_scope.plans.models import (
     Sequence,
     TimeSeries,
 )
+from hcc_scope.plans.outline import check_outline, first_crossing
 from hcc_scope.plans.reading import load_plan, parse_plan
+from hcc_scope.plans.saving import plan_text, save_plan
 from hcc_scope.plans.validation import check_plan
 
 __all__ = [
@@ -36,9 +38,13 @@ __all__ = [
     "RandomFields",
     "Sequence",
     "TimeSeries",
+    "check_outline",
     "check_plan",
     "field_of",
+    "first_crossing",
     "focusing_of",
     "load_plan",
     "parse_plan",
+    "plan_text",
+    "save_plan",
 ]

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from hcc_scope.errors import PlanError
 from hcc_scope.plans.focusing import NO_FOCUSING, FocusPlan
 from hcc_scope.plans.geometry import points_inside, random_fields
+from hcc_scope.plans.outline import check_outline
 from hcc_scope.types import Sampling  # noqa: TC001 - as above
 
 __all__ = [
@@ -145,6 +146,14 @@ class PositionList(PlanBase):
 
     positions_um: tuple[tuple[Number, Number] | tuple[Number, Number, Number], ...]
     """(x, y) or (x, y, z) of each field's centre."""
+    labels: tuple[str, ...] | None = None
+    """A name for each position, such as those of a position list of Micro-Manager."""
+
+    @model_validator(mode="after")
+    def _a_label_each(self) -> PositionList:
+        if self.labels is not None and len(self.labels) != len(self.positions_um):
+            raise ValueError(f"labels must name each of the {len(self.positions_um)} positions, not {len(self.labels)}")
+        return self
 
     @property
     def gives_z(self) -> bool:
@@ -180,6 +189,11 @@ class _AreaPlan(PlanBase):
             x0, y0, x1, y1 = self.rectangle_um
             if x0 >= x1 or y0 >= y1:
                 raise ValueError("rectangle_um must be x0, y0, x1, y1 with x0 < x1 and y0 < y1")
+        if self.outline_um is not None:
+            try:
+                check_outline(self.outline_um)
+            except PlanError as error:
+                raise ValueError(f"outline_um: {error.message}") from error
         return self
 
     def polygon_um(self) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

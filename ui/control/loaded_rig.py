@@ -15,6 +15,7 @@ from ui.control.rig_lock import RigLock
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hcc_scope.microscope.auto_exposure import ExposureFound
     from hcc_scope.microscope.device_controls import DeviceControls
     from hcc_scope.microscope.preview import Preview
     from hcc_scope.runs.rigs import OpenRig
@@ -28,6 +29,7 @@ __all__ = [
     "check_files",
     "close_rig",
     "end_preview",
+    "find_exposure",
     "replace_rig",
     "take_snap",
 ]
@@ -119,6 +121,17 @@ def end_preview(loaded: LoadedRig) -> None:
     preview, loaded.preview = loaded.preview, None
     if preview is not None:
         preview.stop()
+
+
+def find_exposure(doing: Doing, loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> ExposureFound:
+    """Find the exposure for a mean level; the live picture continues."""
+    from hcc_scope.microscope.auto_exposure import auto_exposure
+
+    preview = loaded.preview
+    if preview is None or not preview.running:
+        preview = _preview_of(doing, loaded, request, um_per_px)
+    with doing("finding the exposure"):
+        return auto_exposure(loaded.rig.microscope, loaded.controls, preview)
 
 
 def take_snap(doing: Doing, loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Frame:

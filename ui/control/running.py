@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.runs.section import SectionRun
@@ -109,9 +110,17 @@ def start_section_on(
         section,
         card.decision_threshold,
         _positions(plan, field_um),
-        None if specimen is None else specimen.outline_um,
+        _outline_of(plan, specimen),
         (*source.warnings, *warnings),
     )
+
+
+def _outline_of(plan: Plan, specimen: Specimen | None) -> NDArray[np.float64] | None:
+    """Return the outline to draw: the plan's own, else the specimen's."""
+    corners = getattr(plan, "outline_um", None)
+    if corners is not None:
+        return np.array(corners, dtype=np.float64)
+    return None if specimen is None else specimen.outline_um
 
 
 @contextmanager
@@ -167,6 +176,8 @@ def plan_of_request(
         area_um=choice.area_um,
         focus=choice.focusing,
     )
+    if choice.uses_outline and choice.outline_um:
+        outline = choice.outline_um
     hints = PlanHints(
         where="the plan",
         no_stage="Choose a sequence, or a plan file with a time series, and move the specimen by hand.",

@@ -43,6 +43,10 @@ class PlanChoice:
     n_frames: int = 100
     """Length of a sequence at full rate, the stage at rest."""
     file: str = ""
+    outline_um: tuple[tuple[float, float], ...] = ()
+    """Corners of the outline that was drawn on the map; empty for none. Of this rig's stage, so it is not kept."""
+    uses_outline: bool = False
+    """Whether the random fields lie inside that outline."""
     focus: Focusing = NO_FOCUSING
     """When to focus by the camera's image; a plan file states it itself."""
 
@@ -66,6 +70,8 @@ class PlanChoice:
     def _describe_fields(self, *, outlined: bool) -> str:
         match self.kind:
             case "random":
+                if self.uses_outline and self.outline_um:
+                    return f"{counted(self.n_fields, 'field')} in the outline on the map"
                 if outlined:
                     return counted(self.n_fields, "random field")
                 width, height = (format_number(side, 0) for side in self.area_um)

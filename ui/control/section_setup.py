@@ -66,7 +66,7 @@ class SectionSetup(QObject):
                 settings.area_um,
                 settings.n_frames,
                 settings.plan_file,
-                settings.focus,
+                focus=settings.focus,
             ),
             specimen=settings.demo_specimen,
             model="",

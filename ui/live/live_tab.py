@@ -55,6 +55,8 @@ class LiveTab(QWidget):
     """Black and white in counts and whether they follow every frame, when a person chose them."""
     field_pinned = Signal(int)
     """The number of the stored field that stays on the screen."""
+    auto_exposure_requested = Signal()
+    """Find the exposure for a mean level."""
     field_unpinned = Signal()
     """The newest frame is shown again."""
 
@@ -136,6 +138,13 @@ class LiveTab(QWidget):
             self._follow,
             toggle("Saturation", "Mark pixels at the camera's full scale in magenta", "S", self._mark_saturated),
             toggle("Crosshair", "Two lines through the cursor", "C", self._show_crosshair, down=False),
+            action_button(
+                self,
+                "Auto exposure",
+                "Find the exposure at which the image has half of full scale on average and nothing is clipped",
+                "X",
+                self._ask_exposure,
+            ),
             self._roi.button,
             self._histogram,
             controls.toggle(self.tiles, "shows_grid", "Tile grid", "Borders of the model's tiles", "G"),
@@ -193,6 +202,10 @@ class LiveTab(QWidget):
             newest = self._recent.newest_classified() or newest
         if newest is not None and newest is not self._frame:
             self._show_frame(newest)
+
+    @Slot(bool)
+    def _ask_exposure(self, _down: bool) -> None:
+        self.auto_exposure_requested.emit()
 
     @Slot(bool)
     def _follow_again(self, _down: bool) -> None:

@@ -8,7 +8,8 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPalette, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from hcc_scope.formatting import counted, format_bytes, format_duration, percent
+from hcc_scope.formatting import counted, format_bytes, format_duration, percent, sentence
+from hcc_scope.microscope.sensor_care import cooler_concern
 from ui.kit.flow_layout import FlowLayout
 from ui.kit.labels import colours_of, describe
 from ui.kit.symbols import SymbolBadge
@@ -153,6 +154,7 @@ class StatusStrip(QFrame):
             "eta": ("Time left", "Until the last frame is stored and classified, at the present rates.", "9 h 59 min"),
             "disk": ("Disk left", "How long the free space lasts at the present rate of writing.", "99 h 59 min"),
             "memory": ("Memory", "Memory that this program uses.", "99.9 GB"),
+            "sensor": ("Sensor", "Temperature of the camera's sensor.", "-70.0 °C"),
         }
         self._cells = {key: _Cell(*cell) for key, cell in cells.items()}
         self._store_gauge, self._analyse_gauge = _Gauge(), _Gauge()
@@ -231,6 +233,25 @@ class StatusStrip(QFrame):
             text = "over 100 h" if left_s > _LONGEST_S else _minutes(left_s)
             disk.show_value(text, concern, free)
         self._cells["memory"].show_value(_UNKNOWN if rss_bytes is None else format_bytes(rss_bytes))
+
+    def set_sensor(self, temperature_c: float | None, set_point_c: float | None, ageing: str | None = None) -> None:
+        """Show the sensor's temperature, with a sign for as long as it is away from its set point or ages.
+
+        Parameters
+        ----------
+        temperature_c, set_point_c : float or None
+            In degrees Celsius; None where they are not known.
+        ageing : str, optional
+            Why the sensor ages now (`hcc_scope.microscope.sensor_care.ageing_concern`).
+        """
+        warm = cooler_concern(temperature_c, set_point_c)
+        text = _UNKNOWN if temperature_c is None else f"{temperature_c:.1f} °C"
+        if ageing is not None:
+            self._cells["sensor"].show_value("saturated", "bad", sentence(ageing))
+        elif warm is not None:
+            self._cells["sensor"].show_value(text, "warning", sentence(warm))
+        else:
+            self._cells["sensor"].show_value(text)
 
     def set_shown_fps(self, fps: float) -> None:
         """Show how many pictures per second are painted."""
