@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from hcc_scope.quality import QualityLimits
     from hcc_scope.scoring import SectionScorer
     from hcc_scope.session.analysis import Arrival
+    from hcc_scope.shading.correction import Shading
     from hcc_scope.types import Frame, RunState, Snapshot
 
 __all__ = ["Session"]
@@ -102,11 +103,13 @@ class Session:
         Without it distances are only recorded, if the classifier gives any.
     interval_s : float, optional
         Requested time between frames; the outcome has a remark if it was not kept.
+    shading : Shading, optional
+        Corrects each frame before it is classified; what is stored stays raw.
 
     Raises
     ------
     FrameSizeError
-        If the source's frames are smaller than one tile.
+        If the source's frames are smaller than one tile, or not of the shape that `shading` corrects.
     ValueError
         If there is neither a sink nor a classifier.
     """
@@ -128,11 +131,15 @@ class Session:
         session_limits: SessionLimits | None = None,
         unlike_beyond: float | None = None,
         interval_s: float | None = None,
+        shading: Shading | None = None,
     ) -> None:
         if sink is None and classifier is None:
             raise ValueError("a session needs a sink, a classifier, or both")
         spec = source.spec
         self._grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
+        if shading is not None:
+            shading.check_fits(spec.frame_shape_yx)
+        self._shading = shading
         self._source, self._classifier = source, classifier
         self._results, self._limits = results, limits
         self._score = RunScore(scorer, excluded)
@@ -306,6 +313,7 @@ class Session:
                     engine=self._classifier.engine,
                     temperature=self._score.temperature,
                     unlike_beyond=self._unlike_beyond,
+                    shading=self._shading,
                 ),
                 score=self._score,
                 results=self._results,
