@@ -17,6 +17,7 @@ import numpy as np
 
 from hcc_scope.quality import QualityLimits
 from hcc_scope.report.summary import SectionReport, section_account
+from hcc_scope.runs.model_shading import check_wish, wanted_shading
 from hcc_scope.runs.phantoms import phantom_facts
 from hcc_scope.runs.result_log import ResultLog
 from hcc_scope.runs.specimen import check_specimen
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from hcc_scope.protocols import FrameSource
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.session import Session
+    from hcc_scope.shading.correction import Shading
     from hcc_scope.types import FrameResult, RunOutcome, RunSpec
     from hcc_scope.workers import StopToken
 
@@ -132,7 +134,9 @@ def section_source(
     )
 
 
-def check_section(source: FrameSource, scoring_model: ScoringModel, out_dir: Path) -> TileGrid:
+def check_section(
+    source: FrameSource, scoring_model: ScoringModel, out_dir: Path, shading: Shading | None = None
+) -> TileGrid:
     """Refuse a section that could not be acquired, before anything is made, drawn or moved for it.
 
     Parameters
@@ -143,6 +147,8 @@ def check_section(source: FrameSource, scoring_model: ScoringModel, out_dir: Pat
         What classifies.
     out_dir : Path
         Where the store would be made.
+    shading : Shading, optional
+        What would correct its frames.
 
     Returns
     -------
@@ -152,7 +158,8 @@ def check_section(source: FrameSource, scoring_model: ScoringModel, out_dir: Pat
     Raises
     ------
     FrameSizeError, ModelMismatchError
-        If the frames are smaller than a tile, or unlike those that the model was trained on.
+        If the frames are smaller than a tile, or unlike those that the model was trained on, or the model requires a
+        correction (`hcc_scope.runs.model_shading`) and there is none.
     StoreExistsError, StoreUnwritableError, DiskFullError
         If the store could not be made.
     """
@@ -162,6 +169,9 @@ def check_section(source: FrameSource, scoring_model: ScoringModel, out_dir: Pat
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     scoring_model.model.check_matches(spec)
     check_specimen(scoring_model.model.card, spec, allow_phantom_model=scoring_model.allow_phantom_model)
+    check_wish(scoring_model.model.card, shading)
+    if shading is not None:
+        shading.check_fits(spec.frame_shape_yx)
     check_out_dir(out_dir, spec)
     return grid
 
@@ -172,6 +182,7 @@ def start_section(
     out_dir: Path,
     stop: StopToken | None = None,
     interval_s: float | None = None,
+    shading: Shading | None = None,
 ) -> SectionRun:
     """Make a store below `out_dir` and begin to acquire a section into it.
 
@@ -187,6 +198,9 @@ def start_section(
         Ends or pauses the run.
     interval_s : float, optional
         Time between frames of a time series that was asked for. The store is given what was measured, at the end.
+    shading : Shading, optional
+        Corrects each frame before it is classified. Frames are stored raw, with a copy of the references. A model
+        whose card refuses a correction gets none.
 
     Raises
     ------
@@ -199,9 +213,10 @@ def start_section(
     from hcc_scope.storage.predictions import PredictionWriter
     from hcc_scope.storage.writer import create_store
 
-    spec = source.spec
-    grid = check_section(source, scoring_model, out_dir)
-    sink = create_store(out_dir, spec)
+    shading = wanted_shading(scoring_model.model.card, shading)
+    grid = check_section(source, scoring_model, out_dir, shading)
+    sink = create_store(out_dir, source.spec, shading=shading)
+    spec = sink.spec
 
     def finalise(outcome: RunOutcome) -> None:
         if sink.discard():
@@ -228,6 +243,7 @@ def start_section(
             store=str(sink.path),
             unlike_beyond=scoring_model.unlike_beyond,
             interval_s=interval_s,
+            shading=shading,
         )
         undo.pop_all()
     session.start()

@@ -45,6 +45,7 @@ from hcc_scope.storage.prediction_log import log_files, log_problems, read_log, 
 from hcc_scope.storage.predictions import read_predictions_table, remake_table
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.settled_facts import SettledFacts, check_shape, settle
+from hcc_scope.storage.shading_copy import SHADING_FILES, shading_problems
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,8 +74,8 @@ class RecoverReport:
     damaged: tuple[StoreDamagedError, ...]
     """Committed frames that are missing or damaged, and why."""
     problems: tuple[str, ...]
-    """What is wrong with the journal, the predictions and the notes: unreadable lines, left as they are, and lines that
-    the journal has lost."""
+    """What is wrong with the journal, the predictions, the notes, and the dark and flat field: unreadable lines, left as
+    they are, lines that the journal has lost, and damaged maps, which nothing can make again."""
     unacknowledged: int
     """Frames that reached the disk but not the journal; left as they are, behind the end of the array."""
 
@@ -130,6 +131,7 @@ def _refuse_links(path: Path) -> None:
     """
     check_folders(path)
     ours = [*path.glob("*.json*"), *path.glob("*.parquet*"), *path.glob(f"*{TEMPORARY_SUFFIX}")]
+    ours += [path / name for name in SHADING_FILES.values() if os.path.lexists(path / name)]
     folders = [path / "frames"]
     while folders:
         folder = folders.pop()
@@ -152,7 +154,7 @@ def _recover(path: Path, settled: SettledFacts) -> RecoverReport:
     changes = _mend_facts(path, settled)
     changes += [*_remove_temporary_files(path), *_mend_journal(path / JOURNAL)]
     store = open_store(path)
-    problems = list(store.journal_problems)
+    problems = [*store.journal_problems, *shading_problems(path, store.spec)]
     changes += _mend_notes(path, problems)
     if store.complete:
         problems += lost_notes(path, store.recorded.excluded_by_operator)
