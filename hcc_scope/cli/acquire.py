@@ -24,6 +24,7 @@ from hcc_scope.plans import PositionList, TimeSeries, check_plan, load_plan
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
 from hcc_scope.runs.plan_options import DEFAULT_FIELDS, PlanHints, PlanOptions, plan_of_options
+from hcc_scope.runs.references import SHADING_CHOICES, section_references
 from hcc_scope.runs.rigs import check_rig, split_assignment
 from hcc_scope.runs.section import check_section, section_source
 from hcc_scope.storage.folders import leave_none_empty
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from hcc_scope.cli.rigs import OpenRig
     from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
+    from hcc_scope.runs.references import ShadingChoice
 
 __all__ = ["AcquireOptions", "run_acquire"]
 
@@ -74,6 +76,7 @@ class AcquireOptions:
     json_mode: bool
     score_unlike: bool = False
     allow_phantom_model: bool = False
+    shading: str = "auto"
 
 
 def run_acquire(options: AcquireOptions) -> None:
@@ -116,7 +119,11 @@ def run_acquire(options: AcquireOptions) -> None:
         rig.set_properties(options.properties)
         plan = planned if planned is not None else _default_plan(options, rig, specimen)
         source = section_source(rig.microscope, plan, scoring_model, animal, section, specimen)
-        check_section(source, scoring_model, options.out)
+        references = section_references(
+            rig, scoring_model.model.card, cast("ShadingChoice", options.shading), painted=specimen is not None
+        )
+        check_section(source, scoring_model, options.out, references.shading)
+        console.note(references.note, "dim" if references.shading is not None else "")
         if specimen is not None:
             grown(specimen, scoring_model.model.card.pixel_size_um)
         report = record_section(
@@ -127,6 +134,7 @@ def run_acquire(options: AcquireOptions) -> None:
             console=console,
             title=f"{animal} {section}",
             interval_s=plan.interval_s if isinstance(plan, TimeSeries) else None,
+            references=references,
         )
         meaning.now(RUN_IS_OVER)
         versions = software_versions(dict(rig.microscope.versions))
@@ -155,6 +163,8 @@ def _check_options(options: AcquireOptions) -> None:
         raise UsageError("--fields and --frames exclude each other")
     if options.area_um is not None and (options.plan, options.n_frames, options.phantom) != (None, None, None):
         raise UsageError("--area-um is for random fields of a real section", hint="Leave it out.")
+    if options.shading not in SHADING_CHOICES:
+        raise UsageError(f"--shading is 'auto' or 'none', not '{options.shading}'")
     if options.phantom not in (None, "low", "high"):
         raise UsageError(f"--phantom is 'low' or 'high', not '{options.phantom}'")
     _check_values(options)

@@ -339,6 +339,8 @@ def write_card(card: ModelCard, folder: Path) -> Path:
     """Write `card` as ``card.yaml`` into `folder` and return its path."""
     path = folder / CARD_FILE
     content = card.model_dump(mode="json", exclude_none=True)
+    if card.shading == "accepted":  # earlier versions refuse a key that they do not know
+        del content["shading"]
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
     path.write_text(text, encoding="utf-8", newline="\n")
     return path

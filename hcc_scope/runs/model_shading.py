@@ -18,8 +18,9 @@ from hcc_scope.errors import ModelMismatchError
 if TYPE_CHECKING:
     from hcc_scope.inference.card import ModelCard
     from hcc_scope.shading.correction import Shading
+    from hcc_scope.storage.reader import SectionStore
 
-__all__ = ["check_wish", "refusal_note", "wanted_shading"]
+__all__ = ["check_wish", "describe_replayed", "refusal_note", "wanted_shading"]
 
 
 def wanted_shading(card: ModelCard, shading: Shading | None) -> Shading | None:
@@ -61,3 +62,23 @@ def check_wish(card: ModelCard, shading: Shading | None, *, stored: bool = False
         f"the model {card.name} requires frames corrected by dark and flat fields, and there are no fresh ones",
         hint="Take them with hcc-scope reference dark and hcc-scope reference flat, or in the menu Microscope.",
     )
+
+
+def describe_replayed(store: SectionStore, card: ModelCard, *, correct: bool) -> str:
+    """Return in a sentence how the frames of a corrected run are classified again.
+
+    Parameters
+    ----------
+    store : SectionStore
+        Of a run that corrected its frames.
+    card : ModelCard
+        Of the model that classifies them again.
+    correct : bool
+        Whether a correction is asked for.
+    """
+    if not correct:
+        return "its frames are classified raw, as asked for; the run corrected them by dark and flat fields."
+    if card.shading == "refused":
+        return f"its frames are classified raw: the card of {card.name} refuses a correction."
+    estimated = " (estimated from tissue)" if store.recorded.provenance.shading_estimated else ""
+    return f"its frames are corrected by the dark and flat fields{estimated} that the store keeps."

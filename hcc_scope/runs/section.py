@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.session import Session
     from hcc_scope.shading.correction import Shading
-    from hcc_scope.types import FrameResult, RunOutcome, RunSpec
+    from hcc_scope.types import FrameResult, RunOutcome, RunSpec, TagValue
     from hcc_scope.workers import StopToken
 
 __all__ = ["SectionRun", "check_section", "section_source", "start_section"]
@@ -183,6 +183,7 @@ def start_section(
     stop: StopToken | None = None,
     interval_s: float | None = None,
     shading: Shading | None = None,
+    facts: Mapping[str, TagValue] | None = None,
 ) -> SectionRun:
     """Make a store below `out_dir` and begin to acquire a section into it.
 
@@ -201,6 +202,8 @@ def start_section(
     shading : Shading, optional
         Corrects each frame before it is classified. Frames are stored raw, with a copy of the references. A model
         whose card refuses a correction gets none.
+    facts : mapping, optional
+        Further provenance to record in the store.
 
     Raises
     ------
@@ -215,7 +218,8 @@ def start_section(
 
     shading = wanted_shading(scoring_model.model.card, shading)
     grid = check_section(source, scoring_model, out_dir, shading)
-    sink = create_store(out_dir, source.spec, shading=shading)
+    begun = replace(source.spec, provenance={**source.spec.provenance, **(facts or {})})
+    sink = create_store(out_dir, begun, shading=shading)
     spec = sink.spec
 
     def finalise(outcome: RunOutcome) -> None:

@@ -74,8 +74,8 @@ class RecoverReport:
     damaged: tuple[StoreDamagedError, ...]
     """Committed frames that are missing or damaged, and why."""
     problems: tuple[str, ...]
-    """What is wrong with the journal, the predictions, the notes, and the dark and flat field: unreadable lines, left as
-    they are, lines that the journal has lost, and damaged maps, which nothing can make again."""
+    """What is wrong with the journal, the predictions, the notes and the references: unreadable lines, left as they
+    are, lines that the journal has lost, and damaged dark or flat fields, which nothing can make again."""
     unacknowledged: int
     """Frames that reached the disk but not the journal; left as they are, behind the end of the array."""
 
