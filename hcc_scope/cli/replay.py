@@ -124,7 +124,7 @@ def run_replay(
             if stop.requested:
                 break
             report, results = _replay_one(
-                store, scoring_model, stop, console, save, problems, score_unlike, correct=shading != "none"
+                store, scoring_model, stop, console, save, problems, score_unlike, correct=correct
             )
             reports.append(report)
             if check and report.outcome.state == "completed":
