@@ -16,6 +16,7 @@ MEASUREMENTS = {
     "interval_coverage": "how often the intervals of an evaluation hold the truth, by the number of animals",
     "kills": "20 acquisitions killed at random times: what the journal promises is there",
     "seeds": "the demo with 10 seeds: on which side of the threshold its sections score",
+    "shading": "what the correction by dark and flat fields costs, and what it leaves of a vignette and of its effect",
     "soak": "10,000 frames stored and classified: nothing lost, memory flat",
 }
 

@@ -90,6 +90,7 @@ class ReferenceCapture:
         self._stop = StopToken()
         self._undo = ExitStack()
         self._start_um: tuple[float, float] | None = None
+        self._halts = 0
         self._step_um = (_STEP_UM, _STEP_UM)
         self.closes_shutter = False
         """Whether the light is shut out by the program; else the operator switches it off."""
@@ -127,8 +128,11 @@ class ReferenceCapture:
     def __enter__(self) -> Self:
         from hcc_scope.microscope.device_controls import DeviceControls
 
-        controls = DeviceControls(self._rig.microscope)
+        microscope = self._rig.microscope
+        controls = DeviceControls(microscope)
         state = controls.read()
+        microscope.thread.call("moving", microscope.hardware.forget)  # an emergency stop from now on is heeded
+        self._halts = microscope.hardware.halts
         with ExitStack() as undo:
             if self.kind == "dark" and state.shutter_open is not None and state.auto_shutter is not None:
                 undo.callback(controls.set_auto_shutter, state.auto_shutter)
@@ -141,7 +145,7 @@ class ReferenceCapture:
                 if state.pixel_size_um > 0:
                     height, width = self.settings.shape_yx
                     self._step_um = (_STEP * width * state.pixel_size_um, _STEP * height * state.pixel_size_um)
-                undo.callback(self._go, state.xy_um)
+                undo.callback(self._go_back, state.xy_um)
             self._undo = undo.pop_all()
         return self
 
@@ -154,8 +158,11 @@ class ReferenceCapture:
     def _go(self, xy_um: tuple[float, float]) -> None:
         microscope = self._rig.microscope
         event = {"x": xy_um[0], "y": xy_um[1]}
-        microscope.thread.call("moving", microscope.hardware.forget)
         microscope.thread.call("moving", partial(microscope.hardware.apply, event, self._stop))
+
+    def _go_back(self, xy_um: tuple[float, float]) -> None:
+        if self._rig.microscope.hardware.halts == self._halts:  # after an emergency stop nothing moves by itself
+            self._go(xy_um)
 
     def _place_um(self, index: int) -> tuple[float, float]:
         """Return where a shot is taken: rows of a square around the start, back and forth."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Running", "plan_of_request", "start_section_on"]
 
+_PICTURES = "Live and map show raw frames, Tiles what the model sees."
 MAX_DRAWN = 5000
 """Planned fields beyond which the map shows none: they would be one grey area."""
 
@@ -50,6 +51,13 @@ class Running:
     """(n, 2) centres of the planned fields; None where none are planned, or too many to draw."""
     outline_um: NDArray[np.float64] | None
     """(m, 2)"""
+    references_note: str = ""
+    """Whether its frames are corrected by dark and flat fields, as a sentence."""
+
+    @property
+    def corrected(self) -> bool:
+        """Whether its frames are corrected before they are classified."""
+        return self.spec.provenance.get("shading") == "corrected"
 
     @property
     def session(self) -> Session:
@@ -83,6 +91,7 @@ def start_section_on(
     """Prepare and start a section; whatever is wrong is refused before the camera starts."""
     from hcc_scope.plans import TimeSeries, field_of
     from hcc_scope.runs.phantoms import outline_points
+    from hcc_scope.runs.references import section_references
     from hcc_scope.runs.section import section_source, start_section
 
     end_preview(loaded)
@@ -99,7 +108,16 @@ def start_section_on(
         microscope = loaded.rig.microscope
         source = section_source(microscope, plan, scoring_model, request.animal_id, request.section_id, specimen)
     interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
-    section = start_section(source, scoring_model, request.out_dir, stop=stop, interval_s=interval_s)
+    references = section_references(loaded.rig, card, request.shading, painted=specimen is not None)
+    section = start_section(
+        source,
+        scoring_model,
+        request.out_dir,
+        stop=stop,
+        interval_s=interval_s,
+        shading=references.shading,
+        facts=references.facts,
+    )
     spec = section.spec
     field_um = field_of(plan, Orientation(spec.camera_axes), spec.frame_shape_yx, spec.pixel_size_um)
     return Running(
@@ -107,6 +125,7 @@ def start_section_on(
         card.decision_threshold,
         _positions(plan, field_um),
         None if specimen is None else specimen.outline_um,
+        references.note if references.shading is None else f"{references.note} {_PICTURES}",
     )
 
 

@@ -14,6 +14,8 @@ from hcc_scope.storage.naming import check_id, store_path
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hcc_scope.runs.references import ShadingChoice
+
 __all__ = ["PlanChoice", "SectionRequest", "next_id", "problem_with_id"]
 
 PlanKind = Literal["random", "sequence", "file"]
@@ -64,6 +66,8 @@ class SectionRequest:
     model: str
     engine: str
     seed: int
+    shading: ShadingChoice = "auto"
+    """Whether fresh dark and flat fields correct its frames before they are classified."""
 
     @property
     def store(self) -> Path:
