@@ -123,7 +123,7 @@ def run_acquire(options: AcquireOptions) -> None:
             rig, scoring_model.model.card, cast("ShadingChoice", options.shading), painted=specimen is not None
         )
         check_section(source, scoring_model, options.out, references.shading)
-        console.note(references.note, "dim" if references.shading is not None else "")
+        console.note(references.note, "yellow" if references.stale else "dim")
         if specimen is not None:
             grown(specimen, scoring_model.model.card.pixel_size_um)
         report = record_section(

@@ -61,6 +61,8 @@ class SectionReferences:
     facts: Mapping[str, TagValue]
     note: str
     """For the operator, as a sentence."""
+    stale: bool
+    """Whether references are there that would correct it if they were fresh."""
 
 
 def settings_now(rig: OpenRig, *, painted: bool = False) -> Settings:
@@ -177,7 +179,8 @@ def section_references(
         flat=state.flat.freshness,
         **({} if shading is None else {key: str(shading.facts[key]) for key in _HASHES}),
     )
-    return SectionReferences(shading, facts, note)
+    stale = shading is None and choice == "auto" and state.freshness == "stale"
+    return SectionReferences(shading, facts, note, stale)
 
 
 _HASHES = ("shading_dark_sha256", "shading_flat_sha256")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Shading", "analysed_pixels"]
 
-_STRIP_PX = 1 << 15
+_STRIP_PX = 1 << 16
 """Pixels worked on at once: their float32 stay in the second-level cache."""
 
 

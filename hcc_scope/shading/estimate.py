@@ -15,6 +15,7 @@ import numpy as np
 from hcc_scope.formatting import counted
 from hcc_scope.shading.making import Refusal
 from hcc_scope.shading.reference import Reference
+from hcc_scope.shading.smooth import block_means, polynomial_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,6 @@ __all__ = ["LEAST_FIELDS", "estimate_flat", "even_dark"]
 LEAST_FIELDS = 50
 _BLOCKS = 32
 """Along the longer side: what the polynomial is fitted to."""
-_DEGREE = 4
 _HALVES = 0.03
 """Largest difference between the fields of the two halves, anywhere."""
 _LOWEST = 0.2
@@ -54,17 +54,10 @@ def estimate_flat(fields: Iterable[NDArray[np.uint16]], dark: Reference, setting
     """
     height, width = settings.shape_yx
     side = max(1, max(height, width) // _BLOCKS)
-    rows, columns = height // side, width // side
-
-    def blocks(values: NDArray[np.float64] | NDArray[np.uint16]) -> NDArray[np.float64]:
-        used = values[: rows * side, : columns * side].reshape(rows, side, columns, side)
-        means: NDArray[np.float64] = used.mean(axis=(1, 3), dtype=np.float64)
-        return means
-
-    of_dark = blocks(dark.values)
+    of_dark = block_means(dark.values, side)
     stack = []
     for pixels in fields:
-        light = blocks(pixels) - of_dark
+        light = block_means(pixels, side) - of_dark
         mean = float(light.mean())
         if mean > 0:
             stack.append(light / mean)
@@ -76,7 +69,7 @@ def estimate_flat(fields: Iterable[NDArray[np.uint16]], dark: Reference, setting
         )
     all_blocks = np.stack(stack)
     first, second, whole = (
-        _fitted(np.median(part, axis=0), (side, side), settings.shape_yx)
+        _light(np.median(part, axis=0), side, settings.shape_yx)
         for part in (all_blocks[::2], all_blocks[1::2], all_blocks)
     )
     apart = float(np.abs(first / second - 1).max())
@@ -96,24 +89,8 @@ def estimate_flat(fields: Iterable[NDArray[np.uint16]], dark: Reference, setting
     )
 
 
-def _fitted(blocks: NDArray[np.float64], block_px: tuple[int, int], shape_yx: tuple[int, int]) -> NDArray[np.float64]:
-    """Return the polynomial of degree `_DEGREE` through the means of blocks, at each pixel (y, x), with mean 1."""
-    powers = [(i, j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)]
-
-    def axis(places_px: NDArray[np.floating], n_px: int) -> NDArray[np.floating]:
-        return (places_px - (n_px - 1) / 2) / (n_px / 2)
-
-    (rows, columns), (height, width) = blocks.shape, shape_yx
-    y = axis(np.arange(rows) * block_px[0] + (block_px[0] - 1) / 2, height)
-    x = axis(np.arange(columns) * block_px[1] + (block_px[1] - 1) / 2, width)
-    terms = np.stack([np.outer(y**i, x**j).ravel() for i, j in powers], axis=1)
-    weights, *_ = np.linalg.lstsq(terms, blocks.ravel(), rcond=None)
-    table = np.zeros((_DEGREE + 1, _DEGREE + 1))
-    for (i, j), weight in zip(powers, weights, strict=True):
-        table[i, j] = weight
-    y_all, x_all = axis(np.arange(height, dtype=np.float64), height), axis(np.arange(width, dtype=np.float64), width)
-    field: NDArray[np.float64] = (
-        np.vander(y_all, _DEGREE + 1, increasing=True) @ table @ np.vander(x_all, _DEGREE + 1, increasing=True).T
-    )
+def _light(blocks: NDArray[np.float64], block_px: int, shape_yx: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the smooth light (y, x) through the means of blocks, with mean 1."""
+    field = polynomial_field(blocks, block_px, shape_yx)
     field /= field.mean()
     return field

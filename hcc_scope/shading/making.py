@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from hcc_scope.formatting import counted
 from hcc_scope.shading.reference import Reference
+from hcc_scope.shading.smooth import block_means, smoothed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.shading.reference import ReferenceKind, Settings
 
-__all__ = ["LEAST_SHOTS", "Refusal", "Shots", "smoothed"]
+__all__ = ["LEAST_SHOTS", "MOST_SHOTS", "Refusal", "Shots"]
 
 LEAST_SHOTS: dict[ReferenceKind, int] = {"dark": 32, "flat": 16}
 MOST_SHOTS = 256
@@ -200,7 +200,7 @@ class Shots:
                 "Let the lamp warm up, and stay on blank glass.",
             )
         flat = _median(self._kept, self._dark_counts, light.astype(np.float32))
-        blocks = _block_means(flat)
+        blocks = block_means(flat, _BLOCK_PX)
         field = smoothed(blocks, max(1.0, min(blocks.shape) * _FIELD_SHARE))
         texture = np.sqrt(_tile_means(np.square(blocks / field - 1).astype(np.float32)))
         if texture.max() > _TEXTURE:
@@ -239,32 +239,12 @@ class Shots:
         return Refusal(self.kind, reason, hint, (column * width, row * height, width, height), picture)
 
 
-def smoothed(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    """Return an image (y, x) after a Gaussian blur that leaves a slope as it is, up to the edges.
-
-    Beyond the edges the image goes on by point reflection: mirrored, a slope would flatten there.
-    """
-    margin = min(math.ceil(4 * sigma), min(values.shape) - 1)
-    padded = np.pad(values, margin, mode="reflect", reflect_type="odd")
-    blurred: NDArray[np.float64] = gaussian_filter(padded, sigma, truncate=4.0, mode="nearest")
-    height, width = values.shape
-    return blurred[margin : margin + height, margin : margin + width]
-
-
 def _tile_means(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the means over `_TILES` x `_TILES` equal tiles of an image (y, x); fewer of a tiny one."""
     rows, columns = (min(_TILES, side) for side in values.shape)
     height, width = values.shape[0] // rows, values.shape[1] // columns
     used = values[: rows * height, : columns * width].reshape(rows, height, columns, width)
     means: NDArray[np.float32] = used.mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
-    return means
-
-
-def _block_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the means over the whole blocks of `_BLOCK_PX` px of an image (y, x)."""
-    height, width = (side // _BLOCK_PX for side in values.shape)
-    used = values[: height * _BLOCK_PX, : width * _BLOCK_PX].reshape(height, _BLOCK_PX, width, _BLOCK_PX)
-    means: NDArray[np.float64] = used.mean(axis=(1, 3))
     return means
 
 

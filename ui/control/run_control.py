@@ -190,7 +190,8 @@ class RunControl(QObject):
         self._set_phase("stopping" if self._stop.requested else "running")
         self._state.watch_run(run)
         if run.references_note:
-            self._state.message.emit("info" if run.corrected else "debug", run.references_note)
+            level = "warning" if run.references_stale else "info" if run.corrected else "debug"
+            self._state.message.emit(level, run.references_note)
 
     def _not_started(self, _sentence: str) -> None:
         self._set_phase("idle")

@@ -53,6 +53,8 @@ class Running:
     """(m, 2)"""
     references_note: str = ""
     """Whether its frames are corrected by dark and flat fields, as a sentence."""
+    references_stale: bool = False
+    """Whether they would be, if the references were fresh."""
 
     @property
     def corrected(self) -> bool:
@@ -126,6 +128,7 @@ def start_section_on(
         _positions(plan, field_um),
         None if specimen is None else specimen.outline_um,
         references.note if references.shading is None else f"{references.note} {_PICTURES}",
+        references.stale,
     )
 
 
