@@ -40,7 +40,7 @@ def refusal_picture(refusal: Refusal) -> NDArray[np.uint8] | None:
         inside[top:bottom, left:right] = True
         frame = inside.copy()
         frame[top + 2 * _LINE_PX : bottom - 2 * _LINE_PX, left + 2 * _LINE_PX : right - 2 * _LINE_PX] = False
-        drawn[frame] = 255  # white around black: seen on light and on dark
+        drawn[frame] = 255  # white within black: seen on dark and on light
         frame[top + _LINE_PX : bottom - _LINE_PX, left + _LINE_PX : right - _LINE_PX] = False
         drawn[inside & frame] = 0
     return drawn

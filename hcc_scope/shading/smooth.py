@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["block_means", "polynomial_field", "smoothed"]
 
 _DEGREE = 4
+"""Of what a blur is added to."""
 _BLOCKS = 32
 """Along the shorter side, at most: what a polynomial is fitted to."""
 
@@ -37,8 +38,10 @@ def smoothed(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     return field + rest
 
 
-def polynomial_field(blocks: NDArray[np.float64], block_px: int, shape_yx: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the polynomial of degree 4 through the means of blocks (rows, columns), at each pixel (y, x).
+def polynomial_field(
+    blocks: NDArray[np.float64], block_px: int, shape_yx: tuple[int, ...], degree: int = _DEGREE
+) -> NDArray[np.float64]:
+    """Return the polynomial through the means of blocks (rows, columns), at each pixel (y, x).
 
     Parameters
     ----------
@@ -48,8 +51,10 @@ def polynomial_field(blocks: NDArray[np.float64], block_px: int, shape_yx: tuple
         Side of a block.
     shape_yx : (int, int)
         Of the image.
+    degree : int
+        Sum of the powers of y and x, at most.
     """
-    powers = [(i, j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)]
+    powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
 
     def axis(places_px: NDArray[np.floating], n_px: int) -> NDArray[np.floating]:
         return (places_px - (n_px - 1) / 2) / (n_px / 2)
@@ -59,11 +64,11 @@ def polynomial_field(blocks: NDArray[np.float64], block_px: int, shape_yx: tuple
     x = axis(np.arange(columns) * block_px + (block_px - 1) / 2, width)
     terms = np.stack([np.outer(y**i, x**j).ravel() for i, j in powers], axis=1)
     weights, *_ = np.linalg.lstsq(terms, blocks.ravel(), rcond=None)
-    table = np.zeros((_DEGREE + 1, _DEGREE + 1))
+    table = np.zeros((degree + 1, degree + 1))
     for (i, j), weight in zip(powers, weights, strict=True):
         table[i, j] = weight
     y_all, x_all = axis(np.arange(height, dtype=np.float64), height), axis(np.arange(width, dtype=np.float64), width)
     field: NDArray[np.float64] = (
-        np.vander(y_all, _DEGREE + 1, increasing=True) @ table @ np.vander(x_all, _DEGREE + 1, increasing=True).T
+        np.vander(y_all, degree + 1, increasing=True) @ table @ np.vander(x_all, degree + 1, increasing=True).T
     )
     return field
