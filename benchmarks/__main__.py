@@ -18,6 +18,7 @@ MEASUREMENTS = {
     "kills": "20 acquisitions killed at random times: what the journal promises is there",
     "qc": "seconds that control charts of 1,000 sections take, and how often they are wrong",
     "seeds": "the demo with 10 seeds: on which side of the threshold its sections score",
+    "shading": "what the correction by dark and flat fields costs, and what it leaves of a vignette and of its effect",
     "soak": "10,000 frames stored and classified: nothing lost, memory flat",
 }
 

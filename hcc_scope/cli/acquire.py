@@ -30,6 +30,7 @@ from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
 from hcc_scope.runs.plan_options import DEFAULT_FIELDS, PlanHints, PlanOptions, plan_of_options
 from hcc_scope.runs.prescan import PrescanRequest
+from hcc_scope.runs.references import SHADING_CHOICES, section_references
 from hcc_scope.runs.rigs import check_rig, split_assignment
 from hcc_scope.runs.section import check_section, earlier_readings_out, section_source
 from hcc_scope.storage.folders import leave_none_empty
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from hcc_scope.cli.rigs import OpenRig
     from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
+    from hcc_scope.runs.references import ShadingChoice
 
 __all__ = ["AcquireOptions", "run_acquire"]
 
@@ -81,6 +83,7 @@ class AcquireOptions:
     allow_phantom_model: bool = False
     focus: str | None = None
     prescan: bool = False
+    shading: str = "auto"
 
 
 def run_acquire(options: AcquireOptions) -> None:
@@ -128,7 +131,11 @@ def run_acquire(options: AcquireOptions) -> None:
         source = section_source(rig.microscope, plan, scoring_model, animal, section, specimen)
         for warning in source.warnings:
             console.note(f"Warning: {warning}", "yellow")
-        check_section(source, scoring_model, options.out)
+        references = section_references(
+            rig, scoring_model.model.card, cast("ShadingChoice", options.shading), painted=specimen is not None
+        )
+        check_section(source, scoring_model, options.out, references.shading)
+        console.note(references.note, "yellow" if references.stale else "dim")
         for warning in earlier_readings_out(source, options.out):
             console.note(warning, "yellow")
         warm = report_cooler(rig.microscope)
@@ -144,6 +151,7 @@ def run_acquire(options: AcquireOptions) -> None:
             console=console,
             title=f"{animal} {section}",
             interval_s=plan.interval_s if isinstance(plan, TimeSeries) else None,
+            references=references,
         )
         meaning.now(RUN_IS_OVER)
         versions = software_versions(dict(rig.microscope.versions))
@@ -176,6 +184,8 @@ def _check_options(options: AcquireOptions) -> None:
         raise UsageError("--area-um is for random fields of a real section", hint="Leave it out.")
     if options.prescan and (options.plan, options.n_frames) != (None, None):
         raise UsageError("--prescan is for random fields", hint="Leave out --plan and --frames.")
+    if options.shading not in SHADING_CHOICES:
+        raise UsageError(f"--shading is 'auto' or 'none', not '{options.shading}'")
     if options.phantom not in (None, "low", "high"):
         raise UsageError(f"--phantom is 'low' or 'high', not '{options.phantom}'")
     _check_values(options)

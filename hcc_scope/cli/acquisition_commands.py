@@ -10,6 +10,7 @@ from hcc_scope import __version__
 from hcc_scope.cli.model_commands import dataset_app, evaluate, models_app, phantom_app, train
 from hcc_scope.cli.options import DEFAULT_MODEL, AllowPhantomModel, Engine, Json, Model, ScoreUnlike
 from hcc_scope.cli.plan_commands import exposure_app, plan_app, prescan
+from hcc_scope.cli.reference_commands import reference_app
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 __all__ = ["app"]
@@ -29,6 +30,7 @@ app.add_typer(dataset_app, name="dataset")
 app.add_typer(phantom_app, name="phantom")
 app.add_typer(plan_app, name="plan")
 app.add_typer(exposure_app, name="exposure")
+app.add_typer(reference_app, name="reference")
 
 
 def _version(value: bool) -> None:
@@ -132,6 +134,10 @@ def acquire(
     engine: Engine = "auto",
     score_unlike: ScoreUnlike = False,
     allow_phantom_model: AllowPhantomModel = False,
+    shading: Annotated[
+        str,
+        typer.Option("--shading", help="auto: correct by fresh dark and flat fields; none: classify raw frames."),
+    ] = "auto",
     json_mode: Json = False,
 ) -> None:
     """Acquire one section: store every frame, classify it live, keep the score."""
@@ -158,6 +164,7 @@ def acquire(
             phantom=phantom,
             model_name=model,
             engine=engine,
+            shading=shading,
             json_mode=json_mode,
             score_unlike=score_unlike,
             allow_phantom_model=allow_phantom_model,
@@ -193,6 +200,10 @@ def replay(
         ),
     ] = None,
     allow_phantom_model: AllowPhantomModel = False,
+    shading: Annotated[
+        str | None,
+        typer.Option("--shading", help="recorded: as the run was corrected (default); none: classify raw frames."),
+    ] = None,
     json_mode: Json = False,
 ) -> None:
     """Classify stored sections again, through the same pipeline."""
@@ -205,6 +216,7 @@ def replay(
         check=check,
         save=save,
         out=out,
+        shading=shading,
         json_mode=json_mode,
         score_unlike=score_unlike,
         allow_phantom_model=allow_phantom_model,

@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from hcc_scope.quality import QualityLimits
     from hcc_scope.scoring import SectionScorer
     from hcc_scope.session.analysis import Arrival
+    from hcc_scope.shading.correction import Shading
     from hcc_scope.types import Frame, RunState, Snapshot
 
 __all__ = ["Session"]
@@ -115,11 +116,13 @@ class Session:
         Takes what the operator does, and every message.
     wind_up : callable, optional
         Called when all frames have their final state, before the outcome is decided.
+    shading : Shading, optional
+        Corrects each frame before it is classified; what is stored stays raw.
 
     Raises
     ------
     FrameSizeError
-        If the source's frames are smaller than one tile.
+        If the source's frames are smaller than one tile, or not of the shape that `shading` corrects.
     ValueError
         If there is neither a sink nor a classifier.
     """
@@ -143,11 +146,15 @@ class Session:
         interval_s: float | None = None,
         events: RunEvents | None = None,
         wind_up: Callable[[], None] | None = None,
+        shading: Shading | None = None,
     ) -> None:
         if sink is None and classifier is None:
             raise ValueError("a session needs a sink, a classifier, or both")
         spec = source.spec
         self._grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
+        if shading is not None:
+            shading.check_fits(spec.frame_shape_yx)
+        self._shading = shading
         self._source, self._classifier = source, classifier
         self._results, self._limits = results, limits
         self._score = RunScore(scorer, excluded)
@@ -350,6 +357,7 @@ class Session:
                     temperature=self._score.temperature,
                     unlike_beyond=self._unlike_beyond,
                     readings=self._readings,
+                    shading=self._shading,
                 ),
                 score=self._score,
                 results=self._results,

@@ -20,6 +20,7 @@ from hcc_scope.storage.metadata import (
 from hcc_scope.storage.notes import NOTES, read_notes
 from hcc_scope.storage.prediction_log import log_files, table_path
 from hcc_scope.storage.run_log import RUN_LOG
+from hcc_scope.storage.shading_copy import SHADING_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,7 @@ def remove_empty(path: Path) -> bool:
     try:
         logs = log_files(path)
         ours = {"frames", "zarr.json", MANIFEST_COPY, JOURNAL, RUN_LOG, *(log.name for log in logs)}
-        ours |= {table_path(log).name for log in logs}
+        ours |= {table_path(log).name for log in logs} | set(SHADING_FILES.values())
         if all(note.kind == "spoilt" for note in read_notes(path)):  # by the run itself
             ours.add(NOTES)
         there = [(path, ours), (path / "frames", {"zarr.json", "0"}), (path / ARRAY_PATH, {"zarr.json", "c"})]
@@ -62,8 +63,10 @@ def _hidden(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
 
 
-def create_skeleton(path: Path, spec: RunSpec, attributes: Mapping[str, Any], length: int) -> None:
-    """Make an empty store in a hidden folder, then give it its name in one step."""
+def create_skeleton(
+    path: Path, spec: RunSpec, attributes: Mapping[str, Any], length: int, files: Mapping[str, bytes] | None = None
+) -> None:
+    """Make an empty store, with further `files` by name, in a hidden folder, then give it its name in one step."""
     hidden = _hidden(path)
     array_folder = hidden / ARRAY_PATH
     try:
@@ -73,6 +76,8 @@ def create_skeleton(path: Path, spec: RunSpec, attributes: Mapping[str, Any], le
         create_file(hidden / "zarr.json", json_bytes(group_metadata(spec, attributes)))
         create_file(hidden / MANIFEST_COPY, json_bytes(sealed(attributes)))
         create_file(hidden / JOURNAL, b"")
+        for name, data in (files or {}).items():
+            create_file(hidden / name, data)
         for folder in (array_folder, hidden / "frames", hidden):
             sync_folder(folder)
         patiently(lambda: hidden.rename(path))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.plans.focusing import FocusMode
+    from hcc_scope.runs.references import ShadingChoice
 
 __all__ = ["FOCUS_WORDS", "PlanChoice", "SectionRequest", "next_id", "problem_with_id"]
 
@@ -95,6 +96,8 @@ class SectionRequest:
     model: str
     engine: str
     seed: int
+    shading: ShadingChoice = "auto"
+    """Whether fresh dark and flat fields correct its frames before they are classified."""
 
     @property
     def store(self) -> Path:

@@ -16,6 +16,7 @@ from ui.control.settings import default_out_dir
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from hcc_scope.runs.references import ShadingChoice
     from ui.control.section_request import Specimen
     from ui.control.settings_store import SettingsStore
 
@@ -31,6 +32,7 @@ class _Changes(TypedDict, total=False):
     model: str
     engine: str
     seed: int
+    shading: ShadingChoice
 
 
 class SectionSetup(QObject):
