@@ -289,7 +289,7 @@ def attach_rig(port: int, rig_file: str | None, note: Callable[[str], None] | No
     Raises
     ------
     ConfigError
-        If the rig file is wrong, or a role of it does not fit the devices that are loaded there.
+        If the rig file is wrong or not filled in, or a role of it does not fit the devices that are loaded there.
     DeviceError
         If nothing answers on that port.
     """
@@ -297,6 +297,8 @@ def attach_rig(port: int, rig_file: str | None, note: Callable[[str], None] | No
     from hcc_scope.rig.rigfile import load_rig
 
     rig = None if rig_file is None else load_rig(rig_file)
+    if rig is not None:
+        rig.need_filled_in(but=("adapters_dir",))  # the adapters are those that are loaded there
     with _keys_placed(rig, "Micro-Manager's Device Property Browser lists what there is."):
         microscope = MicroManager.attach(
             port=port,
