@@ -79,7 +79,7 @@ class Rig(BaseModel):
     warnings: tuple[str, ...] = ()
     """Sentences for the operator, shown when the rig opens."""
     to_fill_in: tuple[Placeholder, ...] = ()
-    """Placeholders of the rig file that nobody has filled in yet; a rig with one is not opened."""
+    """Placeholders of the rig file that are not filled in yet; a rig with one is not opened."""
     key_lines: dict[str, int] = {}
     """Line of each key of the file, such as ``roles.em_gain``: for checks that come later."""
 
