@@ -94,6 +94,12 @@ def test_no_way_to_an_em_gain_above_the_limit_but_a_confirmation(rig: MicroManag
             ["my rig.rig.yaml:3: the stand is manual, and 'XY' is a motorised"],
         ),
         (("stand: motorised",), CAMERA, ["my rig.rig.yaml:2: the stand is motorised, and the configuration has no XY"]),
+        (("light: {lamp: Cam, lamp_level: Gain}",), CAMERA, []),
+        (
+            ("light: {lamp: Cam, lamp_level: Gian}",),
+            CAMERA,
+            ["my rig.rig.yaml:2: the lamp 'Cam' has no property 'Gian': the light level is not recorded."],
+        ),
         (
             ("camera: pvcam", "roles: {em_gain: Gain}"),
             CAMERA,

@@ -76,6 +76,12 @@ class OpenRig:
                 f"{self.rig.place('stand')}: the stand is motorised, and the configuration has no XY stage:"
                 " the stage cannot be sent to fields."
             )
+        lamp, level = self.rig.handling.lamp, self.rig.handling.lamp_level
+        if lamp is not None and not self._has_property(lamp, level or ""):
+            found.append(
+                f"{self.rig.place('light.lamp_level')}: the lamp '{lamp}' has no property '{level}': the light level is"
+                " not recorded."
+            )
         absent = self.microscope.hardware.absent_roles()
         if absent:
             camera = self.microscope.hardware.camera
@@ -85,6 +91,16 @@ class OpenRig:
                 f" for {listed}: not recorded."
             )
         return tuple(found)
+
+    def _has_property(self, device: str, name: str) -> bool:
+        """Return whether a device is loaded and has a property."""
+        backend = self.microscope.backend
+
+        def ask() -> bool:
+            loaded = device in backend.labels("get_loaded_devices")
+            return loaded and bool(backend.ask("asking for a property", "has_property", device, name))
+
+        return self.microscope.thread.call("asking for a property", ask)
 
     @property
     def has_xy_stage(self) -> bool:
