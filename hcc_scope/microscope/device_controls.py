@@ -173,7 +173,7 @@ class DeviceControls:
         Raises
         ------
         ConfirmationNeeded
-            If the gain is above the limit and nobody agreed to it.
+            If the gain is above the limit and not confirmed.
         """
         self._need_number("EM gain", em_gain, "")
         if not confirmed:

@@ -175,7 +175,7 @@ class MicroManagerSource:
         """Refuse an exposure beyond the rig file's limits that the plan leaves; return what a person must know."""
         rig = self._rig
         now = rig.thread.call("asking the camera", rig.hardware.read)
-        check_plan_exposure(now.exposure_ms, rig.handling)
+        check_plan_exposure(now.exposure_ms, rig.handling, as_taken=True)
         warning = em_gain_warning(now.em_gain, rig.handling)
         if warning is None:
             return ()
