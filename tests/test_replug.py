@@ -38,16 +38,20 @@ def test_a_camera_that_answers_nothing_any_more(demo_cfg: Callable[..., Path], a
     def gone(_real: object, *_arguments: object) -> NoReturn:
         raise RuntimeError("Error in device 'Camera': not connected")
 
+    def ended(real: Callable[[], None]) -> NoReturn:
+        real()  # the driver's own thread has ended
+        gone(real)
+
     cfg = demo_cfg(**TINY)
     with opened(cfg, adapters_dir) as rig:
         core = rig.backend.core
         frames = source(rig, plan).frames(StopToken())
         next(frames)
         camera_calls = [
-            "snap_image", "get_exposure", "set_exposure", "is_sequence_running", "stop_sequence_acquisition", "get_roi",
-            "get_remaining_image_count", "get_image_bit_depth", "is_buffer_overflowed", "pop_next_tagged_image",
+            "snap_image", "get_exposure", "set_exposure", "is_sequence_running", "get_roi", "get_image_bit_depth",
+            "get_remaining_image_count", "is_buffer_overflowed", "pop_next_tagged_image",
         ]  # fmt: skip
-        FaultyCore(rig, **dict.fromkeys(camera_calls, gone))
+        FaultyCore(rig, stop_sequence_acquisition=ended, **dict.fromkeys(camera_calls, gone))
         with pytest.raises(DeviceError, match="not connected"):
             list(frames)
     assert core.get_loaded_devices() == ("Core",)  # closed, although the camera did not answer

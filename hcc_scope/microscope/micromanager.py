@@ -57,7 +57,9 @@ _END_S = 0.5
 """How long the core's thread may take to end: at once if it is idle, so later only if a driver hangs."""
 _PROBE_S = 2.0
 """How long to wait for a connection to a port of this machine."""
-_HANGS_HINT = "If a device hangs, unplug it: the rig can be opened again as soon as its driver answers. Otherwise restart the program."
+_HANGS_HINT = (
+    "If a device hangs, unplug it: the rig can be opened again when its driver answers. Otherwise restart the program."
+)
 _open_rig = threading.Lock()
 """Held while the in-process core is in use."""
 
@@ -117,6 +119,13 @@ def _java_core(port: int) -> Any:  # noqa: ANN401 - a class made at run time
         return core
     finally:
         threading.excepthook = before
+
+
+def _unload(backend: Backend) -> None:
+    """Unload all devices; the core refuses that while it believes that a camera is running."""
+    if isinstance(attempt(lambda: backend.ask("unloading the devices", "unload_all_devices")), Failure):
+        attempt(lambda: backend.ask("stopping the camera", "stop_sequence_acquisition"))
+        backend.ask("unloading the devices", "unload_all_devices")
 
 
 def _warn(error: BaseException, where: str) -> None:
@@ -250,7 +259,7 @@ class MicroManager:
         core = _python_core(adapters_dir, buffer_size_mb)
         backend = PythonBackend(core)
         # Loading adds to what is there: without this a second configuration fails on its first device.
-        backend.ask("unloading the devices", "unload_all_devices")
+        _unload(backend)
         loaded = attempt(lambda: core.load_system_configuration(str(readable)))
         if isinstance(loaded, Failure):
             core.unload_all_devices()  # an error in System/Startup leaves the devices loaded
@@ -366,7 +375,7 @@ class MicroManager:
         guard("stopping the camera", self._stop_camera, _warn)
         guard("putting settings back", self._put_back, _warn)
         if isinstance(self.backend, PythonBackend):
-            self.backend.ask("unloading the devices", "unload_all_devices")
+            _unload(self.backend)
 
     def _stop_camera(self) -> None:
         if self.backend.ask("closing", "is_sequence_running"):
