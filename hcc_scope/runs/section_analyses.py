@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import FrameSizeError, ModelError, StoreDamagedError, StoreError
+from hcc_scope.report.run_log_text import notable_lines
 from hcc_scope.runs.replay import recorded_model
 from hcc_scope.runs.unfinished import is_written_to
 from hcc_scope.score_text import describe_assumed_threshold
@@ -19,6 +20,7 @@ from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recorded_run import ASSUMED_THRESHOLD
+from hcc_scope.storage.run_log import read_run_log
 from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.tiling import TileGrid
 
@@ -164,6 +166,8 @@ class OpenedStore:
     """Oldest first."""
     excluded: set[int] = field(default_factory=set)
     """Fields that the operator excluded."""
+    happened: tuple[str, ...] = ()
+    """The latest lines of its run log: actions, messages, skipped fields."""
     n_replays: int = 0
     saliency: RecordedSaliency = field(init=False)
     """Of the model that classified it live."""
@@ -253,7 +257,20 @@ def open_section(path: Path) -> OpenedStore:
         else:
             if analysis is not None:
                 analyses.append(analysis)
-    return OpenedStore(path, store, grid, analyses, tuple(problems), list(log.notes), excluded)
+    happened = _happened(path, problems)
+    return OpenedStore(path, store, grid, analyses, tuple(problems), list(log.notes), excluded, happened)
+
+
+def _happened(path: Path, problems: list[str]) -> tuple[str, ...]:
+    try:
+        log = read_run_log(path)
+    except StoreError as error:  # it only describes the run
+        problems.append(str(error))
+        return ()
+    if log is None:
+        return ()
+    problems += log.problems
+    return notable_lines(log.events)
 
 
 def _why_incomplete(path: Path) -> str:
