@@ -118,6 +118,7 @@ class DeviceControls:
         def act() -> None:
             self._backend.ask(what, "set_exposure", exposure_ms)
             taken_ms = float(self._backend.ask(what, "get_exposure"))
+            self._hardware.exposure_ms = taken_ms
             if not takes_exposure(exposure_ms, taken_ms):
                 raise DeviceError(f"camera '{camera}' gives an exposure of {taken_ms:g} ms, not {exposure_ms:g} ms")
 
