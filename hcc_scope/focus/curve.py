@@ -10,12 +10,14 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Noise", "Peak", "bracket", "locate", "noise_of", "second_rise", "shoulder"]
+__all__ = ["Peak", "bracket", "locate", "noise_of", "second_rise", "shoulder", "unevenness"]
 
 _HALF = 0.5
 """The parabola goes through the points above this share of the peak's height: it is no parabola further down."""
-_NORMAL_QUARTER, _NORMAL_MEDIAN = 0.3186, 0.6745
-"""Lower quartile and median of the absolute value of a normal number of standard deviation 1."""
+_NORMAL_MEDIAN = 0.6745
+"""Median of the absolute value of a normal number of standard deviation 1."""
+_NORMAL_FALL = 0.5642
+"""Mean of how far the next of two such numbers lies below the first, 0 where it does not."""
 
 
 class Peak(NamedTuple):
@@ -27,25 +29,27 @@ class Peak(NamedTuple):
     """Root mean square distance of the points from the parabola, relative to their values."""
 
 
-class Noise(NamedTuple):
-    """Standard deviation of the noise of a curve, in two estimates."""
+def unevenness(values: NDArray[np.float64]) -> float:
+    """Return the noise of a curve (n,) of evenly spaced points from its second differences; 0 for fewer than 5.
 
-    low: float
-    """From its smoothest quarter."""
-    usual: float
-    """From its smoother half; too high where a curve is structured at the distance of its points."""
-
-
-def noise_of(values: NDArray[np.float64]) -> Noise:
-    """Return the noise of a curve (n,) of evenly spaced points; 0 for fewer than 5.
-
-    It rests on the second differences, which are 0 for a slope without noise. Their median is not raised by the few
-    at a narrow peak, their lower quartile not by those at two.
+    They are 0 for a slope without noise. Their median is not raised by the few at a narrow peak; it is by several
+    peaks, or by one that fills the curve.
     """
     if len(values) < 5:
-        return Noise(0.0, 0.0)
-    quarter, half = np.quantile(np.abs(np.diff(values, 2)) / math.sqrt(6.0), (0.25, 0.5))
-    return Noise(float(quarter / _NORMAL_QUARTER), float(half / _NORMAL_MEDIAN))
+        return 0.0
+    return float(np.median(np.abs(np.diff(values, 2))) / math.sqrt(6.0) / _NORMAL_MEDIAN)
+
+
+def noise_of(values: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """Return the standard deviation of the noise of a curve (n,) of evenly spaced points; 0 for fewer than 5.
+
+    The lower of two estimates, as each is too high for a kind of curve: `unevenness`, and how often the curve falls
+    where a second measure (n,) rises. Whatever the shape, both measures rise together, unless noise parts them.
+    """
+    if len(values) < 5:
+        return 0.0
+    falls = np.mean(np.maximum(0.0, -np.diff(values[np.argsort(others, kind="stable")]))) / _NORMAL_FALL
+    return min(unevenness(values), float(falls))
 
 
 def bracket(values: NDArray[np.float64], top: int, drop: float) -> tuple[int | None, int | None]:
