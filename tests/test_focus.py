@@ -244,9 +244,21 @@ def test_the_top_of_a_peak_is_found_between_its_points():
 
 
 def test_second_peaks_are_seen_with_a_valley_and_without():
-    single, twin = [0, 1, 4, 9, 4, 1, 0], [0, 1, 4, 9, 4, 5, 0]
-    assert (second_rise(np.array(single, float), 3), second_rise(np.array(twin, float), 3)) == (0, 1)
-    assert (shoulder(np.array(single, float), 3), shoulder(np.array([9.0, 4, 3.9, 1, 0]), 0)) == (0, pytest.approx(2.8))
+    single, twin = np.array([0.0, 1, 4, 9, 4, 1, 0]), np.array([0.0, 1, 4, 9, 4, 5, 0])
+    assert (second_rise(single, single, 3), second_rise(twin, twin, 3)) == (0, 1)
+    beside = np.array([9.0, 4, 3.9, 1, 0])
+    assert (shoulder(single, single, 3), shoulder(beside, beside, 0)) == (0, pytest.approx(2.8))
+
+
+def test_a_rise_that_the_second_measure_does_not_show_is_chance():
+    twin, other = np.array([0.0, 1, 4, 9, 4, 5, 0]), np.array([0.0, 1, 4, 9, 4, 2, 1])
+    assert (second_rise(twin, other, 3), shoulder(twin, other, 3)) == (0, 0)
+    rng = np.random.default_rng(8)
+
+    def in_little_light(z_um: float) -> FocusReading:  # hardly any structure is left there to relate the detail to
+        return reading(z_um, bell(z_um) + (0.02 * rng.uniform() if abs(z_um) > 18 else 0.0), bell(z_um) ** 1.5)
+
+    assert find_focus(in_little_light, 15.0).accepted
 
 
 # a reading

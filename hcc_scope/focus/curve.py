@@ -16,6 +16,8 @@ _HALF = 0.5
 """The parabola goes through the points above this share of the peak's height: it is no parabola further down."""
 _NORMAL_MEDIAN = 0.6745
 """Median of the absolute value of a normal number of standard deviation 1."""
+_SECOND_SHARE = 0.02
+"""Share of its whole height by which the second measure must rise for a rise of the first to count."""
 _NORMAL_FALL = 0.5642
 """Mean of how far the next of two such numbers lies below the first, 0 where it does not."""
 
@@ -68,26 +70,39 @@ def bracket(values: NDArray[np.float64], top: int, drop: float) -> tuple[int | N
     return (int(left[-1]) if left.size else None, int(right[0]) + top + 1 if right.size else None)
 
 
-def second_rise(values: NDArray[np.float64], top: int) -> float:
-    """Return by how much the curve (n,) rises from a valley beside its top, at most; an end counts as a peak."""
-    return max(float(np.max(side - np.minimum.accumulate(side))) for side in (values[top:], values[top::-1]))
+def second_rise(values: NDArray[np.float64], others: NDArray[np.float64], top: int) -> float:
+    """Return by how much the curve (n,) rises again on its way down from its top, at most; an end counts as a peak.
+
+    A rise counts only where the second measure (n,) rises as well: far out of focus little structure is left, and
+    a measure that is relative to it rises and falls by chance.
+    """
+    return max(
+        _rise(values[way], others[way], float(np.ptp(others))) for way in (slice(top, None), slice(top, None, -1))
+    )
 
 
-def shoulder(values: NDArray[np.float64], top: int) -> float:
+def shoulder(values: NDArray[np.float64], others: NDArray[np.float64], top: int) -> float:
     """Return by how much the curve (n,), evenly spaced, steepens again on its way down from its top, at most.
 
     The way down from a single peak becomes steeper and then flatter. A second peak beside it shows as another steep
-    part, also where it is too near for a valley.
+    part, also where it is too near for a valley. Both measures (n,) must steepen.
     """
     found = 0.0
-    for side in (values[top:], values[top::-1]):
-        drops = -np.diff(side)
+    for way in (slice(top, None), slice(top, None, -1)):
+        drops, drops_other = -np.diff(values[way]), -np.diff(others[way])
         if len(drops) > 1:
-            after = drops[int(np.argmax(drops)) :]
-            found = max(found, float(np.max(after - np.minimum.accumulate(after))))
-            before = drops[: int(np.argmax(drops)) + 1][::-1]
-            found = max(found, float(np.max(before - np.minimum.accumulate(before))))
+            steepest = int(np.argmax(drops))
+            for part in (slice(steepest, None), slice(steepest, None, -1)):
+                found = max(found, _rise(drops[part], drops_other[part], float(np.ptp(others))))
     return found
+
+
+def _rise(values: NDArray[np.float64], others: NDArray[np.float64], other_height: float) -> float:
+    """Return by how much values (n,) rise from one to a later one, at most, where the others (n,) do, too."""
+    rises = values[None, :] - values[:, None]  # (n, n): from row to column
+    both = others[None, :] - others[:, None] >= _SECOND_SHARE * other_height
+    later = np.triu(np.ones_like(both), 1)
+    return float(np.max(rises, where=both & later, initial=0.0))
 
 
 def locate(z_um: NDArray[np.float64], values: NDArray[np.float64], base: float) -> Peak | None:

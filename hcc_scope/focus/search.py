@@ -154,7 +154,7 @@ class _Search:
         drop = self._drop(focus, noise)
         if None in bracket(focus, top, drop):
             raise _Refused("edge")
-        self._need_one_peak(focus, float(np.ptp(focus)), noise)
+        self._need_one_peak(focus, second, float(np.ptp(focus)), noise)
         if abs(z_um_of[int(np.argmax(second))] - z_um_of[top]) > 1.5 * step_um:
             raise _Refused("disagreeing")
         return float(z_um_of[top]), noise
@@ -217,16 +217,17 @@ class _Search:
             again = focus[np.abs(z_um - repeated_um) <= settings.fine_step_um / 4]
             if again.size and np.ptp(again) > self._change(focus, peak):
                 raise _Refused("drifting")
-        self._need_one_peak(focus[near], float(np.ptp(focus)), noise)
+        self._need_one_peak(focus[near], second[near], float(np.ptp(focus)), noise)
         peak_second = locate(z_um[late], second[late], float(second.min()))
         if peak_second is None or abs(peak_second.z_um - peak.z_um) > settings.agree_um:
             raise _Refused("disagreeing")
         if peak.scatter > _SCATTER[0] or peak_second.scatter > _SCATTER[1]:
             raise _Refused("noisy")
-        coarse = self._focus_in_order()[: self._coarse_frames]
-        coarse = coarse[np.argsort([reading.z_um for reading in self._readings[: self._coarse_frames]])]
+        coarse = self._order() < self._coarse_frames
+        steps, steps_second = focus[coarse], second[coarse]
         by_chance = _NOISES_SHOULDER * peak.scatter * peak.value
-        if shoulder(coarse, int(np.argmax(coarse))) >= max(_SHOULDER * float(np.ptp(focus)), by_chance):
+        steepens = shoulder(steps, steps_second, int(np.argmax(steps)))
+        if steepens >= max(_SHOULDER * float(np.ptp(focus)), by_chance):
             raise _Refused("two_peaks")
         left, right = bracket(focus, int(np.argmax(focus)), self._drop(focus, noise))
         if left is None or right is None:
@@ -289,9 +290,11 @@ class _Search:
         """Return by how much a height may differ when it is looked at again."""
         return max(_DRIFT * float(np.ptp(focus)), _NOISES_AGAIN * peak.scatter * peak.value)
 
-    def _need_one_peak(self, focus: NDArray[np.float64], height: float, noise: float) -> None:
+    def _need_one_peak(
+        self, focus: NDArray[np.float64], second: NDArray[np.float64], height: float, noise: float
+    ) -> None:
         """Refuse a curve that rises again beside its highest point."""
-        rise = second_rise(focus, int(np.argmax(focus)))
+        rise = second_rise(focus, second, int(np.argmax(focus)))
         surely = max(self._settings.second_peak * height, min(self._settings.noises * noise, _SURELY_SECOND * height))
         if rise >= surely:
             raise _Refused("two_peaks")
