@@ -103,7 +103,10 @@ def test_a_refusal_and_a_try_leave_the_drive_where_it_was(microscope: MicroManag
     assert tried.accepted
     assert z_um(microscope) == pytest.approx(began_um, abs=1e-6)
     assert Autofocus(microscope, settings=STRUCTURE).run(StopToken()).accepted
-    put(microscope, -11.0)  # near the rig's lower limit
+    outside_um = put(microscope, -15.0)  # by hand, beyond the rig's lower limit
+    assert Autofocus(microscope, settings=STRUCTURE).run(StopToken()).reason == "no_room"
+    assert z_um(microscope) == outside_um
+    put(microscope, -11.0)  # near it
     assert Autofocus(microscope, settings=STRUCTURE).run(StopToken()).accepted
 
 
