@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from hcc_scope.focus.settings import FocusSettings
     from hcc_scope.run_events import JsonValue
 
-__all__ = ["REFUSALS", "FocusPoint", "FocusReason", "FocusResult"]
+__all__ = ["REFUSALS", "FocusPoint", "FocusReason", "FocusResult", "describe_in_focus"]
 
 FocusReason = Literal[
     "in_focus",
@@ -39,6 +39,18 @@ REFUSALS: dict[FocusReason, str] = {
     "no_room": "the rig's limits leave too little room about this height",
 }
 """Why a search was refused, as half a sentence for people."""
+
+
+def describe_in_focus(z_um: float, began_um: float) -> str:
+    """Return where the focus was found, as half a sentence for people.
+
+    Examples
+    --------
+    >>> describe_in_focus(-0.001, 2.0)
+    'in focus at z = 0.00 um, -2.00 um from where it began'
+    """
+    at_um, way_um = (round(value, 2) + 0.0 for value in (z_um, z_um - began_um))  # never -0.00
+    return f"in focus at z = {at_um:.2f} um, {way_um:+.2f} um from where it began"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +91,7 @@ class FocusResult:
     def explanation(self) -> str:
         """How it ended, as half a sentence for people."""
         if self.accepted:
-            z_um, way_um = round(self.z_um, 2) + 0.0, round(self.z_um - self.began_um, 2) + 0.0
-            return f"in focus at z = {z_um:.2f} um, {way_um:+.2f} um from where it began"
+            return describe_in_focus(self.z_um, self.began_um)
         return REFUSALS[self.reason]
 
     def as_facts(self) -> dict[str, JsonValue]:
