@@ -176,7 +176,7 @@ def stage(subject: Subject) -> Result:
     if not hardware.xy_stage and not hardware.focus:
         return not_tried("this rig has neither a motorised stage nor a focus drive")
     if not subject.options.move:
-        return not_tried("nothing moves unless --move is given", "Give --move where nothing can be hit")
+        return not_tried("nothing moves unless it is asked for (--move)", "Do so where nothing can be hit")
     home, out = _ways(subject)
     if out is None:
         return failed(
