@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hcc_scope.errors import CameraError, DeviceError
-from hcc_scope.microscope.device_controls import DeviceControls, GroupState, ObjectiveState
+from hcc_scope.microscope.device_controls import ConfirmationNeeded, DeviceControls, GroupState, ObjectiveState
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.microscope.preview import Preview
@@ -89,6 +90,17 @@ def test_the_sensor_is_known_after_a_region_at_another_binning(controls: DeviceC
     controls.set_roi(8, 4, 16, 8)
     controls.set_binning("4")
     assert controls.read().camera.full == (16, 12)
+
+
+def test_an_em_gain_above_the_limit_needs_a_confirmation(controls: DeviceControls, rig: MicroManager):
+    rig.handling = replace(rig.handling, em_gain_max=4.0)
+    controls.set_em_gain(4)
+    with pytest.raises(ConfirmationNeeded, match=r"an EM gain of 5 is above the rig file's limit of 4") as error:
+        controls.set_em_gain(5)
+    assert error.value.exit_code == DeviceError.exit_code
+    assert controls.read().camera.em_gain == 4
+    controls.set_em_gain(5, confirmed=True)
+    assert controls.read().camera.em_gain == 5
 
 
 @pytest.mark.parametrize(("binning", "factors"), [("2", (2, 2)), ("2x2", (2, 2)), ("1x4", (1, 4)), ("off", None)])

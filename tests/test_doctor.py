@@ -22,6 +22,7 @@ from hcc_scope.doctor.examination import examine
 from hcc_scope.doctor.results import exit_code, failed, not_tried, passed, result_from_json, summary, warned, worst
 from hcc_scope.doctor.subject import Options, Subject
 from hcc_scope.errors import CameraError, ConfigError, DeviceError, FramesLost
+from hcc_scope.shading.freshness import ReferencesState, ReferenceState
 from hcc_scope.types import Counts
 from tests.commands import cli
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.doctor.results import Result
     from hcc_scope.doctor.subject import Picture
+    from hcc_scope.shading.freshness import Freshness
 
     MakeCfg = Callable[..., Path]
 
@@ -262,6 +264,22 @@ def test_a_setting_that_does_not_come_back_is_reported(subject: Subject) -> None
     found = run(subject, "as_found")
     assert found.verdict == "fail"
     assert "exposure_ms was 5.0 and is 7.0" in found.words
+
+
+@pytest.mark.parametrize(("dark", "flat", "verdict"), [("fresh", "fresh", "pass"), ("fresh", "stale", "warn")])
+def test_references_must_both_be_fresh(dark: Freshness, flat: Freshness, verdict: str) -> None:
+    state = ReferencesState(ReferenceState("dark", dark, "taken today"), ReferenceState("flat", flat, "too old"))
+    found = devices.judge_references(state)
+    assert found.verdict == verdict
+    assert "too old" in found.words
+
+
+def test_missing_references_are_a_warning(subject: Subject) -> None:
+    with Path(str(subject.options.rig)).open("a", encoding="utf-8") as file:
+        file.write("references_dir: references\n")
+    found = run(subject, "references")
+    assert found.verdict == "warn"
+    assert "Dark field missing: none was taken" in found.words
 
 
 def test_a_bug_in_a_check_is_its_result(subject: Subject) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hcc_scope.doctor.results import Result
     from hcc_scope.doctor.subject import Subject
     from hcc_scope.microscope.rig_state import RigState
+    from hcc_scope.shading.freshness import ReferencesState
     from hcc_scope.types import StageLimits
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "devices_load",
     "drawing",
     "judge_picture",
+    "judge_references",
     "judge_temperature",
     "references",
     "small_way",
@@ -279,11 +281,19 @@ def changes(before: RigState, after: RigState) -> list[str]:
 
 
 def references(subject: Subject) -> Result:
-    """Check that the rig has dark and flat references."""
-    folder = subject.checked_rig.rig.references_dir
-    if folder is None:
+    """Check that there are dark and flat fields for the rig as it is set now."""
+    from hcc_scope.runs.references import references_state
+
+    if subject.checked_rig.rig.references_dir is None:
         return not_tried("the rig file names no references_dir")
-    files = sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-    if not files:
-        return warned(f"there is no dark or flat reference in {folder}", "Frames are stored and classified uncorrected")
-    return passed(f"{counted(len(files), 'file')} in {folder}: {', '.join(files[:4])}", n_files=len(files))
+    return judge_references(references_state(subject.rig))
+
+
+def judge_references(state: ReferencesState) -> Result:
+    """Judge the references of a rig."""
+    if state.freshness == "fresh":
+        return passed(state.describe(), freshness=state.freshness)
+    advice = (
+        "Sections are classified uncorrected until then: take them with hcc-scope reference dark and reference flat"
+    )
+    return warned(state.describe(), advice, freshness=state.freshness)
