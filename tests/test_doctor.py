@@ -258,6 +258,20 @@ def test_settings_come_back_after_an_error(subject: Subject, monkeypatch: pytest
     assert subject.property_value("Camera", "FastImage") == "1"
 
 
+def test_settings_beyond_the_limits_of_the_rig_file_come_back_too(subject: Subject, demo_cfg: MakeCfg) -> None:
+    demo_cfg(**{**SMALL, "Gain": 5})
+    with Path(str(subject.options.rig)).open("a", encoding="utf-8") as file:
+        file.write("limits: {em_gain: 2, exposure_ms: [1, 4]}\nlight: {auto_shutter: false}\n")
+    subject.options = replace(subject.options, move=True)
+    for name in ("exposure", "em_gain", "stage"):
+        found = run(subject, name)
+        assert found.verdict == "pass", found.words
+    assert run(subject, "model_fits").words.startswith("An exposure of 5 ms is beyond"), "a section would be refused"
+    assert run(subject, "as_found").words == "Every setting is as it was found."
+    state = subject.controls.read()
+    assert (state.camera.exposure_ms, state.camera.em_gain, state.auto_shutter) == (5, 5, True)
+
+
 def test_a_setting_that_does_not_come_back_is_reported(subject: Subject) -> None:
     assert run(subject, "devices").verdict == "pass"
     subject.controls.set_exposure_ms(7)

@@ -186,13 +186,12 @@ def stage(subject: Subject) -> Result:
             "Move them back by hand, or correct stage_limits_um in the rig file",
             exit_code=DeviceError.exit_code,
         )
-    prepare = partial(hardware.prepare, None, None)
-    microscope.thread.call("preparing the devices", prepare)
-    try:
-        _go(subject, out)
-        reached = _places(subject)
-    finally:
-        _go(subject, home)
+    with subject.prepared():
+        try:
+            _go(subject, out)
+            reached = _places(subject)
+        finally:
+            _go(subject, home)
     back = _places(subject)
     off = max(abs(back[axis] - home[axis]) for axis in home)
     missed = max(abs(reached[axis] - out[axis]) for axis in out)
@@ -282,10 +281,10 @@ def changes(before: RigState, after: RigState) -> list[str]:
 
 def references(subject: Subject) -> Result:
     """Check that there are dark and flat fields for the rig as it is set now."""
-    from hcc_scope.runs.references import references_state
-
     if subject.checked_rig.rig.references_dir is None:
         return not_tried("the rig file names no references_dir")
+    from hcc_scope.runs.references import references_state
+
     return judge_references(references_state(subject.rig))
 
 
