@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shlex
@@ -21,7 +22,7 @@ from hcc_scope.doctor.checks import CHECKS, find_check
 from hcc_scope.doctor.examination import examine
 from hcc_scope.doctor.results import exit_code, failed, not_tried, passed, result_from_json, summary, warned, worst
 from hcc_scope.doctor.subject import Options, Subject
-from hcc_scope.errors import CameraError, ConfigError, DeviceError, FramesLost
+from hcc_scope.errors import CameraError, ConfigError, DeviceError, DiskFullError, FramesLost
 from hcc_scope.shading.freshness import ReferencesState, ReferenceState
 from hcc_scope.types import Counts
 from tests.commands import cli
@@ -149,6 +150,17 @@ def test_little_room_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         usage = SimpleNamespace(free=free)
         monkeypatch.setattr(disk.shutil, "disk_usage", lambda _folder, usage=usage: usage)
         assert disk.room(tmp_path / "not" / "there").verdict == verdict
+
+
+def test_a_disk_that_is_full_is_a_failure_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, _data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(disk, "create_file", full)
+    subject = Subject(Options(out_dir=str(tmp_path), scratch_dir=str(tmp_path)))
+    found = find_check("disk_speed").run(subject)
+    assert (found.verdict, found.exit_code) == ("fail", DiskFullError.exit_code)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("free", "verdict"), [(None, "pass"), (4096, "pass"), (1500, "warn")])
