@@ -18,6 +18,7 @@ from ui.control.settings import with_recent
 from ui.kit.error_report import describe
 from ui.shell.about import show_about
 from ui.shell.file_dialogs import choose_folder, choose_new_picture, choose_rig_file
+from ui.shell.health_dialogs import HealthDialogs
 from ui.shell.note_dialog import NoteDialogs
 from ui.shell.reference_dialog import ReferenceDialog
 from ui.shell.shortcuts_dialog import ShortcutsDialog
@@ -87,6 +88,7 @@ class Commands(QObject):
         self._recovery, self._settings_store = recovery, settings_store
         self._aimed: int | None = None
         self._notes = NoteDialogs(window, self._write_note)
+        self._health = HealthDialogs(window, jobs)
         self._shortcuts: ShortcutsDialog | None = None
         self._references = references
         self._reference_dialog: ReferenceDialog | None = None
@@ -130,6 +132,8 @@ class Commands(QObject):
             "reset_layout": self._window.reset_layout,
             "shortcuts": self.show_shortcuts,
             "about": self.show_about,
+            "qc": self.show_charts,
+            "doctor": self.examine,
         }
         actions = self._window.actions_
         for name, do in does.items():
@@ -371,6 +375,7 @@ class Commands(QObject):
     def _close_dialogs(self) -> None:
         """Before the window closes: keep what was written of a note."""
         self._notes.accept()
+        self._health.close()
         if self._shortcuts is not None:
             self._shortcuts.close()
         if self._reference_dialog is not None:
@@ -413,6 +418,16 @@ class Commands(QObject):
     @Slot()
     def _shortcuts_closed(self) -> None:
         self._shortcuts = None
+
+    def show_charts(self) -> None:
+        """Show the control charts of the sections in the present folder."""
+        self._health.show_charts(self._setup.request.out_dir)
+
+    def examine(self) -> None:
+        """Offer to examine this computer; a rig as well, unless one is open or being opened here."""
+        rigs = list(dict.fromkeys(("demo", *self._settings_store.settings.recent_rigs)))
+        in_use = self._rig.loaded is not None or self._rig.busy
+        self._health.examine(self._setup.request.out_dir, [] if in_use else rigs)
 
     def show_about(self) -> None:
         """Show versions."""

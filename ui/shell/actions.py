@@ -45,6 +45,8 @@ ActionName = Literal[
     "theme",
     "full_screen",
     "reset_layout",
+    "qc",
+    "doctor",
     "shortcuts",
     "about",
 ]
@@ -79,6 +81,12 @@ SPECS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec(
         "report", "file", "Write report", "Write the report of the last section beside its store", "Ctrl+Shift+E"
+    ),
+    ActionSpec(
+        "qc",
+        "file",
+        "Control charts …",
+        "Follow lamp, focus and temperature over the sections of this folder",
     ),
     ActionSpec("welcome", "file", "Welcome page", "Show the page with rigs, stores and missing parts", separate=True),
     ActionSpec("quit", "file", "Quit", "Close the window; a section that is under way is finished first", "Ctrl+Q"),
@@ -141,6 +149,7 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec("full_screen", "view", "Full screen", "Use the whole screen", "F11", checkable=True),
     ActionSpec("reset_layout", "view", "Reset layout", "Return every panel to its place"),
     ActionSpec("shortcuts", "help", "Keys", "Show all keys", "F1"),
+    ActionSpec("doctor", "help", "Examine this computer …", "Check computer, disk, model and rig before a section"),
     ActionSpec("about", "help", "About", "Show versions, and what this program must not be used for"),
 )
 
