@@ -18,6 +18,7 @@ from ui.shell.about import show_about
 from ui.shell.file_dialogs import choose_folder, choose_new_picture, choose_rig_file
 from ui.shell.note_dialog import NoteDialogs
 from ui.shell.plan_dialog import PlanDialog
+from ui.shell.rig_wizard import RigWizard
 from ui.shell.shortcuts_dialog import ShortcutsDialog
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Commands(QObject):
         self._aimed: int | None = None
         self._notes = NoteDialogs(window, self._write_note)
         self._shortcuts: ShortcutsDialog | None = None
+        self._wizard: RigWizard | None = None
         self._connect_actions()
         window.welcome.rig_chosen.connect(self.open_rig)
         window.welcome.store_chosen.connect(self.open_one_store)
@@ -101,6 +103,7 @@ class Commands(QObject):
             "quit": self.quit,
             "open_demo": self.open_demo,
             "open_rig": self.choose_rig,
+            "new_rig": self.set_up_rig,
             "close_rig": self.close_rig,
             "snap": self.snap,
             "emergency": self.emergency,
@@ -240,6 +243,22 @@ class Commands(QObject):
         recent = [Path(rig).parent for rig in self._settings_store.settings.recent_rigs if rig != "demo"]
         choose_rig_file(self._window, recent[0] if recent else Path.home(), self.open_rig)
 
+    def set_up_rig(self) -> None:
+        """Ask what a new rig consists of, write its files and try them."""
+        if self._wizard is not None:
+            self._wizard.raise_()
+            self._wizard.activateWindow()
+            return
+        recent = [Path(rig).parent for rig in self._settings_store.settings.recent_rigs if rig != "demo"]
+        self._wizard = RigWizard(self._jobs, recent[0] if recent else Path.home(), parent=self._window)
+        self._wizard.rig_chosen.connect(self.open_rig)
+        self._wizard.finished.connect(self._wizard_closed)
+        self._wizard.show()
+
+    @Slot()
+    def _wizard_closed(self) -> None:
+        self._wizard = None
+
     @Slot(str)
     def open_rig(self, name: str) -> None:
         """Load a rig in the background."""
@@ -318,6 +337,8 @@ class Commands(QObject):
     def _close_dialogs(self) -> None:
         """Before the window closes: keep what was written of a note."""
         self._notes.accept()
+        if self._wizard is not None:
+            self._wizard.reject()
         if self._shortcuts is not None:
             self._shortcuts.close()
 
