@@ -93,7 +93,7 @@ def test_the_sizes_follow_from_the_camera(wizard: RigWizard):
     choose(wizard, "Camera", "Andor iXon 897")
     enter(wizard, "Objectives", "10X, 20X=0.7")
     sizes = find(wizard, QLabel, "Size of a pixel on the specimen")
-    assert sizes.text() == "10X: 1.6 µm per pixel · 20X: 0.7 µm per pixel"
+    assert sizes.text() == "10X: 1.6 µm/px · 20X: 0.7 µm/px"
     assert find(wizard, QLineEdit, "New rig file").text().endswith("dmi3000b-ixon-897.rig.yaml")
 
 

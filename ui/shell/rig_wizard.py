@@ -121,6 +121,7 @@ class RigWizard(QDialog):
         self._mount.setValue(1.0)
         self._mount.setSuffix(" ×")
         self._sizes = ValueLabel("Size of a pixel on the specimen")
+        self._sizes.setWordWrap(True)
         self._port = QLineEdit()
         self._port.setPlaceholderText("COM3; empty: fill it in later")
         self._adapters = QLineEdit(str(USUAL_ADAPTERS_DIR) if USUAL_ADAPTERS_DIR.is_dir() else "")
@@ -200,7 +201,7 @@ class RigWizard(QDialog):
             template = template_of(new)
             self._form.setRowVisible(self._port, template.needs_port)
             self._form.setRowVisible(self._adapters_row, template.needs_adapters)
-            sizes = " · ".join(f"{one.label}: {one.um_per_px:g} µm per pixel" for one in objectives_of(new))
+            sizes = " · ".join(f"{one.label}: {one.um_per_px:g} µm/px" for one in objectives_of(new))
             if rig_file_of(new.out).exists():
                 problem = f"{rig_file_of(new.out).name} exists already, and nothing is overwritten: give another name."
         except HccScopeError as error:
@@ -243,7 +244,7 @@ class RigWizard(QDialog):
         config = self._rig_file.with_name(self._rig_file.name.removesuffix(".rig.yaml") + ".cfg")
         self._write.setVisible(False)
         self._fields.setVisible(False)
-        self._problem.setText("")
+        self._problem.setVisible(False)
         self._show_files.setVisible(True)
         self._result.setVisible(True)
         self._add("good", f"Written: {self._rig_file} and {config.name}")
