@@ -16,14 +16,18 @@ import pymmcore
 import pytest
 
 from hcc_scope.errors import ConfigError
+from hcc_scope.inference.base import DEFAULT_MODEL
 from hcc_scope.resources import hardware_configs_dir
 from hcc_scope.rig import adapters
 from hcc_scope.rig.cfg_lines import CfgLine, read_config
 from hcc_scope.rig.device_kinds import kinds_of, known_kind, known_libraries
+from hcc_scope.rig.filling import _in_yaml
 from hcc_scope.rig.substitution import Substitution, substitute
+from hcc_scope.runs import trial_here
 from hcc_scope.runs.trial_here import Trial
 from hcc_scope.runs.trial_report import TrialReport
 from hcc_scope.types import RigRoles
+from hcc_scope.workers import StopToken
 from tests.commands import COMMAND, cli
 
 if TYPE_CHECKING:
@@ -253,6 +257,8 @@ def test_positions_that_only_the_device_labels_are_found_again(tmp_path: Path):
         "ConfigGroup,Camera,Odd,TL,State,open",
         "ConfigGroup,Camera,Odd,ObjectiveTurret,State,250",
         "ConfigGroup,Camera,Odd,ObjectiveTurret,State,first",
+        "ConfigGroup,Camera,Odd,ObjectiveTurret,State,999999999",
+        "Label,ObjectiveTurret,999999999,far",
         "ConfigGroup,Camera,Odd,Core,Shutter,TL",
         "ConfigPixelSize,R20,Andor,ReadoutMode,30 MHz",
         "Label,TL,0,closed",
@@ -265,6 +271,13 @@ def test_whatever_is_set_on_a_device_that_is_not_here_loads(lines: str, tmp_path
         for group in core.getAvailableConfigGroups():
             for preset in core.getAvailableConfigs(group):
                 core.setConfig(group, preset)
+
+
+def test_a_long_delay_does_not_make_the_trial_long(tmp_path: Path):
+    found = rewritten(LEICA.replace("Delay,TL,1", "Delay,TL,30000"), tmp_path)
+    assert [(one.name, one.value, one.taken) for one in found.adjusted] == [("Delay", "30000", "50")]
+    with loaded(found, tmp_path) as core:
+        assert core.getDeviceDelayMs("TL") == 50
 
 
 def test_what_is_installed_stays_as_it_is():
@@ -325,6 +338,36 @@ def test_a_section_runs_through_a_rig_whose_devices_are_elsewhere(tmp_path: Path
     assert "COM port is to be filled in, and was taken as COM1. To find it: Device Manager under Ports." in done.err
     assert set(Path(tempfile.gettempdir()).glob("hcc-scope-try-*")) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["leica.cfg", "leica.rig.yaml"]
+
+
+def test_nothing_moves_as_soon_as_one_driver_is_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(trial_here, "DEMO_LIBRARIES", frozenset({"Utilities"}))
+    text = (hardware_configs_dir() / "demo.cfg").read_text().replace("CDXSize,2048", "CDXSize,512")
+    (tmp_path / "real.cfg").write_text(text.replace("CDYSize,2048", "CDYSize,512"))
+    report = TrialReport("real.cfg")
+    trial = Trial(str(tmp_path / "real.cfg"), tmp_path, report)
+    trial.load()
+    assert report.passed == []  # no preset was applied
+    trial.run_section(DEFAULT_MODEL, StopToken())
+    assert report.passed == [
+        "the configuration loads: 6 devices",
+        "one section: 3 frames without moving the stage, 512 x 512 pixels of 0.325 um, 3 stored and 3 classified",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "filled"),
+    [
+        ('a: "<x: y>"', 1),
+        ("a: '<x: y, z>'  # <x: y>", 1),
+        ('a: ["<x: y>", "<x: z>"]', 2),
+        ("- <x: y>", 1),
+        ('warnings: ["see <x: y> there"]', 0),
+        ("# <x: y>", 0),
+    ],
+)
+def test_only_a_whole_value_of_a_rig_file_is_filled_in(line: str, filled: int):
+    assert len(_in_yaml(line, 1)) == filled
 
 
 def test_a_driver_that_crashes_is_one_sentence(tmp_path: Path):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError, HccScopeError, from_os_error
+from hcc_scope.inference.base import DEFAULT_MODEL
 from hcc_scope.runs.trial_report import TrialReport
 from hcc_scope.runs.trial_worker import DOING, REPORT, REQUEST
 from hcc_scope.small_files import expanded
@@ -39,7 +40,7 @@ def try_rig(
     *,
     adapters_dir: Path | None = None,
     all_twins: bool = False,
-    model_name: str | None = "phantom-meng2019",
+    model_name: str | None = DEFAULT_MODEL,
     timeout_s: float = TIMEOUT_S,
     stop: StopSignal | None = None,
 ) -> TrialReport:

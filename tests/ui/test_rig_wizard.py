@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from pytestqt.qtbot import QtBot
 
+    from ui.app import App
+
 T = TypeVar("T")
 
 
@@ -146,3 +148,15 @@ def test_files_that_cannot_be_written_leave_the_answers_open(
     assert "Permission denied" in problem(wizard)
     assert find(wizard, QLineEdit, "Objectives").isEnabled()
     assert find(wizard, QPushButton, "Write and try").isEnabled()
+
+
+def test_the_welcome_page_opens_one_wizard(shell: App):
+    button = find(shell.window.welcome, QPushButton, "Set up a microscope …")
+    button.click()
+    button.click()
+    (wizard,) = shell.window.findChildren(RigWizard)
+    assert wizard.isVisible()
+    shell.commands._close_dialogs()
+    assert not wizard.isVisible()
+    button.click()
+    assert [one for one in shell.window.findChildren(RigWizard) if one.isVisible()] != []

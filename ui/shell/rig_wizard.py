@@ -40,7 +40,7 @@ from hcc_scope.runs.new_rig import (
     write_new_rig,
 )
 from hcc_scope.runs.trial import try_rig
-from hcc_scope.workers import StopToken
+from hcc_scope.workers import Failure, StopToken, attempt
 from ui.kit.labels import ValueLabel, announce, colours_of, describe
 from ui.kit.theme import GRID_PX
 
@@ -258,10 +258,12 @@ class RigWizard(QDialog):
         self._open.setToolTip("Fill in what is listed first, in the two files" if to_do else "Load it")
         self._add("plain", "Trying it with demo devices …")
         self.resize(max(self.width(), 720), max(self.height(), 480))
-        run = partial(try_rig, self._rig_file, all_twins=True, stop=self._stop)
+        run = partial(_trial, self._rig_file, self._stop)
         self._jobs.submit("trial", run, self._tried, partial(self._add, "bad"))
 
-    def _tried(self, report: TrialReport) -> None:
+    def _tried(self, report: TrialReport | None) -> None:
+        if report is None:
+            return
         listed = {one.what for one in report.filled}
         for kind, text in report.lines():
             # what is to be filled in stands above already
@@ -300,6 +302,16 @@ class RigWizard(QDialog):
 def _written(new: NewRig) -> tuple[Path, tuple[Finding, ...]]:
     rig_file = write_new_rig(new)
     return rig_file, lint_new_rig(rig_file)
+
+
+def _trial(rig_file: Path, stop: StopToken) -> TrialReport | None:
+    """Return what came of the trial, or None if it was ended because the dialog was closed."""
+    outcome = attempt(lambda: try_rig(rig_file, all_twins=True, stop=stop))
+    if not isinstance(outcome, Failure):
+        return outcome
+    if stop.requested:
+        return None
+    raise outcome.error
 
 
 def _with_button(field: QWidget, name: str, browse: object) -> QWidget:
