@@ -81,6 +81,7 @@ def test_an_answer_that_is_not_understood_is_one_sentence():
         (replace(DEMO, mount=0.0), "cannot magnify"),
         (replace(DEMO, port="COM3"), "has no serial port"),
         (replace(DEMO, out=Path("a<b>")), "cannot be the name"),
+        (replace(DEMO, out=Path("com3.rig.yaml")), "cannot be the name"),
         (replace(DEMO, out=Path.cwd()), "is a folder"),
     ]:
         with pytest.raises(UsageError, match=words):

@@ -17,6 +17,7 @@ from hcc_scope.number_text import plain_number
 from hcc_scope.rig.cameras import CAMERAS
 from hcc_scope.rig.rig_templates import STANDS, Answers, Objective, choose_template, filled_template, templates_of
 from hcc_scope.small_files import expanded
+from hcc_scope.storage.naming import RESERVED_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,7 +170,7 @@ def rig_file_of(out: Path) -> Path:
     stem = _ENDINGS.sub("", path.name)
     if not stem or path.is_dir():
         raise UsageError(f"'{out}' is a folder", hint="Give the name of the new file, such as my-rig.rig.yaml.")
-    if not _STEM.fullmatch(stem):
+    if not _STEM.fullmatch(stem) or stem.split(".")[0].strip().upper() in RESERVED_NAMES:
         raise UsageError(f"'{stem}' cannot be the name of a rig", hint="Use letters, digits, '-', '_', '.' and blanks.")
     return path.with_name(f"{stem}.rig.yaml")
 
