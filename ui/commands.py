@@ -17,7 +17,7 @@ from ui.kit.error_report import describe
 from ui.shell.about import show_about
 from ui.shell.file_dialogs import choose_folder, choose_new_picture, choose_rig_file
 from ui.shell.note_dialog import NoteDialogs
-from ui.shell.plan_dialog import PlanDialog
+from ui.shell.reference_dialog import ReferenceDialog
 from ui.shell.rig_wizard import RigWizard
 from ui.shell.shortcuts_dialog import ShortcutsDialog
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ui.control.app_state import AppState
     from ui.control.loaded_rig import LoadedRig
     from ui.control.recovery import Recovery
+    from ui.control.reference_control import ReferenceControl
     from ui.control.replay_focus import ReplayFocus
     from ui.control.rig_control import RigControl
     from ui.control.run_control import RunControl
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ui.control.settings_store import SettingsStore
     from ui.kit.jobs import Jobs
     from ui.kit.theme import ThemeName
+    from ui.plan_presenter import PlanPresenter
     from ui.shell.actions import ActionName
     from ui.shell.main_window import MainWindow
     from ui.views import Views
@@ -58,6 +60,8 @@ class Commands(QObject):
     focus : ReplayFocus
     recovery : Recovery
     settings_store : SettingsStore
+    plans : PlanPresenter
+    references : ReferenceControl
     """
 
     def __init__(
@@ -72,8 +76,11 @@ class Commands(QObject):
         focus: ReplayFocus,
         recovery: Recovery,
         settings_store: SettingsStore,
+        plans: PlanPresenter,
+        references: ReferenceControl,
     ) -> None:
         super().__init__(window)
+        self._plans = plans
         self._window, self._views, self._jobs, self._state = window, views, jobs, state
         self._rig, self._run, self._setup, self._focus = rig, run, setup, focus
         self._recovery, self._settings_store = recovery, settings_store
@@ -81,6 +88,10 @@ class Commands(QObject):
         self._notes = NoteDialogs(window, self._write_note)
         self._shortcuts: ShortcutsDialog | None = None
         self._wizard: RigWizard | None = None
+        self._references = references
+        self._reference_dialog: ReferenceDialog | None = None
+        views.devices.references.asked.connect(window.actions_["references"].trigger)
+        references.state_changed.connect(views.devices.references.set_references)
         self._connect_actions()
         window.welcome.rig_chosen.connect(self.open_rig)
         window.welcome.store_chosen.connect(self.open_one_store)
@@ -106,6 +117,7 @@ class Commands(QObject):
             "new_rig": self.set_up_rig,
             "close_rig": self.close_rig,
             "snap": self.snap,
+            "references": self.show_references,
             "emergency": self.emergency,
             "start": self.start,
             "stop": self._run.stop,
@@ -269,7 +281,7 @@ class Commands(QObject):
 
     @Slot(object)
     def _rig_opened(self, loaded: LoadedRig) -> None:
-        if self._setup.fit_rig(has_stage=loaded.has_stage):
+        if self._setup.fit_rig(has_stage=loaded.has_stage, has_focus=loaded.has_focus):
             self._state.message.emit(
                 "info", "This rig has no motorised stage, so the plan is a sequence with the stage at rest."
             )
@@ -294,6 +306,37 @@ class Commands(QObject):
         """Take one picture."""
         self._window.show_welcome(False)
         self._rig.snap(self._setup.request)
+
+    def show_references(self) -> None:
+        """Show how dark and flat field are, and take them."""
+        if self._reference_dialog is None:
+            references = self._references
+            dialog = ReferenceDialog(self._window, corrects=self._setup.request.shading == "auto")
+            dialog.begin_asked.connect(references.begin)
+            dialog.shot_asked.connect(references.shoot)
+            dialog.cancel_asked.connect(references.cancel)
+            dialog.corrects_changed.connect(self._correct_sections)
+            references.state_changed.connect(dialog.set_references)
+            references.active_changed.connect(dialog.set_active)
+            references.progressed.connect(dialog.set_progress)
+            references.shot.connect(dialog.set_shot)
+            references.made.connect(dialog.show_made)
+            references.refused.connect(dialog.show_refused)
+            references.failed.connect(dialog.show_failed)
+            dialog.finished.connect(self._references_closed)
+            self._reference_dialog = dialog
+        self._references.refresh()
+        self._reference_dialog.show()  # not modal: the emergency stop has to stay in reach
+        self._reference_dialog.raise_()
+        self._reference_dialog.activateWindow()
+
+    @Slot()
+    def _references_closed(self) -> None:
+        self._reference_dialog = None
+
+    @Slot(bool)
+    def _correct_sections(self, on: bool) -> None:
+        self._setup.change(shading="auto" if on else "none")
 
     def emergency(self) -> None:
         """Stop what moves, then end the section, which would go on with the next move."""
@@ -341,15 +384,12 @@ class Commands(QObject):
             self._wizard.reject()
         if self._shortcuts is not None:
             self._shortcuts.close()
+        if self._reference_dialog is not None:
+            self._reference_dialog.close()
 
     def edit_plan(self) -> None:
         """Choose another plan."""
-        loaded, request = self._rig.loaded, self._setup.request
-        outlined = loaded is not None and loaded.is_demo and request.specimen != "none"
-        has_stage = loaded is None or loaded.has_stage
-        dialog = PlanDialog(request.plan, outlined=outlined, parent=self._window, has_stage=has_stage)
-        dialog.chosen.connect(self._setup.choose_plan)
-        dialog.open()
+        self._plans.edit_plan()
 
     def edit_ids(self) -> None:
         """Go to the animal id."""

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast
 
 from hcc_scope.cli.console import people
-from hcc_scope.cli.option_checks import check_count, check_exposure
+from hcc_scope.cli.option_checks import check_count, check_exposure, check_focus, parse_size
+from hcc_scope.cli.prescan import prescan_area, scanned
 from hcc_scope.cli.rigs import attach_rig, open_rig
 from hcc_scope.cli.runs import (
     RUN_IS_OVER,
+    Interrupted,
     finish,
     interruptible,
     load_scoring_model,
@@ -20,13 +22,17 @@ from hcc_scope.cli.runs import (
     summarise,
 )
 from hcc_scope.errors import HccScopeError, UsageError
+from hcc_scope.formatting import sentence
 from hcc_scope.microscope.limits import check_plan_exposure
+from hcc_scope.microscope.sensor_care import report_cooler
 from hcc_scope.plans import PositionList, TimeSeries, check_plan, load_plan
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
 from hcc_scope.runs.plan_options import DEFAULT_FIELDS, PlanHints, PlanOptions, plan_of_options
+from hcc_scope.runs.prescan import PrescanRequest
+from hcc_scope.runs.references import SHADING_CHOICES, section_references
 from hcc_scope.runs.rigs import check_rig, split_assignment
-from hcc_scope.runs.section import check_section, section_source
+from hcc_scope.runs.section import check_section, earlier_readings_out, section_source
 from hcc_scope.storage.folders import leave_none_empty
 from hcc_scope.storage.naming import check_id, refuse_taken, store_path
 from hcc_scope.storage.space import check_out_dir
@@ -40,10 +46,10 @@ if TYPE_CHECKING:
     from hcc_scope.cli.rigs import OpenRig
     from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
+    from hcc_scope.runs.references import ShadingChoice
 
 __all__ = ["AcquireOptions", "run_acquire"]
 
-LARGEST_SIDE_UM = 1_000_000
 _HINTS = PlanHints(
     where="the options",
     no_stage="Give --frames N, or a plan of kind time_series, and move the specimen by hand.",
@@ -75,6 +81,9 @@ class AcquireOptions:
     json_mode: bool
     score_unlike: bool = False
     allow_phantom_model: bool = False
+    focus: str | None = None
+    prescan: bool = False
+    shading: str = "auto"
 
 
 def run_acquire(options: AcquireOptions) -> None:
@@ -117,11 +126,21 @@ def run_acquire(options: AcquireOptions) -> None:
         stop_on_signals(stop, console),
     ):
         rig.set_properties(options.properties)
-        plan = planned if planned is not None else _default_plan(options, rig, specimen)
+        outline_um = _tissue_outline(options, rig, specimen, console, stop)
+        plan = planned if planned is not None else _default_plan(options, rig, specimen, outline_um)
         source = section_source(rig.microscope, plan, scoring_model, animal, section, specimen)
         for warning in source.warnings:
             console.note(f"Warning: {warning}", "yellow")
-        check_section(source, scoring_model, options.out)
+        references = section_references(
+            rig, scoring_model.model.card, cast("ShadingChoice", options.shading), painted=specimen is not None
+        )
+        check_section(source, scoring_model, options.out, references.shading)
+        console.note(references.note, "yellow" if references.stale else "dim")
+        for warning in earlier_readings_out(source, options.out):
+            console.note(warning, "yellow")
+        warm = report_cooler(rig.microscope)
+        if warm is not None:
+            console.note(sentence(warm), "yellow")
         if specimen is not None:
             grown(specimen, scoring_model.model.card.pixel_size_um)
         report = record_section(
@@ -132,6 +151,7 @@ def run_acquire(options: AcquireOptions) -> None:
             console=console,
             title=f"{animal} {section}",
             interval_s=plan.interval_s if isinstance(plan, TimeSeries) else None,
+            references=references,
         )
         meaning.now(RUN_IS_OVER)
         versions = software_versions(dict(rig.microscope.versions))
@@ -154,12 +174,18 @@ def _check_options(options: AcquireOptions) -> None:
         raise UsageError(
             "no microscope is given", hint="Use --rig FILE (or 'demo'), --config FILE.cfg or --attach PORT."
         )
-    if options.plan is not None and (options.n_fields, options.n_frames, options.exposure_ms) != (None, None, None):
-        raise UsageError("a plan file sets fields, frames and exposure itself", hint="Leave those options out.")
+    set_by_plan = (options.n_fields, options.n_frames, options.exposure_ms, options.focus)
+    if options.plan is not None and set_by_plan != (None,) * len(set_by_plan):
+        raise UsageError("a plan file sets fields, frames, exposure and focus itself", hint="Leave those options out.")
     if options.n_fields is not None and options.n_frames is not None:
         raise UsageError("--fields and --frames exclude each other")
-    if options.area_um is not None and (options.plan, options.n_frames, options.phantom) != (None, None, None):
+    known = None if options.prescan else options.phantom
+    if options.area_um is not None and (options.plan, options.n_frames, known) != (None, None, None):
         raise UsageError("--area-um is for random fields of a real section", hint="Leave it out.")
+    if options.prescan and (options.plan, options.n_frames) != (None, None):
+        raise UsageError("--prescan is for random fields", hint="Leave out --plan and --frames.")
+    if options.shading not in SHADING_CHOICES:
+        raise UsageError(f"--shading is 'auto' or 'none', not '{options.shading}'")
     if options.phantom not in (None, "low", "high"):
         raise UsageError(f"--phantom is 'low' or 'high', not '{options.phantom}'")
     _check_values(options)
@@ -168,12 +194,13 @@ def _check_options(options: AcquireOptions) -> None:
 def _check_values(options: AcquireOptions) -> None:
     """Refuse numbers that no plan and no rig could make sense of, by the name of the option."""
     if options.area_um is not None:
-        _parse_size(options.area_um)
+        parse_size(options.area_um)
     for assignment in options.properties:
         split_assignment(assignment)
     check_count("--fields", options.n_fields)
     check_count("--frames", options.n_frames)
     check_exposure(options.exposure_ms)
+    check_focus(options.focus)
 
 
 def _rig_of(options: AcquireOptions) -> str | Path | None:
@@ -195,27 +222,35 @@ def _open(options: AcquireOptions, console: People) -> AbstractContextManager[Op
     return open_rig(cast("str | Path", _rig_of(options)), console, adapters_dir=options.adapters)
 
 
-def _default_plan(options: AcquireOptions, rig: OpenRig, specimen: Specimen | None) -> Plan:
-    """Return random fields, or a full-rate sequence where it was asked for."""
+def _default_plan(
+    options: AcquireOptions,
+    rig: OpenRig,
+    specimen: Specimen | None,
+    outline_um: tuple[tuple[float, float], ...] | None = None,
+) -> Plan:
+    """Return random fields, or a full-rate sequence where it was asked for; an outline replaces the specimen's."""
     wanted = PlanOptions(
         n_frames=options.n_frames,
         n_fields=DEFAULT_FIELDS if options.n_fields is None else options.n_fields,
         seed=options.seed,
-        area_um=None if options.area_um is None else _parse_size(options.area_um),
+        area_um=None if options.area_um is None else parse_size(options.area_um),
         exposure_ms=options.exposure_ms,
+        focus=check_focus(options.focus),
     )
-    return plan_of_options(wanted, rig, None if specimen is None else outline_points(specimen), _HINTS)
+    if outline_um is None and specimen is not None:
+        outline_um = outline_points(specimen)
+    return plan_of_options(wanted, rig, outline_um, _HINTS)
 
 
-def _parse_size(text: str) -> tuple[float, float]:
-    parts = text.lower().split("x")
-    try:
-        width, height = (float(part) for part in parts)
-    except ValueError:
-        width = height = 0.0
-    if not (0 < width <= LARGEST_SIDE_UM and 0 < height <= LARGEST_SIDE_UM):  # not for NaN either
-        raise UsageError(
-            f"--area-um '{text}' is not WIDTHxHEIGHT in um, each above 0 and at most {LARGEST_SIDE_UM:,} (a metre)",
-            hint="Give, for example, 6000x4000.",
-        )
-    return width, height
+def _tissue_outline(
+    options: AcquireOptions, rig: OpenRig, specimen: Specimen | None, console: People, stop: StopToken
+) -> tuple[tuple[float, float], ...] | None:
+    """Return the outline that a prescan finds; None if none was asked for."""
+    if not options.prescan:
+        return None
+    size_um = None if options.area_um is None else parse_size(options.area_um)
+    area = prescan_area(rig, size_um, _HINTS.no_area)
+    found = scanned(rig, PrescanRequest(area, exposure_ms=options.exposure_ms), console, stop, specimen)
+    if found is None:
+        raise Interrupted("interrupted during the prescan; nothing was acquired")
+    return found.outline.points_um

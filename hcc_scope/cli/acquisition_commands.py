@@ -9,6 +9,8 @@ import typer
 from hcc_scope import __version__
 from hcc_scope.cli.model_commands import dataset_app, evaluate, models_app, phantom_app, train
 from hcc_scope.cli.options import DEFAULT_MODEL, AllowPhantomModel, Engine, Json, Model, ScoreUnlike
+from hcc_scope.cli.plan_commands import exposure_app, plan_app, prescan
+from hcc_scope.cli.reference_commands import reference_app
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 __all__ = ["app"]
@@ -21,9 +23,14 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Check, try and write Micro-Manager configurations and rig files.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+focus_app = typer.Typer(help="Focus by the camera's image.", no_args_is_help=True)
+app.add_typer(focus_app, name="focus")
 app.add_typer(models_app, name="models")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(phantom_app, name="phantom")
+app.add_typer(plan_app, name="plan")
+app.add_typer(exposure_app, name="exposure")
+app.add_typer(reference_app, name="reference")
 
 
 def _version(value: bool) -> None:
@@ -96,7 +103,7 @@ def acquire(
     attach: Annotated[
         int | None, typer.Option("--attach", help="Use the running Micro-Manager on this local port (4827).")
     ] = None,
-    plan: Annotated[Path | None, typer.Option("--plan", help="Plan file (YAML); see docs/plans.md.")] = None,
+    plan: Annotated[Path | None, typer.Option("--plan", help="Plan file (YAML, or a .pos of Micro-Manager).")] = None,
     fields: Annotated[
         int | None, typer.Option("--fields", help="Without a plan: this many random fields. Default: 24.")
     ] = None,
@@ -106,7 +113,14 @@ def acquire(
     area_um: Annotated[
         str | None, typer.Option("--area-um", help="Random fields in WIDTHxHEIGHT around the present position.")
     ] = None,
+    prescan: Annotated[
+        bool, typer.Option("--prescan", help="Find the tissue in that area first, and lay the random fields into it.")
+    ] = False,
     exposure_ms: Annotated[float | None, typer.Option("--exposure-ms", help="Exposure of every frame.")] = None,
+    focus: Annotated[
+        str | None,
+        typer.Option("--focus", help="Without a plan: focus 'none', 'once', 'every_k:5' (fields) or by a 'plane'."),
+    ] = None,
     prop: Annotated[
         list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
     ] = None,
@@ -120,6 +134,10 @@ def acquire(
     engine: Engine = "auto",
     score_unlike: ScoreUnlike = False,
     allow_phantom_model: AllowPhantomModel = False,
+    shading: Annotated[
+        str,
+        typer.Option("--shading", help="auto: correct by fresh dark and flat fields; none: classify raw frames."),
+    ] = "auto",
     json_mode: Json = False,
 ) -> None:
     """Acquire one section: store every frame, classify it live, keep the score."""
@@ -138,12 +156,15 @@ def acquire(
             n_fields=fields,
             n_frames=frames,
             area_um=area_um,
+            prescan=prescan,
             exposure_ms=exposure_ms,
+            focus=focus,
             properties=tuple(prop or ()),
             seed=secrets.randbelow(2**31) if seed is None else seed,
             phantom=phantom,
             model_name=model,
             engine=engine,
+            shading=shading,
             json_mode=json_mode,
             score_unlike=score_unlike,
             allow_phantom_model=allow_phantom_model,
@@ -179,6 +200,10 @@ def replay(
         ),
     ] = None,
     allow_phantom_model: AllowPhantomModel = False,
+    shading: Annotated[
+        str | None,
+        typer.Option("--shading", help="recorded: as the run was corrected (default); none: classify raw frames."),
+    ] = None,
     json_mode: Json = False,
 ) -> None:
     """Classify stored sections again, through the same pipeline."""
@@ -191,6 +216,7 @@ def replay(
         check=check,
         save=save,
         out=out,
+        shading=shading,
         json_mode=json_mode,
         score_unlike=score_unlike,
         allow_phantom_model=allow_phantom_model,
@@ -208,6 +234,17 @@ def recover(
     run_recover(stores, json_mode=json_mode)
 
 
+@app.command("log")
+def log_command(
+    store: Annotated[Path, typer.Argument(help="A store (*.ome.zarr).")],
+    json_mode: Json = False,
+) -> None:
+    """Show what happened to the devices during the run of a store: settings, moves, actions, messages."""
+    from hcc_scope.cli.log import run_log
+
+    run_log(store, json_mode=json_mode)
+
+
 @app.command()
 def devices(
     config: Annotated[Path | None, typer.Option("--config", help="Also load this .cfg and list it.")] = None,
@@ -222,6 +259,63 @@ def devices(
     from hcc_scope.cli.devices import run_devices
 
     run_devices(config=config, rig=rig, adapters=adapters, properties=properties, json_mode=json_mode)
+
+
+@app.command()
+def doctor(
+    rig: Annotated[
+        str | None, typer.Option("--rig", help="Also examine this rig: a rig file, a .cfg, or 'demo'.")
+    ] = None,
+    move: Annotated[
+        bool, typer.Option("--move", help="Also move stage and focus drive a little (50 um, 2 um), and back.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for sections, whose disk is measured. Default: this folder.")
+    ] = Path(),
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.1, max=600, help="How long the whole pipeline is measured.")
+    ] = 20.0,
+    adapters: Annotated[
+        Path | None, typer.Option("--adapters", help="Folder of device adapters (Micro-Manager's own folder).")
+    ] = None,
+    zip_file: Annotated[
+        Path | None, typer.Option("--zip", help="Also pack findings, rig files, logs and the last run's summary.")
+    ] = None,
+    with_ids: Annotated[
+        bool, typer.Option("--with-ids", help="Leave ids, user names, host name and home folders in the zip.")
+    ] = False,
+    model: Model = DEFAULT_MODEL,
+    engine: Engine = "auto",
+    json_mode: Json = False,
+) -> None:
+    """Examine computer, devices, disk and model before a section depends on them; changes nothing."""
+    from hcc_scope.cli.doctor import run_doctor
+    from hcc_scope.doctor.subject import Options
+
+    options = Options(
+        out_dir=str(out),
+        rig=rig,
+        adapters_dir=None if adapters is None else str(adapters),
+        move=move,
+        model=model,
+        engine=engine,
+        seconds=seconds,
+    )
+    run_doctor(options, zip_file=zip_file, with_ids=with_ids, json_mode=json_mode)
+
+
+@app.command()
+def qc(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of sections. Default: this folder.", metavar="FOLDER...")
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Also write the charts into this HTML page.")] = None,
+    json_mode: Json = False,
+) -> None:
+    """Follow lamp, background, focus, vignette, noise and temperature over the sections of a rig."""
+    from hcc_scope.cli.qc import run_qc
+
+    run_qc(folders or [Path()], html=html, json_mode=json_mode)
 
 
 @config_app.command("lint")
@@ -249,6 +343,50 @@ def config_schema(
     from hcc_scope.cli.lint import run_schema
 
     run_schema(out)
+
+
+@focus_app.command("try")
+def focus_try(
+    rig: Annotated[str | None, typer.Option("--rig", help="A rig file, or 'demo'.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="A bare Micro-Manager .cfg instead of a rig file.")
+    ] = None,
+    adapters: Annotated[
+        Path | None, typer.Option("--adapters", help="Folder of device adapters (Micro-Manager's own folder).")
+    ] = None,
+    attach: Annotated[
+        int | None, typer.Option("--attach", help="Use the running Micro-Manager on this local port (4827).")
+    ] = None,
+    prop: Annotated[
+        list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
+    ] = None,
+    phantom: Annotated[
+        str | None, typer.Option("--phantom", help="DemoCamera only: show a phantom section, 'low' or 'high'.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the phantom.")] = 1,
+    structure: Annotated[
+        bool, typer.Option("--structure", help="Judge every tile with structure (beads, a test target), not tissue.")
+    ] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Leave the focus drive at the height that was found.")] = False,
+    json_mode: Json = False,
+) -> None:
+    """Search the focus once, show the curve, and put the focus drive back."""
+    from hcc_scope.cli.focus import TryOptions, run_try
+
+    run_try(
+        TryOptions(
+            rig=rig,
+            config=config,
+            adapters=adapters,
+            attach_port=attach,
+            properties=tuple(prop or ()),
+            phantom=phantom,
+            seed=seed,
+            structure=structure,
+            apply=apply,
+            json_mode=json_mode,
+        )
+    )
 
 
 @config_app.command("try")
@@ -317,6 +455,7 @@ def config_new(
     )
 
 
+app.command()(prescan)
 app.command()(train)
 app.command()(evaluate)
 

@@ -10,6 +10,7 @@ A plan is a small frozen value that turns into *events*, lazily, in pycromanager
 """
 
 from hcc_scope.plans.fields import field_of
+from hcc_scope.plans.focusing import Focusing, focusing_of
 from hcc_scope.plans.models import (
     MAX_EXPOSURE_MS,
     MAX_FRAMES,
@@ -21,12 +22,15 @@ from hcc_scope.plans.models import (
     Sequence,
     TimeSeries,
 )
+from hcc_scope.plans.outline import check_outline, first_crossing
 from hcc_scope.plans.reading import load_plan, parse_plan
+from hcc_scope.plans.saving import plan_text, save_plan
 from hcc_scope.plans.validation import check_plan
 
 __all__ = [
     "MAX_EXPOSURE_MS",
     "MAX_FRAMES",
+    "Focusing",
     "Grid",
     "Plan",
     "PlanBase",
@@ -34,8 +38,13 @@ __all__ = [
     "RandomFields",
     "Sequence",
     "TimeSeries",
+    "check_outline",
     "check_plan",
     "field_of",
+    "first_crossing",
+    "focusing_of",
     "load_plan",
     "parse_plan",
+    "plan_text",
+    "save_plan",
 ]

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from hcc_scope.errors import PlanError
 from hcc_scope.plans.models import Plan
+from hcc_scope.plans.stage_positions import POS_SUFFIX, plan_of_positions, read_positions
 from hcc_scope.yaml_file import FileKind, first_mistake, read_yaml
 
 if TYPE_CHECKING:
@@ -48,13 +49,16 @@ def parse_plan(content: Any, where: str = "the plan") -> Plan:  # noqa: ANN401 -
 
 
 def load_plan(path: Path) -> Plan:
-    """Read a plan file.
+    """Read a plan file, or a position list of Micro-Manager (``.pos``).
 
     Raises
     ------
     PlanError
         If the file is missing, is no file, is not YAML, or does not describe a plan; with the line of what is wrong.
     """
+    if path.suffix.lower() == POS_SUFFIX:
+        plan, _ignored = plan_of_positions(read_positions(path), str(path))
+        return plan
     file = read_yaml(path, _KIND)
     model = _model_of(file.value)
     return file.refuse(("kind",), _NO_KIND) if model is None else file.validated(model)

@@ -68,6 +68,12 @@ def type_into(qtbot: QtBot, field: QWidget, text: str, *, end: Qt.Key | None = Q
         qtbot.keyClick(field, end)
 
 
+def gains_asked(panel: CameraPanel) -> list[float]:
+    gains: list[float] = []
+    panel.em_gain_requested.connect(gains.append)
+    return gains
+
+
 def test_camera_shows_what_the_device_has(qtbot: QtBot):
     panel = CameraPanel()
     show(qtbot, panel)
@@ -105,21 +111,23 @@ def test_camera_asks_by_action(qtbot: QtBot):
     panel = CameraPanel()
     show(qtbot, panel)
     panel.set_state(RIG)
-    wishes = asked(panel)
+    wishes, gains, searches = asked(panel), gains_asked(panel), []
+    panel.auto_exposure_requested.connect(lambda: searches.append("auto"))
     type_into(qtbot, number(panel, EXPOSURE), "35.5")
     type_into(qtbot, number(panel, GAIN), "200")
+    button(panel, "Auto exposure").click()
     button(panel, "Use EM gain").click()
     choice(panel, BINNING).activated.emit(1)
     choice(panel, READOUT).activated.emit(1)
     type_into(qtbot, number(panel, COOL_TO), "-80")
     assert wishes == [
         DeviceAction(DeviceControls.set_exposure_ms, (35.5,)),
-        DeviceAction(DeviceControls.set_em_gain, (200.0,)),
         DeviceAction(DeviceControls.set_em_switch, (False,)),
         DeviceAction(DeviceControls.set_binning, ("2",)),
         DeviceAction(DeviceControls.set_readout, ("1 MHz conventional",)),
         DeviceAction(DeviceControls.set_temperature_set_point, (-80.0,)),
     ]
+    assert (gains, searches) == ([200.0], ["auto"])
 
 
 def test_refused_value_goes_back_to_what_the_device_has(qtbot: QtBot):
@@ -387,8 +395,8 @@ def test_stop_is_never_locked(qtbot: QtBot):
 @pytest.mark.parametrize(
     ("name", "limits", "typed", "wish"),
     [
-        (GAIN, {"em_gain_limits": (1.0, 8.0)}, "300", DeviceAction(DeviceControls.set_em_gain, (300.0,))),
-        (GAIN, {"em_gain_limits": (1.0, 300.0)}, "3000", DeviceAction(DeviceControls.set_em_gain, (3000.0,))),
+        (GAIN, {"em_gain_limits": (1.0, 8.0)}, "300", 300.0),
+        (GAIN, {"em_gain_limits": (1.0, 300.0)}, "3000", 3000.0),
         (
             EXPOSURE,
             {"exposure_limits_ms": (0.1, 90.0)},
@@ -398,13 +406,15 @@ def test_stop_is_never_locked(qtbot: QtBot):
     ],
 )
 def test_what_is_typed_beyond_the_limits_is_asked_for_whole(
-    qtbot: QtBot, name: str, limits: dict[str, object], typed: str, wish: DeviceAction
+    qtbot: QtBot, name: str, limits: dict[str, object], typed: str, wish: DeviceAction | float
 ):
     """The device refuses it in words; a field that drops the digits beyond its limit would make 3 of 300."""
     panel = CameraPanel()
     show(qtbot, panel)
     panel.set_state(replace(RIG, camera=replace(CAMERA, **limits)))
-    wishes = asked(panel)
+    wishes: list[object] = []
+    panel.requested.connect(wishes.append)
+    panel.em_gain_requested.connect(wishes.append)
     type_into(qtbot, number(panel, name), typed)
     assert wishes == [wish]
 
@@ -413,7 +423,20 @@ def test_the_arrows_end_at_the_limits(qtbot: QtBot):
     panel = CameraPanel()
     show(qtbot, panel)
     panel.set_state(replace(RIG, camera=replace(CAMERA, em_gain=119.5, em_gain_limits=(1.0, 120.0))))
-    wishes = asked(panel)
+    gains = gains_asked(panel)
     for _ in range(3):
         qtbot.keyClick(number(panel, GAIN), Qt.Key.Key_Up)
-    assert wishes == [DeviceAction(DeviceControls.set_em_gain, (120.0,))]
+    assert gains == [120.0]
+
+
+def test_a_warm_sensor_stays_on_the_screen_until_it_is_cold(qtbot: QtBot):
+    panel = CameraPanel()
+    show(qtbot, panel)
+    concern = find(panel, ValueLabel, "What is wrong with the sensor")
+    panel.set_state(RIG)
+    assert not concern.isVisible()
+    panel.set_state(replace(RIG, camera=replace(CAMERA, temperature_c=-20.0)))
+    assert concern.isVisible()
+    assert "The sensor is at -20.0 °C, 50.0 °C above its set point" in concern.text()
+    panel.set_state(RIG)
+    assert not concern.isVisible()

@@ -15,6 +15,7 @@ from hcc_scope.errors import DeviceError
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.rig.rigfile import load_rig
+from ui.devices.device_action import DeviceAction
 from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
 from ui.devices.property_model import PROPERTY_ROLE
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
     from pytestqt.qtbot import QtBot
 
-    from ui.devices.device_action import DeviceAction
 
 RIG = load_rig("demo")
 
@@ -66,6 +66,7 @@ def test_every_wish_of_the_panels_is_an_action_of_the_rig(qtbot: QtBot, controls
         column.set_state(controls.read())
 
     column.requested.connect(act)
+    column.camera.em_gain_requested.connect(lambda gain: act(DeviceAction(DeviceControls.set_em_gain, (gain,))))
     column.set_state(controls.read())
     camera, stage = column.camera, column.stage
     assert number(camera, EXPOSURE).text() == "10 ms"

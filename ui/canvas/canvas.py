@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ui.kit.theme import ThemeName
 
-__all__ = ["Canvas", "DescribedLayer", "Layer", "MouseMode"]
+__all__ = ["Canvas", "DescribedLayer", "DragTool", "Layer", "MouseMode"]
 
 _ZOOM_STEP = 1.25
 _PAN_STEP = 0.1
@@ -70,6 +70,19 @@ class DescribedLayer(Protocol):
         """Return what is painted now, as text; empty for nothing."""
 
 
+class DragTool(Protocol):
+    """Takes the left button's drags where it has something to drag; elsewhere they pan."""
+
+    def grab(self, x: float, y: float) -> bool:
+        """Take hold of what is at a world point; return whether there is anything."""
+
+    def drag(self, x: float, y: float) -> None:
+        """Move what was grabbed to a world point."""
+
+    def drop(self) -> None:
+        """Release it."""
+
+
 @dataclass(slots=True)
 class _Press:
     """A mouse button that is held."""
@@ -78,6 +91,8 @@ class _Press:
     start: QPointF
     last: QPointF
     moved: bool = False
+    grabbed: bool = False
+    """Whether a `DragTool` has something in hand."""
 
 
 class Canvas(QWidget):
@@ -105,6 +120,7 @@ class Canvas(QWidget):
         self.layers: list[Layer] = []
         self.tooltip_of: Callable[[float, float], str] | None = None
         """Gives the tooltip of a world point; empty for none."""
+        self.drag_tool: DragTool | None = None
         self._scales = scales
         self._world: Box = (0.0, 0.0, 1.0, 1.0)
         self._reach: Box = self._world
@@ -269,7 +285,10 @@ class Canvas(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Begin to drag, or to draw."""
         if event.button() in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton) and self._press is None:
-            self._press = _Press(event.button(), event.position(), event.position())
+            at = event.position()
+            left = event.button() == Qt.MouseButton.LeftButton
+            grabbed = left and self.drag_tool is not None and self.drag_tool.grab(*self._view.to_world(at.x(), at.y()))
+            self._press = _Press(event.button(), at, at, grabbed=grabbed)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Drag, draw, or only note what is under the cursor."""
@@ -279,6 +298,9 @@ class Canvas(QWidget):
             if self._mode is MouseMode.RECTANGLE and press.button == Qt.MouseButton.LeftButton:
                 self._rectangle = self._world_rectangle(press.start, at)
                 self.update()
+            elif press.grabbed:
+                if press.moved and self.drag_tool is not None:
+                    self.drag_tool.drag(*self._view.to_world(at.x(), at.y()))
             elif press.moved:
                 self._fits = False
                 self._show(self._view.panned(at.x() - press.last.x(), at.y() - press.last.y()))
@@ -291,6 +313,10 @@ class Canvas(QWidget):
         if press is None or event.button() != press.button:
             return
         self._press = None
+        if press.grabbed:
+            if self.drag_tool is not None:
+                self.drag_tool.drop()
+            return
         rectangle, self._rectangle = self._rectangle, None
         self.update()
         if rectangle is not None:

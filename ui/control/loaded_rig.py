@@ -15,6 +15,7 @@ from ui.control.rig_lock import RigLock
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hcc_scope.microscope.auto_exposure import ExposureFound
     from hcc_scope.microscope.device_controls import DeviceControls
     from hcc_scope.microscope.preview import Preview
     from hcc_scope.runs.rigs import OpenRig
@@ -28,6 +29,7 @@ __all__ = [
     "check_files",
     "close_rig",
     "end_preview",
+    "find_exposure",
     "replace_rig",
     "take_snap",
 ]
@@ -48,6 +50,7 @@ class LoadedRig:
     controls: DeviceControls
     is_demo: bool
     has_stage: bool
+    has_focus: bool
     lock: RigLock
     stack: ExitStack
     """Closes the rig and gives back the lock."""
@@ -80,7 +83,9 @@ def _open(name: str, lock_folder: Path, note: Callable[[str], None]) -> LoadedRi
         rig = stack.enter_context(open_rig(name, note))
         is_demo = rig.is_demo()
         has_stage = rig.stage_xy_um() is not None
-        return LoadedRig(name, rig, DeviceControls(rig.microscope), is_demo, has_stage, lock, stack.pop_all())
+        has_focus = bool(rig.microscope.hardware.focus)
+        controls = DeviceControls(rig.microscope)
+        return LoadedRig(name, rig, controls, is_demo, has_stage, has_focus, lock, stack.pop_all())
     raise AssertionError("an exit stack swallows nothing")
 
 
@@ -116,6 +121,17 @@ def end_preview(loaded: LoadedRig) -> None:
     preview, loaded.preview = loaded.preview, None
     if preview is not None:
         preview.stop()
+
+
+def find_exposure(doing: Doing, loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> ExposureFound:
+    """Find the exposure for a mean level; the live picture continues."""
+    from hcc_scope.microscope.auto_exposure import auto_exposure
+
+    preview = loaded.preview
+    if preview is None or not preview.running:
+        preview = _preview_of(doing, loaded, request, um_per_px)
+    with doing("finding the exposure"):
+        return auto_exposure(loaded.rig.microscope, loaded.controls, preview)
 
 
 def take_snap(doing: Doing, loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Frame:

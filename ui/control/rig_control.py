@@ -21,6 +21,7 @@ from ui.control.loaded_rig import (
     check_files,
     close_rig,
     end_preview,
+    find_exposure,
     replace_rig,
     take_snap,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from hcc_scope.microscope.auto_exposure import ExposureFound
     from hcc_scope.microscope.device_controls import DeviceControls
     from hcc_scope.microscope.preview import Preview
     from hcc_scope.types import Frame
@@ -296,6 +298,17 @@ class RigControl(QObject):
     def _snapped(self, frame: Frame) -> None:
         self._state.show_frame(frame)
 
+    def find_exposure(self, request: SectionRequest) -> None:
+        """Find the exposure for a mean level and report it, or why there is none."""
+        loaded = self.loaded
+        if loaded is not None:
+            work = partial(find_exposure, self.doing, loaded, request, self._um_per_px())
+            self._jobs.submit("rig", work, self._exposed, self._refused)
+
+    def _exposed(self, found: ExposureFound) -> None:
+        self._state.message.emit("info" if found.outcome == "reached" else "warning", found.sentence())
+        self._done(None)
+
     # -- acting --------------------------------------------------------------------------------------------------------
 
     @Slot(object)
@@ -304,6 +317,17 @@ class RigControl(QObject):
         loaded = self.loaded
         if loaded is not None:
             self._jobs.submit("rig", partial(action, loaded.controls), self._done, self._refused)
+
+    @Slot()
+    def focus_now(self) -> None:
+        """Focus by the camera's image in the background; a message states why if no height is found."""
+        loaded = self.loaded
+        if loaded is not None:
+            self._jobs.submit("rig", partial(self._focus, loaded), self._done, self._refused)
+
+    def _focus(self, loaded: LoadedRig) -> None:
+        with self.doing("focusing"):  # it takes longer than a device that answers
+            loaded.controls.focus_now()
 
     def _done(self, _nothing: None) -> None:
         self._state.ask_rig(refresh=True)

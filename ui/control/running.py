@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.runs.section import SectionRun
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Running", "plan_of_request", "start_section_on"]
 
+_PICTURES = "Live and map show raw frames, Tiles what the model sees."
 MAX_DRAWN = 5000
 """Planned fields beyond which the map shows none: they would be one grey area."""
 
@@ -51,7 +53,16 @@ class Running:
     outline_um: NDArray[np.float64] | None
     """(m, 2)"""
     warnings: tuple[str, ...] = ()
-    """What the operator must know of the state in which it began."""
+    """What the operator must know of the state in which it began; a sentence each."""
+    references_note: str = ""
+    """Whether its frames are corrected by dark and flat fields, as a sentence."""
+    references_stale: bool = False
+    """Whether they would be, if the references were fresh."""
+
+    @property
+    def corrected(self) -> bool:
+        """Whether its frames are corrected before they are classified."""
+        return self.spec.provenance.get("shading") == "corrected"
 
     @property
     def session(self) -> Session:
@@ -85,7 +96,8 @@ def start_section_on(
     """Prepare and start a section; whatever is wrong is refused before the camera starts."""
     from hcc_scope.plans import TimeSeries, field_of
     from hcc_scope.runs.phantoms import outline_points
-    from hcc_scope.runs.section import section_source, start_section
+    from hcc_scope.runs.references import section_references
+    from hcc_scope.runs.section import earlier_readings_out, section_source, start_section
 
     end_preview(loaded)
     refuse_taken(request.store)  # before a phantom is drawn, which is slow
@@ -100,17 +112,37 @@ def start_section_on(
     with _plan_errors_for_window(request, on_phantom=specimen is not None):
         microscope = loaded.rig.microscope
         source = section_source(microscope, plan, scoring_model, request.animal_id, request.section_id, specimen)
+    warnings = earlier_readings_out(source, request.out_dir)
     interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
-    section = start_section(source, scoring_model, request.out_dir, stop=stop, interval_s=interval_s)
+    references = section_references(loaded.rig, card, request.shading, painted=specimen is not None)
+    section = start_section(
+        source,
+        scoring_model,
+        request.out_dir,
+        stop=stop,
+        interval_s=interval_s,
+        shading=references.shading,
+        facts=references.facts,
+    )
     spec = section.spec
     field_um = field_of(plan, Orientation(spec.camera_axes), spec.frame_shape_yx, spec.pixel_size_um)
     return Running(
         section,
         card.decision_threshold,
         _positions(plan, field_um),
-        None if specimen is None else specimen.outline_um,
-        source.warnings,
+        _outline_of(plan, specimen),
+        (*source.warnings, *warnings),
+        references.note if references.shading is None else f"{references.note} {_PICTURES}",
+        references.stale,
     )
+
+
+def _outline_of(plan: Plan, specimen: Specimen | None) -> NDArray[np.float64] | None:
+    """Return the outline to draw: the plan's own, else the specimen's."""
+    corners = getattr(plan, "outline_um", None)
+    if corners is not None:
+        return np.array(corners, dtype=np.float64)
+    return None if specimen is None else specimen.outline_um
 
 
 @contextmanager
@@ -164,7 +196,10 @@ def plan_of_request(
         n_fields=choice.n_fields,
         seed=request.seed,
         area_um=choice.area_um,
+        focus=choice.focusing,
     )
+    if choice.uses_outline and choice.outline_um:
+        outline = choice.outline_um
     hints = PlanHints(
         where="the plan",
         no_stage="Choose a sequence, or a plan file with a time series, and move the specimen by hand.",

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from hcc_scope.formatting import format_number
+from hcc_scope.formatting import format_number, sentence
 from hcc_scope.microscope.device_controls import DeviceControls
+from hcc_scope.microscope.sensor_care import cooler_concern
 from ui.devices.device_action import DeviceAction
 from ui.devices.device_panel import DevicePanel
 from ui.kit.fields import ChoiceField, NumberField
@@ -28,6 +29,10 @@ class CameraPanel(DevicePanel):
 
     roi_draw_requested = Signal()
     """The region is going to be drawn on the live image."""
+    em_gain_requested = Signal(float)
+    """An EM gain, which may need a confirmation."""
+    auto_exposure_requested = Signal()
+    """Find the exposure for a mean level."""
 
     def __init__(self) -> None:
         super().__init__("Camera")
@@ -38,6 +43,16 @@ class CameraPanel(DevicePanel):
         self._switch = QCheckBox("Use EM gain")
         self._binning = ChoiceField()
         self._readout = ChoiceField()
+        self._auto = QPushButton("Auto exposure")
+        describe(
+            self._auto,
+            "Auto exposure",
+            "Find the exposure at which the image has half of full scale on average and nothing is clipped."
+            " The EM gain is left alone.",
+        )
+        self._concern = ValueLabel("What is wrong with the sensor")
+        self._concern.setWordWrap(True)
+        self._concern.hide()
         self._temperature = ValueLabel("Sensor temperature", tip="Measured sensor temperature in °C.")
         self._set_point = NumberField("°C", 1, 1.0)
         self._region = _Region()
@@ -54,6 +69,7 @@ class CameraPanel(DevicePanel):
         self._form = form()
         for text, field in (
             ("Exposure", self._exposure),
+            ("", self._auto),
             ("EM gain", self._gain),
             ("", self._switch),
             ("Binning", self._binning),
@@ -66,9 +82,11 @@ class CameraPanel(DevicePanel):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GRID_PX)
         layout.addWidget(self._who)
+        layout.addWidget(self._concern)
         layout.addLayout(self._form)
         layout.addWidget(self._region)
         self._exposure.committed.connect(self._ask_exposure)
+        self._auto.clicked.connect(self.auto_exposure_requested)
         self._gain.committed.connect(self._ask_gain)
         self._switch.clicked.connect(self._ask_switch)
         self._binning.committed.connect(self._ask_binning)
@@ -81,11 +99,12 @@ class CameraPanel(DevicePanel):
 
     def locked_widgets(self) -> tuple[QWidget, ...]:
         """Return the controls of image size and speed; exposure, gain and cooling stay free during a section."""
-        return (self._binning, self._readout, self._region)
+        return (self._binning, self._readout, self._region, self._auto)
 
     def set_state(self, state: RigState | None) -> None:
         """Show the state of the camera."""
         camera = None if state is None else state.camera
+        self._show_concern(camera)
         for widget in (self._exposure, self._region):
             widget.setVisible(camera is not None)
         if camera is None:
@@ -98,8 +117,15 @@ class CameraPanel(DevicePanel):
         self._show_reading(camera)
         self._region.show_region(camera.roi, camera.full)
 
+    def _show_concern(self, camera: CameraState | None) -> None:
+        """Keep on the screen that the sensor is not at its set point, for as long as it is not."""
+        off = None if camera is None else cooler_concern(camera.temperature_c, camera.temperature_set_point_c)
+        self._concern.setText("" if off is None else f"⚠ {sentence(off)}")
+        self._concern.setVisible(off is not None)
+
     def _show_light(self, camera: CameraState) -> None:
         self._form.setRowVisible(self._exposure, True)
+        self._form.setRowVisible(self._auto, True)
         self._exposure.show_limits(camera.exposure_limits_ms)
         self._exposure.show_value(camera.exposure_ms)
         self._form.setRowVisible(self._gain, camera.em_gain is not None)
@@ -128,7 +154,7 @@ class CameraPanel(DevicePanel):
 
     @Slot(float)
     def _ask_gain(self, value: float) -> None:
-        self.requested.emit(DeviceAction(DeviceControls.set_em_gain, (value,)))
+        self.em_gain_requested.emit(value)
 
     @Slot(bool)
     def _ask_switch(self, on: bool) -> None:

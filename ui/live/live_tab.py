@@ -21,6 +21,7 @@ from ui.canvas.view_controls import ViewControls, lay_out_page
 from ui.kit.controls import ElidedLabel, TwoLines, action_button, control_row, style_buttons
 from ui.kit.labels import ValueLabel
 from ui.kit.theme import colours
+from ui.live.coach_bar import CoachBar
 from ui.live.contrast_panel import ContrastPanel
 from ui.live.feed import Feed
 from ui.live.live_text import describe_camera, describe_pixel, describe_result
@@ -54,6 +55,8 @@ class LiveTab(QWidget):
     """Black and white in counts and whether they follow every frame, when a person chose them."""
     field_pinned = Signal(int)
     """The number of the stored field that stays on the screen."""
+    auto_exposure_requested = Signal()
+    """Find the exposure for a mean level."""
     field_unpinned = Signal()
     """The newest frame is shown again."""
 
@@ -71,6 +74,8 @@ class LiveTab(QWidget):
         self.view = ImageView()
         self.tiles = TileLayer()
         self.contrast_panel = ContrastPanel()
+        self.coach = CoachBar()
+        self.coach.hide()
         self._border = FrameBorder(colours("dark").border)
         for layer in (self._border, self.tiles):
             self.view.add_overlay(layer)
@@ -93,7 +98,7 @@ class LiveTab(QWidget):
         self._looking = QTimer(self, interval=LOOK_MS)
         self._looking.timeout.connect(self._show_text)
         self.contrast_panel.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        below = (self._legend, TwoLines(self._about, self._cursor), self.contrast_panel)
+        below = (self._legend, TwoLines(self._about, self._cursor), self.coach, self.contrast_panel)
         lay_out_page(self, self._controls(), self.view, *below)
         self.set_theme("dark")
         self.view.painted.connect(self._note_painted)
@@ -133,6 +138,13 @@ class LiveTab(QWidget):
             self._follow,
             toggle("Saturation", "Mark pixels at the camera's full scale in magenta", "S", self._mark_saturated),
             toggle("Crosshair", "Two lines through the cursor", "C", self._show_crosshair, down=False),
+            action_button(
+                self,
+                "Auto exposure",
+                "Find the exposure at which the image has half of full scale on average and nothing is clipped",
+                "X",
+                self._ask_exposure,
+            ),
             self._roi.button,
             self._histogram,
             controls.toggle(self.tiles, "shows_grid", "Tile grid", "Borders of the model's tiles", "G"),
@@ -190,6 +202,10 @@ class LiveTab(QWidget):
             newest = self._recent.newest_classified() or newest
         if newest is not None and newest is not self._frame:
             self._show_frame(newest)
+
+    @Slot(bool)
+    def _ask_exposure(self, _down: bool) -> None:
+        self.auto_exposure_requested.emit()
 
     @Slot(bool)
     def _follow_again(self, _down: bool) -> None:

@@ -22,6 +22,7 @@ from ui.kit.theme import GRID_PX
 from ui.map.map_fields import FieldsLayer, MapField
 from ui.map.map_layers import OutlineLayer, PlanLayer, StageLayer
 from ui.map.map_text import describe_place, describe_progress
+from ui.map.outline_tool import OutlineTool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,12 +51,17 @@ class SectionMapTab(QWidget):
     """seq of a field that was clicked or reached by the keys."""
     move_requested = Signal(float, float)
     """Stage x, y in µm to which the operator wants to go."""
+    outline_drawn = Signal(tuple)
+    """Corners x, y in µm of the outline that was drawn or mended; empty if it was taken away."""
+    tissue_search_requested = Signal(bool)
+    """Begin to look for tissue, or stop."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName("Section map")
         self._field_um: tuple[float, float] | None = None
         self._n_not_shown = 0
+        self._search_words = ""
         self.fields = FieldsLayer()
         self._outline = OutlineLayer()
         self._plan = PlanLayer()
@@ -68,6 +74,7 @@ class SectionMapTab(QWidget):
             "Map of the section",
             "Arrows pan, plus and minus zoom, 0 fits; Page Up and Page Down choose the field before and after",
         )
+        self._outline_tool = OutlineTool(self, self.view)
         self._legend = TileLegend()
         self._progress = QProgressBar()
         self._progress.setFixedSize(12 * GRID_PX, 2 * GRID_PX)
@@ -81,6 +88,10 @@ class SectionMapTab(QWidget):
         self.view.clicked.connect(self._clicked)
         self.view.cursor_moved.connect(self._show_cursor)
         self.view.cancelled.connect(self._end_click_to_move)
+        self.view.cancelled.connect(self._outline_tool.cancel)
+        self._outline_tool.begun.connect(self._end_click_to_move)
+        self._outline_tool.changed.connect(self._show_progress)
+        self._outline_tool.finished.connect(self._take_outline)
         self._changed()
 
     def _controls(self) -> QWidget:
@@ -92,6 +103,14 @@ class SectionMapTab(QWidget):
             "A click sends the stage there; Escape ends it",
             "M",
             self._click_to_move,
+            checked=False,
+        )
+        self._search = action_button(
+            self,
+            "Find tissue",
+            "Scan the plan's area with a few fields and outline the tissue; again to stop",
+            "T",
+            self._search_tissue,
             checked=False,
         )
         before = action_button(self, "‹", "Choose the field before", "PgUp", self._choose_before)
@@ -115,6 +134,8 @@ class SectionMapTab(QWidget):
             controls.share(self.fields, "opacity", "Opacity", "Opacity of the heatmap in %"),
             self._to_stage,
             self._move,
+            self._search,
+            *self._outline_tool.buttons,
         )
 
     # -- what it shows -----------------------------------------------------------------------------------------------
@@ -151,8 +172,33 @@ class SectionMapTab(QWidget):
         self.fields.field_um = self._stage.field_um = field_um
         self._plan.set_plan(_points(positions_um), field_um)
         self._plan.visited(one.stage_um for one in self.fields.fields.values() if one.stage_um is not None)
+        self._outline_tool.cancel()
         self._outline.points_um = _points(outline_um)
+        self._outline_tool.set_outline([] if outline_um is None else self._corners())
         self._changed()
+
+    def set_outline(self, corners_um: Points) -> None:
+        """Show the outline of the next section's random fields; empty for none."""
+        self._outline.points_um = _points(corners_um) if len(corners_um) else None
+        self._outline_tool.set_outline(self._corners())
+        self._changed()
+
+    def set_outline_allowed(self, allowed: bool) -> None:
+        """Let the operator draw the outline and look for tissue, or not: during a section the plan is fixed."""
+        if not allowed:
+            self._outline_tool.cancel()
+        self._outline_tool.button.defaultAction().setEnabled(allowed)
+        self._search.defaultAction().setEnabled(allowed and self._stage.at_um is not None)
+
+    def set_search(self, words: str) -> None:
+        """Show how far the search for tissue is; empty when it has ended."""
+        self._search_words = words
+        self._search.setChecked(bool(words))
+        self._show_progress()
+
+    def _corners(self) -> list[tuple[float, float]]:
+        points = self._outline.points_um
+        return [] if points is None else [(x, y) for x, y in points.tolist()]
 
     def add_field(
         self,
@@ -253,6 +299,7 @@ class SectionMapTab(QWidget):
         self.view.set_theme(theme)
         self._outline.set_theme(theme)
         self._plan.set_theme(theme)
+        self._outline_tool.set_theme(theme)
         self._legend.set_theme(theme)
         style_buttons(self, theme)
 
@@ -278,7 +325,7 @@ class SectionMapTab(QWidget):
     # -- painting and text -------------------------------------------------------------------------------------------
 
     def _changed(self) -> None:
-        placed = (self._outline, self._plan, self.fields, self._stage, self._scale_bar)
+        placed = (self._outline, self._plan, self.fields, self._stage, self._outline_tool, self._scale_bar)
         self.view.layers = list(placed if self.fields.has_places else (self.fields, self._scale_bar))
         box = self._section_box()
         left, top, width, height = box
@@ -291,7 +338,13 @@ class SectionMapTab(QWidget):
         self._show_cursor()
         self.view.update()
 
+    @Slot()
     def _show_progress(self) -> None:
+        words = self._search_words or self._outline_tool.describe()
+        if words:
+            self._progress.hide()
+            self._about.set_text(words)
+            return
         n_done, n_planned = int(self._plan.done.sum()), len(self._plan.positions_um)
         self._progress.setVisible(n_planned > 0)
         if n_planned:
@@ -334,6 +387,9 @@ class SectionMapTab(QWidget):
 
     @Slot(float, float)
     def _clicked(self, x_um: float, y_um: float) -> None:
+        if self._outline_tool.active:
+            self._outline_tool.click(x_um, y_um)
+            return
         if self.view.mouse_mode is MouseMode.POINT and self.fields.has_places:
             self.move_requested.emit(x_um, y_um)
             return
@@ -361,8 +417,19 @@ class SectionMapTab(QWidget):
         self.choose(order[index])
         self.field_chosen.emit(order[index])
 
+    @Slot(tuple)
+    def _take_outline(self, corners: tuple[tuple[float, float], ...]) -> None:
+        self.set_outline(corners)
+        self.outline_drawn.emit(corners)
+
+    @Slot(bool)
+    def _search_tissue(self, on: bool) -> None:
+        self.tissue_search_requested.emit(on)
+
     @Slot(bool)
     def _click_to_move(self, moves: bool) -> None:
+        if moves:
+            self._outline_tool.cancel()
         self.view.set_mouse_mode(MouseMode.POINT if moves else MouseMode.PAN)
 
     @Slot()
@@ -371,7 +438,7 @@ class SectionMapTab(QWidget):
         self._click_to_move(False)
 
     def _set_stage_controls(self, there: bool) -> None:
-        for button in (self._to_stage, self._move):
+        for button in (self._to_stage, self._move, self._search):
             button.defaultAction().setVisible(there)
             button.setVisible(there)
 

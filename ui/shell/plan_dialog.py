@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
+    QComboBox,
     QDialog,
     QDialogButtonBox,
     QDoubleSpinBox,
@@ -24,12 +25,17 @@ from PySide6.QtWidgets import (
 from ui.control.section_request import PlanChoice
 from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
+from ui.shell.focus_choice import FocusChoice
 
 if TYPE_CHECKING:
+    from PySide6.QtCore import SignalInstance
+
+    from hcc_scope.plans.focusing import FocusMode
     from ui.control.section_request import PlanKind
 
 __all__ = ["PlanDialog"]
 
+_ALL_MODES: tuple[FocusMode, ...] = ("none", "once", "every_k", "plane")
 _MAX_UM = 200_000.0
 _MOST = 10**9
 
@@ -45,14 +51,23 @@ class PlanDialog(QDialog):
         Whether the specimen brings its outline, so that no area need be given.
     has_stage : bool
         Whether the rig can go to places; without, random fields are not offered.
+    has_focus : bool
+        Whether the rig has a focus drive; without, focusing is not offered.
     parent : QWidget
     """
 
     chosen = Signal(PlanChoice)
     """The new plan."""
+    save_asked = Signal(PlanChoice)
+    """The plan as it is chosen now is to be saved as a file."""
+    check_asked = Signal(PlanChoice)
+    """A dry run of it is asked for."""
 
-    def __init__(self, choice: PlanChoice, *, outlined: bool, parent: QWidget, has_stage: bool = True) -> None:
+    def __init__(
+        self, choice: PlanChoice, *, outlined: bool, parent: QWidget, has_stage: bool = True, has_focus: bool = True
+    ) -> None:
         super().__init__(parent)
+        self._no_work = "no rig is open"
         kind: PlanKind = choice.kind if choice.fits(has_stage=has_stage) else "sequence"
         self.setWindowTitle("Plan of the section")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -61,7 +76,16 @@ class PlanDialog(QDialog):
         self._sequence = QRadioButton("Sequence, stage at rest")
         self._sequence.setToolTip("Frames as fast as the camera gives them; the interval is then not valid")
         self._file = QRadioButton("Plan file")
-        self._file.setToolTip("A YAML file with positions, a grid, an outline or a time series")
+        self._file.setToolTip(
+            "A YAML file with positions, a grid, an outline or a time series, or a .pos file of Micro-Manager"
+        )
+        self._outline_um = choice.outline_um
+        self._where = QComboBox()
+        self._where.setAccessibleName("Where the random fields lie")
+        self._where.addItem("Outline of the phantom section" if outlined else "Area around the stage")
+        if choice.outline_um:
+            self._where.addItem("Outline on the map")
+            self._where.setCurrentIndex(int(choice.uses_outline))
         self._n_fields = _count(choice.n_fields, 100_000, "Number of random fields")
         self._width = _um(choice.area_um[0], "Width of the area in µm")
         self._height = _um(choice.area_um[1], "Height of the area in µm")
@@ -71,6 +95,11 @@ class PlanDialog(QDialog):
         self._path.setPlaceholderText("plan.yaml")
         browse = QPushButton("Browse …")
         browse.clicked.connect(self._browse)
+        self._kept_focus = choice.focus
+        self._focus: dict[PlanKind, FocusChoice] = {}
+        if has_focus:
+            self._focus["random"] = FocusChoice(choice.focus, _ALL_MODES, "Focusing of random fields")
+            self._focus["sequence"] = FocusChoice(choice.focus, ("none", "once"), "Focusing of a sequence")
 
         area = QWidget()
         row = QHBoxLayout(area)
@@ -92,7 +121,7 @@ class PlanDialog(QDialog):
         layout.setSpacing(GRID_PX)
         self._parts: dict[PlanKind, tuple[QRadioButton, QWidget]] = {}
         rows: list[tuple[PlanKind, QRadioButton, list[tuple[str, QWidget]]]] = [
-            ("random", self._random, [("Fields", self._n_fields), ("Area around the stage", area)]),
+            ("random", self._random, [("Fields", self._n_fields), ("Where", self._where), ("Area", area)]),
             ("sequence", self._sequence, [("Frames", self._n_frames)]),
             ("file", self._file, [("File", file)]),
         ]
@@ -111,19 +140,29 @@ class PlanDialog(QDialog):
             if name == "random" and not has_stage:
                 radio.hide()
                 part.hide()
-            if name == "random" and outlined:
-                form.setRowVisible(area, False)
-                form.addRow("Area", QLabel("the outline of the phantom section"))
+            if name == "random":
+                self._area_row, self._outlined = (form, area), outlined
+            if name in self._focus:
+                form.addRow("Focus", self._focus[name])
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
         self._buttons.accepted.connect(self._accept)
         self._buttons.rejected.connect(self.reject)
+        self._save = self._work_button("Save plan …", "Save the plan as a file (YAML)", self.save_asked)
+        self._check = self._work_button(
+            "Dry run", "Check the plan as a run would, and estimate its time and size; nothing moves", self.check_asked
+        )
+        self._result = ValueLabel("Result of the dry run")
+        self._result.setWordWrap(True)
+        self._result.hide()
         layout.addStretch(1)
         self._problem = ValueLabel("What is missing in the plan")
+        layout.addWidget(self._result)
         layout.addWidget(self._problem)
         layout.addWidget(self._buttons)
         self._path.textChanged.connect(self._update_parts)
         for box in (self._n_fields, self._width, self._height, self._n_frames):
             box.valueChanged.connect(self._update_parts)
+        self._where.currentIndexChanged.connect(self._update_parts)
         self._update_parts()
         self.setMinimumWidth(480)
 
@@ -136,6 +175,30 @@ class PlanDialog(QDialog):
             problem = self._describe_problem()
             self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not problem)
             self._problem.setText(problem)
+            form, area = self._area_row
+            form.setRowVisible(area, not self._outlined and self._where.currentIndex() == 0)
+            for button in (self._save, self._check):
+                button.setEnabled(not problem and not self._no_work)
+
+    def _work_button(self, text: str, tip: str, asked: SignalInstance) -> QPushButton:
+        button = self._buttons.addButton(text, QDialogButtonBox.ButtonRole.ActionRole)
+        button.setToolTip(tip)
+        button.setAccessibleDescription(tip)
+        button.clicked.connect(lambda: asked.emit(self.choice()))
+        return button
+
+    def offer_work(self, why_not: str) -> None:
+        """Offer to save and to check the plan, or not, for a reason; empty to offer it."""
+        self._no_work = why_not
+        for button in (self._save, self._check):
+            button.setToolTip(f"{button.accessibleDescription()}\nNot now: {why_not}" if why_not else button.toolTip())
+        self._update_parts()
+
+    def show_result(self, words: str, *, bad: bool) -> None:
+        """Show what a check or saving came to."""
+        self._result.setText(f"⚠ {words}" if bad else words)
+        self._result.show()
+        self.adjustSize()
 
     def _describe_problem(self) -> str:
         """Return what is wrong with the plan, as text; empty if nothing is."""
@@ -150,7 +213,7 @@ class PlanDialog(QDialog):
 
     @Slot()
     def _browse(self) -> None:
-        dialog = QFileDialog(self, "Plan file", self._path.text(), "Plans (*.yaml *.yml);;All files (*)")
+        dialog = QFileDialog(self, "Plan file", self._path.text(), "Plans (*.yaml *.yml *.pos);;All files (*)")
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(self._path.setText)
@@ -165,6 +228,9 @@ class PlanDialog(QDialog):
             area_um=(self._width.value(), self._height.value()),
             n_frames=self._n_frames.value(),
             file=self._path.text().strip(),
+            focus=self._focus[kind].focusing() if kind in self._focus else self._kept_focus,
+            outline_um=self._outline_um,
+            uses_outline=bool(self._outline_um) and self._where.currentIndex() == 1,
         )
 
     @Slot()

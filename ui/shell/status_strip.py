@@ -8,7 +8,8 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPalette, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from hcc_scope.formatting import counted, format_bytes, format_duration, percent
+from hcc_scope.formatting import counted, format_bytes, format_duration, percent, sentence
+from hcc_scope.microscope.sensor_care import cooler_concern
 from ui.kit.flow_layout import FlowLayout
 from ui.kit.labels import colours_of, describe
 from ui.kit.symbols import SymbolBadge
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["StatusStrip"]
 
 _UNKNOWN = "–"
+_OF_A_RUN = ("camera", "stored", "classified", "store_queue", "analyse_queue", "waiting", "lost", "skipped", "eta")
+"""Cells that show nothing without a run."""
 _QUEUE_FULL = 0.8
 _DISK_LOW_S, _DISK_URGENT_S = 15 * 60.0, 5 * 60.0
 _HARDLY_WRITING_BYTES_PER_S = 1e4
@@ -147,9 +150,11 @@ class StatusStrip(QFrame):
                 "9999 | 99",
             ),
             "lost": ("Lost", "Frames that the camera's own buffer dropped.", "999"),
+            "skipped": ("Skipped", "Fields of the plan that the stage did not reach.", "999"),
             "eta": ("Time left", "Until the last frame is stored and classified, at the present rates.", "9 h 59 min"),
             "disk": ("Disk left", "How long the free space lasts at the present rate of writing.", "99 h 59 min"),
             "memory": ("Memory", "Memory that this program uses.", "99.9 GB"),
+            "sensor": ("Sensor", "Temperature of the camera's sensor.", "-70.0 °C"),
         }
         self._cells = {key: _Cell(*cell) for key, cell in cells.items()}
         self._store_gauge, self._analyse_gauge = _Gauge(), _Gauge()
@@ -181,7 +186,7 @@ class StatusStrip(QFrame):
         """Show the state of a run; None for no run."""
         cells = self._cells
         if snapshot is None:
-            for key in ("camera", "stored", "classified", "store_queue", "analyse_queue", "waiting", "lost", "eta"):
+            for key in _OF_A_RUN:
                 cells[key].show_value(_UNKNOWN)
             cells["phase"].show_value("No run")
             self._store_gauge.show_fill(0)
@@ -199,6 +204,8 @@ class StatusStrip(QFrame):
         cells["waiting"].show_value(f"{counts.deferred} | {counts.pending}")
         lost = f"{counted(counts.lost, 'frame')} never reached this computer." if counts.lost else ""
         cells["lost"].show_value(str(counts.lost), "bad" if counts.lost else None, lost)
+        skipped = f"{counted(counts.skipped, 'field')} not reached by the stage: no frame." if counts.skipped else ""
+        cells["skipped"].show_value(str(counts.skipped), "bad" if counts.skipped else None, skipped)
         done = snapshot.phase == "finished"
         cells["eta"].show_value("done" if done else format_duration(snapshot.eta_s))
 
@@ -226,6 +233,25 @@ class StatusStrip(QFrame):
             text = "over 100 h" if left_s > _LONGEST_S else _minutes(left_s)
             disk.show_value(text, concern, free)
         self._cells["memory"].show_value(_UNKNOWN if rss_bytes is None else format_bytes(rss_bytes))
+
+    def set_sensor(self, temperature_c: float | None, set_point_c: float | None, ageing: str | None = None) -> None:
+        """Show the sensor's temperature, with a sign for as long as it is away from its set point or ages.
+
+        Parameters
+        ----------
+        temperature_c, set_point_c : float or None
+            In degrees Celsius; None where they are not known.
+        ageing : str, optional
+            Why the sensor ages now (`hcc_scope.microscope.sensor_care.ageing_concern`).
+        """
+        warm = cooler_concern(temperature_c, set_point_c)
+        text = _UNKNOWN if temperature_c is None else f"{temperature_c:.1f} °C"
+        if ageing is not None:
+            self._cells["sensor"].show_value("saturated", "bad", sentence(ageing))
+        elif warm is not None:
+            self._cells["sensor"].show_value(text, "warning", sentence(warm))
+        else:
+            self._cells["sensor"].show_value(text)
 
     def set_shown_fps(self, fps: float) -> None:
         """Show how many pictures per second are painted."""

@@ -1,0 +1,75 @@
+"""Work on the plan of the next section; it runs in the worker ``rig``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ui.control.demo_specimen import scene_of, specimen_of
+from ui.control.loaded_rig import DRAWING, end_preview
+from ui.control.running import plan_of_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hcc_scope.phantom import Specimen
+    from hcc_scope.plans import Plan
+    from hcc_scope.runs.prescan import Prescan
+    from hcc_scope.workers import StopToken
+    from ui.control.loaded_rig import Doing, LoadedRig
+    from ui.control.section_request import SectionRequest
+
+__all__ = ["dry_run", "look_for_tissue", "save_plan_of"]
+
+
+def look_for_tissue(
+    doing: Doing,
+    loaded: LoadedRig,
+    request: SectionRequest,
+    stop: StopToken,
+    progress: Callable[[int, int], None],
+) -> Prescan | None:
+    """Scan the plan's area around the stage; on a demo rig, of the chosen specimen."""
+    from hcc_scope.runs.prescan import PrescanRequest, prescan
+
+    end_preview(loaded)
+    area = loaded.rig.area_around_stage_um(request.plan.area_um, hint="Draw the outline by hand.")
+    um_per_px = loaded.rig.microscope.facts().pixel_size_um
+    scene = None
+    if loaded.is_demo and request.specimen != "none":
+        with doing(DRAWING):
+            scene = scene_of(request, um_per_px)
+    with doing("looking for tissue"):
+        return prescan(loaded.rig.microscope, PrescanRequest(area), stop, scene, progress)
+
+
+def _specimen(loaded: LoadedRig, request: SectionRequest) -> Specimen | None:
+    if not loaded.is_demo or request.specimen == "none":
+        return None
+    return specimen_of(request, loaded.rig.microscope.facts().pixel_size_um)
+
+
+def _plan(loaded: LoadedRig, request: SectionRequest) -> tuple[Plan, Specimen | None]:
+    from hcc_scope.runs.phantoms import outline_points
+
+    specimen = _specimen(loaded, request)
+    return plan_of_request(request, loaded, None if specimen is None else outline_points(specimen)), specimen
+
+
+def save_plan_of(loaded: LoadedRig, request: SectionRequest, path: Path) -> str:
+    """Save the plan that is chosen as a file, and return a sentence."""
+    from hcc_scope.plans import save_plan
+
+    plan, _ = _plan(loaded, request)
+    save_plan(plan, path)
+    return f"The plan was saved as {path}."
+
+
+def dry_run(loaded: LoadedRig, request: SectionRequest, classify_fps: float | None) -> str:
+    """Check the plan that is chosen as a run would, and return what it takes, a line each."""
+    from hcc_scope.runs.plan_check import check_plan_on
+
+    plan, specimen = _plan(loaded, request)
+    outline = None if specimen is None else specimen.outline_um
+    found = check_plan_on(loaded.rig, plan, out_dir=request.out_dir, outline_um=outline, classify_fps=classify_fps)
+    return "\n".join(("The rig can carry this plan out.", *found.lines()))
