@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pymmcore
 import pytest
 
-from hcc_scope.errors import ConfigError
+from hcc_scope.errors import ConfigError, HccScopeError
 from hcc_scope.inference.base import DEFAULT_MODEL
 from hcc_scope.resources import hardware_configs_dir
 from hcc_scope.rig import adapters
@@ -23,7 +23,8 @@ from hcc_scope.rig.cfg_lines import CfgLine, read_config
 from hcc_scope.rig.device_kinds import kinds_of, known_kind, known_libraries
 from hcc_scope.rig.filling import _in_yaml
 from hcc_scope.rig.substitution import Substitution, substitute
-from hcc_scope.runs import trial_here
+from hcc_scope.runs import trial_here, trial_section
+from hcc_scope.runs.trial import try_rig
 from hcc_scope.runs.trial_here import Trial
 from hcc_scope.runs.trial_report import TrialReport
 from hcc_scope.types import RigRoles
@@ -32,6 +33,8 @@ from tests.commands import COMMAND, cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from hcc_scope.runs.rigs import OpenRig
 
 INSTALLED = frozenset({"DemoCamera", "Utilities"})
 ROLES = RigRoles(
@@ -348,11 +351,16 @@ def test_nothing_moves_as_soon_as_one_driver_is_real(tmp_path: Path, monkeypatch
     trial = Trial(str(tmp_path / "real.cfg"), tmp_path, report)
     trial.load()
     assert report.passed == []  # no preset was applied
+    asked = {}
+
+    def section(rig: OpenRig, *_: object, may_move: bool, **__: object) -> None:
+        plan, _middle = trial_section._plan(rig, rig.microscope.facts(), may_move=may_move)
+        asked.update(may_move=may_move, kind=plan.kind, has_stage=rig.has_xy_stage)
+
+    monkeypatch.setattr(trial_here, "try_section", section)
     trial.run_section(DEFAULT_MODEL, StopToken())
-    assert report.passed == [
-        "the configuration loads: 6 devices",
-        "one section: 3 frames without moving the stage, 512 x 512 pixels of 0.325 um, 3 stored and 3 classified",
-    ]
+    assert asked == {"may_move": False, "kind": "sequence", "has_stage": True}
+    assert report.passed == ["the configuration loads: 6 devices"]
 
 
 @pytest.mark.parametrize(
@@ -412,6 +420,19 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path):
     assert process.returncode == 130, words
     assert b"the trial was ended, and nothing is left of it" in words
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trial_ends_when_its_time_is_up_and_when_it_is_asked_to():
+    before = set(Path(tempfile.gettempdir()).glob("hcc-scope-try-*"))
+    report = try_rig("demo", all_twins=True, timeout_s=0.01)
+    assert report.exit_code == 11
+    assert report.error is not None
+    assert report.error.startswith("the trial did not end within 0.01 s, while ")
+    stop = StopToken()
+    stop.request()
+    with pytest.raises(HccScopeError, match="the trial was ended"):
+        try_rig("demo", all_twins=True, stop=stop)
+    assert set(Path(tempfile.gettempdir()).glob("hcc-scope-try-*")) == before
 
 
 def test_the_report_survives_its_way_from_the_other_process(tmp_path: Path):

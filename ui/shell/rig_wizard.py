@@ -247,6 +247,7 @@ class RigWizard(QDialog):
         self._problem.setVisible(False)
         self._show_files.setVisible(True)
         self._result.setVisible(True)
+        self._result.setFocus()
         self._add("good", f"Written: {self._rig_file} and {config.name}")
         to_do = [one for one in findings if one.severity == TO_FILL_IN]
         for one in findings:
