@@ -320,11 +320,12 @@ def write_leica(folder: Path, cfg: str = LEICA, rig: str = RIG) -> Path:
     return path
 
 
-def test_a_section_runs_through_a_rig_whose_devices_are_elsewhere(tmp_path: Path):
+def test_a_section_runs_through_a_rig_whose_devices_are_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     cfg = LEICA.replace("COM3", "<COM port: Device Manager, under Ports>".replace(",", ""))
     rig = RIG.replace("[1000, 90000]", '["<lowest x: drive there>", "<highest x: drive there>"]')
     rig_file = write_leica(tmp_path, cfg, rig)
-    before = set(Path(tempfile.gettempdir()).glob("hcc-scope-try-*"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     done = cli("config", "try", rig_file, "--json")
     assert done.code == 0, done.err
     (report,) = done.json["files"]
@@ -339,8 +340,8 @@ def test_a_section_runs_through_a_rig_whose_devices_are_elsewhere(tmp_path: Path
         ("highest x", "100000"),
     }
     assert "COM port is to be filled in, and was taken as COM1. To find it: Device Manager under Ports." in done.err
-    assert set(Path(tempfile.gettempdir()).glob("hcc-scope-try-*")) == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["leica.cfg", "leica.rig.yaml"]
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["leica.cfg", "leica.rig.yaml", "temporary"]
 
 
 def test_nothing_moves_as_soon_as_one_driver_is_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -422,8 +423,8 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_trial_ends_when_its_time_is_up_and_when_it_is_asked_to():
-    before = set(Path(tempfile.gettempdir()).glob("hcc-scope-try-*"))
+def test_a_trial_ends_when_its_time_is_up_and_when_it_is_asked_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     report = try_rig("demo", all_twins=True, timeout_s=0.01)
     assert report.exit_code == 11
     assert report.error is not None
@@ -432,7 +433,7 @@ def test_a_trial_ends_when_its_time_is_up_and_when_it_is_asked_to():
     stop.request()
     with pytest.raises(HccScopeError, match="the trial was ended"):
         try_rig("demo", all_twins=True, stop=stop)
-    assert set(Path(tempfile.gettempdir()).glob("hcc-scope-try-*")) == before
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_report_survives_its_way_from_the_other_process(tmp_path: Path):
