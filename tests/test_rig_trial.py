@@ -9,7 +9,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pymmcore
@@ -33,6 +32,7 @@ from tests.commands import COMMAND, cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from hcc_scope.runs.rigs import OpenRig
 
