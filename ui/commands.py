@@ -21,6 +21,7 @@ from ui.shell.file_dialogs import choose_folder, choose_new_picture, choose_rig_
 from ui.shell.health_dialogs import HealthDialogs
 from ui.shell.note_dialog import NoteDialogs
 from ui.shell.reference_dialog import ReferenceDialog
+from ui.shell.rig_wizard import RigWizard
 from ui.shell.shortcuts_dialog import ShortcutsDialog
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Commands(QObject):
         self._notes = NoteDialogs(window, self._write_note)
         self._health = HealthDialogs(window, jobs)
         self._shortcuts: ShortcutsDialog | None = None
+        self._wizard: RigWizard | None = None
         self._references = references
         self._reference_dialog: ReferenceDialog | None = None
         views.devices.references.asked.connect(window.actions_["references"].trigger)
@@ -117,6 +119,7 @@ class Commands(QObject):
             "open_demo": self.open_demo,
             "open_rig": self.choose_rig,
             "reconnect": self.reconnect,
+            "new_rig": self.set_up_rig,
             "close_rig": self.close_rig,
             "snap": self.snap,
             "references": self.show_references,
@@ -259,6 +262,22 @@ class Commands(QObject):
         recent = [Path(rig).parent for rig in self._settings_store.settings.recent_rigs if rig != "demo"]
         choose_rig_file(self._window, recent[0] if recent else Path.home(), self.open_rig)
 
+    def set_up_rig(self) -> None:
+        """Ask what a new rig consists of, write its files and try them."""
+        if self._wizard is not None:
+            self._wizard.raise_()
+            self._wizard.activateWindow()
+            return
+        recent = [Path(rig).parent for rig in self._settings_store.settings.recent_rigs if rig != "demo"]
+        self._wizard = RigWizard(self._jobs, recent[0] if recent else Path.home(), parent=self._window)
+        self._wizard.rig_chosen.connect(self.open_rig)
+        self._wizard.finished.connect(self._wizard_closed)
+        self._wizard.show()
+
+    @Slot()
+    def _wizard_closed(self) -> None:
+        self._wizard = None
+
     @Slot(str)
     def open_rig(self, name: str) -> None:
         """Load a rig in the background."""
@@ -376,6 +395,8 @@ class Commands(QObject):
         """Before the window closes: keep what was written of a note."""
         self._notes.accept()
         self._health.close()
+        if self._wizard is not None:
+            self._wizard.reject()
         if self._shortcuts is not None:
             self._shortcuts.close()
         if self._reference_dialog is not None:

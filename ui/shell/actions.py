@@ -28,6 +28,7 @@ ActionName = Literal[
     "open_demo",
     "open_rig",
     "reconnect",
+    "new_rig",
     "close_rig",
     "live",
     "snap",
@@ -94,6 +95,9 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec("open_rig", "rig", "Open rig …", "Load a rig file or a Micro-Manager configuration", "Ctrl+R"),
     ActionSpec(
         "reconnect", "rig", "Reconnect rig", "Load the rig again, after a device was unplugged or switched off and on"
+    ),
+    ActionSpec(
+        "new_rig", "rig", "Set up a microscope …", "Write the files of a new rig from a few answers, and try them"
     ),
     ActionSpec("close_rig", "rig", "Close rig", "Unload the devices"),
     ActionSpec(
