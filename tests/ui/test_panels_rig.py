@@ -15,6 +15,7 @@ from hcc_scope.errors import DeviceError
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.rig.rigfile import load_rig
+from ui.devices.device_action import DeviceAction
 from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
 from ui.devices.property_model import PROPERTY_ROLE
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
     from pytestqt.qtbot import QtBot
 
-    from ui.devices.device_action import DeviceAction
 
 RIG = load_rig("demo")
 
