@@ -9,7 +9,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constra
 # tests that run at the same time; 0 for one after the other
 TEST_WORKERS ?= 2
 
-.PHONY: help setup demo app screenshots test lint docs bench model constraints clean
+.PHONY: help setup demo app screenshots test lint docs bench model schema constraints clean
 
 help:
 	@echo "make demo   acquire and classify two phantom sections on Micro-Manager's demo camera"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint   ruff, mypy, import-linter      make docs   build the documentation into site"
 	@echo "make bench  run the benchmarks             make model  train the shipped model again, into retrained"
 	@echo "make screenshots  draw the pictures of the app in docs/screenshots"
+	@echo "make schema  write the JSON Schema of rig files anew, after a change to their keys"
 	@echo "make constraints  write constraints.txt anew: the newest versions that are allowed"
 
 setup:
@@ -74,6 +75,9 @@ model: $(STAMP)
 	$(BIN)/hcc-scope train retrained/cohort/manifest.csv --out retrained/run --name phantom-meng2019 \
 		--evaluation retrained/evaluation
 	$(BIN)/hcc-scope models export retrained/run --out retrained --licence BSD-3-Clause
+
+schema: $(STAMP)
+	$(BIN)/hcc-scope config schema --out hardware_configs/rig.schema.json
 
 # without the build's name, such as +cpu: which builds there are differs between platforms
 constraints:

@@ -12,10 +12,13 @@ MEASUREMENTS = {
     "bench_datasets": "milliseconds that looking at one labelled image costs",
     "bench_display": "milliseconds that showing a frame costs the app",
     "bench_phantom": "fields per second that the phantom delivers",
+    "focus": "how near the autofocus comes, and that it never makes things worse",
     "fuzz": "damaged inputs of every kind, with fixed seeds: each is read or refused in words",
     "interval_coverage": "how often the intervals of an evaluation hold the truth, by the number of animals",
     "kills": "20 acquisitions killed at random times: what the journal promises is there",
+    "qc": "seconds that control charts of 1,000 sections take, and how often they are wrong",
     "seeds": "the demo with 10 seeds: on which side of the threshold its sections score",
+    "shading": "what the correction by dark and flat fields costs, and what it leaves of a vignette and of its effect",
     "soak": "10,000 frames stored and classified: nothing lost, memory flat",
 }
 

@@ -33,6 +33,7 @@ from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import SectionRun
 from hcc_scope.scoring import SectionScorer
 from hcc_scope.session import Session, SessionLimits
+from hcc_scope.shading.correction import Shading
 from hcc_scope.storage import predictions as _predictions
 from hcc_scope.storage import reader as _reader
 from hcc_scope.storage.reader import SectionStore
@@ -78,6 +79,7 @@ __all__ = [
     "SectionStore",
     "Session",
     "SessionLimits",
+    "Shading",
     "Snapshot",
     "StopSignal",
     "evaluate_model",
@@ -179,7 +181,12 @@ def load_model(
 
 
 def start_section(
-    source: FrameSource, model: ScoringModel, out: str | Path, *, interval_s: float | None = None
+    source: FrameSource,
+    model: ScoringModel,
+    out: str | Path,
+    *,
+    interval_s: float | None = None,
+    shading: Shading | None = None,
 ) -> SectionRun:
     """Make a store and begin to acquire a section into it, classified while it comes.
 
@@ -193,6 +200,8 @@ def start_section(
         Folder in which the store is made, named after animal and section.
     interval_s : float, optional
         Wanted time between the frames of a time series.
+    shading : Shading, optional
+        Corrects frames by a dark and a flat field before they are classified; what is stored stays raw.
 
     Returns
     -------
@@ -204,7 +213,7 @@ def start_section(
     HccScopeError
         If the run cannot start; there is no store then. What goes wrong later is in the outcome.
     """
-    return _section.start_section(source, model, Path(out), interval_s=interval_s)
+    return _section.start_section(source, model, Path(out), interval_s=interval_s, shading=shading)
 
 
 def start_replay(
@@ -213,6 +222,7 @@ def start_replay(
     *,
     save: str | None = None,
     score_unlike: bool | None = None,
+    correct: bool = True,
 ) -> ReplayRun:
     """Begin to classify the frames of a store again, as ``hcc-scope replay`` does.
 
@@ -226,6 +236,8 @@ def start_replay(
         Keep the results in the store as ``predictions-<save>``; without it nothing is written.
     score_unlike : bool, optional
         Score tiles that are unlike the model's training tiles all the same; as recorded in the store by default.
+    correct : bool
+        Correct frames by the dark and flat field that the store keeps, if it keeps them.
 
     Returns
     -------
@@ -237,7 +249,7 @@ def start_replay(
     HccScopeError
         If the store cannot be read, has predictions of that name, or is not for this model.
     """
-    return _replay.start_replay(_store(store), model, save, score_unlike=score_unlike)
+    return _replay.start_replay(_store(store), model, save, score_unlike=score_unlike, correct=correct)
 
 
 def start_replay_with(
@@ -248,6 +260,7 @@ def start_replay_with(
     temperature: float = 1.0,
     tile_px: int | None = None,
     unlike_beyond: float | None = None,
+    correct: bool = True,
 ) -> ReplayRun:
     """Begin to classify the frames of a store by a classifier of your own. Nothing is written.
 
@@ -265,6 +278,8 @@ def start_replay_with(
         Side of the tiles; as recorded in the store by default.
     unlike_beyond : float, optional
         Tiles whose distance is beyond it are flagged and not scored.
+    correct : bool
+        As in `start_replay`.
 
     Returns
     -------
@@ -283,6 +298,7 @@ def start_replay_with(
         temperature=temperature,
         tile_px=tile_px,
         unlike_beyond=unlike_beyond,
+        correct=correct,
     )
 
 

@@ -14,15 +14,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hcc_scope.run_events import RunEvents
     from hcc_scope.types import Classification, Frame, FrameResult, NoteKind, RunSpec
 
 __all__ = [
     "Classifier",
+    "EventfulSource",
     "FrameSink",
     "FrameSource",
     "NoteSink",
     "PausingSource",
+    "ReportingSource",
     "ResultSink",
+    "SourceListener",
     "StopSignal",
     "Tiles",
 ]
@@ -85,6 +89,57 @@ class PausingSource(FrameSource, Protocol):
     @property
     def pauses_itself(self) -> bool:
         """True."""
+
+
+class SourceListener(Protocol):
+    """Takes what a source reports besides its frames; safe from any thread, and quick."""
+
+    def begin_aside(self, what: str, n_left: int | None) -> None:
+        """Note that the source begins something that takes time and gives no frame, such as focusing.
+
+        Parameters
+        ----------
+        what : str
+            What it does, for the operator.
+        n_left : int or None
+            How often it will do such a thing in this run, this time included; None if that is not known.
+        """
+
+    def end_aside(self, n_left: int | None) -> None:
+        """Note that this is over; `n_left` times are still to come."""
+
+    def note(self, message: str) -> None:
+        """Show a message; the run continues."""
+
+    def remark(self, sentence: str) -> None:
+        """Show what deviates from the request although the run continues, and keep it with the outcome."""
+
+    def skip(self, why: str) -> None:
+        """Count a field of the plan that is left out, before the next frame; the numbers of the frames have no gap."""
+
+
+@runtime_checkable
+class ReportingSource(FrameSource, Protocol):
+    """A source that does more than take frames, or leaves fields of its plan out, and reports it."""
+
+    def report_to(self, listener: SourceListener) -> None:
+        """Report to this listener from now on."""
+
+    @property
+    def remark(self) -> str | None:
+        """What deviated from the plan although the run continued, as half a sentence; None if nothing did."""
+
+
+@runtime_checkable
+class EventfulSource(FrameSource, Protocol):
+    """A source whose devices report what happens to them; a run keeps that in its store."""
+
+    @property
+    def events(self) -> RunEvents:
+        """Where they report it."""
+
+    def put_back(self) -> None:
+        """Put back what the section has changed; for one that never began. Idempotent."""
 
 
 @runtime_checkable

@@ -13,6 +13,10 @@ relative to the image itself, so that exposure, gain and camera offset hardly ma
   is (S(2) - S(1)) / (S(16) - S(1)): the share of the finest detail in all structure up to some um; defocus takes the
   finest first. It has no unit and does not depend on offset, gain, light or noise.
 
+Where a frame is corrected by a dark and a flat field (`hcc_scope.shading`), all this is measured on what is classified,
+except saturation: the camera's own counts alone show it. A corrected pixel at full scale was not saturated, and a
+saturated one may lie below.
+
 Lags and blocks are in px; the limits are for 0.325 um/px, which a model insists on anyway. They were set on the phantom
 (``tests/test_quality.py``): inside the section, focus is at least 0.066 at z = 0 and 0.027 at 3 um, at most 0.021 at
 8 um; at least 95 % of the blocks are textured, and none on glass. Within broad bounds they do not depend on how the
@@ -88,11 +92,20 @@ class TileQuality:
     """(n,) share of pixels at full scale."""
     mean_level: NDArray[np.float32]
     """(n,) mean as a share of full scale."""
+    noise_variance: NDArray[np.float32]
+    """(n,) of the pixel noise, in counts^2."""
     flags: NDArray[np.uint8]
     """(n,) bit set of `QualityFlag`; 0 for a tile to classify."""
 
 
-def assess(pixels: NDArray[np.uint16], grid: TileGrid, limits: QualityLimits, bit_depth: int) -> TileQuality:
+def assess(
+    pixels: NDArray[np.uint16],
+    grid: TileGrid,
+    limits: QualityLimits,
+    bit_depth: int,
+    *,
+    raw: NDArray[np.uint16] | None = None,
+) -> TileQuality:
     """Measure and judge every tile of a frame.
 
     ``OUT_OF_FOCUS`` is raised only where there is tissue to judge by; the other reasons are independent.
@@ -100,13 +113,15 @@ def assess(pixels: NDArray[np.uint16], grid: TileGrid, limits: QualityLimits, bi
     Parameters
     ----------
     pixels : (y, x) uint16
-        Raw counts; only read.
+        What is classified; only read.
     grid : TileGrid
         For this frame's shape; tiles of at least 32 px.
     limits : QualityLimits
         Where a tile stops being usable.
     bit_depth : int
         Of the camera: full scale is ``2**bit_depth - 1``.
+    raw : (y, x) uint16, optional
+        The camera's counts, if `pixels` are corrected.
 
     Returns
     -------
@@ -118,20 +133,29 @@ def assess(pixels: NDArray[np.uint16], grid: TileGrid, limits: QualityLimits, bi
     FrameSizeError
         If the frame has another shape than the grid.
     """
-    return assess_tiles(grid.views(pixels), limits, bit_depth)
+    return assess_tiles(grid.views(pixels), limits, bit_depth, raw=None if raw is None else grid.views(raw))
 
 
-def assess_tiles(views: Sequence[NDArray[np.uint16]], limits: QualityLimits, bit_depth: int) -> TileQuality:
+def assess_tiles(
+    views: Sequence[NDArray[np.uint16]],
+    limits: QualityLimits,
+    bit_depth: int,
+    *,
+    raw: Sequence[NDArray[np.uint16]] | None = None,
+) -> TileQuality:
     """Measure and judge the n tiles of a frame, cut already; see `assess`.
 
     Parameters
     ----------
     views : sequence of (tile, tile) uint16
         `TileGrid.views` of the frame.
+    raw : sequence of (tile, tile) uint16, optional
+        The same tiles in the camera's counts, if `views` are corrected.
     """
     full_scale = 2**bit_depth - 1
     sampled = _gathered([view[::_STEP_PX, ::_STEP_PX] for view in views])  # (n, t / 4, t / 4)
-    saturated_fraction = (sampled >= full_scale).mean(axis=(1, 2), dtype=np.float32)
+    counts = sampled if raw is None else _gathered([view[::_STEP_PX, ::_STEP_PX] for view in raw])
+    saturated_fraction = (counts >= full_scale).mean(axis=(1, 2), dtype=np.float32)
     mean = sampled.mean(axis=(1, 2), dtype=np.float64).astype(np.float32)  # (n,)
     noise_variance, focus = _noise_and_focus(views)
     tissue_fraction = _textured_fraction(sampled, mean, noise_variance, limits.texture_cv)
@@ -143,7 +167,7 @@ def assess_tiles(views: Sequence[NDArray[np.uint16]], limits: QualityLimits, bit
     flags[has_tissue & (focus < limits.focus_min)] |= QualityFlag.OUT_OF_FOCUS.value
     flags[saturated_fraction > limits.saturated_fraction_max] |= QualityFlag.SATURATED.value
     flags[mean_level < limits.mean_level_min] |= QualityFlag.UNDER_EXPOSED.value
-    return TileQuality(tissue_fraction, focus, saturated_fraction, mean_level, flags)
+    return TileQuality(tissue_fraction, focus, saturated_fraction, mean_level, noise_variance, flags)
 
 
 def _gathered(parts: Sequence[NDArray[np.uint16]]) -> NDArray[np.float32]:

@@ -23,6 +23,8 @@ JsonValue: TypeAlias = Union[str, int, float, bool, "list[JsonValue]", "dict[str
 
 _KEPT = 1000
 """Events before a run that it may still take along."""
+_SHOWN = 128
+"""Of each kind, for those who show them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,13 @@ class RunEvents:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._before: deque[RunEvent] = deque(maxlen=_KEPT)
+        self._recent: dict[str, deque[RunEvent]] = {}
         self._write: Callable[[RunEvent], None] | None = None
+
+    def recent(self, kind: str) -> tuple[RunEvent, ...]:
+        """Return the last events of a kind since a run began to prepare its devices, oldest first."""
+        with self._lock:
+            return tuple(self._recent.get(kind, ()))
 
     def add(self, kind: str, **facts: JsonValue) -> None:
         """Add an event that happens now.
@@ -53,6 +61,7 @@ class RunEvents:
         """
         event = RunEvent(datetime.now(UTC), kind, facts)
         with self._lock:
+            self._recent.setdefault(kind, deque(maxlen=_SHOWN)).append(event)
             if self._write is None:
                 self._before.append(event)
             else:
@@ -62,6 +71,7 @@ class RunEvents:
         """Drop the events so far: a run begins to prepare its devices."""
         with self._lock:
             self._before.clear()
+            self._recent.clear()
 
     @contextmanager
     def kept_by(self, write: Callable[[RunEvent], None]) -> Iterator[None]:

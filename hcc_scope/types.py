@@ -129,6 +129,9 @@ class RigRoles:
     """Camera property that names the read-out mode."""
     objective: str | None = None
     """Label of the state device whose position label names the objective."""
+    assumed: frozenset[str] = frozenset()
+    """Names of the roles above that follow from the kind of the camera: one that this camera does not have is left out,
+    where one that the rig file itself names is an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +234,8 @@ class Counts:
     """Acquired, waiting for or in analysis."""
     lost: int = 0
     """Never reached us (camera buffer overflow); not part of `acquired`."""
+    skipped: int = 0
+    """Fields of the plan that were left out, as the stage did not reach them; not part of `acquired`."""
 
     def balanced(self) -> bool:
         """Return whether the invariant holds."""
@@ -291,6 +296,8 @@ class RunOutcome:
     """What deviated from the request although the run continued, as text."""
     excluded_by_operator: tuple[int, ...] = ()
     """`seq` of the fields that a person had taken out of `score` when the run ended, ascending."""
+    readings: Mapping[str, TagValue] = field(default_factory=dict)
+    """What the section shows of its microscope (`hcc_scope.readings`); empty if no frame was analysed."""
 
 
 @dataclass(frozen=True, slots=True)

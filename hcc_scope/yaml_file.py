@@ -11,10 +11,11 @@ aliases, no tags, and no more than a few levels. A value of the wrong kind is re
 from __future__ import annotations
 
 import codecs
+import difflib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_args
 
 import pydantic
 import yaml
@@ -109,7 +110,7 @@ class YamlFile:
             except pydantic.ValidationError as error:
                 mistake = error
         what, keys = first_mistake(mistake, self._as_written)
-        self.refuse(keys, what)
+        self.refuse(keys, what, hint=_meant_key(model, keys) if what.startswith("unknown key") else None)
 
     def _texts_like_numbers(self, error: pydantic.ValidationError) -> dict[KeyPath, str]:
         """Return plain words that YAML 1.1 takes for texts (``089``, ``12e4``), where texts belong.
@@ -230,11 +231,24 @@ def first_mistake(
         sizes = first["ctx"]
         bound = f"most {sizes['max_length']}" if kind == "too_long" else f"least {sizes['min_length']}"
         return f"{where} must hold at {bound} values, not {sizes['actual_length']}", keys
+    if kind == "string_too_short":
+        return f"{where} must not be empty", keys
     if kind in ("tuple_type", "list_type"):
         return f"{where} must be a list", keys
     message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
     colon = "" if message.startswith("must be ") else ":"
     return (f"{where}{colon} {message}" if where else message), keys
+
+
+def _meant_key(model: type[pydantic.BaseModel], keys: KeyPath) -> str | None:
+    """Return as a hint which key of a model an unknown one is a slip of; None if no name is near."""
+    here: type[pydantic.BaseModel] | None = model
+    for part in keys[:-1]:
+        field = None if here is None else here.model_fields.get(str(part))
+        kinds = () if field is None else (field.annotation, *get_args(field.annotation))
+        here = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)), None)
+    near = difflib.get_close_matches(str(keys[-1]), () if here is None else here.model_fields, n=1)
+    return f"Did you mean '{near[0]}'?" if near else None
 
 
 def _strictly(model: type[M], value: YamlValue) -> M:

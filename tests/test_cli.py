@@ -377,6 +377,30 @@ def test_lint_names_line_and_remedy(tmp_path: Path) -> None:
     assert line in [finding["line"] for finding in done.json["findings"]]
 
 
+def test_lint_takes_several_files_and_judges_each(tmp_path: Path) -> None:
+    good, rig = DEMO_CFG, DEMO_CFG.parent / "leica-dmi3000-hamamatsu.rig.yaml"
+    done = cli("config", "lint", good, rig, "--json")
+    assert done.code == 0
+    first, second = done.json["files"]
+    assert (first["errors"], first["findings"]) == (0, [])
+    assert (second["errors"], second["to_be_filled_in"]) == (0, 2)
+    assert {finding["severity"] for finding in second["findings"]} == {"to be filled in"}
+    bad = edited(DEMO_CFG, tmp_path / "bad.cfg", ("Property,Core,Camera,Camera", "ImageSynchro,XY"))
+    done = cli("config", "lint", tmp_path / "none.cfg", bad, good)
+    assert done.code == 10
+    assert "2 of 3 files have 2 errors" in done.err
+    assert all(
+        part in done.out + done.err for part in ("none.cfg: No such file", "ImageSynchro", "nothing to complain")
+    )
+
+
+def test_the_schema_is_written(tmp_path: Path) -> None:
+    done = cli("config", "schema")
+    assert json.loads(done.out)["title"] == "HCC-Scope rig file"
+    assert cli("config", "schema", "--out", tmp_path / "a.json").code == 0
+    assert (tmp_path / "a.json").read_text() == done.out
+
+
 def test_models_list_and_test() -> None:
     listed = cli("models", "list", "--json")
     assert [model["name"] for model in listed.json["models"]] == ["phantom-meng2019"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +17,9 @@ from hcc_scope.rig.config import check, lint, read_config, readable
 from hcc_scope.rig.devices import describe_config, describe_installation, read_properties
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.types import StageLimits
+
+if TYPE_CHECKING:
+    from hcc_scope.rig.findings import Finding
 
 HEAD = """\
 Property,Core,Initialize,0
@@ -173,6 +177,25 @@ WARNINGS = {
     "label index, negative": ("Label,Obj,-1,4x", "the position '-1' does not exist"),
     "size with its unit": ("ConfigPixelSize,R,Obj,State,1\nPixelSize_um,R,0.5um", "'0.5um' is taken for 0.5"),
     "role taken away": ("Property,Core,Camera,", "no camera is named"),
+    "label before it exists": (
+        "Property,Obj,Label,Objective-B\nLabel,Obj,0,Objective-B",
+        "used before line 9 gives it",
+    ),
+    "group that is not there": (
+        "ConfigGroup,G,P,Core,ChannelGroup,Light",
+        "no group 'Light'; the preset 'P' cannot be",
+    ),
+    "delay twice": ("Delay,Cam,5\nDelay,Cam,50", "'Cam' has a delay already, 5, which 50 replaces"),
+    "focus direction twice": ("FocusDirection,Obj,1\nFocusDirection,Obj,-1", "'Obj' has a focus direction already, 1"),
+    "size of no label": (
+        "Label,Obj,0,4x\nLabel,Obj,1,10x\nConfigPixelSize,R,Obj,Label,20x\nPixelSize_um,R,1",
+        "preset 'R' wants the label '20x', which this file gives to none of the positions",
+    ),
+    "size of two positions": (
+        "Label,Obj,0,4x\nLabel,Obj,1,10x\nConfigPixelSize,R,Obj,Label,4x\nConfigPixelSize,R,Obj,State,1\nPixelSize_um,R,1",
+        "preset 'R' never matches: it wants 'Obj' at position 1, which is labelled '10x', and at the label '4x'",
+    ),
+    "letters of a code page": ("Label,Obj,0,5 µm\nLabel,Obj,1,7 µm", "(µ) in a name or value, and in 1 line below"),
 }
 
 
@@ -207,12 +230,109 @@ HARMLESS = {
     "channel group": "ConfigGroup,G\nProperty,Core,ChannelGroup,G",
     "channel group at startup": "ConfigGroup,System,Startup,Core,ChannelGroup,G\nConfigGroup,G,P,Cam,Gain,1",
     "preset before its device's line": "ConfigGroup,G,P,Core,Camera,Cam",
+    "blanks before a text": "ConfigGroup,G,P,Cam,Mode,  7.5 fps",
+    "letters of a code page in a comment": "# für 5 µm",
+    "delay twice the same": "Delay,Cam,5\nDelay,Cam,5",
+    "a label that the device has already": "Property,Obj,Label,Objective-B",
+    "angle brackets": "Label,Obj,0,<10x>\nLabel,Obj,1,a <b: c> d",
+    "a size of some labels": "Label,Obj,3,4x\nLabel,Obj,4,9x\nConfigPixelSize,R,Obj,Label,Own-1\nPixelSize_um,R,1",
 }
 
 
 @pytest.mark.parametrize("tail", HARMLESS.values(), ids=HARMLESS)
 def test_what_is_harmless_is_no_finding(tmp_path: Path, tail: str):
     assert lint(write(tmp_path, GOOD + tail + "\n")) == []
+
+
+LEICA = """\
+Property,Core,Initialize,0
+Device,COM3,SerialManager,COM3
+Device,Scope,LeicaDMI,Scope
+Device,XY,LeicaDMI,XYStage
+Property,COM3,BaudRate,19200
+Property,Scope,Port,COM3
+Property,Core,Initialize,1
+Property,Core,Camera,
+"""
+# Each changes one thing of the file above; the line and part of the message
+PORTS = {
+    "unusual rate": ("BaudRate,19200", "BaudRate,9600", "warning", 5, "9600 baud are unusual for a Leica stand"),
+    "no rate": ("Property,COM3,BaudRate,19200\n", "\n", "warning", 2, "9600 baud are unusual"),
+    "port below": (
+        "Device,COM3,SerialManager,COM3\nDevice,Scope,LeicaDMI,Scope\n",
+        "Device,Scope,LeicaDMI,Scope\nDevice,COM3,SerialManager,COM3\n",
+        "warning",
+        3,
+        "the serial port 'COM3' is declared below 'Scope'",
+    ),
+    "settings too late": (
+        "Property,Core,Initialize,1\n",
+        "Property,Core,Initialize,1\nProperty,COM3,StopBits,1\n",
+        "warning",
+        8,
+        "the settings of the serial port 'COM3' come after Property,Core,Initialize,1",
+    ),
+    "another port": ("Scope,Port,COM3", "Scope,Port,COM4", "error", 6, "uses 'COM4', and no SerialManager device"),
+    "no port": ("Property,Scope,Port,COM3\n", "\n", "error", 3, "'Scope' has no serial port when it is initialised"),
+    "no hub": (
+        "Device,Scope,LeicaDMI,Scope\n",
+        "Device,Scope,Other,Hub\n",
+        "error",
+        4,
+        "'XY' belongs to a Leica stand, and the configuration has no hub",
+    ),
+    "another device's port": (
+        "Device,Scope,LeicaDMI,Scope\nDevice,XY,LeicaDMI,XYStage\n",
+        "Device,Scope,Prior,ScanAxis\n",
+        "",
+        0,
+        "",
+    ),
+    "a port that nobody declares": (
+        "Property,Core,Initialize,1",
+        "Device,L,Laser,L\nProperty,L,Port,com3\nProperty,Core,Initialize,1",
+        "warning",
+        8,
+        "'L' uses the serial port 'com3', and no SerialManager device has that label. Did you mean 'COM3'",
+    ),
+    "a port of another kind": (
+        "Property,Core,Initialize,1",
+        "Device,L,PVCAM,Camera-1\nProperty,L,Port,Multiplication Gain\nProperty,Core,Initialize,1",
+        "",
+        0,
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("part", "other", "severity", "line", "message"), PORTS.values(), ids=PORTS)
+def test_serial_ports(tmp_path: Path, part: str, other: str, severity: str, line: int, message: str):
+    def findings(text: str) -> list[Finding]:
+        return [one for one in lint(write(tmp_path, text)) if one.line]  # there is no camera
+
+    assert findings(LEICA) == []
+    assert part in LEICA
+    found = findings(LEICA.replace(part, other))
+    assert [(one.severity, one.line) for one in found] == ([(severity, line)] if severity else [])
+    assert all(message in f"{one.message}. {one.hint}" for one in found)
+
+
+def test_what_is_to_be_filled_in_is_listed_and_refused(tmp_path: Path):
+    port = "<COM port: Windows' Device Manager under Ports>"
+    late = "Property,XY,Binning,<binning: the camera's manual>\nPixelSize_um,R,<size of a pixel: measure it>\n"
+    path = write(tmp_path, LEICA.replace("COM3", port).replace("Camera,", "Camera,XY") + late)
+    assert [(one.line, one.severity, one.message) for one in lint(path)] == [
+        (2, "to be filled in", "COM port is not filled in yet (4 lines: the last is 6)"),
+        (9, "to be filled in", "binning is not filled in yet"),
+        (10, "to be filled in", "size of a pixel is not filled in yet"),
+    ]
+    assert str(lint(path)[1]).endswith(
+        "rig.cfg:9: to be filled in: binning is not filled in yet. To find it: the camera's manual."
+    )
+    path = write(tmp_path, GOOD + late.splitlines()[0].replace("XY", "Cam"))
+    assert [one.severity for one in lint(path)] == ["to be filled in"]
+    with pytest.raises(ConfigError, match=r"rig\.cfg:8: binning is not filled in yet\. To find it: the camera's"):
+        check(path)
 
 
 TWO_SIZES = {
@@ -328,7 +448,9 @@ def test_a_folder_of_adapters_that_is_none(tmp_path: Path, folder: str):
 def test_every_code_page_is_read_in_comments_and_names(tmp_path: Path):
     path = tmp_path / "latin.cfg"
     path.write_bytes("# réglé en juin\n".encode("cp1252") + GOOD.encode() + "Label,Obj,0,5 µm\n".encode("cp1252"))
-    assert lint(path) == []
+    (finding,) = check(path)
+    assert (finding.line, finding.severity) == (9, "warning")
+    assert "letters that are not ASCII (µ) in a name or value" in finding.message
     assert read_config(path)[-1].fields == ("Obj", "0", "5 µm")
     with readable(path) as copy:
         assert copy.read_text(encoding="utf-8") == "# réglé en juin\n" + GOOD + "Label,Obj,0,5 µm\n"

@@ -13,9 +13,10 @@ from hcc_scope.microscope.em_switch import EmSwitch
 from hcc_scope.microscope.hardware import Hardware
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.microscope.plan_source import MicroManagerSource
+from hcc_scope.microscope.roles import RigKeyError
 from hcc_scope.plans import Grid, PositionList, RandomFields, TimeSeries
 from hcc_scope.rig.rigfile import load_rig
-from hcc_scope.types import RigRoles
+from hcc_scope.types import RigHandling, RigRoles
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -41,9 +42,15 @@ def source(rig: MicroManager, plan: Plan = SNAP) -> MicroManagerSource:
     return MicroManagerSource(rig, plan, animal_id="m1", section_id="s1")
 
 
-def with_hardware(rig: MicroManager, roles: RigRoles, pixel_size_um: float | None = None) -> None:
+def with_hardware(
+    rig: MicroManager,
+    roles: RigRoles,
+    pixel_size_um: float | None = None,
+    um_per_px: dict[str, float] | None = None,
+) -> None:
     """Give the open rig another rig file."""
-    rig.hardware = Hardware(rig.backend, roles, None, pixel_size_um)
+    handling = RigHandling(um_per_px=um_per_px or {})
+    rig.hardware = Hardware(rig.backend, roles, None, pixel_size_um, handling=handling)
     rig.camera._hardware = rig.hardware
 
 
@@ -54,11 +61,14 @@ def frame_size_um(rig: MicroManager) -> float | None:
     return frame.pixel_size_um
 
 
-@pytest.mark.parametrize("in_rig_file", [False, True])
-def test_binning_and_magnifier_count_for_each_origin_of_the_size(rig: MicroManager, in_rig_file: bool):
-    if in_rig_file:
-        with_hardware(rig, ROLES, 0.325)
+@pytest.mark.parametrize("origin", ["presets", "pixel_size_um", "um_per_px"])
+def test_binning_and_magnifier_count_for_each_origin_of_the_size(rig: MicroManager, origin: str):
     core = rig.backend.core
+    if origin == "pixel_size_um":
+        with_hardware(rig, ROLES, 0.325)
+    elif origin == "um_per_px":
+        core.delete_pixel_size_config("Res20x")
+        with_hardware(rig, ROLES, um_per_px={"20x": 0.325})
     assert frame_size_um(rig) == pytest.approx(0.325)
     core.set_property("Camera", "Binning", "2")
     assert frame_size_um(rig) == pytest.approx(0.65)
@@ -66,6 +76,38 @@ def test_binning_and_magnifier_count_for_each_origin_of_the_size(rig: MicroManag
     core.initialize_device("Optovar")
     core.set_property("Optovar", "Position", "1.6x")
     assert frame_size_um(rig) == pytest.approx(0.65 / 1.6)
+
+
+def test_the_rig_file_gives_the_size_of_each_objective(rig: MicroManager):
+    core = rig.backend.core
+    with_hardware(rig, ROLES, um_per_px={"20x": 0.325, "Objective-2": 1.3})
+    assert frame_size_um(rig) == pytest.approx(0.325)  # a preset agrees
+    core.set_property("Objective", "Label", "Objective-2")
+    assert frame_size_um(rig) == pytest.approx(1.3)  # no preset is there
+    core.set_property("Objective", "Label", "40x")
+    assert frame_size_um(rig) == pytest.approx(0.1625)  # a preset alone
+    core.set_property("Objective", "Label", "Objective-4")
+    with pytest.raises(ConfigError, match=r"unknown: no .* and um_per_px has no value for the objective 'Objective-4'"):
+        source(rig)
+    core.set_property("Objective", "Label", "20x")
+    core.set_pixel_size_um("Res20x", 0.3)
+    with pytest.raises(
+        ConfigError, match=r"um_per_px .* gives 0\.325 um for the objective '20x', and .* 'Res20x' \(0\.3 um\)"
+    ):
+        source(rig)
+    core.set_pixel_size_um("Res20x", 0.0)  # an objective that was not calibrated contradicts nothing
+    assert frame_size_um(rig) == pytest.approx(0.325)
+    set_affine(rig, 0.65, 0.0, 0.0, 0.65)
+    with pytest.raises(ConfigError, match=r"its pixel size is 0\.65 um, and um_per_px 0\.325 um"):
+        source(rig)
+
+
+def test_a_size_for_an_objective_that_is_not_there(rig: MicroManager):
+    with pytest.raises(
+        RigKeyError, match=r"names the objective '2Ox', which 'Objective' does not have.*mean '20x'"
+    ) as e:
+        with_hardware(rig, ROLES, um_per_px={"2Ox": 0.325})
+    assert e.value.key == "um_per_px.2Ox"
 
 
 def test_two_presets_for_one_state(rig: MicroManager):

@@ -203,7 +203,7 @@ def test_the_phantom_is_found_and_a_plan_made_of_it_is_checked_and_exchanged(rig
 
 REFUSED = (
     ({"kind": "positions", "positions_um": [[0, 0], [9000, 0]]}, "position 2 of the plan is at x = 9000 um"),
-    ({"kind": "sequence", "exposure_ms": 500}, "500 ms lies outside the rig file's limits of 1 to 200 ms"),
+    ({"kind": "sequence", "exposure_ms": 500}, "500 ms is beyond the rig file's limits, 1 to 200 ms"),
     ({"kind": "sequence", "config_group": ["Objective", "99X"]}, "preset '99X' of group 'Objective'"),
     ({"kind": "random", "n_fields": 9, "rectangle_um": [0, 0, 200, 200]}, "only 1 of 9 fields"),
 )

@@ -30,3 +30,15 @@ def test_events_of_several_threads_are_all_kept_one_at_a_time():
         for thread in threads:
             thread.join()
     assert len(kept) == 400
+
+
+def test_recent_events_of_a_kind_can_be_looked_at_during_a_run_and_outside():
+    events = RunEvents()
+    events.add("focus", n=0)
+    events.begin()
+    assert events.recent("focus") == ()
+    with events.kept_by(lambda _event: None):
+        for n in range(200):
+            events.add("focus", n=n)
+            events.add("move")
+    assert [event.facts["n"] for event in events.recent("focus")] == list(range(72, 200))

@@ -42,6 +42,7 @@ from hcc_scope.storage.notes import NotesWriter, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
+from hcc_scope.storage.run_log import read_run_log
 from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.types import RunSpec
 from tests.commands import assert_frames_readable, cli
@@ -95,6 +96,24 @@ def acquired(scoring_model: ScoringModel, tmp_path_factory: pytest.TempPathFacto
     assert (run.grid.n, run.spec.frame_shape_yx) == (4, (1024, 1024))
     assert run.store_path == out / "m1_s1.ome.zarr"
     return run.store_path, report
+
+
+def test_the_store_has_a_log_of_what_was_done(acquired: tuple[Path, SectionReport]):
+    log = read_run_log(acquired[0])
+    assert log is not None
+    assert not log.problems
+    kinds = [event.kind for event in log.events]
+    assert (kinds[0], kinds.count("device_state")) == ("device_state", 2)
+    states = [event.facts for event in log.events if event.kind == "device_state"]
+    assert [state["when"] for state in states] == ["before", "after"]
+    assert [state["properties"]["Camera"]["OnCameraCCDXSize"] for state in states] == ["1024"] * 2  # type: ignore[index,call-overload]
+    assert [(state["remembered"], state["unread"]) for state in states] == [([], {})] * 2
+    assert kinds.count("move") == N_FIELDS
+    actions = [event.facts["action"] for event in log.events if event.kind == "action"]
+    assert actions == ["pause", "exclude", "continue", "exclude"]
+    result = cli("log", str(acquired[0]))
+    assert result.code == 0
+    assert "action: action exclude; seq 1; reason a bubble" in result.out
 
 
 @pytest.fixture

@@ -63,6 +63,41 @@ def test_the_time_left_is_that_of_the_slowest_stage():
     assert look(ledger, 4 * SECOND_NS, 4, stopping=True).eta_s == pytest.approx(2 / 0.5)
 
 
+def test_the_time_left_includes_what_the_source_still_does_besides_its_frames():
+    # a frame every second; before every fifth one, 20 s for focusing
+    ledger = blank_ledger(15, stores=False)
+    score = new_scorer().score()
+    now_ns, seq = 0, 0
+
+    def focus(n_left: int) -> None:
+        nonlocal now_ns
+        ledger.begin_aside("focusing", n_left, now_ns)
+        assert look(ledger, now_ns).message == "focusing"
+        now_ns += 20 * SECOND_NS
+        ledger.end_aside(n_left - 1, now_ns)
+
+    for left in (3, 2):
+        focus(left)
+        for _ in range(5):
+            now_ns += SECOND_NS
+            acquire(ledger, seq, now_ns)
+            ledger.resolve(classified(seq), score, now_ns)
+            seq += 1
+    snap = look(ledger, now_ns)
+    assert snap.message == ""
+    assert snap.eta_s == pytest.approx(5 + 20)
+    ledger.begin_aside("focusing", 1, now_ns)
+    assert look(ledger, now_ns + 15 * SECOND_NS).eta_s == pytest.approx(5 + 5)
+    assert look(ledger, now_ns + 99 * SECOND_NS).eta_s == pytest.approx(5)  # longer than usual: no one knows
+    ledger.pause(now_ns + 99 * SECOND_NS)
+    assert look(ledger, now_ns + 999 * SECOND_NS, stopping=False).eta_s == pytest.approx(5)
+    ledger.end_aside(0, now_ns + 999 * SECOND_NS)
+    ledger.resume(now_ns + 1999 * SECOND_NS)
+    assert look(ledger, now_ns + 1999 * SECOND_NS).eta_s == pytest.approx(5)
+    # what was measured is what happened: 10 frames in 50 s
+    assert ledger.rates(closed_ns=50 * SECOND_NS)["acquire_fps"] == pytest.approx(9 / 29)
+
+
 def test_a_run_that_has_ended_is_no_longer_stopping():
     ledger = blank_ledger(expected=None)
     ledger.start(0)

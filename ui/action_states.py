@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ui.control.app_state import AppState
+    from ui.control.reference_control import ReferenceControl
     from ui.control.replay_focus import ReplayFocus
     from ui.control.rig_control import RigControl, RigLight
     from ui.control.run_control import RunControl
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ActionStates"]
 
+_REFERENCE = "a dark or flat field is being taken"
 _NO_SECTION = "there is no section to write about"
 LOOK_FOR_STORE_MS = 300
 """After the last key; then the window looks whether the store exists already."""
@@ -41,6 +43,7 @@ class ActionStates(QObject):
     run : RunControl
     setup : SectionSetup
     focus : ReplayFocus
+    references : ReferenceControl
     """
 
     def __init__(
@@ -52,10 +55,12 @@ class ActionStates(QObject):
         run: RunControl,
         setup: SectionSetup,
         focus: ReplayFocus,
+        references: ReferenceControl,
     ) -> None:
         super().__init__(window)
         self._window, self._jobs = window, jobs
         self._rig, self._run, self._setup, self._focus = rig, run, setup, focus
+        self._references = references
         self._store_exists: tuple[Path, bool] | None = None
         self._offered: tuple[int | None, int | None, str] | None = None
         self._timer = QTimer(self)
@@ -69,6 +74,7 @@ class ActionStates(QObject):
         rig.closed.connect(self._rig_changed)
         rig.kept.connect(self._rig_changed)
         rig.live_changed.connect(self._update)
+        references.active_changed.connect(self._update)
         run.phase_changed.connect(self._phase_changed)
         run.excluded_changed.connect(self._update)
         state.snapshot_changed.connect(self._update_exclusion)
@@ -136,6 +142,8 @@ class ActionStates(QObject):
         loaded, request = self._rig.loaded, self._setup.request
         if self._run.active:
             return "a section is under way"
+        if self._references.active:
+            return _REFERENCE
         if loaded is None:
             return "the rig is loading" if self._rig.busy else "no rig is open"
         if self._rig.busy:
@@ -157,12 +165,14 @@ class ActionStates(QObject):
         camera_busy = "" if phase in ("idle", "paused") else busy
         missing = self.missing
         changing = "a rig is being loaded or closed" if self._rig.busy else ""
+        taking = _REFERENCE if self._references.active else ""
         reasons: dict[ActionName, str] = {
-            "open_demo": busy or changing,
-            "open_rig": busy or changing,
-            "close_rig": busy or no_rig or changing,
-            "live": no_rig or camera_busy,
-            "snap": no_rig or camera_busy,
+            "open_demo": busy or changing or taking,
+            "open_rig": busy or changing or taking,
+            "close_rig": busy or no_rig or changing or taking,
+            "live": no_rig or camera_busy or taking,
+            "snap": no_rig or camera_busy or taking,
+            "references": no_rig or busy or changing,
             "emergency": no_rig,
             "start": missing,
             "pause": "" if phase in ("running", "paused") else idle or "the section is being started or ended",

@@ -22,12 +22,14 @@ from ui.action_states import ActionStates
 from ui.commands import Commands
 from ui.control.app_state import AppState
 from ui.control.recovery import Recovery
+from ui.control.reference_control import ReferenceControl
 from ui.control.replay_focus import ReplayFocus
 from ui.control.rig_control import RigControl
 from ui.control.run_control import RunControl
 from ui.control.section_setup import SectionSetup
 from ui.control.settings import load_settings, settings_folder
 from ui.control.settings_store import SettingsStore
+from ui.focus_presenter import FocusPresenter
 from ui.kit.error_report import describe
 from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
@@ -72,9 +74,10 @@ class App:
     setup: SectionSetup
     rig: RigControl
     run: RunControl
+    references: ReferenceControl
     focus: ReplayFocus
     recovery: Recovery
-    presenters: tuple[RigPresenter, SectionPresenter, ReplayPresenter]
+    presenters: tuple[RigPresenter, SectionPresenter, ReplayPresenter, FocusPresenter]
     commands: Commands
     action_states: ActionStates
     shutdown: Shutdown
@@ -107,6 +110,7 @@ class App:
         state = AppState(jobs, window)
         rig = RigControl(jobs, state, folder / "rigs-in-use", window)
         run = RunControl(jobs, state, rig, window, allow_phantom_model=allow_phantom_model)
+        references = ReferenceControl(jobs, rig, window)
         focus, recovery = ReplayFocus(window), Recovery(jobs, state, setup, store, window)
         views = Views(window, jobs, allow_phantom_model=allow_phantom_model)
         plans = PlanPresenter(window, views, jobs, state, rig, run, setup)
@@ -114,10 +118,11 @@ class App:
             RigPresenter(window, views, jobs, state, rig, run, store, lambda: setup.request),
             SectionPresenter(window, views, jobs, state, run, focus),
             ReplayPresenter(window, views, state, run, focus, store),
+            FocusPresenter(window, views, jobs, state, rig, focus),
         )
-        commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans)
+        commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
         window.top.set_models(models_to_choose(), settings.model)
-        action_states = ActionStates(window, jobs, state, rig, run, setup, focus)
+        action_states = ActionStates(window, jobs, state, rig, run, setup, focus, references)
         shutdown = Shutdown(window, state, rig, run, store)
         log = MessageQueue(window.messages)
         logging.getLogger().addHandler(log)
@@ -126,8 +131,8 @@ class App:
         keys = SectionKeys(window.actions_, state.message.emit, window)
         keys.begin()
         made = cls(
-            window, views, jobs, state, store, setup, rig, run, focus, recovery, presenters, commands, action_states,
-            shutdown, log, emergency_key, keys,
+            window, views, jobs, state, store, setup, rig, run, references, focus, recovery, presenters, commands,
+            action_states, shutdown, log, emergency_key, keys,
         )  # fmt: skip
         made.connect()
         for problem in problems:

@@ -17,6 +17,7 @@ from ui.kit.error_report import describe
 from ui.shell.about import show_about
 from ui.shell.file_dialogs import choose_folder, choose_new_picture, choose_rig_file
 from ui.shell.note_dialog import NoteDialogs
+from ui.shell.reference_dialog import ReferenceDialog
 from ui.shell.shortcuts_dialog import ShortcutsDialog
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ui.control.app_state import AppState
     from ui.control.loaded_rig import LoadedRig
     from ui.control.recovery import Recovery
+    from ui.control.reference_control import ReferenceControl
     from ui.control.replay_focus import ReplayFocus
     from ui.control.rig_control import RigControl
     from ui.control.run_control import RunControl
@@ -58,6 +60,7 @@ class Commands(QObject):
     recovery : Recovery
     settings_store : SettingsStore
     plans : PlanPresenter
+    references : ReferenceControl
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Commands(QObject):
         recovery: Recovery,
         settings_store: SettingsStore,
         plans: PlanPresenter,
+        references: ReferenceControl,
     ) -> None:
         super().__init__(window)
         self._plans = plans
@@ -82,6 +86,10 @@ class Commands(QObject):
         self._aimed: int | None = None
         self._notes = NoteDialogs(window, self._write_note)
         self._shortcuts: ShortcutsDialog | None = None
+        self._references = references
+        self._reference_dialog: ReferenceDialog | None = None
+        views.devices.references.asked.connect(window.actions_["references"].trigger)
+        references.state_changed.connect(views.devices.references.set_references)
         self._connect_actions()
         window.welcome.rig_chosen.connect(self.open_rig)
         window.welcome.store_chosen.connect(self.open_one_store)
@@ -106,6 +114,7 @@ class Commands(QObject):
             "open_rig": self.choose_rig,
             "close_rig": self.close_rig,
             "snap": self.snap,
+            "references": self.show_references,
             "emergency": self.emergency,
             "start": self.start,
             "stop": self._run.stop,
@@ -253,7 +262,7 @@ class Commands(QObject):
 
     @Slot(object)
     def _rig_opened(self, loaded: LoadedRig) -> None:
-        if self._setup.fit_rig(has_stage=loaded.has_stage):
+        if self._setup.fit_rig(has_stage=loaded.has_stage, has_focus=loaded.has_focus):
             self._state.message.emit(
                 "info", "This rig has no motorised stage, so the plan is a sequence with the stage at rest."
             )
@@ -278,6 +287,37 @@ class Commands(QObject):
         """Take one picture."""
         self._window.show_welcome(False)
         self._rig.snap(self._setup.request)
+
+    def show_references(self) -> None:
+        """Show how dark and flat field are, and take them."""
+        if self._reference_dialog is None:
+            references = self._references
+            dialog = ReferenceDialog(self._window, corrects=self._setup.request.shading == "auto")
+            dialog.begin_asked.connect(references.begin)
+            dialog.shot_asked.connect(references.shoot)
+            dialog.cancel_asked.connect(references.cancel)
+            dialog.corrects_changed.connect(self._correct_sections)
+            references.state_changed.connect(dialog.set_references)
+            references.active_changed.connect(dialog.set_active)
+            references.progressed.connect(dialog.set_progress)
+            references.shot.connect(dialog.set_shot)
+            references.made.connect(dialog.show_made)
+            references.refused.connect(dialog.show_refused)
+            references.failed.connect(dialog.show_failed)
+            dialog.finished.connect(self._references_closed)
+            self._reference_dialog = dialog
+        self._references.refresh()
+        self._reference_dialog.show()  # not modal: the emergency stop has to stay in reach
+        self._reference_dialog.raise_()
+        self._reference_dialog.activateWindow()
+
+    @Slot()
+    def _references_closed(self) -> None:
+        self._reference_dialog = None
+
+    @Slot(bool)
+    def _correct_sections(self, on: bool) -> None:
+        self._setup.change(shading="auto" if on else "none")
 
     def emergency(self) -> None:
         """Stop what moves, then end the section, which would go on with the next move."""
@@ -323,6 +363,8 @@ class Commands(QObject):
         self._notes.accept()
         if self._shortcuts is not None:
             self._shortcuts.close()
+        if self._reference_dialog is not None:
+            self._reference_dialog.close()
 
     def edit_plan(self) -> None:
         """Choose another plan."""

@@ -157,7 +157,10 @@ class PlanPresenter(QObject):
         loaded, request = self._rig.loaded, self._setup.request
         outlined = loaded is not None and loaded.is_demo and request.specimen != "none"
         has_stage = loaded is None or loaded.has_stage
-        dialog = PlanDialog(request.plan, outlined=outlined, parent=self._window, has_stage=has_stage)
+        has_focus = loaded is None or loaded.has_focus
+        dialog = PlanDialog(
+            request.plan, outlined=outlined, parent=self._window, has_stage=has_stage, has_focus=has_focus
+        )
         dialog.offer_work("" if loaded is not None else "no rig is open")
         dialog.chosen.connect(self._choose_plan)
         dialog.save_asked.connect(partial(self._ask_where_to_save, dialog))

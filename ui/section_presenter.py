@@ -101,7 +101,7 @@ class SectionPresenter(QObject):
         views.map.set_threshold(run.threshold)
         views.tiles.set_threshold(run.threshold)
         views.tiles.set_pixel_size_um(um, orientation)
-        views.tiles.set_reader(fields.read)
+        views.tiles.set_reader(fields.read_analysed)
         views.live.set_section(spec.section_id)
         scoring_model = self._run.scoring_model
         self._training = (None, "") if scoring_model is None else _training(scoring_model.model.card, spec)

@@ -13,6 +13,7 @@ from ui.kit.scrolled import scrolled
 from ui.live.live_tab import LiveTab
 from ui.map.map_tab import SectionMapTab
 from ui.replay.replay_tab import ReplayTab
+from ui.score.focus_panel import FocusPanel
 from ui.score.quality import QualityPanel
 from ui.score.score import ScorePanel
 from ui.shell.status_strip import StatusStrip
@@ -55,10 +56,12 @@ class Views(QObject):
         window = self._window
         self.devices, self.properties = DevicePanels(), PropertyBrowser()
         self.score, self.quality, self.status = ScorePanel(), QualityPanel(), StatusStrip()
+        self.focusing = FocusPanel()
         window.add_dock("rig", "Rig", scrolled(self.devices), _LEFT, "Ctrl+Alt+1")
         window.add_dock("properties", "Properties", self.properties, _LEFT, "Ctrl+Alt+2", beside="rig")
         window.add_dock("score", "Score", scrolled(self.score), _RIGHT, "Ctrl+Alt+3")
         window.add_dock("quality", "Quality of the field", scrolled(self.quality), _RIGHT, "Ctrl+Alt+4")
+        window.add_dock("focus", "Focus", scrolled(self.focusing), _RIGHT, "Ctrl+Alt+5", beside="quality")
         window.set_status(self.status)
 
     def _make_tabs(self, jobs: Jobs, allow_phantom_model: bool) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast
 
 from hcc_scope.cli.console import people
-from hcc_scope.cli.option_checks import check_count, check_exposure, parse_size
+from hcc_scope.cli.option_checks import check_count, check_exposure, check_focus, parse_size
 from hcc_scope.cli.prescan import prescan_area, scanned
 from hcc_scope.cli.rigs import attach_rig, open_rig
 from hcc_scope.cli.runs import (
@@ -23,14 +23,16 @@ from hcc_scope.cli.runs import (
 )
 from hcc_scope.errors import HccScopeError, UsageError
 from hcc_scope.formatting import sentence
+from hcc_scope.microscope.limits import check_plan_exposure
 from hcc_scope.microscope.sensor_care import report_cooler
 from hcc_scope.plans import PositionList, TimeSeries, check_plan, load_plan
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
 from hcc_scope.runs.plan_options import DEFAULT_FIELDS, PlanHints, PlanOptions, plan_of_options
 from hcc_scope.runs.prescan import PrescanRequest
+from hcc_scope.runs.references import SHADING_CHOICES, section_references
 from hcc_scope.runs.rigs import check_rig, split_assignment
-from hcc_scope.runs.section import check_section, section_source
+from hcc_scope.runs.section import check_section, earlier_readings_out, section_source
 from hcc_scope.storage.folders import leave_none_empty
 from hcc_scope.storage.naming import check_id, refuse_taken, store_path
 from hcc_scope.storage.space import check_out_dir
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from hcc_scope.cli.rigs import OpenRig
     from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
+    from hcc_scope.runs.references import ShadingChoice
 
 __all__ = ["AcquireOptions", "run_acquire"]
 
@@ -78,7 +81,9 @@ class AcquireOptions:
     json_mode: bool
     score_unlike: bool = False
     allow_phantom_model: bool = False
+    focus: str | None = None
     prescan: bool = False
+    shading: str = "auto"
 
 
 def run_acquire(options: AcquireOptions) -> None:
@@ -98,7 +103,9 @@ def run_acquire(options: AcquireOptions) -> None:
     if isinstance(planned, PositionList):
         check_plan(planned, (1.0, 1.0))  # positions are there or not, whatever the size of a field
     if (rig_or_cfg := _rig_of(options)) is not None:
-        check_rig(rig_or_cfg, adapters_dir=options.adapters)
+        checked = check_rig(rig_or_cfg, adapters_dir=options.adapters)
+        exposure_ms = options.exposure_ms if planned is None else planned.exposure_ms
+        check_plan_exposure(exposure_ms, checked.rig.handling)
 
     console = people(json_mode=options.json_mode)
     started = datetime.now(UTC)
@@ -122,7 +129,15 @@ def run_acquire(options: AcquireOptions) -> None:
         outline_um = _tissue_outline(options, rig, specimen, console, stop)
         plan = planned if planned is not None else _default_plan(options, rig, specimen, outline_um)
         source = section_source(rig.microscope, plan, scoring_model, animal, section, specimen)
-        check_section(source, scoring_model, options.out)
+        for warning in source.warnings:
+            console.note(f"Warning: {warning}", "yellow")
+        references = section_references(
+            rig, scoring_model.model.card, cast("ShadingChoice", options.shading), painted=specimen is not None
+        )
+        check_section(source, scoring_model, options.out, references.shading)
+        console.note(references.note, "yellow" if references.stale else "dim")
+        for warning in earlier_readings_out(source, options.out):
+            console.note(warning, "yellow")
         warm = report_cooler(rig.microscope)
         if warm is not None:
             console.note(sentence(warm), "yellow")
@@ -136,6 +151,7 @@ def run_acquire(options: AcquireOptions) -> None:
             console=console,
             title=f"{animal} {section}",
             interval_s=plan.interval_s if isinstance(plan, TimeSeries) else None,
+            references=references,
         )
         meaning.now(RUN_IS_OVER)
         versions = software_versions(dict(rig.microscope.versions))
@@ -158,8 +174,9 @@ def _check_options(options: AcquireOptions) -> None:
         raise UsageError(
             "no microscope is given", hint="Use --rig FILE (or 'demo'), --config FILE.cfg or --attach PORT."
         )
-    if options.plan is not None and (options.n_fields, options.n_frames, options.exposure_ms) != (None, None, None):
-        raise UsageError("a plan file sets fields, frames and exposure itself", hint="Leave those options out.")
+    set_by_plan = (options.n_fields, options.n_frames, options.exposure_ms, options.focus)
+    if options.plan is not None and set_by_plan != (None,) * len(set_by_plan):
+        raise UsageError("a plan file sets fields, frames, exposure and focus itself", hint="Leave those options out.")
     if options.n_fields is not None and options.n_frames is not None:
         raise UsageError("--fields and --frames exclude each other")
     known = None if options.prescan else options.phantom
@@ -167,6 +184,8 @@ def _check_options(options: AcquireOptions) -> None:
         raise UsageError("--area-um is for random fields of a real section", hint="Leave it out.")
     if options.prescan and (options.plan, options.n_frames) != (None, None):
         raise UsageError("--prescan is for random fields", hint="Leave out --plan and --frames.")
+    if options.shading not in SHADING_CHOICES:
+        raise UsageError(f"--shading is 'auto' or 'none', not '{options.shading}'")
     if options.phantom not in (None, "low", "high"):
         raise UsageError(f"--phantom is 'low' or 'high', not '{options.phantom}'")
     _check_values(options)
@@ -181,6 +200,7 @@ def _check_values(options: AcquireOptions) -> None:
     check_count("--fields", options.n_fields)
     check_count("--frames", options.n_frames)
     check_exposure(options.exposure_ms)
+    check_focus(options.focus)
 
 
 def _rig_of(options: AcquireOptions) -> str | Path | None:
@@ -198,7 +218,7 @@ def _specimen(options: AcquireOptions) -> Specimen | None:
 
 def _open(options: AcquireOptions, console: People) -> AbstractContextManager[OpenRig]:
     if options.attach_port is not None:
-        return attach_rig(options.attach_port, options.rig)
+        return attach_rig(options.attach_port, options.rig, lambda text: console.note(text, "yellow"))
     return open_rig(cast("str | Path", _rig_of(options)), console, adapters_dir=options.adapters)
 
 
@@ -215,6 +235,7 @@ def _default_plan(
         seed=options.seed,
         area_um=None if options.area_um is None else parse_size(options.area_um),
         exposure_ms=options.exposure_ms,
+        focus=check_focus(options.focus),
     )
     if outline_um is None and specimen is not None:
         outline_um = outline_points(specimen)

@@ -1,4 +1,4 @@
-"""``hcc-scope devices`` and ``hcc-scope config lint``."""
+"""``hcc-scope devices``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hcc_scope.cli.console import people, print_json
-from hcc_scope.errors import ConfigError, DeviceError, UsageError
-from hcc_scope.formatting import counted
+from hcc_scope.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from hcc_scope.cli.console import People
     from hcc_scope.rig.devices import ConfigDescription, Property
 
-__all__ = ["run_devices", "run_lint"]
+__all__ = ["run_devices"]
 
 
 def run_devices(
@@ -44,6 +43,8 @@ def run_devices(
         raise UsageError("--properties needs --config or --rig")
     named = rig if rig is not None else None if config is None else str(config)
     chosen = None if named is None else load_rig(named)
+    if adapters is None and chosen is not None:
+        chosen.need_filled_in("adapters_dir")
     folder = expanded(adapters) if adapters is not None else None if chosen is None else chosen.adapters_dir
     if folder is not None:
         check_adapters_dir(folder)
@@ -51,7 +52,7 @@ def run_devices(
     description = None if chosen is None else describe_config(chosen.config)
     loaded: Mapping[str, tuple[Property, ...]] | None = None
     if properties and chosen is not None:
-        check(chosen.config, folder)
+        check(chosen.config, folder, presets_may_wait=True)
         loaded = read_properties(chosen.config, folder)
     if json_mode:
         found: dict[str, Any] = {"installation": asdict(installation)}
@@ -100,36 +101,3 @@ def _show_properties(loaded: Mapping[str, tuple[Property, ...]], console: People
             if one.limits is not None:
                 what += f" from {one.limits[0]:g} to {one.limits[1]:g}"
             console.note(f"  {one.name} = {one.value}{what}")
-
-
-def run_lint(file: Path, *, adapters: Path | None, json_mode: bool) -> None:
-    """Print every finding of a .cfg, or of the one that a rig file names.
-
-    Raises
-    ------
-    ConfigError
-        If there is an error among them.
-    """
-    from hcc_scope.rig.config import lint
-    from hcc_scope.rig.rigfile import load_rig
-    from hcc_scope.small_files import expanded
-
-    if file.suffix.lower() in (".yaml", ".yml"):
-        file = load_rig(file).config
-    findings = lint(expanded(file), None if adapters is None else expanded(adapters))
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if json_mode:
-        rows = [
-            {"line": one.line, "severity": one.severity, "message": one.message, "hint": one.hint} for one in findings
-        ]
-        print_json({"file": str(file), "errors": len(errors), "findings": rows})
-    else:
-        console = people(json_mode=False)
-        for finding in findings:
-            console.note(str(finding), "red" if finding.severity == "error" else "yellow")
-        if not findings:
-            console.note(f"{file}: nothing to complain about", "green")
-    if errors:
-        raise ConfigError(
-            f"{file} has {counted(len(errors), 'error')}", hint="Correct the lines above before loading it."
-        )

@@ -6,10 +6,10 @@ import math
 from typing import get_args
 
 from hcc_scope.errors import PlanError, UsageError
-from hcc_scope.plans import MAX_EXPOSURE_MS, MAX_FRAMES
+from hcc_scope.plans import MAX_EXPOSURE_MS, MAX_FRAMES, Focusing, focusing_of
 from hcc_scope.training.config import Device, NetworkName, Precision, RecipeName
 
-__all__ = ["check_choices", "check_count", "check_exposure", "parse_size"]
+__all__ = ["check_choices", "check_count", "check_exposure", "check_focus", "parse_size"]
 
 LARGEST_SIDE_UM = 1_000_000
 _KNOWN: dict[str, tuple[str, ...]] = {
@@ -48,6 +48,16 @@ def check_exposure(exposure_ms: float | None) -> None:
     """Raise `PlanError` if ``--exposure-ms`` is nothing that a camera can expose; None is one that was not given."""
     if exposure_ms is not None and not 0 < exposure_ms <= MAX_EXPOSURE_MS:  # not for NaN either
         raise PlanError(f"--exposure-ms must be above 0 and at most {MAX_EXPOSURE_MS:,} (an hour), not {exposure_ms:g}")
+
+
+def check_focus(text: str | None) -> Focusing:
+    """Return when to focus; raise `PlanError` if ``--focus`` is none of its forms. None was not given."""
+    if text is None:
+        return Focusing()
+    try:
+        return focusing_of(text)
+    except ValueError as error:
+        raise PlanError(f"--focus: {error}") from None
 
 
 def parse_size(text: str) -> tuple[float, float]:

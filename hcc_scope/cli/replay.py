@@ -24,6 +24,7 @@ from hcc_scope.errors import (
 )
 from hcc_scope.formatting import capital
 from hcc_scope.report.summary import SectionReport, software_versions
+from hcc_scope.runs.model_shading import describe_replayed
 from hcc_scope.runs.replay import recorded_engine, recorded_model, start_replay
 from hcc_scope.runs.replay_check import changed_card, check_replay
 from hcc_scope.storage.naming import check_id
@@ -53,6 +54,7 @@ def run_replay(
     json_mode: bool,
     score_unlike: bool | None = None,
     allow_phantom_model: bool = False,
+    shading: str | None = None,
 ) -> None:
     """Classify stored sections again.
 
@@ -75,6 +77,8 @@ def run_replay(
         Whether to score tiles unlike the model's training tiles; as in the live run if not given.
     allow_phantom_model : bool
         Allow a model trained on phantoms alone to score what may be tissue.
+    shading : {"recorded", "none"}, optional
+        Whether to correct frames by the dark and flat field that a store keeps; ``recorded`` if not given.
 
     Raises
     ------
@@ -92,6 +96,10 @@ def run_replay(
             "--check scores tiles unlike training as the recorded run did",
             hint="Leave out --check, or --score-unlike or --skip-unlike.",
         )
+    if shading not in (None, "recorded", "none"):
+        raise UsageError(f"--shading is 'recorded' or 'none', not '{shading}'")
+    if check and shading is not None:
+        raise UsageError("--check corrects frames as the recorded run did", hint="Leave out --check or --shading.")
     if check and save is not None:
         raise UsageError("--check compares and writes nothing", hint="Leave out --check or --save.")
     console = people(json_mode=json_mode)
@@ -110,11 +118,14 @@ def run_replay(
             fall_back=engine is None,  # an archive may be replayed where the engine of its day does not run
             allow_phantom_model=allow_phantom_model,
         )
+    correct = shading != "none"
     with stop_on_signals(stop, console):
         for store in opened:
             if stop.requested:
                 break
-            report, results = _replay_one(store, scoring_model, stop, console, save, problems, score_unlike)
+            report, results = _replay_one(
+                store, scoring_model, stop, console, save, problems, score_unlike, correct=correct
+            )
             reports.append(report)
             if check and report.outcome.state == "completed":
                 checked = check_replay(store, report, results, scoring_model)
@@ -160,6 +171,8 @@ def _replay_one(
     save: str | None,
     problems: list[HccScopeError],
     score_unlike: bool | None,
+    *,
+    correct: bool,
 ) -> tuple[SectionReport, Mapping[int, FrameResult]]:
     if not store.complete:
         console.note(
@@ -172,7 +185,9 @@ def _replay_one(
             f"{store.path.name}: its model's card has changed since ({changes}); the score is by the present one",
             "yellow",
         )
-    run = start_replay(store, scoring_model, save, stop, score_unlike=score_unlike)
+    if store.recorded.provenance.corrected:
+        console.note(f"{store.path.name}: {describe_replayed(store, scoring_model.model.card, correct=correct)}", "dim")
+    run = start_replay(store, scoring_model, save, stop, score_unlike=score_unlike, correct=correct)
     problems += run.problems
     watch(run.session, console, f"replay {store.path.name}")
     report = run.finish()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hcc_scope.cli.console import People
     from hcc_scope.protocols import FrameSource
     from hcc_scope.report.summary import SectionReport
+    from hcc_scope.runs.references import SectionReferences
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.workers import StopToken
 
@@ -149,6 +150,7 @@ def record_section(
     console: People,
     title: str,
     interval_s: float | None = None,
+    references: SectionReferences | None = None,
 ) -> SectionReport:
     """Acquire one section into a new store below `out_dir`, classify it live, and close everything.
 
@@ -168,6 +170,8 @@ def record_section(
         What the run is called there.
     interval_s : float, optional
         Nominal time between frames of a time series.
+    references : SectionReferences, optional
+        What its frames are corrected by.
 
     Raises
     ------
@@ -176,7 +180,15 @@ def record_section(
     """
     if stop.requested:
         raise Interrupted("interrupted before the first frame; nothing was acquired")
-    run = start_section(source, scoring_model, out_dir, stop, interval_s)
+    run = start_section(
+        source,
+        scoring_model,
+        out_dir,
+        stop,
+        interval_s,
+        None if references is None else references.shading,
+        None if references is None else references.facts,
+    )
     watch(run.session, console, title)
     return run.finish()
 
@@ -305,6 +317,7 @@ def _table(reports: Sequence[SectionReport]) -> Table:
             (counts.failed, "failed"),
             (open_frames, "open"),
             (counts.lost, "lost"),
+            (counts.skipped, "skipped: not reached"),
         )
         frames += [f"{number} {word}" for number, word in numbers if number]
         tiles = [f"{score.tiles} scored"]

@@ -1,6 +1,6 @@
 """The usable tiles of a labelled set, cut once and kept on disk.
 
-Tiles are cut and judged by the code of the live pipeline (`TileGrid`, `quality.assess`), and kept as raw counts: the
+Tiles are cut and judged by the code of the live pipeline (`TileGrid`, `quality.assess`), and kept as counts: the
 normalisation is inside the model. One folder per set, named by its fingerprint::
 
     .hcc-scope-tiles/<fingerprint[:12]>/
@@ -26,7 +26,7 @@ import numpy as np
 
 from hcc_scope.atomic_file import create_file, json_bytes, patiently
 from hcc_scope.datasets.given_paths import without_dots
-from hcc_scope.datasets.images import read_pixels
+from hcc_scope.datasets.images import classified_pixels, read_pixels
 from hcc_scope.datasets.labelled_image import CLASSES, LabelledImage, LabelledSet
 from hcc_scope.datasets.landmarks import Landmarks, Overlap, Region, landmarks_of, overlaps_of
 from hcc_scope.datasets.parallel import n_workers, over
@@ -206,12 +206,13 @@ def _cut_all(data: LabelledSet, limits: QualityLimits) -> Generator[_Cut]:
     grids = {shape: TileGrid.for_frame(shape, TILE_PX) for shape in {image.shape_yx for image in data.images}}
 
     def cut(image: LabelledImage) -> _Cut:
-        pixels = read_pixels(image)
+        raw = read_pixels(image)
+        pixels = classified_pixels(image, raw)
         grid = grids[image.shape_yx]
-        flags = assess(pixels, grid, limits, image.bit_depth).flags
+        flags = assess(pixels, grid, limits, image.bit_depth, raw=raw).flags
         kept = np.flatnonzero(flags == 0)
         excluded = Counter(reason for flag in flags.tolist() for reason in reason_names(flag))
-        return _Cut(digest_of(pixels), kept, grid.cut(pixels, kept), excluded, landmarks_of(pixels, grid, kept))
+        return _Cut(digest_of(raw), kept, grid.cut(pixels, kept), excluded, landmarks_of(raw, grid, kept))
 
     return over(data.images, cut, n_workers())
 

@@ -18,7 +18,7 @@ from hcc_scope.datasets.cache import TILE_PX, digest_of
 from hcc_scope.datasets.dataset_report import DatasetReport, GroupCount, Problem, Severity
 from hcc_scope.datasets.depth import TopCounts, depth_problems, file_problems, top_counts
 from hcc_scope.datasets.duplicate_images import overlap_problems
-from hcc_scope.datasets.images import is_store, opened_store, read_pixels
+from hcc_scope.datasets.images import classified_pixels, is_store, opened_store, read_pixels
 from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.datasets.landmarks import Landmarks, landmarks_of
 from hcc_scope.datasets.manifest import (
@@ -216,12 +216,13 @@ def _look_at(images: Sequence[LabelledImage], on_progress: OnProgress | None) ->
     def look(image: LabelledImage) -> _Looked:
         try:
             pixels = read_pixels(image)
+            seen = classified_pixels(image, pixels)
         except ImageError as error:
             return _Looked(image, error)
         grid = grids.get(image.shape_yx)
         if grid is None:
             return _Looked(image, None, digest_of(pixels), top=top_counts(pixels))
-        flags = assess(pixels, grid, limits, image.bit_depth).flags
+        flags = assess(seen, grid, limits, image.bit_depth, raw=pixels).flags
         excluded = Counter(reason for flag in flags.tolist() for reason in reason_names(flag))
         usable = np.flatnonzero(flags == 0)
         landmarks = landmarks_of(pixels, grid, usable)

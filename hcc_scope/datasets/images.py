@@ -18,6 +18,7 @@ from hcc_scope.datasets.header import CAMERA_KINDS, COPY_AGAIN, Header
 from hcc_scope.datasets.pngs import SIGNATURE, png_header, png_pixels
 from hcc_scope.datasets.tiffs import SIGNATURES, tiff_headers, tiff_pixels
 from hcc_scope.errors import HccScopeError, ImageError
+from hcc_scope.shading.correction import analysed_pixels
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.labelled_image import LabelledImage
     from hcc_scope.storage.reader import SectionStore
 
-__all__ = ["Header", "frames_of", "is_store", "opened_store", "read_headers", "read_pixels"]
+__all__ = ["Header", "classified_pixels", "frames_of", "is_store", "opened_store", "read_headers", "read_pixels"]
 
 T = TypeVar("T")
 
@@ -88,6 +89,26 @@ def read_pixels(image: LabelledImage) -> NDArray[np.uint16]:
             hint="Correct its bit depth in the manifest's column bit_depth.",
         )
     return pixels
+
+
+def classified_pixels(image: LabelledImage, raw: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Return what a run classifies of an image's raw counts (y, x): a field of a store may have a correction.
+
+    Parameters
+    ----------
+    image : LabelledImage
+    raw : (y, x) uint16
+        As `read_pixels` returns it.
+
+    Raises
+    ------
+    ImageError
+        If the dark or flat field in the store is missing or damaged.
+    """
+    if not is_store(image.path):
+        return raw
+    shading = _guarded(image.path, "cannot be corrected", lambda: opened_store(image.path).shading)
+    return analysed_pixels(raw, shading)
 
 
 def is_store(path: Path) -> bool:

@@ -47,6 +47,7 @@ MOST_PROBABILITY_TOLERANCE = 0.1
 LICENCE_NOT_STATED = "not stated"
 """Of a newly trained model, until its owner states a licence."""
 Output = Literal["logits", "probabilities"]
+ShadingWish = Literal["required", "accepted", "refused"]
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -286,6 +287,9 @@ class ModelCard(_Strict):
     shifts: tuple[ShiftRow, ...] = ()
     shifts_on: str | None = None
     """Which tiles these were measured on, as text."""
+    shading: ShadingWish = "accepted"
+    """Whether frames are corrected by a dark and a flat field before the model classifies them: ``required`` (a section
+    without fresh references is refused), ``accepted`` (they are, where there are fresh references), ``refused``."""
     unlike_training: UnlikeTraining | None = None
     """None: the model does not recognise tiles that it was not trained for."""
     intended_use: str
@@ -335,6 +339,8 @@ def write_card(card: ModelCard, folder: Path) -> Path:
     """Write `card` as ``card.yaml`` into `folder` and return its path."""
     path = folder / CARD_FILE
     content = card.model_dump(mode="json", exclude_none=True)
+    if card.shading == "accepted":  # earlier versions refuse a key that they do not know
+        del content["shading"]
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
     path.write_text(text, encoding="utf-8", newline="\n")
     return path

@@ -23,6 +23,9 @@ UseState = Literal["free", "section", "paused"]
 class Holder(Protocol):
     """A preview that has the camera."""
 
+    def start(self) -> None:
+        """Have it again."""
+
     def stop(self) -> None:
         """Give it up."""
 
@@ -38,6 +41,8 @@ class CameraUse:
         self._lock = threading.Lock()
         self._state: UseState = "free"
         self._preview: Holder | None = None
+        self._interlude = threading.Lock()
+        """Held while something else than the section uses the camera in a pause."""
 
     @property
     def state(self) -> UseState:
@@ -72,6 +77,43 @@ class CameraUse:
             with self._lock:
                 self._state = "section"
             self.end_preview()
+            with self._interlude:
+                pass  # what sees by the state that it must end, ends
+
+    @contextmanager
+    def interlude(self) -> Iterator[Literal["free", "paused"]]:
+        """Have the camera for a while, between sections or in a pause; a preview stands still, and then continues.
+
+        In a pause, watch the `state`: when it is no longer ``paused``, the section waits to continue.
+
+        Yields
+        ------
+        {"free", "paused"}
+            The state.
+
+        Raises
+        ------
+        CameraError
+            If a section is being acquired, or another interlude is under way.
+        """
+        if not self._interlude.acquire(blocking=False):
+            raise CameraError("the camera is in use for focusing already", hint="Wait until that is over.")
+        try:
+            with self._lock:
+                self._refuse_during_section()
+                state, preview = self._state, self._preview
+            assert state != "section"
+            if preview is None:
+                yield state
+                return
+            preview.stop()
+            try:
+                yield state
+            finally:
+                if self._state == state:
+                    preview.start()
+        finally:
+            self._interlude.release()
 
     def begin_preview(self, preview: Holder) -> None:
         """Have the camera for a preview.

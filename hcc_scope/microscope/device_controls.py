@@ -14,19 +14,21 @@ Design
 - Moves return when they have begun: `RigState.busy` shows when they have ended, and another one may take their place.
 - While a section is acquired, what would spoil it is refused; exposure, gain, temperature, shutter and focus are not,
   as every frame is stored with what was read back for it. While it is paused, the stage may be moved too.
+- Every action is an event of the run (`hcc_scope.run_events`), also one that was refused.
 - Every request is checked here and refused in a sentence: most drivers accept anything and do something else.
 """
 
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
-from hcc_scope.microscope.exposure import exposure_problem, takes_exposure
-from hcc_scope.microscope.limits import ConfirmationNeeded, check_em_gain
+from hcc_scope.microscope.exposure import takes_exposure
+from hcc_scope.microscope.focus_now import focus_now
+from hcc_scope.microscope.limits import ConfirmationNeeded, check_em_gain, check_exposure, check_setting
 from hcc_scope.microscope.moves import send_focus, send_stage
 from hcc_scope.microscope.property_values import check_property_value, property_text
 from hcc_scope.microscope.rig_reader import BINNING, RigReader
@@ -38,14 +40,16 @@ from hcc_scope.microscope.rig_state import (
     PropertyKind,
     RigState,
 )
+from hcc_scope.microscope.roles import objective_labels
 from hcc_scope.workers import ErrorLatch, Failure, attempt, guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from hcc_scope.microscope.camera_lease import UseState
     from hcc_scope.microscope.micromanager import MicroManager
+    from hcc_scope.run_events import JsonValue
 
 __all__ = [
     "CameraState",
@@ -61,6 +65,8 @@ __all__ = [
 _ALWAYS: tuple[UseState, ...] = ("free", "paused", "section")
 _NOT_MEANWHILE: tuple[UseState, ...] = ("free", "paused")
 _FREE_ONLY: tuple[UseState, ...] = ("free",)
+_POSITION = "Position"
+"""The property by which Micro-Manager's focus drives move as well."""
 
 
 class DeviceControls:
@@ -105,9 +111,7 @@ class DeviceControls:
     def set_exposure_ms(self, exposure_ms: float) -> None:
         """Set how long a frame is exposed."""
         self._need_number("exposure", exposure_ms, "ms")
-        problem = exposure_problem(exposure_ms, self._microscope.handling.exposure_ms)
-        if problem is not None:
-            raise DeviceError(problem)
+        check_exposure(exposure_ms, self._microscope.handling)
         camera = self._hardware.camera
         what = f"setting the exposure of camera '{camera}'"
 
@@ -117,7 +121,7 @@ class DeviceControls:
             if not takes_exposure(exposure_ms, taken_ms):
                 raise DeviceError(f"camera '{camera}' gives an exposure of {taken_ms:g} ms, not {exposure_ms:g} ms")
 
-        self._do(what, act, _ALWAYS, at_rest=True)
+        self._do(what, act, _ALWAYS, at_rest=True, action="exposure", facts={"exposure_ms": exposure_ms})
 
     def set_binning(self, binning: str) -> None:
         """Set how many pixels of the sensor make one of the image; the region of interest may change with it."""
@@ -138,7 +142,14 @@ class DeviceControls:
                 )
             self._backend.ask(what, "set_roi", int(x), int(y), int(width), int(height))
 
-        self._do(what, act, _FREE_ONLY, at_rest=True)
+        self._do(
+            what,
+            act,
+            _FREE_ONLY,
+            at_rest=True,
+            action="region",
+            facts={"roi": [int(x), int(y), int(width), int(height)]},
+        )
 
     def clear_roi(self) -> None:
         """Read out the whole sensor."""
@@ -148,9 +159,9 @@ class DeviceControls:
             self._backend.ask(what, "clear_roi")
             self._reader.forget_size()  # what is read next is the whole
 
-        self._do(what, act, _FREE_ONLY, at_rest=True)
+        self._do(what, act, _FREE_ONLY, at_rest=True, action="whole sensor", facts={})
 
-    def set_em_gain(self, em_gain: float, *, confirmed: bool = False) -> None:
+    def set_em_gain(self, em_gain: float, confirmed: bool = False) -> None:
         """Set the electron-multiplying gain.
 
         Parameters
@@ -196,8 +207,13 @@ class DeviceControls:
     # --- properties, presets, objective ---
 
     def set_property(self, device: str, name: str, value: str) -> None:
-        """Set any property of any device."""
+        """Set any property of any device; the rig file's limits of the camera hold here, too."""
+        self._need_within_limits(device, name, str(value))
         self._set_property(device, name, str(value), _FREE_ONLY)
+
+    def _need_within_limits(self, device: str, name: str, value: str) -> None:
+        if device == self._hardware.camera:
+            check_setting(name, value, self._hardware.roles.em_gain, self._microscope.handling)
 
     def _set_property(self, device: str, name: str, value: str, when: tuple[UseState, ...]) -> None:
         what = f"setting '{name}' of '{device}' to '{value}'"
@@ -207,10 +223,21 @@ class DeviceControls:
             if known is None:
                 raise DeviceError(f"there is no property '{name}' of a device '{device}'")
             check_property_value(known, value)
+            if (device, name) == (self._hardware.focus, _POSITION) and self._hardware.limits is not None:
+                with suppress(ValueError):  # no number: the device refuses it
+                    _need_within("z", float(value), self._hardware.limits.z_um)
             with self._reader.size_may_change():
                 self._backend.ask(what, "set_property", device, name, value)
 
-        self._do(what, act, when, at_rest=device == self._hardware.camera)
+        at_rest = device == self._hardware.camera
+        self._do(
+            what,
+            act,
+            when,
+            at_rest=at_rest,
+            action="property",
+            facts={"device": device, "property": name, "value": value},
+        )
 
     def apply_preset(self, group: str, preset: str) -> None:
         """Apply a preset of a configuration group."""
@@ -219,10 +246,13 @@ class DeviceControls:
         def act() -> None:
             if not self._backend.ask(what, "is_config_defined", group, preset):
                 raise DeviceError(f"the configuration has no preset '{preset}' in a group '{group}'")
+            for setting in self._backend.settings("get_config_data", group, preset):
+                self._need_within_limits(*setting)
             with self._reader.size_may_change():
                 self._backend.ask(what, "set_config", group, preset)
 
-        self._do(what, act, _FREE_ONLY, at_rest=True)  # it may hold settings of the camera
+        # at rest, as it may hold settings of the camera
+        self._do(what, act, _FREE_ONLY, at_rest=True, action="preset", facts={"group": group, "preset": preset})
 
     def set_objective(self, label: str) -> None:
         """Turn to an objective; on a manual turret: record which one is in use."""
@@ -232,11 +262,11 @@ class DeviceControls:
         what = f"turning '{device}' to '{label}'"
 
         def act() -> None:
-            if label not in self._reader.objective_labels(device):
+            if label not in objective_labels(self._backend, device):
                 raise DeviceError(f"'{device}' has no objective '{label}'")
             self._backend.ask(what, "set_state_label", device, label)
 
-        self._do(what, act, _FREE_ONLY)
+        self._do(what, act, _FREE_ONLY, action="objective", facts={"objective": label})
 
     # --- stage and focus ---
 
@@ -244,7 +274,7 @@ class DeviceControls:
         """Send the stage somewhere; returns when it has set off."""
         self._need_number("x", x_um, "um")
         self._need_number("y", y_um, "um")
-        self._move(lambda: self._start_xy(x_um, y_um), _NOT_MEANWHILE)
+        self._move(lambda: self._start_xy(x_um, y_um), _NOT_MEANWHILE, action="move", x_um=x_um, y_um=y_um)
 
     def move_by_um(self, dx_um: float, dy_um: float) -> None:
         """Send the stage a step further; while it is on its way, from where it is sent to."""
@@ -255,7 +285,7 @@ class DeviceControls:
             x_um, y_um = self._from_xy()
             self._start_xy(x_um + dx_um, y_um + dy_um)
 
-        self._move(act, _NOT_MEANWHILE)
+        self._move(act, _NOT_MEANWHILE, action="step", dx_um=dx_um, dy_um=dy_um)
 
     def home_origin(self) -> None:
         """Send the stage to the origin of its coordinates, (0, 0)."""
@@ -264,7 +294,7 @@ class DeviceControls:
     def move_z_to_um(self, z_um: float) -> None:
         """Send the focus drive somewhere; also while a section is acquired whose plan leaves the focus alone."""
         self._need_number("z", z_um, "um")
-        self._move(lambda: self._start_z(z_um), _ALWAYS)
+        self._move(lambda: self._start_z(z_um), _ALWAYS, action="focus", z_um=z_um)
 
     def move_z_by_um(self, dz_um: float) -> None:
         """Send the focus drive a step further; while it is on its way, from where it is sent to."""
@@ -276,7 +306,22 @@ class DeviceControls:
             z_um = self._target_z if on_its_way and self._target_z is not None else self._reader.z_um()
             self._start_z(z_um + dz_um)
 
-        self._move(act, _ALWAYS)
+        self._move(act, _ALWAYS, action="focus step", dz_um=dz_um)
+
+    def focus_now(self) -> None:
+        """Focus by the camera's image; also while a section is paused. Waits until it is over.
+
+        Raises
+        ------
+        DeviceError
+            Also if no height is accepted, with the reason; the focus drive is then back where it began.
+        """
+        self._need_focus()
+        done = attempt(partial(focus_now, self._microscope))
+        self._target_z = None
+        self._note("focus now", done, {})
+        if isinstance(done, Failure):
+            raise done.error
 
     def halt(self) -> None:
         """Stop stage and focus at once, and drop the moves that wait. From any thread; waits for no other call.
@@ -289,7 +334,10 @@ class DeviceControls:
             If a device does not take the order; the others were given it.
         """
         self._hardware.halts += 1  # first: whatever begins a move from now on sees it
-        self._stop_all()
+        stopped = attempt(self._stop_all)
+        self._note("emergency stop", stopped, {})
+        if isinstance(stopped, Failure):
+            raise stopped.error
 
     def _stop_all(self) -> None:
         errors = ErrorLatch()
@@ -302,7 +350,7 @@ class DeviceControls:
     def _stop(self, device: str) -> None:
         self._backend.ask(f"stopping '{device}'", "stop", device)
 
-    def _move(self, act: Callable[[], None], when: tuple[UseState, ...]) -> None:
+    def _move(self, act: Callable[[], None], when: tuple[UseState, ...], *, action: str, **facts: JsonValue) -> None:
         halts = self._hardware.halts
 
         def act_unless_halted() -> None:
@@ -312,7 +360,7 @@ class DeviceControls:
             if self._hardware.halts != halts:  # the order to stop may have come just before the one to move
                 self._stop_all()
 
-        self._do("moving", act_unless_halted, when)
+        self._do("moving", act_unless_halted, when, action=action, facts=facts)
 
     def _need_stage(self) -> str:
         if not self._hardware.xy_stage:
@@ -357,12 +405,14 @@ class DeviceControls:
     def set_shutter(self, is_open: bool) -> None:
         """Open or close the shutter."""
         what = "opening the shutter" if is_open else "closing the shutter"
-        self._do(what, lambda: self._shutter(what, "set_shutter_open", is_open), _ALWAYS)
+        act = partial(self._shutter, what, "set_shutter_open", is_open)
+        self._do(what, act, _ALWAYS, action="shutter", facts={"open": is_open})
 
     def set_auto_shutter(self, on: bool) -> None:
         """Let the core open the shutter for each exposure by itself, or not."""
         what = "setting the automatic shutter"
-        self._do(what, lambda: self._shutter(what, "set_auto_shutter", on), _ALWAYS, at_rest=True)
+        act = partial(self._shutter, what, "set_auto_shutter", on)
+        self._do(what, act, _ALWAYS, at_rest=True, action="automatic shutter", facts={"on": on})
 
     def _shutter(self, what: str, name: str, value: bool) -> None:
         if not self._reader.shutter():
@@ -371,7 +421,16 @@ class DeviceControls:
 
     # --- how an action is done ---
 
-    def _do(self, what: str, act: Callable[[], None], when: tuple[UseState, ...], *, at_rest: bool = False) -> None:
+    def _do(
+        self,
+        what: str,
+        act: Callable[[], None],
+        when: tuple[UseState, ...],
+        *,
+        at_rest: bool = False,
+        action: str,
+        facts: Mapping[str, JsonValue],
+    ) -> None:
         """Act in the core's thread, unless a section forbids it; with the camera at rest if it must be."""
 
         def act_if_allowed() -> None:
@@ -382,7 +441,8 @@ class DeviceControls:
                     hint="Stop it first." if when == _FREE_ONLY else "Pause or stop it first.",
                 )
             rest = self._microscope.use.at_rest() if at_rest and state != "section" else nullcontext()
-            outcomes = [attempt(partial(_within, rest, act))]
+            with self._hardware.by_hand():
+                outcomes = [attempt(partial(_within, rest, act))]
             self._hardware.changed()
             if state == "free":
                 outcomes.append(attempt(self._look_up))  # a preset may have given a role to another device
@@ -390,7 +450,14 @@ class DeviceControls:
                 if isinstance(outcome, Failure):
                     raise outcome.error
 
-        self._microscope.thread.call(what, act_if_allowed)
+        done = attempt(lambda: self._microscope.thread.call(what, act_if_allowed))
+        self._note(action, done, facts)
+        if isinstance(done, Failure):
+            raise done.error
+
+    def _note(self, action: str, done: Failure | None, facts: Mapping[str, JsonValue]) -> None:
+        refused: dict[str, JsonValue] = {"refused": str(done.error)} if isinstance(done, Failure) else {}
+        self._microscope.events.add("action", action=action, **facts, **refused)
 
     def _look_up(self) -> None:
         hardware = self._hardware

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["exposure_problem", "exposure_span_ms", "takes_exposure"]
+__all__ = ["exposure_span_ms", "takes_exposure"]
 
 _SHARE = 0.01
 _LEAST_MS = 0.01
@@ -18,21 +18,6 @@ def takes_exposure(asked_ms: float, taken_ms: float) -> bool:
     (True, False, False)
     """
     return taken_ms > 0 and abs(taken_ms - asked_ms) <= max(_SHARE * asked_ms, _LEAST_MS)
-
-
-def exposure_problem(exposure_ms: float | None, limits_ms: tuple[float, float] | None) -> str | None:
-    """Return as a sentence that an exposure lies beyond the rig file's limits; None if it does not.
-
-    Examples
-    --------
-    >>> exposure_problem(500.0, (1.0, 200.0))
-    "an exposure of 500 ms lies outside the rig file's limits of 1 to 200 ms"
-    >>> exposure_problem(None, (1.0, 200.0))
-    """
-    if exposure_ms is None or limits_ms is None or limits_ms[0] <= exposure_ms <= limits_ms[1]:
-        return None
-    low, high = limits_ms
-    return f"an exposure of {exposure_ms:g} ms lies outside the rig file's limits of {low:g} to {high:g} ms"
 
 
 def exposure_span_ms(

@@ -1,15 +1,28 @@
-"""The rig file's limits of the camera: what it refuses, and what a person must agree to."""
+"""The rig file's limits of the camera: what they refuse, and what a person must agree to."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import DeviceError
+from hcc_scope.errors import DeviceError, PlanError
+from hcc_scope.number_text import plain_number
 
 if TYPE_CHECKING:
     from hcc_scope.types import RigHandling
 
-__all__ = ["ConfirmationNeeded", "check_em_gain", "em_gain_warning"]
+__all__ = [
+    "ConfirmationNeeded",
+    "check_em_gain",
+    "check_exposure",
+    "check_plan_exposure",
+    "check_setting",
+    "em_gain_warning",
+    "exposure_fault",
+]
+
+_EXPOSURE = "Exposure"
+"""Micro-Manager's standard name of the property."""
+_EXPOSURE_HINT = "Set another exposure, or limits: exposure_ms in the rig file."
 
 
 class ConfirmationNeeded(DeviceError):  # noqa: N818 - no failure: a question to a person
@@ -42,4 +55,72 @@ def check_em_gain(em_gain: float, handling: RigHandling) -> None:
     """
     warning = em_gain_warning(em_gain, handling)
     if warning is not None:
-        raise ConfirmationNeeded(warning, hint="Confirm it, or set a lower one.")
+        raise ConfirmationNeeded(
+            warning,
+            hint="Set a lower one, confirm it where the camera's EM gain is set, or raise limits: em_gain in the rig"
+            " file.",
+        )
+
+
+def exposure_fault(exposure_ms: float | None, handling: RigHandling) -> str | None:
+    """Return as a sentence that an exposure is beyond the rig file's limits, or None if it is not, or is not given.
+
+    Examples
+    --------
+    >>> from hcc_scope.types import RigHandling
+    >>> exposure_fault(5000.0, RigHandling(exposure_ms=(0.01, 2000.0)))
+    "an exposure of 5000 ms is beyond the rig file's limits, 0.01 to 2000 ms"
+    """
+    span = handling.exposure_ms
+    if exposure_ms is None or span is None or span[0] <= exposure_ms <= span[1]:
+        return None
+    return f"an exposure of {exposure_ms:g} ms is beyond the rig file's limits, {span[0]:g} to {span[1]:g} ms"
+
+
+def check_exposure(exposure_ms: float, handling: RigHandling) -> None:
+    """Refuse an exposure beyond the rig file's limits.
+
+    Raises
+    ------
+    DeviceError
+        With the limits.
+    """
+    fault = exposure_fault(exposure_ms, handling)
+    if fault is not None:
+        raise DeviceError(fault, hint=_EXPOSURE_HINT)
+
+
+def check_setting(name: str, value: str, em_gain: str | None, handling: RigHandling) -> None:
+    """Refuse a property of the camera that is beyond the rig file's limits, whichever way it is set.
+
+    Parameters
+    ----------
+    name, value : str
+        The property; one that holds no number is another check's matter.
+    em_gain : str or None
+        Name of the property that holds the EM gain.
+    handling : RigHandling
+
+    Raises
+    ------
+    DeviceError, ConfirmationNeeded
+        With the limits.
+    """
+    number = plain_number(value)
+    if number is not None and name == _EXPOSURE:
+        check_exposure(number, handling)
+    elif number is not None and name == em_gain:
+        check_em_gain(number, handling)
+
+
+def check_plan_exposure(exposure_ms: float | None, handling: RigHandling) -> None:
+    """Refuse a plan whose exposure, or the camera's own that it leaves, is beyond the rig file's limits.
+
+    Raises
+    ------
+    PlanError
+        With the limits.
+    """
+    fault = exposure_fault(exposure_ms, handling)
+    if fault is not None:
+        raise PlanError(fault, hint=_EXPOSURE_HINT)

@@ -34,7 +34,7 @@ from hcc_scope.microscope.camera import Camera
 from hcc_scope.microscope.camera_lease import CameraUse
 from hcc_scope.microscope.core_thread import CoreThread
 from hcc_scope.microscope.hardware import CameraFacts, Hardware
-from hcc_scope.run_events import RunEvents
+from hcc_scope.microscope.restore import describe_left
 from hcc_scope.types import RigHandling, RigRoles
 from hcc_scope.workers import Failure, attempt
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from hcc_scope.microscope.demo_scene import Scene
     from hcc_scope.types import StageLimits, StageTolerance
 
 __all__ = ["DEFAULT_BUFFER_MB", "MicroManager"]
@@ -141,8 +142,10 @@ class MicroManager:
         """Who has the camera now."""
         self.limits = limits
         self.handling = RigHandling() if handling is None else handling
-        self.events = RunEvents()
+        self.events = hardware.events
         """What happens to the devices; a section keeps it in its store while it runs."""
+        self.scene: Scene | None = None
+        """What the demo camera was shown last in place of its test pattern; None for any other camera."""
         self.rig_sha256 = rig_sha256
         """sha256 of the .cfg file; None when attached: what was loaded there is unknown."""
         self.versions = versions
@@ -215,7 +218,9 @@ class MicroManager:
                     limits,
                     rig_sha256,
                     handling,
-                    lambda backend: Hardware(backend, roles or RigRoles(), limits, pixel_size_um, stage_tolerance),
+                    lambda backend: Hardware(
+                        backend, roles or RigRoles(), limits, pixel_size_um, stage_tolerance, handling
+                    ),
                 ),
             )
         )
@@ -308,7 +313,7 @@ class MicroManager:
                 "micro-manager": str(backend.ask("asking for the version", "get_version_info")),
                 "device-interface": str(backend.ask("asking for the version", "get_api_version_info")),
             }
-            hardware = Hardware(backend, roles or RigRoles(), limits, pixel_size_um, stage_tolerance)
+            hardware = Hardware(backend, roles or RigRoles(), limits, pixel_size_um, stage_tolerance, handling)
             return cls(
                 thread,
                 backend,
@@ -355,6 +360,8 @@ class MicroManager:
     def _shut_down(self) -> None:
         if self.backend.ask("closing", "is_sequence_running"):
             self.backend.ask("stopping the camera", "stop_sequence_acquisition")
+        if left := self.hardware.put_back():  # of a section that was prepared and never began
+            _log.warning("%s", describe_left(left))
         if isinstance(self.backend, PythonBackend):
             self.backend.ask("unloading the devices", "unload_all_devices")
 

@@ -1,7 +1,8 @@
 """The size of a pixel on the specimen, and how the camera lies over the stage: the one place that decides both.
 
-Either the presets of the configuration give the size, or the rig file does, which replaces them. Both mean a pixel
-without binning and without a magnifier; the camera's binning and the magnifiers are taken into account here.
+The presets of the configuration give the size, or the rig file does: one size for all objectives, which replaces the
+presets, or one by objective, which a preset that matches must not contradict. All mean a pixel without binning and
+without a magnifier; the camera's binning and the magnifiers are taken into account here.
 
 Micro-Manager's core takes the first preset that matches the present state, in the order of their names. Two that match
 with different sizes are a mistake in the configuration that only its author can resolve, so none is taken.
@@ -14,10 +15,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import ConfigError
+from hcc_scope.errors import ConfigError, DeviceError
 from hcc_scope.orientation import LARGEST_TILT_DEG, NOT_TURNED, Orientation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hcc_scope.microscope.backend import Backend
 
 __all__ = ["BINNING", "PixelSize", "PixelSizes"]
@@ -32,7 +35,10 @@ _AFFINE_AGREES = 0.05
 """How far the size in a preset's affine may be from its PixelSize_um: one is often nominal, the other measured."""
 _WHAT = "asking for the pixel size"
 _CORE = "Core"
-_HINT = "Add ConfigPixelSize and PixelSize_um lines for the objective in use, or set pixel_size_um in the rig file."
+_HINT = (
+    "Add ConfigPixelSize and PixelSize_um lines for the objective in use, or set pixel_size_um or um_per_px in the rig"
+    " file."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +87,24 @@ class PixelSizes:
     backend : Backend
     rig_file_um : float or None
         The rig file's value, without binning and magnifier; takes the place of the presets' sizes.
+    um_per_px : mapping, optional
+        The rig file's values by label of the objective, likewise.
+    objective : str, optional
+        Label of the device whose position names the objective.
     """
 
-    def __init__(self, backend: Backend, rig_file_um: float | None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        rig_file_um: float | None,
+        um_per_px: Mapping[str, float] | None = None,
+        objective: str | None = None,
+    ) -> None:
         self._backend = backend
         self._ask = backend.ask
         self._rig_file_um = rig_file_um
+        self._um_per_px = um_per_px or {}
+        self._objective = objective
         self._presets: tuple[_Preset, ...] | None = None
         self._mounted: dict[str, Orientation] = {}
 
@@ -100,29 +118,12 @@ class PixelSizes:
         matching = self._matching()
         affines = {preset.affine for preset in matching}
         names = " and ".join(f"'{preset.name}'" for preset in matching)
-        if self._rig_file_um is not None:
-            um = self._rig_file_um
-        elif not matching:
-            return PixelSize(
-                0.0,
-                problem="the size of a pixel on the specimen is unknown: no pixel size preset of the configuration"
-                " matches the present state",
-                hint=_HINT,
-            )
-        else:
-            um = matching[0].um
-            for preset in matching:
-                if not (math.isfinite(preset.um) and preset.um > 0):
-                    problem = f"a pixel size of {preset.um:g} um, from the preset '{preset.name}', is not possible"
-                    return PixelSize(0.0, problem=problem, hint=_HINT)
-                if abs(preset.um - um) > _SAME * um:
-                    listed = " and ".join(f"'{one.name}' ({one.um:g} um)" for one in matching)
-                    return PixelSize(
-                        0.0,
-                        problem=f"the pixel size presets {listed} of the configuration all match the present state,"
-                        " with different sizes",
-                        hint="Remove the wrong one, or let each of them name the objective that it belongs to.",
-                    )
+        um = self._rig_file_um
+        if um is None:
+            found = self._um_of(matching)
+            if isinstance(found, PixelSize):
+                return found
+            um = found
         if len(affines) > 1:
             return PixelSize(
                 0.0,
@@ -131,6 +132,52 @@ class PixelSizes:
                 hint="Remove the wrong one, or give both the same.",
             )
         return self._with_affine(um, next(iter(affines), None), names, camera)
+
+    def _um_of(self, matching: list[_Preset]) -> float | PixelSize:
+        """Return the size that the rig file gives for the objective in use and the matching presets agree on."""
+        label = self._objective_label()
+        sizes = [(f"'{preset.name}' ({preset.um:g} um)", preset) for preset in matching]
+        if label is not None and label in self._um_per_px:
+            um = self._um_per_px[label]
+            for text, preset in sizes:
+                if preset.um != 0 and not abs(preset.um - um) <= _SAME * um:  # 0: an objective without calibration
+                    return PixelSize(
+                        0.0,
+                        problem=f"um_per_px in the rig file gives {um:g} um for the objective '{label}', and the pixel"
+                        f" size preset {text} of the configuration gives another size",
+                        hint="Correct the wrong one, or remove it.",
+                    )
+            return um
+        if not matching:
+            return PixelSize(
+                0.0,
+                problem="the size of a pixel on the specimen is unknown: no pixel size preset of the configuration"
+                " matches the present state"
+                + (f", and um_per_px has no value for the objective '{label}'" if self._um_per_px else ""),
+                hint=_HINT,
+            )
+        um = matching[0].um
+        for _, preset in sizes:
+            if not (math.isfinite(preset.um) and preset.um > 0):
+                problem = f"a pixel size of {preset.um:g} um, from the preset '{preset.name}', is not possible"
+                return PixelSize(0.0, problem=problem, hint=_HINT)
+            if abs(preset.um - um) > _SAME * um:
+                return PixelSize(
+                    0.0,
+                    problem=f"the pixel size presets {' and '.join(text for text, _ in sizes)} of the configuration all"
+                    " match the present state, with different sizes",
+                    hint="Remove the wrong one, or let each of them name the objective that it belongs to.",
+                )
+        return um
+
+    def _objective_label(self) -> str | None:
+        """Return the label of the objective in use; None if it has none, or the size does not depend on it."""
+        if not self._um_per_px or self._objective is None:
+            return None
+        try:
+            return str(self._ask(_WHAT, "get_state_label", self._objective))
+        except DeviceError:
+            return None  # two positions with one label: the core takes the first one's away
 
     def _with_affine(
         self, um: float, affine: tuple[float, float, float, float] | None, names: str, camera: str
@@ -145,7 +192,8 @@ class PixelSizes:
                 problem = str(error)
             else:
                 if self._rig_file_um is None and abs(affine_um / um - 1) > _AFFINE_AGREES:
-                    problem = f"its pixel size is {affine_um:.4g} um, and PixelSize_um {um:g} um"
+                    origin = "um_per_px" if self._objective_label() in self._um_per_px else "PixelSize_um"
+                    problem = f"its pixel size is {affine_um:.4g} um, and {origin} {um:g} um"
                 elif orientation.tilt_deg > LARGEST_TILT_DEG:
                     problem = (
                         f"the camera is tilted by {orientation.tilt_deg:.0f} degrees to the stage's axes,"

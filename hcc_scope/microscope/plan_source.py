@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hcc_scope.clocks import Patience
-from hcc_scope.errors import CameraError, FramesLost, PlanError, RigError
+from hcc_scope.errors import CameraError, FramesLost, RigError
+from hcc_scope.microscope.autofocus import Autofocus
 from hcc_scope.microscope.backend import own_pixels
 from hcc_scope.microscope.cleanup import ALREADY, Finally
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
-from hcc_scope.microscope.exposure import exposure_problem
+from hcc_scope.microscope.limits import check_plan_exposure, em_gain_warning
+from hcc_scope.microscope.moves import PlaceMissedError
+from hcc_scope.microscope.plan_focus import PlanFocus
+from hcc_scope.microscope.section_ends import begin_section, end_section
 from hcc_scope.microscope.sensor_care import cooler_concern, report_cooler
+from hcc_scope.microscope.skips import SkippedFields
+from hcc_scope.number_text import plain_number
 from hcc_scope.orientation import Orientation
 from hcc_scope.plans import check_plan, field_of
+from hcc_scope.readings import LAMP_TAG
 from hcc_scope.types import Frame, RunSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -30,10 +38,13 @@ if TYPE_CHECKING:
     from hcc_scope.microscope.hardware import Hardware
     from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.plans import Plan
-    from hcc_scope.protocols import StopSignal
+    from hcc_scope.protocols import SourceListener, StopSignal
+    from hcc_scope.run_events import RunEvents
     from hcc_scope.types import TagValue
 
 __all__ = ["CAMERA_MARGIN_S", "MicroManagerSource", "need_what_moves"]
+
+_log = logging.getLogger(__name__)
 
 CAMERA_MARGIN_S = 10.0
 """How much longer than its exposure a frame may take: read-out, transfer, a driver that wakes up."""
@@ -59,6 +70,8 @@ def need_what_moves(hardware: Hardware, plan: Plan, field_um: tuple[float, float
     first = next(plan.events(field_um), {})
     if "x" in first:
         hardware.need_xy_stage()
+    if plan.focus.mode != "none":
+        hardware.need_focus(f"the plan focuses ({plan.focus.text()})", "Leave 'focus' out of the plan")
     if not hardware.focus and ("z" in first or any(z_um is not None for *_, z_um in plan.places(field_um))):
         hardware.need_focus()
 
@@ -91,7 +104,8 @@ class MicroManagerSource:
     CameraError, ConfigError
         If the camera cannot be used or takes another exposure than the plan's, or the pixel size is unknown.
     PlanError
-        If the plan is empty, leads outside the stage's limits or the section, or moves what is not there.
+        If the plan is empty, leads outside the stage's limits or the section, moves what is not there, or exposes
+        longer or shorter than the rig file allows.
     RigError
         If a scene is given and the camera is a real one.
     """
@@ -117,16 +131,25 @@ class MicroManagerSource:
         self._plan = plan
         self._scene = scene
         self._was_paused = False
-        problem = exposure_problem(plan.exposure_ms, rig.handling.exposure_ms)
-        if problem is not None:
-            raise PlanError(problem, hint="Change the exposure of the plan.")
+        self._remark: Callable[[str], None] = _log.warning
+        self.skipped = SkippedFields(rig.events)
+        """Fields that the stage does not reach."""
+        check_plan_exposure(plan.exposure_ms, rig.handling)
+        self._lamp_level: TagValue = None
         rig.use.release_for_section()
+        self._prepared = True
+        begin_section(rig)
         rig.thread.call("preparing the devices", partial(rig.hardware.prepare, plan.config_group, plan.exposure_ms))
         facts = rig.facts()
         self._refuse_to_paint(facts.library)
         self._field_um = field_of(plan, facts.orientation, facts.shape_yx, facts.pixel_size_um)
         expected_frames = check_plan(plan, self._field_um, limits=rig.limits, outline_um=outline_um)
         need_what_moves(rig.hardware, plan, self._field_um)
+        self.warnings = self._check_camera_limits()
+        """Sentences for the operator about the state in which the run begins."""
+        rig.scene = scene
+        autofocus = Autofocus(rig, scene=scene, tile_px=tile_px)
+        self._focus = PlanFocus(rig, plan.focus, autofocus, expected_frames)
         self.spec = RunSpec(
             frame_shape_yx=facts.shape_yx,
             bit_depth=facts.bit_depth,
@@ -148,10 +171,32 @@ class MicroManagerSource:
             },
         )
 
+    def _check_camera_limits(self) -> tuple[str, ...]:
+        """Refuse an exposure beyond the rig file's limits that the plan leaves; return what a person must know."""
+        rig = self._rig
+        now = rig.thread.call("asking the camera", rig.hardware.read)
+        check_plan_exposure(now.exposure_ms, rig.handling)
+        warning = em_gain_warning(now.em_gain, rig.handling)
+        if warning is None:
+            return ()
+        rig.events.add("reading", name="em_gain", value=now.em_gain, warning=warning)
+        return (warning,)
+
     def _refuse_to_paint(self, library: str) -> None:
         """Refuse to paint tissue onto a real rig."""
         if self._scene is not None:
             refuse_to_paint(library)
+
+    def report_to(self, listener: SourceListener) -> None:
+        """Report what is done besides frames, fields that are left out, and what an operator must know."""
+        self._focus.report_to(listener)
+        self.skipped.report = listener.skip
+        self._remark = listener.remark
+
+    @property
+    def remark(self) -> str | None:
+        """What deviated from the plan although the run continued, as half a sentence; None if nothing did."""
+        return self._focus.remark
 
     def frames(self, stop: StopSignal) -> Iterator[Frame]:
         """Execute the plan.
@@ -160,12 +205,15 @@ class MicroManagerSource:
         ------
         Frame
             In order. When stop is requested, what was already exposed is still delivered, if it is ready soon. A pause
-            falls between two exposures; a running sequence is stopped, emptied, and started again for the rest.
+            falls between two exposures; a running sequence is stopped, emptied, and started again for the rest. A field
+            that the stage does not reach is left out and reported; the numbers have no gap.
 
         Raises
         ------
         FramesLost
             If the camera's buffer overflowed or its counter has a gap; the frames before that were yielded.
+        PlanError
+            If no focus plane can be laid; no frame was yielded then.
         CameraError, DeviceError
             If the camera delivers nothing in time, a device fails, or another section has the camera.
         """
@@ -175,8 +223,20 @@ class MicroManagerSource:
         except Stopped:
             return
         finally:
+            self.put_back()
             if self._scene is not None:
                 self._scene.close()
+
+    def put_back(self) -> None:
+        """Put back the settings that this section has changed, and log the state of the devices; idempotent."""
+        if self._prepared and self._rig.use.state == "free":  # not of another section, which has the camera now
+            self._prepared = False
+            end_section(self._rig, self._remark)
+
+    @property
+    def events(self) -> RunEvents:
+        """What happens to the devices."""
+        return self._rig.events
 
     def _executed(self, stop: StopSignal) -> Iterator[Frame]:
         # Somebody may have changed something since this source was made: look again, before anything is painted.
@@ -184,16 +244,36 @@ class MicroManagerSource:
         self._rig.thread.call("preparing the devices", prepare, stop=stop)
         facts = self._rig.thread.call("asking the camera", self._rig.hardware.facts, stop=stop)
         self._refuse_to_paint(facts.library)
+        self._lamp_level = self._rig.thread.call("reading the lamp", self._read_lamp, stop=stop)
         report_cooler(self._rig)
         self._rig.camera.begin_run()
         spec = self.spec
         promised = spec.frame_shape_yx, spec.pixel_size_um, spec.camera_axes, spec.bit_depth
         if (facts.shape_yx, facts.pixel_size_um, facts.orientation.matrix, facts.bit_depth) != promised:
             raise CameraError("the camera's image or pixel size or bit depth has changed since the run was prepared")
+        if self._focus.needs_plane() and not self._lay_plane(stop):
+            return
         shots = self._sequence(stop) if self._plan.sampling == "sequence" else self._snaps(stop)
         with closing(shots):
             for seq, (shot, event, part) in enumerate(shots):
                 yield self._frame(seq, shot, event, part)
+
+    def objective(self) -> str | None:
+        """Return the label of the objective in use; None if no device reports it."""
+        return self._rig.thread.call("reading the objective", self._rig.hardware.objective)
+
+    def _read_lamp(self) -> TagValue:
+        """Return the level of the lamp that the rig file names; None where it names none, or the rig has none."""
+        handling, ask = self._rig.handling, self._rig.backend.ask
+        device, name = handling.lamp, handling.lamp_level
+        what = "reading the lamp"
+        if device is None or name is None or device not in self._rig.backend.labels("get_loaded_devices"):
+            return None
+        if not ask(what, "has_property", device, name):
+            return None
+        text = str(ask(what, "get_property", device, name))
+        number = plain_number(text)
+        return text if number is None else number
 
     def _hold(self, stop: StopSignal) -> float:
         """Stand still while the run is paused, and let others look through the camera; return for how many s."""
@@ -204,15 +284,52 @@ class MicroManagerSource:
             stop.wait_while_paused()
         return time.monotonic() - began
 
+    def _move(self, event: _Event, stop: StopSignal) -> bool:
+        """Bring the devices to the positions of an event; return False if stop was requested on the way."""
+        move = partial(self._rig.hardware.apply, event, stop)
+        return self._rig.thread.call("moving", move, stop=stop, grace_s=_GRACE_S)
+
+    # --- focusing ---
+
+    def _lay_plane(self, stop: StopSignal) -> bool:
+        """Focus at well spread places of the plan; return False if stop was requested."""
+        settings = self._plan.settings()
+        places = list(self._plan.places(self._field_um))
+        go = lambda x_um, y_um: self._move({**settings, "x": x_um, "y": y_um}, stop)  # noqa: E731
+        return self._focus.lay_plane(places, go, partial(self._hold, stop), stop)
+
+    def _focused(self, index: int, event: _Event, stop: StopSignal) -> float | None:
+        """Focus at a field; return for how many s the run was paused meanwhile, None if stop was requested."""
+        held_s = 0.0
+        while True:
+            held_s += self._hold(stop)
+            if stop.requested or not self._move(event, stop):
+                return None
+            if self._focus.focus_at(index, event, stop):
+                return held_s
+
     # --- one exposure at a time ---
 
     def _snaps(self, stop: StopSignal) -> _Shots:
-        rig, began = self._rig, time.monotonic()
+        rig, began, n_taken = self._rig, time.monotonic(), 0
         events = self._plan.events(self._field_um)
         coming = next(events, None)
         self._announce(coming)
+        index = -1
         while (event := coming) is not None:
+            index += 1
             coming = next(events, None)
+            event = self._focus.with_height(event)
+            if self._focus.is_due(index):  # in the time between two exposures of a time series, if that is enough
+                try:
+                    held_s = self._focused(index, event, stop)
+                except PlaceMissedError as why:
+                    self._announce(coming)
+                    self.skipped.skip(event, why)
+                    continue
+                if held_s is None:
+                    return
+                began += held_s
             wait_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
             if stop.wait(max(0.0, wait_s)):
                 return
@@ -220,8 +337,15 @@ class MicroManagerSource:
             began += self._hold(stop)  # a time series continues at its own pace, and does not catch up
             if stop.requested:
                 return
-            if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
-                return
+            try:
+                if not self._move(event, stop):
+                    return
+            except PlaceMissedError as why:
+                self._announce(coming)
+                self.skipped.skip(event, why)
+                continue
+            self.skipped.reached()
+            n_taken += 1
             self._announce(coming)
             exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
             shot = rig.thread.call(
@@ -232,6 +356,7 @@ class MicroManagerSource:
                 timeout_s=exposure_s + CAMERA_MARGIN_S,
             )
             yield shot, event, 0
+        self.skipped.check_any(n_taken)
 
     def _announce(self, event: _Event | None) -> None:
         """Let the scene prepare the next field while this one is exposed and looked at."""
@@ -249,12 +374,14 @@ class MicroManagerSource:
         event = next(events, None)
         planned = self._plan.expected_frames
         taken = part = 0
+        if event is not None and self._focus.is_due(0) and self._focused(0, event, stop) is None:
+            return
         while event is not None:
             self._hold(stop)
             if stop.requested:
                 return
             # after a pause too: the stage may have been moved meanwhile
-            if not rig.thread.call("moving", partial(rig.hardware.apply, event, stop), stop=stop, grace_s=_GRACE_S):
+            if not self._move(event, stop):
                 return
             exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
             with Finally(self._stop_sequence, "stopping the camera"):
@@ -391,12 +518,16 @@ class MicroManagerSource:
         tags: dict[str, TagValue] = dict(shot.camera_tags)
         tags.update({f"axis_{name}": value for name, value in event["axes"].items()})
         tags.update({f"planned_{axis}_um": event[axis] for axis in ("x", "y", "z") if axis in event})
+        z_um = None if shot.stage_um is None else shot.stage_um[2]
+        tags.update(self._focus.tags(event, z_um, self._rig.hardware.z_tolerance_um))
         if part:
             tags["sequence_part"] = part
         if readback.readout is not None:
             tags["readout"] = readback.readout
         if readback.temperature_set_point_c is not None:
             tags["temperature_set_point_c"] = readback.temperature_set_point_c
+        if self._lamp_level is not None:
+            tags[LAMP_TAG] = self._lamp_level
         concern = cooler_concern(readback.temperature_c, readback.temperature_set_point_c)
         if concern is not None:
             tags["cooler"] = concern

@@ -69,6 +69,7 @@ class Preview:
         """Held while it begins or ends: an end must not come in between."""
         if scene is not None:
             refuse_to_paint(microscope.facts().library)
+        microscope.scene = scene
 
     @property
     def running(self) -> bool:

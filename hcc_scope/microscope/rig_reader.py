@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import DeviceError
 from hcc_scope.microscope.pixel_size import BINNING
 from hcc_scope.microscope.rig_state import CameraState, DeviceProperty, GroupState, ObjectiveState, RigState
+from hcc_scope.microscope.roles import objective_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from hcc_scope.microscope.hardware import Hardware
     from hcc_scope.microscope.rig_state import PropertyKind
 
-__all__ = ["BINNING", "RigReader"]
+__all__ = ["BINNING", "EXPOSURE", "RigReader"]
 
-_EXPOSURE = "Exposure"
+EXPOSURE = "Exposure"
 _CORE = "Core"
 """The core's own label among the devices: its properties are roles, which do not change during a run."""
 _KINDS: dict[int, PropertyKind] = {2: "number", 3: "integer"}
@@ -101,7 +101,7 @@ class RigReader:
             label=camera,
             library=str(self._ask(_WHAT, "get_device_library", camera)),
             exposure_ms=readback.exposure_ms,
-            exposure_limits_ms=self.limits(camera, _EXPOSURE) if self.exists(camera, _EXPOSURE) else None,
+            exposure_limits_ms=self.limits(camera, EXPOSURE) if self.exists(camera, EXPOSURE) else None,
             binning=binning,
             binnings=self.allowed(camera, BINNING) if has_binning else (),
             roi=roi,
@@ -167,15 +167,7 @@ class RigReader:
             return None
         current = self._hardware.objective()
         assert current is not None  # there is a device
-        return ObjectiveState(self.objective_labels(device), current)
-
-    def objective_labels(self, device: str) -> tuple[str, ...]:
-        """Return the labels of a turret's positions."""
-        try:
-            return self._backend.labels("get_state_labels", device)
-        except DeviceError:
-            # two positions of one label: the core then knows one of them only, and gives no list
-            return self._backend.labels("get_allowed_property_values", device, "Label")
+        return ObjectiveState(objective_labels(self._backend, device), current)
 
     def groups(self) -> dict[str, GroupState]:
         """Return the configuration groups; their present presets come from the core's memory, at no cost."""

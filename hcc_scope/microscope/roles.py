@@ -6,14 +6,25 @@ import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hcc_scope.errors import ConfigError
+from hcc_scope.errors import ConfigError, DeviceError
 from hcc_scope.number_text import is_number
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hcc_scope.microscope.backend import Backend
     from hcc_scope.types import RigRoles
 
-__all__ = ["CAMERA_ROLES", "RoleError", "check_roles", "present_roles"]
+__all__ = [
+    "CAMERA_ROLES",
+    "RigKeyError",
+    "RoleError",
+    "check_roles",
+    "check_um_per_px",
+    "objective_labels",
+    "present_roles",
+    "without_absent",
+]
 
 CAMERA_ROLES = ("em_gain", "em_switch", "temperature", "temperature_set_point", "readout")
 """Roles that a property of the camera has; the other one, the objective, is a device."""
@@ -31,7 +42,22 @@ _NUMERIC_TYPES = (2, 3)
 _WHAT = "checking the roles"
 
 
-class RoleError(ConfigError):
+class RigKeyError(ConfigError):
+    """A key of the rig file that does not fit the devices.
+
+    Parameters
+    ----------
+    key : str
+        Such as ``roles.em_gain``: its line is looked up where the file is known.
+    message : str
+    """
+
+    def __init__(self, key: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.key = key
+
+
+class RoleError(RigKeyError):
     """A role that does not fit the devices.
 
     Parameters
@@ -43,8 +69,55 @@ class RoleError(ConfigError):
     """
 
     def __init__(self, role: str, fault: str, *, hint: str | None = None) -> None:
-        super().__init__(f"the rig file's role {role} names {fault}", hint=hint)
-        self.role = role
+        super().__init__(f"roles.{role}", f"the rig file's role {role} names {fault}", hint=hint)
+
+
+def without_absent(backend: Backend, camera: str, roles: RigRoles) -> RigRoles:
+    """Return the roles without those that follow from the kind of the camera and that this camera does not have.
+
+    A camera family has members without EM gain, cooling or a second port: their roles are None, as of a rig that has
+    no such thing.
+    """
+    gone: dict[str, Any] = {}
+    for role in CAMERA_ROLES:
+        if role in roles.assumed and getattr(roles, role) is not None:
+            try:
+                _check_property(backend, camera, role, getattr(roles, role))
+            except RoleError:
+                gone[role] = None
+    if "em_gain" in gone and "em_switch" in roles.assumed:
+        gone["em_switch"] = None  # there is nothing to switch
+    return replace(roles, **gone)
+
+
+def objective_labels(backend: Backend, device: str) -> tuple[str, ...]:
+    """Return the labels of a turret's positions."""
+    try:
+        return backend.labels("get_state_labels", device)
+    except DeviceError:
+        # two positions of one label: the core then knows one of them only, and gives no list
+        return backend.labels("get_allowed_property_values", device, "Label")
+
+
+def check_um_per_px(backend: Backend, roles: RigRoles, um_per_px: Mapping[str, float]) -> None:
+    """Refuse a pixel size for an objective that there is not.
+
+    Raises
+    ------
+    RigKeyError
+        If a label is none of the objective's device.
+    """
+    if not um_per_px or roles.objective is None:
+        return
+    labels = objective_labels(backend, roles.objective)
+    for label in um_per_px:
+        if label not in labels:
+            near = difflib.get_close_matches(label, labels, n=1)
+            raise RigKeyError(
+                f"um_per_px.{label}",
+                f"um_per_px names the objective '{label}', which '{roles.objective}' does not have",
+                hint=f"Did you mean '{near[0]}'?" if near else f"It has: {', '.join(labels)}.",
+            )
 
 
 def check_roles(backend: Backend, camera: str, roles: RigRoles) -> None:

@@ -10,6 +10,7 @@ A plan is a small frozen value that turns into *events*, lazily, in pycromanager
 """
 
 from hcc_scope.plans.fields import field_of
+from hcc_scope.plans.focusing import Focusing, focusing_of
 from hcc_scope.plans.models import (
     MAX_EXPOSURE_MS,
     MAX_FRAMES,
@@ -29,6 +30,7 @@ from hcc_scope.plans.validation import check_plan
 __all__ = [
     "MAX_EXPOSURE_MS",
     "MAX_FRAMES",
+    "Focusing",
     "Grid",
     "Plan",
     "PlanBase",
@@ -40,6 +42,7 @@ __all__ = [
     "check_plan",
     "field_of",
     "first_crossing",
+    "focusing_of",
     "load_plan",
     "parse_plan",
     "plan_text",

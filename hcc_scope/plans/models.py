@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator  # noqa: TC003 - pydantic resolves annotations when the classes are made
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from hcc_scope.errors import PlanError
+from hcc_scope.plans.focusing import NO_FOCUSING, FocusPlan
 from hcc_scope.plans.geometry import points_inside, random_fields
 from hcc_scope.plans.outline import check_outline
 from hcc_scope.types import Sampling  # noqa: TC001 - as above
@@ -73,6 +74,21 @@ class PlanBase(BaseModel):
     """None leaves the camera's exposure as the configuration set it."""
     config_group: tuple[str, str] | None = None
     """(group, preset) of the Micro-Manager configuration to apply, such as ("Objective", "20X")."""
+    focus: FocusPlan = NO_FOCUSING
+    """When to focus by the camera's image (`hcc_scope.plans.focusing`)."""
+
+    @model_validator(mode="after")
+    def _one_source_of_z(self) -> Self:
+        if self.focus.mode != "none" and self.gives_z:
+            raise ValueError(
+                f"focus: {self.focus.text()} decides z, and the plan gives z as well: leave one of them out"
+            )
+        return self
+
+    @property
+    def gives_z(self) -> bool:
+        """Whether the plan itself states a height, at one place at least."""
+        raise NotImplementedError
 
     @property
     def expected_frames(self) -> int | None:
@@ -99,15 +115,20 @@ class PlanBase(BaseModel):
         for axes, x_um, y_um, z_um in self.places(field_um):
             yield self._event(axes, (x_um, y_um), z_um)
 
+    def settings(self) -> Event:
+        """Return what all events have in common: the camera's exposure and the preset."""
+        common: Event = {}
+        if self.exposure_ms is not None:
+            common["exposure"] = self.exposure_ms
+        if self.config_group is not None:
+            common["config_group"] = list(self.config_group)
+        return common
+
     def _event(
         self, axes: dict[str, int], xy_um: tuple[float, float] | None, z_um: float | None, start_s: float | None = None
     ) -> Event:
         """Put one event together, leaving out what does not change."""
-        event: Event = {"axes": axes}
-        if self.exposure_ms is not None:
-            event["exposure"] = self.exposure_ms
-        if self.config_group is not None:
-            event["config_group"] = list(self.config_group)
+        event: Event = {"axes": axes, **self.settings()}
         if xy_um is not None:
             event["x"], event["y"] = xy_um
         if z_um is not None:
@@ -133,6 +154,11 @@ class PositionList(PlanBase):
         if self.labels is not None and len(self.labels) != len(self.positions_um):
             raise ValueError(f"labels must name each of the {len(self.positions_um)} positions, not {len(self.labels)}")
         return self
+
+    @property
+    def gives_z(self) -> bool:
+        """Whether a position has a z."""
+        return any(len(position) == 3 for position in self.positions_um)
 
     @property
     def expected_frames(self) -> int:
@@ -176,6 +202,11 @@ class _AreaPlan(PlanBase):
             x0, y0, x1, y1 = self.rectangle_um
             return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
         return np.array(self.outline_um, dtype=np.float64)
+
+    @property
+    def gives_z(self) -> bool:
+        """Whether it has a z."""
+        return self.z_um is not None
 
 
 class Grid(_AreaPlan):
@@ -276,6 +307,17 @@ class _OnePlace(PlanBase):
     """(x, y) to go to first; None stays where the stage is."""
     z_um: Number | None = None
 
+    @model_validator(mode="after")
+    def _no_plane(self) -> Self:
+        if self.focus.mode == "plane":
+            raise ValueError("focus: plane is for plans with many places, and this one stays at one: use once")
+        return self
+
+    @property
+    def gives_z(self) -> bool:
+        """Whether it has a z."""
+        return self.z_um is not None
+
     def places(self, field_um: tuple[float, float]) -> Iterator[Place]:
         """Yield the one place, if there is one."""
         del field_um
@@ -312,6 +354,12 @@ class Sequence(_OnePlace):
 
     n_frames: Count | None = None
     """None continues until the run is stopped."""
+
+    @model_validator(mode="after")
+    def _focus_before(self) -> Self:
+        if self.focus.mode == "every_k":
+            raise ValueError("focus: every_k would interrupt a sequence, in which the camera sets the pace: use once")
+        return self
 
     @property
     def expected_frames(self) -> int | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.errors import PlanError
+from hcc_scope.plans.focusing import plane_points
 from hcc_scope.plans.geometry import points_inside
 from hcc_scope.plans.models import MAX_PLACES, Sequence, TimeSeries, too_many_places
 
@@ -59,7 +60,8 @@ def check_plan(
     Raises
     ------
     PlanError
-        If the plan is empty, or a position lies outside the stage's limits or the section. Positions count from 1.
+        If the plan is empty, or a position lies outside the stage's limits or the section, or no focus plane can be
+        laid through the positions. Positions count from 1.
     """
     places = []
     for number, place in enumerate(plan.places(field_um), start=1):
@@ -71,8 +73,10 @@ def check_plan(
     frames = plan.expected_frames if isinstance(plan, TimeSeries | Sequence) else len(places)
     if frames == 0:
         raise PlanError("the plan holds no position", hint="Add positions, or enlarge the area.")
+    centres = np.array([(x_um, y_um) for _, x_um, y_um, _ in places]).reshape(-1, 2)
+    if plan.focus.mode == "plane":
+        plane_points(centres, plan.focus.points)
     if outline_um is not None and places:
-        centres = np.array([(x_um, y_um) for _, x_um, y_um, _ in places])
         outside = np.flatnonzero(~points_inside(centres, np.asarray(outline_um, dtype=np.float64)))
         if outside.size:
             x_um, y_um = centres[outside[0]]

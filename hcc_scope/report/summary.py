@@ -95,6 +95,7 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "counts": dataclasses.asdict(outcome.counts),
         "rates": dict(outcome.rates),
         "latency_ms": dict(outcome.latency_ms),
+        "readings": dict(outcome.readings),
     }
 
 

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ConfigError
 from hcc_scope.rig.files import read_file
+from hcc_scope.rig.placeholders import find_placeholders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["COMMANDS", "NO_LONGER", "TOO_LONG", "CfgLine", "read_config", "readable"]
+__all__ = ["COMMANDS", "NO_LONGER", "PRESETS", "TOO_LONG", "CfgLine", "heading", "read_config", "readable"]
 
 COMMANDS: dict[str, tuple[tuple[int, ...], str]] = {
     "Device": ((3,), "label,library,adapter"),
@@ -42,6 +43,8 @@ COMMANDS: dict[str, tuple[tuple[int, ...], str]] = {
     "PixelSizeOptimalZ_Um": ((2,), "preset,um"),
 }
 """Each command: how many fields may follow it, and what they are."""
+PRESETS = ("ConfigGroup", "ConfigPixelSize")
+"""Commands whose lines a file can do without, one by one."""
 NO_LONGER = ("Equipment", "ImageSynchro")
 """Commands of old versions, which the core refuses whatever follows them."""
 TOO_LONG = "\0too long"
@@ -115,11 +118,33 @@ def read_config(path: Path) -> list[CfgLine]:
     return found
 
 
+def heading(path: Path, n_lines: int = 3) -> list[str]:
+    """Return the comments that a configuration begins with, at most `n_lines` of them, for people.
+
+    Raises
+    ------
+    ConfigError
+        See `read_config`.
+    """
+    found = []
+    for line in _lines(path)[:n_lines]:
+        if not line.startswith(b"#"):
+            break
+        found.append(_decoded(line).lstrip("#").strip())
+    return found
+
+
 @contextmanager
-def readable(path: Path) -> Iterator[Path]:
+def readable(path: Path, *, without_unfinished_presets: bool = False) -> Iterator[Path]:
     """Give a configuration to a core whose names become Python texts: the file itself, or a copy in UTF-8.
 
     Of a name in another encoding the core could not be asked. The lines are the same, and a copy is gone at the end.
+
+    Parameters
+    ----------
+    path : Path
+    without_unfinished_presets : bool
+        Leave the lines of presets empty in which something is still to be filled in.
 
     Raises
     ------
@@ -127,7 +152,9 @@ def readable(path: Path) -> Iterator[Path]:
         See `read_config`; or if the copy cannot be written.
     """
     lines = _lines(path)
-    if all(_is_utf8(line) for line in lines):
+    unfinished = set(_unfinished_presets(path)) if without_unfinished_presets else set()
+    lines = [b"" if number in unfinished else line for number, line in enumerate(lines, start=1)]
+    if not unfinished and all(_is_utf8(line) for line in lines):
         yield path
         return
     try:
@@ -137,10 +164,16 @@ def readable(path: Path) -> Iterator[Path]:
         copy.write_bytes(b"\n".join(_decoded(line).encode() for line in lines))
     except OSError as error:
         raise ConfigError(
-            f"{path} is not UTF-8, and a copy of it cannot be written: {error.strerror}", hint="Save the file as UTF-8."
+            f"a copy of {path} cannot be written: {error.strerror}", hint="Save the file as UTF-8."
         ) from error
     with folder:
         yield copy
+
+
+def _unfinished_presets(path: Path) -> Iterator[int]:
+    for line in read_config(path):
+        if line.command in PRESETS and any(find_placeholders(",".join(line.fields), line.number)):
+            yield line.number
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -9,18 +9,19 @@ that come too late, and on any error unloads everything with a message about one
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ConfigError, DeviceError
-from hcc_scope.rig.cfg_lines import COMMANDS, CfgLine, read_config, readable
+from hcc_scope.rig.cfg_lines import COMMANDS, PRESETS, CfgLine, read_config, readable
 from hcc_scope.rig.files import check_adapters_dir, quoted
-from hcc_scope.rig.linter import Finding, Linter
+from hcc_scope.rig.findings import TO_FILL_IN, Finding
+from hcc_scope.rig.linter import Linter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["COMMANDS", "CfgLine", "Finding", "check", "lint", "read_config", "readable"]
+__all__ = ["COMMANDS", "CfgLine", "Finding", "check", "lint", "read_config", "readable", "refuse_faults"]
 
 
 def lint(path: Path, adapters_dir: Path | None = None) -> list[Finding]:
@@ -41,18 +42,20 @@ def lint(path: Path, adapters_dir: Path | None = None) -> list[Finding]:
     """
     if adapters_dir is not None:
         check_adapters_dir(adapters_dir)
-    lines = read_config(path)
-    declared_at = {line.fields[0]: line.number for line in lines if line.command == "Device" and line.fields}
-    linter = Linter(path, adapters_dir, declared_at)
-    for line in lines:
-        linter.look_at(line)
-    linter.look_at_the_whole()
-    # what concerns the whole file often follows from one line, so it comes last
-    return sorted(linter.findings, key=lambda finding: finding.line or sys.maxsize)
+    return Linter(path, adapters_dir, read_config(path)).judge()
 
 
-def check(path: Path, adapters_dir: Path | None = None) -> list[Finding]:
-    """Refuse a configuration with an error; return its warnings.
+def check(path: Path, adapters_dir: Path | None = None, *, presets_may_wait: bool = False) -> list[Finding]:
+    """Refuse a configuration with an error, or with something that is to be filled in; return its warnings.
+
+    Parameters
+    ----------
+    path : Path
+    adapters_dir : Path, optional
+        As for `lint`.
+    presets_may_wait : bool
+        Let pass what is to be filled in in presets (`hcc_scope.rig.cfg_lines.readable` can leave it out): what a camera
+        offers shows only when it is loaded.
 
     Raises
     ------
@@ -62,11 +65,25 @@ def check(path: Path, adapters_dir: Path | None = None) -> list[Finding]:
         If the first error is an adapter that is not installed or does not fit.
     """
     findings = lint(path, adapters_dir)
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if errors:
-        first = errors[0]
-        more = f" ({len(errors) - 1} more: 'hcc-scope config lint {quoted(path)}')" if len(errors) > 1 else ""
-        place = f"{path}:{first.line}" if first.line else f"{path}"
+    if presets_may_wait:
+        waiting = {line.number for line in read_config(path) if line.command in PRESETS}
+        findings = [one for one in findings if one.severity != TO_FILL_IN or one.line not in waiting]
+    return refuse_faults(path, findings)
+
+
+def refuse_faults(path: Path, findings: Sequence[Finding]) -> list[Finding]:
+    """Raise the first error among the findings of a file, or else what is first to be filled in; return the warnings.
+
+    Raises
+    ------
+    ConfigError, DeviceError
+        See `check`.
+    """
+    faults = [finding for finding in findings if finding.severity == "error"]
+    faults += [finding for finding in findings if finding.severity == TO_FILL_IN]
+    if faults:
+        first = faults[0]
+        more = f" ({len(faults) - 1} more: 'hcc-scope config lint {quoted(path)}')" if len(faults) > 1 else ""
         kind = DeviceError if first.is_device else ConfigError
-        raise kind(f"{place}: {first.message}", hint=f"{first.hint}{more}")
-    return findings
+        raise kind(f"{first.place}: {first.message}", hint=f"{first.hint}{more}")
+    return list(findings)

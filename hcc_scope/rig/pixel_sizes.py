@@ -1,4 +1,4 @@
-"""The pixel size presets of a configuration: which have no size, and which two match one state of the devices."""
+"""The pixel size presets of a configuration: which have no size, which no state matches, which two match one state."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ class PixelSizes:
                     f"the pixel size preset '{name}' is not calibrated: its size is 0, and with it the size is unknown",
                     "Measure the size of a pixel on the specimen.",
                 )
+            yield from _never_matches(name, preset, labels)
         states = {name: _by_position(preset.settings, labels) for name, preset in self.presets.items()}
         for first, second in combinations(self.presets, 2):
             one, other = self.presets[first], self.presets[second]
@@ -79,6 +80,34 @@ class PixelSizes:
                     " alone, and Micro-Manager multiplies their sizes by the binning",
                     "Let each give the size of a pixel without binning.",
                 )
+
+
+def _never_matches(
+    name: str, preset: _Preset, labels: Mapping[str, Mapping[str, str]]
+) -> Iterator[tuple[int, str, str]]:
+    """Yield a preset that no state of the devices matches, as far as this file shows it."""
+    for (device, what), value in preset.settings.items():
+        of_device = labels.get(device, {})
+        state = preset.settings.get((device, "State"))
+        if what == "Label" and state is not None and state in of_device and of_device[state] != value:
+            yield (
+                preset.line,
+                f"the pixel size preset '{name}' never matches: it wants '{device}' at position {state}, which is"
+                f" labelled '{of_device[state]}', and at the label '{value}'",
+                "Remove one of the two settings.",
+            )
+        elif what == "Label" and value not in of_device.values() and _all_labelled(of_device):
+            yield (
+                preset.line,
+                f"the pixel size preset '{name}' wants the label '{value}', which this file gives to none of the"
+                f" positions of '{device}'",
+                f"Correct it, or remove the preset; labels are: {', '.join(of_device.values())}.",
+            )
+
+
+def _all_labelled(labels: Mapping[str, str]) -> bool:
+    """Return whether labels stand for all positions of a device, as Micro-Manager's wizard writes them: 0, 1, 2 ..."""
+    return len(labels) > 1 and set(labels) == {str(i) for i in range(len(labels))}
 
 
 def _um(preset: _Preset) -> str:

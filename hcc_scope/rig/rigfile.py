@@ -6,6 +6,7 @@
     adapters_dir: null            # Micro-Manager's folder, likewise; null: the demo adapters that are installed
     buffer_size_mb: 1024          # the camera's own buffer
     pixel_size_um: null           # without binning and magnifier; takes the place of the configuration's presets
+    camera: andor                 # or pvcam, qcam, hamamatsu, demo: ready-made roles; each key of 'roles' overrides one
     roles:                        # camera properties, and the objective's device
       em_gain: Gain
       em_switch: null             # a property that switches the gain off
@@ -18,7 +19,7 @@
     stage_tolerance_um: {xy: null, z: null}    # how near to its target a device must come; null: by the field's size
     stand: motorised              # or manual: stage and focus are moved by hand
     limits: {em_gain: 300, exposure_ms: [0.01, 10000]}
-    um_per_px: {10X: 1.3, 20X: 0.65}           # by label of the objective, without binning and magnifier
+    um_per_px: {10X: 1.3, 20X: 0.65}           # or, in the place of pixel_size_um, by label of the objective
     approach: {settle_ms: 50, backlash_xy_um: 20, backlash_z_um: 5}
     light: {lamp: Lamp, lamp_level: Level, auto_shutter: true}
     references_dir: references    # dark and flat fields, beside this file
@@ -28,108 +29,30 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path  # noqa: TC003 - pydantic asks for it
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict
 
 from hcc_scope.errors import ConfigError
 from hcc_scope.resources import hardware_configs_dir
+from hcc_scope.rig.camera_roles import CameraKind  # noqa: TC001 - pydantic asks for it
+from hcc_scope.rig.placeholders import Placeholder, find_placeholders
+from hcc_scope.rig.rigfile_model import RigFile
 from hcc_scope.small_files import expanded
 from hcc_scope.types import RigHandling, RigRoles, StageLimits, StageTolerance
 from hcc_scope.yaml_file import FileKind, read_yaml
 
-__all__ = ["Rig", "load_rig"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
+    from hcc_scope.yaml_file import KeyPath, YamlFile, YamlValue
+
+__all__ = ["Rig", "find_rig_file", "load_rig"]
+
+_TEXTS = ("config", "adapters_dir", "roles", "light", "references_dir", "warnings")
 _KIND = FileKind("rig file", ConfigError, most_bytes=2**20, needs="It needs at least the key 'config'.")
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _two(value: object) -> object:
-    if isinstance(value, list) and len(value) == 2:
-        return tuple(value)
-    raise ValueError("must be two numbers, [lowest, highest]")
-
-
-_Span = Annotated[tuple[FiniteFloat, FiniteFloat], BeforeValidator(_two)]
-
-
-class _Roles(_Strict):
-    em_gain: str | None = None
-    em_switch: str | None = None
-    em_switch_off: tuple[str, ...] = ()
-    temperature: str | None = None
-    temperature_set_point: str | None = None
-    readout: str | None = None
-    objective: str | None = None
-
-    @field_validator("em_switch_off", mode="before")
-    @classmethod
-    def _words(cls, value: object) -> object:
-        if isinstance(value, list) and any(isinstance(one, bool) for one in value):
-            raise ValueError("put the words in quotes: YAML reads On, Off, Yes and No as true and false")
-        if not isinstance(value, list):
-            return value
-        return tuple(str(one) if isinstance(one, int | float) else one for one in value)
-
-
-class _Tolerance(_Strict):
-    xy: Annotated[FiniteFloat, Field(gt=0)] | None = None
-    z: Annotated[FiniteFloat, Field(gt=0)] | None = None
-
-
-class _Limits(_Strict):
-    x: _Span
-    y: _Span
-    z: _Span | None = None
-
-    @model_validator(mode="after")
-    def _low_below_high(self) -> _Limits:
-        for axis, span in (("x", self.x), ("y", self.y), ("z", self.z)):
-            if span is not None and span[0] >= span[1]:
-                raise ValueError(f"the lower limit of {axis} must be below its upper one")
-        return self
-
-
-_Positive = Annotated[FiniteFloat, Field(gt=0)]
-_FromZero = Annotated[FiniteFloat, Field(ge=0)]
-
-
-class _DeviceLimits(_Strict):
-    em_gain: _Positive | None = None
-    exposure_ms: _Span | None = None
-
-
-class _Approach(_Strict):
-    settle_ms: Annotated[FiniteFloat, Field(ge=0, le=60_000)] = 0.0
-    backlash_xy_um: _FromZero = 0.0
-    backlash_z_um: _FromZero = 0.0
-
-
-class _Light(_Strict):
-    lamp: str | None = None
-    lamp_level: str | None = None
-    auto_shutter: bool | None = None
-
-
-class _RigFile(_Strict):
-    config: str
-    stand: Literal["manual", "motorised"] | None = None
-    limits: _DeviceLimits = _DeviceLimits()
-    um_per_px: dict[str, _Positive] = {}
-    approach: _Approach = _Approach()
-    light: _Light = _Light()
-    references_dir: str | None = None
-    warnings: tuple[str, ...] = ()
-    adapters_dir: str | None = None
-    buffer_size_mb: Annotated[int, Field(gt=0)] = 1024
-    pixel_size_um: Annotated[FiniteFloat, Field(gt=0)] | None = None
-    roles: _Roles = _Roles()
-    stage_limits_um: _Limits | None = None
-    stage_tolerance_um: _Tolerance = _Tolerance()
 
 
 class Rig(BaseModel):
@@ -144,6 +67,8 @@ class Rig(BaseModel):
     adapters_dir: Path | None = None
     """None: the demo adapters installed with this program. A relative one in the file is beside the file."""
     buffer_size_mb: int = 1024
+    camera: CameraKind | None = None
+    """Whose ready-made roles `roles` is made of."""
     pixel_size_um: float | None = None
     roles: RigRoles = RigRoles()
     stage_limits: StageLimits | None = None
@@ -153,8 +78,22 @@ class Rig(BaseModel):
     """Where dark and flat fields are kept; a relative one in the file is beside the file."""
     warnings: tuple[str, ...] = ()
     """Sentences for the operator, shown when the rig opens."""
+    to_fill_in: tuple[Placeholder, ...] = ()
+    """Placeholders of the rig file that nobody has filled in yet; a rig with one is not opened."""
     key_lines: dict[str, int] = {}
     """Line of each key of the file, such as ``roles.em_gain``: for checks that come later."""
+
+    def need_filled_in(self, key: str) -> None:
+        """Refuse a key of the rig file that holds a placeholder.
+
+        Raises
+        ------
+        ConfigError
+            With how to find what belongs there.
+        """
+        for placeholder in self.to_fill_in:
+            if placeholder.line == self.key_lines.get(key) and self.path is not None:
+                raise placeholder.error(self.path)
 
     def place(self, key: str) -> str:
         """Return the place of a key as ``file:line``, or the file if the key is not in it."""
@@ -162,7 +101,7 @@ class Rig(BaseModel):
         return f"{self.path or self.config}" + (f":{line}" if line else "")
 
 
-def _find(path_or_name: str | Path) -> Path:
+def find_rig_file(path_or_name: str | Path) -> Path:
     """Return the rig file meant: a path, or the name of one that is shipped, such as ``demo``."""
     path = expanded(path_or_name)
     if path.suffix or os.sep in str(path_or_name) or len(path.parts) != 1:
@@ -194,19 +133,27 @@ def load_rig(path_or_name: str | Path) -> Rig:
     ConfigError
         If it is missing, is not YAML, has an unknown key or a bad value (with file, line and key).
     """
-    path = _find(path_or_name)
+    path = find_rig_file(path_or_name)
     if path.suffix.lower() == ".cfg":
         return Rig(path=None, config=path)
     file = read_yaml(path, _KIND)
-    parsed = file.validated(_RigFile)
+    to_fill_in = tuple(_placeholders(file))
+    parsed = _parsed(file, to_fill_in)
+    if parsed.um_per_px and parsed.pixel_size_um is not None:
+        hint = "Remove one of the two keys."
+        file.refuse(("um_per_px",), "um_per_px and pixel_size_um exclude each other", hint=hint)
+    if parsed.um_per_px and parsed.roles.objective is None:
+        hint = "Name it under roles: objective."
+        file.refuse(("um_per_px",), "um_per_px needs the device whose positions are the objectives", hint=hint)
     limits = parsed.stage_limits_um
     return Rig(
         path=path,
         config=path.parent / expanded(parsed.config),
         adapters_dir=None if parsed.adapters_dir is None else path.parent / expanded(parsed.adapters_dir),
         buffer_size_mb=parsed.buffer_size_mb,
+        camera=parsed.camera,
         pixel_size_um=parsed.pixel_size_um,
-        roles=RigRoles(**parsed.roles.model_dump()),
+        roles=parsed.all_roles(),
         stage_limits=None if limits is None else StageLimits(limits.x, limits.y, limits.z),
         stage_tolerance=StageTolerance(parsed.stage_tolerance_um.xy, parsed.stage_tolerance_um.z),
         handling=RigHandling(
@@ -219,5 +166,46 @@ def load_rig(path_or_name: str | Path) -> Rig:
         ),
         references_dir=None if parsed.references_dir is None else path.parent / expanded(parsed.references_dir),
         warnings=parsed.warnings,
+        to_fill_in=to_fill_in,
         key_lines=file.key_lines(),
     )
+
+
+def _parsed(file: YamlFile, to_fill_in: Sequence[Placeholder]) -> RigFile:
+    """Return the content; where placeholders stand for numbers, without the keys that hold them.
+
+    Such a rig can be judged, and is not opened.
+    """
+    value = dict(file.value)
+    unfinished = [key for key in value if any(_within(key, placeholder, file) for placeholder in to_fill_in)]
+    # keys that hold texts are valid with placeholders, so they are left for last
+    for key in sorted(unfinished, key=_TEXTS.__contains__):
+        try:
+            return replace(file, value=value).validated(RigFile)
+        except ConfigError:
+            del value[key]
+    return replace(file, value=value).validated(RigFile)
+
+
+def _within(key: str, placeholder: Placeholder, file: YamlFile) -> bool:
+    """Return whether a placeholder stands somewhere below a top key."""
+    ends = sorted(file.line_of((other,)) for other in file.value)
+    begin = file.line_of((key,))
+    end = next((line for line in ends if line > begin), None)
+    return begin <= placeholder.line and (end is None or placeholder.line < end)
+
+
+def _placeholders(file: YamlFile) -> Iterator[Placeholder]:
+    """Yield every value of a rig file that is still to be filled in."""
+
+    def walk(value: YamlValue, keys: KeyPath) -> Iterator[Placeholder]:
+        if isinstance(value, dict):
+            for key, one in value.items():
+                yield from walk(one, (*keys, key))
+        elif isinstance(value, list):
+            for i, one in enumerate(value):
+                yield from walk(one, (*keys, i))
+        elif isinstance(value, str):
+            yield from find_placeholders(value, file.line_of(keys))
+
+    yield from walk(file.value, ())

@@ -86,7 +86,8 @@ def check_plan_on(
         What a run would refuse: a preset that there is not, an exposure beyond the rig's or the camera's limits, a
         position outside the stage's limits or the section, a stage or focus drive that is missing, a full disk.
     """
-    from hcc_scope.microscope.exposure import exposure_problem, exposure_span_ms
+    from hcc_scope.microscope.exposure import exposure_span_ms
+    from hcc_scope.microscope.limits import check_plan_exposure
     from hcc_scope.microscope.plan_source import need_what_moves
     from hcc_scope.microscope.rig_reader import RigReader
     from hcc_scope.plans import check_plan, field_of
@@ -105,9 +106,7 @@ def check_plan_on(
     n_frames = check_plan(plan, field_um, limits=microscope.limits, outline_um=outline_um)
     need_what_moves(hardware, plan, field_um)
     camera = microscope.thread.call("reading the camera", RigReader(microscope.backend, hardware).camera)
-    problem = exposure_problem(plan.exposure_ms, handling.exposure_ms)
-    if problem is not None:
-        raise PlanError(problem, hint="Change exposure_ms in the plan.")
+    check_plan_exposure(plan.exposure_ms, handling)
     span_ms = exposure_span_ms(camera.exposure_limits_ms, None)
     if plan.exposure_ms is not None and span_ms is not None and not span_ms[0] <= plan.exposure_ms <= span_ms[1]:
         raise PlanError(

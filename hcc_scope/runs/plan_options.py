@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from hcc_scope.errors import PlanError
+from hcc_scope.plans.focusing import NO_FOCUSING
 
 if TYPE_CHECKING:
-    from hcc_scope.plans import Plan
+    from hcc_scope.plans import Focusing, Plan
 
 __all__ = ["DEFAULT_AREA_UM", "DEFAULT_FIELDS", "PlanHints", "PlanOptions", "StageRig", "plan_of_options"]
 
@@ -45,6 +46,7 @@ class PlanOptions:
     """Width and height around the stage's present position; None: on the demo rig `DEFAULT_AREA_UM`."""
     exposure_ms: float | None = None
     """None leaves the camera's exposure as it is."""
+    focus: Focusing = NO_FOCUSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def plan_of_options(
     """
     from hcc_scope.plans import parse_plan
 
-    values: dict[str, object] = {"exposure_ms": options.exposure_ms}
+    values: dict[str, object] = {"exposure_ms": options.exposure_ms, "focus": options.focus}
     if options.n_frames is not None:
         values |= {"kind": "sequence", "n_frames": options.n_frames}
         return parse_plan(values, where=hints.where)

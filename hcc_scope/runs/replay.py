@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ModelError, StoreDamagedError, UsageError
+from hcc_scope.runs.model_shading import check_wish, wanted_shading
 from hcc_scope.runs.result_log import ResultLog
 from hcc_scope.runs.section import SectionRun
 from hcc_scope.runs.specimen import check_specimen
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.protocols import Classifier
     from hcc_scope.runs.scoring_model import ScoringModel
+    from hcc_scope.shading.correction import Shading
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.source import StoreSource
     from hcc_scope.workers import StopToken
@@ -78,6 +80,7 @@ def start_replay(
     stop: StopToken | None = None,
     *,
     score_unlike: bool | None = None,
+    correct: bool = True,
 ) -> ReplayRun:
     """Begin to classify a store's frames again.
 
@@ -95,20 +98,27 @@ def start_replay(
     score_unlike : bool, optional
         Also score tiles that are unlike the model's training tiles; as recorded in the store if not given:
         the choice of `scoring_model` is for new sections.
+    correct : bool
+        Correct frames by the dark and flat field that the store keeps; a store that keeps none is classified raw.
 
     Raises
     ------
     StoreError
         If the store cannot be read, or has predictions of that name.
+    StoreDamagedError
+        If its dark or flat field is missing or damaged.
     FrameSizeError
         If a frame is smaller than a tile of this model.
     ModelMismatchError
-        If the model was trained on other frames, or on a phantom only and this may be tissue.
+        If the model was trained on other frames, or on a phantom only and this may be tissue, or requires corrected
+        frames.
     """
     card = scoring_model.model.card
     opened, source, grid = _opened(store, card.tile_px)
     scoring_model.model.check_matches(source.spec)
     check_specimen(card, source.spec, allow_phantom_model=scoring_model.allow_phantom_model)
+    shading = wanted_shading(card, opened.shading if correct else None)
+    check_wish(card, shading, stored=True)
     if score_unlike is None:
         score_unlike = opened.recorded.provenance.score_unlike
     return _started(
@@ -123,6 +133,7 @@ def start_replay(
         stop=stop,
         unlike_beyond=scoring_model.unlike_limit(score_unlike=score_unlike),
         scored_beyond=scoring_model.scored_limit(score_unlike=score_unlike),
+        shading=shading,
     )
 
 
@@ -134,6 +145,7 @@ def start_replay_with(
     temperature: float = 1.0,
     tile_px: int | None = None,
     unlike_beyond: float | None = None,
+    correct: bool = True,
     stop: StopToken | None = None,
 ) -> ReplayRun:
     """Begin to classify a store's frames by a classifier that is no model of ours. No result is written.
@@ -152,6 +164,8 @@ def start_replay_with(
         Side of the tiles; as recorded in the store if not given.
     unlike_beyond : float, optional
         Distance from the training tiles beyond which a tile is flagged and not scored.
+    correct : bool
+        Correct frames by the dark and flat field that the store keeps.
     stop : StopToken, optional
         Ends or pauses the replay.
 
@@ -180,6 +194,7 @@ def start_replay_with(
         temperature=temperature,
         stop=stop,
         unlike_beyond=unlike_beyond,
+        shading=opened.shading if correct else None,
     )
 
 
@@ -205,6 +220,7 @@ def _started(
     scored_beyond: float | None = None,
     save: str | None = None,
     model_sha256: str | None = None,
+    shading: Shading | None = None,
 ) -> ReplayRun:
     """Start a replay: with the operator's exclusions, and with the quality limits and reservations of the live run."""
     from hcc_scope.session import Session
@@ -230,6 +246,7 @@ def _started(
         stop=stop,
         store=str(opened.path),
         unlike_beyond=unlike_beyond,
+        shading=shading,
     )
     session.start()
     problems = tuple(StoreDamagedError(problem) for problem in (*opened.problems, *log.problems))

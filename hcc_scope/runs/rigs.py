@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from hcc_scope.rig.config import Finding
     from hcc_scope.rig.rigfile import Rig
 
-__all__ = ["CheckedRig", "OpenRig", "attach_rig", "check_buffer", "check_rig", "open_rig", "split_assignment"]
+__all__ = [
+    "CheckedRig",
+    "OpenRig",
+    "attach_rig",
+    "check_buffer",
+    "check_rig",
+    "open_checked",
+    "open_rig",
+    "refuse_rig_faults",
+    "split_assignment",
+]
 
 _held_mib = 0
 """Size of the camera's buffer that this process's core keeps from the rig before, and gives back for the next one."""
@@ -59,6 +69,32 @@ class OpenRig:
         controls = DeviceControls(self.microscope)
         for device, name, value in parts:
             controls.set_property(device, name, value)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what the operator must know of this rig: the rig file's warnings, and what contradicts it."""
+        if self.rig is None:
+            return ()
+        found = list(self.rig.warnings)
+        stand = self.rig.handling.stand
+        if stand == "manual" and self.has_xy_stage:
+            found.append(
+                f"{self.rig.place('stand')}: the stand is manual, and '{self.microscope.hardware.xy_stage}' is a"
+                " motorised stage: plans may move it."
+            )
+        elif stand == "motorised" and not self.has_xy_stage:
+            found.append(
+                f"{self.rig.place('stand')}: the stand is motorised, and the configuration has no XY stage:"
+                " the stage cannot be sent to fields."
+            )
+        absent = self.microscope.hardware.absent_roles()
+        if absent:
+            camera = self.microscope.hardware.camera
+            listed = ", ".join(f"{role} ('{name}')" for role, name in absent.items())
+            found.append(
+                f"{self.rig.place('camera')}: camera '{camera}' does not have what 'camera: {self.rig.camera}' expects"
+                f" for {listed}: not recorded."
+            )
+        return tuple(found)
 
     @property
     def has_xy_stage(self) -> bool:
@@ -111,7 +147,7 @@ def open_rig(
     rig_or_cfg : str or Path
         A rig file, a bare .cfg, or the name of a shipped rig.
     note : callable, optional
-        Takes the linter's warnings.
+        Takes the warnings of the linter and of the rig file, one sentence each.
     adapters_dir : Path, optional
         Folder of the device adapters; takes the place of the rig file's.
 
@@ -120,19 +156,41 @@ def open_rig(
     ConfigError, DeviceError, CameraError
         If the file is wrong, an adapter or device is missing or does not fit, or there is no camera.
     """
-    global _held_mib
+    from hcc_scope.rig.config import readable
 
     checked = check_rig(rig_or_cfg, adapters_dir=adapters_dir)
-    rig = checked.rig
+    report = note or _unread
     for finding in checked.warnings:
-        if note is not None:
-            note(str(finding))
+        report(str(finding))
+    with readable(checked.rig.config) as copy, open_checked(checked, copy) as opened:
+        for sentence in opened.warnings():
+            report(sentence)
+        yield opened
+
+
+@contextmanager
+def open_checked(checked: CheckedRig, readable: Path) -> Iterator[OpenRig]:
+    """Load a checked rig from a copy of its configuration, and unload it at the end.
+
+    Parameters
+    ----------
+    checked : CheckedRig
+    readable : Path
+        What is loaded in the place of the rig's configuration, which messages name.
+
+    Raises
+    ------
+    ConfigError, DeviceError, CameraError
+        See `open_rig`.
+    """
+    global _held_mib
+
     from hcc_scope.microscope.micromanager import MicroManager
-    from hcc_scope.rig.config import readable
     from hcc_scope.rig.files import quoted
 
+    rig = checked.rig
     listing = f"'hcc-scope devices --rig {quoted(rig.path or rig.config)} --properties' lists what there is."
-    with readable(rig.config) as copy, _roles_placed(rig, listing):
+    with _keys_placed(rig, listing):
         microscope = MicroManager.start(
             rig.config,
             adapters_dir=checked.adapters_dir,
@@ -142,7 +200,7 @@ def open_rig(
             pixel_size_um=rig.pixel_size_um,
             stage_tolerance=rig.stage_tolerance,
             handling=rig.handling,
-            readable=copy,
+            readable=readable,
         )
     _held_mib = rig.buffer_size_mb
     with microscope:
@@ -185,9 +243,25 @@ def check_rig(rig_or_cfg: str | Path, *, adapters_dir: Path | None = None) -> Ch
     rig = load_rig(rig_or_cfg)
     asked_for = None if adapters_dir is None else expanded(adapters_dir)
     folder = (asked_for or rig.adapters_dir or test_adapters_dir()).absolute()
-    warnings = tuple(check(rig.config, folder))
+    warnings = (*refuse_rig_faults(rig), *check(rig.config, folder))
     check_buffer(rig, free_memory(), held_mib=_held_mib)
     return CheckedRig(rig, folder, warnings)
+
+
+def refuse_rig_faults(rig: Rig) -> list[Finding]:
+    """Raise the first error of a rig file against its configuration; return its warnings.
+
+    Whether the stand is motorised is left to the open rig, whose devices show it.
+    """
+    from hcc_scope.rig.config import refuse_faults
+    from hcc_scope.rig.rig_linter import lint_rig_file
+
+    findings = lint_rig_file(rig)
+    if not findings:
+        return []
+    assert rig.path is not None  # there is a rig file
+    stand = rig.key_lines.get("stand")
+    return [finding for finding in refuse_faults(rig.path, findings) if finding.line != stand]
 
 
 def check_buffer(rig: Rig, free: FreeMemory | None, *, held_mib: int = 0) -> None:
@@ -217,22 +291,30 @@ def check_buffer(rig: Rig, free: FreeMemory | None, *, held_mib: int = 0) -> Non
 
 
 @contextmanager
-def _roles_placed(rig: Rig | None, listing: str) -> Iterator[None]:
-    """Report the line of a role in the rig file that does not fit, and how to list what would (`listing`)."""
-    from hcc_scope.microscope.roles import RoleError
+def _keys_placed(rig: Rig | None, listing: str) -> Iterator[None]:
+    """Report the line of a key in the rig file that does not fit, and how to list what would (`listing`)."""
+    from hcc_scope.microscope.roles import RigKeyError
 
     try:
         yield
-    except RoleError as error:
-        assert rig is not None  # without a rig file there are no roles
+    except RigKeyError as error:
+        assert rig is not None  # without a rig file there are no such keys
         raise ConfigError(
-            f"{rig.place(f'roles.{error.role}')}: {error.message}", hint=" ".join(filter(None, (error.hint, listing)))
+            f"{rig.place(error.key)}: {error.message}", hint=" ".join(filter(None, (error.hint, listing)))
         ) from error
 
 
 @contextmanager
-def attach_rig(port: int, rig_file: str | None) -> Iterator[OpenRig]:
+def attach_rig(port: int, rig_file: str | None, note: Callable[[str], None] | None = None) -> Iterator[OpenRig]:
     """Attach to the Micro-Manager that runs on this machine; a rig file gives roles, limits and pixel size.
+
+    Parameters
+    ----------
+    port : int
+        Of this machine.
+    rig_file : str, optional
+    note : callable, optional
+        Takes the warnings, one sentence each.
 
     Raises
     ------
@@ -245,7 +327,7 @@ def attach_rig(port: int, rig_file: str | None) -> Iterator[OpenRig]:
     from hcc_scope.rig.rigfile import load_rig
 
     rig = None if rig_file is None else load_rig(rig_file)
-    with _roles_placed(rig, "Micro-Manager's Device Property Browser lists what there is."):
+    with _keys_placed(rig, "Micro-Manager's Device Property Browser lists what there is."):
         microscope = MicroManager.attach(
             port=port,
             roles=None if rig is None else rig.roles,
@@ -255,4 +337,11 @@ def attach_rig(port: int, rig_file: str | None) -> Iterator[OpenRig]:
             handling=None if rig is None else rig.handling,
         )
     with microscope:
-        yield OpenRig(microscope, f"port {port}", rig)
+        opened = OpenRig(microscope, f"port {port}", rig)
+        for sentence in opened.warnings():
+            (note or _unread)(sentence)
+        yield opened
+
+
+def _unread(_sentence: str) -> None:
+    """Take a sentence where none is shown."""

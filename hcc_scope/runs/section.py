@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import uuid
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.protocols import EventfulSource
 from hcc_scope.quality import QualityLimits
 from hcc_scope.report.summary import SectionReport, section_account
+from hcc_scope.run_events import RunEvents
+from hcc_scope.runs.model_shading import check_wish, wanted_shading
 from hcc_scope.runs.phantoms import phantom_facts
 from hcc_scope.runs.result_log import ResultLog
 from hcc_scope.runs.specimen import check_specimen
@@ -33,10 +36,11 @@ if TYPE_CHECKING:
     from hcc_scope.protocols import FrameSource
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.session import Session
-    from hcc_scope.types import FrameResult, RunOutcome, RunSpec
+    from hcc_scope.shading.correction import Shading
+    from hcc_scope.types import FrameResult, RunOutcome, RunSpec, TagValue
     from hcc_scope.workers import StopToken
 
-__all__ = ["SectionRun", "check_section", "section_source", "start_section"]
+__all__ = ["SectionRun", "check_section", "earlier_readings_out", "section_source", "start_section"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,9 @@ def section_source(
     )
 
 
-def check_section(source: FrameSource, scoring_model: ScoringModel, out_dir: Path) -> TileGrid:
+def check_section(
+    source: FrameSource, scoring_model: ScoringModel, out_dir: Path, shading: Shading | None = None
+) -> TileGrid:
     """Refuse a section that could not be acquired, before anything is made, drawn or moved for it.
 
     Parameters
@@ -143,6 +149,8 @@ def check_section(source: FrameSource, scoring_model: ScoringModel, out_dir: Pat
         What classifies.
     out_dir : Path
         Where the store would be made.
+    shading : Shading, optional
+        What would correct its frames.
 
     Returns
     -------
@@ -152,7 +160,8 @@ def check_section(source: FrameSource, scoring_model: ScoringModel, out_dir: Pat
     Raises
     ------
     FrameSizeError, ModelMismatchError
-        If the frames are smaller than a tile, or unlike those that the model was trained on.
+        If the frames are smaller than a tile, or unlike those that the model was trained on, or the model requires a
+        correction (`hcc_scope.runs.model_shading`) and there is none.
     StoreExistsError, StoreUnwritableError, DiskFullError
         If the store could not be made.
     """
@@ -162,8 +171,29 @@ def check_section(source: FrameSource, scoring_model: ScoringModel, out_dir: Pat
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     scoring_model.model.check_matches(spec)
     check_specimen(scoring_model.model.card, spec, allow_phantom_model=scoring_model.allow_phantom_model)
+    check_wish(scoring_model.model.card, shading)
+    if shading is not None:
+        shading.check_fits(spec.frame_shape_yx)
     check_out_dir(out_dir, spec)
     return grid
+
+
+def earlier_readings_out(source: MicroManagerSource, out_dir: Path) -> list[str]:
+    """Return what was out of its limits when this rig was last used with this objective, a sentence each.
+
+    Parameters
+    ----------
+    source : MicroManagerSource
+        Of the section that is about to begin.
+    out_dir : Path
+        Where earlier ones are.
+    """
+    from hcc_scope.report.control_charts import objective_name, rig_name, warnings_before
+
+    facts = source.spec.provenance
+    camera, library, specimen = (facts.get(key) for key in ("camera", "camera_library", "specimen"))
+    rig = rig_name(str(camera), str(library), None if specimen is None else str(specimen))
+    return warnings_before(out_dir, rig, objective_name(source.objective(), source.spec.pixel_size_um))
 
 
 def start_section(
@@ -172,6 +202,8 @@ def start_section(
     out_dir: Path,
     stop: StopToken | None = None,
     interval_s: float | None = None,
+    shading: Shading | None = None,
+    facts: Mapping[str, TagValue] | None = None,
 ) -> SectionRun:
     """Make a store below `out_dir` and begin to acquire a section into it.
 
@@ -187,6 +219,11 @@ def start_section(
         Ends or pauses the run.
     interval_s : float, optional
         Time between frames of a time series that was asked for. The store is given what was measured, at the end.
+    shading : Shading, optional
+        Corrects each frame before it is classified. Frames are stored raw, with a copy of the references. A model
+        whose card refuses a correction gets none.
+    facts : mapping, optional
+        Further provenance to record in the store.
 
     Raises
     ------
@@ -197,11 +234,18 @@ def start_section(
     from hcc_scope.session import Session
     from hcc_scope.storage.notes import NotesWriter
     from hcc_scope.storage.predictions import PredictionWriter
+    from hcc_scope.storage.run_log import RunLogWriter
     from hcc_scope.storage.writer import create_store
 
-    spec = source.spec
-    grid = check_section(source, scoring_model, out_dir)
-    sink = create_store(out_dir, spec)
+    shading = wanted_shading(scoring_model.model.card, shading)
+    with ExitStack() as unused:
+        if isinstance(source, EventfulSource):
+            unused.callback(source.put_back)
+        grid = check_section(source, scoring_model, out_dir, shading)
+        begun = replace(source.spec, provenance={**source.spec.provenance, **(facts or {})})
+        sink = create_store(out_dir, begun, shading=shading)
+        unused.pop_all()
+    spec = sink.spec
 
     def finalise(outcome: RunOutcome) -> None:
         if sink.discard():
@@ -209,12 +253,35 @@ def start_section(
         n = unlike_scored(results, outcome, scoring_model.scored_beyond)
         sink.finalise(section_account(SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome, n)))
 
+    problems: list[str] = []
+    session: Session | None = None
+
+    def wind_up() -> None:
+        assert session is not None
+        logging.close()
+        log.close()
+        for problem in problems:
+            session.remark(problem)
+
+    def on_problem(sentence: str) -> None:
+        problems.append(sentence)
+        if session is not None:  # it is made after the log
+            session.remark(sentence)
+
     with ExitStack() as undo:  # what fails before the start leaves nothing
+        if isinstance(source, EventfulSource):
+            undo.callback(source.put_back)
         undo.callback(sink.discard)
         undo.callback(sink.close)
         writer = PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}")
         undo.callback(writer.close)
         results = ResultLog(writer)
+        events = source.events if isinstance(source, EventfulSource) else RunEvents()
+        log = RunLogWriter(sink.path, on_problem)
+        undo.callback(log.close)
+        logging = ExitStack()
+        undo.push(logging)
+        logging.enter_context(events.kept_by(log.add))
         session = Session(
             source,
             sink,
@@ -228,6 +295,9 @@ def start_section(
             store=str(sink.path),
             unlike_beyond=scoring_model.unlike_beyond,
             interval_s=interval_s,
+            events=events,
+            wind_up=wind_up,
+            shading=shading,
         )
         undo.pop_all()
     session.start()

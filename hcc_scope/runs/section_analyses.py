@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import FrameSizeError, ModelError, StoreDamagedError, StoreError
+from hcc_scope.focus.record import focus_records
 from hcc_scope.runs.replay import recorded_model
 from hcc_scope.runs.unfinished import is_written_to
 from hcc_scope.score_text import describe_assumed_threshold
@@ -19,6 +20,7 @@ from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recorded_run import ASSUMED_THRESHOLD
+from hcc_scope.storage.run_log import read_run_log
 from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.tiling import TileGrid
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hcc_scope.focus.record import FocusRecord, PlaneRecord
     from hcc_scope.inference.card import ModelCard
     from hcc_scope.inference.loading import LoadedModel
     from hcc_scope.runs.scoring_model import ScoringModel
@@ -165,6 +168,8 @@ class OpenedStore:
     excluded: set[int] = field(default_factory=set)
     """Fields that the operator excluded."""
     n_replays: int = 0
+    focusings: tuple[FocusRecord | PlaneRecord, ...] | None = None
+    """How its fields were focused, oldest first; None for a store without a run log."""
     saliency: RecordedSaliency = field(init=False)
     """Of the model that classified it live."""
 
@@ -253,7 +258,18 @@ def open_section(path: Path) -> OpenedStore:
         else:
             if analysis is not None:
                 analyses.append(analysis)
-    return OpenedStore(path, store, grid, analyses, tuple(problems), list(log.notes), excluded)
+    focusings = _focusings(path, problems)
+    return OpenedStore(path, store, grid, analyses, tuple(problems), list(log.notes), excluded, focusings=focusings)
+
+
+def _focusings(path: Path, problems: list[str]) -> tuple[FocusRecord | PlaneRecord, ...] | None:
+    """Return how a store's fields were focused; None if it has no log, or one that cannot be read."""
+    try:
+        log = read_run_log(path)
+    except StoreError as error:
+        problems.append(str(error))
+        return None
+    return None if log is None else focus_records(log.events)
 
 
 def _why_incomplete(path: Path) -> str:

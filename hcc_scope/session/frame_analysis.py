@@ -1,4 +1,4 @@
-"""The analysis of one frame: tiles, quality, model. A function of the frame and the model alone."""
+"""The analysis of one frame: shading, tiles, quality, model. A function of frame, references and model alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from hcc_scope import quality, scoring
 from hcc_scope.errors import HccScopeError, ModelFormatError
+from hcc_scope.shading.correction import analysed_pixels
 from hcc_scope.types import Classification, FrameResult, QualityFlag
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.protocols import Tiles
+    from hcc_scope.readings import ReadingsLog
+    from hcc_scope.shading.correction import Shading
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import Frame
 
@@ -35,15 +38,21 @@ class FrameAnalyser:
     grid: TileGrid
     limits: quality.QualityLimits
     classify: Callable[[Tiles], Classification]
-    """Takes k raw tiles, as views into the frame; see `hcc_scope.protocols.Classifier.classify`."""
+    """Takes k tiles, as views into the frame or its corrected copy; see `hcc_scope.protocols.Classifier.classify`."""
     engine: str
     temperature: float
     """The model card's calibration temperature."""
     unlike_beyond: float | None = None
     """Distance from the training tiles beyond which a tile is not scored; None: whatever the distance."""
+    readings: ReadingsLog | None = None
+    """Takes what each frame shows of the microscope."""
+    shading: Shading | None = None
+    """Corrects each frame before it is cut into tiles; None: tiles are raw."""
 
     def analyse(self, frame: Frame) -> FrameResult:
-        """Return the frame's result, with the milliseconds of the stages ``tile``, ``quality`` and ``classify``.
+        """Return the frame's result, with the milliseconds of its stages.
+
+        The stages are ``shading`` (with a correction only), ``tile``, ``quality`` and ``classify``.
 
         Raises
         ------
@@ -51,12 +60,19 @@ class FrameAnalyser:
             If the classifier does not return two logits and one or no distance per tile, or no distance where tiles
             beyond one must be flagged.
         HccScopeError
-            If it returns something that is no number, or the frame does not fit the grid.
+            If it returns something that is no number, or the frame does not fit the grid or the references.
         """
         watch = _StopWatch()
-        views = self.grid.views(frame.pixels)  # nothing is copied
+        pixels = analysed_pixels(frame.pixels, self.shading)
+        if self.shading is not None:
+            watch.lap("shading")
+        views = self.grid.views(pixels)  # nothing is copied
+        raw = None if self.shading is None else self.grid.views(frame.pixels)
         watch.lap("tile")
-        flags = quality.assess_tiles(views, self.limits, frame.bit_depth).flags
+        assessed = quality.assess_tiles(views, self.limits, frame.bit_depth, raw=raw)
+        flags = assessed.flags.copy()  # the model adds its own
+        if self.readings is not None:
+            self.readings.add(frame, views if raw is None else raw, assessed)
         watch.lap("quality")
         asked = np.flatnonzero(flags == 0)
         logits = np.full(self.grid.n, np.nan, dtype=np.float32)

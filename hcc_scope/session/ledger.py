@@ -20,12 +20,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.latency import LatencyHistogram
-from hcc_scope.session.messages import describe_failed_frame, describe_run_now
+from hcc_scope.session.messages import describe_failed_frame, describe_run_now, describe_skipped_fields
 from hcc_scope.session.meters import RunMeters
 from hcc_scope.types import Counts, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from hcc_scope.types import Frame, FrameOutcome, FrameResult, SectionScore
 
@@ -47,15 +47,27 @@ class FrameLedger:
         Whether frames are stored in this run.
     classifies : bool
         Whether frames are classified in this run.
+    on_message : callable, optional
+        Takes every new message; it must return at once and ask nothing here.
     """
 
-    def __init__(self, score: SectionScore, *, expected_frames: int | None, stores: bool, classifies: bool) -> None:
+    def __init__(
+        self,
+        score: SectionScore,
+        *,
+        expected_frames: int | None,
+        stores: bool,
+        classifies: bool,
+        on_message: Callable[[str], None] | None = None,
+    ) -> None:
         self._lock = threading.Lock()
         self._counts = Counts()
         self._score = score
         self._expected = expected_frames
         self._phase: Phase = "starting"
         self._message = ""
+        self._activity = ""
+        self._on_message = on_message
         self._degraded: str | None = None
         self._latest_result: FrameResult | None = None
         self._deferred: list[int] = []  # ascending
@@ -158,7 +170,7 @@ class FrameLedger:
                     c = replace(c, excluded=c.excluded + 1)
                 case "failed":
                     c = replace(c, failed=c.failed + 1)
-                    self._message = describe_failed_frame(result)
+                    self._show(describe_failed_frame(result))
             self._counts = c
             self._score = score
             self._latest_result = result
@@ -188,6 +200,12 @@ class FrameLedger:
         with self._lock:
             self._counts = replace(self._counts, lost=self._counts.lost + n_frames)
 
+    def skip(self, why: str) -> None:
+        """Count a field of the plan for which there will be no frame."""
+        with self._lock:
+            self._counts = replace(self._counts, skipped=self._counts.skipped + 1)
+            self._show(describe_skipped_fields(self._counts.skipped, why))
+
     # -- the run -----------------------------------------------------------------------------------------------------
 
     def start(self, now_ns: int) -> None:
@@ -205,6 +223,18 @@ class FrameLedger:
         with self._lock:
             self._meters.resume(self._counts, now_ns)
 
+    def begin_aside(self, what: str, n_left: int | None, now_ns: int) -> None:
+        """Note what the source does besides its frames; see `hcc_scope.protocols.SourceListener`."""
+        with self._lock:
+            self._activity = what
+            self._meters.begin_aside(now_ns, n_left)
+
+    def end_aside(self, n_left: int | None, now_ns: int) -> None:
+        """Note that this is over."""
+        with self._lock:
+            self._activity = ""
+            self._meters.end_aside(self._counts, now_ns, n_left)
+
     def drain(self) -> None:
         """Note that no further frame will come."""
         with self._lock:
@@ -219,13 +249,20 @@ class FrameLedger:
     def degrade(self, reason: str) -> None:
         """Note that nothing will be classified any more in this run, and why."""
         with self._lock:
-            self._degraded = self._message = reason
+            self._degraded = reason
+            self._show(reason)
             self._meters.stop_classifying()
 
     def set_message(self, message: str) -> None:
         """Replace the message for the operator."""
         with self._lock:
+            self._show(message)
+
+    def _show(self, message: str) -> None:
+        if message != self._message:
             self._message = message
+            if self._on_message is not None:
+                self._on_message(message)
 
     # -- what is known -----------------------------------------------------------------------------------------------
 
@@ -291,6 +328,7 @@ class FrameLedger:
                 degraded=self._degraded,
                 message=describe_run_now(
                     self._message,
+                    activity=self._activity,
                     finished=self._phase == "finished",
                     stopping=stopping,
                     analysis_skipped=analysis_skipped,

@@ -65,6 +65,13 @@ class RunMeters:
         self._classifies = classifies
         self._meters: dict[Stage, RateMeter] = {stage: RateMeter() for stage in STAGES}
         self._pauses = Pauses()
+        # the time left rests on rates without what a source does besides its frames: that is added for itself
+        self._alone: dict[Stage, RateMeter] = {stage: RateMeter() for stage in STAGES}
+        self._apart = Pauses()
+        self._paused = False
+        self._aside_since_ns: int | None = None
+        self._aside_ns = self._n_asides = 0
+        self._asides_left: int | None = 0
         self._first_own_ns = dict.fromkeys(STAGES, 0)  # the stages' own time when the first frame arrived
         self._last_own_ns: dict[Stage, int] = {}  # and when they did the last thing
         self._last_ns = dict.fromkeys(STAGES, 0)  # the same on the clock
@@ -102,15 +109,42 @@ class RunMeters:
     def _note(self, stage: Stage, n: int, now_ns: int) -> None:
         own_ns = self._pauses.stage_ns(stage, now_ns)
         self._meters[stage].update(n, own_ns)
+        self._alone[stage].update(n, self._apart.stage_ns(stage, now_ns))
         self._last_own_ns[stage], self._last_ns[stage] = own_ns, now_ns
 
     def pause(self, now_ns: int) -> None:
         """Note that no frame is requested for now."""
+        self._paused = True
         self._pauses.begin(now_ns)
+        self._apart.begin(now_ns)
 
     def resume(self, counts: Counts, now_ns: int) -> None:
         """Note that frames are requested again, or that the run is ending."""
+        self._paused = False
         self._pauses.end(now_ns, self._done_ns(counts))
+        if self._aside_since_ns is None:
+            self._apart.end(now_ns, self._done_ns(counts))
+
+    def begin_aside(self, now_ns: int, n_left: int | None) -> None:
+        """Note that the source does something else than to take frames.
+
+        Parameters
+        ----------
+        now_ns : int
+        n_left : int or None
+            How often it will in this run, this time included; None if not known.
+        """
+        self._aside_since_ns, self._asides_left = now_ns, n_left
+        self._apart.begin(now_ns)
+
+    def end_aside(self, counts: Counts, now_ns: int, n_left: int | None) -> None:
+        """Note that this is over; `n_left` times are still to come."""
+        if self._aside_since_ns is not None:
+            self._aside_ns += now_ns - self._aside_since_ns
+            self._n_asides += 1
+        self._aside_since_ns, self._asides_left = None, n_left
+        if not self._paused:
+            self._apart.end(now_ns, self._done_ns(counts))
 
     def stop_classifying(self) -> None:
         """Note that nothing is classified from now on: the time left no longer depends on it."""
@@ -153,10 +187,21 @@ class RunMeters:
     def _fps(self, stage: Stage, now_ns: int, done_ns: int | None) -> float:
         return self._meters[stage].fps(self._pauses.stage_ns(stage, now_ns, done_ns))
 
+    def _asides_s(self, now_ns: int) -> float | None:
+        """Return how long what the source still does besides its frames will take; None if not known."""
+        if not self._asides_left:
+            return None if self._asides_left is None else 0.0
+        now_s = 0.0 if self._aside_since_ns is None else (now_ns - self._aside_since_ns) / 1e9
+        if not self._n_asides:
+            return None
+        mean_s = self._aside_ns / 1e9 / self._n_asides
+        return mean_s * (self._asides_left - 1) + (mean_s if now_s == 0.0 else max(0.0, mean_s - now_s))
+
     def eta_s(self, counts: Counts, now_ns: int, *, acquiring: bool, classifying: bool) -> float | None:
         """Return the time left in s: each stage continues at its present rate, the slowest decides; None if not known.
 
-        A pause does not count: the rates are those that the stages will have again.
+        A pause does not count: the rates are those that the stages will have again. What the source does besides its
+        frames counts as often as it is still to come, as long as it took on average.
 
         Parameters
         ----------
@@ -174,7 +219,7 @@ class RunMeters:
         if not acquiring:
             goal = counts.acquired
         elif self._expected is not None:
-            goal = self._expected - counts.lost
+            goal = self._expected - counts.lost - counts.skipped
         else:
             return None
         n_left: dict[Stage, int] = {"acquire": goal - counts.acquired}
@@ -185,10 +230,11 @@ class RunMeters:
         slowest_s, done_ns = 0.0, self._done_ns(counts)
         for stage, n in n_left.items():
             if n > 0:
-                fps = self._fps(stage, now_ns, done_ns[stage])
-                if fps <= 0:
+                fps = self._alone[stage].fps(self._apart.stage_ns(stage, now_ns, done_ns[stage]))
+                aside_s = self._asides_s(now_ns) if stage == "acquire" else 0.0
+                if fps <= 0 or aside_s is None:
                     return None
-                slowest_s = max(slowest_s, n / fps)
+                slowest_s = max(slowest_s, n / fps + aside_s)
         return slowest_s
 
     def rates(self, counts: Counts, closed_ns: int) -> dict[str, float]:

@@ -37,6 +37,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
+from hcc_scope.protocols import ReportingSource
+from hcc_scope.readings import ReadingsLog
+from hcc_scope.run_events import RunEvents
 from hcc_scope.session.acquisition import AcquisitionWorker
 from hcc_scope.session.analysis import AnalysisWorker
 from hcc_scope.session.cadence import Cadence
@@ -45,8 +48,14 @@ from hcc_scope.session.exclusions import Exclusions
 from hcc_scope.session.frame_analysis import FrameAnalyser, failed_result
 from hcc_scope.session.ledger import FrameLedger
 from hcc_scope.session.limits import SessionLimits
-from hcc_scope.session.messages import describe_broken_classifier, describe_end
+from hcc_scope.session.messages import (
+    SKIPPED_SPOILS,
+    describe_broken_classifier,
+    describe_end,
+    describe_skipped_fields,
+)
 from hcc_scope.session.run_score import RunScore
+from hcc_scope.session.source_reports import SourceReports
 from hcc_scope.session.storing import StorageWorker
 from hcc_scope.session.watchdog import WatchedClassifier
 from hcc_scope.tiling import TileGrid
@@ -60,6 +69,7 @@ if TYPE_CHECKING:
     from hcc_scope.quality import QualityLimits
     from hcc_scope.scoring import SectionScorer
     from hcc_scope.session.analysis import Arrival
+    from hcc_scope.shading.correction import Shading
     from hcc_scope.types import Frame, RunState, Snapshot
 
 __all__ = ["Session"]
@@ -102,11 +112,17 @@ class Session:
         Without it distances are only recorded, if the classifier gives any.
     interval_s : float, optional
         Requested time between frames; the outcome has a remark if it was not kept.
+    events : RunEvents, optional
+        Takes what the operator does, and every message.
+    wind_up : callable, optional
+        Called when all frames have their final state, before the outcome is decided.
+    shading : Shading, optional
+        Corrects each frame before it is classified; what is stored stays raw.
 
     Raises
     ------
     FrameSizeError
-        If the source's frames are smaller than one tile.
+        If the source's frames are smaller than one tile, or not of the shape that `shading` corrects.
     ValueError
         If there is neither a sink nor a classifier.
     """
@@ -128,16 +144,26 @@ class Session:
         session_limits: SessionLimits | None = None,
         unlike_beyond: float | None = None,
         interval_s: float | None = None,
+        events: RunEvents | None = None,
+        wind_up: Callable[[], None] | None = None,
+        shading: Shading | None = None,
     ) -> None:
         if sink is None and classifier is None:
             raise ValueError("a session needs a sink, a classifier, or both")
         spec = source.spec
         self._grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
+        if shading is not None:
+            shading.check_fits(spec.frame_shape_yx)
+        self._shading = shading
         self._source, self._classifier = source, classifier
         self._results, self._limits = results, limits
         self._score = RunScore(scorer, excluded)
         self._stop = StopToken() if stop is None else stop
         self._finalise, self._store_path = finalise, store
+        self._events = RunEvents() if events is None else events
+        self._wind_up = wind_up
+        self._remarks: list[str] = []
+        self._why_skipped = ""
         self._session_limits = SessionLimits() if session_limits is None else session_limits
         self._unlike_beyond = unlike_beyond
 
@@ -145,11 +171,13 @@ class Session:
         self._analyse_queue: Channel[Arrival] = Channel(self._session_limits.analyse_queue_bytes)
         self._cache = DeferredCache(self._session_limits.deferred_cache_bytes)
         self._latest: LatestSlot[Frame] = LatestSlot()
+        self._readings = ReadingsLog(self._grid)
         self._ledger = FrameLedger(
             self._score.score(),
             expected_frames=spec.expected_frames,
             stores=sink is not None,
             classifies=classifier is not None,
+            on_message=lambda message: self._events.add("message", text=message),
         )
         n_planned = 0 if source.live else spec.expected_frames or 0
         self._exclusions = Exclusions(self._score, self._ledger, notes, n_planned)
@@ -159,6 +187,8 @@ class Session:
 
         paced = source.live and spec.sampling in ("time_series", "sequence")
         self._cadence = Cadence(interval_s) if paced else None
+        if isinstance(source, ReportingSource):
+            source.report_to(SourceReports(self._ledger, self.remark, self._skip))
         self._acquisition = AcquisitionWorker(
             source=source,
             cadence=self._cadence,
@@ -196,11 +226,13 @@ class Session:
         """Take no frame for now; what was acquired is stored and classified. `resume` continues, `stop` ends it."""
         if not self.finished:
             self._stop.pause()
+            self._events.add("action", action="pause")
             self._ledger.pause(time.monotonic_ns())
 
     def resume(self) -> None:
         """Go on after a pause."""
         self._stop.resume()
+        self._events.add("action", action="continue")
         self._ledger.resume(time.monotonic_ns())
 
     def exclude(self, seq: int, reason: str) -> None:
@@ -224,10 +256,26 @@ class Session:
             If the mark cannot be written down.
         """
         self._exclusions.exclude(seq, reason)
+        self._events.add("action", action="exclude", seq=int(seq), reason=reason)
 
     def include(self, seq: int, reason: str = "") -> None:
         """Take a field into the score again; does nothing if it is in. Raises like `exclude`."""
         self._exclusions.include(seq, reason)
+        self._events.add("action", action="include", seq=int(seq), reason=reason)
+
+    def _skip(self, why: str) -> None:
+        """Count a field that the source leaves out; the others are then no random choice of the section."""
+        first = not self._why_skipped
+        self._why_skipped = why
+        self._ledger.skip(why)
+        if first and self._source.spec.sampling == "random":
+            spoil = partial(self._exclusions.spoil, SKIPPED_SPOILS)
+            guard("marks", spoil, self._on_error)
+
+    def remark(self, sentence: str) -> None:
+        """Add what deviates from the request although the run continues; it is shown, and stays with the outcome."""
+        self._remarks.append(sentence)
+        self._ledger.set_message(sentence)
 
     @property
     def excluded(self) -> tuple[int, ...]:
@@ -282,6 +330,8 @@ class Session:
     def _after_acquire(self) -> None:
         self._ledger.resume(time.monotonic_ns())  # a pause ends with the run, if not before
         self._ledger.drain()
+        if self._stop.by_user:  # here, as `stop` may be called by a signal's handler, which must not wait for a lock
+            self._events.add("action", action="stop")
         self._store_queue.close()
         self._analyse_queue.close()
 
@@ -306,6 +356,8 @@ class Session:
                     engine=self._classifier.engine,
                     temperature=self._score.temperature,
                     unlike_beyond=self._unlike_beyond,
+                    readings=self._readings,
+                    shading=self._shading,
                 ),
                 score=self._score,
                 results=self._results,
@@ -349,6 +401,10 @@ class Session:
         guard("settle", self._settle, self._on_error)
         if self._results is not None:
             guard("results", self._results.close, self._on_error)
+        if self._stop.analysis_skipped:
+            self._events.add("action", action="skip analysis")
+        if self._wind_up is not None:
+            guard("wind up", self._wind_up, self._on_error)
 
     def _settle(self) -> None:
         """Give every frame its final state: deferred if it is still pending, failed if it is not on disk."""
@@ -385,6 +441,15 @@ class Session:
         finally:
             self._finished.set()
 
+    def _all_remarks(self) -> str | None:
+        kept = None if self._cadence is None else self._cadence.remark()
+        source = self._source.remark if isinstance(self._source, ReportingSource) else None
+        n_skipped = self._ledger.counts.skipped
+        skipped = [describe_skipped_fields(n_skipped, self._why_skipped)] if n_skipped else []
+        at_end = [remark for remark in (kept, source) if remark is not None]
+        remarks = [*skipped, *dict.fromkeys(self._remarks), *at_end]
+        return "; ".join(remarks) or None
+
     def _decide(self, closed_ns: int) -> RunOutcome:
         cause = self._errors.error
         with self._score.lock:
@@ -406,5 +471,6 @@ class Session:
             latency_bins=self._ledger.latency_bins(),
             excluded_by_operator=excluded,
             interval_s=None if self._cadence is None else self._cadence.interval_s,
-            remark=None if self._cadence is None else self._cadence.remark(),
+            remark=self._all_remarks(),
+            readings=self._readings.summary(),
         )

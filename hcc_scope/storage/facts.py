@@ -36,6 +36,8 @@ from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.notes import NOTES
 from hcc_scope.storage.prediction_log import PREDICTIONS
 from hcc_scope.storage.recorded_run import RecordedRun
+from hcc_scope.storage.run_log import RUN_LOG
+from hcc_scope.storage.shading_copy import SHADING_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +68,7 @@ CONSOLIDATED = "consolidated_metadata"
 MAX_METADATA_BYTES = 64 * 2**20
 """Of one JSON file; a plan with its outline has some kilobytes."""
 
-_FILES = (ROOT, MANIFEST_COPY, JOURNAL, NOTES, PREDICTIONS)
+_FILES = (ROOT, MANIFEST_COPY, JOURNAL, NOTES, PREDICTIONS, RUN_LOG, *SHADING_FILES.values())
 """How the names of our files start."""
 _METADATA = (f"frames/{ROOT}", f"{ARRAY_PATH}/{ROOT}")
 _FOLDERS = ("frames", ARRAY_PATH, f"{ARRAY_PATH}/c")
@@ -210,7 +212,9 @@ def _checked(file: Path, attributes: dict[str, Any], content: dict[str, Any], wh
             hint="Update HCC-Scope.",
         )
     try:
-        values.integer(values.member(attributes, "schema_version", f"{where}."), f"{where}.schema_version", 1, 2)
+        values.integer(
+            values.member(attributes, "schema_version", f"{where}."), f"{where}.schema_version", 1, max(SCHEMA_VERSIONS)
+        )
         _check_hash(attributes)
         return Facts.parse(attributes, content)
     except ValueError as error:

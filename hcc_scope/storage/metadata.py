@@ -15,6 +15,7 @@ from hcc_scope.errors import IdError, StoreError
 from hcc_scope.orientation import NOT_TURNED
 from hcc_scope.storage import values
 from hcc_scope.storage.naming import check_id
+from hcc_scope.storage.shading_copy import is_corrected
 from hcc_scope.types import RunSpec, Sampling
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "MAX_TILES",
     "SCHEMA_VERSION",
     "SCHEMA_VERSIONS",
+    "SCHEMA_VERSION_CORRECTED",
     "START_FACTS",
     "array_metadata",
     "axes_from_json",
@@ -47,7 +49,10 @@ __all__ = [
 
 SCHEMA_VERSION = 2
 """Of the attribute `ATTRIBUTE` and the journal. A reader refuses what is newer than itself."""
-SCHEMA_VERSIONS = frozenset({1, 2})
+SCHEMA_VERSION_CORRECTED = 3
+"""Of a store whose run corrected its frames by a dark and a flat field: a program that does not know of it would
+classify them as they are, and show another score than the run's."""
+SCHEMA_VERSIONS = frozenset({1, 2, 3})
 """What this program reads. Version 1 has no checksums but those of the frames."""
 
 FACTS_HASH = "facts_sha256"
@@ -263,7 +268,7 @@ def initial_attributes(
 ) -> dict[str, Any]:
     """Return the attribute `ATTRIBUTE` of a run that has just begun."""
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": SCHEMA_VERSION_CORRECTED if is_corrected(spec.provenance) else SCHEMA_VERSION,
         "complete": False,
         "animal_id": spec.animal_id,
         "section_id": spec.section_id,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import StoreDamagedError, StoreError
+from hcc_scope.shading.correction import analysed_pixels
 from hcc_scope.storage.facts import (
     ROOT,
     check_folders,
@@ -23,11 +24,13 @@ from hcc_scope.storage.metadata import JOURNAL, MANIFEST_COPY
 from hcc_scope.storage.naming import with_own_name
 from hcc_scope.storage.notes import lost_notes
 from hcc_scope.storage.prediction_log import PREDICTIONS, log_files, log_problems
+from hcc_scope.storage.shading_copy import read_shading_copy, shading_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from hcc_scope.shading.correction import Shading
     from hcc_scope.storage.facts import Facts
     from hcc_scope.storage.journal import Journal, JournalEntry
     from hcc_scope.storage.recorded_run import RecordedRun
@@ -130,6 +133,8 @@ class SectionStore:
         self._other_problems: tuple[str, ...] | None = None
         self._lock = threading.Lock()
         self._array = FrameArray(path, facts.spec.frame_shape_yx)
+        self._shading: Shading | None = None
+        self._shading_is_read = False
 
     @property
     def n_frames(self) -> int:
@@ -166,7 +171,7 @@ class SectionStore:
     def _look_at_other_files(self) -> list[str]:
         n = max(self.n_frames, self.recorded_frames or 0)
         try:
-            problems = metadata_problems(self.path, self.facts, n)
+            problems = [*metadata_problems(self.path, self.facts, n), *shading_problems(self.path, self.spec)]
             if self.complete:
                 problems += lost_notes(self.path, self.recorded.excluded_by_operator)
             for log in log_files(self.path):
@@ -174,6 +179,23 @@ class SectionStore:
         except OSError as error:
             raise cannot_read(error, f"The store {self.path}") from error
         return problems
+
+    @property
+    def shading(self) -> Shading | None:
+        """What the run corrected its frames by before it classified them; None if it classified them as they are.
+
+        Read on the first access.
+
+        Raises
+        ------
+        StoreDamagedError
+            If the copy in the store is missing or damaged.
+        """
+        with self._lock:
+            if not self._shading_is_read:
+                self._shading = read_shading_copy(self.path, self.spec)
+                self._shading_is_read = True
+            return self._shading
 
     @property
     def recorded_frames(self) -> int | None:
@@ -208,6 +230,18 @@ class SectionStore:
             If there is no such frame.
         """
         return self._finish(seq, self._array.start_read(self._entry(seq).seq))
+
+    def read_analysed(self, seq: int) -> Frame:
+        """Read one frame with the pixels that its run classified: corrected, if it corrected them.
+
+        Raises
+        ------
+        StoreDamagedError, StoreError
+            As `read`, and if the dark or flat field in the store is missing or damaged.
+        """
+        shading = self.shading
+        frame = self.read(seq)
+        return frame if shading is None else replace(frame, pixels=analysed_pixels(frame.pixels, shading))
 
     def read_ahead(self, seqs: Iterable[int], ahead: int) -> Iterator[Frame | StoreDamagedError]:
         """Yield frames in the order of `seqs`, reading `ahead` of them in advance; a damaged one as its error.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope.quality import QualityLimits
 from hcc_scope.storage import values
+from hcc_scope.storage.shading_copy import is_corrected
 from hcc_scope.types import SectionScore
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class Provenance:
     """Whether tiles unlike the training tiles were scored too."""
     quality: QualityLimits = field(default_factory=QualityLimits)
     """A limit that is not recorded has its default."""
+    corrected: bool = False
+    """Whether frames were corrected by a dark and a flat field before they were classified."""
+    shading_estimated: bool = False
+    """Whether a part of that correction was estimated from tissue."""
     specimen: str | None = None
     camera: str | None = None
     camera_library: str | None = None
@@ -71,6 +76,8 @@ class Provenance:
             unlike_threshold=_number_or_none(recorded.get("unlike_threshold")),
             score_unlike=recorded.get("score_unlike") is True,
             quality=QualityLimits(**{name: limit for name, limit in limits.items() if limit is not None}),
+            corrected=is_corrected(recorded),
+            shading_estimated=recorded.get("shading_estimated") is True,
             specimen=_text_or_none(recorded.get("specimen")),
             camera=_text_or_none(recorded.get("camera")),
             camera_library=_text_or_none(recorded.get("camera_library")),
@@ -105,6 +112,10 @@ class RecordedOutcome:
     """`seq` of the fields that were out of the score when the run ended."""
     lost_frames: int = 0
     """Frames that the camera lost before they reached the program."""
+    skipped_fields: int = 0
+    """Fields of the plan that were left out, as the stage did not reach them."""
+    readings: Mapping[str, TagValue] = field(default_factory=dict)
+    """What the section showed of its microscope (`hcc_scope.readings`); empty where that is not recorded."""
 
     @classmethod
     def parse(cls, outcome: object, key: str) -> RecordedOutcome:
@@ -129,6 +140,8 @@ class RecordedOutcome:
             lasting_reason=_lasting_reason(found),
             excluded_by_operator=tuple(found.get("excluded_by_operator", ())),
             lost_frames=found.get("counts", {}).get("lost", 0),
+            skipped_fields=found.get("counts", {}).get("skipped", 0),
+            readings=found.get("readings", {}),
         )
 
 
@@ -225,7 +238,7 @@ def _check(outcome: Mapping[str, Any], where: str) -> None:
         elif key in {"counts", "tiles_excluded"}:
             for one, n in values.object_of(value, name).items():
                 values.integer(n, f"{name}.{one[:60]}", 0, 1 << 60)
-        elif key in {"rates", "latency_ms"}:
+        elif key in {"rates", "latency_ms", "readings"}:
             values.scalars(value, name)
         elif key == "excluded_by_operator":
             if not isinstance(value, list):

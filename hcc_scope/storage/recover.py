@@ -44,7 +44,9 @@ from hcc_scope.storage.notes import NOTES, lost_notes, read_notes_log
 from hcc_scope.storage.prediction_log import log_files, log_problems, read_log, table_path
 from hcc_scope.storage.predictions import read_predictions_table, remake_table
 from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.run_log import RUN_LOG, read_run_log
 from hcc_scope.storage.settled_facts import SettledFacts, check_shape, settle
+from hcc_scope.storage.shading_copy import SHADING_FILES, shading_problems
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,8 +75,8 @@ class RecoverReport:
     damaged: tuple[StoreDamagedError, ...]
     """Committed frames that are missing or damaged, and why."""
     problems: tuple[str, ...]
-    """What is wrong with the journal, the predictions and the notes: unreadable lines, left as they are, and lines that
-    the journal has lost."""
+    """What is wrong with the journal, the predictions, the notes and the references: unreadable lines, left as they
+    are, lines that the journal has lost, and damaged dark or flat fields, which nothing can make again."""
     unacknowledged: int
     """Frames that reached the disk but not the journal; left as they are, behind the end of the array."""
 
@@ -130,6 +132,7 @@ def _refuse_links(path: Path) -> None:
     """
     check_folders(path)
     ours = [*path.glob("*.json*"), *path.glob("*.parquet*"), *path.glob(f"*{TEMPORARY_SUFFIX}")]
+    ours += [path / name for name in SHADING_FILES.values() if os.path.lexists(path / name)]
     folders = [path / "frames"]
     while folders:
         folder = folders.pop()
@@ -152,8 +155,8 @@ def _recover(path: Path, settled: SettledFacts) -> RecoverReport:
     changes = _mend_facts(path, settled)
     changes += [*_remove_temporary_files(path), *_mend_journal(path / JOURNAL)]
     store = open_store(path)
-    problems = list(store.journal_problems)
-    changes += _mend_notes(path, problems)
+    problems = [*store.journal_problems, *shading_problems(path, store.spec)]
+    changes += [*_mend_notes(path, problems), *_mend_run_log(path, problems)]
     if store.complete:
         problems += lost_notes(path, store.recorded.excluded_by_operator)
     wanted = {
@@ -263,6 +266,19 @@ def _mend_notes(store: Path, problems: list[str]) -> list[str]:
     log = read_notes_log(store)
     problems += log.problems
     return [_cut(store / NOTES, log.torn)] if log.torn else []
+
+
+def _mend_run_log(store: Path, problems: list[str]) -> list[str]:
+    """Cut an unfinished last line; a log that cannot be read must not stand between the user and the frames."""
+    try:
+        log = read_run_log(store)
+    except StoreError as error:
+        problems.append(error.message)
+        return []
+    if log is None:
+        return []
+    problems += log.problems
+    return [_cut(store / RUN_LOG, log.torn)] if log.torn else []
 
 
 def _cut(path: Path, torn: bytes) -> str:

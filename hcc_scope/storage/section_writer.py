@@ -47,6 +47,7 @@ from hcc_scope.storage.metadata import (
     array_metadata,
     group_metadata,
 )
+from hcc_scope.storage.shading_copy import SHADING_FILES, is_corrected
 from hcc_scope.storage.skeleton import remove_empty
 from hcc_scope.storage.space import require_space
 from hcc_scope.workers import Worker
@@ -356,6 +357,11 @@ class SectionWriter:
             if not file.is_file():
                 words = f"{file} was deleted during the run: hcc-scope recover writes it again"
                 self._fail(StoreDamagedError(words), "close")
+        if is_corrected(self.spec.provenance):
+            for name in SHADING_FILES.values():
+                if not (self.path / name).is_file():
+                    words = f"{self.path / name} was deleted during the run: its frames cannot be corrected any more"
+                    self._fail(StoreDamagedError(words), "close")
         if not (self.path / ARRAY_PATH / "zarr.json").is_file():
             self._length = -1
 

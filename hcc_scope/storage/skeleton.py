@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import create_file, json_bytes, patiently, sync_folder
+from hcc_scope.errors import StoreError
 from hcc_scope.storage.metadata import (
     ARRAY_PATH,
     JOURNAL,
@@ -16,7 +17,10 @@ from hcc_scope.storage.metadata import (
     group_metadata,
     sealed,
 )
+from hcc_scope.storage.notes import NOTES, read_notes
 from hcc_scope.storage.prediction_log import log_files, table_path
+from hcc_scope.storage.run_log import RUN_LOG
+from hcc_scope.storage.shading_copy import SHADING_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,8 +41,10 @@ def remove_empty(path: Path) -> bool:
     """
     try:
         logs = log_files(path)
-        ours = {"frames", "zarr.json", MANIFEST_COPY, JOURNAL, *(log.name for log in logs)}
-        ours |= {table_path(log).name for log in logs}
+        ours = {"frames", "zarr.json", MANIFEST_COPY, JOURNAL, RUN_LOG, *(log.name for log in logs)}
+        ours |= {table_path(log).name for log in logs} | set(SHADING_FILES.values())
+        if all(note.kind == "spoilt" for note in read_notes(path)):  # by the run itself
+            ours.add(NOTES)
         there = [(path, ours), (path / "frames", {"zarr.json", "0"}), (path / ARRAY_PATH, {"zarr.json", "c"})]
         if any({one.name for one in folder.iterdir()} - names for folder, names in there):
             return False
@@ -46,7 +52,7 @@ def remove_empty(path: Path) -> bool:
             return False
         hidden = _hidden(path)
         patiently(lambda: path.rename(hidden))  # the name is free at once, whatever comes between
-    except OSError:
+    except (OSError, StoreError):
         return False
     shutil.rmtree(hidden, ignore_errors=True)
     return True
@@ -57,8 +63,10 @@ def _hidden(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
 
 
-def create_skeleton(path: Path, spec: RunSpec, attributes: Mapping[str, Any], length: int) -> None:
-    """Make an empty store in a hidden folder, then give it its name in one step."""
+def create_skeleton(
+    path: Path, spec: RunSpec, attributes: Mapping[str, Any], length: int, files: Mapping[str, bytes] | None = None
+) -> None:
+    """Make an empty store, with further `files` by name, in a hidden folder, then give it its name in one step."""
     hidden = _hidden(path)
     array_folder = hidden / ARRAY_PATH
     try:
@@ -68,6 +76,8 @@ def create_skeleton(path: Path, spec: RunSpec, attributes: Mapping[str, Any], le
         create_file(hidden / "zarr.json", json_bytes(group_metadata(spec, attributes)))
         create_file(hidden / MANIFEST_COPY, json_bytes(sealed(attributes)))
         create_file(hidden / JOURNAL, b"")
+        for name, data in (files or {}).items():
+            create_file(hidden / name, data)
         for folder in (array_folder, hidden / "frames", hidden):
             sync_folder(folder)
         patiently(lambda: hidden.rename(path))

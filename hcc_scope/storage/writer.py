@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -20,12 +21,14 @@ from hcc_scope.storage.metadata import (
 )
 from hcc_scope.storage.naming import store_path, taken_error
 from hcc_scope.storage.section_writer import GROW_FRAMES, SectionWriter
+from hcc_scope.storage.shading_copy import shading_copy
 from hcc_scope.storage.skeleton import create_skeleton, remove_empty
 from hcc_scope.storage.space import check_out_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hcc_scope.shading.correction import Shading
     from hcc_scope.types import RunSpec
 
 __all__ = ["MAX_IN_FLIGHT_BYTES", "create_store"]
@@ -39,6 +42,7 @@ def create_store(
     *,
     interval_s: float | None = None,
     max_in_flight_bytes: int = MAX_IN_FLIGHT_BYTES,
+    shading: Shading | None = None,
 ) -> SectionWriter:
     """Create ``<animal>_<section>.ome.zarr`` below `out_dir` and return its writer.
 
@@ -55,6 +59,8 @@ def create_store(
         Nominal time between frames, the scale of the time axis; None for an irregular course: the axis has no unit.
     max_in_flight_bytes : int
         How much may wait for the disk before `SectionWriter.append` blocks. One frame always may.
+    shading : Shading, optional
+        What the run corrects its frames by; kept in the store, and recorded in the writer's spec.
 
     Raises
     ------
@@ -70,6 +76,9 @@ def create_store(
         If `spec` makes no sense.
     """
     path = store_path(out_dir, spec.animal_id, spec.section_id)
+    if shading is not None:
+        shading.check_fits(spec.frame_shape_yx)
+        spec = replace(spec, provenance={**spec.provenance, **shading.facts})
     check_spec(spec)
     check_out_dir(out_dir, spec)
     attributes = initial_attributes(
@@ -83,7 +92,7 @@ def create_store(
     created = False
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
-        create_skeleton(path, spec, attributes, length)
+        create_skeleton(path, spec, attributes, length, shading_copy(shading))
         created = True
         array = FrameArray(path, spec.frame_shape_yx, pinned=True)
         journal = JournalWriter(path / JOURNAL)

@@ -33,6 +33,7 @@ def measured(flags: list[int], *, saturated: float = 0.0004) -> TileQuality:
         focus=np.full(n, 0.05, np.float32),
         saturated_fraction=np.full(n, saturated, np.float32),
         mean_level=np.full(n, 0.34, np.float32),
+        noise_variance=np.full(n, 100.0, np.float32),
         flags=np.array(flags, np.uint8),
     )
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from find import find
-from PySide6.QtWidgets import QDialogButtonBox, QLabel, QRadioButton, QSpinBox, QWidget
+from PySide6.QtWidgets import QComboBox, QDialogButtonBox, QLabel, QRadioButton, QSpinBox, QWidget
 
+from hcc_scope.plans import Focusing
 from ui.control.section_request import PlanChoice
 from ui.shell.plan_dialog import PlanDialog
 
@@ -64,3 +65,30 @@ def test_plans_write_counts_in_the_singular_too():
     assert PlanChoice(n_fields=1).describe(outlined=True) == "1 random field"
     assert PlanChoice(kind="sequence", n_frames=1).describe(outlined=False) == "1 frame at rest"
     assert PlanChoice(area_um=(125_000.0, 6000.0)).describe(outlined=False) == "24 fields in 125000 × 6000 µm"
+
+
+def test_focusing_is_chosen_with_the_plan(parent: QWidget):
+    plane = PlanChoice(focus=Focusing("plane", points=12))
+    dialog = PlanDialog(plane, outlined=False, parent=parent)
+    assert dialog.choice() == plane
+    find(dialog, QComboBox, "Focusing of random fields").setCurrentIndex(2)
+    find(dialog, QSpinBox, "Fields from one focusing to the next").setValue(7)
+    assert dialog.choice().focus == Focusing("every_k", every_k=7)
+    find(dialog, QRadioButton, "Sequence, stage at rest").click()
+    assert dialog.choice().focus == Focusing()
+    find(dialog, QComboBox, "Focusing of a sequence").setCurrentIndex(1)
+    assert dialog.choice().focusing == Focusing("once")
+
+
+def test_a_rig_without_a_focus_drive_is_not_offered_focusing_and_keeps_the_choice_for_others(parent: QWidget):
+    choice = PlanChoice(focus=Focusing("once"))
+    dialog = PlanDialog(choice, outlined=False, parent=parent, has_focus=False)
+    assert not [box for box in dialog.findChildren(QComboBox) if "Focusing" in box.accessibleName()]
+    assert dialog.choice() == choice
+
+
+def test_plans_say_when_they_focus():
+    assert PlanChoice(focus=Focusing("every_k", every_k=5)).describe(outlined=True) == (
+        "24 random fields, focused every 5 fields"
+    )
+    assert PlanChoice(kind="sequence", focus=Focusing("plane")).describe(outlined=True) == "100 frames at rest"

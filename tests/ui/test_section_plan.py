@@ -119,11 +119,10 @@ def test_start_refuses_a_taken_name_before_a_phantom_is_drawn(tmp_path: Path, mo
 
 
 def test_the_welcome_page_finds_core_and_adapters_that_do_not_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    assert system_check.look_around(tmp_path)[0].ok
+    assert system_check.look_around(tmp_path)[0].verdict == "pass"
     monkeypatch.setattr(adapters, "core_interface", lambda: 74)
     found = system_check.look_around(tmp_path)[0]
-    assert not found.ok
+    assert found.verdict == "fail"
     assert "speaks device interface 74" in found.words
-    assert found.words == f"Micro-Manager: {adapters.interface_mismatch(adapters.test_adapters_dir())}; " + (
-        "install HCC-Scope again"
-    )
+    assert found.words == f"Micro-Manager: {adapters.interface_mismatch(adapters.test_adapters_dir())}."
+    assert found.advice == "Install HCC-Scope again."

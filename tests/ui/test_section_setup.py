@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hcc_scope.plans import Focusing
 from ui.control.replay_focus import ReplayedField, ReplayFocus
 from ui.control.section_request import PlanChoice, SectionRequest
 from ui.control.section_setup import SectionSetup
@@ -88,6 +89,21 @@ def test_choices_are_remembered_and_a_plan_that_fits_the_rig_is_not(qapp: object
     again = SectionSetup(store).request
     assert (again.plan, again.out_dir) == (PlanChoice("sequence"), tmp_path)
     assert (again.specimen, again.engine, store.settings.model) == ("low", "torchscript", "mine")
+    assert jobs.close() == ()
+
+
+def test_a_rig_without_a_focus_drive_leaves_the_remembered_focusing_alone(qapp: object, tmp_path: Path):
+    del qapp
+    jobs = Jobs()
+    store = SettingsStore(Settings(), tmp_path, jobs)
+    setup = SectionSetup(store)
+    setup.choose_plan(PlanChoice(focus=Focusing("every_k", every_k=3)))
+    setup.fit_rig(has_stage=True, has_focus=False)
+    assert setup.request.plan.focus == Focusing()
+    setup.choose_plan(PlanChoice(n_fields=9))
+    setup.fit_rig(has_stage=True, has_focus=True)
+    assert setup.request.plan == PlanChoice(n_fields=9, focus=Focusing("every_k", every_k=3))
+    assert SectionSetup(store).request.plan == setup.request.plan
     assert jobs.close() == ()
 
 

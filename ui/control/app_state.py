@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
+from hcc_scope.doctor.disk import free_bytes
 from hcc_scope.microscope.rig_state import RigState
 from hcc_scope.report.summary import SectionReport
 from hcc_scope.types import Frame, FrameResult, Snapshot
-from ui.control.system_usage import disk_free_bytes, resident_bytes
+from ui.control.system_usage import resident_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -359,7 +360,7 @@ class AppState(QObject):
         self._asking_system = True
         folder = self.out_dir
         self._jobs.submit(
-            "system", lambda: System(disk_free_bytes(folder), resident_bytes()), self._take_system, self._miss_system
+            "system", lambda: System(free_bytes(folder), resident_bytes()), self._take_system, self._miss_system
         )
 
     def _take_system(self, system: System) -> None:

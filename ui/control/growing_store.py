@@ -46,6 +46,10 @@ class StoredFields:
         """
         return self._with(seq).read(seq)
 
+    def read_analysed(self, seq: int) -> Frame:
+        """Return one frame with the pixels that are classified: corrected, if the section is. Raises like `read`."""
+        return self._with(seq).read_analysed(seq)
+
     def has(self, seq: int) -> bool:
         """Return whether the journal, as last read, names a field."""
         store = self._store

@@ -50,6 +50,7 @@ class LoadedRig:
     controls: DeviceControls
     is_demo: bool
     has_stage: bool
+    has_focus: bool
     lock: RigLock
     stack: ExitStack
     """Closes the rig and gives back the lock."""
@@ -82,7 +83,9 @@ def _open(name: str, lock_folder: Path, note: Callable[[str], None]) -> LoadedRi
         rig = stack.enter_context(open_rig(name, note))
         is_demo = rig.is_demo()
         has_stage = rig.stage_xy_um() is not None
-        return LoadedRig(name, rig, DeviceControls(rig.microscope), is_demo, has_stage, lock, stack.pop_all())
+        has_focus = bool(rig.microscope.hardware.focus)
+        controls = DeviceControls(rig.microscope)
+        return LoadedRig(name, rig, controls, is_demo, has_stage, has_focus, lock, stack.pop_all())
     raise AssertionError("an exit stack swallows nothing")
 
 

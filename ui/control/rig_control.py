@@ -318,6 +318,17 @@ class RigControl(QObject):
         if loaded is not None:
             self._jobs.submit("rig", partial(action, loaded.controls), self._done, self._refused)
 
+    @Slot()
+    def focus_now(self) -> None:
+        """Focus by the camera's image in the background; a message states why if no height is found."""
+        loaded = self.loaded
+        if loaded is not None:
+            self._jobs.submit("rig", partial(self._focus, loaded), self._done, self._refused)
+
+    def _focus(self, loaded: LoadedRig) -> None:
+        with self.doing("focusing"):  # it takes longer than a device that answers
+            loaded.controls.focus_now()
+
     def _done(self, _nothing: None) -> None:
         self._state.ask_rig(refresh=True)
         self.acted.emit()

@@ -189,6 +189,11 @@ class RunControl(QObject):
         self._state.snapshot = None  # of the section before
         self._set_phase("stopping" if self._stop.requested else "running")
         self._state.watch_run(run)
+        for warning in run.warnings:
+            self._state.message.emit("warning", warning[:1].upper() + warning[1:])
+        if run.references_note:
+            level = "warning" if run.references_stale else "info" if run.corrected else "debug"
+            self._state.message.emit(level, run.references_note)
 
     def _not_started(self, _sentence: str) -> None:
         self._set_phase("idle")

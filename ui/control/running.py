@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Running", "plan_of_request", "start_section_on"]
 
+_PICTURES = "Live and map show raw frames, Tiles what the model sees."
 MAX_DRAWN = 5000
 """Planned fields beyond which the map shows none: they would be one grey area."""
 
@@ -51,6 +52,17 @@ class Running:
     """(n, 2) centres of the planned fields; None where none are planned, or too many to draw."""
     outline_um: NDArray[np.float64] | None
     """(m, 2)"""
+    warnings: tuple[str, ...] = ()
+    """What the operator must know of the state in which it began; a sentence each."""
+    references_note: str = ""
+    """Whether its frames are corrected by dark and flat fields, as a sentence."""
+    references_stale: bool = False
+    """Whether they would be, if the references were fresh."""
+
+    @property
+    def corrected(self) -> bool:
+        """Whether its frames are corrected before they are classified."""
+        return self.spec.provenance.get("shading") == "corrected"
 
     @property
     def session(self) -> Session:
@@ -84,7 +96,8 @@ def start_section_on(
     """Prepare and start a section; whatever is wrong is refused before the camera starts."""
     from hcc_scope.plans import TimeSeries, field_of
     from hcc_scope.runs.phantoms import outline_points
-    from hcc_scope.runs.section import section_source, start_section
+    from hcc_scope.runs.references import section_references
+    from hcc_scope.runs.section import earlier_readings_out, section_source, start_section
 
     end_preview(loaded)
     refuse_taken(request.store)  # before a phantom is drawn, which is slow
@@ -99,8 +112,18 @@ def start_section_on(
     with _plan_errors_for_window(request, on_phantom=specimen is not None):
         microscope = loaded.rig.microscope
         source = section_source(microscope, plan, scoring_model, request.animal_id, request.section_id, specimen)
+    warnings = earlier_readings_out(source, request.out_dir)
     interval_s = plan.interval_s if isinstance(plan, TimeSeries) else None
-    section = start_section(source, scoring_model, request.out_dir, stop=stop, interval_s=interval_s)
+    references = section_references(loaded.rig, card, request.shading, painted=specimen is not None)
+    section = start_section(
+        source,
+        scoring_model,
+        request.out_dir,
+        stop=stop,
+        interval_s=interval_s,
+        shading=references.shading,
+        facts=references.facts,
+    )
     spec = section.spec
     field_um = field_of(plan, Orientation(spec.camera_axes), spec.frame_shape_yx, spec.pixel_size_um)
     return Running(
@@ -108,6 +131,9 @@ def start_section_on(
         card.decision_threshold,
         _positions(plan, field_um),
         _outline_of(plan, specimen),
+        (*source.warnings, *warnings),
+        references.note if references.shading is None else f"{references.note} {_PICTURES}",
+        references.stale,
     )
 
 
@@ -170,6 +196,7 @@ def plan_of_request(
         n_fields=choice.n_fields,
         seed=request.seed,
         area_um=choice.area_um,
+        focus=choice.focusing,
     )
     if choice.uses_outline and choice.outline_um:
         outline = choice.outline_um

@@ -8,16 +8,28 @@ from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.errors import IdError
 from hcc_scope.formatting import counted, format_number
+from hcc_scope.plans.focusing import NO_FOCUSING, Focusing
 from hcc_scope.runs.plan_options import DEFAULT_AREA_UM, DEFAULT_FIELDS
 from hcc_scope.storage.naming import check_id, store_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["PlanChoice", "SectionRequest", "next_id", "problem_with_id"]
+    from hcc_scope.plans.focusing import FocusMode
+    from hcc_scope.runs.references import ShadingChoice
+
+__all__ = ["FOCUS_WORDS", "PlanChoice", "SectionRequest", "next_id", "problem_with_id"]
 
 PlanKind = Literal["random", "sequence", "file"]
 Specimen = Literal["low", "high", "none"]
+
+
+FOCUS_WORDS: dict[FocusMode, str] = {
+    "none": "not focused",
+    "once": "focused once",
+    "every_k": "focused every {k} fields",
+    "plane": "focused by a plane",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,15 @@ class PlanChoice:
     """Corners of the outline that was drawn on the map; empty for none. Of this rig's stage, so it is not kept."""
     uses_outline: bool = False
     """Whether the random fields lie inside that outline."""
+    focus: Focusing = NO_FOCUSING
+    """When to focus by the camera's image; a plan file states it itself."""
+
+    @property
+    def focusing(self) -> Focusing:
+        """When to focus, as far as it goes with this kind: a sequence can be focused only before it begins."""
+        if self.kind == "random":
+            return self.focus
+        return Focusing("once") if self.kind == "sequence" and self.focus.mode == "once" else NO_FOCUSING
 
     def fits(self, *, has_stage: bool) -> bool:
         """Return whether a rig can carry it out: random fields need a motorised stage."""
@@ -43,6 +64,11 @@ class PlanChoice:
 
     def describe(self, *, outlined: bool) -> str:
         """Describe it in a few words; `outlined` if the specimen's own outline takes the place of the area."""
+        text = self._describe_fields(outlined=outlined)
+        focus = FOCUS_WORDS[self.focusing.mode].format(k=self.focusing.every_k)
+        return text if self.focusing == NO_FOCUSING else f"{text}, {focus}"
+
+    def _describe_fields(self, *, outlined: bool) -> str:
         match self.kind:
             case "random":
                 if self.uses_outline and self.outline_um:
@@ -70,6 +96,8 @@ class SectionRequest:
     model: str
     engine: str
     seed: int
+    shading: ShadingChoice = "auto"
+    """Whether fresh dark and flat fields correct its frames before they are classified."""
 
     @property
     def store(self) -> Path:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, TypedDict
 
 from PySide6.QtCore import QObject, Signal
 
+from hcc_scope.plans.focusing import NO_FOCUSING
 from ui.control.section_request import PlanChoice, SectionRequest, next_id
 from ui.control.settings import default_out_dir
 
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from hcc_scope.runs.references import ShadingChoice
     from ui.control.section_request import Specimen
     from ui.control.settings_store import SettingsStore
 
@@ -30,6 +32,7 @@ class _Changes(TypedDict, total=False):
     model: str
     engine: str
     seed: int
+    shading: ShadingChoice
 
 
 class SectionSetup(QObject):
@@ -52,12 +55,21 @@ class SectionSetup(QObject):
     def __init__(self, settings_store: SettingsStore, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._settings_store = settings_store
+        self._has_focus = True
+        """Whether the rig that is open has a focus drive; without, the remembered focusing stays for others."""
         settings = settings_store.settings
         self._request = SectionRequest(
             animal_id="",
             section_id="",
             out_dir=Path(settings.out_dir) if settings.out_dir else default_out_dir(),
-            plan=PlanChoice(settings.plan, settings.n_fields, settings.area_um, settings.n_frames, settings.plan_file),
+            plan=PlanChoice(
+                settings.plan,
+                settings.n_fields,
+                settings.area_um,
+                settings.n_frames,
+                settings.plan_file,
+                focus=settings.focus,
+            ),
             specimen=settings.demo_specimen,
             model="",
             engine=settings.engine,
@@ -85,7 +97,12 @@ class SectionSetup(QObject):
     def choose_plan(self, plan: PlanChoice) -> None:
         """Take the operator's plan, and remember it."""
         self._settings_store.change(
-            plan=plan.kind, n_fields=plan.n_fields, area_um=plan.area_um, n_frames=plan.n_frames, plan_file=plan.file
+            plan=plan.kind,
+            n_fields=plan.n_fields,
+            area_um=plan.area_um,
+            n_frames=plan.n_frames,
+            plan_file=plan.file,
+            focus=plan.focus if self._has_focus else self._settings_store.settings.focus,
         )
         self.change(plan=plan)
 
@@ -101,7 +118,7 @@ class SectionSetup(QObject):
 
     # -- what the rig and the last section change ----------------------------------------------------------------------
 
-    def fit_rig(self, *, has_stage: bool) -> bool:
+    def fit_rig(self, *, has_stage: bool, has_focus: bool = True) -> bool:
         """Take a plan that a rig can carry out, for this rig only: the plan that is remembered stays.
 
         Returns
@@ -109,6 +126,9 @@ class SectionSetup(QObject):
         bool
             Whether the operator's plan had to give way to a sequence.
         """
+        self._has_focus = has_focus
+        remembered = self._settings_store.settings.focus
+        self.change(plan=replace(self._request.plan, focus=remembered if has_focus else NO_FOCUSING))
         plan = self._request.plan
         if not plan.fits(has_stage=has_stage):
             self.change(plan=replace(plan, kind="sequence"))

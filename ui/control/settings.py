@@ -16,6 +16,7 @@ from platformdirs import user_config_dir, user_data_dir
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from hcc_scope.atomic_file import replace_file
+from hcc_scope.plans.focusing import NO_FOCUSING, FocusPlan
 from hcc_scope.runs.plan_options import DEFAULT_AREA_UM, DEFAULT_FIELDS
 from ui.kit.theme import ThemeName  # noqa: TC001 - pydantic resolves annotations when the class is made
 
@@ -73,6 +74,8 @@ class Settings(BaseModel):
     n_fields: Annotated[int, Field(ge=1, le=100_000)] = DEFAULT_FIELDS
     n_frames: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     area_um: tuple[Annotated[FiniteFloat, Field(gt=0)], Annotated[FiniteFloat, Field(gt=0)]] = DEFAULT_AREA_UM
+    focus: FocusPlan = NO_FOCUSING
+    """When to focus by the camera's image."""
     contrast: dict[str, Contrast] = Field(default_factory=dict)
     """By camera."""
 

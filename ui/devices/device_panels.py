@@ -12,6 +12,7 @@ from ui.devices.device_action import DeviceAction
 from ui.devices.light import LightPanel
 from ui.devices.objective import ObjectivePanel
 from ui.devices.presets import PresetsPanel
+from ui.devices.references import ReferencesPanel
 from ui.devices.stage import StagePanel
 from ui.kit.theme import GRID_PX
 
@@ -22,7 +23,7 @@ __all__ = ["DevicePanels"]
 
 
 class DevicePanels(QWidget):
-    """Camera, presets, objective, stage with its red stop, and light; a panel without a device hides itself."""
+    """Camera, presets, objective, stage with its red stop, light, references; one without a device hides itself."""
 
     requested = Signal(DeviceAction)
     """Any of the panels asks for something of the devices."""
@@ -30,8 +31,8 @@ class DevicePanels(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.camera, self.presets, self.objective = CameraPanel(), PresetsPanel(), ObjectivePanel()
-        self.stage, self.light = StagePanel(), LightPanel()
-        self._panels = (self.camera, self.presets, self.objective, self.stage, self.light)
+        self.stage, self.light, self.references = StagePanel(), LightPanel(), ReferencesPanel()
+        self._panels = (self.camera, self.presets, self.objective, self.stage, self.light, self.references)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GRID_PX)

@@ -32,6 +32,8 @@ class StagePanel(DevicePanel):
 
     halt_requested = Signal()
     """Stop stage and focus immediately; not queued behind a move."""
+    focus_requested = Signal()
+    """Focus by the camera's image."""
 
     def __init__(self) -> None:
         super().__init__("Stage")
@@ -45,6 +47,7 @@ class StagePanel(DevicePanel):
         self._step_z = NumberField(MICROMETRE, 3, 0.5)
         self._home = QPushButton("Go to the origin")
         self._go = QPushButton("Go there")
+        self._focus_now = QPushButton("Focus now")
         self._form = form()
         self._prepare_fields()
         self._lay_out()
@@ -64,6 +67,12 @@ class StagePanel(DevicePanel):
             field.show_value(value)
         describe(self._go, "Go to the typed position", f"Moves stage and focus to the typed position, in {MICROMETRE}.")
         describe(self._home, "Go to the origin", f"Moves the stage to x = 0, y = 0 {MICROMETRE}.")
+        describe(
+            self._focus_now,
+            "Focus by the camera's image",
+            f"Searches the sharpest height within ±20 {MICROMETRE} of the present one, over tissue. If none is found,"
+            " the focus drive goes back, and a message states why.",
+        )
         self._form.addRow(label_for("Step x, y", self._step), self._step)
         self._form.addRow(label_for("Step z", self._step_z), self._step_z)
 
@@ -86,6 +95,7 @@ class StagePanel(DevicePanel):
         layout.setSpacing(GRID_PX)
         layout.addLayout(places)
         layout.addLayout(buttons)
+        layout.addWidget(self._focus_now)
         layout.addWidget(self._moving)
         layout.addLayout(self._form)
         layout.addWidget(self._pad)
@@ -99,12 +109,13 @@ class StagePanel(DevicePanel):
         self._pad.moved_z.connect(self._ask_step_z)
         self._go.clicked.connect(self._ask_go)
         self._home.clicked.connect(self._ask_home)
+        self._focus_now.clicked.connect(self.focus_requested)
         for axis in (self._x, self._y, self._z):
             axis.target.valueChanged.connect(self._typed)
 
     def locked_widgets(self) -> tuple[QWidget, ...]:
-        """Return the controls of the stage; the focus stays free during a section, and the stop always."""
-        return (self._x.target, self._y.target, self._home)
+        """Return what moves the stage or takes the camera; the focus stays free during a section, the stop always."""
+        return (self._x.target, self._y.target, self._home, self._focus_now)
 
     def set_locked(self, reason: str | None, *, show: bool = True) -> None:
         """Lock the stage, not the focus: while a section is acquired, the plan moves the stage."""
@@ -123,6 +134,7 @@ class StagePanel(DevicePanel):
         self._form.setRowVisible(self._step, xy_um is not None)
         self._form.setRowVisible(self._step_z, z_um is not None)
         self._home.setVisible(xy_um is not None)
+        self._focus_now.setVisible(z_um is not None)
         busy = state is not None and state.busy
         self._moving.setText("A device is at work ..." if busy else "At rest")
         x_um, y_um = (None, None) if xy_um is None else xy_um

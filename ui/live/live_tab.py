@@ -21,6 +21,7 @@ from ui.canvas.view_controls import ViewControls, lay_out_page
 from ui.kit.controls import ElidedLabel, TwoLines, action_button, control_row, style_buttons
 from ui.kit.labels import ValueLabel
 from ui.kit.theme import colours
+from ui.live.coach_bar import CoachBar
 from ui.live.contrast_panel import ContrastPanel
 from ui.live.feed import Feed
 from ui.live.live_text import describe_camera, describe_pixel, describe_result
@@ -73,6 +74,8 @@ class LiveTab(QWidget):
         self.view = ImageView()
         self.tiles = TileLayer()
         self.contrast_panel = ContrastPanel()
+        self.coach = CoachBar()
+        self.coach.hide()
         self._border = FrameBorder(colours("dark").border)
         for layer in (self._border, self.tiles):
             self.view.add_overlay(layer)
@@ -95,7 +98,7 @@ class LiveTab(QWidget):
         self._looking = QTimer(self, interval=LOOK_MS)
         self._looking.timeout.connect(self._show_text)
         self.contrast_panel.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        below = (self._legend, TwoLines(self._about, self._cursor), self.contrast_panel)
+        below = (self._legend, TwoLines(self._about, self._cursor), self.coach, self.contrast_panel)
         lay_out_page(self, self._controls(), self.view, *below)
         self.set_theme("dark")
         self.view.painted.connect(self._note_painted)

@@ -30,6 +30,7 @@ ActionName = Literal[
     "close_rig",
     "live",
     "snap",
+    "references",
     "emergency",
     "start",
     "pause",
@@ -94,6 +95,12 @@ SPECS: tuple[ActionSpec, ...] = (
         separate=True,
     ),
     ActionSpec("snap", "rig", "Snap", "Take one picture and show it, without storing it", "F6", "snap"),
+    ActionSpec(
+        "references",
+        "rig",
+        "Dark and flat fields …",
+        "Take a dark or a flat field, by which frames are corrected before they are classified",
+    ),
     ActionSpec(
         "emergency",
         "rig",

@@ -25,14 +25,17 @@ from PySide6.QtWidgets import (
 from ui.control.section_request import PlanChoice
 from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
+from ui.shell.focus_choice import FocusChoice
 
 if TYPE_CHECKING:
     from PySide6.QtCore import SignalInstance
 
+    from hcc_scope.plans.focusing import FocusMode
     from ui.control.section_request import PlanKind
 
 __all__ = ["PlanDialog"]
 
+_ALL_MODES: tuple[FocusMode, ...] = ("none", "once", "every_k", "plane")
 _MAX_UM = 200_000.0
 _MOST = 10**9
 
@@ -48,6 +51,8 @@ class PlanDialog(QDialog):
         Whether the specimen brings its outline, so that no area need be given.
     has_stage : bool
         Whether the rig can go to places; without, random fields are not offered.
+    has_focus : bool
+        Whether the rig has a focus drive; without, focusing is not offered.
     parent : QWidget
     """
 
@@ -58,7 +63,9 @@ class PlanDialog(QDialog):
     check_asked = Signal(PlanChoice)
     """A dry run of it is asked for."""
 
-    def __init__(self, choice: PlanChoice, *, outlined: bool, parent: QWidget, has_stage: bool = True) -> None:
+    def __init__(
+        self, choice: PlanChoice, *, outlined: bool, parent: QWidget, has_stage: bool = True, has_focus: bool = True
+    ) -> None:
         super().__init__(parent)
         self._no_work = "no rig is open"
         kind: PlanKind = choice.kind if choice.fits(has_stage=has_stage) else "sequence"
@@ -88,6 +95,11 @@ class PlanDialog(QDialog):
         self._path.setPlaceholderText("plan.yaml")
         browse = QPushButton("Browse …")
         browse.clicked.connect(self._browse)
+        self._kept_focus = choice.focus
+        self._focus: dict[PlanKind, FocusChoice] = {}
+        if has_focus:
+            self._focus["random"] = FocusChoice(choice.focus, _ALL_MODES, "Focusing of random fields")
+            self._focus["sequence"] = FocusChoice(choice.focus, ("none", "once"), "Focusing of a sequence")
 
         area = QWidget()
         row = QHBoxLayout(area)
@@ -130,6 +142,8 @@ class PlanDialog(QDialog):
                 part.hide()
             if name == "random":
                 self._area_row, self._outlined = (form, area), outlined
+            if name in self._focus:
+                form.addRow("Focus", self._focus[name])
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
         self._buttons.accepted.connect(self._accept)
         self._buttons.rejected.connect(self.reject)
@@ -214,6 +228,7 @@ class PlanDialog(QDialog):
             area_um=(self._width.value(), self._height.value()),
             n_frames=self._n_frames.value(),
             file=self._path.text().strip(),
+            focus=self._focus[kind].focusing() if kind in self._focus else self._kept_focus,
             outline_um=self._outline_um,
             uses_outline=bool(self._outline_um) and self._where.currentIndex() == 1,
         )

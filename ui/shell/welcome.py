@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QAction
 
+    from hcc_scope.doctor.results import Result
     from ui.kit.theme import ThemeName
     from ui.shell.actions import Actions
-    from ui.shell.system_check import Finding
 
 __all__ = ["Welcome"]
 
@@ -52,7 +53,7 @@ class Welcome(QScrollArea):
     def __init__(self, actions: Actions, theme: ThemeName) -> None:
         super().__init__()
         self._theme: ThemeName = theme
-        self._findings: Sequence[Finding] | None = None
+        self._findings: Sequence[Result] | None = None
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setAccessibleName("Welcome page")
@@ -101,16 +102,16 @@ class Welcome(QScrollArea):
         self._rigs_shown.show([rig for rig in rigs if rig != "demo"], self.rig_chosen.emit, "none yet")
         self._stores_shown.show(list(stores), self.store_chosen.emit, "")
 
-    def set_findings(self, findings: Sequence[Finding]) -> None:
+    def set_findings(self, findings: Sequence[Result]) -> None:
         """Show what is installed and what is missing."""
         self._findings = findings
         c = colours(self._theme)
         self._missing.clear()
         for finding in findings:
-            mark = (
-                f"<span style='color:{c.good}'>✓</span>" if finding.ok else f"<span style='color:{c.warning}'>△</span>"
-            )
-            self._missing.add_text(f"{mark}&nbsp; {'' if finding.ok else 'Missing: '}{finding.words}")
+            good = finding.verdict == "pass"
+            mark = f"<span style='color:{c.good}'>✓</span>" if good else f"<span style='color:{c.warning}'>△</span>"
+            words = " ".join(filter(None, (finding.words, finding.advice)))
+            self._missing.add_text(f"{mark}&nbsp; {'' if good else 'Missing: '}{escape(words)}")
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take a theme's colours."""

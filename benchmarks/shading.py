@@ -1,0 +1,207 @@
+"""Measure the correction by dark and flat fields: its cost, what it leaves of a vignette, and the score with it.
+
+Run with ``python -m benchmarks.shading``; takes two minutes. Everything is the product's own: the phantom and its
+camera physics, references from shots of that camera, the shipped model on the reference engine.
+
+- *Cost*: one frame of 2048 x 2048 px, beside the same formula in plain NumPy (float32, whole frames).
+- *Residual*: blank glass under a vignette of 25 %, without noise, after the correction: the largest difference from
+  its mean.
+- *Score*: the same sections under even light and under the vignette with the same mean light, as an operator sets the
+  exposure: raw and corrected, each with its own noise. The last column has the same lamp instead, whose corners are
+  darker and whose mean is therefore lower: what stays there is exposure, to which the model answers as its card
+  states, and no shading.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hcc_scope.phantom import CameraPhysics, Specimen
+from hcc_scope.phantom.camera import vignetting_map
+from hcc_scope.phantom.effects import DayEffect
+from hcc_scope.quality import QualityLimits
+from hcc_scope.runs.scoring_model import load_scoring_model
+from hcc_scope.scoring import frame_score
+from hcc_scope.session.frame_analysis import FrameAnalyser
+from hcc_scope.shading.correction import Shading
+from hcc_scope.shading.making import LEAST_SHOTS, Refusal, Shots
+from hcc_scope.shading.reference import Reference, Settings
+from hcc_scope.tiling import TileGrid
+from hcc_scope.types import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+SIDE_PX = 2048
+SHAPE_YX = (SIDE_PX, SIDE_PX)
+VIGNETTE = 0.25
+EXPOSURE_MS = 10.0
+CAMERA = CameraPhysics()
+EVEN = DayEffect()
+SAME_LAMP = DayEffect(vignetting=VIGNETTE)
+SAME_MEAN = replace(SAME_LAMP, illumination=1.0 / float(vignetting_map(SHAPE_YX, SAME_LAMP).mean(dtype=np.float64)))
+SETTINGS = Settings(rig="phantom", roi=(0, 0, SIDE_PX, SIDE_PX), bit_depth=16, exposure_ms=EXPOSURE_MS)
+
+
+def references() -> Shading:
+    """Take a dark and a flat field of the phantom's camera under the vignette."""
+    nothing, glass = np.zeros(SHAPE_YX, np.float32), np.ones(SHAPE_YX, np.float32)
+    dark = made(Shots("dark", SETTINGS), lambda i: expose(nothing, SAME_LAMP, i))
+    flat = made(Shots("flat", SETTINGS, dark), lambda i: expose(glass, SAME_LAMP, 1000 + i))
+    return Shading(dark, flat)
+
+
+def made(shots: Shots, shot: Callable[[int], NDArray[np.uint16]]) -> Reference:
+    for i in range(LEAST_SHOTS[shots.kind]):
+        refusal = shots.add(shot(i))
+        assert refusal is None, refusal.message
+    reference = shots.finish()
+    assert not isinstance(reference, Refusal), reference.message
+    return reference
+
+
+def expose(light: NDArray[np.float32], day: DayEffect, seed: int) -> NDArray[np.uint16]:
+    return CAMERA.expose(light, exposure_ms=EXPOSURE_MS, noise_seed=seed, day=day)
+
+
+# ---- cost and residual
+
+
+def plain(raw: NDArray[np.uint16], dark: NDArray[np.float32], flat: NDArray[np.float32]) -> NDArray[np.uint16]:
+    corrected = np.rint((raw - dark) / flat + dark.mean())
+    return np.asarray(np.clip(corrected, 0, 65535).astype(np.uint16))
+
+
+def milliseconds(body: Callable[[], object], rounds: int = 40) -> tuple[float, float]:
+    """Return the median and the least time."""
+    times = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        body()
+        times.append(1e3 * (time.perf_counter() - began))
+    return float(np.median(times)), min(times)
+
+
+def residual(shading: Shading) -> tuple[float, float]:
+    """Return the largest share by which blank glass differs from its mean, raw and corrected, without noise."""
+    mean, _ = CAMERA.expected(1.0, exposure_ms=EXPOSURE_MS, day=SAME_LAMP)
+    light = (float(mean) - CAMERA.offset_counts) * vignetting_map(SHAPE_YX, SAME_LAMP)
+    raw = np.rint(light + CAMERA.offset_counts).astype(np.uint16)
+
+    def uneven(pixels: NDArray[np.uint16]) -> float:
+        level = pixels - CAMERA.offset_counts
+        return float(np.abs(level / level.mean() - 1).max())
+
+    # a dark field's noise is no matter of flatness: without it, by its mean
+    even_dark = Reference.of_map("dark", np.full(SHAPE_YX, CAMERA.offset_counts), SETTINGS, shots=0)
+    return uneven(raw), uneven(Shading(even_dark, shading.flat).corrected(raw))
+
+
+# ---- score
+
+
+def fields(n_sections: int, n_fields: int, um_per_px: float) -> Iterator[tuple[str, int, NDArray[np.float32]]]:
+    """Yield section, number and light of fields at random places within sections of both classes."""
+    for seed in range(n_sections):
+        for tumour_class in ("low", "high"):
+            specimen = Specimen(2100 + seed, f"bench-{tumour_class}", "1", tumour_class, day="bench")
+            rng = np.random.default_rng(seed)
+            outline = specimen.outline_um
+            for i in range(n_fields):
+                while True:
+                    x, y = rng.uniform(outline.min(axis=0), outline.max(axis=0))
+                    half = SIDE_PX * um_per_px / 2
+                    if all(specimen.contains(x + dx, y + dy) for dx in (-half, half) for dy in (-half, half)):
+                        break
+                yield f"{tumour_class} {seed + 1}", i, specimen.render(x, y, 0.0, SHAPE_YX, um_per_px)
+
+
+def frame_of(pixels: NDArray[np.uint16], seq: int) -> Frame:
+    from datetime import UTC, datetime
+
+    return Frame(
+        seq=seq,
+        pixels=pixels,
+        t_mono_ns=0,
+        t_utc=datetime.now(UTC),
+        exposure_ms=EXPOSURE_MS,
+        section_id="1",
+    )
+
+
+def scores(shading: Shading, n_sections: int, n_fields: int) -> dict[str, dict[str, list[float]]]:
+    """Return the fields' scores, by section and by light."""
+    scoring_model = load_scoring_model("phantom-meng2019", "torchscript", lambda _: None)
+    card = scoring_model.model.card
+
+    def analyser(correction: Shading | None) -> FrameAnalyser:
+        return FrameAnalyser(
+            grid=TileGrid.for_frame(SHAPE_YX, card.tile_px),
+            limits=QualityLimits(),
+            classify=scoring_model.classifier.classify,
+            engine=scoring_model.classifier.engine,
+            temperature=card.temperature,
+            unlike_beyond=scoring_model.unlike_beyond,
+            shading=correction,
+        )
+
+    raw, corrected = analyser(None), analyser(shading)
+    found: dict[str, dict[str, list[float]]] = {}
+    for section, i, light in fields(n_sections, n_fields, card.pixel_size_um):
+        for name, day, how, seed in (
+            ("even", EVEN, raw, 5000),
+            ("raw", SAME_MEAN, raw, 6000),
+            ("corrected", SAME_MEAN, corrected, 6000),
+            ("same lamp", SAME_LAMP, corrected, 6000),
+        ):
+            score = frame_score(how.analyse(frame_of(expose(light, day, seed + i), i)))
+            if score is not None:
+                found.setdefault(section, {}).setdefault(name, []).append(score)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sections", type=int, default=3, help="of each class")
+    parser.add_argument("--fields", type=int, default=6, help="of each section")
+    options = parser.parse_args()
+    shading = references()
+
+    frame = expose(np.full(SHAPE_YX, 0.7, np.float32), SAME_LAMP, 7)
+    dark, flat = shading.dark.values.astype(np.float32), shading.flat.values.astype(np.float32)
+    apart = np.abs(shading.corrected(frame).astype(np.int32) - plain(frame, dark, flat)).max()
+    print(f"cost of one frame of {SIDE_PX} x {SIDE_PX} px, median and least of 40 (ms)")
+    print("  ours          {:5.2f} {:5.2f}".format(*milliseconds(lambda: shading.corrected(frame))))
+    print("  plain NumPy   {:5.2f} {:5.2f}".format(*milliseconds(lambda: plain(frame, dark, flat))))
+    print(f"  largest difference between them: {apart} count")
+    before, after = residual(shading)
+    print(f"residual of a vignette of {VIGNETTE:.0%}: {before:.2%} raw, {after:.2%} corrected")
+
+    print(f"score of sections of {options.fields} fields, under even light and as it moves under the vignette")
+    print("  section   even    raw       corrected  (same lamp)")
+    moved: dict[str, list[float]] = {"raw": [], "corrected": [], "same lamp": []}
+    for section, by_light in scores(shading, options.sections, options.fields).items():
+        even = float(np.mean(by_light["even"]))
+        moves = {name: float(np.mean(by_light[name])) - even for name in moved}
+        for name, move in moves.items():
+            moved[name].append(abs(move))
+        print(
+            f"  {section:8s}  {even:.4f}  {moves['raw']:+.4f}   {moves['corrected']:+.4f}    "
+            f"({moves['same lamp']:+.4f})"
+        )
+    largest = {name: max(values) for name, values in moved.items()}
+    print(
+        f"  largest move: {largest['raw']:.4f} raw, {largest['corrected']:.4f} corrected"
+        f" ({largest['same lamp']:.4f} with the same lamp)"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""``hcc-scope focus try``: one search for the focus, its curve, and everything as it was found."""
+
+from __future__ import annotations
+
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+from hcc_scope.cli.console import people, print_json
+from hcc_scope.cli.rigs import attach_rig, open_rig
+from hcc_scope.errors import DeviceError, UsageError
+from hcc_scope.focus import FocusSettings
+from hcc_scope.runs.rigs import check_rig, split_assignment
+from hcc_scope.workers import StopToken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from hcc_scope.cli.console import People
+    from hcc_scope.cli.rigs import OpenRig
+    from hcc_scope.focus import FocusPoint, FocusResult
+    from hcc_scope.microscope.phantom_scene import PhantomScene
+
+__all__ = ["TryOptions", "curve_lines", "run_try"]
+
+_BAR = 40
+"""Columns of the longest bar."""
+
+
+@dataclass(frozen=True, slots=True)
+class TryOptions:
+    """The options of the command line."""
+
+    rig: str | None
+    config: Path | None
+    adapters: Path | None
+    attach_port: int | None
+    properties: tuple[str, ...]
+    phantom: str | None
+    seed: int
+    structure: bool
+    apply: bool
+    json_mode: bool
+
+
+def run_try(options: TryOptions) -> None:
+    """Search once, and show the curve.
+
+    Raises
+    ------
+    DeviceError
+        If no height is accepted, or a device fails.
+    HccScopeError
+        See docs/errors.md.
+    """
+    from hcc_scope.microscope.autofocus import Autofocus
+
+    _check(options)
+    console = people(json_mode=options.json_mode)
+    settings = FocusSettings(judged="structure" if options.structure else "tissue")
+    with _open(options, console) as rig:
+        rig.set_properties(options.properties)
+        scene = _scene(options)
+        with nullcontext() if scene is None else closing(scene):
+            result = Autofocus(rig.microscope, scene=scene, settings=settings).run(
+                StopToken(), keep=options.apply, mode="try"
+            )
+    if options.json_mode:
+        facts = {**result.as_facts(), "explanation": result.explanation, "applied": options.apply and result.accepted}
+        print_json(facts)
+    else:
+        for line in curve_lines(result, "█" if console.console.encoding.startswith("utf") else "#"):
+            console.note(line)
+        where = "stays there" if options.apply and result.accepted else f"is back at z = {result.began_um:.2f} um"
+        style = "green" if result.accepted else "yellow"
+        console.note(f"{result.explanation[0].upper()}{result.explanation[1:]}. The focus drive {where}.", style)
+    if not result.accepted:
+        raise DeviceError(f"no focus was found: {result.explanation}", hint="docs/focus.md explains each reason.")
+
+
+def _check(options: TryOptions) -> None:
+    if options.attach_port is not None and (options.config, options.adapters) != (None, None):
+        raise UsageError("--attach uses the configuration and adapters that are loaded there")
+    if options.rig is not None and options.config is not None:
+        raise UsageError("--rig and --config exclude each other", hint="A rig file names its .cfg itself.")
+    if options.phantom not in (None, "low", "high"):
+        raise UsageError(f"--phantom is 'low' or 'high', not '{options.phantom}'")
+    for assignment in options.properties:
+        split_assignment(assignment)
+    if (chosen := _rig_of(options)) is not None:
+        check_rig(chosen, adapters_dir=options.adapters)
+    elif options.attach_port is None:
+        raise UsageError(
+            "no microscope is given", hint="Use --rig FILE (or 'demo'), --config FILE.cfg or --attach PORT."
+        )
+
+
+def _rig_of(options: TryOptions) -> str | Path | None:
+    return options.rig if options.rig is not None else options.config
+
+
+def _open(options: TryOptions, console: People) -> AbstractContextManager[OpenRig]:
+    if options.attach_port is not None:
+        return attach_rig(options.attach_port, options.rig)
+    return open_rig(cast("str | Path", _rig_of(options)), console, adapters_dir=options.adapters)
+
+
+def _scene(options: TryOptions) -> PhantomScene | None:
+    if options.phantom is None:
+        return None
+    from hcc_scope.microscope.phantom_scene import PhantomScene
+    from hcc_scope.phantom import Specimen
+
+    tumour_class = cast("Literal['low', 'high']", options.phantom)
+    return PhantomScene(Specimen(options.seed, "focus", "try", tumour_class, day="focus"))
+
+
+def curve_lines(result: FocusResult, mark: str) -> Iterator[str]:
+    """Yield the curve as lines of text, lowest height first, each with a bar of `mark`.
+
+    Parameters
+    ----------
+    result : FocusResult
+    mark : str
+        One character.
+    """
+    if not result.curve:
+        return
+    tiles = "tissue tiles" if result.settings.judged == "tissue" else "tiles with structure"
+    yield f"{result.judged_tiles} of {result.tiles} tiles judged ({tiles}), {len(result.curve)} frames"
+    yield f"{'z (um)':>9}  {'focus':>7}  {'Tenengrad':>9}"
+    highest = max(point.focus for point in result.curve)
+    last = result.curve[-1]
+    for point in sorted(result.curve, key=lambda one: one.z_um):
+        bar = mark * round(_BAR * point.focus / highest) if highest > 0 else ""
+        chosen = "  <- accepted" if result.accepted and point is last else ""
+        yield f"{_numbers(point)}  {bar}{chosen}"
+
+
+def _numbers(point: FocusPoint) -> str:
+    return f"{round(point.z_um, 2) + 0.0:9.2f}  {point.focus:7.4f}  {point.tenengrad:9.3g}"

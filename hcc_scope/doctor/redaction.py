@@ -1,0 +1,154 @@
+r"""Take the names of persons, computers and animals out of texts that leave the laboratory.
+
+What is replaced, in this order:
+
+1. the home folder, by ``~``, as Windows and POSIX write it: ``C:\Users\anna``, ``C:\\Users\\anna`` (in JSON),
+   ``C:/Users/anna``, ``/c/Users/anna``, ``file:///C:/Users/anna``, ``/home/anna``; then any other person's folder
+   there;
+2. names of users and of the computer, wherever they stand as a word, whatever their case;
+3. animal and section ids, wherever they stand as a word (ids of digits only in the places where an id stands: a number
+   may be anything), and the names of stores.
+
+A word ends where letters and digits end: an underscore parts words here, as it does in the name of a store.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import platform
+import re
+import socket
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from urllib.parse import quote
+
+from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.workers import Failure, attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+__all__ = ["Redactor"]
+
+_SEPARATOR = r"(?:[\\/]+|%5C|%2F)"
+_USER_FOLDERS = r"(?:Users|home|Benutzer|Documents and Settings)"
+_A_FOLDER = re.compile(
+    rf"({_SEPARATOR}{_USER_FOLDERS}{_SEPARATOR})([^\\/\r\n\"'<>|,;:%]{{1,64}}(?={_SEPARATOR})|[^\\/\s\"'<>|,;:%)\]}}]+)",
+    re.IGNORECASE,
+)
+_NOBODY = frozenset({"public", "shared", "default", "all users", "user"})
+"""Folders there that belong to no person."""
+_NUMBER = re.compile(r"[\d.,_-]+")
+_ID_KEY = re.compile(r"\b((animal|section)_id)([\\\"']*\s*[:=]\s*[\\\"']*)([^\"'\\\n,}]+)")
+_ID_WORD = re.compile(r"\b(animal|section)([ =])(['\"])[^'\"\n]+\3")
+_ID_OPTION = re.compile(r"(--(?:animal|section)[ =])([^\s'\"]+)")
+_STORE = re.compile(rf"[^\s\\/\"'<>|]+{re.escape(STORE_SUFFIX)}")
+_HIDDEN_ID = re.compile(r"(animal|section)-\d+|null|None")
+_HIDDEN_STORE = re.compile(rf"(animal-\d+_section-\d+|section){re.escape(STORE_SUFFIX)}")
+
+
+def _word(text: str) -> str:
+    """Return a pattern of a text that stands for itself, in every way it may be written."""
+    forms = {text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)}
+    forms |= {json.dumps(form)[1:-1] for form in forms} | {quote(form) for form in forms}
+    either = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
+    return rf"(?<![^\W_])(?:{either})(?![^\W_])"
+
+
+def _path(folder: str) -> str:
+    """Return a pattern of a folder, however its parts are separated."""
+    drive, colon, rest = folder.partition(":")
+    if not colon:
+        drive, rest = "", folder
+    parts = [part for part in re.split(r"[\\/]+", rest) if part]
+    names = "".join(_SEPARATOR + "(?:" + _word(part) + ")" for part in parts)
+    if drive:
+        names = (
+            rf"(?:(?<![^\W_]){re.escape(drive)}(?::|%3A)|[\\/](?:mnt[\\/]|cygdrive[\\/])?{re.escape(drive)})?{names}"
+        )
+    return names
+
+
+class Redactor:
+    """Replaces names in texts.
+
+    Parameters
+    ----------
+    users, hosts : iterable of str
+        Names of persons and computers.
+    homes : iterable of str
+        Home folders, as any system writes them.
+    ids : sequence of (animal, section)
+        The n-th distinct animal becomes ``animal-n``.
+    """
+
+    def __init__(
+        self,
+        users: Iterable[str] = (),
+        hosts: Iterable[str] = (),
+        homes: Iterable[str] = (),
+        ids: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self._rules: list[tuple[re.Pattern[str], str]] = []
+        for home in sorted(set(filter(None, homes)), key=len, reverse=True):
+            if re.search(r"[^\\/:]{2,}", home):  # the root of a disk is no home
+                self._add(_path(home), "~")
+        self._users = sorted({name for name in users if len(name) > 1}, key=len, reverse=True)
+        self._later: list[tuple[re.Pattern[str], str]] = []
+        for host in sorted({name for name in hosts if len(name) > 1}, key=len, reverse=True):
+            self._later.append((re.compile(_word(host), re.IGNORECASE), "HOST"))
+        self._add_ids(ids)
+
+    @classmethod
+    def here(cls, ids: Sequence[tuple[str, str]] = ()) -> Self:
+        """Return one for this user on this computer."""
+        home = str(Path.home())
+        users = {Path(home).name, *_asked(getpass.getuser)}
+        host = {name for ask in (socket.gethostname, platform.node) for name in _asked(ask)}
+        return cls(users, host | {name.split(".")[0] for name in host}, [home], ids)
+
+    def _add(self, pattern: str, replacement: str) -> None:
+        self._rules.append((re.compile(pattern, re.IGNORECASE), replacement))
+
+    def _add_ids(self, ids: Sequence[tuple[str, str]]) -> None:
+        animals = list(dict.fromkeys(animal for animal, _ in ids))
+        sections = list(dict.fromkeys(section for _, section in ids))
+        pairs = [
+            (f"{animal}_{section}", f"animal-{animals.index(animal) + 1}_section-{sections.index(section) + 1}")
+            for animal, section in ids
+        ]
+        pairs += [(name, f"animal-{n}") for n, name in enumerate(animals, 1) if not _NUMBER.fullmatch(name)]
+        pairs += [(name, f"section-{n}") for n, name in enumerate(sections, 1) if not _NUMBER.fullmatch(name)]
+        for name, instead in sorted(pairs, key=lambda pair: len(pair[0]), reverse=True):
+            self._later.append((re.compile(_word(name), re.IGNORECASE), instead))
+
+    def text(self, text: str) -> str:
+        """Return a text without the names."""
+        for pattern, instead in self._rules:
+            text = pattern.sub(instead, text)
+        found = {match[2].strip() for match in _A_FOLDER.finditer(text)}
+        others = {name for name in found if name.lower() not in _NOBODY and len(name) > 1}
+        text = _A_FOLDER.sub(r"\1USER", text)
+        for name in sorted({*self._users, *others}, key=len, reverse=True):
+            text = re.sub(_word(name), "USER", text, flags=re.IGNORECASE)
+        for pattern, instead in self._later:
+            text = pattern.sub(instead, text)
+        text = _ID_KEY.sub(_without_id, text)
+        text = _ID_WORD.sub(r"\1\2\3\1\3", text)
+        text = _ID_OPTION.sub(r"\1ID", text)
+        return _STORE.sub(
+            lambda match: match[0] if _HIDDEN_STORE.fullmatch(match[0]) else f"section{STORE_SUFFIX}", text
+        )
+
+
+def _without_id(match: re.Match[str]) -> str:
+    kept = match[4] if _HIDDEN_ID.fullmatch(match[4]) else match[2]
+    return f"{match[1]}{match[3]}{kept}"
+
+
+def _asked(ask: Callable[[], str]) -> set[str]:
+    """Return what the system answers; nothing if it does not."""
+    name = attempt(ask)
+    return set() if isinstance(name, Failure) or not name else {name}

@@ -1,0 +1,130 @@
+"""What a curve of a focus measure over the height shows: its noise, its peaks, and where exactly the best one lies."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Noise", "Peak", "bracket", "locate", "noise_of", "second_rise", "shoulder"]
+
+_HALF = 0.5
+"""The parabola goes through the points above this share of the peak's height: it is no parabola further down."""
+_NORMAL_QUARTER, _NORMAL_MEDIAN = 0.3186, 0.6745
+"""Lower quartile and median of the absolute value of a normal number of standard deviation 1."""
+
+
+class Peak(NamedTuple):
+    """The top of a curve, between its points."""
+
+    z_um: float
+    value: float
+    scatter: float
+    """Root mean square distance of the points from the parabola, relative to their values."""
+
+
+class Noise(NamedTuple):
+    """Standard deviation of the noise of a curve, in two estimates."""
+
+    low: float
+    """From its smoothest quarter."""
+    usual: float
+    """From its smoother half; too high where a curve is structured at the distance of its points."""
+
+
+def noise_of(values: NDArray[np.float64]) -> Noise:
+    """Return the noise of a curve (n,) of evenly spaced points; 0 for fewer than 5.
+
+    It rests on the second differences, which are 0 for a slope without noise. Their median is not raised by the few
+    at a narrow peak, their lower quartile not by those at two.
+    """
+    if len(values) < 5:
+        return Noise(0.0, 0.0)
+    quarter, half = np.quantile(np.abs(np.diff(values, 2)) / math.sqrt(6.0), (0.25, 0.5))
+    return Noise(float(quarter / _NORMAL_QUARTER), float(half / _NORMAL_MEDIAN))
+
+
+def bracket(values: NDArray[np.float64], top: int, drop: float) -> tuple[int | None, int | None]:
+    """Return the nearest point to each side of `top` that lies at least `drop` below it; None where there is none.
+
+    Parameters
+    ----------
+    values : (n,) float
+        In order of height.
+    top : int
+        Index of the highest.
+    drop : float
+    """
+    low = values <= values[top] - drop
+    left, right = np.flatnonzero(low[:top]), np.flatnonzero(low[top + 1 :])
+    return (int(left[-1]) if left.size else None, int(right[0]) + top + 1 if right.size else None)
+
+
+def second_rise(values: NDArray[np.float64], top: int) -> float:
+    """Return by how much the curve (n,) rises from a valley beside its top, at most; an end counts as a peak."""
+    return max(float(np.max(side - np.minimum.accumulate(side))) for side in (values[top:], values[top::-1]))
+
+
+def shoulder(values: NDArray[np.float64], top: int) -> float:
+    """Return by how much the curve (n,), evenly spaced, steepens again on its way down from its top, at most.
+
+    The way down from a single peak becomes steeper and then flatter. A second peak beside it shows as another steep
+    part, also where it is too near for a valley.
+    """
+    found = 0.0
+    for side in (values[top:], values[top::-1]):
+        drops = -np.diff(side)
+        if len(drops) > 1:
+            after = drops[int(np.argmax(drops)) :]
+            found = max(found, float(np.max(after - np.minimum.accumulate(after))))
+            before = drops[: int(np.argmax(drops)) + 1][::-1]
+            found = max(found, float(np.max(before - np.minimum.accumulate(before))))
+    return found
+
+
+def locate(z_um: NDArray[np.float64], values: NDArray[np.float64], base: float) -> Peak | None:
+    """Return the vertex of a parabola through the logarithm of the points about the highest one.
+
+    A focus curve falls off by factors, so that its logarithm is nearer to a parabola than itself.
+
+    Parameters
+    ----------
+    z_um : (n,) float
+        Ascending.
+    values : (n,) float
+        Positive about the top.
+    base : float
+        The lowest value of the whole curve: half of the height above it is where the parabola ends.
+
+    Returns
+    -------
+    Peak or None
+        None if the highest point has no neighbour on one side, or the parabola has no top between its points.
+    """
+    top = int(np.argmax(values))
+    if not 0 < top < len(values) - 1:
+        return None
+    level = base + _HALF * (values[top] - base)
+    first, last = top - 1, top + 1
+    while first > 0 and values[first - 1] >= level:
+        first -= 1
+    while last < len(values) - 1 and values[last + 1] >= level:
+        last += 1
+    near_z, near = z_um[first : last + 1] - z_um[top], values[first : last + 1]
+    if near.min() <= 0 or len(np.unique(near_z.round(1))) < 3:
+        return None
+    logs = np.log(near)
+    parabola = np.polynomial.Polynomial.fit(near_z, logs, 2).convert()
+    height, slope, curvature = (*parabola.coef, 0.0, 0.0)[:3]
+    if not curvature < 0:
+        return None
+    vertex = -slope / (2 * curvature)
+    if not near_z[0] <= vertex <= near_z[-1]:
+        return None
+    free = max(1, len(near) - 3)  # three numbers make a parabola
+    scatter = float(np.sqrt(np.sum((logs - parabola(near_z)) ** 2) / free))
+    return Peak(float(z_um[top] + vertex), float(np.exp(height - curvature * vertex**2)), scatter)

@@ -1,0 +1,294 @@
+"""Focus as a plan asks: at its fields, or at a few places before the first one, for a plane.
+
+A search that finds no height leaves the focus drive where it began; the run continues with that height and reports
+why. What is found is recorded as events of the kind ``focus`` (`hcc_scope.microscope.autofocus` adds the curves), and
+each frame's tags state how its height was obtained.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hcc_scope.errors import PlanError
+from hcc_scope.focus import fit_plane
+from hcc_scope.focus.plane import FEWEST_POINTS
+from hcc_scope.focus.record import describe_plane
+from hcc_scope.formatting import counted
+from hcc_scope.microscope.core_thread import Stopped
+from hcc_scope.microscope.moves import PlaceMissedError
+from hcc_scope.plans.focusing import plane_points
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hcc_scope.focus import FocusPlane, FocusResult
+    from hcc_scope.microscope.autofocus import Autofocus
+    from hcc_scope.microscope.micromanager import MicroManager
+    from hcc_scope.plans import Focusing
+    from hcc_scope.plans.models import Event, Place
+    from hcc_scope.protocols import SourceListener, StopSignal
+    from hcc_scope.run_events import JsonValue
+    from hcc_scope.types import TagValue
+
+__all__ = ["PlanFocus"]
+
+_SLICE_S = 0.05
+"""How soon a wait notices a pause."""
+
+
+class PlanFocus:
+    """Focuses between the exposures of one section, which has the camera.
+
+    Parameters
+    ----------
+    rig : MicroManager
+    focusing : Focusing
+        When.
+    autofocus : Autofocus
+        Does it.
+    n_fields : int or None
+        Fields of the plan; None for an open end.
+    """
+
+    def __init__(self, rig: MicroManager, focusing: Focusing, autofocus: Autofocus, n_fields: int | None) -> None:
+        self._rig = rig
+        self._focusing = focusing
+        self._autofocus = autofocus
+        self._n_fields = n_fields
+        self._listener: SourceListener | None = None
+        self._n_recorded = self._n_searched = self._n_refused = 0
+        self._plane: FocusPlane | None = None
+        self._by: tuple[int, float] | None = None
+        """Number of the record that the present height comes from, and that height."""
+
+    def report_to(self, listener: SourceListener) -> None:
+        """Report to this listener from now on."""
+        self._listener = listener
+
+    @property
+    def remark(self) -> str | None:
+        """How many searches found no height, and how many points the plane does not rest on; None if there is none."""
+        parts = []
+        if self._n_refused:
+            parts.append(f"{self._n_refused} of {counted(self._n_searched, 'focusing')} found no height")
+        if self._plane is not None and self._plane.outliers:
+            parts.append(f"the focus plane leaves out {counted(len(self._plane.outliers), 'point')}")
+        return " and ".join(parts) or None
+
+    # --- at a field ---
+
+    def is_due(self, index: int) -> bool:
+        """Return whether to focus at the field of this number before its exposure."""
+        return self._focusing.is_due(index)
+
+    def focus_at(self, index: int, event: Event, stop: StopSignal) -> bool:
+        """Focus at a field where the stage is already.
+
+        Returns
+        -------
+        bool
+            False if a pause cut it short: the stage may be moved meanwhile, and the field is to be focused again.
+
+        Raises
+        ------
+        CameraError, DeviceError
+            If a device fails.
+        Stopped
+            If stop was requested.
+        """
+        left = self._focusing.n_left(index, self._n_fields)
+        where = {f"{axis}_um": event[axis] for axis in ("x", "y") if axis in event}
+        result = self._search(f"focusing at field {index}", left, stop, field=index, **where)
+        if result is None:
+            return False
+        if result.accepted:
+            self._by = self._n_recorded - 1, result.z_um
+        else:
+            self._note(
+                f"no focus was found at field {index}: {result.explanation}; z stays at {result.began_um:.2f} um"
+            )
+        return True
+
+    def _search(self, what: str, n_left: int | None, stop: StopSignal, **facts: float) -> FocusResult | None:
+        """Search once, and count it; None if a pause cut it short."""
+        if self._listener is not None:
+            self._listener.begin_aside(what, n_left)
+        over = False
+        try:
+            result = self._autofocus.run_in_section(
+                _StopOrPause(stop), keep=True, focus_seq=self._n_recorded, mode=self._focusing.mode, **facts
+            )
+            over = True
+        except Stopped:
+            if stop.requested:
+                raise
+            return None
+        finally:
+            if self._listener is not None:
+                self._listener.end_aside(n_left if n_left is None or not over else n_left - 1)
+        self._n_recorded += 1
+        self._n_searched += 1
+        self._n_refused += not result.accepted
+        return result
+
+    def _note(self, message: str) -> None:
+        if self._listener is not None:
+            self._listener.note(message)
+
+    # --- a plane ---
+
+    def needs_plane(self) -> bool:
+        """Return whether a plane is to be laid before the first frame."""
+        return self._focusing.mode == "plane"
+
+    def lay_plane(
+        self,
+        places: Sequence[Place],
+        go: Callable[[float, float], bool],
+        hold: Callable[[], object],
+        stop: StopSignal,
+    ) -> bool:
+        """Focus at well spread places of the plan, and lay a plane through the heights.
+
+        Parameters
+        ----------
+        places : sequence of Place
+            All of the plan.
+        go : callable
+            Brings the stage to x, y (um); False if stop was requested on the way. A place that it misses is left out.
+        hold : callable
+            Stands still while the run is paused.
+        stop : StopSignal
+
+        Returns
+        -------
+        bool
+            False if stop was requested.
+
+        Raises
+        ------
+        PlanError
+            If too few heights were found, or the plane leads beyond the limits of the focus drive.
+        CameraError, DeviceError
+            If a device fails.
+        Stopped
+            If stop was requested during a search.
+        """
+        centres = np.array([(x_um, y_um) for _, x_um, y_um, _ in places])
+        chosen = plane_points(centres, self._focusing.points)
+        found: list[tuple[float, float, float]] = []
+        records: list[int] = []
+        reasons: list[str] = []
+        for number, index in enumerate(chosen, start=1):
+            x_um, y_um = centres[index].tolist()
+            result = None
+            while result is None:
+                hold()
+                try:
+                    if stop.requested or not go(x_um, y_um):
+                        return False
+                except PlaceMissedError as missed:
+                    reasons.append(missed.message)
+                    break
+                what = f"focusing for the plane: point {number} of {len(chosen)}"
+                result = self._search(what, len(chosen) - number + 1, stop, field=index, x_um=x_um, y_um=y_um)
+            if result is None:
+                continue
+            if result.accepted:
+                found.append((x_um, y_um, result.z_um))
+                records.append(self._n_recorded - 1)
+            else:
+                reasons.append(result.explanation)
+        if len(found) < FEWEST_POINTS:
+            why = "; ".join(dict.fromkeys(reasons))
+            raise PlanError(
+                f"a focus plane needs {FEWEST_POINTS} points, and a height was found at {len(found)} of"
+                f" {len(chosen)} only: {why}",
+                hint="Focus on the specimen by hand first, choose more points, or focus at every k-th field.",
+            )
+        self._use(fit_plane(found), records, places)
+        return True
+
+    def _use(self, plane: FocusPlane, records: Sequence[int], places: Sequence[Place]) -> None:
+        self._check_limits(plane, places)
+        self._plane = plane
+        self._by = self._n_recorded, plane.z0_um
+        facts: dict[str, JsonValue] = {**plane.as_facts(), "focus_seqs": list(records)}
+        self._rig.events.add("focus", focus_seq=self._n_recorded, mode="plane", plane=facts)
+        self._n_recorded += 1
+        self._note(describe_plane(plane))
+
+    def _check_limits(self, plane: FocusPlane, places: Sequence[Place]) -> None:
+        """Refuse a plane that would lead beyond the limits at any place of the plan."""
+        span = None if self._rig.limits is None else self._rig.limits.z_um
+        if span is None:
+            return
+        for number, (_, x_um, y_um, _) in enumerate(places, start=1):
+            z_um = plane.z_um(x_um, y_um)
+            if not span[0] <= z_um <= span[1]:
+                end, limit = ("lower", span[0]) if z_um < span[0] else ("upper", span[1])
+                raise PlanError(
+                    f"the focus plane lies at z = {z_um:.2f} um at position {number} of the plan, beyond the stage's"
+                    f" {end} limit of {limit:g} um",
+                    hint="Move the plan or the specimen, or correct stage_limits_um in the rig file.",
+                )
+
+    # --- for each frame ---
+
+    def with_height(self, event: Event) -> Event:
+        """Return an event with the plane's height at its place, if there is a plane."""
+        if self._plane is None:
+            return event
+        return {**event, "z": self._plane.z_um(event["x"], event["y"])}
+
+    def tags(self, event: Event, z_um: float | None, tolerance_um: float) -> dict[str, TagValue]:
+        """Return how the height of a frame was obtained; nothing without a focus drive.
+
+        Parameters
+        ----------
+        event : Event
+            As it was carried out.
+        z_um : float or None
+            Where the focus drive was.
+        tolerance_um : float
+            A height farther from that of the search than this was set by hand since.
+        """
+        if z_um is None:
+            return {}
+        if self._plane is not None and self._by is not None:
+            return {"z_by": "plane", "focus_seq": self._by[0]}
+        if "z" in event:
+            return {"z_by": "plan"}
+        if self._by is not None and abs(z_um - self._by[1]) <= tolerance_um:
+            return {"z_by": "focus", "focus_seq": self._by[0]}
+        return {"z_by": "none"}
+
+
+class _StopOrPause:
+    """A stop that is requested by a pause, too: a search that a pause cuts short begins again after it."""
+
+    def __init__(self, stop: StopSignal) -> None:
+        self._stop = stop
+
+    @property
+    def requested(self) -> bool:
+        """Whether the search must end."""
+        return self._stop.requested or self._stop.paused
+
+    @property
+    def paused(self) -> bool:
+        """Whether the run is paused."""
+        return self._stop.paused
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep up to `timeout_s`, or until the search must end; return whether it must."""
+        until_s = time.monotonic() + timeout_s
+        while not self.requested and (left_s := until_s - time.monotonic()) > 0:
+            self._stop.wait(min(left_s, _SLICE_S))
+        return self.requested
+
+    def wait_while_paused(self) -> None:
+        """Return at once: a pause ends the search."""

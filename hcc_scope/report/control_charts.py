@@ -1,0 +1,355 @@
+"""Control charts of a microscope, from what its sections recorded (`hcc_scope.readings`).
+
+Only manifests are read, one small file a store. A store without readings (of an earlier version, unfinished, or
+recovered) is left out and counted.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hcc_scope.control_chart import points_of
+from hcc_scope.errors import StoreError
+from hcc_scope.formatting import counted, significant
+from hcc_scope.storage.naming import STORE_SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from hcc_scope.control_chart import Point
+    from hcc_scope.storage.facts import Facts
+    from hcc_scope.types import TagValue
+
+__all__ = [
+    "CHARTS",
+    "Chart",
+    "ChartKind",
+    "ControlCharts",
+    "SectionReadings",
+    "control_charts",
+    "find_stores",
+    "objective_name",
+    "read",
+    "rig_name",
+    "warnings_before",
+]
+
+_DEEPEST = 3
+"""How many folders below the named one are looked through."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChartKind:
+    """One thing that is followed."""
+
+    name: str
+    title: str
+    unit: str
+    value: Callable[[Mapping[str, TagValue]], float | None]
+    """Its value in the readings of a section; None if they have none."""
+    least_share: float = 0.0
+    """Smallest spread that is believed, as a share of the value."""
+    least: float = 0.0
+    """The same, in the value's own unit."""
+    advice: str = ""
+    """What to look at if it is outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class SectionReadings:
+    """What one section recorded of its microscope."""
+
+    store: Path
+    t_utc: datetime
+    rig: str
+    """Camera, its adapter library, and the specimen if that is no tissue."""
+    objective: str
+    values: Mapping[str, TagValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """The course of one reading, of one rig with one objective."""
+
+    kind: ChartKind
+    rig: str
+    objective: str
+    sections: tuple[SectionReadings, ...]
+    """Those that have this reading, in order of time."""
+    points: tuple[Point, ...]
+    """One for each of them."""
+
+    def span(self) -> tuple[float, float]:
+        """Return the lowest and the highest of all values and limits."""
+        values = [point.value for point in self.points]
+        limits = [point.limits for point in self.points if point.limits is not None]
+        ends = [*values, *(one.low for one in limits), *(one.high for one in limits)]
+        return min(ends), max(ends)
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the last section lies outside the limits, or on a drift."""
+        return self.points[-1].verdict in ("outside", "drift")
+
+    def describe_last(self) -> str:
+        """Return the last reading, and its limits, as text."""
+        last = self.points[-1]
+        shown = f"{significant(last.value)}{self.kind.unit}"
+        if last.limits is None:
+            return shown
+        low, high = significant(last.limits.low), significant(last.limits.high)
+        return f"{shown} (limits {low} to {high})"
+
+
+@dataclass(frozen=True, slots=True)
+class ControlCharts:
+    """All charts of some folders."""
+
+    charts: tuple[Chart, ...]
+    n_stores: int
+    n_without: int
+    """Stores without readings."""
+    n_unreadable: int
+
+    def describe(self) -> str:
+        """Return how many sections there are, and which ones were left out."""
+        parts = [
+            f"{counted(self.n_without, 'section')} without readings" if self.n_without else "",
+            f"{counted(self.n_unreadable, 'section')} that cannot be read" if self.n_unreadable else "",
+        ]
+        left_out = " and ".join(filter(None, parts))
+        return counted(self.n_stores, "section") + (f"; left out: {left_out}" if left_out else "")
+
+    def warnings(self) -> list[str]:
+        """Return a sentence for each chart whose last section is out."""
+        return [
+            f"{chart.kind.title} of the last section with {chart.rig}, {chart.objective}, "
+            f"{'is outside its limits' if chart.points[-1].verdict == 'outside' else 'has drifted'}: "
+            f"{chart.describe_last()}. {chart.kind.advice}"
+            for chart in self.charts
+            if chart.is_out
+        ]
+
+
+def _reading(name: str) -> Callable[[Mapping[str, TagValue]], float | None]:
+    def value(values: Mapping[str, TagValue]) -> float | None:
+        return _number(values.get(name))
+
+    return value
+
+
+def _number(found: TagValue) -> float | None:
+    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def _per_light(name: str) -> Callable[[Mapping[str, TagValue]], float | None]:
+    """Return a level per ms of exposure and unit of EM gain."""
+
+    def value(values: Mapping[str, TagValue]) -> float | None:
+        level, exposure_ms = _number(values.get(name)), _number(values.get("exposure_ms"))
+        gain = _number(values.get("em_gain"))
+        if level is None or exposure_ms is None or exposure_ms <= 0 or (gain is not None and gain <= 0):
+            return None
+        return 1000 * level / (exposure_ms * (1.0 if gain is None else gain))
+
+    return value
+
+
+_LIGHT = "Look at lamp, diaphragm, filters and condenser."
+CHARTS: tuple[ChartKind, ...] = (
+    ChartKind(
+        name="lamp_level",
+        title="Lamp level",
+        unit="",
+        value=_reading("lamp_level"),
+        least_share=0.005,
+        advice="Set the lamp as for earlier runs.",
+    ),
+    ChartKind(
+        name="background",
+        title="Background",
+        unit=" of full scale",
+        value=_reading("background"),
+        least_share=0.01,
+        advice=_LIGHT,
+    ),
+    ChartKind(
+        name="response",
+        title="Background per exposure and gain",
+        unit=" of full scale / s",
+        value=_per_light("background"),
+        least_share=0.01,
+        advice="Look at lamp and diaphragm; if they are as before, the EM register may have aged.",
+    ),
+    ChartKind(
+        name="tissue_response",
+        title="Tissue level per exposure and gain",
+        unit=" of full scale / s",
+        value=_per_light("tissue_level"),
+        least_share=0.03,
+        advice="Look at staining and thickness of the section, then at lamp and EM gain.",
+    ),
+    ChartKind(
+        name="focus",
+        title="Focus",
+        unit="",
+        value=_reading("focus"),
+        least_share=0.03,
+        advice="Look at the focus, the cover glass and the objective's front lens.",
+    ),
+    ChartKind(
+        name="vignette",
+        title="Vignette",
+        unit="",
+        value=_reading("vignette"),
+        least_share=0.005,
+        advice="Look at condenser and field diaphragm, and take a new flat field.",
+    ),
+    ChartKind(
+        name="noise",
+        title="Noise",
+        unit=" counts",
+        value=_reading("noise"),
+        least_share=0.02,
+        advice="Look at EM gain, read-out mode and temperature.",
+    ),
+    ChartKind(
+        name="temperature",
+        title="Sensor temperature",
+        unit=" °C",
+        value=_reading("temperature_c"),
+        least=0.3,
+        advice="Wait for the cooler; check its fan or coolant.",
+    ),
+)
+"""In the order in which light passes."""
+
+
+def find_stores(folders: Iterable[Path], deepest: int = _DEEPEST) -> list[Path]:
+    """Return the stores in some folders and those below; a folder that cannot be read holds none.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+    deepest : int
+        How many folders below them are looked through; 0: none.
+    """
+    found: list[Path] = []
+    waiting = [(folder, 0) for folder in folders]
+    while waiting:
+        folder, depth = waiting.pop()
+        if folder.name.endswith(STORE_SUFFIX):
+            found.append(folder)
+            continue
+        try:
+            with os.scandir(folder) as entries:
+                below = [Path(entry.path) for entry in entries if entry.is_dir()]
+        except OSError:
+            continue
+        found += [path for path in below if path.name.endswith(STORE_SUFFIX)]
+        if depth < deepest:
+            waiting += [(path, depth + 1) for path in below if not path.name.endswith(STORE_SUFFIX)]
+    return sorted(set(found))
+
+
+def read(store: Path) -> SectionReadings | None:
+    """Return what a store recorded of its microscope; None if nothing.
+
+    Raises
+    ------
+    StoreError
+        If its manifest cannot be read.
+    """
+    from hcc_scope.storage.facts import recorded_facts
+
+    try:
+        return _readings_of(store, recorded_facts(store))
+    except OSError as error:
+        raise StoreError(f"{store} cannot be read: {error.strerror or error}") from error
+
+
+def _readings_of(store: Path, facts: Facts) -> SectionReadings | None:
+    outcome = facts.run.outcome
+    if outcome is None or not outcome.readings:
+        return None
+    provenance = facts.run.provenance
+    rig = rig_name(provenance.camera, provenance.camera_library, provenance.specimen)
+    label = outcome.readings.get("objective")
+    objective = objective_name(label if isinstance(label, str) else None, facts.spec.pixel_size_um)
+    return SectionReadings(store, facts.run.created_utc, rig, objective, outcome.readings)
+
+
+def objective_name(label: str | None, pixel_size_um: float) -> str:
+    """Return the name under which an objective is charted: its label, or the pixel size where no device reports it."""
+    return label if label else f"{pixel_size_um:g} um/px"
+
+
+def rig_name(camera: str | None, library: str | None, specimen: str | None = None) -> str:
+    """Return the name under which a rig's sections are charted: its camera's, as that is what measures."""
+    name = f"{camera or 'unknown camera'} ({library or 'unknown'})"
+    return name if specimen is None else f"{name}, {specimen}"
+
+
+def warnings_before(out_dir: Path, rig: str, objective: str) -> list[str]:
+    """Return a sentence for each reading that was out in the last section of a rig with an objective.
+
+    For the start of a section: only the folder that it goes to is looked at.
+
+    Parameters
+    ----------
+    out_dir : Path
+    rig : str
+        As of `rig_name`.
+    objective : str
+        Its label, or as of `objective_name`.
+    """
+    return control_charts([out_dir], rig=rig, objective=objective, deepest=0).warnings()
+
+
+def control_charts(
+    folders: Iterable[Path], *, rig: str | None = None, objective: str | None = None, deepest: int = _DEEPEST
+) -> ControlCharts:
+    """Return the control charts of the sections in some folders.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+        Stores, or folders that hold them.
+    rig, objective : str, optional
+        Only of this one.
+    deepest : int
+        As for `find_stores`.
+    """
+    groups: dict[tuple[str, str], list[SectionReadings]] = {}
+    stores = find_stores(folders, deepest)
+    n_without = n_unreadable = 0
+    for store in stores:
+        try:
+            found = read(store)
+        except StoreError:
+            n_unreadable += 1
+            continue
+        if found is None:
+            n_without += 1
+        elif (rig is None or found.rig == rig) and (objective is None or found.objective == objective):
+            groups.setdefault((found.rig, found.objective), []).append(found)
+    charts = [
+        chart
+        for (name, lens), sections in sorted(groups.items())
+        for chart in _charts(name, lens, sorted(sections, key=lambda one: (one.t_utc, one.store)))
+    ]
+    return ControlCharts(tuple(charts), len(stores), n_without, n_unreadable)
+
+
+def _charts(rig: str, objective: str, sections: Sequence[SectionReadings]) -> Iterable[Chart]:
+    for kind in CHARTS:
+        measured = [(section, value) for section in sections if (value := kind.value(section.values)) is not None]
+        if not measured:
+            continue
+        values = [value for _, value in measured]
+        least_sd = max(kind.least, kind.least_share * abs(values[0]))
+        yield Chart(kind, rig, objective, tuple(section for section, _ in measured), tuple(points_of(values, least_sd)))

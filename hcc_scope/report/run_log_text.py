@@ -1,0 +1,91 @@
+"""The log of a run in words: one line for each event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hcc_scope.focus.record import read_record
+from hcc_scope.formatting import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from hcc_scope.run_events import JsonValue, RunEvent
+
+__all__ = ["changed_properties", "event_lines", "event_text"]
+
+
+def _text(value: JsonValue) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(_text(one) for one in value)
+    return "none" if value is None else str(value)
+
+
+def event_text(event: RunEvent) -> str:
+    """Return what an event says, without its time.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> from hcc_scope.run_events import RunEvent
+    >>> facts = {"device": "XY", "asked_um": {"x": 10.0, "y": 2.5}, "tries": 1}
+    >>> event_text(RunEvent(datetime.now(UTC), "move", facts))
+    'move: device XY; asked_um x 10, y 2.5; tries 1'
+    """
+    if event.kind == "device_state":
+        return _state_text(event.facts)
+    if (record := read_record(event)) is not None:
+        return f"focus {record.where}: {record.explanation}"
+    return f"{event.kind}: {'; '.join(f'{key} {_text(value)}' for key, value in event.facts.items())}"
+
+
+def _state_text(facts: Mapping[str, JsonValue]) -> str:
+    properties = facts.get("properties")
+    unread = facts.get("unread")
+    devices = [one for one in properties.values() if isinstance(one, dict)] if isinstance(properties, dict) else []
+    n = sum(len(one) for one in devices)
+    words = f"devices {facts.get('when', '')} the run: {counted(n, 'property', 'properties')} of {len(devices)} devices"
+    if isinstance(unread, str):
+        return f"{words}; not read: {unread}"
+    return f"{words}; {len(unread)} could not be read" if isinstance(unread, dict) and unread else words
+
+
+def changed_properties(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> list[str]:
+    """Return how two states of the devices differ, as ``device.property: value -> value``."""
+    old, new = _flat(before), _flat(after)
+    return [
+        f"{place}: {_text(old[place])} -> {_text(new[place])}"
+        for place in old
+        if place in new and old[place] != new[place]
+    ]
+
+
+def _flat(state: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    groups: dict[str, JsonValue] = {"Core": state.get("core")}
+    if isinstance(properties := state.get("properties"), dict):
+        groups |= {device: values for device, values in properties.items() if device != "Core"}
+    return {
+        f"{device}.{name}": value
+        for device, values in groups.items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+    }
+
+
+def event_lines(events: Iterable[RunEvent]) -> Iterator[str]:
+    """Yield a line for each event, and one for each property that differs after the run."""
+    before: Mapping[str, JsonValue] | None = None
+    for event in events:
+        yield f"{event.t_utc:%Y-%m-%d %H:%M:%S}.{event.t_utc.microsecond // 1000:03d}  {event_text(event)}"
+        if event.kind != "device_state":
+            continue
+        if before is None:
+            before = event.facts
+        else:
+            yield from (f"  changed: {words}" for words in changed_properties(before, event.facts))

@@ -1,0 +1,151 @@
+"""Correct a frame by a dark and a flat field: the one function that makes what is classified of what is stored.
+
+For each pixel, with the dark field D (counts), its mean d, and the flat field F (mean 1)::
+
+    corrected = (raw - D) / F + d
+
+rounded to the nearest count (a half upwards) and kept between 0 and the camera's full scale. Adding d back keeps the
+level and the noise around it as the camera delivers them: where D is even and F is 1, nothing changes.
+
+Design
+------
+- The map of gains ``1 / F`` and of offsets ``d - D / F + 0.5`` are computed once in float64 and rounded to float32. A
+  frame then takes one multiplication and one addition in float32 per pixel, each rounded by IEEE 754, and a cut to
+  whole counts: the same bits on every processor, with any number of threads.
+- Rows are done in strips that stay in the processor's cache: 4 ms for 2048 x 2048 px on one thread
+  (``python -m benchmarks.shading``).
+- Whole counts come out: every engine and every classifier of one's own takes them as it takes raw ones. Rounding adds
+  a noise of 0.3 counts to what has 20 and more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hcc_scope.errors import FrameSizeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.shading.reference import Reference
+
+__all__ = ["Shading", "analysed_pixels"]
+
+_STRIP_PX = 1 << 16
+"""Pixels worked on at once: their float32 stay in the second-level cache."""
+
+
+class Shading:
+    """A dark and a flat field of one setting of a rig, ready to correct frames. Safe from several threads.
+
+    Parameters
+    ----------
+    dark, flat : Reference
+        Of frames of one shape and bit depth.
+
+    Raises
+    ------
+    ValueError
+        If they are not a dark and a flat field, or not of the same frames.
+    """
+
+    def __init__(self, dark: Reference, flat: Reference) -> None:
+        if (dark.manifest.kind, flat.manifest.kind) != ("dark", "flat"):
+            raise ValueError("a correction takes a dark and a flat field")
+        one, other = dark.manifest.settings, flat.manifest.settings
+        if (one.shape_yx, one.bit_depth) != (other.shape_yx, other.bit_depth):
+            raise ValueError("the dark and the flat field are of different images")
+        self.dark = dark
+        self.flat = flat
+        self.full_scale = 2**one.bit_depth - 1
+        counts, light = dark.values, flat.values
+        # a sum of whole numbers: the same whatever the order
+        pedestal = int(dark.pixels.sum(dtype=np.int64)) / dark.pixels.size / dark.manifest.scale
+        self._gain = (1.0 / light).astype(np.float32)
+        self._offset = (pedestal - counts / light + 0.5).astype(np.float32)
+
+    @property
+    def shape_yx(self) -> tuple[int, int]:
+        """Of the frames that it corrects."""
+        return self.dark.manifest.settings.shape_yx
+
+    @property
+    def bit_depth(self) -> int:
+        """Of the frames that it corrects."""
+        return self.dark.manifest.settings.bit_depth
+
+    @property
+    def estimated(self) -> bool:
+        """Whether a part was estimated from tissue, and not measured."""
+        return self.dark.manifest.estimated or self.flat.manifest.estimated
+
+    @property
+    def facts(self) -> Mapping[str, str | bool]:
+        """What a store records about the correction of its run."""
+        return {
+            "shading": "corrected",
+            "shading_estimated": self.estimated,
+            "shading_dark_sha256": self.dark.manifest.pixels_sha256,
+            "shading_flat_sha256": self.flat.manifest.pixels_sha256,
+            "shading_dark": self.dark.manifest.model_dump_json(),
+            "shading_flat": self.flat.manifest.model_dump_json(),
+        }
+
+    def check_fits(self, shape_yx: tuple[int, ...]) -> None:
+        """Refuse frames of another shape than the references.
+
+        Raises
+        ------
+        FrameSizeError
+            If the shape differs.
+        """
+        if shape_yx != self.shape_yx:
+            raise FrameSizeError(
+                f"a frame of {' x '.join(map(str, shape_yx))} px does not fit its dark and flat field of "
+                f"{' x '.join(map(str, self.shape_yx))} px",
+                hint="Take the references again at these camera settings.",
+            )
+
+    def corrected(self, pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:
+        """Return a corrected copy of a frame.
+
+        Parameters
+        ----------
+        pixels : (y, x) uint16
+            Raw counts; only read.
+
+        Returns
+        -------
+        (y, x) uint16
+            Read-only.
+
+        Raises
+        ------
+        FrameSizeError
+            If the frame has another shape than the references.
+        """
+        self.check_fits(pixels.shape)
+        height, width = self.shape_yx
+        rows = max(1, _STRIP_PX // width)
+        out = np.empty(self.shape_yx, np.uint16)
+        strip = np.empty((min(rows, height), width), np.float32)
+        top = np.float32(self.full_scale)
+        for first in range(0, height, rows):
+            here = slice(first, min(first + rows, height))
+            work = strip[: here.stop - first]
+            np.copyto(work, pixels[here])
+            np.multiply(work, self._gain[here], out=work)
+            np.add(work, self._offset[here], out=work)
+            np.clip(work, np.float32(0), top, out=work)
+            np.copyto(out[here], work, casting="unsafe")  # cut to whole counts: the half was added above
+        out.flags.writeable = False
+        return out
+
+
+def analysed_pixels(pixels: NDArray[np.uint16], shading: Shading | None) -> NDArray[np.uint16]:
+    """Return what is classified of a frame's raw counts (y, x): corrected, or as they are without a correction."""
+    return pixels if shading is None else shading.corrected(pixels)
