@@ -39,11 +39,6 @@ def test_tissue_is_found_and_the_next_section_lies_inside_it(
     app.setup.change(plan=PlanChoice(n_fields=3, area_um=(500.0, 400.0)))
     search = button(app, "Find tissue")
     search.click()
-    search.click()  # again: it stops
-    wait_for(lambda: "was stopped" in notices(app), "the end of the search")
-    assert outline(app) == ()
-    assert not search.isChecked()
-    search.click()
     wait_for(lambda: outline(app), "the outline")
     assert area_um2(outline(app)) == pytest.approx(500 * 400, rel=0.1)  # all of it is tissue
     assert "The tissue reaches the edge of the scanned area" in notices(app)
@@ -113,3 +108,20 @@ def test_exposure_gain_and_cooling_in_the_window(shell: App, small_rig: Path):
     app.state.frame_arrived.emit(bright)
     assert app.views.status.concern("sensor") == "bad"
     assert app.views.status.value("sensor") == "saturated"
+
+
+def test_a_section_and_the_end_of_the_rig_stop_a_search(ready: App):
+    app = ready
+    app.setup.change(plan=PlanChoice(n_fields=1, area_um=(3000.0, 3000.0)))
+    wait_for(lambda: app.window.actions_["start"].isEnabled(), "Start")
+    button(app, "Find tissue").click()
+    start(app)
+    assert "was stopped" in notices(app)
+    assert not button(app, "Find tissue").isChecked()
+    finish(app)
+    assert outline(app) == ()
+    button(app, "Find tissue").click()
+    app.commands.close_rig()
+    wait_for(lambda: not app.rig.busy, "the rig to be closed")
+    assert app.rig.loaded is None
+    assert notices(app).count("was stopped") == 2
