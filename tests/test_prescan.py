@@ -225,10 +225,12 @@ def test_a_scan_that_is_stopped_or_fails_puts_everything_back(rig_file: Path, mo
             DeviceControls(microscope).set_exposure_ms(500)
         happened: list[RunEvent] = []
         series = parse_plan({"kind": "time_series", "n_frames": 1, "interval_s": 0})
+        source = MicroManagerSource(microscope, series, animal_id="M7", section_id="S1")
         with microscope.events.kept_by(happened.append):
-            (frame,) = MicroManagerSource(microscope, series, animal_id="M7", section_id="S1").frames(StopToken())
+            (frame,) = source.frames(StopToken())
         warm = "the sensor is at -70.0 °C, 70.0 °C below its set point of 0.0 °C"
         assert frame.tags["cooler"] == warm
+        assert source.warnings == (warm,)
         assert [one.facts["concern"] for one in happened if one.facts.get("name") == "cooler"] == [warm]
         ask, hardware = microscope.backend.ask, microscope.hardware
         microscope.thread.call("moving", lambda: ask("moving", "set_xy_position", "XY", 300.0, -150.0))

@@ -143,9 +143,8 @@ class PlanPresenter(QObject):
         self._views.map.set_outline(outline.points_um)
         self._views.map.view.fit()
         self._take_outline(outline.points_um)
-        for note in found.notes:
-            worse = note.startswith(("The tissue reaches", "The area was cut"))
-            self._state.message.emit("warning" if worse else "info", note)
+        # more than the margin of the edge: something is left out, or may go on
+        self._state.message.emit("warning" if len(found.notes) > 1 else "info", " ".join(found.notes))
 
     def _not_found(self, _sentence: str) -> None:
         self._end_search()
