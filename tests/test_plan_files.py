@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy as copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from hcc_scope.plans import (
     parse_plan,
     save_plan,
 )
+from hcc_scope.plans.estimate import Pace, estimate
 from hcc_scope.plans.outline import MAX_CORNERS, area_um2
 from hcc_scope.plans.stage_positions import (
     MultiStagePosition,
@@ -352,3 +354,40 @@ def test_other_stages_of_a_list_are_written_too(tmp_path: Path):
         assert read_positions(tmp_path / "all.pos") == (one,)
     with pytest.raises(PlanError, match="no position to write"):
         write_positions([], tmp_path / "none.pos")
+
+
+# --- how long a plan takes ---
+
+
+def test_time_and_size_are_estimated_from_the_places():
+    pace = Pace(20.0, 100.0, stage_um_per_s=1000.0, move_s=0.5, read_out_s=0.08, classify_fps=2.0)
+    plan = PositionList(positions_um=((0, 0), (3000, 4000), (3000, 4000)))
+    found = estimate(plan, (1.0, 1.0), (100, 200), pace, n_frames=3, start_um=(0.0, 0.0))
+    assert found.travel_um == 5000.0
+    assert found.move_s == pytest.approx(4.5)  # one move: y takes 4 s, and x goes along
+    assert (found.settle_s, found.exposure_s) == pytest.approx((0.3, 0.06))
+    assert found.acquire_s == pytest.approx(4.5 + 0.3 + 0.3)
+    assert (found.classify_s, found.store_bytes) == (1.5, 3 * 40_000)
+    assert found.duration_s == found.acquire_s
+    slow = estimate(plan, (1.0, 1.0), (100, 200), replace(pace, classify_fps=0.1), n_frames=3)
+    assert slow.duration_s == slow.classify_s == pytest.approx(30.0)
+
+
+@pytest.mark.parametrize(("focus", "n"), [("none", 0), ("once", 1), ("every_k:2", 4), ("plane:6", 6), ("plane:12", 7)])
+def test_the_time_of_focusing_is_part_of_it(focus: str, n: int):
+    places = tuple((float(x), float(x * x % 5)) for x in range(7))
+    plan = parse_plan({"kind": "positions", "positions_um": places, "focus": focus})
+    pace = Pace(10.0, move_s=0.1, read_out_s=0.09)
+    found = estimate(plan, (1.0, 1.0), (10, 10), pace, n_frames=7)
+    assert found.n_focusings == n
+    assert found.focus_s == pytest.approx(n * 20 * 0.2)
+
+
+def test_a_time_series_takes_its_intervals_and_an_open_end_is_not_known():
+    pace = Pace(10.0)
+    series = TimeSeries(n_frames=11, interval_s=3.0)
+    assert estimate(series, (1.0, 1.0), (10, 10), pace, n_frames=11).duration_s == pytest.approx(30.01)
+    sequence = Sequence(n_frames=100)
+    assert estimate(sequence, (1.0, 1.0), (10, 10), pace, n_frames=100).duration_s == pytest.approx(1.0)
+    endless = estimate(Sequence(), (1.0, 1.0), (10, 10), pace, n_frames=None)
+    assert (endless.duration_s, endless.store_bytes, endless.acquire_s) == (None, None, None)

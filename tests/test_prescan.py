@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.plans.tissue_outline import TissueOutline
+    from hcc_scope.run_events import RunEvent
 
     Points = NDArray[np.float64]
 
@@ -163,7 +164,9 @@ def rig_file(demo_cfg: Callable[..., Path], tmp_path: Path) -> Path:
     path = tmp_path / "small.rig.yaml"
     path.write_text(
         f"config: {cfg.name}\nbuffer_size_mb: 64\nlimits: {{exposure_ms: [1, 200]}}\n"
-        "stage_limits_um: {x: [-5000, 5000], y: [-3000, 3000]}\nroles: {objective: Objective}\n",
+        "stage_limits_um: {x: [-5000, 5000], y: [-3000, 3000]}\n"
+        # the demo camera's sensor is always at its set point; its offset of 0 counts as one here
+        "roles: {objective: Objective, temperature: CCDTemperature RO, temperature_set_point: Offset}\n",
         encoding="utf-8",
     )
     return path
@@ -216,10 +219,19 @@ def test_a_scan_that_is_stopped_or_fails_puts_everything_back(rig_file: Path, mo
             with pytest.raises(PlanError, match=words):
                 check_plan_on(rig, parse_plan(values))
             assert rig.stage_xy_um() == (0, 0)
-        with pytest.raises(PlanError, match="500 ms lies outside"):  # a run says the same
+        with pytest.raises(PlanError, match="500 ms is beyond"):  # a run says the same
             MicroManagerSource(microscope, parse_plan(REFUSED[1][0]), animal_id="M7", section_id="S1")
-        with pytest.raises(DeviceError, match="500 ms lies outside"):
+        with pytest.raises(DeviceError, match="500 ms is beyond"):
             DeviceControls(microscope).set_exposure_ms(500)
+        happened: list[RunEvent] = []
+        series = parse_plan({"kind": "time_series", "n_frames": 1, "interval_s": 0})
+        source = MicroManagerSource(microscope, series, animal_id="M7", section_id="S1")
+        with microscope.events.kept_by(happened.append):
+            (frame,) = source.frames(StopToken())
+        warm = "the sensor is at -70.0 °C, 70.0 °C below its set point of 0.0 °C"
+        assert frame.tags["cooler"] == warm
+        assert source.warnings == (warm,)
+        assert [one.facts["concern"] for one in happened if one.facts.get("name") == "cooler"] == [warm]
         ask, hardware = microscope.backend.ask, microscope.hardware
         microscope.thread.call("moving", lambda: ask("moving", "set_xy_position", "XY", 300.0, -150.0))
         ask("waiting", "wait_for_device", "XY")

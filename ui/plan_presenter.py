@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hcc_scope.runs.prescan import Prescan
     from ui.control.app_state import AppState
     from ui.control.loaded_rig import LoadedRig
-    from ui.control.rig_control import RigControl
+    from ui.control.rig_control import RigControl, RigLight
     from ui.control.run_control import RunControl
     from ui.control.section_request import PlanChoice, SectionRequest
     from ui.control.section_setup import SectionSetup
@@ -59,12 +59,13 @@ class PlanPresenter(QObject):
         self._window, self._views, self._jobs, self._state = window, views, jobs, state
         self._rig, self._run, self._setup = rig, run, setup
         self._search: StopToken | None = None
+        self._searched: LoadedRig | None = None
         self._rig_name = ""
         views.map.outline_drawn.connect(self._take_outline)
         views.map.tissue_search_requested.connect(self._search_tissue)
         run.phase_changed.connect(self._phase_changed)
         rig.opened.connect(self._rig_opened)
-        rig.closed.connect(self._rig_closed)
+        rig.light_changed.connect(self._light_changed)
 
     # -- the outline ---------------------------------------------------------------------------------------------------
 
@@ -87,13 +88,16 @@ class PlanPresenter(QObject):
         self._rig_name = loaded.name
         self._views.map.set_outline_allowed(not self._run.active)
 
-    @Slot()
-    def _rig_closed(self) -> None:
-        if self._search is not None:
+    @Slot(object)
+    def _light_changed(self, _light: RigLight) -> None:
+        """Stop a search when its rig is closed, which waits for it, or replaced."""
+        if self._search is not None and self._rig.loaded is not self._searched:
             self._search.request()
 
     @Slot(str)
     def _phase_changed(self, phase: str) -> None:
+        if phase != "idle" and self._search is not None:
+            self._search.request()  # the section waits for the rig
         self._views.map.set_outline_allowed(phase == "idle")
 
     # -- the search for tissue -----------------------------------------------------------------------------------------
@@ -109,7 +113,7 @@ class PlanPresenter(QObject):
             self._views.map.set_search("")
             return
         self._rig.stop_live()
-        self._search = StopToken()
+        self._search, self._searched = StopToken(), loaded
         self._views.map.set_search("Looking for tissue …")
         work = partial(
             look_for_tissue,
@@ -130,17 +134,17 @@ class PlanPresenter(QObject):
             self._views.map.set_search(f"Looking for tissue: {done} of {whole} fields; again to stop.")
 
     def _found(self, found: Prescan | None) -> None:
+        meant = self._search is not None and not self._search.requested
         self._end_search()
-        if found is None:
+        if found is None or not meant:
             self._state.message.emit("info", "The search for tissue was stopped; the stage is where it was.")
             return
         outline = found.outline
         self._views.map.set_outline(outline.points_um)
         self._views.map.view.fit()
         self._take_outline(outline.points_um)
-        for note in found.notes:
-            worse = note.startswith(("The tissue reaches", "The area was cut"))
-            self._state.message.emit("warning" if worse else "info", note)
+        # more than the margin of the edge: something is left out, or may go on
+        self._state.message.emit("warning" if len(found.notes) > 1 else "info", " ".join(found.notes))
 
     def _not_found(self, _sentence: str) -> None:
         self._end_search()
@@ -183,9 +187,7 @@ class PlanPresenter(QObject):
         ask_where(dialog, "Save the plan", suggestion, "Plans (*.yaml)", save)
 
     def _check(self, dialog: PlanDialog, choice: PlanChoice) -> None:
-        snapshot = self._state.snapshot
-        fps = None if snapshot is None or snapshot.classify_fps <= 0 else snapshot.classify_fps
-        self._work(dialog, choice, partial(dry_run, classify_fps=fps))
+        self._work(dialog, choice, dry_run)
 
     def _work(self, dialog: PlanDialog, choice: PlanChoice, do: Callable[[LoadedRig, SectionRequest], str]) -> None:
         loaded = self._rig.loaded

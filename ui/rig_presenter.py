@@ -147,6 +147,8 @@ class RigPresenter(QObject):
 
     @Slot()
     def _find_exposure(self) -> None:
+        if self._rig.loaded is None:
+            self._state.message.emit("info", "No rig is open: open one to find its exposure.")
         self._rig.find_exposure(self._request())
 
     @Slot(object)

@@ -22,9 +22,7 @@ from hcc_scope.cli.runs import (
     summarise,
 )
 from hcc_scope.errors import HccScopeError, UsageError
-from hcc_scope.formatting import sentence
 from hcc_scope.microscope.limits import check_plan_exposure
-from hcc_scope.microscope.sensor_care import report_cooler
 from hcc_scope.plans import PositionList, TimeSeries, check_plan, load_plan
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
@@ -138,9 +136,6 @@ def run_acquire(options: AcquireOptions) -> None:
         console.note(references.note, "yellow" if references.stale else "dim")
         for warning in earlier_readings_out(source, options.out):
             console.note(warning, "yellow")
-        warm = report_cooler(rig.microscope)
-        if warm is not None:
-            console.note(sentence(warm), "yellow")
         if specimen is not None:
             grown(specimen, scoring_model.model.card.pixel_size_um)
         report = record_section(

@@ -175,11 +175,12 @@ class MicroManagerSource:
         rig = self._rig
         now = rig.thread.call("asking the camera", rig.hardware.read)
         check_plan_exposure(now.exposure_ms, rig.handling, as_taken=True)
+        warnings = [cooler_concern(now.temperature_c, now.temperature_set_point_c)]
         warning = em_gain_warning(now.em_gain, rig.handling)
-        if warning is None:
-            return ()
-        rig.events.add("reading", name="em_gain", value=now.em_gain, warning=warning)
-        return (warning,)
+        if warning is not None:
+            rig.events.add("reading", name="em_gain", value=now.em_gain, warning=warning)
+        warnings.append(warning)
+        return tuple(one for one in warnings if one is not None)
 
     def _refuse_to_paint(self, library: str) -> None:
         """Refuse to paint tissue onto a real rig."""

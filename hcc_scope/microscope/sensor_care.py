@@ -50,7 +50,7 @@ def report_cooler(microscope: MicroManager) -> str | None:
     if concern is not None:
         microscope.events.add(
             "reading",
-            what="cooler",
+            name="cooler",
             temperature_c=now.temperature_c,
             set_point_c=now.temperature_set_point_c,
             concern=concern,

@@ -29,6 +29,8 @@ class Pace:
     """To read out and hand over one single frame; an assumption too."""
     classify_fps: float | None = None
     """None: not known."""
+    focus_frames: int = 20
+    """Frames of one focusing, at most."""
 
     def assumptions(self) -> str:
         """Return what was assumed, as a sentence."""
@@ -49,6 +51,10 @@ class PlanEstimate:
     """From the present position over all places."""
     move_s: float
     settle_s: float
+    n_focusings: int | None
+    """None for an open end."""
+    focus_s: float | None
+    """At most: a focusing that finds its peak early ends early."""
     exposure_s: float | None
     acquire_s: float | None
     classify_s: float | None
@@ -89,6 +95,9 @@ def estimate(
     legs = [(abs(x1 - x0), abs(y1 - y0)) for (x0, y0), (x1, y1) in pairwise(way)]
     move_s = sum(max(leg) / pace.stage_um_per_s + pace.move_s for leg in legs if any(leg))
     settle_s = pace.settle_ms / 1000 * len(places)
+    n_focusings = _focusings(plan, len(places), n_frames)
+    frame_s = pace.exposure_ms / 1000 + pace.read_out_s + pace.move_s
+    focus_s = None if n_focusings is None else n_focusings * pace.focus_frames * frame_s
     exposure_s = None if n_frames is None else n_frames * pace.exposure_ms / 1000
     acquire_s = classify_s = duration_s = store_bytes = None
     if n_frames is not None and exposure_s is not None:
@@ -96,7 +105,7 @@ def estimate(
         frames_s = exposure_s if isinstance(plan, Sequence) else exposure_s + n_frames * pace.read_out_s
         if isinstance(plan, TimeSeries):
             frames_s = max(frames_s, (n_frames - 1) * plan.interval_s + pace.exposure_ms / 1000)
-        acquire_s = move_s + settle_s + frames_s
+        acquire_s = move_s + settle_s + frames_s + (focus_s or 0.0)
         if pace.classify_fps:
             classify_s = n_frames / pace.classify_fps
         duration_s = max(acquire_s, classify_s or 0.0)
@@ -107,9 +116,18 @@ def estimate(
         travel_um=sum(math.hypot(*leg) for leg in legs),
         move_s=move_s,
         settle_s=settle_s,
+        n_focusings=n_focusings,
+        focus_s=focus_s,
         exposure_s=exposure_s,
         acquire_s=acquire_s,
         classify_s=classify_s,
         duration_s=duration_s,
         store_bytes=store_bytes,
     )
+
+
+def _focusings(plan: Plan, n_places: int, n_frames: int | None) -> int | None:
+    """Return how often a plan focuses; None for an open end."""
+    if plan.focus.mode == "plane":
+        return min(plan.focus.points, n_places)
+    return plan.focus.n_left(0, n_frames)

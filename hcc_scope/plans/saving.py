@@ -36,6 +36,8 @@ def plan_text(plan: Plan) -> str:
     values = plan.model_dump(mode="json", exclude_none=True)
     lines = [_HEADING, f"kind: {_flow(values.pop('kind'))}"]
     for key, value in values.items():
+        if value is None:  # written down as nothing, such as no focusing
+            continue
         if isinstance(value, list) and value and isinstance(value[0], list):
             lines += [f"{key}:", *(f"  - {_flow(one)}" for one in value)]
         else:

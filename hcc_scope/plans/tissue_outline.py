@@ -5,7 +5,7 @@ The rules, in order:
 1. Between the samples the share of tissue is interpolated linearly; what has at least half of it is tissue.
 2. Gaps narrower than the spacing of the scan are closed: the scan cannot tell them from what lies between its fields.
 3. Of several pieces the largest is taken; the others are reported. Holes inside it are filled, as an outline has none.
-4. Its edge is simplified, by no more than the raster's pitch, so that no two edges cross.
+4. Its edge is simplified, by no more than a small share of the spacing, and so that no two edges cross.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ _TISSUE_SHARE = 0.5
 _CELLS_PER_SPACING = 12
 _MOST_CELLS = 500
 """Of the raster, along its longer side."""
+_TOLERANCE = 0.15
+"""How far the edge may be simplified, as a share of the spacing: few corners, so that it can be mended by hand."""
 _SIDES = ("low x", "high x", "low y", "high y")
 
 
@@ -41,8 +43,8 @@ class TissueOutline:
     points_um: tuple[tuple[float, float], ...]
     """Corners x, y in order; no two edges cross."""
     margin_um: float
-    """How far the tissue's edge may lie from the outline: half the diagonal way between two samples, and the raster's
-    pitch."""
+    """How far the tissue's edge may lie from the outline: half the diagonal way between two samples, and what its
+    simplification moves."""
     area_um2: float
     reaches: tuple[str, ...]
     """Sides of the scanned area that the tissue reaches: it may go on there."""
@@ -136,12 +138,13 @@ def tissue_outline(
     if not piece.any():  # a sample so small, or so near the edge, that no cell's middle is as near to it
         raise PlanError("the tissue is smaller than the prescan can outline", hint="Scan with a smaller spacing.")
     edge = np.array([x0, y0]) + _trace(piece) * step
-    points = _simplified(edge, float(step.max()))
+    tolerance = max(float(step.max()), _TOLERANCE * spacing_um)
+    points = _simplified(edge, tolerance)
     touched = (piece[:, 0], piece[:, -1], piece[0], piece[-1])
     cell_um2 = float(step.prod())
     return TissueOutline(
         points_um=tuple((float(x), float(y)) for x, y in points),
-        margin_um=spacing_um / math.sqrt(2) + float(step.max()),
+        margin_um=spacing_um / math.sqrt(2) + tolerance,
         area_um2=area_um2(points),
         reaches=tuple(side for side, cells in zip(_SIDES, touched, strict=True) if cells.any()),
         others_um2=tuple(n * cell_um2 for n in others),

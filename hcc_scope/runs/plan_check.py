@@ -52,6 +52,8 @@ class PlanCheck:
                 if one.classify_s is None
                 else f"classified in {format_duration(one.classify_s)}"
             )
+            if one.n_focusings and one.focus_s is not None:
+                said.append(f"{counted(one.n_focusings, 'focusing')}, {format_duration(one.focus_s)} at most")
             said.append(
                 f"about {format_duration(one.duration_s)}: acquired in {format_duration(one.acquire_s)}, {rate}"
             )
@@ -106,7 +108,7 @@ def check_plan_on(
     n_frames = check_plan(plan, field_um, limits=microscope.limits, outline_um=outline_um)
     need_what_moves(hardware, plan, field_um)
     camera = microscope.thread.call("reading the camera", RigReader(microscope.backend, hardware).camera)
-    check_plan_exposure(plan.exposure_ms, handling)
+    check_plan_exposure(camera.exposure_ms if plan.exposure_ms is None else plan.exposure_ms, handling)
     span_ms = exposure_span_ms(camera.exposure_limits_ms, None)
     if plan.exposure_ms is not None and span_ms is not None and not span_ms[0] <= plan.exposure_ms <= span_ms[1]:
         raise PlanError(

@@ -9,20 +9,27 @@ if TYPE_CHECKING:
     from hcc_scope.phantom import Specimen
     from ui.control.section_request import SectionRequest
 
-__all__ = ["scene_of", "specimen_of"]
+__all__ = ["outline_specimen", "scene_of", "specimen_of"]
 
 _NAMELESS = "preview"
 
 
-def specimen_of(request: SectionRequest, um_per_px: float) -> Specimen | None:
-    """Return the request's phantom section, grown; None for the camera's own pattern. Takes a second."""
+def outline_specimen(request: SectionRequest) -> Specimen | None:
+    """Return the request's phantom section for its outline, not grown yet; None for the camera's own pattern."""
     if request.specimen == "none":
         return None
     from hcc_scope.phantom import Specimen
-    from hcc_scope.runs.phantoms import grown
 
     animal, section = request.animal_id or _NAMELESS, request.section_id or _NAMELESS
-    return grown(Specimen(request.seed, animal, section, request.specimen, day="app"), um_per_px)
+    return Specimen(request.seed, animal, section, request.specimen, day="app")
+
+
+def specimen_of(request: SectionRequest, um_per_px: float) -> Specimen | None:
+    """Return the request's phantom section, grown; None for the camera's own pattern. Takes a second."""
+    from hcc_scope.runs.phantoms import grown
+
+    specimen = outline_specimen(request)
+    return None if specimen is None else grown(specimen, um_per_px)
 
 
 def scene_of(request: SectionRequest, um_per_px: float) -> PhantomScene | None:

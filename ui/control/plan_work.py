@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ui.control.demo_specimen import scene_of, specimen_of
+from ui.control.demo_specimen import outline_specimen, scene_of
 from ui.control.loaded_rig import DRAWING, end_preview
 from ui.control.running import plan_of_request
 
@@ -43,16 +43,10 @@ def look_for_tissue(
         return prescan(loaded.rig.microscope, PrescanRequest(area), stop, scene, progress)
 
 
-def _specimen(loaded: LoadedRig, request: SectionRequest) -> Specimen | None:
-    if not loaded.is_demo or request.specimen == "none":
-        return None
-    return specimen_of(request, loaded.rig.microscope.facts().pixel_size_um)
-
-
 def _plan(loaded: LoadedRig, request: SectionRequest) -> tuple[Plan, Specimen | None]:
     from hcc_scope.runs.phantoms import outline_points
 
-    specimen = _specimen(loaded, request)
+    specimen = outline_specimen(request) if loaded.is_demo else None
     return plan_of_request(request, loaded, None if specimen is None else outline_points(specimen)), specimen
 
 
@@ -65,11 +59,11 @@ def save_plan_of(loaded: LoadedRig, request: SectionRequest, path: Path) -> str:
     return f"The plan was saved as {path}."
 
 
-def dry_run(loaded: LoadedRig, request: SectionRequest, classify_fps: float | None) -> str:
+def dry_run(loaded: LoadedRig, request: SectionRequest) -> str:
     """Check the plan that is chosen as a run would, and return what it takes, a line each."""
     from hcc_scope.runs.plan_check import check_plan_on
 
     plan, specimen = _plan(loaded, request)
     outline = None if specimen is None else specimen.outline_um
-    found = check_plan_on(loaded.rig, plan, out_dir=request.out_dir, outline_um=outline, classify_fps=classify_fps)
+    found = check_plan_on(loaded.rig, plan, out_dir=request.out_dir, outline_um=outline)
     return "\n".join(("The rig can carry this plan out.", *found.lines()))

@@ -188,7 +188,7 @@ class SectionMapTab(QWidget):
         if not allowed:
             self._outline_tool.cancel()
         self._outline_tool.button.defaultAction().setEnabled(allowed)
-        self._search.defaultAction().setEnabled(allowed and self._stage.at_um is not None)
+        self._search.defaultAction().setEnabled(allowed)
 
     def set_search(self, words: str) -> None:
         """Show how far the search for tissue is; empty when it has ended."""

@@ -1,0 +1,127 @@
+"""The plan in the whole window: tissue is found and outlined, a dry run, a saved plan, exposure and EM gain."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from find import find
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QMessageBox
+from shell_parts import finish, notices, open_rig, start, wait_for
+
+from hcc_scope.plans import RandomFields, load_plan
+from hcc_scope.plans.outline import area_um2
+from ui.control.section_request import PlanChoice
+from ui.kit.labels import ValueLabel
+from ui.shell.plan_dialog import PlanDialog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ui.app import App
+
+
+def button(app: App, name: str) -> QAbstractButton:
+    return find(app.views.map, QAbstractButton, name)
+
+
+def outline(app: App) -> tuple[tuple[float, float], ...]:
+    return app.setup.request.plan.outline_um
+
+
+def test_tissue_is_found_and_the_next_section_lies_inside_it(
+    ready: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    app = ready
+    app.window.tabs.setCurrentWidget(app.views.map)
+    app.setup.change(plan=PlanChoice(n_fields=3, area_um=(500.0, 400.0)))
+    search = button(app, "Find tissue")
+    search.click()
+    wait_for(lambda: outline(app), "the outline")
+    assert area_um2(outline(app)) == pytest.approx(500 * 400, rel=0.1)  # all of it is tissue
+    assert "The tissue reaches the edge of the scanned area" in notices(app)
+    assert app.state.rig.xy_um == (0.0, 0.0)
+
+    app.commands.edit_plan()
+    (dialog,) = app.window.findChildren(PlanDialog)
+    assert find(dialog, QComboBox, "Where the random fields lie").currentText() == "Outline on the map"
+    find(dialog, QAbstractButton, "Dry run").click()
+    result = find(dialog, ValueLabel, "Result of the dry run")
+    wait_for(lambda: "can carry this plan out" in result.text(), "the dry run")
+    assert "3 frames of 166 x 166 um" in result.text()
+    saved = tmp_path / "saved.yaml"
+    monkeypatch.setattr("ui.plan_presenter.ask_where", lambda *arguments: arguments[-1](saved))
+    find(dialog, QAbstractButton, "Save plan …").click()
+    wait_for(saved.exists, "the plan")
+    wait_for(lambda: "saved as" in result.text(), "the sentence")
+    dialog.accept()
+    plan = load_plan(saved)
+    assert isinstance(plan, RandomFields)
+    assert plan.outline_um == outline(app)
+    assert plan.seed == app.setup.request.seed
+
+    start(app)
+    shown = app.run.run.outline_um
+    assert np.array_equal(shown, outline(app))
+    assert not button(app, "Edit outline").isEnabled()
+    finish(app)
+    assert button(app, "Edit outline").isEnabled()
+
+
+def test_exposure_gain_and_cooling_in_the_window(shell: App, small_rig: Path):
+    app = shell
+    small_rig.write_text(small_rig.read_text(encoding="utf-8") + "limits: {em_gain: 3, exposure_ms: [1, 90]}\n")
+    open_rig(app, small_rig)
+    camera = app.views.devices.camera
+    assert app.views.status.value("sensor") == "-70.0 °C"
+    app.setup.change(specimen="high", seed=1)
+    find(camera, QAbstractButton, "Auto exposure").click()
+    wait_for(lambda: "mean level 50 % of full scale" in notices(app), "the exposure")
+    wait_for(lambda: app.state.rig.camera.exposure_ms != 10.0, "the rig to be read")
+
+    def ask_for(gain: float, answer: QMessageBox.StandardButton) -> str:
+        camera.em_gain_requested.emit(gain)
+        (question,) = [one for one in app.window.findChildren(QMessageBox) if one.isVisible()]
+        words = question.text()
+        question.button(answer).click()
+        QApplication.processEvents()
+        return words
+
+    words = ask_for(4.0, QMessageBox.StandardButton.No)
+    assert "An EM gain of 4 is above the rig file's limit of 3 and ages the sensor" in words
+    wait_for(lambda: not app.jobs.n_open, "quiet")
+    assert app.state.rig.camera.em_gain == 1.0
+    ask_for(4.0, QMessageBox.StandardButton.Yes)
+    wait_for(lambda: app.state.rig.camera.em_gain == 4.0, "the gain")
+    camera.em_gain_requested.emit(2.0)  # within the limit: no question
+    wait_for(lambda: app.state.rig.camera.em_gain == 2.0, "the gain")
+
+    rig = app.state.rig
+    app.state.rig_changed.emit(replace(rig, camera=replace(rig.camera, temperature_c=-20.0)))
+    assert app.views.status.concern("sensor") == "warning"
+    app.commands.snap()
+    wait_for(lambda: app.state.frame is not None, "a picture")
+    bright = replace(app.state.frame, pixels=np.full((512, 512), 65535, np.uint16), em_gain=2.0)
+    app.presenters[0]._watched_s = 0.0
+    app.state.frame_arrived.emit(bright)
+    assert app.views.status.concern("sensor") == "bad"
+    assert app.views.status.value("sensor") == "saturated"
+
+
+def test_a_section_and_the_end_of_the_rig_stop_a_search(ready: App):
+    app = ready
+    app.setup.change(plan=PlanChoice(n_fields=1, area_um=(3000.0, 3000.0)))
+    wait_for(lambda: app.window.actions_["start"].isEnabled(), "Start")
+    button(app, "Find tissue").click()
+    start(app)
+    assert "was stopped" in notices(app)
+    assert not button(app, "Find tissue").isChecked()
+    finish(app)
+    assert outline(app) == ()
+    button(app, "Find tissue").click()
+    app.commands.close_rig()
+    wait_for(lambda: not app.rig.busy, "the rig to be closed")
+    assert app.rig.loaded is None
+    assert notices(app).count("was stopped") == 2
