@@ -320,7 +320,7 @@ def test_references_are_taken_on_a_rig_and_correct_its_sections(
         controls.set_auto_shutter(False)
         before = controls.read()
         assert references_state(rig).freshness == "missing"
-        with pytest.raises(ConfigError, match="a flat field needs a dark field first: the dark field missing"):
+        with pytest.raises(ConfigError, match="a flat field needs a dark field first, which is missing"):
             ReferenceCapture(rig, "flat")
         with ReferenceCapture(rig, "dark") as capture:  # the demo camera shines through a shutter
             assert capture.closes_shutter

@@ -66,7 +66,7 @@ def test_references_are_taken_and_shown(shell: App, demo_cfg: Callable[..., Path
         wait_for(lambda: not shell.references.active, "the devices to be put back")
         return ends[0]
 
-    assert "a flat field needs a dark field first" in str(take("Flat field"))
+    assert "flat field needs a dark field first" in str(take("Flat field"))
     refusal = take("Dark field")  # with the demo camera's light on
     assert isinstance(refusal, Refusal)
     assert "there is light in the dark" in text(dialog, "Result")
