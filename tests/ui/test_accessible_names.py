@@ -15,6 +15,7 @@ from review_parts import GRID, Reader, result
 from ui.devices.device_panel import DevicePanel
 from ui.shell.about import show_about
 from ui.shell.plan_dialog import PlanDialog
+from ui.shell.reference_dialog import ReferenceDialog
 from ui.shell.shortcuts_dialog import ShortcutsDialog
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def test_every_control_of_the_window_and_its_dialogs_has_a_name_of_its_own(shell
         show_about(window),
         ShortcutsDialog(window, window.actions_),
         PlanDialog(shell.setup.request.plan, outlined=True, parent=window),
+        ReferenceDialog(window, corrects=True),
     ]
     for panel in window.findChildren(DevicePanel):
         panel.set_state(RIG)
