@@ -1,4 +1,4 @@
-"""One tile, closely: its raw pixels and saliency, its values, and its neighbours in the field."""
+"""One tile, closely: its pixels as they were classified, their saliency, its values, and its neighbours in the field."""
 
 from __future__ import annotations
 
