@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from hcc_scope.types import FrameResult, RunOutcome, RunSpec, SectionScore
 
 __all__ = [
+    "RAW_NOTE",
     "CardFacts",
     "OpenedStore",
     "RecordedSaliency",
@@ -52,6 +53,9 @@ __all__ = [
     "replay_analysis",
     "section_score",
 ]
+
+
+RAW_NOTE = "Frames were classified raw, without the dark and flat fields of the run."
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +346,8 @@ def recorded_analysis(
     if threshold is None:
         threshold = ASSUMED_THRESHOLD
         note = describe_assumed_threshold(threshold)
+    if header.get("shading") == "none":
+        note = " ".join(filter(None, (note, RAW_NOTE)))
     left_out = _in_store(store, excluded)
     try:
         grid = TileGrid.for_frame(spec.frame_shape_yx, header.get("tile_px", spec.tile_px))

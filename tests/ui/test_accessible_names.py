@@ -15,6 +15,7 @@ from review_parts import GRID, Reader, result
 from ui.devices.device_panel import DevicePanel
 from ui.shell.about import show_about
 from ui.shell.plan_dialog import PlanDialog
+from ui.shell.reference_dialog import ReferenceDialog
 from ui.shell.rig_wizard import RigWizard
 from ui.shell.shortcuts_dialog import ShortcutsDialog
 
@@ -72,6 +73,7 @@ def test_every_control_of_the_window_and_its_dialogs_has_a_name_of_its_own(shell
         ShortcutsDialog(window, window.actions_),
         PlanDialog(shell.setup.request.plan, outlined=True, parent=window),
         RigWizard(shell.jobs, tmp_path, parent=window),
+        ReferenceDialog(window, corrects=True),
     ]
     for panel in window.findChildren(DevicePanel):
         panel.set_state(RIG)

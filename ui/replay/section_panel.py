@@ -83,6 +83,7 @@ class SectionPanel(QScrollArea):
             ("Fields", f"{opened.store.n_frames:,}, chosen as {_SAMPLING.get(spec.sampling, spec.sampling)}"),
             ("Frame", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
             ("Pixel size", f"{significant(spec.pixel_size_um, 4)} µm" if spec.pixel_size_um > 0 else "unknown"),
+            ("Correction", opened.store.recorded.provenance.correction),
             ("Ended", _ended(opened)),
             ("Store", str(opened.path)),
         ]
