@@ -15,7 +15,7 @@ def test_a_search_that_begins_in_focus_is_accepted(last: float):
     def read_at(z_um: float) -> FocusReading:
         looks = sum(abs(z_um - before_um) < 0.01 for before_um in asked)
         asked.append(z_um)
-        sharpness = 0.01 + 0.09 * np.exp(-(z_um**2) / 8) * (last if looks == 2 else 1.0)
+        sharpness = 0.013 + 0.08 / (1 + (z_um / 1.5) ** 2) * (last if looks == 2 else 1.0)
         return FocusReading(
             z_um=z_um,
             tile_focus=np.float32([sharpness]),
