@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, Union, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hcc_scope.types import Classification, Frame, FrameResult, NoteKind, RunSpec
 
 __all__ = [
+    "AsideSource",
     "Classifier",
     "EventfulSource",
     "FrameSink",
@@ -113,15 +114,26 @@ class SourceListener(Protocol):
 
 
 @runtime_checkable
-class ReportingSource(FrameSource, Protocol):
+class AsideSource(FrameSource, Protocol):
     """A source that does more than take frames, and reports it."""
 
-    def report_to(self, listener: SourceListener) -> None:
+    def report_asides_to(self, listener: SourceListener) -> None:
         """Report to this listener from now on."""
 
     @property
     def remark(self) -> str | None:
         """What deviated from the plan although the run continued, as half a sentence; None if nothing did."""
+
+
+@runtime_checkable
+class ReportingSource(FrameSource, Protocol):
+    """A source that may leave fields of its plan out, and reports what an operator must know."""
+
+    def report_to(self, skipped: Callable[[str], None], remark: Callable[[str], None]) -> None:
+        """Have `skipped` called for each field that is left out, before the next frame, and `remark` for the rest.
+
+        Both take one sentence. The numbers of the frames have no gap where a field was left out.
+        """
 
 
 @runtime_checkable
@@ -131,6 +143,9 @@ class EventfulSource(FrameSource, Protocol):
     @property
     def events(self) -> RunEvents:
         """Where they report it."""
+
+    def put_back(self) -> None:
+        """Put back what the section has changed; for one that never began. Idempotent."""
 
 
 @runtime_checkable

@@ -231,6 +231,8 @@ class Counts:
     """Acquired, waiting for or in analysis."""
     lost: int = 0
     """Never reached us (camera buffer overflow); not part of `acquired`."""
+    skipped: int = 0
+    """Fields of the plan that were left out, as the stage did not reach them; not part of `acquired`."""
 
     def balanced(self) -> bool:
         """Return whether the invariant holds."""

@@ -102,7 +102,7 @@ class Heard:
         self.asides: list[tuple[str, int | None]] = []
         self.left: list[int | None] = []
         self.notes: list[str] = []
-        made.report_to(self)
+        made.report_asides_to(self)
 
     def begin_aside(self, what: str, n_left: int | None) -> None:
         self.asides.append((what, n_left))

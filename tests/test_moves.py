@@ -13,7 +13,7 @@ from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.microscope.moves import Moves, tolerances_um
 from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import PositionList, RandomFields, TimeSeries
-from hcc_scope.types import StageTolerance
+from hcc_scope.types import RigHandling, StageLimits, StageTolerance
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Stage:
         self.reached = reached
         self.place = [0.0, 0.0, 0.0]
         self.orders = 0
+        self.targets: list[tuple[float, ...]] = []
         self.halted: list[str] = []
         self.busy_looks = 0
         self.speed_um = 0.0
@@ -44,8 +45,10 @@ class Stage:
     def ask(self, _what: str, name: str, device: str, *arguments: float) -> object:
         match name:
             case "set_xy_position":
+                self.targets.append(arguments)
                 self._go([*arguments, self.place[2]])
             case "set_position":
+                self.targets.append(arguments)
                 self._go([*self.place[:2], *arguments])
             case "get_x_position" | "get_y_position" | "get_position":
                 return self.place[("get_x_position", "get_y_position", "get_position").index(name)]
@@ -62,10 +65,17 @@ class Stage:
         self.place = self.reached(self.orders, target)
 
 
-def go(stage: Stage, *, halted: bool = False, stop: StopToken | None = None) -> bool:
-    made = Moves(stage, None)  # type: ignore[arg-type]  # all that it asks
+def go(
+    stage: Stage,
+    *,
+    halted: Callable[[], bool] = lambda: False,
+    stop: StopToken | None = None,
+    handling: RigHandling | None = None,
+    limits: StageLimits | None = None,
+) -> bool:
+    made = Moves(stage, limits, None, handling)  # type: ignore[arg-type]  # all that it asks
     made.xy_tolerance_um, made.z_tolerance_um = 5.0, 2.0
-    return made.go(("XY", 100.0, 200.0), ("Z", 30.0), stop or StopToken(), lambda: halted)
+    return made.go(("XY", 100.0, 200.0), ("Z", 30.0), stop or StopToken(), halted)
 
 
 def test_a_stage_that_is_where_it_was_sent_is_sent_once():
@@ -97,10 +107,60 @@ def test_a_stage_that_is_elsewhere_after_two_tries(reached: Callable[[int, list[
     assert stage.orders == 3
 
 
-def test_a_stage_that_was_stopped_in_an_emergency_is_not_sent_again():
+def test_a_stage_that_was_stopped_in_an_emergency_is_not_sent():
     stage = Stage(lambda _n, _target: [0.0, 0.0, 0.0])
-    assert not go(stage, halted=True)
+    assert not go(stage, halted=lambda: True)
+    assert stage.orders == 0
+
+
+def test_an_emergency_stop_just_before_the_order_halts_what_then_moves():
+    stage = Stage(lambda _n, target: target)
+    assert not go(stage, halted=lambda: stage.orders > 0)
     assert stage.orders == 2
+    assert stage.halted == ["XY", "Z"]
+
+
+def test_every_move_ends_from_below_by_the_backlash():
+    stage = Stage(lambda _n, target: target)
+    assert go(stage, handling=RigHandling(backlash_xy_um=20.0, backlash_z_um=5.0))
+    assert stage.orders == 2  # it comes from 0, 0, 0
+    stage.place = [300.0, 0.0, 31.0]
+    stage.targets.clear()
+    assert go(stage, handling=RigHandling(backlash_xy_um=20.0, backlash_z_um=5.0))
+    assert stage.targets == [(80.0, 180.0), (25.0,), (100.0, 200.0), (30.0,)]
+
+
+def test_the_approach_stays_within_the_limits():
+    stage = Stage(lambda _n, target: target)
+    stage.place = [300.0, 300.0, 300.0]
+    limits = StageLimits((95.0, 500.0), (200.0, 500.0), None)
+    assert go(stage, handling=RigHandling(backlash_xy_um=20.0), limits=limits)
+    assert stage.targets == [(95.0, 200.0), (100.0, 200.0), (30.0,)]
+
+
+def test_a_device_that_is_where_its_last_move_ended_makes_no_detour_again():
+    stage = Stage(lambda _n, target: target)
+    stage.place = [300.0, 300.0, 300.0]
+    made = Moves(stage, None, None, RigHandling(backlash_xy_um=20.0))  # type: ignore[arg-type]
+    for _ in range(3):
+        assert made.go(("XY", 100.0, 200.0), None, StopToken(), lambda: False)
+    assert stage.targets == [(80.0, 180.0), (100.0, 200.0)]
+
+
+def test_the_stage_rests_after_a_move_and_a_stop_ends_the_rest():
+    stop = StopToken()
+    waits: list[float] = []
+
+    class Waiting(StopToken):
+        def wait(self, timeout_s: float) -> bool:
+            waits.append(timeout_s)
+            return stop.requested
+
+    stage = Stage(lambda _n, target: target)
+    assert go(stage, handling=RigHandling(settle_ms=50.0), stop=Waiting())
+    assert waits == [0.05]
+    stop.request()
+    assert not go(stage, handling=RigHandling(settle_ms=50.0), stop=Waiting())
 
 
 def test_a_move_may_take_long_while_it_advances(monkeypatch: pytest.MonkeyPatch):

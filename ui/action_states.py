@@ -160,6 +160,7 @@ class ActionStates(QObject):
         reasons: dict[ActionName, str] = {
             "open_demo": busy or changing,
             "open_rig": busy or changing,
+            "reconnect": busy or changing or ("" if self._rig.last_name else "no rig was open"),
             "close_rig": busy or no_rig or changing,
             "live": no_rig or camera_busy,
             "snap": no_rig or camera_busy,

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 
+from hcc_scope.errors import CameraError, DeviceError
 from hcc_scope.runs.unfinished import describe_unfinished
 from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import Failure, attempt
+from ui.control.run_control import describe_end
 from ui.control.settings import with_recent
 from ui.kit.error_report import describe
 from ui.shell.about import show_about
@@ -101,6 +103,7 @@ class Commands(QObject):
             "quit": self.quit,
             "open_demo": self.open_demo,
             "open_rig": self.choose_rig,
+            "reconnect": self.reconnect,
             "close_rig": self.close_rig,
             "snap": self.snap,
             "emergency": self.emergency,
@@ -257,6 +260,11 @@ class Commands(QObject):
         recent = with_recent(self._settings_store.settings.recent_rigs, loaded.name)
         self._settings_store.change(recent_rigs=recent)
 
+    def reconnect(self) -> None:
+        """Load the last rig again: a device was unplugged, or switched off and on."""
+        if self._rig.last_name:
+            self.open_rig(self._rig.last_name)
+
     def close_rig(self) -> None:
         """Unload the devices."""
         if not self._run.active:
@@ -299,6 +307,8 @@ class Commands(QObject):
             recent = with_recent(self._settings_store.settings.recent_stores, report.store)
             self._settings_store.change(recent_stores=recent)
         self._setup.prepare_next(report.section_id if report.store is not None else None)
+        if isinstance(report.outcome.cause, CameraError | DeviceError) and self._rig.last_name:
+            self._window.notice.show_notice("error", describe_end(report)[1], "Reconnect rig", self.reconnect)
 
     @Slot()
     def _finish_failed(self) -> None:

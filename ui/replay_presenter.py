@@ -133,7 +133,7 @@ class ReplayPresenter(QObject):
 def _snapshot(opened: OpenedStore, analysis: SectionAnalysis) -> Snapshot:
     """Return a stored section as a run that has ended."""
     outcomes = [result.outcome for result in analysis.results.values()]
-    n = opened.store.n_frames
+    n, recorded = opened.store.n_frames, opened.store.recorded.outcome
     counts = Counts(
         acquired=n,
         stored=n,
@@ -141,6 +141,7 @@ def _snapshot(opened: OpenedStore, analysis: SectionAnalysis) -> Snapshot:
         excluded=outcomes.count("excluded"),
         failed=outcomes.count("failed"),
         deferred=max(0, n - len(outcomes)),
+        skipped=0 if recorded is None else recorded.skipped_fields,
     )
     score: SectionScore = analysis.score
     return Snapshot(

@@ -39,7 +39,7 @@ def _coverage(snap: Snapshot) -> str:
     counts = snap.counts
     return (
         f"{counts.classified} classified, {counts.excluded} excluded, {counts.deferred} deferred, "
-        f"{counts.pending} pending, {counts.failed} failed, {counts.lost} lost"
+        f"{counts.pending} pending, {counts.failed} failed, {counts.lost} lost, {counts.skipped} skipped"
     )
 
 

@@ -305,6 +305,7 @@ def _table(reports: Sequence[SectionReport]) -> Table:
             (counts.failed, "failed"),
             (open_frames, "open"),
             (counts.lost, "lost"),
+            (counts.skipped, "skipped: not reached"),
         )
         frames += [f"{number} {word}" for number, word in numbers if number]
         tiles = [f"{score.tiles} scored"]

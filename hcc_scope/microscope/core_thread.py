@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from hcc_scope.clocks import Patience
 from hcc_scope.errors import CameraError, DeviceError
-from hcc_scope.workers import Failure, Worker, attempt
+from hcc_scope.workers import Failure, Worker, attempt, guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,12 +39,14 @@ class _Job(Generic[T]):
     def __init__(self, what: str, body: Callable[[], T]) -> None:
         self.what = what
         self.body = body
+        self.begun = threading.Event()
         self.done = threading.Event()
         self.left = threading.Event()
         self.outcome: T | Failure | None = None
 
     def run(self) -> None:
         """Run in the core's thread, unless the caller left before its turn came."""
+        self.begun.set()
         if not self.left.is_set():
             self.outcome = attempt(self.body)
             if self.left.is_set() and isinstance(self.outcome, Failure):
@@ -78,6 +80,7 @@ class CoreThread:
         stop: StopSignal | None = None,
         grace_s: float = 0.0,
         timeout_s: float | None = None,
+        last_state: Callable[[], str] = str,
     ) -> T:
         """Run `body` in the core's thread and return what it returns.
 
@@ -95,6 +98,8 @@ class CoreThread:
         timeout_s : float, optional
             How long it may take at all, waiting for its turn included; time in which the program itself was stopped
             does not count.
+        last_state : callable, optional
+            Returns what is known of the device, as the end of the sentence that reports the timeout.
 
         Raises
         ------
@@ -120,7 +125,7 @@ class CoreThread:
                     raise Stopped
                 if timeout_s is not None and waited_s >= timeout_s:
                     raise CameraError(
-                        f"{self._busy_with or what} did not end within {timeout_s:.1f} s",
+                        f"{self._busy_with or what} did not end within {timeout_s:.1f} s{last_state()}",
                         hint="Check that the device is on and connected, and that its trigger is internal.",
                     )
         finally:
@@ -128,6 +133,39 @@ class CoreThread:
         if isinstance(job.outcome, Failure):
             raise job.outcome.error
         return cast("T", job.outcome)
+
+    def finish(self, what: str, body: Callable[[], None], *, turn_s: float, end_s: float) -> bool:
+        """Run `body` in the core's thread whatever happens; wait a while for that.
+
+        Parameters
+        ----------
+        what : str
+        body : callable
+            Logged if it fails.
+        turn_s : float
+            How long to wait for the call that is under way, such as a long exposure.
+        end_s : float
+            How long to wait for `body` itself.
+
+        Returns
+        -------
+        bool
+            Whether it has run; if not, it still will.
+
+        Raises
+        ------
+        DeviceError
+            If the thread was closed.
+        """
+        if not self._worker.alive:
+            raise DeviceError(f"{what} is not possible: the connection to Micro-Manager is closed")
+
+        def run() -> None:
+            guard(what, body, lambda error, _where: _log.warning("%s failed: %s", what, error))
+
+        job = _Job(what, run)
+        self._jobs.put(cast("_Job[object]", job))
+        return job.begun.wait(turn_s) and job.done.wait(end_s)
 
     def close(self, timeout_s: float, then: Callable[[], None] | None = None) -> bool:
         """End the thread after the calls that wait, however long they take.

@@ -21,7 +21,7 @@ Design
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,8 @@ __all__ = [
 _ALWAYS: tuple[UseState, ...] = ("free", "paused", "section")
 _NOT_MEANWHILE: tuple[UseState, ...] = ("free", "paused")
 _FREE_ONLY: tuple[UseState, ...] = ("free",)
+_POSITION = "Position"
+"""The property by which Micro-Manager's focus drives move as well."""
 
 
 class DeviceControls:
@@ -112,6 +114,7 @@ class DeviceControls:
         def act() -> None:
             self._backend.ask(what, "set_exposure", exposure_ms)
             taken_ms = float(self._backend.ask(what, "get_exposure"))
+            self._hardware.exposure_ms = taken_ms
             if not takes_exposure(exposure_ms, taken_ms):
                 raise DeviceError(f"camera '{camera}' gives an exposure of {taken_ms:g} ms, not {exposure_ms:g} ms")
 
@@ -198,6 +201,9 @@ class DeviceControls:
             if known is None:
                 raise DeviceError(f"there is no property '{name}' of a device '{device}'")
             check_property_value(known, value)
+            if (device, name) == (self._hardware.focus, _POSITION) and self._hardware.limits is not None:
+                with suppress(ValueError):  # no number: the device refuses it
+                    _need_within("z", float(value), self._hardware.limits.z_um)
             with self._reader.size_may_change():
                 self._backend.ask(what, "set_property", device, name, value)
 
@@ -411,7 +417,8 @@ class DeviceControls:
                     hint="Stop it first." if when == _FREE_ONLY else "Pause or stop it first.",
                 )
             rest = self._microscope.use.at_rest() if at_rest and state != "section" else nullcontext()
-            outcomes = [attempt(partial(_within, rest, act))]
+            with self._hardware.by_hand():
+                outcomes = [attempt(partial(_within, rest, act))]
             self._hardware.changed()
             if state == "free":
                 outcomes.append(attempt(self._look_up))  # a preset may have given a role to another device

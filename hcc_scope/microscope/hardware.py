@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,14 @@ from hcc_scope.microscope.em_switch import EmSwitch
 from hcc_scope.microscope.exposure import takes_exposure
 from hcc_scope.microscope.moves import Moves, tolerances_um
 from hcc_scope.microscope.pixel_size import PixelSizes
+from hcc_scope.microscope.restore import FoundSettings
 from hcc_scope.microscope.roles import check_roles, present_roles
 from hcc_scope.run_events import RunEvents
+from hcc_scope.types import RigHandling
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hcc_scope.microscope.backend import Backend
     from hcc_scope.microscope.pixel_size import PixelSize
     from hcc_scope.orientation import Orientation
@@ -81,6 +86,8 @@ class Hardware:
         Without binning and magnifier; replaces the value of the configuration.
     stage_tolerance : StageTolerance, optional
         How near to its target a device must come; derived from the field's size without it.
+    handling : RigHandling, optional
+        What stage and shutter need.
 
     Raises
     ------
@@ -97,8 +104,9 @@ class Hardware:
         limits: StageLimits | None,
         pixel_size_um: float | None,
         stage_tolerance: StageTolerance | None = None,
+        handling: RigHandling | None = None,
     ) -> None:
-        self._backend = backend
+        self.backend = self._backend = backend
         self._ask = backend.ask
         self.roles = self._roles = roles
         self.limits = self._limits = limits
@@ -106,7 +114,8 @@ class Hardware:
         self._stage_tolerance = stage_tolerance
         self.events = RunEvents()
         """What happens to the devices; a section keeps it in its store while it runs."""
-        self._moves = Moves(backend, limits, self.events)
+        self.handling = RigHandling() if handling is None else handling
+        self._moves = Moves(backend, limits, self.events, self.handling)
         self.em_switch = EmSwitch(backend, roles)
         self.camera = self.xy_stage = self.focus = ""
         self._look_up()
@@ -115,6 +124,7 @@ class Hardware:
         self._applied: dict[str, object] = {}
         self.halts = self._halts_before = 0
         """How often the stage was stopped in an emergency; see `apply`."""
+        self._found: FoundSettings | None = None
         self.exposure_ms = 0.0
         """The last one that was read back; a wait for the camera needs it without asking."""
         self._check_roles()
@@ -320,6 +330,37 @@ class Hardware:
         if now and now != self.camera:  # none at all: the error of the exposure is clearer
             raise DeviceError(f"the camera was changed from '{self.camera}' to '{now}' during the run")
 
+    # --- settings that a section changes ---
+
+    def remember_settings(self) -> None:
+        """Note what is found, for `put_back`; what was noted for a section that never began stays."""
+        if self._found is None:
+            self._found = FoundSettings(self)
+
+    @contextmanager
+    def by_hand(self) -> Iterator[None]:
+        """Change settings for the operator: these are not put back."""
+        found = self._found
+        if found is not None:
+            found.look()
+        try:
+            yield
+        finally:
+            if found is not None:
+                found.set_by_hand()
+
+    def put_back(self) -> list[str]:
+        """Put back what sections have changed since `remember_settings`; return what could not be put back, as text."""
+        found, self._found = self._found, None
+        self._slow = None
+        return [] if found is None else found.put_back()
+
+    def _use_auto_shutter(self) -> None:
+        wanted = self.handling.auto_shutter
+        if wanted is not None and self._ask("looking for the shutter", "get_shutter_device"):
+            self._ask("setting the automatic shutter", "set_auto_shutter", wanted)
+            self.events.add("property", device="Core", property="AutoShutter", value=wanted)
+
     # --- acting ---
 
     def prepare(self, config_group: tuple[str, str] | None, exposure_ms: float | None) -> None:
@@ -333,6 +374,8 @@ class Hardware:
             If the camera takes another exposure than the plan's.
         """
         self.forget()
+        self.remember_settings()
+        self._use_auto_shutter()
         if config_group is not None:
             self._preset(*config_group)
             self._applied = {"config_group": list(config_group)}
@@ -360,9 +403,11 @@ class Hardware:
             If the event leads beyond the limits, needs a stage or preset that is not there.
         CameraError
             If the camera takes another exposure than the event's.
+        PlaceMissedError
+            If a device does not arrive (`hcc_scope.microscope.moves`).
         DeviceError
-            If a device refuses or does not arrive, or the stage was stopped in an emergency since the run began:
-            it must not move again by itself.
+            If a device refuses, or the stage was stopped in an emergency since the run began: it must not move again by
+            itself.
         """
         if self._halted(stop):
             return False
@@ -423,6 +468,8 @@ class Hardware:
                 f"the plan asks for the preset '{preset}' of group '{group}', which the configuration does not have",
                 hint=f"Its groups are: {', '.join(self._backend.labels('get_available_config_groups'))}.",
             )
+        if self._found is not None:
+            self._found.add_preset(group, preset)
         what = f"applying preset '{preset}' of group '{group}'"
         self._ask(what, "set_config", group, preset)
         self._ask(what, "wait_for_config", group, preset)

@@ -4,6 +4,9 @@ A driver reports no error when a motor is switched off, a cable is loose, a limi
 of two is not connected: the stage simply is not where it was sent. Fields that were meant to be spread over a section
 at random then all lie in one place, and nothing in the images shows it. Hence every move ends with a look at what the
 device reads back. Runs in the core's thread only.
+
+Where the rig file states a backlash, every move ends in the positive direction of each axis, by that way: from another
+side, the device first goes to a point before its target. No point lies beyond the limits.
 """
 
 from __future__ import annotations
@@ -14,16 +17,18 @@ from typing import TYPE_CHECKING
 from hcc_scope.clocks import Patience
 from hcc_scope.errors import DeviceError, PlanError
 from hcc_scope.run_events import RunEvents
+from hcc_scope.types import RigHandling
+from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from hcc_scope.microscope.backend import Backend
     from hcc_scope.protocols import StopSignal
     from hcc_scope.run_events import JsonValue
     from hcc_scope.types import StageLimits, StageTolerance
 
-__all__ = ["STILL_S", "Moves", "send_focus", "send_stage", "tolerances_um"]
+__all__ = ["STILL_S", "Moves", "PlaceMissedError", "approach_um", "send_focus", "send_stage", "tolerances_um"]
 
 STILL_S = 60.0
 """How long a device may report that it moves while its position stays the same; then it is halted."""
@@ -38,6 +43,22 @@ _SHARE_XY = 0.02
 _SHARE_Z = 0.01
 _LEAST_UM = 1.0
 """Of a field's shorter side; see `tolerances_um`."""
+
+
+class PlaceMissedError(DeviceError):
+    """A device did not reach its target; a plan may leave that field out."""
+
+
+def approach_um(target_um: float, backlash_um: float, span_um: tuple[float, float] | None) -> float:
+    """Return where one axis goes before its target, so that it comes from below; within the limits of the axis.
+
+    Examples
+    --------
+    >>> approach_um(100.0, 20.0, (0.0, 500.0)), approach_um(5.0, 20.0, (0.0, 500.0))
+    (80.0, 0.0)
+    """
+    before_um = target_um - backlash_um
+    return before_um if span_um is None else max(before_um, min(span_um[0], target_um))
 
 
 def tolerances_um(field_um: tuple[float, float], given: StageTolerance | None) -> tuple[float, float]:
@@ -109,13 +130,24 @@ class Moves:
     backend : Backend
     limits : StageLimits or None
         No move leads beyond them.
+    events : RunEvents, optional
+        Takes every arrival.
+    handling : RigHandling, optional
+        Backlash, and how long the devices rest after a move.
     """
 
-    def __init__(self, backend: Backend, limits: StageLimits | None, events: RunEvents | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        limits: StageLimits | None,
+        events: RunEvents | None = None,
+        handling: RigHandling | None = None,
+    ) -> None:
         self._backend = backend
         self._events = RunEvents() if events is None else events
         self._ask = backend.ask
         self._limits = limits
+        self._handling = RigHandling() if handling is None else handling
         self.xy_tolerance_um = self.z_tolerance_um = _LEAST_UM
         self._noted: dict[str, dict[str, float]] = {}
 
@@ -150,24 +182,22 @@ class Moves:
         ------
         PlanError
             If a target lies beyond the limits.
+        PlaceMissedError
+            If a device stops on its way, or is not at its target after a second try.
         DeviceError
-            If a device refuses, stops on its way, or is not at its target after a second try.
+            If a device refuses.
         """
         legs: list[_Leg] = []
         if xy is not None:
-            if self._limits is not None:
-                self._within("x", xy[1], self._limits.x_um)
-                self._within("y", xy[2], self._limits.y_um)
             legs.append(_Leg("stage", xy[0], {"x": xy[1], "y": xy[2]}, self.xy_tolerance_um, self._start_xy, self.xy))
         if z is not None:
-            if self._limits is not None:
-                self._within("z", z[1], self._limits.z_um)
             legs.append(_Leg("focus", z[0], {"z": z[1]}, self.z_tolerance_um, self._start_z, self.z))
         for leg in legs:
-            leg.start()
-        for leg in legs:
-            if not self._arrived(leg, stop):
-                return False
+            for axis, value_um in leg.target.items():
+                self._within(axis, value_um, self._span_um(axis))
+        resting = [self._rests(leg) for leg in legs]
+        if not self._travelled([leg for leg, rests in zip(legs, resting, strict=True) if not rests], stop, halted):
+            return False
         for leg in legs:
             if halted():
                 return False
@@ -176,14 +206,65 @@ class Moves:
                 continue
             if halted():  # it is not there because it was stopped between the two looks
                 return False
-            leg.start()  # once more: a stage can stick, and one that missed its place a little comes nearer
-            if not self._arrived(leg, stop):
-                return False
-            if halted():
+            # once more: a stage can stick, and one that missed its place a little comes nearer
+            if not self._travelled([leg], stop, halted) or halted():
                 return False
             leg.must_be_there()
             self._note(leg)
-        return True
+        return all(resting) or self._settled(stop, halted)
+
+    def _settled(self, stop: StopSignal, halted: Callable[[], bool]) -> bool:
+        """Let the devices rest; return False if stop was requested meanwhile, or they were stopped."""
+        left_s = self._handling.settle_ms / 1000
+        while left_s > 0:
+            if stop.wait(min(left_s, _LOOK_S)) or halted():
+                return False
+            left_s -= _LOOK_S
+        return not stop.requested
+
+    def _rests(self, leg: _Leg) -> bool:
+        """Return whether a device needs no approach and no rest: it still is where its last move brought it."""
+        careful = self._backlash_um(leg) > 0 or self._handling.settle_ms > 0
+        return careful and self._noted.get(leg.device) == leg.target and leg.is_there()
+
+    def _backlash_um(self, leg: _Leg) -> float:
+        return self._handling.backlash_z_um if "z" in leg.target else self._handling.backlash_xy_um
+
+    def _span_um(self, axis: str) -> tuple[float, float] | None:
+        if self._limits is None:
+            return None
+        return {"x": self._limits.x_um, "y": self._limits.y_um, "z": self._limits.z_um}[axis]
+
+    def _travelled(self, legs: Sequence[_Leg], stop: StopSignal, halted: Callable[[], bool]) -> bool:
+        """Send devices to their targets, by way of a point before them where they must come from below, and wait."""
+        detours = [leg for leg in legs if self._needs_detour(leg)]
+        for leg in detours:
+            backlash_um = self._backlash_um(leg)
+            leg.start_to({a: approach_um(um, backlash_um, self._span_um(a)) for a, um in leg.target.items()})
+        if not self._all_arrived(detours, stop, halted):
+            return False
+        for leg in legs:
+            leg.start()
+        return self._all_arrived(legs, stop, halted)
+
+    def _all_arrived(self, legs: Sequence[_Leg], stop: StopSignal, halted: Callable[[], bool]) -> bool:
+        """Wait for devices that were sent off; halt them if the emergency stop came just before their order."""
+        outcome = attempt(halted)
+        if outcome is not False:
+            for leg in legs:
+                self._ask(f"halting '{leg.device}'", "stop", leg.device)
+        if isinstance(outcome, Failure):
+            raise outcome.error
+        return not outcome and all(self._arrived(leg, stop) for leg in legs)
+
+    def _needs_detour(self, leg: _Leg) -> bool:
+        """Return whether the direct way would not end in the positive direction of each axis, by the backlash."""
+        backlash_um = self._backlash_um(leg)
+        if backlash_um <= 0:
+            return False
+        here = leg.where()
+        # written so that a position that is not a number needs it
+        return not all(here[axis] <= um - backlash_um for axis, um in leg.target.items())
 
     def _note(self, leg: _Leg) -> None:
         """Log an arrival, but not that of a device that is sent to where it is, as for each frame of a time series."""
@@ -222,7 +303,7 @@ class Moves:
             if stuck or stop.wait(pause_s):
                 self._ask(f"halting '{device}'", "stop", device)
                 if stuck:
-                    raise DeviceError(
+                    raise PlaceMissedError(
                         f"'{device}' did not arrive: it has not moved for {STILL_S:.0f} s and was halted at"
                         f" {_um(leg.where())}"
                     )
@@ -275,6 +356,9 @@ class _Leg:
         self.tries += 1
         self._start(self.device, self.target)
 
+    def start_to(self, place: Mapping[str, float]) -> None:
+        self._start(self.device, place)
+
     def where(self) -> dict[str, float]:
         return self._where(self.device)
 
@@ -288,7 +372,7 @@ class _Leg:
 
     def must_be_there(self) -> None:
         if not self.is_there():
-            raise DeviceError(
+            raise PlaceMissedError(
                 f"{self._kind} '{self.device}' was sent to {_um(self.target)} twice and reports that it is at"
                 f" {_um(self.found)}: more than {self._tolerance_um:.2g} um away",
                 hint="Check that each axis is on, connected and free; the rig file's stage_tolerance_um sets how near"

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import closing, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from hcc_scope.clocks import Patience
 from hcc_scope.errors import CameraError, FramesLost, RigError
 from hcc_scope.microscope.autofocus import Autofocus
 from hcc_scope.microscope.backend import own_pixels
 from hcc_scope.microscope.cleanup import ALREADY, Finally
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
-from hcc_scope.microscope.device_record import LIMIT_S, device_state
+from hcc_scope.microscope.moves import PlaceMissedError
 from hcc_scope.microscope.plan_focus import PlanFocus
+from hcc_scope.microscope.section_ends import begin_section, end_section
+from hcc_scope.microscope.skips import SkippedFields
+from hcc_scope.microscope.stall import FrameWatch
 from hcc_scope.orientation import Orientation
 from hcc_scope.plans import check_plan, field_of
 from hcc_scope.types import Frame, RunSpec
-from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -35,14 +37,13 @@ if TYPE_CHECKING:
     from hcc_scope.run_events import RunEvents
     from hcc_scope.types import TagValue
 
-__all__ = ["CAMERA_MARGIN_S", "MicroManagerSource"]
+__all__ = ["MicroManagerSource"]
 
-CAMERA_MARGIN_S = 10.0
-"""How much longer than its exposure a frame may take: read-out, transfer, a driver that wakes up."""
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
 _GRACE_S = 0.5
 """How long an exposure that is under way may still take once stop was requested."""
-_STATE_MARGIN_S = 1.0
-"""How much longer the state of the devices may take, after a run whose last exposure is still under way."""
 _LOOK_S = 0.05
 """Longest a wait for the next frame of a sequence keeps the core's thread."""
 
@@ -106,9 +107,12 @@ class MicroManagerSource:
         self._plan = plan
         self._scene = scene
         self._was_paused = False
+        self._remark: Callable[[str], None] = _log.warning
+        self.skipped = SkippedFields(rig.events)
+        """Fields that the stage does not reach."""
         rig.use.release_for_section()
-        rig.events.begin()
-        self._note_state("before")
+        self._prepared = True
+        begin_section(rig)
         rig.thread.call("preparing the devices", partial(rig.hardware.prepare, plan.config_group, plan.exposure_ms))
         facts = rig.facts()
         self._refuse_to_paint(facts.library)
@@ -155,7 +159,7 @@ class MicroManagerSource:
         if self._scene is not None:
             refuse_to_paint(library)
 
-    def report_to(self, listener: SourceListener) -> None:
+    def report_asides_to(self, listener: SourceListener) -> None:
         """Report what is done besides frames, and what goes wrong with it, to this listener."""
         self._focus.report_to(listener)
 
@@ -171,7 +175,8 @@ class MicroManagerSource:
         ------
         Frame
             In order. When stop is requested, what was already exposed is still delivered, if it is ready soon. A pause
-            falls between two exposures; a running sequence is stopped, emptied, and started again for the rest.
+            falls between two exposures; a running sequence is stopped, emptied, and started again for the rest. A field
+            that the stage does not reach is left out and reported; the numbers have no gap.
 
         Raises
         ------
@@ -188,23 +193,25 @@ class MicroManagerSource:
         except Stopped:
             return
         finally:
-            self._note_state("after")
+            self.put_back()
             if self._scene is not None:
                 self._scene.close()
+
+    def put_back(self) -> None:
+        """Put back the settings that this section has changed, and log the state of the devices; idempotent."""
+        if self._prepared and self._rig.use.state == "free":  # not of another section, which has the camera now
+            self._prepared = False
+            end_section(self._rig, self._remark)
+
+    def report_to(self, skipped: Callable[[str], None], remark: Callable[[str], None]) -> None:
+        """Have each field that is left out, and whatever else an operator must know, reported in a sentence."""
+        self.skipped.report = skipped
+        self._remark = remark
 
     @property
     def events(self) -> RunEvents:
         """What happens to the devices."""
         return self._rig.events
-
-    def _note_state(self, when: str) -> None:
-        """Log the state of every device; a device that hangs is left after a while."""
-        read = partial(device_state, self._rig.backend)
-        state = attempt(lambda: self._rig.thread.call("reading the devices", read, timeout_s=LIMIT_S + _STATE_MARGIN_S))
-        if isinstance(state, Failure):
-            self._rig.events.add("device_state", when=when, unread=str(state.error))
-        else:
-            self._rig.events.add("device_state", when=when, **state)
 
     def _executed(self, stop: StopSignal) -> Iterator[Frame]:
         # Somebody may have changed something since this source was made: look again, before anything is painted.
@@ -260,7 +267,8 @@ class MicroManagerSource:
     # --- one exposure at a time ---
 
     def _snaps(self, stop: StopSignal) -> _Shots:
-        rig, began = self._rig, time.monotonic()
+        rig, began, n_taken = self._rig, time.monotonic(), 0
+        watch = FrameWatch(rig.hardware)
         events = self._plan.events(self._field_um)
         coming = next(events, None)
         self._announce(coming)
@@ -269,30 +277,43 @@ class MicroManagerSource:
             index += 1
             coming = next(events, None)
             event = self._focus.with_height(event)
-            if self._focus.is_due(index):  # in the time between two exposures of a time series, if that is enough
-                held_s = self._focused(index, event, stop)
-                if held_s is None:
+            try:
+                if self._focus.is_due(index):  # between two exposures of a time series, if there is time enough
+                    held_s = self._focused(index, event, stop)
+                    if held_s is None:
+                        return
+                    began += held_s
+                wait_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
+                if stop.wait(max(0.0, wait_s)):
                     return
-                began += held_s
-            wait_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
-            if stop.wait(max(0.0, wait_s)):
-                return
-            began += max(0.0, -wait_s)  # nor after a delay: an exposure begins no sooner than after the interval
-            began += self._hold(stop)  # a time series continues at its own pace, and does not catch up
-            if stop.requested:
-                return
-            if not self._move(event, stop):
-                return
+                began += max(0.0, -wait_s)  # nor after a delay: an exposure begins no sooner than after the interval
+                began += self._hold(stop)  # a time series continues at its own pace, and does not catch up
+                if stop.requested or not self._move(event, stop):
+                    return
+            except PlaceMissedError as why:
+                self._announce(coming)
+                self.skipped.skip(event, why)
+                continue
+            self.skipped.reached()
+            n_taken += 1
             self._announce(coming)
-            exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
-            shot = rig.thread.call(
-                f"the exposure of camera '{rig.hardware.camera}'",
-                rig.camera.snap,
-                stop=stop,
-                grace_s=_GRACE_S,
-                timeout_s=exposure_s + CAMERA_MARGIN_S,
-            )
+            rig.thread.call("asking the camera", rig.hardware.slow, stop=stop)
+            watch.begin("exposing")
+            shot = self._camera("the exposure of", rig.camera.snap, watch, stop)
+            watch.frame(shot.t_mono_ns)
             yield shot, event, 0
+        self.skipped.check_any(n_taken)
+
+    def _camera(self, what: str, body: Callable[[], T], watch: FrameWatch, stop: StopSignal | None = None) -> T:
+        """Have the camera do something; `what` is the first half of a sentence about it."""
+        return self._rig.thread.call(
+            f"{what} camera '{self._rig.hardware.camera}'",
+            body,
+            stop=stop,
+            grace_s=_GRACE_S,
+            timeout_s=watch.limit_s,
+            last_state=watch.last_state,
+        )
 
     def _announce(self, event: _Event | None) -> None:
         """Let the scene prepare the next field while this one is exposed and looked at."""
@@ -310,6 +331,7 @@ class MicroManagerSource:
         event = next(events, None)
         planned = self._plan.expected_frames
         taken = part = 0
+        watch = FrameWatch(rig.hardware)
         if event is not None and self._focus.is_due(0) and self._focused(0, event, stop) is None:
             return
         while event is not None:
@@ -319,13 +341,14 @@ class MicroManagerSource:
             # after a pause too: the stage may have been moved meanwhile
             if not self._move(event, stop):
                 return
-            exposure_s = rig.thread.call("asking the camera", rig.hardware.slow, stop=stop).exposure_ms / 1000
+            rig.thread.call("asking the camera", rig.hardware.slow, stop=stop)
+            watch.begin("starting a sequence")
             with Finally(self._stop_sequence, "stopping the camera"):
                 # Not to be left half-way: what starts the camera must be there to stop it.
                 n_wanted = None if planned is None else planned - taken
                 start = partial(rig.camera.start, n_wanted)
-                rig.thread.call(f"starting camera '{rig.hardware.camera}'", start, timeout_s=CAMERA_MARGIN_S)
-                for shot in self._pops(n_wanted, taken, exposure_s, stop):
+                self._camera("starting", start, watch)
+                for shot in self._pops(n_wanted, taken, watch, stop):
                     assert event is not None  # there are as many events as frames
                     yield shot, event, part
                     taken += 1
@@ -334,11 +357,10 @@ class MicroManagerSource:
                 return
             part += 1
 
-    def _pops(self, n_wanted: int | None, n_before: int, exposure_s: float, stop: StopSignal) -> Iterator[Shot]:
+    def _pops(self, n_wanted: int | None, n_before: int, watch: FrameWatch, stop: StopSignal) -> Iterator[Shot]:
         """Yield images of a running sequence until it is fulfilled, or its buffer is empty after a stop or a pause."""
         rig = self._rig
         n = 0
-        silent = Patience()
         ending = False
         self._was_paused = False
         while n_wanted is None or n < n_wanted:
@@ -346,28 +368,17 @@ class MicroManagerSource:
                 ending = True
                 # A long exposure cannot be cut short (the driver blocks until it ends) and must not hold up the stop;
                 # a short one ends at once, and what the buffer then holds is complete.
-                if exposure_s < _GRACE_S / 2:
+                if rig.hardware.exposure_ms / 1000 < _GRACE_S / 2:
                     self._stop_sequence()
             elif not ending and stop.paused:
                 ending = self._was_paused = True
-                rig.thread.call(
-                    f"stopping camera '{rig.hardware.camera}'",
-                    rig.camera.stop,
-                    stop=stop,
-                    grace_s=_GRACE_S,
-                    timeout_s=exposure_s + CAMERA_MARGIN_S,
-                )
-            shot = rig.thread.call(
-                f"reading from camera '{rig.hardware.camera}'",
-                partial(rig.camera.pop, 0.0 if ending else _LOOK_S),
-                timeout_s=exposure_s + CAMERA_MARGIN_S,
-            )
-            silent_s = silent.spent_s()
+                self._camera("stopping", rig.camera.stop, watch, stop)
+            shot = self._camera("reading from", partial(rig.camera.pop, 0.0 if ending else _LOOK_S), watch)
             if shot is None:
-                if not self._more_to_come(n_before + n, silent_s, exposure_s, stopping=ending):
+                if not self._more_to_come(n_before + n, watch, stopping=ending):
                     return
                 continue
-            silent.restart()
+            watch.frame(shot.t_mono_ns)
             number = shot.camera_frame
             if number is not None and number != n:
                 raise FramesLost(
@@ -383,7 +394,7 @@ class MicroManagerSource:
         with suppress(Stopped):
             self._rig.thread.call("stopping the camera", self._rig.camera.stop, stop=ALREADY, grace_s=_GRACE_S)
 
-    def _more_to_come(self, n_received: int, silent_s: float, exposure_s: float, *, stopping: bool) -> bool:
+    def _more_to_come(self, n_received: int, watch: FrameWatch, *, stopping: bool) -> bool:
         """Return whether to go on when the buffer was empty; raise if frames were lost or none can be hoped for."""
         camera = self._rig.hardware.camera
         waiting, running, overflowed = self._rig.thread.call("asking the camera", self._rig.camera.state)
@@ -400,11 +411,7 @@ class MicroManagerSource:
             return False
         if not running:
             raise CameraError(f"camera '{camera}' stopped by itself after {n_received} frames")
-        if silent_s > exposure_s + CAMERA_MARGIN_S:
-            raise CameraError(
-                f"camera '{camera}' delivered no frame within {silent_s:.1f} s",
-                hint="Check that it is on and that its trigger is internal.",
-            )
+        watch.none_yet(running=running, waiting=waiting)
         return True
 
     # --- putting a frame together ---

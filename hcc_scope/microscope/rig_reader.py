@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from hcc_scope.microscope.hardware import Hardware
     from hcc_scope.microscope.rig_state import PropertyKind
 
-__all__ = ["BINNING", "RigReader"]
+__all__ = ["BINNING", "EXPOSURE", "RigReader"]
 
-_EXPOSURE = "Exposure"
+EXPOSURE = "Exposure"
 _CORE = "Core"
 """The core's own label among the devices: its properties are roles, which do not change during a run."""
 _KINDS: dict[int, PropertyKind] = {2: "number", 3: "integer"}
@@ -101,7 +101,7 @@ class RigReader:
             label=camera,
             library=str(self._ask(_WHAT, "get_device_library", camera)),
             exposure_ms=readback.exposure_ms,
-            exposure_limits_ms=self.limits(camera, _EXPOSURE) if self.exists(camera, _EXPOSURE) else None,
+            exposure_limits_ms=self.limits(camera, EXPOSURE) if self.exists(camera, EXPOSURE) else None,
             binning=binning,
             binnings=self.allowed(camera, BINNING) if has_binning else (),
             roi=roi,

@@ -167,6 +167,8 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
     ]
     if lost:
         rows.append(("lost before they could be stored", str(lost)))
+    if outcome is not None and outcome.skipped_fields:
+        rows.append(("skipped: not reached by the stage", str(outcome.skipped_fields)))
     rows += [
         (f"tiles excluded: {text.name}", str(score.tiles_excluded[text.key]))
         for text in FLAG_TEXTS.values()

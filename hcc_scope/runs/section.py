@@ -203,8 +203,12 @@ def start_section(
     from hcc_scope.storage.writer import create_store
 
     spec = source.spec
-    grid = check_section(source, scoring_model, out_dir)
-    sink = create_store(out_dir, spec)
+    with ExitStack() as unused:
+        if isinstance(source, EventfulSource):
+            unused.callback(source.put_back)
+        grid = check_section(source, scoring_model, out_dir)
+        sink = create_store(out_dir, spec)
+        unused.pop_all()
 
     def finalise(outcome: RunOutcome) -> None:
         if sink.discard():
@@ -228,6 +232,8 @@ def start_section(
             session.remark(sentence)
 
     with ExitStack() as undo:  # what fails before the start leaves nothing
+        if isinstance(source, EventfulSource):
+            undo.callback(source.put_back)
         undo.callback(sink.discard)
         undo.callback(sink.close)
         writer = PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}")

@@ -78,7 +78,7 @@ class AcquisitionWorker:
                     return
                 self._hold()
             expected = self._source.spec.expected_frames
-            if expected is None or due >= expected:
+            if expected is None or due + self._ledger.counts.skipped >= expected:
                 return
             self.cut_short = self._stop.by_user
             if not self._stop.requested:

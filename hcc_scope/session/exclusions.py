@@ -66,7 +66,7 @@ class Exclusions:
         """
         with self._score.lock:
             self._ledger.rescore(self._score.spoil(why))
-        if self._notes is not None and self._ledger.counts.acquired:
+        if self._notes is not None:
             self._notes.add("spoilt", why)
 
     def _check(self, seq: int) -> None:

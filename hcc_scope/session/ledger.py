@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.latency import LatencyHistogram
-from hcc_scope.session.messages import describe_failed_frame, describe_run_now
+from hcc_scope.session.messages import describe_failed_frame, describe_run_now, describe_skipped_fields
 from hcc_scope.session.meters import RunMeters
 from hcc_scope.types import Counts, Snapshot
 
@@ -199,6 +199,12 @@ class FrameLedger:
         """Count frames that never arrived."""
         with self._lock:
             self._counts = replace(self._counts, lost=self._counts.lost + n_frames)
+
+    def skip(self, why: str) -> None:
+        """Count a field of the plan for which there will be no frame."""
+        with self._lock:
+            self._counts = replace(self._counts, skipped=self._counts.skipped + 1)
+            self._show(describe_skipped_fields(self._counts.skipped, why))
 
     # -- the run -----------------------------------------------------------------------------------------------------
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hcc_scope.formatting import counted
+
 if TYPE_CHECKING:
     from hcc_scope.types import FrameResult, RunOutcome
 
 __all__ = [
+    "SKIPPED_SPOILS",
     "describe_broken_classifier",
     "describe_end",
     "describe_failed_frame",
     "describe_missing_frames",
     "describe_run_now",
+    "describe_skipped_fields",
 ]
+
+
+SKIPPED_SPOILS = "a field was not reached, so the others are no random choice of the section"
+"""Why a random plan that lost a field gives no interval: where the stage sticks is no matter of chance."""
 
 
 def describe_run_now(
@@ -62,6 +70,11 @@ def describe_failed_frame(result: FrameResult) -> str:
 def describe_missing_frames(first: int, n: int) -> str:
     """Return that a source left `n` frames out from number `first` on."""
     return f"{n} frame(s) from number {first} on are missing in the source"
+
+
+def describe_skipped_fields(n: int, why: str) -> str:
+    """Return how many fields were left out, and why the last one was."""
+    return f"{counted(n, 'field')} skipped: {why}"
 
 
 def describe_broken_classifier(error: BaseException, *, stores: bool) -> str:

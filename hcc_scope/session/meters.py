@@ -219,7 +219,7 @@ class RunMeters:
         if not acquiring:
             goal = counts.acquired
         elif self._expected is not None:
-            goal = self._expected - counts.lost
+            goal = self._expected - counts.lost - counts.skipped
         else:
             return None
         n_left: dict[Stage, int] = {"acquire": goal - counts.acquired}

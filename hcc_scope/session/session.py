@@ -37,7 +37,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
-from hcc_scope.protocols import ReportingSource
+from hcc_scope.protocols import AsideSource, ReportingSource
 from hcc_scope.run_events import RunEvents
 from hcc_scope.session.acquisition import AcquisitionWorker
 from hcc_scope.session.analysis import AnalysisWorker
@@ -47,7 +47,12 @@ from hcc_scope.session.exclusions import Exclusions
 from hcc_scope.session.frame_analysis import FrameAnalyser, failed_result
 from hcc_scope.session.ledger import FrameLedger
 from hcc_scope.session.limits import SessionLimits
-from hcc_scope.session.messages import describe_broken_classifier, describe_end
+from hcc_scope.session.messages import (
+    SKIPPED_SPOILS,
+    describe_broken_classifier,
+    describe_end,
+    describe_skipped_fields,
+)
 from hcc_scope.session.run_score import RunScore
 from hcc_scope.session.source_reports import SourceReports
 from hcc_scope.session.storing import StorageWorker
@@ -150,6 +155,7 @@ class Session:
         self._events = RunEvents() if events is None else events
         self._wind_up = wind_up
         self._remarks: list[str] = []
+        self._why_skipped = ""
         self._session_limits = SessionLimits() if session_limits is None else session_limits
         self._unlike_beyond = unlike_beyond
 
@@ -164,8 +170,8 @@ class Session:
             classifies=classifier is not None,
             on_message=lambda message: self._events.add("message", text=message),
         )
-        if isinstance(source, ReportingSource):
-            source.report_to(SourceReports(self._ledger))
+        if isinstance(source, AsideSource):
+            source.report_asides_to(SourceReports(self._ledger))
         n_planned = 0 if source.live else spec.expected_frames or 0
         self._exclusions = Exclusions(self._score, self._ledger, notes, n_planned)
         self._errors = ErrorLatch()
@@ -174,6 +180,8 @@ class Session:
 
         paced = source.live and spec.sampling in ("time_series", "sequence")
         self._cadence = Cadence(interval_s) if paced else None
+        if isinstance(source, ReportingSource):
+            source.report_to(self._skip, self.remark)
         self._acquisition = AcquisitionWorker(
             source=source,
             cadence=self._cadence,
@@ -247,6 +255,15 @@ class Session:
         """Take a field into the score again; does nothing if it is in. Raises like `exclude`."""
         self._exclusions.include(seq, reason)
         self._events.add("action", action="include", seq=int(seq), reason=reason)
+
+    def _skip(self, why: str) -> None:
+        """Count a field that the source leaves out; the others are then no random choice of the section."""
+        first = not self._why_skipped
+        self._why_skipped = why
+        self._ledger.skip(why)
+        if first and self._source.spec.sampling == "random":
+            spoil = partial(self._exclusions.spoil, SKIPPED_SPOILS)
+            guard("marks", spoil, self._on_error)
 
     def remark(self, sentence: str) -> None:
         """Add what deviates from the request although the run continues; it is shown, and stays with the outcome."""
@@ -417,8 +434,11 @@ class Session:
 
     def _all_remarks(self) -> str | None:
         cadence = None if self._cadence is None else self._cadence.remark()
-        source = self._source.remark if isinstance(self._source, ReportingSource) else None
-        remarks = [*dict.fromkeys(self._remarks), *(remark for remark in (cadence, source) if remark is not None)]
+        source = self._source.remark if isinstance(self._source, AsideSource) else None
+        n_skipped = self._ledger.counts.skipped
+        skipped = [describe_skipped_fields(n_skipped, self._why_skipped)] if n_skipped else []
+        last = (remark for remark in (cadence, source) if remark is not None)
+        remarks = [*skipped, *dict.fromkeys(self._remarks), *last]
         return "; ".join(remarks) or None
 
     def _decide(self, closed_ns: int) -> RunOutcome:

@@ -105,6 +105,8 @@ class RecordedOutcome:
     """`seq` of the fields that were out of the score when the run ended."""
     lost_frames: int = 0
     """Frames that the camera lost before they reached the program."""
+    skipped_fields: int = 0
+    """Fields of the plan that were left out, as the stage did not reach them."""
 
     @classmethod
     def parse(cls, outcome: object, key: str) -> RecordedOutcome:
@@ -129,6 +131,7 @@ class RecordedOutcome:
             lasting_reason=_lasting_reason(found),
             excluded_by_operator=tuple(found.get("excluded_by_operator", ())),
             lost_frames=found.get("counts", {}).get("lost", 0),
+            skipped_fields=found.get("counts", {}).get("skipped", 0),
         )
 
 

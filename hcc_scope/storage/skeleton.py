@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import create_file, json_bytes, patiently, sync_folder
+from hcc_scope.errors import StoreError
 from hcc_scope.storage.metadata import (
     ARRAY_PATH,
     JOURNAL,
@@ -16,6 +17,7 @@ from hcc_scope.storage.metadata import (
     group_metadata,
     sealed,
 )
+from hcc_scope.storage.notes import NOTES, read_notes
 from hcc_scope.storage.prediction_log import log_files, table_path
 from hcc_scope.storage.run_log import RUN_LOG
 
@@ -40,6 +42,8 @@ def remove_empty(path: Path) -> bool:
         logs = log_files(path)
         ours = {"frames", "zarr.json", MANIFEST_COPY, JOURNAL, RUN_LOG, *(log.name for log in logs)}
         ours |= {table_path(log).name for log in logs}
+        if all(note.kind == "spoilt" for note in read_notes(path)):  # by the run itself
+            ours.add(NOTES)
         there = [(path, ours), (path / "frames", {"zarr.json", "0"}), (path / ARRAY_PATH, {"zarr.json", "c"})]
         if any({one.name for one in folder.iterdir()} - names for folder, names in there):
             return False
@@ -47,7 +51,7 @@ def remove_empty(path: Path) -> bool:
             return False
         hidden = _hidden(path)
         patiently(lambda: path.rename(hidden))  # the name is free at once, whatever comes between
-    except OSError:
+    except (OSError, StoreError):
         return False
     shutil.rmtree(hidden, ignore_errors=True)
     return True

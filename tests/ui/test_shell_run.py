@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from find import find
 from PySide6.QtWidgets import QDialogButtonBox, QLabel, QLineEdit, QPushButton, QWidget
-from shell_parts import finish, name_section, notices, open_rig, start, wait_for, wait_until_held
+from shell_parts import finish, name_section, notices, start, wait_for, wait_until_held
 from storage_cases import change_facts
 
 from hcc_scope.formatting import format_score
@@ -216,7 +216,10 @@ def test_a_device_error_in_the_middle_is_reported_and_the_next_section_works(rea
     assert got[0].outcome.state == "failed"
     assert "failed" in ready.window.notice.text
     assert open_store(ready.setup.request.out_dir / "M7_S1.ome.zarr").n_frames >= 2
-    open_rig(ready, loaded.name)
+    button = ready.window.notice.findChild(QPushButton)
+    assert button.text() == "Reconnect rig"
+    button.click()
+    wait_for(lambda: ready.rig.loaded not in (None, loaded), "the rig that is loaded again")
     ready.setup.change(plan=PlanChoice(n_fields=2))
     start(ready)
     finish(ready)

@@ -129,6 +129,9 @@ def _ended(opened: OpenedStore) -> str:
         return "not yet, or not in order"
     planned, n = opened.spec.expected_frames, opened.store.n_frames
     of = f" after {n:,} of {counted(planned, 'planned field')}" if planned is not None and planned > n else ""
+    skipped = 0 if run.outcome is None else run.outcome.skipped_fields
+    if skipped:
+        of += f", {counted(skipped, 'field')} skipped as the stage did not reach {'it' if skipped == 1 else 'them'}"
     match run.state:
         case "completed":
             return f"complete{of}"

@@ -89,6 +89,14 @@ _PARTS = (
         "Frames that the camera's own buffer dropped: neither stored nor classified.",
         always=False,
     ),
+    _Part(
+        "skipped",
+        "error",
+        Qt.BrushStyle.HorPattern,
+        "skipped, not reached by the stage",
+        "Fields of the plan without a frame: the stage did not reach them.",
+        always=False,
+    ),
 )
 
 

@@ -27,6 +27,7 @@ ActionName = Literal[
     "quit",
     "open_demo",
     "open_rig",
+    "reconnect",
     "close_rig",
     "live",
     "snap",
@@ -82,6 +83,9 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec("quit", "file", "Quit", "Close the window; a section that is under way is finished first", "Ctrl+Q"),
     ActionSpec("open_demo", "rig", "Open demo rig", "Load Micro-Manager's demo camera and stage", "Ctrl+D"),
     ActionSpec("open_rig", "rig", "Open rig …", "Load a rig file or a Micro-Manager configuration", "Ctrl+R"),
+    ActionSpec(
+        "reconnect", "rig", "Reconnect rig", "Load the rig again, after a device was unplugged or switched off and on"
+    ),
     ActionSpec("close_rig", "rig", "Close rig", "Unload the devices"),
     ActionSpec(
         "live",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["StatusStrip"]
 
 _UNKNOWN = "–"
+_OF_A_RUN = ("camera", "stored", "classified", "store_queue", "analyse_queue", "waiting", "lost", "skipped", "eta")
+"""Cells that show nothing without a run."""
 _QUEUE_FULL = 0.8
 _DISK_LOW_S, _DISK_URGENT_S = 15 * 60.0, 5 * 60.0
 _HARDLY_WRITING_BYTES_PER_S = 1e4
@@ -147,6 +149,7 @@ class StatusStrip(QFrame):
                 "9999 | 99",
             ),
             "lost": ("Lost", "Frames that the camera's own buffer dropped.", "999"),
+            "skipped": ("Skipped", "Fields of the plan that the stage did not reach.", "999"),
             "eta": ("Time left", "Until the last frame is stored and classified, at the present rates.", "9 h 59 min"),
             "disk": ("Disk left", "How long the free space lasts at the present rate of writing.", "99 h 59 min"),
             "memory": ("Memory", "Memory that this program uses.", "99.9 GB"),
@@ -181,7 +184,7 @@ class StatusStrip(QFrame):
         """Show the state of a run; None for no run."""
         cells = self._cells
         if snapshot is None:
-            for key in ("camera", "stored", "classified", "store_queue", "analyse_queue", "waiting", "lost", "eta"):
+            for key in _OF_A_RUN:
                 cells[key].show_value(_UNKNOWN)
             cells["phase"].show_value("No run")
             self._store_gauge.show_fill(0)
@@ -199,6 +202,8 @@ class StatusStrip(QFrame):
         cells["waiting"].show_value(f"{counts.deferred} | {counts.pending}")
         lost = f"{counted(counts.lost, 'frame')} never reached this computer." if counts.lost else ""
         cells["lost"].show_value(str(counts.lost), "bad" if counts.lost else None, lost)
+        skipped = f"{counted(counts.skipped, 'field')} not reached by the stage: no frame." if counts.skipped else ""
+        cells["skipped"].show_value(str(counts.skipped), "bad" if counts.skipped else None, skipped)
         done = snapshot.phase == "finished"
         cells["eta"].show_value("done" if done else format_duration(snapshot.eta_s))
 
