@@ -10,6 +10,7 @@ import pytest
 
 from hcc_scope.errors import CameraError, DeviceError, PlanError
 from hcc_scope.focus.record import FocusRecord, PlaneRecord, focus_records
+from hcc_scope.focus.result import REFUSALS
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.phantom_scene import PhantomScene
 from hcc_scope.microscope.plan_source import MicroManagerSource
@@ -178,7 +179,7 @@ def test_a_refused_focusing_is_reported_and_the_run_continues_at_the_height_it_h
     assert heard.asides == [("focusing at field 0", 2), ("focusing at field 2", 1)]
     assert heard.left == [1, 0]
     (note,) = heard.notes
-    assert note.startswith("no focus was found at field 0: no tile shows tissue at any height; z stays at 0.00 um")
+    assert note == f"no focus was found at field 0: {REFUSALS['no_tissue']}; z stays at 0.00 um"
     assert made.remark == "1 of 2 focusings found no height"
     refused, accepted = records(rig)
     assert isinstance(refused, FocusRecord)
@@ -291,7 +292,7 @@ def test_an_operator_focuses_while_the_live_picture_is_on(rig: OpenRig, scene: T
         wait_until(lambda: preview.latest() is not before)
         scene.glass = (FIELDS[0],)
         controls.move_z_to_um(1.0)
-        with pytest.raises(DeviceError, match=r"no tile shows tissue .*; the focus drive is back at z = 1.00 um"):
+        with pytest.raises(DeviceError, match=r"no focus was found: .*; the focus drive is back at z = 1.00 um"):
             controls.focus_now()
         assert controls.read().z_um == 1.0
         assert preview.running

@@ -10,6 +10,7 @@ import pytest
 from hcc_scope.errors import PlanError
 from hcc_scope.focus import FocusResult, FocusSettings
 from hcc_scope.focus.record import PlaneRecord, focus_records
+from hcc_scope.microscope.moves import PlaceMissedError
 from hcc_scope.microscope.plan_focus import PlanFocus
 from hcc_scope.plans import Focusing
 from hcc_scope.run_events import RunEvents
@@ -19,21 +20,29 @@ from hcc_scope.workers import StopToken
 PLACES: list[Any] = [({"position": i}, 100.0 * (i % 4), 80.0 * (i // 4), None) for i in range(12)]
 
 
+STUCK = 1e9
+
+
 class Stage:
     """A stage, and an autofocus that finds a tilted slide under it, with exceptions."""
 
     def __init__(self, wrong: dict[tuple[float, float], float | None]) -> None:
         self._wrong = wrong
         self._at = (0.0, 0.0)
+        self.unreachable: tuple[float, float] | None = None
         self.visited: list[tuple[float, float]] = []
 
     def go(self, x_um: float, y_um: float) -> bool:
+        if (x_um, y_um) == self.unreachable:
+            raise PlaceMissedError("stage 'XY' was sent there and is not")
         self._at = x_um, y_um
         self.visited.append(self._at)
         return True
 
     def run_in_section(self, _stop: object, **_facts: object) -> FocusResult:
         off_um = self._wrong.get(self._at, 0.0)
+        if off_um == STUCK:
+            raise PlaceMissedError("focus 'Z' was sent to z = 4.00 um twice")
         if off_um is None:
             return FocusResult("flat", 1.0, 1.0, (), 0, 1, FocusSettings())
         z_um = 5.0 + 0.01 * self._at[0] + off_um
@@ -41,9 +50,13 @@ class Stage:
 
 
 def lay(
-    wrong: dict[tuple[float, float], float | None], points: int = 9, z_um: tuple[float, float] | None = None
+    wrong: dict[tuple[float, float], float | None],
+    points: int = 9,
+    z_um: tuple[float, float] | None = None,
+    unreachable: tuple[float, float] | None = None,
 ) -> tuple[PlanFocus, Stage, RunEvents]:
     stage, events = Stage(wrong), RunEvents()
+    stage.unreachable = unreachable
     limits = StageLimits((-1000, 1000), (-1000, 1000), z_um)
     rig: Any = SimpleNamespace(events=events, limits=limits)
     focus = PlanFocus(rig, Focusing("plane", points=points), stage, len(PLACES))  # type: ignore[arg-type]
@@ -83,6 +96,14 @@ def test_a_plane_with_too_few_points_is_refused_with_the_reason():
         lay(wrong)
     assert refused.value.message.startswith("a focus plane needs 6 points, and a height was found at 5 of 9 only: the")
     assert "curve is flat" in refused.value.message
+
+
+def test_a_place_or_height_that_is_not_reached_is_left_out_of_the_plane():
+    focus, stage, _ = lay({(0.0, 0.0): STUCK}, unreachable=(300.0, 160.0))
+    assert len(stage.visited) == 8
+    assert focus.remark == "1 of 8 focusings found no height"
+    with pytest.raises(PlanError, match=r"at 4 of 9 only: focus 'Z' was sent to z = 4.00 um twice; stage 'XY' was"):
+        lay({(x, 0.0): STUCK for x in (0.0, 100.0, 200.0, 300.0)}, unreachable=(300.0, 160.0))
 
 
 def test_a_plane_that_leads_beyond_the_limits_is_refused_with_the_position():

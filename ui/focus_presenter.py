@@ -11,6 +11,7 @@ from ui.control.focus_coach import FocusCoach
 
 if TYPE_CHECKING:
     from hcc_scope.microscope.rig_state import RigState
+    from hcc_scope.run_events import RunEvent
     from hcc_scope.runs.section_analyses import OpenedStore
     from hcc_scope.types import Frame, Snapshot
     from ui.control.app_state import AppState
@@ -52,7 +53,7 @@ class FocusPresenter(QObject):
     ) -> None:
         super().__init__(window)
         self._views, self._rig, self._replay_focus = views, rig, replay_focus
-        self._shown: tuple[OpenedStore | None, int | None] = (None, None)
+        self._shown: tuple[OpenedStore | None, RunEvent | int | None] = (None, None)
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self.show_again)
@@ -75,8 +76,10 @@ class FocusPresenter(QObject):
         if not self._replay_focus.on or opened is None:
             loaded = self._rig.loaded
             events = () if loaded is None else loaded.rig.microscope.events.recent("focus")
-            panel.set_records(focus_records(events))
-            self._shown = (None, None)
+            last = (None, events[-1] if events else None)
+            if last != self._shown:
+                self._shown = last
+                panel.set_records(focus_records(events))
             return
         frame = self._views.replay.pane.frame
         shown = opened, None if frame is None else frame.seq

@@ -55,6 +55,8 @@ _SCATTER = (0.1, 0.25)
 """How far the points about the peak may scatter around their parabola, relative to their values, by measure."""
 _DRIFT = 0.1
 """Share of the peak's height by which a height may differ when it is looked at again."""
+_UNSEEN = 0.02
+"""Share of the peak's height: a smaller difference between two frames at one height is their noise."""
 _NOISES_AGAIN = 3.0
 """Standard deviations of the noise by which it may differ."""
 
@@ -241,7 +243,9 @@ class _Search:
         """Look at the peak, and return its height as read back."""
         z_um, focus, _second = self._curve()
         before = self._sharpness_before(z_um, focus)
-        least = max(peak.value - self._change(focus, peak), before - _NOISES_AGAIN * peak.scatter * peak.value)
+        # a fit through three points has no scatter, and where it began the image may have been sharp already
+        by_chance = max(_NOISES_AGAIN * peak.scatter * peak.value, _UNSEEN * float(np.ptp(focus)))
+        least = max(peak.value - self._change(focus, peak), before - by_chance)
         reading = self._read(self._corrected(peak.z_um))
         if abs(reading.z_um - peak.z_um) > self._near_um and self._frames_left():
             reading = self._read(self._corrected(peak.z_um))

@@ -8,7 +8,7 @@ each frame's tags state how its height was obtained.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from hcc_scope.plans.focusing import plane_points
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hcc_scope.focus import FocusPlane, FocusResult
+    from hcc_scope.focus import FocusPlane
     from hcc_scope.microscope.autofocus import Autofocus
     from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.plans import Focusing
@@ -101,19 +101,17 @@ class PlanFocus:
         """
         left = self._focusing.n_left(index, self._n_fields)
         where = {f"{axis}_um": event[axis] for axis in ("x", "y") if axis in event}
-        result = self._search(f"focusing at field {index}", left, stop, field=index, **where)
-        if result is None:
+        outcome = self._search(f"focusing at field {index}", left, stop, field=index, **where)
+        if outcome is None:
             return False
-        if result.accepted:
-            self._by = self._n_recorded - 1, result.z_um
+        if outcome.z_um is not None:
+            self._by = self._n_recorded - 1, outcome.z_um
         else:
-            self._note(
-                f"no focus was found at field {index}: {result.explanation}; z stays at {result.began_um:.2f} um"
-            )
+            self._note(f"no focus was found at field {index}: {outcome.why}{outcome.kept}")
         return True
 
-    def _search(self, what: str, n_left: int | None, stop: StopSignal, **facts: float) -> FocusResult | None:
-        """Search once, and count it; None if a pause cut it short."""
+    def _search(self, what: str, n_left: int | None, stop: StopSignal, **facts: float) -> _Outcome | None:
+        """Search once, and count it; None if a pause cut it short. A focus drive that misses a height finds none."""
         if self._listener is not None:
             self._listener.begin_aside(what, n_left)
         over = False
@@ -121,7 +119,11 @@ class PlanFocus:
             result = self._autofocus.run_in_section(
                 _StopOrPause(stop), keep=True, focus_seq=self._n_recorded, mode=self._focusing.mode, **facts
             )
+            z_um, why = result.z_um if result.accepted else None, result.explanation
+            kept = f"; z stays at {round(result.began_um, 2) + 0.0:.2f} um"
             over = True
+        except PlaceMissedError as error:
+            z_um, why, kept, over = None, error.message, "", True
         except Stopped:
             if stop.requested:
                 raise
@@ -131,8 +133,8 @@ class PlanFocus:
                 self._listener.end_aside(n_left if n_left is None or not over else n_left - 1)
         self._n_recorded += 1
         self._n_searched += 1
-        self._n_refused += not result.accepted
-        return result
+        self._n_refused += z_um is None
+        return _Outcome(z_um, why, kept)
 
     def _note(self, message: str) -> None:
         if self._listener is not None:
@@ -184,24 +186,22 @@ class PlanFocus:
         reasons: list[str] = []
         for number, index in enumerate(chosen, start=1):
             x_um, y_um = centres[index].tolist()
-            result = None
-            while result is None:
+            outcome = None
+            while outcome is None:
                 hold()
                 try:
                     if stop.requested or not go(x_um, y_um):
                         return False
-                except PlaceMissedError as missed:
-                    reasons.append(missed.message)
-                    break
+                except PlaceMissedError as error:
+                    outcome = _Outcome(None, error.message)
+                    continue
                 what = f"focusing for the plane: point {number} of {len(chosen)}"
-                result = self._search(what, len(chosen) - number + 1, stop, field=index, x_um=x_um, y_um=y_um)
-            if result is None:
-                continue
-            if result.accepted:
-                found.append((x_um, y_um, result.z_um))
+                outcome = self._search(what, len(chosen) - number + 1, stop, field=index, x_um=x_um, y_um=y_um)
+            if outcome.z_um is not None:
+                found.append((x_um, y_um, outcome.z_um))
                 records.append(self._n_recorded - 1)
             else:
-                reasons.append(result.explanation)
+                reasons.append(outcome.why)
         if len(found) < FEWEST_POINTS:
             why = "; ".join(dict.fromkeys(reasons))
             raise PlanError(
@@ -265,6 +265,17 @@ class PlanFocus:
         if self._by is not None and abs(z_um - self._by[1]) <= tolerance_um:
             return {"z_by": "focus", "focus_seq": self._by[0]}
         return {"z_by": "none"}
+
+
+class _Outcome(NamedTuple):
+    """How one search ended."""
+
+    z_um: float | None
+    """The height that was found."""
+    why: str
+    """Why none was, as half a sentence."""
+    kept: str = ""
+    """What follows from that, as the rest of the sentence."""
 
 
 class _StopOrPause:

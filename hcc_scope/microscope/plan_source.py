@@ -324,25 +324,18 @@ class MicroManagerSource:
             index += 1
             coming = next(events, None)
             event = self._focus.with_height(event)
-            if self._focus.is_due(index):  # in the time between two exposures of a time series, if that is enough
-                try:
-                    held_s = self._focused(index, event, stop)
-                except PlaceMissedError as why:
-                    self._announce(coming)
-                    self.skipped.skip(event, why)
-                    continue
-                if held_s is None:
-                    return
-                began += held_s
-            wait_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
-            if stop.wait(max(0.0, wait_s)):
-                return
-            began += max(0.0, -wait_s)  # nor after a delay: an exposure begins no sooner than after the interval
-            began += self._hold(stop)  # a time series continues at its own pace, and does not catch up
-            if stop.requested:
-                return
             try:
-                if not self._move(event, stop):
+                if self._focus.is_due(index):  # between two exposures of a time series, if there is time enough
+                    held_s = self._focused(index, event, stop)
+                    if held_s is None:
+                        return
+                    began += held_s
+                wait_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
+                if stop.wait(max(0.0, wait_s)):
+                    return
+                began += max(0.0, -wait_s)  # nor after a delay: an exposure begins no sooner than after the interval
+                began += self._hold(stop)  # a time series continues at its own pace, and does not catch up
+                if stop.requested or not self._move(event, stop):
                     return
             except PlaceMissedError as why:
                 self._announce(coming)

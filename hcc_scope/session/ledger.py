@@ -335,6 +335,7 @@ class FrameLedger:
                     paused=paused,
                     held=held,
                 ),
+                activity=self._activity,
                 paused=paused,
             )
 

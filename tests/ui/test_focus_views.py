@@ -112,6 +112,8 @@ def test_the_panel_shows_the_newest_search_until_another_is_chosen(qtbot: QtBot)
     assert not plot.isVisible()
     panel.set_records((), known=False)
     assert "no run log" in result.text()
+    panel.set_records(())
+    assert result.text() == "Nothing was focused by the camera's image."
 
 
 def test_a_focused_section_is_shown_live_and_in_replay(ready: App):

@@ -142,7 +142,7 @@ class AppState(QObject):
     finish_failed = Signal()
     """A section could not be finished; a message states the reason. From `ui.control.run_control`."""
     message = Signal(str, str)
-    """A level (info, warning, error) and a sentence for the operator."""
+    """A level (debug, info, warning, error) and a sentence for the operator."""
 
     def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -303,7 +303,8 @@ class AppState(QObject):
         if snapshot.message and snapshot.message != self._last_message:
             self._last_message = snapshot.message
             words = snapshot.message[:1].upper() + snapshot.message[1:]
-            self.message.emit("warning" if snapshot.degraded else "info", words)
+            quiet = snapshot.message == snapshot.activity  # the rig's light shows it; it comes too often for a notice
+            self.message.emit("debug" if quiet else "warning" if snapshot.degraded else "info", words)
         self.snapshot_changed.emit(snapshot)
         if over:
             self.run = None

@@ -220,7 +220,10 @@ class RigControl(QObject):
         run = self._state.run
         if run is not None:
             paused = self._state.snapshot is not None and self._state.snapshot.paused
-            return RigLight(f"{name}: {'paused' if paused else 'acquiring'}", "warning" if paused else "good")
+            activity = "" if self._state.snapshot is None else self._state.snapshot.activity
+            return RigLight(
+                f"{name}: {'paused' if paused else activity or 'acquiring'}", "warning" if paused else "good"
+            )
         if self._live:
             return RigLight(f"{name}: live", "good")
         if self._state.rig is not None and self._state.rig.busy:

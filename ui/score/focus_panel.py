@@ -30,6 +30,7 @@ class FocusPanel(QWidget):
         super().__init__()
         self.setAccessibleName("Focus")
         self._records: tuple[FocusRecord | PlaneRecord, ...] = ()
+        self._known = True
         self._pinned = False
         """Whether the operator has chosen one that is not the newest."""
         self._choice = QComboBox()
@@ -54,9 +55,9 @@ class FocusPanel(QWidget):
 
         What the operator has chosen stays, as long as it is there.
         """
-        if records == self._records and known:
+        if (records, known) == (self._records, self._known):
             return
-        before, self._records = self._records, records
+        before, self._records, self._known = self._records, records, known
         at = self._choice.currentIndex()
         self._pinned = self._pinned and records[: len(before)] == before
         self._choice.blockSignals(True)
@@ -64,7 +65,7 @@ class FocusPanel(QWidget):
         self._choice.addItems([_title(record) for record in records])
         self._choice.setCurrentIndex(at if self._pinned else len(records) - 1)
         self._choice.blockSignals(False)
-        self._show(known=known)
+        self._show()
 
     def show_seq(self, focus_seq: int) -> None:
         """Show the search or plane with this number, if it is there: the one that a field's height comes from."""
@@ -77,7 +78,7 @@ class FocusPanel(QWidget):
         self._pinned = index < len(self._records) - 1
 
     @Slot()
-    def _show(self, _index: int = 0, *, known: bool = True) -> None:
+    def _show(self, _index: int = 0) -> None:
         index = self._choice.currentIndex()
         record = self._records[index] if 0 <= index < len(self._records) else None
         self._choice.setVisible(record is not None)
@@ -86,7 +87,7 @@ class FocusPanel(QWidget):
             widget.setVisible(search is not None)
         self._plot.show_record(search)
         if record is None:
-            self._result.show_line("unknown", _NOTHING if known else _NO_LOG)
+            self._result.show_line("unknown", _NOTHING if self._known else _NO_LOG)
             self._facts.hide()
             return
         self._result.show_line(_shape(record), sentence(record.explanation))
