@@ -111,7 +111,9 @@ class Autofocus:
         began_um, shape_yx = microscope.thread.call("asking the devices", self._begin, stop=stop)
         grid = TileGrid.for_frame(shape_yx, self._tile_px)
         span_um = None if microscope.limits is None else microscope.limits.z_um
-        drive = _Approach(self._settings, microscope.handling.backlash_z_um, span_um, began_um)
+        # with a backlash in the rig file, every move ends from below already (`hcc_scope.microscope.moves`)
+        play_um = 0.0 if microscope.handling.backlash_z_um else self._settings.coarse_step_um
+        drive = _Approach(self._settings, play_um, span_um, began_um)
         halts = hardware.halts
 
         def read_at(z_um: float) -> FocusReading:
@@ -184,8 +186,6 @@ class Autofocus:
             if not arrived:
                 raise Stopped
         drive.at_um = z_um
-        if stop.wait(microscope.handling.settle_ms / 1000):
-            raise Stopped
 
     def _look(self, grid: TileGrid, stop: StopSignal) -> FocusReading:
         """Take a frame where the focus drive is, and measure it."""
@@ -218,9 +218,9 @@ class _Approach:
     """The way to each height: from below, so that the play of the drive does not count."""
 
     def __init__(
-        self, settings: FocusSettings, backlash_um: float, span_um: tuple[float, float] | None, began_um: float
+        self, settings: FocusSettings, play_um: float, span_um: tuple[float, float] | None, began_um: float
     ) -> None:
-        self._backlash_um = backlash_um or settings.coarse_step_um
+        self._play_um = play_um
         lowest_um = began_um - settings.reach_um - settings.coarse_step_um
         self._lowest_um = lowest_um if span_um is None else max(lowest_um, span_um[0])
         self.at_um = math.inf
@@ -229,6 +229,6 @@ class _Approach:
     def way(self, z_um: float) -> tuple[float, ...]:
         """Return the heights to go to: below the target first, unless the drive comes from there."""
         at_um, self.at_um = self.at_um, math.inf
-        if z_um >= at_um:
+        if z_um >= at_um or not self._play_um:
             return (z_um,)
-        return (min(z_um, max(z_um - self._backlash_um, self._lowest_um)), z_um)
+        return (min(z_um, max(z_um - self._play_um, self._lowest_um)), z_um)
