@@ -206,6 +206,15 @@ def test_stores_without_readings_are_left_out_and_counted(tmp_path: Path) -> Non
     assert {len(chart.points) for chart in found.charts} == {2}
 
 
+def test_a_reading_that_was_changed_is_not_charted(tmp_path: Path) -> None:
+    sections(tmp_path, 2)
+    file = write_manifest(tmp_path, 10, GOOD) / "zarr.json"
+    file.write_text(file.read_text(encoding="utf-8").replace('"vignette": 0.9', '"vignette": 0.1'), encoding="utf-8")
+    found = control_charts([tmp_path])
+    assert (found.n_stores, found.n_unreadable) == (3, 1)
+    assert {point.value for chart in found.charts if chart.kind.name == "vignette" for point in chart.points} == {0.9}
+
+
 def test_only_manifests_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sections(tmp_path, 2)
     opened: list[str] = []
