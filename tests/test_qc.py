@@ -22,10 +22,12 @@ from hcc_scope.report import control_charts as charts_module
 from hcc_scope.report.control_charts import control_charts, find_stores, warnings_before
 from hcc_scope.report.qc_page import render
 from hcc_scope.resources import hardware_configs_dir
+from hcc_scope.session.frame_analysis import FrameAnalyser
 from hcc_scope.storage.reader import open_store
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import Frame
 from tests.commands import SMALL_FRAMES, cli
+from tests.shading_parts import simple
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,6 +78,19 @@ def test_the_readings_of_glass() -> None:
     assert [found[key] for key in ("exposure_ms", "em_gain", "temperature_c", "lamp_level")] == [10, 2, -70.5, 128]
     assert (found["objective"], found["frames"]) == ("20x", 2)
     assert found["noise"] == pytest.approx(20**2 / (0.5 * 65535), rel=0.2)
+
+
+def test_a_correction_does_not_hide_the_vignette_that_it_removes() -> None:
+    level = vignetted(0.8)
+    flat = (level / level.mean()).reshape(4, 4).repeat(64, axis=0).repeat(64, axis=1)
+    log = ReadingsLog(GRID)
+    analyser = FrameAnalyser(
+        GRID, QualityLimits(), lambda _tiles: pytest.fail("no tile has tissue"), "none", 1.0,
+        shading=simple(0.0, flat), readings=log,
+    )  # fmt: skip
+    for _ in range(2):
+        assert analyser.analyse(frame(level, set())).outcome == "excluded"
+    assert log.summary()["vignette"] == pytest.approx(0.8, abs=0.005)
 
 
 def test_the_readings_of_tissue() -> None:
@@ -189,6 +204,15 @@ def test_stores_without_readings_are_left_out_and_counted(tmp_path: Path) -> Non
     assert (found.n_stores, found.n_without, found.n_unreadable) == (4, 1, 1)
     assert found.describe() == "4 sections; left out: 1 section without readings and 1 section that cannot be read"
     assert {len(chart.points) for chart in found.charts} == {2}
+
+
+def test_a_reading_that_was_changed_is_not_charted(tmp_path: Path) -> None:
+    sections(tmp_path, 2)
+    file = write_manifest(tmp_path, 10, GOOD) / "zarr.json"
+    file.write_text(file.read_text(encoding="utf-8").replace('"vignette": 0.9', '"vignette": 0.1'), encoding="utf-8")
+    found = control_charts([tmp_path])
+    assert (found.n_stores, found.n_unreadable) == (3, 1)
+    assert {point.value for chart in found.charts if chart.kind.name == "vignette" for point in chart.points} == {0.9}
 
 
 def test_only_manifests_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

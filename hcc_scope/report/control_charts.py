@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hcc_scope.control_chart import points_of
-from hcc_scope.errors import StoreError
+from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.formatting import counted, significant
+from hcc_scope.storage import values
 from hcc_scope.storage.naming import STORE_SUFFIX
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hcc_scope.control_chart import Point
-    from hcc_scope.storage.facts import Facts
     from hcc_scope.types import TagValue
 
 __all__ = [
@@ -262,25 +262,38 @@ def read(store: Path) -> SectionReadings | None:
     Raises
     ------
     StoreError
-        If its manifest cannot be read.
+        If its manifest cannot be read, or states what no run records.
     """
-    from hcc_scope.storage.facts import recorded_facts
+    from hcc_scope.storage.facts import recorded_attributes
 
     try:
-        return _readings_of(store, recorded_facts(store))
+        return _readings_of(store, recorded_attributes(store))
     except OSError as error:
         raise StoreError(f"{store} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise StoreDamagedError(f"{store} is damaged: {error}") from error
 
 
-def _readings_of(store: Path, facts: Facts) -> SectionReadings | None:
-    outcome = facts.run.outcome
-    if outcome is None or not outcome.readings:
+def _readings_of(store: Path, attributes: dict[str, Any]) -> SectionReadings | None:
+    outcome = values.object_of(attributes.get("outcome", {}), "outcome")
+    readings = values.scalars(outcome.get("readings", {}), "outcome.readings")
+    if not readings:
         return None
-    provenance = facts.run.provenance
-    rig = rig_name(provenance.camera, provenance.camera_library, provenance.specimen)
-    label = outcome.readings.get("objective")
-    objective = objective_name(label if isinstance(label, str) else None, facts.spec.pixel_size_um)
-    return SectionReadings(store, facts.run.created_utc, rig, objective, outcome.readings)
+    spec = values.object_of(values.member(attributes, "spec"), "spec")
+    facts = values.object_of(spec.get("provenance", {}), "spec.provenance")
+    camera, library, specimen = (_text(facts.get(key)) for key in ("camera", "camera_library", "specimen"))
+    pixel_size_um = values.number(values.member(spec, "pixel_size_um"), "spec.pixel_size_um")
+    return SectionReadings(
+        store,
+        values.time_of(values.member(attributes, "created_utc"), "created_utc"),
+        rig_name(camera, library, specimen),
+        objective_name(_text(readings.get("objective")), pixel_size_um),
+        readings,
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def objective_name(label: str | None, pixel_size_um: float) -> str:

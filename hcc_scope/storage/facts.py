@@ -58,6 +58,7 @@ __all__ = [
     "is_group",
     "metadata_problems",
     "read_array_metadata",
+    "recorded_attributes",
     "recorded_facts",
     "unknown_keys",
 ]
@@ -184,6 +185,23 @@ def recorded_facts(path: Path) -> Facts:
     if not isinstance(attributes, dict):
         raise StoreError(f"{path} was not written by HCC-Scope: {file.name} has no attribute {ATTRIBUTE!r}")
     return _checked(file, attributes, root, f"attributes.{ATTRIBUTE}")
+
+
+def recorded_attributes(path: Path) -> dict[str, Any]:
+    """Return the attribute ``hcc_scope`` of the store at `path`, its version and checksum checked, and nothing else.
+
+    For looking at many stores at once; the caller checks the values that it takes. Raises like `recorded_facts`.
+    """
+    file = path / ROOT
+    root = _object_in(file)
+    try:
+        attributes = values.object_of(values.member(root, "attributes"), "attributes").get(ATTRIBUTE)
+        attributes = values.object_of(attributes, f"attributes.{ATTRIBUTE}")
+        values.integer(values.member(attributes, "schema_version"), "schema_version", 1, max(SCHEMA_VERSIONS))
+        _check_hash(attributes)
+    except ValueError as error:
+        raise StoreDamagedError(f"{file} cannot be read: {error}") from error
+    return attributes
 
 
 def copied_facts(path: Path) -> Facts:

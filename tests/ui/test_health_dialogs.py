@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from test_accessible_names import nameless, shared_names, silent_values
 from benchmarks.qc import GOOD, write_manifest
 from hcc_scope.doctor.checks import find_check
 from hcc_scope.doctor.examination import examine
+from ui.control.app_state import AppState
+from ui.control.rig_control import RigControl
+from ui.control.run_control import RunControl
 from ui.kit.jobs import Jobs
 from ui.shell import doctor_dialog
 from ui.shell.doctor_dialog import DoctorDialog
@@ -30,6 +34,18 @@ def jobs() -> Iterator[Jobs]:
     made = Jobs()
     yield made
     assert made.close() == ()
+
+
+def test_a_section_begins_with_what_was_out(jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = AppState(jobs)
+    control = RunControl(jobs, state, RigControl(jobs, state, tmp_path))
+    messages: list[tuple[str, str]] = []
+    state.message.connect(lambda *message: messages.append(message))
+    monkeypatch.setattr(AppState, "watch_run", lambda _state, _run: None)
+    begun: Any = SimpleNamespace(warnings=("Focus of the last section is outside.",), references_note="")
+    control._started(begun)
+    state.end()
+    assert messages == [("warning", "Focus of the last section is outside.")]
 
 
 def rows_of(tree: QTreeWidget) -> list[list[str]]:
