@@ -16,7 +16,7 @@ from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
 from hcc_scope.microscope.moves import PlaceMissedError
 from hcc_scope.microscope.plan_focus import PlanFocus
-from hcc_scope.microscope.section_ends import begin_section, end_section
+from hcc_scope.microscope.section_ends import abandon_section, begin_section, end_section
 from hcc_scope.microscope.skips import SkippedFields
 from hcc_scope.microscope.stall import FrameWatch
 from hcc_scope.orientation import Orientation
@@ -188,20 +188,23 @@ class MicroManagerSource:
             If the camera delivers nothing in time, a device fails, or another section has the camera.
         """
         try:
-            with self._rig.use.section():
+            with self._rig.use.section(), Finally(self._end, "putting settings back"):
                 yield from self._executed(stop)
         except Stopped:
             return
         finally:
-            self.put_back()
             if self._scene is not None:
                 self._scene.close()
 
+    def _end(self) -> None:
+        self._prepared = False
+        end_section(self._rig, self._remark)
+
     def put_back(self) -> None:
-        """Put back the settings that this section has changed, and log the state of the devices; idempotent."""
-        if self._prepared and self._rig.use.state == "free":  # not of another section, which has the camera now
+        """Put back the settings that this section has changed; for one that never began. Idempotent."""
+        if self._prepared:
             self._prepared = False
-            end_section(self._rig, self._remark)
+            abandon_section(self._rig)
 
     def report_to(self, skipped: Callable[[str], None], remark: Callable[[str], None]) -> None:
         """Have each field that is left out, and whatever else an operator must know, reported in a sentence."""

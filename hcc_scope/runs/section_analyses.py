@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import FrameSizeError, ModelError, StoreDamagedError, StoreError
 from hcc_scope.focus.record import focus_records
+from hcc_scope.report.run_log_text import notable_lines
 from hcc_scope.runs.replay import recorded_model
 from hcc_scope.runs.unfinished import is_written_to
 from hcc_scope.score_text import describe_assumed_threshold
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.recorded_run import RecordedOutcome, RecordedRun
+    from hcc_scope.storage.run_log import RunLog
     from hcc_scope.types import FrameResult, RunOutcome, RunSpec, SectionScore
 
 __all__ = [
@@ -167,6 +169,8 @@ class OpenedStore:
     """Oldest first."""
     excluded: set[int] = field(default_factory=set)
     """Fields that the operator excluded."""
+    happened: tuple[str, ...] = ()
+    """The latest lines of its run log: actions, messages, skipped fields."""
     n_replays: int = 0
     focusings: tuple[FocusRecord | PlaneRecord, ...] | None = None
     """How its fields were focused, oldest first; None for a store without a run log."""
@@ -258,18 +262,30 @@ def open_section(path: Path) -> OpenedStore:
         else:
             if analysis is not None:
                 analyses.append(analysis)
-    focusings = _focusings(path, problems)
-    return OpenedStore(path, store, grid, analyses, tuple(problems), list(log.notes), excluded, focusings=focusings)
+    run_log = _run_log(path, problems)
+    return OpenedStore(
+        path,
+        store,
+        grid,
+        analyses,
+        tuple(problems),
+        list(log.notes),
+        excluded,
+        () if run_log is None else notable_lines(run_log.events),
+        focusings=None if run_log is None else focus_records(run_log.events),
+    )
 
 
-def _focusings(path: Path, problems: list[str]) -> tuple[FocusRecord | PlaneRecord, ...] | None:
-    """Return how a store's fields were focused; None if it has no log, or one that cannot be read."""
+def _run_log(path: Path, problems: list[str]) -> RunLog | None:
+    """Return the log of a store's run; None if it has none, or one that cannot be read."""
     try:
         log = read_run_log(path)
-    except StoreError as error:
+    except StoreError as error:  # it only describes the run
         problems.append(str(error))
         return None
-    return None if log is None else focus_records(log.events)
+    if log is not None:
+        problems += log.problems
+    return log
 
 
 def _why_incomplete(path: Path) -> str:

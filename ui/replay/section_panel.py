@@ -96,6 +96,9 @@ class SectionPanel(QScrollArea):
         lines += [self._analysis(one) for one in opened.analyses]
         if not opened.analyses:
             lines.append("<p>No predictions are recorded. Classify the section to get a score.</p>")
+        if opened.happened:
+            happened = "<br>".join(breakable(escape(one)) for one in opened.happened)
+            lines.append(f"<h4 style='margin-bottom: 2px'>During the run</h4><div style='{muted}'>{happened}</div>")
         lines.append(f"<p style='{muted}'>{escape(RESEARCH_USE_ONLY)}</p>")
         self._set_text("".join(lines))
 
