@@ -250,7 +250,7 @@ def test_a_sequence_is_focused_before_it_begins(rig: OpenRig, scene: TiltedScene
     assert heights(frames) == pytest.approx([in_focus_um(200, 0)] * 3, abs=0.7)
 
 
-def test_a_height_that_was_set_by_hand_is_not_said_to_be_focused(rig: OpenRig, scene: TiltedScene):
+def test_a_height_that_was_set_by_hand_is_not_tagged_as_focused(rig: OpenRig, scene: TiltedScene):
     made = source(rig, PositionList(positions_um=FIELDS[:2], focus=Focusing("once")), scene)
     frames = []
     for frame in made.frames(StopToken()):

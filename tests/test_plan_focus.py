@@ -33,7 +33,7 @@ AREA = {"kind": "random", "n_fields": 12, "rectangle_um": [0, 0, 3000, 2000]}
         ("focus: {plane: {points: 12}}", Focusing("plane", points=12)),
     ],
 )
-def test_a_plan_file_says_when_to_focus(tmp_path: Path, text: str, expected: Focusing):
+def test_a_plan_file_states_when_to_focus(tmp_path: Path, text: str, expected: Focusing):
     path = tmp_path / "plan.yaml"
     path.write_text(f"kind: random\nn_fields: 12\nrectangle_um: [0, 0, 3000, 2000]\n{text}\n")
     plan = load_plan(path)

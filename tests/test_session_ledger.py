@@ -315,3 +315,26 @@ def test_the_counts_balance_at_any_speed_and_whatever_fails(
         assert counts.stored == (counts.acquired if stores else 0)
     assert results.closed
     assert sink is None or sink.close_calls > 0
+
+
+def test_skipped_fields_are_no_frames_and_the_time_left_does_without_them():
+    ledger = FrameLedger(new_scorer().score(), expected_frames=10, stores=False, classifies=False)
+    ledger.start(0)
+    second = 1_000_000_000
+    for seq in range(4):
+        t_ns = seq * second
+        ledger.acquire(seq, clock_ns=t_ns, exposure_start_ns=t_ns, now_ns=t_ns)
+        ledger.skip(f"field {seq} was not reached")
+    counts = ledger.counts
+    assert (counts.acquired, counts.skipped, counts.balanced()) == (4, 4, True)
+    now = ledger.snapshot(
+        3 * second,
+        n_stored=0,
+        stopping=False,
+        analysis_skipped=False,
+        store_queue_fill=0,
+        analyse_queue_fill=0,
+        latest=None,
+    )
+    assert now.eta_s == pytest.approx(2.0)  # of 10 fields, 4 have a frame and 4 will never have one
+    assert now.message == "4 fields skipped: field 3 was not reached"

@@ -268,6 +268,9 @@ def finish(
     console.note(research_use(summary.get("model_trained_on")), "italic")
     if json_mode:
         print_json(summary)
+    for report in reports:
+        if report.outcome.remark is not None:
+            console.note(f"Section {report.section_id}: {report.outcome.remark}.", "yellow")
     failed = next((report for report in reports if report.outcome.state == "failed"), None)
     if failed is not None:
         cause = failed.outcome.cause
@@ -279,9 +282,6 @@ def finish(
             f"{cause}",
             cause.exit_code if cause is not None else 1,
         )
-    for report in reports:
-        if report.outcome.remark is not None:
-            console.note(f"Section {report.section_id}: {report.outcome.remark}.", "yellow")
     degraded = next((report for report in reports if report.outcome.degraded), None)
     if degraded is not None:
         _leave(

@@ -163,7 +163,7 @@ def frames() -> dict[float, Frame]:
     return made
 
 
-def test_the_coach_follows_the_focus_and_says_when_the_best_is_past(qtbot: QtBot, frames: dict[float, Frame]):
+def test_the_coach_follows_the_focus_and_shows_when_the_best_is_past(qtbot: QtBot, frames: dict[float, Frame]):
     jobs = Jobs()
     coach, seen = FocusCoach(jobs), list[TrendView]()
     coach.changed.connect(seen.append)
@@ -186,7 +186,7 @@ def test_the_coach_follows_the_focus_and_says_when_the_best_is_past(qtbot: QtBot
     assert jobs.close() == ()
 
 
-def test_the_bar_of_the_coach_can_be_heard(qtbot: QtBot):
+def test_the_bar_of_the_coach_can_be_read_by_a_screen_reader(qtbot: QtBot):
     bar = CoachBar()
     qtbot.addWidget(bar)
     line = find(bar, SignedLine, "Where to turn the focus")

@@ -87,7 +87,7 @@ def test_a_rig_without_a_focus_drive_is_not_offered_focusing_and_keeps_the_choic
     assert dialog.choice() == choice
 
 
-def test_plans_say_when_they_focus():
+def test_plans_state_when_they_focus():
     assert PlanChoice(focus=Focusing("every_k", every_k=5)).describe(outlined=True) == (
         "24 random fields, focused every 5 fields"
     )

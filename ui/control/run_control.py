@@ -342,15 +342,15 @@ def describe_end(report: SectionReport) -> tuple[str, str]:
     counts = outcome.counts
     what = f"Section {report.animal_id} {report.section_id}"
     frames = f"{counted(counts.stored, 'frame')} stored, {counts.classified:,} classified"
+    remarks = [sentence(words) for words in (outcome.degraded, outcome.remark) if words]
     match outcome.state:
         case "failed":
-            return "error", f"{what} failed: {full_stop(str(outcome.cause))} {frames}."
+            level, end = "error", f"{what} failed: {full_stop(str(outcome.cause))} {frames}."
         case "cancelled":
-            return "info", f"{what} was ended early: {frames}."
+            level, end = "info", f"{what} was ended early: {frames}."
         case "completed":
-            level = "warning" if outcome.degraded or outcome.remark else "info"
-            remarks = [sentence(words) for words in (outcome.degraded, outcome.remark) if words]
-            return level, " ".join([f"{what} is complete: {frames}.", *remarks])
+            level, end = "warning" if remarks else "info", f"{what} is complete: {frames}."
+    return level, " ".join([end, *remarks])
 
 
 # -- in the workers ----------------------------------------------------------------------------------------------------

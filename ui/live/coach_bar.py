@@ -73,7 +73,7 @@ class CoachBar(QWidget):
         self._line.show_line("unknown", "Turn the focus slowly")
 
     def show_trend(self, view: TrendView) -> None:
-        """Show how the focus is now; cheap enough for every frame. A screen reader hears another state only."""
+        """Show how the focus is now; cheap enough for every frame. A screen reader reads a change of state only."""
         self._bar.setValue(round(100 * view.fraction))
         self._bar.setAccessibleDescription(f"{percent(view.fraction)}. {_TIP}")
         if view.state == self._state:
