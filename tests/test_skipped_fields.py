@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from hcc_scope.runs.rigs import open_rig
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import section_source, start_section
 from hcc_scope.session.messages import SKIPPED_SPOILS
+from hcc_scope.storage import run_log
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.run_log import read_run_log
@@ -133,3 +135,17 @@ def test_a_plan_that_is_refused_leaves_the_settings_as_they_were(rig: MicroManag
     with pytest.raises(PlanError, match="limits"):
         section_source(rig, beyond, scoring_model, "m1", "s1")
     assert rig.backend.core.get_exposure() == before
+
+
+def test_a_log_that_cannot_be_written_costs_a_sentence_and_no_frame(
+    acquire: Callable[..., SectionReport], monkeypatch: pytest.MonkeyPatch
+):
+    def full(_handle: int, _data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run_log, "write_all", full)
+    outcome = acquire(plan(2), ()).outcome
+    assert (outcome.state, outcome.counts.stored) == ("completed", 2)
+    assert outcome.remark is not None
+    assert outcome.remark.startswith("The run log ")
+    assert "the frames are not affected: no space is left" in outcome.remark

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["changed_properties", "event_lines", "event_text", "notable_lines"]
 
 
-_BARE = frozenset({("action", "action"), ("message", "text")})
+_BARE = frozenset({("action", "action"), ("message", "text"), ("skipped", "why")})
 """Facts that need no name."""
 _NOTABLE = ("action", "message", "skipped", "left_out")
 _MOST_NOTABLE = 50

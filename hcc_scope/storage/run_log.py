@@ -212,7 +212,7 @@ class RunLogWriter:
     def _fail(self, error: BaseException, where: str) -> None:
         del where
         self._failed = True
-        words = f"The run log {self.path} could not be written on; the frames are not affected"
+        words = f"The run log {self.path} could not be written; the frames are not affected"
         self._say(str(explain(error, words)) if isinstance(error, OSError) else f"{words}: {error}")
 
     def _say(self, sentence: str) -> None:
