@@ -64,7 +64,7 @@ def search(stand: Stand, settings: FocusSettings = FocusSettings()) -> Outcome: 
     else:
         strayed |= result.z_um != stand.began_um
     now = len(stand.visited_um)
-    heights = np.linspace(stand.began_um - one_range, stand.began_um + one_range, 321)
+    heights = np.linspace(stand.began_um - one_range, stand.began_um + one_range, 161)
     whole = np.ptp([stand.sharpness(float(z), now) for z in heights])
     loss = stand.sharpness(stand.began_um, now) - stand.sharpness(result.z_um, now)
     return Outcome(result, strayed or len(stand.visited_um) > settings.most_frames, bool(loss > _VISIBLE * whole))

@@ -40,6 +40,7 @@ BASES: dict[str, tuple[str, ...]] = {
     "recover": ("{d}/none.ome.zarr",),
     "devices": ("--config", "{d}/none.cfg"),
     "config lint": ("{d}/none.cfg",),
+    "config new": ("--stand", "demo", "--camera", "nosuch", "--out", "{d}/out", "--no-try"),
     "train": ("{d}/none.csv", "--out", "{d}/out"),
     "evaluate": ("{d}/none.csv", "--out", "{d}/out"),
     "bench": ("--from", "{d}/none.json"),

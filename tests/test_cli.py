@@ -379,9 +379,10 @@ def test_lint_names_line_and_remedy(tmp_path: Path) -> None:
 
 def test_lint_takes_several_files_and_judges_each(tmp_path: Path) -> None:
     good, rig = DEMO_CFG, DEMO_CFG.parent / "leica-dmi3000-hamamatsu.rig.yaml"
-    done = cli("config", "lint", good, rig, "--json")
+    done = cli("config", "lint", good, rig, "leica-dmi3000-hamamatsu", "--json")
     assert done.code == 0
-    first, second = done.json["files"]
+    first, second, by_name = done.json["files"]
+    assert by_name["findings"] == second["findings"]
     assert (first["errors"], first["findings"]) == (0, [])
     assert (second["errors"], second["to_be_filled_in"]) == (0, 2)
     assert {finding["severity"] for finding in second["findings"]} == {"to be filled in"}

@@ -288,7 +288,7 @@ PORTS = {
         0,
         "",
     ),
-    "a port that nobody declares": (
+    "a port that is not declared": (
         "Property,Core,Initialize,1",
         "Device,L,Laser,L\nProperty,L,Port,com3\nProperty,Core,Initialize,1",
         "warning",

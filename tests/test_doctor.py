@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shlex
@@ -21,7 +22,8 @@ from hcc_scope.doctor.checks import CHECKS, find_check
 from hcc_scope.doctor.examination import examine
 from hcc_scope.doctor.results import exit_code, failed, not_tried, passed, result_from_json, summary, warned, worst
 from hcc_scope.doctor.subject import Options, Subject
-from hcc_scope.errors import CameraError, ConfigError, DeviceError, FramesLost
+from hcc_scope.errors import CameraError, ConfigError, DeviceError, DiskFullError, FramesLost
+from hcc_scope.shading.freshness import ReferencesState, ReferenceState
 from hcc_scope.types import Counts
 from tests.commands import cli
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.doctor.results import Result
     from hcc_scope.doctor.subject import Picture
+    from hcc_scope.shading.freshness import Freshness
 
     MakeCfg = Callable[..., Path]
 
@@ -149,6 +152,17 @@ def test_little_room_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert disk.room(tmp_path / "not" / "there").verdict == verdict
 
 
+def test_a_disk_that_is_full_is_a_failure_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, _data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(disk, "create_file", full)
+    subject = Subject(Options(out_dir=str(tmp_path), scratch_dir=str(tmp_path)))
+    found = find_check("disk_speed").run(subject)
+    assert (found.verdict, found.exit_code) == ("fail", DiskFullError.exit_code)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("free", "verdict"), [(None, "pass"), (4096, "pass"), (1500, "warn")])
 def test_the_memory_must_hold_more_than_the_buffer(free: int | None, verdict: str) -> None:
     assert computer.judge_memory(free, 1024, 8 * 2**20).verdict == verdict
@@ -191,7 +205,8 @@ def subject(demo_cfg: MakeCfg, tmp_path: Path) -> Iterator[Subject]:
     rig.write_text(text.replace("config: demo.cfg", f"config: {cfg.name}"), encoding="utf-8")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    with Subject(Options(rig=str(rig), out_dir=str(tmp_path), scratch_dir=str(scratch), seconds=0.4)) as made:
+    options = Options(rig=str(rig), out_dir=str(tmp_path), scratch_dir=str(scratch), seconds=0.4, engine="torchscript")
+    with Subject(options) as made:
         yield made
 
 
@@ -202,13 +217,14 @@ def run(subject: Subject, name: str) -> Result:
 def test_every_check_of_the_devices_passes_on_the_demo_rig_and_changes_nothing(subject: Subject) -> None:
     names = [check.name for check in CHECKS if check.of_rig]
     found = {name: run(subject, name) for name in names}
+    assert found["frame_rate"].facts["frames"]
+    assert found.pop("frame_rate").verdict in ("pass", "warn")  # a busy computer is slow
     assert {name: one.words for name, one in found.items() if one.verdict not in ("pass", "not tried")} == {}
     assert {name for name, one in found.items() if one.verdict == "not tried"} == {"stage", "references"}
     assert "--move" in found["stage"].words
     assert found["exposure"].facts["mean_after"] == pytest.approx(
         2 * float(found["exposure"].facts["mean_before"]), rel=0.1
     )  # type: ignore[arg-type]  # a number
-    assert found["frame_rate"].facts["frames"]
     assert subject.property_value("Camera", "FastImage") == "1"
     assert subject.property_value("Camera", "Mode") == "Artificial Waves"
     assert list(Path(str(subject.options.scratch_dir)).iterdir()) == []
@@ -254,12 +270,42 @@ def test_settings_come_back_after_an_error(subject: Subject, monkeypatch: pytest
     assert subject.property_value("Camera", "FastImage") == "1"
 
 
+def test_settings_beyond_the_limits_of_the_rig_file_come_back_too(subject: Subject, demo_cfg: MakeCfg) -> None:
+    demo_cfg(**{**SMALL, "Gain": 5})
+    with Path(str(subject.options.rig)).open("a", encoding="utf-8") as file:
+        file.write("limits: {em_gain: 2, exposure_ms: [1, 4]}\nlight: {auto_shutter: false}\n")
+    subject.options = replace(subject.options, move=True)
+    for name in ("exposure", "em_gain", "stage"):
+        found = run(subject, name)
+        assert found.verdict == "pass", found.words
+    assert run(subject, "model_fits").words.startswith("An exposure of 5 ms is beyond"), "a section would be refused"
+    assert run(subject, "as_found").words == "Every setting is as it was found."
+    state = subject.controls.read()
+    assert (state.camera.exposure_ms, state.camera.em_gain, state.auto_shutter) == (5, 5, True)
+
+
 def test_a_setting_that_does_not_come_back_is_reported(subject: Subject) -> None:
     assert run(subject, "devices").verdict == "pass"
     subject.controls.set_exposure_ms(7)
     found = run(subject, "as_found")
     assert found.verdict == "fail"
     assert "exposure_ms was 5.0 and is 7.0" in found.words
+
+
+@pytest.mark.parametrize(("dark", "flat", "verdict"), [("fresh", "fresh", "pass"), ("fresh", "stale", "warn")])
+def test_references_must_both_be_fresh(dark: Freshness, flat: Freshness, verdict: str) -> None:
+    state = ReferencesState(ReferenceState("dark", dark, "taken today"), ReferenceState("flat", flat, "too old"))
+    found = devices.judge_references(state)
+    assert found.verdict == verdict
+    assert "too old" in found.words
+
+
+def test_missing_references_are_a_warning(subject: Subject) -> None:
+    with Path(str(subject.options.rig)).open("a", encoding="utf-8") as file:
+        file.write("references_dir: references\n")
+    found = run(subject, "references")
+    assert found.verdict == "warn"
+    assert "Dark field missing: none was taken" in found.words
 
 
 def test_a_bug_in_a_check_is_its_result(subject: Subject) -> None:

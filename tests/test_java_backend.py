@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from hcc_scope.errors import CameraError, ConfigError, DeviceError, UsageError
-from hcc_scope.microscope import plan_source
+from hcc_scope.microscope import stall
 from hcc_scope.microscope.backend import JavaBackend, first_line, own_pixels
 from hcc_scope.microscope.core_thread import CoreThread
 from hcc_scope.microscope.hardware import Hardware
@@ -226,9 +226,12 @@ def test_javas_words_are_kept_without_its_trace(rig: MicroManager):
 
 
 def test_a_sequence_that_delivers_nothing_in_time(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(plan_source, "CAMERA_MARGIN_S", 0.2)
+    monkeypatch.setattr(stall, "MARGIN_S", 0.2)
     rig.backend.core.silent = True
-    with pytest.raises(CameraError, match="camera 'Cam' delivered no frame within"):
+    with pytest.raises(
+        CameraError,
+        match=r"camera 'Cam' delivered no frame within 0\.\d s \(last state: sequence running, 0 images in its buffer,",
+    ):
         list(source(rig, Sequence(n_frames=3)).frames(StopToken()))
     assert not rig.backend.core.running
 

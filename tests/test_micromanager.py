@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hcc_scope.errors import CameraError, ConfigError, DeviceError, FramesLost, PlanError, RigError
-from hcc_scope.microscope import plan_source
+from hcc_scope.microscope import stall
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import PositionList, RandomFields, Sequence, TimeSeries
@@ -337,9 +337,11 @@ def test_a_camera_that_stops_by_itself(tiny_rig: MicroManager):
 
 
 def test_a_camera_that_delivers_nothing_in_time(demo_cfg: MakeCfg, adapters_dir: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(plan_source, "CAMERA_MARGIN_S", 0.3)
+    monkeypatch.setattr(stall, "MARGIN_S", 0.3)
     with MicroManager.start(demo_cfg(**TINY, ReadoutTime=1500), adapters_dir=adapters_dir, buffer_size_mb=64) as rig:
-        with pytest.raises(CameraError, match=r"the exposure of camera 'Camera' did not end within 0\.3 s"):
+        with pytest.raises(
+            CameraError, match=r"did not end within 0\.3 s \(last state: exposing, exposure 1 ms, no frame yet\)"
+        ):
             take(rig, PositionList(positions_um=[(0, 0)], exposure_ms=1))
         monkeypatch.undo()
         rig.backend.core.set_property("Camera", "ReadoutTime", 0)

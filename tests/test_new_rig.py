@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import io
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hcc_scope.errors import HccScopeError, UsageError
-from hcc_scope.rig.cameras import CAMERAS, CameraModel, find_camera
+from hcc_scope.rig.cameras import CameraModel, find_camera
 from hcc_scope.rig.cfg_lines import read_config
 from hcc_scope.rig.config import lint
-from hcc_scope.rig.rig_templates import STANDS, Stand, templates
+from hcc_scope.rig.rig_templates import STANDS, Stand
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.runs import new_rig
-from hcc_scope.runs.new_rig import NewRig, objectives_of, rig_file_of, template_of, write_new_rig
+from hcc_scope.runs.new_rig import NewRig, cameras_for, objectives_of, rig_file_of, template_of, write_new_rig
 from hcc_scope.runs.trial_here import Trial
 from hcc_scope.runs.trial_report import TrialReport
 from tests.commands import cli
 
-PAIRS = [
-    (stand, camera)
-    for stand in STANDS
-    for camera in CAMERAS
-    if any(re.search(stand.pattern, one.name) and one.camera == camera.kind for one in templates())
-]
+PAIRS = [(stand, camera) for stand in STANDS for camera in cameras_for(stand)]
 DEMO = NewRig("demo", "demo", ("10X", "20x PH=0.33"), Path("my-rig"))
 
 
@@ -87,6 +81,7 @@ def test_an_answer_that_is_not_understood_is_one_sentence():
         (replace(DEMO, mount=0.0), "cannot magnify"),
         (replace(DEMO, port="COM3"), "has no serial port"),
         (replace(DEMO, out=Path("a<b>")), "cannot be the name"),
+        (replace(DEMO, out=Path("com3.rig.yaml")), "cannot be the name"),
         (replace(DEMO, out=Path.cwd()), "is a folder"),
     ]:
         with pytest.raises(UsageError, match=words):

@@ -10,12 +10,14 @@ import pytest
 
 from hcc_scope.errors import ConfigError, DeviceError, PlanError
 from hcc_scope.microscope.device_controls import ConfirmationNeeded, DeviceControls
+from hcc_scope.microscope.hardware import Hardware
+from hcc_scope.microscope.limits import check_plan_exposure
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import TimeSeries
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.runs.rigs import open_rig
-from hcc_scope.types import RigHandling
+from hcc_scope.types import RigHandling, RigRoles
 from tests.test_open_rig import CAMERA, rig_file
 
 if TYPE_CHECKING:
@@ -92,6 +94,12 @@ def test_no_way_to_an_em_gain_above_the_limit_but_a_confirmation(rig: MicroManag
             ["my rig.rig.yaml:3: the stand is manual, and 'XY' is a motorised"],
         ),
         (("stand: motorised",), CAMERA, ["my rig.rig.yaml:2: the stand is motorised, and the configuration has no XY"]),
+        (("light: {lamp: Cam, lamp_level: Gain}",), CAMERA, []),
+        (
+            ("light: {lamp: Cam, lamp_level: Gian}",),
+            CAMERA,
+            ["my rig.rig.yaml:2: the lamp 'Cam' has no property 'Gian': the light level is not recorded."],
+        ),
         (
             ("camera: pvcam", "roles: {em_gain: Gain}"),
             CAMERA,
@@ -128,6 +136,24 @@ def test_ready_made_roles_are_what_the_camera_has(tmp_path: Path):
         open_rig(rig_file(tmp_path, "camera: andor", "roles: {readout: ReadoutMode}")),
     ):
         pass
+
+
+def test_a_ready_made_role_stays_absent_when_the_devices_are_looked_up_again(rig: MicroManager):
+    # as the port of a PVCAM camera that has one only: it can be read and not set
+    roles = RigRoles(em_gain="Gain", em_switch="CameraID", assumed=frozenset({"em_gain", "em_switch"}))
+    rig.hardware = rig.camera._hardware = Hardware(rig.backend, roles, None, None)
+    for _ in range(2):
+        assert (rig.hardware.roles.em_gain, rig.hardware.roles.em_switch) == ("Gain", None)
+        assert rig.hardware.absent_roles() == {"em_switch": "CameraID"}
+        rig.thread.call("looking up", rig.hardware.look_up)
+
+
+def test_an_exposure_that_the_camera_rounds_is_within_the_limits():
+    check_plan_exposure(100.0, LIMITS)
+    check_plan_exposure(100.4, LIMITS, as_taken=True)
+    for exposure_ms, as_taken in ((100.4, False), (102.0, True), (0.9, True), (0.9, False)):
+        with pytest.raises(PlanError, match="beyond the rig file's limits"):
+            check_plan_exposure(exposure_ms, LIMITS, as_taken=as_taken)
 
 
 def test_a_size_for_an_objective_that_is_not_there_is_placed(tmp_path: Path):

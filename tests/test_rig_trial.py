@@ -9,25 +9,32 @@ import signal
 import subprocess
 import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pymmcore
 import pytest
 
-from hcc_scope.errors import ConfigError
+from hcc_scope.errors import ConfigError, HccScopeError
+from hcc_scope.inference.base import DEFAULT_MODEL
 from hcc_scope.resources import hardware_configs_dir
 from hcc_scope.rig import adapters
 from hcc_scope.rig.cfg_lines import CfgLine, read_config
 from hcc_scope.rig.device_kinds import kinds_of, known_kind, known_libraries
+from hcc_scope.rig.filling import _in_yaml
 from hcc_scope.rig.substitution import Substitution, substitute
+from hcc_scope.runs import trial_here, trial_section
+from hcc_scope.runs.trial import try_rig
 from hcc_scope.runs.trial_here import Trial
 from hcc_scope.runs.trial_report import TrialReport
 from hcc_scope.types import RigRoles
+from hcc_scope.workers import StopToken
 from tests.commands import COMMAND, cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from hcc_scope.runs.rigs import OpenRig
 
 INSTALLED = frozenset({"DemoCamera", "Utilities"})
 ROLES = RigRoles(
@@ -253,6 +260,8 @@ def test_positions_that_only_the_device_labels_are_found_again(tmp_path: Path):
         "ConfigGroup,Camera,Odd,TL,State,open",
         "ConfigGroup,Camera,Odd,ObjectiveTurret,State,250",
         "ConfigGroup,Camera,Odd,ObjectiveTurret,State,first",
+        "ConfigGroup,Camera,Odd,ObjectiveTurret,State,999999999",
+        "Label,ObjectiveTurret,999999999,far",
         "ConfigGroup,Camera,Odd,Core,Shutter,TL",
         "ConfigPixelSize,R20,Andor,ReadoutMode,30 MHz",
         "Label,TL,0,closed",
@@ -265,6 +274,13 @@ def test_whatever_is_set_on_a_device_that_is_not_here_loads(lines: str, tmp_path
         for group in core.getAvailableConfigGroups():
             for preset in core.getAvailableConfigs(group):
                 core.setConfig(group, preset)
+
+
+def test_a_long_delay_does_not_make_the_trial_long(tmp_path: Path):
+    found = rewritten(LEICA.replace("Delay,TL,1", "Delay,TL,30000"), tmp_path)
+    assert [(one.name, one.value, one.taken) for one in found.adjusted] == [("Delay", "30000", "50")]
+    with loaded(found, tmp_path) as core:
+        assert core.getDeviceDelayMs("TL") == 50
 
 
 def test_what_is_installed_stays_as_it_is():
@@ -304,11 +320,12 @@ def write_leica(folder: Path, cfg: str = LEICA, rig: str = RIG) -> Path:
     return path
 
 
-def test_a_section_runs_through_a_rig_whose_devices_are_elsewhere(tmp_path: Path):
+def test_a_section_runs_through_a_rig_whose_devices_are_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     cfg = LEICA.replace("COM3", "<COM port: Device Manager, under Ports>".replace(",", ""))
     rig = RIG.replace("[1000, 90000]", '["<lowest x: drive there>", "<highest x: drive there>"]')
     rig_file = write_leica(tmp_path, cfg, rig)
-    before = set(Path(tempfile.gettempdir()).glob("hcc-scope-try-*"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     done = cli("config", "try", rig_file, "--json")
     assert done.code == 0, done.err
     (report,) = done.json["files"]
@@ -323,8 +340,43 @@ def test_a_section_runs_through_a_rig_whose_devices_are_elsewhere(tmp_path: Path
         ("highest x", "100000"),
     }
     assert "COM port is to be filled in, and was taken as COM1. To find it: Device Manager under Ports." in done.err
-    assert set(Path(tempfile.gettempdir()).glob("hcc-scope-try-*")) == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["leica.cfg", "leica.rig.yaml"]
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["leica.cfg", "leica.rig.yaml", "temporary"]
+
+
+def test_nothing_moves_as_soon_as_one_driver_is_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(trial_here, "DEMO_LIBRARIES", frozenset({"Utilities"}))
+    text = (hardware_configs_dir() / "demo.cfg").read_text().replace("CDXSize,2048", "CDXSize,512")
+    (tmp_path / "real.cfg").write_text(text.replace("CDYSize,2048", "CDYSize,512"))
+    report = TrialReport("real.cfg")
+    trial = Trial(str(tmp_path / "real.cfg"), tmp_path, report)
+    trial.load()
+    assert report.passed == []  # no preset was applied
+    asked = {}
+
+    def section(rig: OpenRig, *_: object, may_move: bool, **__: object) -> None:
+        plan, _middle = trial_section._plan(rig, rig.microscope.facts(), may_move=may_move)
+        asked.update(may_move=may_move, kind=plan.kind, has_stage=rig.has_xy_stage)
+
+    monkeypatch.setattr(trial_here, "try_section", section)
+    trial.run_section(DEFAULT_MODEL, StopToken())
+    assert asked == {"may_move": False, "kind": "sequence", "has_stage": True}
+    assert report.passed == ["the configuration loads: 6 devices"]
+
+
+@pytest.mark.parametrize(
+    ("line", "filled"),
+    [
+        ('a: "<x: y>"', 1),
+        ("a: '<x: y, z>'  # <x: y>", 1),
+        ('a: ["<x: y>", "<x: z>"]', 2),
+        ("- <x: y>", 1),
+        ('warnings: ["see <x: y> there"]', 0),
+        ("# <x: y>", 0),
+    ],
+)
+def test_only_a_whole_value_of_a_rig_file_is_filled_in(line: str, filled: int):
+    assert len(_in_yaml(line, 1)) == filled
 
 
 def test_a_driver_that_crashes_is_one_sentence(tmp_path: Path):
@@ -368,6 +420,19 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path):
         process.kill()
     assert process.returncode == 130, words
     assert b"the trial was ended, and nothing is left of it" in words
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trial_ends_when_its_time_is_up_and_when_it_is_asked_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    report = try_rig("demo", all_twins=True, timeout_s=0.01)
+    assert report.exit_code == 11
+    assert report.error is not None
+    assert report.error.startswith("the trial did not end within 0.01 s, while ")
+    stop = StopToken()
+    stop.request()
+    with pytest.raises(HccScopeError, match="the trial was ended"):
+        try_rig("demo", all_twins=True, stop=stop)
     assert list(tmp_path.iterdir()) == []
 
 

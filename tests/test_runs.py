@@ -113,7 +113,7 @@ def test_the_store_has_a_log_of_what_was_done(acquired: tuple[Path, SectionRepor
     assert actions == ["pause", "exclude", "continue", "exclude"]
     result = cli("log", str(acquired[0]))
     assert result.code == 0
-    assert "action: action exclude; seq 1; reason a bubble" in result.out
+    assert "action: exclude; seq 1; reason a bubble" in result.out
 
 
 @pytest.fixture

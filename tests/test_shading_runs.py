@@ -320,7 +320,7 @@ def test_references_are_taken_on_a_rig_and_correct_its_sections(
         controls.set_auto_shutter(False)
         before = controls.read()
         assert references_state(rig).freshness == "missing"
-        with pytest.raises(ConfigError, match="a flat field needs a dark field first: the dark field missing"):
+        with pytest.raises(ConfigError, match="a flat field needs a dark field first, which is missing"):
             ReferenceCapture(rig, "flat")
         with ReferenceCapture(rig, "dark") as capture:  # the demo camera shines through a shutter
             assert capture.closes_shutter
@@ -414,3 +414,85 @@ def test_an_estimate_takes_finished_stores_of_one_rig_and_setting(
     assert flat.values[:, :8].mean() > 1 > flat.values[:, -8:].mean()
     assert "an offset of 0 counts is assumed" in notes[0]
     assert len(list_references(need_references_dir(rig)).manifests) == 2
+
+
+# --- a section whose frames come from a corrected store, and what else is written down ---
+
+
+def test_a_section_from_a_corrected_store_claims_no_correction_that_it_does_not_have(
+    acquired: tuple[Path, SectionReport], scoring_model: ScoringModel, tmp_path: Path
+):
+    from hcc_scope.storage.source import StoreSource
+
+    run = start_section(StoreSource(open_store(acquired[0])), scoring_model, tmp_path)
+    run.finish()
+    store = open_store(run.store_path)
+    assert store.problems == ()
+    assert store.attributes["schema_version"] == SCHEMA_VERSION
+    assert store.spec.provenance["shading"] == "none"
+    assert "shading_dark" not in store.spec.provenance
+    assert store.recorded.provenance.correction == "none"
+
+
+def test_saved_predictions_of_raw_frames_are_marked(store: Path, scoring_model: ScoringModel):
+    from hcc_scope.runs.section_analyses import RAW_NOTE, open_section
+
+    start_replay(store, scoring_model, "raw", correct=False).finish()
+    start_replay(store, scoring_model, "again").finish()
+    notes = {one.title: one.note for one in open_section(store).analyses}
+    assert notes == {"Recorded": "", "Saved again": "", "Saved raw": RAW_NOTE}
+    assert open_store(store).recorded.provenance.correction == "dark and flat fields"
+    assert open_store(store).problems == ()
+
+
+# --- the command line ---
+
+
+def command(*arguments: str) -> int:
+    from hcc_scope.cli.program import run
+
+    return run(arguments)
+
+
+def test_the_commands_take_list_and_show_references(
+    demo_cfg: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    rig, picture = str(lab(demo_cfg)), tmp_path / "refused.png"
+    assert command("reference", "dark", "--rig", rig, "--yes", "--picture", str(picture)) == 12
+    assert "there is light in the dark" in capsys.readouterr().err
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    dark = ("reference", "dark", "--rig", rig, "--yes", "--json", "--property", "Camera,Photon Flux,5")
+    assert command(*dark, "--exposure-ms", "5") == 0
+    taken = json.loads(capsys.readouterr().out)
+    assert (taken["kind"], taken["shots"], taken["settings"]["exposure_ms"]) == ("dark", 32, 5.0)
+    assert command("reference", "list", "--rig", rig) == 0
+    assert taken["name"] in capsys.readouterr().out
+    assert command("reference", "show", taken["name"][:8], "--rig", rig) == 0
+    assert "counts on average" in capsys.readouterr().out
+    assert command("reference", "show", "flat", "--rig", rig) == 2
+    assert "has no reference named 'flat'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("reference", "dark", "--rig", "demo", "--yes"), 10, "there is no folder for dark and flat fields"),
+        (("reference", "list", "--rig", "demo"), 10, "Name one as references_dir in the rig file"),
+        (
+            ("replay", "x.ome.zarr", "--check", "--shading", "none"),
+            2,
+            "--check corrects frames as the recorded run did",
+        ),
+        (("replay", "x.ome.zarr", "--shading", "auto"), 2, "--shading is 'recorded' or 'none', not 'auto'"),
+        (
+            ("acquire", "--rig", "demo", "--out", "x", "--animal", "a", "--section", "s", "--shading", "maybe"),
+            2,
+            "--shading is 'auto' or 'none', not 'maybe'",
+        ),
+    ],
+)
+def test_mistakes_are_refused_in_a_sentence(
+    arguments: tuple[str, ...], code: int, says: str, capsys: pytest.CaptureFixture[str]
+):
+    assert command(*arguments) == code
+    assert says in capsys.readouterr().err

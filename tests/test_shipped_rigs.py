@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,7 @@ from hcc_scope.rig.placeholders import find_placeholders
 from hcc_scope.rig.rig_linter import lint_rig, lint_rig_file
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.rig.rigfile_model import RigFile, rig_schema
-from hcc_scope.runs.rigs import check_rig, open_rig
+from hcc_scope.runs.rigs import attach_rig, check_rig, open_rig
 from tests.test_open_rig import CAMERA, rig_file
 
 if TYPE_CHECKING:
@@ -277,6 +278,13 @@ def test_what_a_device_offers_is_listed_before_its_presets_are_filled_in(tmp_pat
     found = read_properties(path, adapters_dir)
     (mode,) = (one for one in found["Cam"] if one.name == "Mode")
     assert "Noise" in mode.allowed
+
+
+def test_a_rig_that_is_not_filled_in_is_not_attached_to_either(tmp_path: Path):
+    path = rig_file(tmp_path, "adapters_dir: '<folder: see>'", "roles: {em_gain: '<EM gain: see there>'}")
+    opening = attach_rig(1, str(path))
+    with pytest.raises(ConfigError, match=r"my rig\.rig\.yaml:3: EM gain is not filled in yet\. To find it: see there"):
+        ExitStack().enter_context(opening)
 
 
 def test_the_form_of_a_placeholder():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hcc_scope.errors import DeviceError
+from hcc_scope.errors import DeviceError, PlanError
 from hcc_scope.plans import Grid, RandomFields
 from hcc_scope.report.section import section_report
 from hcc_scope.runs.replay import start_replay
@@ -125,3 +125,11 @@ def test_a_grid_may_have_holes_without_being_spoilt(acquire: Callable[..., Secti
     grid = Grid(rectangle_um=(0, 0, 900, 900), overlap=0.0, exposure_ms=1)
     outcome = acquire(grid, {1}).outcome
     assert (outcome.state, outcome.counts.skipped, outcome.score.spoilt) == ("completed", 1, None)
+
+
+def test_a_plan_that_is_refused_leaves_the_settings_as_they_were(rig: MicroManager, scoring_model: ScoringModel):
+    before = rig.backend.core.get_exposure()
+    beyond = RandomFields(n_fields=2, rectangle_um=(70_000, 0, 80_000, 9000), exposure_ms=before + 5)
+    with pytest.raises(PlanError, match="limits"):
+        section_source(rig, beyond, scoring_model, "m1", "s1")
+    assert rig.backend.core.get_exposure() == before

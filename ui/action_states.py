@@ -169,6 +169,7 @@ class ActionStates(QObject):
         reasons: dict[ActionName, str] = {
             "open_demo": busy or changing or taking,
             "open_rig": busy or changing or taking,
+            "reconnect": busy or changing or taking or ("" if self._rig.last_name else "no rig was open"),
             "close_rig": busy or no_rig or changing or taking,
             "live": no_rig or camera_busy or taking,
             "snap": no_rig or camera_busy or taking,

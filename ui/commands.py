@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 
+from hcc_scope.errors import CameraError, DeviceError
 from hcc_scope.runs.unfinished import describe_unfinished
 from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import Failure, attempt
+from ui.control.run_control import describe_end
 from ui.control.settings import with_recent
 from ui.kit.error_report import describe
 from ui.shell.about import show_about
 from ui.shell.file_dialogs import choose_folder, choose_new_picture, choose_rig_file
+from ui.shell.health_dialogs import HealthDialogs
 from ui.shell.note_dialog import NoteDialogs
 from ui.shell.reference_dialog import ReferenceDialog
+from ui.shell.rig_wizard import RigWizard
 from ui.shell.shortcuts_dialog import ShortcutsDialog
 
 if TYPE_CHECKING:
@@ -85,7 +89,9 @@ class Commands(QObject):
         self._recovery, self._settings_store = recovery, settings_store
         self._aimed: int | None = None
         self._notes = NoteDialogs(window, self._write_note)
+        self._health = HealthDialogs(window, jobs)
         self._shortcuts: ShortcutsDialog | None = None
+        self._wizard: RigWizard | None = None
         self._references = references
         self._reference_dialog: ReferenceDialog | None = None
         views.devices.references.asked.connect(window.actions_["references"].trigger)
@@ -112,6 +118,8 @@ class Commands(QObject):
             "quit": self.quit,
             "open_demo": self.open_demo,
             "open_rig": self.choose_rig,
+            "reconnect": self.reconnect,
+            "new_rig": self.set_up_rig,
             "close_rig": self.close_rig,
             "snap": self.snap,
             "references": self.show_references,
@@ -127,6 +135,8 @@ class Commands(QObject):
             "reset_layout": self._window.reset_layout,
             "shortcuts": self.show_shortcuts,
             "about": self.show_about,
+            "qc": self.show_charts,
+            "doctor": self.examine,
         }
         actions = self._window.actions_
         for name, do in does.items():
@@ -252,6 +262,22 @@ class Commands(QObject):
         recent = [Path(rig).parent for rig in self._settings_store.settings.recent_rigs if rig != "demo"]
         choose_rig_file(self._window, recent[0] if recent else Path.home(), self.open_rig)
 
+    def set_up_rig(self) -> None:
+        """Ask what a new rig consists of, write its files and try them."""
+        if self._wizard is not None:
+            self._wizard.raise_()
+            self._wizard.activateWindow()
+            return
+        recent = [Path(rig).parent for rig in self._settings_store.settings.recent_rigs if rig != "demo"]
+        self._wizard = RigWizard(self._jobs, recent[0] if recent else Path.home(), parent=self._window)
+        self._wizard.rig_chosen.connect(self.open_rig)
+        self._wizard.finished.connect(self._wizard_closed)
+        self._wizard.show()
+
+    @Slot()
+    def _wizard_closed(self) -> None:
+        self._wizard = None
+
     @Slot(str)
     def open_rig(self, name: str) -> None:
         """Load a rig in the background."""
@@ -268,6 +294,11 @@ class Commands(QObject):
             )
         recent = with_recent(self._settings_store.settings.recent_rigs, loaded.name)
         self._settings_store.change(recent_rigs=recent)
+
+    def reconnect(self) -> None:
+        """Load the last rig again: a device was unplugged, or switched off and on."""
+        if self._rig.last_name:
+            self.open_rig(self._rig.last_name)
 
     def close_rig(self) -> None:
         """Unload the devices."""
@@ -342,6 +373,8 @@ class Commands(QObject):
             recent = with_recent(self._settings_store.settings.recent_stores, report.store)
             self._settings_store.change(recent_stores=recent)
         self._setup.prepare_next(report.section_id if report.store is not None else None)
+        if isinstance(report.outcome.cause, CameraError | DeviceError) and self._rig.last_name:
+            self._window.notice.show_notice("error", describe_end(report)[1], "Reconnect rig", self.reconnect)
 
     @Slot()
     def _finish_failed(self) -> None:
@@ -361,6 +394,9 @@ class Commands(QObject):
     def _close_dialogs(self) -> None:
         """Before the window closes: keep what was written of a note."""
         self._notes.accept()
+        self._health.close()
+        if self._wizard is not None:
+            self._wizard.reject()
         if self._shortcuts is not None:
             self._shortcuts.close()
         if self._reference_dialog is not None:
@@ -403,6 +439,16 @@ class Commands(QObject):
     @Slot()
     def _shortcuts_closed(self) -> None:
         self._shortcuts = None
+
+    def show_charts(self) -> None:
+        """Show the control charts of the sections in the present folder."""
+        self._health.show_charts(self._setup.request.out_dir)
+
+    def examine(self) -> None:
+        """Offer to examine this computer; a rig as well, unless one is open or being opened here."""
+        rigs = list(dict.fromkeys(("demo", *self._settings_store.settings.recent_rigs)))
+        in_use = self._rig.loaded is not None or self._rig.busy
+        self._health.examine(self._setup.request.out_dir, [] if in_use else rigs)
 
     def show_about(self) -> None:
         """Show versions."""

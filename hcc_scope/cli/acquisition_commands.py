@@ -322,7 +322,10 @@ def qc(
 def config_lint(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Micro-Manager .cfg files, or rig files, each with the .cfg it names.", metavar="FILE..."),
+        typer.Argument(
+            help="Micro-Manager .cfg files, or rig files (or names of shipped rigs), each with the .cfg it names.",
+            metavar="FILE...",
+        ),
     ],
     adapters: Annotated[
         Path | None, typer.Option("--adapters", help="Also check that the adapters it names are in this folder.")

@@ -13,7 +13,6 @@ from hcc_scope.cli.interrupt import Reported
 from hcc_scope.cli.runs import interruptible
 from hcc_scope.errors import UsageError
 from hcc_scope.number_text import plain_number
-from hcc_scope.rig.cameras import CAMERAS
 from hcc_scope.rig.files import quoted
 from hcc_scope.rig.rig_templates import STANDS
 from hcc_scope.runs.new_rig import (
@@ -21,8 +20,10 @@ from hcc_scope.runs.new_rig import (
     QUESTIONS,
     USUAL_ADAPTERS_DIR,
     NewRig,
+    cameras_for,
     objectives_of,
     rig_file_of,
+    stand_of,
     template_of,
     write_new_rig,
 )
@@ -104,7 +105,8 @@ def _answers(
         )
     ask = _Questions(console)
     stand = stand or ask.choice(QUESTIONS["stand"], [(one.key, one.name) for one in STANDS])
-    camera = camera or ask.choice(QUESTIONS["camera"], [(one.key, one.name) for one in CAMERAS if one.kind is not None])
+    fitting = cameras_for(stand_of(stand))
+    camera = camera or ask.choice(QUESTIONS["camera"], [(one.key, one.name) for one in fitting])
     new = NewRig(stand, camera, tuple(objectives or DEFAULT_OBJECTIVES), out or Path(), port, mount or 1.0)
     template = template_of(new)
     if mount is None:

@@ -44,7 +44,8 @@ def run_devices(
     named = rig if rig is not None else None if config is None else str(config)
     chosen = None if named is None else load_rig(named)
     if adapters is None and chosen is not None:
-        chosen.need_filled_in("adapters_dir")
+        # what the rig file says of the camera may be what is looked for here
+        chosen.need_filled_in(but=tuple(key for key in chosen.key_lines if key != "adapters_dir"))
     folder = expanded(adapters) if adapters is not None else None if chosen is None else chosen.adapters_dir
     if folder is not None:
         check_adapters_dir(folder)

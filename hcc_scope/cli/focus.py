@@ -63,6 +63,7 @@ def run_try(options: TryOptions) -> None:
     with _open(options, console) as rig:
         rig.set_properties(options.properties)
         scene = _scene(options)
+        console.note("Searching the focus ...", "dim")
         with nullcontext() if scene is None else closing(scene):
             result = Autofocus(rig.microscope, scene=scene, settings=settings).run(
                 StopToken(), keep=options.apply, mode="try"
@@ -73,9 +74,10 @@ def run_try(options: TryOptions) -> None:
     else:
         for line in curve_lines(result, "█" if console.console.encoding.startswith("utf") else "#"):
             console.note(line)
-        where = "stays there" if options.apply and result.accepted else f"is back at z = {result.began_um:.2f} um"
-        style = "green" if result.accepted else "yellow"
-        console.note(f"{result.explanation[0].upper()}{result.explanation[1:]}. The focus drive {where}.", style)
+        if result.accepted:
+            console.note(f"{result.explanation[0].upper()}{result.explanation[1:]}.", "green")
+        if not (options.apply and result.accepted):
+            console.note(f"The focus drive is back at z = {round(result.began_um, 2) + 0.0:.2f} um.")
     if not result.accepted:
         raise DeviceError(f"no focus was found: {result.explanation}", hint="docs/focus.md explains each reason.")
 

@@ -69,7 +69,8 @@ def _lint(file: Path, adapters: Path | None) -> _Linted:
 
     folder = None if adapters is None else expanded(adapters)
     try:
-        if file.suffix.lower() in (".yaml", ".yml"):
+        # without a suffix it may be the name of a shipped rig, as in --rig
+        if file.suffix.lower() in (".yaml", ".yml") or not (file.suffix or expanded(file).exists()):
             return _Linted(file, tuple(lint_rig(load_rig(file), folder)))
         return _Linted(file, tuple(lint(expanded(file), folder)))
     except ConfigError as error:  # the other files are judged nevertheless

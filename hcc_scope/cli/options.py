@@ -4,11 +4,9 @@ from typing import Annotated
 
 import typer
 
-from hcc_scope.inference.base import AUTO, ENGINES, REFERENCE
+from hcc_scope.inference.base import AUTO, DEFAULT_MODEL, ENGINES, REFERENCE
 
 __all__ = ["DEFAULT_MODEL", "AllowPhantomModel", "Engine", "Json", "Model", "ScoreUnlike"]
-
-DEFAULT_MODEL = "phantom-meng2019"
 
 ENGINE_HELP = (
     f"Engine: {REFERENCE} (the reference), {', '.join(name for name in ENGINES if name != REFERENCE)}, "

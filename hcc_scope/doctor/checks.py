@@ -81,7 +81,7 @@ CHECKS: tuple[Check, ...] = (
     _device("em_gain", "EM gain", reaction.em_gain, "camera"),
     _device("temperature", "Temperature", devices.temperature, "devices"),
     _device("stage", "Stage and focus", devices.stage, "devices"),
-    _device("references", "References", devices.references, "configuration"),
+    _device("references", "References", devices.references, "devices"),
     Check("models", "Models", computer.models),
     Check("engine", "Engine", computer.engine, limit_s=_SLOW_S),
     Check("model", "Model", computer.model_loads, ("engine",), limit_s=_SLOW_S),

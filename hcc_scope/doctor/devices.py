@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hcc_scope.doctor.results import Result
     from hcc_scope.doctor.subject import Subject
     from hcc_scope.microscope.rig_state import RigState
+    from hcc_scope.shading.freshness import ReferencesState
     from hcc_scope.types import StageLimits
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "devices_load",
     "drawing",
     "judge_picture",
+    "judge_references",
     "judge_temperature",
     "references",
     "small_way",
@@ -176,7 +178,7 @@ def stage(subject: Subject) -> Result:
     if not hardware.xy_stage and not hardware.focus:
         return not_tried("this rig has neither a motorised stage nor a focus drive")
     if not subject.options.move:
-        return not_tried("nothing moves unless --move is given", "Give --move where nothing can be hit")
+        return not_tried("nothing moves unless it is asked for (--move)", "Do so where nothing can be hit")
     home, out = _ways(subject)
     if out is None:
         return failed(
@@ -184,13 +186,12 @@ def stage(subject: Subject) -> Result:
             "Move them back by hand, or correct stage_limits_um in the rig file",
             exit_code=DeviceError.exit_code,
         )
-    prepare = partial(hardware.prepare, None, None)
-    microscope.thread.call("preparing the devices", prepare)
-    try:
-        _go(subject, out)
-        reached = _places(subject)
-    finally:
-        _go(subject, home)
+    with subject.prepared():
+        try:
+            _go(subject, out)
+            reached = _places(subject)
+        finally:
+            _go(subject, home)
     back = _places(subject)
     off = max(abs(back[axis] - home[axis]) for axis in home)
     missed = max(abs(reached[axis] - out[axis]) for axis in out)
@@ -279,11 +280,19 @@ def changes(before: RigState, after: RigState) -> list[str]:
 
 
 def references(subject: Subject) -> Result:
-    """Check that the rig has dark and flat references."""
-    folder = subject.checked_rig.rig.references_dir
-    if folder is None:
+    """Check that there are dark and flat fields for the rig as it is set now."""
+    if subject.checked_rig.rig.references_dir is None:
         return not_tried("the rig file names no references_dir")
-    files = sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-    if not files:
-        return warned(f"there is no dark or flat reference in {folder}", "Frames are stored and classified uncorrected")
-    return passed(f"{counted(len(files), 'file')} in {folder}: {', '.join(files[:4])}", n_files=len(files))
+    from hcc_scope.runs.references import references_state
+
+    return judge_references(references_state(subject.rig))
+
+
+def judge_references(state: ReferencesState) -> Result:
+    """Judge the references of a rig."""
+    if state.freshness == "fresh":
+        return passed(state.describe(), freshness=state.freshness)
+    advice = (
+        "Sections are classified uncorrected until then: take them with hcc-scope reference dark and reference flat"
+    )
+    return warned(state.describe(), advice, freshness=state.freshness)

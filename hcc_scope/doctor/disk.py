@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.atomic_file import create_file, sync_folder
 from hcc_scope.doctor.results import failed, not_tried, passed, warned
-from hcc_scope.errors import DiskFullError, StoreUnwritableError
+from hcc_scope.errors import FREE_SPACE_HINT, FULL_DISK, DiskFullError, StoreUnwritableError
 from hcc_scope.formatting import format_bytes, format_number
 
 if TYPE_CHECKING:
@@ -78,8 +78,9 @@ def synced_speed(subject: Subject) -> Result:
     try:
         n, seconds = _write(folder, frame_bytes, n_most)
     except OSError as error:
-        kind = DiskFullError if isinstance(error, OSError) and error.errno == 28 else StoreUnwritableError
-        raise kind(f"the disk of {subject.out_dir} takes no files: {error.strerror or error}") from error
+        kind = DiskFullError if error.errno in FULL_DISK else StoreUnwritableError
+        words = f"the disk of {subject.out_dir} takes no files: {error.strerror or error}"
+        raise kind(words, hint=FREE_SPACE_HINT) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     rig = subject.__dict__.get("rig")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Self
 from hcc_scope.doctor.checks import CHECKS, find_check
 from hcc_scope.doctor.results import Result, failed, not_tried, result_from_json
 from hcc_scope.errors import DeviceError
+from hcc_scope.workers import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Examination", "examine"]
 
+_LOOK_S = 0.1
 _FAREWELL_S = 20.0
 """How long the devices may take to be unloaded."""
 _LOG_CHARACTERS = 4000
@@ -42,6 +44,7 @@ def examine(
     begin: Callable[[Check], None] | None = None,
     checks: Sequence[Check] = CHECKS,
     keep_log: Callable[[str], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> list[Result]:
     """Make all checks.
 
@@ -56,15 +59,22 @@ def examine(
         In order.
     keep_log : callable, optional
         Takes, at the end, what drivers and libraries printed.
+    stop : callable
+        Whether to end the check under way and leave the others out.
 
     Returns
     -------
     list of Result
-        One for each check.
+        One for each check that was not left out.
     """
     results: dict[str, Result] = {}
-    with _scratch(Path(options.out_dir)) as scratch, Examination(replace(options, scratch_dir=scratch)) as examination:
+    with (
+        _scratch(Path(options.out_dir)) as scratch,
+        Examination(replace(options, scratch_dir=scratch), stop) as examination,
+    ):
         for check in checks:
+            if stop():
+                break
             found = _why_not(check, options, results)
             if found is None and check.name in ("disk_speed", "frame_rate") and scratch is None:
                 found = not_tried("the folder for sections cannot be written to")
@@ -115,10 +125,13 @@ class Examination:
     ----------
     options : Options
         With a `scratch_dir`.
+    stop : callable
+        Whether to end the check under way, and its process.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, stop: Callable[[], bool] = lambda: False) -> None:
         self._options = options
+        self._stop = stop
         self._process: subprocess.Popen[str] | None = None
         # a file, not a pipe: it is read after the process has ended, and a full pipe would stop it
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
@@ -131,32 +144,40 @@ class Examination:
         began_s = time.monotonic()
         process = self._started()
         assert process.stdout is not None
-        hangs = threading.Event()
+        answered, hangs = threading.Event(), threading.Event()
         limit_s = check.limit_s + self._options.seconds
 
-        def give_up() -> None:
-            hangs.set()
-            process.kill()
+        def watch() -> None:
+            while not answered.wait(_LOOK_S):
+                if self._stop():
+                    process.terminate()  # it puts the devices back, and ends
+                    answered.wait(_FAREWELL_S)
+                    process.kill()
+                    return
+                if time.monotonic() - began_s > limit_s:
+                    hangs.set()
+                    process.kill()
+                    return
 
-        watch = threading.Timer(limit_s, give_up)
-        watch.start()
+        watcher = Worker("doctor-watch", watch, lambda error, where: None)
+        watcher.start()
         try:
             self._send(process, name)
             line = process.stdout.readline()
         finally:
-            watch.cancel()
-            watch.join()
+            answered.set()
+            watcher.join()
         if line:
             return result_from_json(json.loads(line))
         self._process = None
         _end(process, None)
         seconds = round(time.monotonic() - began_s, 2)
         where = "a device driver or another library"
+        if self._stop():
+            return replace(not_tried("it was ended before it had an answer"), seconds=seconds)
         if hangs.is_set():
-            words, advice = (
-                f"{where} did not answer within {limit_s:.0f} s",
-                "Check power and cable, and start the computer again",
-            )
+            words = f"{where} did not answer within {limit_s:.0f} s"
+            advice = "Check power and cable, and start the computer again"
         else:
             words = f"{where} ended the process of this check ({_ending(process.returncode)}){self._last_words()}"
             advice = "Check which device it is by the configuration's lines, and its driver's version"

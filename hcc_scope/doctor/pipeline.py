@@ -65,7 +65,8 @@ def _source(subject: Subject) -> FrameSource:
 
 def model_fits(subject: Subject) -> Result:
     """Check that the model was trained on frames like this camera's."""
-    spec = _source(subject).spec
+    with subject.prepared():
+        spec = _source(subject).spec
     model = subject.scoring_model.model
     try:
         model.check_matches(spec)
@@ -85,7 +86,7 @@ def frame_rate(subject: Subject) -> Result:
         words = f"{format_bytes(free)} are free, and {seconds:g} s may take {format_bytes(need)}"
         return not_tried(words, "Free some space, or choose another disk with --out")
     try:
-        with _noise(subject):
+        with _noise(subject), subject.prepared():
             outcome = _run(subject, folder, seconds)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

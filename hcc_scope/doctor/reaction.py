@@ -13,6 +13,7 @@ from hcc_scope.doctor.results import failed, not_tried, passed, warned
 from hcc_scope.errors import CameraError
 from hcc_scope.formatting import format_number
 from hcc_scope.microscope.exposure import takes_exposure
+from hcc_scope.microscope.property_values import property_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,7 @@ def exposure(subject: Subject) -> Result:
             after = subject.snap().pixels
             reported_ms = controls.read().camera.exposure_ms
         finally:
-            controls.set_exposure_ms(now_ms)
+            subject.put_exposure_back(now_ms)
     return judge_reaction(
         "exposure", now_ms, other_ms, reported_ms, (float(before.mean()), float(after.mean())), takes_exposure, " ms"
     )
@@ -93,8 +94,8 @@ def em_gain(subject: Subject) -> Result:
     """Set another EM gain, take a picture, and set the old one again."""
     controls = subject.controls
     camera = controls.read().camera
-    now = camera.em_gain
-    if now is None:
+    now, name = camera.em_gain, subject.rig.microscope.hardware.roles.em_gain
+    if now is None or name is None:
         return not_tried("the rig file names no role em_gain")
     if camera.em_switch is False:
         return not_tried("the camera's EM register is switched off")
@@ -110,7 +111,7 @@ def em_gain(subject: Subject) -> Result:
             after = float(subject.snap().pixels.mean())
             reported = controls.read().camera.em_gain
         finally:
-            controls.set_em_gain(now)
+            subject.set_property(camera.label, name, property_text(now))
     return judge_reaction("EM gain", now, other, reported, (before, after), lambda one, two: abs(one - two) < 0.5, "")
 
 

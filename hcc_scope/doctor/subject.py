@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from hcc_scope.clocks import RunClock
+from hcc_scope.errors import DeviceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -162,6 +163,24 @@ class Subject:
         shot = microscope.thread.call("taking a picture", microscope.camera.snap, timeout_s=limit_s)
         self.snap_s = time.perf_counter() - began_s
         return Picture(own_pixels(shot.pixels, self.camera.bit_depth), self.snap_s)
+
+    def put_exposure_back(self, exposure_ms: float) -> None:
+        """Set the exposure that was found, even if it is beyond the rig file's limits."""
+        microscope = self.rig.microscope
+        what = "setting the exposure as it was"
+        microscope.thread.call(what, partial(microscope.backend.ask, what, "set_exposure", exposure_ms))
+
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Prepare the devices as for a section, and put back afterwards what that has changed."""
+        microscope = self.rig.microscope
+        try:
+            microscope.thread.call("preparing the devices", partial(microscope.hardware.prepare, None, None))
+            yield
+        finally:
+            left = microscope.thread.call("putting the devices back", microscope.hardware.put_back)
+        if left:
+            raise DeviceError(f"not put back as it was found: {'; '.join(left)}")
 
     def set_property(self, device: str, name: str, value: str) -> None:
         """Set a property past the checks of the property browser."""

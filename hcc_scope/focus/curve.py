@@ -10,12 +10,16 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Noise", "Peak", "bracket", "locate", "noise_of", "second_rise", "shoulder"]
+__all__ = ["Peak", "bracket", "locate", "noise_of", "second_rise", "shoulder", "unevenness"]
 
 _HALF = 0.5
 """The parabola goes through the points above this share of the peak's height: it is no parabola further down."""
-_NORMAL_QUARTER, _NORMAL_MEDIAN = 0.3186, 0.6745
-"""Lower quartile and median of the absolute value of a normal number of standard deviation 1."""
+_NORMAL_MEDIAN = 0.6745
+"""Median of the absolute value of a normal number of standard deviation 1."""
+_SECOND_SHARE = 0.02
+"""Share of its whole height by which the second measure must rise for a rise of the first to count."""
+_NORMAL_FALL = 0.5642
+"""Mean of how far the next of two such numbers lies below the first, 0 where it does not."""
 
 
 class Peak(NamedTuple):
@@ -27,25 +31,27 @@ class Peak(NamedTuple):
     """Root mean square distance of the points from the parabola, relative to their values."""
 
 
-class Noise(NamedTuple):
-    """Standard deviation of the noise of a curve, in two estimates."""
+def unevenness(values: NDArray[np.float64]) -> float:
+    """Return the noise of a curve (n,) of evenly spaced points from its second differences; 0 for fewer than 5.
 
-    low: float
-    """From its smoothest quarter."""
-    usual: float
-    """From its smoother half; too high where a curve is structured at the distance of its points."""
-
-
-def noise_of(values: NDArray[np.float64]) -> Noise:
-    """Return the noise of a curve (n,) of evenly spaced points; 0 for fewer than 5.
-
-    It rests on the second differences, which are 0 for a slope without noise. Their median is not raised by the few
-    at a narrow peak, their lower quartile not by those at two.
+    They are 0 for a slope without noise. Their median is not raised by the few at a narrow peak; it is by several
+    peaks, or by one that fills the curve.
     """
     if len(values) < 5:
-        return Noise(0.0, 0.0)
-    quarter, half = np.quantile(np.abs(np.diff(values, 2)) / math.sqrt(6.0), (0.25, 0.5))
-    return Noise(float(quarter / _NORMAL_QUARTER), float(half / _NORMAL_MEDIAN))
+        return 0.0
+    return float(np.median(np.abs(np.diff(values, 2))) / math.sqrt(6.0) / _NORMAL_MEDIAN)
+
+
+def noise_of(values: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """Return the standard deviation of the noise of a curve (n,) of evenly spaced points; 0 for fewer than 5.
+
+    The lower of two estimates, as each is too high for a kind of curve: `unevenness`, and how often the curve falls
+    where a second measure (n,) rises. Whatever the shape, both measures rise together, unless noise parts them.
+    """
+    if len(values) < 5:
+        return 0.0
+    falls = np.mean(np.maximum(0.0, -np.diff(values[np.argsort(others, kind="stable")]))) / _NORMAL_FALL
+    return min(unevenness(values), float(falls))
 
 
 def bracket(values: NDArray[np.float64], top: int, drop: float) -> tuple[int | None, int | None]:
@@ -64,26 +70,39 @@ def bracket(values: NDArray[np.float64], top: int, drop: float) -> tuple[int | N
     return (int(left[-1]) if left.size else None, int(right[0]) + top + 1 if right.size else None)
 
 
-def second_rise(values: NDArray[np.float64], top: int) -> float:
-    """Return by how much the curve (n,) rises from a valley beside its top, at most; an end counts as a peak."""
-    return max(float(np.max(side - np.minimum.accumulate(side))) for side in (values[top:], values[top::-1]))
+def second_rise(values: NDArray[np.float64], others: NDArray[np.float64], top: int) -> float:
+    """Return by how much the curve (n,) rises again on its way down from its top, at most; an end counts as a peak.
+
+    A rise counts only where the second measure (n,) rises as well: far out of focus little structure is left, and
+    a measure that is relative to it rises and falls by chance.
+    """
+    return max(
+        _rise(values[way], others[way], float(np.ptp(others))) for way in (slice(top, None), slice(top, None, -1))
+    )
 
 
-def shoulder(values: NDArray[np.float64], top: int) -> float:
+def shoulder(values: NDArray[np.float64], others: NDArray[np.float64], top: int) -> float:
     """Return by how much the curve (n,), evenly spaced, steepens again on its way down from its top, at most.
 
     The way down from a single peak becomes steeper and then flatter. A second peak beside it shows as another steep
-    part, also where it is too near for a valley.
+    part, also where it is too near for a valley. Both measures (n,) must steepen.
     """
     found = 0.0
-    for side in (values[top:], values[top::-1]):
-        drops = -np.diff(side)
+    for way in (slice(top, None), slice(top, None, -1)):
+        drops, drops_other = -np.diff(values[way]), -np.diff(others[way])
         if len(drops) > 1:
-            after = drops[int(np.argmax(drops)) :]
-            found = max(found, float(np.max(after - np.minimum.accumulate(after))))
-            before = drops[: int(np.argmax(drops)) + 1][::-1]
-            found = max(found, float(np.max(before - np.minimum.accumulate(before))))
+            steepest = int(np.argmax(drops))
+            for part in (slice(steepest, None), slice(steepest, None, -1)):
+                found = max(found, _rise(drops[part], drops_other[part], float(np.ptp(others))))
     return found
+
+
+def _rise(values: NDArray[np.float64], others: NDArray[np.float64], other_height: float) -> float:
+    """Return by how much values (n,) rise from one to a later one, at most, where the others (n,) do, too."""
+    rises = values[None, :] - values[:, None]  # (n, n): from row to column
+    both = others[None, :] - others[:, None] >= _SECOND_SHARE * other_height
+    later = np.triu(np.ones_like(both), 1)
+    return float(np.max(rises, where=both & later, initial=0.0))
 
 
 def locate(z_um: NDArray[np.float64], values: NDArray[np.float64], base: float) -> Peak | None:

@@ -22,13 +22,14 @@ __all__ = ["FEWEST_POINTS", "FocusPlane", "PlanePoint", "fit_plane"]
 
 FEWEST_POINTS = 6
 """A plane needs three; with six, one that is wrong still stands out."""
-_FEWEST_AGREEING = 4
-"""Three points lie in a plane whatever their heights."""
-_NOISE_UM = 1.0
-"""A height that differs from the plane by less is no outlier: an accepted focus may be that far off."""
+_NOISE_UM = 1.5
+"""A height that differs from the plane by less is no outlier: a focus may be 1 um off, and tissue is uneven."""
+_DEVIATIONS = 2.5
+"""How many standard deviations a height may lie off the plane that it belongs to."""
+_REPEATS = 5
 _LEAST_WIDTH = 0.02
 """Points that are spread less than this across, relative to along, lie in a line."""
-_MOST_TRIPLES = 4000
+_MOST_TRIPLES = 2000
 
 
 class PlanePoint(NamedTuple):
@@ -91,7 +92,7 @@ def fit_plane(points: Sequence[tuple[float, float, float]]) -> FocusPlane:
     Raises
     ------
     PlanError
-        If there are too few, or those that agree are too few or lie in a line.
+        If there are too few, or those that agree lie in a line.
     """
     given = tuple(PlanePoint(*map(float, point)) for point in points)
     if len(given) < FEWEST_POINTS:
@@ -100,30 +101,35 @@ def fit_plane(points: Sequence[tuple[float, float, float]]) -> FocusPlane:
     if not np.isfinite(values).all():
         raise PlanError("a point of the focus plane is no position")
     _need_area(values)
-    centre = values[:, :2].mean(axis=0)
-    places = np.column_stack([np.ones(len(values)), values[:, :2] - centre])  # (n, 3): 1, x, y
-    agreeing = _agreeing(places, values[:, 2])
-    if agreeing.sum() < _FEWEST_AGREEING:
-        raise PlanError(
-            f"only {agreeing.sum()} of {len(given)} heights lie in one plane",
-            hint="Focus on more places, or on one area of the slide at a time.",
-        )
+    agreeing = _agreeing(values)
     _need_area(values[agreeing])
-    used = values[agreeing]
-    x0_um, y0_um = used[:, :2].mean(axis=0)
-    design = np.column_stack([np.ones(len(used)), used[:, 0] - x0_um, used[:, 1] - y0_um])
-    (z0_um, slope_x, slope_y), *_ = np.linalg.lstsq(design, used[:, 2], rcond=None)
-    residuals = values[:, 2] - (z0_um + slope_x * (values[:, 0] - x0_um) + slope_y * (values[:, 1] - y0_um))
+    for _ in range(_REPEATS):
+        plane = _least_squares(values, given, agreeing)
+        distances_um = np.abs(plane.residuals_um)
+        again = distances_um <= max(_NOISE_UM, _DEVIATIONS * plane.residual_um)
+        if (again == agreeing).all() or again.sum() < agreeing.sum():
+            break
+        agreeing = again
+    return plane
+
+
+def _least_squares(values: NDArray[np.float64], given: tuple[PlanePoint, ...], used: NDArray[np.bool_]) -> FocusPlane:
+    """Return the plane nearest to the points (n, 3) that are used (n,)."""
+    x_um, y_um, z_um = values.T
+    x0_um, y0_um = float(x_um[used].mean()), float(y_um[used].mean())
+    design = np.column_stack([np.ones(len(values)), x_um - x0_um, y_um - y0_um])
+    numbers, *_ = np.linalg.lstsq(design[used], z_um[used], rcond=None)
+    residuals_um = z_um - design @ numbers
     return FocusPlane(
-        x0_um=float(x0_um),
-        y0_um=float(y0_um),
-        z0_um=float(z0_um),
-        slope_x=float(slope_x),
-        slope_y=float(slope_y),
+        x0_um=x0_um,
+        y0_um=y0_um,
+        z0_um=float(numbers[0]),
+        slope_x=float(numbers[1]),
+        slope_y=float(numbers[2]),
         points=given,
-        residuals_um=tuple(residuals.tolist()),
-        outliers=tuple(np.flatnonzero(~agreeing).tolist()),
-        residual_um=float(np.sqrt(np.mean(residuals[agreeing] ** 2))),
+        residuals_um=tuple(residuals_um.tolist()),
+        outliers=tuple(np.flatnonzero(~used).tolist()),
+        residual_um=float(np.sqrt(np.mean(residuals_um[used] ** 2))),
     )
 
 
@@ -137,9 +143,10 @@ def _need_area(values: NDArray[np.float64]) -> None:
         )
 
 
-def _agreeing(places: NDArray[np.float64], heights_um: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return (n,) which heights lie in the plane that half of them lie nearest to."""
-    n = len(heights_um)
+def _agreeing(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return (n,) which of the points (n, 3) lie in the plane that half of them lie nearest to."""
+    n, heights_um = len(values), values[:, 2]
+    places = np.column_stack([np.ones(n), values[:, :2] - values[:, :2].mean(axis=0)])  # (n, 3): 1, x, y
     triples = np.array(list(itertools.combinations(range(n), 3)))
     if len(triples) > _MOST_TRIPLES:  # a regular choice among them: the same points give the same plane
         triples = triples[np.linspace(0, len(triples) - 1, _MOST_TRIPLES).astype(np.intp)]
@@ -149,8 +156,8 @@ def _agreeing(places: NDArray[np.float64], heights_um: NDArray[np.float64]) -> N
     planes = np.linalg.solve(corners[fair], heights_um[triples[fair]][..., None])[..., 0]  # (k, 3)
     squares = (heights_um - planes @ places.T) ** 2  # (k, n)
     # n // 2 + 2 points: of a smaller half, three would agree by construction
-    within = np.sort(squares, axis=1)[:, min(n // 2 + 1, n - 1)]
+    within = np.sort(squares, axis=1)[:, n // 2 + 1]
     best = int(np.argmin(within))
     scale_um = 1.4826 * (1 + 5 / (n - 3)) * math.sqrt(float(within[best]))
-    agreeing: NDArray[np.bool_] = np.sqrt(squares[best]) <= max(_NOISE_UM, 2.5 * scale_um)
+    agreeing: NDArray[np.bool_] = np.sqrt(squares[best]) <= max(_NOISE_UM, _DEVIATIONS * scale_um)
     return agreeing

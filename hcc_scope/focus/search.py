@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hcc_scope.focus.curve import Noise, Peak
+    from hcc_scope.focus.curve import Peak
     from hcc_scope.focus.reading import FocusReading
     from hcc_scope.focus.result import FocusReason
 
@@ -129,7 +129,7 @@ class _Search:
 
     # --- the passes ---
 
-    def _coarse(self) -> tuple[float, Noise]:
+    def _coarse(self) -> tuple[float, float]:
         """Return the best height of the coarse pass, and the noise of the focus measure."""
         settings, step_um = self._settings, self._settings.coarse_step_um
         half = settings.coarse_frames // 2
@@ -141,10 +141,10 @@ class _Search:
             self._read(z_um)
         self._need_tiles()
         _z_um, focus, second = self._curve()
-        noise, noise_second = noise_of(focus), noise_of(second).usual
+        noise, noise_second = noise_of(focus, second), noise_of(second, focus)
         if not self._stands_out(focus, 0.0, settings.least_contrast):
             raise _Refused("flat")
-        if not self._stands_out(focus, noise.usual, settings.least_contrast):
+        if not self._stands_out(focus, noise, settings.least_contrast):
             raise _Refused("noisy")
         if not self._stands_out(second, noise_second, _SECOND_CONTRAST):
             raise _Refused("disagreeing")
@@ -154,12 +154,12 @@ class _Search:
         drop = self._drop(focus, noise)
         if None in bracket(focus, top, drop):
             raise _Refused("edge")
-        self._need_one_peak(focus, float(np.ptp(focus)), noise)
+        self._need_one_peak(focus, second, float(np.ptp(focus)), noise)
         if abs(z_um_of[int(np.argmax(second))] - z_um_of[top]) > 1.5 * step_um:
             raise _Refused("disagreeing")
         return float(z_um_of[top]), noise
 
-    def _shift(self, lowest_um: float, highest_um: float, noise: Noise) -> None:
+    def _shift(self, lowest_um: float, highest_um: float, noise: float) -> None:
         """Follow a peak that is not bracketed on one side, in that direction only."""
         step_um = self._settings.coarse_step_um
         _z_um, focus, _second = self._curve()
@@ -201,7 +201,7 @@ class _Search:
                 self._read(z_um)
         self._need_tiles()
 
-    def _peak(self, best_um: float, noise: Noise) -> tuple[Peak, tuple[float, float]]:
+    def _peak(self, best_um: float, noise: float) -> tuple[Peak, tuple[float, float]]:
         """Return the peak, and the heights that bracket it."""
         settings = self._settings
         z_um, focus, second = self._curve()
@@ -217,16 +217,17 @@ class _Search:
             again = focus[np.abs(z_um - repeated_um) <= settings.fine_step_um / 4]
             if again.size and np.ptp(again) > self._change(focus, peak):
                 raise _Refused("drifting")
-        self._need_one_peak(focus[near], float(np.ptp(focus)), noise)
+        self._need_one_peak(focus[near], second[near], float(np.ptp(focus)), noise)
         peak_second = locate(z_um[late], second[late], float(second.min()))
         if peak_second is None or abs(peak_second.z_um - peak.z_um) > settings.agree_um:
             raise _Refused("disagreeing")
         if peak.scatter > _SCATTER[0] or peak_second.scatter > _SCATTER[1]:
             raise _Refused("noisy")
-        coarse = self._focus_in_order()[: self._coarse_frames]
-        coarse = coarse[np.argsort([reading.z_um for reading in self._readings[: self._coarse_frames]])]
+        coarse = self._order() < self._coarse_frames
+        steps, steps_second = focus[coarse], second[coarse]
         by_chance = _NOISES_SHOULDER * peak.scatter * peak.value
-        if shoulder(coarse, int(np.argmax(coarse))) >= max(_SHOULDER * float(np.ptp(focus)), by_chance):
+        steepens = shoulder(steps, steps_second, int(np.argmax(steps)))
+        if steepens >= max(_SHOULDER * float(np.ptp(focus)), by_chance):
             raise _Refused("two_peaks")
         left, right = bracket(focus, int(np.argmax(focus)), self._drop(focus, noise))
         if left is None or right is None:
@@ -289,19 +290,19 @@ class _Search:
         """Return by how much a height may differ when it is looked at again."""
         return max(_DRIFT * float(np.ptp(focus)), _NOISES_AGAIN * peak.scatter * peak.value)
 
-    def _need_one_peak(self, focus: NDArray[np.float64], height: float, noise: Noise) -> None:
+    def _need_one_peak(
+        self, focus: NDArray[np.float64], second: NDArray[np.float64], height: float, noise: float
+    ) -> None:
         """Refuse a curve that rises again beside its highest point."""
-        rise = second_rise(focus, int(np.argmax(focus)))
-        surely = max(
-            self._settings.second_peak * height, min(self._settings.noises * noise.low, _SURELY_SECOND * height)
-        )
+        rise = second_rise(focus, second, int(np.argmax(focus)))
+        surely = max(self._settings.second_peak * height, min(self._settings.noises * noise, _SURELY_SECOND * height))
         if rise >= surely:
             raise _Refused("two_peaks")
         if rise >= _NOISY_RISE * height:
             raise _Refused("noisy")
 
-    def _drop(self, focus: NDArray[np.float64], noise: Noise) -> float:
-        return max(_BRACKET * float(np.ptp(focus)), self._settings.noises * noise.usual)
+    def _drop(self, focus: NDArray[np.float64], noise: float) -> float:
+        return max(_BRACKET * float(np.ptp(focus)), self._settings.noises * noise)
 
     def _tiles(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return (n,) which tiles show tissue (or structure), and which are saturated in a frame."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from hcc_scope.focus.curve import unevenness
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -43,7 +45,9 @@ _PAST_BEST = 0.9
 """Shares of the best seen."""
 _LEAST_CHANGE = 0.03
 """A smaller change from one look to the next, relative to the sharpness, is no trend."""
-_NOISES = 3.0
+_NOISES = 4.0
+_MOST_NOISE = 0.15
+"""A larger change is a trend, however unevenly it comes: a hand turns in jerks."""
 _RECENT = 9
 """Frames that the trend and the noise rest on: a third of a second of a live picture, or a few turns of a knob."""
 _BACK = 2
@@ -82,8 +86,8 @@ class FocusTrend:
         course = np.median(np.stack(self._recent)[:, used] / self._best[used], axis=1)
         now = float(min(1.0, course[-1]))
         change = float(course[-1] - course[max(0, len(course) - 1 - _BACK)])
-        noise = _noise(course)
-        matters = max(_LEAST_CHANGE * now, _NOISES * noise)
+        by_chance = min(_NOISES * unevenness(course), _MOST_NOISE * now)
+        matters = max(_LEAST_CHANGE * now, by_chance)
         if change > matters:
             return _view("rising", now)
         if now < _PAST_BEST:
@@ -92,13 +96,6 @@ class FocusTrend:
         if change < -matters:
             return _view("falling" if now >= _NEAR_BEST else "past_best", now)
         return _view("best" if self._was_passed and now >= _NEAR_BEST else "steady", now)
-
-
-def _noise(course: NDArray[np.floating]) -> float:
-    """Return the standard deviation of the noise of a course, from its second differences: a trend has none."""
-    if len(course) < 5:
-        return 0.0
-    return float(1.4826 * np.median(np.abs(np.diff(course, 2))) / np.sqrt(6.0))
 
 
 def _view(state: TrendState, fraction: float) -> TrendView:

@@ -120,7 +120,7 @@ class Autofocus:
 
         def search() -> FocusResult:
             result = find_focus(read_at, began_um, span_um, self._settings)
-            if not (result.accepted and keep):
+            if result.curve and not (result.accepted and keep):  # without a frame it has not moved
                 self._go(drive, began_um, stop)
             return result
 

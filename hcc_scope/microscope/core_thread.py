@@ -80,6 +80,7 @@ class CoreThread:
         stop: StopSignal | None = None,
         grace_s: float = 0.0,
         timeout_s: float | None = None,
+        last_state: Callable[[], str] = str,
     ) -> T:
         """Run `body` in the core's thread and return what it returns.
 
@@ -97,6 +98,8 @@ class CoreThread:
         timeout_s : float, optional
             How long it may take at all, waiting for its turn included; time in which the program itself was stopped
             does not count.
+        last_state : callable, optional
+            Returns what is known of the device, as the end of the sentence that reports the timeout.
 
         Raises
         ------
@@ -122,7 +125,7 @@ class CoreThread:
                     raise Stopped
                 if timeout_s is not None and waited_s >= timeout_s:
                     raise CameraError(
-                        f"{self._busy_with or what} did not end within {timeout_s:.1f} s",
+                        f"{self._busy_with or what} did not end within {timeout_s:.1f} s{last_state()}",
                         hint="Check that the device is on and connected, and that its trigger is internal.",
                     )
         finally:

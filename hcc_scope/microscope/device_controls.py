@@ -118,6 +118,7 @@ class DeviceControls:
         def act() -> None:
             self._backend.ask(what, "set_exposure", exposure_ms)
             taken_ms = float(self._backend.ask(what, "get_exposure"))
+            self._hardware.exposure_ms = taken_ms
             if not takes_exposure(exposure_ms, taken_ms):
                 raise DeviceError(f"camera '{camera}' gives an exposure of {taken_ms:g} ms, not {exposure_ms:g} ms")
 
@@ -173,7 +174,7 @@ class DeviceControls:
         Raises
         ------
         ConfirmationNeeded
-            If the gain is above the limit and nobody agreed to it.
+            If the gain is above the limit and not confirmed.
         """
         self._need_number("EM gain", em_gain, "")
         if not confirmed:

@@ -158,13 +158,17 @@ class Hardware:
             If no device is the camera any more.
         """
         self._look_up()
-        self._use(present_roles(self._backend, self.camera, self._roles))
+        self._use(present_roles(self._backend, self.camera, self._expected_roles()))
 
     def _check_roles(self) -> None:
-        roles = without_absent(self._backend, self.camera, self._roles)
+        roles = self._expected_roles()
         check_roles(self._backend, self.camera, roles)
         check_um_per_px(self._backend, roles, self._um_per_px)
         self._use(roles)
+
+    def _expected_roles(self) -> RigRoles:
+        """Return the roles without the ready-made ones that this camera does not have."""
+        return without_absent(self._backend, self.camera, self._roles)
 
     def absent_roles(self) -> dict[str, str]:
         """Return the roles that the kind of the camera promises and this camera does not have, with their names."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError, PlanError
+from hcc_scope.microscope.exposure import takes_exposure
 from hcc_scope.number_text import plain_number
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def em_gain_warning(em_gain: float | None, handling: RigHandling) -> str | None:
 
 
 def check_em_gain(em_gain: float, handling: RigHandling) -> None:
-    """Refuse an EM gain above the rig file's limit that nobody agreed to.
+    """Refuse an EM gain above the rig file's limit: a person must agree to it.
 
     Raises
     ------
@@ -113,8 +114,15 @@ def check_setting(name: str, value: str, em_gain: str | None, handling: RigHandl
         check_em_gain(number, handling)
 
 
-def check_plan_exposure(exposure_ms: float | None, handling: RigHandling) -> None:
+def check_plan_exposure(exposure_ms: float | None, handling: RigHandling, *, as_taken: bool = False) -> None:
     """Refuse a plan whose exposure, or the camera's own that it leaves, is beyond the rig file's limits.
+
+    Parameters
+    ----------
+    exposure_ms : float or None
+    handling : RigHandling
+    as_taken : bool
+        Whether the camera reports the exposure: it may have rounded one that is allowed.
 
     Raises
     ------
@@ -122,5 +130,8 @@ def check_plan_exposure(exposure_ms: float | None, handling: RigHandling) -> Non
         With the limits.
     """
     fault = exposure_fault(exposure_ms, handling)
-    if fault is not None:
-        raise PlanError(fault, hint=_EXPOSURE_HINT)
+    if fault is None:
+        return
+    if as_taken and any(takes_exposure(limit_ms, exposure_ms or 0.0) for limit_ms in handling.exposure_ms or ()):
+        return
+    raise PlanError(fault, hint=_EXPOSURE_HINT)

@@ -36,7 +36,7 @@ from hcc_scope.microscope.core_thread import CoreThread
 from hcc_scope.microscope.hardware import CameraFacts, Hardware
 from hcc_scope.microscope.restore import describe_left
 from hcc_scope.types import RigHandling, RigRoles
-from hcc_scope.workers import Failure, attempt
+from hcc_scope.workers import Failure, attempt, guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,6 +58,9 @@ _END_S = 0.5
 """How long the core's thread may take to end: at once if it is idle, so later only if a driver hangs."""
 _PROBE_S = 2.0
 """How long to wait for a connection to a port of this machine."""
+_HANGS_HINT = (
+    "If a device hangs, unplug it: the rig can be opened again when its driver answers. Otherwise restart the program."
+)
 _open_rig = threading.Lock()
 """Held while the in-process core is in use."""
 
@@ -117,6 +120,17 @@ def _java_core(port: int) -> Any:  # noqa: ANN401 - a class made at run time
         return core
     finally:
         threading.excepthook = before
+
+
+def _unload(backend: Backend) -> None:
+    """Unload all devices; the core refuses that while it believes that a camera is running."""
+    if isinstance(attempt(lambda: backend.ask("unloading the devices", "unload_all_devices")), Failure):
+        attempt(lambda: backend.ask("stopping the camera", "stop_sequence_acquisition"))
+        backend.ask("unloading the devices", "unload_all_devices")
+
+
+def _warn(error: BaseException, where: str) -> None:
+    _log.warning("%s failed: %s", where, error)
 
 
 class MicroManager:
@@ -204,7 +218,9 @@ class MicroManager:
         except OSError as error:
             raise ConfigError(f"cannot read the configuration {cfg}: {error.strerror}") from error
         if not _open_rig.acquire(blocking=False):
-            raise RigError("Micro-Manager is already in use by this program", hint="Close the other run first.")
+            raise RigError(
+                "Micro-Manager is already in use by this program", hint=f"Close the other run first. {_HANGS_HINT}"
+            )
         thread = CoreThread()
         outcome = attempt(
             lambda: thread.call(
@@ -246,7 +262,7 @@ class MicroManager:
         core = _python_core(adapters_dir, buffer_size_mb)
         backend = PythonBackend(core)
         # Loading adds to what is there: without this a second configuration fails on its first device.
-        backend.ask("unloading the devices", "unload_all_devices")
+        _unload(backend)
         loaded = attempt(lambda: core.load_system_configuration(str(readable)))
         if isinstance(loaded, Failure):
             core.unload_all_devices()  # an error in System/Startup leaves the devices loaded
@@ -355,15 +371,23 @@ class MicroManager:
         if isinstance(outcome, Failure) and (ended or isinstance(outcome.error, KeyboardInterrupt)):
             raise outcome.error
         if not ended:
-            raise DeviceError("a device hangs and Micro-Manager cannot be closed", hint="Restart the program.")
+            raise DeviceError("a device hangs and Micro-Manager cannot be closed", hint=_HANGS_HINT)
 
     def _shut_down(self) -> None:
+        # a camera that was unplugged answers nothing, and must not keep the others loaded
+        guard("stopping the camera", self._stop_camera, _warn)
+        guard("putting settings back", self._put_back, _warn)
+        if isinstance(self.backend, PythonBackend):
+            _unload(self.backend)
+
+    def _stop_camera(self) -> None:
         if self.backend.ask("closing", "is_sequence_running"):
             self.backend.ask("stopping the camera", "stop_sequence_acquisition")
-        if left := self.hardware.put_back():  # of a section that was prepared and never began
+
+    def _put_back(self) -> None:
+        """Put back what a section has changed that was prepared and never began."""
+        if left := self.hardware.put_back():
             _log.warning("%s", describe_left(left))
-        if isinstance(self.backend, PythonBackend):
-            self.backend.ask("unloading the devices", "unload_all_devices")
 
     def __enter__(self) -> Self:
         return self

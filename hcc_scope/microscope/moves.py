@@ -211,7 +211,16 @@ class Moves:
                 return False
             leg.must_be_there()
             self._note(leg)
-        return all(resting) or not stop.wait(self._handling.settle_ms / 1000)
+        return all(resting) or self._settled(stop, halted)
+
+    def _settled(self, stop: StopSignal, halted: Callable[[], bool]) -> bool:
+        """Let the devices rest; return False if stop was requested meanwhile, or they were stopped."""
+        left_s = self._handling.settle_ms / 1000
+        while left_s > 0:
+            if stop.wait(min(left_s, _LOOK_S)) or halted():
+                return False
+            left_s -= _LOOK_S
+        return not stop.requested
 
     def _rests(self, leg: _Leg) -> bool:
         """Return whether a device needs no approach and no rest: it still is where its last move brought it."""

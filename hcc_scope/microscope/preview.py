@@ -19,6 +19,7 @@ from hcc_scope.errors import CameraError
 from hcc_scope.microscope.backend import own_pixels
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
+from hcc_scope.microscope.stall import STALL_HINT, stall_limit_s
 from hcc_scope.orientation import Orientation
 from hcc_scope.types import Frame
 from hcc_scope.workers import ErrorLatch, Failure, LatestSlot, StopToken, Worker, attempt
@@ -35,8 +36,6 @@ __all__ = ["Preview"]
 
 _SHORTEST_S = 1 / 30
 """Time between two looks at the camera's buffer: no one sees more than 30 pictures a second."""
-_MARGIN_S = 10.0
-"""How much longer than its exposure an image may take."""
 
 
 class Preview:
@@ -152,7 +151,7 @@ class Preview:
         """
         self._microscope.use.refuse_during_section()
         exposure_s = self._microscope.hardware.exposure_ms / 1000
-        frame = self._microscope.thread.call("taking one picture", self._snap, timeout_s=exposure_s + _MARGIN_S)
+        frame = self._microscope.thread.call("taking one picture", self._snap, timeout_s=stall_limit_s(exposure_s))
         frame = self._painted(frame)
         self._slot.put(frame)
         return frame
@@ -178,7 +177,9 @@ class Preview:
                 self._scene.close()
             exposure_s = self._microscope.hardware.exposure_ms / 1000
             try:
-                self._microscope.thread.call("ending the preview", self._stop_camera, timeout_s=exposure_s + _MARGIN_S)
+                self._microscope.thread.call(
+                    "ending the preview", self._stop_camera, timeout_s=stall_limit_s(exposure_s)
+                )
             finally:
                 self._microscope.use.forget_preview(self)
 
@@ -209,10 +210,10 @@ class Preview:
             if frame is not None:
                 self._slot.put(self._painted(frame))
                 last = began
-            elif began - last > exposure_s + _MARGIN_S:
+            elif began - last > stall_limit_s(exposure_s):
                 raise CameraError(
                     f"camera '{self._microscope.hardware.camera}' delivered no picture within {began - last:.1f} s",
-                    hint="Check that it is on and that its trigger is internal.",
+                    hint=STALL_HINT,
                 )
             self._stop.wait(max(0.001, began + max(_SHORTEST_S, min(exposure_s, 0.5)) - time.monotonic()))
 

@@ -105,9 +105,6 @@ class FoundSettings:
 
     def put_back(self) -> list[str]:
         """Put everything back that differs, and return what could not be put back, as text."""
-        running = attempt(lambda: bool(self._ask(_PUT_BACK, "is_sequence_running")))
-        if running is True:
-            attempt(lambda: self._ask(_PUT_BACK, "stop_sequence_acquisition"))
         properties = [setting for setting in self._values if setting not in _LAST]
         left = []
         for setting in (*properties, *(one for one in _LAST if one in self._values)):

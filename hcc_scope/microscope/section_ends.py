@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from hcc_scope.microscope.device_record import LIMIT_S, device_state
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
 
     from hcc_scope.microscope.micromanager import MicroManager
 
-__all__ = ["begin_section", "end_section"]
+__all__ = ["abandon_section", "begin_section", "end_section"]
 
+_log = logging.getLogger(__name__)
+
+_WHAT = "putting settings back"
 _TURN_S = 0.4
 """How long the end of a section waits for an exposure that is under way."""
 _END_S = LIMIT_S + 10.0
@@ -43,16 +47,30 @@ def end_section(rig: MicroManager, warn: Callable[[str], None]) -> None:
     """
 
     def end() -> None:
-        left = rig.hardware.put_back()
-        if left:
-            warn(describe_left(left))
+        _put_back(rig, warn)
         _note_state(rig, "after")
 
-    ended = attempt(lambda: rig.thread.finish("putting settings back", end, turn_s=_TURN_S, end_s=_END_S))
+    ended = attempt(lambda: rig.thread.finish(_WHAT, end, turn_s=_TURN_S, end_s=_END_S))
     if isinstance(ended, Failure):
         warn(f"the settings from before the section are not put back: {ended.error}")
     elif not ended:
         warn(f"the settings from before the section are put back when '{rig.hardware.camera}' has ended its exposure")
+
+
+def abandon_section(rig: MicroManager) -> None:
+    """Put back what was set for a section that never began, unless another one has the camera by now."""
+
+    def abandon() -> None:
+        if rig.use.state == "free":
+            with rig.use.at_rest():  # a preview may have begun since
+                _put_back(rig, _log.warning)
+
+    rig.thread.finish(_WHAT, abandon, turn_s=_TURN_S, end_s=_END_S)
+
+
+def _put_back(rig: MicroManager, warn: Callable[[str], None]) -> None:
+    if left := rig.hardware.put_back():
+        warn(describe_left(left))
 
 
 def _note_state(rig: MicroManager, when: str) -> None:

@@ -250,6 +250,7 @@ def _provenance(facts: PageFacts) -> list[tuple[str, str]]:
         ("engine", "; ".join(engines) or "none"),
         ("threshold", format_number(facts.score.threshold, 6)),
         *_unlike(provenance),
+        ("correction of frames", provenance.correction),
         ("camera", f"{provenance.camera or ''} ({provenance.camera_library or 'unknown'})".strip()),
         ("rig configuration sha256", spec.rig_sha256 or "not recorded"),
     ]

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
     from hcc_scope.run_events import JsonValue, RunEvent
 
-__all__ = ["changed_properties", "event_lines", "event_text"]
+__all__ = ["changed_properties", "event_lines", "event_text", "notable_lines"]
+
+
+_BARE = frozenset({("action", "action"), ("message", "text")})
+"""Facts that need no name."""
+_NOTABLE = ("action", "message", "skipped", "left_out")
+_MOST_NOTABLE = 50
 
 
 def _text(value: JsonValue) -> str:
@@ -42,7 +48,16 @@ def event_text(event: RunEvent) -> str:
         return _state_text(event.facts)
     if (record := read_record(event)) is not None:
         return f"focus {record.where}: {record.explanation}"
-    return f"{event.kind}: {'; '.join(f'{key} {_text(value)}' for key, value in event.facts.items())}"
+    named = [
+        _text(value) if (event.kind, key) in _BARE else f"{key} {_text(value)}" for key, value in event.facts.items()
+    ]
+    return f"{event.kind}: {'; '.join(named)}"
+
+
+def notable_lines(events: Iterable[RunEvent]) -> tuple[str, ...]:
+    """Return the latest lines that a person looks for in a stored section: actions, messages and skipped fields."""
+    notable = [event for event in events if event.kind in _NOTABLE][-_MOST_NOTABLE:]
+    return tuple(f"{event.t_utc.astimezone():%H:%M:%S} {event_text(event)}" for event in notable)
 
 
 def _state_text(facts: Mapping[str, JsonValue]) -> str:

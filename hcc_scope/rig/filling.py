@@ -28,7 +28,9 @@ _NUMBERS = {"PixelSize_um": "1", "PixelSizeOptimalZ_Um": "1", "Delay": "0", "Foc
 """Commands whose last field is a number."""
 _FAR_APART = 100_000
 """Between the ends of a range."""
-_IN_YAML = re.compile(r"""(["']?)<(?P<what>[^<>:]+): (?P<where>[^<>]+)>\1""")
+_IN_YAML = re.compile(
+    r"""(?P<before>[:\[,{-]\s*)(["']?)<(?P<what>[^<>:]+):\s(?P<where>[^<>]+)>\2(?=\s*(?:[,\]}]|\#|$))"""
+)
 _AT_LINE = re.compile(r":(\d+):")
 
 
@@ -130,9 +132,11 @@ def _yaml_value(path: Path, one: Placeholder, asked: list[Placeholder], numbers:
 def _loaded(path: Path, lines: list[str], filled: list[Filled], folder: Path) -> Rig:
     """Return the rig of a filled-in copy, as if it had been read from the file itself."""
     values = iter(filled)
-    texts = [
-        line if line.lstrip().startswith("#") else _IN_YAML.sub(lambda _: next(values).value, line) for line in lines
-    ]
+
+    def fill(found: re.Match[str]) -> str:
+        return found["before"] + next(values).value
+
+    texts = [line if line.lstrip().startswith("#") else _IN_YAML.sub(fill, line) for line in lines]
     copy = folder / path.name
     copy.write_text("\n".join(texts) + "\n", encoding="utf-8")
     try:

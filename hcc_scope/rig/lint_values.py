@@ -1,4 +1,4 @@
-"""Judges the numbers, values and labels of a configuration's lines."""
+"""Judges the numbers, values, labels and letters of a configuration's lines."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
+from hcc_scope.formatting import counted
 from hcc_scope.number_text import is_number, plain_number, taken_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hcc_scope.rig.cfg_lines import CfgLine
     from hcc_scope.rig.findings import Findings
 
-__all__ = ["Values"]
+__all__ = ["Values", "judge_letters"]
 
 _REMARK = re.compile(r"\s#(\s|$)")
 _ODD_NUMBER = re.compile(r"\s*[+-]?(nan|inf|infinity|[\d._]*\d[\d._]*)\s*", re.IGNORECASE)
 _NO_NUMBER = re.compile(r"\s*[+-]?(nan|inf|infinity)\s*", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
+_LETTERS_SHOWN = 8
 _SURELY_MEANT = 0.8
 """How like another label a text must be to be a slip of the pen (`difflib`)."""
 
@@ -101,3 +103,21 @@ class Values:
 
 def _folded(label: str) -> str:
     return "".join(label.casefold().split())
+
+
+def judge_letters(lines: Sequence[CfgLine], findings: Findings) -> None:
+    """Warn of names in letters that another computer may read as others; comments are free."""
+    foreign = [
+        line
+        for line in lines
+        if not line.command.startswith("\ufeff") and not all(part.isascii() for part in (line.command, *line.fields))
+    ]
+    if foreign:
+        letters = sorted({letter for line in foreign for letter in ",".join(line.fields) if not letter.isascii()})
+        also = f", and in {counted(len(foreign) - 1, 'line')} below" if len(foreign) > 1 else ""
+        findings.warn(
+            foreign[0].number,
+            f"letters that are not ASCII ({' '.join(letters[:_LETTERS_SHOWN])}) in a name or value{also}: their bytes"
+            " depend on the code page of the computer that saved the file",
+            "Write names in plain letters, such as um for \u00b5m, unless the device itself gives the name.",
+        )

@@ -15,13 +15,12 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from hcc_scope.formatting import counted
 from hcc_scope.number_text import plain_number
 from hcc_scope.rig.adapters import find_library, installed_libraries, interface_mismatch
 from hcc_scope.rig.cfg_lines import COMMANDS, NO_LONGER, TOO_LONG
 from hcc_scope.rig.findings import Findings
 from hcc_scope.rig.lint_ports import SerialPorts
-from hcc_scope.rig.lint_values import Values
+from hcc_scope.rig.lint_values import Values, judge_letters
 from hcc_scope.rig.pixel_sizes import PixelSizes
 from hcc_scope.rig.placeholders import find_placeholders
 
@@ -42,7 +41,6 @@ _ORDER = (
     "The order is: Initialize,0; devices; their pre-init properties; parents; Initialize,1; roles; labels; groups;"
     " pixel sizes."
 )
-_LETTERS_SHOWN = 8
 _LENGTHS = ("PixelSize_um", "PixelSizeOptimalZ_Um")
 
 
@@ -129,21 +127,7 @@ class Linter:
         if mismatch is not None:
             self._error(0, mismatch, "Install matching versions (see 'hcc-scope devices').", is_device=True)
         self._ports.judge(self._findings)
-        self._look_at_characters()
-
-    def _look_at_characters(self) -> None:
-        """Warn of names in letters that another computer may read as others; comments are free."""
-        foreign = [line for line in self._lines if not all(part.isascii() for part in (line.command, *line.fields))]
-        foreign = [line for line in foreign if not line.command.startswith("\ufeff")]
-        if foreign:
-            letters = sorted({letter for line in foreign for letter in ",".join(line.fields) if not letter.isascii()})
-            also = f", and in {counted(len(foreign) - 1, 'line')} below" if len(foreign) > 1 else ""
-            self._warn(
-                foreign[0].number,
-                f"letters that are not ASCII ({' '.join(letters[:_LETTERS_SHOWN])}) in a name or value{also}: their"
-                " bytes depend on the code page of the computer that saved the file",
-                "Write names in plain letters, such as um for \u00b5m, unless the device itself gives the name.",
-            )
+        judge_letters(self._lines, self._findings)
 
     # --- what a line may go wrong in ---
 

@@ -26,7 +26,17 @@ if TYPE_CHECKING:
     from hcc_scope.rig.camera_roles import CameraKind
     from hcc_scope.rig.cameras import CameraModel
 
-__all__ = ["STANDS", "Answers", "Objective", "Stand", "Template", "choose_template", "filled_template", "templates"]
+__all__ = [
+    "STANDS",
+    "Answers",
+    "Objective",
+    "Stand",
+    "Template",
+    "choose_template",
+    "filled_template",
+    "templates",
+    "templates_of",
+]
 
 
 _ADAPTERS_DIR = re.compile(r"""adapters_dir:\s*["']?<.*>["']?\s*$""")
@@ -105,6 +115,11 @@ def templates() -> tuple[Template, ...]:
     return tuple(found)
 
 
+def templates_of(stand: Stand) -> tuple[Template, ...]:
+    """Return the shipped pairs for a stand."""
+    return tuple(one for one in templates() if re.search(stand.pattern, one.name))
+
+
 def choose_template(stand: Stand, camera: CameraModel) -> Template:
     """Return the shipped pair for a stand with a camera.
 
@@ -113,7 +128,7 @@ def choose_template(stand: Stand, camera: CameraModel) -> Template:
     UsageError
         If there is none.
     """
-    of_stand = [one for one in templates() if re.search(stand.pattern, one.name)]
+    of_stand = templates_of(stand)
     fitting = [one for one in of_stand if one.camera == camera.kind]
     if not fitting:
         there_are = ", ".join(sorted({str(one.camera) for one in of_stand})) or "none"

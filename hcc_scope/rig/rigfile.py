@@ -79,20 +79,26 @@ class Rig(BaseModel):
     warnings: tuple[str, ...] = ()
     """Sentences for the operator, shown when the rig opens."""
     to_fill_in: tuple[Placeholder, ...] = ()
-    """Placeholders of the rig file that nobody has filled in yet; a rig with one is not opened."""
+    """Placeholders of the rig file that are not filled in yet; a rig with one is not opened."""
     key_lines: dict[str, int] = {}
     """Line of each key of the file, such as ``roles.em_gain``: for checks that come later."""
 
-    def need_filled_in(self, key: str) -> None:
-        """Refuse a key of the rig file that holds a placeholder.
+    def need_filled_in(self, *, but: tuple[str, ...] = ()) -> None:
+        """Refuse a rig file with a placeholder.
+
+        Parameters
+        ----------
+        but : tuple of str
+            Keys that may wait.
 
         Raises
         ------
         ConfigError
             With how to find what belongs there.
         """
+        waiting = {self.key_lines.get(key) for key in but}
         for placeholder in self.to_fill_in:
-            if placeholder.line == self.key_lines.get(key) and self.path is not None:
+            if placeholder.line not in waiting and self.path is not None:
                 raise placeholder.error(self.path)
 
     def place(self, key: str) -> str:

@@ -10,11 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hcc_scope.number_text import plain_number
+from hcc_scope.number_text import plain_number, taken_number
 from hcc_scope.rig.cameras import find_camera
 from hcc_scope.rig.cfg_lines import TOO_LONG
 from hcc_scope.rig.device_kinds import kinds_of
-from hcc_scope.rig.twins import DEMO_LIBRARY, TWINS, Setting, camera_roles, twin_role_value, understood
+from hcc_scope.rig.twins import (
+    DEMO_LIBRARY,
+    LONGEST_DELAY_MS,
+    MOST_POSITIONS,
+    TWINS,
+    Setting,
+    camera_roles,
+    twin_role_value,
+    understood,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -26,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Adjusted", "LeftOut", "Remembered", "Replaced", "Substitution", "substitute"]
 
 _DEFAULT_SHAPE_YX = (1024, 1024)
-_MOST_POSITIONS = 100_000
 _VELOCITY_MM_S = 40
 _EMPTY = "(empty)"
 
@@ -179,7 +187,7 @@ class _Rewriter:
         for line in self._lines:
             if line.command == "Label" and len(line.fields) == 3 and line.fields[0] == label:
                 position = line.fields[1].strip()
-                if position.isdigit() and int(position) < _MOST_POSITIONS:
+                if position.isdigit() and int(position) < MOST_POSITIONS:
                     found[line.fields[2]] = int(position)
         taken = set(found.values()) | self._states(label)
         for _, device, name, value, _ in self._settings():
@@ -194,7 +202,7 @@ class _Rewriter:
         return {
             int(value)
             for _, device, name, value, _ in self._settings()
-            if device == label and name == "State" and value.strip().isdigit() and int(value) < _MOST_POSITIONS
+            if device == label and name == "State" and value.strip().isdigit() and int(value) < MOST_POSITIONS
         }
 
     def _needed_memories(self) -> dict[tuple[str, str], tuple[str, dict[str, int]]]:
@@ -231,7 +239,11 @@ class _Rewriter:
 
     def _model(self, one: KnownDevice) -> tuple[tuple[int, int], str | None]:
         """Return the image size of a camera that is not installed, and the model that it follows from."""
-        values = [value for _, device, _, value, _ in self._settings() if device == one.label]
+        values = [
+            value
+            for _, device, _, value, _ in self._settings()
+            if device == one.label and plain_number(value) is None  # 888 may be anything
+        ]
         model = find_camera(one.label, one.adapter, *values, *self._hints)
         return (_DEFAULT_SHAPE_YX, None) if model is None else (model.shape_yx, model.name)
 
@@ -302,6 +314,12 @@ class _Rewriter:
         elif needed is not None and one.kind != needed:
             what = "positions" if needed == "state" else "focus"
             self._leave_out(line, f"'{one.label}' is taken for a {one.kind}, which has no {what}")
+        elif line.command == "Label" and taken_number(line.fields[1]) >= MOST_POSITIONS:
+            self._leave_out(line, f"a demo device has at most {MOST_POSITIONS} positions")
+        elif line.command == "Delay" and (plain_number(line.fields[-1]) or 0.0) > LONGEST_DELAY_MS:
+            taken = f"{LONGEST_DELAY_MS:g}"
+            self._adjusted.append(Adjusted(line.number, one.label, "Delay", line.fields[-1], taken))
+            self._put(line.number, "Delay", one.label, taken)
         else:
             self._put(line.number, line.command, *line.fields)
 

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from hcc_scope.rig.device_kinds import DeviceKind
     from hcc_scope.types import RigRoles
 
-__all__ = ["DEMO_LIBRARY", "TWINS", "Setting", "camera_roles", "twin_role_value", "understood"]
+__all__ = [
+    "DEMO_LIBRARY",
+    "LONGEST_DELAY_MS",
+    "MOST_POSITIONS",
+    "TWINS",
+    "Setting",
+    "camera_roles",
+    "twin_role_value",
+    "understood",
+]
 
 DEMO_LIBRARY = "DemoCamera"
 
@@ -39,6 +48,11 @@ TWINS: dict[DeviceKind, str] = {
     "volumetric_pump": "DVolumetricPump",
 }
 """Adapter in the library DemoCamera. A serial port, an image processor and a light modulator have none."""
+
+MOST_POSITIONS = 4096
+"""Of a state device: a line of 8 switches has 256."""
+LONGEST_DELAY_MS = 50.0
+"""A twin needs no time; a long delay would only make the trial long."""
 
 _ROLE_TWINS = {
     "em_gain": "TestProperty5",
@@ -107,7 +121,7 @@ def understood(
     if kind == "camera":
         return _of_camera(name, value)
     if kind == "state":
-        known = name == "State" and value.strip().isdigit()
+        known = name == "State" and value.strip().isdigit() and int(value) < MOST_POSITIONS
         return Setting(name, value) if known or (name == "Label" and value in (positions or {})) else None
     if kind == "shutter":
         return Setting(name, value) if name == "State" and value in ("0", "1") else None

@@ -60,7 +60,7 @@ def check_wish(card: ModelCard, shading: Shading | None, *, stored: bool = False
         )
     raise ModelMismatchError(
         f"the model {card.name} requires frames corrected by dark and flat fields, and there are no fresh ones",
-        hint="Take them with hcc-scope reference dark and hcc-scope reference flat, or in the menu Microscope.",
+        hint="Take them with hcc-scope reference dark and flat, or in the window with Rig > Dark and flat fields.",
     )
 
 

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, TypeVar
 from hcc_scope.errors import UsageError, from_os_error
 from hcc_scope.number_text import plain_number
 from hcc_scope.rig.cameras import CAMERAS
-from hcc_scope.rig.rig_templates import STANDS, Answers, Objective, choose_template, filled_template
+from hcc_scope.rig.rig_templates import STANDS, Answers, Objective, choose_template, filled_template, templates_of
 from hcc_scope.small_files import expanded
+from hcc_scope.storage.naming import RESERVED_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hcc_scope.rig.cameras import CameraModel
+    from hcc_scope.rig.findings import Finding
     from hcc_scope.rig.rig_templates import Stand, Template
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
     "USUAL_ADAPTERS_DIR",
     "NewRig",
     "camera_of",
+    "cameras_for",
+    "lint_new_rig",
     "objectives_of",
     "rig_file_of",
     "stand_of",
@@ -86,6 +90,12 @@ def _chosen(choices: Sequence[T], key: str, what: str) -> T:
         if key.casefold() in (one.key, one.name.casefold()):
             return one
     raise UsageError(f"there is no {what} '{key}'", hint=f"Choose one of: {', '.join(one.key for one in choices)}.")
+
+
+def cameras_for(stand: Stand) -> tuple[CameraModel, ...]:
+    """Return the cameras that there is a template for, with a stand."""
+    kinds = {one.camera for one in templates_of(stand)}
+    return tuple(camera for camera in CAMERAS if camera.kind is not None and camera.kind in kinds)
 
 
 def stand_of(key: str) -> Stand:
@@ -160,7 +170,7 @@ def rig_file_of(out: Path) -> Path:
     stem = _ENDINGS.sub("", path.name)
     if not stem or path.is_dir():
         raise UsageError(f"'{out}' is a folder", hint="Give the name of the new file, such as my-rig.rig.yaml.")
-    if not _STEM.fullmatch(stem):
+    if not _STEM.fullmatch(stem) or stem.split(".")[0].strip().upper() in RESERVED_NAMES:
         raise UsageError(f"'{stem}' cannot be the name of a rig", hint="Use letters, digits, '-', '_', '.' and blanks.")
     return path.with_name(f"{stem}.rig.yaml")
 
@@ -226,3 +236,17 @@ def write_new_rig(new: NewRig) -> Path:
             raise from_os_error(error) from error
         undo.pop_all()
     return rig_file
+
+
+def lint_new_rig(rig_file: Path) -> tuple[Finding, ...]:
+    """Return what the linter finds in a rig file and its .cfg.
+
+    Raises
+    ------
+    ConfigError
+        If a file cannot be read.
+    """
+    from hcc_scope.rig.rig_linter import lint_rig
+    from hcc_scope.rig.rigfile import load_rig
+
+    return tuple(lint_rig(load_rig(rig_file)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hcc_scope.errors import ModelError
 from hcc_scope.formatting import counted, format_duration
 from hcc_scope.progress import Progress
-from hcc_scope.runs.section_analyses import replay_analysis
+from hcc_scope.runs.section_analyses import RAW_NOTE, replay_analysis
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ class Reclassification:
         if not results and outcome.state == "cancelled":
             return None
         note = self._note(outcome, len(run.damaged))
+        if run.store.recorded.provenance.corrected and scoring_model.model.card.shading == "refused":
+            note = " ".join(filter(None, (note, RAW_NOTE)))
         return replay_analysis(self._title, run.store, scoring_model, results, outcome, note)
 
     def _set_message(self, message: str) -> None:

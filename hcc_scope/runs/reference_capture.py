@@ -99,8 +99,8 @@ class ReferenceCapture:
         state = references_state(self._rig, self.settings).dark
         if state.freshness != "fresh" or state.manifest is None:
             raise ConfigError(
-                f"a flat field needs a dark field first: the {state.label}, {state.reason}",
-                hint="Take it with hcc-scope reference dark, at the same exposure and gain.",
+                f"a flat field needs a dark field first, which is {state.freshness} ({state.reason})",
+                hint="Take the dark field, at the same exposure and gain.",
             )
         return load_reference(self.folder, state.manifest)
 

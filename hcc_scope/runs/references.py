@@ -164,6 +164,8 @@ def section_references(
         note = refused
     elif choice == "none":
         note = "Frames are classified as they are: no correction is asked for."
+    elif rig.rig is None or rig.rig.references_dir is None:
+        note = f"Frames are classified without dark and flat fields: {_NO_FOLDER}."
     else:
         note = f"Frames are classified without dark and flat fields. {capital(state.describe())}."
     facts: dict[str, TagValue] = {

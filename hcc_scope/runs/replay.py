@@ -232,7 +232,8 @@ def _started(
     saved = None
     if save is not None:
         name = f"predictions-{save}"
-        saved = PredictionWriter(opened.path, source.spec, run=save, model_sha256=model_sha256, name=name)
+        raw = opened.recorded.provenance.corrected and shading is None
+        saved = PredictionWriter(opened.path, source.spec, run=save, model_sha256=model_sha256, name=name, raw=raw)
     results = ResultLog(saved)
     session = Session(
         source,

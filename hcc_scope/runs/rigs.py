@@ -86,6 +86,12 @@ class OpenRig:
                 f"{self.rig.place('stand')}: the stand is motorised, and the configuration has no XY stage:"
                 " the stage cannot be sent to fields."
             )
+        lamp, level = self.rig.handling.lamp, self.rig.handling.lamp_level
+        if lamp is not None and not self._has_property(lamp, level or ""):
+            found.append(
+                f"{self.rig.place('light.lamp_level')}: the lamp '{lamp}' has no property '{level}': the light level is"
+                " not recorded."
+            )
         absent = self.microscope.hardware.absent_roles()
         if absent:
             camera = self.microscope.hardware.camera
@@ -95,6 +101,16 @@ class OpenRig:
                 f" for {listed}: not recorded."
             )
         return tuple(found)
+
+    def _has_property(self, device: str, name: str) -> bool:
+        """Return whether a device is loaded and has a property."""
+        backend = self.microscope.backend
+
+        def ask() -> bool:
+            loaded = device in backend.labels("get_loaded_devices")
+            return loaded and bool(backend.ask("asking for a property", "has_property", device, name))
+
+        return self.microscope.thread.call("asking for a property", ask)
 
     @property
     def has_xy_stage(self) -> bool:
@@ -319,7 +335,7 @@ def attach_rig(port: int, rig_file: str | None, note: Callable[[str], None] | No
     Raises
     ------
     ConfigError
-        If the rig file is wrong, or a role of it does not fit the devices that are loaded there.
+        If the rig file is wrong or not filled in, or a role of it does not fit the devices that are loaded there.
     DeviceError
         If nothing answers on that port.
     """
@@ -327,6 +343,8 @@ def attach_rig(port: int, rig_file: str | None, note: Callable[[str], None] | No
     from hcc_scope.rig.rigfile import load_rig
 
     rig = None if rig_file is None else load_rig(rig_file)
+    if rig is not None:
+        rig.need_filled_in(but=("adapters_dir",))  # the adapters are those that are loaded there
     with _keys_placed(rig, "Micro-Manager's Device Property Browser lists what there is."):
         microscope = MicroManager.attach(
             port=port,

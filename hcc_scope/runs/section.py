@@ -121,19 +121,24 @@ def section_source(
     """
     from hcc_scope.microscope.phantom_scene import PhantomScene
     from hcc_scope.microscope.plan_source import MicroManagerSource
+    from hcc_scope.microscope.section_ends import abandon_section
 
     card = scoring_model.model.card
-    return MicroManagerSource(
-        microscope,
-        plan,
-        animal_id=animal_id,
-        section_id=section_id,
-        tile_px=card.tile_px,
-        model_sha256=card.sha256,
-        provenance={**scoring_model.facts, **({} if specimen is None else phantom_facts(specimen))},
-        outline_um=None if specimen is None else specimen.outline_um,
-        scene=None if specimen is None else PhantomScene(specimen),
-    )
+    with ExitStack() as refused:
+        refused.callback(abandon_section, microscope)
+        source = MicroManagerSource(
+            microscope,
+            plan,
+            animal_id=animal_id,
+            section_id=section_id,
+            tile_px=card.tile_px,
+            model_sha256=card.sha256,
+            provenance={**scoring_model.facts, **({} if specimen is None else phantom_facts(specimen))},
+            outline_um=None if specimen is None else specimen.outline_um,
+            scene=None if specimen is None else PhantomScene(specimen),
+        )
+        refused.pop_all()
+    return source
 
 
 def check_section(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import FrameSizeError, ModelError, StoreDamagedError, StoreError
 from hcc_scope.focus.record import focus_records
+from hcc_scope.report.run_log_text import notable_lines
 from hcc_scope.runs.replay import recorded_model
 from hcc_scope.runs.unfinished import is_written_to
 from hcc_scope.score_text import describe_assumed_threshold
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from hcc_scope.focus.record import FocusRecord, PlaneRecord
     from hcc_scope.inference.card import ModelCard
     from hcc_scope.inference.loading import LoadedModel
+    from hcc_scope.run_events import RunEvent
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from hcc_scope.types import FrameResult, RunOutcome, RunSpec, SectionScore
 
 __all__ = [
+    "RAW_NOTE",
     "CardFacts",
     "OpenedStore",
     "RecordedSaliency",
@@ -50,6 +53,9 @@ __all__ = [
     "replay_analysis",
     "section_score",
 ]
+
+
+RAW_NOTE = "Frames were classified raw, without the dark and flat fields of the run."
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +173,8 @@ class OpenedStore:
     """Oldest first."""
     excluded: set[int] = field(default_factory=set)
     """Fields that the operator excluded."""
+    happened: tuple[str, ...] = ()
+    """The latest lines of its run log: actions, messages, skipped fields."""
     n_replays: int = 0
     focusings: tuple[FocusRecord | PlaneRecord, ...] | None = None
     """How its fields were focused, oldest first; None for a store without a run log."""
@@ -258,18 +266,33 @@ def open_section(path: Path) -> OpenedStore:
         else:
             if analysis is not None:
                 analyses.append(analysis)
-    focusings = _focusings(path, problems)
-    return OpenedStore(path, store, grid, analyses, tuple(problems), list(log.notes), excluded, focusings=focusings)
+    events = _events_of_run(path, problems)
+    focusings = None if events is None else focus_records(events)
+    happened = () if events is None else notable_lines(events)
+    return OpenedStore(
+        path,
+        store,
+        grid,
+        analyses,
+        tuple(problems),
+        list(log.notes),
+        excluded,
+        happened=happened,
+        focusings=focusings,
+    )
 
 
-def _focusings(path: Path, problems: list[str]) -> tuple[FocusRecord | PlaneRecord, ...] | None:
-    """Return how a store's fields were focused; None if it has no log, or one that cannot be read."""
+def _events_of_run(path: Path, problems: list[str]) -> tuple[RunEvent, ...] | None:
+    """Return a store's run log; None if it has none, or one that cannot be read: it only describes the run."""
     try:
         log = read_run_log(path)
     except StoreError as error:
         problems.append(str(error))
         return None
-    return None if log is None else focus_records(log.events)
+    if log is None:
+        return None
+    problems += log.problems
+    return log.events
 
 
 def _why_incomplete(path: Path) -> str:
@@ -323,6 +346,8 @@ def recorded_analysis(
     if threshold is None:
         threshold = ASSUMED_THRESHOLD
         note = describe_assumed_threshold(threshold)
+    if header.get("shading") == "none":
+        note = " ".join(filter(None, (note, RAW_NOTE)))
     left_out = _in_store(store, excluded)
     try:
         grid = TileGrid.for_frame(spec.frame_shape_yx, header.get("tile_px", spec.tile_px))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError, HccScopeError, from_os_error
+from hcc_scope.inference.base import DEFAULT_MODEL
 from hcc_scope.runs.trial_report import TrialReport
 from hcc_scope.runs.trial_worker import DOING, REPORT, REQUEST
 from hcc_scope.small_files import expanded
@@ -39,7 +40,7 @@ def try_rig(
     *,
     adapters_dir: Path | None = None,
     all_twins: bool = False,
-    model_name: str | None = "phantom-meng2019",
+    model_name: str | None = DEFAULT_MODEL,
     timeout_s: float = TIMEOUT_S,
     stop: StopSignal | None = None,
 ) -> TrialReport:
@@ -112,7 +113,7 @@ def _tried(
         try:
             in_time = _wait(process, timeout_s, stop)
         finally:
-            _end(process)
+            _end(process, 0.5 if all_twins else _CLOSING_S)
     report = TrialReport(str(rig_or_cfg))
     if in_time and (folder / REPORT).exists():
         return TrialReport.from_dict(json.loads((folder / REPORT).read_text(encoding="utf-8")))
@@ -153,13 +154,13 @@ def _wait(process: subprocess.Popen[bytes], timeout_s: float, stop: StopSignal |
     return False
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], closing_s: float) -> None:
     """End the process, if it runs: with its devices closed, if they let it."""
     assert process.stdin is not None
     process.stdin.close()
     if process.poll() is None:
         try:
-            process.wait(_CLOSING_S)
+            process.wait(closing_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -149,9 +149,8 @@ class Trial:
         self._sizes = tuple(name for name, size_um in sizes_um.items() if size_um > 0)
         self._report.warnings += presets.refused
         self._note_loaded()
-        self._report.passed.append(
-            f"{counted(presets.applied, 'preset')} and {counted(len(sizes_um), 'pixel size')} apply"
-        )
+        n_presets, sizes = counted(presets.applied, "preset"), counted(len(sizes_um), "pixel size")
+        self._report.passed.append(f"{n_presets} and {sizes} apply" if sizes_um else f"{n_presets} can be applied")
 
     def _note_loaded(self) -> None:
         found = self._found

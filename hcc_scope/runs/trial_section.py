@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ConfigError, HccScopeError, ModelMismatchError
 from hcc_scope.formatting import counted
+from hcc_scope.inference.base import REFERENCE
 from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import parse_plan
 from hcc_scope.runs.scoring_model import load_scoring_model
@@ -64,7 +65,7 @@ def try_section(
     """
     facts = _with_pixel_size(rig, report, tuple(pixel_size_presets) if may_move else ())
     plan, centre_um = _plan(rig, facts, may_move=may_move)
-    model = load_scoring_model(model_name, "auto", lambda text: None, score_unlike=True, allow_phantom_model=True)
+    model = load_scoring_model(model_name, REFERENCE, lambda text: None, score_unlike=True, allow_phantom_model=True)
     source = _source(rig, plan, model, facts, centre_um)
     model = _fitting(model, source.spec, report)
     outcome = start_section(source, model, out_dir, stop).finish().outcome

@@ -12,7 +12,7 @@ Design
 - The map of gains ``1 / F`` and of offsets ``d - D / F + 0.5`` are computed once in float64 and rounded to float32. A
   frame then takes one multiplication and one addition in float32 per pixel, each rounded by IEEE 754, and a cut to
   whole counts: the same bits on every processor, with any number of threads.
-- Rows are done in strips that stay in the processor's cache: 4 ms for 2048 x 2048 px on one thread
+- Rows are done in strips that stay in the processor's cache: under 5 ms for 2048 x 2048 px on one thread
   (``python -m benchmarks.shading``).
 - Whole counts come out: every engine and every classifier of one's own takes them as it takes raw ones. Rounding adds
   a noise of 0.3 counts to what has 20 and more.
@@ -67,6 +67,14 @@ class Shading:
         pedestal = int(dark.pixels.sum(dtype=np.int64)) / dark.pixels.size / dark.manifest.scale
         self._gain = (1.0 / light).astype(np.float32)
         self._offset = (pedestal - counts / light + 0.5).astype(np.float32)
+        self._rows = max(1, _STRIP_PX // self.shape_yx[1])
+        self._ranges = [
+            (float(gain.min()), float(gain.max()), float(offset.min()), float(offset.max()))
+            for gain, offset in (
+                (self._gain[first : first + self._rows], self._offset[first : first + self._rows])
+                for first in range(0, self.shape_yx[0], self._rows)
+            )
+        ]
 
     @property
     def shape_yx(self) -> tuple[int, int]:
@@ -130,20 +138,26 @@ class Shading:
         """
         self.check_fits(pixels.shape)
         height, width = self.shape_yx
-        rows = max(1, _STRIP_PX // width)
         out = np.empty(self.shape_yx, np.uint16)
-        strip = np.empty((min(rows, height), width), np.float32)
-        top = np.float32(self.full_scale)
-        for first in range(0, height, rows):
-            here = slice(first, min(first + rows, height))
+        strip = np.empty((min(self._rows, height), width), np.float32)
+        for index, first in enumerate(range(0, height, self._rows)):
+            here = slice(first, min(first + self._rows, height))
             work = strip[: here.stop - first]
             np.copyto(work, pixels[here])
             np.multiply(work, self._gain[here], out=work)
             np.add(work, self._offset[here], out=work)
-            np.clip(work, np.float32(0), top, out=work)
+            if self._may_leave_the_scale(pixels[here], index):
+                np.clip(work, np.float32(0), np.float32(self.full_scale), out=work)
             np.copyto(out[here], work, casting="unsafe")  # cut to whole counts: the half was added above
         out.flags.writeable = False
         return out
+
+    def _may_leave_the_scale(self, pixels: NDArray[np.uint16], strip: int) -> bool:
+        """Return whether a count of a strip may come out below 0 or above full scale: else there is nothing to cut."""
+        least_gain, most_gain, least_offset, most_offset = self._ranges[strip]
+        lowest = int(pixels.min()) * least_gain + least_offset
+        highest = int(pixels.max()) * most_gain + most_offset
+        return lowest < 1.0 or highest > self.full_scale - 1.0
 
 
 def analysed_pixels(pixels: NDArray[np.uint16], shading: Shading | None) -> NDArray[np.uint16]:

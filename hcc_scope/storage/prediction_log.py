@@ -56,6 +56,8 @@ _KEYS = frozenset({"seq", "outcome", "logits", "probabilities", "flags", "engine
 _DISTANCES = "distances"
 _AXES = "camera_axes"
 """Only of version 2: earlier cameras were taken for upright."""
+_SHADING = "shading"
+"""``none`` where frames were classified raw although the run corrected them."""
 _TABLE = frozenset({"table", "bytes", "sha256"})
 
 
@@ -151,7 +153,7 @@ def _header_of(line: bytes) -> tuple[dict[str, Any], int]:
     version = values.integer(values.member(header, "version"), "version", 1, 1 << 30)
     if version not in _VERSIONS:
         return header, 0
-    if header.keys() - {_AXES} != _HEADER or sealed != (version > 1):
+    if header.keys() - {_AXES, _SHADING} != _HEADER or sealed != (version > 1):
         raise ValueError("it has other keys")
     _writable_text(header["run"], "run")
     if header["model_sha256"] is not None:
@@ -163,6 +165,8 @@ def _header_of(line: bytes) -> tuple[dict[str, Any], int]:
     tile_px = values.integer(header["tile_px"], "tile_px", 1, min(height, width))
     values.number(header["pixel_size_um"], "pixel_size_um", 1e-9, 1e6)
     axes_from_json(header.get(_AXES))
+    if _SHADING in header:
+        values.choice(header[_SHADING], _SHADING, ("none",))
     n_tiles = tiles_of((height, width), tile_px)
     if n_tiles > MAX_TILES or 2 * height * width > MAX_FRAME_BYTES:
         raise ValueError("its frames are larger than any")

@@ -101,6 +101,8 @@ class PredictionWriter:
         Of the model that predicts; `spec`'s by default.
     name : str
         File name without its ending. A later analysis of the same frames takes another name.
+    raw : bool
+        Whether frames are classified raw although the section's run corrected them.
 
     Raises
     ------
@@ -113,7 +115,14 @@ class PredictionWriter:
     """
 
     def __init__(
-        self, store: Path, spec: RunSpec, *, run: str, model_sha256: str | None = None, name: str = PREDICTIONS
+        self,
+        store: Path,
+        spec: RunSpec,
+        *,
+        run: str,
+        model_sha256: str | None = None,
+        name: str = PREDICTIONS,
+        raw: bool = False,
     ) -> None:
         self.path = store / f"{name}.jsonl"
         self.table_path = store / f"{name}.parquet"
@@ -129,6 +138,8 @@ class PredictionWriter:
             "pixel_size_um": spec.pixel_size_um,
             "camera_axes": list(spec.camera_axes),
         }
+        if raw:
+            header["shading"] = "none"
         if self.table_path.exists():
             raise self._exists(self.table_path)
         try:

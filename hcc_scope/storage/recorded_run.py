@@ -85,6 +85,13 @@ class Provenance:
         )
 
     @property
+    def correction(self) -> str:
+        """By what frames were corrected before they were classified, as text."""
+        if not self.corrected:
+            return "none"
+        return "dark and flat fields" + (", estimated from tissue" if self.shading_estimated else "")
+
+    @property
     def unlike_limit(self) -> float | None:
         """Distance beyond which tiles were left out of the score; None if no distance was."""
         return None if self.score_unlike else self.unlike_threshold

@@ -139,7 +139,8 @@ class RunLogWriter:
         self._size = 0
         self._synced_s = time.monotonic()
         try:
-            self._handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
+            self._handle = os.open(self.path, flags, 0o666)
             sync_folder(store)
         except OSError as error:
             self._fail(error, "run log")

@@ -23,14 +23,24 @@ if TYPE_CHECKING:
     from hcc_scope.shading.reference import Reference, ReferenceKind
     from hcc_scope.types import RunSpec, TagValue
 
-__all__ = ["SHADING_FILES", "is_corrected", "read_shading_copy", "shading_copy", "shading_problems"]
+__all__ = ["SHADING_FILES", "begun_provenance", "is_corrected", "read_shading_copy", "shading_copy", "shading_problems"]
 
 SHADING_FILES: dict[ReferenceKind, str] = {"dark": "shading-dark.png", "flat": "shading-flat.png"}
+_FACTS = frozenset({"shading_estimated", "shading_dark", "shading_flat", "shading_dark_sha256", "shading_flat_sha256"})
+"""Keys of `Shading.facts` that stand only beside a correction."""
 
 
 def is_corrected(provenance: Mapping[str, TagValue]) -> bool:
     """Return whether a run corrected its frames before it classified them."""
     return provenance.get("shading") == "corrected"
+
+
+def begun_provenance(provenance: Mapping[str, TagValue], shading: Shading | None) -> dict[str, TagValue]:
+    """Return the provenance of a run that begins: with its own correction, and not that of a store that it is from."""
+    kept = {key: value for key, value in provenance.items() if shading is not None or key not in _FACTS}
+    if shading is not None:
+        return {**kept, **shading.facts}
+    return {**kept, "shading": "none"} if is_corrected(provenance) else kept
 
 
 def shading_copy(shading: Shading | None) -> dict[str, bytes]:

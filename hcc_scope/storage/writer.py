@@ -21,7 +21,7 @@ from hcc_scope.storage.metadata import (
 )
 from hcc_scope.storage.naming import store_path, taken_error
 from hcc_scope.storage.section_writer import GROW_FRAMES, SectionWriter
-from hcc_scope.storage.shading_copy import shading_copy
+from hcc_scope.storage.shading_copy import begun_provenance, shading_copy
 from hcc_scope.storage.skeleton import create_skeleton, remove_empty
 from hcc_scope.storage.space import check_out_dir
 
@@ -78,7 +78,7 @@ def create_store(
     path = store_path(out_dir, spec.animal_id, spec.section_id)
     if shading is not None:
         shading.check_fits(spec.frame_shape_yx)
-        spec = replace(spec, provenance={**spec.provenance, **shading.facts})
+    spec = replace(spec, provenance=begun_provenance(spec.provenance, shading))
     check_spec(spec)
     check_out_dir(out_dir, spec)
     attributes = initial_attributes(

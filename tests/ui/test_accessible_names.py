@@ -15,9 +15,13 @@ from review_parts import GRID, Reader, result
 from ui.devices.device_panel import DevicePanel
 from ui.shell.about import show_about
 from ui.shell.plan_dialog import PlanDialog
+from ui.shell.reference_dialog import ReferenceDialog
+from ui.shell.rig_wizard import RigWizard
 from ui.shell.shortcuts_dialog import ShortcutsDialog
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytestqt.qtbot import QtBot
 
     from ui.app import App
@@ -59,7 +63,7 @@ def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, QTextDocumentFragment.fromHtml(text).toPlainText()))
 
 
-def test_every_control_of_the_window_and_its_dialogs_has_a_name_of_its_own(shell: App):
+def test_every_control_of_the_window_and_its_dialogs_has_a_name_of_its_own(shell: App, tmp_path: Path):
     window = shell.window
     section = shell.views.tiles
     section.show_section([result(0, [0.1, 0.4, 0.9, 0.5])], GRID, Reader(), threshold=0.45)
@@ -68,6 +72,8 @@ def test_every_control_of_the_window_and_its_dialogs_has_a_name_of_its_own(shell
         show_about(window),
         ShortcutsDialog(window, window.actions_),
         PlanDialog(shell.setup.request.plan, outlined=True, parent=window),
+        RigWizard(shell.jobs, tmp_path, parent=window),
+        ReferenceDialog(window, corrects=True),
     ]
     for panel in window.findChildren(DevicePanel):
         panel.set_state(RIG)

@@ -40,7 +40,7 @@ def jobs(qapp: QApplication) -> Iterator[Jobs]:
     assert made.close(30.0) == ()
 
 
-CANVASES = ("Raw pixels", "Saliency map", "Saliency map over the raw pixels")
+CANVASES = ("Pixels as they were classified", "Saliency map", "Saliency map over the pixels")
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_a_tile_describes_itself_to_screen_readers_and_in_its_tooltip(tab: Tiles
     assert "out of focus" in tab.model.index(3).data(roles.ToolTipRole)
 
 
-def test_enter_opens_the_raw_pixels_with_saliency(qtbot: QtBot, tab: TilesTab, jobs: Jobs):
+def test_enter_opens_the_pixels_with_saliency(qtbot: QtBot, tab: TilesTab, jobs: Jobs):
     fill(tab, 2)
     tab.set_saliency(lambda tile: tile.astype(np.float32) - 1999, "other-model")
     tab.view.setFocus()
@@ -182,7 +182,7 @@ def test_enter_opens_the_raw_pixels_with_saliency(qtbot: QtBot, tab: TilesTab, j
     assert find(dialog, QLabel, "Probability of high").text() == "0.4000, below the threshold 0.4500"
     # the frame's centre is at (100, 200) µm; the tile's centre is 256 px right of and 256 px above it
     assert find(dialog, QLabel, "On the stage").text() == "x 228 µm, y 72 µm"
-    pixels = find(dialog, Canvas, "Raw pixels")
+    pixels = find(dialog, Canvas, "Pixels as they were classified")
     qtbot.keyClick(pixels, Qt.Key.Key_Right, Qt.KeyboardModifier.ControlModifier)  # from the middle by one pixel
     where = f"x 257 px, y 256 px in the tile: {2000 + 257 % 7} counts, saliency "
     assert find(dialog, ElidedLabel, "Under the cursor").whole_text().startswith(where)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from find import find
 from PySide6.QtWidgets import QDialogButtonBox, QLabel, QLineEdit, QPushButton, QWidget
-from shell_parts import finish, name_section, notices, open_rig, start, wait_for, wait_until_held
+from shell_parts import finish, name_section, notices, start, wait_for, wait_until_held
 from storage_cases import change_facts
 
 from hcc_scope.formatting import format_score
@@ -77,7 +78,11 @@ def test_a_section_from_start_to_its_report(ready: App, monkeypatch: pytest.Monk
 
 
 def test_the_store_is_opened_again_and_its_tiles_are_shown(ready: App):
+    assert ready.rig.loaded is not None
+    microscope = ready.rig.loaded.rig.microscope
+    microscope.handling = replace(microscope.handling, em_gain_max=0.5)
     start(ready)
+    wait_for(lambda: "An EM gain of 1 is above the rig file's limit of 0.5" in notices(ready), "the warning")
     finish(ready)
     ready.views.tiles.clear()
     ready.commands.open_one_store(str(ready.setup.request.out_dir / "M7_S1.ome.zarr"))
@@ -216,7 +221,10 @@ def test_a_device_error_in_the_middle_is_reported_and_the_next_section_works(rea
     assert got[0].outcome.state == "failed"
     assert "failed" in ready.window.notice.text
     assert open_store(ready.setup.request.out_dir / "M7_S1.ome.zarr").n_frames >= 2
-    open_rig(ready, loaded.name)
+    button = ready.window.notice.findChild(QPushButton)
+    assert button.text() == "Reconnect rig"
+    button.click()
+    wait_for(lambda: ready.rig.loaded not in (None, loaded), "the rig that is loaded again")
     ready.setup.change(plan=PlanChoice(n_fields=2))
     start(ready)
     finish(ready)

@@ -90,6 +90,8 @@ class RigControl(QObject):
         self._lock_folder = lock_folder
         self.loaded: LoadedRig | None = None
         self._loading = ""
+        self.last_name = ""
+        """The rig that was to be opened last; empty before the first."""
         self._closing = False
         self._failed = ""
         self._live = False
@@ -126,7 +128,7 @@ class RigControl(QObject):
         """
         if self.busy:
             return
-        self._loading, self._failed = name, ""
+        self._loading, self._failed, self.last_name = name, "", name
         if self.loaded is None:
             self._load(None)
         else:

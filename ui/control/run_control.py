@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ui.control.section_request import SectionRequest
     from ui.kit.jobs import Jobs
 
-__all__ = ["ModelChoice", "Phase", "RunControl"]
+__all__ = ["ModelChoice", "Phase", "RunControl", "describe_end"]
 
 Phase = Literal["idle", "preparing", "running", "paused", "stopping", "analysis_skipped", "finishing"]
 
@@ -323,7 +323,7 @@ class RunControl(QObject):
     def _finished(self, report: SectionReport) -> None:
         self.run, self.last_store = None, None if report.store is None else Path(report.store)
         self._set_phase("idle")
-        self._state.message.emit(*_describe_end(report))
+        self._state.message.emit(*describe_end(report))
         self._state.run_finished.emit(report)
 
     def _not_finished(self, _sentence: str) -> None:
@@ -336,7 +336,7 @@ def _nothing_shown() -> None:
     return None
 
 
-def _describe_end(report: SectionReport) -> tuple[str, str]:
+def describe_end(report: SectionReport) -> tuple[str, str]:
     """Return a level and how a section ended."""
     outcome = report.outcome
     counts = outcome.counts

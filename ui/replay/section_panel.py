@@ -83,6 +83,7 @@ class SectionPanel(QScrollArea):
             ("Fields", f"{opened.store.n_frames:,}, chosen as {_SAMPLING.get(spec.sampling, spec.sampling)}"),
             ("Frame", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
             ("Pixel size", f"{significant(spec.pixel_size_um, 4)} µm" if spec.pixel_size_um > 0 else "unknown"),
+            ("Correction", opened.store.recorded.provenance.correction),
             ("Ended", _ended(opened)),
             ("Store", str(opened.path)),
         ]
@@ -96,6 +97,9 @@ class SectionPanel(QScrollArea):
         lines += [self._analysis(one) for one in opened.analyses]
         if not opened.analyses:
             lines.append("<p>No predictions are recorded. Classify the section to get a score.</p>")
+        if opened.happened:
+            happened = "<br>".join(breakable(escape(one)) for one in opened.happened)
+            lines.append(f"<h4 style='margin-bottom: 2px'>During the run</h4><div style='{muted}'>{happened}</div>")
         lines.append(f"<p style='{muted}'>{escape(RESEARCH_USE_ONLY)}</p>")
         self._set_text("".join(lines))
 

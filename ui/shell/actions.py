@@ -27,6 +27,8 @@ ActionName = Literal[
     "quit",
     "open_demo",
     "open_rig",
+    "reconnect",
+    "new_rig",
     "close_rig",
     "live",
     "snap",
@@ -44,6 +46,8 @@ ActionName = Literal[
     "theme",
     "full_screen",
     "reset_layout",
+    "qc",
+    "doctor",
     "shortcuts",
     "about",
 ]
@@ -79,10 +83,22 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "report", "file", "Write report", "Write the report of the last section beside its store", "Ctrl+Shift+E"
     ),
+    ActionSpec(
+        "qc",
+        "file",
+        "Control charts …",
+        "Follow lamp, focus and temperature over the sections of this folder",
+    ),
     ActionSpec("welcome", "file", "Welcome page", "Show the page with rigs, stores and missing parts", separate=True),
     ActionSpec("quit", "file", "Quit", "Close the window; a section that is under way is finished first", "Ctrl+Q"),
     ActionSpec("open_demo", "rig", "Open demo rig", "Load Micro-Manager's demo camera and stage", "Ctrl+D"),
     ActionSpec("open_rig", "rig", "Open rig …", "Load a rig file or a Micro-Manager configuration", "Ctrl+R"),
+    ActionSpec(
+        "reconnect", "rig", "Reconnect rig", "Load the rig again, after a device was unplugged or switched off and on"
+    ),
+    ActionSpec(
+        "new_rig", "rig", "Set up a microscope …", "Write the files of a new rig from a few answers, and try them"
+    ),
     ActionSpec("close_rig", "rig", "Close rig", "Unload the devices"),
     ActionSpec(
         "live",
@@ -137,6 +153,7 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec("full_screen", "view", "Full screen", "Use the whole screen", "F11", checkable=True),
     ActionSpec("reset_layout", "view", "Reset layout", "Return every panel to its place"),
     ActionSpec("shortcuts", "help", "Keys", "Show all keys", "F1"),
+    ActionSpec("doctor", "help", "Examine this computer …", "Check computer, disk, model and rig before a section"),
     ActionSpec("about", "help", "About", "Show versions, and what this program must not be used for"),
 )
 

@@ -81,6 +81,7 @@ class Welcome(QScrollArea):
         self._rigs.add_button(actions["open_demo"], main=True)
         self._rigs.add_text("Micro-Manager's demo camera and stage, with a synthetic section. No microscope needed.")
         self._rigs.add_button(actions["open_rig"])
+        self._rigs.add_button(actions["new_rig"])
         self._recent_rigs = _Part("Recent rigs")
         self._stores = _Part("Stored sections")
         self._stores.add_button(actions["open_store"])

@@ -48,7 +48,7 @@ class SaliencyMode(enum.Enum):
 _KEYS = {SaliencyMode.ALL: "1", SaliencyMode.IMAGE: "2", SaliencyMode.MAP: "3", SaliencyMode.OVERLAY: "4"}
 _TIPS = {
     SaliencyMode.ALL: "Image, saliency map and overlay beside each other",
-    SaliencyMode.IMAGE: "The raw pixels alone",
+    SaliencyMode.IMAGE: "The pixels alone, as they were classified",
     SaliencyMode.MAP: "Where a change of counts would change the score most",
     SaliencyMode.OVERLAY: "The saliency map over the image",
 }
@@ -134,9 +134,9 @@ class SaliencyView(QWidget):
         self._relative: NDArray[np.float32] | None = None
         self._linking = False
         self._mode = SaliencyMode.ALL
-        self._image = _Pane("Raw pixels", "Raw pixels", Canvas(_SCALES))
+        self._image = _Pane("Pixels", "Pixels as they were classified", Canvas(_SCALES))
         self._map = _Pane("Saliency map", "Saliency map", Canvas(_SCALES))
-        self._overlay = _Pane("Overlay", "Saliency map over the raw pixels", Canvas(_SCALES))
+        self._overlay = _Pane("Overlay", "Saliency map over the pixels", Canvas(_SCALES))
         self._map.frame.set_palette(_PALETTE)
         self._map.frame.set_marks_saturated(False)
         self._map.frame.set_limits(0.0, 65535.0)
@@ -190,7 +190,7 @@ class SaliencyView(QWidget):
 
     @property
     def pixels(self) -> NDArray[np.uint16] | None:
-        """The tile's raw counts."""
+        """The counts of the tile, as they were classified."""
         return self._pixels
 
     @property

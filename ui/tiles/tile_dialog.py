@@ -1,4 +1,4 @@
-"""One tile, closely: its raw pixels and saliency, its values, and its neighbours in the field."""
+"""One tile, closely: its pixels as they were classified, its saliency, its values, and its neighbours."""
 
 from __future__ import annotations
 
