@@ -36,6 +36,7 @@ from hcc_scope.plans.stage_positions import (
     read_positions,
     write_positions,
 )
+from tests.commands import cli
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -354,6 +355,30 @@ def test_other_stages_of_a_list_are_written_too(tmp_path: Path):
         assert read_positions(tmp_path / "all.pos") == (one,)
     with pytest.raises(PlanError, match="no position to write"):
         write_positions([], tmp_path / "none.pos")
+
+
+def test_a_list_is_imported_for_the_stages_and_limits_of_a_rig(tmp_path: Path):
+    """The files of the rig are read, and no device is loaded."""
+    out = tmp_path / "plan.yaml"
+    entry = new_entry("far", XYStage=[59_000.0, 10.0], ZDrive=[5.0])
+    path = written(tmp_path, new_list(entry))
+    other = cli("plan", "import", path, "--rig", "demo", "--out", out)
+    assert other.code == 14
+    assert "the list has no coordinates of 'XY', the XY stage of demo" in other.err
+    assert "names XYStage, ZDrive: give --xy-stage" in " ".join(other.err.split())
+    same = cli("plan", "import", path, "--rig", "demo", "--xy-stage", "XYStage", "--out", out, "--json")
+    assert same.code == 0, same.err
+    assert json.loads(same.out)["with_z"] == 0  # the rig's focus drive has another name
+    assert json.loads(same.out)["ignored_devices"] == ["ZDrive"]
+    with_z = ("--rig", "demo", "--xy-stage", "XYStage", "--z-stage", "ZDrive", "--out", out, "--json")
+    assert json.loads(cli("plan", "import", path, *with_z).out)["with_z"] == 1
+    assert load_plan(out).labels == ("far",)
+    assert "no height of 'Z'" in cli("plan", "import", path, "--z-stage", "Z", "--out", out).err
+    path = written(tmp_path, new_list(new_entry("too far", XYStage=[61_000.0, 10.0])))
+    beyond = cli("plan", "import", path, "--rig", "demo", "--xy-stage", "XYStage", "--out", out)
+    assert beyond.code == 14
+    assert "position 1 of the plan is at x = 61000 um" in beyond.err
+    assert load_plan(out).labels == ("far",)  # unchanged
 
 
 # --- how long a plan takes ---

@@ -63,12 +63,14 @@ def run_import(
     from hcc_scope.rig.rigfile import load_rig
 
     positions = read_positions(file)
+    named = {label for one in positions for label in one.stages_um}
+    if z_stage is not None and z_stage not in named:
+        raise PlanError(f"{file}: the list has no height of '{z_stage}'", hint=f"It names {', '.join(sorted(named))}.")
     limits = None
     if rig is not None:
         chosen = load_rig(rig)
         limits = chosen.stage_limits
         own_xy, own_z = _stages_of(rig)
-        named = {label for one in positions for label in one.stages_um}
         if xy_stage is None and own_xy is not None:
             if own_xy not in named:
                 raise PlanError(
@@ -76,8 +78,8 @@ def run_import(
                     hint=f"It names {', '.join(sorted(named))}: give --xy-stage if one of them is the same stage.",
                 )
             xy_stage = own_xy
-        if z_stage is None and own_z is not None and own_z in named:
-            z_stage = own_z
+        if z_stage is None:  # the heights of another drive mean nothing on this one: the focus is left alone
+            z_stage = own_z if own_z in named else ""
     plan, ignored = plan_of_positions(positions, str(file), StageChoice(xy_stage, z_stage))
     check_plan(plan, (1.0, 1.0), limits=limits)  # positions are there or not, whatever the size of a field
     save_plan(plan, out)
