@@ -172,7 +172,7 @@ def test_what_no_table_knows_is_known_from_roles_lines_and_names(tmp_path: Path)
         "Odd": "generic",
         "Wrong": "shutter",
     }
-    assert found["Wrong"].contradiction == "LeicaDMI FocusDrive is no shutter, but a stage"
+    assert found["Wrong"].contradiction == "LeicaDMI FocusDrive is a focus drive, not a shutter"
 
 
 # --- what stands in its place ---

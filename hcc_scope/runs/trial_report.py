@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hcc_scope.rig.device_kinds import KIND_WORDS
 from hcc_scope.rig.filling import Filled
 from hcc_scope.rig.substitution import Adjusted, LeftOut, Remembered, Replaced
 
@@ -12,25 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["TrialReport"]
-
-_KINDS = {
-    "camera": "a camera",
-    "shutter": "a shutter",
-    "state": "a device with positions",
-    "stage": "a focus drive",
-    "xy_stage": "an XY stage",
-    "serial": "a serial port",
-    "generic": "a device with properties only",
-    "autofocus": "an autofocus",
-    "processor": "an image processor",
-    "signal": "an analogue output",
-    "magnifier": "a magnifier",
-    "slm": "a light modulator",
-    "hub": "a hub",
-    "galvo": "a scanner",
-    "pressure_pump": "a pressure pump",
-    "volumetric_pump": "a pump",
-}
 
 
 @dataclass(slots=True)
@@ -112,7 +94,7 @@ def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _replaced(one: Replaced) -> str:
     what = f"line {one.line}: {one.device} ({one.library} {one.adapter})"
-    kind = _KINDS[one.kind]
+    kind = KIND_WORDS[one.kind]
     if one.twin is None:
         return f"{what} is left out: {kind} has no demo device"
     size = ""
