@@ -183,7 +183,11 @@ def _parsed(file: YamlFile, to_fill_in: Sequence[Placeholder]) -> RigFile:
     Such a rig can be judged, and is not opened.
     """
     value = dict(file.value)
-    unfinished = [key for key in value if any(_within(key, placeholder, file) for placeholder in to_fill_in)]
+    unfinished = [
+        key
+        for key in value
+        if key in RigFile.model_fields and key != "config" and any(_within(key, one, file) for one in to_fill_in)
+    ]
     # keys that hold texts are valid with placeholders, so they are left for last
     for key in sorted(unfinished, key=_TEXTS.__contains__):
         try:
