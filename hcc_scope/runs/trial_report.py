@@ -47,8 +47,14 @@ class TrialReport:
             made[name] = [kind(**_tuples(one)) for one in values[name]]
         return cls(**made)
 
-    def lines(self) -> list[tuple[str, str]]:
-        """Return the report in words: lines with their kind, ``plain``, ``good``, ``warning`` or ``bad``."""
+    def lines(self, *, to_fill_in: bool = True) -> list[tuple[str, str]]:
+        """Return the report in words: lines with their kind, ``plain``, ``good``, ``warning`` or ``bad``.
+
+        Parameters
+        ----------
+        to_fill_in : bool
+            Also list what is to be filled in.
+        """
         found = [("plain", _replaced(one)) for one in self.replaced]
         found += [
             ("plain", f"line {one.line}: {one.device} {one.name} = {one.value}, taken as {one.taken} here")
@@ -58,7 +64,8 @@ class TrialReport:
         found += [("plain", text) for text in self._not_tried()]
         found += [("good", text) for text in self.passed]
         found += [("warning", text) for text in self.warnings]
-        found += [("warning", text) for text in self._to_fill_in()]
+        if to_fill_in:
+            found += [("warning", text) for text in self._to_fill_in()]
         if self.error is not None:
             found.append(("bad", self.error))
         return found
