@@ -21,6 +21,7 @@ from hcc_scope.rig import adapters
 from hcc_scope.rig.cfg_lines import CfgLine, read_config
 from hcc_scope.rig.device_kinds import kinds_of, known_kind, known_libraries
 from hcc_scope.rig.filling import _in_yaml
+from hcc_scope.rig.rigfile import rig_file_beside
 from hcc_scope.rig.substitution import Substitution, substitute
 from hcc_scope.runs import trial_here, trial_section
 from hcc_scope.runs.trial import try_rig
@@ -303,6 +304,18 @@ def test_a_device_without_a_twin_takes_its_roles_with_it():
 
 
 # --- the trial ---
+
+
+def test_a_configuration_is_tried_with_the_rig_file_beside_it(tmp_path: Path):
+    report = TrialReport("a.cfg")
+    trial = Trial(str(hardware_configs_dir() / "demo-emccd.cfg"), tmp_path, report)
+    assert trial._rig.handling.um_per_px["40x"] == 0.325  # it has no pixel sizes of its own
+    assert report.lines()[0] == (
+        "plain",
+        f"a.cfg is tried with its rig file {hardware_configs_dir() / 'demo-emccd.rig.yaml'}",
+    )
+    path = write_leica(tmp_path, rig=RIG.replace("leica.cfg", "other.cfg"))
+    assert rig_file_beside(path.with_name("leica.cfg")) is None  # it is another configuration's
 
 
 @pytest.mark.parametrize("rig_file", sorted(hardware_configs_dir().glob("*.rig.yaml")), ids=lambda path: path.name)

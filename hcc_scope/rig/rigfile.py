@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.yaml_file import KeyPath, YamlFile, YamlValue
 
-__all__ = ["Rig", "find_rig_file", "load_rig"]
+__all__ = ["Rig", "find_rig_file", "load_rig", "rig_file_beside"]
 
 _TEXTS = ("config", "adapters_dir", "roles", "light", "references_dir", "warnings")
 _KIND = FileKind("rig file", ConfigError, most_bytes=2**20, needs="It needs at least the key 'config'.")
@@ -124,6 +124,22 @@ def find_rig_file(path_or_name: str | Path) -> Path:
     raise ConfigError(
         f"there is no rig named '{path_or_name}'", hint=f"Give a file, or one of: {', '.join(sorted(shipped))}."
     )
+
+
+def rig_file_beside(config: Path) -> Path | None:
+    """Return the rig file of the same name that lies beside a configuration and names it, or None.
+
+    Raises
+    ------
+    ConfigError
+        If that file is no rig file.
+    """
+    path = config.with_name(f"{config.stem}.rig.yaml")
+    try:
+        ours = path.is_file() and load_rig(path).config.resolve() == config.resolve()
+    except OSError:
+        return None
+    return path if ours else None
 
 
 def load_rig(path_or_name: str | Path) -> Rig:

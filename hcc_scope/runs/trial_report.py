@@ -28,6 +28,8 @@ class TrialReport:
     passed: list[str] = field(default_factory=list)
     """In words, in the order in which they were tried."""
     warnings: list[str] = field(default_factory=list)
+    rig_file: str | None = None
+    """The rig file that lies beside a .cfg, and that it was tried with."""
     error: str | None = None
     """Why it did not pass, in one sentence."""
     exit_code: int = 0
@@ -55,7 +57,8 @@ class TrialReport:
         to_fill_in : bool
             Also list what is to be filled in.
         """
-        found = [("plain", _replaced(one)) for one in self.replaced]
+        found = [] if self.rig_file is None else [("plain", f"{self.file} is tried with its rig file {self.rig_file}")]
+        found += [("plain", _replaced(one)) for one in self.replaced]
         found += [
             ("plain", f"line {one.line}: {one.device} {one.name} = {one.value}, taken as {one.taken} here")
             for one in self.adjusted
