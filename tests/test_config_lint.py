@@ -207,6 +207,7 @@ WARNINGS = {
         "Label,Obj,0,4x\nLabel,Obj,1,10x\nConfigPixelSize,R,Obj,Label,4x\nConfigPixelSize,R,Obj,State,1\nPixelSize_um,R,1",
         "preset 'R' never matches: it wants 'Obj' at position 1, which is labelled '10x', and at the label '4x'",
     ),
+    "nul": ("Property,Cam,Gain,1\0,2", "the line holds a NUL, and Micro-Manager reads no further in it"),
     "letters of a code page": ("Label,Obj,0,5 µm\nLabel,Obj,1,7 µm", "(µ) in a name or value, and in 1 line below"),
 }
 

@@ -334,7 +334,7 @@ def write_leica(folder: Path, cfg: str = LEICA, rig: str = RIG) -> Path:
 
 
 def test_a_section_runs_through_a_rig_whose_devices_are_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    cfg = LEICA.replace("COM3", "<COM port: Device Manager, under Ports>".replace(",", ""))
+    cfg = LEICA.replace("888", "897").replace("COM3", "<COM port: Device Manager, under Ports>".replace(",", ""))
     rig = RIG.replace("[1000, 90000]", '["<lowest x: drive there>", "<highest x: drive there>"]')
     rig_file = write_leica(tmp_path, cfg, rig)
     (tmp_path / "temporary").mkdir()
@@ -345,7 +345,7 @@ def test_a_section_runs_through_a_rig_whose_devices_are_elsewhere(tmp_path: Path
     assert report["passed"] == [
         "the configuration loads: 6 devices",
         "5 presets and 2 pixel sizes apply",
-        "one section: 3 random fields, 1024 x 1024 pixels of 0.325 um, 3 stored and 3 classified",
+        "one section: 3 random fields, 512 x 512 pixels of 0.325 um, 3 stored and 3 classified",
     ]
     assert {(one["what"], one["value"]) for one in report["filled"]} == {
         ("COM port", "COM1"),
@@ -421,7 +421,10 @@ def test_a_file_that_is_not_there(tmp_path: Path):
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path):
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(
-        [*COMMAND, "config", "try", "demo"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+        [*COMMAND, "config", "try", "demo", "--all-twins"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment,
     )
     try:
         deadline = time.monotonic() + 60

@@ -260,6 +260,13 @@ TURRET = CAMERA.replace("Property,Core,Init", "Device,Obj,DemoCamera,DObjective\
 STAGE = "Device,XY,DemoCamera,DXYStage\n" + CAMERA + "Property,Core,XYStage,XY\n"
 PAIRS = {
     "objective": (("roles: {objective: Obi}",), TURRET, 2, "error", "roles.objective names the device 'Obi'.*'Obj'"),
+    "objective of another kind": (
+        ("roles: {objective: Cam}",),
+        CAMERA,
+        2,
+        "error",
+        r"roles.objective names the device 'Cam', which is a camera \(DemoCamera DCam\) and no turret",
+    ),
     "lamp": (("light: {lamp: L, lamp_level: v}",), CAMERA, 2, "error", "light.lamp names the device 'L', which"),
     "label": (
         ("roles: {objective: Obj}", "um_per_px: {1Ox: 1.3}"),

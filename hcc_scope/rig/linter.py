@@ -89,6 +89,10 @@ class Linter:
         for line in self._lines:
             for placeholder in find_placeholders(",".join(line.fields), line.number):
                 self._findings.fill_in(placeholder)
+            if line.cut:
+                self._warn(
+                    line.number, "the line holds a NUL, and Micro-Manager reads no further in it", "Write it anew."
+                )
             self._look_at(line)
         self._look_at_the_whole()
         return self._findings.all()
