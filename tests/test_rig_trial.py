@@ -23,7 +23,7 @@ from hcc_scope.rig.device_kinds import kinds_of, known_kind, known_libraries
 from hcc_scope.rig.filling import _in_yaml
 from hcc_scope.rig.rigfile import rig_file_beside
 from hcc_scope.rig.substitution import Substitution, substitute
-from hcc_scope.runs import trial_here, trial_section
+from hcc_scope.runs import trial, trial_here, trial_section
 from hcc_scope.runs.trial import try_rig
 from hcc_scope.runs.trial_here import Trial
 from hcc_scope.runs.trial_report import TrialReport
@@ -450,6 +450,33 @@ def test_a_trial_ends_when_its_time_is_up_and_when_it_is_asked_to(tmp_path: Path
     with pytest.raises(HccScopeError, match="the trial was ended"):
         try_rig("demo", all_twins=True, stop=stop)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trial_that_hangs_names_what_it_was_doing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    worker = (
+        "import pathlib, shutil, sys\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "(folder / 'new.txt').write_text('loading the configuration')\n"
+        "(folder / 'new.txt').rename(folder / 'doing.txt')\n"
+        "sys.stdin.read()\n"
+        "shutil.rmtree(folder)\n"
+    )
+    (tmp_path / "hanging_worker.py").write_text(worker)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(trial, "_WORKER", "hanging_worker")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+
+    def until_it_hangs(*_: object) -> bool:
+        while not list((tmp_path / "temporary").glob("*/doing.txt")):
+            time.sleep(0.01)
+        return False
+
+    monkeypatch.setattr(trial, "_wait", until_it_hangs)
+    report = try_rig("demo", timeout_s=9)
+    assert report.error is not None
+    assert report.error.startswith("the trial did not end within 9 s, while loading the configuration.")
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_the_report_survives_its_way_from_the_other_process(tmp_path: Path):
