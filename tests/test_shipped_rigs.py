@@ -282,6 +282,13 @@ PAIRS = {
         "error",
         "um_per_px gives 0.66 um for the objective '20x', and the pixel size preset 'R' of the configuration 0.65 um",
     ),
+    "two sizes, by position": (
+        ("roles: {objective: Obj}", "um_per_px: {20x: 0.66}"),
+        TURRET.replace("R,Obj,Label,20x", "R,Obj,State,1"),
+        3,
+        "error",
+        "um_per_px gives 0.66 um for the objective '20x', and the pixel size preset 'R' of the configuration 0.65 um",
+    ),
     "manual": (("stand: manual",), STAGE, 2, "warning", "the stand is manual, and 'XY' is the configuration's"),
     "motorised": (("stand: motorised",), CAMERA, 2, "warning", "the stand is motorised, and .* declares no XY stage"),
     "camera": (("camera: andor",), CAMERA, 2, "warning", "those of 'andor', and the camera 'Cam' .*Set camera: demo"),

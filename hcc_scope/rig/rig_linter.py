@@ -89,7 +89,7 @@ def _judge(rig: Rig, config: ConfigDescription, labels: Mapping[str, Mapping[str
     if is_known and rig.handling.um_per_px:
         assert rig.roles.objective is not None
         _judge_sizes(rig, rig.roles.objective, labels.get(rig.roles.objective, {}), findings)
-        _judge_presets(rig, rig.roles.objective, config, findings)
+        _judge_presets(rig, rig.roles.objective, labels.get(rig.roles.objective, {}), config, findings)
     known("light.lamp", rig.handling.lamp)
     stages = [device.label for device in config.devices if "XYStage" in device.roles]
     if rig.handling.stand == "manual" and stages:
@@ -150,7 +150,9 @@ def _judge_sizes(rig: Rig, device: str, labels: Mapping[str, str], findings: Fin
             )
 
 
-def _judge_presets(rig: Rig, device: str, config: ConfigDescription, findings: Findings) -> None:
+def _judge_presets(
+    rig: Rig, device: str, labels: Mapping[str, str], config: ConfigDescription, findings: Findings
+) -> None:
     """Judge whether a pixel size preset contradicts `um_per_px`: a run that meets it is refused."""
     settings: dict[str, dict[tuple[str, str], str]] = {}
     for line in read_config(rig.config):
@@ -158,7 +160,7 @@ def _judge_presets(rig: Rig, device: str, config: ConfigDescription, findings: F
             preset, of, name, value = line.fields
             settings.setdefault(preset, {})[of, name] = value
     for preset, wanted in settings.items():
-        label = wanted.get((device, "Label"))
+        label = wanted.get((device, "Label")) or labels.get(wanted.get((device, "State"), ""))
         um = rig.handling.um_per_px.get(label or "")
         size_um = config.pixel_sizes_um.get(preset, 0.0)
         if um is not None and size_um > 0 and abs(size_um - um) > _SAME * um:
