@@ -190,6 +190,8 @@ def read_yaml(path: Path, kind: FileKind) -> YamlFile:
         line = 1 if mark is None else mark.line + 1
         problem = error.problem or error.context or "it cannot be read"
         hint = "Indent with blanks, not with tabs." if r"'\t'" in problem else None
+        if "escape character" in problem or "hexadecimal" in problem:
+            hint = "Put a text with backslashes, such as a path of Windows, in single quotation marks, or in none."
         raise kind.error(f"{path}:{line}: the {kind.name} is not YAML: {problem}", hint=hint) from error
 
 

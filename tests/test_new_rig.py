@@ -15,7 +15,15 @@ from hcc_scope.rig.config import lint
 from hcc_scope.rig.rig_templates import STANDS, Stand
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.runs import new_rig
-from hcc_scope.runs.new_rig import NewRig, cameras_for, objectives_of, rig_file_of, template_of, write_new_rig
+from hcc_scope.runs.new_rig import (
+    NewRig,
+    cameras_for,
+    lint_new_rig,
+    objectives_of,
+    rig_file_of,
+    template_of,
+    write_new_rig,
+)
 from hcc_scope.runs.trial_here import Trial
 from hcc_scope.runs.trial_report import TrialReport
 from tests.commands import cli
@@ -75,6 +83,9 @@ def test_an_answer_that_is_not_understood_is_one_sentence():
         (replace(DEMO, objectives=("10X=0,65",)), "'10X=0,65' cannot|is no size"),
         (replace(DEMO, objectives=("10X=nan",)), "is no size of a pixel"),
         (replace(DEMO, objectives=("10X=-1",)), "is no size of a pixel"),
+        (replace(DEMO, objectives=("10X=0.0001",)), "is no size of a pixel"),
+        (replace(DEMO, objectives=("100000X",)), "a pixel of 6.5e-05 um follows for the objective '100000X'"),
+        (replace(DEMO, stand="dmi6000b", camera="ixon-888", port="COM"), "'COM' is no serial port"),
         (replace(DEMO, objectives=("=1",)), "cannot be the label"),
         (replace(DEMO, objectives=("1\n0X",)), "cannot be the label"),
         (replace(DEMO, objectives=tuple(f"{n}X" for n in range(1, 9))), "8 objectives, and the turret has 6"),
@@ -96,6 +107,43 @@ def test_the_mount_enters_the_computed_sizes_only():
 @pytest.mark.parametrize("name", ["a", "a.cfg", "a.yaml", "a.rig.yaml", "a.rig.yml"])
 def test_the_ending_need_not_be_written(name: str):
     assert rig_file_of(Path("x") / name) == Path("x/a.rig.yaml")
+
+
+def test_what_the_files_state_of_the_camera_is_of_this_one(tmp_path: Path):
+    for camera, frame, pixel in [
+        ("ixon-897", "0.5 MiB: room for 2048", "the 16 um pixels of the camera and"),
+        ("ixon-888", "2 MiB: room for 512", "the 13 um pixels of the camera and"),
+        (
+            "evolve-512",
+            "0.5 MiB: room for 2048",
+            "the 16 um pixels of the camera (not verified: compare its data sheet)",
+        ),
+    ]:
+        text = write_new_rig(NewRig("dmi4000b", camera, ("10X",), tmp_path / camera)).read_text()
+        assert f"# 16-bit frames of {frame} of them.\n" in text
+        assert pixel in text
+        assert "NOMINAL" not in text
+        assert "Most DMI4000 B have no FocusDrive" in text
+
+
+def test_a_label_may_hold_what_yaml_reads_otherwise(tmp_path: Path):
+    rig_file = write_new_rig(NewRig("dmi3000b", "ixon-888", (r"10X\PH #1: a", "20X {b}"), tmp_path / "odd"))
+    assert load_rig(rig_file).handling.um_per_px == {r"10X\PH #1: a": 1.3, "20X {b}": 0.65}
+    assert {one.severity for one in lint_new_rig(rig_file)} == {"to be filled in"}
+
+
+@pytest.mark.parametrize("name", ["demo", "demo-demo", "x demo", "demo.cfg"])
+def test_a_name_may_contain_that_of_the_template(name: str, tmp_path: Path):
+    rig_file = write_new_rig(replace(DEMO, out=tmp_path / name))
+    assert load_rig(rig_file).config.is_file()
+    assert lint_new_rig(rig_file) == ()
+
+
+def test_the_command_lints_what_it_wrote(tmp_path: Path):
+    done = cli("config", "new", "--stand=dmi6000b", "--camera=ixon-888", "--out=a", "--no-try", cwd=tmp_path)
+    assert done.code == 0
+    assert "a.cfg:27: to be filled in: COM port is not filled in yet (10 lines" in done.out
+    assert "Next: fill in what is listed, until 'hcc-scope config lint a.rig.yaml' lists nothing." in done.out
 
 
 def test_nothing_is_overwritten_and_nothing_half_made_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -134,7 +182,7 @@ def test_the_command_needs_its_options_where_there_is_no_terminal(monkeypatch: p
     done = cli("config", "new", "--stand=demo", "--camera=demo", "--out=a", "--no-try", "--json", cwd=tmp_path)
     assert done.code == 0, done.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.cfg", "a.rig.yaml"]
-    assert done.json == {"rig": "a.rig.yaml", "config": "a.cfg", "trial": None}
+    assert done.json == {"rig": "a.rig.yaml", "config": "a.cfg", "findings": [], "trial": None}
 
 
 def test_the_command_asks_until_it_understands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -167,6 +215,7 @@ def test_cameras_are_found_by_what_texts_call_them():
         ("Evolve 512 Delta", "Photometrics Evolve 512"),
         ("Cascade II:1024", "Photometrics Cascade II 1024"),
         ("C9100-13", "Hamamatsu ImagEM"),
+        ("ImagEM X2 1K", "Hamamatsu ImagEM 1K"),
     ]:
         found = find_camera("nothing", text)
         assert found is not None

@@ -21,8 +21,9 @@ from hcc_scope.rig import adapters
 from hcc_scope.rig.cfg_lines import CfgLine, read_config
 from hcc_scope.rig.device_kinds import kinds_of, known_kind, known_libraries
 from hcc_scope.rig.filling import _in_yaml
+from hcc_scope.rig.rigfile import rig_file_beside
 from hcc_scope.rig.substitution import Substitution, substitute
-from hcc_scope.runs import trial_here, trial_section
+from hcc_scope.runs import trial, trial_here, trial_section
 from hcc_scope.runs.trial import try_rig
 from hcc_scope.runs.trial_here import Trial
 from hcc_scope.runs.trial_report import TrialReport
@@ -172,7 +173,7 @@ def test_what_no_table_knows_is_known_from_roles_lines_and_names(tmp_path: Path)
         "Odd": "generic",
         "Wrong": "shutter",
     }
-    assert found["Wrong"].contradiction == "LeicaDMI FocusDrive is no shutter, but a stage"
+    assert found["Wrong"].contradiction == "LeicaDMI FocusDrive is a focus drive, not a shutter"
 
 
 # --- what stands in its place ---
@@ -305,6 +306,18 @@ def test_a_device_without_a_twin_takes_its_roles_with_it():
 # --- the trial ---
 
 
+def test_a_configuration_is_tried_with_the_rig_file_beside_it(tmp_path: Path):
+    report = TrialReport("a.cfg")
+    trial = Trial(str(hardware_configs_dir() / "demo-emccd.cfg"), tmp_path, report)
+    assert trial._rig.handling.um_per_px["40x"] == 0.325  # it has no pixel sizes of its own
+    assert report.lines()[0] == (
+        "plain",
+        f"a.cfg is tried with its rig file {hardware_configs_dir() / 'demo-emccd.rig.yaml'}",
+    )
+    path = write_leica(tmp_path, rig=RIG.replace("leica.cfg", "other.cfg"))
+    assert rig_file_beside(path.with_name("leica.cfg")) is None  # it is another configuration's
+
+
 @pytest.mark.parametrize("rig_file", sorted(hardware_configs_dir().glob("*.rig.yaml")), ids=lambda path: path.name)
 def test_every_shipped_rig_loads_with_demo_devices_and_its_presets_apply(rig_file: Path, tmp_path: Path):
     report = TrialReport(str(rig_file))
@@ -321,7 +334,7 @@ def write_leica(folder: Path, cfg: str = LEICA, rig: str = RIG) -> Path:
 
 
 def test_a_section_runs_through_a_rig_whose_devices_are_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    cfg = LEICA.replace("COM3", "<COM port: Device Manager, under Ports>".replace(",", ""))
+    cfg = LEICA.replace("888", "897").replace("COM3", "<COM port: Device Manager, under Ports>".replace(",", ""))
     rig = RIG.replace("[1000, 90000]", '["<lowest x: drive there>", "<highest x: drive there>"]')
     rig_file = write_leica(tmp_path, cfg, rig)
     (tmp_path / "temporary").mkdir()
@@ -332,7 +345,7 @@ def test_a_section_runs_through_a_rig_whose_devices_are_elsewhere(tmp_path: Path
     assert report["passed"] == [
         "the configuration loads: 6 devices",
         "5 presets and 2 pixel sizes apply",
-        "one section: 3 random fields, 1024 x 1024 pixels of 0.325 um, 3 stored and 3 classified",
+        "one section: 3 random fields, 512 x 512 pixels of 0.325 um, 3 stored and 3 classified",
     ]
     assert {(one["what"], one["value"]) for one in report["filled"]} == {
         ("COM port", "COM1"),
@@ -408,7 +421,10 @@ def test_a_file_that_is_not_there(tmp_path: Path):
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path):
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(
-        [*COMMAND, "config", "try", "demo"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+        [*COMMAND, "config", "try", "demo", "--all-twins"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment,
     )
     try:
         deadline = time.monotonic() + 60
@@ -434,6 +450,33 @@ def test_a_trial_ends_when_its_time_is_up_and_when_it_is_asked_to(tmp_path: Path
     with pytest.raises(HccScopeError, match="the trial was ended"):
         try_rig("demo", all_twins=True, stop=stop)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trial_that_hangs_names_what_it_was_doing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    worker = (
+        "import pathlib, shutil, sys\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "(folder / 'new.txt').write_text('loading the configuration')\n"
+        "(folder / 'new.txt').rename(folder / 'doing.txt')\n"
+        "sys.stdin.read()\n"
+        "shutil.rmtree(folder)\n"
+    )
+    (tmp_path / "hanging_worker.py").write_text(worker)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(trial, "_WORKER", "hanging_worker")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+
+    def until_it_hangs(*_: object) -> bool:
+        while not list((tmp_path / "temporary").glob("*/doing.txt")):
+            time.sleep(0.01)
+        return False
+
+    monkeypatch.setattr(trial, "_wait", until_it_hangs)
+    report = try_rig("demo", timeout_s=9)
+    assert report.error is not None
+    assert report.error.startswith("the trial did not end within 9 s, while loading the configuration.")
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_the_report_survives_its_way_from_the_other_process(tmp_path: Path):

@@ -197,7 +197,8 @@ def _fits(value: object, schema: dict[str, Any], root: dict[str, Any]) -> bool:
             return schema["type"] == "string" and long_enough and value in schema.get("enum", [value])
         case int() | float():
             low = schema.get("minimum", value) <= value and schema.get("exclusiveMinimum", value - 1) < value
-            return schema["type"] in ("number", "integer") and low and value <= schema.get("maximum", value)
+            is_type = schema["type"] == "number" or (schema["type"] == "integer" and isinstance(value, int))
+            return is_type and low and value <= schema.get("maximum", value)
         case _:
             return False
 
@@ -213,6 +214,44 @@ def test_a_shipped_rig_file_fits_the_schema_and_names_it(tmp_path: Path, name: s
     assert not _fits({**value, "colour": "red"}, schema, schema)
 
 
+VALUES: tuple[object, ...] = (
+    *(None, True, 0, -1, 0.5, 60_001, "", "x", "andor"),
+    *([], [1, 2], [1, 2, 3], [-1, 2], [0, 3_600_001], [True], [""], ["x" * 501], {}, {"a": 0.5}, {"a": 0}),
+)
+PARTS: dict[str, tuple[str, dict[str, object]]] = {
+    "roles": ("_Roles", {"objective": "Obj"}),
+    "stage_limits_um": ("_StageLimits", {"x": [0, 1], "y": [0, 1]}),
+    "stage_tolerance_um": ("_Tolerance", {}),
+    "limits": ("_CameraLimits", {}),
+    "approach": ("_Approach", {}),
+    "light": ("_Light", {"lamp": "Lamp", "lamp_level": "Level"}),
+}
+
+
+def test_the_schema_accepts_what_the_program_reads_and_nothing_else(tmp_path: Path):
+    schema = json.loads(rig_schema())
+    path = tmp_path / "a.rig.yaml"
+    whole: dict[str, object] = {"config": "a.cfg", "roles": {"objective": "Obj"}}
+    cases = [{**whole, key: value} for key in (*schema["properties"], "colour") for value in VALUES]
+    for part, (name, others) in PARTS.items():
+        fields = schema["$defs"][name]["properties"]
+        cases += [{**whole, part: {**others, key: value}} for key in (*fields, "colour") for value in VALUES]
+    differ = []
+    for case in cases[::3]:  # of each key other values
+        path.write_text(json.dumps(case))  # JSON is YAML
+        try:
+            load_rig(path)
+        except ConfigError as error:
+            # what relates two values is beyond the schema
+            accepted = "belong together" in error.message
+        else:
+            accepted = True
+        if accepted != _fits(case, schema, schema):
+            differ.append(case)
+    assert differ == []
+    assert len(cases) > 700
+
+
 # --- a rig file against its configuration ---
 
 TURRET = CAMERA.replace("Property,Core,Init", "Device,Obj,DemoCamera,DObjective\nProperty,Core,Init", 1) + (
@@ -221,6 +260,13 @@ TURRET = CAMERA.replace("Property,Core,Init", "Device,Obj,DemoCamera,DObjective\
 STAGE = "Device,XY,DemoCamera,DXYStage\n" + CAMERA + "Property,Core,XYStage,XY\n"
 PAIRS = {
     "objective": (("roles: {objective: Obi}",), TURRET, 2, "error", "roles.objective names the device 'Obi'.*'Obj'"),
+    "objective of another kind": (
+        ("roles: {objective: Cam}",),
+        CAMERA,
+        2,
+        "error",
+        r"roles.objective names the device 'Cam', which is a camera \(DemoCamera DCam\) and no turret",
+    ),
     "lamp": (("light: {lamp: L, lamp_level: v}",), CAMERA, 2, "error", "light.lamp names the device 'L', which"),
     "label": (
         ("roles: {objective: Obj}", "um_per_px: {1Ox: 1.3}"),
@@ -233,6 +279,13 @@ PAIRS = {
         ("roles: {objective: Obj}", "um_per_px: {10x: 1.3,", "  20x: 0.66}"),
         TURRET,
         4,
+        "error",
+        "um_per_px gives 0.66 um for the objective '20x', and the pixel size preset 'R' of the configuration 0.65 um",
+    ),
+    "two sizes, by position": (
+        ("roles: {objective: Obj}", "um_per_px: {20x: 0.66}"),
+        TURRET.replace("R,Obj,Label,20x", "R,Obj,State,1"),
+        3,
         "error",
         "um_per_px gives 0.66 um for the objective '20x', and the pixel size preset 'R' of the configuration 0.65 um",
     ),

@@ -170,6 +170,7 @@ class ActionStates(QObject):
             "open_demo": busy or changing or taking,
             "open_rig": busy or changing or taking,
             "reconnect": busy or changing or taking or ("" if self._rig.last_name else "no rig was open"),
+            "new_rig": busy,
             "close_rig": busy or no_rig or changing or taking,
             "live": no_rig or camera_busy or taking,
             "snap": no_rig or camera_busy or taking,

@@ -104,6 +104,7 @@ class Commands(QObject):
         window.top.exclude_button.released.connect(self._aim_no_more)
         rig.opened.connect(self._rig_opened)
         recovery.found.connect(self._offer_recovery)
+        run.phase_changed.connect(self._phase_changed)
         state.run_finished.connect(self._run_finished)
         state.finish_failed.connect(self._finish_failed)
 
@@ -272,11 +273,17 @@ class Commands(QObject):
         self._wizard = RigWizard(self._jobs, recent[0] if recent else Path.home(), parent=self._window)
         self._wizard.rig_chosen.connect(self.open_rig)
         self._wizard.finished.connect(self._wizard_closed)
+        self._wizard.set_section(under_way=self._run.active)
         self._wizard.show()
 
     @Slot()
     def _wizard_closed(self) -> None:
         self._wizard = None
+
+    @Slot(str)
+    def _phase_changed(self, _phase: str) -> None:
+        if self._wizard is not None:
+            self._wizard.set_section(under_way=self._run.active)
 
     @Slot(str)
     def open_rig(self, name: str) -> None:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from hcc_scope.cli.config_try import show_report
 from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.interrupt import Reported
+from hcc_scope.cli.lint import finding_as_dict, show_findings
 from hcc_scope.cli.runs import interruptible
-from hcc_scope.errors import UsageError
+from hcc_scope.errors import ConfigError, UsageError
 from hcc_scope.number_text import plain_number
 from hcc_scope.rig.files import quoted
+from hcc_scope.rig.findings import TO_FILL_IN
 from hcc_scope.rig.rig_templates import STANDS
 from hcc_scope.runs.new_rig import (
     DEFAULT_OBJECTIVES,
@@ -21,6 +23,8 @@ from hcc_scope.runs.new_rig import (
     USUAL_ADAPTERS_DIR,
     NewRig,
     cameras_for,
+    check_port,
+    lint_new_rig,
     objectives_of,
     rig_file_of,
     stand_of,
@@ -49,7 +53,7 @@ def run_new(
     try_it: bool,
     json_mode: bool,
 ) -> None:
-    """Ask for what is missing, write both files, and try them.
+    """Ask for what is missing, write both files, lint and try them.
 
     Raises
     ------
@@ -58,7 +62,7 @@ def run_new(
     HccScopeError
         If the files cannot be written.
     SystemExit
-        With the exit code of the trial, if the new rig does not pass.
+        With the exit code of the trial, if the new rig does not pass, or that of an error that the linter finds.
     """
     console = people(json_mode=json_mode)
     with interruptible("no file was written"):
@@ -66,19 +70,27 @@ def run_new(
         rig_file = write_new_rig(new)
     config = rig_file.with_name(rig_file.name.removesuffix(".rig.yaml") + ".cfg")
     console.note(f"Written: {rig_file} and {config}", "green")
+    if stand_of(new.stand).note:
+        console.note(stand_of(new.stand).note, "yellow")
+    findings = lint_new_rig(rig_file)
+    show_findings(findings, console)
     report = None
     if try_it:
         console.note("Trying it with demo devices ...", "dim")
         with interruptible(f"the trial was ended; {rig_file} is written"):
             report = try_rig(rig_file, all_twins=True)
-        show_report(report, console)
-    console.note(f"Next: 'hcc-scope config lint {quoted(rig_file)}' lists what is to be filled in.")
+        show_report(report, console, to_fill_in=False)  # the linter has listed it
+    if any(one.severity == TO_FILL_IN for one in findings):
+        console.note(f"Next: fill in what is listed, until 'hcc-scope config lint {quoted(rig_file)}' lists nothing.")
     if json_mode:
         trial = None if report is None else report.as_dict()
-        print_json({"rig": str(rig_file), "config": str(config), "trial": trial})
+        found = [finding_as_dict(one) for one in findings]
+        print_json({"rig": str(rig_file), "config": str(config), "findings": found, "trial": trial})
     if report is not None and report.error is not None:
         people(json_mode=True).note(f"Error: {rig_file} is written, and does not pass: {report.error}")
         raise Reported(report.exit_code)
+    if any(one.severity == "error" for one in findings):
+        raise ConfigError(f"{rig_file} is written, and has errors", hint="Correct the lines above before loading it.")
 
 
 def _answers(
@@ -118,7 +130,7 @@ def _answers(
 
         objectives = _split(ask.text(QUESTIONS["objectives"], ", ".join(DEFAULT_OBJECTIVES), check))
     if port is None and template.needs_port:
-        port = ask.text(f"{QUESTIONS['port']} (empty: filled in later)", "", lambda text: None) or None
+        port = ask.text(f"{QUESTIONS['port']} (empty: filled in later)", "", _as_port) or None
     if adapters_dir is None and template.needs_adapters:
         usual = str(USUAL_ADAPTERS_DIR) if USUAL_ADAPTERS_DIR.is_dir() else ""
         answer = ask.text(f"{QUESTIONS['adapters_dir']} (empty: filled in later)", usual, lambda text: None)
@@ -135,6 +147,11 @@ def _split(text: str) -> tuple[str, ...]:
 def _as_mount(text: str) -> None:
     if not (plain_number(text) or 0.0) > 0:
         raise UsageError(f"'{text}' is no magnification", hint="It is 1 where there is no lens.")
+
+
+def _as_port(text: str) -> None:
+    if text:
+        check_port(text)
 
 
 def _as_new(path: Path) -> None:

@@ -63,9 +63,9 @@ def run_try(
         raise Reported(failed[0].exit_code)
 
 
-def show_report(report: TrialReport, console: People) -> None:
-    """Print what came out of one trial, except for its error."""
-    for kind, text in report.lines():
+def show_report(report: TrialReport, console: People, *, to_fill_in: bool = True) -> None:
+    """Print what came out of one trial, except for its error; without what is to be filled in, if that is known."""
+    for kind, text in report.lines(to_fill_in=to_fill_in):
         if kind != "bad":
             console.note(f"{_MARKS[kind]} {text}", _STYLES[kind])
     if report.error is None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hcc_scope.cli.console import People
     from hcc_scope.rig.findings import Finding, Severity
 
-__all__ = ["run_lint", "run_schema"]
+__all__ = ["finding_as_dict", "run_lint", "run_schema", "show_findings"]
 
 _STYLES: dict[Severity, str] = {"error": "red", "warning": "yellow", "to be filled in": "cyan"}
 
@@ -78,8 +78,7 @@ def _lint(file: Path, adapters: Path | None) -> _Linted:
 
 
 def _show(linted: _Linted, console: People) -> None:
-    for finding in linted.findings:
-        console.note(str(finding), _STYLES[finding.severity])
+    show_findings(linted.findings, console)
     if linted.unreadable is not None:
         console.note(f"error: {linted.unreadable}", "red")
     elif not linted.findings:
@@ -92,16 +91,24 @@ def _as_json(linted: _Linted) -> dict[str, Any]:
         "errors": linted.errors,
         "to_be_filled_in": linted.count("to be filled in"),
         "unreadable": None if linted.unreadable is None else str(linted.unreadable),
-        "findings": [
-            {
-                "file": str(one.path),
-                "line": one.line,
-                "severity": one.severity,
-                "message": one.message,
-                "hint": one.hint,
-            }
-            for one in linted.findings
-        ],
+        "findings": [finding_as_dict(one) for one in linted.findings],
+    }
+
+
+def show_findings(findings: Sequence[Finding], console: People) -> None:
+    """Print findings, one a line."""
+    for finding in findings:
+        console.note(str(finding), _STYLES[finding.severity])
+
+
+def finding_as_dict(finding: Finding) -> dict[str, Any]:
+    """Return a finding as values for JSON."""
+    return {
+        "file": str(finding.path),
+        "line": finding.line,
+        "severity": finding.severity,
+        "message": finding.message,
+        "hint": finding.hint,
     }
 
 

@@ -1,8 +1,8 @@
 """The lines of a Micro-Manager configuration, read as its core reads them.
 
 Micro-Manager's core splits a line at its commas, drops what is empty between them, takes blanks as part of a name, and
-stops at a carriage return. A file is text in UTF-8 or in the code page of the computer that wrote it: the core does not
-care, as it compares bytes.
+stops at a carriage return and at a NUL. A file is text in UTF-8 or in the code page of the computer that wrote it: the
+core does not care, as it compares bytes.
 
 >>> read_config(Path("hardware_configs/demo.cfg"))[0]  # doctest: +SKIP
 CfgLine(number=3, command='Property', fields=('Core', 'Initialize', '0'))
@@ -67,6 +67,8 @@ class CfgLine:
     command: str
     fields: tuple[str, ...]
     """What follows the command; none of them is empty."""
+    cut: bool = False
+    """Whether the line goes on after a NUL, at which the core stops."""
 
 
 def _decoded(line: bytes) -> str:
@@ -110,11 +112,11 @@ def read_config(path: Path) -> list[CfgLine]:
         if len(content) > _LONGEST:
             found.append(CfgLine(number, TOO_LONG, ()))
             break
-        line = _decoded(content).split("\r", 1)[0]
+        line, nul, _ = _decoded(content).split("\r", 1)[0].partition("\0")
         parts = [part for part in line.split(",") if part]
         if line.strip() and not line.startswith("#"):
             command, *fields = parts or [""]
-            found.append(CfgLine(number, command, tuple(fields)))
+            found.append(CfgLine(number, command, tuple(fields), bool(nul)))
     return found
 
 

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
     from hcc_scope.rig.cfg_lines import CfgLine
 
-__all__ = ["DeviceKind", "KnownDevice", "kinds_of", "known_kind", "known_libraries"]
+__all__ = [
+    "KIND_WORDS",
+    "ROLE_KINDS",
+    "DeviceKind",
+    "KnownDevice",
+    "is_listed",
+    "kinds_of",
+    "known_kind",
+    "known_libraries",
+]
 
 DeviceKind = Literal[
     "camera",
@@ -43,7 +52,27 @@ DeviceKind = Literal[
     "volumetric_pump",
 ]
 
-_BY_ROLE: dict[str, DeviceKind] = {
+KIND_WORDS: dict[DeviceKind, str] = {
+    "camera": "a camera",
+    "shutter": "a shutter",
+    "state": "a device with positions",
+    "stage": "a focus drive",
+    "xy_stage": "an XY stage",
+    "serial": "a serial port",
+    "generic": "a device with properties only",
+    "autofocus": "an autofocus",
+    "processor": "an image processor",
+    "signal": "an analogue output",
+    "magnifier": "a magnifier",
+    "slm": "a light modulator",
+    "hub": "a hub",
+    "galvo": "a scanner",
+    "pressure_pump": "a pressure pump",
+    "volumetric_pump": "a pump",
+}
+"""What messages call each kind."""
+
+ROLE_KINDS: dict[str, DeviceKind] = {
     "Camera": "camera",
     "Shutter": "shutter",
     "Focus": "stage",
@@ -53,6 +82,7 @@ _BY_ROLE: dict[str, DeviceKind] = {
     "SLM": "slm",
     "Galvo": "galvo",
 }
+"""The kind of device that each of the core's roles needs; the core refuses another one."""
 _BY_PROPERTY: dict[str, DeviceKind] = {
     "Label": "state",
     "Binning": "camera",
@@ -124,6 +154,11 @@ def known_kind(library: str, adapter: str) -> DeviceKind | None:
     return None
 
 
+def is_listed(library: str, adapter: str) -> bool:
+    """Return whether the table has exactly this adapter: what it gives for others follows from their names."""
+    return adapter in _table().get(library, {})
+
+
 def kinds_of(lines: Sequence[CfgLine], objective: str | None = None) -> dict[str, KnownDevice]:
     """Return the devices of a configuration by label, each with its kind.
 
@@ -147,7 +182,7 @@ def kinds_of(lines: Sequence[CfgLine], objective: str | None = None) -> dict[str
 def _role_lines(lines: Sequence[CfgLine]) -> Iterator[tuple[str, str]]:
     for line in lines:
         match (line.command, *line.fields):
-            case ("Property", "Core", role, label) | ("ConfigGroup", _, _, "Core", role, label) if role in _BY_ROLE:
+            case ("Property", "Core", role, label) | ("ConfigGroup", _, _, "Core", role, label) if role in ROLE_KINDS:
                 yield role, label
 
 
@@ -156,17 +191,11 @@ def _kind(
 ) -> tuple[DeviceKind, str, str | None]:
     known = known_kind(library, adapter)
     if role is not None:
-        kind = _BY_ROLE[role]
-        against = known is not None and known != kind
+        kind = ROLE_KINDS[role]
         reason = "by its adapter" if known == kind else f"it has the role {role}"
-        return kind, reason, f"{library} {adapter} is no {kind}, but a {known}" if against else None
+        return kind, reason, _against(library, adapter, kind, known)
     if is_objective:
-        against = known not in (None, "state")
-        return (
-            "state",
-            "it is the rig's objective",
-            f"{library} {adapter} is no turret, but a {known}" if against else None,
-        )
+        return "state", "it is the rig's objective", _against(library, adapter, "state", known)
     if known is not None:
         return known, "by its adapter", None
     by_line = _by_lines(lines, label)
@@ -176,6 +205,12 @@ def _kind(
         if re.search(pattern, adapter, re.IGNORECASE):
             return kind, f"by the name of its adapter, {adapter}", None
     return "generic", "nothing shows what it is", None
+
+
+def _against(library: str, adapter: str, needed: DeviceKind, known: DeviceKind | None) -> str | None:
+    if known is None or known == needed:
+        return None
+    return f"{library} {adapter} is {KIND_WORDS[known]}, not {KIND_WORDS[needed]}"
 
 
 def _by_lines(lines: Sequence[CfgLine], label: str) -> tuple[DeviceKind, str] | None:

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 from hcc_scope.number_text import plain_number
 from hcc_scope.rig.adapters import find_library, installed_libraries, interface_mismatch
 from hcc_scope.rig.cfg_lines import COMMANDS, NO_LONGER, TOO_LONG
+from hcc_scope.rig.device_kinds import ROLE_KINDS
 from hcc_scope.rig.findings import Findings
+from hcc_scope.rig.lint_kinds import Kinds
 from hcc_scope.rig.lint_ports import SerialPorts
 from hcc_scope.rig.lint_values import Values, judge_letters
 from hcc_scope.rig.pixel_sizes import PixelSizes
@@ -33,8 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Linter"]
 
-_ROLES = ("Camera", "Shutter", "Focus", "XYStage", "AutoFocus", "ImageProcessor", "SLM", "Galvo")
-_CORE_PROPERTIES = (*_ROLES, "Initialize", "AutoShutter", "ChannelGroup", "TimeoutMs")
+_CORE_PROPERTIES = (*ROLE_KINDS, "Initialize", "AutoShutter", "ChannelGroup", "TimeoutMs")
 _STARTUP = ("System", "Startup")
 """Group and preset that the core applies when everything is loaded."""
 _ORDER = (
@@ -61,6 +62,7 @@ class Linter:
         self._findings = Findings(path)
         self._error, self._warn = self._findings.error, self._findings.warn
         self._values = Values(self._findings)
+        self._kinds = Kinds(lines, self._findings)
         self._adapters_dir = adapters_dir
         self._lines = lines
         self._declared_at = {line.fields[0]: line.number for line in lines if line.command == "Device" and line.fields}
@@ -87,6 +89,10 @@ class Linter:
         for line in self._lines:
             for placeholder in find_placeholders(",".join(line.fields), line.number):
                 self._findings.fill_in(placeholder)
+            if line.cut:
+                self._warn(
+                    line.number, "the line holds a NUL, and Micro-Manager reads no further in it", "Write it anew."
+                )
             self._look_at(line)
         self._look_at_the_whole()
         return self._findings.all()
@@ -245,7 +251,9 @@ class Linter:
 
     def _look_at_label(self, line: CfgLine) -> None:
         device, index, text = line.fields
-        if self._known(line, device) and device not in self._initialised:
+        if self._known(line, device):
+            self._kinds.judge(line, device, "state", f"the label '{text}'")
+        if device in self._devices and device not in self._initialised:
             self._warn(line.number, "a label before the devices are initialised is lost", _ORDER)
         position = self._values.whole_number(line, index, "the position", "Positions count from 0.")
         labels = self._labels.setdefault(device, {})
@@ -290,7 +298,7 @@ class Linter:
             self._error(line.number, message, hint)
         elif name == "Initialize":
             self._look_at_initialize(line, value)
-        elif name in _ROLES:
+        elif name in ROLE_KINDS:
             self._look_at_role(line, name, value)
         elif name == "AutoShutter" and value not in ("0", "1"):
             self._error(line.number, f"AutoShutter can be 0 or 1, not '{value}'", "Correct it.")
@@ -330,6 +338,8 @@ class Linter:
     def _look_at_role(self, line: CfgLine, name: str, value: str) -> None:
         if value and not self._known(line, value):
             return
+        if value:
+            self._kinds.judge(line, value, ROLE_KINDS[name], f"the role {name}")
         if name == "Camera":
             self._camera, self._camera_taken_away = value, not value
         if value and self._initialised_at is None:
@@ -349,8 +359,9 @@ class Linter:
                 if name not in _CORE_PROPERTIES:
                     hint = f"It has: {', '.join(_CORE_PROPERTIES)}."
                     self._warn(line.number, f"the core has no property '{name}'; {consequence}", hint)
-                elif name in _ROLES and value:
-                    self._declared(line, value, consequence)
+                elif name in ROLE_KINDS and value:
+                    if self._declared(line, value, consequence):
+                        self._kinds.judge(line, value, ROLE_KINDS[name], f"the role {name}", consequence=consequence)
                 elif name == "ChannelGroup" and value and value not in self._groups_anywhere:
                     self._warn(line.number, f"there is no group '{value}'; {consequence}", "Correct its name.")
             elif self._declared(line, device, consequence):

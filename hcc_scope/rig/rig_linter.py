@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hcc_scope.rig.camera_roles import LIBRARIES
 from hcc_scope.rig.cfg_lines import read_config
 from hcc_scope.rig.config import lint
+from hcc_scope.rig.device_kinds import KIND_WORDS, is_listed, known_kind
 from hcc_scope.rig.devices import describe_config
 from hcc_scope.rig.findings import Findings
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from hcc_scope.rig.devices import ConfigDescription
+    from hcc_scope.rig.devices import ConfigDescription, Device
     from hcc_scope.rig.findings import Finding
     from hcc_scope.rig.rigfile import Rig
 
@@ -82,10 +83,13 @@ def _judge(rig: Rig, config: ConfigDescription, labels: Mapping[str, Mapping[str
         )
         return False
 
-    if known("roles.objective", rig.roles.objective) and rig.handling.um_per_px:
+    is_known = known("roles.objective", rig.roles.objective)
+    if is_known and rig.roles.objective is not None:
+        _judge_turret(rig, devices[rig.roles.objective], findings)
+    if is_known and rig.handling.um_per_px:
         assert rig.roles.objective is not None
         _judge_sizes(rig, rig.roles.objective, labels.get(rig.roles.objective, {}), findings)
-        _judge_presets(rig, rig.roles.objective, config, findings)
+        _judge_presets(rig, rig.roles.objective, labels.get(rig.roles.objective, {}), config, findings)
     known("light.lamp", rig.handling.lamp)
     stages = [device.label for device in config.devices if "XYStage" in device.roles]
     if rig.handling.stand == "manual" and stages:
@@ -107,6 +111,19 @@ def _judge(rig: Rig, config: ConfigDescription, labels: Mapping[str, Mapping[str
             f"the ready-made roles are those of '{rig.camera}', and the camera '{cameras[-1].label}' is driven by"
             f" '{cameras[-1].library}'",
             _kind_of(cameras[-1].library),
+        )
+
+
+def _judge_turret(rig: Rig, device: Device, findings: Findings) -> None:
+    """Judge whether the objective's device has positions, as far as the adapters' sources show it."""
+    kind = known_kind(device.library, device.adapter)
+    if kind is not None and kind != "state":
+        report = findings.error if is_listed(device.library, device.adapter) else findings.warn
+        report(
+            rig.key_lines.get("roles.objective", 0),
+            f"roles.objective names the device '{device.label}', which is {KIND_WORDS[kind]} ({device.library}"
+            f" {device.adapter}) and no turret",
+            f"Name {KIND_WORDS['state']}, or remove the role.",
         )
 
 
@@ -133,7 +150,9 @@ def _judge_sizes(rig: Rig, device: str, labels: Mapping[str, str], findings: Fin
             )
 
 
-def _judge_presets(rig: Rig, device: str, config: ConfigDescription, findings: Findings) -> None:
+def _judge_presets(
+    rig: Rig, device: str, labels: Mapping[str, str], config: ConfigDescription, findings: Findings
+) -> None:
     """Judge whether a pixel size preset contradicts `um_per_px`: a run that meets it is refused."""
     settings: dict[str, dict[tuple[str, str], str]] = {}
     for line in read_config(rig.config):
@@ -141,7 +160,7 @@ def _judge_presets(rig: Rig, device: str, config: ConfigDescription, findings: F
             preset, of, name, value = line.fields
             settings.setdefault(preset, {})[of, name] = value
     for preset, wanted in settings.items():
-        label = wanted.get((device, "Label"))
+        label = wanted.get((device, "Label")) or labels.get(wanted.get((device, "State"), ""))
         um = rig.handling.um_per_px.get(label or "")
         size_um = config.pixel_sizes_um.get(preset, 0.0)
         if um is not None and size_um > 0 and abs(size_um - um) > _SAME * um:

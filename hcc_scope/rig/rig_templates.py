@@ -51,11 +51,19 @@ class Stand:
     name: str
     pattern: str
     """What the names of its templates contain (a regular expression)."""
+    note: str = ""
+    """A sentence on how it may differ from them."""
 
 
 STANDS = (
     Stand("dmi3000b", "Leica DMI3000 B (manual)", r"dmi3000"),
-    Stand("dmi4000b", "Leica DMI4000 B (motorised)", r"dmi[46]000"),
+    Stand(
+        "dmi4000b",
+        "Leica DMI4000 B (motorised)",
+        r"dmi[46]000",
+        "Most DMI4000 B have no FocusDrive, and Micro-Manager refuses the line of a module that is not there: remove"
+        " its lines, and z under stage_limits_um.",
+    ),
     Stand("dmi6000b", "Leica DMI6000 B (motorised)", r"dmi[46]000"),
     Stand("demo", "Demo devices (no microscope)", r"^demo"),
 )
@@ -150,12 +158,16 @@ class Answers:
     """Of the new files, without ending."""
     title: str
     """Stand and camera, for people."""
+    note: str
+    """What else is to be known, or an empty text."""
     objectives: tuple[Objective, ...]
     """In the order of the turret's positions."""
     remark: str
     """A sentence on where the sizes come from."""
     measured: bool
     """Whether all sizes were given, rather than computed."""
+    frame_yx: tuple[int, int]
+    """Size of the camera's frames, in pixels of 16 bits."""
     port: str | None = None
     """Serial port of the stand; None leaves the placeholder."""
     adapters_dir: str | None = None
@@ -177,7 +189,7 @@ def filled_template(template: Template, answers: Answers) -> tuple[str, str]:
     if answers.port is not None:
         config = [_with_port(line, answers.port) for line in config]
     config = _with_objectives(config, template.turret, answers)
-    rig = _with_sizes(rig, answers)
+    rig = _with_sizes(_with_frames(rig, answers.frame_yx), answers)
     if answers.measured:
         rig = _without_warning(rig, "nominal")
     if answers.adapters_dir is not None:
@@ -187,19 +199,22 @@ def filled_template(template: Template, answers: Answers) -> tuple[str, str]:
         ]
     schema = (template.rig_file.parent / "rig.schema.json").absolute().as_uri()
     rig = [line.replace("$schema=rig.schema.json", f"$schema={schema}") for line in rig]
-    rig = [re.sub(r"^config:\s*\S+", lambda _: f"config: {json.dumps(answers.name + '.cfg')}", line) for line in rig]
     return _named(config, template, answers, template.config), _named(rig, template, answers, template.rig_file)
 
 
 def _named(lines: list[str], template: Template, answers: Answers, origin: Path) -> str:
     """Return a text with a heading, in which the template's file names are those of the new files."""
-    text = "\n".join(lines)
-    for ending in (".cfg", ".rig.yaml"):
-        text = text.replace(template.name + ending, answers.name + ending)
+    own_config = f"config: {json.dumps(answers.name + '.cfg')}"
+    old = re.compile(rf"(?<![\w.-]){re.escape(template.name)}(\.cfg|\.rig\.yaml)\b")
+    text = "\n".join(
+        own_config if re.match(r"config:\s", line) else old.sub(lambda found: answers.name + found[1], line)
+        for line in lines
+    )
     heading = (
         f"# {answers.title}. Written by 'hcc-scope config new' from its template {origin.name}, whose words follow."
     )
-    return f"{heading}\n{text}\n"
+    note = f"# {answers.note}\n" if answers.note else ""
+    return f"{heading}\n{note}{text}\n"
 
 
 def _without_warning(rig: list[str], word: str) -> list[str]:
@@ -261,6 +276,18 @@ def _own(fields: list[str]) -> bool:
     return fields[1:3] != ["System", "Startup"]
 
 
+def _with_frames(rig: list[str], frame_yx: tuple[int, int]) -> list[str]:
+    """Replace what a template states about its camera's frames and the buffer."""
+    buffer = next(
+        (re.match(r"buffer_size_mb\s*:\s*(\d+)", line) for line in rig if line.startswith("buffer_size")), None
+    )
+    if buffer is None:
+        return rig
+    frame_mib = frame_yx[0] * frame_yx[1] * 2 / 2**20
+    about = f"# 16-bit frames of {frame_mib:.2g} MiB: room for {int(buffer[1]) / frame_mib:.0f} of them."
+    return [about if line.startswith("# 16-bit frames of ") else line for line in rig]
+
+
 def _with_sizes(rig: list[str], answers: Answers) -> list[str]:
     """Replace the key um_per_px of a rig file, if it has one."""
     found: list[str] = []
@@ -268,7 +295,8 @@ def _with_sizes(rig: list[str], answers: Answers) -> list[str]:
     for line in rig:
         if re.match(r"um_per_px\s*:", line):
             inside = True
-            sizes = ", ".join(f'"{one.label}": {one.um_per_px:g}' for one in answers.objectives)
+            found = _without_nominal(found)
+            sizes = ", ".join(f"{json.dumps(one.label)}: {one.um_per_px:g}" for one in answers.objectives)
             found += [f"# {answers.remark}", f"um_per_px: {{{sizes}}}"]
         elif inside and (not line.strip() or line[:1] in (" ", "\t")):
             continue
@@ -276,3 +304,14 @@ def _with_sizes(rig: list[str], answers: Answers) -> list[str]:
             inside = False
             found.append(line)
     return found
+
+
+def _without_nominal(above: list[str]) -> list[str]:
+    """Return lines without the end of the comment that derives a template's sizes: from the word ``NOMINAL:`` on."""
+    for i in range(len(above) - 1, -1, -1):
+        if not above[i].startswith("#"):
+            break
+        text, nominal, _ = above[i].partition(" NOMINAL:")
+        if nominal:
+            return [*above[:i], text]
+    return above

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.yaml_file import KeyPath, YamlFile, YamlValue
 
-__all__ = ["Rig", "find_rig_file", "load_rig"]
+__all__ = ["Rig", "find_rig_file", "load_rig", "rig_file_beside"]
 
 _TEXTS = ("config", "adapters_dir", "roles", "light", "references_dir", "warnings")
 _KIND = FileKind("rig file", ConfigError, most_bytes=2**20, needs="It needs at least the key 'config'.")
@@ -126,6 +126,22 @@ def find_rig_file(path_or_name: str | Path) -> Path:
     )
 
 
+def rig_file_beside(config: Path) -> Path | None:
+    """Return the rig file of the same name that lies beside a configuration and names it, or None.
+
+    Raises
+    ------
+    ConfigError
+        If that file is no rig file.
+    """
+    path = config.with_name(f"{config.stem}.rig.yaml")
+    try:
+        ours = path.is_file() and load_rig(path).config.resolve() == config.resolve()
+    except OSError:
+        return None
+    return path if ours else None
+
+
 def load_rig(path_or_name: str | Path) -> Rig:
     """Read a rig file, or take a .cfg as a rig without roles and limits.
 
@@ -183,7 +199,11 @@ def _parsed(file: YamlFile, to_fill_in: Sequence[Placeholder]) -> RigFile:
     Such a rig can be judged, and is not opened.
     """
     value = dict(file.value)
-    unfinished = [key for key in value if any(_within(key, placeholder, file) for placeholder in to_fill_in)]
+    unfinished = [
+        key
+        for key in value
+        if key in RigFile.model_fields and key != "config" and any(_within(key, one, file) for one in to_fill_in)
+    ]
     # keys that hold texts are valid with placeholders, so they are left for last
     for key in sorted(unfinished, key=_TEXTS.__contains__):
         try:

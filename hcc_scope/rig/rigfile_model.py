@@ -5,7 +5,16 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from hcc_scope.rig.camera_roles import CAMERA_KINDS, CameraKind
 from hcc_scope.types import RigRoles
@@ -27,6 +36,12 @@ def _two(value: object) -> object:
 
 
 _Span = Annotated[tuple[FiniteFloat, FiniteFloat], BeforeValidator(_two)]
+_ExposureMs = Annotated[
+    FiniteFloat, WithJsonSchema({"type": "number", "minimum": 0, "maximum": int(_LONGEST_EXPOSURE_MS)})
+]
+_Exposures = Annotated[tuple[_ExposureMs, _ExposureMs], BeforeValidator(_two)]
+_Word = Annotated[str, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})]
+"""A number in its place is taken for its digits."""
 _Positive = Annotated[FiniteFloat, Field(gt=0)]
 _Text = Annotated[str, Field(min_length=1)]
 
@@ -47,7 +62,7 @@ class _Roles(_Strict):
         default=None,
         description="Camera property that switches the EM gain off, or chooses a read-out port without it.",
     )
-    em_switch_off: tuple[str, ...] = Field(
+    em_switch_off: tuple[_Word, ...] = Field(
         default=(),
         description="Values of em_switch that mean off, in quotation marks; empty where they are plain (Off, 0).",
     )
@@ -109,7 +124,7 @@ class _CameraLimits(_Strict):
         default=None,
         description="EM gain above which a person must agree: a high one ages the sensor.",
     )
-    exposure_ms: _Span | None = Field(
+    exposure_ms: _Exposures | None = Field(
         default=None,
         description="Shortest and longest exposure in ms; any other one is refused.",
     )

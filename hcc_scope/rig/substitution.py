@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
     from hcc_scope.rig.cfg_lines import CfgLine
-    from hcc_scope.rig.device_kinds import KnownDevice
+    from hcc_scope.rig.device_kinds import DeviceKind, KnownDevice
     from hcc_scope.types import RigRoles
 
 __all__ = ["Adjusted", "LeftOut", "Remembered", "Replaced", "Substitution", "substitute"]
@@ -47,7 +47,7 @@ class Replaced:
     device: str
     library: str
     adapter: str
-    kind: str
+    kind: DeviceKind
     reason: str
     """How the kind was found out."""
     twin: str | None

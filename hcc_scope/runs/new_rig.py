@@ -33,6 +33,7 @@ __all__ = [
     "NewRig",
     "camera_of",
     "cameras_for",
+    "check_port",
     "lint_new_rig",
     "objectives_of",
     "rig_file_of",
@@ -60,7 +61,7 @@ _MAGNIFICATION = re.compile(r"(\d+(?:\.\d+)?)\s*x", re.IGNORECASE)
 _LABEL = re.compile(r"[!-~]([ -~]*[!-~])?")
 _PORT = re.compile(r"COM\d+|/dev/[\w./-]+", re.IGNORECASE)
 _STEM = re.compile(r"[\w+-]([\w .+-]*[\w+-])?")
-_LARGEST_UM = 1000.0
+_SMALLEST_UM, _LARGEST_UM = 0.001, 1000.0
 _LONGEST_LABEL = 60
 T = TypeVar("T", "Stand", "CameraModel")
 
@@ -143,10 +144,10 @@ def objectives_of(new: NewRig) -> tuple[Objective, ...]:
 def _size_um(label: str, size: str, camera: CameraModel, mount: float, *, given: bool) -> float:
     if given:
         number = plain_number(size)
-        if number is None or not 0 < number <= _LARGEST_UM:
+        if number is None or not _SMALLEST_UM <= number <= _LARGEST_UM:
             raise UsageError(
                 f"'{size}' is no size of a pixel for the objective '{label}'",
-                hint=f"It is a number of um, above 0 and at most {_LARGEST_UM:,.0f}, with a decimal point.",
+                hint=f"It is a number of um, from {_SMALLEST_UM:g} to {_LARGEST_UM:,.0f}, with a decimal point.",
             )
         return number
     magnification = _MAGNIFICATION.search(label)
@@ -155,7 +156,19 @@ def _size_um(label: str, size: str, camera: CameraModel, mount: float, *, given:
         raise UsageError(
             f"the label '{label}' tells no magnification", hint=f"Give the size of a pixel with it: {label}=0.65."
         )
-    return float(f"{camera.pixel_um / (times * mount):.4g}")
+    um_per_px = float(f"{camera.pixel_um / (times * mount):.4g}")
+    if not _SMALLEST_UM <= um_per_px <= _LARGEST_UM:
+        raise UsageError(
+            f"a pixel of {um_per_px:g} um follows for the objective '{label}', which is not possible",
+            hint=f"Give the size of a pixel with it: {label}=0.65.",
+        )
+    return um_per_px
+
+
+def check_port(port: str) -> None:
+    """Refuse what cannot be the name of a serial port; raise `UsageError`."""
+    if not _PORT.fullmatch(port):
+        raise UsageError(f"'{port}' is no serial port", hint="Give, for example, COM3 or /dev/ttyUSB0.")
 
 
 def rig_file_of(out: Path) -> Path:
@@ -193,8 +206,8 @@ def write_new_rig(new: NewRig) -> Path:
         raise UsageError(f"{len(objectives)} objectives, and the turret has {template.n_positions} positions")
     if new.port is not None and not template.needs_port:
         raise UsageError(f"the stand {stand_of(new.stand).name} has no serial port", hint="Leave it out.")
-    if new.port is not None and not _PORT.fullmatch(new.port):
-        raise UsageError(f"'{new.port}' is no serial port", hint="Give, for example, COM3 or /dev/ttyUSB0.")
+    if new.port is not None:
+        check_port(new.port)
     if new.adapters_dir is not None and not template.needs_adapters:
         raise UsageError("the demo devices need no folder of Micro-Manager", hint="Leave it out.")
     rig_file = rig_file_of(new.out)
@@ -202,8 +215,9 @@ def write_new_rig(new: NewRig) -> Path:
     config = rig_file.with_name(f"{name}.cfg")
     camera = camera_of(new.camera)
     computed = [text.strip() for text in new.objectives if "=" not in text]
+    doubt = "" if camera.verified else " (not verified: compare its data sheet)"
     remark = (
-        f"Computed for {', '.join(computed)} from the {camera.pixel_um:g} um pixels of the camera and a mount of"
+        f"Computed for {', '.join(computed)} from the {camera.pixel_um:g} um pixels of the camera{doubt} and a mount of"
         f" {new.mount:g}x: measure with a stage micrometer."
         if computed
         else "Sizes as given."
@@ -211,9 +225,11 @@ def write_new_rig(new: NewRig) -> Path:
     answers = Answers(
         name=name,
         title=f"{stand_of(new.stand).name} with {camera.name}",
+        note=stand_of(new.stand).note,
         objectives=objectives,
         remark=remark,
         measured=not computed,
+        frame_yx=camera.shape_yx,
         port=new.port,
         adapters_dir=None if new.adapters_dir is None else str(expanded(new.adapters_dir)),
     )

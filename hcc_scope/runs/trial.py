@@ -29,6 +29,7 @@ __all__ = ["TIMEOUT_S", "try_rig"]
 
 TIMEOUT_S = 180.0
 """A motorised stand may take a minute to find its limits."""
+_WORKER = "hcc_scope.runs.trial_worker"
 _LOOK_S = 0.1
 _CLOSING_S = 6.0
 """How long the process may take to end once its input is closed; longer than it gives its drivers."""
@@ -102,7 +103,7 @@ def _tried(
     output = folder / "output.txt"
     with output.open("wb") as words:
         process: subprocess.Popen[bytes] = subprocess.Popen(
-            [sys.executable, "-m", "hcc_scope.runs.trial_worker", str(folder)],
+            [sys.executable, "-m", _WORKER, str(folder)],
             stdin=subprocess.PIPE,
             stdout=words,
             stderr=words,
@@ -112,12 +113,12 @@ def _tried(
         )
         try:
             in_time = _wait(process, timeout_s, stop)
+            doing = _doing(folder)  # a process that is ended may take the folder with it
         finally:
             _end(process, 0.5 if all_twins else _CLOSING_S)
     report = TrialReport(str(rig_or_cfg))
     if in_time and (folder / REPORT).exists():
         return TrialReport.from_dict(json.loads((folder / REPORT).read_text(encoding="utf-8")))
-    doing = _doing(folder)
     if not in_time:
         report.error = str(
             DeviceError(

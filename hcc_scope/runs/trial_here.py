@@ -16,6 +16,7 @@ from hcc_scope.rig.config import check
 from hcc_scope.rig.files import check_adapters_dir
 from hcc_scope.rig.filling import filled_config, filled_rig
 from hcc_scope.rig.presets import try_presets
+from hcc_scope.rig.rigfile import find_rig_file, rig_file_beside
 from hcc_scope.rig.substitution import substitute
 from hcc_scope.rig.twins import DEMO_LIBRARY
 from hcc_scope.runs.rigs import CheckedRig, check_buffer, open_checked, refuse_rig_faults
@@ -75,7 +76,10 @@ class Trial:
         self._report = report
         self._doing = doing
         doing("reading the files")
-        self._rig, filled = filled_rig(rig_or_cfg, folder)
+        path = find_rig_file(rig_or_cfg)
+        if path.suffix.lower() == ".cfg" and (beside := rig_file_beside(path)) is not None:
+            report.rig_file, path = str(beside), beside
+        self._rig, filled = filled_rig(path, folder)
         config = self._rig.config
         readable, also_filled = filled_config(config, folder)
         report.filled = filled + also_filled

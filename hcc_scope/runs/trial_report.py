@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hcc_scope.rig.device_kinds import KIND_WORDS
 from hcc_scope.rig.filling import Filled
 from hcc_scope.rig.substitution import Adjusted, LeftOut, Remembered, Replaced
 
@@ -12,25 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["TrialReport"]
-
-_KINDS = {
-    "camera": "a camera",
-    "shutter": "a shutter",
-    "state": "a device with positions",
-    "stage": "a focus drive",
-    "xy_stage": "an XY stage",
-    "serial": "a serial port",
-    "generic": "a device with properties only",
-    "autofocus": "an autofocus",
-    "processor": "an image processor",
-    "signal": "an analogue output",
-    "magnifier": "a magnifier",
-    "slm": "a light modulator",
-    "hub": "a hub",
-    "galvo": "a scanner",
-    "pressure_pump": "a pressure pump",
-    "volumetric_pump": "a pump",
-}
 
 
 @dataclass(slots=True)
@@ -46,6 +28,8 @@ class TrialReport:
     passed: list[str] = field(default_factory=list)
     """In words, in the order in which they were tried."""
     warnings: list[str] = field(default_factory=list)
+    rig_file: str | None = None
+    """The rig file that lies beside a .cfg, and that it was tried with."""
     error: str | None = None
     """Why it did not pass, in one sentence."""
     exit_code: int = 0
@@ -65,9 +49,16 @@ class TrialReport:
             made[name] = [kind(**_tuples(one)) for one in values[name]]
         return cls(**made)
 
-    def lines(self) -> list[tuple[str, str]]:
-        """Return the report in words: lines with their kind, ``plain``, ``good``, ``warning`` or ``bad``."""
-        found = [("plain", _replaced(one)) for one in self.replaced]
+    def lines(self, *, to_fill_in: bool = True) -> list[tuple[str, str]]:
+        """Return the report in words: lines with their kind, ``plain``, ``good``, ``warning`` or ``bad``.
+
+        Parameters
+        ----------
+        to_fill_in : bool
+            Also list what is to be filled in.
+        """
+        found = [] if self.rig_file is None else [("plain", f"{self.file} is tried with its rig file {self.rig_file}")]
+        found += [("plain", _replaced(one)) for one in self.replaced]
         found += [
             ("plain", f"line {one.line}: {one.device} {one.name} = {one.value}, taken as {one.taken} here")
             for one in self.adjusted
@@ -76,7 +67,8 @@ class TrialReport:
         found += [("plain", text) for text in self._not_tried()]
         found += [("good", text) for text in self.passed]
         found += [("warning", text) for text in self.warnings]
-        found += [("warning", text) for text in self._to_fill_in()]
+        if to_fill_in:
+            found += [("warning", text) for text in self._to_fill_in()]
         if self.error is not None:
             found.append(("bad", self.error))
         return found
@@ -112,7 +104,7 @@ def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _replaced(one: Replaced) -> str:
     what = f"line {one.line}: {one.device} ({one.library} {one.adapter})"
-    kind = _KINDS[one.kind]
+    kind = KIND_WORDS[one.kind]
     if one.twin is None:
         return f"{what} is left out: {kind} has no demo device"
     size = ""

@@ -39,6 +39,9 @@ def main() -> None:
         ours = isinstance(error, HccScopeError)
         report.error = str(error) if ours else f"a bug in HCC-Scope ({type(error).__name__}: {error})"
         report.exit_code = error.exit_code if isinstance(error, HccScopeError) else _EXIT_INTERNAL
+    if stop.requested:
+        shutil.rmtree(folder, ignore_errors=True)  # the other program waits for nothing, or was killed
+        return
     unfinished = folder / f"{REPORT}.new"
     unfinished.write_text(json.dumps(report.as_dict()), encoding="utf-8")
     unfinished.replace(folder / REPORT)

@@ -8,9 +8,10 @@ import pytest
 from find import find
 from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QTextBrowser, QWidget
 
+from hcc_scope.errors import HccScopeError
 from hcc_scope.rig.filling import Filled
 from hcc_scope.runs.trial_report import TrialReport
-from hcc_scope.workers import Failure, attempt
+from hcc_scope.workers import Failure, StopToken, attempt
 from ui.shell import rig_wizard
 from ui.shell.rig_wizard import RigWizard
 
@@ -124,6 +125,37 @@ def test_a_demo_rig_is_written_tried_and_opened(qtbot: QtBot, wizard: RigWizard,
     with qtbot.waitSignal(wizard.rig_chosen) as chosen:
         button.click()
     assert chosen.args == [str(tmp_path / "mine.rig.yaml")]
+
+
+def test_while_a_section_is_under_way_nothing_is_written_tried_or_opened(wizard: RigWizard, tmp_path: Path):
+    choose(wizard, "Stand", "Demo devices (no microscope)")
+    enter(wizard, "New rig file", str(tmp_path / "mine"))
+    write = find(wizard, QPushButton, "Write and try")
+    wizard.set_section(under_way=True)
+    assert problem(wizard) == "A section is under way: wait until it has ended."
+    assert not write.isEnabled()
+    wizard.set_section(under_way=False)
+    assert write.isEnabled()
+    write.click()
+    button = find(wizard, QPushButton, "Open this rig")
+    wizard.set_section(under_way=True)
+    assert not button.isEnabled()
+    wizard.set_section(under_way=False)
+    assert button.isEnabled()
+
+
+def test_a_section_that_begins_ends_the_trial(parent: QWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def tried(_rig_file: Path, *, stop: StopToken, **_: object) -> TrialReport:
+        made.set_section(under_way=True)
+        assert stop.requested
+        raise HccScopeError("the trial was ended")
+
+    monkeypatch.setattr(rig_wizard, "try_rig", tried)
+    made = RigWizard(AtOnce(), tmp_path, parent=parent)
+    made.show()
+    choose(made, "Stand", "Demo devices (no microscope)")
+    find(made, QPushButton, "Write and try").click()
+    assert "Not tried, as a section is under way. Afterwards: 'hcc-scope config try --all-twins" in result(made)
 
 
 def test_what_is_to_be_filled_in_is_listed_once_and_comes_first(wizard: RigWizard, tmp_path: Path):

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from hcc_scope.errors import HccScopeError
+from hcc_scope.rig.files import quoted
 from hcc_scope.rig.findings import TO_FILL_IN
 from hcc_scope.rig.rig_templates import STANDS
 from hcc_scope.runs.new_rig import (
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RigWizard"]
 
+_WAIT = "A section is under way: wait until it has ended."
 _MARKS = {"plain": "·", "good": "✓", "warning": "△", "bad": "✕"}
 
 
@@ -73,6 +75,7 @@ class RigWizard(QDialog):
         self._jobs, self._folder = jobs, folder
         self._stop = StopToken()
         self._rig_file: Path | None = None
+        self._section = self._trying = self._unfinished = False
         self._proposed = ""
         self.setWindowTitle("Set up a microscope")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -159,6 +162,14 @@ class RigWizard(QDialog):
         for field in (self._objectives, self._port, self._adapters, self._out):
             field.textChanged.connect(self._update)
 
+    def set_section(self, *, under_way: bool) -> None:
+        """Leave the computer and the rig to a section while it is under way: a trial that runs is ended."""
+        self._section = under_way
+        if under_way and self._trying:
+            self._stop.request()
+        self._update()
+        self._update_open()
+
     # -- the answers ---------------------------------------------------------------------------------------------------
 
     def answers(self) -> NewRig:
@@ -207,8 +218,8 @@ class RigWizard(QDialog):
         except HccScopeError as error:
             problem = str(error)
         self._sizes.setText(sizes)
-        self._problem.setText(problem)
-        self._write.setEnabled(not problem)
+        self._problem.setText(problem or (_WAIT if self._section else ""))
+        self._write.setEnabled(not problem and not self._section and self._fields.isEnabled())
 
     @Slot()
     def _browse_adapters(self) -> None:
@@ -236,7 +247,7 @@ class RigWizard(QDialog):
 
     def _not_written(self, sentence: str) -> None:
         self._fields.setEnabled(True)
-        self._write.setEnabled(True)
+        self._write.setEnabled(not self._section)
         self._problem.setText(sentence)
 
     def _files_written(self, made: tuple[Path, tuple[Finding, ...]]) -> None:
@@ -249,30 +260,51 @@ class RigWizard(QDialog):
         self._result.setVisible(True)
         self._result.setFocus()
         self._add("good", f"Written: {self._rig_file} and {config.name}")
-        to_do = [one for one in findings if one.severity == TO_FILL_IN]
+        note = stand_of(self._stand.currentData()).note
+        if note:
+            self._add("warning", note)
         for one in findings:
             place = f"{one.path.name}, line {one.line}" if one.line else one.path.name
             kind = "bad" if one.severity == "error" else "warning"
             self._add(kind, f"{place}: {one.message}. {one.hint}")
+        self._unfinished = any(one.severity == TO_FILL_IN for one in findings)
         self._open.setVisible(True)
-        self._open.setEnabled(not to_do)
-        self._open.setToolTip("Fill in what is listed first, in the two files" if to_do else "Load it")
-        self._add("plain", "Trying it with demo devices …")
+        self._update_open()
         self.resize(max(self.width(), 720), max(self.height(), 480))
+        if self._section:
+            self._not_tried()
+            return
+        self._add("plain", "Trying it with demo devices …")
+        self._trying = True
         run = partial(_trial, self._rig_file, self._stop)
-        self._jobs.submit("trial", run, self._tried, partial(self._add, "bad"))
+        self._jobs.submit("trial", run, self._tried, self._trial_failed)
+
+    def _update_open(self) -> None:
+        """Offer to open the new rig as soon as it can be opened."""
+        self._open.setEnabled(not self._unfinished and not self._section)
+        reason = (
+            "Fill in what is listed first, in the two files" if self._unfinished else _WAIT if self._section else ""
+        )
+        self._open.setToolTip(reason or "Load it")
+
+    def _not_tried(self) -> None:
+        command = f"hcc-scope config try --all-twins {quoted(self._rig_file or '')}"
+        self._add("warning", f"Not tried, as a section is under way. Afterwards: '{command}'.")
+
+    def _trial_failed(self, sentence: str) -> None:
+        self._trying = False
+        self._add("bad", sentence)
 
     def _tried(self, report: TrialReport | None) -> None:
+        self._trying = False
         if report is None:
+            self._not_tried()
             return
-        listed = {one.what for one in report.filled}
-        for kind, text in report.lines():
-            # what is to be filled in stands above already
-            if not (kind == "warning" and any(f": {what} is to be filled in" in text for what in listed)):
-                self._add(kind, text)
+        for kind, text in report.lines(to_fill_in=False):  # it stands above already
+            self._add(kind, text)
         passed = report.error is None
         text = "The rig passes with demo devices." if passed else "The rig does not pass yet: correct the files."
-        if passed and not self._open.isEnabled():
+        if passed and self._unfinished:
             text += " Fill in what is listed above, then open it with 'Open rig …'."
         self._add("good" if passed else "bad", text)
         announce(self, text, urgent=False)
@@ -306,7 +338,7 @@ def _written(new: NewRig) -> tuple[Path, tuple[Finding, ...]]:
 
 
 def _trial(rig_file: Path, stop: StopToken) -> TrialReport | None:
-    """Return what came of the trial, or None if it was ended because the dialog was closed."""
+    """Return what came of the trial, or None if it was ended: the dialog was closed, or a section began."""
     outcome = attempt(lambda: try_rig(rig_file, all_twins=True, stop=stop))
     if not isinstance(outcome, Failure):
         return outcome
