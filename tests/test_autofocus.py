@@ -179,7 +179,7 @@ def test_a_drive_that_does_not_come_back_is_reported_with_the_curve(microscope: 
     assert (event.facts["reason"], len(event.facts["curve"]), event.facts["began_um"]) == ("flat", 11, began_um)
     record = read_record(event)
     assert isinstance(record, FocusRecord)
-    assert "; then: focus 'Z' was sent to z = 40.00 um twice" in record.explanation
+    assert "; then: focus 'Z' was sent to z = 36.00 um twice" in record.explanation
 
 
 def test_a_stop_in_a_long_exposure_brings_the_drive_back_when_the_camera_has_ended_it(
