@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,21 +15,27 @@ import pytest
 from hcc_scope.cli.focus import curve_lines
 from hcc_scope.errors import CameraError, DeviceError, FrameSizeError, PlanError
 from hcc_scope.focus import FocusSettings
-from hcc_scope.microscope.autofocus import Autofocus
+from hcc_scope.focus.record import FocusRecord, read_record
+from hcc_scope.microscope import autofocus as autofocus_module
+from hcc_scope.microscope.autofocus import Autofocus, _Approach
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.micromanager import MicroManager
+from hcc_scope.microscope.moves import PlaceMissedError
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.types import StageLimits
 from hcc_scope.workers import StopToken
 from tests.commands import cli
+from tests.faulty_core import FaultyCore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from hcc_scope.focus import FocusReading
     from hcc_scope.protocols import StopSignal
     from hcc_scope.run_events import RunEvent
+    from hcc_scope.tiling import TileGrid
 
 BEADS = {"OnCameraCCDXSize": 512, "OnCameraCCDYSize": 512, "FastImage": 0, "Mode": "Fluorescent Beads"}
 STRUCTURE = FocusSettings(judged="structure")
@@ -148,6 +158,46 @@ def test_a_stop_ends_the_search_and_brings_the_drive_back(microscope: MicroManag
     assert microscope.use.state == "free"
 
 
+def test_a_drive_that_does_not_come_back_is_reported_with_the_curve(microscope: MicroManager):
+    began_um = put(microscope, 40.0)  # far out of focus
+    sent: list[float] = []
+    core = microscope.backend.core
+
+    def sticks(real: Callable[..., None], device: str, to_um: float) -> None:
+        sent.append(to_um)
+        if len(sent) <= 12:  # the approach and eleven heights: all of a coarse pass
+            real(device, to_um)
+
+    FaultyCore(microscope, set_position=sticks)
+    try:
+        with pytest.raises(PlaceMissedError) as missed:
+            Autofocus(microscope).run(StopToken())
+    finally:
+        microscope.backend.core = core
+    assert any(note.startswith("then, bringing the focus back to z = 40 um: focus") for note in missed.value.__notes__)
+    (event,) = events(microscope)
+    assert (event.facts["reason"], len(event.facts["curve"]), event.facts["began_um"]) == ("flat", 11, began_um)
+    record = read_record(event)
+    assert isinstance(record, FocusRecord)
+    assert "; then: focus 'Z' was sent to z = 36.00 um twice" in record.explanation
+
+
+def test_a_stop_in_a_long_exposure_brings_the_drive_back_when_the_camera_has_ended_it(
+    microscope: MicroManager, monkeypatch: pytest.MonkeyPatch
+):
+    began_um = put(microscope, 6.0)
+    exposed = threading.Event()
+    stop = _AfterFrames(microscope, 3, lambda: (stop.request(), exposed.wait(60)))
+    monkeypatch.setattr(microscope.camera, "snap", stop.snap)
+    monkeypatch.setattr(autofocus_module, "_TURN_S", 0.01)
+    with pytest.raises(Stopped) as stopped:
+        Autofocus(microscope, settings=STRUCTURE).run(stop)
+    assert any("goes there as soon as the devices let it" in note for note in stopped.value.__notes__)
+    assert microscope.use.state == "free"
+    exposed.set()
+    assert microscope.thread.call("looking", lambda: z_um(microscope)) == pytest.approx(began_um, abs=1e-6)
+
+
 def test_after_an_emergency_stop_nothing_moves_by_itself(microscope: MicroManager, monkeypatch: pytest.MonkeyPatch):
     put(microscope, 6.0)
     stop = _AfterFrames(microscope, 4, DeviceControls(microscope).halt)
@@ -186,3 +236,32 @@ def test_the_command_shows_one_curve_and_exits_by_its_end():
     assert cli("focus", "try").code == 2
     assert cli("focus", "try", "--rig=demo", "--config=x.cfg").code == 2
     assert cli("focus", "try", "--rig=demo", "--phantom=both").code == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends a process there")
+def test_a_command_that_is_told_to_end_brings_the_drive_back(monkeypatch: pytest.MonkeyPatch):
+    heights: list[float] = []
+    go, look = Autofocus._go, Autofocus._look
+
+    def noted_go(self: Autofocus, drive: _Approach, to_um: float, stop: StopSignal) -> None:
+        heights.append(to_um)
+        go(self, drive, to_um, stop)
+
+    def ended_look(self: Autofocus, grid: TileGrid, stop: StopSignal) -> FocusReading:
+        if len(heights) == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return look(self, grid, stop)
+
+    def noted_return(self: Autofocus, drive: _Approach, began_um: float, halts: int) -> None:
+        back(self, drive, began_um, halts)
+        heights.append(began_um)
+
+    back = Autofocus._surely_back
+    monkeypatch.setattr(Autofocus, "_go", noted_go)
+    monkeypatch.setattr(Autofocus, "_look", ended_look)
+    monkeypatch.setattr(Autofocus, "_surely_back", noted_return)
+    done = cli("focus", "try", "--rig", "demo", "--property=Z,Position,4")
+    assert done.code == 130
+    assert done.err.splitlines()[-1] == "Error: interrupted: no focus was found"
+    assert heights[-1] == 4.0
+    assert len(heights) <= 6

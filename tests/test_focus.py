@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,14 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from benchmarks.focus_curves import KINDS, Stand, search, specimen
+from hcc_scope.cli.focus import curve_lines
 from hcc_scope.errors import PlanError
 from hcc_scope.focus import FocusReading, FocusSettings, FocusTrend, find_focus, fit_plane, read_focus
 from hcc_scope.focus.curve import locate, noise_of, second_rise, shoulder, unevenness
+from hcc_scope.focus.record import FocusRecord, read_record
 from hcc_scope.phantom import CameraPhysics
 from hcc_scope.quality import QualityLimits
+from hcc_scope.run_events import RunEvent
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
@@ -174,6 +178,28 @@ def test_a_contrast_that_saturation_inverts_does_not_drive_the_stage_away():
     assert max(abs(point.z_um) for point in result.curve) <= 2 * SETTINGS.coarse_range_um
 
 
+def test_a_drive_that_reports_heights_beyond_its_reach_is_not_sent_there():
+    asked: list[float] = []
+
+    def read_at(z_um: float) -> FocusReading:
+        asked.append(z_um)
+        return reading(3 * z_um, bell(z_um, 15.0))
+
+    assert not find_focus(read_at, 0.0).accepted
+    assert max(abs(z_um) for z_um in asked) <= SETTINGS.reach_um + 0.25
+
+
+def test_without_a_judged_tile_no_measure_is_recorded_and_no_curve_is_shown():
+    result = find_focus(lambda z_um: reading(z_um, 0.0, tissue=False), 0.0)
+    assert (result.reason, result.judged_tiles, len(result.curve)) == ("no_tissue", 0, 11)
+    facts: dict[str, Any] = result.as_facts()
+    assert {(one["focus"], one["tenengrad"]) for one in facts["curve"]} == {(None, None)}
+    record = read_record(RunEvent(datetime.now(UTC), "focus", facts))
+    assert isinstance(record, FocusRecord)
+    assert (record.is_drawn, len(record.curve)) == (False, 11)
+    assert list(curve_lines(result, "#")) == ["0 of 1 tiles judged (tissue tiles), 11 frames"]
+
+
 def test_what_the_reader_raises_comes_through():
     def read_at(_z_um: float) -> FocusReading:
         raise KeyboardInterrupt
@@ -326,6 +352,22 @@ def test_one_wrong_height_of_six_stands_out():
     plane = fit_plane(points.tolist())
     assert plane.outliers == (2,)
     assert plane.residuals_um[2] == pytest.approx(15, abs=1)
+
+
+def test_a_plane_is_less_well_known_far_from_its_points():
+    near = [(x, y, 0.0) for x in (0.0, 100.0, 200.0) for y in (0.0, 100.0)]
+    plane = fit_plane(near)
+    assert plane.uncertainty_um(100.0, 50.0) == pytest.approx(0.5 / np.sqrt(6))
+    assert plane.uncertainty_um(3000.0, 50.0) > 5.0
+    # the standard error of least squares, by repetition
+    rng = np.random.default_rng(3)
+    found = []
+    for _ in range(300):
+        noise = rng.normal(0, 0.5, 6)
+        heights = [(x, y, z) for (x, y, _), z in zip(near, noise, strict=True)]
+        one = fit_plane(heights)
+        found.append(one.z_um(600.0, 50.0) if not one.outliers else np.nan)
+    assert np.nanstd(found) == pytest.approx(plane.uncertainty_um(600.0, 50.0), rel=0.2)
 
 
 def test_a_plane_needs_six_places_that_are_no_line():

@@ -216,8 +216,10 @@ def test_a_pause_cuts_a_search_short_which_begins_again_after_it(rig: OpenRig, s
     assert len(frames) == 1
     assert [what for what, _ in heard.asides] == ["focusing at field 0"] * 2
     assert heard.left == [1, 0]
-    (record,) = records(rig)
+    cut, record = records(rig)
+    assert isinstance(cut, FocusRecord)
     assert isinstance(record, FocusRecord)
+    assert cut.explanation == "the search was ended: it was stopped"
     assert (record.focus_seq, record.accepted) == (0, True)
 
 
@@ -255,7 +257,7 @@ def test_a_height_that_was_set_by_hand_is_not_tagged_as_focused(rig: OpenRig, sc
     frames = []
     for frame in made.frames(StopToken()):
         frames.append(frame)
-        DeviceControls(rig.microscope).move_z_by_um(6.0)
+        DeviceControls(rig.microscope).move_z_by_um(0.8)
     assert [frame.tags["z_by"] for frame in frames] == ["focus", "none"]
     plain = list(source(rig, PositionList(positions_um=[(0, 0, 1.0), (0, 0)]), scene).frames(StopToken()))
     assert [frame.tags["z_by"] for frame in plain] == ["plan", "none"]

@@ -46,13 +46,13 @@ def test_a_plan_file_states_when_to_focus(tmp_path: Path, text: str, expected: F
 @pytest.mark.parametrize(
     ("focus", "expected"),
     [
-        ("twice", "focus: 'twice' is none of none, once, every_k: K or plane"),
+        ("twice", "focus: 'twice' is not one of none, once, every_k: K or plane"),
         ("every_k", "focus: every_k needs a number of fields, such as every_k: 5"),
         ("every_k:x", "focus: every_k must be a whole number, not 'x'"),
         ({"every_k": 0}, "focus: every_k must be 1 to 1,000,000, not 0"),
         ({"every_k": True}, "focus: every_k must be a whole number, not 'True'"),
         ({"every_k": 2, "plane": {}}, "focus must be one of none, once, every_k: K or plane"),
-        ({"often": 2}, "focus: 'often' is none of none, once, every_k: K or plane"),
+        ({"often": 2}, "focus: 'often' is not one of none, once, every_k: K or plane"),
         ({"plane": {"points": 5}}, "focus: points must be 6 to 100, not 5"),
         ({"plane": 9}, "focus: plane holds 'points' and nothing else: {plane: {points: 9}}"),
         (5, "focus must be one of none, once, every_k: K or plane"),

@@ -96,6 +96,7 @@ class FocusPresenter(QObject):
     def _turn_coach(self, rig: RigState) -> None:
         """Coach where the focus is turned by hand."""
         by_hand = rig.z_um is None
+        self._coach.note_view((rig.camera.roi, rig.camera.binning))
         self._coach.turn(by_hand)
         self._views.live.coach.setVisible(by_hand)
 

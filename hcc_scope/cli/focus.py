@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.rigs import attach_rig, open_rig
+from hcc_scope.cli.runs import Interrupted, called_on_signals, interruptible
 from hcc_scope.errors import DeviceError, UsageError
 from hcc_scope.focus import FocusSettings
+from hcc_scope.formatting import counted
 from hcc_scope.runs.rigs import check_rig, split_assignment
 from hcc_scope.workers import StopToken
 
@@ -56,18 +58,32 @@ def run_try(options: TryOptions) -> None:
         See docs/errors.md.
     """
     from hcc_scope.microscope.autofocus import Autofocus
+    from hcc_scope.microscope.core_thread import Stopped
 
     _check(options)
     console = people(json_mode=options.json_mode)
     settings = FocusSettings(judged="structure" if options.structure else "tissue")
-    with _open(options, console) as rig:
+    stop = StopToken()
+
+    def on_signal(_number: int, _frame: object) -> None:
+        stop.request()
+        console.note("Stopping: the focus drive goes back to where it was.", "yellow")
+
+    with interruptible("nothing was moved") as meaning, _open(options, console) as rig:
         rig.set_properties(options.properties)
         scene = _scene(options)
         console.note("Searching the focus ...", "dim")
-        with nullcontext() if scene is None else closing(scene):
-            result = Autofocus(rig.microscope, scene=scene, settings=settings).run(
-                StopToken(), keep=options.apply, mode="try"
-            )
+        with nullcontext() if scene is None else closing(scene), called_on_signals(on_signal):
+            try:
+                result = Autofocus(rig.microscope, scene=scene, settings=settings).run(
+                    stop, keep=options.apply, mode="try"
+                )
+            except Stopped as stopped:
+                error = Interrupted("interrupted: no focus was found")
+                for note in getattr(stopped, "__notes__", ()):
+                    error.add_note(note)
+                raise error from stopped
+        meaning.now("the search had ended; the rig may not have been closed properly")
     if options.json_mode:
         facts = {**result.as_facts(), "explanation": result.explanation, "applied": options.apply and result.accepted}
         print_json(facts)
@@ -120,7 +136,7 @@ def _scene(options: TryOptions) -> PhantomScene | None:
 
 
 def curve_lines(result: FocusResult, mark: str) -> Iterator[str]:
-    """Yield the curve as lines of text, lowest height first, each with a bar of `mark`.
+    """Yield the curve as lines of text, lowest height first, each with a bar of `mark`; none where no tile was judged.
 
     Parameters
     ----------
@@ -131,7 +147,9 @@ def curve_lines(result: FocusResult, mark: str) -> Iterator[str]:
     if not result.curve:
         return
     tiles = "tissue tiles" if result.settings.judged == "tissue" else "tiles with structure"
-    yield f"{result.judged_tiles} of {result.tiles} tiles judged ({tiles}), {len(result.curve)} frames"
+    yield f"{result.judged_tiles} of {result.tiles} tiles judged ({tiles}), {counted(len(result.curve), 'frame')}"
+    if not result.judged_tiles:
+        return
     yield f"{'z (um)':>9}  {'focus':>7}  {'Tenengrad':>9}"
     highest = max(point.focus for point in result.curve)
     last = result.curve[-1]

@@ -124,7 +124,7 @@ def locate(z_um: NDArray[np.float64], values: NDArray[np.float64], base: float) 
     Peak or None
         None if the highest point has no neighbour on one side, or the parabola has no top between its points.
     """
-    top = int(np.argmax(values))
+    top = int(np.argmax(values)) if len(values) else 0
     if not 0 < top < len(values) - 1:
         return None
     level = base + _HALF * (values[top] - base)

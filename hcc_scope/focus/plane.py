@@ -30,6 +30,8 @@ _REPEATS = 5
 _LEAST_WIDTH = 0.02
 """Points that are spread less than this across, relative to along, lie in a line."""
 _MOST_TRIPLES = 2000
+_HEIGHT_UM = 0.5
+"""Standard deviation of a height that was found, at least, however well few points agree."""
 
 
 class PlanePoint(NamedTuple):
@@ -62,6 +64,16 @@ class FocusPlane:
     def z_um(self, x_um: float, y_um: float) -> float:
         """Return the plane's height at a place."""
         return self.z0_um + self.slope_x * (x_um - self.x0_um) + self.slope_y * (y_um - self.y0_um)
+
+    def uncertainty_um(self, x_um: float, y_um: float) -> float:
+        """Return the standard error of the plane's height at a place; it grows with the distance from the points."""
+        used = np.array([one for i, one in enumerate(self.points) if i not in self.outliers], dtype=np.float64)
+        n = len(used)
+        scatter_um = max(_HEIGHT_UM, self.residual_um * math.sqrt(n / max(1, n - 3)))  # three numbers make a plane
+        away = np.array([1.0, x_um - self.x0_um, y_um - self.y0_um])
+        design = np.column_stack([np.ones(n), used[:, 0] - self.x0_um, used[:, 1] - self.y0_um])
+        leverage = float(away @ np.linalg.pinv(design.T @ design) @ away)
+        return scatter_um * math.sqrt(leverage)
 
     def as_facts(self) -> dict[str, JsonValue]:
         """Return everything as JSON, to be recorded."""

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from hcc_scope.run_events import RunEvent
 
-__all__ = ["FocusRecord", "PlaneRecord", "describe_plane", "focus_records", "read_record"]
+__all__ = ["ENDED", "FocusRecord", "PlaneRecord", "describe_plane", "focus_records", "read_record"]
+
+ENDED = "ended"
+"""The reason of a search that a stop or an error ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +40,18 @@ class FocusRecord:
     """Number of the plan's field where it was done, from 0."""
     accepted: bool
     reason: str
-    """`hcc_scope.focus.FocusReason`, or one that this version does not know."""
+    """`hcc_scope.focus.FocusReason`, `ENDED`, or one that this version does not know."""
     z_um: float
     """The accepted height, or where it began."""
     began_um: float
     curve: tuple[FocusPoint, ...]
-    """In the order in which the frames were taken."""
+    """In the order in which the frames were taken; empty for a search that was ended."""
     judged_tiles: int
     tiles: int
     bracket_um: tuple[float, float] | None
     """Heights to both sides that are clearly less sharp than the accepted one; None without one."""
+    error: str | None = None
+    """What ended the search, or kept the focus drive from going back."""
 
     @property
     def where(self) -> str:
@@ -58,10 +63,19 @@ class FocusRecord:
     @property
     def explanation(self) -> str:
         """How it ended, as half a sentence."""
+        if self.reason == ENDED:
+            return f"the search was ended: {self.error or 'the reason is not known'}"
         if self.accepted:
-            return describe_in_focus(self.z_um, self.began_um)
+            found = describe_in_focus(self.z_um, self.began_um)
+            return found if self.error is None else f"{found}; then: {self.error}"
         why = REFUSALS.get(self.reason, f"the reason is '{self.reason}'")  # type: ignore[call-overload]
-        return f"no focus was found: {why}; back at z = {round(self.began_um, 2) + 0.0:.2f} um"
+        then = f"back at z = {round(self.began_um, 2) + 0.0:.2f} um" if self.error is None else f"then: {self.error}"
+        return f"no focus was found: {why}; {then}"
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the curve shows anything: it does not if no tile was judged."""
+        return bool(self.curve) and self.judged_tiles > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +130,9 @@ def read_record(event: RunEvent) -> FocusRecord | PlaneRecord | None:
 
 
 def _search_record(t_utc: datetime, facts: Mapping[str, Any]) -> FocusRecord:
+    ended = facts["reason"] == ENDED
+    judged_tiles = 0 if ended else int(facts["judged_tiles"])
+    error = facts.get("error")
     return FocusRecord(
         t_utc=t_utc,
         focus_seq=_whole(facts.get("focus_seq")),
@@ -123,15 +140,21 @@ def _search_record(t_utc: datetime, facts: Mapping[str, Any]) -> FocusRecord:
         field=_whole(facts.get("field")),
         accepted=facts["accepted"] is True,
         reason=str(facts["reason"]),
-        z_um=_number(facts["z_um"]),
+        z_um=_number(facts["began_um"] if ended else facts["z_um"]),
         began_um=_number(facts["began_um"]),
-        curve=tuple(
-            FocusPoint(_number(one["z_um"]), _number(one["focus"]), _number(one["tenengrad"])) for one in facts["curve"]
-        ),
-        judged_tiles=int(facts["judged_tiles"]),
-        tiles=int(facts["tiles"]),
+        curve=() if ended else tuple(_point(one, judged=judged_tiles > 0) for one in facts["curve"]),
+        judged_tiles=judged_tiles,
+        tiles=0 if ended else int(facts["tiles"]),
         bracket_um=_span(facts.get("around_um")),
+        error=None if error is None else str(error),
     )
+
+
+def _point(one: Mapping[str, Any], *, judged: bool) -> FocusPoint:
+    """Return one frame; its measures mean nothing, and may be missing, where no tile was judged."""
+    if not judged:
+        return FocusPoint(_number(one["z_um"]), 0.0, 0.0)
+    return FocusPoint(_number(one["z_um"]), _number(one["focus"]), _number(one["tenengrad"]))
 
 
 def _plane_record(t_utc: datetime, facts: Mapping[str, Any], plane: Mapping[str, Any]) -> PlaneRecord:

@@ -73,7 +73,7 @@ class FocusResult:
     began_um: float
     """Where the search began, as read back."""
     curve: tuple[FocusPoint, ...]
-    """Every frame, in the order in which they were taken."""
+    """Every frame, in the order in which they were taken; without a judged tile its measures mean nothing."""
     judged_tiles: int
     """How many tiles the curve rests on."""
     tiles: int
@@ -104,6 +104,13 @@ class FocusResult:
             "judged_tiles": self.judged_tiles,
             "tiles": self.tiles,
             "around_um": None if self.around_um is None else list(self.around_um),
-            "curve": [{"z_um": one.z_um, "focus": one.focus, "tenengrad": one.tenengrad} for one in self.curve],
+            "curve": [
+                {
+                    "z_um": one.z_um,
+                    "focus": one.focus if self.judged_tiles else None,
+                    "tenengrad": one.tenengrad if self.judged_tiles else None,
+                }
+                for one in self.curve
+            ],
             "settings": dict(self.settings.as_dict()),
         }

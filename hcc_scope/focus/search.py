@@ -259,8 +259,7 @@ class _Search:
     def _corrected(self, z_um: float) -> float:
         """Return what to ask for so as to reach a height: a drive that stopped short at last does so again."""
         corrected = z_um + self._short_um if abs(self._short_um) > self._near_um else z_um
-        in_reach = abs(corrected - self._began_um) <= self._settings.reach_um
-        return corrected if in_reach and self._allowed(corrected) else z_um
+        return corrected if self._allowed(corrected) else z_um
 
     def _sharpness_before(self, z_um: NDArray[np.float64], focus: NDArray[np.float64]) -> float:
         """Return the focus measure where the search began: of the last frame there, or between its neighbours."""
@@ -284,7 +283,9 @@ class _Search:
         return self._settings.most_frames - len(self._readings)
 
     def _allowed(self, z_um: float) -> bool:
-        return self._z_span_um[0] <= z_um <= self._z_span_um[1]
+        """Return whether a height is within the rig's limits, and within reach: what is read back may be anything."""
+        in_reach = abs(z_um - self._began_um) <= self._settings.reach_um + self._settings.fine_step_um / 4
+        return in_reach and self._z_span_um[0] <= z_um <= self._z_span_um[1]
 
     def _stands_out(self, values: NDArray[np.float64], noise: float, contrast: float) -> bool:
         height = float(np.ptp(values))

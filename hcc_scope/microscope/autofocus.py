@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
 from hcc_scope.focus import FocusSettings, find_focus, read_focus
+from hcc_scope.focus.record import ENDED
 from hcc_scope.microscope.backend import own_pixels
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
@@ -37,8 +38,10 @@ _CAMERA_MARGIN_S = 10.0
 """How much longer than its exposure a frame may take."""
 _GRACE_S = 0.5
 """How long a move or an exposure that is under way may still take once stop was requested."""
+_TURN_S = 1.0
+"""How long the way back waits, after an error or a stop, for an exposure that is under way; it comes in any case."""
 _RETURN_S = 5.0
-"""How long the way back may take after an error or a stop."""
+"""How long it may then take."""
 _PAINTED_FROM = 1_000_000_000
 """Number of the first frame of a painted scene, which decides its noise: none of a section has it."""
 
@@ -120,23 +123,64 @@ class Autofocus:
             self._go(drive, z_um, stop)
             return self._look(grid, stop)
 
-        def search() -> FocusResult:
-            result = find_focus(read_at, began_um, span_um, self._settings)
-            if result.curve and not (result.accepted and keep):  # without a frame it has not moved
-                self._go(drive, began_um, stop)
-            return result
+        found = attempt(lambda: find_focus(read_at, began_um, span_um, self._settings))
+        error = found.error if isinstance(found, Failure) else None
+        if drive.moved and (isinstance(found, Failure) or not (found.accepted and keep)):
+            error = self._back(drive, began_um, stop, halts, error)
+        if isinstance(found, Failure):
+            facts = {"accepted": False, "reason": ENDED, "began_um": began_um, **facts}
+        else:
+            facts = {**found.as_facts(), **facts}
+        if error is not None:
+            facts["error"] = _words(error)
+        microscope.events.add("focus", **facts)
+        if isinstance(found, Failure):
+            raise found.error
+        if error is not None:
+            raise error
+        return found
 
-        outcome = attempt(search)
-        if isinstance(outcome, Failure):
-            if hardware.halts == halts:  # after an emergency nothing moves by itself
-                returned = attempt(lambda: self._go(drive, began_um, StopToken(), timeout_s=_RETURN_S))
-                if isinstance(returned, Failure):
-                    outcome.error.add_note(f"then, bringing the focus back to z = {began_um:g} um: {returned.error}")
-            error = "it was stopped" if isinstance(outcome.error, Stopped) else str(outcome.error)
-            microscope.events.add("focus", accepted=False, reason="ended", error=error, began_um=began_um, **facts)
-            raise outcome.error
-        microscope.events.add("focus", **outcome.as_facts(), **facts)
-        return outcome
+    def _back(
+        self, drive: _Approach, began_um: float, stop: StopSignal, halts: int, error: BaseException | None
+    ) -> BaseException | None:
+        """Bring the focus drive back after a search that has ended with this error, if any; return how it ends now."""
+        on_the_way = None
+        if error is None:
+            returned = attempt(lambda: self._go(drive, began_um, stop))
+            if not isinstance(returned, Failure):
+                return None
+            error = on_the_way = returned.error
+        if self._microscope.hardware.halts != halts:  # after an emergency nothing moves by itself
+            return error
+        again = attempt(lambda: self._surely_back(drive, began_um, halts))
+        if isinstance(again, Failure):
+            error.add_note(f"then, bringing the focus back to z = {began_um:g} um: {again.error}")
+        elif on_the_way is not None and not isinstance(on_the_way, Stopped):
+            return None
+        return error
+
+    def _surely_back(self, drive: _Approach, began_um: float, halts: int) -> None:
+        """Bring the focus drive back, later if the call that is under way does not end soon.
+
+        Raises
+        ------
+        DeviceError
+            If it is not there yet, or does not arrive.
+        """
+        hardware = self._microscope.hardware
+        way, outcomes = drive.way(began_um), list[bool | Failure]()
+
+        def back() -> None:
+            if hardware.halts == halts:
+                outcomes.append(attempt(lambda: all(hardware.apply({"z": z_um}, StopToken()) for z_um in way)))
+
+        what = "bringing the focus back"
+        if not self._microscope.thread.finish(what, back, turn_s=_TURN_S, end_s=_RETURN_S):
+            raise DeviceError("it is not there yet, and goes there as soon as the devices let it")
+        for outcome in outcomes:
+            if isinstance(outcome, Failure):
+                raise outcome.error
+        drive.at_um = began_um
 
     # --- in the core's thread ---
 
@@ -166,7 +210,7 @@ class Autofocus:
 
     # --- moving and looking ---
 
-    def _go(self, drive: _Approach, z_um: float, stop: StopSignal, timeout_s: float | None = None) -> None:
+    def _go(self, drive: _Approach, z_um: float, stop: StopSignal) -> None:
         """Bring the focus drive to a height from below, and wait until it is there and at rest.
 
         Raises
@@ -181,7 +225,6 @@ class Autofocus:
                 partial(microscope.hardware.apply, {"z": step_um}, stop),
                 stop=stop,
                 grace_s=_GRACE_S,
-                timeout_s=timeout_s,
             )
             if not arrived:
                 raise Stopped
@@ -225,10 +268,22 @@ class _Approach:
         self._lowest_um = lowest_um if span_um is None else max(lowest_um, span_um[0])
         self.at_um = math.inf
         """Where the drive is; unknown at first and after an error, and then taken for above."""
+        self.moved = False
+        """Whether it was sent anywhere."""
 
     def way(self, z_um: float) -> tuple[float, ...]:
         """Return the heights to go to: below the target first, unless the drive comes from there."""
+        self.moved = True
         at_um, self.at_um = self.at_um, math.inf
         if z_um >= at_um or not self._play_um:
             return (z_um,)
         return (min(z_um, max(z_um - self._play_um, self._lowest_um)), z_um)
+
+
+def _words(error: BaseException) -> str:
+    """Return what an error reports, as half a sentence."""
+    if isinstance(error, Stopped):
+        first = "it was stopped"
+    else:
+        first = getattr(error, "message", None) or str(error) or type(error).__name__
+    return "; ".join([first, *getattr(error, "__notes__", ())])

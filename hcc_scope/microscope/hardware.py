@@ -525,8 +525,3 @@ class Hardware:
                 f"{what}, but the configuration has no focus drive",
                 hint=f"{instead}, or add 'Property,Core,Focus,<label>'.",
             )
-
-    @property
-    def z_tolerance_um(self) -> float:
-        """How far from its target the focus drive may stop."""
-        return self._moves.z_tolerance_um

@@ -37,6 +37,10 @@ __all__ = ["PlanFocus"]
 
 _SLICE_S = 0.05
 """How soon a wait notices a pause."""
+_KNOWN_UM = 4.0
+"""A plane that is less well known decides no height: a search looks so far to each side of its best height."""
+_SAME_UM = 0.5
+"""A drive that rests reads back the same height within this: less than a depth of field, more than encoders' noise."""
 
 
 class PlanFocus:
@@ -63,6 +67,7 @@ class PlanFocus:
         self._plane: FocusPlane | None = None
         self._by: tuple[int, float] | None = None
         """Number of the record that the present height comes from, and that height."""
+        self._due = False
 
     def report_to(self, listener: SourceListener) -> None:
         """Report to this listener from now on."""
@@ -81,8 +86,12 @@ class PlanFocus:
     # --- at a field ---
 
     def is_due(self, index: int) -> bool:
-        """Return whether to focus at the field of this number before its exposure."""
-        return self._focusing.is_due(index)
+        """Return whether to focus at the field of this number before its exposure.
+
+        A search that was due at a field that the stage did not reach is due at the next.
+        """
+        self._due = self._due or self._focusing.is_due(index)
+        return self._due
 
     def focus_at(self, index: int, event: Event, stop: StopSignal) -> bool:
         """Focus at a field where the stage is already.
@@ -100,10 +109,13 @@ class PlanFocus:
             If stop was requested.
         """
         left = self._focusing.n_left(index, self._n_fields)
+        if left is not None and not self._focusing.is_due(index):
+            left += 1
         where = {f"{axis}_um": event[axis] for axis in ("x", "y") if axis in event}
         outcome = self._search(f"focusing at field {index}", left, stop, field=index, **where)
         if outcome is None:
             return False
+        self._due = False
         if outcome.z_um is not None:
             self._by = self._n_recorded - 1, outcome.z_um
         else:
@@ -123,7 +135,8 @@ class PlanFocus:
             kept = f"; z stays at {round(result.began_um, 2) + 0.0:.2f} um"
             over = True
         except PlaceMissedError as error:
-            z_um, why, kept, over = None, error.message, "", True
+            z_um, why, over = None, error.message, True
+            kept = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
         except Stopped:
             if stop.requested:
                 raise
@@ -173,7 +186,8 @@ class PlanFocus:
         Raises
         ------
         PlanError
-            If too few heights were found, or the plane leads beyond the limits of the focus drive.
+            If too few heights were found, they do not lie in a plane, or it is hardly known at a place of the plan or
+            leads beyond the limits of the focus drive there.
         CameraError, DeviceError
             If a device fails.
         Stopped
@@ -213,6 +227,7 @@ class PlanFocus:
         return True
 
     def _use(self, plane: FocusPlane, records: Sequence[int], places: Sequence[Place]) -> None:
+        _check_known(plane, places)
         self._check_limits(plane, places)
         self._plane = plane
         self._by = self._n_recorded, plane.z0_um
@@ -244,7 +259,7 @@ class PlanFocus:
             return event
         return {**event, "z": self._plane.z_um(event["x"], event["y"])}
 
-    def tags(self, event: Event, z_um: float | None, tolerance_um: float) -> dict[str, TagValue]:
+    def tags(self, event: Event, z_um: float | None) -> dict[str, TagValue]:
         """Return how the height of a frame was obtained; nothing without a focus drive.
 
         Parameters
@@ -252,9 +267,7 @@ class PlanFocus:
         event : Event
             As it was carried out.
         z_um : float or None
-            Where the focus drive was.
-        tolerance_um : float
-            A height farther from that of the search than this was set by hand since.
+            Where the focus drive was. A height that is not the one that was found was set by hand since.
         """
         if z_um is None:
             return {}
@@ -262,9 +275,28 @@ class PlanFocus:
             return {"z_by": "plane", "focus_seq": self._by[0]}
         if "z" in event:
             return {"z_by": "plan"}
-        if self._by is not None and abs(z_um - self._by[1]) <= tolerance_um:
+        if self._by is not None and abs(z_um - self._by[1]) <= _SAME_UM:
             return {"z_by": "focus", "focus_seq": self._by[0]}
         return {"z_by": "none"}
+
+
+def _check_known(plane: FocusPlane, places: Sequence[Place]) -> None:
+    """Refuse a plane that its own points lie far from, or that is hardly known at any place of the plan."""
+    hint = "Choose more points, or focus at every k-th field."
+    if plane.residual_um > _KNOWN_UM:
+        raise PlanError(
+            f"the heights that were found do not lie in a plane: they lie {plane.residual_um:.1f} um off it"
+            " (root mean square)",
+            hint=hint,
+        )
+    for number, (_, x_um, y_um, _) in enumerate(places, start=1):
+        uncertain_um = plane.uncertainty_um(x_um, y_um)
+        if uncertain_um > _KNOWN_UM:
+            raise PlanError(
+                f"the focus plane is known to {uncertain_um:.1f} um only at position {number} of the plan, far from"
+                " where a height was found",
+                hint=hint,
+            )
 
 
 class _Outcome(NamedTuple):

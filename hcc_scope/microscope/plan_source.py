@@ -509,7 +509,7 @@ class MicroManagerSource:
         tags.update({f"axis_{name}": value for name, value in event["axes"].items()})
         tags.update({f"planned_{axis}_um": event[axis] for axis in ("x", "y", "z") if axis in event})
         z_um = None if shot.stage_um is None else shot.stage_um[2]
-        tags.update(self._focus.tags(event, z_um, self._rig.hardware.z_tolerance_um))
+        tags.update(self._focus.tags(event, z_um))
         if part:
             tags["sequence_part"] = part
         if readback.readout is not None:

@@ -138,7 +138,7 @@ def focusing_of(value: object) -> Focusing:
             return _plane(rest["points"])
         if mode == "plane":
             raise ValueError("plane holds 'points' and nothing else: {plane: {points: 9}}")
-        raise ValueError(f"'{mode}' is none of {FOCUS_FORMS}")
+        raise ValueError(f"'{mode}' is not one of {FOCUS_FORMS}")
     raise ValueError(f"must be one of {FOCUS_FORMS}")
 
 
@@ -150,7 +150,7 @@ def _of_text(text: str) -> Focusing:
         raise ValueError("every_k needs a number of fields, such as every_k: 5")
     found = _TEXT.fullmatch(text)
     if found is None:
-        raise ValueError(f"'{text[:40]}' is none of {FOCUS_FORMS}")
+        raise ValueError(f"'{text[:40]}' is not one of {FOCUS_FORMS}")
     number = int(found[2]) if re.fullmatch(r"[0-9]{1,9}", found[2]) else found[2]
     if found[1] == "plane":
         return _plane(number)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from find import find
 from panel_parts import MANUAL_STAND, RIG
-from PySide6.QtWidgets import QComboBox, QProgressBar, QPushButton
+from PySide6.QtWidgets import QComboBox, QLabel, QProgressBar, QPushButton
 from shell_parts import finish, notices, start, wait_for
 
 from hcc_scope.focus import FocusPoint, FocusResult, FocusSettings, fit_plane
@@ -65,12 +65,14 @@ def test_a_record_is_what_was_recorded_and_damaged_ones_are_left_out():
     damaged = RunEvent(NOW, "focus", {"accepted": True, "reason": "in_focus", "z_um": "nowhere"})
     ended = RunEvent(NOW, "focus", {"accepted": False, "reason": "ended", "error": "it was stopped", "began_um": 0.0})
     move = RunEvent(NOW, "move", {"device": "Z"})
-    search, refused, plane = focus_records(
+    search, cut, refused, plane = focus_records(
         [move, event(field=3), damaged, ended, event(field=4, accepted=False), plane_event()]
     )
     assert isinstance(search, FocusRecord)
     assert (search.focus_seq, search.field, search.z_um, search.bracket_um) == (3, 3, 2.0, (-4.0, 8.0))
     assert search.curve == CURVE
+    assert isinstance(cut, FocusRecord)
+    assert (cut.explanation, cut.curve) == ("the search was ended: it was stopped", ())
     assert isinstance(refused, FocusRecord)
     assert refused.explanation.startswith("no focus was found: the sharpest height lies at the edge")
     assert event_text(event(field=3)) == "focus at field 3: in focus at z = 2.00 um, +2.00 um from where it began"
@@ -104,6 +106,15 @@ def test_the_panel_shows_the_newest_search_until_another_is_chosen(qtbot: QtBot)
     choice.activated.emit(1)
     panel.set_records(focus_records([event(field=seq) for seq in (0, 5, 10, 15, 20)]))
     assert choice.currentText() == "At field 5"
+    # no curve is drawn where none is known: no tile was judged, or the search was cut short
+    unjudged = RunEvent(NOW, "focus", {**event(field=3, accepted=False).facts, "judged_tiles": 0})
+    panel.set_records(focus_records([unjudged]))
+    assert not plot.isVisible()
+    assert find(panel, QLabel, "About the focusing").text() == "11 frames, no curve: none of 4 tiles was judged."
+    cut = {"accepted": False, "reason": "ended", "error": "it was stopped", "began_um": 0.0, "field": 3}
+    panel.set_records(focus_records([RunEvent(NOW, "focus", cut)]))
+    assert (choice.currentText(), result.text()) == ("At field 3: ended", "The search was ended: it was stopped.")
+    assert not plot.isVisible()
     panel.set_records(focus_records([event(field=0), plane_event()]))
     panel.show_seq(9)
     assert choice.currentText() == "Plane of the section"
@@ -180,6 +191,14 @@ def test_the_coach_follows_the_focus_and_shows_when_the_best_is_past(qtbot: QtBo
     coach.see(dataclasses.replace(frames[-6.0], exposure_ms=30.0))
     qtbot.waitUntil(lambda: len(seen) == 7)
     assert seen[-1].fraction == 1.0
+    # and so is another place, or another part of the sensor; a stage that rests is not quite still
+    for n, (x_um, view, is_new) in enumerate(
+        [(0.0, 1, True), (0.5, 1, False), (80.0, 1, True), (80.0, 1, False), (80.0, 2, True)], start=8
+    ):
+        coach.note_view(view)
+        coach.see(dataclasses.replace(frames[-6.0 if is_new else 12.0], stage_um=(x_um, 0.0, None)))
+        qtbot.waitUntil(lambda n=n: len(seen) == n)
+        assert (seen[-1].fraction == 1.0) == is_new
     coach.note_run(storing=True, store_queue_fill=0.9)
     coach.see(frames[0.0])
     assert not jobs.n_open  # the disk is behind: storing comes first

@@ -30,6 +30,8 @@ _LEAST_PX = 32
 """Below this a tile has no measure."""
 _REST, _REST_STORING = 1.0, 4.0
 """Rest after a frame, in multiples of the time that it took."""
+_SAME_PLACE_UM = 2.0
+"""A stage that rests reads back the same place within this."""
 _FILL = 0.25
 """From this fill of the storage queue on, nothing is measured: the disk is behind."""
 
@@ -57,6 +59,8 @@ class FocusCoach(QObject):
         self._storing = False
         self._behind = False
         self._subject: tuple[object, ...] = ()
+        self._view: object = None
+        self._place_um: tuple[float, float] | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._take)
@@ -77,6 +81,13 @@ class FocusCoach(QObject):
         """Forget the best that was seen: another field is under the lens."""
         self._trend.reset()
         self._waiting = None
+        self._subject = ()
+
+    def note_view(self, view: object) -> None:
+        """Note which part of the sensor is read; another one shows something else."""
+        if view != self._view:
+            self._view = view
+            self.reset()
 
     def note_run(self, *, storing: bool, store_queue_fill: float) -> None:
         """Note whether frames are stored now, and how far the disk is behind."""
@@ -95,7 +106,7 @@ class FocusCoach(QObject):
         frame, self._waiting = self._waiting, None
         if frame is None or self._busy or not self._on:
             return
-        subject = (frame.section_id, frame.pixels.shape, frame.exposure_ms, frame.em_gain, frame.objective)
+        subject = (*_settings_of(frame), self._place_of(frame))
         if subject != self._subject:
             self._subject = subject
             self._trend.reset()
@@ -111,6 +122,23 @@ class FocusCoach(QObject):
 
     def _failed(self, _sentence: str) -> None:
         self._busy = False
+
+    def _place_of(self, frame: Frame) -> tuple[float, float] | None:
+        """Return where the frame lies; the same place as before for as long as the stage rests."""
+        if frame.stage_um is None:
+            self._place_um = None
+            return None
+        x_um, y_um, _z_um = frame.stage_um
+        before = self._place_um
+        if before is None or math.dist(before, (x_um, y_um)) > _SAME_PLACE_UM:
+            self._place_um = x_um, y_um
+        return self._place_um
+
+
+def _settings_of(frame: Frame) -> tuple[object, ...]:
+    """Return what must be the same for the sharpness of two frames to be compared."""
+    size = frame.pixels.shape, frame.pixel_size_um
+    return frame.section_id, size, frame.exposure_ms, frame.em_gain, frame.objective
 
 
 def _measured(frame: Frame) -> tuple[FocusReading | None, float]:

@@ -27,7 +27,7 @@ Specimen = Literal["low", "high", "none"]
 FOCUS_WORDS: dict[FocusMode, str] = {
     "none": "not focused",
     "once": "focused once",
-    "every_k": "focused every {k} fields",
+    "every_k": "focused every {k}",
     "plane": "focused by a plane",
 }
 
@@ -65,7 +65,8 @@ class PlanChoice:
     def describe(self, *, outlined: bool) -> str:
         """Describe it in a few words; `outlined` if the specimen's own outline takes the place of the area."""
         text = self._describe_fields(outlined=outlined)
-        focus = FOCUS_WORDS[self.focusing.mode].format(k=self.focusing.every_k)
+        k = self.focusing.every_k
+        focus = FOCUS_WORDS[self.focusing.mode].format(k=f"{k} fields" if k > 1 else "field")
         return text if self.focusing == NO_FOCUSING else f"{text}, {focus}"
 
     def _describe_fields(self, *, outlined: bool) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
-from hcc_scope.focus.record import PlaneRecord
+from hcc_scope.focus.record import ENDED, PlaneRecord
 from hcc_scope.formatting import capital, counted, sentence
 from ui.kit.labels import describe, grid_margins, quiet, quiet_value
 from ui.kit.symbols import SignedLine
@@ -84,32 +84,38 @@ class FocusPanel(QWidget):
         self._choice.setVisible(record is not None)
         search = None if record is None or isinstance(record, PlaneRecord) else record
         for widget in (self._plot, self._legend):
-            widget.setVisible(search is not None)
+            widget.setVisible(search is not None and search.is_drawn)
         self._plot.show_record(search)
         if record is None:
             self._result.show_line("unknown", _NOTHING if self._known else _NO_LOG)
             self._facts.hide()
             return
         self._result.show_line(_shape(record), sentence(record.explanation))
-        self._facts.setText(_facts(record))
-        self._facts.show()
+        facts = _facts(record)
+        self._facts.setText(facts)
+        self._facts.setVisible(bool(facts))
 
 
 def _shape(record: FocusRecord | PlaneRecord) -> Shape:
     if isinstance(record, PlaneRecord):
         return "warning" if record.plane.outliers else "good"
-    return "good" if record.accepted else "warning"
+    return "good" if record.accepted and record.error is None else "warning"
 
 
 def _title(record: FocusRecord | PlaneRecord) -> str:
     if isinstance(record, PlaneRecord):
         return "Plane of the section"
-    return capital(record.where) + ("" if record.accepted else ": refused")
+    ended = ": ended" if record.reason == ENDED else ": refused"
+    return capital(record.where) + ("" if record.accepted else ended)
 
 
 def _facts(record: FocusRecord | PlaneRecord) -> str:
     if isinstance(record, PlaneRecord):
         apart = ", ".join(f"{value:+.2f}" for value in record.plane.residuals_um)
         return f"Height of each point above the plane: {apart} um."
-    of = counted(record.tiles, "tile")
-    return f"{counted(len(record.curve), 'frame')}, judged by {record.judged_tiles} of {of}."
+    if not record.curve:
+        return ""
+    of, frames = counted(record.tiles, "tile"), counted(len(record.curve), "frame")
+    if not record.is_drawn:
+        return f"{frames}, no curve: none of {of} was judged."
+    return f"{frames}, judged by {record.judged_tiles} of {of}."

@@ -56,7 +56,8 @@ class FocusPlot(QWidget):
 
     def show_record(self, record: FocusRecord | None) -> None:
         """Draw a search; None draws nothing."""
-        curve = () if record is None else tuple(sorted(record.curve, key=lambda point: point.z_um))
+        seen = record.curve if record is not None and record.is_drawn else ()
+        curve = sorted(seen, key=lambda point: point.z_um)
         z_um = np.array([point.z_um for point in curve])
         self._focus.setData(z_um, _relative([point.focus for point in curve]), symbol="o", symbolSize=7)
         self._tenengrad.setData(z_um, _relative([point.tenengrad for point in curve]), symbol="s", symbolSize=6)
@@ -80,10 +81,11 @@ class FocusPlot(QWidget):
             return
         heights = [point.z_um for point in record.curve]
         drawn = counted(len(heights), "frame")
-        if heights:
-            drawn += f" from z = {min(heights):.2f} to {max(heights):.2f} {MICROMETRE}"
-            best = max(record.curve, key=lambda point: point.focus)
-            drawn += f", the sharpest at {best.z_um:.2f}"
+        if not record.is_drawn:
+            self.setAccessibleDescription(f"{drawn}, without a tile that was judged: no curve.")
+            return
+        best = max(record.curve, key=lambda point: point.focus)
+        drawn += f" from z = {min(heights):.2f} to {max(heights):.2f} {MICROMETRE}, the sharpest at {best.z_um:.2f}"
         bracket = record.bracket_um
         between = f" Bracket: {bracket[0]:.2f} to {bracket[1]:.2f} {MICROMETRE}." if bracket is not None else ""
         self.setAccessibleDescription(f"{drawn}.{between} {FOCUS_LEGEND}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSpinBox, QWidget
 
-from hcc_scope.plans.focusing import DEFAULT_PLANE_POINTS, NO_FOCUSING, Focusing
+from hcc_scope.plans.focusing import NO_FOCUSING, Focusing
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _WORDS: dict[FocusMode, str] = {
     "none": "no: the height stays as it is",
     "once": "once, at the first field",
     "every_k": "again after so many fields:",
-    "plane": f"by a plane through {DEFAULT_PLANE_POINTS} places",
+    "plane": "by a plane through {points} places",
 }
 
 
@@ -40,10 +40,10 @@ class FocusChoice(QWidget):
 
     def __init__(self, focusing: Focusing, modes: tuple[FocusMode, ...], name: str) -> None:
         super().__init__()
-        self._given = focusing
         self._modes = modes
         self._mode = QComboBox()
-        self._mode.addItems([_WORDS[mode] for mode in modes])
+        self._plane = focusing if focusing.mode == "plane" else Focusing("plane")
+        self._mode.addItems([_WORDS[mode].format(points=self._plane.points) for mode in modes])
         self._mode.setCurrentIndex(modes.index(focusing.mode) if focusing.mode in modes else 0)
         self._mode.setAccessibleName(name)
         self._mode.setToolTip(
@@ -78,7 +78,7 @@ class FocusChoice(QWidget):
             case "every_k" if self._k is not None:
                 return Focusing("every_k", every_k=self._k.value())
             case "plane":
-                return self._given if self._given.mode == "plane" else Focusing("plane")
+                return self._plane
             case "once":
                 return Focusing("once")
             case _:
