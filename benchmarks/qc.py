@@ -53,12 +53,20 @@ _LENGTH = 40
 
 
 def write_manifest(
-    folder: Path, n: int, readings: Mapping[str, TagValue] | None, *, camera: str = "Camera", animal: str = "m"
+    folder: Path,
+    n: int,
+    readings: Mapping[str, TagValue] | None,
+    *,
+    camera: str = "Camera",
+    animal: str = "m",
+    rig: str | None = None,
+    shape_yx: tuple[int, int] = (2048, 2048),
 ) -> Path:
     """Write the root manifest of the n-th section, as a run leaves it; None: one that recorded no readings."""
     plan = json_bytes({"kind": "random", "n_fields": 24, "outline_um": _OUTLINE}).decode()
     provenance: dict[str, TagValue] = {"camera": camera, "camera_library": "DemoCamera", "plan": plan}
-    spec = RunSpec((2048, 2048), 16, 0.325, animal, f"s{n}", provenance=provenance)
+    provenance |= {} if rig is None else {"rig": rig}
+    spec = RunSpec(shape_yx, 16, 0.325, animal, f"s{n}", provenance=provenance)
     created = (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=n)).isoformat()
     attributes = initial_attributes(spec, created_utc=created, interval_s=None, software={"hcc-scope": "0"})
     outcome = {"state": "completed", **({} if readings is None else {"readings": dict(readings)})}

@@ -10,6 +10,7 @@ that is not nothing is never ``0 %``, and a score below the threshold never read
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 
 __all__ = [
@@ -238,15 +239,21 @@ def full_stop(text: str) -> str:
     return text if not text or text[-1] in ".!?" else f"{text}."
 
 
+_FILE_FIRST = re.compile(r"\S*[./\\_:]\w")
+"""Of a text whose first word is a file or a path: another case would name another one."""
+
+
 def capital(text: str) -> str:
-    """Return words with a capital first letter; the others stay as they are, and so does a unit.
+    """Return words with a capital first letter; the others stay as they are, and so does a unit or a file's name.
 
     Examples
     --------
     >>> capital("no answer from DCam"), capital("µm are missing"), capital("")
     ('No answer from DCam', 'µm are missing', '')
+    >>> capital("my.rig.yaml:2: no such key")
+    'my.rig.yaml:2: no such key'
     """
-    return text if text.startswith("µ") else text[:1].upper() + text[1:]
+    return text if text.startswith("µ") or _FILE_FIRST.match(text) else text[:1].upper() + text[1:]
 
 
 def sentence(text: str) -> str:

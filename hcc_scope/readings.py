@@ -7,7 +7,7 @@ report, and of one cheap look at the raw pixels. They change no score. Control c
 =================  ==================================================================================================
 ``background``     level of the tiles without tissue, as a share of full scale
 ``tissue_level``   level of the tiles with tissue, likewise
-``vignette``       background in the corner tiles, relative to the middle ones
+``vignette``       background in the corners of the frame, relative to its middle
 ``focus``          focus measure of the tiles with tissue
 ``noise``          variance of the pixel noise divided by the level, in counts: for photon noise, counts per electron
 ``exposure_ms``, ``em_gain``, ``temperature_c``, ``lamp_level``   as read back
@@ -48,6 +48,10 @@ _MOST_FRAMES = 2048
 _LEAST_TILES = 4
 """Fewer are chance."""
 _LEAST_AT_PLACE = 2
+_LEAST_ROWS = 3
+"""Of places in a frame, so that there are corners and a middle."""
+_SPLIT_ROWS = 4
+"""Where a frame has fewer tiles, they are divided: the 1024 x 1024 pixels of an EMCCD are four of 512."""
 _USELESS = QualityFlag.SATURATED.value | QualityFlag.UNDER_EXPOSED.value
 
 
@@ -62,9 +66,14 @@ class ReadingsLog:
 
     def __init__(self, grid: TileGrid) -> None:
         self._grid = grid
+        fewest = min(grid.shape_rc)
+        self._split = 1 if fewest >= _LEAST_ROWS else -(-_SPLIT_ROWS // fewest)
+        """Into how many parts a tile is divided along each axis, to see the vignette."""
         self._lock = threading.Lock()
         self._tiles: list[NDArray[np.float32]] = []
         """Per frame (4, n): background, tissue level, focus, noise; NaN where a tile has none."""
+        self._parts: list[NDArray[np.float32]] = []
+        """Per frame (n, split, split): background of the parts of each tile."""
         self._numbers: list[tuple[float, float, float, float]] = []
         """Per frame: exposure, EM gain, temperature, lamp level; NaN where there is none."""
         self._objectives: Counter[str] = Counter()
@@ -86,29 +95,33 @@ class ReadingsLog:
         if (self._n_seen - 1) % self._every:
             return
         full_scale = 2.0**frame.bit_depth - 1
-        level = np.array([view[::_STEP_PX, ::_STEP_PX].mean() for view in views]) / full_scale
+        looks = [view[::_STEP_PX, ::_STEP_PX] for view in views]
+        level = np.array([look.mean() for look in looks]) / full_scale
         good = (assessed.flags & _USELESS) == 0
         tissue = (assessed.flags & QualityFlag.NO_TISSUE.value) == 0
         noise = assessed.noise_variance / np.maximum(assessed.mean_level * full_scale, 1.0)
         rows = ((level, good & ~tissue), (level, good & tissue), (assessed.focus, good & tissue), (noise, good))
+        glass = np.where(good & ~tissue, 1.0, np.nan)[:, None, None]
+        parts = (np.array([_part_means(look, self._split) for look in looks]) * glass).astype(np.float32)
         tiles = np.array([np.where(valid, values, np.nan) for values, valid in rows], dtype=np.float32)
         lamp = frame.tags.get(LAMP_TAG)
         numbers = (frame.exposure_ms, _number(frame.em_gain), _number(frame.temperature_c), _number(lamp))
         with self._lock:
             self._tiles.append(tiles)
+            self._parts.append(parts)
             self._numbers.append(numbers)
             if frame.objective is not None:
                 self._objectives[frame.objective] += 1
             if len(self._tiles) > _MOST_FRAMES:
                 self._every *= 2
-                del self._tiles[1::2], self._numbers[1::2]
+                del self._tiles[1::2], self._parts[1::2], self._numbers[1::2]
 
     def summary(self) -> dict[str, TagValue]:
         """Return the readings by name; None where a section has none. Empty before the first frame."""
         with self._lock:
             if not self._tiles:
                 return {}
-            tiles, numbers = np.stack(self._tiles), np.array(self._numbers)
+            tiles, parts, numbers = np.stack(self._tiles), np.stack(self._parts), np.array(self._numbers)
             objective = self._objectives.most_common(1)
         background, tissue_level, focus, noise = (tiles[:, row] for row in range(4))
         exposure_ms, em_gain, temperature_c, lamp_level = (_median(numbers[:, column], 1) for column in range(4))
@@ -116,7 +129,7 @@ class ReadingsLog:
             "frames": self._n_seen,
             "background": _median(background, _LEAST_TILES),
             "tissue_level": _median(tissue_level, _LEAST_TILES),
-            "vignette": self._vignette(background),
+            "vignette": self._vignette(parts),
             "focus": _median(focus, _LEAST_TILES),
             "noise": _median(noise, _LEAST_TILES),
             "exposure_ms": exposure_ms,
@@ -126,23 +139,31 @@ class ReadingsLog:
             "objective": objective[0][0] if objective else None,
         }
 
-    def _vignette(self, background: NDArray[np.float32]) -> float | None:
-        """Return the background in the corner tiles relative to the middle ones; None where it is not known.
+    def _vignette(self, parts: NDArray[np.float32]) -> float | None:
+        """Return the background in the corners relative to the middle; None where it is not known.
 
         Parameters
         ----------
-        background : (frames, n) float32
+        parts : (frames, n, split, split) float32
         """
-        rows, columns = self._grid.shape_rc
-        if rows < 3 or columns < 3:
-            return None
-        row, column = self._grid.rows_cols.T
+        split = self._split
+        rows, columns = (split * n for n in self._grid.shape_rc)
+        within = np.arange(split)
+        row = (split * self._grid.rows_cols[:, 0, None, None] + within[:, None] + 0 * within).ravel()
+        column = (split * self._grid.rows_cols[:, 1, None, None] + within + 0 * within[:, None]).ravel()
         corner = np.isin(row, (0, rows - 1)) & np.isin(column, (0, columns - 1))
         middle = (np.abs(row - (rows - 1) / 2) < 1) & (np.abs(column - (columns - 1) / 2) < 1)
-        outer, inner = (_place_means(background[:, where]) for where in (corner, middle))
+        levels = parts.reshape(len(parts), -1)  # (frames, places)
+        outer, inner = (_place_means(levels[:, where]) for where in (corner, middle))
         if outer.size < 2 or inner.size < 1 or inner.mean() <= 0:
             return None
         return _rounded(float(outer.mean() / inner.mean()))
+
+
+def _part_means(look: NDArray[np.uint16], split: int) -> NDArray[np.float64]:
+    """Return the mean of each of split x split parts of a look at a tile."""
+    rows = np.array_split(look, split, axis=0)
+    return np.array([[part.mean() for part in np.array_split(row, split, axis=1)] for row in rows])
 
 
 def _place_means(levels: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -90,7 +90,7 @@ def test_a_picture(pixels: np.ndarray[Any, Any], verdict: str, words: str) -> No
     ("now", "other", "reported", "means", "verdict"),
     [
         (10, 20, 20.0, (100, 200), "pass"),
-        (10, 20, 20.0, (100, 100), "pass"),  # no light
+        (10, 20, 20.0, (100, 100), "warn"),  # no light, or a value that never reaches the sensor
         (10, 20, 10.0, (100, 200), "warn"),
         (10, 20, 10.0, (100, 100), "fail"),
         (10, 20, None, (100, 101), "fail"),
@@ -102,6 +102,16 @@ def test_a_reaction(now: float, other: float, reported: float | None, means: tup
     found = reaction.judge_reaction("exposure", now, other, reported, means, lambda a, b: a == b, " ms")
     assert found.verdict == verdict
     assert found.exit_code == (CameraError.exit_code if verdict == "fail" else 0)
+
+
+def test_an_em_gain_that_only_reads_back_is_a_warning_where_there_is_light() -> None:
+    def judge(means: tuple[float, float], signal: float | None, unseen: str) -> str:
+        same = lambda a, b: a == b  # noqa: E731
+        return reaction.judge_reaction("EM gain", 100, 50, 50.0, means, same, "", signal=signal, unseen=unseen).verdict
+
+    assert judge((1000, 1000), 500, "") == "warn"
+    assert judge((1000, 960), 80, "") == "pass", "most of the mean is the camera's offset"
+    assert judge((500, 500), None, "no light") == "pass"
 
 
 def test_another_exposure_lies_within_all_limits() -> None:
@@ -225,6 +235,8 @@ def test_every_check_of_the_devices_passes_on_the_demo_rig_and_changes_nothing(s
     assert found["exposure"].facts["mean_after"] == pytest.approx(
         2 * float(found["exposure"].facts["mean_before"]), rel=0.1
     )  # type: ignore[arg-type]  # a number
+    assert "the demo camera draws the same picture" in found["em_gain"].words
+    assert subject.signal_counts == pytest.approx(float(found["exposure"].facts["mean_before"]), rel=0.1)  # type: ignore[arg-type]  # a number
     assert subject.property_value("Camera", "FastImage") == "1"
     assert subject.property_value("Camera", "Mode") == "Artificial Waves"
     assert list(Path(str(subject.options.scratch_dir)).iterdir()) == []
@@ -306,6 +318,41 @@ def test_missing_references_are_a_warning(subject: Subject) -> None:
     found = run(subject, "references")
     assert found.verdict == "warn"
     assert "Dark field missing: none was taken" in found.words
+
+
+def test_what_contradicts_the_rig_file_is_a_warning(subject: Subject) -> None:
+    with Path(str(subject.options.rig)).open("a", encoding="utf-8") as file:
+        file.write("stand: manual\nwarnings: [Mind the lamp.]\n")
+    found = run(subject, "devices")
+    assert found.verdict == "warn"
+    assert "the stand is manual" in found.words
+    assert "lamp" not in found.words, "what a person wrote is no fault"
+
+
+@pytest.mark.parametrize(
+    "text", [None, "config: demo.cfg\ncamera: odd\n", "config: demo.cfg\nadapters_dir: <folder: look>\n"]
+)
+def test_a_rig_file_that_cannot_be_used_is_reported_once(tmp_path: Path, text: str | None) -> None:
+    rig = tmp_path / "rig.yaml"
+    if text is not None:
+        rig.write_text(text, encoding="utf-8")
+    subject = Subject(Options(rig=str(rig), out_dir=str(tmp_path)))
+    found = {name: run(subject, name) for name in ("adapters", "configuration", "memory")}
+    assert [one.verdict for one in found.values()] == ["not tried", "fail", "pass"]
+    assert found["configuration"].exit_code == ConfigError.exit_code
+
+
+def test_a_file_keeps_its_name_at_the_start_of_a_finding() -> None:
+    assert failed(ConfigError("my.rig.yaml:2: no such key")).words == "my.rig.yaml:2: no such key."
+    assert failed("/data: no space").words == "/data: no space."
+    assert failed("every pixel is 7").words == "Every pixel is 7."
+
+
+def test_the_buffer_of_the_open_rig_is_counted_once(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(computer, "free_memory", lambda: SimpleNamespace(mib=1500, where="this machine has free"))
+    held = int(run(subject, "memory").facts["buffer_mib"])  # type: ignore[arg-type]  # a number
+    subject.rig  # noqa: B018 - opens it
+    assert run(subject, "memory").facts["free_mib"] == 1500 + held
 
 
 def test_a_bug_in_a_check_is_its_result(subject: Subject) -> None:

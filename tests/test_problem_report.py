@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -23,6 +24,9 @@ from hcc_scope.resources import hardware_configs_dir
 from hcc_scope.storage.writer import create_store
 from hcc_scope.types import RunSpec
 from tests.commands import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 USER, HOST, ANIMAL, SECTION = "anna.mustermann", "LAB-PC7", "Ratte12x", "S7b"
 NAMES = (USER, HOST, ANIMAL, SECTION)
@@ -64,6 +68,57 @@ def test_a_name_is_found_however_it_is_written() -> None:
         assert without.text(f"by {form}.") == "by USER.", form
 
 
+@pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        (r"J\xf6rg Wei\xdf", "USER"),  # of a .cfg in a code page
+        ("JÃ¶rg WeiÃŸ", "USER"),
+        ("JÖRG WEISS", "USER"),
+        (r"\\nas7\runs\x", r"\\HOST\runs\x"),
+        (r"\\.\COM3 and \\?\C:\x", r"\\.\COM3 and \\?\C:\x"),
+        ("smb://nas7/runs", "smb://HOST/runs"),
+        ("# j.weiss@lab.example, 20x@0.5NA", "# USER@HOST, 20x@0.5NA"),
+    ],
+)
+def test_names_of_old_files_and_networks(text: str, without: str) -> None:
+    assert Redactor(["Jörg Weiß"]).text(text) == without
+
+
+def test_json_keeps_its_numbers_and_names_of_values() -> None:
+    ids = [("frames", "1e5"), ("a", "true"), ("12", "3"), ("Ratte12x", "null")]
+    value = {
+        "frames": 12,
+        "complete": True,
+        "rate": 1e5,
+        "nothing": None,
+        "a": [3, 12.5, "a frame of Ratte12x"],
+        "animal_id": "12",
+        "section": "true",
+        "of": r"\\nas7\home\eva\Ratte12x_null.ome.zarr",
+        "plan": '{"frames": 3, "by": "Eva"}',
+    }
+    without = Redactor(["Ratte"], ids=ids)
+    without.learn(json.dumps(value))
+    found = without.file("facts.json", json.dumps(value))
+    assert json.loads(found) == {
+        **value,
+        "a": [3, 12.5, "a frame of animal-4"],
+        "animal_id": "animal-3",
+        "section": "section-2",
+        "of": r"\\HOST\home\USER\animal-4_section-4.ome.zarr",
+        "plan": '{"animal-1": 3, "by": "USER"}',
+    }
+    lines = without.file("run_log.jsonl", '{"animal": "12"}\n{"cut off in sect')
+    assert lines == '{"animal": "animal-3"}\n{"cut off in sect\n'
+    assert without.text("Section 3 of animal 12: 3 of 12") == "Section of animal: 3 of 12"
+
+
+def test_a_person_is_known_from_any_of_the_texts() -> None:
+    without = Redactor()
+    without.learn(r"D:\Users\eva.k\mm")
+    assert without.text("# by eva.k") == "# by USER"
+
+
 def test_the_root_of_a_disk_is_no_home() -> None:
     assert Redactor([], [], ["/", "C:\\"]).text("/etc C:\\x") == "/etc C:\\x"
 
@@ -87,9 +142,14 @@ def planted(folder: Path) -> Path:
     return rig
 
 
-@pytest.fixture
-def packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[bool, dict[str, str]]:
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[bool, dict[str, str]]]:
     """Return the texts of the zip, by name, without names (False) and with them (True)."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield texts_of_zip(tmp_path_factory.mktemp("packed"), monkeypatch)
+
+
+def texts_of_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[bool, dict[str, str]]:
     home = tmp_path / "home" / USER
     home.mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shlex
 from datetime import UTC, datetime
@@ -19,7 +21,13 @@ from hcc_scope.errors import StoreError
 from hcc_scope.quality import QualityLimits, assess_tiles
 from hcc_scope.readings import LAMP_TAG, ReadingsLog
 from hcc_scope.report import control_charts as charts_module
-from hcc_scope.report.control_charts import control_charts, find_stores, warnings_before
+from hcc_scope.report.control_charts import (
+    control_charts,
+    find_stores,
+    objective_name,
+    rig_name,
+    warnings_before,
+)
 from hcc_scope.report.qc_page import render
 from hcc_scope.resources import hardware_configs_dir
 from hcc_scope.session.frame_analysis import FrameAnalyser
@@ -36,6 +44,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 RIG = "Camera (DemoCamera)"
+LENS = "20x, 2048 x 2048 px"
 GRID = TileGrid.for_frame((256, 256), 64)
 TEXTURE = np.random.default_rng(3).normal(1, 0.25, (16, 16)).repeat(4, axis=0).repeat(4, axis=1)
 """Of a tile of 64 px: structure of a few pixels, as tissue has."""
@@ -78,6 +87,20 @@ def test_the_readings_of_glass() -> None:
     assert [found[key] for key in ("exposure_ms", "em_gain", "temperature_c", "lamp_level")] == [10, 2, -70.5, 128]
     assert (found["objective"], found["frames"]) == ("20x", 2)
     assert found["noise"] == pytest.approx(20**2 / (0.5 * 65535), rel=0.2)
+
+
+@pytest.mark.parametrize("side_px", [512, 1024, 2048])
+def test_the_vignette_of_a_frame_of_few_tiles(side_px: int) -> None:
+    grid = TileGrid.for_frame((side_px, side_px))
+    y, x = np.mgrid[:side_px, :side_px] / (side_px / 2) - 1 + 1 / side_px
+    pixels = np.random.default_rng(1).normal(30_000 * (1 - 0.25 * (y**2 + x**2) / 2), 20).astype(np.uint16)
+    log = ReadingsLog(grid)
+    for n in range(2):
+        views = grid.views(pixels)
+        log.add(Frame(n, pixels, 0, datetime.now(UTC), 10.0, "s"), views, assess_tiles(views, QualityLimits(), 16))
+    vignette = log.summary()["vignette"]
+    assert isinstance(vignette, float)
+    assert vignette == pytest.approx((1 - 0.25 * 0.75**2) / (1 - 0.25 * 0.25**2), abs=0.02)
 
 
 def test_a_correction_does_not_hide_the_vignette_that_it_removes() -> None:
@@ -178,12 +201,13 @@ def test_charts_are_of_one_rig_and_objective_in_order_of_time(tmp_path: Path) ->
     write_manifest(tmp_path, 52, GOOD, camera="Other")
     found = control_charts([tmp_path])
     assert [(one.rig, one.objective, len(one.points)) for one in found.charts if one.kind.name == "focus"] == [
-        (RIG, "10x", 1),
-        (RIG, "20x", 4),
-        ("Other (DemoCamera)", "20x", 1),
+        (RIG, "10x, 2048 x 2048 px", 1),
+        (RIG, LENS, 4),
+        ("Other (DemoCamera)", LENS, 1),
     ]
-    times = [section.t_utc for section in found.charts[8].sections]
-    assert times == sorted(times)
+    for chart in found.charts:
+        times = [section.t_utc for section in chart.sections]
+        assert times == sorted(times)
     assert len(find_stores([tmp_path], deepest=0)) == 5
 
 
@@ -232,11 +256,73 @@ def test_only_manifests_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_the_last_section_outside_is_a_sentence(tmp_path: Path) -> None:
     sections(tmp_path, 12, focus=0.03)
-    (warning,) = warnings_before(tmp_path, RIG, "20x")
-    assert warning.startswith(f"Focus of the last section with {RIG}, 20x, is outside its limits: 0.03 (limits 0.0")
+    (warning,) = warnings_before(tmp_path, RIG, LENS)
+    assert warning.startswith(f"Focus of the last section with {RIG}, {LENS}, is outside its limits: 0.03 (limits 0.0")
     assert warning.endswith("Look at the focus, the cover glass and the objective's front lens.")
-    assert warnings_before(tmp_path, RIG, "10x") == []
-    assert warnings_before(tmp_path / "not" / "there", RIG, "20x") == []
+    assert warnings_before(tmp_path, RIG, "10x, 2048 x 2048 px") == []
+    assert warnings_before(tmp_path / "not" / "there", RIG, LENS) == []
+    write_manifest(tmp_path, 13, {**GOOD, "focus": None})
+    assert warnings_before(tmp_path, RIG, LENS) == [], "that section is not the last one any more"
+
+
+def test_rigs_objectives_and_frames_are_charted_apart(tmp_path: Path) -> None:
+    provenances = [{"camera": "Camera-1", "camera_library": "PVCAM"}, {"rig": "a", "camera": "Camera-1"}]
+    provenances += [{**provenances[1], "rig": "b"}, {**provenances[1], "specimen": "phantom 3"}]
+    assert len({rig_name(one) for one in provenances}) == 4
+    assert rig_name({"rig": "a", "camera": "Camera-1", "camera_library": "PVCAM"}) == "a, Camera-1 (PVCAM)"
+    assert objective_name("20x", 0.325, (1024, 1024)) != objective_name("20x", 0.65, (512, 512))
+    assert objective_name(None, 0.325, (1024, 1344)) == "0.325 um/px, 1344 x 1024 px"
+
+
+def test_a_level_is_compared_at_the_same_exposure_and_gain_only(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    for n in range(30):
+        exposure, gain = ((10.0, 1.0), (20.0, 4.0))[n % 2]
+        level = 0.01 * exposure * float(rng.normal(1, 0.02))
+        write_manifest(
+            tmp_path, n, {**GOOD, "exposure_ms": exposure, "em_gain": gain, "background": level, "noise": 2.0 * gain}
+        )
+    found = control_charts([tmp_path])
+    charts = {chart.kind.name: chart for chart in found.charts}
+    assert (charts["background"].title, len(charts["background"].points)) == ("Background at 20 ms, EM gain 4", 15)
+    assert (charts["noise"].title, len(charts["noise"].points)) == ("Noise at EM gain 4", 15)
+    assert {point.value for point in charts["em_gain_response"].points} == {2.0}, "whatever the gain is set to"
+    assert len(charts["em_gain_response"].points) == 30
+    assert found.warnings() == []
+
+
+def test_an_em_register_that_ages_is_found(tmp_path: Path) -> None:
+    for n in range(24):
+        write_manifest(tmp_path, n, {**GOOD, "em_gain": 100.0, "noise": 200.0 if n < 23 else 150.0})
+    assert "EM gain response of the last section" in "".join(control_charts([tmp_path]).warnings())
+
+
+def test_a_wild_first_reading_hides_no_later_one(tmp_path: Path) -> None:
+    for n in range(24):
+        write_manifest(tmp_path, n, {**GOOD, "focus": {0: 9.0, 23: 0.03}.get(n, 0.06)})
+    assert [warning[:5] for warning in control_charts([tmp_path]).warnings()] == ["Focus"]
+
+
+def test_a_link_counts_no_section_twice(tmp_path: Path) -> None:
+    sections(tmp_path / "runs" / "day", 2)
+    (tmp_path / "runs" / "day" / "all").symlink_to(tmp_path / "runs")
+    (tmp_path / "runs" / "again.ome.zarr").symlink_to(tmp_path / "runs" / "day" / "m_s0.ome.zarr")
+    found = find_stores([tmp_path / "runs", tmp_path / "runs" / "day", tmp_path / "runs" / ".." / "runs"])
+    assert len(found) == 2
+
+
+def test_a_folder_that_cannot_be_opened_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sections(tmp_path, 2)
+    (tmp_path / "secret").mkdir()
+    scandir = os.scandir
+
+    def refusing(folder: Path) -> object:
+        if folder.name == "secret":
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(charts_module.os, "scandir", refusing)
+    assert control_charts([tmp_path]).describe() == "2 sections; left out: 1 folder that cannot be opened"
 
 
 def test_the_page_is_whole_and_escapes(tmp_path: Path) -> None:
@@ -274,7 +360,9 @@ def test_a_section_records_its_readings_and_begins_with_what_was_out(tmp_path: P
     with (tmp_path / "demo.rig.yaml").open("a", encoding="utf-8") as file:
         file.write("light: {lamp: White Light Shutter, lamp_level: State}\n")
     out = tmp_path / "out"
-    sections(out, 12, temperature_c=-40.0)
+    for place in range(13):
+        temperature_c = -40.0 if place == 12 else -70.0
+        write_manifest(out, place, {**GOOD, "temperature_c": temperature_c}, rig="demo", shape_yx=(1024, 1024))
     rig = tmp_path / "demo.rig.yaml"
     ids = ["--animal", "a", "--section", "b"]
     done = cli(
@@ -304,6 +392,7 @@ def test_a_section_records_its_readings_and_begins_with_what_was_out(tmp_path: P
         "frames": 3,
     }
     assert readings["lamp_level"] in (0, 1)
+    assert open_store(out / "a_b.ome.zarr").spec.provenance["rig"] == "demo"
     assert json.loads((out / "summary.json").read_text(encoding="utf-8"))["sections"][0]["readings"] == readings
     assert cli("recover", out / "a_b.ome.zarr").code == 0
     assert open_store(out / "a_b.ome.zarr").attributes["outcome"]["readings"] == readings

@@ -57,7 +57,7 @@ def _show(found: ControlCharts, console: People) -> None:
         cells = (
             chart.rig,
             chart.objective,
-            chart.kind.title,
+            chart.title,
             str(len(chart.points)),
             f"{significant(last.value)}{chart.kind.unit}",
             *(one if isinstance(one, str) else significant(one) for one in numbers),
@@ -77,6 +77,7 @@ def _as_json(found: ControlCharts) -> dict[str, Any]:
         "sections": found.n_stores,
         "without_readings": found.n_without,
         "unreadable": found.n_unreadable,
+        "folders_unread": found.n_folders_unread,
         "warnings": found.warnings(),
         "charts": [_chart_as_json(chart) for chart in found.charts],
     }
@@ -98,7 +99,7 @@ def _chart_as_json(chart: Chart) -> dict[str, Any]:
         "rig": chart.rig,
         "objective": chart.objective,
         "reading": chart.kind.name,
-        "title": chart.kind.title,
+        "title": chart.title,
         "unit": chart.kind.unit.strip(),
         "points": rows,
     }

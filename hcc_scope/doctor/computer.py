@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hcc_scope
-from hcc_scope.doctor.results import failed, passed, warned
+from hcc_scope.doctor.results import failed, not_tried, passed, warned
 from hcc_scope.errors import DeviceError, HccScopeError
 from hcc_scope.formatting import counted, format_number
 from hcc_scope.memory import free_memory
@@ -87,11 +87,12 @@ def adapters(subject: Subject) -> Result:
     """Check that there are device adapters, in the rig's folder if there is a rig."""
     from hcc_scope.rig.adapters import adapters_interface, installed_libraries
     from hcc_scope.rig.files import check_adapters_dir
-    from hcc_scope.rig.rigfile import load_rig
 
     folder = _adapters_dir(subject)
     if folder is None and subject.options.rig is not None:
-        folder = load_rig(subject.options.rig).adapters_dir
+        if subject.rig_file is None:
+            return not_tried("the rig file, which names their folder, cannot be used yet")
+        folder = subject.rig_file.adapters_dir
     folder = folder or test_adapters_dir()
     check_adapters_dir(folder)
     found = installed_libraries(folder)
@@ -160,17 +161,17 @@ def model_loads(subject: Subject) -> Result:
 def memory(subject: Subject) -> Result:
     """Check that the camera's buffer fits into the memory, and leaves enough for the rest."""
     from hcc_scope.microscope.micromanager import DEFAULT_BUFFER_MB
-    from hcc_scope.rig.rigfile import load_rig
     from hcc_scope.runs.rigs import check_buffer
 
     free = free_memory()
-    buffer_mib = DEFAULT_BUFFER_MB
-    if subject.options.rig is not None:
-        rig = load_rig(subject.options.rig)
-        check_buffer(rig, free)
-        buffer_mib = rig.buffer_size_mb
+    buffer_mib, held_mib = DEFAULT_BUFFER_MB, 0
+    if subject.rig_file is not None:
+        # the open rig holds its buffer already
+        held_mib = subject.rig_file.buffer_size_mb if "rig" in subject.__dict__ else 0
+        check_buffer(subject.rig_file, free, held_mib=held_mib)
+        buffer_mib = subject.rig_file.buffer_size_mb
     height, width = subject.frame_shape_yx
-    return judge_memory(None if free is None else free.mib, buffer_mib, 2 * height * width)
+    return judge_memory(None if free is None else free.mib + held_mib, buffer_mib, 2 * height * width)
 
 
 def judge_memory(free_mib: int | None, buffer_mib: int, frame_bytes: int) -> Result:

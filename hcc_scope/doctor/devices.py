@@ -10,14 +10,14 @@ import numpy as np
 
 from hcc_scope.doctor.results import failed, not_tried, passed, warned
 from hcc_scope.errors import CameraError, DeviceError
-from hcc_scope.formatting import counted, format_number, percent
+from hcc_scope.formatting import counted, format_number, full_stop, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from hcc_scope.doctor.results import Result
+    from hcc_scope.doctor.results import Fact, Result
     from hcc_scope.doctor.subject import Subject
     from hcc_scope.microscope.rig_state import RigState
     from hcc_scope.shading.freshness import ReferencesState
@@ -45,7 +45,7 @@ _TEMPERATURE_C = 2.0
 WAY_XY_UM = 50.0
 WAY_Z_UM = 2.0
 """How far stage and focus are moved: less than a field, less than a section is thick."""
-_DEMO_LIBRARY = "DemoCamera"
+DEMO_LIBRARY = "DemoCamera"
 _SAME = (
     "exposure_ms", "binning", "roi", "bit_depth", "em_gain", "em_switch", "temperature_set_point_c", "readout",
 )  # fmt: skip
@@ -71,14 +71,23 @@ def devices_load(subject: Subject) -> Result:
         f"camera '{facts.label}' ({facts.library}), {width} x {height} px, {facts.bit_depth} bits, "
         f"{facts.pixel_size_um:g} um/px"
     )
-    return passed(words, library=facts.library, pixel_size_um=facts.pixel_size_um, core=versions.get("micro-manager"))
+    found: dict[str, Fact] = {
+        "library": facts.library,
+        "pixel_size_um": facts.pixel_size_um,
+        "core": versions.get("micro-manager"),
+    }
+    stated = subject.checked_rig.rig.warnings
+    contradictions = [sentence for sentence in subject.rig.warnings() if sentence not in stated]
+    if contradictions:
+        return warned(f"{full_stop(words)} {' '.join(contradictions)}", "Correct the rig file", **found)
+    return passed(words, **found)
 
 
 @contextmanager
 def drawing(subject: Subject) -> Iterator[None]:
     """Let the demo camera draw each picture anew, where it is set to repeat one; nothing for any other camera."""
     label = subject.camera.label
-    if subject.camera.library != _DEMO_LIBRARY or subject.property_value(label, "FastImage") != "1":
+    if subject.camera.library != DEMO_LIBRARY or subject.property_value(label, "FastImage") != "1":
         yield
         return
     subject.set_property(label, "FastImage", "0")

@@ -2,12 +2,13 @@
 
 A real session on the open rig: single exposures where the stage stands, a real store (removed afterwards), every tile
 classified, whatever it shows. The source waits for storage and for analysis, so the rate is the one that the whole can
-keep up for ever; nothing is put off.
+keep up for ever; nothing is put off. Few frames wait at any time, so that the run ends soon after the last one.
 """
 
 from __future__ import annotations
 
 import shutil
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,9 @@ _LEAST_FPS = 1.0
 _MOST_FRAMES = 1_000_000
 _MOST_BYTES_PER_S = 400e6
 _WAKE_S = 0.2
+"""So that Ctrl-C is noticed on every system."""
+_WAITING_FRAMES = 4
+"""In each queue: enough to keep storage and analysis busy. The queues of a section hold minutes of a slow computer."""
 
 
 class _WaitingSource:
@@ -112,12 +116,14 @@ def _noise(subject: Subject) -> Iterator[None]:
 
 def _run(subject: Subject, folder: Path, seconds: float) -> RunOutcome:
     from hcc_scope.bench.live import EVERY_TILE
-    from hcc_scope.session import Session
+    from hcc_scope.session import Session, SessionLimits
     from hcc_scope.storage.predictions import PredictionWriter
     from hcc_scope.storage.writer import create_store
 
     source = _source(subject)
     model = subject.scoring_model
+    height, width = source.spec.frame_shape_yx
+    waiting_bytes = _WAITING_FRAMES * 2 * height * width
     sink = create_store(folder, source.spec)
     session = Session(
         source,
@@ -127,11 +133,12 @@ def _run(subject: Subject, folder: Path, seconds: float) -> RunOutcome:
         limits=EVERY_TILE,
         results=PredictionWriter(sink.path, source.spec, run="doctor"),
         finalise=lambda outcome: sink.finalise({"state": outcome.state}),
+        session_limits=SessionLimits(store_queue_bytes=waiting_bytes, analyse_queue_bytes=waiting_bytes),
     )
     session.start()
-    left_s = seconds
-    while left_s > 0 and not session.wait(min(_WAKE_S, left_s)):
-        left_s -= _WAKE_S
+    until_s = time.monotonic() + seconds
+    while (left_s := until_s - time.monotonic()) > 0 and not session.wait(min(_WAKE_S, left_s)):
+        pass
     session.stop()
     return session.join()
 

@@ -31,6 +31,8 @@ __all__ = ["Account", "Report", "check_target", "gather", "write_report"]
 _MOST_BYTES = 2**20
 """Of one file: the end of a log counts."""
 _MOST_BUGS = 5
+_MOST_STORES = 1000
+"""Whose ids are taken out."""
 _BUG_FILES = "hcc-scope-bug-*.txt"
 _RUN_LOG = "run_log.jsonl"
 """In a store: what happened to the devices during its run."""
@@ -125,7 +127,9 @@ def gather(
     }
     if not with_ids:
         without = Redactor.here(account.ids) if redactor is None else redactor
-        texts = {without.text(name): without.text(text) for name, text in texts.items()}
+        for text in texts.values():
+            without.learn(text)
+        texts = {without.text(name): without.file(name, text) for name, text in texts.items()}
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
     return Report({"README.txt": _README.format(when=when, names=_NAMES_IN if with_ids else _NAMES_OUT), **texts})
 
@@ -196,6 +200,8 @@ def _last_run(out_dir: Path) -> Account:
     stores = sorted(out_dir.glob(f"*{STORE_SUFFIX}"), key=_changed_s)
     if stores:
         _add_store(account, stores[-1])
+    for store in stores[-_MOST_STORES:]:  # tracebacks and drivers' messages may be of any of them
+        account.ids += _ids_of_store(store)
     account.ids = list(dict.fromkeys(account.ids))
     return account
 
@@ -206,6 +212,17 @@ def _ids_of_summary(text: str) -> list[tuple[str, str]]:
         return [(str(one["animal_id"]), str(one["section_id"])) for one in sections]
     except (ValueError, TypeError, KeyError, AttributeError):
         return []
+
+
+def _ids_of_store(store: Path) -> list[tuple[str, str]]:
+    from hcc_scope.storage.facts import recorded_attributes
+
+    def ids() -> tuple[str, str]:
+        spec = recorded_attributes(store)["spec"]
+        return str(spec["animal_id"]), str(spec["section_id"])
+
+    found = attempt(ids)
+    return [] if isinstance(found, Failure) else [found]
 
 
 def _add_store(account: Account, store: Path) -> None:
@@ -237,7 +254,7 @@ def write_report(report: Report, path: Path) -> Path:
     try:
         with zipfile.ZipFile(part, "x", zipfile.ZIP_DEFLATED) as archive:
             for name, text in report.files.items():
-                archive.writestr(name, text)
+                archive.writestr(_encodable(name).decode(), _encodable(text))
         _put_in_place(part, path)
     except FileExistsError as error:
         raise StoreExistsError(f"{path} is already there and is never overwritten") from error
@@ -246,6 +263,11 @@ def write_report(report: Report, path: Path) -> Path:
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def _encodable(text: str) -> bytes:
+    """Return a text in UTF-8; names of files on Linux may hold what is no text."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _put_in_place(part: Path, path: Path) -> None:

@@ -1,14 +1,15 @@
 """Checks that the camera does what it is set to: another value, one picture, and the old value again.
 
-A camera reacts if it reports the new value, or if the picture's mean follows it. The first alone is taken for enough:
-without light, or on a bright one, the picture cannot show it.
+A camera reacts if it reports the new value and the picture's mean follows it. A value that is only read back is a
+warning: a driver may keep a value that never reaches the sensor. Where the exposure showed no light, the EM gain cannot
+show anything either, and that it is read back is all that is known.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hcc_scope.doctor.devices import drawing
+from hcc_scope.doctor.devices import DEMO_LIBRARY, drawing
 from hcc_scope.doctor.results import failed, not_tried, passed, warned
 from hcc_scope.errors import CameraError
 from hcc_scope.formatting import format_number
@@ -26,7 +27,9 @@ __all__ = ["em_gain", "exposure", "judge_reaction", "other_exposure_ms", "other_
 _BRIGHT = 0.4
 """Mean of a picture, as a share of full scale, above which exposure and gain are lowered rather than raised."""
 _FOLLOWS = 0.1
-"""Least change of the mean that counts as the picture's reaction, as a share of it."""
+"""Least change of the mean that counts as the picture's reaction, as a share of it, or of what light adds to it."""
+_NO_LIGHT = "there is too little light to see it in the picture"
+_DEMO = "the demo camera draws the same picture whatever its gain is"
 
 
 def other_exposure_ms(now_ms: float, spans_ms: tuple[tuple[float, float] | None, ...], *, bright: bool) -> float | None:
@@ -85,9 +88,17 @@ def exposure(subject: Subject) -> Result:
             reported_ms = controls.read().camera.exposure_ms
         finally:
             subject.put_exposure_back(now_ms)
-    return judge_reaction(
-        "exposure", now_ms, other_ms, reported_ms, (float(before.mean()), float(after.mean())), takes_exposure, " ms"
-    )
+    means = (float(before.mean()), float(after.mean()))
+    found = judge_reaction("exposure", now_ms, other_ms, reported_ms, means, takes_exposure, " ms")
+    if _follow(means, other_ms - now_ms, max(means[0], 1.0)):
+        subject.signal_counts = (means[1] - means[0]) * now_ms / (other_ms - now_ms)
+    return found
+
+
+def _follow(means: tuple[float, float], change: float, of: float) -> bool:
+    """Return whether the mean changes as the setting does, and by enough of a level."""
+    difference = means[1] - means[0]
+    return difference * change > 0 and abs(difference) > _FOLLOWS * of
 
 
 def em_gain(subject: Subject) -> Result:
@@ -112,7 +123,18 @@ def em_gain(subject: Subject) -> Result:
             reported = controls.read().camera.em_gain
         finally:
             subject.set_property(camera.label, name, property_text(now))
-    return judge_reaction("EM gain", now, other, reported, (before, after), lambda one, two: abs(one - two) < 0.5, "")
+    unseen = _DEMO if subject.camera.library == DEMO_LIBRARY else _NO_LIGHT if subject.signal_counts is None else ""
+    return judge_reaction(
+        "EM gain",
+        now,
+        other,
+        reported,
+        (before, after),
+        lambda one, two: abs(one - two) < 0.5,
+        "",
+        signal=subject.signal_counts,
+        unseen=unseen,
+    )
 
 
 def judge_reaction(
@@ -123,6 +145,9 @@ def judge_reaction(
     means: tuple[float, float],
     same: Callable[[float, float], bool],
     unit: str,
+    *,
+    signal: float | None = None,
+    unseen: str = "",
 ) -> Result:
     """Judge whether a camera did what it was set to.
 
@@ -140,9 +165,13 @@ def judge_reaction(
         Whether two values are the same to this camera.
     unit : str
         Of the values, with a blank before it.
+    signal : float, optional
+        Counts that light adds to the mean before; the whole mean, with the camera's offset, where that is not known.
+    unseen : str
+        Why the picture cannot show it; empty if it should.
     """
     before, after = means
-    follows = (after - before) * (other - now) > 0 and abs(after - before) > _FOLLOWS * max(before, 1.0)
+    follows = _follow(means, other - now, max(before if signal is None else signal, 1.0))
     reads_back = reported is not None and same(other, reported)
     shown = f"{now:g} to {other:g}{unit}"
     facts = {
@@ -154,8 +183,13 @@ def judge_reaction(
     picture = f"the picture's mean goes from {format_number(before, 0)} to {format_number(after, 0)} counts"
     if reads_back and follows:
         return passed(f"{shown}: read back, and {picture}", **facts)
+    if reads_back and unseen:
+        return passed(f"{shown}: read back; {unseen}", **facts)
     if reads_back:
-        return passed(f"{shown}: read back; the picture's mean stays at {format_number(after, 0)} counts", **facts)
+        advice = (
+            "Let light onto the camera and try again; if it stays so, check the camera's settings and the rig's roles"
+        )
+        return warned(f"{shown}: read back, but {picture}", advice, **facts)
     if follows:
         return warned(
             f"{shown}: {picture}, but the camera reports {reported}", "Trust no recorded value of it", **facts

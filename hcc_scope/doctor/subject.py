@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from hcc_scope.clocks import RunClock
-from hcc_scope.errors import DeviceError
+from hcc_scope.errors import ConfigError, DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.microscope.device_controls import DeviceControls, RigState
     from hcc_scope.microscope.hardware import CameraFacts
+    from hcc_scope.rig.rigfile import Rig
     from hcc_scope.runs.rigs import CheckedRig, OpenRig
     from hcc_scope.runs.scoring_model import ScoringModel
 
@@ -82,6 +83,8 @@ class Subject:
         """The devices as they were found."""
         self.snap_s: float | None = None
         """How long one exposure takes, all in all; None before one was taken."""
+        self.signal_counts: float | None = None
+        """Mean counts by light, as far as another exposure has shown them; None: no light was seen."""
         self._stack = ExitStack()
 
     @property
@@ -96,6 +99,20 @@ class Subject:
 
         assert self.options.rig is not None  # checks of the rig are left out without one
         return check_rig(self.options.rig, adapters_dir=self._adapters_dir)
+
+    @cached_property
+    def rig_file(self) -> Rig | None:
+        """The rig's file, filled in; None without one, or if it cannot be used: 'Configuration' then states why."""
+        from hcc_scope.rig.rigfile import load_rig
+
+        if self.options.rig is None:
+            return None
+        try:
+            found = load_rig(self.options.rig)
+            found.need_filled_in()
+        except ConfigError:
+            return None
+        return found
 
     @property
     def _adapters_dir(self) -> Path | None:

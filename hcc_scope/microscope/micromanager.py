@@ -162,6 +162,8 @@ class MicroManager:
         """What the demo camera was shown last in place of its test pattern; None for any other camera."""
         self.rig_sha256 = rig_sha256
         """sha256 of the .cfg file; None when attached: what was loaded there is unknown."""
+        self.rig_name: str | None = None
+        """Of the rig file, which whoever opened it sets; None without one."""
         self.versions = versions
         self._on_close = on_close
         self._closed = False

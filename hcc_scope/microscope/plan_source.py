@@ -164,6 +164,7 @@ class MicroManagerSource:
             software={**rig.versions, **(software or {})},
             provenance={
                 **(provenance or {}),
+                **({} if rig.rig_name is None else {"rig": rig.rig_name}),
                 "camera": facts.label,
                 "camera_library": facts.library,
                 "plan": plan.model_dump_json(),

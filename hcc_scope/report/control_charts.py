@@ -2,16 +2,21 @@
 
 Only manifests are read, one small file a store. A store without readings (of an earlier version, unfinished, or
 recovered) is left out and counted.
+
+Sections are charted apart by rig, camera, objective and size of frame (another binning or region has another level,
+noise and vignette). A reading that depends on settings is compared with sections of the same settings only.
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from hcc_scope.control_chart import points_of
+from hcc_scope.control_chart import BASELINE_MOST, points_of
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.formatting import counted, significant
 from hcc_scope.storage import values
@@ -38,6 +43,7 @@ __all__ = [
     "warnings_before",
 ]
 
+_RIG_FACTS = ("rig", "camera", "camera_library", "specimen")
 _DEEPEST = 3
 """How many folders below the named one are looked through."""
 
@@ -57,6 +63,8 @@ class ChartKind:
     """The same, in the value's own unit."""
     advice: str = ""
     """What to look at if it is outside."""
+    settings: tuple[str, ...] = ()
+    """Readings that it depends on: only sections that agree in them with the newest one are charted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +74,9 @@ class SectionReadings:
     store: Path
     t_utc: datetime
     rig: str
-    """Camera, its adapter library, and the specimen if that is no tissue."""
+    """As of `rig_name`."""
     objective: str
+    """As of `objective_name`."""
     values: Mapping[str, TagValue]
 
 
@@ -82,6 +91,15 @@ class Chart:
     """Those that have this reading, in order of time."""
     points: tuple[Point, ...]
     """One for each of them."""
+    settings: str
+    """At which they were taken, as text, where the reading depends on them; else empty."""
+    is_current: bool
+    """Whether the newest section of this rig and objective has this reading."""
+
+    @property
+    def title(self) -> str:
+        """What is charted, with the settings that it depends on."""
+        return f"{self.kind.title} at {self.settings}" if self.settings else self.kind.title
 
     def span(self) -> tuple[float, float]:
         """Return the lowest and the highest of all values and limits."""
@@ -92,8 +110,8 @@ class Chart:
 
     @property
     def is_out(self) -> bool:
-        """Whether the last section lies outside the limits, or on a drift."""
-        return self.points[-1].verdict in ("outside", "drift")
+        """Whether the newest section lies outside the limits, or on a drift."""
+        return self.is_current and self.points[-1].verdict in ("outside", "drift")
 
     def describe_last(self) -> str:
         """Return the last reading, and its limits, as text."""
@@ -114,12 +132,15 @@ class ControlCharts:
     n_without: int
     """Stores without readings."""
     n_unreadable: int
+    n_folders_unread: int
+    """Folders that cannot be opened, so that stores in them are not counted."""
 
     def describe(self) -> str:
         """Return how many sections there are, and which ones were left out."""
         parts = [
             f"{counted(self.n_without, 'section')} without readings" if self.n_without else "",
             f"{counted(self.n_unreadable, 'section')} that cannot be read" if self.n_unreadable else "",
+            f"{counted(self.n_folders_unread, 'folder')} that cannot be opened" if self.n_folders_unread else "",
         ]
         left_out = " and ".join(filter(None, parts))
         return counted(self.n_stores, "section") + (f"; left out: {left_out}" if left_out else "")
@@ -127,7 +148,7 @@ class ControlCharts:
     def warnings(self) -> list[str]:
         """Return a sentence for each chart whose last section is out."""
         return [
-            f"{chart.kind.title} of the last section with {chart.rig}, {chart.objective}, "
+            f"{chart.title} of the last section with {chart.rig}, {chart.objective}, "
             f"{'is outside its limits' if chart.points[-1].verdict == 'outside' else 'has drifted'}: "
             f"{chart.describe_last()}. {chart.kind.advice}"
             for chart in self.charts
@@ -159,6 +180,13 @@ def _per_light(name: str) -> Callable[[Mapping[str, TagValue]], float | None]:
     return value
 
 
+def _per_gain(values: Mapping[str, TagValue]) -> float | None:
+    """Return the counts that one electron makes, per unit of EM gain: the lamp does not enter it."""
+    noise, gain = _number(values.get("noise")), _number(values.get("em_gain"))
+    return None if noise is None or gain is None or gain <= 0 else noise / gain
+
+
+_SETTINGS = {"exposure_ms": "{:.3g} ms", "em_gain": "EM gain {:.3g}"}
 _LIGHT = "Look at lamp, diaphragm, filters and condenser."
 CHARTS: tuple[ChartKind, ...] = (
     ChartKind(
@@ -176,6 +204,7 @@ CHARTS: tuple[ChartKind, ...] = (
         value=_reading("background"),
         least_share=0.01,
         advice=_LIGHT,
+        settings=("exposure_ms", "em_gain"),
     ),
     ChartKind(
         name="response",
@@ -216,6 +245,15 @@ CHARTS: tuple[ChartKind, ...] = (
         value=_reading("noise"),
         least_share=0.02,
         advice="Look at EM gain, read-out mode and temperature.",
+        settings=("em_gain",),
+    ),
+    ChartKind(
+        name="em_gain_response",
+        title="EM gain response",
+        unit=" counts",
+        value=_per_gain,
+        least_share=0.02,
+        advice="Look at read-out mode and temperature; if they are as before, the EM register may have aged.",
     ),
     ChartKind(
         name="temperature",
@@ -229,31 +267,45 @@ CHARTS: tuple[ChartKind, ...] = (
 """In the order in which light passes."""
 
 
-def find_stores(folders: Iterable[Path], deepest: int = _DEEPEST) -> list[Path]:
-    """Return the stores in some folders and those below; a folder that cannot be read holds none.
+def find_stores(
+    folders: Iterable[Path], deepest: int = _DEEPEST, unread: Callable[[Path], None] = lambda _folder: None
+) -> list[Path]:
+    """Return the stores in some folders and those below, each once, whatever links lead to it.
 
     Parameters
     ----------
     folders : iterable of Path
     deepest : int
         How many folders below them are looked through; 0: none.
+    unread : callable
+        Takes a folder that cannot be opened.
     """
-    found: list[Path] = []
-    waiting = [(folder, 0) for folder in folders]
+    found: dict[str, Path] = {}
+    seen: set[str] = set()
+    waiting = deque((folder, os.path.realpath(folder), 0) for folder in folders)
     while waiting:
-        folder, depth = waiting.pop()
+        folder, real, depth = waiting.popleft()  # the least deep first: what a link leads to again is not cut off
         if folder.name.endswith(STORE_SUFFIX):
-            found.append(folder)
+            found.setdefault(real, folder)
             continue
+        if real in seen:
+            continue
+        seen.add(real)
         try:
             with os.scandir(folder) as entries:
-                below = [Path(entry.path) for entry in entries if entry.is_dir()]
+                below = [
+                    (
+                        Path(entry.path),
+                        os.path.realpath(entry.path) if entry.is_symlink() else f"{real}{os.sep}{entry.name}",
+                    )
+                    for entry in entries
+                    if entry.is_dir()
+                ]
         except OSError:
+            unread(folder)
             continue
-        found += [path for path in below if path.name.endswith(STORE_SUFFIX)]
-        if depth < deepest:
-            waiting += [(path, depth + 1) for path in below if not path.name.endswith(STORE_SUFFIX)]
-    return sorted(set(found))
+        waiting += [(path, at, depth + 1) for path, at in below if depth < deepest or path.name.endswith(STORE_SUFFIX)]
+    return sorted(found.values())
 
 
 def read(store: Path) -> SectionReadings | None:
@@ -281,13 +333,13 @@ def _readings_of(store: Path, attributes: dict[str, Any]) -> SectionReadings | N
         return None
     spec = values.object_of(values.member(attributes, "spec"), "spec")
     facts = values.object_of(spec.get("provenance", {}), "spec.provenance")
-    camera, library, specimen = (_text(facts.get(key)) for key in ("camera", "camera_library", "specimen"))
     pixel_size_um = values.number(values.member(spec, "pixel_size_um"), "spec.pixel_size_um")
+    height, width = values.numbers(values.member(spec, "frame_shape_yx"), "spec.frame_shape_yx", 2)
     return SectionReadings(
         store,
         values.time_of(values.member(attributes, "created_utc"), "created_utc"),
-        rig_name(camera, library, specimen),
-        objective_name(_text(readings.get("objective")), pixel_size_um),
+        rig_name(facts),
+        objective_name(_text(readings.get("objective")), pixel_size_um, (int(height), int(width))),
         readings,
     )
 
@@ -296,15 +348,31 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def objective_name(label: str | None, pixel_size_um: float) -> str:
-    """Return the name under which an objective is charted: its label, or the pixel size where no device reports it."""
-    return label if label else f"{pixel_size_um:g} um/px"
+def objective_name(label: str | None, pixel_size_um: float, shape_yx: tuple[int, int]) -> str:
+    """Return the name under which an objective is charted, with the size of the frames, which binning changes.
+
+    Parameters
+    ----------
+    label : str or None
+        Of the objective; the pixel size stands for it where no device reports one.
+    pixel_size_um : float
+    shape_yx : (int, int)
+        Of a frame.
+    """
+    return f"{label or f'{pixel_size_um:g} um/px'}, {shape_yx[1]} x {shape_yx[0]} px"
 
 
-def rig_name(camera: str | None, library: str | None, specimen: str | None = None) -> str:
-    """Return the name under which a rig's sections are charted: its camera's, as that is what measures."""
+def rig_name(provenance: Mapping[str, object]) -> str:
+    """Return the name under which a rig's sections are charted: its file, its camera, and a specimen that is no tissue.
+
+    Parameters
+    ----------
+    provenance : mapping
+        Of a `hcc_scope.types.RunSpec`.
+    """
+    rig, camera, library, specimen = (_text(provenance.get(key)) for key in _RIG_FACTS)
     name = f"{camera or 'unknown camera'} ({library or 'unknown'})"
-    return name if specimen is None else f"{name}, {specimen}"
+    return ", ".join(part for part in (rig, name, specimen) if part)
 
 
 def warnings_before(out_dir: Path, rig: str, objective: str) -> list[str]:
@@ -318,7 +386,7 @@ def warnings_before(out_dir: Path, rig: str, objective: str) -> list[str]:
     rig : str
         As of `rig_name`.
     objective : str
-        Its label, or as of `objective_name`.
+        As of `objective_name`.
     """
     return control_charts([out_dir], rig=rig, objective=objective, deepest=0).warnings()
 
@@ -338,7 +406,8 @@ def control_charts(
         As for `find_stores`.
     """
     groups: dict[tuple[str, str], list[SectionReadings]] = {}
-    stores = find_stores(folders, deepest)
+    unread: list[Path] = []
+    stores = find_stores(folders, deepest, unread.append)
     n_without = n_unreadable = 0
     for store in stores:
         try:
@@ -355,7 +424,7 @@ def control_charts(
         for (name, lens), sections in sorted(groups.items())
         for chart in _charts(name, lens, sorted(sections, key=lambda one: (one.t_utc, one.store)))
     ]
-    return ControlCharts(tuple(charts), len(stores), n_without, n_unreadable)
+    return ControlCharts(tuple(charts), len(stores), n_without, n_unreadable, len(unread))
 
 
 def _charts(rig: str, objective: str, sections: Sequence[SectionReadings]) -> Iterable[Chart]:
@@ -363,6 +432,24 @@ def _charts(rig: str, objective: str, sections: Sequence[SectionReadings]) -> It
         measured = [(section, value) for section in sections if (value := kind.value(section.values)) is not None]
         if not measured:
             continue
+        newest = measured[-1][0]
+        wanted = _settings(kind, newest)
+        measured = [(section, value) for section, value in measured if _settings(kind, section) == wanted]
         values = [value for _, value in measured]
-        least_sd = max(kind.least, kind.least_share * abs(values[0]))
-        yield Chart(kind, rig, objective, tuple(section for section, _ in measured), tuple(points_of(values, least_sd)))
+        # the median: a wild first reading would make every later one look alike
+        least_sd = max(kind.least, kind.least_share * abs(median(values[:BASELINE_MOST])))
+        yield Chart(
+            kind,
+            rig,
+            objective,
+            tuple(section for section, _ in measured),
+            tuple(points_of(values, least_sd)),
+            ", ".join(wanted),
+            newest is sections[-1],
+        )
+
+
+def _settings(kind: ChartKind, section: SectionReadings) -> tuple[str, ...]:
+    """Return the settings that a reading depends on, as far as the section recorded them."""
+    found = ((name, _number(section.values.get(name))) for name in kind.settings)
+    return tuple(_SETTINGS[name].format(value) for name, value in found if value is not None)

@@ -88,7 +88,7 @@ def _drawn(chart: Chart) -> dict[str, Any]:
     ]
     judged = [(place, point.limits) for place, point in enumerate(chart.points) if point.limits is not None]
     return {
-        "title": chart.kind.title,
+        "title": chart.title,
         "last": chart.describe_last(),
         "dots": dots,
         "course": " ".join(f"{dot['x']},{dot['y']}" for dot in dots),

@@ -219,6 +219,7 @@ def open_checked(checked: CheckedRig, readable: Path) -> Iterator[OpenRig]:
             readable=readable,
         )
     _held_mib = rig.buffer_size_mb
+    microscope.rig_name = _short_name(rig)
     with microscope:
         yield OpenRig(microscope, str(rig.path.name if rig.path is not None else rig.config.name), rig)
 
@@ -354,11 +355,20 @@ def attach_rig(port: int, rig_file: str | None, note: Callable[[str], None] | No
             stage_tolerance=None if rig is None else rig.stage_tolerance,
             handling=None if rig is None else rig.handling,
         )
+    microscope.rig_name = None if rig is None else _short_name(rig)
     with microscope:
         opened = OpenRig(microscope, f"port {port}", rig)
         for sentence in opened.warnings():
             (note or _unread)(sentence)
         yield opened
+
+
+def _short_name(rig: Rig) -> str:
+    """Return the name by which sections record a rig: that of its file without the endings."""
+    name = (rig.path or rig.config).name
+    for ending in (".yaml", ".yml", ".cfg", ".rig"):
+        name = name.removesuffix(ending)
+    return name
 
 
 def _unread(_sentence: str) -> None:

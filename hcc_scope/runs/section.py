@@ -195,10 +195,9 @@ def earlier_readings_out(source: MicroManagerSource, out_dir: Path) -> list[str]
     """
     from hcc_scope.report.control_charts import objective_name, rig_name, warnings_before
 
-    facts = source.spec.provenance
-    camera, library, specimen = (facts.get(key) for key in ("camera", "camera_library", "specimen"))
-    rig = rig_name(str(camera), str(library), None if specimen is None else str(specimen))
-    return warnings_before(out_dir, rig, objective_name(source.objective(), source.spec.pixel_size_um))
+    spec = source.spec
+    objective = objective_name(source.objective(), spec.pixel_size_um, spec.frame_shape_yx)
+    return warnings_before(out_dir, rig_name(spec.provenance), objective)
 
 
 def start_section(

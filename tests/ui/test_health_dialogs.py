@@ -68,7 +68,7 @@ def test_the_charts_begin_with_what_is_out(qtbot: QtBot, jobs: Jobs, tmp_path: P
     qtbot.addWidget(dialog)
     qtbot.waitUntil(lambda: dialog.list.topLevelItemCount() > 0)
     rows = rows_of(dialog.list)
-    assert rows[0][0] == "Camera (DemoCamera), 20x"
+    assert rows[0][0] == "Camera (DemoCamera), 20x, 2048 x 2048 px"
     assert ["Focus", "OUTSIDE", "0.03"] in rows
     assert "24 sections" in dialog.about.text()
     assert dialog.words.text().startswith("Focus, last section: 0.03 (limits 0.0")

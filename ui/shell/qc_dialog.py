@@ -52,7 +52,7 @@ class ChartView(QWidget):
     def show_chart(self, chart: Chart) -> None:
         """Show another chart."""
         self._chart = chart
-        self.setAccessibleDescription(f"{chart.kind.title}: {chart.describe_last()}")
+        self.setAccessibleDescription(f"{chart.title}: {chart.describe_last()}")
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
@@ -179,7 +179,7 @@ class QcDialog(QDialog):
                 groups[key] = QTreeWidgetItem(self.list, [", ".join(key)])
                 groups[key].setFirstColumnSpanned(True)
             last = chart.points[-1]
-            shown = [chart.kind.title, _VERDICTS[last.verdict], f"{significant(last.value)}{chart.kind.unit}"]
+            shown = [chart.title, _VERDICTS[last.verdict], f"{significant(last.value)}{chart.kind.unit}"]
             row = QTreeWidgetItem(groups[key], shown)
             row.setData(0, Qt.ItemDataRole.UserRole, number)
             rows.append(row)
@@ -201,4 +201,4 @@ class QcDialog(QDialog):
         self.view.show_chart(chart)
         advice = f" {chart.kind.advice}" if chart.is_out else ""
         verdict = _VERDICTS[chart.points[-1].verdict]
-        self.words.setText(f"{chart.kind.title}, last section: {chart.describe_last()}, {verdict}.{advice}")
+        self.words.setText(f"{chart.title}, last section: {chart.describe_last()}, {verdict}.{advice}")
