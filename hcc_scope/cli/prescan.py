@@ -146,6 +146,8 @@ def run_prescan(options: PrescanOptions) -> None:
         n_fields=options.n_fields,
         seed=options.seed,
         outline_um=found.outline.points_um,
+        outline_from="prescan",
+        outline_margin_um=found.outline.margin_um,
         exposure_ms=options.exposure_ms,
     )
     if options.out is not None:

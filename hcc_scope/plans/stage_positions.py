@@ -241,8 +241,10 @@ def plan_of_positions(
     Raises
     ------
     PlanError
-        If it is not clear which device is the XY stage of a position, or it has no coordinates.
+        If it is not clear which device is the XY stage of a position, or it has no coordinates; or if the positions
+        belong to more than one XY stage or focus drive.
     """
+    used: dict[str, str] = {}
     places: list[tuple[float, float] | tuple[float, float, float]] = []
     ignored: set[str] = set()
     for i, one in enumerate(positions):
@@ -259,11 +261,22 @@ def plan_of_positions(
             given = f"It has x and y of: {', '.join(pairs)}. Name one with --xy-stage." if pairs else None
             raise PlanError(f"{where}: {name} {what}", hint=given)
         z = _stage(one.stages_um, choice.z, one.z_stage, 1)
+        for device, what, option in ((xy, "XY stage", "--xy-stage"), (z, "focus drive", "--z-stage")):
+            if device is not None and used.setdefault(what, device) != device:
+                raise PlanError(
+                    f"{where}: position {i + 1} belongs to the {what} '{device}', and those before to '{used[what]}'",
+                    hint=f"Name the one to use with {option}.",
+                )
         x_um, y_um = one.stages_um[xy]
         places.append((x_um, y_um) if z is None else (x_um, y_um, one.stages_um[z][0]))
         ignored |= set(one.stages_um) - {xy, z}
     labels = tuple(one.label for one in positions)
-    plan = PositionList(positions_um=tuple(places), labels=labels if any(labels) else None)
+    plan = PositionList(
+        positions_um=tuple(places),
+        labels=labels if any(labels) else None,
+        xy_stage=used.get("XY stage"),
+        z_stage=used.get("focus drive"),
+    )
     return plan, tuple(sorted(ignored))
 
 

@@ -138,9 +138,15 @@ class SectionSetup(QObject):
         return False
 
     def prepare_next(self, finished_section_id: str | None) -> None:
-        """Draw another seed; suggest the id after that of the section that is finished, unless it was changed since."""
+        """Draw another seed; suggest the id after that of the section that is finished, unless it was changed since.
+
+        An outline on the map belongs to the section that is finished, and goes with it.
+        """
         self.change(seed=_new_seed())
-        if finished_section_id is not None and self._request.section_id == finished_section_id:
+        if finished_section_id is None:
+            return
+        self.change(plan=self._request.plan.with_outline())
+        if self._request.section_id == finished_section_id:
             self.change(section_id=next_id(finished_section_id))
 
 
