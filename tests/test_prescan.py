@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from hcc_scope.errors import DeviceError, PlanError
+from hcc_scope.errors import DeviceError, HccScopeError, PlanError
+from hcc_scope.inference.card import read_card
+from hcc_scope.inference.catalogue import find_model
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.phantom_scene import PhantomScene
 from hcc_scope.microscope.plan_source import MicroManagerSource
@@ -98,6 +100,8 @@ def test_gaps_narrower_than_the_spacing_are_closed_and_holes_are_filled():
     whole, hole = ellipse(0, 0, 2500, 1700), ellipse(500, 300, 600, 600)
     found = scanned(lambda places: whole(places) & ~hole(places) & (np.abs(places[:, 0] + 875) > 60))
     assert iou(np.array(found.points_um), whole) > 0.92
+    assert found.holes_um2 == pytest.approx(np.pi * 600**2, rel=0.2)
+    assert any("mm² inside the outline are holes without tissue" in one for one in found.remarks())
 
 
 def test_where_nothing_is_found_that_is_said():
@@ -221,7 +225,9 @@ REFUSED = (
 )
 
 
-def test_a_scan_that_is_stopped_or_fails_puts_everything_back(rig_file: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_scan_that_is_stopped_or_fails_puts_everything_back(
+    rig_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     with open_rig(rig_file) as rig:
         microscope = rig.microscope
         for values, words in REFUSED:
@@ -230,6 +236,21 @@ def test_a_scan_that_is_stopped_or_fails_puts_everything_back(rig_file: Path, mo
             assert rig.stage_xy_um() == (0, 0)
             with pytest.raises(PlanError, match=words):  # a run says the same
                 MicroManagerSource(microscope, parse_plan(values), animal_id="M7", section_id="S1")
+        series = parse_plan({"kind": "time_series", "n_frames": 2, "interval_s": 0})
+        card = read_card(find_model("phantom-meng2019"))
+        assert not any("model" in one for one in check_plan_on(rig, series, card=card).notes)
+        assert any("a model takes these frames is not checked" in one for one in check_plan_on(rig, series).notes)
+        for change, words in (
+            ({"pixel_size_um": 0.1}, "the frames have 0.325 um/px but the model phantom-meng2019"),
+            ({"tile_px": 1024}, "frame"),
+            ({"shading": "required"}, "requires frames corrected by dark and flat fields"),
+        ):
+            with pytest.raises(HccScopeError, match=words):
+                check_plan_on(rig, series, card=card.model_copy(update=change))
+        occupied = tmp_path / "file"
+        occupied.touch()
+        with pytest.raises(HccScopeError, match="is no folder"):
+            check_plan_on(rig, series, out_dir=occupied)
         with pytest.raises(DeviceError, match="500 ms is beyond"):
             DeviceControls(microscope).set_exposure_ms(500)
         happened: list[RunEvent] = []

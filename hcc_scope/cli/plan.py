@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["run_check", "run_export", "run_import"]
 
 
-def run_check(file: Path, rig_name: str, *, out: Path | None, classify_fps: float | None, json_mode: bool) -> None:
+def run_check(
+    file: Path, rig_name: str, *, out: Path | None, model: str | None, classify_fps: float | None, json_mode: bool
+) -> None:
     """Check a plan against a rig, and estimate what it takes.
 
     Raises
@@ -34,14 +36,17 @@ def run_check(file: Path, rig_name: str, *, out: Path | None, classify_fps: floa
     HccScopeError
         What a run of the plan would refuse.
     """
+    from hcc_scope.inference.card import read_card
+    from hcc_scope.inference.catalogue import find_model
     from hcc_scope.runs.plan_check import check_plan_on
 
     if classify_fps is not None and not 0 < classify_fps < math.inf:
         raise UsageError(f"--classify-fps must be above 0, not {classify_fps:g}")
     plan = load_plan(file)
+    card = None if model is None else read_card(find_model(model))
     console = people(json_mode=json_mode)
     with interruptible("the plan was not checked"), open_rig(rig_name, console) as rig:
-        found = check_plan_on(rig, plan, out_dir=out, classify_fps=classify_fps)
+        found = check_plan_on(rig, plan, out_dir=out, classify_fps=classify_fps, card=card)
     if json_mode:
         print_json({"file": str(file), **found.as_dict()})
         return
