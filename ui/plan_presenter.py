@@ -64,6 +64,7 @@ class PlanPresenter(QObject):
         self._searched: LoadedRig | None = None
         self._rig_name = ""
         views.map.outline_drawn.connect(self._take_outline)
+        views.map.outline_editing.connect(setup.set_outline_open)
         views.map.tissue_search_requested.connect(self._search_tissue)
         run.phase_changed.connect(self._phase_changed)
         rig.opened.connect(self._rig_opened)
@@ -82,9 +83,11 @@ class PlanPresenter(QObject):
     def _rig_opened(self, loaded: LoadedRig) -> None:
         """Forget an outline of another rig: its coordinates mean nothing on this stage."""
         plan = self._setup.request.plan
-        if loaded.name != self._rig_name and plan.outline_um:
-            self._setup.change(plan=plan.with_outline())
-            self._views.map.set_outline(())
+        if loaded.name != self._rig_name:
+            self._views.map.set_outline_allowed(False)  # ends editing
+            if plan.outline_um:
+                self._setup.change(plan=plan.with_outline())
+                self._views.map.set_outline(())
         self._rig_name = loaded.name
         self._views.map.set_outline_allowed(not self._run.active)
 

@@ -72,6 +72,17 @@ def test_tissue_is_found_and_the_next_section_lies_inside_it(
     assert app.setup.request.plan.outline_from == "drawn"
     app.setup.change(plan=app.setup.request.plan.with_outline(found, "prescan", 50.0))
 
+    edit = button(app, "Edit outline")
+    edit.click()
+    assert not search.isEnabled()
+    wait_for(lambda: not app.window.actions_["start"].isEnabled(), "Start to be held back")
+    assert "the outline on the map is being edited" in app.window.actions_["start"].toolTip()
+    app.rig.opened.emit(replace(app.rig.loaded, name="another rig"))  # its stage has other coordinates
+    assert not edit.isChecked()
+    assert outline(app) == ()
+    assert search.isEnabled()
+    app.setup.change(plan=app.setup.request.plan.with_outline(found, "prescan", 50.0))
+
     start(app)
     shown = app.run.run.outline_um
     assert np.array_equal(shown, found)
