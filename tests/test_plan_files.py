@@ -353,6 +353,7 @@ NEW, OLD = new_entry("a", XYStage=[1.0, 2.0]), old_entry("a", 1, 2, 3)
             r"DevicePositions\[0\].Device is missing",
         ),
         (new_list(with_value(copy(NEW), {"scalar": 3}, "Label")), "Label.scalar must be a text"),
+        (old_list(with_value(copy(OLD), "a\ud800", "LABEL")), "LABEL holds half a character"),
     ],
 )
 def test_a_broken_list_is_refused_with_the_place(tmp_path: Path, whole: object, words: str):

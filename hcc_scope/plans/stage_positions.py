@@ -38,8 +38,16 @@ __all__ = [
 POS_SUFFIX = ".pos"
 PosFormat = Literal["1.4", "2.0"]
 _MOST_BYTES = 256 * 2**20
-_OLD_ID = "Micro-Manager XY-position list"
-_NEW_FORMAT = "Micro-Manager Property Map"
+_HERE = "<positions>"
+_OLD_FRAME = f"""{{"VERSION": 3, "ID": "Micro-Manager XY-position list", "POSITIONS": [
+{_HERE}
+]}}
+"""
+_NEW_FRAME = f"""{{"encoding": "UTF-8", "format": "Micro-Manager Property Map", "major_version": 2, "minor_version": 0,
+"map": {{"StagePositions": {{"type": "PROPERTY_MAP", "array": [
+{_HERE}
+]}}}}}}
+"""
 _NEEDS = "Save it anew in Micro-Manager's Stage Position List."
 
 
@@ -132,6 +140,8 @@ def _text(values: Mapping[str, Any], key: str, at: _At, *, default: str | None =
         return default
     if not isinstance(value, str):
         raise (at / key).wrong("is missing" if key not in values else "must be a text")
+    if not value.isascii() and any("\ud800" <= one <= "\udfff" for one in value):
+        raise (at / key).wrong("holds half a character")
     return value
 
 
@@ -372,19 +382,10 @@ def write_positions(positions: Sequence[MultiStagePosition], path: Path, pos_for
     """
     if not positions:
         raise PlanError("there is no position to write")
-    if pos_format == "1.4":
-        whole: dict[str, object] = {"VERSION": 3, "ID": _OLD_ID, "POSITIONS": [_old_value(one) for one in positions]}
-    else:
-        entries = [_new_value(one) for one in positions]
-        whole = {
-            "encoding": "UTF-8",
-            "format": _NEW_FORMAT,
-            "major_version": 2,
-            "minor_version": 0,
-            "map": {"StagePositions": {"type": "PROPERTY_MAP", "array": entries}},
-        }
-    # ASCII: Micro-Manager 1.4 reads in the encoding of its computer
-    text = json.dumps(whole, indent=2, allow_nan=False) + "\n"
+    # a position a line, and ASCII: Micro-Manager 1.4 reads in the encoding of its computer
+    value = _old_value if pos_format == "1.4" else _new_value
+    listed = ",\n".join(json.dumps(value(one), allow_nan=False) for one in positions)
+    text = (_OLD_FRAME if pos_format == "1.4" else _NEW_FRAME).replace(_HERE, listed)
     try:
         with replacing(path, shared=True) as temporary:
             temporary.write_text(text, encoding="ascii", newline="\n")
