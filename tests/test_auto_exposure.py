@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcc_scope.errors import CameraError
+from hcc_scope.errors import CameraError, DeviceError
 from hcc_scope.microscope.auto_exposure import LONGEST_MS, TOP_LEVEL, Reading, auto_exposure, find_exposure
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.phantom_scene import PhantomScene
@@ -93,7 +94,7 @@ def test_a_bright_scene_is_halved_until_it_no_longer_clips():
 def test_a_camera_that_rounds_is_followed_as_it_reads_back():
     found = find_exposure(Sensor(0.05, 0.03, step_ms=4.0), 10.0)
     assert found.exposure_ms == 16.0
-    assert found.outcome == "limited" or found.level == pytest.approx(0.5, rel=0.06)
+    assert found.reason == "the camera takes 16 ms for the 15 ms that are needed"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,9 @@ def test_limits_and_clipping_are_named():
         find_exposure(Sensor(0.1, 0.1), 10.0, target=1.2)
 
 
-def test_on_the_demo_camera_the_phantom_comes_to_the_wanted_level(demo_cfg: Callable[..., Path]):
+def test_on_the_demo_camera_the_phantom_comes_to_the_wanted_level(
+    demo_cfg: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+):
     cfg = demo_cfg(OnCameraCCDXSize=128, OnCameraCCDYSize=128)
     rig_file = cfg.with_name("small.rig.yaml")
     rig_file.write_text(f"config: {cfg.name}\nbuffer_size_mb: 64\nlimits: {{exposure_ms: [0.5, 90]}}\n")
@@ -136,6 +139,20 @@ def test_on_the_demo_camera_the_phantom_comes_to_the_wanted_level(demo_cfg: Call
         with pytest.raises(CameraError, match="does not become brighter"):
             auto_exposure(microscope, controls, dark, 0.4)
         assert controls.read().camera.exposure_ms == pytest.approx(found.exposure_ms)  # as before
+        ask = microscope.backend.ask
+
+        def rounding(what: str, name: str, *values: object) -> object:  # a camera that counts in steps of 4 ms
+            if name == "set_exposure":
+                values = (math.ceil(float(str(values[0])) / 4) * 4.0,)
+            return ask(what, name, *values)
+
+        monkeypatch.setattr(microscope.backend, "ask", rounding)
+        coarse = auto_exposure(microscope, controls, preview, 0.4)
+        assert coarse.exposure_ms == math.ceil(found.exposure_ms / 4) * 4
+        with pytest.raises(DeviceError, match="92 ms is beyond the rig file's limits"):
+            controls.set_exposure_ms(89.0, nearest=True)
+        with pytest.raises(DeviceError, match="gives an exposure of 28 ms, not 25 ms"):
+            controls.set_exposure_ms(25.0)
 
 
 # --- care of the sensor ---

@@ -60,6 +60,7 @@ plans = st.one_of(
             PositionList,
             positions_um=st.just(tuple(places)),
             labels=st.none() | st.lists(texts, min_size=len(places), max_size=len(places)).map(tuple),
+            xy_stage=st.none() | texts,
             **common,
         )
     ),
@@ -221,7 +222,10 @@ def test_a_new_list_is_a_plan_with_its_labels(tmp_path: Path):
     )
     plan, ignored = plan_of_positions(read_positions(path), "list.pos")
     assert plan == PositionList(
-        positions_um=((1000.0, -2000.0, 50.5), (1500.0, -2000.0, 50.5)), labels=("tissue-1", "Grüße")
+        positions_um=((1000.0, -2000.0, 50.5), (1500.0, -2000.0, 50.5)),
+        labels=("tissue-1", "Grüße"),
+        xy_stage="XYStage",
+        z_stage="ZDrive",
     )
     assert ignored == ("Fast Filter Wheel", "PFSOffset")
     assert load_plan(path) == plan
@@ -230,7 +234,10 @@ def test_a_new_list_is_a_plan_with_its_labels(tmp_path: Path):
 def test_an_old_list_is_a_plan_too(tmp_path: Path):
     path = written(tmp_path, old_list(old_entry("well1-1", 20873.036188, 19659.84833259, 2142.0638)))
     assert load_plan(path) == PositionList(
-        positions_um=((20873.036188, 19659.84833259, 2142.0638),), labels=("well1-1",)
+        positions_um=((20873.036188, 19659.84833259, 2142.0638),),
+        labels=("well1-1",),
+        xy_stage="XYStage",
+        z_stage="FocusDrive",
     )
 
 
@@ -244,7 +251,7 @@ def test_the_only_device_with_two_axes_is_the_stage_where_none_is_named(tmp_path
     entry = old_entry("", 1, 2, 3)
     entry["DEFAULT_XY_STAGE"] = entry["DEFAULT_Z_STAGE"] = ""
     path = written(tmp_path, old_list(entry))
-    assert load_plan(path) == PositionList(positions_um=((1.0, 2.0, 3.0),))
+    assert load_plan(path) == PositionList(positions_um=((1.0, 2.0, 3.0),), xy_stage="XYStage", z_stage="FocusDrive")
     entry["DEVICES"].append({"DEVICE": "Galvo", "AXES": 2, "X": 5, "Y": 6, "Z": 0})
     path = written(tmp_path, old_list(entry))
     with pytest.raises(PlanError, match=r"list\.pos: position 1 does not name its XY stage.*'XYStage' or 'Galvo'"):
@@ -254,6 +261,36 @@ def test_the_only_device_with_two_axes_is_the_stage_where_none_is_named(tmp_path
     assert ignored == ("XYStage",)
     with pytest.raises(PlanError, match="position 1 has no x and y of the stage 'FocusDrive'"):
         plan_of_positions(read_positions(path), "list.pos", StageChoice(xy="FocusDrive"))
+
+
+def test_positions_of_two_stages_make_no_plan(tmp_path: Path):
+    one, other = new_entry("a", XYStage=[1, 2], ZDrive=[5]), new_entry("b", Other=[3, 4], Piezo=[6])
+    path = written(tmp_path, new_list(one, other))
+    with pytest.raises(PlanError, match="position 2 belongs to the XY stage 'Other', and those before to 'XYStage'"):
+        load_plan(path)
+    both = new_entry("b", XYStage=[3, 4], Piezo=[6])
+    with pytest.raises(PlanError, match="position 2 belongs to the focus drive 'Piezo', and those before to 'ZDrive'"):
+        load_plan(written(tmp_path, new_list(one, both)))
+
+
+def test_the_label_of_a_position_is_a_tag_of_its_frame():
+    plan = PositionList(positions_um=((1.0, 2.0), (3.0, 4.0)), labels=("well A", ""))
+    assert list(plan.events((1.0, 1.0))) == [
+        {"axes": {"position": 0}, "x": 1.0, "y": 2.0, "tags": {"position_label": "well A"}},
+        {"axes": {"position": 1}, "x": 3.0, "y": 4.0},
+    ]
+
+
+def test_an_outline_says_where_it_comes_from():
+    corners = ((0, 0), (9, 0), (9, 9))
+    plan = {"kind": "random", "n_fields": 3, "outline_um": corners, "outline_from": "prescan", "outline_margin_um": 5.0}
+    assert parse_plan(plan).model_dump()["outline_from"] == "prescan"
+    for wrong, words in (
+        ({"outline_from": "guess"}, "outline_from"),
+        ({"outline_um": None, "rectangle_um": (0, 0, 1, 1)}, "describe outline_um, which is not given"),
+    ):
+        with pytest.raises(PlanError, match=words):
+            parse_plan(plan | wrong)
 
 
 def test_a_position_without_a_height_leaves_the_focus_alone(tmp_path: Path):
@@ -316,6 +353,7 @@ NEW, OLD = new_entry("a", XYStage=[1.0, 2.0]), old_entry("a", 1, 2, 3)
             r"DevicePositions\[0\].Device is missing",
         ),
         (new_list(with_value(copy(NEW), {"scalar": 3}, "Label")), "Label.scalar must be a text"),
+        (old_list(with_value(copy(OLD), "a\ud800", "LABEL")), "LABEL holds half a character"),
     ],
 )
 def test_a_broken_list_is_refused_with_the_place(tmp_path: Path, whole: object, words: str):

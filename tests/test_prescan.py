@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from hcc_scope.errors import DeviceError, PlanError
+from hcc_scope.errors import DeviceError, HccScopeError, PlanError
+from hcc_scope.inference.card import read_card
+from hcc_scope.inference.catalogue import find_model
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.phantom_scene import PhantomScene
 from hcc_scope.microscope.plan_source import MicroManagerSource
@@ -97,6 +100,8 @@ def test_gaps_narrower_than_the_spacing_are_closed_and_holes_are_filled():
     whole, hole = ellipse(0, 0, 2500, 1700), ellipse(500, 300, 600, 600)
     found = scanned(lambda places: whole(places) & ~hole(places) & (np.abs(places[:, 0] + 875) > 60))
     assert iou(np.array(found.points_um), whole) > 0.92
+    assert found.holes_um2 == pytest.approx(np.pi * 600**2, rel=0.2)
+    assert any("mm² inside the outline are holes without tissue" in one for one in found.remarks())
 
 
 def test_where_nothing_is_found_that_is_said():
@@ -209,27 +214,53 @@ REFUSED = (
     ({"kind": "sequence", "exposure_ms": 500}, "500 ms is beyond the rig file's limits, 1 to 200 ms"),
     ({"kind": "sequence", "config_group": ["Objective", "99X"]}, "preset '99X' of group 'Objective'"),
     ({"kind": "random", "n_fields": 9, "rectangle_um": [0, 0, 200, 200]}, "only 1 of 9 fields"),
+    (
+        {"kind": "positions", "positions_um": [[0, 0]], "xy_stage": "Robot"},
+        "positions are those of the XY stage 'Robot', and this rig's is 'XY'",
+    ),
+    (
+        {"kind": "positions", "positions_um": [[0, 0, 5]], "xy_stage": "XY", "z_stage": "PFSOffset"},
+        "positions are those of the focus drive 'PFSOffset', and this rig's is 'Z'",
+    ),
 )
 
 
-def test_a_scan_that_is_stopped_or_fails_puts_everything_back(rig_file: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_scan_that_is_stopped_or_fails_puts_everything_back(
+    rig_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     with open_rig(rig_file) as rig:
         microscope = rig.microscope
         for values, words in REFUSED:
             with pytest.raises(PlanError, match=words):
                 check_plan_on(rig, parse_plan(values))
             assert rig.stage_xy_um() == (0, 0)
-        with pytest.raises(PlanError, match="500 ms is beyond"):  # a run says the same
-            MicroManagerSource(microscope, parse_plan(REFUSED[1][0]), animal_id="M7", section_id="S1")
+            with pytest.raises(PlanError, match=words):  # a run says the same
+                MicroManagerSource(microscope, parse_plan(values), animal_id="M7", section_id="S1")
+        series = parse_plan({"kind": "time_series", "n_frames": 2, "interval_s": 0})
+        card = read_card(find_model("phantom-meng2019"))
+        assert not any("model" in one for one in check_plan_on(rig, series, card=card).notes)
+        assert any("a model takes these frames is not checked" in one for one in check_plan_on(rig, series).notes)
+        for change, words in (
+            ({"pixel_size_um": 0.1}, "the frames have 0.325 um/px but the model phantom-meng2019"),
+            ({"tile_px": 1024}, "frame"),
+            ({"shading": "required"}, "requires frames corrected by dark and flat fields"),
+        ):
+            with pytest.raises(HccScopeError, match=words):
+                check_plan_on(rig, series, card=card.model_copy(update=change))
+        occupied = tmp_path / "file"
+        occupied.touch()
+        with pytest.raises(HccScopeError, match="is no folder"):
+            check_plan_on(rig, series, out_dir=occupied)
         with pytest.raises(DeviceError, match="500 ms is beyond"):
             DeviceControls(microscope).set_exposure_ms(500)
         happened: list[RunEvent] = []
-        series = parse_plan({"kind": "time_series", "n_frames": 1, "interval_s": 0})
-        source = MicroManagerSource(microscope, series, animal_id="M7", section_id="S1")
+        listed = parse_plan({"kind": "positions", "positions_um": [[0, 0]], "labels": ["well A"], "xy_stage": "XY"})
+        source = MicroManagerSource(microscope, listed, animal_id="M7", section_id="S1")
         with microscope.events.kept_by(happened.append):
             (frame,) = source.frames(StopToken())
         warm = "the sensor is at -70.0 °C, 70.0 °C below its set point of 0.0 °C"
         assert frame.tags["cooler"] == warm
+        assert frame.tags["position_label"] == "well A"
         assert source.warnings == (warm,)
         assert [one.facts["concern"] for one in happened if one.facts.get("name") == "cooler"] == [warm]
         ask, hardware = microscope.backend.ask, microscope.hardware
@@ -263,6 +294,14 @@ def test_a_scan_that_is_stopped_or_fails_puts_everything_back(rig_file: Path, mo
             with pytest.raises(DeviceError, match="stuck"):
                 prescan(microscope, request, None, scene)
         assert state() == before
+        with monkeypatch.context() as patch:  # refused after its preset was applied
+            patch.setattr(hardware, "handling", replace(hardware.handling, auto_shutter=False))
+            with pytest.raises(PlanError, match="the prescan would take some"):
+                prescan(microscope, replace(request, spacing_um=5.0), None, scene)
+        assert state() == before
+        assert ask("asking", "get_auto_shutter")
+        with pytest.raises(PlanError, match="500 ms is beyond"):  # the camera is not set to it either
+            prescan(microscope, replace(request, exposure_ms=500.0), None, scene)
 
         def halted(done: int, _whole: int) -> None:
             if done == 1:
@@ -271,6 +310,14 @@ def test_a_scan_that_is_stopped_or_fails_puts_everything_back(rig_file: Path, mo
         with pytest.raises(DeviceError, match="emergency"):
             prescan(microscope, request, None, scene, halted)
         assert rig.stage_xy_um() != before[0]  # nothing moves after an emergency stop
+
+        def stopped_and_halted(done: int, whole: int) -> None:
+            halted(done, whole)
+            stopping.request()
+
+        stopping = StopToken()
+        with pytest.raises(DeviceError, match="emergency during the prescan, and stays where it is"):
+            prescan(microscope, request, stopping, scene, stopped_and_halted)
         microscope.limits = hardware.limits
         assert microscope.limits is not None
         with pytest.raises(PlanError, match="outside the stage's limits"):

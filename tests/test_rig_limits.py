@@ -74,12 +74,40 @@ def test_no_way_to_an_em_gain_above_the_limit_but_a_confirmation(rig: MicroManag
     ):
         with pytest.raises(ConfirmationNeeded, match=r"EM gain of 5 is above the rig file's limit of 4"):
             act()
+    plan = TimeSeries(n_frames=1, interval_s=0, config_group=("Light", "Dim"))
+    with pytest.raises(ConfirmationNeeded, match=r"EM gain of 5 is above"):
+        MicroManagerSource(rig, plan, animal_id="A", section_id="B")
     assert source(rig).warnings == ()
     controls.set_em_gain(5, confirmed=True)
     (warning,) = source(rig).warnings
     assert warning == "an EM gain of 5 is above the rig file's limit of 4 and ages the sensor"
     rig.handling = replace(rig.handling, em_gain_max=None)
     assert source(rig).warnings == ()
+
+
+def test_a_switch_lets_no_gain_above_the_limit_take_effect_without_a_confirmation(
+    rig: MicroManager, monkeypatch: pytest.MonkeyPatch
+):
+    """The gain's register may hold anything when the camera starts, while the switch bypasses it."""
+    controls, hardware, core = DeviceControls(rig), rig.hardware, rig.backend.core
+    monkeypatch.setattr(hardware, "_roles", replace(hardware.roles, em_switch="FastImage"))  # 0 or 1
+    hardware.look_up()
+    core.set_property("Camera", "FastImage", 0)
+    core.set_property("Camera", "Gain", 5)
+    core.define_config("Multiply", "On", "Camera", "FastImage", "1")
+    core.define_config("Multiply", "Little", "Camera", "FastImage", "1")
+    core.define_config("Multiply", "Little", "Camera", "Gain", "2")
+    hardware.need_within_limits([("Camera", "FastImage", "0")])
+    hardware.need_within_limits(rig.backend.settings("get_config_data", "Multiply", "Little"))
+    for act in (
+        lambda: controls.set_property("Camera", "FastImage", "1"),
+        lambda: controls.apply_preset("Multiply", "On"),
+    ):
+        with pytest.raises(ConfirmationNeeded, match=r"EM gain of 5 is above the rig file's limit of 4"):
+            act()
+        assert core.get_property("Camera", "FastImage") == "0"
+    hardware.em_gain_agreed = 5.0
+    hardware.need_within_limits([("Camera", "FastImage", "1")])
 
 
 @pytest.mark.parametrize(

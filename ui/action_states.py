@@ -151,6 +151,8 @@ class ActionStates(QObject):
         problem = request.problem(has_stage=loaded.has_stage)
         if problem:
             return problem
+        if self._setup.outline_open:
+            return "the outline on the map is being edited: finish it with Edit outline, or take it back with Escape"
         if self._store_exists is not None and self._store_exists == (request.store, True):
             return f"{request.store.name} is there already and is never overwritten: choose another section id"
         return ""

@@ -379,7 +379,11 @@ class Commands(QObject):
         if report.store is not None:
             recent = with_recent(self._settings_store.settings.recent_stores, report.store)
             self._settings_store.change(recent_stores=recent)
+        outlined = self._setup.request.plan.uses_outline
         self._setup.prepare_next(report.section_id if report.store is not None else None)
+        if outlined and not self._setup.request.plan.uses_outline:
+            words = f"The outline on the map is that of {report.section_id}: find or draw the one of the next section."
+            self._state.message.emit("info", words)
         if isinstance(report.outcome.cause, CameraError | DeviceError) and self._rig.last_name:
             self._window.notice.show_notice("error", describe_end(report)[1], "Reconnect rig", self.reconnect)
 

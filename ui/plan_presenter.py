@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PlanPresenter"]
 
+_INSIDE = "The random fields of the next section lie inside the outline on the map."
+
 
 class PlanPresenter(QObject):
     """Connects the map and the plan dialog with the setup of the next section.
@@ -62,6 +64,7 @@ class PlanPresenter(QObject):
         self._searched: LoadedRig | None = None
         self._rig_name = ""
         views.map.outline_drawn.connect(self._take_outline)
+        views.map.outline_editing.connect(setup.set_outline_open)
         views.map.tissue_search_requested.connect(self._search_tissue)
         run.phase_changed.connect(self._phase_changed)
         rig.opened.connect(self._rig_opened)
@@ -72,19 +75,19 @@ class PlanPresenter(QObject):
     @Slot(tuple)
     def _take_outline(self, corners_um: tuple[tuple[float, float], ...]) -> None:
         """Use an outline for the random fields of the next section; empty for none."""
-        plan = self._setup.request.plan
-        kind = "random" if corners_um else plan.kind
-        self._setup.change(plan=replace(plan, kind=kind, outline_um=corners_um, uses_outline=bool(corners_um)))
+        self._setup.change(plan=self._setup.request.plan.with_outline(corners_um))
         if corners_um:
-            self._state.message.emit("info", "The random fields of the next section lie inside the outline on the map.")
+            self._state.message.emit("info", _INSIDE)
 
     @Slot(object)
     def _rig_opened(self, loaded: LoadedRig) -> None:
         """Forget an outline of another rig: its coordinates mean nothing on this stage."""
         plan = self._setup.request.plan
-        if loaded.name != self._rig_name and plan.outline_um:
-            self._setup.change(plan=replace(plan, outline_um=(), uses_outline=False))
-            self._views.map.set_outline(())
+        if loaded.name != self._rig_name:
+            self._views.map.set_outline_allowed(False)  # ends editing
+            if plan.outline_um:
+                self._setup.change(plan=plan.with_outline())
+                self._views.map.set_outline(())
         self._rig_name = loaded.name
         self._views.map.set_outline_allowed(not self._run.active)
 
@@ -142,7 +145,9 @@ class PlanPresenter(QObject):
         outline = found.outline
         self._views.map.set_outline(outline.points_um)
         self._views.map.view.fit()
-        self._take_outline(outline.points_um)
+        plan = self._setup.request.plan.with_outline(outline.points_um, "prescan", outline.margin_um)
+        self._setup.change(plan=plan)
+        self._state.message.emit("info", _INSIDE)
         # more than the margin of the edge: something is left out, or may go on
         self._state.message.emit("warning" if len(found.notes) > 1 else "info", " ".join(found.notes))
 

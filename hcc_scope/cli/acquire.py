@@ -26,7 +26,7 @@ from hcc_scope.microscope.limits import check_plan_exposure
 from hcc_scope.plans import PositionList, TimeSeries, check_plan, load_plan
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
-from hcc_scope.runs.plan_options import DEFAULT_FIELDS, PlanHints, PlanOptions, plan_of_options
+from hcc_scope.runs.plan_options import DEFAULT_FIELDS, KnownOutline, PlanHints, PlanOptions, plan_of_options
 from hcc_scope.runs.prescan import PrescanRequest
 from hcc_scope.runs.references import SHADING_CHOICES, section_references
 from hcc_scope.runs.rigs import check_rig, split_assignment
@@ -124,8 +124,8 @@ def run_acquire(options: AcquireOptions) -> None:
         stop_on_signals(stop, console),
     ):
         rig.set_properties(options.properties)
-        outline_um = _tissue_outline(options, rig, specimen, console, stop)
-        plan = planned if planned is not None else _default_plan(options, rig, specimen, outline_um)
+        outline = _tissue_outline(options, rig, specimen, console, stop)
+        plan = planned if planned is not None else _default_plan(options, rig, specimen, outline)
         source = section_source(rig.microscope, plan, scoring_model, animal, section, specimen)
         for warning in source.warnings:
             console.note(f"Warning: {warning}", "yellow")
@@ -221,7 +221,7 @@ def _default_plan(
     options: AcquireOptions,
     rig: OpenRig,
     specimen: Specimen | None,
-    outline_um: tuple[tuple[float, float], ...] | None = None,
+    outline: KnownOutline | None = None,
 ) -> Plan:
     """Return random fields, or a full-rate sequence where it was asked for; an outline replaces the specimen's."""
     wanted = PlanOptions(
@@ -232,14 +232,14 @@ def _default_plan(
         exposure_ms=options.exposure_ms,
         focus=check_focus(options.focus),
     )
-    if outline_um is None and specimen is not None:
-        outline_um = outline_points(specimen)
-    return plan_of_options(wanted, rig, outline_um, _HINTS)
+    if outline is None and specimen is not None:
+        outline = KnownOutline(outline_points(specimen))
+    return plan_of_options(wanted, rig, outline, _HINTS)
 
 
 def _tissue_outline(
     options: AcquireOptions, rig: OpenRig, specimen: Specimen | None, console: People, stop: StopToken
-) -> tuple[tuple[float, float], ...] | None:
+) -> KnownOutline | None:
     """Return the outline that a prescan finds; None if none was asked for."""
     if not options.prescan:
         return None
@@ -248,4 +248,4 @@ def _tissue_outline(
     found = scanned(rig, PrescanRequest(area, exposure_ms=options.exposure_ms), console, stop, specimen)
     if found is None:
         raise Interrupted("interrupted during the prescan; nothing was acquired")
-    return found.outline.points_um
+    return KnownOutline(found.outline.points_um, "prescan", found.outline.margin_um)

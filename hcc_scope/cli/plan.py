@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["run_check", "run_export", "run_import"]
 
 
-def run_check(file: Path, rig_name: str, *, out: Path | None, classify_fps: float | None, json_mode: bool) -> None:
+def run_check(
+    file: Path, rig_name: str, *, out: Path | None, model: str | None, classify_fps: float | None, json_mode: bool
+) -> None:
     """Check a plan against a rig, and estimate what it takes.
 
     Raises
@@ -34,14 +36,17 @@ def run_check(file: Path, rig_name: str, *, out: Path | None, classify_fps: floa
     HccScopeError
         What a run of the plan would refuse.
     """
+    from hcc_scope.inference.card import read_card
+    from hcc_scope.inference.catalogue import find_model
     from hcc_scope.runs.plan_check import check_plan_on
 
     if classify_fps is not None and not 0 < classify_fps < math.inf:
         raise UsageError(f"--classify-fps must be above 0, not {classify_fps:g}")
     plan = load_plan(file)
+    card = None if model is None else read_card(find_model(model))
     console = people(json_mode=json_mode)
     with interruptible("the plan was not checked"), open_rig(rig_name, console) as rig:
-        found = check_plan_on(rig, plan, out_dir=out, classify_fps=classify_fps)
+        found = check_plan_on(rig, plan, out_dir=out, classify_fps=classify_fps, card=card)
     if json_mode:
         print_json({"file": str(file), **found.as_dict()})
         return
@@ -66,7 +71,7 @@ def run_import(
     named = {label for one in positions for label in one.stages_um}
     if z_stage is not None and z_stage not in named:
         raise PlanError(f"{file}: the list has no height of '{z_stage}'", hint=f"It names {', '.join(sorted(named))}.")
-    limits = None
+    limits = own_xy = own_z = None
     if rig is not None:
         chosen = load_rig(rig)
         limits = chosen.stage_limits
@@ -81,6 +86,10 @@ def run_import(
         if z_stage is None:  # the heights of another drive mean nothing on this one: the focus is left alone
             z_stage = own_z if own_z in named else ""
     plan, ignored = plan_of_positions(positions, str(file), StageChoice(xy_stage, z_stage))
+    if own_xy is not None:  # what an option names is the rig's own stage, under another label
+        plan = plan.model_copy(update={"xy_stage": own_xy})
+    if own_z is not None and plan.z_stage is not None:
+        plan = plan.model_copy(update={"z_stage": own_z})
     check_plan(plan, (1.0, 1.0), limits=limits)  # positions are there or not, whatever the size of a field
     save_plan(plan, out)
     with_z = sum(len(one) == 3 for one in plan.positions_um)
@@ -118,6 +127,8 @@ def run_export(file: Path, rig_name: str, out: Path, *, pos_format: str, json_mo
     HccScopeError
         If the plan has no positions, or the rig no stage.
     """
+    from hcc_scope.microscope.plan_source import need_what_moves
+
     if pos_format not in get_args(PosFormat):
         raise UsageError(f"--format is {' or '.join(get_args(PosFormat))}, not '{pos_format}'")
     plan = load_plan(file)
@@ -130,6 +141,7 @@ def run_export(file: Path, rig_name: str, out: Path, *, pos_format: str, json_mo
         places = [(x_um, y_um, z_um) for _, x_um, y_um, z_um in plan.places(field_um)]
         if not places:
             raise PlanError(f"{file}: the plan moves to no position", hint="A position list needs at least one.")
+        need_what_moves(microscope.hardware, plan, field_um)
         microscope.hardware.need_xy_stage()
         if any(z_um is not None for *_, z_um in places):
             microscope.hardware.need_focus()

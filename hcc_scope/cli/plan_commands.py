@@ -82,6 +82,7 @@ def plan_check(
     file: Annotated[Path, typer.Argument(help="A plan file (YAML), or a position list of Micro-Manager (.pos).")],
     rig: Rig,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the store: its disk must have room.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Also check that this model takes the frames.")] = None,
     classify_fps: Annotated[
         float | None, typer.Option("--classify-fps", help="Frames a second that this computer classifies, if known.")
     ] = None,
@@ -90,7 +91,7 @@ def plan_check(
     """Refuse what a run would refuse, and estimate its time, travel and size. Nothing moves."""
     from hcc_scope.cli.plan import run_check
 
-    run_check(file, rig, out=out, classify_fps=classify_fps, json_mode=json_mode)
+    run_check(file, rig, out=out, model=model, classify_fps=classify_fps, json_mode=json_mode)
 
 
 @plan_app.command("import")

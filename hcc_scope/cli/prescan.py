@@ -104,7 +104,7 @@ def scanned(
     if found is not None:
         outline = found.outline
         console.note(
-            f"{outline.area_um2 / 1e6:.2f} mm² of tissue, outlined by {counted(len(outline.points_um), 'corner')},"
+            f"An outline of {outline.area_um2 / 1e6:.2f} mm² with {counted(len(outline.points_um), 'corner')},"
             f" from {counted(found.n_fields, 'field')} {found.spacing_um:.0f} um apart",
             "green",
         )
@@ -146,6 +146,8 @@ def run_prescan(options: PrescanOptions) -> None:
         n_fields=options.n_fields,
         seed=options.seed,
         outline_um=found.outline.points_um,
+        outline_from="prescan",
+        outline_margin_um=found.outline.margin_um,
         exposure_ms=options.exposure_ms,
     )
     if options.out is not None:
@@ -159,6 +161,7 @@ def run_prescan(options: PrescanOptions) -> None:
                 "margin_um": found.outline.margin_um,
                 "reaches": list(found.outline.reaches),
                 "others_mm2": [one / 1e6 for one in found.outline.others_um2],
+                "holes_mm2": found.outline.holes_um2 / 1e6,
                 "scanned_um": list(found.area_um),
                 "fields": found.n_fields,
                 "field_um": list(found.field_um),

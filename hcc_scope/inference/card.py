@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import pydantic
 import yaml
 
-from hcc_scope.errors import ModelFormatError
+from hcc_scope.errors import ModelFormatError, ModelMismatchError
 from hcc_scope.formatting import counted
 from hcc_scope.research_use import PHANTOM_TRAINING
 from hcc_scope.yaml_file import FileKind, read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hcc_scope.types import RunSpec
 
 __all__ = [
     "CARD_FILE",
@@ -319,6 +321,35 @@ class ModelCard(_Strict):
         if self.training.synthetic is True:
             return PHANTOM_TRAINING
         return f"{counted(self.training.tiles, 'tile')} of {counted(len(self.training.animals), 'animal')}"
+
+    def check_matches(self, spec: RunSpec) -> None:
+        """Refuse frames that are unlike those the model was trained on.
+
+        Raises
+        ------
+        ModelMismatchError
+            Names what differs: pixel size beyond the card's tolerance, bit depth, tile size.
+        """
+        if not spec.pixel_size_um > 0:
+            raise ModelMismatchError(
+                f"the pixel size of section {spec.section_id} is unknown, so the model {self.name} cannot be applied",
+                hint="Give the objective's pixel size in the configuration (PixelSize_um).",
+            )
+        if abs(spec.pixel_size_um / self.pixel_size_um - 1.0) > self.pixel_size_tolerance:
+            raise ModelMismatchError(
+                f"the frames have {spec.pixel_size_um:g} um/px but the model {self.name} was trained at "
+                f"{self.pixel_size_um:g} um/px (tolerance {self.pixel_size_tolerance:.0%})",
+                hint="Change the objective, or choose a model trained for this one.",
+            )
+        if spec.bit_depth != self.bit_depth:
+            raise ModelMismatchError(
+                f"the frames have {spec.bit_depth} bits but the model {self.name} was trained on {self.bit_depth}",
+                hint="Set the camera's bit depth, or choose a model trained for this one.",
+            )
+        if spec.tile_px != self.tile_px:
+            raise ModelMismatchError(
+                f"the tiles have {spec.tile_px} px but the model {self.name} was trained on {self.tile_px} px"
+            )
 
 
 def read_card(folder: Path) -> ModelCard:

@@ -15,7 +15,6 @@ import numpy as np
 from hcc_scope.errors import (
     ModelAlteredError,
     ModelFormatError,
-    ModelMismatchError,
     ModelSelfTestError,
 )
 from hcc_scope.inference.base import AUTO, ENGINES, REFERENCE
@@ -137,34 +136,8 @@ class LoadedModel:
         return choice.engine
 
     def check_matches(self, spec: RunSpec) -> None:
-        """Refuse frames that are unlike those the model was trained on.
-
-        Raises
-        ------
-        ModelMismatchError
-            Names what differs: pixel size beyond the card's tolerance, bit depth, tile size.
-        """
-        card = self.card
-        if not spec.pixel_size_um > 0:
-            raise ModelMismatchError(
-                f"the pixel size of section {spec.section_id} is unknown, so the model {card.name} cannot be applied",
-                hint="Give the objective's pixel size in the configuration (PixelSize_um).",
-            )
-        if abs(spec.pixel_size_um / card.pixel_size_um - 1.0) > card.pixel_size_tolerance:
-            raise ModelMismatchError(
-                f"the frames have {spec.pixel_size_um:g} um/px but the model {card.name} was trained at "
-                f"{card.pixel_size_um:g} um/px (tolerance {card.pixel_size_tolerance:.0%})",
-                hint="Change the objective, or choose a model trained for this one.",
-            )
-        if spec.bit_depth != card.bit_depth:
-            raise ModelMismatchError(
-                f"the frames have {spec.bit_depth} bits but the model {card.name} was trained on {card.bit_depth}",
-                hint="Set the camera's bit depth, or choose a model trained for this one.",
-            )
-        if spec.tile_px != card.tile_px:
-            raise ModelMismatchError(
-                f"the tiles have {spec.tile_px} px but the model {card.name} was trained on {card.tile_px} px"
-            )
+        """Refuse frames that are unlike those the model was trained on (`ModelCard.check_matches`)."""
+        self.card.check_matches(spec)
 
     def saliency(self, tile: NDArray[np.uint16], smooth: int = 0) -> NDArray[np.float32]:
         """Return how strongly the class score depends on each pixel of a raw tile, (h, w) float32.

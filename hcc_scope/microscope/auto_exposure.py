@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from hcc_scope.errors import CameraError
-from hcc_scope.microscope.exposure import exposure_span_ms
+from hcc_scope.microscope.exposure import exposure_span_ms, takes_exposure
 from hcc_scope.microscope.sensor_care import saturated_share
 from hcc_scope.workers import Failure, attempt
 
@@ -139,7 +139,9 @@ def find_exposure(
             hint="Check that the lamp is on, the shutter open and the light path set to the camera.",
         )
     wanted, why = _wanted(darker, brighter, low, high, target)
+    asked_ms = wanted
     for _ in range(_MOST_CORRECTIONS):
+        asked_ms = wanted
         readings.append(measure(wanted))
         last = readings[-1]
         if not last.is_clipped and (why or abs(last.level - target) <= _TOLERANCE * target):
@@ -162,6 +164,8 @@ def find_exposure(
         )
     reached = abs(last.level - target) <= _TOLERANCE * target
     reason = "" if reached else why or "the light changes from shot to shot"
+    if not reached and not takes_exposure(asked_ms, last.exposure_ms):
+        reason = f"the camera takes {last.exposure_ms:.4g} ms for the {asked_ms:.4g} ms that are needed"
     return ExposureFound(
         last.exposure_ms, last.level, target, "reached" if reached else "limited", reason, tuple(readings)
     )
@@ -241,7 +245,7 @@ def auto_exposure(
         span_ms = (min(span_ms[1], 0.001), span_ms[1])
 
     def measure(exposure_ms: float) -> Reading:
-        controls.set_exposure_ms(exposure_ms)
+        controls.set_exposure_ms(exposure_ms, nearest=True)  # some count in whole ms or lines
         return reading_of(preview.snap())
 
     found = attempt(lambda: find_exposure(measure, camera.exposure_ms, span_ms, target))

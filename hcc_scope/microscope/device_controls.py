@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from hcc_scope.errors import DeviceError
 from hcc_scope.microscope.exposure import takes_exposure
 from hcc_scope.microscope.focus_now import focus_now
-from hcc_scope.microscope.limits import ConfirmationNeeded, check_em_gain, check_exposure, check_setting
+from hcc_scope.microscope.limits import ConfirmationNeeded, check_exposure
 from hcc_scope.microscope.moves import send_focus, send_stage
 from hcc_scope.microscope.property_values import check_property_value, property_text
 from hcc_scope.microscope.rig_reader import BINNING, RigReader
@@ -108,8 +108,15 @@ class DeviceControls:
 
     # --- camera ---
 
-    def set_exposure_ms(self, exposure_ms: float) -> None:
-        """Set how long a frame is exposed."""
+    def set_exposure_ms(self, exposure_ms: float, nearest: bool = False) -> None:
+        """Set how long a frame is exposed.
+
+        Parameters
+        ----------
+        exposure_ms : float
+        nearest : bool
+            Whether the nearest exposure that the camera can do will do.
+        """
         self._need_number("exposure", exposure_ms, "ms")
         check_exposure(exposure_ms, self._microscope.handling)
         camera = self._hardware.camera
@@ -119,8 +126,11 @@ class DeviceControls:
             self._backend.ask(what, "set_exposure", exposure_ms)
             taken_ms = float(self._backend.ask(what, "get_exposure"))
             self._hardware.exposure_ms = taken_ms
-            if not takes_exposure(exposure_ms, taken_ms):
+            if takes_exposure(exposure_ms, taken_ms):
+                return
+            if not (nearest and taken_ms > 0):
                 raise DeviceError(f"camera '{camera}' gives an exposure of {taken_ms:g} ms, not {exposure_ms:g} ms")
+            check_exposure(taken_ms, self._microscope.handling)
 
         self._do(what, act, _ALWAYS, at_rest=True, action="exposure", facts={"exposure_ms": exposure_ms})
 
@@ -177,9 +187,10 @@ class DeviceControls:
             If the gain is above the limit and not confirmed.
         """
         self._need_number("EM gain", em_gain, "")
-        if not confirmed:
-            check_em_gain(em_gain, self._microscope.handling)
-        self._camera_property("EM gain", self._hardware.roles.em_gain, property_text(em_gain), _ALWAYS)
+        name = self._hardware.roles.em_gain
+        self._camera_property("EM gain", name, property_text(em_gain), _ALWAYS, confirmed=confirmed)
+        if confirmed:
+            self._hardware.em_gain_agreed = em_gain
 
     def set_em_switch(self, on: bool) -> None:
         """Let the EM gain work, or bypass it."""
@@ -197,29 +208,30 @@ class DeviceControls:
         """Choose the read-out mode."""
         self._camera_property("read-out mode", self._hardware.roles.readout, readout, _FREE_ONLY)
 
-    def _camera_property(self, what: str, name: str | None, value: str, when: tuple[UseState, ...]) -> None:
+    def _camera_property(
+        self, what: str, name: str | None, value: str, when: tuple[UseState, ...], *, confirmed: bool = False
+    ) -> None:
         camera = self._hardware.camera
         if name is None:
             raise DeviceError(
                 f"camera '{camera}' has no {what} here", hint="If it has, name the property in the rig file's roles."
             )
-        self._set_property(camera, name, value, when)
+        self._set_property(camera, name, value, when, confirmed=confirmed)
 
     # --- properties, presets, objective ---
 
     def set_property(self, device: str, name: str, value: str) -> None:
         """Set any property of any device; the rig file's limits of the camera hold here, too."""
-        self._need_within_limits(device, name, str(value))
         self._set_property(device, name, str(value), _FREE_ONLY)
 
-    def _need_within_limits(self, device: str, name: str, value: str) -> None:
-        if device == self._hardware.camera:
-            check_setting(name, value, self._hardware.roles.em_gain, self._microscope.handling)
-
-    def _set_property(self, device: str, name: str, value: str, when: tuple[UseState, ...]) -> None:
+    def _set_property(
+        self, device: str, name: str, value: str, when: tuple[UseState, ...], *, confirmed: bool = False
+    ) -> None:
         what = f"setting '{name}' of '{device}' to '{value}'"
 
         def act() -> None:
+            if not confirmed:
+                self._hardware.need_within_limits([(device, name, value)])
             known = self._reader.find_property(device, name)
             if known is None:
                 raise DeviceError(f"there is no property '{name}' of a device '{device}'")
@@ -247,8 +259,7 @@ class DeviceControls:
         def act() -> None:
             if not self._backend.ask(what, "is_config_defined", group, preset):
                 raise DeviceError(f"the configuration has no preset '{preset}' in a group '{group}'")
-            for setting in self._backend.settings("get_config_data", group, preset):
-                self._need_within_limits(*setting)
+            self._hardware.need_within_limits(self._backend.settings("get_config_data", group, preset))
             with self._reader.size_may_change():
                 self._backend.ask(what, "set_config", group, preset)
 

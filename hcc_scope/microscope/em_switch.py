@@ -66,6 +66,10 @@ class EmSwitch:
         text = str(self._ask(f"asking camera '{camera}'", "get_property", camera, self._name))
         return self._means(text, len(self._allowed(camera)))
 
+    def may_mean_on(self, camera: str, text: str) -> bool:
+        """Return whether a value of the switch lets the gain take effect, as far as the camera's words show."""
+        return self._means(text, len(self._allowed(camera))) is not False
+
     def word(self, camera: str, *, on: bool) -> str:
         """Return the camera's word for on or off.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hcc_scope.errors import CameraError, DeviceError, PlanError
 from hcc_scope.microscope.em_switch import EmSwitch
 from hcc_scope.microscope.exposure import takes_exposure
+from hcc_scope.microscope.limits import check_em_gain, check_setting
 from hcc_scope.microscope.moves import Moves, tolerances_um
 from hcc_scope.microscope.pixel_size import PixelSizes
 from hcc_scope.microscope.restore import FoundSettings
@@ -25,7 +26,7 @@ from hcc_scope.run_events import RunEvents
 from hcc_scope.types import RigHandling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from hcc_scope.microscope.backend import Backend
     from hcc_scope.microscope.pixel_size import PixelSize
@@ -132,6 +133,8 @@ class Hardware:
         self.halts = self._halts_before = 0
         """How often the stage was stopped in an emergency; see `apply`."""
         self._found: FoundSettings | None = None
+        self.em_gain_agreed: float | None = None
+        """The EM gain above the rig file's limit that a person has agreed to last."""
         self.exposure_ms = 0.0
         """The last one that was read back; a wait for the camera needs it without asking."""
         self._check_roles()
@@ -485,12 +488,43 @@ class Hardware:
         self.events.add("property", device=self.camera, property="Exposure", value=taken_ms, asked=exposure_ms)
 
     def need_preset(self, group: str, preset: str) -> None:
-        """Raise `PlanError` if the configuration has no such preset."""
+        """Refuse a preset that the configuration does not have, or that goes beyond the rig file's limits.
+
+        Raises
+        ------
+        PlanError
+            If there is none.
+        DeviceError, ConfirmationNeeded
+            See `need_within_limits`.
+        """
         if not self._ask("looking for a preset", "is_config_defined", group, preset):
             raise PlanError(
                 f"the plan asks for the preset '{preset}' of group '{group}', which the configuration does not have",
                 hint=f"Its groups are: {', '.join(self._backend.labels('get_available_config_groups'))}.",
             )
+        self.need_within_limits(self._backend.settings("get_config_data", group, preset))
+
+    def need_within_limits(self, settings: Iterable[tuple[str, str, str]]) -> None:
+        """Refuse settings of the camera beyond the rig file's limits, whichever way they are made.
+
+        Parameters
+        ----------
+        settings : iterable of (device, property, value)
+            What is set together: a preset, or a single property.
+
+        Raises
+        ------
+        DeviceError, ConfirmationNeeded
+            If the exposure or the EM gain would be beyond them, also an EM gain that a switch would let take effect.
+        """
+        own = {name: value for device, name, value in settings if device == self.camera}
+        gain, switch = self.roles.em_gain, self.roles.em_switch
+        for name, value in own.items():
+            check_setting(name, value, gain, self.handling)
+        if switch in own and gain not in own and self.em_switch.may_mean_on(self.camera, own[switch]):
+            now = self._number(gain)
+            if now is not None and now != self.em_gain_agreed:
+                check_em_gain(now, self.handling)
 
     def _preset(self, group: str, preset: str) -> None:
         self.need_preset(group, preset)
@@ -509,6 +543,24 @@ class Hardware:
                 "the plan moves the stage, but the configuration has no XY stage",
                 hint="Use a sequence or time series without a position, or add 'Property,Core,XYStage,<label>'.",
             )
+
+    def need_stages(self, xy_stage: str | None, z_stage: str | None) -> None:
+        """Raise `PlanError` if a plan's coordinates belong to another stage or focus drive than those of this rig.
+
+        Parameters
+        ----------
+        xy_stage, z_stage : str or None
+            Labels; None belongs to any.
+        """
+        for wanted, here, what in ((xy_stage, self.xy_stage, "XY stage"), (z_stage, self.focus, "focus drive")):
+            if wanted is not None and wanted != here:
+                raise PlanError(
+                    f"the plan's positions are those of the {what} '{wanted}', and this rig's is '{here}'"
+                    if here
+                    else f"the plan's positions are those of the {what} '{wanted}', and this rig has none",
+                    hint="Make a plan of the list with 'hcc-scope plan import LIST --rig RIG --out PLAN'; its options"
+                    " --xy-stage and --z-stage name devices of the list that are this rig's under another label.",
+                )
 
     def need_focus(self, what: str = "the plan moves the focus", instead: str = "Leave z out of the plan") -> None:
         """Raise `PlanError` if there is no focus drive to move.

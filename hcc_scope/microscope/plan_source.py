@@ -23,7 +23,7 @@ from hcc_scope.microscope.skips import SkippedFields
 from hcc_scope.microscope.stall import FrameWatch
 from hcc_scope.number_text import plain_number
 from hcc_scope.orientation import Orientation
-from hcc_scope.plans import check_plan, field_of
+from hcc_scope.plans import PositionList, check_plan, field_of
 from hcc_scope.readings import LAMP_TAG
 from hcc_scope.types import Frame, RunSpec
 
@@ -71,6 +71,8 @@ def need_what_moves(hardware: Hardware, plan: Plan, field_um: tuple[float, float
         hardware.need_xy_stage()
     if plan.focus.mode != "none":
         hardware.need_focus(f"the plan focuses ({plan.focus.text()})", "Leave 'focus' out of the plan")
+    if isinstance(plan, PositionList):
+        hardware.need_stages(plan.xy_stage, plan.z_stage)
     if not hardware.focus and ("z" in first or any(z_um is not None for *_, z_um in plan.places(field_um))):
         hardware.need_focus()
 
@@ -508,6 +510,7 @@ class MicroManagerSource:
             pixels.flags.writeable = False
         tags: dict[str, TagValue] = dict(shot.camera_tags)
         tags.update({f"axis_{name}": value for name, value in event["axes"].items()})
+        tags.update(event.get("tags", {}))
         tags.update({f"planned_{axis}_um": event[axis] for axis in ("x", "y", "z") if axis in event})
         z_um = None if shot.stage_um is None else shot.stage_um[2]
         tags.update(self._focus.tags(event, z_um))

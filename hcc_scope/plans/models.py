@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator  # noqa: TC003 - pydantic resolves annotations when the classes are made
+from itertools import repeat
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
@@ -23,11 +24,13 @@ from hcc_scope.plans.outline import check_outline
 from hcc_scope.types import Sampling  # noqa: TC001 - as above
 
 __all__ = [
+    "LABEL_TAG",
     "MAX_EXPOSURE_MS",
     "MAX_FRAMES",
     "MAX_PLACES",
     "Event",
     "Grid",
+    "OutlineSource",
     "Place",
     "Plan",
     "PlanBase",
@@ -39,7 +42,8 @@ __all__ = [
 ]
 
 Event: TypeAlias = dict[str, Any]
-"""One exposure in pycromanager's form; lengths in um, ``exposure`` in ms, ``min_start_time`` in s from the start."""
+"""One exposure in pycromanager's form; lengths in um, ``exposure`` in ms, ``min_start_time`` in s from the start,
+``tags`` to be kept with the frame."""
 
 # strict: neither yes nor a text is a number
 Number = Annotated[FiniteFloat, Field(strict=True)]
@@ -47,6 +51,8 @@ Point = tuple[Number, Number]
 Place = tuple[dict[str, int], float, float, float | None]
 """Axes, x, y and z (None: leave the focus alone) of a field."""
 
+LABEL_TAG = "position_label"
+"""Tag of a frame: the name of its position in the plan."""
 MAX_EXPOSURE_MS = 3_600_000
 """An hour: a longer exposure is a mistake."""
 MAX_FRAMES = 1_000_000_000
@@ -61,6 +67,9 @@ MAX_PLACES = 1_000_000
 def too_many_places() -> PlanError:
     """Return the error of a plan with more than `MAX_PLACES` positions."""
     return PlanError(f"the plan has more than {MAX_PLACES:,} positions", hint="Make the area smaller.")
+
+
+OutlineSource = Literal["prescan", "drawn", "mended"]
 
 
 class PlanBase(BaseModel):
@@ -147,7 +156,11 @@ class PositionList(PlanBase):
     positions_um: tuple[tuple[Number, Number] | tuple[Number, Number, Number], ...]
     """(x, y) or (x, y, z) of each field's centre."""
     labels: tuple[str, ...] | None = None
-    """A name for each position, such as those of a position list of Micro-Manager."""
+    """A name for each position, such as those of a position list of Micro-Manager; a tag of the position's frame."""
+    xy_stage: str | None = None
+    """Label of the device that x and y belong to: a rig with another XY stage is refused. None: the rig's own."""
+    z_stage: str | None = None
+    """Label of the focus drive that z belongs to, likewise."""
 
     @model_validator(mode="after")
     def _a_label_each(self) -> PositionList:
@@ -171,6 +184,11 @@ class PositionList(PlanBase):
         for i, (x_um, y_um, *z_um) in enumerate(self.positions_um):
             yield {"position": i}, x_um, y_um, z_um[0] if z_um else None
 
+    def events(self, field_um: tuple[float, float]) -> Iterator[Event]:
+        """Yield one event for each position, with its label as a tag."""
+        for event, label in zip(super().events(field_um), self.labels or repeat(""), strict=False):
+            yield {**event, "tags": {LABEL_TAG: label}} if label else event
+
 
 class _AreaPlan(PlanBase):
     """A plan that fills an area: a polygon, or a rectangle for short."""
@@ -179,12 +197,18 @@ class _AreaPlan(PlanBase):
     """Vertices (x, y) of the section's outline, in order."""
     rectangle_um: tuple[Number, Number, Number, Number] | None = None
     """x0, y0, x1, y1, instead of an outline."""
+    outline_from: OutlineSource | None = None
+    """How the outline was obtained: found by a prescan, drawn by hand, or found and then mended by hand."""
+    outline_margin_um: Annotated[Number, Field(ge=0)] | None = None
+    """How far the tissue's edge may lie from the outline, as the prescan stated it."""
     z_um: Number | None = None
 
     @model_validator(mode="after")
     def _one_area(self) -> _AreaPlan:
         if (self.outline_um is None) == (self.rectangle_um is None):
             raise ValueError("give either outline_um or rectangle_um")
+        if self.outline_um is None and (self.outline_from, self.outline_margin_um) != (None, None):
+            raise ValueError("outline_from and outline_margin_um describe outline_um, which is not given")
         if self.rectangle_um is not None:
             x0, y0, x1, y1 = self.rectangle_um
             if x0 >= x1 or y0 >= y1:

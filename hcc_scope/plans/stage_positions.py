@@ -38,8 +38,16 @@ __all__ = [
 POS_SUFFIX = ".pos"
 PosFormat = Literal["1.4", "2.0"]
 _MOST_BYTES = 256 * 2**20
-_OLD_ID = "Micro-Manager XY-position list"
-_NEW_FORMAT = "Micro-Manager Property Map"
+_HERE = "<positions>"
+_OLD_FRAME = f"""{{"VERSION": 3, "ID": "Micro-Manager XY-position list", "POSITIONS": [
+{_HERE}
+]}}
+"""
+_NEW_FRAME = f"""{{"encoding": "UTF-8", "format": "Micro-Manager Property Map", "major_version": 2, "minor_version": 0,
+"map": {{"StagePositions": {{"type": "PROPERTY_MAP", "array": [
+{_HERE}
+]}}}}}}
+"""
 _NEEDS = "Save it anew in Micro-Manager's Stage Position List."
 
 
@@ -132,6 +140,8 @@ def _text(values: Mapping[str, Any], key: str, at: _At, *, default: str | None =
         return default
     if not isinstance(value, str):
         raise (at / key).wrong("is missing" if key not in values else "must be a text")
+    if not value.isascii() and any("\ud800" <= one <= "\udfff" for one in value):
+        raise (at / key).wrong("holds half a character")
     return value
 
 
@@ -241,8 +251,10 @@ def plan_of_positions(
     Raises
     ------
     PlanError
-        If it is not clear which device is the XY stage of a position, or it has no coordinates.
+        If it is not clear which device is the XY stage of a position, or it has no coordinates; or if the positions
+        belong to more than one XY stage or focus drive.
     """
+    used: dict[str, str] = {}
     places: list[tuple[float, float] | tuple[float, float, float]] = []
     ignored: set[str] = set()
     for i, one in enumerate(positions):
@@ -259,11 +271,22 @@ def plan_of_positions(
             given = f"It has x and y of: {', '.join(pairs)}. Name one with --xy-stage." if pairs else None
             raise PlanError(f"{where}: {name} {what}", hint=given)
         z = _stage(one.stages_um, choice.z, one.z_stage, 1)
+        for device, what, option in ((xy, "XY stage", "--xy-stage"), (z, "focus drive", "--z-stage")):
+            if device is not None and used.setdefault(what, device) != device:
+                raise PlanError(
+                    f"{where}: position {i + 1} belongs to the {what} '{device}', and those before to '{used[what]}'",
+                    hint=f"Name the one to use with {option}.",
+                )
         x_um, y_um = one.stages_um[xy]
         places.append((x_um, y_um) if z is None else (x_um, y_um, one.stages_um[z][0]))
         ignored |= set(one.stages_um) - {xy, z}
     labels = tuple(one.label for one in positions)
-    plan = PositionList(positions_um=tuple(places), labels=labels if any(labels) else None)
+    plan = PositionList(
+        positions_um=tuple(places),
+        labels=labels if any(labels) else None,
+        xy_stage=used.get("XY stage"),
+        z_stage=used.get("focus drive"),
+    )
     return plan, tuple(sorted(ignored))
 
 
@@ -359,19 +382,10 @@ def write_positions(positions: Sequence[MultiStagePosition], path: Path, pos_for
     """
     if not positions:
         raise PlanError("there is no position to write")
-    if pos_format == "1.4":
-        whole: dict[str, object] = {"VERSION": 3, "ID": _OLD_ID, "POSITIONS": [_old_value(one) for one in positions]}
-    else:
-        entries = [_new_value(one) for one in positions]
-        whole = {
-            "encoding": "UTF-8",
-            "format": _NEW_FORMAT,
-            "major_version": 2,
-            "minor_version": 0,
-            "map": {"StagePositions": {"type": "PROPERTY_MAP", "array": entries}},
-        }
-    # ASCII: Micro-Manager 1.4 reads in the encoding of its computer
-    text = json.dumps(whole, indent=2, allow_nan=False) + "\n"
+    # a position a line, and ASCII: Micro-Manager 1.4 reads in the encoding of its computer
+    value = _old_value if pos_format == "1.4" else _new_value
+    listed = ",\n".join(json.dumps(value(one), allow_nan=False) for one in positions)
+    text = (_OLD_FRAME if pos_format == "1.4" else _NEW_FRAME).replace(_HERE, listed)
     try:
         with replacing(path, shared=True) as temporary:
             temporary.write_text(text, encoding="ascii", newline="\n")

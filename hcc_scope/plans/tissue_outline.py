@@ -50,6 +50,8 @@ class TissueOutline:
     """Sides of the scanned area that the tissue reaches: it may go on there."""
     others_um2: tuple[float, ...]
     """Areas of the pieces that were left out, largest first."""
+    holes_um2: float = 0.0
+    """Area inside the outline that showed no tissue, without the gaps that the scan cannot tell."""
 
     def remarks(self) -> tuple[str, ...]:
         """Return what an operator must know of it, as sentences."""
@@ -58,6 +60,10 @@ class TissueOutline:
             said.append(
                 f"The tissue reaches the edge of the scanned area at {' and '.join(self.reaches)}: it may go on there;"
                 " scan a larger area."
+            )
+        if self.holes_um2:
+            said.append(
+                f"{self.holes_um2 / 1e6:.2f} mm² inside the outline are holes without tissue: fields may lie there."
             )
         if self.others_um2:
             sizes = ", ".join(f"{one / 1e6:.2f}" for one in self.others_um2[:3])
@@ -134,7 +140,8 @@ def tissue_outline(
     xs = np.linspace(x0 + step[0] / 2, x1 - step[0] / 2, columns, dtype=np.float64)
     ys = np.linspace(y0 + step[1] / 2, y1 - step[1] / 2, rows, dtype=np.float64)
     mask = _interpolated(places_um, shares, xs, ys) >= _TISSUE_SHARE
-    piece, others = _largest(_closed(mask, spacing_um / 2 / step))
+    closed = _closed(mask, spacing_um / 2 / step)
+    piece, others = _largest(ndimage.binary_fill_holes(closed))
     if not piece.any():  # a sample so small, or so near the edge, that no cell's middle is as near to it
         raise PlanError("the tissue is smaller than the prescan can outline", hint="Scan with a smaller spacing.")
     edge = np.array([x0, y0]) + _trace(piece) * step
@@ -148,6 +155,7 @@ def tissue_outline(
         area_um2=area_um2(points),
         reaches=tuple(side for side, cells in zip(_SIDES, touched, strict=True) if cells.any()),
         others_um2=tuple(n * cell_um2 for n in others),
+        holes_um2=float((piece & ~closed).sum()) * cell_um2,
     )
 
 
@@ -167,15 +175,14 @@ def _interpolated(
 
 
 def _closed(mask: NDArray[np.bool_], radius_cells: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Close gaps narrower than twice the radius, along x and y in cells, and fill holes."""
+    """Close gaps narrower than twice the radius, along x and y in cells."""
     rx, ry = (max(1, int(radius)) for radius in radius_cells)
     y, x = np.ogrid[-ry : ry + 1, -rx : rx + 1]
     disc = (x / rx) ** 2 + (y / ry) ** 2 <= 1
     # a margin of glass: what lies beyond the scan is not known, and closes nothing
     wide = np.pad(mask, ((ry, ry), (rx, rx)))
-    closed = ndimage.binary_closing(wide, disc)[ry:-ry, rx:-rx]
-    filled: NDArray[np.bool_] = ndimage.binary_fill_holes(closed)
-    return filled
+    closed: NDArray[np.bool_] = ndimage.binary_closing(wide, disc)[ry:-ry, rx:-rx]
+    return closed
 
 
 def _largest(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], list[int]]:

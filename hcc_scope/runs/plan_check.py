@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import PlanError
-from hcc_scope.formatting import counted, format_bytes, format_duration
+from hcc_scope.formatting import counted, format_bytes, format_duration, sentence
 from hcc_scope.types import RunSpec
 
 if TYPE_CHECKING:
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hcc_scope.inference.card import ModelCard
+    from hcc_scope.microscope.hardware import Hardware, Readback
+    from hcc_scope.microscope.rig_state import CameraState
     from hcc_scope.plans import Plan
     from hcc_scope.plans.estimate import PlanEstimate
+    from hcc_scope.runs.references import ShadingChoice
     from hcc_scope.runs.rigs import OpenRig
 
 __all__ = ["PlanCheck", "check_plan_on"]
@@ -68,6 +73,9 @@ def check_plan_on(
     out_dir: Path | None = None,
     outline_um: NDArray[np.float64] | None = None,
     classify_fps: float | None = None,
+    card: ModelCard | None = None,
+    shading: ShadingChoice = "auto",
+    painted: bool = False,
 ) -> PlanCheck:
     """Check a plan against a rig that is open, and estimate what it takes. No device is moved or set.
 
@@ -81,20 +89,27 @@ def check_plan_on(
         The section: every position must lie in it.
     classify_fps : float, optional
         Frames a second that are classified, if it is known.
+    card : ModelCard, optional
+        Of the model that would classify: it must take the frames.
+    shading : {"auto", "none"}
+        Whether fresh dark and flat fields would correct them.
+    painted : bool
+        Whether a phantom would be painted over the camera's image.
 
     Raises
     ------
     HccScopeError
         What a run would refuse: a preset that there is not, an exposure beyond the rig's or the camera's limits, a
-        position outside the stage's limits or the section, a stage or focus drive that is missing, a full disk.
+        position outside the stage's limits or the section, a stage or focus drive that is missing or another one than
+        the plan's, a model that does not take the frames, a folder that cannot be written to, a full disk.
     """
     from hcc_scope.microscope.exposure import exposure_span_ms
-    from hcc_scope.microscope.limits import check_plan_exposure
+    from hcc_scope.microscope.limits import check_plan_exposure, em_gain_warning
     from hcc_scope.microscope.plan_source import need_what_moves
-    from hcc_scope.microscope.rig_reader import RigReader
+    from hcc_scope.microscope.sensor_care import cooler_concern
     from hcc_scope.plans import check_plan, field_of
     from hcc_scope.plans.estimate import Pace, estimate
-    from hcc_scope.storage.space import check_free_space
+    from hcc_scope.storage.space import check_free_space, check_out_dir
 
     microscope = rig.microscope
     hardware, handling = microscope.hardware, microscope.handling
@@ -102,13 +117,18 @@ def check_plan_on(
     if plan.config_group is not None:
         group, preset = plan.config_group
         microscope.thread.call("looking for a preset", lambda: hardware.need_preset(group, preset))
-        notes.append(f"The plan's preset {group}/{preset} is not applied here: sizes are those of the present state.")
+        notes.append(
+            f"The plan's preset {group}/{preset} is not applied here: sizes are those of the present state, and whether"
+            " the model takes the frames is not checked."
+        )
     facts = microscope.facts()
     field_um = field_of(plan, facts.orientation, facts.shape_yx, facts.pixel_size_um)
     n_frames = check_plan(plan, field_um, limits=microscope.limits, outline_um=outline_um)
     need_what_moves(hardware, plan, field_um)
-    camera = microscope.thread.call("reading the camera", RigReader(microscope.backend, hardware).camera)
-    check_plan_exposure(camera.exposure_ms if plan.exposure_ms is None else plan.exposure_ms, handling)
+    camera, now = microscope.thread.call("reading the camera", partial(_camera, hardware))
+    if plan.exposure_ms is None:
+        check_plan_exposure(camera.exposure_ms, handling, as_taken=True)
+    check_plan_exposure(plan.exposure_ms, handling)
     span_ms = exposure_span_ms(camera.exposure_limits_ms, None)
     if plan.exposure_ms is not None and span_ms is not None and not span_ms[0] <= plan.exposure_ms <= span_ms[1]:
         raise PlanError(
@@ -116,12 +136,56 @@ def check_plan_on(
             f" {span_ms[0]:g} to {span_ms[1]:g} ms",
             hint="Change exposure_ms in the plan to what the camera can do.",
         )
-    if out_dir is not None:
-        spec = RunSpec(facts.shape_yx, facts.bit_depth, facts.pixel_size_um, "", "", expected_frames=n_frames)
-        check_free_space(out_dir, spec)
     exposure_ms = camera.exposure_ms if plan.exposure_ms is None else plan.exposure_ms
+    spec = RunSpec(facts.shape_yx, facts.bit_depth, facts.pixel_size_um, "", "", expected_frames=n_frames)
+    if card is None and plan.config_group is None:
+        notes.append("Whether a model takes these frames is not checked.")
+    elif card is not None and plan.config_group is None:  # else the pixel size is another one
+        _check_model(rig, card, replace(spec, tile_px=card.tile_px), exposure_ms, shading, painted=painted)
+    if out_dir is not None:
+        check_out_dir(out_dir)
+        check_free_space(out_dir, spec)
+    warnings = (
+        em_gain_warning(now.em_gain, handling),
+        cooler_concern(now.temperature_c, now.temperature_set_point_c),
+    )
+    notes += [sentence(one) for one in warnings if one is not None]
     pace = Pace(exposure_ms, handling.settle_ms, classify_fps=classify_fps)
     found = estimate(plan, field_um, facts.shape_yx, pace, n_frames=n_frames, start_um=rig.stage_xy_um())
     if found.n_places:
         notes.append(pace.assumptions())
     return PlanCheck(plan.kind, field_um, facts.shape_yx, exposure_ms, found, tuple(notes))
+
+
+def _camera(hardware: Hardware) -> tuple[CameraState, Readback]:
+    """Return the camera's state, and refuse a switch of the EM gain that is not understood. In the core's thread."""
+    from hcc_scope.microscope.rig_reader import RigReader
+
+    hardware.em_switch.check(hardware.camera)
+    return RigReader(hardware.backend, hardware).camera(), hardware.read()
+
+
+def _check_model(
+    rig: OpenRig, card: ModelCard, spec: RunSpec, exposure_ms: float, choice: ShadingChoice, *, painted: bool
+) -> None:
+    """Refuse frames that a run would not give the model.
+
+    Raises
+    ------
+    FrameSizeError, ModelMismatchError
+        If they are smaller than a tile, unlike those that it was trained on, or not corrected as it requires.
+    """
+    from hcc_scope.runs.model_shading import check_wish
+    from hcc_scope.runs.references import references_state, settings_now
+    from hcc_scope.shading.files import load_shading
+    from hcc_scope.tiling import TileGrid
+
+    TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
+    card.check_matches(spec)
+    if card.shading != "required":
+        return
+    shading = None
+    if choice == "auto" and rig.rig is not None and rig.rig.references_dir is not None:
+        settings = replace(settings_now(rig, painted=painted), exposure_ms=exposure_ms)
+        shading = load_shading(rig.rig.references_dir, references_state(rig, settings))
+    check_wish(card, shading)

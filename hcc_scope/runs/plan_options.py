@@ -10,8 +10,17 @@ from hcc_scope.plans.focusing import NO_FOCUSING
 
 if TYPE_CHECKING:
     from hcc_scope.plans import Focusing, Plan
+    from hcc_scope.plans.models import OutlineSource
 
-__all__ = ["DEFAULT_AREA_UM", "DEFAULT_FIELDS", "PlanHints", "PlanOptions", "StageRig", "plan_of_options"]
+__all__ = [
+    "DEFAULT_AREA_UM",
+    "DEFAULT_FIELDS",
+    "KnownOutline",
+    "PlanHints",
+    "PlanOptions",
+    "StageRig",
+    "plan_of_options",
+]
 
 DEFAULT_FIELDS = 24
 DEFAULT_AREA_UM = (8000.0, 6000.0)
@@ -59,9 +68,18 @@ class PlanHints:
     no_area: str
 
 
-def plan_of_options(
-    options: PlanOptions, rig: StageRig, outline_um: tuple[tuple[float, float], ...] | None, hints: PlanHints
-) -> Plan:
+@dataclass(frozen=True, slots=True)
+class KnownOutline:
+    """A section's outline, and how it was obtained."""
+
+    points_um: tuple[tuple[float, float], ...]
+    source: OutlineSource | None = None
+    """None: by none of the ways that a plan can state, such as that of a phantom."""
+    margin_um: float | None = None
+    """How far the tissue's edge may lie from it, if that is known."""
+
+
+def plan_of_options(options: PlanOptions, rig: StageRig, outline: KnownOutline | None, hints: PlanHints) -> Plan:
     """Return the plan that the options stand for.
 
     Parameters
@@ -69,8 +87,8 @@ def plan_of_options(
     options : PlanOptions
     rig : StageRig
         Ready.
-    outline_um : tuple of (x, y), optional
-        The section's outline, if it is known; it takes the place of the area.
+    outline : KnownOutline, optional
+        It takes the place of the area.
     hints : PlanHints
 
     Raises
@@ -86,8 +104,9 @@ def plan_of_options(
         return parse_plan(values, where=hints.where)
     rig.need_stage_for_fields(hint=hints.no_stage)
     values |= {"kind": "random", "n_fields": options.n_fields, "seed": options.seed}
-    if outline_um is not None:
-        values["outline_um"] = outline_um
+    if outline is not None:
+        values |= {"outline_um": outline.points_um, "outline_from": outline.source}
+        values["outline_margin_um"] = outline.margin_um
         return parse_plan(values, where=hints.where)
     size_um = options.area_um
     if size_um is None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from hcc_scope.errors import FrameSizeError, PlanError
+from hcc_scope.errors import DeviceError, FrameSizeError, PlanError
 from hcc_scope.formatting import counted
+from hcc_scope.microscope.limits import check_plan_exposure
 from hcc_scope.quality import QualityLimits, assess_tiles
 from hcc_scope.tiling import TileGrid
 from hcc_scope.workers import Failure, StopToken, attempt
@@ -170,6 +171,7 @@ def prescan(
     microscope.use.release_for_section()
     hardware = microscope.hardware
     hardware.need_xy_stage()
+    check_plan_exposure(request.exposure_ms, microscope.handling)
     state = _State.read(microscope, request)
     state.check_inside(microscope.limits)
     outcome = attempt(lambda: _scanned(microscope, request, stop, scene, progress))
@@ -221,8 +223,17 @@ class _State:
                 )
 
     def restore(self, microscope: MicroManager) -> None:
-        """Put everything back; after an emergency stop the stage stays where it is."""
+        """Put everything back; after an emergency stop the stage stays where it is.
+
+        Raises
+        ------
+        DeviceError
+            If a device refuses, or after an emergency stop.
+        """
+        from hcc_scope.microscope.section_ends import abandon_section
+
         hardware, ask = microscope.hardware, microscope.backend.ask
+        abandon_section(microscope)  # a scan that was refused after its preset has no end of its own
 
         def settings() -> None:
             if self.preset is not None:
@@ -232,9 +243,10 @@ class _State:
             hardware.changed()
 
         microscope.thread.call("putting the settings back", settings)
-        if hardware.halts == self.halts:
-            event = {"axes": {}, "x": self.xy_um[0], "y": self.xy_um[1]}
-            microscope.thread.call("moving back", partial(hardware.apply, event, StopToken()))
+        if hardware.halts != self.halts:
+            raise DeviceError("the stage was stopped in an emergency during the prescan, and stays where it is")
+        event = {"axes": {}, "x": self.xy_um[0], "y": self.xy_um[1]}
+        microscope.thread.call("moving back", partial(hardware.apply, event, StopToken()))
 
 
 def _scanned(
@@ -280,7 +292,10 @@ def _scanned(
             f"The area was cut to x = {x0:.0f} to {x1:.0f}, y = {y0:.0f} to {y1:.0f} um: the stage's limits end there."
         )
     if len(found) < len(places):
-        notes.append(f"{counted(len(places) - len(found), 'field')} of {len(places)} could not be taken.")
+        notes.append(
+            f"{counted(len(places) - len(found), 'field')} of {len(places)} could not be taken: there the edge may be"
+            " farther off, and tissue may be missed."
+        )
     microscope.events.add(
         "action", action="prescan", area_um=list(area_um), fields=len(found), tissue_um2=outline.area_um2
     )

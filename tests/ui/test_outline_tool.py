@@ -119,16 +119,20 @@ def test_an_outline_is_mended_with_the_mouse_and_taken_when_it_is_finished(qtbot
     drawn: list[tuple[tuple[float, float], ...]] = []
     tab.outline_drawn.connect(drawn.append)
     assert not button(tab, "Delete corner").isVisible()
-    button(tab, "Edit outline").click()
+    tab.set_search("Looking for tissue")
+    assert not button(tab, "Edit outline").isEnabled()
+    tab.set_search("")
+    with qtbot.waitSignal(tab.outline_editing, check_params_cb=lambda on: on):
+        button(tab, "Edit outline").click()
     before = tab.view.viewport
     drag(tab, (1000, 800), (900, 600))
     assert tab.view.viewport == before  # it did not pan
     near = 2 / before.scale
-    assert tab._outline_tool.corners_um[2] == pytest.approx((900, 600), abs=near)
+    assert tab._tools.outline.corners_um[2] == pytest.approx((900, 600), abs=near)
     QTest.mouseClick(tab.view, Qt.MouseButton.LeftButton, pos=place(tab, 500, 0))
-    assert len(tab._outline_tool.corners_um) == 5
+    assert len(tab._tools.outline.corners_um) == 5
     qtbot.keyClick(tab.view, Qt.Key.Key_Delete)
-    assert len(tab._outline_tool.corners_um) == 4
+    assert len(tab._tools.outline.corners_um) == 4
     assert "Outline of 4 corners" in about(tab)
     button(tab, "Edit outline").click()
     assert len(drawn) == 1
@@ -163,14 +167,14 @@ def test_an_outline_is_drawn_and_moved_by_keys_alone(qtbot: QtBot, tab: SectionM
     qtbot.keyClick(tab.view, Qt.Key.Key_E)
     assert about(tab) == "Click the first corner of the outline."
     qtbot.keyClick(tab.view, Qt.Key.Key_Insert)
-    first = tab._outline_tool.corners_um
+    first = tab._tools.outline.corners_um
     assert len(first) == 4
     qtbot.keyClick(tab.view, Qt.Key.Key_Period)
     qtbot.keyClick(tab.view, Qt.Key.Key_Right, Qt.KeyboardModifier.AltModifier)
-    assert tab._outline_tool.corners_um[1][0] == pytest.approx(first[1][0] + 10 / tab.view.viewport.scale)
+    assert tab._tools.outline.corners_um[1][0] == pytest.approx(first[1][0] + 10 / tab.view.viewport.scale)
     assert "Corner 2 is chosen" in tab.view.describe()
     qtbot.keyClick(tab.view, Qt.Key.Key_Insert)
-    assert len(tab._outline_tool.corners_um) == 5
+    assert len(tab._tools.outline.corners_um) == 5
     qtbot.keyClick(tab.view, Qt.Key.Key_U)
     qtbot.keyClick(tab.view, Qt.Key.Key_E)
     assert len(drawn) == 1
@@ -183,7 +187,7 @@ def test_escape_takes_back_what_was_changed_and_a_section_locks_the_outline(qtbo
     qtbot.keyClick(tab.view, Qt.Key.Key_Escape)
     assert not button(tab, "Edit outline").isChecked()
     button(tab, "Edit outline").click()
-    assert tab._outline_tool.corners_um == SQUARE
+    assert tab._tools.outline.corners_um == SQUARE
     tab.set_outline_allowed(False)
     assert not button(tab, "Edit outline").isChecked()
     assert not button(tab, "Edit outline").isEnabled()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -60,14 +61,38 @@ def test_tissue_is_found_and_the_next_section_lies_inside_it(
     plan = load_plan(saved)
     assert isinstance(plan, RandomFields)
     assert plan.outline_um == outline(app)
+    assert plan.outline_from == "prescan"
+    assert plan.outline_margin_um is not None
     assert plan.seed == app.setup.request.seed
+
+    found = outline(app)
+    app.views.map.outline_drawn.emit((*found, (-50.0, 0.0)))
+    assert app.setup.request.plan.outline_from == "mended"
+    app.views.map.outline_drawn.emit(((0.0, 0.0), (9.0, 0.0), (9.0, 9.0)))
+    assert app.setup.request.plan.outline_from == "drawn"
+    app.setup.change(plan=app.setup.request.plan.with_outline(found, "prescan", 50.0))
+
+    edit = button(app, "Edit outline")
+    edit.click()
+    assert not search.isEnabled()
+    wait_for(lambda: not app.window.actions_["start"].isEnabled(), "Start to be held back")
+    assert "the outline on the map is being edited" in app.window.actions_["start"].toolTip()
+    app.rig.opened.emit(replace(app.rig.loaded, name="another rig"))  # its stage has other coordinates
+    assert not edit.isChecked()
+    assert outline(app) == ()
+    assert search.isEnabled()
+    app.setup.change(plan=app.setup.request.plan.with_outline(found, "prescan", 50.0))
 
     start(app)
     shown = app.run.run.outline_um
-    assert np.array_equal(shown, outline(app))
+    assert np.array_equal(shown, found)
     assert not button(app, "Edit outline").isEnabled()
+    recorded = json.loads(str(app.run.run.section.spec.provenance["plan"]))
+    assert (recorded["outline_from"], recorded["outline_margin_um"]) == ("prescan", 50.0)
     finish(app)
     assert button(app, "Edit outline").isEnabled()
+    assert outline(app) == ()  # it was that section's
+    assert "find or draw the one of the next section" in notices(app)
 
 
 def test_exposure_gain_and_cooling_in_the_window(shell: App, small_rig: Path):

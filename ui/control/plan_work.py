@@ -61,9 +61,22 @@ def save_plan_of(loaded: LoadedRig, request: SectionRequest, path: Path) -> str:
 
 def dry_run(loaded: LoadedRig, request: SectionRequest) -> str:
     """Check the plan that is chosen as a run would, and return what it takes, a line each."""
+    from hcc_scope.inference.card import read_card
+    from hcc_scope.inference.catalogue import find_model
     from hcc_scope.runs.plan_check import check_plan_on
+    from hcc_scope.storage.naming import refuse_taken
 
+    if not request.id_problem:
+        refuse_taken(request.store)
     plan, specimen = _plan(loaded, request)
     outline = None if specimen is None else specimen.outline_um
-    found = check_plan_on(loaded.rig, plan, out_dir=request.out_dir, outline_um=outline)
+    found = check_plan_on(
+        loaded.rig,
+        plan,
+        out_dir=request.out_dir,
+        outline_um=outline,
+        card=read_card(find_model(request.model)) if request.model else None,
+        shading=request.shading,
+        painted=specimen is not None,
+    )
     return "\n".join(("The rig can carry this plan out.", *found.lines()))

@@ -176,9 +176,16 @@ def _positions(plan: Plan, field_um: tuple[float, float]) -> NDArray[np.float64]
 
 
 def plan_of_request(
-    request: SectionRequest, loaded: LoadedRig, outline: tuple[tuple[float, float], ...] | None
+    request: SectionRequest, loaded: LoadedRig, outline_um: tuple[tuple[float, float], ...] | None
 ) -> Plan:
     """Return the plan that the operator chose, as this rig can carry it out.
+
+    Parameters
+    ----------
+    request : SectionRequest
+    loaded : LoadedRig
+    outline_um : tuple of (x, y), optional
+        The specimen's own outline; one on the map takes its place.
 
     Raises
     ------
@@ -186,7 +193,7 @@ def plan_of_request(
         If the file is wrong, or a plan needs a stage or an area that is missing.
     """
     from hcc_scope.plans import load_plan
-    from hcc_scope.runs.plan_options import PlanHints, PlanOptions, plan_of_options
+    from hcc_scope.runs.plan_options import KnownOutline, PlanHints, PlanOptions, plan_of_options
 
     choice = request.plan
     if choice.kind == "file":
@@ -198,8 +205,9 @@ def plan_of_request(
         area_um=choice.area_um,
         focus=choice.focusing,
     )
+    outline = None if outline_um is None else KnownOutline(outline_um)
     if choice.uses_outline and choice.outline_um:
-        outline = choice.outline_um
+        outline = KnownOutline(choice.outline_um, choice.outline_from, choice.outline_margin_um)
     hints = PlanHints(
         where="the plan",
         no_stage="Choose a sequence, or a plan file with a time series, and move the specimen by hand.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.errors import IdError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.plans.focusing import FocusMode
+    from hcc_scope.plans.models import OutlineSource
     from hcc_scope.runs.references import ShadingChoice
 
 __all__ = ["FOCUS_WORDS", "PlanChoice", "SectionRequest", "next_id", "problem_with_id"]
@@ -48,6 +49,10 @@ class PlanChoice:
     """Corners of the outline that was drawn on the map; empty for none. Of this rig's stage, so it is not kept."""
     uses_outline: bool = False
     """Whether the random fields lie inside that outline."""
+    outline_from: OutlineSource | None = None
+    """How it was obtained."""
+    outline_margin_um: float | None = None
+    """How far the tissue's edge may lie from it, as a search for tissue stated it."""
     focus: Focusing = NO_FOCUSING
     """When to focus by the camera's image; a plan file states it itself."""
 
@@ -57,6 +62,33 @@ class PlanChoice:
         if self.kind == "random":
             return self.focus
         return Focusing("once") if self.kind == "sequence" and self.focus.mode == "once" else NO_FOCUSING
+
+    def with_outline(
+        self,
+        corners_um: tuple[tuple[float, float], ...] = (),
+        source: OutlineSource = "drawn",
+        margin_um: float | None = None,
+    ) -> PlanChoice:
+        """Return random fields inside an outline; without corners, this plan without its outline.
+
+        Parameters
+        ----------
+        corners_um : tuple of (x, y)
+        source : {"prescan", "drawn"}
+            One that was drawn and keeps a corner of a prescan's was mended.
+        margin_um : float, optional
+        """
+        if not corners_um:
+            return replace(self, outline_um=(), uses_outline=False, outline_from=None, outline_margin_um=None)
+        found = self.outline_from in ("prescan", "mended") and set(corners_um) & set(self.outline_um)
+        return replace(
+            self,
+            kind="random",
+            outline_um=corners_um,
+            uses_outline=True,
+            outline_from="mended" if source == "drawn" and found else source,
+            outline_margin_um=margin_um,
+        )
 
     def fits(self, *, has_stage: bool) -> bool:
         """Return whether a rig can carry it out: random fields need a motorised stage."""

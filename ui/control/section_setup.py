@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, Slot
 
 from hcc_scope.plans.focusing import NO_FOCUSING
 from ui.control.section_request import PlanChoice, SectionRequest, next_id
@@ -55,6 +55,7 @@ class SectionSetup(QObject):
     def __init__(self, settings_store: SettingsStore, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._settings_store = settings_store
+        self._outline_open = False
         self._has_focus = True
         """Whether the rig that is open has a focus drive; without, the remembered focusing stays for others."""
         settings = settings_store.settings
@@ -91,6 +92,17 @@ class SectionSetup(QObject):
             self.folder_changed.emit(now.out_dir)
         if now != before:
             self.changed.emit()
+
+    @property
+    def outline_open(self) -> bool:
+        """Whether the outline of the random fields is being edited: what is drawn is not part of the request yet."""
+        return self._outline_open
+
+    @Slot(bool)
+    def set_outline_open(self, is_open: bool) -> None:
+        """Take whether the outline is being edited."""
+        self._outline_open = is_open
+        self.changed.emit()
 
     # -- what is remembered --------------------------------------------------------------------------------------------
 
@@ -138,9 +150,15 @@ class SectionSetup(QObject):
         return False
 
     def prepare_next(self, finished_section_id: str | None) -> None:
-        """Draw another seed; suggest the id after that of the section that is finished, unless it was changed since."""
+        """Draw another seed; suggest the id after that of the section that is finished, unless it was changed since.
+
+        An outline on the map belongs to the section that is finished, and goes with it.
+        """
         self.change(seed=_new_seed())
-        if finished_section_id is not None and self._request.section_id == finished_section_id:
+        if finished_section_id is None:
+            return
+        self.change(plan=self._request.plan.with_outline())
+        if self._request.section_id == finished_section_id:
             self.change(section_id=next_id(finished_section_id))
 
 

@@ -19,10 +19,11 @@ from ui.canvas.save_view import save_picture
 from ui.canvas.view_controls import ViewControls, lay_out_page
 from ui.kit.controls import ElidedLabel, TwoLines, action_button, control_row, style_buttons
 from ui.kit.theme import GRID_PX
+from ui.map.boxes import box_around, box_of, box_of_boxes
 from ui.map.map_fields import FieldsLayer, MapField
 from ui.map.map_layers import OutlineLayer, PlanLayer, StageLayer
 from ui.map.map_text import describe_place, describe_progress
-from ui.map.outline_tool import OutlineTool
+from ui.map.plan_tools import PlanTools
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,13 +56,14 @@ class SectionMapTab(QWidget):
     """Corners x, y in µm of the outline that was drawn or mended; empty if it was taken away."""
     tissue_search_requested = Signal(bool)
     """Begin to look for tissue, or stop."""
+    outline_editing = Signal(bool)
+    """The outline begins to be edited, or is edited no more."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName("Section map")
         self._field_um: tuple[float, float] | None = None
         self._n_not_shown = 0
-        self._search_words = ""
         self.fields = FieldsLayer()
         self._outline = OutlineLayer()
         self._plan = PlanLayer()
@@ -74,7 +76,7 @@ class SectionMapTab(QWidget):
             "Map of the section",
             "Arrows pan, plus and minus zoom, 0 fits; Page Up and Page Down choose the field before and after",
         )
-        self._outline_tool = OutlineTool(self, self.view)
+        self._tools = PlanTools(self, self.view)
         self._legend = TileLegend()
         self._progress = QProgressBar()
         self._progress.setFixedSize(12 * GRID_PX, 2 * GRID_PX)
@@ -88,10 +90,12 @@ class SectionMapTab(QWidget):
         self.view.clicked.connect(self._clicked)
         self.view.cursor_moved.connect(self._show_cursor)
         self.view.cancelled.connect(self._end_click_to_move)
-        self.view.cancelled.connect(self._outline_tool.cancel)
-        self._outline_tool.begun.connect(self._end_click_to_move)
-        self._outline_tool.changed.connect(self._show_progress)
-        self._outline_tool.finished.connect(self._take_outline)
+        self.view.cancelled.connect(self._tools.outline.cancel)
+        self._tools.outline.begun.connect(self._end_click_to_move)
+        self._tools.outline.finished.connect(self._take_outline)
+        self._tools.changed.connect(self._show_progress)
+        self._tools.editing.connect(self.outline_editing)
+        self._tools.search_requested.connect(self.tissue_search_requested)
         self._changed()
 
     def _controls(self) -> QWidget:
@@ -103,14 +107,6 @@ class SectionMapTab(QWidget):
             "A click sends the stage there; Escape ends it",
             "M",
             self._click_to_move,
-            checked=False,
-        )
-        self._search = action_button(
-            self,
-            "Find tissue",
-            "Scan the plan's area with a few fields and outline the tissue; again to stop",
-            "T",
-            self._search_tissue,
             checked=False,
         )
         before = action_button(self, "‹", "Choose the field before", "PgUp", self._choose_before)
@@ -134,8 +130,7 @@ class SectionMapTab(QWidget):
             controls.share(self.fields, "opacity", "Opacity", "Opacity of the heatmap in %"),
             self._to_stage,
             self._move,
-            self._search,
-            *self._outline_tool.buttons,
+            *self._tools.buttons,
         )
 
     # -- what it shows -----------------------------------------------------------------------------------------------
@@ -172,29 +167,24 @@ class SectionMapTab(QWidget):
         self.fields.field_um = self._stage.field_um = field_um
         self._plan.set_plan(_points(positions_um), field_um)
         self._plan.visited(one.stage_um for one in self.fields.fields.values() if one.stage_um is not None)
-        self._outline_tool.cancel()
+        self._tools.outline.cancel()
         self._outline.points_um = _points(outline_um)
-        self._outline_tool.set_outline([] if outline_um is None else self._corners())
+        self._tools.outline.set_outline([] if outline_um is None else self._corners())
         self._changed()
 
     def set_outline(self, corners_um: Points) -> None:
         """Show the outline of the next section's random fields; empty for none."""
         self._outline.points_um = _points(corners_um) if len(corners_um) else None
-        self._outline_tool.set_outline(self._corners())
+        self._tools.outline.set_outline(self._corners())
         self._changed()
 
     def set_outline_allowed(self, allowed: bool) -> None:
         """Let the operator draw the outline and look for tissue, or not: during a section the plan is fixed."""
-        if not allowed:
-            self._outline_tool.cancel()
-        self._outline_tool.button.defaultAction().setEnabled(allowed)
-        self._search.defaultAction().setEnabled(allowed)
+        self._tools.set_allowed(allowed)
 
     def set_search(self, words: str) -> None:
         """Show how far the search for tissue is; empty when it has ended."""
-        self._search_words = words
-        self._search.setChecked(bool(words))
-        self._show_progress()
+        self._tools.set_words(words)
 
     def _corners(self) -> list[tuple[float, float]]:
         points = self._outline.points_um
@@ -299,7 +289,7 @@ class SectionMapTab(QWidget):
         self.view.set_theme(theme)
         self._outline.set_theme(theme)
         self._plan.set_theme(theme)
-        self._outline_tool.set_theme(theme)
+        self._tools.outline.set_theme(theme)
         self._legend.set_theme(theme)
         style_buttons(self, theme)
 
@@ -325,13 +315,13 @@ class SectionMapTab(QWidget):
     # -- painting and text -------------------------------------------------------------------------------------------
 
     def _changed(self) -> None:
-        placed = (self._outline, self._plan, self.fields, self._stage, self._outline_tool, self._scale_bar)
+        placed = (self._outline, self._plan, self.fields, self._stage, self._tools.outline, self._scale_bar)
         self.view.layers = list(placed if self.fields.has_places else (self.fields, self._scale_bar))
         box = self._section_box()
         left, top, width, height = box
         reach = (left - width, top - height, 3 * width, 3 * height)
         if self._stage.at_um is not None:
-            reach = _around([reach, (*self._stage.at_um, 0.0, 0.0)])
+            reach = box_of_boxes([reach, (*self._stage.at_um, 0.0, 0.0)])
         self.view.set_world(box, reach)
         self._legend.set_flags(self._flags())
         self._show_progress()
@@ -340,7 +330,7 @@ class SectionMapTab(QWidget):
 
     @Slot()
     def _show_progress(self) -> None:
-        words = self._search_words or self._outline_tool.describe()
+        words = self._tools.describe()
         if words:
             self._progress.hide()
             self._about.set_text(words)
@@ -353,18 +343,16 @@ class SectionMapTab(QWidget):
         self._about.set_text(describe_progress(self.fields, n_done, n_planned, self._n_not_shown))
 
     def _section_box(self) -> Box:
+        """Return the box of all that is placed; without anything, some fields around the stage."""
         width, height = self._field_um or (1000.0, 1000.0)
         boxes = [box for _, box in self.fields.boxes()]
-        if not self.fields.has_places:
-            return _around(boxes)
-        boxes += [(x - width / 2, y - height / 2, width, height) for x, y in self._plan.positions_um.tolist()]
-        if self._outline.points_um is not None:
-            low, high = self._outline.points_um.min(axis=0), self._outline.points_um.max(axis=0)
-            boxes.append((float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])))
-        if not boxes:
-            x, y = self._stage.at_um or (0.0, 0.0)
-            boxes.append((x - 2 * width, y - 2 * height, 4 * width, 4 * height))
-        return _around(boxes)
+        if self.fields.has_places:
+            boxes += [box_around(at, (width, height)) for at in self._plan.positions_um.tolist()]
+            if self._outline.points_um is not None:
+                boxes.append(box_of(self._outline.points_um))
+            if not boxes:
+                boxes.append(box_around(self._stage.at_um or (0.0, 0.0), (4 * width, 4 * height)))
+        return box_of_boxes(boxes)
 
     def _flags(self) -> NDArray[np.uint8] | None:
         """Return the flags of all tiles of all fields that the operator did not exclude."""
@@ -387,8 +375,8 @@ class SectionMapTab(QWidget):
 
     @Slot(float, float)
     def _clicked(self, x_um: float, y_um: float) -> None:
-        if self._outline_tool.active:
-            self._outline_tool.click(x_um, y_um)
+        if self._tools.outline.active:
+            self._tools.outline.click(x_um, y_um)
             return
         if self.view.mouse_mode is MouseMode.POINT and self.fields.has_places:
             self.move_requested.emit(x_um, y_um)
@@ -423,13 +411,9 @@ class SectionMapTab(QWidget):
         self.outline_drawn.emit(corners)
 
     @Slot(bool)
-    def _search_tissue(self, on: bool) -> None:
-        self.tissue_search_requested.emit(on)
-
-    @Slot(bool)
     def _click_to_move(self, moves: bool) -> None:
         if moves:
-            self._outline_tool.cancel()
+            self._tools.outline.cancel()
         self.view.set_mouse_mode(MouseMode.POINT if moves else MouseMode.PAN)
 
     @Slot()
@@ -438,7 +422,7 @@ class SectionMapTab(QWidget):
         self._click_to_move(False)
 
     def _set_stage_controls(self, there: bool) -> None:
-        for button in (self._to_stage, self._move, self._search):
+        for button in (self._to_stage, self._move, self._tools.search):
             button.defaultAction().setVisible(there)
             button.setVisible(there)
 
@@ -452,11 +436,3 @@ class SectionMapTab(QWidget):
 
 def _points(points: Points | None) -> NDArray[np.float64] | None:
     return None if points is None else np.asarray(points, dtype=np.float64).reshape(-1, 2)
-
-
-def _around(boxes: list[Box]) -> Box:
-    """Return the smallest box that holds all."""
-    ends = np.array([(left, top, left + width, top + height) for left, top, width, height in boxes])
-    left, top = (float(v) for v in ends[:, :2].min(axis=0))
-    right, bottom = (float(v) for v in ends[:, 2:].max(axis=0))
-    return left, top, right - left, bottom - top

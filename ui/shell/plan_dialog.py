@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal, Slot
@@ -79,7 +80,7 @@ class PlanDialog(QDialog):
         self._file.setToolTip(
             "A YAML file with positions, a grid, an outline or a time series, or a .pos file of Micro-Manager"
         )
-        self._outline_um = choice.outline_um
+        self._before = choice
         self._where = QComboBox()
         self._where.setAccessibleName("Where the random fields lie")
         self._where.addItem("Outline of the phantom section" if outlined else "Area around the stage")
@@ -222,15 +223,15 @@ class PlanDialog(QDialog):
     def choice(self) -> PlanChoice:
         """Return what is chosen now."""
         kind = next(kind for kind, (radio, _) in self._parts.items() if radio.isChecked())
-        return PlanChoice(
+        return replace(
+            self._before,
             kind=kind,
             n_fields=self._n_fields.value(),
             area_um=(self._width.value(), self._height.value()),
             n_frames=self._n_frames.value(),
             file=self._path.text().strip(),
             focus=self._focus[kind].focusing() if kind in self._focus else self._kept_focus,
-            outline_um=self._outline_um,
-            uses_outline=bool(self._outline_um) and self._where.currentIndex() == 1,
+            uses_outline=bool(self._before.outline_um) and self._where.currentIndex() == 1,
         )
 
     @Slot()
