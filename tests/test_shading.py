@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 
 from hcc_scope.errors import ConfigError, FrameSizeError
 from hcc_scope.quality import QualityLimits, assess
-from hcc_scope.shading.correction import analysed_pixels
+from hcc_scope.shading import correction
+from hcc_scope.shading.correction import Shading, analysed_pixels
 from hcc_scope.shading.estimate import LEAST_FIELDS, estimate_flat, even_dark
 from hcc_scope.shading.files import decode_map, encode_map, keep, list_references, load_reference, load_shading
+from hcc_scope.shading.fit import FramesFit
 from hcc_scope.shading.freshness import judge
 from hcc_scope.shading.making import LEAST_SHOTS, Refusal, Shots
 from hcc_scope.shading.pictures import refusal_picture
@@ -24,13 +27,12 @@ from hcc_scope.shading.reference import Manifest, Reference
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import QualityFlag
 from tests.shading_parts import CAMERA, SHAPE_YX, made, settings, shot, simple, taken, vignette
+from tests.storage_cases import make_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from hcc_scope.shading.correction import Shading
 
 COUNTS = npst.arrays(np.uint16, SHAPE_YX, elements=st.integers(0, 65535), fill=st.integers(0, 65535))
 
@@ -91,6 +93,36 @@ def test_the_frame_stays_as_it_is_and_another_shape_is_refused(shading: Shading)
     assert analysed_pixels(raw, None) is raw
     with pytest.raises(FrameSizeError, match="a frame of 64 x 64 px does not fit its dark and flat field of 256 x 256"):
         shading.corrected(np.zeros((64, 64), np.uint16))
+
+
+def test_the_strips_in_which_it_is_done_change_no_bit(shading: Shading, monkeypatch: pytest.MonkeyPatch):
+    raw = shot(0.9, 4)
+    raw[::50] = 65535  # cut in some strips and not in others
+    whole = shading.corrected(raw)
+    monkeypatch.setattr(correction, "_STRIP_PX", 7 * SHAPE_YX[1])
+    assert np.array_equal(Shading(shading.dark, shading.flat).corrected(raw), whole)
+
+
+def test_frames_of_another_bit_depth_are_refused():
+    """A store of such a run could not be classified again: its references would not be those of its frames."""
+    shading = simple(0.0, 1.0)
+    shading.check_fits(SHAPE_YX, 16)
+    with pytest.raises(FrameSizeError, match="frames of 12 bit do not fit their dark and flat field of 16 bit"):
+        shading.check_fits(SHAPE_YX, 12)
+
+
+def test_frames_with_another_setting_than_their_references_are_counted():
+    fit = FramesFit(simple(0.0, 1.0, em_gain=200.0, objective="20x"))
+    as_taken = replace(make_frame(0, (8, 8)), exposure_ms=10.5, em_gain=200.0, objective="20x")
+    assert fit.add(as_taken) == ()
+    assert fit.remark() is None
+    assert fit.add(replace(as_taken, exposure_ms=50.0)) == ("exposure",)
+    assert fit.add(replace(as_taken, exposure_ms=50.0, em_gain=None)) == ("EM gain",)  # switched off
+    assert fit.remark() == (
+        "the exposure of 2 of 3 frames is unlike that of the dark field (10 ms), which corrects them nevertheless; "
+        "the EM gain of 1 of 3 frames is unlike that of the dark field (200), which corrects them nevertheless"
+    )
+    assert fit.add(replace(as_taken, objective="40x")) == ("objective",)
 
 
 def test_saturation_is_judged_on_the_cameras_counts():

@@ -19,6 +19,7 @@ from hcc_scope.inference.card import read_card, write_card
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import RandomFields
+from hcc_scope.report.summary import section_account
 from hcc_scope.runs.model_shading import check_wish, refusal_note, wanted_shading
 from hcc_scope.runs.reference_capture import ReferenceCapture
 from hcc_scope.runs.references import (
@@ -40,6 +41,8 @@ from hcc_scope.storage.metadata import SCHEMA_VERSION, SCHEMA_VERSION_CORRECTED
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
+from hcc_scope.storage.run_log import read_run_log
+from hcc_scope.storage.source import StoreSource
 from hcc_scope.storage.writer import create_store
 from tests.shading_parts import made, settings, simple, vignette
 from tests.storage_cases import change_facts, make_frame, make_spec
@@ -143,6 +146,41 @@ def test_a_replay_has_the_bits_of_the_live_run(acquired: tuple[Path, SectionRepo
     assert checked.equal
     assert checked.frames == N_FIELDS
     assert "shading" in run.results[0].latency_ms
+
+
+def test_a_setting_that_is_not_that_of_the_references_is_named_live_and_in_a_replay(
+    acquired: tuple[Path, SectionReport], scoring_model: ScoringModel, tmp_path: Path
+):
+    assert acquired[1].outcome.remark is None
+    shading = simple(300.0, 1.0, roi=(0, 0, SIDE_PX, SIDE_PX), exposure_ms=50.0, objective="40x")
+    run = start_section(StoreSource(open_store(acquired[0])), scoring_model, tmp_path, shading=shading)
+    live = run.finish()
+    remark = (
+        "the exposure of 3 of 3 frames is unlike that of the dark field (50 ms), which corrects them nevertheless; "
+        "the objective of 3 of 3 frames is unlike that of the flat field (40x), which corrects them nevertheless"
+    )
+    assert live.outcome.remark == remark
+    log = read_run_log(run.store_path)
+    assert log is not None
+    assert [event.facts["unlike"] for event in log.events if event.kind == "reference"] == ["exposure", "objective"]
+    again = start_replay(run.store_path, scoring_model)
+    assert again.finish().outcome.remark == remark
+    for seq, result in again.results.items():
+        assert result.logits.tobytes() == run.results[seq].logits.tobytes()
+
+
+def test_the_account_of_a_run_states_its_correction(
+    acquired: tuple[Path, SectionReport], shading: Shading, scoring_model: ScoringModel
+):
+    path, live = acquired
+    assert section_account(live)["shading"] == {
+        "estimated": False,
+        "dark_sha256": shading.dark.manifest.pixels_sha256,
+        "flat_sha256": shading.flat.manifest.pixels_sha256,
+    }
+    assert open_store(path).attributes["outcome"]["shading"] == section_account(live)["shading"]
+    raw = start_replay(path, scoring_model, correct=False).finish()
+    assert section_account(raw)["shading"] is None
 
 
 def test_a_raw_replay_of_a_corrected_run_is_another_analysis(
@@ -422,8 +460,6 @@ def test_an_estimate_takes_finished_stores_of_one_rig_and_setting(
 def test_a_section_from_a_corrected_store_claims_no_correction_that_it_does_not_have(
     acquired: tuple[Path, SectionReport], scoring_model: ScoringModel, tmp_path: Path
 ):
-    from hcc_scope.storage.source import StoreSource
-
     run = start_section(StoreSource(open_store(acquired[0])), scoring_model, tmp_path)
     run.finish()
     store = open_store(run.store_path)

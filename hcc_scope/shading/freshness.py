@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.shading.reference import Manifest, ReferenceKind, Settings
 
-__all__ = ["MAX_AGE", "Freshness", "ReferenceState", "ReferencesState", "judge", "unlike_settings"]
+__all__ = ["MAX_AGE", "Freshness", "ReferenceState", "ReferencesState", "judge", "same_em_gain", "same_exposure", "unlike_settings"]
 
 Freshness = Literal["fresh", "stale", "missing"]
 MAX_AGE: dict[ReferenceKind, timedelta] = {"dark": timedelta(days=30), "flat": timedelta(days=7)}
@@ -106,14 +106,23 @@ def unlike_settings(kind: ReferenceKind, taken: Settings, now: Settings) -> tupl
         pairs.append(("read-out", taken.readout, now.readout))
     unlike = [name for name, one, other in pairs if one != other]
     if kind == "dark":
-        if not math.isclose(taken.exposure_ms, now.exposure_ms, rel_tol=_EXPOSURE, abs_tol=1e-6):
+        if not same_exposure(taken.exposure_ms, now.exposure_ms):
             unlike.append("exposure")
-        gains = (taken.em_gain, now.em_gain)
-        if gains != (None, None) and (
-            None in gains or not math.isclose(taken.em_gain or 0, now.em_gain or 0, rel_tol=_EM_GAIN, abs_tol=1e-6)
-        ):
+        if not same_em_gain(taken.em_gain, now.em_gain):
             unlike.append("EM gain")
     return tuple(unlike)
+
+
+def same_exposure(one_ms: float, other_ms: float) -> bool:
+    """Return whether a dark field of one exposure holds for the other."""
+    return math.isclose(one_ms, other_ms, rel_tol=_EXPOSURE, abs_tol=1e-6)
+
+
+def same_em_gain(one: float | None, other: float | None) -> bool:
+    """Return whether a dark field of one EM gain holds for the other; None is a camera without, or switched off."""
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=_EM_GAIN, abs_tol=1e-6)
 
 
 def judge(manifests: Iterable[Manifest], now: Settings, at: datetime) -> ReferencesState:
