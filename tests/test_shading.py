@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hcc_scope.errors import ConfigError, FrameSizeError
+from hcc_scope.phantom.effects import DayEffect
 from hcc_scope.quality import QualityLimits, assess
 from hcc_scope.shading import correction
 from hcc_scope.shading.correction import Shading, analysed_pixels
@@ -215,6 +216,33 @@ def test_a_speck_on_one_field_does_not_matter(shading: Shading):
     flat = shots.finish()
     assert isinstance(flat, Reference)
     assert np.abs(flat.values / vignette() - 1).max() < 0.01
+
+
+def test_hot_and_dead_pixels_and_lines_do_not_reach_their_neighbours(shading: Shading):
+    """Unfiltered, each moves the smooth light around it by more than the percent that may be left."""
+    shots = Shots("flat", settings(), shading.dark)
+    for i in range(LEAST_SHOTS["flat"]):
+        pixels = shot(1.0, i, DayEffect()).copy()
+        pixels[::37, ::41] = 0
+        pixels[5::37, 5::41] = 65535
+        pixels[100] = 0
+        assert shots.add(pixels, (500.0 * i, 0.0)) is None
+    flat = shots.finish()
+    assert isinstance(flat, Reference)
+    assert np.abs(flat.values - 1).max() < 0.01
+
+
+def test_light_that_no_lamp_gives_and_an_image_that_is_too_small_are_refused(shading: Shading):
+    y, x = np.mgrid[: SHAPE_YX[0], : SHAPE_YX[1]] / (SHAPE_YX[0] - 1) - 0.5
+    pixels = np.rint(60_000 * (1 - 1.74 * (x**2 + y**2))).astype(np.uint16)
+    shots = Shots("flat", settings(), shading.dark)
+    for i in range(LEAST_SHOTS["flat"]):
+        assert shots.add(pixels, (500.0 * i, 0.0)) is None
+    refusal = refusal_of(shots.finish())
+    assert "its light goes from 18% to 142% of the mean" in refusal.message
+    assert refusal.tile_px is not None
+    small = refusal_of(Shots("dark", settings((4, 8))).add(np.zeros((4, 8), np.uint16)))
+    assert small.message == "the dark field is refused: an image of 8 x 4 px is too small"
 
 
 def test_a_lamp_that_drifts_is_refused(shading: Shading):
