@@ -314,6 +314,27 @@ def test_damage_is_named_and_never_used(shading: Shading, tmp_path: Path):
     assert "is no manifest of a reference" in list_references(tmp_path).problems[0]
 
 
+def test_what_cannot_be_used_is_named_where_a_reference_is_missing(shading: Shading, tmp_path: Path):
+    keep(tmp_path, shading.dark)
+    keep(tmp_path, shading.flat).write_text("{}")
+    kept = list_references(tmp_path)
+    state = judge(kept.manifests, settings(), datetime.now(UTC), kept.problems)
+    assert state.dark.reason == "taken within the last hour"
+    assert state.flat.reason.startswith("none was taken; ")
+    assert state.flat.reason.endswith(".json is no manifest of a reference: kind: Field required")
+    assert "cannot be read" in list_references(next(tmp_path.glob("dark*.png"))).problems[0]  # no folder
+    assert list_references(tmp_path / "not there").problems == ()
+
+
+def test_equal_maps_of_two_settings_are_kept_side_by_side(tmp_path: Path):
+    short, long = settings(exposure_ms=10.0), settings(exposure_ms=50.0)
+    for one in (short, long):
+        keep(tmp_path, even_dark(one))
+    kept = list_references(tmp_path).manifests
+    for one in (short, long):
+        assert judge(kept, one, datetime.now(UTC)).dark.freshness == "fresh"
+
+
 @pytest.mark.parametrize("size", [8, 16, 33, 60])
 def test_a_png_that_is_cut_or_of_another_size_is_refused_before_it_is_decoded(shading: Shading, size: int):
     data = encode_map(shading.dark.pixels)
@@ -376,6 +397,11 @@ def test_a_measured_reference_counts_before_an_estimated_one_and_a_newer_before_
     assert guessed.describe() == "dark field missing: none was taken; flat field fresh (estimated): taken 1 day ago"
     assert guessed.freshness == "missing"
     assert load_shading(None, guessed) is None  # type: ignore[arg-type]  # no folder is looked into
+
+
+def test_a_flat_field_says_where_the_objective_is_not_known():
+    at = judge([manifest("flat", 1, objective=None)], settings(objective=None), NOW).flat
+    assert (at.freshness, at.reason) == ("fresh", "taken 1 day ago; the rig does not report the objective")
 
 
 def test_a_flat_field_needs_a_dark_field_and_a_shot_of_its_size(shading: Shading):

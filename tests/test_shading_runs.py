@@ -34,6 +34,7 @@ from hcc_scope.runs.replay_check import check_replay
 from hcc_scope.runs.rigs import open_rig
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import start_section
+from hcc_scope.shading.estimate import even_dark
 from hcc_scope.shading.files import keep, list_references
 from hcc_scope.shading.freshness import MAX_AGE
 from hcc_scope.shading.reference import Reference
@@ -410,6 +411,10 @@ def test_an_emergency_stop_ends_a_flat_field_and_nothing_moves_back(
     with open_rig(lab(demo_cfg)) as rig:
         here = settings_now(rig)
         assert rig.rig is not None
+        keep(need_references_dir(rig.rig), even_dark(here))
+        assert references_state(rig).dark.label == "dark field fresh (estimated)"
+        with pytest.raises(ConfigError, match="a flat field needs a dark field that was taken"):
+            ReferenceCapture(rig, "flat")
         keep(need_references_dir(rig.rig), Reference.of_map("dark", np.zeros(here.shape_yx), here, shots=32))
         with ReferenceCapture(rig, "flat") as capture:
             capture.shoot()

@@ -102,6 +102,11 @@ class ReferenceCapture:
                 f"a flat field needs a dark field first, which is {state.freshness} ({state.reason})",
                 hint="Take the dark field, at the same exposure and gain.",
             )
+        if state.estimated:
+            raise ConfigError(
+                "a flat field needs a dark field that was taken: the one that fits assumes an offset",
+                hint="Take the dark field, at the same exposure and gain.",
+            )
         return load_reference(self.folder, state.manifest)
 
     @property

@@ -16,14 +16,14 @@ A reference that fits but is older, or was taken with another .cfg file, is *sta
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.formatting import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from hcc_scope.shading.reference import Manifest, ReferenceKind, Settings
@@ -125,7 +125,9 @@ def same_em_gain(one: float | None, other: float | None) -> bool:
     return math.isclose(one, other, rel_tol=_EM_GAIN, abs_tol=1e-6)
 
 
-def judge(manifests: Iterable[Manifest], now: Settings, at: datetime) -> ReferencesState:
+def judge(
+    manifests: Iterable[Manifest], now: Settings, at: datetime, problems: Sequence[str] = ()
+) -> ReferencesState:
     """Return which references count.
 
     Parameters
@@ -136,9 +138,18 @@ def judge(manifests: Iterable[Manifest], now: Settings, at: datetime) -> Referen
         Of the rig.
     at : datetime
         Now, with its time zone.
+    problems : sequence of str
+        What cannot be used of what is kept, as text; named where a reference is missing.
     """
     kept = tuple(manifests)
-    return ReferencesState(_judge("dark", kept, now, at), _judge("flat", kept, now, at))
+    dark, flat = (_judge(kind, kept, now, at) for kind in MAX_AGE)
+    if problems:
+        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+        dark, flat = (
+            replace(one, reason=f"{one.reason}; {problems[0]}{more}") if one.freshness == "missing" else one
+            for one in (dark, flat)
+        )
+    return ReferencesState(dark, flat)
 
 
 def _judge(kind: ReferenceKind, kept: tuple[Manifest, ...], now: Settings, at: datetime) -> ReferenceState:
@@ -158,7 +169,8 @@ def _judge(kind: ReferenceKind, kept: tuple[Manifest, ...], now: Settings, at: d
     why = _why_stale(best, now, at)
     if why:
         return ReferenceState(kind, "stale", why, best)
-    return ReferenceState(kind, "fresh", f"taken {_age_text(at - best.t_utc)}", best)
+    unknown = "; the rig does not report the objective" if kind == "flat" and now.objective is None else ""
+    return ReferenceState(kind, "fresh", f"taken {_age_text(at - best.t_utc)}{unknown}", best)
 
 
 def _why_stale(one: Manifest, now: Settings, at: datetime) -> str:
