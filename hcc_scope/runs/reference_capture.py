@@ -200,7 +200,7 @@ class ReferenceCapture:
         return TakenShot(frame, self._shots.add(frame.pixels, place))
 
     def finish(self) -> Reference | Refusal:
-        """Make the reference and keep it, or return why there is none.
+        """Make the reference and keep it, or return why there is none. After `cancel` nothing is kept.
 
         Raises
         ------
@@ -217,6 +217,8 @@ class ReferenceCapture:
         made = self._shots.finish()
         if isinstance(made, Refusal):
             return made
+        if self._stop.requested:
+            return Refusal(self.kind, "it was cancelled", "Take it again.")
         keep(self.folder, made)
         self._rig.microscope.events.add("reference", taken=self.kind, shots=self.n, sha256=made.manifest.pixels_sha256)
         return made
