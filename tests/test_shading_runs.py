@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 from dataclasses import replace
 from datetime import timedelta
@@ -512,6 +513,25 @@ def test_the_commands_take_list_and_show_references(
     assert "counts on average" in capsys.readouterr().out
     assert command("reference", "show", "flat", "--rig", rig) == 2
     assert "has no reference named 'flat'" in capsys.readouterr().err
+
+
+def test_the_commands_of_the_page_run_on_the_demo_camera(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """From no reference to a corrected section that a replay finds again, as a reader types it."""
+    page = (Path(__file__).parents[1] / "docs" / "shading.md").read_text(encoding="utf-8")
+    block = page.partition("## Without a microscope")[2].partition("```sh\n")[2].partition("```")[0]
+    monkeypatch.chdir(tmp_path)
+    for line in block.splitlines():
+        assert command(*shlex.split(line)[1:]) == 0, line
+        if line.startswith("hcc-scope config new"):  # 2048 x 2048 px take ten times as long
+            cfg = tmp_path / "try.cfg"
+            cfg.write_text(cfg.read_text().replace("Size,2048", "Size,512"))
+    capsys.readouterr()
+    store = open_store(tmp_path / "runs" / "M7_S1.ome.zarr")
+    summary = json.loads((tmp_path / "runs" / "summary.json").read_text())
+    assert store.recorded.provenance.correction == "dark and flat fields"
+    assert summary["sections"][0]["shading"]["flat_sha256"] == store.spec.provenance["shading_flat_sha256"]
 
 
 @pytest.mark.parametrize(
