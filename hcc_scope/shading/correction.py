@@ -37,7 +37,7 @@ __all__ = ["Shading", "analysed_pixels"]
 
 _AGAIN = "Take the references again at these camera settings."
 _STRIP_PX = 1 << 18
-"""Pixels worked on at once: their float32 stay in the processor's cache. Smaller strips cost more calls than they save."""
+"""Pixels worked on at once: their float32 stay in the processor's cache; smaller strips cost more in calls."""
 
 
 class Shading:

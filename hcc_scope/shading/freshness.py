@@ -28,7 +28,16 @@ if TYPE_CHECKING:
 
     from hcc_scope.shading.reference import Manifest, ReferenceKind, Settings
 
-__all__ = ["MAX_AGE", "Freshness", "ReferenceState", "ReferencesState", "judge", "same_em_gain", "same_exposure", "unlike_settings"]
+__all__ = [
+    "MAX_AGE",
+    "Freshness",
+    "ReferenceState",
+    "ReferencesState",
+    "judge",
+    "same_em_gain",
+    "same_exposure",
+    "unlike_settings",
+]
 
 Freshness = Literal["fresh", "stale", "missing"]
 MAX_AGE: dict[ReferenceKind, timedelta] = {"dark": timedelta(days=30), "flat": timedelta(days=7)}
@@ -125,9 +134,7 @@ def same_em_gain(one: float | None, other: float | None) -> bool:
     return math.isclose(one, other, rel_tol=_EM_GAIN, abs_tol=1e-6)
 
 
-def judge(
-    manifests: Iterable[Manifest], now: Settings, at: datetime, problems: Sequence[str] = ()
-) -> ReferencesState:
+def judge(manifests: Iterable[Manifest], now: Settings, at: datetime, problems: Sequence[str] = ()) -> ReferencesState:
     """Return which references count.
 
     Parameters

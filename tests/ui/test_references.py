@@ -40,9 +40,7 @@ def set_property(app: App, *values: str) -> None:
     app.rig.acted.disconnect(done)
 
 
-def test_references_are_taken_and_shown(
-    shell: App, demo_cfg: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-):
+def test_references_are_taken_and_shown(shell: App, demo_cfg: Callable[..., Path], monkeypatch: pytest.MonkeyPatch):
     cfg = demo_cfg(**LIGHT)
     path = cfg.with_name("lab.rig.yaml")
     path.write_text(f"config: {cfg.name}\nroles: {{objective: Objective}}\nreferences_dir: references\n")
