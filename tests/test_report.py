@@ -102,6 +102,7 @@ def test_a_section_without_a_score_is_json_too() -> None:
     scorer = SectionScorer(0.5, 1.0, "random")
     outcome = RunOutcome("completed", None, Counts(), scorer.score())
     account = section_account(SectionReport("a", "s", None, outcome))
+    assert account["shading"] is None
     assert account["score"] is account["decision"] is None
     json.dumps(account, allow_nan=False)
 

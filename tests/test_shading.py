@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hcc_scope.errors import ConfigError, FrameSizeError
+from hcc_scope.phantom.effects import DayEffect
 from hcc_scope.quality import QualityLimits, assess
-from hcc_scope.shading.correction import analysed_pixels
+from hcc_scope.shading import correction
+from hcc_scope.shading.correction import Shading, analysed_pixels
 from hcc_scope.shading.estimate import LEAST_FIELDS, estimate_flat, even_dark
 from hcc_scope.shading.files import decode_map, encode_map, keep, list_references, load_reference, load_shading
+from hcc_scope.shading.fit import FramesFit
 from hcc_scope.shading.freshness import judge
 from hcc_scope.shading.making import LEAST_SHOTS, Refusal, Shots
 from hcc_scope.shading.pictures import refusal_picture
@@ -24,13 +28,12 @@ from hcc_scope.shading.reference import Manifest, Reference
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import QualityFlag
 from tests.shading_parts import CAMERA, SHAPE_YX, made, settings, shot, simple, taken, vignette
+from tests.storage_cases import make_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from hcc_scope.shading.correction import Shading
 
 COUNTS = npst.arrays(np.uint16, SHAPE_YX, elements=st.integers(0, 65535), fill=st.integers(0, 65535))
 
@@ -91,6 +94,36 @@ def test_the_frame_stays_as_it_is_and_another_shape_is_refused(shading: Shading)
     assert analysed_pixels(raw, None) is raw
     with pytest.raises(FrameSizeError, match="a frame of 64 x 64 px does not fit its dark and flat field of 256 x 256"):
         shading.corrected(np.zeros((64, 64), np.uint16))
+
+
+def test_the_strips_in_which_it_is_done_change_no_bit(shading: Shading, monkeypatch: pytest.MonkeyPatch):
+    raw = shot(0.9, 4)
+    raw[::50] = 65535  # cut in some strips and not in others
+    whole = shading.corrected(raw)
+    monkeypatch.setattr(correction, "_STRIP_PX", 7 * SHAPE_YX[1])
+    assert np.array_equal(Shading(shading.dark, shading.flat).corrected(raw), whole)
+
+
+def test_frames_of_another_bit_depth_are_refused():
+    """A store of such a run could not be classified again: its references would not be those of its frames."""
+    shading = simple(0.0, 1.0)
+    shading.check_fits(SHAPE_YX, 16)
+    with pytest.raises(FrameSizeError, match="frames of 12 bit do not fit their dark and flat field of 16 bit"):
+        shading.check_fits(SHAPE_YX, 12)
+
+
+def test_frames_with_another_setting_than_their_references_are_counted():
+    fit = FramesFit(simple(0.0, 1.0, em_gain=200.0, objective="20x"))
+    as_taken = replace(make_frame(0, (8, 8)), exposure_ms=10.5, em_gain=200.0, objective="20x")
+    assert fit.add(as_taken) == ()
+    assert fit.remark() is None
+    assert fit.add(replace(as_taken, exposure_ms=50.0)) == ("exposure",)
+    assert fit.add(replace(as_taken, exposure_ms=50.0, em_gain=None)) == ("EM gain",)  # switched off
+    assert fit.remark() == (
+        "the exposure of 2 of 3 frames is unlike that of the dark field (10 ms), which corrects them nevertheless; "
+        "the EM gain of 1 of 3 frames is unlike that of the dark field (200), which corrects them nevertheless"
+    )
+    assert fit.add(replace(as_taken, objective="40x")) == ("objective",)
 
 
 def test_saturation_is_judged_on_the_cameras_counts():
@@ -185,6 +218,33 @@ def test_a_speck_on_one_field_does_not_matter(shading: Shading):
     assert np.abs(flat.values / vignette() - 1).max() < 0.01
 
 
+def test_hot_and_dead_pixels_and_lines_do_not_reach_their_neighbours(shading: Shading):
+    """Unfiltered, each moves the smooth light around it by more than the percent that may be left."""
+    shots = Shots("flat", settings(), shading.dark)
+    for i in range(LEAST_SHOTS["flat"]):
+        pixels = shot(1.0, i, DayEffect()).copy()
+        pixels[::37, ::41] = 0
+        pixels[5::37, 5::41] = 65535
+        pixels[100] = 0
+        assert shots.add(pixels, (500.0 * i, 0.0)) is None
+    flat = shots.finish()
+    assert isinstance(flat, Reference)
+    assert np.abs(flat.values - 1).max() < 0.01
+
+
+def test_light_that_no_lamp_gives_and_an_image_that_is_too_small_are_refused(shading: Shading):
+    y, x = np.mgrid[: SHAPE_YX[0], : SHAPE_YX[1]] / (SHAPE_YX[0] - 1) - 0.5
+    pixels = np.rint(60_000 * (1 - 1.74 * (x**2 + y**2))).astype(np.uint16)
+    shots = Shots("flat", settings(), shading.dark)
+    for i in range(LEAST_SHOTS["flat"]):
+        assert shots.add(pixels, (500.0 * i, 0.0)) is None
+    refusal = refusal_of(shots.finish())
+    assert "its light goes from 18% to 142% of the mean" in refusal.message
+    assert refusal.tile_px is not None
+    small = refusal_of(Shots("dark", settings((4, 8))).add(np.zeros((4, 8), np.uint16)))
+    assert small.message == "the dark field is refused: an image of 8 x 4 px is too small"
+
+
 def test_a_lamp_that_drifts_is_refused(shading: Shading):
     shots = Shots("flat", settings(), shading.dark)
     for i in range(LEAST_SHOTS["flat"]):
@@ -254,6 +314,27 @@ def test_damage_is_named_and_never_used(shading: Shading, tmp_path: Path):
     assert "is no manifest of a reference" in list_references(tmp_path).problems[0]
 
 
+def test_what_cannot_be_used_is_named_where_a_reference_is_missing(shading: Shading, tmp_path: Path):
+    keep(tmp_path, shading.dark)
+    keep(tmp_path, shading.flat).write_text("{}")
+    kept = list_references(tmp_path)
+    state = judge(kept.manifests, settings(), datetime.now(UTC), kept.problems)
+    assert state.dark.reason == "taken within the last hour"
+    assert state.flat.reason.startswith("none was taken; ")
+    assert state.flat.reason.endswith(".json is no manifest of a reference: kind: Field required")
+    assert "cannot be read" in list_references(next(tmp_path.glob("dark*.png"))).problems[0]  # no folder
+    assert list_references(tmp_path / "not there").problems == ()
+
+
+def test_equal_maps_of_two_settings_are_kept_side_by_side(tmp_path: Path):
+    short, long = settings(exposure_ms=10.0), settings(exposure_ms=50.0)
+    for one in (short, long):
+        keep(tmp_path, even_dark(one))
+    kept = list_references(tmp_path).manifests
+    for one in (short, long):
+        assert judge(kept, one, datetime.now(UTC)).dark.freshness == "fresh"
+
+
 @pytest.mark.parametrize("size", [8, 16, 33, 60])
 def test_a_png_that_is_cut_or_of_another_size_is_refused_before_it_is_decoded(shading: Shading, size: int):
     data = encode_map(shading.dark.pixels)
@@ -316,6 +397,11 @@ def test_a_measured_reference_counts_before_an_estimated_one_and_a_newer_before_
     assert guessed.describe() == "dark field missing: none was taken; flat field fresh (estimated): taken 1 day ago"
     assert guessed.freshness == "missing"
     assert load_shading(None, guessed) is None  # type: ignore[arg-type]  # no folder is looked into
+
+
+def test_a_flat_field_says_where_the_objective_is_not_known():
+    at = judge([manifest("flat", 1, objective=None)], settings(objective=None), NOW).flat
+    assert (at.freshness, at.reason) == ("fresh", "taken 1 day ago; the rig does not report the objective")
 
 
 def test_a_flat_field_needs_a_dark_field_and_a_shot_of_its_size(shading: Shading):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +20,7 @@ from hcc_scope.inference.card import read_card, write_card
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import RandomFields
+from hcc_scope.report.summary import section_account
 from hcc_scope.runs.model_shading import check_wish, refusal_note, wanted_shading
 from hcc_scope.runs.reference_capture import ReferenceCapture
 from hcc_scope.runs.references import (
@@ -33,6 +35,7 @@ from hcc_scope.runs.replay_check import check_replay
 from hcc_scope.runs.rigs import open_rig
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import start_section
+from hcc_scope.shading.estimate import even_dark
 from hcc_scope.shading.files import keep, list_references
 from hcc_scope.shading.freshness import MAX_AGE
 from hcc_scope.shading.reference import Reference
@@ -40,6 +43,8 @@ from hcc_scope.storage.metadata import SCHEMA_VERSION, SCHEMA_VERSION_CORRECTED
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
+from hcc_scope.storage.run_log import read_run_log
+from hcc_scope.storage.source import StoreSource
 from hcc_scope.storage.writer import create_store
 from tests.shading_parts import made, settings, simple, vignette
 from tests.storage_cases import change_facts, make_frame, make_spec
@@ -143,6 +148,41 @@ def test_a_replay_has_the_bits_of_the_live_run(acquired: tuple[Path, SectionRepo
     assert checked.equal
     assert checked.frames == N_FIELDS
     assert "shading" in run.results[0].latency_ms
+
+
+def test_a_setting_that_is_not_that_of_the_references_is_named_live_and_in_a_replay(
+    acquired: tuple[Path, SectionReport], scoring_model: ScoringModel, tmp_path: Path
+):
+    assert acquired[1].outcome.remark is None
+    shading = simple(300.0, 1.0, roi=(0, 0, SIDE_PX, SIDE_PX), exposure_ms=50.0, objective="40x")
+    run = start_section(StoreSource(open_store(acquired[0])), scoring_model, tmp_path, shading=shading)
+    live = run.finish()
+    remark = (
+        "the exposure of 3 of 3 frames is unlike that of the dark field (50 ms), which corrects them nevertheless; "
+        "the objective of 3 of 3 frames is unlike that of the flat field (40x), which corrects them nevertheless"
+    )
+    assert live.outcome.remark == remark
+    log = read_run_log(run.store_path)
+    assert log is not None
+    assert [event.facts["unlike"] for event in log.events if event.kind == "reference"] == ["exposure", "objective"]
+    again = start_replay(run.store_path, scoring_model)
+    assert again.finish().outcome.remark == remark
+    for seq, result in again.results.items():
+        assert result.logits.tobytes() == run.results[seq].logits.tobytes()
+
+
+def test_the_account_of_a_run_states_its_correction(
+    acquired: tuple[Path, SectionReport], shading: Shading, scoring_model: ScoringModel
+):
+    path, live = acquired
+    assert section_account(live)["shading"] == {
+        "estimated": False,
+        "dark_sha256": shading.dark.manifest.pixels_sha256,
+        "flat_sha256": shading.flat.manifest.pixels_sha256,
+    }
+    assert open_store(path).attributes["outcome"]["shading"] == section_account(live)["shading"]
+    raw = start_replay(path, scoring_model, correct=False).finish()
+    assert section_account(raw)["shading"] is None
 
 
 def test_a_raw_replay_of_a_corrected_run_is_another_analysis(
@@ -372,6 +412,10 @@ def test_an_emergency_stop_ends_a_flat_field_and_nothing_moves_back(
     with open_rig(lab(demo_cfg)) as rig:
         here = settings_now(rig)
         assert rig.rig is not None
+        keep(need_references_dir(rig.rig), even_dark(here))
+        assert references_state(rig).dark.label == "dark field fresh (estimated)"
+        with pytest.raises(ConfigError, match="a flat field needs a dark field that was taken"):
+            ReferenceCapture(rig, "flat")
         keep(need_references_dir(rig.rig), Reference.of_map("dark", np.zeros(here.shape_yx), here, shots=32))
         with ReferenceCapture(rig, "flat") as capture:
             capture.shoot()
@@ -422,8 +466,6 @@ def test_an_estimate_takes_finished_stores_of_one_rig_and_setting(
 def test_a_section_from_a_corrected_store_claims_no_correction_that_it_does_not_have(
     acquired: tuple[Path, SectionReport], scoring_model: ScoringModel, tmp_path: Path
 ):
-    from hcc_scope.storage.source import StoreSource
-
     run = start_section(StoreSource(open_store(acquired[0])), scoring_model, tmp_path)
     run.finish()
     store = open_store(run.store_path)
@@ -471,6 +513,25 @@ def test_the_commands_take_list_and_show_references(
     assert "counts on average" in capsys.readouterr().out
     assert command("reference", "show", "flat", "--rig", rig) == 2
     assert "has no reference named 'flat'" in capsys.readouterr().err
+
+
+def test_the_commands_of_the_page_run_on_the_demo_camera(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """From no reference to a corrected section that a replay finds again, as a reader types it."""
+    page = (Path(__file__).parents[1] / "docs" / "shading.md").read_text(encoding="utf-8")
+    block = page.partition("## Without a microscope")[2].partition("```sh\n")[2].partition("```")[0]
+    monkeypatch.chdir(tmp_path)
+    for line in block.splitlines():
+        assert command(*shlex.split(line)[1:]) == 0, line
+        if line.startswith("hcc-scope config new"):  # 2048 x 2048 px take ten times as long
+            cfg = tmp_path / "try.cfg"
+            cfg.write_text(cfg.read_text().replace("Size,2048", "Size,512"))
+    capsys.readouterr()
+    store = open_store(tmp_path / "runs" / "M7_S1.ome.zarr")
+    summary = json.loads((tmp_path / "runs" / "summary.json").read_text())
+    assert store.recorded.provenance.correction == "dark and flat fields"
+    assert summary["sections"][0]["shading"]["flat_sha256"] == store.spec.provenance["shading_flat_sha256"]
 
 
 @pytest.mark.parametrize(

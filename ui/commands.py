@@ -355,7 +355,7 @@ class Commands(QObject):
 
     @Slot(bool)
     def _correct_sections(self, on: bool) -> None:
-        self._setup.change(shading="auto" if on else "none")
+        self._setup.choose_shading("auto" if on else "none")
 
     def emergency(self) -> None:
         """Stop what moves, then end the section, which would go on with the next move."""

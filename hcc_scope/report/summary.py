@@ -44,6 +44,8 @@ class SectionReport:
     outcome: RunOutcome
     unlike_scored: int | None = None
     """Tiles in the score that are unlike the model's training tiles; None unless these are scored and counted."""
+    shading: Mapping[str, str | bool] | None = None
+    """By what frames were corrected before they were classified (`hcc_scope.shading.correction.Shading.account`)."""
 
 
 def software_versions(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -81,6 +83,7 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "tiles": score.tiles,
         "tiles_excluded": dict(score.tiles_excluded),
         "tiles_unlike_training_scored": report.unlike_scored,
+        "shading": None if report.shading is None else dict(report.shading),
         "fields_excluded_by_operator": score.fields_excluded_by_operator,
         "excluded_by_operator": list(outcome.excluded_by_operator),
         "stabilised": score.stabilised,

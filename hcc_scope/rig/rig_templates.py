@@ -199,6 +199,8 @@ def filled_template(template: Template, answers: Answers) -> tuple[str, str]:
         ]
     schema = (template.rig_file.parent / "rig.schema.json").absolute().as_uri()
     rig = [line.replace("$schema=rig.schema.json", f"$schema={schema}") for line in rig]
+    if not any(line.startswith("references_dir:") for line in rig):  # a shipped demo keeps nothing beside its files
+        rig += ["# Dark and flat fields are kept in this folder, beside this file.", "references_dir: references"]
     return _named(config, template, answers, template.config), _named(rig, template, answers, template.rig_file)
 
 

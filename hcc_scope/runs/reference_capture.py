@@ -102,6 +102,11 @@ class ReferenceCapture:
                 f"a flat field needs a dark field first, which is {state.freshness} ({state.reason})",
                 hint="Take the dark field, at the same exposure and gain.",
             )
+        if state.estimated:
+            raise ConfigError(
+                "a flat field needs a dark field that was taken: the one that fits assumes an offset",
+                hint="Take the dark field, at the same exposure and gain.",
+            )
         return load_reference(self.folder, state.manifest)
 
     @property
@@ -195,7 +200,7 @@ class ReferenceCapture:
         return TakenShot(frame, self._shots.add(frame.pixels, place))
 
     def finish(self) -> Reference | Refusal:
-        """Make the reference and keep it, or return why there is none.
+        """Make the reference and keep it, or return why there is none. After `cancel` nothing is kept.
 
         Raises
         ------
@@ -212,6 +217,8 @@ class ReferenceCapture:
         made = self._shots.finish()
         if isinstance(made, Refusal):
             return made
+        if self._stop.requested:
+            return Refusal(self.kind, "it was cancelled", "Take it again.")
         keep(self.folder, made)
         self._rig.microscope.events.add("reference", taken=self.kind, shots=self.n, sha256=made.manifest.pixels_sha256)
         return made

@@ -124,7 +124,10 @@ def references_state(rig: OpenRig, settings: Settings | None = None, at: datetim
         return ReferencesState(*(ReferenceState(kind, "missing", _NO_FOLDER) for kind in ("dark", "flat")))
     kept = list_references(rig.rig.references_dir)
     return judge(
-        kept.manifests, settings_now(rig) if settings is None else settings, datetime.now(UTC) if at is None else at
+        kept.manifests,
+        settings_now(rig) if settings is None else settings,
+        datetime.now(UTC) if at is None else at,
+        kept.problems,
     )
 
 

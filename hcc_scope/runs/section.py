@@ -62,7 +62,9 @@ class SectionRun:
         n = unlike_scored(self.results, outcome, self.scored_beyond)
         # a run without a frame leaves no store
         store = str(self.store_path) if self.store_path.exists() else None
-        return SectionReport(self.spec.animal_id, self.spec.section_id, store, outcome, n)
+        shading = self.session.shading
+        account = None if shading is None else shading.account
+        return SectionReport(self.spec.animal_id, self.spec.section_id, store, outcome, n, account)
 
 
 def unlike_scored(results: Mapping[int, FrameResult], outcome: RunOutcome, beyond: float | None) -> int | None:
@@ -178,7 +180,7 @@ def check_section(
     check_specimen(scoring_model.model.card, spec, allow_phantom_model=scoring_model.allow_phantom_model)
     check_wish(scoring_model.model.card, shading)
     if shading is not None:
-        shading.check_fits(spec.frame_shape_yx)
+        shading.check_fits(spec.frame_shape_yx, spec.bit_depth)
     check_out_dir(out_dir, spec)
     return grid
 
@@ -255,7 +257,9 @@ def start_section(
         if sink.discard():
             return  # no frame: the same command can be given again
         n = unlike_scored(results, outcome, scoring_model.scored_beyond)
-        sink.finalise(section_account(SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome, n)))
+        account = None if shading is None else shading.account
+        report = SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome, n, account)
+        sink.finalise(section_account(report))
 
     problems: list[str] = []
     session: Session | None = None

@@ -13,6 +13,8 @@ from hcc_scope.session.messages import describe_missing_frames
 from hcc_scope.workers import Broken
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hcc_scope.protocols import FrameSource
     from hcc_scope.session.cadence import Cadence
     from hcc_scope.session.deferred_cache import DeferredCache
@@ -37,6 +39,8 @@ class AcquisitionWorker:
         Takes the frames that do not fit.
     cadence : Cadence, optional
         Takes the time of each exposure.
+    on_frame : callable, optional
+        Takes each frame before it is passed on.
     """
 
     def __init__(
@@ -50,12 +54,14 @@ class AcquisitionWorker:
         ledger: FrameLedger,
         stop: StopToken,
         cadence: Cadence | None = None,
+        on_frame: Callable[[Frame], None] | None = None,
     ) -> None:
         self._source = source
         self._store_queue = store_queue
         self._analyse_queue = analyse_queue
         self._cache = cache
         self._cadence = cadence
+        self._on_frame = on_frame
         self._latest = latest
         self._ledger = ledger
         self._stop = stop
@@ -125,6 +131,8 @@ class AcquisitionWorker:
         self._ledger.acquire(frame.seq, clock_ns=exposed_ns, exposure_start_ns=exposed_ns - exposure_ns, now_ns=now_ns)
         if self._cadence is not None:
             self._cadence.add(frame.t_mono_ns)
+        if self._on_frame is not None:
+            self._on_frame(frame)
         self._latest.put(frame)
         if self._store_queue is not None:
             try:

@@ -58,6 +58,7 @@ from hcc_scope.session.run_score import RunScore
 from hcc_scope.session.source_reports import SourceReports
 from hcc_scope.session.storing import StorageWorker
 from hcc_scope.session.watchdog import WatchedClassifier
+from hcc_scope.shading.fit import FramesFit
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import RunOutcome
 from hcc_scope.workers import Channel, ErrorLatch, LatestSlot, StopToken, Worker, guard
@@ -122,7 +123,8 @@ class Session:
     Raises
     ------
     FrameSizeError
-        If the source's frames are smaller than one tile, or not of the shape that `shading` corrects.
+        If the source's frames are smaller than one tile, or not of the shape and bit depth that `shading`
+        corrects.
     ValueError
         If there is neither a sink nor a classifier.
     """
@@ -153,8 +155,9 @@ class Session:
         spec = source.spec
         self._grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
         if shading is not None:
-            shading.check_fits(spec.frame_shape_yx)
+            shading.check_fits(spec.frame_shape_yx, spec.bit_depth)
         self._shading = shading
+        self._fit = None if shading is None else FramesFit(shading)
         self._source, self._classifier = source, classifier
         self._results, self._limits = results, limits
         self._score = RunScore(scorer, excluded)
@@ -192,6 +195,7 @@ class Session:
         self._acquisition = AcquisitionWorker(
             source=source,
             cadence=self._cadence,
+            on_frame=self._check_fit,
             store_queue=None if sink is None else self._store_queue,
             analyse_queue=None if classifier is None else self._analyse_queue,
             cache=self._cache,
@@ -272,10 +276,23 @@ class Session:
             spoil = partial(self._exclusions.spoil, SKIPPED_SPOILS)
             guard("marks", spoil, self._on_error)
 
+    def _check_fit(self, frame: Frame) -> None:
+        """Say during the run that a setting is no longer that of the references; the remark at the end counts."""
+        if self._fit is None:
+            return
+        for setting in self._fit.add(frame):
+            self._events.add("reference", unlike=setting, seq=frame.seq)
+            self._ledger.set_message(f"the {setting} is no longer that of the dark and flat fields")
+
     def remark(self, sentence: str) -> None:
         """Add what deviates from the request although the run continues; it is shown, and stays with the outcome."""
         self._remarks.append(sentence)
         self._ledger.set_message(sentence)
+
+    @property
+    def shading(self) -> Shading | None:
+        """What frames are corrected by before they are classified; None: they are classified as they are."""
+        return self._shading
 
     @property
     def excluded(self) -> tuple[int, ...]:
@@ -446,7 +463,8 @@ class Session:
         source = self._source.remark if isinstance(self._source, ReportingSource) else None
         n_skipped = self._ledger.counts.skipped
         skipped = [describe_skipped_fields(n_skipped, self._why_skipped)] if n_skipped else []
-        at_end = [remark for remark in (kept, source) if remark is not None]
+        fit = None if self._fit is None else self._fit.remark()
+        at_end = [remark for remark in (kept, source, fit) if remark is not None]
         remarks = [*skipped, *dict.fromkeys(self._remarks), *at_end]
         return "; ".join(remarks) or None
 

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Shading", "analysed_pixels"]
 
-_STRIP_PX = 1 << 16
-"""Pixels worked on at once: their float32 stay in the second-level cache."""
+_AGAIN = "Take the references again at these camera settings."
+_STRIP_PX = 1 << 18
+"""Pixels worked on at once: their float32 stay in the processor's cache; smaller strips cost more in calls."""
 
 
 class Shading:
@@ -103,19 +104,39 @@ class Shading:
             "shading_flat": self.flat.manifest.model_dump_json(),
         }
 
-    def check_fits(self, shape_yx: tuple[int, ...]) -> None:
-        """Refuse frames of another shape than the references.
+    @property
+    def account(self) -> Mapping[str, str | bool]:
+        """What the account of a run (``summary.json``) states about its correction."""
+        return {
+            "estimated": self.estimated,
+            "dark_sha256": self.dark.manifest.pixels_sha256,
+            "flat_sha256": self.flat.manifest.pixels_sha256,
+        }
+
+    def check_fits(self, shape_yx: tuple[int, ...], bit_depth: int | None = None) -> None:
+        """Refuse frames of another shape or bit depth than the references.
+
+        Parameters
+        ----------
+        shape_yx : tuple of int
+            Of the frames.
+        bit_depth : int, optional
+            Of the frames; not looked at if None.
 
         Raises
         ------
         FrameSizeError
-            If the shape differs.
+            If one differs.
         """
         if shape_yx != self.shape_yx:
             raise FrameSizeError(
                 f"a frame of {' x '.join(map(str, shape_yx))} px does not fit its dark and flat field of "
                 f"{' x '.join(map(str, self.shape_yx))} px",
-                hint="Take the references again at these camera settings.",
+                hint=_AGAIN,
+            )
+        if bit_depth not in (None, self.bit_depth):
+            raise FrameSizeError(
+                f"frames of {bit_depth} bit do not fit their dark and flat field of {self.bit_depth} bit", hint=_AGAIN
             )
 
     def corrected(self, pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:

@@ -1,7 +1,7 @@
 """The folder that keeps the references of a rig: a PNG of 16 bits for each map, and a manifest beside it.
 
-A file is named after the map's sha256, so nothing is ever replaced by something else. The map is written first and the
-manifest last, each atomically: a reference without its manifest is none.
+A file is named after the sha256 of map and settings, so nothing is ever replaced by something else. The map is written
+first and the manifest last, each atomically: a reference without its manifest is none.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ def list_references(folder: Path) -> KeptReferences:
     """Return what a folder holds; a missing one holds nothing. Reads the manifests, not the maps."""
     manifests, problems = [], []
     try:
-        files = sorted(folder.glob("*.json"))
+        files = sorted(path for path in folder.iterdir() if path.suffix == ".json")
+    except FileNotFoundError:
+        files = []
     except OSError as error:
         return KeptReferences((), (f"the folder {folder} cannot be read: {error.strerror or error}",))
     for file in files:
@@ -123,7 +125,7 @@ def list_references(folder: Path) -> KeptReferences:
             problems.append(f"{file} is no manifest of a reference: {f'{key}: ' if key else ''}{first['msg']}")
         else:
             if file.stem != manifest.name:
-                problems.append(f"{file} does not belong to the map that it names ({manifest.name})")
+                problems.append(f"{file} does not have the name of its map and settings ({manifest.name})")
             elif not file.with_suffix(".png").is_file():
                 problems.append(f"{file} has no map: {file.with_suffix('.png').name} is missing")
             else:
@@ -148,14 +150,23 @@ def load_reference(folder: Path, manifest: Manifest) -> Reference:
         raise ConfigError(f"the reference {path} is damaged: {error}", hint="Take it again.") from error
 
 
-def read_reference(manifest: Manifest, read: Callable[[], bytes]) -> Reference:
+def read_reference(manifest: Manifest, read: Callable[[], bytes], shape_yx: tuple[int, int] | None = None) -> Reference:
     """Return the reference of a manifest and the PNG that `read` returns.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    read : callable
+    shape_yx : (int, int), optional
+        Of the frames that it has to fit; another one is refused before a map of any size is decoded.
 
     Raises
     ------
     ValueError
         If they do not belong together, or the PNG is damaged.
     """
+    if shape_yx not in (None, manifest.settings.shape_yx):
+        raise ValueError("it is not of these frames")
     return Reference(manifest, decode_map(read(), manifest.settings.shape_yx))
 
 

@@ -16,19 +16,28 @@ A reference that fits but is older, or was taken with another .cfg file, is *sta
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.formatting import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from hcc_scope.shading.reference import Manifest, ReferenceKind, Settings
 
-__all__ = ["MAX_AGE", "Freshness", "ReferenceState", "ReferencesState", "judge", "unlike_settings"]
+__all__ = [
+    "MAX_AGE",
+    "Freshness",
+    "ReferenceState",
+    "ReferencesState",
+    "judge",
+    "same_em_gain",
+    "same_exposure",
+    "unlike_settings",
+]
 
 Freshness = Literal["fresh", "stale", "missing"]
 MAX_AGE: dict[ReferenceKind, timedelta] = {"dark": timedelta(days=30), "flat": timedelta(days=7)}
@@ -106,17 +115,26 @@ def unlike_settings(kind: ReferenceKind, taken: Settings, now: Settings) -> tupl
         pairs.append(("read-out", taken.readout, now.readout))
     unlike = [name for name, one, other in pairs if one != other]
     if kind == "dark":
-        if not math.isclose(taken.exposure_ms, now.exposure_ms, rel_tol=_EXPOSURE, abs_tol=1e-6):
+        if not same_exposure(taken.exposure_ms, now.exposure_ms):
             unlike.append("exposure")
-        gains = (taken.em_gain, now.em_gain)
-        if gains != (None, None) and (
-            None in gains or not math.isclose(taken.em_gain or 0, now.em_gain or 0, rel_tol=_EM_GAIN, abs_tol=1e-6)
-        ):
+        if not same_em_gain(taken.em_gain, now.em_gain):
             unlike.append("EM gain")
     return tuple(unlike)
 
 
-def judge(manifests: Iterable[Manifest], now: Settings, at: datetime) -> ReferencesState:
+def same_exposure(one_ms: float, other_ms: float) -> bool:
+    """Return whether a dark field of one exposure holds for the other."""
+    return math.isclose(one_ms, other_ms, rel_tol=_EXPOSURE, abs_tol=1e-6)
+
+
+def same_em_gain(one: float | None, other: float | None) -> bool:
+    """Return whether a dark field of one EM gain holds for the other; None is a camera without, or switched off."""
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=_EM_GAIN, abs_tol=1e-6)
+
+
+def judge(manifests: Iterable[Manifest], now: Settings, at: datetime, problems: Sequence[str] = ()) -> ReferencesState:
     """Return which references count.
 
     Parameters
@@ -127,9 +145,18 @@ def judge(manifests: Iterable[Manifest], now: Settings, at: datetime) -> Referen
         Of the rig.
     at : datetime
         Now, with its time zone.
+    problems : sequence of str
+        What cannot be used of what is kept, as text; named where a reference is missing.
     """
     kept = tuple(manifests)
-    return ReferencesState(_judge("dark", kept, now, at), _judge("flat", kept, now, at))
+    dark, flat = (_judge(kind, kept, now, at) for kind in MAX_AGE)
+    if problems:
+        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+        dark, flat = (
+            replace(one, reason=f"{one.reason}; {problems[0]}{more}") if one.freshness == "missing" else one
+            for one in (dark, flat)
+        )
+    return ReferencesState(dark, flat)
 
 
 def _judge(kind: ReferenceKind, kept: tuple[Manifest, ...], now: Settings, at: datetime) -> ReferenceState:
@@ -149,7 +176,8 @@ def _judge(kind: ReferenceKind, kept: tuple[Manifest, ...], now: Settings, at: d
     why = _why_stale(best, now, at)
     if why:
         return ReferenceState(kind, "stale", why, best)
-    return ReferenceState(kind, "fresh", f"taken {_age_text(at - best.t_utc)}", best)
+    unknown = "; the rig does not report the objective" if kind == "flat" and now.objective is None else ""
+    return ReferenceState(kind, "fresh", f"taken {_age_text(at - best.t_utc)}{unknown}", best)
 
 
 def _why_stale(one: Manifest, now: Settings, at: datetime) -> str:

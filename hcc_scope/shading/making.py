@@ -2,7 +2,8 @@
 
 - *Dark field*: the mean of shots with the lamp off.
 - *Flat field*: the median of shots of blank glass, moved between shots, each less the dark field and divided by its own
-  mean; smoothed, with a mean of 1. The median drops what lies in a place once; smoothing drops the noise.
+  mean; smoothed, with a mean of 1. The median drops what lies in a place once, a median over neighbours hot and dead
+  pixels and lines, smoothing the noise.
 
 A shot is judged as it comes (saturated, too dark, light in the dark, the stage not moved), the whole at the end (too
 few, a lamp that drifted, texture that stays in the median: dust, tissue, fields that were not moved).
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.ndimage import median_filter
 
 from hcc_scope.formatting import counted
 from hcc_scope.shading.reference import Reference
@@ -44,6 +46,12 @@ _FLAT_DRIFT = 0.05
 """Of the light, between the brightest and the faintest shot."""
 _TEXTURE = 0.01
 """Root mean square of a tile's blocks against the smooth field: as much as the correction may leave."""
+_LIGHT_SPAN = (0.2, 3.0)
+"""Of the mean light, after smoothing: no lamp that is set up is more uneven, and a map ends at 4."""
+_LEAST_SIDE_PX = 32
+"""A smaller image is too small to part light and texture."""
+_NEIGHBOURS_PX = 3
+"""Side of the square over which hot and dead pixels are dropped: at 512 px one would move the light by 1 %."""
 _SAME_PLACE_UM = 1.0
 _SMOOTH_SHARE = 1 / 128
 _FIELD_SHARE = 1 / 32
@@ -116,6 +124,9 @@ class Shots:
         if pixels.shape != self.settings.shape_yx:
             shape = " x ".join(map(str, pixels.shape))
             return self._refusal(f"a shot has {shape} px", "Leave the camera's region and binning as they are.")
+        if min(pixels.shape) < _LEAST_SIDE_PX:
+            height, width = pixels.shape
+            return self._refusal(f"an image of {width} x {height} px is too small", "Use a larger region.")
         refusal = self._judge_dark(pixels) if self.kind == "dark" else self._judge_flat(pixels, stage_xy_um)
         if refusal is not None:
             return refusal
@@ -200,6 +211,7 @@ class Shots:
                 "Let the lamp warm up, and stay on blank glass.",
             )
         flat = _median(self._kept, self._dark_counts, light.astype(np.float32))
+        flat = median_filter(flat, _NEIGHBOURS_PX, mode="nearest")
         blocks = block_means(flat, _BLOCK_PX)
         field = smoothed(blocks, max(1.0, min(blocks.shape) * _FIELD_SHARE))
         texture = np.sqrt(_tile_means(np.square(blocks / field - 1).astype(np.float32)))
@@ -212,9 +224,18 @@ class Shots:
                 scale_px=_BLOCK_PX,
             )
         field = smoothed(flat, max(1.0, min(flat.shape) * _SMOOTH_SHARE))
+        field /= field.mean()
+        if field.min() < _LIGHT_SPAN[0] or field.max() > _LIGHT_SPAN[1]:
+            apart = _tile_means(np.abs(np.log(np.maximum(field, 1e-6))).astype(np.float32))
+            return self._refusal(
+                f"its light goes from {field.min():.0%} to {field.max():.0%} of the mean",
+                "Set up Köhler illumination, and open the field diaphragm beyond the image.",
+                apart,
+                self._kept[-1],
+            )
         return Reference.of_map(
             "flat",
-            field / field.mean(),
+            field,
             self.settings,
             shots=self.n,
             dark_sha256=self._dark.manifest.pixels_sha256,

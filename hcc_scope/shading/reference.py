@@ -93,8 +93,12 @@ class Manifest(_Strict):
 
     @property
     def name(self) -> str:
-        """What files and lists call it: ``dark-0a1b2c3d4e5f``."""
-        return f"{self.kind}-{self.pixels_sha256[:12]}"
+        """What files and lists call it: ``dark-0a1b2c3d4e5f``, of map and settings.
+
+        Two maps may be equal: those of assumed dark fields of 0 counts are.
+        """
+        both = f"{self.pixels_sha256} {self.settings.model_dump_json()}"
+        return f"{self.kind}-{hashlib.sha256(both.encode()).hexdigest()[:12]}"
 
 
 class Reference:

@@ -85,7 +85,7 @@ def _read(path: Path, spec: RunSpec, kind: ReferenceKind) -> Reference:
     hint = "Without it this section cannot be classified as it was; its frames are raw and whole."
     try:
         manifest = Manifest.model_validate_json(stated if isinstance(stated, str) else "")
-        return read_reference(manifest, lambda: read_plain(file, MAX_MAP_BYTES))
+        return read_reference(manifest, lambda: read_plain(file, MAX_MAP_BYTES), spec.frame_shape_yx)
     except FileNotFoundError as error:
         raise StoreDamagedError(f"the {kind} field {file} is missing", hint=hint) from error
     except OSError as error:

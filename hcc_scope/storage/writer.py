@@ -77,7 +77,7 @@ def create_store(
     """
     path = store_path(out_dir, spec.animal_id, spec.section_id)
     if shading is not None:
-        shading.check_fits(spec.frame_shape_yx)
+        shading.check_fits(spec.frame_shape_yx, spec.bit_depth)
     spec = replace(spec, provenance=begun_provenance(spec.provenance, shading))
     check_spec(spec)
     check_out_dir(out_dir, spec)

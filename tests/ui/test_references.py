@@ -40,7 +40,7 @@ def set_property(app: App, *values: str) -> None:
     app.rig.acted.disconnect(done)
 
 
-def test_references_are_taken_and_shown(shell: App, demo_cfg: Callable[..., Path]):
+def test_references_are_taken_and_shown(shell: App, demo_cfg: Callable[..., Path], monkeypatch: pytest.MonkeyPatch):
     cfg = demo_cfg(**LIGHT)
     path = cfg.with_name("lab.rig.yaml")
     path.write_text(f"config: {cfg.name}\nroles: {{objective: Objective}}\nreferences_dir: references\n")
@@ -76,7 +76,23 @@ def test_references_are_taken_and_shown(shell: App, demo_cfg: Callable[..., Path
     wait_for(lambda: "● fresh" in text(panel, "State of the dark field"), "the fresh dark field in the dock")
     find(dialog, QCheckBox, "Correct new sections by fresh dark and flat fields").setChecked(False)
     assert shell.setup.request.shading == "none"
+    assert shell.settings_store.settings.shading == "none"  # the next start has it, too
     dialog.close()
+
+    calls: list[bool] = []
+    switch = DeviceControls.set_auto_shutter
+    monkeypatch.setattr(DeviceControls, "set_auto_shutter", lambda self, on: calls.append(on) or switch(self, on))
+    ends.clear()
+    shell.references.begin("dark")
+    shell.references.cancel()  # before the devices are ready
+    wait_for(lambda: not shell.references.active, "the reference to be given up")
+    wait_for(lambda: calls == [False, True], "the shutter to be put back")
+    shell.references.begin("dark")
+    wait_for(lambda: calls[2:] == [False], "the shutter to be closed")
+    shell.rig.close()
+    wait_for(lambda: calls[2:] == [False, True], "the shutter to be put back")
+    wait_for(lambda: not shell.references.active, "the reference to be given up")
+    assert ends == []
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hcc_scope.microscope.auto_exposure import ExposureFound
     from hcc_scope.microscope.device_controls import DeviceControls
     from hcc_scope.microscope.preview import Preview
+    from hcc_scope.runs.reference_capture import ReferenceCapture
     from hcc_scope.runs.rigs import OpenRig
     from hcc_scope.types import Frame
     from ui.control.section_request import SectionRequest
@@ -28,6 +29,7 @@ __all__ = [
     "begin_preview",
     "check_files",
     "close_rig",
+    "end_capture",
     "end_preview",
     "find_exposure",
     "replace_rig",
@@ -55,6 +57,8 @@ class LoadedRig:
     stack: ExitStack
     """Closes the rig and gives back the lock."""
     preview: Preview | None = None
+    capture: ReferenceCapture | None = None
+    """Of the reference that is being taken."""
 
 
 def check_files(name: str) -> None:
@@ -90,11 +94,19 @@ def _open(name: str, lock_folder: Path, note: Callable[[str], None]) -> LoadedRi
 
 
 def close_rig(loaded: LoadedRig) -> None:
-    """Close a rig and give back its lock."""
-    ended = attempt(partial(end_preview, loaded))  # an error of the preview must not keep the rig open
+    """Close a rig and give back its lock; a reference that is being taken is given up, and the devices put back."""
+    ends = [attempt(partial(end, loaded)) for end in (end_preview, end_capture)]  # no error keeps the rig open
     loaded.stack.close()
-    if isinstance(ended, Failure):
-        raise ended.error
+    for ended in ends:
+        if isinstance(ended, Failure):
+            raise ended.error
+
+
+def end_capture(loaded: LoadedRig) -> None:
+    """Put the devices back after the shots of a reference, if any were taken."""
+    capture, loaded.capture = loaded.capture, None
+    if capture is not None:
+        capture.__exit__(None, None, None)
 
 
 def _preview_of(doing: Doing, loaded: LoadedRig, request: SectionRequest, um_per_px: float) -> Preview:

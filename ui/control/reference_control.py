@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 
 from hcc_scope.shading.making import Refusal
-from ui.control.loaded_rig import end_preview
+from ui.control.loaded_rig import end_capture, end_preview
 
 if TYPE_CHECKING:
     from hcc_scope.runs.reference_capture import ReferenceCapture, TakenShot
@@ -68,7 +68,7 @@ class ReferenceControl(QObject):
         super().__init__(parent)
         self._jobs, self._rig = jobs, rig
         self._capture: ReferenceCapture | None = None
-        self._beginning = False
+        self._beginning = self._given_up = False
         self._asking = self._ask_again = False
         rig.opened.connect(self._refresh)
         rig.acted.connect(self._refresh)
@@ -83,6 +83,9 @@ class ReferenceControl(QObject):
 
     @Slot()
     def _closed(self) -> None:
+        if self._capture is not None:  # closing the rig has put the devices back
+            self._capture = None
+            self.active_changed.emit(False)
         self.state_changed.emit(None)
 
     @Slot()
@@ -123,7 +126,7 @@ class ReferenceControl(QObject):
         if loaded is None or self.active:
             return
         self._rig.stop_live()
-        self._beginning = True
+        self._beginning, self._given_up = True, False
         self.active_changed.emit(True)
         self._jobs.submit("rig", partial(_begin, loaded, kind), self._begun, self._not_begun)
 
@@ -134,6 +137,9 @@ class ReferenceControl(QObject):
 
     def _begun(self, capture: ReferenceCapture) -> None:
         self._beginning, self._capture = False, capture
+        if self._given_up:
+            self.cancel()
+            return
         self._report()
         if not _by_hand(capture):
             self.shoot()
@@ -146,7 +152,7 @@ class ReferenceControl(QObject):
     @Slot()
     def shoot(self) -> None:
         """Take the next shot."""
-        if self._capture is not None:
+        if self._capture is not None and self._rig.loaded is not None:  # else it is being closed
             self._jobs.submit("rig", self._capture.shoot, self._shot, self._not_shot)
 
     def _shot(self, shot: TakenShot) -> None:
@@ -173,25 +179,26 @@ class ReferenceControl(QObject):
             self.failed.emit(sentence)
 
     def _finished(self, result: Reference | Refusal) -> None:
-        if self._capture is None:
-            return
-        self._end()
-        if isinstance(result, Refusal):
+        cancelled = self._capture is None
+        if not cancelled:
+            self._end()
+        if not isinstance(result, Refusal):
+            self.made.emit(result)  # also if it was cancelled too late: it is kept then
+        elif not cancelled:
             self.refused.emit(result)
-        else:
-            self.made.emit(result)
 
     @Slot()
     def cancel(self) -> None:
         """Take no further shot, and put the devices back."""
+        self._given_up = self._beginning
         if self._capture is not None:
             self._capture.cancel()
             self._end()
 
     def _end(self) -> None:
-        capture, self._capture = self._capture, None
-        if capture is not None:
-            self._jobs.submit("rig", partial(capture.__exit__, None, None, None), self._put_back)
+        self._capture = None
+        if self._rig.loaded is not None:
+            self._jobs.submit("rig", partial(end_capture, self._rig.loaded), self._put_back)
         self.active_changed.emit(False)
 
     def _put_back(self, _nothing: None) -> None:
@@ -215,4 +222,6 @@ def _begin(loaded: LoadedRig, kind: ReferenceKind) -> ReferenceCapture:
     from hcc_scope.runs.reference_capture import ReferenceCapture
 
     end_preview(loaded)
-    return ReferenceCapture(loaded.rig, kind).__enter__()
+    capture = ReferenceCapture(loaded.rig, kind).__enter__()
+    loaded.capture = capture
+    return capture

@@ -74,6 +74,7 @@ class SectionSetup(QObject):
             specimen=settings.demo_specimen,
             model="",
             engine=settings.engine,
+            shading=settings.shading,
             seed=_new_seed(),
         )
 
@@ -117,6 +118,11 @@ class SectionSetup(QObject):
             focus=plan.focus if self._has_focus else self._settings_store.settings.focus,
         )
         self.change(plan=plan)
+
+    def choose_shading(self, shading: ShadingChoice) -> None:
+        """Take whether new sections are corrected, and remember it."""
+        self._settings_store.change(shading=shading)
+        self.change(shading=shading)
 
     def choose_folder(self, folder: Path) -> None:
         """Take the operator's folder for new sections, and remember it."""

@@ -76,6 +76,8 @@ class Settings(BaseModel):
     area_um: tuple[Annotated[FiniteFloat, Field(gt=0)], Annotated[FiniteFloat, Field(gt=0)]] = DEFAULT_AREA_UM
     focus: FocusPlan = NO_FOCUSING
     """When to focus by the camera's image."""
+    shading: Literal["auto", "none"] = "auto"
+    """Whether new sections are corrected by fresh dark and flat fields."""
     contrast: dict[str, Contrast] = Field(default_factory=dict)
     """By camera."""
 
