@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hcc_scope.errors import CameraError, DeviceError, PlanError
 from hcc_scope.microscope.em_switch import EmSwitch
 from hcc_scope.microscope.exposure import takes_exposure
+from hcc_scope.microscope.limits import height_fault
 from hcc_scope.microscope.moves import Moves, tolerances_um
 from hcc_scope.microscope.pixel_size import PixelSizes
 from hcc_scope.microscope.restore import FoundSettings
@@ -494,6 +495,9 @@ class Hardware:
 
     def _preset(self, group: str, preset: str) -> None:
         self.need_preset(group, preset)
+        fault = height_fault(self._backend.settings("get_config_data", group, preset), self.focus, self._limits)
+        if fault is not None:
+            raise PlanError(f"the preset '{preset}' of group '{group}' is refused: {fault}")
         if self._found is not None:
             self._found.add_preset(group, preset)
         what = f"applying preset '{preset}' of group '{group}'"
