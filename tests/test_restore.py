@@ -153,6 +153,21 @@ def test_what_cannot_be_put_back_is_one_warning(rig: MicroManager):
     assert state(rig)[3:] == AS_FOUND[3:]
 
 
+@pytest.mark.parametrize("binning", ["1", "2"])
+def test_what_can_only_be_set_in_one_state_of_another_is_put_back(rig: MicroManager, binning: str):
+    def set_property(real: Callable[..., None], *arguments: str) -> None:
+        if arguments[:2] == ("Camera", "Gain") and rig.backend.core.get_property("Camera", "Binning") != binning:
+            raise RuntimeError("not with this binning")
+        real(*arguments)
+
+    warnings: list[str] = []
+    FaultyCore(rig, set_property=set_property)
+    made = source(rig, PositionList(positions_um=[(0, 0)], exposure_ms=2, config_group=("Mode", "Fine")))
+    made.report_to(Remarks(warnings))
+    assert len(list(made.frames(StopToken()))) == 1
+    assert (warnings, state(rig)) == ([], AS_FOUND)
+
+
 def test_a_section_that_never_begins_leaves_nothing_behind(rig: MicroManager):
     made = source(rig, PositionList(positions_um=[(0, 0)], exposure_ms=2, config_group=("Mode", "Fine")))
     again = source(rig, PositionList(positions_um=[(0, 0)], exposure_ms=3))
