@@ -100,6 +100,8 @@ class PlanFocus:
             If stop was requested.
         """
         left = self._focusing.n_left(index, self._n_fields)
+        if left is not None and not self.is_due(index):  # in the place of a field that was skipped
+            left += 1
         where = {f"{axis}_um": event[axis] for axis in ("x", "y") if axis in event}
         outcome = self._search(f"focusing at field {index}", left, stop, field=index, **where)
         if outcome is None:

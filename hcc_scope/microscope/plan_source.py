@@ -320,16 +320,19 @@ class MicroManagerSource:
         coming = next(events, None)
         self._announce(coming)
         index = -1
+        focus_is_due = False
         while (event := coming) is not None:
             index += 1
             coming = next(events, None)
             event = self._focus.with_height(event)
+            focus_is_due |= self._focus.is_due(index)  # a field that is skipped leaves it to the next one
             try:
-                if self._focus.is_due(index):  # between two exposures of a time series, if there is time enough
+                if focus_is_due:  # between two exposures of a time series, if there is time enough
                     held_s = self._focused(index, event, stop)
                     if held_s is None:
                         return
                     began += held_s
+                    focus_is_due = False
                 wait_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
                 if stop.wait(max(0.0, wait_s)):
                     return
