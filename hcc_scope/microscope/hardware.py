@@ -255,10 +255,12 @@ class Hardware:
         self._applied = {}
         self._halts_before = self.halts
         self._pixel_sizes.forget()
+        self._moves.forget()
 
     def changed(self) -> None:
-        """Forget what changes rarely: something has just been changed."""
+        """Forget what changes rarely, and where the last move ended: something has just been changed."""
         self._slow = None
+        self._moves.forget()
 
     def pixel_size(self) -> PixelSize:
         """Return the size of a pixel on the specimen and how the camera lies over the stage, as far as is known."""
