@@ -19,6 +19,7 @@ from hcc_scope.focus import FocusSettings, find_focus, read_focus
 from hcc_scope.microscope.backend import own_pixels
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
+from hcc_scope.microscope.stall import stall_limit_s
 from hcc_scope.quality import QualityLimits
 from hcc_scope.tiling import TileGrid
 from hcc_scope.workers import Failure, StopToken, attempt
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Autofocus"]
 
-_CAMERA_MARGIN_S = 10.0
-"""How much longer than its exposure a frame may take."""
 _GRACE_S = 0.5
 """How long a move or an exposure that is under way may still take once stop was requested."""
 _RETURN_S = 5.0
@@ -196,7 +195,7 @@ class Autofocus:
             self._snap,
             stop=stop,
             grace_s=_GRACE_S,
-            timeout_s=exposure_s + _CAMERA_MARGIN_S,
+            timeout_s=stall_limit_s(exposure_s),
         )
         bit_depth = shot.readback.bit_depth
         pixels = own_pixels(shot.pixels, bit_depth)

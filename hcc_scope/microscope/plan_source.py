@@ -347,7 +347,8 @@ class MicroManagerSource:
             self.skipped.reached()
             n_taken += 1
             self._announce(coming)
-            rig.thread.call("asking the camera", rig.hardware.slow, stop=stop)
+            watch.begin("being asked for its settings")
+            self._camera("asking", rig.hardware.slow, watch, stop)
             watch.begin("exposing")
             shot = self._camera("the exposure of", rig.camera.snap, watch, stop)
             watch.frame(shot.t_mono_ns)
@@ -391,7 +392,8 @@ class MicroManagerSource:
             # after a pause too: the stage may have been moved meanwhile
             if not self._move(event, stop):
                 return
-            rig.thread.call("asking the camera", rig.hardware.slow, stop=stop)
+            watch.begin("being asked for its settings")
+            self._camera("asking", rig.hardware.slow, watch, stop)
             watch.begin("starting a sequence")
             with Finally(self._stop_sequence, "stopping the camera"):
                 # Not to be left half-way: what starts the camera must be there to stop it.
@@ -447,7 +449,7 @@ class MicroManagerSource:
     def _more_to_come(self, n_received: int, watch: FrameWatch, *, stopping: bool) -> bool:
         """Return whether to go on when the buffer was empty; raise if frames were lost or none can be hoped for."""
         camera = self._rig.hardware.camera
-        waiting, running, overflowed = self._rig.thread.call("asking the camera", self._rig.camera.state)
+        waiting, running, overflowed = self._camera("asking", self._rig.camera.state, watch)
         if waiting and not stopping:
             return True
         if overflowed:
