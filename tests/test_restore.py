@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from hcc_scope.errors import DeviceError
+from hcc_scope.focus import FocusSettings
+from hcc_scope.microscope.autofocus import Autofocus
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.microscope.plan_source import MicroManagerSource
@@ -196,3 +198,11 @@ def test_a_stop_does_not_wait_for_a_long_exposure_and_settings_follow_it(rig: Mi
         del rig.camera.snap
     assert warnings == ["the settings from before the section are put back when 'Camera' has ended its exposure"]
     wait_until(lambda: rig.thread.call("looking", lambda: state(rig)) == AS_FOUND)
+
+
+def test_focusing_on_request_puts_everything_back(rig: MicroManager):
+    rig.backend.core.clear_roi()
+    before = state(rig)
+    result = Autofocus(rig, tile_px=64, settings=FocusSettings(judged="structure")).run(StopToken(), keep=False)
+    assert result.curve
+    assert state(rig) == before

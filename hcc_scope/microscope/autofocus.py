@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 from hcc_scope.errors import DeviceError
 from hcc_scope.focus import FocusSettings, find_focus, read_focus
 from hcc_scope.microscope.backend import own_pixels
+from hcc_scope.microscope.cleanup import Finally
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
+from hcc_scope.microscope.section_ends import put_settings_back
 from hcc_scope.microscope.stall import stall_limit_s
 from hcc_scope.quality import QualityLimits
 from hcc_scope.tiling import TileGrid
@@ -99,9 +101,9 @@ class Autofocus:
         Stopped
             If stop was requested.
         """
-        hardware = self._microscope.hardware
-        with self._microscope.use.section():
-            self._microscope.thread.call("preparing the devices", partial(hardware.prepare, None, None), stop=stop)
+        microscope, hardware = self._microscope, self._microscope.hardware
+        with microscope.use.section(), Finally(partial(put_settings_back, microscope), "putting settings back"):
+            microscope.thread.call("preparing the devices", partial(hardware.prepare, None, None), stop=stop)
             return self.run_in_section(stop, keep=keep, **facts)
 
     def run_in_section(self, stop: StopSignal, *, keep: bool = True, **facts: JsonValue) -> FocusResult:
