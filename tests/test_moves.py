@@ -9,6 +9,7 @@ import pytest
 
 from hcc_scope.errors import DeviceError
 from hcc_scope.microscope import moves
+from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.microscope.moves import Moves, tolerances_um
 from hcc_scope.microscope.plan_source import MicroManagerSource
@@ -19,6 +20,8 @@ from hcc_scope.workers import StopToken
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from hcc_scope.run_events import RunEvent
 
     MakeCfg = Callable[..., Path]
 
@@ -145,6 +148,25 @@ def test_a_device_that_is_where_its_last_move_ended_makes_no_detour_again():
     for _ in range(3):
         assert made.go(("XY", 100.0, 200.0), None, StopToken(), lambda: False)
     assert stage.targets == [(80.0, 180.0), (100.0, 200.0)]
+
+
+def test_a_device_that_a_hand_moved_a_little_is_sent_again_and_each_section_logs_its_moves(rig: MicroManager):
+    log: list[RunEvent] = []
+    plan = TimeSeries(n_frames=2, interval_s=0, position_um=(30.0, 40.0), z_um=5.0, exposure_ms=1)
+    rig.hardware.handling = rig.hardware._moves._handling = RigHandling(backlash_z_um=1.0)
+    try:
+        for _ in range(2):
+            frames = MicroManagerSource(rig, plan, animal_id="m1", section_id="s1").frames(StopToken())
+            with rig.events.kept_by(log.append):
+                next(frames)
+                DeviceControls(rig).move_z_by_um(0.5)  # less than the tolerance
+                last = list(frames)[-1]
+                assert last.stage_um is not None
+                assert last.stage_um[2] == 5.0
+    finally:
+        rig.hardware.handling = rig.hardware._moves._handling = RigHandling()
+    moved = [event.facts["device"] for event in log if event.kind == "move"]
+    assert moved == ["XY", "Z", "XY", "Z"] * 2
 
 
 def test_the_stage_rests_after_a_move_and_a_stop_ends_the_rest():

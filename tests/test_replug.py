@@ -59,25 +59,39 @@ def test_a_camera_that_answers_nothing_any_more(demo_cfg: Callable[..., Path], a
         assert len(list(source(rig, plan).frames(StopToken()))) == len(list(plan.events((1.0, 1.0))))
 
 
+@pytest.mark.parametrize(
+    ("plan", "call", "state"),
+    [
+        (PLANS[0], "snap_image", "exposing"),
+        (PLANS[0], "get_exposure", "being asked for its settings"),
+        (Sequence(n_frames=3, exposure_ms=100), "is_buffer_overflowed", "(starting a sequence|sequence running)"),
+    ],
+)
 def test_a_camera_whose_driver_hangs_until_it_is_unplugged(
-    demo_cfg: Callable[..., Path], adapters_dir: Path, monkeypatch: pytest.MonkeyPatch
+    demo_cfg: Callable[..., Path],
+    adapters_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    plan: Plan,
+    call: str,
+    state: str,
 ):
     monkeypatch.setattr(stall, "MARGIN_S", 0.2)
     monkeypatch.setattr(micromanager, "_CLOSE_MARGIN_S", 0.2)
     monkeypatch.setattr(micromanager, "_END_S", 0.2)
     unplugged = threading.Event()
 
-    def hang(_real: object) -> None:
+    def hang(_real: object, *_arguments: object) -> None:
         unplugged.wait(60)
         raise RuntimeError("device removed")
 
     cfg = demo_cfg(**TINY)
     rig = opened(cfg, adapters_dir)
-    frames = source(rig, PLANS[0]).frames(StopToken())
+    frames = source(rig, plan).frames(StopToken())
     next(frames)
-    FaultyCore(rig, snap_image=hang)
-    with pytest.raises(CameraError, match=r"did not end within 0\.2 s \(last state: exposing"):
-        next(frames)
+    rig.hardware.changed()  # its settings are asked for again
+    FaultyCore(rig, **{call: hang})
+    with pytest.raises(CameraError, match=rf"did not end within 0\.[25] s \(last state: {state}"):
+        list(frames)
     with pytest.raises(DeviceError, match="a device hangs"):
         rig.close()
     with pytest.raises(RigError, match="unplug it"):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from hcc_scope.errors import DeviceError
+from hcc_scope.focus import FocusSettings
+from hcc_scope.microscope.autofocus import Autofocus
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.microscope.plan_source import MicroManagerSource
@@ -153,6 +155,21 @@ def test_what_cannot_be_put_back_is_one_warning(rig: MicroManager):
     assert state(rig)[3:] == AS_FOUND[3:]
 
 
+@pytest.mark.parametrize("binning", ["1", "2"])
+def test_what_can_only_be_set_in_one_state_of_another_is_put_back(rig: MicroManager, binning: str):
+    def set_property(real: Callable[..., None], *arguments: str) -> None:
+        if arguments[:2] == ("Camera", "Gain") and rig.backend.core.get_property("Camera", "Binning") != binning:
+            raise RuntimeError("not with this binning")
+        real(*arguments)
+
+    warnings: list[str] = []
+    FaultyCore(rig, set_property=set_property)
+    made = source(rig, PositionList(positions_um=[(0, 0)], exposure_ms=2, config_group=("Mode", "Fine")))
+    made.report_to(Remarks(warnings))
+    assert len(list(made.frames(StopToken()))) == 1
+    assert (warnings, state(rig)) == ([], AS_FOUND)
+
+
 def test_a_section_that_never_begins_leaves_nothing_behind(rig: MicroManager):
     made = source(rig, PositionList(positions_um=[(0, 0)], exposure_ms=2, config_group=("Mode", "Fine")))
     again = source(rig, PositionList(positions_um=[(0, 0)], exposure_ms=3))
@@ -181,3 +198,11 @@ def test_a_stop_does_not_wait_for_a_long_exposure_and_settings_follow_it(rig: Mi
         del rig.camera.snap
     assert warnings == ["the settings from before the section are put back when 'Camera' has ended its exposure"]
     wait_until(lambda: rig.thread.call("looking", lambda: state(rig)) == AS_FOUND)
+
+
+def test_focusing_on_request_puts_everything_back(rig: MicroManager):
+    rig.backend.core.clear_roi()
+    before = state(rig)
+    result = Autofocus(rig, tile_px=64, settings=FocusSettings(judged="structure")).run(StopToken(), keep=False)
+    assert result.curve
+    assert state(rig) == before

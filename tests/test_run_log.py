@@ -8,6 +8,7 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from hcc_scope.errors import StoreError
@@ -53,6 +54,22 @@ def test_what_is_written_is_read_again(tmp_path: Path):
     assert [(one.t_utc, one.kind) for one in log.events] == [(one.t_utc, one.kind) for one in events]
     assert log.events[0].facts == {"at_um": {"x": "nan", "y": 1.5}}
     assert read_run_log(tmp_path / "none") is None
+
+
+def test_whatever_a_device_reports_is_one_line_of_bounded_length(tmp_path: Path):
+    writer = RunLogWriter(tmp_path, fail_on)
+    writer.add(
+        event("property", value="1\n2026-01-01 action: stop\x00\x1b[2J\udcff\u2028", **{"a\nb": "x" * 10_000_000})
+    )
+    writer.add(event("reading", value=np.float32(0.5), n=np.int64(3)))
+    writer.close()
+    assert writer.path.stat().st_size < 10_000
+    hostile, numbers = read(tmp_path).events
+    assert numbers.facts == {"value": "0.5", "n": "3"}
+    (line,) = event_lines([hostile])
+    assert r"property: value 1\n2026-01-01 action: stop\x00\x1b[2J\udcff\u2028; a\nb xxx" in line
+    assert line.isprintable()
+    assert line.endswith("x... (10000000 characters)")
 
 
 def test_a_changed_line_is_reported_and_the_others_are_read(tmp_path: Path):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hcc_scope.errors import DeviceError, PlanError
-from hcc_scope.plans import Grid, RandomFields
+from hcc_scope.plans import Focusing, Grid, RandomFields
 from hcc_scope.report.section import section_report
 from hcc_scope.runs.replay import start_replay
 from hcc_scope.runs.replay_check import check_replay
@@ -112,6 +112,14 @@ def test_the_run_ends_after_three_in_a_row_and_keeps_what_it_has(acquire: Callab
     assert (outcome.counts.stored, outcome.counts.skipped, outcome.counts.deferred) == (2, 3, 0)
     assert report.store is not None
     assert open_store(Path(report.store)).complete
+
+
+def test_the_field_after_a_skipped_one_is_focused_in_its_place(acquire: Callable[..., SectionReport]):
+    focused = plan(3).model_copy(update={"focus": Focusing(mode="once")})
+    outcome = acquire(focused, {0}).outcome
+    assert (outcome.counts.stored, outcome.counts.skipped) == (2, 1)
+    assert outcome.remark is not None
+    assert "1 of 1 focusing found no height" in outcome.remark  # there is no tissue in the demo camera's picture
 
 
 def test_a_run_that_reaches_no_field_has_failed_and_leaves_no_store(

@@ -14,6 +14,7 @@ from hcc_scope.errors import DeviceError, PlanError
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.microscope.moves import Moves
+from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import Grid, PositionList, RandomFields, TimeSeries
 from hcc_scope.types import RigHandling, StageLimits
 from hcc_scope.workers import StopToken
@@ -104,7 +105,10 @@ def rig(adapters_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     from hcc_scope.resources import hardware_configs_dir
 
     allowed = StageLimits((-100.0, 300.0), (-50.0, 50.0), (-10.0, 20.0))
-    cfg = hardware_configs_dir() / "demo.cfg"
+    cfg = tmp_path_factory.mktemp("limits") / "rig.cfg"
+    text = (hardware_configs_dir() / "demo.cfg").read_text(encoding="utf-8")
+    text += "ConfigGroup,Height,Far,Z,Position,25\nConfigGroup,Height,Near,Z,Position,5\n"
+    cfg.write_text(text, encoding="utf-8")
     with MicroManager.start(cfg, adapters_dir=adapters_dir, buffer_size_mb=16, limits=allowed) as opened:
         yield opened
 
@@ -148,3 +152,14 @@ def test_no_property_leads_beyond_the_limits(rig: MicroManager):
     controls.set_property(focus, "Position", "15")
     with pytest.raises(DeviceError, match=r"z = 25 um lies outside the stage's limits, -10 to 20 um"):
         controls.set_property(focus, "Position", "25")
+
+
+def test_no_preset_leads_beyond_the_limits(rig: MicroManager):
+    controls, core = DeviceControls(rig), rig.backend.core
+    controls.apply_preset("Height", "Near")
+    with pytest.raises(DeviceError, match=r"z = 25 um lies outside the stage's limits, -10 to 20 um"):
+        controls.apply_preset("Height", "Far")
+    plan = PositionList(positions_um=[(0, 0)], config_group=("Height", "Far"))
+    with pytest.raises(PlanError, match=r"the preset 'Far' of group 'Height' is refused: z = 25 um lies outside"):
+        MicroManagerSource(rig, plan, animal_id="m1", section_id="s1")
+    assert core.get_position("Z") == 5.0

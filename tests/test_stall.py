@@ -60,3 +60,14 @@ def test_what_lies_between_two_exposures_of_a_time_series_does_not_count(clock: 
         watch.frame(t_s * 1_000_000_000)
         clock.silent_s = 3600.0
     assert watch.limit_s == pytest.approx(5.03)
+
+
+def test_an_exposure_that_was_shortened_while_it_lasts_may_end(clock: Clock):
+    camera = SimpleNamespace(camera="Cam", exposure_ms=30_000.0)
+    watch = FrameWatch(camera)  # type: ignore[arg-type]
+    watch.begin("starting a sequence")
+    camera.exposure_ms = 10.0
+    clock.silent_s = 29.9
+    watch.none_yet(running=True, waiting=0)
+    watch.frame(30_000_000_000)
+    assert watch.limit_s == pytest.approx(5.03)

@@ -18,8 +18,11 @@ from hcc_scope.errors import DeviceError
 from hcc_scope.focus import FocusSettings, find_focus, read_focus
 from hcc_scope.focus.record import ENDED
 from hcc_scope.microscope.backend import own_pixels
+from hcc_scope.microscope.cleanup import Finally
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
+from hcc_scope.microscope.section_ends import put_settings_back
+from hcc_scope.microscope.stall import stall_limit_s
 from hcc_scope.quality import QualityLimits
 from hcc_scope.tiling import TileGrid
 from hcc_scope.workers import Failure, StopToken, attempt
@@ -34,8 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Autofocus"]
 
-_CAMERA_MARGIN_S = 10.0
-"""How much longer than its exposure a frame may take."""
 _GRACE_S = 0.5
 """How long a move or an exposure that is under way may still take once stop was requested."""
 _TURN_S = 1.0
@@ -103,9 +104,9 @@ class Autofocus:
         Stopped
             If stop was requested.
         """
-        hardware = self._microscope.hardware
-        with self._microscope.use.section():
-            self._microscope.thread.call("preparing the devices", partial(hardware.prepare, None, None), stop=stop)
+        microscope, hardware = self._microscope, self._microscope.hardware
+        with microscope.use.section(), Finally(partial(put_settings_back, microscope), "putting settings back"):
+            microscope.thread.call("preparing the devices", partial(hardware.prepare, None, None), stop=stop)
             return self.run_in_section(stop, keep=keep, **facts)
 
     def run_in_section(self, stop: StopSignal, *, keep: bool = True, **facts: JsonValue) -> FocusResult:
@@ -239,7 +240,7 @@ class Autofocus:
             self._snap,
             stop=stop,
             grace_s=_GRACE_S,
-            timeout_s=exposure_s + _CAMERA_MARGIN_S,
+            timeout_s=stall_limit_s(exposure_s),
         )
         bit_depth = shot.readback.bit_depth
         pixels = own_pixels(shot.pixels, bit_depth)

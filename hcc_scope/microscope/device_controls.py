@@ -21,14 +21,14 @@ Design
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError
 from hcc_scope.microscope.exposure import takes_exposure
 from hcc_scope.microscope.focus_now import focus_now
-from hcc_scope.microscope.limits import ConfirmationNeeded, check_exposure
+from hcc_scope.microscope.limits import ConfirmationNeeded, check_exposure, height_fault
 from hcc_scope.microscope.moves import send_focus, send_stage
 from hcc_scope.microscope.property_values import check_property_value, property_text
 from hcc_scope.microscope.rig_reader import BINNING, RigReader
@@ -44,7 +44,7 @@ from hcc_scope.microscope.roles import objective_labels
 from hcc_scope.workers import ErrorLatch, Failure, attempt, guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from hcc_scope.microscope.camera_lease import UseState
@@ -65,8 +65,6 @@ __all__ = [
 _ALWAYS: tuple[UseState, ...] = ("free", "paused", "section")
 _NOT_MEANWHILE: tuple[UseState, ...] = ("free", "paused")
 _FREE_ONLY: tuple[UseState, ...] = ("free",)
-_POSITION = "Position"
-"""The property by which Micro-Manager's focus drives move as well."""
 
 
 class DeviceControls:
@@ -224,6 +222,11 @@ class DeviceControls:
         """Set any property of any device; the rig file's limits of the camera hold here, too."""
         self._set_property(device, name, str(value), _FREE_ONLY)
 
+    def _need_height_within_limits(self, settings: Sequence[tuple[str, str, str]]) -> None:
+        fault = height_fault(settings, self._hardware.focus, self._hardware.limits)
+        if fault is not None:
+            raise DeviceError(fault)
+
     def _set_property(
         self, device: str, name: str, value: str, when: tuple[UseState, ...], *, confirmed: bool = False
     ) -> None:
@@ -236,9 +239,7 @@ class DeviceControls:
             if known is None:
                 raise DeviceError(f"there is no property '{name}' of a device '{device}'")
             check_property_value(known, value)
-            if (device, name) == (self._hardware.focus, _POSITION) and self._hardware.limits is not None:
-                with suppress(ValueError):  # no number: the device refuses it
-                    _need_within("z", float(value), self._hardware.limits.z_um)
+            self._need_height_within_limits([(device, name, value)])
             with self._reader.size_may_change():
                 self._backend.ask(what, "set_property", device, name, value)
 
@@ -259,7 +260,9 @@ class DeviceControls:
         def act() -> None:
             if not self._backend.ask(what, "is_config_defined", group, preset):
                 raise DeviceError(f"the configuration has no preset '{preset}' in a group '{group}'")
-            self._hardware.need_within_limits(self._backend.settings("get_config_data", group, preset))
+            settings = self._backend.settings("get_config_data", group, preset)
+            self._hardware.need_within_limits(settings)
+            self._need_height_within_limits(settings)
             with self._reader.size_may_change():
                 self._backend.ask(what, "set_config", group, preset)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hcc_scope.errors import CameraError, DeviceError, PlanError
 from hcc_scope.microscope.em_switch import EmSwitch
 from hcc_scope.microscope.exposure import takes_exposure
-from hcc_scope.microscope.limits import check_em_gain, check_setting
+from hcc_scope.microscope.limits import check_em_gain, check_setting, height_fault
 from hcc_scope.microscope.moves import Moves, tolerances_um
 from hcc_scope.microscope.pixel_size import PixelSizes
 from hcc_scope.microscope.restore import FoundSettings
@@ -257,10 +257,12 @@ class Hardware:
         self._applied = {}
         self._halts_before = self.halts
         self._pixel_sizes.forget()
+        self._moves.forget()
 
     def changed(self) -> None:
-        """Forget what changes rarely: something has just been changed."""
+        """Forget what changes rarely, and where the last move ended: something has just been changed."""
         self._slow = None
+        self._moves.forget()
 
     def pixel_size(self) -> PixelSize:
         """Return the size of a pixel on the specimen and how the camera lies over the stage, as far as is known."""
@@ -528,6 +530,9 @@ class Hardware:
 
     def _preset(self, group: str, preset: str) -> None:
         self.need_preset(group, preset)
+        fault = height_fault(self._backend.settings("get_config_data", group, preset), self.focus, self._limits)
+        if fault is not None:
+            raise PlanError(f"the preset '{preset}' of group '{group}' is refused: {fault}")
         if self._found is not None:
             self._found.add_preset(group, preset)
         what = f"applying preset '{preset}' of group '{group}'"

@@ -1,4 +1,4 @@
-"""The rig file's limits of the camera: what they refuse, and what a person must agree to."""
+"""The rig file's limits of camera and focus drive: what they refuse, and what a person must agree to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from hcc_scope.microscope.exposure import takes_exposure
 from hcc_scope.number_text import plain_number
 
 if TYPE_CHECKING:
-    from hcc_scope.types import RigHandling
+    from collections.abc import Iterable
+
+    from hcc_scope.types import RigHandling, StageLimits
 
 __all__ = [
     "ConfirmationNeeded",
@@ -19,10 +21,13 @@ __all__ = [
     "check_setting",
     "em_gain_warning",
     "exposure_fault",
+    "height_fault",
 ]
 
 _EXPOSURE = "Exposure"
 """Micro-Manager's standard name of the property."""
+_POSITION = "Position"
+"""The property by which Micro-Manager's focus drives move as well."""
 _EXPOSURE_HINT = "Set another exposure, or limits: exposure_ms in the rig file."
 
 
@@ -135,3 +140,38 @@ def check_plan_exposure(exposure_ms: float | None, handling: RigHandling, *, as_
     if as_taken and any(takes_exposure(limit_ms, exposure_ms or 0.0) for limit_ms in handling.exposure_ms or ()):
         return
     raise PlanError(fault, hint=_EXPOSURE_HINT)
+
+
+def height_fault(settings: Iterable[tuple[str, str, str]], focus: str, limits: StageLimits | None) -> str | None:
+    """Return as a sentence that properties send the focus drive beyond its limits, or None if they do not.
+
+    Parameters
+    ----------
+    settings : iterable of (device, property, value)
+        One property, or those of a preset, which may give the role of the focus drive to another device.
+    focus : str
+        The present focus drive.
+    limits : StageLimits or None
+
+    Examples
+    --------
+    >>> from hcc_scope.types import StageLimits
+    >>> allowed = StageLimits((0.0, 9.0), (0.0, 9.0), (-10.0, 20.0))
+    >>> height_fault([("Camera", "Binning", "2"), ("Z", "Position", "25")], "Z", allowed)
+    "z = 25 um lies outside the stage's limits, -10 to 20 um"
+    >>> height_fault([("Z", "Position", "15")], "Z", allowed)
+    """
+    span_um = None if limits is None else limits.z_um
+    if span_um is None:
+        return None
+    known = list(settings)
+    drives = {focus, *(value for device, name, value in known if (device, name) == ("Core", "Focus"))}
+    for device, name, value in known:
+        if device in drives and name == _POSITION:
+            try:
+                z_um = float(value)
+            except ValueError:
+                continue  # no number: the device refuses it
+            if not span_um[0] <= z_um <= span_um[1]:
+                return f"z = {z_um:g} um lies outside the stage's limits, {span_um[0]:g} to {span_um[1]:g} um"
+    return None

@@ -151,6 +151,10 @@ class Moves:
         self.xy_tolerance_um = self.z_tolerance_um = _LEAST_UM
         self._noted: dict[str, dict[str, float]] = {}
 
+    def forget(self) -> None:
+        """Forget where the last moves ended: something else may have moved the devices since."""
+        self._noted.clear()
+
     def _within(self, axis: str, value: float, span: tuple[float, float] | None) -> None:
         if span is not None and not span[0] <= value <= span[1]:
             raise PlanError(f"{axis} = {value:g} um lies outside the stage's limits, {span[0]:g} to {span[1]:g} um")

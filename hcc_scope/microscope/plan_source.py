@@ -323,16 +323,19 @@ class MicroManagerSource:
         coming = next(events, None)
         self._announce(coming)
         index = -1
+        focus_is_due = False
         while (event := coming) is not None:
             index += 1
             coming = next(events, None)
             event = self._focus.with_height(event)
+            focus_is_due |= self._focus.is_due(index)  # a field that is skipped leaves it to the next one
             try:
-                if self._focus.is_due(index):  # between two exposures of a time series, if there is time enough
+                if focus_is_due:  # between two exposures of a time series, if there is time enough
                     held_s = self._focused(index, event, stop)
                     if held_s is None:
                         return
                     began += held_s
+                    focus_is_due = False
                 wait_s = event.get("min_start_time", 0.0) - (time.monotonic() - began)
                 if stop.wait(max(0.0, wait_s)):
                     return
@@ -347,7 +350,8 @@ class MicroManagerSource:
             self.skipped.reached()
             n_taken += 1
             self._announce(coming)
-            rig.thread.call("asking the camera", rig.hardware.slow, stop=stop)
+            watch.begin("being asked for its settings")
+            self._camera("asking", rig.hardware.slow, watch, stop)
             watch.begin("exposing")
             shot = self._camera("the exposure of", rig.camera.snap, watch, stop)
             watch.frame(shot.t_mono_ns)
@@ -391,7 +395,8 @@ class MicroManagerSource:
             # after a pause too: the stage may have been moved meanwhile
             if not self._move(event, stop):
                 return
-            rig.thread.call("asking the camera", rig.hardware.slow, stop=stop)
+            watch.begin("being asked for its settings")
+            self._camera("asking", rig.hardware.slow, watch, stop)
             watch.begin("starting a sequence")
             with Finally(self._stop_sequence, "stopping the camera"):
                 # Not to be left half-way: what starts the camera must be there to stop it.
@@ -447,7 +452,7 @@ class MicroManagerSource:
     def _more_to_come(self, n_received: int, watch: FrameWatch, *, stopping: bool) -> bool:
         """Return whether to go on when the buffer was empty; raise if frames were lost or none can be hoped for."""
         camera = self._rig.hardware.camera
-        waiting, running, overflowed = self._rig.thread.call("asking the camera", self._rig.camera.state)
+        waiting, running, overflowed = self._camera("asking", self._rig.camera.state, watch)
         if waiting and not stopping:
             return True
         if overflowed:

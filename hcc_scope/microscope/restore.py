@@ -14,6 +14,8 @@ from hcc_scope.microscope.rig_reader import BINNING, EXPOSURE
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hcc_scope.microscope.hardware import Hardware
 
 __all__ = ["FoundSettings", "describe_left"]
@@ -104,18 +106,22 @@ class FoundSettings:
                 self._seen[setting] = now
 
     def put_back(self) -> list[str]:
-        """Put everything back that differs, and return what could not be put back, as text."""
+        """Put everything back that differs, and return what could not be put back, as text.
+
+        Last things first, as one setting may be what allows another: an EM gain that can only be set while its switch
+        is on, for example. What is refused is tried once more when all others are as they were.
+        """
         properties = [setting for setting in self._values if setting not in _LAST]
-        left = []
-        for setting in (*properties, *(one for one in _LAST if one in self._values)):
-            problem = self._put_one_back(setting, self._values[setting])
-            if problem:
-                left.append(problem)
-        return left
+        order = (*reversed(properties), *(one for one in _LAST if one in self._values))
+        return self._put_all_back(order) and self._put_all_back(order)
+
+    def _put_all_back(self, order: Iterable[_Setting]) -> list[str]:
+        problems = [self._put_one_back(setting, self._values[setting]) for setting in order]
+        return [problem for problem in problems if problem]
 
     def _put_one_back(self, setting: _Setting, found: _Value) -> str:
         now = attempt(lambda: self._read(setting))
-        if not isinstance(now, Failure) and (now is None or _same(now, found)):
+        if not isinstance(now, Failure) and now is not None and _same(now, found):
             return ""
         outcome = attempt(lambda: self._write(setting, found))
         now = attempt(lambda: self._read(setting))
@@ -124,8 +130,9 @@ class FoundSettings:
             return ""
         if isinstance(outcome, Failure):
             return f"{setting} ({outcome.error})"
-        is_now = f"is {now}" if not isinstance(now, Failure) else f"cannot be read: {now.error}"
-        return f"{setting} ({is_now}, was {found})"
+        if isinstance(now, Failure):
+            return f"{setting} (cannot be read: {now.error}, was {found})"
+        return f"{setting} ({'cannot be set now' if now is None else f'is {now}'}, was {found})"
 
     def _read(self, setting: _Setting) -> _Value | None:
         """Return a setting's value; None where there is no such thing."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.microscope.micromanager import MicroManager
 
-__all__ = ["abandon_section", "begin_section", "end_section"]
+__all__ = ["abandon_section", "begin_section", "end_section", "put_settings_back"]
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +55,11 @@ def end_section(rig: MicroManager, warn: Callable[[str], None]) -> None:
         warn(f"the settings from before the section are not put back: {ended.error}")
     elif not ended:
         warn(f"the settings from before the section are put back when '{rig.hardware.camera}' has ended its exposure")
+
+
+def put_settings_back(rig: MicroManager) -> None:
+    """Put back what was set for something else than a section, which has the camera."""
+    rig.thread.finish(_WHAT, lambda: _put_back(rig, _log.warning), turn_s=_TURN_S, end_s=_END_S)
 
 
 def abandon_section(rig: MicroManager) -> None:

@@ -42,18 +42,22 @@ class FrameWatch:
         self._work = "idle"
         self._waiting: int | None = None
         self._interval_s = 0.0
+        self._longest_ms = 0.0
+        """Of the exposures that were set since the last frame: the one under way may be any of them."""
         self._before_ns: int | None = None
         self._last_ns: int | None = None
 
     @property
     def limit_s(self) -> float:
         """How long the next frame may take: by the exposure, or by the pace of the sequence if that is slower."""
-        return stall_limit_s(max(self._hardware.exposure_ms / 1000, self._interval_s))
+        self._longest_ms = max(self._longest_ms, self._hardware.exposure_ms)
+        return stall_limit_s(max(self._longest_ms / 1000, self._interval_s))
 
     def begin(self, work: str) -> None:
         """Note what the camera begins to do, in words; a frame is expected from now on."""
         self._work, self._waiting = work, None
         self._interval_s, self._before_ns = 0.0, None
+        self._longest_ms = self._hardware.exposure_ms
         self._silent.restart()
 
     def frame(self, t_mono_ns: int) -> None:
@@ -61,6 +65,7 @@ class FrameWatch:
         if self._before_ns is not None:
             self._interval_s = max(0.0, (t_mono_ns - self._before_ns) / 1e9)
         self._before_ns = self._last_ns = t_mono_ns
+        self._longest_ms = self._hardware.exposure_ms
         self._silent.restart()
 
     def none_yet(self, *, running: bool, waiting: int) -> None:

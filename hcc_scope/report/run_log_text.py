@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.focus.record import read_record
 from hcc_scope.formatting import counted
+from hcc_scope.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,10 +28,15 @@ def _text(value: JsonValue) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_text(one)}" for key, one in value.items())
+        return ", ".join(f"{_one_line(key)} {_text(one)}" for key, one in value.items())
     if isinstance(value, list):
         return ", ".join(_text(one) for one in value)
-    return "none" if value is None else str(value)
+    return "none" if value is None else _one_line(str(value))
+
+
+def _one_line(text: str) -> str:
+    """Return a device's own text without what breaks a line or commands a terminal."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def event_text(event: RunEvent) -> str:
@@ -49,9 +55,10 @@ def event_text(event: RunEvent) -> str:
     if (record := read_record(event)) is not None:
         return f"focus {record.where}: {record.explanation}"
     named = [
-        _text(value) if (event.kind, key) in _BARE else f"{key} {_text(value)}" for key, value in event.facts.items()
+        _text(value) if (event.kind, key) in _BARE else f"{_one_line(key)} {_text(value)}"
+        for key, value in event.facts.items()
     ]
-    return f"{event.kind}: {'; '.join(named)}"
+    return f"{_one_line(event.kind)}: {'; '.join(named)}"
 
 
 def notable_lines(events: Iterable[RunEvent]) -> tuple[str, ...]:
@@ -67,7 +74,7 @@ def _state_text(facts: Mapping[str, JsonValue]) -> str:
     n = sum(len(one) for one in devices)
     words = f"devices {facts.get('when', '')} the run: {counted(n, 'property', 'properties')} of {len(devices)} devices"
     if isinstance(unread, str):
-        return f"{words}; not read: {unread}"
+        return f"{words}; not read: {_one_line(unread)}"
     return f"{words}; {len(unread)} could not be read" if isinstance(unread, dict) and unread else words
 
 
@@ -75,7 +82,7 @@ def changed_properties(before: Mapping[str, JsonValue], after: Mapping[str, Json
     """Return how two states of the devices differ, as ``device.property: value -> value``."""
     old, new = _flat(before), _flat(after)
     return [
-        f"{place}: {_text(old[place])} -> {_text(new[place])}"
+        f"{_one_line(place)}: {_text(old[place])} -> {_text(new[place])}"
         for place in old
         if place in new and old[place] != new[place]
     ]

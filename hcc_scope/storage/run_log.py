@@ -39,6 +39,8 @@ _USUAL_BYTES = 16 * 2**20
 """About 100,000 moves."""
 _MOST_BYTES = 2 * _USUAL_BYTES
 _WAITING_BYTES = 4 * 2**20
+_LONGEST_TEXT = 4096
+"""A longer value of a property is cut: one must not take the room of all others."""
 _SYNC_S = 5.0
 _END_S = 5.0
 """How long a slow disk may take for the last lines."""
@@ -105,15 +107,16 @@ def _line_of(event: RunEvent) -> bytes:
     return sealed_line({"t_utc": event.t_utc.isoformat(), "kind": event.kind, "facts": facts})
 
 
-def _plain(value: JsonValue) -> JsonValue:
-    """Return a value that JSON can hold: a number that is none becomes a text."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+def _plain(value: object) -> JsonValue:
+    """Return a value that JSON can hold: what it has no word for, such as a number that is none, becomes a text."""
     if isinstance(value, dict):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    return value
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    text = str(value)
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}... ({len(text)} characters)"
 
 
 class RunLogWriter:
