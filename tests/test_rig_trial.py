@@ -321,7 +321,7 @@ def write_leica(folder: Path, cfg: str = LEICA, rig: str = RIG) -> Path:
 
 
 def test_a_section_runs_through_a_rig_whose_devices_are_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    cfg = LEICA.replace("COM3", "<COM port: Device Manager, under Ports>".replace(",", ""))
+    cfg = LEICA.replace("COM3", "<COM port: Device Manager under Ports>").replace("Ultra 888", "Ultra 897")
     rig = RIG.replace("[1000, 90000]", '["<lowest x: drive there>", "<highest x: drive there>"]')
     rig_file = write_leica(tmp_path, cfg, rig)
     (tmp_path / "temporary").mkdir()
@@ -332,7 +332,7 @@ def test_a_section_runs_through_a_rig_whose_devices_are_elsewhere(tmp_path: Path
     assert report["passed"] == [
         "the configuration loads: 6 devices",
         "5 presets and 2 pixel sizes apply",
-        "one section: 3 random fields, 1024 x 1024 pixels of 0.325 um, 3 stored and 3 classified",
+        "one section: 3 random fields, 512 x 512 pixels of 0.325 um, 3 stored and 3 classified",
     ]
     assert {(one["what"], one["value"]) for one in report["filled"]} == {
         ("COM port", "COM1"),
