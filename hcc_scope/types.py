@@ -321,7 +321,7 @@ class Snapshot:
     degraded: str | None
     message: str
     """The last thing worth telling an operator; empty if nothing."""
-    activity: str = ""
-    """What the source does at this moment besides its frames, such as focusing; `message` shows it too."""
     paused: bool = False
     """Whether no further frame is taken for now; what was acquired is still stored and classified."""
+    activity: str = ""
+    """What the source does at this moment besides its frames, such as focusing; `message` shows it too."""

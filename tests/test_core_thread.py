@@ -99,7 +99,7 @@ def test_loading_that_hangs_can_be_interrupted(demo_cfg: MakeCfg, adapters_dir: 
     with pytest.raises(RigError, match="already in use"):  # by the load that goes on
         MicroManager.start(cfg, adapters_dir=adapters_dir)
     go_on.set()
-    assert micromanager._open_rig.acquire(timeout=5.0)
+    assert micromanager._open_rig.acquire(timeout=60.0)
     micromanager._open_rig.release()
     with MicroManager.start(cfg, adapters_dir=adapters_dir, buffer_size_mb=64) as rig:
         assert rig.facts().shape_yx == (48, 64)
@@ -120,5 +120,5 @@ def test_a_rig_that_hangs_can_be_left(demo_cfg: MakeCfg, adapters_dir: Path, mon
         MicroManagerSource(rig, Sequence(n_frames=1), animal_id="m1", section_id="s1")
     assert "a device hangs and Micro-Manager cannot be closed" in error.value.__notes__[0]
     go_on.set()
-    assert micromanager._open_rig.acquire(timeout=5.0)
+    assert micromanager._open_rig.acquire(timeout=60.0)
     micromanager._open_rig.release()

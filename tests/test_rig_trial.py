@@ -334,7 +334,7 @@ def write_leica(folder: Path, cfg: str = LEICA, rig: str = RIG) -> Path:
 
 
 def test_a_section_runs_through_a_rig_whose_devices_are_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    cfg = LEICA.replace("888", "897").replace("COM3", "<COM port: Device Manager, under Ports>".replace(",", ""))
+    cfg = LEICA.replace("COM3", "<COM port: Device Manager under Ports>").replace("Ultra 888", "Ultra 897")
     rig = RIG.replace("[1000, 90000]", '["<lowest x: drive there>", "<highest x: drive there>"]')
     rig_file = write_leica(tmp_path, cfg, rig)
     (tmp_path / "temporary").mkdir()

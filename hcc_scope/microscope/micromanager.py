@@ -376,11 +376,15 @@ class MicroManager:
             raise DeviceError("a device hangs and Micro-Manager cannot be closed", hint=_HANGS_HINT)
 
     def _shut_down(self) -> None:
-        # a camera that was unplugged answers nothing, and must not keep the others loaded
-        guard("stopping the camera", self._stop_camera, _warn)
+        stopped = attempt(self._stop_camera)
         guard("putting settings back", self._put_back, _warn)
         if isinstance(self.backend, PythonBackend):
+            # a camera that was unplugged answers nothing, and must not keep the others loaded
+            if isinstance(stopped, Failure):
+                _warn(stopped.error, "stopping the camera")
             _unload(self.backend)
+        elif isinstance(stopped, Failure):
+            raise stopped.error  # the camera may go on running in a Micro-Manager that is not ours
 
     def _stop_camera(self) -> None:
         if self.backend.ask("closing", "is_sequence_running"):
