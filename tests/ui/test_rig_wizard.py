@@ -182,12 +182,20 @@ def test_files_that_cannot_be_written_leave_the_answers_open(
     assert find(wizard, QPushButton, "Write and try").isEnabled()
 
 
-def test_the_welcome_page_opens_one_wizard(shell: App):
+def test_the_welcome_page_opens_one_wizard(shell: App, monkeypatch: pytest.MonkeyPatch):
     button = find(shell.window.welcome, QPushButton, "Set up a microscope …")
     button.click()
     button.click()
     (wizard,) = shell.window.findChildren(RigWizard)
     assert wizard.isVisible()
+    run = shell.commands._run
+    with monkeypatch.context() as patch:
+        patch.setattr(type(run), "active", True)
+        run.phase_changed.emit("running")
+        assert not find(wizard, QPushButton, "Write and try").isEnabled()
+        assert not shell.window.actions_["new_rig"].isEnabled()
+    run.phase_changed.emit("idle")
+    assert find(wizard, QPushButton, "Write and try").isEnabled()
     shell.commands._close_dialogs()
     assert not wizard.isVisible()
     button.click()
