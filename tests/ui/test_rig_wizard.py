@@ -158,6 +158,21 @@ def test_a_section_that_begins_ends_the_trial(parent: QWidget, tmp_path: Path, m
     assert "Not tried, as a section is under way. Afterwards: 'hcc-scope config try --all-twins" in result(made)
 
 
+def test_a_trial_that_ends_after_the_dialog_was_closed_says_nothing(
+    qtbot: QtBot, parent: QWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def tried(_rig_file: Path, **_: object) -> TrialReport:
+        with qtbot.waitSignal(made.destroyed):
+            made.reject()
+        raise HccScopeError("the trial was ended")
+
+    monkeypatch.setattr(rig_wizard, "try_rig", tried)
+    made = RigWizard(AtOnce(), tmp_path, parent=parent)
+    made.show()
+    choose(made, "Stand", "Demo devices (no microscope)")
+    made._write_files()
+
+
 def test_what_is_to_be_filled_in_is_listed_once_and_comes_first(wizard: RigWizard, tmp_path: Path):
     choose(wizard, "Stand", "Leica DMI6000 B (motorised)")
     enter(wizard, "New rig file", str(tmp_path / "mine"))
