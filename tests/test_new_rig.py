@@ -127,8 +127,8 @@ def test_what_the_files_state_of_the_camera_is_of_this_one(tmp_path: Path):
 
 
 def test_a_label_may_hold_what_yaml_reads_otherwise(tmp_path: Path):
-    rig_file = write_new_rig(NewRig("dmi3000b", "ixon-888", (r"10X\PH #1: a", "20X {b}"), tmp_path / "odd"))
-    assert load_rig(rig_file).handling.um_per_px == {r"10X\PH #1: a": 1.3, "20X {b}": 0.65}
+    rig_file = write_new_rig(NewRig("dmi3000b", "ixon-888", (r"10X\PH #1: a", "20X {b}=0.65123456"), tmp_path / "odd"))
+    assert load_rig(rig_file).handling.um_per_px == {r"10X\PH #1: a": 1.3, "20X {b}": 0.65123456}
     assert {one.severity for one in lint_new_rig(rig_file)} == {"to be filled in"}
 
 

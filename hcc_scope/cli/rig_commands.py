@@ -166,7 +166,7 @@ def config_new(
     try_it: Annotated[bool, typer.Option("--try/--no-try", help="Try the new rig with demo devices.")] = True,
     json_mode: Json = False,
 ) -> None:
-    """Write the two files of a new rig from a few answers; what no option gives is asked for."""
+    """Write the two files of a new rig from a few answers, lint and try them; what no option gives is asked for."""
     from hcc_scope.cli.config_new import run_new
 
     run_new(

@@ -260,7 +260,7 @@ def _with_objectives(config: list[str], turret: str, answers: Answers) -> list[s
             block = [f"# {remark}"]
             for each in objectives:
                 block.append(f"ConfigPixelSize,Res{each.label},{turret},Label,{each.label}")
-                block.append(f"PixelSize_um,Res{each.label},{each.um_per_px:g}")
+                block.append(f"PixelSize_um,Res{each.label},{each.um_per_px:.10g}")
         elif one[0] in ("ConfigGroup", "Property") and one[-3:-1] == [turret, "Label"] and one[-1] in labels:
             kept = one[-1] in [each.label for each in objectives]
             found.append(line if kept else ",".join([*one[:-1], objectives[0].label]))
@@ -298,7 +298,7 @@ def _with_sizes(rig: list[str], answers: Answers) -> list[str]:
         if re.match(r"um_per_px\s*:", line):
             inside = True
             found = _without_nominal(found)
-            sizes = ", ".join(f"{json.dumps(one.label)}: {one.um_per_px:g}" for one in answers.objectives)
+            sizes = ", ".join(f"{json.dumps(one.label)}: {one.um_per_px:.10g}" for one in answers.objectives)
             found += [f"# {answers.remark}", f"um_per_px: {{{sizes}}}"]
         elif inside and (not line.strip() or line[:1] in (" ", "\t")):
             continue

@@ -158,6 +158,21 @@ def test_a_section_that_begins_ends_the_trial(parent: QWidget, tmp_path: Path, m
     assert "Not tried, as a section is under way. Afterwards: 'hcc-scope config try --all-twins" in result(made)
 
 
+def test_a_trial_that_ends_after_the_dialog_was_closed_says_nothing(
+    qtbot: QtBot, parent: QWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def tried(_rig_file: Path, **_: object) -> TrialReport:
+        with qtbot.waitSignal(made.destroyed):
+            made.reject()
+        raise HccScopeError("the trial was ended")
+
+    monkeypatch.setattr(rig_wizard, "try_rig", tried)
+    made = RigWizard(AtOnce(), tmp_path, parent=parent)
+    made.show()
+    choose(made, "Stand", "Demo devices (no microscope)")
+    made._write_files()
+
+
 def test_what_is_to_be_filled_in_is_listed_once_and_comes_first(wizard: RigWizard, tmp_path: Path):
     choose(wizard, "Stand", "Leica DMI6000 B (motorised)")
     enter(wizard, "New rig file", str(tmp_path / "mine"))
@@ -182,12 +197,20 @@ def test_files_that_cannot_be_written_leave_the_answers_open(
     assert find(wizard, QPushButton, "Write and try").isEnabled()
 
 
-def test_the_welcome_page_opens_one_wizard(shell: App):
+def test_the_welcome_page_opens_one_wizard(shell: App, monkeypatch: pytest.MonkeyPatch):
     button = find(shell.window.welcome, QPushButton, "Set up a microscope …")
     button.click()
     button.click()
     (wizard,) = shell.window.findChildren(RigWizard)
     assert wizard.isVisible()
+    run = shell.commands._run
+    with monkeypatch.context() as patch:
+        patch.setattr(type(run), "active", True)
+        run.phase_changed.emit("running")
+        assert not find(wizard, QPushButton, "Write and try").isEnabled()
+        assert not shell.window.actions_["new_rig"].isEnabled()
+    run.phase_changed.emit("idle")
+    assert find(wizard, QPushButton, "Write and try").isEnabled()
     shell.commands._close_dialogs()
     assert not wizard.isVisible()
     button.click()

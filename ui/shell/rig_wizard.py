@@ -75,7 +75,7 @@ class RigWizard(QDialog):
         self._jobs, self._folder = jobs, folder
         self._stop = StopToken()
         self._rig_file: Path | None = None
-        self._section = self._trying = self._unfinished = False
+        self._section = self._trying = self._unfinished = self._closed = False
         self._proposed = ""
         self.setWindowTitle("Set up a microscope")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -298,7 +298,8 @@ class RigWizard(QDialog):
     def _tried(self, report: TrialReport | None) -> None:
         self._trying = False
         if report is None:
-            self._not_tried()
+            if not self._closed:
+                self._not_tried()
             return
         for kind, text in report.lines(to_fill_in=False):  # it stands above already
             self._add(kind, text)
@@ -328,6 +329,7 @@ class RigWizard(QDialog):
 
     def done(self, result: int) -> None:
         """Close; a trial that runs is ended."""
+        self._closed = True
         self._stop.request()
         super().done(result)
 
