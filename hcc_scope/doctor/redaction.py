@@ -112,7 +112,7 @@ class Redactor:
     homes : iterable of str
         Home folders, as any system writes them.
     ids : sequence of (animal, section)
-        The n-th distinct animal becomes ``animal-n``.
+        The n-th distinct animal becomes ``animal-n``. Either may be empty.
     """
 
     def __init__(
@@ -149,11 +149,12 @@ class Redactor:
         self._rules.append((re.compile(pattern, re.IGNORECASE), replacement))
 
     def _add_ids(self, ids: Sequence[tuple[str, str]]) -> None:
-        animals = list(dict.fromkeys(animal for animal, _ in ids))
-        sections = list(dict.fromkeys(section for _, section in ids))
+        animals = list(dict.fromkeys(animal for animal, _ in ids if animal))
+        sections = list(dict.fromkeys(section for _, section in ids if section))
         pairs = [
             (f"{animal}_{section}", f"animal-{animals.index(animal) + 1}_section-{sections.index(section) + 1}")
             for animal, section in ids
+            if animal and section
         ]
         pairs += [(name, f"animal-{n}") for n, name in enumerate(animals, 1) if not _ANYTHING.fullmatch(name)]
         pairs += [(name, f"section-{n}") for n, name in enumerate(sections, 1) if not _ANYTHING.fullmatch(name)]
