@@ -85,6 +85,15 @@ def test_names_of_old_files_and_networks(text: str, without: str) -> None:
     assert Redactor(["Jörg Weiß"]).text(text) == without
 
 
+def test_a_name_beyond_the_code_page_garbles_no_number() -> None:
+    assert Redactor(["Иван1"]).text("1 frame by Иван1, in 1 s") == "1 frame by USER, in 1 s"
+
+
+def test_json_lines_end_at_line_feeds_alone() -> None:
+    line = json.dumps({"a": "one\u2028two"}, ensure_ascii=False) + "\n"
+    assert Redactor().file("run_log.jsonl", line) == line
+
+
 def test_json_keeps_its_numbers_and_names_of_values() -> None:
     ids = [("frames", "1e5"), ("a", "true"), ("12", "3"), ("Ratte12x", "null")]
     value = {
