@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import socket
 import tempfile
 import zipfile
@@ -17,7 +18,7 @@ import pytest
 from hcc_scope.cli import doctor as command
 from hcc_scope.doctor.checks import find_check
 from hcc_scope.doctor.examination import examine
-from hcc_scope.doctor.problem_report import Report, write_report
+from hcc_scope.doctor.problem_report import Report, gather, write_report
 from hcc_scope.doctor.redaction import Redactor
 from hcc_scope.errors import StoreExistsError, StoreUnwritableError
 from hcc_scope.resources import hardware_configs_dir
@@ -84,6 +85,15 @@ def test_names_of_old_files_and_networks(text: str, without: str) -> None:
     assert Redactor(["Jörg Weiß"]).text(text) == without
 
 
+def test_a_name_beyond_the_code_page_garbles_no_number() -> None:
+    assert Redactor(["Иван1"]).text("1 frame by Иван1, in 1 s") == "1 frame by USER, in 1 s"
+
+
+def test_json_lines_end_at_line_feeds_alone() -> None:
+    line = json.dumps({"a": "one\u2028two"}, ensure_ascii=False) + "\n"
+    assert Redactor().file("run_log.jsonl", line) == line
+
+
 def test_json_keeps_its_numbers_and_names_of_values() -> None:
     ids = [("frames", "1e5"), ("a", "true"), ("12", "3"), ("Ratte12x", "null")]
     value = {
@@ -111,6 +121,15 @@ def test_json_keeps_its_numbers_and_names_of_values() -> None:
     lines = without.file("run_log.jsonl", '{"animal": "12"}\n{"cut off in sect')
     assert lines == '{"animal": "animal-3"}\n{"cut off in sect\n'
     assert without.text("Section 3 of animal 12: 3 of 12") == "Section of animal: 3 of 12"
+
+
+def test_the_ids_of_all_sections_of_the_folder_are_taken_out(tmp_path: Path) -> None:
+    for animal, section in (("Maus1", "S1"), ("Maus2", "7"), ("Maus3", "S3")):
+        create_store(tmp_path, RunSpec((8, 8), 16, 0.3, animal, section)).close()
+    log = "Maus1 is stored, section 7 of Maus2 is not, nor 7 frames of S3\n"
+    report = gather([], rig=None, out_dir=tmp_path, log=log, with_ids=False)
+    found = report.files["logs/doctor.log"]
+    assert re.sub(r"-\d+", "-n", found) == "animal-n is stored, section of animal-n is not, nor 7 frames of section-n\n"
 
 
 def test_a_person_is_known_from_any_of_the_texts() -> None:

@@ -22,7 +22,7 @@ from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hcc_scope.doctor.results import Result
 
@@ -60,7 +60,9 @@ class Account:
     files: dict[str, str] = field(default_factory=dict)
     """Text by name."""
     ids: list[tuple[str, str]] = field(default_factory=list)
-    """Animal and section of every section that occurs."""
+    """Animal and section of the sections that it is about."""
+    other_ids: list[tuple[str, str]] = field(default_factory=list)
+    """Those of the folder's other sections, which tracebacks and drivers' messages may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ def gather(
         **{f"last_run/{name}": text for name, text in account.files.items()},
     }
     if not with_ids:
-        without = Redactor.here(account.ids) if redactor is None else redactor
+        ids = [*account.ids, *_occurring(account.other_ids, texts)]
+        without = Redactor.here(list(dict.fromkeys(ids))) if redactor is None else redactor
         for text in texts.values():
             without.learn(text)
         texts = {without.text(name): without.file(name, text) for name, text in texts.items()}
@@ -200,9 +203,8 @@ def _last_run(out_dir: Path) -> Account:
     stores = sorted(out_dir.glob(f"*{STORE_SUFFIX}"), key=_changed_s)
     if stores:
         _add_store(account, stores[-1])
-    for store in stores[-_MOST_STORES:]:  # tracebacks and drivers' messages may be of any of them
-        account.ids += _ids_of_store(store)
-    account.ids = list(dict.fromkeys(account.ids))
+    for store in stores[-_MOST_STORES:]:
+        account.other_ids += _ids_of_store(store)
     return account
 
 
@@ -212,6 +214,16 @@ def _ids_of_summary(text: str) -> list[tuple[str, str]]:
         return [(str(one["animal_id"]), str(one["section_id"])) for one in sections]
     except (ValueError, TypeError, KeyError, AttributeError):
         return []
+
+
+def _occurring(ids: Sequence[tuple[str, str]], texts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the ids that occur in some texts, an empty one for the other: few, as each is looked for in each word."""
+    everything = "\n".join([*texts, *texts.values()]).lower()
+    # beyond ASCII there are several ways to write a name, which the redactor knows
+    found = {
+        name: name if not name.isascii() or name.lower() in everything else "" for pair in set(ids) for name in pair
+    }
+    return [pair for animal, section in ids if any(pair := (found[animal], found[section]))]
 
 
 def _ids_of_store(store: Path) -> list[tuple[str, str]]:

@@ -62,6 +62,14 @@ _HIDDEN_ID = re.compile(r"(animal|section)-\d+|null|None")
 _HIDDEN_STORE = re.compile(rf"(animal-\d+_section-\d+|section){re.escape(STORE_SUFFIX)}")
 
 
+def _in_code_page(text: str) -> str:
+    """Return how a text of an old .cfg reads here, if its code page can hold all of it; else nothing."""
+    try:
+        return text.encode("cp1252").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return ""
+
+
 def _word(text: str) -> str:
     """Return a pattern of a text that stands for itself, in every way it may be written."""
     forms = {text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)}
@@ -70,9 +78,9 @@ def _word(text: str) -> str:
         *(json.dumps(form)[1:-1] for form in forms),
         *(quote(form) for form in forms),
         *(form.encode("ascii", "backslashreplace").decode() for form in forms),
-        *(form.encode("cp1252", "ignore").decode("utf-8", "backslashreplace") for form in forms),  # of an old .cfg
         *(form.encode().decode("cp1252", "replace") for form in forms),
-    } - {""}
+        *filter(None, map(_in_code_page, forms)),
+    }
     either = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
     return rf"(?<![^\W_])(?:{either})(?![^\W_])"
 
@@ -112,7 +120,7 @@ class Redactor:
     homes : iterable of str
         Home folders, as any system writes them.
     ids : sequence of (animal, section)
-        The n-th distinct animal becomes ``animal-n``.
+        The n-th distinct animal becomes ``animal-n``. Either may be empty.
     """
 
     def __init__(
@@ -149,11 +157,12 @@ class Redactor:
         self._rules.append((re.compile(pattern, re.IGNORECASE), replacement))
 
     def _add_ids(self, ids: Sequence[tuple[str, str]]) -> None:
-        animals = list(dict.fromkeys(animal for animal, _ in ids))
-        sections = list(dict.fromkeys(section for _, section in ids))
+        animals = list(dict.fromkeys(animal for animal, _ in ids if animal))
+        sections = list(dict.fromkeys(section for _, section in ids if section))
         pairs = [
             (f"{animal}_{section}", f"animal-{animals.index(animal) + 1}_section-{sections.index(section) + 1}")
             for animal, section in ids
+            if animal and section
         ]
         pairs += [(name, f"animal-{n}") for n, name in enumerate(animals, 1) if not _ANYTHING.fullmatch(name)]
         pairs += [(name, f"section-{n}") for n, name in enumerate(sections, 1) if not _ANYTHING.fullmatch(name)]
@@ -182,13 +191,14 @@ class Redactor:
         Parameters
         ----------
         name : str
-            Its ending tells JSON and JSON lines from other texts.
+            Its ending shows whether it is JSON or JSON lines.
         text : str
         """
         if name.endswith(".json"):
             return self._json(text, indent=2) + "\n"
         if name.endswith(".jsonl"):
-            return "".join(self._json(line, indent=None) + "\n" for line in text.splitlines())
+            lines = text.removesuffix("\n").split("\n")  # a text within JSON may hold other ends of lines
+            return "".join(self._json(line, indent=None) + "\n" for line in lines)
         return self.text(text)
 
     def _json(self, text: str, indent: int | None) -> str:

@@ -163,7 +163,7 @@ class MicroManager:
         self.rig_sha256 = rig_sha256
         """sha256 of the .cfg file; None when attached: what was loaded there is unknown."""
         self.rig_name: str | None = None
-        """Of the rig file, which whoever opened it sets; None without one."""
+        """Of the rig file, set by `hcc_scope.runs.rigs`; None without one. Sections record it."""
         self.versions = versions
         self._on_close = on_close
         self._closed = False
