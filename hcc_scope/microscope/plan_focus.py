@@ -136,7 +136,8 @@ class PlanFocus:
             over = True
         except PlaceMissedError as error:
             z_um, why, over = None, error.message, True
-            kept = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+            notes = getattr(error, "__notes__", None) or ["the focus drive is back where it began"]
+            kept = "; ".join(["", *notes])
         except Stopped:
             if stop.requested:
                 raise
