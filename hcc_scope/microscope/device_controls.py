@@ -230,12 +230,12 @@ class DeviceControls:
         what = f"setting '{name}' of '{device}' to '{value}'"
 
         def act() -> None:
-            if not confirmed:
-                self._hardware.need_within_limits([(device, name, value)])
             known = self._reader.find_property(device, name)
             if known is None:
                 raise DeviceError(f"there is no property '{name}' of a device '{device}'")
             check_property_value(known, value)
+            if not confirmed:
+                self._hardware.need_within_limits([(device, name, value)])
             if (device, name) == (self._hardware.focus, _POSITION) and self._hardware.limits is not None:
                 with suppress(ValueError):  # no number: the device refuses it
                     _need_within("z", float(value), self._hardware.limits.z_um)
