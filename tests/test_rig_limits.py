@@ -74,6 +74,9 @@ def test_no_way_to_an_em_gain_above_the_limit_but_a_confirmation(rig: MicroManag
     ):
         with pytest.raises(ConfirmationNeeded, match=r"EM gain of 5 is above the rig file's limit of 4"):
             act()
+    core.define_config("Light", "Typed", "Camera", "Gain", "5x")  # the core reads 5
+    with pytest.raises(ConfirmationNeeded, match=r"EM gain of 5 is above"):
+        controls.apply_preset("Light", "Typed")
     plan = TimeSeries(n_frames=1, interval_s=0, config_group=("Light", "Dim"))
     with pytest.raises(ConfirmationNeeded, match=r"EM gain of 5 is above"):
         MicroManagerSource(rig, plan, animal_id="A", section_id="B")

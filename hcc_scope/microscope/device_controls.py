@@ -233,12 +233,12 @@ class DeviceControls:
         what = f"setting '{name}' of '{device}' to '{value}'"
 
         def act() -> None:
-            if not confirmed:
-                self._hardware.need_within_limits([(device, name, value)])
             known = self._reader.find_property(device, name)
             if known is None:
                 raise DeviceError(f"there is no property '{name}' of a device '{device}'")
             check_property_value(known, value)
+            if not confirmed:
+                self._hardware.need_within_limits([(device, name, value)])
             self._need_height_within_limits([(device, name, value)])
             with self._reader.size_may_change():
                 self._backend.ask(what, "set_property", device, name, value)

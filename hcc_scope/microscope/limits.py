@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import DeviceError, PlanError
 from hcc_scope.microscope.exposure import takes_exposure
-from hcc_scope.number_text import plain_number
+from hcc_scope.number_text import taken_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,7 +102,7 @@ def check_setting(name: str, value: str, em_gain: str | None, handling: RigHandl
     Parameters
     ----------
     name, value : str
-        The property; one that holds no number is another check's matter.
+        The property; its value counts as the core reads it.
     em_gain : str or None
         Name of the property that holds the EM gain.
     handling : RigHandling
@@ -112,11 +112,10 @@ def check_setting(name: str, value: str, em_gain: str | None, handling: RigHandl
     DeviceError, ConfirmationNeeded
         With the limits.
     """
-    number = plain_number(value)
-    if number is not None and name == _EXPOSURE:
-        check_exposure(number, handling)
-    elif number is not None and name == em_gain:
-        check_em_gain(number, handling)
+    if name == _EXPOSURE:
+        check_exposure(taken_number(value), handling)
+    elif name == em_gain:
+        check_em_gain(taken_number(value), handling)
 
 
 def check_plan_exposure(exposure_ms: float | None, handling: RigHandling, *, as_taken: bool = False) -> None:
