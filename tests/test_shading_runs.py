@@ -491,7 +491,11 @@ def test_saved_predictions_of_raw_frames_are_marked(store: Path, scoring_model: 
 
     start_replay(store, scoring_model, "raw", correct=False).finish()
     start_replay(store, scoring_model, "again").finish()
-    notes = {one.title: one.note for one in open_section(store).analyses}
+    opened = open_section(store)
+    for one in opened.analyses:
+        expected = open_store(store).read(0) if one.title == "Saved raw" else open_store(store).read_analysed(0)
+        assert np.array_equal(opened.reader_of(one)(0).pixels, expected.pixels)
+    notes = {one.title: one.note for one in opened.analyses}
     assert notes == {"Recorded": "", "Saved again": "", "Saved raw": RAW_NOTE}
     assert open_store(store).recorded.provenance.correction == "dark and flat fields"
     assert open_store(store).problems == ()
