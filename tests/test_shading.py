@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import hypothesis
 import hypothesis.extra.numpy as npst
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from hcc_scope.errors import ConfigError, FrameSizeError
 from hcc_scope.phantom.effects import DayEffect
 from hcc_scope.quality import QualityLimits, assess
-from hcc_scope.shading import correction
+from hcc_scope.shading import correction, files
 from hcc_scope.shading.correction import Shading, analysed_pixels
 from hcc_scope.shading.estimate import LEAST_FIELDS, estimate_flat, even_dark
 from hcc_scope.shading.files import decode_map, encode_map, keep, list_references, load_reference, load_shading
@@ -51,6 +52,7 @@ def close_to(wanted: int, values: NDArray[np.uint16]) -> bool:
 
 
 @given(COUNTS)
+@hypothesis.settings(max_examples=25)
 def test_an_even_dark_and_a_flat_of_one_change_nothing(raw: NDArray[np.uint16]):
     assert np.array_equal(simple(500.0, 1.0).corrected(raw), raw)
 
@@ -270,6 +272,8 @@ def test_a_flat_field_is_estimated_from_fields_of_tissue():
     refusal = refusal_of(estimate_flat(fields(LEAST_FIELDS - 1), dark, settings()))
     assert "at least 50 fields, and there are 49" in refusal.message
     assert even_dark(settings()).manifest.estimated
+    bright = [np.full(SHAPE_YX, 65535, np.uint16), *fields(LEAST_FIELDS - 1)]
+    assert "there are 49 besides 1 that are saturated" in refusal_of(estimate_flat(bright, dark, settings())).message
 
 
 def test_fields_that_share_an_edge_of_the_section_give_no_estimate():
@@ -312,6 +316,20 @@ def test_damage_is_named_and_never_used(shading: Shading, tmp_path: Path):
     assert "has no map" in list_references(tmp_path).problems[0]
     manifest.write_text(json.dumps({"version": 1, "kind": "flat", "surprise": 1}))
     assert "is no manifest of a reference" in list_references(tmp_path).problems[0]
+
+
+def test_a_full_disk_leaves_no_half_reference(shading: Shading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write = files.replace_file
+
+    def full(path: Path, data: bytes, *, shared: bool) -> None:
+        if path.suffix == ".json":
+            raise OSError(28, "No space left on device")
+        write(path, data, shared=shared)
+
+    monkeypatch.setattr(files, "replace_file", full)
+    with pytest.raises(ConfigError, match=r"cannot be written into .*: No space left on device"):
+        keep(tmp_path, shading.dark)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_used_is_named_where_a_reference_is_missing(shading: Shading, tmp_path: Path):

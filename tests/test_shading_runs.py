@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shlex
 import shutil
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -435,13 +436,15 @@ def test_an_estimate_takes_finished_stores_of_one_rig_and_setting(
     with pytest.raises(UsageError, match="does not record the settings of its rig"):
         estimate_references([open_store(acquired[0])], rig, "lab.rig.yaml", lambda _: None)
 
+    acquired_utc = datetime(2026, 1, 2, tzinfo=UTC)
+
     def section(name: str, n: int, **changes: object) -> Path:
         facts = {"rig_settings": settings((64, 64), bit_depth=14, **changes).model_dump_json()}
         writer = create_store(tmp_path, make_spec((64, 64), section_id=name, provenance=facts))
         for seq in range(n):
             pixels = np.full((64, 64), 8000, np.uint16)
             pixels[:, 32:] = 7000  # an edge of the light: a slope is what is left of it
-            writer.append(make_frame(seq, (64, 64), section_id=name, pixels=pixels))
+            writer.append(make_frame(seq, (64, 64), section_id=name, pixels=pixels, t_utc=acquired_utc))
         writer.close()
         writer.finalise({"state": "completed"})
         return writer.path
@@ -451,12 +454,19 @@ def test_an_estimate_takes_finished_stores_of_one_rig_and_setting(
         estimate_references([one, other], rig, "lab.rig.yaml", lambda _: None)
     with pytest.raises(UsageError, match=r"acquired with the rig lab\.rig\.yaml, not x"):
         estimate_references([one], rig, "x", lambda _: None)
+    with pytest.raises(UsageError, match="is named twice"):
+        estimate_references([one, open_store(one.path)], rig, "lab.rig.yaml", lambda _: None)
+    longer = open_store(section("d", 25, exposure_ms=50.0))  # it has another dark field
+    with pytest.raises(UsageError, match=r"acquired with other settings than .*: exposure"):
+        estimate_references([one, longer], rig, "lab.rig.yaml", lambda _: None)
     more = open_store(section("c", 25))
     notes: list[str] = []
     dark, flat = estimate_references([one, more], rig, "lab.rig.yaml", notes.append)
     assert (dark.manifest.estimated, flat.manifest.estimated, flat.manifest.shots) == (True, True, 55)
     assert flat.values[:, :8].mean() > 1 > flat.values[:, -8:].mean()
     assert "an offset of 0 counts is assumed" in notes[0]
+    assert flat.manifest.t_utc == acquired_utc  # an estimate is as old as its fields
+    assert re.match(r"It corrects no section: .* stale, as its fields were taken \d+ days ago", notes[1])
     assert len(list_references(need_references_dir(rig)).manifests) == 2
 
 
@@ -481,7 +491,11 @@ def test_saved_predictions_of_raw_frames_are_marked(store: Path, scoring_model: 
 
     start_replay(store, scoring_model, "raw", correct=False).finish()
     start_replay(store, scoring_model, "again").finish()
-    notes = {one.title: one.note for one in open_section(store).analyses}
+    opened = open_section(store)
+    for one in opened.analyses:
+        expected = open_store(store).read(0) if one.title == "Saved raw" else open_store(store).read_analysed(0)
+        assert np.array_equal(opened.reader_of(one)(0).pixels, expected.pixels)
+    notes = {one.title: one.note for one in opened.analyses}
     assert notes == {"Recorded": "", "Saved again": "", "Saved raw": RAW_NOTE}
     assert open_store(store).recorded.provenance.correction == "dark and flat fields"
     assert open_store(store).problems == ()

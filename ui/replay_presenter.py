@@ -90,7 +90,7 @@ class ReplayPresenter(QObject):
         self._views.tiles.show_section(
             recorded.results.values(),
             recorded.grid,
-            opened.store.read_analysed,
+            opened.reader_of(recorded),
             threshold=recorded.threshold,
             pixel_size_um=opened.spec.pixel_size_um,
             orientation=Orientation(opened.spec.camera_axes),

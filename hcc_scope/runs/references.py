@@ -16,7 +16,7 @@ from hcc_scope.formatting import capital
 from hcc_scope.runs.model_shading import refusal_note, wanted_shading
 from hcc_scope.shading.estimate import estimate_flat, even_dark
 from hcc_scope.shading.files import keep, list_references, load_reference, load_shading
-from hcc_scope.shading.freshness import ReferencesState, ReferenceState, judge, unlike_settings
+from hcc_scope.shading.freshness import MAX_AGE, ReferencesState, ReferenceState, judge, unlike_settings
 from hcc_scope.shading.making import Refusal
 from hcc_scope.shading.reference import Settings
 
@@ -224,25 +224,33 @@ def estimate_references(
     folder = need_references_dir(rig)
     settings = _common_settings(stores, rig_name)
     now = judge(list_references(folder).manifests, settings, datetime.now(UTC))
+    newest = max((entry.t_utc for store in stores for entry in store.journal if entry is not None), default=None)
     made: list[Reference] = []
     if now.dark.manifest is not None:
         dark = load_reference(folder, now.dark.manifest)
     else:
-        dark = even_dark(settings)
+        dark = even_dark(settings, newest)
         made.append(dark)
         note("There is no dark field for these settings: an offset of 0 counts is assumed.")
-    flat = estimate_flat(_fields(stores, note), dark, settings)
+    flat = estimate_flat(_fields(stores, note), dark, settings, newest)
     if isinstance(flat, Refusal):
         raise StoreError(flat.message, hint=flat.hint)
     made.append(flat)
     for one in made:
         keep(folder, one)
+    state = judge([one.manifest for one in made], settings, datetime.now(UTC)).flat
+    if state.freshness != "fresh":
+        note(f"It corrects no section: the flat field is {state.freshness}, as its fields were {state.reason}.")
     return tuple(made)
 
 
 def _common_settings(stores: Sequence[SectionStore], rig_name: str) -> Settings:
     settings: Settings | None = None
+    named: set[Path] = set()
     for store in stores:
+        if (place := store.path.resolve()) in named:
+            raise UsageError(f"{store.path} is named twice", hint="Its fields would count twice.")
+        named.add(place)
         if not store.complete:
             raise UsageError(f"{store.path} is unfinished", hint="Recover it first, or leave it out.")
         recorded = store.spec.provenance.get(_SETTINGS)
@@ -255,7 +263,7 @@ def _common_settings(stores: Sequence[SectionStore], rig_name: str) -> Settings:
             ) from None
         if own.rig != rig_name:
             raise UsageError(f"{store.path} was acquired with the rig {own.rig}, not {rig_name}")
-        if settings is not None and (unlike := unlike_settings("flat", settings, own)):
+        if settings is not None and (unlike := _unlike(settings, own)):
             raise UsageError(
                 f"{store.path} was acquired with other settings than {stores[0].path}: {', '.join(unlike)}",
                 hint="Name stores of one setting.",
@@ -264,6 +272,11 @@ def _common_settings(stores: Sequence[SectionStore], rig_name: str) -> Settings:
     if settings is None:
         raise UsageError("no store is named")
     return settings
+
+
+def _unlike(one: Settings, other: Settings) -> tuple[str, ...]:
+    """Return what keeps fields from being those of one light and one dark field."""
+    return tuple(dict.fromkeys(name for kind in MAX_AGE for name in unlike_settings(kind, one, other)))
 
 
 def _fields(stores: Sequence[SectionStore], note: Callable[[str], None]) -> Iterator[NDArray[np.uint16]]:

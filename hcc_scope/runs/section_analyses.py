@@ -26,7 +26,7 @@ from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.recorded_run import RecordedOutcome, RecordedRun
-    from hcc_scope.types import FrameResult, RunOutcome, RunSpec, SectionScore
+    from hcc_scope.types import Frame, FrameResult, RunOutcome, RunSpec, SectionScore
 
 __all__ = [
     "RAW_NOTE",
@@ -193,6 +193,10 @@ class OpenedStore:
     def name(self) -> str:
         """Animal and section."""
         return f"{self.spec.animal_id}, section {self.spec.section_id}"
+
+    def reader_of(self, analysis: SectionAnalysis) -> Callable[[int], Frame]:
+        """Return what reads the frame of a `seq` with the pixels that an analysis classified: corrected, or raw."""
+        return self.store.read if RAW_NOTE in analysis.note else self.store.read_analysed
 
     def rescored(self) -> list[SectionAnalysis]:
         """Return the analyses with scores that leave out what the operator excluded by now."""

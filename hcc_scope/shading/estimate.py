@@ -14,12 +14,13 @@ import numpy as np
 from scipy.stats import trim_mean
 
 from hcc_scope.formatting import counted
-from hcc_scope.shading.making import Refusal
+from hcc_scope.shading.making import SATURATED_SHARE, Refusal
 from hcc_scope.shading.reference import Reference
 from hcc_scope.shading.smooth import block_means, polynomial_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
@@ -40,12 +41,14 @@ _LOWEST = 0.2
 """Of the mean light; a lower value is no vignette."""
 
 
-def even_dark(settings: Settings) -> Reference:
+def even_dark(settings: Settings, t_utc: datetime | None = None) -> Reference:
     """Return a dark field of 0 counts, for a rig without one: the camera's offset is then taken for light."""
-    return Reference.of_map("dark", np.zeros(settings.shape_yx), settings, shots=0, estimated=True)
+    return Reference.of_map("dark", np.zeros(settings.shape_yx), settings, shots=0, estimated=True, t_utc=t_utc)
 
 
-def estimate_flat(fields: Iterable[NDArray[np.uint16]], dark: Reference, settings: Settings) -> Reference | Refusal:
+def estimate_flat(
+    fields: Iterable[NDArray[np.uint16]], dark: Reference, settings: Settings, t_utc: datetime | None = None
+) -> Reference | Refusal:
     """Return a flat field estimated from fields of tissue, or why there is none.
 
     Parameters
@@ -56,12 +59,18 @@ def estimate_flat(fields: Iterable[NDArray[np.uint16]], dark: Reference, setting
         Subtracted from them.
     settings : Settings
         Of the rig while they were acquired.
+    t_utc : datetime, optional
+        When the newest of them was acquired: the estimate is as old. Now by default.
     """
     height, width = settings.shape_yx
     side = max(1, max(height, width) // _BLOCKS)
     of_dark = block_means(dark.values, side)
     stack = []
+    n_saturated = 0
     for pixels in fields:
+        if float((pixels >= 2**settings.bit_depth - 1).mean()) > SATURATED_SHARE:
+            n_saturated += 1  # the middle of the image is cut there, and would look as dark as its corners
+            continue
         light = block_means(pixels, side) - of_dark
         mean = float(light.mean())
         if mean > 0:
@@ -69,7 +78,8 @@ def estimate_flat(fields: Iterable[NDArray[np.uint16]], dark: Reference, setting
     if len(stack) < LEAST_FIELDS:
         return Refusal(
             "flat",
-            f"an estimate takes at least {counted(LEAST_FIELDS, 'field')}, and there are {len(stack)}",
+            f"an estimate takes at least {counted(LEAST_FIELDS, 'field')}, and there are {len(stack)}"
+            + (f" besides {n_saturated} that are saturated" if n_saturated else ""),
             "Name more stores of the same settings.",
         )
     all_blocks = np.stack(stack)
@@ -91,6 +101,7 @@ def estimate_flat(fields: Iterable[NDArray[np.uint16]], dark: Reference, setting
         shots=len(stack),
         estimated=True,
         dark_sha256=dark.manifest.pixels_sha256,
+        t_utc=t_utc,
     )
 
 

@@ -7,6 +7,7 @@ first and the manifest last, each atomically: a reference without its manifest i
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,9 @@ def keep(folder: Path, reference: Reference) -> Path:
         replace_file(path.with_suffix(".png"), encode_map(reference.pixels), shared=True)
         replace_file(path, json_bytes(manifest.model_dump(mode="json")), shared=True)
     except OSError as error:
+        with suppress(OSError):
+            if not path.exists():
+                path.with_suffix(".png").unlink(missing_ok=True)
         raise ConfigError(
             f"the reference cannot be written into {folder}: {error.strerror or error}",
             hint="Name a folder that you may write to as references_dir in the rig file.",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.shading.reference import ReferenceKind, Settings
 
-__all__ = ["LEAST_SHOTS", "MOST_SHOTS", "Refusal", "Shots"]
+__all__ = ["LEAST_SHOTS", "MOST_SHOTS", "SATURATED_SHARE", "Refusal", "Shots"]
 
 LEAST_SHOTS: dict[ReferenceKind, int] = {"dark": 32, "flat": 16}
 MOST_SHOTS = 256
@@ -35,7 +35,8 @@ _TILES = 8
 """Along each side: how finely a fault is located."""
 _BLOCK_PX = 8
 """Texture is judged on means of such blocks, in which the noise of single pixels is lost."""
-_SATURATED_SHARE = 0.001
+SATURATED_SHARE = 0.001
+"""Of a tile of a flat field, or of a field that an estimate is made of."""
 _DARK_LEVEL = 0.10
 """Of full scale: no camera's own offset is higher."""
 _DARK_SPREAD = 0.005
@@ -180,7 +181,7 @@ class Shots:
     def _judge_flat(self, pixels: NDArray[np.uint16], stage_xy_um: tuple[float, float] | None) -> Refusal | None:
         assert self._dark_counts is not None
         saturated = _tile_means((pixels >= self._full_scale).astype(np.float32))
-        if saturated.max() > _SATURATED_SHARE:
+        if saturated.max() > SATURATED_SHARE:
             return self._refusal(
                 f"{saturated.max():.1%} of a tile's pixels are saturated",
                 "Use less light or a shorter exposure.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from find import find
 from PySide6.QtWidgets import QCheckBox, QLabel, QProgressBar, QPushButton, QRadioButton, QWidget
@@ -12,7 +13,11 @@ from shell_parts import open_rig, wait_for
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.shading.making import Refusal
 from hcc_scope.shading.reference import Reference
-from tests.shading_parts import settings, shot
+from hcc_scope.storage import reader
+from hcc_scope.storage.writer import create_store
+from tests.shading_parts import settings, shot, simple
+from tests.storage_cases import make_frame, make_spec
+from ui.control.growing_store import StoredFields
 from ui.control.reference_control import CaptureProgress
 from ui.devices.device_action import DeviceAction
 from ui.shell.reference_dialog import ReferenceDialog
@@ -93,6 +98,22 @@ def test_references_are_taken_and_shown(shell: App, demo_cfg: Callable[..., Path
     wait_for(lambda: calls[2:] == [False, True], "the shutter to be put back")
     wait_for(lambda: not shell.references.active, "the reference to be given up")
     assert ends == []
+
+
+def test_the_maps_of_a_growing_store_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    read: list[Path] = []
+    copy = reader.read_shading_copy
+    monkeypatch.setattr(reader, "read_shading_copy", lambda path, spec: read.append(path) or copy(path, spec))
+    shading = simple(300.0, 0.5, roi=(0, 0, 64, 64), bit_depth=14)
+    writer = create_store(tmp_path, make_spec((64, 64)), shading=shading)
+    fields = StoredFields(writer.path)
+    for seq in range(3):
+        frame = make_frame(seq, (64, 64))
+        writer.append(frame)
+        wait_for(lambda n=seq + 1: writer.committed == n, "the frame")
+        assert np.array_equal(fields.read_analysed(seq).pixels, shading.corrected(frame.pixels))
+    writer.close()
+    assert len(read) == 1
 
 
 @pytest.fixture

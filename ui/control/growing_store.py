@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import StoreError
+from hcc_scope.shading.correction import analysed_pixels
 from hcc_scope.thumbnails import thumbnail
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hcc_scope.shading.correction import Shading
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import Frame
 
@@ -35,6 +38,8 @@ class StoredFields:
         self._path = path
         self._lock = threading.Lock()
         self._store: SectionStore | None = None
+        self._shading: Shading | None = None
+        self._shading_is_read = False
 
     def read(self, seq: int) -> Frame:
         """Return one frame.
@@ -48,7 +53,13 @@ class StoredFields:
 
     def read_analysed(self, seq: int) -> Frame:
         """Return one frame with the pixels that are classified: corrected, if the section is. Raises like `read`."""
-        return self._with(seq).read_analysed(seq)
+        store = self._with(seq)
+        with self._lock:
+            if not self._shading_is_read:  # once: two maps of the camera's size, and a run keeps its own
+                self._shading = store.shading
+                self._shading_is_read = True
+        frame = store.read(seq)
+        return replace(frame, pixels=analysed_pixels(frame.pixels, self._shading))
 
     def has(self, seq: int) -> bool:
         """Return whether the journal, as last read, names a field."""

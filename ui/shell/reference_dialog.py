@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ReferenceDialog"]
 
+_TEXT_LINES = 4
 _KINDS: dict[ReferenceKind, str] = {"dark": "Dark field", "flat": "Flat field"}
 
 
@@ -102,6 +103,9 @@ class ReferenceDialog(QDialog):
         self._progress.setAccessibleName("Shots taken")
         self._message = ValueLabel("Result", "")
         self._message.setWordWrap(True)
+        self._message.setAlignment(Qt.AlignmentFlag.AlignTop)
+        for label in (self._steps, self._message):  # room for the longest text, so that nothing moves or overlaps
+            label.setMinimumHeight(_TEXT_LINES * label.fontMetrics().lineSpacing())
         self._begin = QPushButton("Take")
         self._begin.setDefault(True)
         self._shot = QPushButton("Take shot")
