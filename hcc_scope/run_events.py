@@ -59,7 +59,11 @@ class RunEvents:
         OSError, HccScopeError
             Whatever the run's own log raises, if it cannot keep the event.
         """
-        event = RunEvent(datetime.now(UTC), kind, facts)
+        self.add_at(datetime.now(UTC), kind, **facts)
+
+    def add_at(self, t_utc: datetime, kind: str, **facts: JsonValue) -> None:
+        """Add an event that happened some time ago; raises like `add`."""
+        event = RunEvent(t_utc, kind, facts)
         with self._lock:
             self._recent.setdefault(kind, deque(maxlen=_SHOWN)).append(event)
             if self._write is None:

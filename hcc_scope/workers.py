@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class StopToken:
         # thread that it interrupts is inside `wait` or `request`, and must not deadlock there.
         self._changed = threading.Condition()
         self._requested = False
-        self._by_user = 0
+        self._asked_at: list[datetime] = []
         self._paused = False
         self._n_held = 0
 
@@ -79,17 +80,22 @@ class StopToken:
     @property
     def by_user(self) -> bool:
         """Whether a person asked (rather than an error)."""
-        return self._by_user > 0
+        return bool(self._asked_at)
 
     @property
     def analysis_skipped(self) -> bool:
         """Whether a person asked a second time: skip analysis, keep storage."""
-        return self._by_user > 1
+        return len(self._asked_at) > 1
+
+    @property
+    def asked_at(self) -> tuple[datetime, ...]:
+        """When a person asked, each time."""
+        return tuple(self._asked_at)
 
     def request(self) -> None:
         """Ask once more, on behalf of a person. Safe in a signal handler."""
         with self._changed:
-            self._by_user += 1
+            self._asked_at.append(datetime.now(UTC))
             self._requested = True
             self._changed.notify_all()
 

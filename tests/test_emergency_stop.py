@@ -93,6 +93,16 @@ def test_while_the_live_picture_is_shown(rig: MicroManager, controls: DeviceCont
     preview.stop()
 
 
+@pytest.mark.parametrize("plan", [PositionList(positions_um=[(-1000, 0)], exposure_ms=1), Sequence(n_frames=2)])
+def test_before_the_first_move_of_a_section(rig: MicroManager, controls: DeviceControls, plan: Plan):
+    made = MicroManagerSource(rig, plan, animal_id="m1", section_id="s1")
+    before_um = rig.backend.core.get_x_position()
+    controls.halt()
+    with pytest.raises(DeviceError, match=ENDED):
+        next(iter(made.frames(StopToken())))
+    assert rig.backend.core.get_x_position() == before_um
+
+
 def test_on_the_way_to_the_point_before_a_field(rig: MicroManager, controls: DeviceControls):
     run = Run(rig, PositionList(positions_um=[(-1000, 0)], exposure_ms=1))
     wait_until(lambda: moving(rig))

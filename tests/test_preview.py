@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from hcc_scope.errors import CameraError
+from hcc_scope.microscope import stall
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.microscope.phantom_scene import PhantomScene
 from hcc_scope.microscope.plan_source import MicroManagerSource
@@ -17,6 +20,7 @@ from hcc_scope.phantom import Specimen
 from hcc_scope.plans import PositionList, Sequence
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.workers import StopToken, guard
+from tests.faulty_core import FaultyCore
 from tests.session_parts import wait_until
 
 if TYPE_CHECKING:
@@ -146,6 +150,41 @@ def test_a_camera_that_stops_by_itself_is_reported(rig: MicroManager):
     assert str(preview.error) == "camera 'Camera' stopped by itself during the preview"
     preview.start()
     assert preview.error is None
+    preview.stop()
+
+
+def test_a_picture_that_stands_still_is_no_live_picture(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):
+    core = rig.backend.core
+    preview = Preview(rig)
+    preview.start(exposure_ms=2.0)
+    old = first(preview).pixels
+    monkeypatch.setattr(stall, "MARGIN_S", 0.2)
+    FaultyCore(rig, get_remaining_image_count=lambda _real: 3, get_last_image=lambda _real: old)
+    wait_until(lambda: not preview.running)
+    rig.backend.core = core
+    assert isinstance(preview.error, CameraError)
+    assert preview.error.message.startswith("camera 'Camera' delivered no picture within 0.")
+    assert preview.error.message.endswith("(last state: sequence running, 3 images in its buffer, exposure 2 ms)")
+    preview.stop()
+    assert not core.is_sequence_running()
+
+
+def test_pictures_that_are_alike_are_live_while_they_come(rig: MicroManager):
+    core = rig.backend.core
+    preview = Preview(rig)
+    preview.start(exposure_ms=2.0)
+    dark = np.zeros_like(first(preview).pixels)
+    looks: list[float] = []
+
+    def spent_s() -> float:
+        looks.append(10.0 ** min(len(looks), 300))  # far beyond the limit that follows from the one before
+        return looks[-1]
+
+    preview._silent = SimpleNamespace(spent_s=spent_s, restart=lambda: None)  # type: ignore[assignment]
+    FaultyCore(rig, get_remaining_image_count=lambda _real: len(looks) + 1, get_last_image=lambda _real: dark)
+    wait_until(lambda: len(looks) > 20 or not preview.running)
+    assert preview.running
+    rig.backend.core = core
     preview.stop()
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hcc_scope.errors import CameraError, StoreError
+from hcc_scope.run_events import RunEvent, RunEvents
 from hcc_scope.session.ledger import FrameLedger
 from hcc_scope.workers import StopToken
 from tests.session_parts import (
@@ -277,3 +278,21 @@ def test_the_token_holds_and_releases():
     stop.pause()
     assert not stop.paused  # it ends: there is nothing left to pause
     stop.wait_while_paused()
+
+
+def test_what_the_operator_does_is_an_event_of_its_own_time():
+    """A stop is logged when the source has ended, which may be a long exposure later."""
+    happened: list[RunEvent] = []
+    gate, events = Gate(), RunEvents()
+    session = make_session(Source(range(10), before=gate.at(2)), Sink(), Classifier(), events=events)
+    with events.kept_by(happened.append):
+        session.start()
+        gate.wait_reached()
+        session.stop()
+        events.add("exposure ends")
+        gate.open()
+        finish(session)
+    stop = next(event for event in happened if event.facts.get("action") == "stop")
+    ends = next(event for event in happened if event.kind == "exposure ends")
+    assert stop.t_utc <= ends.t_utc
+    assert happened.index(stop) > happened.index(ends)

@@ -105,8 +105,9 @@ class Autofocus:
             If stop was requested.
         """
         microscope, hardware = self._microscope, self._microscope.hardware
+        prepare = partial(hardware.prepare, None, None, hardware.halts)  # an emergency stop from now on counts
         with microscope.use.section(), Finally(partial(put_settings_back, microscope), "putting settings back"):
-            microscope.thread.call("preparing the devices", partial(hardware.prepare, None, None), stop=stop)
+            microscope.thread.call("preparing the devices", prepare, stop=stop)
             return self.run_in_section(stop, keep=keep, **facts)
 
     def run_in_section(self, stop: StopSignal, *, keep: bool = True, **facts: JsonValue) -> FocusResult:

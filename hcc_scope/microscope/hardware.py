@@ -250,12 +250,18 @@ class Hardware:
             return None  # such as an empty string while the camera cools down: not known is not an error
         return value if math.isfinite(value) else None
 
-    def forget(self) -> None:
-        """Take nothing for known that was read or set before: a new run begins."""
+    def forget(self, halts_before: int | None = None) -> None:
+        """Take nothing for known that was read or set before: a new run begins.
+
+        Parameters
+        ----------
+        halts_before : int, optional
+            `halts` when the run was asked for; an emergency stop since then keeps it from moving. Without it, now.
+        """
         self._slow = None
         self._stage = (0.0, 0.0, None)
         self._applied = {}
-        self._halts_before = self.halts
+        self._halts_before = self.halts if halts_before is None else halts_before
         self._pixel_sizes.forget()
         self._moves.forget()
 
@@ -390,8 +396,17 @@ class Hardware:
 
     # --- acting ---
 
-    def prepare(self, config_group: tuple[str, str] | None, exposure_ms: float | None) -> None:
+    def prepare(
+        self, config_group: tuple[str, str] | None, exposure_ms: float | None, halts_before: int | None = None
+    ) -> None:
         """Apply a plan's constant settings, so that what is read next (pixel size ...) is true during the run.
+
+        Parameters
+        ----------
+        config_group : (group, preset) or None
+        exposure_ms : float or None
+        halts_before : int, optional
+            See `forget`.
 
         Raises
         ------
@@ -400,7 +415,7 @@ class Hardware:
         CameraError
             If the camera takes another exposure than the plan's.
         """
-        self.forget()
+        self.forget(halts_before)
         self.remember_settings()
         self._use_auto_shutter()
         if config_group is not None:

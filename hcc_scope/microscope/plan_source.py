@@ -137,6 +137,8 @@ class MicroManagerSource:
         """Fields that the stage does not reach."""
         check_plan_exposure(plan.exposure_ms, rig.handling)
         self._lamp_level: TagValue = None
+        self._halts = rig.hardware.halts
+        """An emergency stop from now on counts, also one before the first move."""
         rig.use.release_for_section()
         self._prepared = True
         begin_section(rig)
@@ -246,7 +248,8 @@ class MicroManagerSource:
 
     def _executed(self, stop: StopSignal) -> Iterator[Frame]:
         # Somebody may have changed something since this source was made: look again, before anything is painted.
-        prepare = partial(self._rig.hardware.prepare, self._plan.config_group, self._plan.exposure_ms)
+        plan, hardware = self._plan, self._rig.hardware
+        prepare = partial(hardware.prepare, plan.config_group, plan.exposure_ms, self._halts)
         self._rig.thread.call("preparing the devices", prepare, stop=stop)
         facts = self._rig.thread.call("asking the camera", self._rig.hardware.facts, stop=stop)
         self._refuse_to_paint(facts.library)

@@ -15,7 +15,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from hcc_scope.clocks import Patience
 from hcc_scope.errors import CameraError
+from hcc_scope.formatting import counted
 from hcc_scope.microscope.backend import own_pixels
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
@@ -63,6 +67,11 @@ class Preview:
         self._worker: Worker | None = None
         self._seq = 0
         self._orientation = Orientation()
+        self._seen: tuple[int, NDArray[np.uint16] | None] = (0, None)
+        """Images in the camera's buffer at the last look, and the newest of them."""
+        self._silent = Patience()
+        self._interval_s = 0.0
+        """How long the last image took to come."""
         self._painting = threading.Lock()
         self._life = threading.RLock()
         """Held while it begins or ends: an end must not come in between."""
@@ -126,6 +135,8 @@ class Preview:
             self._microscope.hardware.look_up()
 
     def _start_camera(self) -> None:
+        self._seen, self._interval_s = (0, None), 0.0
+        self._silent.restart()
         camera = self._microscope.hardware.camera
         self._microscope.backend.ask(f"starting camera '{camera}'", "start_continuous_sequence_acquisition", 0.0)
 
@@ -199,7 +210,6 @@ class Preview:
 
     def _look(self) -> None:
         """Body of the preview's thread: one look after the other, until `stop` or an error."""
-        last = time.monotonic()
         while not self._stop.requested:
             began = time.monotonic()
             try:
@@ -209,12 +219,6 @@ class Preview:
             exposure_s = self._microscope.hardware.exposure_ms / 1000
             if frame is not None:
                 self._slot.put(self._painted(frame))
-                last = began
-            elif began - last > stall_limit_s(exposure_s):
-                raise CameraError(
-                    f"camera '{self._microscope.hardware.camera}' delivered no picture within {began - last:.1f} s",
-                    hint=STALL_HINT,
-                )
             self._stop.wait(max(0.001, began + max(_SHORTEST_S, min(exposure_s, 0.5)) - time.monotonic()))
 
     def _newest(self) -> Frame | None:
@@ -223,9 +227,30 @@ class Preview:
         what = f"asking camera '{hardware.camera}'"
         if not backend.ask(what, "is_sequence_running"):
             raise CameraError(f"camera '{hardware.camera}' stopped by itself during the preview")
-        if not backend.ask(what, "get_remaining_image_count"):
-            return None
-        return self._frame(backend.last(), time.monotonic_ns(), datetime.now(UTC))
+        waiting = int(backend.ask(what, "get_remaining_image_count"))
+        frame = self._frame(backend.last(), time.monotonic_ns(), datetime.now(UTC)) if waiting else None
+        self._check_alive(frame, waiting)
+        return frame
+
+    def _check_alive(self, frame: Frame | None, waiting: int) -> None:
+        """Raise `CameraError` if the camera delivers nothing any more: the newest image then is an old one."""
+        n_before, pixels_before = self._seen
+        silent_s = self._silent.spent_s()
+        if frame is not None and (
+            # a buffer that has room for one image only always holds one
+            waiting != n_before or pixels_before is None or not np.array_equal(frame.pixels, pixels_before)
+        ):
+            self._seen = waiting, frame.pixels
+            self._interval_s = silent_s if pixels_before is not None else 0.0
+            self._silent.restart()
+            return
+        hardware = self._microscope.hardware
+        if silent_s > stall_limit_s(max(hardware.exposure_ms / 1000, self._interval_s)):
+            raise CameraError(
+                f"camera '{hardware.camera}' delivered no picture within {silent_s:.1f} s (last state: sequence"
+                f" running, {counted(waiting, 'image')} in its buffer, exposure {hardware.exposure_ms:g} ms)",
+                hint=STALL_HINT,
+            )
 
     def _frame(self, pixels: NDArray[Any], t_mono_ns: int, t_utc: datetime) -> Frame:
         hardware = self._microscope.hardware

@@ -348,7 +348,7 @@ class Session:
         self._ledger.resume(time.monotonic_ns())  # a pause ends with the run, if not before
         self._ledger.drain()
         if self._stop.by_user:  # here, as `stop` may be called by a signal's handler, which must not wait for a lock
-            self._events.add("action", action="stop")
+            self._events.add_at(self._stop.asked_at[0], "action", action="stop")
         self._store_queue.close()
         self._analyse_queue.close()
 
@@ -419,7 +419,7 @@ class Session:
         if self._results is not None:
             guard("results", self._results.close, self._on_error)
         if self._stop.analysis_skipped:
-            self._events.add("action", action="skip analysis")
+            self._events.add_at(self._stop.asked_at[1], "action", action="skip analysis")
         if self._wind_up is not None:
             guard("wind up", self._wind_up, self._on_error)
 
