@@ -307,6 +307,19 @@ def test_a_scan_that_is_stopped_or_fails_puts_everything_back(
             if done == 1:
                 hardware.halts += 1
 
+        prepare = hardware.prepare
+
+        def prepared(*settings: object) -> None:
+            prepare(*settings)
+            if hardware.halts == halts:
+                hardware.halts += 1
+
+        halts, here = hardware.halts, rig.stage_xy_um()
+        with monkeypatch.context() as patch:
+            patch.setattr(hardware, "prepare", prepared)
+            with pytest.raises(DeviceError, match="emergency before the prescan began"):
+                prescan(microscope, request, None, scene)
+        assert rig.stage_xy_um() == here
         with pytest.raises(DeviceError, match="emergency"):
             prescan(microscope, request, None, scene, halted)
         assert rig.stage_xy_um() != before[0]  # nothing moves after an emergency stop

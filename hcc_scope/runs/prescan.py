@@ -174,7 +174,7 @@ def prescan(
     check_plan_exposure(request.exposure_ms, microscope.handling)
     state = _State.read(microscope, request)
     state.check_inside(microscope.limits)
-    outcome = attempt(lambda: _scanned(microscope, request, stop, scene, progress))
+    outcome = attempt(lambda: _scanned(microscope, request, state.halts, stop, scene, progress))
     back = attempt(lambda: state.restore(microscope))
     if isinstance(outcome, Failure):
         if isinstance(back, Failure):
@@ -252,6 +252,7 @@ class _State:
 def _scanned(
     microscope: MicroManager,
     request: PrescanRequest,
+    halts: int,
     stop: StopToken,
     scene: Scene | None,
     progress: Callable[[int, int], None] | None,
@@ -268,6 +269,8 @@ def _scanned(
     places, spacing_um = _places(area_um, field_um, request.spacing_um)
     plan = PositionList(positions_um=tuple(places), exposure_ms=request.exposure_ms, config_group=request.preset)
     source = MicroManagerSource(microscope, plan, animal_id="", section_id="", scene=scene)
+    if hardware.halts != halts:  # a source knows of those since it was made
+        raise DeviceError("the stage was stopped in an emergency before the prescan began")
     limits = QualityLimits()
     found: list[NDArray[np.float64]] = []
     shares: list[NDArray[np.float32]] = []
