@@ -111,7 +111,7 @@ def _take(capture: ReferenceCapture, console: People, *, yes: bool) -> Reference
 def _need_answers(yes: bool) -> None:
     if not yes and not sys.stdin.isatty():
         raise UsageError(
-            "nobody can be asked: the standard input is no terminal",
+            "the standard input is no terminal, so no question can be answered",
             hint="Give --yes if the lamp is off (dark), or the stage is on blank glass (flat).",
         )
 

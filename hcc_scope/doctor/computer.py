@@ -43,7 +43,7 @@ _INSTALL_AGAIN = "Install HCC-Scope again"
 _SPARE_MIB = 1024
 """What model, queues and window need beside the camera's buffer."""
 _JUMP_S = 0.2
-"""Between two looks, clocks that nobody sets drift apart by microseconds."""
+"""Between two looks, clocks that are not set drift apart by microseconds."""
 _ZONES_H = (-12.0, 14.0)
 
 

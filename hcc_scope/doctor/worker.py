@@ -37,7 +37,7 @@ def main() -> None:
                 answers.write(json.dumps(result.as_json()) + "\n")
                 answers.flush()
     except (KeyboardInterrupt, BrokenPipeError):
-        os._exit(130)  # whoever asked has gone
+        os._exit(130)  # the process that asked has ended
 
 
 if __name__ == "__main__":
