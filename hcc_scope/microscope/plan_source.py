@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from hcc_scope.errors import CameraError, FramesLost, RigError
+from hcc_scope.errors import CameraError, FramesLost
 from hcc_scope.microscope.autofocus import Autofocus
 from hcc_scope.microscope.backend import own_pixels
 from hcc_scope.microscope.cleanup import ALREADY, Finally
@@ -19,6 +19,7 @@ from hcc_scope.microscope.moves import PlaceMissedError
 from hcc_scope.microscope.plan_focus import PlanFocus
 from hcc_scope.microscope.section_ends import abandon_section, begin_section, end_section
 from hcc_scope.microscope.sensor_care import cooler_concern, report_cooler
+from hcc_scope.microscope.shot_frames import check_unchanged, frame_of, tags_of
 from hcc_scope.microscope.skips import SkippedFields
 from hcc_scope.microscope.stall import FrameWatch
 from hcc_scope.number_text import plain_number
@@ -476,28 +477,7 @@ class MicroManagerSource:
 
     def _frame(self, seq: int, shot: Shot, event: _Event, part: int) -> Frame:
         readback = shot.readback
-        if readback.pixel_size_um <= 0:
-            raise RigError(
-                "the pixel size is no longer known: what a pixel size preset depends on (the objective, for example)"
-                " was changed during the run",
-                hint="Start a new run for another objective.",
-            )
-        if readback.pixel_size_um != self.spec.pixel_size_um:
-            raise RigError(
-                f"the pixel size changed from {self.spec.pixel_size_um:g} to {readback.pixel_size_um:g} um during the"
-                " run: the objective was changed",
-                hint="Start a new run for another objective.",
-            )
-        if readback.orientation.matrix != self.spec.camera_axes:
-            raise RigError(
-                "how the camera lies over the stage (PixelSizeAffine) changed during the run",
-                hint="Start a new run for another state of the microscope.",
-            )
-        if readback.bit_depth != self.spec.bit_depth:
-            raise CameraError(
-                f"the bit depth changed from {self.spec.bit_depth} to {readback.bit_depth} during the run",
-                hint="Start a new run for another camera setting.",
-            )
+        check_unchanged(readback, self.spec)
         pixels = own_pixels(shot.pixels, readback.bit_depth)
         if pixels.shape != self.spec.frame_shape_yx:
             raise CameraError(
@@ -516,36 +496,10 @@ class MicroManagerSource:
                 seq=seq,
             )
             pixels.flags.writeable = False
-        tags: dict[str, TagValue] = dict(shot.camera_tags)
-        tags.update({f"axis_{name}": value for name, value in event["axes"].items()})
-        tags.update(event.get("tags", {}))
-        tags.update({f"planned_{axis}_um": event[axis] for axis in ("x", "y", "z") if axis in event})
-        z_um = None if shot.stage_um is None else shot.stage_um[2]
-        tags.update(self._focus.tags(event, z_um))
+        tags = tags_of(shot, event)
+        tags.update(self._focus.tags(event, None if shot.stage_um is None else shot.stage_um[2]))
         if part:
             tags["sequence_part"] = part
-        if readback.readout is not None:
-            tags["readout"] = readback.readout
-        if readback.temperature_set_point_c is not None:
-            tags["temperature_set_point_c"] = readback.temperature_set_point_c
         if self._lamp_level is not None:
             tags[LAMP_TAG] = self._lamp_level
-        concern = cooler_concern(readback.temperature_c, readback.temperature_set_point_c)
-        if concern is not None:
-            tags["cooler"] = concern
-        return Frame(
-            seq=seq,
-            pixels=pixels,
-            t_mono_ns=shot.t_mono_ns,
-            t_utc=shot.t_utc,
-            exposure_ms=readback.exposure_ms,
-            section_id=self.spec.section_id,
-            em_gain=readback.em_gain,
-            stage_um=shot.stage_um,
-            camera_frame=shot.camera_frame,
-            pixel_size_um=readback.pixel_size_um,
-            bit_depth=readback.bit_depth,
-            temperature_c=readback.temperature_c,
-            objective=readback.objective,
-            tags=tags,
-        )
+        return frame_of(seq, shot, pixels, self.spec.section_id, tags)
