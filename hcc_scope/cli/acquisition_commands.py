@@ -8,7 +8,20 @@ import typer
 
 from hcc_scope import __version__
 from hcc_scope.cli.model_commands import dataset_app, evaluate, models_app, phantom_app, train
-from hcc_scope.cli.options import DEFAULT_MODEL, AllowPhantomModel, Engine, Json, Model, ScoreUnlike
+from hcc_scope.cli.options import (
+    DEFAULT_MODEL,
+    Adapters,
+    AllowPhantomModel,
+    Attach,
+    Config,
+    Engine,
+    Json,
+    Model,
+    Phantom,
+    Properties,
+    Rig,
+    ScoreUnlike,
+)
 from hcc_scope.cli.plan_commands import exposure_app, plan_app, prescan
 from hcc_scope.cli.reference_commands import reference_app
 from hcc_scope.cli.rig_commands import config_app, devices, doctor, focus_app, qc
@@ -92,16 +105,10 @@ def acquire(
     # without a default these two would be typer's errors; a missing id is one of ours, with its own exit code
     animal: Annotated[str, typer.Option("--animal", help="Animal id, mandatory; part of the store's name.")] = "",
     section: Annotated[str, typer.Option("--section", help="Section id, mandatory; part of the store's name.")] = "",
-    rig: Annotated[str | None, typer.Option("--rig", help="A rig file, or 'demo'.")] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="A bare Micro-Manager .cfg instead of a rig file.")
-    ] = None,
-    adapters: Annotated[
-        Path | None, typer.Option("--adapters", help="Folder of device adapters (Micro-Manager's own folder).")
-    ] = None,
-    attach: Annotated[
-        int | None, typer.Option("--attach", help="Use the running Micro-Manager on this local port (4827).")
-    ] = None,
+    rig: Rig = None,
+    config: Config = None,
+    adapters: Adapters = None,
+    attach: Attach = None,
     plan: Annotated[Path | None, typer.Option("--plan", help="Plan file (YAML, or a .pos of Micro-Manager).")] = None,
     fields: Annotated[
         int | None, typer.Option("--fields", help="Without a plan: this many random fields. Default: 24.")
@@ -120,15 +127,11 @@ def acquire(
         str | None,
         typer.Option("--focus", help="Without a plan: focus 'none', 'once', 'every_k:5' (fields) or by a 'plane'."),
     ] = None,
-    prop: Annotated[
-        list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
-    ] = None,
+    prop: Properties = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Seed of the random fields (and the phantom). Default: random.")
     ] = None,
-    phantom: Annotated[
-        str | None, typer.Option("--phantom", help="DemoCamera only: show a phantom section, 'low' or 'high'.")
-    ] = None,
+    phantom: Phantom = None,
     model: Model = DEFAULT_MODEL,
     engine: Engine = "auto",
     score_unlike: ScoreUnlike = False,

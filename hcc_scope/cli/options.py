@@ -1,12 +1,26 @@
 """Options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hcc_scope.inference.base import AUTO, DEFAULT_MODEL, ENGINES, REFERENCE
 
-__all__ = ["DEFAULT_MODEL", "AllowPhantomModel", "Engine", "Json", "Model", "ScoreUnlike"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "Adapters",
+    "AllowPhantomModel",
+    "Attach",
+    "Config",
+    "Engine",
+    "Json",
+    "Model",
+    "Phantom",
+    "Properties",
+    "Rig",
+    "ScoreUnlike",
+]
 
 ENGINE_HELP = (
     f"Engine: {REFERENCE} (the reference), {', '.join(name for name in ENGINES if name != REFERENCE)}, "
@@ -22,4 +36,19 @@ ScoreUnlike = Annotated[
 AllowPhantomModel = Annotated[
     bool,
     typer.Option("--allow-phantom-model", help="Allow a model trained on phantoms alone to score what may be tissue."),
+]
+
+Rig = Annotated[str | None, typer.Option("--rig", help="A rig file, or 'demo'.")]
+Config = Annotated[Path | None, typer.Option("--config", help="A bare Micro-Manager .cfg instead of a rig file.")]
+Adapters = Annotated[
+    Path | None, typer.Option("--adapters", help="Folder of device adapters (Micro-Manager's own folder).")
+]
+Attach = Annotated[
+    int | None, typer.Option("--attach", help="Use the running Micro-Manager on this local port (4827).")
+]
+Properties = Annotated[
+    list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
+]
+Phantom = Annotated[
+    str | None, typer.Option("--phantom", help="DemoCamera only: show a phantom section, 'low' or 'high'.")
 ]

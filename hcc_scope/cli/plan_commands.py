@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hcc_scope.cli.options import Json
+from hcc_scope.cli.options import Json, Phantom
 
 __all__ = ["exposure_app", "plan_app", "prescan"]
 
@@ -17,9 +17,6 @@ plan_app = typer.Typer(help="Check plans, and exchange them with Micro-Manager's
 exposure_app = typer.Typer(help="Find an exposure.", no_args_is_help=True)
 
 Rig = Annotated[str, typer.Option("--rig", help="A rig file, a .cfg, or 'demo'.")]
-Phantom = Annotated[
-    str | None, typer.Option("--phantom", help="DemoCamera only: show a phantom section, 'low' or 'high'.")
-]
 PhantomAnimal = Annotated[str, typer.Option("--animal", help="Of the phantom section.")]
 PhantomSection = Annotated[str, typer.Option("--section", help="Of the phantom section.")]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hcc_scope.cli.options import Json
+from hcc_scope.cli.options import Json, Properties
 
 __all__ = ["reference_app"]
 
@@ -14,9 +14,6 @@ reference_app = typer.Typer(help="Take, list and show dark and flat fields.", no
 _Rig = Annotated[str, typer.Option("--rig", help="A rig file that names a references_dir.")]
 _Shots = Annotated[int | None, typer.Option("--shots", help="How many; the least that is enough by default.")]
 _Exposure = Annotated[float | None, typer.Option("--exposure-ms", help="Exposure of the sections.")]
-_Property = Annotated[
-    list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
-]
 _Yes = Annotated[
     bool, typer.Option("--yes", help="Do not ask: the lamp is off (dark), or the stage is on blank glass (flat).")
 ]
@@ -30,7 +27,7 @@ def reference_dark(
     rig: _Rig,
     shots: _Shots = None,
     exposure_ms: _Exposure = None,
-    prop: _Property = None,
+    prop: Properties = None,
     yes: _Yes = False,
     picture: _Picture = None,
     json_mode: Json = False,
@@ -55,7 +52,7 @@ def reference_flat(
     rig: _Rig,
     shots: _Shots = None,
     exposure_ms: _Exposure = None,
-    prop: _Property = None,
+    prop: Properties = None,
     yes: _Yes = False,
     picture: _Picture = None,
     json_mode: Json = False,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hcc_scope.cli.options import DEFAULT_MODEL, Engine, Json, Model
+from hcc_scope.cli.options import DEFAULT_MODEL, Adapters, Attach, Config, Engine, Json, Model, Phantom, Properties, Rig
 
 __all__ = ["config_app", "devices", "doctor", "focus_app", "qc"]
 
@@ -44,9 +44,7 @@ def doctor(
     seconds: Annotated[
         float, typer.Option("--seconds", min=0.1, max=600, help="How long the whole pipeline is measured.")
     ] = 20.0,
-    adapters: Annotated[
-        Path | None, typer.Option("--adapters", help="Folder of device adapters (Micro-Manager's own folder).")
-    ] = None,
+    adapters: Adapters = None,
     zip_file: Annotated[
         Path | None, typer.Option("--zip", help="Also pack findings, rig files, logs and the last run's summary.")
     ] = None,
@@ -184,22 +182,12 @@ def config_new(
 
 @focus_app.command("try")
 def focus_try(
-    rig: Annotated[str | None, typer.Option("--rig", help="A rig file, or 'demo'.")] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="A bare Micro-Manager .cfg instead of a rig file.")
-    ] = None,
-    adapters: Annotated[
-        Path | None, typer.Option("--adapters", help="Folder of device adapters (Micro-Manager's own folder).")
-    ] = None,
-    attach: Annotated[
-        int | None, typer.Option("--attach", help="Use the running Micro-Manager on this local port (4827).")
-    ] = None,
-    prop: Annotated[
-        list[str] | None, typer.Option("--property", help="DEVICE,PROPERTY,VALUE set after loading; repeatable.")
-    ] = None,
-    phantom: Annotated[
-        str | None, typer.Option("--phantom", help="DemoCamera only: show a phantom section, 'low' or 'high'.")
-    ] = None,
+    rig: Rig = None,
+    config: Config = None,
+    adapters: Adapters = None,
+    attach: Attach = None,
+    prop: Properties = None,
+    phantom: Phantom = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the phantom.")] = 1,
     structure: Annotated[
         bool, typer.Option("--structure", help="Judge every tile with structure (beads, a test target), not tissue.")
