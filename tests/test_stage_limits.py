@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hcc_scope.errors import DeviceError, PlanError
@@ -16,6 +16,8 @@ from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.microscope.moves import Moves
 from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import Grid, PositionList, RandomFields, TimeSeries
+from hcc_scope.runs.plan_check import check_plan_on
+from hcc_scope.runs.rigs import OpenRig
 from hcc_scope.types import RigHandling, StageLimits
 from hcc_scope.workers import StopToken
 from tests.faulty_core import FaultyCore
@@ -79,6 +81,16 @@ class Recorder:
         )
 
 
+def _is_near(place: dict[str, float], xy: tuple[str, float, float], moves: Moves) -> bool:
+    return max(abs(place["x"] - xy[1]), abs(place["y"] - xy[2])) <= moves.xy_tolerance_um
+
+
+@example(
+    plan=TimeSeries(n_frames=2, interval_s=0, position_um=(0, 0)),
+    allowed=StageLimits((-10.0, 10.0), (-10.0, 10.0)),
+    handling=RigHandling(backlash_xy_um=1.0),
+    pushes=[(5.0, 5.0, 0.0), (0.5, 0.0, 0.0)],
+)
 @given(plan=plans, allowed=limits, handling=handlings, pushes=st.lists(st.tuples(places, places, places), min_size=1))
 def test_no_plan_leads_beyond_the_limits(
     plan: Plan, allowed: StageLimits, handling: RigHandling, pushes: list[tuple[float, float, float]]
@@ -93,10 +105,13 @@ def test_no_plan_leads_beyond_the_limits(
         stage.place = dict(zip("xyz", pushes[i % len(pushes)], strict=True))  # a hand may put it anywhere
         xy = ("XY", event["x"], event["y"]) if "x" in event else None
         z = ("Z", event["z"]) if event.get("z") is not None else None
+        # a stage that is near enough where its last move brought it is left there
+        tolerance_um = moves.xy_tolerance_um if xy is not None and _is_near(stage.place, xy, moves) else 0.0
         with suppress(PlanError):
             assert moves.go(xy, z, StopToken(), lambda: False)
             if xy is not None:
-                assert (stage.place["x"], stage.place["y"]) == xy[1:]
+                assert abs(stage.place["x"] - xy[1]) <= tolerance_um
+                assert abs(stage.place["y"] - xy[2]) <= tolerance_um
     assert stage.all_within(allowed)
 
 
@@ -162,4 +177,6 @@ def test_no_preset_leads_beyond_the_limits(rig: MicroManager):
     plan = PositionList(positions_um=[(0, 0)], config_group=("Height", "Far"))
     with pytest.raises(PlanError, match=r"the preset 'Far' of group 'Height' is refused: z = 25 um lies outside"):
         MicroManagerSource(rig, plan, animal_id="m1", section_id="s1")
+    with pytest.raises(PlanError, match=r"the preset 'Far' of group 'Height' is refused"):
+        check_plan_on(OpenRig(rig), plan)  # a dry run refuses what the run does
     assert core.get_position("Z") == 5.0

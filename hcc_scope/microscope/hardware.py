@@ -510,7 +510,7 @@ class Hardware:
         Raises
         ------
         PlanError
-            If there is none.
+            If there is none, or it sends the focus drive beyond its limits.
         DeviceError, ConfirmationNeeded
             See `need_within_limits`.
         """
@@ -519,7 +519,11 @@ class Hardware:
                 f"the plan asks for the preset '{preset}' of group '{group}', which the configuration does not have",
                 hint=f"Its groups are: {', '.join(self._backend.labels('get_available_config_groups'))}.",
             )
-        self.need_within_limits(self._backend.settings("get_config_data", group, preset))
+        settings = self._backend.settings("get_config_data", group, preset)
+        self.need_within_limits(settings)
+        fault = height_fault(settings, self.focus, self._limits)
+        if fault is not None:
+            raise PlanError(f"the preset '{preset}' of group '{group}' is refused: {fault}")
 
     def need_within_limits(self, settings: Iterable[tuple[str, str, str]]) -> None:
         """Refuse settings of the camera beyond the rig file's limits, whichever way they are made.
@@ -545,9 +549,6 @@ class Hardware:
 
     def _preset(self, group: str, preset: str) -> None:
         self.need_preset(group, preset)
-        fault = height_fault(self._backend.settings("get_config_data", group, preset), self.focus, self._limits)
-        if fault is not None:
-            raise PlanError(f"the preset '{preset}' of group '{group}' is refused: {fault}")
         if self._found is not None:
             self._found.add_preset(group, preset)
         what = f"applying preset '{preset}' of group '{group}'"
