@@ -93,7 +93,7 @@ def test_the_sensor_is_known_after_a_region_at_another_binning(controls: DeviceC
 
 
 def test_an_em_gain_above_the_limit_needs_a_confirmation(controls: DeviceControls, rig: MicroManager):
-    rig.handling = rig.hardware.handling = replace(rig.handling, em_gain_max=4.0)
+    rig.hardware.handling = replace(rig.handling, em_gain_max=4.0)
     controls.set_em_gain(4)
     with pytest.raises(ConfirmationNeeded, match=r"an EM gain of 5 is above the rig file's limit of 4") as error:
         controls.set_em_gain(5)

@@ -84,7 +84,7 @@ def test_no_way_to_an_em_gain_above_the_limit_but_a_confirmation(rig: MicroManag
     controls.set_em_gain(5, confirmed=True)
     (warning,) = source(rig).warnings
     assert warning == "an EM gain of 5 is above the rig file's limit of 4 and ages the sensor"
-    rig.handling = replace(rig.handling, em_gain_max=None)
+    rig.hardware.handling = replace(rig.handling, em_gain_max=None)
     assert source(rig).warnings == ()
 
 

@@ -146,7 +146,6 @@ class MicroManager:
         rig_sha256: str | None,
         versions: Mapping[str, str],
         on_close: Callable[[], None],
-        handling: RigHandling | None = None,
     ) -> None:
         self.thread = thread
         self.backend = backend
@@ -155,7 +154,6 @@ class MicroManager:
         self.use = CameraUse()
         """Who has the camera now."""
         self.limits = limits
-        self.handling = RigHandling() if handling is None else handling
         self.events = hardware.events
         """What happens to the devices; a section keeps it in its store while it runs."""
         self.scene: Scene | None = None
@@ -167,6 +165,11 @@ class MicroManager:
         self.versions = versions
         self._on_close = on_close
         self._closed = False
+
+    @property
+    def handling(self) -> RigHandling:
+        """The limits, and what stage, turret and lamp need."""
+        return self.hardware.handling
 
     @classmethod
     def start(
@@ -235,7 +238,6 @@ class MicroManager:
                     buffer_size_mb,
                     limits,
                     rig_sha256,
-                    handling,
                     lambda backend: Hardware(
                         backend, roles or RigRoles(), limits, pixel_size_um, stage_tolerance, handling
                     ),
@@ -258,7 +260,6 @@ class MicroManager:
         buffer_size_mb: int,
         limits: StageLimits | None,
         rig_sha256: str,
-        handling: RigHandling | None,
         hardware_of: Callable[[Backend], Hardware],
     ) -> MicroManager:
         core = _python_core(adapters_dir, buffer_size_mb)
@@ -286,7 +287,6 @@ class MicroManager:
             rig_sha256=rig_sha256,
             versions=versions,
             on_close=_open_rig.release,
-            handling=handling,
         )
 
     @classmethod
@@ -340,7 +340,6 @@ class MicroManager:
                 rig_sha256=None,
                 versions=versions,
                 on_close=lambda: None,
-                handling=handling,
             )
 
         outcome = attempt(lambda: thread.call("connecting to Micro-Manager", connect))

@@ -80,7 +80,7 @@ def test_a_section_from_start_to_its_report(ready: App, monkeypatch: pytest.Monk
 def test_the_store_is_opened_again_and_its_tiles_are_shown(ready: App):
     assert ready.rig.loaded is not None
     microscope = ready.rig.loaded.rig.microscope
-    microscope.handling = replace(microscope.handling, em_gain_max=0.5)
+    microscope.hardware.handling = replace(microscope.handling, em_gain_max=0.5)
     start(ready)
     wait_for(lambda: "An EM gain of 1 is above the rig file's limit of 0.5" in notices(ready), "the warning")
     finish(ready)
