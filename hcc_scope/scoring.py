@@ -70,6 +70,8 @@ _NOT_RANDOM = {
     "positions": "fields were chosen from a list",
     "time_series": "fields are a time series of one place",
     "sequence": "fields are a continuous sequence",
+    "guided": "the drawn fields are not all visited",
+    "chosen": "fields were chosen by the operator",
 }
 
 

@@ -40,8 +40,9 @@ __all__ = [
 TagValue = str | int | float | bool | None
 """What a frame's tag may hold: any scalar of JSON."""
 
-Sampling = Literal["random", "raster", "positions", "time_series", "sequence"]
-"""How the fields were chosen; only ``random`` makes the score's interval valid."""
+Sampling = Literal["random", "raster", "positions", "time_series", "sequence", "guided", "chosen"]
+"""How the fields were chosen; only ``random`` makes the score's interval valid, and ``guided`` once it is complete: a
+random sample that was drawn first and then visited by hand. ``chosen``: by the operator, freely."""
 
 RunState = Literal["completed", "cancelled", "failed"]
 FrameOutcome = Literal["classified", "excluded", "failed"]

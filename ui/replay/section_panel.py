@@ -28,6 +28,8 @@ _SAMPLING = {
     "positions": "a list of positions",
     "time_series": "a time series",
     "sequence": "a continuous sequence",
+    "guided": "random fields, visited by hand",
+    "chosen": "fields chosen by the operator",
 }
 
 

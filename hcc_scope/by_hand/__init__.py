@@ -1,0 +1,5 @@
+"""A section on a stand that is moved by hand: what is captured, and where to move next. Pure: no devices, no window."""
+
+from hcc_scope.by_hand.view import Guidance, HandCommands, HandPhase, HandView, SkipReason, Verdict
+
+__all__ = ["Guidance", "HandCommands", "HandPhase", "HandView", "SkipReason", "Verdict"]

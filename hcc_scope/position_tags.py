@@ -1,0 +1,73 @@
+"""How the position of a frame was obtained: tags of the frame, and so part of its line in a store's journal.
+
+`hcc_scope.types.Frame.stage_um` is the position itself; None where it is not known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hcc_scope.types import TagValue
+
+__all__ = [
+    "DRAWN_TAG",
+    "FORCED_TAG",
+    "ISLAND_TAG",
+    "POSITION_TAG",
+    "SE_TAG",
+    "PositionOrigin",
+    "position_origin",
+    "position_tags",
+]
+
+POSITION_TAG = "position_from"
+"""``stage``: read back from it. ``tracked``: measured from the pictures. ``unknown``: there is no position."""
+ISLAND_TAG = "position_island"
+"""Number of the coordinate frame of a tracked position; positions of different islands cannot be compared."""
+SE_TAG = "position_se_um"
+"""Standard error of a tracked position's coordinates, against the nearest field captured before."""
+FORCED_TAG = "kept_anyway"
+"""Of a field that the operator kept although a rule of capture spoke against it: the rule's word."""
+DRAWN_TAG = "drawn_field"
+"""Number of the field in the random sample that was drawn for a guided section."""
+
+
+@dataclass(frozen=True, slots=True)
+class PositionOrigin:
+    """How a position was obtained."""
+
+    source: Literal["stage", "tracked", "unknown"]
+    island: int = 0
+    se_um: float | None = None
+
+
+def position_tags(origin: PositionOrigin) -> dict[str, TagValue]:
+    """Return the tags that record it."""
+    tags: dict[str, TagValue] = {POSITION_TAG: origin.source}
+    if origin.source == "tracked":
+        tags |= {ISLAND_TAG: origin.island, SE_TAG: origin.se_um}
+    return tags
+
+
+def position_origin(tags: Mapping[str, TagValue], *, has_position: bool) -> PositionOrigin:
+    """Return how a frame's position was obtained, from its tags; ``stage`` where an older store does not state it.
+
+    Examples
+    --------
+    >>> position_origin(position_tags(PositionOrigin("tracked", 1, 0.3)), has_position=True)
+    PositionOrigin(source='tracked', island=1, se_um=0.3)
+    """
+    if not has_position:
+        return PositionOrigin("unknown")
+    if tags.get(POSITION_TAG) != "tracked":
+        return PositionOrigin("stage")
+    island, se_um = tags.get(ISLAND_TAG), tags.get(SE_TAG)
+    return PositionOrigin(
+        "tracked",
+        island if isinstance(island, int) else 0,
+        float(se_um) if isinstance(se_um, int | float) else None,
+    )
