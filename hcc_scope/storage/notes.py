@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, cast, get_args
 from hcc_scope.atomic_file import sync_folder, write_all
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.storage import values
-from hcc_scope.storage.files import cannot_read, check_plain, explain, lock, open_own, read_plain
+from hcc_scope.storage.files import cannot_read, check_plain, ends_whole, explain, lock, open_own, read_plain
 from hcc_scope.storage.lines import fields_of, sealed_line
 from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.types import NoteKind
@@ -215,7 +215,7 @@ class NotesWriter:
                 time.sleep(_LOOK_AGAIN_S)
             end = os.lseek(handle, 0, os.SEEK_END)
             try:
-                write_all(handle, (b"" if _ends_whole(handle, end) else b"\n") + line)
+                write_all(handle, (b"" if ends_whole(handle, end) else b"\n") + line)
                 os.fsync(handle)
             except OSError:
                 os.ftruncate(handle, end)  # half a line would make the next one unreadable
@@ -224,11 +224,3 @@ class NotesWriter:
             os.close(handle)
         if is_new:
             sync_folder(self._store)
-
-
-def _ends_whole(handle: int, end: int) -> bool:
-    """Return whether the file's last line has its end; a crash may have cut it short."""
-    if end == 0:
-        return True
-    os.lseek(handle, end - 1, os.SEEK_SET)
-    return os.read(handle, 1) == b"\n"
