@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from hcc_scope.errors import CameraError
 from hcc_scope.microscope.backend import own_pixels
-from hcc_scope.microscope.cleanup import Finally
+from hcc_scope.microscope.cleanup import ALREADY, Finally
 from hcc_scope.microscope.core_thread import Stopped
 from hcc_scope.microscope.demo_scene import refuse_to_paint
 from hcc_scope.microscope.limits import check_plan_exposure, em_gain_warning
@@ -246,6 +246,11 @@ class LiveSection:
             timeout_s=watch.limit_s,
             last_state=watch.last_state,
         )
+
+    def stop_camera(self) -> None:
+        """Stop the camera; one in the middle of a long exposure is left to end it, and the next call waits for it."""
+        with suppress(Stopped):
+            self.rig.thread.call("stopping the camera", self.rig.camera.stop, stop=ALREADY, grace_s=GRACE_S)
 
     def checked_pixels(self, shot: Shot, spec: RunSpec) -> NDArray[np.uint16]:
         """Return an exposure's pixels (y, x), owned, as the camera delivered them.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from hcc_scope.errors import CameraError, FramesLost
 from hcc_scope.microscope.autofocus import Autofocus
-from hcc_scope.microscope.cleanup import ALREADY, Finally
-from hcc_scope.microscope.core_thread import Stopped
+from hcc_scope.microscope.cleanup import Finally
 from hcc_scope.microscope.live_section import GRACE_S, LiveSection
 from hcc_scope.microscope.moves import PlaceMissedError
 from hcc_scope.microscope.plan_focus import PlanFocus
@@ -300,7 +299,7 @@ class MicroManagerSource:
             watch.begin("being asked for its settings")
             self._section.camera("asking", rig.hardware.slow, watch, stop)
             watch.begin("starting a sequence")
-            with Finally(self._stop_sequence, "stopping the camera"):
+            with Finally(self._section.stop_camera, "stopping the camera"):
                 # Not to be left half-way: what starts the camera must be there to stop it.
                 n_wanted = None if planned is None else planned - taken
                 start = partial(rig.camera.start, n_wanted)
@@ -326,7 +325,7 @@ class MicroManagerSource:
                 # A long exposure cannot be cut short (the driver blocks until it ends) and must not hold up the stop;
                 # a short one ends at once, and what the buffer then holds is complete.
                 if rig.hardware.exposure_ms / 1000 < GRACE_S / 2:
-                    self._stop_sequence()
+                    self._section.stop_camera()
             elif not ending and stop.paused:
                 ending = self._was_paused = True
                 self._section.camera("stopping", rig.camera.stop, watch, stop)
@@ -345,11 +344,6 @@ class MicroManagerSource:
                 )
             n += 1
             yield shot
-
-    def _stop_sequence(self) -> None:
-        """Stop the camera; one in the middle of a long exposure is left to end it, and the next call waits for it."""
-        with suppress(Stopped):
-            self._rig.thread.call("stopping the camera", self._rig.camera.stop, stop=ALREADY, grace_s=GRACE_S)
 
     def _more_to_come(self, n_received: int, watch: FrameWatch, *, stopping: bool) -> bool:
         """Return whether to go on when the buffer was empty; raise if frames were lost or none can be hoped for."""
