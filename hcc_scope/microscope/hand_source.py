@@ -33,7 +33,7 @@ from hcc_scope.tracking import Tracker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from hcc_scope.by_hand import CaptureRules
+    from hcc_scope.by_hand import CaptureRules, SampleKeeper, SkipReason
     from hcc_scope.microscope.demo_scene import Scene
     from hcc_scope.microscope.hand_desk import Wishes
     from hcc_scope.microscope.hand_operator import HandOperator
