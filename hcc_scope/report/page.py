@@ -118,7 +118,7 @@ def _course_of_events(facts: PageFacts) -> str:
     run = facts.store.recorded
     state = "unfinished" if run.state is None else run.state
     made = format_utc(facts.made_utc, seconds=False)
-    acquired = format_utc(run.created_utc)
+    acquired = describe_acquired(run)
     when = acquired if acquired[0].isdigit() else f"at {acquired}"
     return f"Acquired {when}, run {state}. Report made {made}."
 

@@ -46,6 +46,8 @@ class SectionReport:
     """Tiles in the score that are unlike the model's training tiles; None unless these are scored and counted."""
     shading: Mapping[str, str | bool] | None = None
     """By what frames were corrected before they were classified (`hcc_scope.shading.correction.Shading.account`)."""
+    parts: tuple[tuple[int, str], ...] = ()
+    """Of a section that was continued: the first frame of each part, and when the part began (ISO 8601)."""
 
 
 def software_versions(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -89,6 +91,7 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "stabilised": score.stabilised,
         "stabilised_reason": score.stabilised_reason,
         "store": report.store,
+        "parts": [{"first_frame": first, "began_utc": began} for first, began in report.parts],
         "outcome": outcome.state,
         "state": outcome.state,
         "cause": _cause(outcome.cause),

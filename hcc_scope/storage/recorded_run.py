@@ -253,6 +253,11 @@ class RecordedRun:
         return None if self.outcome is None else self.outcome.state
 
     @property
+    def first_frames(self) -> tuple[tuple[int, str], ...]:
+        """The first frame of each part, and when the part began (ISO 8601), if the section was continued."""
+        return tuple((part.first_frame, part.began_utc.isoformat()) for part in self.parts)
+
+    @property
     def decision_threshold(self) -> float | None:
         """The model's, as recorded before the first frame, or with the score; None if neither has it."""
         at_end = None if self.outcome is None else self.outcome.threshold

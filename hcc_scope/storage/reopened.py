@@ -29,7 +29,7 @@ from hcc_scope.storage.journal_writer import JournalWriter
 from hcc_scope.storage.metadata import ARRAY_PATH, JOURNAL, check_spec
 from hcc_scope.storage.naming import with_own_name
 from hcc_scope.storage.notes import excluded_fields, read_notes_log
-from hcc_scope.storage.parts import begun_part, n_parts
+from hcc_scope.storage.parts import PARTS, begun_part, n_parts
 from hcc_scope.storage.prediction_log import PREDICTIONS, drop_results_of_lost_frames
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
@@ -75,6 +75,11 @@ class ReopenedSection:
     """Number of the part that begins, from 2."""
     recovered: RecoverReport | None
     """What was done to a store whose run never ended; None for one that ended."""
+
+    @property
+    def first_frames(self) -> tuple[tuple[int, str], ...]:
+        """The first frame of each part, and when the part began (ISO 8601)."""
+        return tuple((part["first_frame"], part["began_utc"]) for part in self.sink.attributes[PARTS])
 
 
 def reopen_section(

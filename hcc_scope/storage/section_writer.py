@@ -129,6 +129,11 @@ class SectionWriter:
         return self._committed
 
     @property
+    def attributes(self) -> Mapping[str, Any]:
+        """The attribute ``hcc_scope`` of the store."""
+        return self._attributes
+
+    @property
     def in_flight_bytes(self) -> int:
         """Bytes of pixels that wait for the disk."""
         return self._in_flight_bytes
