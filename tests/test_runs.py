@@ -213,7 +213,7 @@ def test_a_section_goes_on_with_one_score_for_all_its_parts(
     assert (check.problem, check.equal, check.frames) == (None, True, n)
     log = cli("log", str(store))
     assert log.out.count("part: part 2; first_frame 6; software") == 1
-    page = section_report(open_section(store), tmp_path).read_text(encoding="utf-8")
+    page = section_report(store, tmp_path / "report").read_text(encoding="utf-8")
     assert "in 2 parts" in page
 
 

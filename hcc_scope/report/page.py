@@ -20,6 +20,7 @@ from hcc_scope.formatting import (
     significant,
 )
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
+from hcc_scope.report.acquired_text import describe_acquired
 from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.score_text import (
     SCORE_DECIMALS,
