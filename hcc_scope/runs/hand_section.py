@@ -83,6 +83,7 @@ def hand_source(
     specimen: Specimen | None = None,
     scene: Scene | None = None,
     operator: HandOperator | None = None,
+    end_after: int | None = None,
 ) -> HandSource:
     """Return the frames of a section by hand, with what its store has to know to be scored again.
 
@@ -106,6 +107,8 @@ def hand_source(
         What the demo camera shows; the specimen in focus, without it.
     operator : HandOperator, optional
         Moves the demo rig's specimen in place of a person.
+    end_after : int, optional
+        The section ends by itself after so many captured fields, or a guided one after its last drawn field.
 
     Raises
     ------
@@ -133,6 +136,7 @@ def hand_source(
             provenance={**scoring_model.facts, **({} if specimen is None else phantom_facts(specimen))},
             scene=scene,
             operator=operator,
+            end_after=end_after,
         )
         refused.pop_all()
     return source
