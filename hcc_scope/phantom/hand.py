@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.phantom.specimen import Specimen
 
-__all__ = ["Habits", "Hand", "HandScript", "Stop", "StopKind"]
+__all__ = ["Habits", "Hand", "HandScript", "Stop", "StopKind", "is_fit"]
 
 StopKind = Literal["field", "blurred", "glass", "seen", "short", "lens"]
 """``field``: at rest for at least `Habits.rest_s`, in focus, on tissue, and no part of it was captured: it is to be
@@ -94,12 +94,10 @@ class HandScript:
             math.hypot(b.x_um - a.x_um, b.y_um - a.y_um) for a, b in zip(self.poses, self.poses[1:], strict=False)
         )
 
-    def expected_at(self, index: int) -> Stop | None:
-        """Return the stop that a capture of a live frame belongs to; None where nothing is to be captured."""
-        pose = self.poses[index]
-        if abs(pose.z_um) > IN_FOCUS_UM or pose.speed_um_s > AT_REST_UM_S or pose.lens != 1.0 or pose.light == 0.0:
-            return None
-        return next((stop for stop in self.stops if stop.expected and stop.begin_s <= pose.t_s <= stop.end_s), None)
+
+def is_fit(pose: Pose) -> bool:
+    """Return whether a field could be captured then: at rest, in focus, in the light, with the usual objective."""
+    return abs(pose.z_um) <= IN_FOCUS_UM and pose.speed_um_s <= AT_REST_UM_S and pose.lens == 1.0 and pose.light > 0.0
 
 
 class Hand:
