@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.by_hand.view import HandPhase, HandView
 
-__all__ = ["EXPLANATIONS", "FIT", "PHASE_WORDS", "screen_word", "verdict"]
+__all__ = ["EXPLANATIONS", "FIT", "PHASE_WORDS", "UNDONE", "screen_word", "verdict"]
 
 EXPLANATIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -38,6 +38,9 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType(
 
 FIT = "captured"
 """What a frame is called that is captured."""
+
+UNDONE = "the capture was undone"
+"""The reason with which an undone field is excluded from the score."""
 
 PHASE_WORDS: Mapping[HandPhase, tuple[str, str]] = MappingProxyType(
     {
