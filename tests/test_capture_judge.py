@@ -90,7 +90,7 @@ def at(x_um: float, y_um: float = 0.0, island: int = 0) -> TrackView:
 
 
 def test_a_field_is_captured_once_it_was_still_for_long_enough_and_only_once(by_focus: dict):
-    assert Bench().halt(by_focus[0.0], n=5) == ["waiting", "waiting", "", "already here", "already here"]
+    assert Bench().halt(by_focus[0.0], n=5) == ["waiting", "waiting", "", "captured", "captured"]
 
 
 def test_a_key_captures_a_still_field_at_once_and_a_moving_one_never(by_focus: dict):
@@ -158,10 +158,10 @@ def test_a_field_of_less_detail_is_kept_once_the_focus_was_turned_through_its_be
 
 
 def test_a_field_that_gets_sharper_is_not_captured_before_it_is_sharp(by_focus: dict):
-    bench = Bench(replace(RULES, still_ms=0.0, focus_min=0.01))
-    bench.see(by_focus[3.0])
-    bench.judge.undone()  # nothing to undo: no harm
-    assert [bench.see(by_focus[z_um]) for z_um in (3.0, 1.0)][-1] != ""
+    bench = Bench(replace(RULES, focus_min=0.01))
+    words = [bench.see(by_focus[z_um]) for z_um in (3.0, 3.0, 1.0, 0.0, 0.0, 0.0)]
+    assert words[2:4] == ["focusing"] * 2
+    assert words[-1] == ""
 
 
 def test_a_field_is_new_unless_a_captured_one_covers_too_much_of_it(by_focus: dict):
@@ -187,7 +187,7 @@ def test_an_undone_field_can_be_captured_again_after_a_move_and_not_by_itself_be
     bench = Bench()
     assert bench.halt(by_focus[0.0])[2] == ""
     bench.judge.undone()
-    assert [bench.see(by_focus[0.0]) for _ in range(5)] == ["already here"] * 5
+    assert [bench.see(by_focus[0.0]) for _ in range(5)] == ["undone"] * 5
     assert bench.see(by_focus[0.0], asked=True) == ""
     assert bench.halt(by_focus[0.0])[2] == ""
 
@@ -201,6 +201,9 @@ def test_a_drawn_field_is_captured_whatever_it_shows_and_nothing_off_the_target(
         bench.see(pixels, replace(STILL, speed_um_s=500.0))
         assert [bench.see(pixels, at_target=False) for _ in range(4)][-1] == "off target"
         assert bench.see(pixels, at_target=True) == ""
+        bench.judge.captured(STILL.place)
+        assert bench.see(pixels, at_target=True) == "captured"
+    bench.see(glass, replace(STILL, speed_um_s=500.0))
     assert [bench.see(by_focus[8.0], at_target=True) for _ in range(3)][-1] == "blurred"
     assert bench.see(by_focus[0.0], at(2000.0), at_target=False, asked=True) in ("", "focusing")
 

@@ -30,6 +30,8 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType(
         "focusing": "The picture is getting sharper: go on until it does not.",
         "blurred": "The picture is less sharp than the best seen lately: turn the focus to its best and past it once.",
         "already here": "A captured field covers too much of this one: move on.",
+        "captured": "This field is captured: move on.",
+        "undone": "The capture of this field was undone: move on, or press the key to capture it again.",
         "objective": "Another objective is in use than at the beginning of the section: turn back to it.",
         "frozen": "The camera delivers the same picture again and again: check it, and the light.",
         "off target": "This is not the target: follow the arrow.",
@@ -39,7 +41,7 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType(
 """Each word for not capturing a frame, with what it means and what to do."""
 
 FIT = "captured"
-"""What a frame is called that is captured."""
+"""What a frame is called that is captured, and its field for as long as it stays there."""
 
 UNDONE = "the capture was undone"
 """The reason with which an undone field is excluded from the score."""
@@ -53,7 +55,7 @@ PHASE_WORDS: Mapping[HandPhase, tuple[str, str]] = MappingProxyType(
 )
 """Word and sentence of the phases in which nothing is captured by itself."""
 
-_TRACKING_WORDS = frozenset({"lost", "too fast", "no structure", "too dark", "too bright"})
+_TRACKING_WORDS = frozenset({"lost", "too fast", "no structure", "too dark", "too bright", "objective", "frozen"})
 """Words that matter in every phase."""
 
 
@@ -67,5 +69,5 @@ def screen_word(view: HandView) -> tuple[str, str]:
     if view.phase in PHASE_WORDS and view.verdict.word not in _TRACKING_WORDS:
         return PHASE_WORDS[view.phase]
     if view.verdict.fit:
-        return FIT, "The field is captured."
+        return FIT, EXPLANATIONS[FIT]
     return view.verdict.word, view.track.remark or view.verdict.explanation
