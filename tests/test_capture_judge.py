@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SHAPE_YX = (512, 512)
 UM_PER_PX = 0.325
 SIDE_UM = 512 * UM_PER_PX
-RULES = CaptureRules()
+RULES = CaptureRules(still_ms=200.0)
 STILL = TrackView("tracking", Place(0, 0.0, 0.0, 0.1), (0.0, 0.0), 0.0, 0.95)
 DT_S = 0.125
 
