@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,18 +21,19 @@ from hcc_scope.by_hand.words import verdict
 from hcc_scope.formatting import counted
 from hcc_scope.microscope.hand_captures import Capture, HandCaptures
 from hcc_scope.microscope.hand_desk import HandDesk
+from hcc_scope.microscope.hand_guiding import Guided, HandGuiding
 from hcc_scope.microscope.hand_log import HandLog
 from hcc_scope.microscope.hand_places import HandPlaces
 from hcc_scope.microscope.live_frames import LiveFrames
 from hcc_scope.microscope.live_section import LiveSection
-from hcc_scope.position_tags import FORCED_TAG
+from hcc_scope.position_tags import DRAWN_TAG, FORCED_TAG
 from hcc_scope.tiling import TileGrid
 from hcc_scope.tracking import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from hcc_scope.by_hand import CaptureRules
+    from hcc_scope.by_hand import CaptureRules, SampleKeeper, SkipReason
     from hcc_scope.microscope.demo_scene import Scene
     from hcc_scope.microscope.hand_desk import Wishes
     from hcc_scope.microscope.hand_operator import HandOperator
@@ -47,14 +48,6 @@ __all__ = ["Guided", "HandSource"]
 
 _ASKED_S = 3.0
 """How long a request to capture waits for a frame that is fit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Guided:
-    """A section whose fields are a random sample, drawn before they are visited by hand."""
-
-    n_fields: int
-    seed: int
 
 
 class HandSource:
@@ -120,7 +113,9 @@ class HandSource:
         self.warnings = self._section.check_camera_limits()
         """Sentences for the operator about the state in which the run begins."""
         self._section.show_scene()
-        how: dict[str, TagValue] = {"by_hand": True, "capture_rules": json.dumps(asdict(rules), sort_keys=True)}
+        how: dict[str, TagValue] = {"by_hand": True, "capture_rules": json.dumps(asdict(rules))}
+        if guided is not None:
+            how |= {"drawn_fields": guided.n_fields, "drawn_seed": guided.seed}
         self.spec = self._section.spec(
             animal_id=animal_id,
             section_id=section_id,
@@ -144,6 +139,7 @@ class HandSource:
         self._judge = CaptureJudge(rules, grid, facts.pixel_size_um, facts.orientation)
         self._captures = HandCaptures(self._follow_undo)
         self._log = HandLog(rig.events)
+        self._guiding = HandGuiding(guided, facts.shape_yx, facts.pixel_size_um, facts.orientation, self._log)
         self._asked_at_s: float | None = None
         self._n_seen = 0
         self._message = ""
@@ -198,21 +194,25 @@ class HandSource:
             self._log.add("island", island=self._places.new_island(), before_seq=self._captures.next_seq)
         seen = self._places.see(live, self._captures.next_seq, self._n_seen)
         self._n_seen += 1
+        self._guiding.see(seen.track.place)
+        drawn_field = self._guiding.drawn_at(seen.track.place)
         asked = self._still_asked(wishes, seen.t_s)
-        judged = self._judged(seen, asked=asked)
+        judged = self._judged(seen, drawn_field, asked=asked)
         forced = wishes.forced and seen.fits
-        if judged.fit and not (asked or wishes.automatic or forced):
-            judged = verdict("by key")
+        if judged.fit and not (asked or forced):
+            held_back = self._guiding.held_back()
+            judged = held_back if held_back is not None else judged if wishes.automatic else verdict("by key")
         if judged.fit or forced:
             seen = self._places.confirmed(seen, live)
             forced &= seen.fits
             judged = judged if seen.obstacle is None else seen.obstacle
         frame = seen.frame
         if judged.fit or forced:
-            frame = self._marked(frame, judged.word)
+            frame = _marked(frame, judged.word, drawn_field)
             yield frame
             # only now: the session must know what can be undone
-            self._captures.add(Capture(frame.seq, seen.track.place, judged.word), partial(self._follow, seen, judged))
+            capture = Capture(frame.seq, seen.track.place, judged.word)
+            self._captures.add(capture, partial(self._follow, capture, drawn_field))
             judged = Verdict("")
         self._log.track(seen.track, seen.t_s, self._captures.next_seq)
         self._desk.show(self._view(frame, seen, judged, wishes))
@@ -231,26 +231,25 @@ class HandSource:
         self._message = f"not captured: no fit frame within {_ASKED_S:g} s"
         return False
 
-    def _judged(self, seen: SeenFrame, *, asked: bool) -> Verdict:
+    def _judged(self, seen: SeenFrame, drawn_field: int | None, *, asked: bool) -> Verdict:
         if seen.fits:
-            judged = self._judge.judge(seen.frame, seen.track, t_s=seen.t_s, asked=asked)
+            at_target = drawn_field is not None if self._guiding.phase == "targets" else None
+            judged = self._judge.judge(seen.frame, seen.track, t_s=seen.t_s, asked=asked, at_target=at_target)
             if seen.obstacle is None or judged.word in ("too dark", "too bright"):
                 return judged
         assert seen.obstacle is not None
         return seen.obstacle
 
-    def _marked(self, frame: Frame, overruled: str) -> Frame:
-        """Return a frame with the word of the rule that was overruled, if one was."""
-        return replace(frame, tags={**frame.tags, FORCED_TAG: overruled}) if overruled else frame
-
-    def _follow(self, seen: SeenFrame, judged: Verdict) -> None:
-        """Have tracker and judge know of a capture."""
+    def _follow(self, capture: Capture, drawn_field: int | None) -> None:
+        """Have tracker, judge and guide know of a capture."""
         self._desk.wish(asked=False)
-        self._places.captured()
-        self._judge.captured(seen.track.place)
         self._message = ""
-        if judged.word:
-            self._log.add("kept anyway", seq=seen.frame.seq, word=judged.word)
+        self._places.captured()
+        self._judge.captured(capture.place)
+        if drawn_field is not None:
+            self._guiding.reached(drawn_field, capture.seq)
+        if capture.forced:
+            self._log.add("kept anyway", seq=capture.seq, word=capture.forced)
 
     def _follow_undo(self, _capture: Capture) -> None:
         self._places.undone()
@@ -262,12 +261,13 @@ class HandSource:
             frame=frame,
             track=seen.track,
             verdict=judged,
-            phase="free",
+            phase=self._guiding.phase,
             automatic=wishes.automatic,
             n_seen=self._n_seen,
             n_captured=len(captures),
             n_forced=sum(bool(one.forced) for one in captures),
             captured_seq=self._captures.last_seq,
+            guidance=self._guiding.guidance,
             places_um=tuple((one.place.island, one.place.x_um, one.place.y_um) for one in captures if one.place),
             message=self._message,
         )
@@ -309,7 +309,77 @@ class HandSource:
         int or None
             Its number in the store, where it stays; None if nothing is left to undo.
         """
-        seq = self._captures.undo(exclude)
+
+        def take_back(seq: int) -> None:
+            exclude(seq)
+            self._guiding.undone(seq)
+
+        seq = self._captures.undo(take_back)
         if seq is not None:
+            self._message = f"field {seq} is undone"
             self._log.add("undo", seq=seq)
         return seq
+
+    # --- a guided section ---
+
+    def keep_sample_with(self, keeper: SampleKeeper) -> None:
+        """Write down what happens to the drawn sample with this keeper, from now on."""
+        self._guiding.keeper = keeper
+
+    def mark_corner(self) -> None:
+        """Take the present place as the next corner of the outline: three or more replace the drive round the section.
+
+        Raises
+        ------
+        PlanError
+            If the position is not known, or the section is not guided.
+        """
+        self._guiding.mark_corner()
+
+    def close_outline(self) -> tuple[tuple[float, float], ...]:
+        """End the drive round the section and return its outline, to be mended or used.
+
+        Raises
+        ------
+        PlanError
+            If the course surrounds no area, or the section is not guided.
+        """
+        return self._guiding.close_outline()
+
+    def drive_again(self) -> None:
+        """Forget the way round the section, and begin it anew; raises like `mark_corner`."""
+        self._guiding.drive_again()
+
+    def draw_fields(self, outline_um: tuple[tuple[float, float], ...] | None = None) -> None:
+        """Draw the random fields inside the outline; `outline_um` is a mended one.
+
+        Raises
+        ------
+        PlanError
+            If they do not fit, or the section is not guided.
+        StoreError
+            If they cannot be written down.
+        """
+        self._guiding.draw_fields(outline_um)
+
+    def skip_target(self, reason: SkipReason) -> None:
+        """Skip the present target for a reason that is recorded.
+
+        Raises
+        ------
+        PlanError
+            If there is none.
+        StoreError
+            If it cannot be written down.
+        """
+        self._guiding.skip_target(reason)
+
+
+def _marked(frame: Frame, overruled: str, drawn_field: int | None) -> Frame:
+    """Return a captured frame with the rule that was overruled and the drawn field that it shows, if any."""
+    tags = dict(frame.tags)
+    if overruled:
+        tags[FORCED_TAG] = overruled
+    if drawn_field is not None:
+        tags[DRAWN_TAG] = drawn_field
+    return replace(frame, tags=tags)
