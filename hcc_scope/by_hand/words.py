@@ -43,7 +43,7 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType(
 FIT = "captured"
 """What a frame is called that is captured, and its field for as long as it stays there."""
 
-UNDONE = "the capture was undone"
+UNDONE = "undone by the operator"
 """The reason with which an undone field is excluded from the score."""
 
 PHASE_WORDS: Mapping[HandPhase, tuple[str, str]] = MappingProxyType(

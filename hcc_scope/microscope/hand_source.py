@@ -77,6 +77,8 @@ class HandSource:
         Replaces the demo camera's pixels; refused for any other camera.
     operator : HandOperator, optional
         Moves the specimen in place of a person. The section ends when it is done.
+    end_after : int, optional
+        The section ends by itself after so many captured fields; a guided one after its last drawn field.
 
     Raises
     ------
@@ -106,6 +108,7 @@ class HandSource:
         provenance: Mapping[str, TagValue] | None = None,
         scene: Scene | None = None,
         operator: HandOperator | None = None,
+        end_after: int | None = None,
     ) -> None:
         rules = rig.handling.capture if rules is None else rules
         self._section = LiveSection(rig, exposure_ms=exposure_ms, scene=scene)
@@ -121,12 +124,13 @@ class HandSource:
             section_id=section_id,
             tile_px=tile_px,
             sampling="chosen" if guided is None else "guided",
-            expected_frames=None,
+            expected_frames=end_after,
             model_sha256=model_sha256,
             software=software,
             provenance=provenance,
             how=how,
         )
+        self._end_after = end_after
         self._desk = HandDesk()
         self._live = LiveFrames(self._section, operator, self._desk.view)
         self._places = HandPlaces(
@@ -185,6 +189,15 @@ class HandSource:
             with closing(self._live.shots(stop)) as shots:
                 for live in shots:
                     yield from self._look(live)
+                    if self._is_over():
+                        return
+
+    def _is_over(self) -> bool:
+        if self._end_after is None:
+            return False
+        if self._guiding.phase == "free":
+            return len(self._captures.captures) >= self._end_after
+        return self._guiding.phase == "done"
 
     def _look(self, live: LiveShot) -> Iterator[Frame]:
         """Locate and judge one live frame, yield it if it is captured, and show what is known after it."""

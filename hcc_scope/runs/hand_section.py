@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hcc_scope.by_hand.words import UNDONE
 from hcc_scope.runs.phantoms import phantom_facts
 from hcc_scope.runs.section import start_section
 
@@ -33,11 +34,7 @@ if TYPE_CHECKING:
     from hcc_scope.types import TagValue
     from hcc_scope.workers import StopToken
 
-__all__ = ["UNDONE", "HandRun", "hand_source", "start_hand_section"]
-
-UNDONE = "undone by the operator"
-"""Why a field is excluded whose capture was undone, in the notes of its store."""
-
+__all__ = ["HandRun", "hand_source", "start_hand_section"]
 
 @dataclass(frozen=True, slots=True)
 class HandRun:
@@ -83,6 +80,7 @@ def hand_source(
     specimen: Specimen | None = None,
     scene: Scene | None = None,
     operator: HandOperator | None = None,
+    end_after: int | None = None,
 ) -> HandSource:
     """Return the frames of a section by hand, with what its store has to know to be scored again.
 
@@ -106,6 +104,8 @@ def hand_source(
         What the demo camera shows; the specimen in focus, without it.
     operator : HandOperator, optional
         Moves the demo rig's specimen in place of a person.
+    end_after : int, optional
+        The section ends by itself after so many captured fields; a guided one after its last drawn field.
 
     Raises
     ------
@@ -133,6 +133,7 @@ def hand_source(
             provenance={**scoring_model.facts, **({} if specimen is None else phantom_facts(specimen))},
             scene=scene,
             operator=operator,
+            end_after=end_after,
         )
         refused.pop_all()
     return source
