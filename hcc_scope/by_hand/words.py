@@ -55,7 +55,9 @@ PHASE_WORDS: Mapping[HandPhase, tuple[str, str]] = MappingProxyType(
 )
 """Word and sentence of the phases in which nothing is captured by itself."""
 
-_TRACKING_WORDS = frozenset({"lost", "too fast", "no structure", "too dark", "too bright", "objective", "frozen"})
+_OF_TRACKING = frozenset({"lost", "too fast", "no structure", "objective", "frozen"})
+"""Words for a position that is not known: what the tracker remarks explains them best."""
+_ALWAYS = _OF_TRACKING | {"too dark", "too bright"}
 """Words that matter in every phase."""
 
 
@@ -66,8 +68,10 @@ def verdict(word: str) -> Verdict:
 
 def screen_word(view: HandView) -> tuple[str, str]:
     """Return the one word that a screen shows, and the sentence that explains it."""
-    if view.phase in PHASE_WORDS and view.verdict.word not in _TRACKING_WORDS:
+    if view.phase in PHASE_WORDS and view.verdict.word not in _ALWAYS:
         return PHASE_WORDS[view.phase]
     if view.verdict.fit:
         return FIT, EXPLANATIONS[FIT]
-    return view.verdict.word, view.track.remark or view.verdict.explanation
+    word = view.verdict.word
+    remark = view.track.remark if word in _OF_TRACKING else ""
+    return word, remark or view.verdict.explanation

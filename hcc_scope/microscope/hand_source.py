@@ -124,7 +124,7 @@ class HandSource:
             section_id=section_id,
             tile_px=tile_px,
             sampling="chosen" if guided is None else "guided",
-            expected_frames=end_after,
+            expected_frames=None,
             model_sha256=model_sha256,
             software=software,
             provenance=provenance,
