@@ -78,7 +78,8 @@ class HandSource:
     operator : HandOperator, optional
         Moves the specimen in place of a person. The section ends when it is done.
     end_after : int, optional
-        The section ends by itself after so many captured fields; a guided one after its last drawn field.
+        The section ends by itself after so many captured fields, or a guided one after its last drawn field; without
+        it, it ends on request.
 
     Raises
     ------
@@ -124,7 +125,8 @@ class HandSource:
             section_id=section_id,
             tile_px=tile_px,
             sampling="chosen" if guided is None else "guided",
-            expected_frames=None,
+            # a guided section skips fields, and a simulated operator ends when it is done
+            expected_frames=end_after if guided is None and operator is None else None,
             model_sha256=model_sha256,
             software=software,
             provenance=provenance,
@@ -177,7 +179,7 @@ class HandSource:
         """Run the camera, and yield the frames that are captured.
 
         A pause stops the camera; where the field is then has to be found again, as the specimen may have been moved
-        meanwhile. Ends when stop is requested, or the simulated operator is done.
+        meanwhile. Ends when stop is requested, everything asked for is captured, or the simulated operator is done.
 
         Raises
         ------
@@ -193,11 +195,11 @@ class HandSource:
                         return
 
     def _is_over(self) -> bool:
+        """Return whether everything that was asked for is captured."""
         if self._end_after is None:
             return False
-        if self._guiding.phase == "free":
-            return len(self._captures.captures) >= self._end_after
-        return self._guiding.phase == "done"
+        phase = self._guiding.phase
+        return len(self._captures.captures) >= self._end_after if phase == "free" else phase == "done"
 
     def _look(self, live: LiveShot) -> Iterator[Frame]:
         """Locate and judge one live frame, yield it if it is captured, and show what is known after it."""

@@ -13,7 +13,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hcc_scope.by_hand.words import UNDONE
 from hcc_scope.runs.phantoms import phantom_facts
 from hcc_scope.runs.section import start_section
 
@@ -34,7 +33,11 @@ if TYPE_CHECKING:
     from hcc_scope.types import TagValue
     from hcc_scope.workers import StopToken
 
-__all__ = ["HandRun", "hand_source", "start_hand_section"]
+__all__ = ["UNDONE", "HandRun", "hand_source", "start_hand_section"]
+
+UNDONE = "undone by the operator"
+"""Why a field is excluded whose capture was undone, in the notes of its store."""
+
 
 @dataclass(frozen=True, slots=True)
 class HandRun:
@@ -105,7 +108,7 @@ def hand_source(
     operator : HandOperator, optional
         Moves the demo rig's specimen in place of a person.
     end_after : int, optional
-        The section ends by itself after so many captured fields; a guided one after its last drawn field.
+        The section ends by itself after so many captured fields, or a guided one after its last drawn field.
 
     Raises
     ------
