@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import yaml
 
 from hcc_scope.by_hand import EXPLANATIONS, CaptureJudge, CaptureRules
 from hcc_scope.orientation import Orientation
@@ -212,6 +215,16 @@ def test_the_stage_of_a_motorised_stand_gives_the_place(by_focus: dict):
     bench = Bench()
     track = replace(STILL, place=None)
     assert [bench.see(by_focus[0.0], track, stage_um=(5.0, 5.0, None)) for _ in range(3)][-1] == ""
+
+
+def test_the_page_explains_every_word_and_states_every_rule():
+    page = (Path(__file__).resolve().parent.parent / "docs" / "by-hand.md").read_text(encoding="utf-8")
+    table = page.split("## The words", 1)[1].split("## The rules", 1)[0]
+    documented = {word for cell in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE) for word in cell.split(", ")}
+    assert documented == {*EXPLANATIONS, "word"}
+    rules = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])
+    assert CaptureRules(**rules["capture"]) == CaptureRules()
+    assert rules["capture"].keys() == {field.name for field in fields(CaptureRules)}
 
 
 def test_every_word_is_short_and_explained():
