@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from hcc_scope.by_hand import GuidedSource, screen_word
-from hcc_scope.errors import CameraError, DeviceError, PlanError, RigError, StoreError
-from hcc_scope.microscope import stall
-from hcc_scope.microscope.hand_source import Guided, HandSource
+from hcc_scope.errors import PlanError, StoreError
+from hcc_scope.microscope.hand_source import HandSource
 from hcc_scope.microscope.micromanager import MicroManager
-from hcc_scope.position_tags import DRAWN_TAG, FORCED_TAG, PositionOrigin, position_origin
+from hcc_scope.position_tags import FORCED_TAG, PositionOrigin, position_origin
 from hcc_scope.protocols import EventfulSource, PausingSource, ReportingSource
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.workers import StopToken
-from tests.faulty_core import FaultyCore
 from tests.hand_parts import PatternScene, Walk, rests_at
-from tests.session_parts import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from hcc_scope.by_hand import HandView
-    from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.types import Frame
 
 FULL_SCALE = 2**16 - 1
