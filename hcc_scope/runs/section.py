@@ -18,6 +18,7 @@ import numpy as np
 
 from hcc_scope.protocols import EventfulSource
 from hcc_scope.quality import QualityLimits
+from hcc_scope.report.hand_account import stored_hand_account
 from hcc_scope.report.summary import SectionReport, section_account
 from hcc_scope.run_events import RunEvent, RunEvents
 from hcc_scope.runs.model_shading import check_wish, wanted_shading
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from hcc_scope.microscope.hand_source import HandSource
     from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.microscope.plan_source import MicroManagerSource
     from hcc_scope.phantom import Specimen
@@ -77,8 +79,9 @@ class SectionRun:
         store = str(self.store_path) if self.store_path.exists() else None
         shading = self.session.shading
         account = None if shading is None else shading.account
+        by_hand = stored_hand_account(self.store_path, self.spec.sampling)
         ids = self.spec.animal_id, self.spec.section_id
-        return SectionReport(*ids, store, outcome, n, account, self.first_frames)
+        return SectionReport(*ids, store, outcome, n, account, by_hand, self.first_frames)
 
 
 def unlike_scored(results: Mapping[int, FrameResult], outcome: RunOutcome, beyond: float | None) -> int | None:
@@ -205,7 +208,7 @@ def check_frames(source: FrameSource, scoring_model: ScoringModel, shading: Shad
     return grid
 
 
-def earlier_readings_out(source: MicroManagerSource, out_dir: Path) -> list[str]:
+def earlier_readings_out(source: MicroManagerSource | HandSource, out_dir: Path) -> list[str]:
     """Return what was out of its limits when this rig was last used with this objective, a sentence each.
 
     Parameters
@@ -315,8 +318,10 @@ def run_into(
             return  # no frame: the same command can be given again
         n = unlike_scored(results, outcome, scoring_model.scored_beyond)
         account = None if shading is None else shading.account
+        by_hand = stored_hand_account(sink.path, spec.sampling)
         parts = () if continued is None else continued.first_frames
-        report = SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome, n, account, parts)
+        ids = spec.animal_id, spec.section_id
+        report = SectionReport(*ids, sink.path.name, outcome, n, account, by_hand, parts)
         sink.finalise(section_account(report))
 
     problems: list[str] = []
