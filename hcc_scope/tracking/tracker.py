@@ -28,6 +28,8 @@ _N_UNTIL_LOST = 3
 _MIN_COVERED = 0.12
 _SURE_COVERED = 0.5
 """Share of the field with structure that dirt alone does not reach."""
+_DIM = 0.3
+"""Share of the usual brightness below which the light counts as off."""
 _MAX_DOUBT = 3
 _CAPTURED_BONUS = 0.15
 """Captured fields are preferred to other key frames that overlap this much more: positions are stated against them."""
@@ -157,13 +159,15 @@ class Tracker:
             self._view = self._unknown("lost", _FROZEN)
             return self._view
         part = relative(small)
-        clean = self._fixed.without(part)
+        dim = float(small.mean()) < _DIM * self._light
+        clean = part if dim else self._fixed.without(part)  # a shadow on the sensor needs light
         picture = Picture.of(clean, self._fixed.static)
         self._picture = picture
         if picture.covered < _MIN_COVERED:
             self._view = self._unknown("no_structure", self._why_nothing(small))
             return self._view
-        self._fixed.learn(part, clean)
+        if not dim:
+            self._fixed.learn(part, clean)
         if self._begin and picture.covered < _SURE_COVERED and not self._fixed.tested:
             self._view = self._unknown("no_structure", _NOTHING)
             return self._view
@@ -380,7 +384,7 @@ class Tracker:
         return step_um, math.hypot(*step_um) / elapsed_s if elapsed_s > 0.0 else None
 
     def _why_nothing(self, small: F32) -> str:
-        return _DARK if float(small.mean()) < 0.3 * self._light else _NOTHING
+        return _DARK if float(small.mean()) < _DIM * self._light else _NOTHING
 
     def _remember(self, where: tuple[int, float, float]) -> None:
         self._course.append(where)
