@@ -13,7 +13,7 @@ from scipy import fft, ndimage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Picture", "reduction_factor", "reduced"]
+__all__ = ["Picture", "reduced", "reduction_factor"]
 
 F32 = NDArray[np.float32]
 C64 = NDArray[np.complex64]
