@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hcc_scope.by_hand import Guidance, HandPhase, SampleKeeper, SkipReason
     from hcc_scope.microscope.hand_log import HandLog
     from hcc_scope.orientation import Orientation
+    from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.tracking import Place
 
 __all__ = ["Guided", "HandGuiding"]
@@ -97,6 +98,11 @@ class HandGuiding:
             self._guide.reached(field, seq)
 
     # --- what the operator asks for ---
+
+    def go_on(self, sample: DrawnSample) -> None:
+        """Guide to the open fields of a sample that was drawn, and written down, in an earlier part of the section."""
+        with self._lock:
+            self._guide.take(sample)
 
     def undone(self, seq: int) -> None:
         """Note that a capture is undone; raises `StoreError` if it cannot be written down."""
