@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from hcc_scope.by_hand import HandView
     from hcc_scope.microscope.hardware import StageUm
-    from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.orientation import Orientation
 
 __all__ = ["PatternScene", "Walk", "rests_at", "stroke"]
@@ -24,14 +23,14 @@ STEP_S = 0.1
 """Between two live frames."""
 
 
-def stroke(begin_um: tuple[float, float], end_um: tuple[float, float], n: int = 8) -> list[tuple[float, float]]:
+def stroke(begin_um: tuple[float, float], end_um: tuple[float, float], n: int) -> list[tuple[float, float]]:
     """Return the places of a minimum-jerk move in n steps, without its begin."""
     shares = [(i + 1) / n for i in range(n)]
     smooth = [share**3 * (10 - 15 * share + 6 * share**2) for share in shares]
     return [tuple(a + s * (b - a) for a, b in zip(begin_um, end_um, strict=True)) for s in smooth]  # type: ignore[misc]
 
 
-def rests_at(*stops_um: tuple[float, float], n_rest: int = 5, n_move: int = 8) -> list[tuple[float, float]]:
+def rests_at(*stops_um: tuple[float, float], n_rest: int = 5, n_move: int = 5) -> list[tuple[float, float]]:
     """Return a walk that rests at each of these places."""
     walk: list[tuple[float, float]] = []
     for stop_um in stops_um:
@@ -43,33 +42,33 @@ def rests_at(*stops_um: tuple[float, float], n_rest: int = 5, n_move: int = 8) -
 
 @functools.cache
 def _pattern() -> NDArray[np.float32]:
-    """Return (1100, 1100) structure of the grain of tissue, between 0 and 1, which repeats after 358 um."""
+    """Return (1600, 1600) structure of the grain of tissue, between 0 and 1, which repeats after 520 um."""
     rng = np.random.default_rng(3)
     grain = sum(
-        ndimage.gaussian_filter(rng.standard_normal((1100, 1100)).astype(np.float32), sigma, mode="wrap") * sigma
+        ndimage.gaussian_filter(rng.standard_normal((1600, 1600)).astype(np.float32), sigma, mode="wrap") * sigma
         for sigma in (1.0, 3.0, 8.0)
     )
     return np.clip(0.5 + 0.25 * grain / grain.std(), 0.0, 1.0)  # type: ignore[no-any-return, union-attr]
 
 
 class PatternScene:
-    """A `hcc_scope.microscope.demo_scene.Scene`: the pattern around the stage's origin, with the camera's noise.
+    """A `hcc_scope.microscope.demo_scene.Scene`: the pattern under a camera, with the camera's noise.
 
     Parameters
     ----------
     full_scale : int
         Of the camera.
-    path_um : sequence of (x, y), optional
-        Where the field is at each live frame, in place of where the stage is; then it stays at the last one.
     """
 
-    def __init__(self, full_scale: int = 255, path_um: list[tuple[float, float]] | None = None) -> None:
+    def __init__(self, full_scale: int) -> None:
         self._full_scale = full_scale
-        self._path_um = path_um
+        self.here_um: tuple[float, float] | None = None
+        """Where the field is; None: where the stage is."""
         self.light = 0.6
         """Level of the brightest structure, as a share of full scale."""
         self.frozen = False
-        """Whether the noise is that of the frame before, so that the picture is the same."""
+        """Whether the camera repeats its last picture."""
+        self._last: NDArray[np.uint16] | None = None
         self.painted: list[int] = []
         """Numbers of the frames that were painted."""
 
@@ -89,28 +88,30 @@ class PatternScene:
     ) -> NDArray[np.uint16]:
         del exposure_ms, em_gain, orientation
         self.painted.append(seq)
+        if self.frozen and self._last is not None:
+            return self._last.copy()
         x_um, y_um = (0.0, 0.0) if stage_um is None else stage_um[:2]
-        if self._path_um is not None:
-            x_um, y_um = self._path_um[min(seq, len(self._path_um) - 1)]
+        if self.here_um is not None:
+            x_um, y_um = self.here_um
         rows, columns = (
             np.arange(side) + round(um / um_per_px) for side, um in zip(shape_yx, (y_um, x_um), strict=True)
         )
         pattern = _pattern()
         field = pattern[np.ix_(rows % len(pattern), columns % len(pattern))]
-        noise = np.random.default_rng(0 if self.frozen else seq).normal(0.0, 0.01, field.shape)
-        return np.clip((self.light * field + noise) * self._full_scale, 0, self._full_scale).astype(np.uint16)
+        noise = np.random.default_rng(seq).normal(0.0, 0.01, field.shape)
+        self._last = np.clip((self.light * field + noise) * self._full_scale, 0, self._full_scale).astype(np.uint16)
+        return self._last.copy()
 
     def close(self) -> None:
         """Nothing to end."""
 
 
 class Walk:
-    """A `hcc_scope.microscope.hand_operator.HandOperator`: one place for each live frame.
+    """A `hcc_scope.microscope.hand_operator.HandOperator` that moves a pattern: one place for each live frame.
 
     Parameters
     ----------
-    rig : MicroManager
-        Of the demo devices.
+    scene : PatternScene
     places_um : iterable of (x, y)
     at : mapping, optional
         What is done before a live frame, by its number.
@@ -118,11 +119,11 @@ class Walk:
 
     def __init__(
         self,
-        rig: MicroManager,
+        scene: PatternScene,
         places_um: Iterable[tuple[float, float]],
         at: Mapping[int, Callable[[], object]] | None = None,
     ) -> None:
-        self._ask = rig.backend.ask
+        self.scene = scene
         self._left: Iterator[tuple[float, float]] = iter(places_um)
         self._next = next(self._left, None)
         self._at = {} if at is None else at
@@ -139,9 +140,6 @@ class Walk:
             self.views.append(view)
         if self.n in self._at:
             self._at[self.n]()
-        assert self._next is not None
-        self._ask("moving the hand", "set_xy_position", *self._next)
-        self._ask("moving the hand", "wait_for_device", "XY")
-        self._next = next(self._left, None)
+        self.scene.here_um, self._next = self._next, next(self._left, None)
         self.n += 1
         return self.n * STEP_S

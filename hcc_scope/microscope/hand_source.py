@@ -29,6 +29,7 @@ from hcc_scope.microscope.live_section import LiveSection
 from hcc_scope.position_tags import DRAWN_TAG, FORCED_TAG
 from hcc_scope.tiling import TileGrid
 from hcc_scope.tracking import Tracker
+from hcc_scope.tracking.mosaic import SeenMosaic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -132,6 +133,8 @@ class HandSource:
             provenance=provenance,
             how=how,
         )
+        self.mosaic = SeenMosaic(facts.shape_yx, facts.pixel_size_um, facts.orientation, bit_depth=facts.bit_depth)
+        """Everything that was seen so far, captured or not."""
         self._end_after = end_after
         self._desk = HandDesk()
         self._live = LiveFrames(self._section, operator, self._desk.view)
@@ -209,6 +212,7 @@ class HandSource:
             self._log.add("island", island=self._places.new_island(), before_seq=self._captures.next_seq)
         seen = self._places.see(live, self._captures.next_seq, self._n_seen)
         self._n_seen += 1
+        self.mosaic.see(seen.track, self._places.reduced)
         self._guiding.see(seen.track.place)
         drawn_field = self._guiding.drawn_at(seen.track.place)
         asked = self._still_asked(wishes, seen.t_s)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.runs.section import SectionRun
     from hcc_scope.shading.correction import Shading
+    from hcc_scope.tracking.mosaic import SeenMosaic
     from hcc_scope.types import TagValue
     from hcc_scope.workers import StopToken
 
@@ -48,6 +49,11 @@ class HandRun:
     def hand(self) -> HandCommands:
         """What the operator sees and can ask for."""
         return self.source
+
+    @property
+    def mosaic(self) -> SeenMosaic:
+        """Everything that was seen so far, captured or not."""
+        return self.source.mosaic
 
     def undo(self) -> int | None:
         """Take the last capture back: it is excluded from the score, durably, and its place may be captured again.
