@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["HandRun", "continue_hand_section", "hand_source", "start_hand_section", "stored_guided"]
 
 
-
 @dataclass(frozen=True, slots=True)
 class HandRun:
     """A section by hand that has been started."""
