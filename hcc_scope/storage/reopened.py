@@ -7,7 +7,7 @@ Design
 - *One step*: the store becomes unfinished again when ``zarr.json`` is replaced, which also records the new part
   (`hcc_scope.storage.parts`). From then on it is a store like any other under way: frames that are there are never
   written again, the journal goes on, and a crash leaves what `recover` makes whole.
-- *No new frame, no change*: a run that adds nothing gives ``zarr.json`` back as it was.
+- *No new frame, no change*: a run that adds nothing gives the store back as it was.
 """
 
 from __future__ import annotations
