@@ -91,8 +91,8 @@ def patches(seed: int) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
 
 
 WAYS = ("guided", "as visited", "first half", "left out")
-"""``guided``: as it is. ``as visited``: in the order of the visits, as a random plan. ``first half``: after half of those.
-``left out``: with fields out of reach counted as nothing."""
+"""``guided``: as it is. ``as visited``: in the order of the visits, as a random plan. ``first half``: after half of
+those. ``left out``: with fields out of reach counted as nothing."""
 
 
 def visit(tissue: Tissue, n: int, seed: int, *, others: bool = True) -> dict[str, SectionScore]:

@@ -1,7 +1,7 @@
 """Guided sections: the interval holds the mean in at least 95 % of them, and would not without its rules.
 
-Whole sections are simulated through the real guide, draw and scorer (`benchmarks.guided_sampling`), with fixed seeds. What
-is asserted is exact: that so few, or so many, misses have a probability below 1 % if each section missed with 5 %.
+Whole sections are simulated through the real guide, draw and scorer (`benchmarks.guided_sampling`), with fixed seeds.
+What is asserted is exact: so few, or so many, misses have a probability below 1 % if each section misses with 5 %.
 """
 
 from __future__ import annotations
