@@ -24,6 +24,7 @@ from hcc_scope.microscope.hand_guiding import Guided
 from hcc_scope.microscope.limits import check_plan_exposure
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.hand_section import hand_source, start_hand_section
+from hcc_scope.runs.phantoms import grown
 from hcc_scope.runs.plan_options import DEFAULT_FIELDS
 from hcc_scope.runs.references import section_references
 from hcc_scope.runs.rigs import check_rig
@@ -124,6 +125,7 @@ def _played(options: AcquireOptions, rig: OpenRig) -> SimulatedHand | None:
     from hcc_scope.runs.simulated_hand import simulated_hand
 
     n_fields = DEFAULT_FIELDS if options.n_fields is None else options.n_fields
+    grown(specimen, rig.microscope.facts().pixel_size_um)
     return simulated_hand(rig.microscope, specimen, options.simulate_hand, n_fields=n_fields, guided=options.guided)
 
 

@@ -23,6 +23,7 @@ from hcc_scope.errors import StoreExistsError
 from hcc_scope.microscope.hand_guiding import Guided
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.hand_section import hand_source, start_hand_section
+from hcc_scope.runs.phantoms import grown
 from hcc_scope.runs.section import check_section
 from hcc_scope.runs.simulated_hand import compare_with_hand, simulated_hand
 from hcc_scope.storage.folders import leave_none_empty
@@ -90,6 +91,7 @@ def run_demo_by_hand(
         )
         played.operator.commands = source
         check_section(source, scoring_model, folder)
+        grown(specimen, scoring_model.model.card.pixel_size_um)
         run = start_hand_section(source, scoring_model, folder, stop)
         report = follow_hand(run, console, f"{ANIMAL} {SECTION} (phantom, simulated hand)")
         played.operator.close(source.view())
