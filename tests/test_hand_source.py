@@ -105,7 +105,7 @@ def test_fields_are_captured_where_the_hand_rests_and_the_same_hand_captures_the
         assert source.spec.expected_frames is None
         assert "still_um_s" in str(source.spec.provenance["capture_rules"])
         assert source.remark is None
-        assert words(walk.views)[:4] == ["waiting", "captured", "already here", "moving"]
+        assert words(walk.views)[:3] == ["waiting", "captured", "moving"]
         kept = {view.captured_seq: view.frame for view in walk.views if view.verdict.fit}
         assert [kept[seq].pixels is frames[seq].pixels for seq in range(3)] == [True] * 3
         assert [view.n_seen for view in walk.views] == list(range(1, walk.n))
@@ -189,7 +189,7 @@ def test_on_request_alone(rig: MicroManager):
     source = by_hand(rig, walk)
     (frame,) = source.frames(StopToken())
     assert place_um(frame) == pytest.approx((0.0, 0.0), abs=1.0)
-    assert words(walk.views) == ["waiting", "by key", "captured", "already here", "too fast", "lost"]
+    assert words(walk.views) == ["waiting", "by key", "captured", "too fast", "lost"]
 
 
 def test_a_request_that_no_frame_fulfils_is_given_up(rig: MicroManager):
