@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.by_hand import CaptureJudge, HandView, Verdict
 from hcc_scope.by_hand.words import verdict
-from hcc_scope.formatting import counted
 from hcc_scope.microscope.hand_captures import Capture, HandCaptures
 from hcc_scope.microscope.hand_desk import HandDesk
 from hcc_scope.microscope.hand_guiding import Guided, HandGuiding
@@ -161,9 +160,8 @@ class HandSource:
 
     @property
     def remark(self) -> str | None:
-        """How many fields were kept although a rule spoke against it, as half a sentence; None if none was."""
-        n = self._captures.n_forced
-        return f"{counted(n, 'field')} kept although a rule of capture spoke against it" if n else None
+        """None: what an operator overruled is recorded with each frame, and the section's account states it."""
+        return None
 
     @property
     def events(self) -> RunEvents:
