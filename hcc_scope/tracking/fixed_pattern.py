@@ -6,12 +6,16 @@ moved, known at once and left out; and the pattern itself, px by px, known after
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from hcc_scope.tracking.picture import F32, block_sums
 from hcc_scope.tracking.registration import correlation_at
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["FixedPattern"]
 
