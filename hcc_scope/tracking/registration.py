@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hcc_scope.tracking.picture import Picture
     from hcc_scope.tracking.settings import TrackSettings
 
-__all__ = ["Match", "correlation_at", "match", "refine", "threshold"]
+__all__ = ["Match", "Proposal", "correlation_at", "match", "proposals", "refine", "threshold"]
 
 F32 = NDArray[np.float32]
 
@@ -32,7 +32,7 @@ _PEAK_PX = 3
 _AMBIGUOUS = 0.7
 """A shift whose correlation is this share of the best one's makes the picture ambiguous: a repeating pattern."""
 _SE_FACTOR = 3.0
-_SE_FLOOR_PX = 0.03
+_SE_FLOOR_PX = 0.09
 _MAX_STEPS = 4
 
 
@@ -50,27 +50,50 @@ class Match:
     """Standard error of each coordinate of the offset, in reduced px."""
 
 
-def threshold(overlap: float, least: float) -> float:
-    """Return the smallest correlation that is accepted at an overlap; chance correlates small overlaps more."""
-    return least + 0.08 / max(overlap, 0.01) ** 0.5
+@dataclass(frozen=True, slots=True, order=True)
+class Proposal:
+    """A shift that a peak of the phase correlation stands for."""
+
+    correlation: float
+    """Over the overlap that it would leave."""
+    overlap: float
+    dy: int
+    dx: int
+
+
+def threshold(overlap: float, settings: TrackSettings) -> float:
+    """Return the smallest correlation that is accepted at an overlap; chance correlates small overlaps more.
+
+    Twice to three times what pairs of fields reach that are known not to overlap: ``python -m
+    benchmarks.tracking_threshold``.
+    """
+    return settings.min_correlation + 0.08 / max(overlap, 0.01) ** 0.5
 
 
 def match(first: Picture, second: Picture, settings: TrackSettings) -> Match | None:
     """Return where the second field lies relative to the first, without knowing anything before; None if unknown."""
-    a, b = first.structure, second.structure
-    found: list[tuple[float, int, int]] = []
-    for dy, dx in _candidates(first, second):
-        if _overlap(dy, dx, a.shape) >= settings.min_overlap:
-            found.append((correlation_at(a, b, dy, dx, step=2), dy, dx))
+    found = proposals(first, second, settings)
     if not found:
         return None
-    best, dy, dx = max(found)
-    if best <= 0.0:
+    best = max(found)
+    if best.correlation <= 0.0:
         return None
-    for other, y, x in found:
-        if other > _AMBIGUOUS * best and max(abs(y - dy), abs(x - dx)) > 2 * _PEAK_PX:
+    for other in found:
+        far = max(abs(other.dy - best.dy), abs(other.dx - best.dx)) > 2 * _PEAK_PX
+        if far and other.correlation > _AMBIGUOUS * best.correlation:
             return None
-    return refine(a, b, (dy, dx), settings)
+    return refine(first.structure, second.structure, (best.dy, best.dx), settings)
+
+
+def proposals(first: Picture, second: Picture, settings: TrackSettings) -> list[Proposal]:
+    """Return the shifts that the highest peaks may stand for, each with the correlation of the overlap it leaves."""
+    a, b = first.structure, second.structure
+    found = []
+    for dy, dx in _candidates(first, second):
+        share = _overlap(dy, dx, a.shape)
+        if share >= settings.min_overlap:
+            found.append(Proposal(correlation_at(a, b, dy, dx, step=2), share, dy, dx))
+    return found
 
 
 def refine(
@@ -108,7 +131,7 @@ def refine(
             return None
     else:
         return None
-    if correlation < threshold(share, settings.min_correlation):
+    if correlation < threshold(share, settings):
         return None
     left = max(float(np.vdot(error, error)) - y * ey - x * ex, 0.0) / error.size
     variance = left * max(yy, xx) / determinant
