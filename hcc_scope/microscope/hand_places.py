@@ -28,6 +28,8 @@ __all__ = ["HandPlaces", "SeenFrame"]
 
 _LOOK_PX = 16
 """Two frames are compared at every 16th pixel first."""
+_DECIMALS = 3
+"""Of a tracked position in um: finer than it can be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +175,13 @@ class HandPlaces:
         """Return what is known of a frame at the stage's position: the tracker measures the motion more finely."""
         assert frame.stage_um is not None
         x_um, y_um, _ = frame.stage_um
-        here = Place(track.island, x_um, y_um, 0.0)
+        here = Place(0, x_um, y_um, 0.0)
         before, self._stage_before = self._stage_before, (t_s, here)
         step_um, speed_um_s = track.step_um, track.speed_um_s
         if speed_um_s is None and before is not None and t_s > before[0]:
             step_um = (x_um - before[1].x_um, y_um - before[1].y_um)
             speed_um_s = float(np.hypot(*step_um)) / (t_s - before[0])
-        return replace(track, state="tracking", place=here, step_um=step_um, speed_um_s=speed_um_s)
+        return replace(track, state="tracking", place=here, step_um=step_um, speed_um_s=speed_um_s, island=0)
 
     def _placed(self, frame: Frame, track: TrackView) -> Frame:
         """Return a frame with the position that is known of it, and how it was obtained."""
@@ -189,8 +191,8 @@ class HandPlaces:
         elif place is None:
             origin, stage_um = PositionOrigin("unknown"), None
         else:
-            origin = PositionOrigin("tracked", place.island, place.se_um)
-            stage_um = (place.x_um, place.y_um, None)
+            origin = PositionOrigin("tracked", place.island, round(place.se_um, _DECIMALS))
+            stage_um = (round(place.x_um, _DECIMALS) + 0.0, round(place.y_um, _DECIMALS) + 0.0, None)
         return replace(frame, stage_um=stage_um, tags={**frame.tags, **position_tags(origin)})
 
     def captured(self) -> None:
@@ -202,6 +204,6 @@ class HandPlaces:
         if self._kept.pop():
             self._tracker.undo_capture()
 
-    def new_island(self) -> int:
-        """Begin a new coordinate frame at the next frame; return its number."""
-        return self._tracker.new_island()
+    def new_island(self) -> int | None:
+        """Begin a new coordinate frame at the next frame; return its number, or None: a stage has one alone."""
+        return None if self._from_stage else self._tracker.new_island()

@@ -206,8 +206,8 @@ class HandSource:
         """Locate and judge one live frame, yield it if it is captured, and show what is known after it."""
         wishes = self._desk.take()
         self._captures.settle()
-        if wishes.new_island:
-            self._log.add("island", island=self._places.new_island(), before_seq=self._captures.next_seq)
+        if wishes.new_island and (island := self._places.new_island()) is not None:
+            self._log.add("island", island=island, before_seq=self._captures.next_seq)
         seen = self._places.see(live, self._captures.next_seq, self._n_seen)
         self._n_seen += 1
         self.mosaic.see(seen.track, self._places.reduced)
@@ -309,7 +309,7 @@ class HandSource:
         self._desk.wish(forced=True)
 
     def new_island(self) -> None:
-        """Begin a new coordinate frame at the present field."""
+        """Begin a new coordinate frame at the present field; does nothing where a stage gives the positions."""
         self._desk.wish(new_island=True)
 
     def undo(self, exclude: Callable[[int], None]) -> int | None:
