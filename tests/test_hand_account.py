@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from hcc_scope.by_hand.words import UNDONE
 from hcc_scope.position_tags import FORCED_TAG, PositionOrigin, position_tags
 from hcc_scope.report.hand_account import stored_hand_account
-from hcc_scope.report.islands import lay_out
 from hcc_scope.report.section import section_report
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.writer import create_store
@@ -70,14 +69,3 @@ def test_a_section_of_a_motorised_stage_has_no_such_account(tmp_path: Path):
 
 def test_a_store_that_is_gone_has_none_either(tmp_path: Path):
     assert stored_hand_account(tmp_path / "no.ome.zarr", "guided") is None
-
-
-def test_islands_are_drawn_side_by_side_and_fields_without_a_position_apart():
-    layout = lay_out([(0, 0.0, 0.0), (1, 5.0, 2.0), None, (0, 20.0, 40.0), None], (10.0, 10.0))
-    assert layout.centres_um == ((0.0, 0.0), (45.0, 2.0), (0.0, 65.0), (20.0, 40.0), (11.0, 65.0))
-    assert layout.shift_um == {0: 0.0, 1: 40.0}
-    assert layout.note == (
-        "2 islands side by side: their distance is not known; lowest row: 2 fields without a known position"
-    )
-    assert lay_out([(0, 1.0, 2.0)], (10.0, 10.0)).note == ""
-    assert lay_out([None, None], (10.0, 10.0)).centres_um == (None, None)

@@ -57,10 +57,6 @@ class SectionPicture:
     threshold: float
     interval_valid: bool
     outline_um: NDArray[np.float64] | None = None
-    place_note: str = ""
-    """What a reader must know about where the fields are drawn; empty if each is where its position is."""
-    tracked: bool = False
-    """Whether the positions are measured from the pictures, and are not the stage's."""
 
 
 def draw_overview(sections: Sequence[SectionPicture], path: Path, *, subtitle: str) -> Path:
@@ -151,16 +147,15 @@ def _frame_axes(axes: Axes, section: SectionPicture, title: str) -> None:
         axes.set_ylim(points[1].max() + margin, points[1].min() - margin)  # stage y grows downwards, like rows
     axes.set_aspect("equal")
     axes.locator_params(nbins=5)
-    of = "" if section.tracked else "stage "
-    axes.set_xlabel(f"{of}x (um)")
-    axes.set_ylabel(f"{of}y (um)")
+    axes.set_xlabel("stage x (um)")
+    axes.set_ylabel("stage y (um)")
     axes.set_title(printable(title), fontsize=10)
 
 
 def _draw_fields(axes: Axes, section: SectionPicture, display: tuple[float, float]) -> None:
     for index, field in enumerate(section.fields):
         axes.imshow(field.image, cmap="gray", vmin=display[0], vmax=display[1], extent=_extent(field, index), zorder=2)
-    _frame_axes(axes, section, "\n".join(filter(None, (section.title, section.place_note))))
+    _frame_axes(axes, section, section.title)
 
 
 def _draw_heat(axes: Axes, section: SectionPicture) -> ScalarMappable:

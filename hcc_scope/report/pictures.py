@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hcc_scope.orientation import Orientation
-from hcc_scope.position_tags import POSITION_TAG, position_origin
-from hcc_scope.report.islands import lay_out
 from hcc_scope.report.overview import FieldPicture, SectionPicture
 from hcc_scope.scoring import frame_score, rescored
-from hcc_scope.storage.drawn_sample import stored_sample
 from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
@@ -26,9 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hcc_scope.report.islands import Layout
     from hcc_scope.scoring import SectionScorer
-    from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import Frame, FrameResult
 
 __all__ = ["course", "field_picture", "section_picture"]
@@ -118,9 +112,6 @@ def section_picture(
     scorer = store_scorer(store, threshold)
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     step = max(1, -(-store.n_frames // MAX_FIELDS))
-    frames = [
-        frame for frame in store.read_ahead(range(0, store.n_frames, step), ahead=2) if not isinstance(frame, Exception)
-    ]
     fields = [
         field_picture(
             frame,
@@ -130,18 +121,12 @@ def section_picture(
             orientation=Orientation(spec.camera_axes),
             taken_out=frame.seq in excluded,
         )
-        for frame in frames
+        for frame in store.read_ahead(range(0, store.n_frames, step), ahead=2)
+        if not isinstance(frame, Exception)
     ]
-    layout = lay_out([_place(frame) for frame in frames], fields[0].size_um) if fields else None
-    if layout is not None:
-        fields = [replace(field, centre_um=centre) for field, centre in zip(fields, layout.centres_um, strict=True)]
-    if outline_um is None:
-        outline_um = _drawn_outline(store, layout)
     return SectionPicture(
         title=f"animal {spec.animal_id}, section {spec.section_id}",
         fields=fields,
-        place_note="" if layout is None else layout.note,
-        tracked=any(frame.tags.get(POSITION_TAG) == "tracked" for frame in frames),
         course=course(results.values(), scorer, excluded),
         threshold=threshold,
         interval_valid=rescored(
@@ -149,21 +134,3 @@ def section_picture(
         ).interval_valid,
         outline_um=None if outline_um is None else np.asarray(outline_um, dtype=np.float64),
     )
-
-
-def _place(frame: Frame) -> tuple[int, float, float] | None:
-    """Return (island, x, y) of a field; None where its position is not known."""
-    if frame.stage_um is None:
-        return None
-    island = position_origin(frame.tags, has_position=True).island
-    return island, frame.stage_um[0], frame.stage_um[1]
-
-
-def _drawn_outline(store: SectionStore, layout: Layout | None) -> NDArray[np.float64] | None:
-    """Return the outline of a guided section, as it is drawn; None for any other."""
-    sample = stored_sample(store.path, store.journal)
-    if sample is None:
-        return None
-    shift_um = 0.0 if layout is None else layout.shift_um.get(sample.island, 0.0)
-    outline: NDArray[np.float64] = np.asarray(sample.outline_um, dtype=np.float64) + np.array([shift_um, 0.0])
-    return outline
