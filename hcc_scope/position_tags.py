@@ -22,6 +22,7 @@ __all__ = [
     "PositionOrigin",
     "describe_island",
     "describe_position",
+    "island_and_place",
     "position_origin",
     "position_tags",
 ]
@@ -73,6 +74,21 @@ def position_origin(tags: Mapping[str, TagValue], *, has_position: bool) -> Posi
         island if isinstance(island, int) else 0,
         float(se_um) if isinstance(se_um, int | float) else None,
     )
+
+
+def island_and_place(
+    stage_um: tuple[float, float, float | None] | None, tags: Mapping[str, TagValue]
+) -> tuple[int, float, float] | None:
+    """Return the coordinate frame of a frame's position, and x and y in it; None if the position is not known.
+
+    Examples
+    --------
+    >>> island_and_place((1.0, 2.0, None), position_tags(PositionOrigin("tracked", 1, 0.3)))
+    (1, 1.0, 2.0)
+    """
+    if stage_um is None:
+        return None
+    return position_origin(tags, has_position=True).island, stage_um[0], stage_um[1]
 
 
 def describe_position(
