@@ -19,6 +19,7 @@ from hcc_scope.formatting import (
     sentence,
     significant,
 )
+from hcc_scope.position_tags import FORCED_TAG, POSITION_TAG, describe_origin, island_and_place, position_origin
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.score_text import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from hcc_scope.storage.journal import JournalEntry
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.recorded_run import Provenance
@@ -165,6 +167,7 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
         ("fields that the interval rests on", str(score.interval_frames)),
         ("tiles in the score", str(score.tiles)),
     ]
+    rows += _by_hand(facts.store.journal)
     if lost:
         rows.append(("lost before they could be stored", str(lost)))
     if outcome is not None and outcome.skipped_fields:
@@ -174,6 +177,23 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
         for text in FLAG_TEXTS.values()
         if text.key in score.tiles_excluded
     ]
+    return rows
+
+
+def _by_hand(journal: Sequence[JournalEntry | None]) -> list[tuple[str, str]]:
+    """Return what a section by hand adds: its islands, what has no position, what was kept against a rule."""
+    entries = [entry for entry in journal if entry is not None and POSITION_TAG in entry.tags]
+    places = [island_and_place(entry.stage_um, entry.tags) for entry in entries]
+    islands = {place[0] for place in places if place is not None}
+    kept = Counter(str(entry.tags[FORCED_TAG]) for entry in entries if FORCED_TAG in entry.tags)
+    rows = []
+    if len(islands) > 1:
+        rows.append(("islands (coordinate frames that cannot be compared)", str(len(islands))))
+    if None in places:
+        rows.append(("fields without a position", str(places.count(None))))
+    if kept:
+        why = ", ".join(f"{word}: {n}" for word, n in sorted(kept.items()))
+        rows.append(("kept all the same by the operator", f"{kept.total()} ({why})"))
     return rows
 
 
@@ -203,7 +223,7 @@ def _fields(facts: PageFacts) -> list[_FieldRow]:
     rows = []
     for seq, entry in enumerate(facts.store.journal):
         result = facts.results.get(seq)
-        place = "" if entry is None or entry.stage_um is None else f"{entry.stage_um[0]:.0f}, {entry.stage_um[1]:.0f}"
+        place = "" if entry is None else _place(entry)
         if entry is None:
             why = "its line in the journal is unreadable"
         elif result is None:
@@ -221,6 +241,14 @@ def _fields(facts: PageFacts) -> list[_FieldRow]:
             )
         )
     return rows
+
+
+def _place(entry: JournalEntry) -> str:
+    """Return where a field is and, where the pictures gave it, how well that is known; empty without a stage."""
+    if entry.stage_um is None:
+        return "not known" if POSITION_TAG in entry.tags else ""
+    how = describe_origin(position_origin(entry.tags, has_position=True))
+    return f"{entry.stage_um[0]:.0f}, {entry.stage_um[1]:.0f}{f' ({how})' if how else ''}"
 
 
 def _excluded_tiles(result: FrameResult) -> tuple[str, ...]:

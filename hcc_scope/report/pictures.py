@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.orientation import Orientation
+from hcc_scope.position_tags import position_origin
 from hcc_scope.report.overview import FieldPicture, SectionPicture
 from hcc_scope.scoring import frame_score, rescored
 from hcc_scope.storage.notes import excluded_fields, read_notes
@@ -63,7 +64,7 @@ def field_picture(
     orientation: Orientation | None = None,
     taken_out: bool = False,
 ) -> FieldPicture:
-    """Return one field as it lies on the stage; without a result all its tiles count as excluded."""
+    """Return one field as it lies on the specimen; without a result all its tiles count as excluded."""
     orientation = Orientation() if orientation is None else orientation
     tiles = np.full(grid.shape_rc, np.nan, dtype=np.float32)
     score = None
@@ -82,6 +83,7 @@ def field_picture(
         probabilities=orientation.upright(tiles),
         score=score,
         taken_out=taken_out,
+        origin=position_origin(frame.tags, has_position=centre is not None),
     )
 
 
