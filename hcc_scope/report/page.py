@@ -19,7 +19,7 @@ from hcc_scope.formatting import (
     sentence,
     significant,
 )
-from hcc_scope.position_tags import FORCED_TAG, POSITION_TAG, describe_origin, island_and_place, position_origin
+from hcc_scope.position_tags import POSITION_TAG, describe_origin, position_origin
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.score_text import (
@@ -167,7 +167,6 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
         ("fields that the interval rests on", str(score.interval_frames)),
         ("tiles in the score", str(score.tiles)),
     ]
-    rows += _by_hand(facts.store.journal)
     if lost:
         rows.append(("lost before they could be stored", str(lost)))
     if outcome is not None and outcome.skipped_fields:
@@ -177,23 +176,6 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
         for text in FLAG_TEXTS.values()
         if text.key in score.tiles_excluded
     ]
-    return rows
-
-
-def _by_hand(journal: Sequence[JournalEntry | None]) -> list[tuple[str, str]]:
-    """Return what a section by hand adds: its islands, what has no position, what was kept against a rule."""
-    entries = [entry for entry in journal if entry is not None and POSITION_TAG in entry.tags]
-    places = [island_and_place(entry.stage_um, entry.tags) for entry in entries]
-    islands = {place[0] for place in places if place is not None}
-    kept = Counter(str(entry.tags[FORCED_TAG]) for entry in entries if FORCED_TAG in entry.tags)
-    rows = []
-    if len(islands) > 1:
-        rows.append(("islands (coordinate frames that cannot be compared)", str(len(islands))))
-    if None in places:
-        rows.append(("fields without a position", str(places.count(None))))
-    if kept:
-        why = ", ".join(f"{word}: {n}" for word, n in sorted(kept.items()))
-        rows.append(("kept all the same by the operator", f"{kept.total()} ({why})"))
     return rows
 
 
