@@ -20,6 +20,7 @@ from ui.control.loaded_rig import DRAWING, end_preview
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from hcc_scope.runs.hand_section import HandRun
     from numpy.typing import NDArray
 
     from hcc_scope.phantom import Specimen
@@ -58,6 +59,8 @@ class Running:
     """Whether its frames are corrected by dark and flat fields, as a sentence."""
     references_stale: bool = False
     """Whether they would be, if the references were fresh."""
+    hand: HandRun | None = None
+    """Of a section whose stage is moved by hand."""
 
     @property
     def corrected(self) -> bool:

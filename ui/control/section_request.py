@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["BY_HAND", "FOCUS_WORDS", "PlanChoice", "SectionRequest", "next_id", "problem_with_id"]
 
 PlanKind = Literal["random", "guided", "free", "sequence", "file"]
-"""``guided`` and ``free`` are of a stand that is moved by hand: to fields that are drawn, or to those of one's choice."""
+"""``guided``, ``free``: an operator moves the specimen to fields that are drawn, or to fields of their choice."""
 BY_HAND: tuple[PlanKind, ...] = ("guided", "free")
 Specimen = Literal["low", "high", "none", "hand"]
 """``hand``: of class high, and moved by a simulated operator."""

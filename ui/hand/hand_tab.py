@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QElapsedTimer, Qt, Signal
+from PySide6.QtCore import QElapsedTimer, Qt, Signal, Slot
 from PySide6.QtWidgets import QApplication, QSplitter, QVBoxLayout, QWidget
 
-from hcc_scope.by_hand import state_word
 from ui.canvas.save_view import save_picture
 from ui.hand.hand_picture import HandPicture
 from ui.hand.readout import Readout
+from ui.hand.state import NO_SECTION, state_of
 from ui.hand.steps import Steps
 from ui.kit.controls import style_buttons
 from ui.kit.theme import GRID_PX
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from PySide6.QtGui import QAction
+    from PySide6.QtGui import QAction, QResizeEvent
 
     from hcc_scope.by_hand import HandView
     from hcc_scope.types import Frame, SectionScore
@@ -31,6 +31,8 @@ CAPTURED_MS = 1200
 """For so long the state word is *captured*."""
 _LEAST_MAP_PX = 120
 _LEAST_SIDE_PX = 320
+_MOST_PICTURE = 0.6
+"""Share of the width that the picture takes at most."""
 
 
 class HandTab(QWidget):
@@ -73,10 +75,28 @@ class HandTab(QWidget):
         self._split.setChildrenCollapsible(False)
         self._split.setStretchFactor(0, 1)
         self._split.setStretchFactor(1, 1)
-        self._split.setSizes([1, 1])
+        self._split.splitterMoved.connect(self._note_split)
+        self._chosen = False
+        """Whether a person has chosen how large the picture is."""
         page = QVBoxLayout(self)
         page.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         page.addWidget(self._split)
+
+    @Slot()
+    def _note_split(self) -> None:
+        self._chosen = True
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Give the picture, which is about square, the whole height, unless a person has chosen its size."""
+        super().resizeEvent(event)
+        if not self._chosen:
+            whole = self._split.width()
+            picture = min(self._split.height(), round(_MOST_PICTURE * whole), whole - self._least_side_px())
+            self._split.setSizes([picture, whole - picture])
+
+    def _least_side_px(self) -> int:
+        side = self._split.widget(1)
+        return _LEAST_SIDE_PX if side is None else max(_LEAST_SIDE_PX, side.minimumSizeHint().width())
 
     def place_map(self, section_map: QWidget) -> None:
         """Take the map of the section beside the picture, until `give_map`."""
@@ -138,13 +158,13 @@ class HandTab(QWidget):
         """Show that no section is acquired any more; the last picture stays."""
         self._view = None
         self._paused = False
-        self.readout.show_view(None, None)
+        self.readout.show_view(None, NO_SECTION)
         self.steps.show_phase(None)
 
     def _show(self) -> None:
         view = self._view
         captured = self._since_capture.isValid() and not self._since_capture.hasExpired(CAPTURED_MS)
-        self.readout.show_view(view, state_word(view, paused=self._paused, captured=captured))
+        self.readout.show_view(view, state_of(view, paused=self._paused, captured=captured))
         self.steps.show_phase(None if view is None else view.phase, paused=self._paused)
 
     # -- the look ------------------------------------------------------------------------------------------------------

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from hcc_scope.by_hand import capture_count
 from hcc_scope.formatting import sentence
 from hcc_scope.score_text import describe_interval, describe_score, format_section_score, verdict
 from ui.hand.arrow import ArrowSign
+from ui.hand.state import NO_SECTION, HandState, count_of
 from ui.kit.labels import ValueLabel, announce
 from ui.kit.symbols import SymbolBadge
 from ui.kit.theme import GRID_PX
@@ -19,19 +19,16 @@ from ui.score.score_bar import SHAPES, ScoreBar
 if TYPE_CHECKING:
     from PySide6.QtGui import QFont, QResizeEvent
 
-    from hcc_scope.by_hand import HandView, StateWord
-    from hcc_scope.by_hand.words import Tone
+    from hcc_scope.by_hand import HandView
     from hcc_scope.types import SectionScore
-    from ui.kit.symbols import Shape
 
 __all__ = ["LARGE_PX", "Readout"]
 
 LARGE_PX = 48
 """Height of the font of state word and numbers where there is room: readable from a metre away."""
 _LEAST_PX = 28
-_WIDTH_SHARE, _HEIGHT_SHARE = 1 / 16, 1 / 15
+_WIDTH_SHARE, _HEIGHT_SHARE = 1 / 16, 1 / 20
 """Height of that font as a share of the panel's width and of the window's height."""
-_SHAPES: dict[Tone, Shape] = {"good": "good", "wait": "busy", "warning": "warning", "bad": "bad"}
 _NO_SCORE = "–"
 
 
@@ -45,9 +42,7 @@ class Readout(QWidget):
         self._word = ValueLabel("State")
         self._explanation = ValueLabel("What the state means")
         self._message = ValueLabel("What happened last")
-        self._count = ValueLabel(
-            "Captured fields", tip="Fields that were captured; in a guided section, of the drawn ones."
-        )
+        self._count = ValueLabel("Captured fields", tip="Captured fields; in a guided section, of the drawn ones")
         self._of = ValueLabel("What is counted")
         self._remark = ValueLabel("Skipped fields, and those kept against a rule")
         self._arrow = ArrowSign()
@@ -65,7 +60,7 @@ class Readout(QWidget):
         self._lay_out()
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         self._fit_fonts()
-        self.show_view(None, None)
+        self.show_view(None, NO_SECTION)
         self.show_score(None)
 
     def _lay_out(self) -> None:
@@ -143,21 +138,16 @@ class Readout(QWidget):
 
     # -- what it shows -------------------------------------------------------------------------------------------------
 
-    def show_view(self, view: HandView | None, state: StateWord | None) -> None:
-        """Show what is known after a live frame; None while no section is acquired."""
-        if state is None:
-            self._badge.show_shape("unknown", "No section")
-            self._set(self._word, "no section")
-            self._set(self._explanation, "Type the ids, choose the plan, then start the section.")
-        else:
-            if state.word != self._word.text() and state.tone != "wait":
-                announce(self._word, state.word, urgent=state.tone == "bad")
-            self._badge.show_shape(_SHAPES[state.tone], state.word)
-            self._set(self._word, state.word)
-            self._set(self._explanation, state.explanation)
-        self._word.setToolTip(self._explanation.text())
+    def show_view(self, view: HandView | None, state: HandState) -> None:
+        """Show what is known after a live frame; None before the first, and while no section is acquired."""
+        if state.word != self._word.text() and state.sign != "busy":
+            announce(self._word, state.word, urgent=state.urgent)
+        self._badge.show_shape(state.sign, f"State: {state.word}")
+        self._set(self._word, state.word)
+        self._set(self._explanation, state.explanation)
+        self._word.setToolTip(state.explanation)
         self._set(self._message, "" if view is None else view.message)
-        count = capture_count(view)
+        count = count_of(view)
         self._set(self._count, count.n)
         self._set(self._of, count.of)
         self._set(self._remark, count.remark)

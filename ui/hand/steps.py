@@ -27,17 +27,17 @@ StepName = Literal["capture", "undo", "keep", "automatic", "island", "close_outl
 _TEXTS: dict[StepName, tuple[str, str, str]] = {
     "capture": (
         "Capture",
-        "Capture the field under the lens as soon as it is fit. Space, Enter or the foot switch",
+        "Capture the field as soon as it is fit: Space, Enter or the foot switch",
         "P",
     ),
     "undo": (
         "Undo last",
-        "Leave the field that was captured last out of the score, and free its place. Backspace",
+        "Exclude the field that was captured last, and free its place: Backspace",
         "U",
     ),
     "keep": (
         "Keep this one all the same",
-        "Capture the next frame although a rule speaks against it; it is counted",
+        "Capture the next frame whatever rule speaks against it; it is counted",
         "K",
     ),
     "automatic": ("Automatic", "Capture a field by itself once it is fit; off: on request alone", "A"),

@@ -64,6 +64,7 @@ class SectionMapTab(QWidget):
         self.setAccessibleName("Section map")
         self._field_um: tuple[float, float] | None = None
         self._n_not_shown = 0
+        self._by_hand = False
         self.fields = FieldsLayer()
         self._outline = OutlineLayer()
         self._plan = PlanLayer()
@@ -182,6 +183,11 @@ class SectionMapTab(QWidget):
         """Let the operator draw the outline and look for tissue, or not: during a section the plan is fixed."""
         self._tools.set_allowed(allowed)
 
+    @property
+    def outline_open(self) -> bool:
+        """Whether the outline is being edited."""
+        return self._tools.outline.active
+
     def set_search(self, words: str) -> None:
         """Show how far the search for tissue is; empty when it has ended."""
         self._tools.set_words(words)
@@ -272,6 +278,11 @@ class SectionMapTab(QWidget):
             self._end_click_to_move()
         self._set_stage_controls(at is not None)
         self._changed()
+
+    def set_by_hand(self, on: bool) -> None:
+        """Take away what needs a motorised stage, or offer it again."""
+        self._by_hand = on
+        self._set_stage_controls(self._stage.at_um is not None)
 
     def set_move_allowed(self, allowed: bool) -> None:
         """Let the operator click to move or not: while a section is acquired the plan moves the stage."""
@@ -423,8 +434,9 @@ class SectionMapTab(QWidget):
 
     def _set_stage_controls(self, there: bool) -> None:
         for button in (self._to_stage, self._move, self._tools.search):
-            button.defaultAction().setVisible(there)
-            button.setVisible(there)
+            shown = there and (not self._by_hand or button is self._to_stage)
+            button.defaultAction().setVisible(shown)
+            button.setVisible(shown)
 
     # -- controls ----------------------------------------------------------------------------------------------------
 
