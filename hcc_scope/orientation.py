@@ -111,6 +111,29 @@ class Orientation:
         turned: NDArray[np.float64] = np.asarray(offsets_px, dtype=np.float64) @ np.reshape(self.matrix, (2, 2)).T
         return turned * pixel_size_um + 0.0
 
+    def to_picture_px(self, offsets_um: NDArray[np.float64], pixel_size_um: float) -> NDArray[np.float64]:
+        """Return how far to the right of a frame's centre, and below it, places on the stage lie: see `to_stage_um`.
+
+        Parameters
+        ----------
+        offsets_um : (..., 2) ndarray
+            (x, y) from the frame's stage position.
+        pixel_size_um : float
+
+        Returns
+        -------
+        (..., 2) ndarray
+            (dx, dy) px.
+
+        Examples
+        --------
+        >>> Orientation((0.0, -1.0, 1.0, 0.0)).to_picture_px(np.array([0.0, 50.0]), 0.5).tolist()
+        [100.0, 0.0]
+        """
+        back = np.linalg.inv(np.reshape(self.matrix, (2, 2)))
+        turned: NDArray[np.float64] = np.asarray(offsets_um, dtype=np.float64) @ back.T
+        return turned / pixel_size_um + 0.0
+
     def extent_um(self, shape_yx: tuple[int, int], pixel_size_um: float) -> tuple[float, float]:
         """Return width and height, in the stage's axes, of the upright rectangle around a frame."""
         height, width = shape_yx

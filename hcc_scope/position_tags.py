@@ -20,6 +20,8 @@ __all__ = [
     "POSITION_TAG",
     "SE_TAG",
     "PositionOrigin",
+    "describe_island",
+    "describe_position",
     "position_origin",
     "position_tags",
 ]
@@ -71,3 +73,38 @@ def position_origin(tags: Mapping[str, TagValue], *, has_position: bool) -> Posi
         island if isinstance(island, int) else 0,
         float(se_um) if isinstance(se_um, int | float) else None,
     )
+
+
+def describe_position(
+    stage_um: tuple[float, float, float | None] | None, origin: PositionOrigin, *, decimals: int = 0
+) -> str:
+    """Return a position as it is shown to people, and how it was obtained if the pictures gave it.
+
+    Examples
+    --------
+    >>> describe_position((1203.4, -88.0, None), PositionOrigin("tracked", 1, 0.42))
+    'x 1,203 µm, y -88 µm (tracked, ±0.4 µm, island 1)'
+    >>> describe_position((1203.4, -88.0, 2.0), PositionOrigin("stage"))
+    'x 1,203 µm, y -88 µm'
+    >>> describe_position(None, PositionOrigin("unknown"))
+    'position not known'
+    """
+    if stage_um is None:
+        return "position not known"
+    x, y = (f"{round(value, decimals) + 0.0:,.{decimals}f}" for value in stage_um[:2])
+    place = f"x {x} µm, y {y} µm"
+    if origin.source != "tracked":
+        return place
+    error = "" if origin.se_um is None else f"±{origin.se_um:.1f} µm, "
+    return f"{place} (tracked, {error}{describe_island(origin.island)})"
+
+
+def describe_island(island: int) -> str:
+    """Return the name of a coordinate frame: its number, as the journal has it.
+
+    Examples
+    --------
+    >>> describe_island(1)
+    'island 1'
+    """
+    return f"island {island}"

@@ -30,8 +30,10 @@ __all__ = [
     "RunOutcome",
     "RunSpec",
     "RunState",
+    "SampleCounts",
     "Sampling",
     "SectionScore",
+    "SkipReason",
     "Snapshot",
     "StageLimits",
     "StageTolerance",
@@ -44,6 +46,9 @@ TagValue = str | int | float | bool | None
 Sampling = Literal["random", "raster", "positions", "time_series", "sequence", "guided", "chosen"]
 """How the fields were chosen; only ``random`` makes the score's interval valid, and ``guided`` once it is complete: a
 random sample that was drawn first and then visited by hand. ``chosen``: by the operator, freely."""
+
+SkipReason = Literal["bare glass", "fold", "not reachable"]
+"""Why a drawn field of a guided section is skipped. The first two hold nothing to classify; the last one may."""
 
 RunState = Literal["completed", "cancelled", "failed"]
 FrameOutcome = Literal["classified", "excluded", "failed"]
@@ -267,6 +272,25 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleCounts:
+    """What became of the drawn fields of a guided section."""
+
+    drawn: int
+    """0 before they are drawn."""
+    reached: int
+    """Captured within the tolerance, and not undone."""
+    skipped: Mapping[SkipReason, int] = field(default_factory=dict)
+    """By reason; reasons without a field are left out."""
+    not_of_sample: int = 0
+    """Frames that show no drawn field; they are stored and enter nothing."""
+
+    @property
+    def visited(self) -> int:
+        """Fields that were reached or skipped."""
+        return self.reached + sum(self.skipped.values())
+
+
+@dataclass(frozen=True, slots=True)
 class SectionScore:
     """The running score of one section: mean over frames of the mean probability of *high* over included tiles."""
 
@@ -275,9 +299,9 @@ class SectionScore:
     interval: tuple[float, float]
     """Anytime-valid, at confidence `confidence`; (0, 1) before the first frame."""
     interval_frames: int
-    """How many classified frames, in order of `seq` without a hole, the interval rests on."""
+    """How many classified frames, in order of `seq` (guided: of the draw) without a hole, the interval rests on."""
     interval_valid: bool
-    """False when the fields were not sampled at random."""
+    """False when the fields were not sampled at random, or a guided section has drawn fields that are open."""
     confidence: float
     threshold: float
     """The model card's decision threshold."""
@@ -294,6 +318,8 @@ class SectionScore:
     """Fields that a person excluded from the score; their tiles are counted nowhere here."""
     spoilt: str | None = None
     """Why the fields are no random choice although the plan was one, as half a sentence; None if they are."""
+    sample: SampleCounts | None = None
+    """Of a guided section; None for any other."""
 
 
 @dataclass(frozen=True, slots=True)

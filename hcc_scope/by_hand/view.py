@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from hcc_scope.types import SkipReason
+
 if TYPE_CHECKING:
     from hcc_scope.tracking import TrackView
     from hcc_scope.types import Frame
@@ -14,9 +16,6 @@ __all__ = ["Guidance", "HandCommands", "HandPhase", "HandView", "SkipReason", "V
 HandPhase = Literal["free", "outline", "mend", "targets", "done"]
 """``free``: fields are chosen freely. The others are of a guided section: the operator drives round the section
 (nothing is captured), the outline can be mended, the drawn fields are visited, none is left."""
-
-SkipReason = Literal["bare glass", "fold", "not reachable"]
-"""Why a drawn field is skipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,15 @@ class HandCommands(Protocol):
 
     def new_island(self) -> None:
         """Begin a new coordinate frame at the present field."""
+
+    def mark_corner(self) -> None:
+        """Take the present place as the next corner of the outline: three or more replace the drive round the section.
+
+        Raises
+        ------
+        PlanError
+            If the position is not known.
+        """
 
     def close_outline(self) -> tuple[tuple[float, float], ...]:
         """End the drive round the section and return its outline, to be mended or used.

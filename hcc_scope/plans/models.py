@@ -18,8 +18,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from hcc_scope.errors import PlanError
+from hcc_scope.plans.drawn_sample import fitting_fields
 from hcc_scope.plans.focusing import NO_FOCUSING, FocusPlan
-from hcc_scope.plans.geometry import points_inside, random_fields
+from hcc_scope.plans.geometry import points_inside
 from hcc_scope.plans.outline import check_outline
 from hcc_scope.types import Sampling  # noqa: TC001 - as above
 
@@ -312,14 +313,7 @@ class RandomFields(_AreaPlan):
                 f"the area is {high[0] - low[0]:,.0f} x {high[1] - low[1]:,.0f} um: too large for a specimen",
                 hint="Make it smaller: it is in um.",
             )
-        found = random_fields(self.n_fields, field_um, self.polygon_um(), self.seed)
-        if len(found) < self.n_fields:
-            w, h = field_um
-            raise PlanError(
-                f"only {len(found)} of {self.n_fields} fields of {w:.0f} x {h:.0f} um fit into the section"
-                " without overlap",
-                hint="Ask for fewer fields, or draw a larger outline.",
-            )
+        found = fitting_fields(self.n_fields, field_um, self.polygon_um().tolist(), self.seed)
         for i, (x_um, y_um) in enumerate(found):
             yield {"position": i}, x_um, y_um, self.z_um
 

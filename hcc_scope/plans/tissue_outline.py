@@ -20,7 +20,8 @@ from scipy.interpolate import LinearNDInterpolator, NearestNDInterpolator
 
 from hcc_scope.errors import PlanError
 from hcc_scope.formatting import counted
-from hcc_scope.plans.outline import area_um2, first_crossing
+from hcc_scope.plans.outline import area_um2
+from hcc_scope.plans.raster_edge import largest_piece, simplified, traced_edge
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -141,12 +142,12 @@ def tissue_outline(
     ys = np.linspace(y0 + step[1] / 2, y1 - step[1] / 2, rows, dtype=np.float64)
     mask = _interpolated(places_um, shares, xs, ys) >= _TISSUE_SHARE
     closed = _closed(mask, spacing_um / 2 / step)
-    piece, others = _largest(ndimage.binary_fill_holes(closed))
+    piece, others = largest_piece(ndimage.binary_fill_holes(closed))
     if not piece.any():  # a sample so small, or so near the edge, that no cell's middle is as near to it
         raise PlanError("the tissue is smaller than the prescan can outline", hint="Scan with a smaller spacing.")
-    edge = np.array([x0, y0]) + _trace(piece) * step
+    edge = np.array([x0, y0]) + traced_edge(piece) * step
     tolerance = max(float(step.max()), _TOLERANCE * spacing_um)
-    points = _simplified(edge, tolerance)
+    points = simplified(edge, tolerance)
     touched = (piece[:, 0], piece[:, -1], piece[0], piece[-1])
     cell_um2 = float(step.prod())
     return TissueOutline(
@@ -183,82 +184,3 @@ def _closed(mask: NDArray[np.bool_], radius_cells: NDArray[np.float64]) -> NDArr
     wide = np.pad(mask, ((ry, ry), (rx, rx)))
     closed: NDArray[np.bool_] = ndimage.binary_closing(wide, disc)[ry:-ry, rx:-rx]
     return closed
-
-
-def _largest(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], list[int]]:
-    """Return the largest piece, without places where it touches itself at a corner, and the others' cells."""
-    labels, n = ndimage.label(mask)
-    if n == 0:
-        return mask, []
-    sizes = np.bincount(labels.ravel())[1:]
-    piece = labels == 1 + int(np.argmax(sizes))
-    while (pinches := _pinches(piece)).any():
-        rows, columns = np.nonzero(pinches)
-        for dy in (0, 1):
-            for dx in (0, 1):
-                piece[rows + dy, columns + dx] = True
-        piece = ndimage.binary_fill_holes(piece)
-    others = sorted(np.delete(sizes, np.argmax(sizes)).tolist(), reverse=True)
-    return piece, others
-
-
-def _pinches(piece: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return where two cells of a piece touch at a corner only: (y - 1, x - 1), by the upper left cell of four."""
-    a, b, c, d = piece[:-1, :-1], piece[:-1, 1:], piece[1:, :-1], piece[1:, 1:]
-    pinches: NDArray[np.bool_] = (a == d) & (b == c) & (a != b)
-    return pinches
-
-
-def _trace(piece: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the edge of a piece without holes and pinches as corners of cells, (n, 2) x, y, in order."""
-    wide = np.pad(piece, 1)
-    follows: dict[tuple[int, int], tuple[int, int]] = {}
-    # each cell's side that faces glass, walked with the tissue on one hand
-    for (dy, dx), (one, other) in {
-        (-1, 0): ((0, 0), (1, 0)),
-        (0, 1): ((1, 0), (1, 1)),
-        (1, 0): ((1, 1), (0, 1)),
-        (0, -1): ((0, 1), (0, 0)),
-    }.items():
-        beside = np.roll(wide, (-dy, -dx), axis=(0, 1))
-        for row, column in zip(*np.nonzero(wide & ~beside), strict=True):
-            x, y = int(column) - 1, int(row) - 1
-            follows[x + one[0], y + one[1]] = (x + other[0], y + other[1])
-    start = at = next(iter(follows))
-    way = [start]
-    while (at := follows[at]) != start:
-        way.append(at)
-    return np.array(way, dtype=np.float64)
-
-
-def _simplified(edge: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
-    """Return fewer corners, none farther from the edge than the tolerance, without crossings."""
-    while tolerance > 1e-3:
-        far = int(np.argmax(((edge - edge[0]) ** 2).sum(axis=1)))
-        halves = (edge[: far + 1], np.concatenate([edge[far:], edge[:1]]))
-        points = np.concatenate([half[_kept(half, tolerance)][:-1] for half in halves])
-        if len(points) >= 3 and first_crossing(points) is None:
-            return points
-        tolerance /= 2
-    return edge
-
-
-def _kept(line: NDArray[np.float64], tolerance: float) -> NDArray[np.bool_]:
-    """Return which points of an open line to keep (Ramer, Douglas and Peucker)."""
-    keep = np.zeros(len(line), dtype=bool)
-    keep[[0, -1]] = True
-    waiting = [(0, len(line) - 1)]
-    while waiting:
-        first, last = waiting.pop()
-        if last - first < 2:
-            continue
-        a, d = line[first], line[last] - line[first]
-        inner = line[first + 1 : last] - a
-        length = float(np.hypot(*d))
-        away = np.hypot(*inner.T) if length == 0 else np.abs(d[0] * inner[:, 1] - d[1] * inner[:, 0]) / length
-        worst = int(np.argmax(away))
-        if away[worst] > tolerance:
-            middle = first + 1 + worst
-            keep[middle] = True
-            waiting += [(first, middle), (middle, last)]
-    return keep

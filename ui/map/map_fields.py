@@ -10,10 +10,13 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen
 
 from hcc_scope.formatting import counted, format_score
+from hcc_scope.islands import IslandLayout
 from hcc_scope.orientation import Orientation
+from hcc_scope.position_tags import PositionOrigin, describe_position
 from hcc_scope.scoring import frame_score
 from ui.canvas.drawing import ON_IMAGE, double_lines, double_rect, heat_argb, paint_hatch, plate
 from ui.canvas.overlays import cell_edges
+from ui.map.boxes import box_around
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +37,7 @@ _SAMPLES = 40_000
 _DRIFT = 0.1
 """Contrast is renewed when it is off by this share: redrawing all thumbnails for less would only flicker."""
 _SMALLEST_PX = 16
+_OF_STAGE = PositionOrigin("stage")
 _ROOM_FOR_WORDS_PX = 44.0
 _ROOM_FOR_HATCHING_PX = 40.0
 
@@ -49,6 +53,8 @@ class MapField:
     """x, y of its centre; None where it is not known."""
     result: FrameResult | None = None
     grid: TileGrid | None = None
+    origin: PositionOrigin = _OF_STAGE
+    """How its place was obtained, and in which coordinate frame it is."""
     excluded: bool = False
     """By the operator."""
     score: float | None = None
@@ -71,6 +77,12 @@ class FieldsLayer:
         """Width and height of a field on the stage."""
         self.orientation = Orientation()
         """How the camera lies over the stage: pictures are turned to lie as the fields do."""
+        self.layout = IslandLayout()
+        """Where the coordinate frames of a section by hand are drawn."""
+        self.by_hand = False
+        """Whether places on the map are those of a section by hand, also while no field is captured."""
+        self.common_limits: tuple[float, float] | None = None
+        """Black and white in counts that other pictures on the map have; None where there are none."""
         self.threshold = 0.5
         self.opacity = 0.5
         self.shows_pictures = True
@@ -109,7 +121,7 @@ class FieldsLayer:
     @property
     def has_places(self) -> bool:
         """Whether places on the map are places on the stage: not so if there are fields and none has a position."""
-        return not self.fields or self.without_position < len(self.fields)
+        return self.by_hand or not self.fields or self.without_position < len(self.fields)
 
     @property
     def without_position(self) -> int:
@@ -130,7 +142,7 @@ class FieldsLayer:
                 for seq, one in self.fields.items()
             ]
         return [
-            (one, (one.stage_um[0] - width / 2, one.stage_um[1] - height / 2, width, height))
+            (one, box_around(self.layout.drawn_um(one.origin.island, *one.stage_um), self.field_um))
             for one in self.fields.values()
             if one.stage_um is not None
         ]
@@ -150,7 +162,7 @@ class FieldsLayer:
         """Return one field as text."""
         parts = [f"Field {one.seq}"]
         if one.stage_um is not None:
-            parts.append(f"centre at x {one.stage_um[0]:,.1f} µm, y {one.stage_um[1]:,.1f} µm")
+            parts.append(f"centre at {describe_position((*one.stage_um, None), one.origin, decimals=1)}")
         if one.excluded:
             parts.append("excluded by the operator")
         parts.append(self.verdict(one))
@@ -167,6 +179,13 @@ class FieldsLayer:
             return "no tile could be used"
         used = int(np.count_nonzero((result.flags == 0) & np.isfinite(result.probabilities)))
         return f"score {format_score(one.score, self.threshold)} from {used} of {counted(len(result.flags), 'tile')}"
+
+    def set_common_limits(self, limits: tuple[float, float] | None) -> None:
+        """Take black and white of the other pictures on the map."""
+        if limits != self.common_limits:
+            self.common_limits = limits
+            for one in self.fields.values():
+                one.images.clear()
 
     # -- contrast ----------------------------------------------------------------------------------------------------
 
@@ -188,7 +207,8 @@ class FieldsLayer:
         """Return the thumbnail, not much larger than it is going to be drawn: else it would be grainy."""
         if not one.images:
             # counts with the common contrast; 8 bit is shown unchanged
-            low, high = (0.0, 255.0) if one.thumbnail.dtype == np.uint8 else self._limits or (0.0, 65535.0)
+            raw = self.common_limits or self._limits or (0.0, 65535.0)
+            low, high = (0.0, 255.0) if one.thumbnail.dtype == np.uint8 else raw
             scaled = (one.thumbnail.astype(np.float32) - low) * (255.0 / (high - low))
             pixels = np.ascontiguousarray(self.orientation.upright(np.clip(scaled, 0, 255).astype(np.uint8)))
             rows, columns = pixels.shape

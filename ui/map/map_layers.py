@@ -33,6 +33,8 @@ class OutlineLayer:
         self.points_um: NDArray[np.float64] | None = None
         """(n, 2) x, y in stage µm."""
         self.visible = True
+        self.filled = True
+        """Whether its inside is painted; not where it lies over pictures."""
         self._colours = colours("dark")
 
     def set_theme(self, theme: ThemeName) -> None:
@@ -44,15 +46,21 @@ class OutlineLayer:
         return "Outline of the section" if self.visible and self.points_um is not None else ""
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
-        """Paint the inside a little lighter or darker, and its edge."""
+        """Paint its edge, and the inside a little lighter or darker; over pictures, a light edge over a dark one."""
         if not self.visible or self.points_um is None or len(self.points_um) < 3:
             return
         polygon = QPolygonF([QPointF(*view.to_screen(x, y)) for x, y in self.points_um.tolist()])
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setBrush(QColor(self._colours.window))
-        painter.setPen(QPen(QColor(self._colours.text_muted), 1.5))
-        painter.drawPolygon(polygon)
+        if self.filled:
+            painter.setBrush(QColor(self._colours.window))
+            painter.setPen(QPen(QColor(self._colours.text_muted), 1.5))
+            painter.drawPolygon(polygon)
+        else:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            for pen in (QPen(QColor(0, 0, 0, 170), 4), QPen(QColor("#ffd866"), 2)):
+                painter.setPen(pen)
+                painter.drawPolygon(polygon)
         painter.restore()
 
 

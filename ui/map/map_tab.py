@@ -20,6 +20,7 @@ from ui.canvas.view_controls import ViewControls, lay_out_page
 from ui.kit.controls import ElidedLabel, TwoLines, action_button, control_row, style_buttons
 from ui.kit.theme import GRID_PX
 from ui.map.boxes import box_around, box_of, box_of_boxes
+from ui.map.hand_map import HandMap
 from ui.map.map_fields import FieldsLayer, MapField
 from ui.map.map_layers import OutlineLayer, PlanLayer, StageLayer
 from ui.map.map_text import describe_place, describe_progress
@@ -31,17 +32,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.by_hand import HandView
+    from hcc_scope.plans.drawn_sample import DrawnSample
+    from hcc_scope.position_tags import PositionOrigin
     from hcc_scope.tiling import TileGrid
+    from hcc_scope.tracking.mosaic import SeenMosaic
     from hcc_scope.types import FrameResult
+    from ui.canvas.canvas import Layer
     from ui.canvas.viewport import Box
     from ui.kit.theme import ThemeName
 
-__all__ = ["Points", "SectionMapTab"]
+__all__ = ["MAP_SCALES", "Points", "SectionMapTab"]
 
 Points: TypeAlias = "Sequence[tuple[float, float]] | NDArray[np.float64]"
 """(n, 2) x, y in stage µm."""
 
-_SCALES = (1e-4, 16.0)
+MAP_SCALES = (1e-4, 16.0)
 """Screen px per um: from a slide of 10 cm to a nucleus that fills the window."""
 
 
@@ -58,21 +64,28 @@ class SectionMapTab(QWidget):
     """Begin to look for tissue, or stop."""
     outline_editing = Signal(bool)
     """The outline begins to be edited, or is edited no more."""
+    outline_mended = Signal(tuple)
+    """Corners x, y in µm of the outline of a section by hand, in the coordinates of its island; instead of
+    `outline_drawn`, which is the next plan's."""
+    redrawn = Signal()
+    """What the map shows has changed: for `ui.map.hand_view.HandMapView`, which shows the same."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName("Section map")
         self._field_um: tuple[float, float] | None = None
         self._n_not_shown = 0
-        self._by_hand = False
+        self._outline_allowed = True
         self.fields = FieldsLayer()
+        self.hand = HandMap(self.fields)
+        """The section by hand, if one is shown."""
         self._outline = OutlineLayer()
         self._plan = PlanLayer()
         self._stage = StageLayer()
         self._scale_bar = ScaleBarLayer()
         self._scale_bar.um_per_unit = 1.0
-        self.view = Canvas(_SCALES)
-        self.view.tooltip_of = self._tooltip
+        self.view = Canvas(MAP_SCALES)
+        self.view.tooltip_of = self.describe_at
         self.view.describe_as(
             "Map of the section",
             "Arrows pan, plus and minus zoom, 0 fits; Page Up and Page Down choose the field before and after",
@@ -115,6 +128,12 @@ class SectionMapTab(QWidget):
         before.setAccessibleName("Field before")
         after.setAccessibleName("Field after")
         self._set_stage_controls(False)
+        self._hand_controls = (
+            controls.toggle(self.hand.mosaic, "visible", "Seen", "Pictures of everything that was seen", "S"),
+            controls.toggle(self.hand.course, "visible", "Course", "The way that the field went", "C"),
+            controls.toggle(self.hand.targets, "visible", "Drawn fields", "The random fields of the section", "D"),
+        )
+        self._show_hand_controls()
         return control_row(
             controls.fit("Show the whole section"),
             controls.zoom_out(),
@@ -131,6 +150,7 @@ class SectionMapTab(QWidget):
             controls.share(self.fields, "opacity", "Opacity", "Opacity of the heatmap in %"),
             self._to_stage,
             self._move,
+            *self._hand_controls,
             *self._tools.buttons,
         )
 
@@ -180,13 +200,13 @@ class SectionMapTab(QWidget):
         self._changed()
 
     def set_outline_allowed(self, allowed: bool) -> None:
-        """Let the operator draw the outline and look for tissue, or not: during a section the plan is fixed."""
-        self._tools.set_allowed(allowed)
+        """Let the operator draw the outline and look for tissue, or not: during a section the plan is fixed.
 
-    @property
-    def outline_open(self) -> bool:
-        """Whether the outline is being edited."""
-        return self._tools.outline.active
+        During a section by hand, its phase decides.
+        """
+        self._outline_allowed = allowed
+        if not self.hand.on:
+            self._tools.set_allowed(allowed)
 
     def set_search(self, words: str) -> None:
         """Show how far the search for tissue is; empty when it has ended."""
@@ -203,6 +223,8 @@ class SectionMapTab(QWidget):
         stage_um: tuple[float, float] | tuple[float, float, float | None] | None,
         result: FrameResult | None = None,
         grid: TileGrid | None = None,
+        *,
+        origin: PositionOrigin | None = None,
     ) -> None:
         """Put a field on the map.
 
@@ -219,6 +241,8 @@ class SectionMapTab(QWidget):
             Of the model, once there is one.
         grid : TileGrid, optional
             Where the result's tiles lie.
+        origin : PositionOrigin, optional
+            How the position was obtained; from the stage without it.
 
         Raises
         ------
@@ -230,6 +254,8 @@ class SectionMapTab(QWidget):
         centre = None if stage_um is None else (float(stage_um[0]), float(stage_um[1]))
         old = self.fields.fields.get(seq)
         new = MapField(seq, frame_thumbnail, centre, excluded=old is not None and old.excluded)
+        if origin is not None:
+            new.origin = origin
         new.set_result(result, grid)
         self.fields.add(new)
         if centre is not None and old is None:
@@ -279,11 +305,6 @@ class SectionMapTab(QWidget):
         self._set_stage_controls(at is not None)
         self._changed()
 
-    def set_by_hand(self, on: bool) -> None:
-        """Take away what needs a motorised stage, or offer it again."""
-        self._by_hand = on
-        self._set_stage_controls(self._stage.at_um is not None)
-
     def set_move_allowed(self, allowed: bool) -> None:
         """Let the operator click to move or not: while a section is acquired the plan moves the stage."""
         if not allowed:
@@ -299,13 +320,60 @@ class SectionMapTab(QWidget):
         """Take the colours of a theme."""
         self.view.set_theme(theme)
         self._outline.set_theme(theme)
+        self.hand.set_theme(theme)
         self._plan.set_theme(theme)
         self._tools.outline.set_theme(theme)
         self._legend.set_theme(theme)
         style_buttons(self, theme)
 
+    # -- a section by hand -------------------------------------------------------------------------------------------
+
+    def begin_hand(self, mosaic: SeenMosaic | None) -> None:
+        """Show a section by hand from now on; call `set_plan` before, which gives the size of a field.
+
+        Parameters
+        ----------
+        mosaic : SeenMosaic, optional
+            What is seen, drawn below the captured fields; it may grow meanwhile.
+        """
+        self._tools.set_allowed(False)
+        self.hand.begin(mosaic)
+        self._show_hand_controls()
+        self._changed()
+
+    def show_hand(self, view: HandView, sample: DrawnSample | None = None) -> None:
+        """Take what is known after a live frame, and the drawn fields, if there are any.
+
+        The outline can be mended in the phase ``mend`` (`outline_mended`).
+        """
+        self.hand.show(view)
+        if sample is not self.hand.targets.sample:
+            self.hand.set_sample(sample)
+        mends = view.phase == "mend"
+        if mends != self._tools.allowed:
+            self._tools.set_allowed(mends)
+        self._changed()
+
+    def show_hand_outline(self, corners_um: Points, island: int | None = None) -> None:
+        """Take the outline of a section by hand, in the coordinates of an island: by default the present one."""
+        if island is None:
+            island = 0 if self.hand.view is None else self.hand.view.track.island
+        self.hand.set_outline([(float(x), float(y)) for x, y in corners_um], island)
+        self._changed()
+
+    def end_hand(self) -> None:
+        """Show that the section by hand has ended: the field at the lens goes; all else stays until `clear`."""
+        if self.hand.on:
+            self._tools.set_allowed(False)
+            self.hand.finish()
+            self._changed()
+
     def clear(self) -> None:
         """Forget section, plan and fields; the stage stays where it is."""
+        if self.hand.on:
+            self.hand.end()
+            self._show_hand_controls()
+            self._tools.set_allowed(self._outline_allowed)
         self._field_um = None
         self._n_not_shown = 0
         self.fields.clear()
@@ -326,18 +394,26 @@ class SectionMapTab(QWidget):
     # -- painting and text -------------------------------------------------------------------------------------------
 
     def _changed(self) -> None:
-        placed = (self._outline, self._plan, self.fields, self._stage, self._tools.outline, self._scale_bar)
-        self.view.layers = list(placed if self.fields.has_places else (self.fields, self._scale_bar))
-        box = self._section_box()
-        left, top, width, height = box
-        reach = (left - width, top - height, 3 * width, 3 * height)
-        if self._stage.at_um is not None:
-            reach = box_of_boxes([reach, (*self._stage.at_um, 0.0, 0.0)])
-        self.view.set_world(box, reach)
+        self.hand.frozen = self._tools.outline.active or self.hand.mended_elsewhere
+        self.hand.lay_out()
+        if self.hand.on and not self._tools.outline.active:
+            self._tools.outline.set_outline(self.hand.drawn_outline_um)
+        self.view.layers = self._layers()
+        self.view.set_world(*self.world)
         self._legend.set_flags(self._flags())
         self._show_progress()
         self._show_cursor()
         self.view.update()
+        self.redrawn.emit()
+
+    def _layers(self) -> list[Layer]:
+        if self.hand.on:
+            layers = [*self.hand.below, self.fields, *self.hand.above, self._tools.outline]
+        elif self.fields.has_places:
+            layers = [self._outline, self._plan, self.fields, self._stage, self._tools.outline]
+        else:
+            layers = [self.fields]
+        return [*layers, self._scale_bar]
 
     @Slot()
     def _show_progress(self) -> None:
@@ -353,16 +429,28 @@ class SectionMapTab(QWidget):
             self._progress.setValue(n_done)
         self._about.set_text(describe_progress(self.fields, n_done, n_planned, self._n_not_shown))
 
+    @property
+    def world(self) -> tuple[Box, Box]:
+        """What the map shows as a whole, and how far one may pan."""
+        box = self._section_box()
+        left, top, width, height = box
+        reach = (left - width, top - height, 3 * width, 3 * height)
+        if self._stage.at_um is not None:
+            reach = box_of_boxes([reach, (*self._stage.at_um, 0.0, 0.0)])
+        return box, reach
+
     def _section_box(self) -> Box:
         """Return the box of all that is placed; without anything, some fields around the stage."""
         width, height = self._field_um or (1000.0, 1000.0)
         boxes = [box for _, box in self.fields.boxes()]
-        if self.fields.has_places:
+        if self.hand.on:
+            boxes += self.hand.boxes()
+        elif self.fields.has_places:
             boxes += [box_around(at, (width, height)) for at in self._plan.positions_um.tolist()]
             if self._outline.points_um is not None:
                 boxes.append(box_of(self._outline.points_um))
-            if not boxes:
-                boxes.append(box_around(self._stage.at_um or (0.0, 0.0), (4 * width, 4 * height)))
+        if not boxes:
+            boxes.append(box_around(self._stage.at_um or (0.0, 0.0), (4 * width, 4 * height)))
         return box_of_boxes(boxes)
 
     def _flags(self) -> NDArray[np.uint8] | None:
@@ -374,9 +462,12 @@ class SectionMapTab(QWidget):
         ]
         return np.concatenate(flags) if flags else None
 
-    def _tooltip(self, x_um: float, y_um: float) -> str:
-        one = self.fields.at(x_um, y_um)
-        return "" if one is None else self.fields.describe(one)
+    def describe_at(self, x_um: float, y_um: float) -> str:
+        """Return the field and the drawn field at a place of the map; empty for none."""
+        one, target = self.fields.at(x_um, y_um), self.hand.targets.at(x_um, y_um)
+        parts = ["" if one is None else self.fields.describe(one)]
+        parts.append("" if target is None else self.hand.targets.describe(target))
+        return ". ".join(filter(None, parts))
 
     @Slot()
     def _show_cursor(self) -> None:
@@ -418,8 +509,18 @@ class SectionMapTab(QWidget):
 
     @Slot(tuple)
     def _take_outline(self, corners: tuple[tuple[float, float], ...]) -> None:
+        if self.hand.on:
+            self.mend_outline(corners)
+            return
         self.set_outline(corners)
         self.outline_drawn.emit(corners)
+
+    def mend_outline(self, drawn: tuple[tuple[float, float], ...]) -> None:
+        """Take the outline of a section by hand as it was mended, in the map's coordinates."""
+        corners = self.hand.outline_of_drawn(drawn)
+        self.hand.set_outline(corners, self.hand.outline_island)
+        self._changed()
+        self.outline_mended.emit(corners)
 
     @Slot(bool)
     def _click_to_move(self, moves: bool) -> None:
@@ -434,9 +535,15 @@ class SectionMapTab(QWidget):
 
     def _set_stage_controls(self, there: bool) -> None:
         for button in (self._to_stage, self._move, self._tools.search):
-            shown = there and (not self._by_hand or button is self._to_stage)
-            button.defaultAction().setVisible(shown)
-            button.setVisible(shown)
+            button.defaultAction().setVisible(there)
+            button.setVisible(there)
+
+    def _show_hand_controls(self) -> None:
+        """Show what belongs to a section by hand, or what belongs to a plan."""
+        on = self.hand.on
+        for button in self._hand_controls:
+            button.defaultAction().setVisible(on)
+            button.setVisible(on)
 
     # -- controls ----------------------------------------------------------------------------------------------------
 

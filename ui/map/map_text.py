@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.formatting import counted
+from hcc_scope.position_tags import describe_island
 
 if TYPE_CHECKING:
+    from hcc_scope.islands import IslandLayout
     from ui.map.map_fields import FieldsLayer
 
 __all__ = ["describe_place", "describe_progress"]
@@ -39,16 +41,26 @@ def describe_progress(fields: FieldsLayer, n_done: int, n_planned: int, n_not_dr
     if n_not_drawn:
         where = "at the same places" if fields.has_places else "without a position"
         parts.append(f"{counted(n_not_drawn, 'more field')} {where}, not drawn")
-    return "; ".join(parts)
+    return "; ".join(filter(None, parts))
 
 
 def describe_place(fields: FieldsLayer, at_um: tuple[float, float] | None) -> str:
     """Return what is at a place of the map, or what the chosen field is; empty for nothing."""
     one = None if at_um is None else fields.at(*at_um)
-    parts = [f"x {at_um[0]:,.1f} µm, y {at_um[1]:,.1f} µm"] if at_um is not None and fields.has_places else []
+    parts = [_place(fields.layout, at_um)] if at_um is not None and fields.has_places else []
     if one is not None:
         parts.append(f"field {one.seq}: {fields.verdict(one)}")
     elif fields.chosen is not None:
         chosen = fields.fields[fields.chosen]
         parts.append(f"chosen: field {chosen.seq}, {fields.verdict(chosen)}")
-    return "; ".join(parts)
+    return "; ".join(filter(None, parts))
+
+
+def _place(layout: IslandLayout, at_um: tuple[float, float]) -> str:
+    """Return a place of the map; of several islands, in the coordinates of that which is drawn there."""
+    island = layout.island_at(*at_um) if layout.apart else None
+    if layout.apart and island is None:
+        return "between islands"
+    x_um, y_um = at_um if island is None else layout.place_um(island, *at_um)
+    of = "" if island is None else f" of {describe_island(island)}"
+    return f"x {x_um:,.1f} µm, y {y_um:,.1f} µm{of}"

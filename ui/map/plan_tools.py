@@ -57,6 +57,11 @@ class PlanTools(QObject):
         """All buttons, in order."""
         return (self.search, *self.outline.buttons)
 
+    @property
+    def allowed(self) -> bool:
+        """Whether the operator may draw the outline and look for tissue."""
+        return self._allowed
+
     def describe(self) -> str:
         """Return how far the search is, or what is drawn and what is wrong with it, as text; empty for neither."""
         return self._words or self.outline.describe()

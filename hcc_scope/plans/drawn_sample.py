@@ -1,0 +1,166 @@
+"""The sample of a guided section: random fields that are drawn first, and then visited by hand in any order. Pure.
+
+Where the fields lie is decided by the outline, the size of a field and the seed alone, exactly as for a motorised
+stage (`hcc_scope.plans.geometry.random_fields`), and before the first of them is seen. The order of the visits can
+therefore be the operator's: the score's interval takes the fields in the order of the draw.
+
+What makes the interval valid:
+
+- Every drawn field is *visited*: reached, or skipped for a recorded reason. While one is open, it may be open
+  because of what it shows.
+- At most `SKIPPED_SHARE` of the drawn fields are skipped. That a field is bare glass or a fold, which hold nothing to
+  classify, rests on the operator's word alone; the share limits how much of the result does. A field that may be empty
+  can also be captured: the quality check then decides, and no share limits that.
+- A field that is *not reachable* may hold anything. The lower end of the interval counts it as 0 and the upper end as
+  1, so the interval holds whatever it shows.
+
+A field counts as reached if its centre is within `TOLERANCE` of the drawn one along each axis. The position that is
+stored is the true one. So each captured field is a uniform draw up to that tolerance: what the operator's choice of the
+place inside it can do to the score is the difference that a fraction of a field's width makes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+
+from hcc_scope.errors import PlanError
+from hcc_scope.plans.geometry import random_fields
+from hcc_scope.plans.outline import check_outline
+from hcc_scope.types import SkipReason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["MAX_DRAWN", "SKIPPED_SHARE", "SKIP_REASONS", "TOLERANCE", "DrawnSample", "draw_sample", "fitting_fields"]
+
+TOLERANCE = 0.2
+"""How far a captured field may lie from the drawn one along each axis, as a share of the field's side."""
+SKIPPED_SHARE = 0.25
+"""Most drawn fields that may be skipped, for whatever reason, as a share."""
+MAX_DRAWN = 10_000
+"""More fields than anyone visits by hand."""
+SKIP_REASONS: tuple[SkipReason, ...] = get_args(SkipReason)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnSample:
+    """Drawn fields, and what became of them. Fields are numbered from 0 in the order in which they were drawn."""
+
+    fields_um: tuple[tuple[float, float], ...]
+    """(x, y) of their centres, in the coordinates of `island`."""
+    field_um: tuple[float, float]
+    """Width and height of a field along the stage's axes."""
+    outline_um: tuple[tuple[float, float], ...]
+    seed: int
+    island: int = 0
+    """Number of the coordinate frame (`hcc_scope.tracking.Place`)."""
+    tolerance: float = TOLERANCE
+    skipped_share: float = SKIPPED_SHARE
+    reached: Mapping[int, int] = field(default_factory=dict)
+    """Field to `seq` of the frame that shows it; of several the latest."""
+    skipped: Mapping[int, SkipReason] = field(default_factory=dict)
+    undone: frozenset[int] = frozenset()
+    """`seq` of frames whose capture was undone: they show no drawn field, whatever their tags state."""
+
+    @property
+    def n_drawn(self) -> int:
+        """How many fields there are."""
+        return len(self.fields_um)
+
+    @property
+    def open_fields(self) -> tuple[int, ...]:
+        """The fields that were neither reached nor skipped, ascending."""
+        return tuple(k for k in range(self.n_drawn) if k not in self.reached and k not in self.skipped)
+
+    def with_reached(self, k: int, seq: int) -> DrawnSample:
+        """Return the sample after frame `seq` captured field `k`; a skip of it no longer counts.
+
+        Raises
+        ------
+        ValueError
+            If there is no such field.
+        """
+        self._check(k)
+        skipped = {one: why for one, why in self.skipped.items() if one != k}
+        return replace(self, reached={**self.reached, k: seq}, skipped=skipped)
+
+    def with_skipped(self, k: int, reason: SkipReason) -> DrawnSample:
+        """Return the sample after field `k` was skipped.
+
+        Raises
+        ------
+        ValueError
+            If there is no such field, it was reached, or the reason is none.
+        """
+        self._check(k)
+        if reason not in SKIP_REASONS:
+            raise ValueError(f"{reason!r} is no reason to skip a field")
+        if k in self.reached:
+            raise ValueError(f"drawn field {k} was reached by frame {self.reached[k]}")
+        return replace(self, skipped={**self.skipped, k: reason})
+
+    def with_undone(self, seq: int) -> DrawnSample:
+        """Return the sample after the capture of frame `seq` was undone: its field is open again."""
+        reached = {k: one for k, one in self.reached.items() if one != seq}
+        return replace(self, reached=reached, undone=self.undone | {seq})
+
+    def _check(self, k: int) -> None:
+        if not 0 <= k < self.n_drawn:
+            raise ValueError(f"there is no drawn field {k}: there are {self.n_drawn}")
+
+
+def fitting_fields(
+    n: int, field_um: tuple[float, float], outline_um: Sequence[tuple[float, float]], seed: int
+) -> list[tuple[float, float]]:
+    """Return the centres of `n` random fields inside an outline, in random order (`random_fields`).
+
+    Raises
+    ------
+    PlanError
+        If they do not all fit.
+    """
+    found = random_fields(n, field_um, np.asarray(outline_um, dtype=np.float64), seed)
+    if len(found) < n:
+        w, h = field_um
+        raise PlanError(
+            f"only {len(found)} of {n} fields of {w:.0f} x {h:.0f} um fit into the section without overlap",
+            hint="Ask for fewer fields, or draw a larger outline.",
+        )
+    return found
+
+
+def draw_sample(
+    n: int,
+    field_um: tuple[float, float],
+    outline_um: Sequence[tuple[float, float]],
+    seed: int,
+    *,
+    island: int = 0,
+) -> DrawnSample:
+    """Draw the sample of a guided section.
+
+    Parameters
+    ----------
+    n : int
+        How many fields.
+    field_um : (w, h)
+        What a frame covers along the stage's axes.
+    outline_um : sequence of (x, y)
+    seed : int
+        Decides all of them.
+    island : int
+        Whose coordinates these are.
+
+    Raises
+    ------
+    PlanError
+        If the outline cannot be used, or the fields do not all fit.
+    """
+    if not 0 < n <= MAX_DRAWN:
+        raise PlanError(f"{n} fields cannot be visited by hand", hint=f"Choose 1 to {MAX_DRAWN:,}.")
+    check_outline(outline_um)
+    corners = tuple((float(x), float(y)) for x, y in outline_um)
+    return DrawnSample(tuple(fitting_fields(n, field_um, corners, seed)), field_um, corners, seed, island)

@@ -1,0 +1,474 @@
+"""The live mosaic of everything that was seen, by island: small pictures laid where the field was when they were taken.
+
+It is for the eye: nothing is measured in it. What was seen is kept in square tiles of one byte a pixel. If a section
+grows beyond the memory that is allowed, every tile is reduced to half its side, and the mosaic goes on coarser.
+
+Where ground is seen again, the newer picture replaces the older one unless it is less sharp there. Sharpness is
+compared on the same ground, cell by cell, so that it needs no threshold for kinds of tissue, and it is relative to the
+brightness, so that it needs none for the light. A position that is corrected later moves nothing.
+
+Examples
+--------
+>>> from hcc_scope.tracking import Place
+>>> mosaic = SeenMosaic((1024, 1024), 0.65, bit_depth=12)
+>>> mosaic.add(Place(0, 1000.0, -200.0, 0.4), np.full((256, 256), 900.0))
+>>> change = mosaic.changes()
+>>> change.um_per_px, len(change.tiles), mosaic.changes(change.version).tiles
+(2.6, 4, ())
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hcc_scope.orientation import Orientation
+from hcc_scope.tracking.course import Course
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hcc_scope.tracking.course import Stretch
+    from hcc_scope.tracking.view import Place, TrackView
+
+__all__ = ["MAX_BYTES", "NOT_SEEN", "TILE_PX", "MosaicChange", "MosaicTile", "SeenMosaic", "halved"]
+
+TILE_PX = 256
+"""Side of a tile."""
+MAX_BYTES = 32 * 2**20
+"""Of the pictures of one mosaic, by default: 230 mm² at 2.6 um per px before it becomes coarser."""
+NOT_SEEN = 0
+"""Value of a pixel whose ground was not seen yet; seen ground is 1 to 255."""
+
+_FIELD_PX = 256
+"""A field is at most so long in the mosaic."""
+_CELL_PX = 16
+"""Side of the cells whose sharpness is compared."""
+_AS_SHARP = 0.8
+"""A picture replaces another one from this share of its sharpness on: noise alone must not keep the older one."""
+_TILE_BYTES = TILE_PX**2 + 4 * (TILE_PX // _CELL_PX) ** 2
+_LEAST_TILES = 16
+_TILTED_DEG = 0.1
+"""From this tilt of the camera on the picture is turned back: a quarter of a pixel at a field's corner."""
+
+
+@dataclass(frozen=True, slots=True)
+class MosaicTile:
+    """A square part of the mosaic as it is now. It does not change any more: a newer one takes its place."""
+
+    island: int
+    row: int
+    column: int
+    version: int
+    """Grows with every change of any tile."""
+    box_um: tuple[float, float, float, float]
+    """Left, top, width and height in the coordinates of the island."""
+    pixels: NDArray[np.uint8]
+    """(TILE_PX, TILE_PX), read-only: `NOT_SEEN`, or the square root of the light between 1 (none) and 255 (full
+    scale), as `SeenMosaic.counts` gives it."""
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """Which place it takes."""
+        return self.island, self.row, self.column
+
+
+@dataclass(frozen=True, slots=True)
+class MosaicChange:
+    """What changed since an earlier version."""
+
+    version: int
+    """To be given at the next time."""
+    um_per_px: float
+    """Of every tile."""
+    anew: bool
+    """Whether earlier tiles are void: the mosaic has become coarser, or has forgotten an island."""
+    tiles: tuple[MosaicTile, ...]
+
+
+class SeenMosaic:
+    """The mosaic of one section. One thread adds; any thread may read meanwhile.
+
+    Parameters
+    ----------
+    shape_yx : (int, int)
+        Of a whole frame.
+    um_per_px : float
+        Of a whole frame.
+    orientation : Orientation, optional
+        How the camera lies over the stage.
+    bit_depth : int
+        Of the camera: full scale is the brightest value of a tile.
+    max_bytes : int
+        Bound of what all tiles take; at least that of 16 tiles.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, or `max_bytes` is less than the least.
+    """
+
+    def __init__(
+        self,
+        shape_yx: tuple[int, int],
+        um_per_px: float,
+        orientation: Orientation | None = None,
+        *,
+        bit_depth: int = 16,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        if min(shape_yx) < 1 or not um_per_px > 0:
+            raise ValueError(f"a mosaic needs the size of a frame, not {shape_yx} px of {um_per_px} um")
+        if max_bytes < _LEAST_TILES * _TILE_BYTES:
+            raise ValueError(f"a mosaic needs at least {_LEAST_TILES * _TILE_BYTES} bytes, not {max_bytes}")
+        self._shape_yx, self._frame_um_per_px = shape_yx, um_per_px
+        self._orientation = Orientation() if orientation is None else orientation
+        self._full_scale = float(2**bit_depth - 1)
+        self._most_tiles = max_bytes // _TILE_BYTES
+        self._lock = threading.Lock()
+        self._tiles: dict[tuple[int, int, int], MosaicTile] = {}
+        self._sharpness: dict[tuple[int, int, int], NDArray[np.float32]] = {}
+        """(cells, cells) of each tile; 0 where no picture covered the whole cell."""
+        self._boxes: dict[int, tuple[float, float, float, float]] = {}
+        self._version = self._anew = 0
+        self._picture_yx: tuple[int, int] | None = None
+        self._um_per_px = 0.0
+        self._step = 1
+        """Pixels of a picture along one of the mosaic's finest."""
+        self._halvings = 0
+        """How often the mosaic was made coarser."""
+        self._untilted: NDArray[np.intp] | None = None
+        self._course = Course(min(shape_yx) * um_per_px)
+
+    # -- adding --------------------------------------------------------------------------------------------------------
+
+    def see(self, track: TrackView, picture: NDArray[Any]) -> None:
+        """Take a live frame: its picture is laid where the field is, if that is known.
+
+        Parameters
+        ----------
+        track : TrackView
+            What the tracker made of the frame.
+        picture : (y, x) ndarray
+            As in `add`.
+        """
+        if track.place is None:
+            with self._lock:
+                self._course.interrupt()
+        else:
+            self.add(track.place, picture)
+
+    def add(self, place: Place, picture: NDArray[Any]) -> None:
+        """Lay a picture of the whole field.
+
+        Parameters
+        ----------
+        place : Place
+            Of the frame's centre.
+        picture : (y, x) ndarray
+            Counts of the whole frame, reduced by a whole number or not; of one size during a section.
+
+        Raises
+        ------
+        ValueError
+            If its size differs from that of the pictures before, or is no reduced frame's.
+        """
+        if self._picture_yx is None:
+            self._begin(picture)
+        elif picture.shape != self._picture_yx:
+            raise ValueError(f"the mosaic is made of pictures of {self._picture_yx} px, not {picture.shape}")
+        coded = self._coded(picture)
+        with self._lock:
+            while True:
+                small = _reduced(coded, self._halvings)
+                top, left = self._corner_px(place, small.shape)
+                keys = _keys(place.island, top, left, small.shape)
+                if len(self._tiles) + sum(key not in self._tiles for key in keys) <= self._most_tiles:
+                    break
+                self._make_room(place.island)
+            self._lay(keys, top, left, small)
+            c = self._um_per_px
+            self._grow(place.island, (left * c, top * c, small.shape[1] * c, small.shape[0] * c))
+            self._course.move(place)
+
+    def _begin(self, picture: NDArray[Any]) -> None:
+        step = self._shape_yx[0] // max(1, picture.shape[0])
+        if step < 1 or tuple(n // step for n in self._shape_yx) != picture.shape:
+            raise ValueError(f"a picture of {picture.shape} px is no reduced frame of {self._shape_yx} px")
+        self._picture_yx = (picture.shape[0], picture.shape[1])
+        self._step = -(-max(picture.shape) // _FIELD_PX)
+        self._um_per_px = self._step * step * self._frame_um_per_px
+        if self._orientation.tilt_deg > _TILTED_DEG:
+            rows, columns = (n // self._step for n in picture.shape)
+            self._untilted = _turned_back((rows, columns), self._orientation)
+
+    def _coded(self, picture: NDArray[Any]) -> NDArray[np.uint8]:
+        """Return a picture in the stage's axes, as the tiles show it."""
+        small = _block_means(picture, self._step)
+        light = np.clip(small * np.float32(1.0 / self._full_scale), 0.0, 1.0)
+        coded = (np.sqrt(light) * np.float32(254.0) + np.float32(1.5)).astype(np.uint8)
+        if self._untilted is None:
+            return np.ascontiguousarray(self._orientation.upright(coded))
+        flat = np.append(coded.ravel(), np.uint8(NOT_SEEN))
+        return flat[self._untilted]
+
+    def _corner_px(self, place: Place, shape_yx: tuple[int, ...]) -> tuple[int, int]:
+        height, width = shape_yx
+        c = self._um_per_px
+        return round(place.y_um / c - height / 2), round(place.x_um / c - width / 2)
+
+    def _lay(self, keys: list[tuple[int, int, int]], top: int, left: int, small: NDArray[np.uint8]) -> None:
+        height, width = small.shape
+        rows, columns = _whole_cells(top, height), _whole_cells(left, width)
+        sharp = _sharpness(small[_of_cells(rows, top), _of_cells(columns, left)])
+        known = self._known_sharpness(keys, rows, columns)
+        wins = (sharp > 0) & (sharp >= _AS_SHARP * known)
+        replaces = np.zeros(small.shape, dtype=bool)
+        replaces[_of_cells(rows, top), _of_cells(columns, left)] = wins.repeat(_CELL_PX, 0).repeat(_CELL_PX, 1)
+        seen = small != NOT_SEEN
+        for key in keys:
+            island, row, column = key
+            old = self._tiles.get(key)
+            pixels = np.full((TILE_PX, TILE_PX), NOT_SEEN, np.uint8) if old is None else old.pixels.copy()
+            into_y, from_y = _overlap(top - row * TILE_PX, height, TILE_PX)
+            into_x, from_x = _overlap(left - column * TILE_PX, width, TILE_PX)
+            part = pixels[into_y, into_x]
+            where = (replaces[from_y, from_x] | (part == NOT_SEEN)) & seen[from_y, from_x]
+            if not where.any():
+                continue
+            np.copyto(part, small[from_y, from_x], where=where)
+            self._take_sharpness(key, rows, columns, sharp, wins)
+            self._put(island, row, column, pixels)
+
+    def _known_sharpness(self, keys: list[tuple[int, int, int]], rows: range, columns: range) -> NDArray[np.float32]:
+        """Return the sharpness of what lies in the cells (rows, columns) now."""
+        known = np.zeros((len(rows), len(columns)), np.float32)
+        for key in keys:
+            tile, cells = self._tiles.get(key), self._sharpness.get(key)
+            if tile is not None and cells is None:  # it was made coarser, and is measured when it is needed
+                cells = self._sharpness[key] = _sharpness(tile.pixels)
+            if cells is not None:
+                (into_y, from_y), (into_x, from_x) = _cells_of(key, rows, columns)
+                known[from_y, from_x] = cells[into_y, into_x]
+        return known
+
+    def _take_sharpness(
+        self,
+        key: tuple[int, int, int],
+        rows: range,
+        columns: range,
+        sharp: NDArray[np.float32],
+        wins: NDArray[np.bool_],
+    ) -> None:
+        cells = self._sharpness.setdefault(key, np.zeros((TILE_PX // _CELL_PX,) * 2, np.float32))
+        (into_y, from_y), (into_x, from_x) = _cells_of(key, rows, columns)
+        np.copyto(cells[into_y, into_x], sharp[from_y, from_x], where=wins[from_y, from_x])
+
+    def _put(self, island: int, row: int, column: int, pixels: NDArray[np.uint8]) -> None:
+        self._version += 1
+        pixels.setflags(write=False)
+        side_um = TILE_PX * self._um_per_px
+        box_um = (column * side_um, row * side_um, side_um, side_um)
+        self._tiles[island, row, column] = MosaicTile(island, row, column, self._version, box_um, pixels)
+
+    def _grow(self, island: int, box: tuple[float, float, float, float]) -> None:
+        known = self._boxes.get(island, box)
+        left, top = min(known[0], box[0]), min(known[1], box[1])
+        right = max(known[0] + known[2], box[0] + box[2])
+        bottom = max(known[1] + known[3], box[1] + box[3])
+        self._boxes[island] = (left, top, right - left, bottom - top)
+
+    # -- the bound -----------------------------------------------------------------------------------------------------
+
+    def _make_room(self, island: int) -> None:
+        """Make the mosaic coarser; if that frees nothing, forget the oldest island besides the present one."""
+        n = len(self._tiles)
+        self._halve()
+        if len(self._tiles) >= n:
+            oldest = min(key[0] for key in self._tiles if key[0] != island)
+            for key in [key for key in self._tiles if key[0] == oldest]:
+                del self._tiles[key]
+                self._sharpness.pop(key, None)
+            self._boxes.pop(oldest, None)
+        self._version += 1
+        self._anew = self._version
+
+    def _halve(self) -> None:
+        old, self._tiles, self._sharpness = self._tiles, {}, {}
+        self._um_per_px *= 2
+        self._halvings += 1
+        half = TILE_PX // 2
+        merged: dict[tuple[int, int, int], NDArray[np.uint8]] = {}
+        for (island, row, column), tile in old.items():
+            key = (island, row >> 1, column >> 1)
+            pixels = merged.setdefault(key, np.full((TILE_PX, TILE_PX), NOT_SEEN, np.uint8))
+            top, left = (row & 1) * half, (column & 1) * half
+            pixels[top : top + half, left : left + half] = halved(tile.pixels)
+        for key, pixels in merged.items():
+            self._put(*key, pixels)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def changes(self, since: int = 0) -> MosaicChange:
+        """Return the tiles that changed since a version; all of them for version 0."""
+        with self._lock:
+            anew = since < self._anew
+            tiles = tuple(tile for tile in self._tiles.values() if anew or tile.version > since)
+            return MosaicChange(self._version, self._um_per_px, anew, tiles)
+
+    @property
+    def version(self) -> int:
+        """Grows with every change of a tile."""
+        return self._version
+
+    @property
+    def n_bytes(self) -> int:
+        """What the tiles take now."""
+        with self._lock:
+            return len(self._tiles) * _TILE_BYTES
+
+    def boxes_um(self) -> dict[int, tuple[float, float, float, float]]:
+        """Return left, top, width and height of what was seen of each island, in its own coordinates."""
+        with self._lock:
+            return dict(self._boxes)
+
+    def course_um(self) -> tuple[Stretch, ...]:
+        """Return the way that the field went, as (island, (n, 2) x and y) of each stretch without interruption."""
+        with self._lock:
+            return self._course.stretches()
+
+    def counts(self) -> NDArray[np.float64]:
+        """Return the camera's counts that each value of a tile stands for: (256,), NaN for `NOT_SEEN`."""
+        light = (np.arange(256) - 1.0) / 254.0
+        counts: NDArray[np.float64] = np.square(light) * self._full_scale
+        counts[NOT_SEEN] = np.nan
+        return counts
+
+
+def halved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the means of 2 x 2 pixels; where one of them was not seen, the brightest of the others.
+
+    Parameters
+    ----------
+    pixels : (2 m, 2 n) uint8
+
+    Returns
+    -------
+    (m, n) uint8
+    """
+    pairs = np.ascontiguousarray(pixels).view(np.uint16)  # two neighbours at once: a third of the time
+    sums = (pairs & np.uint16(255)) + (pairs >> np.uint16(8))
+    means: NDArray[np.uint8] = ((sums[::2] + sums[1::2] + np.uint16(2)) >> np.uint16(2)).astype(np.uint8)
+    if pixels.all():
+        return means
+    a, b, c, d = pixels[::2, ::2], pixels[::2, 1::2], pixels[1::2, ::2], pixels[1::2, 1::2]
+    least = np.minimum(np.minimum(a, b), np.minimum(c, d))
+    return np.where(least == NOT_SEEN, np.maximum(np.maximum(a, b), np.maximum(c, d)), means)
+
+
+def _reduced(coded: NDArray[np.uint8], halvings: int) -> NDArray[np.uint8]:
+    for _ in range(halvings):
+        height, width = coded.shape
+        coded = halved(coded[: height - height % 2, : width - width % 2])
+    return coded
+
+
+def _block_means(picture: NDArray[Any], step: int) -> NDArray[np.float32]:
+    """Return the means of step x step pixels; adding strided rows and columns takes a quarter of numpy's sums."""
+    height, width = (n // step for n in picture.shape)
+    dtype: type[Any] = np.float32 if picture.dtype.kind == "f" else np.uint32
+    bands = picture[: height * step, : width * step].reshape(height, step, width * step)
+    rows: NDArray[Any] = bands[:, 0].astype(dtype)
+    for i in range(1, step):
+        rows += bands[:, i]
+    blocks = rows.reshape(height, width, step)
+    sums: NDArray[np.float32] = blocks[:, :, 0].astype(np.float32)
+    for i in range(1, step):
+        sums += blocks[:, :, i]
+    sums *= np.float32(1.0 / step**2)
+    return sums
+
+
+def _sharpness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return how much neighbouring pixels of each cell differ, relative to the light; 0 where not all was seen.
+
+    The values are the square root of the light, so their differences squared, over the light, do not change with it.
+    """
+    rows, columns = (n // _CELL_PX for n in pixels.shape)
+    if not rows * columns:
+        return np.zeros((rows, columns), np.float32)
+    values = pixels.astype(np.float32)
+    differences = np.zeros_like(values)
+    np.square(values[:, 1:] - values[:, :-1], out=differences[:, 1:])
+    differences[1:] += np.square(values[1:] - values[:-1])
+    light = _cell_sums(np.square(values))
+    sharp: NDArray[np.float32] = np.maximum(_cell_sums(differences) / light.clip(1.0), np.float32(1e-12))
+    if not pixels.all():
+        whole = pixels.reshape(rows, _CELL_PX, columns, _CELL_PX).all(axis=(1, 3))
+        sharp[~whole] = 0.0
+    return sharp
+
+
+def _cell_sums(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    rows, columns = (n // _CELL_PX for n in values.shape)
+    bands = values.reshape(rows, _CELL_PX, columns * _CELL_PX).sum(axis=1)
+    sums: NDArray[np.float32] = bands.reshape(rows, columns, _CELL_PX).sum(axis=2)
+    return sums
+
+
+def _whole_cells(start_px: int, n_px: int) -> range:
+    """Return the numbers of the cells that lie wholly in n_px pixels from start_px on."""
+    first = -(-start_px // _CELL_PX)
+    return range(first, max(first, (start_px + n_px) // _CELL_PX))
+
+
+def _of_cells(cells: range, start_px: int) -> slice:
+    """Return where cells lie in a picture that begins at start_px."""
+    return slice(cells.start * _CELL_PX - start_px, cells.stop * _CELL_PX - start_px)
+
+
+def _overlap(offset: int, n: int, room: int) -> tuple[slice, slice]:
+    """Return the part of `room` that n values, the first at `offset`, fill, and which of the values these are."""
+    start, stop = max(0, offset), max(0, min(room, offset + n))
+    return slice(start, stop), slice(start - offset, max(start, stop) - offset)
+
+
+def _cells_of(
+    key: tuple[int, int, int], rows: range, columns: range
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    cells = TILE_PX // _CELL_PX
+    _, row, column = key
+    return (
+        _overlap(rows.start - row * cells, len(rows), cells),
+        _overlap(columns.start - column * cells, len(columns), cells),
+    )
+
+
+def _keys(island: int, top: int, left: int, shape_yx: tuple[int, ...]) -> list[tuple[int, int, int]]:
+    height, width = shape_yx
+    return [
+        (island, row, column)
+        for row in range(top // TILE_PX, (top + height - 1) // TILE_PX + 1)
+        for column in range(left // TILE_PX, (left + width - 1) // TILE_PX + 1)
+    ]
+
+
+def _turned_back(shape_yx: tuple[int, int], orientation: Orientation) -> NDArray[np.intp]:
+    """Return which pixel of a tilted camera lies at each place of the upright rectangle around it.
+
+    Returns
+    -------
+    (rows, columns) intp
+        Numbers of pixels of the flat picture; one more than the last where there is none.
+    """
+    height, width = shape_yx
+    out_width, out_height = (int(np.ceil(side)) for side in orientation.extent_um(shape_yx, 1.0))
+    y, x = np.mgrid[:out_height, :out_width].astype(np.float64)
+    places = np.stack([x - (out_width - 1) / 2, y - (out_height - 1) / 2], axis=-1)
+    back = places @ np.linalg.inv(np.reshape(orientation.matrix, (2, 2))).T
+    column, row = (np.rint(back[..., i] + (n - 1) / 2).astype(np.intp) for i, n in ((0, width), (1, height)))
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    return np.where(inside, row * width + column, height * width)
