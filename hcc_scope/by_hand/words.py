@@ -30,6 +30,8 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType(
         "focusing": "The picture is getting sharper: go on until it does not.",
         "blurred": "The picture is less sharp than the best seen lately: turn the focus to its best and past it once.",
         "already here": "A captured field covers too much of this one: move on.",
+        "objective": "Another objective is in use than at the beginning of the section: turn back to it.",
+        "frozen": "The camera delivers the same picture again and again: check it, and the light.",
         "off target": "This is not the target: follow the arrow.",
         "by key": "Fields are captured on request alone: press the key.",
     }
