@@ -65,12 +65,15 @@ class HandPresenter(QObject):
             "keep": hand.keep_anyway,
             "automatic": self._set_automatic,
             "island": hand.new_island,
+            "corner": hand.mark_corner,
             "close_outline": hand.close_outline,
+            "drive_again": hand.drive_again,
             "draw_fields": self._draw_fields,
         }
         views.hand.steps.asked.connect(self._do_step)
         views.hand.steps.skipped.connect(self._skip)
-        views.map.outline_drawn.connect(self._mended)
+        views.map.outline_mended.connect(self._mended)
+        views.hand_map.field_chosen.connect(views.map.field_chosen)
         hand.outline_closed.connect(self._show_outline)
         rig.opened.connect(self._rig_opened)
         state.run_started.connect(self._begin)
@@ -95,6 +98,7 @@ class HandPresenter(QObject):
         self._outline_um = ()
         if self._shown is not None:
             self._views.hand.begin()
+            self._views.map.begin_hand(None)
             self._window.show_view(self._views.hand)
 
     @Slot(str)
@@ -104,7 +108,7 @@ class HandPresenter(QObject):
         self._views.hand.set_paused(phase == "paused")
         if phase not in ("running", "paused", "preparing"):
             self._views.hand.end()
-            self._views.map.set_stage(None)
+            self._views.map.end_hand()
         if phase == "idle":
             self._shown = None
 
@@ -116,9 +120,7 @@ class HandPresenter(QObject):
         if run is None or not self._hand.active:
             return
         self._views.hand.show_view(view, paused=self._run.phase == "paused")
-        place = view.track.place
-        self._views.map.set_stage(*((None, None) if place is None else (place.x_um, place.y_um)))
-        self._views.map.set_outline_allowed(view.phase == "mend")
+        self._views.map.show_hand(view, None if run.hand is None else run.hand.sample)
 
     @Slot(object)
     def _show_frame(self, frame: Frame) -> None:
@@ -152,16 +154,15 @@ class HandPresenter(QObject):
     @Slot(tuple)
     def _show_outline(self, corners_um: tuple[tuple[float, float], ...]) -> None:
         self._outline_um = ()
-        self._views.map.set_outline(corners_um)
-        self._views.map.view.fit()
+        self._views.map.show_hand_outline(corners_um)
+        self._views.hand_map.view.fit()
 
     @Slot(tuple)
     def _mended(self, corners_um: tuple[tuple[float, float], ...]) -> None:
-        if self._shown is not None:
-            self._outline_um = corners_um
+        self._outline_um = corners_um
 
     def _draw_fields(self) -> None:
-        if self._views.map.outline_open:
+        if self._views.map.outline_open or self._views.hand_map.outline.active:
             words = "The outline on the map is being edited: finish it with Edit outline, then draw the fields."
             self._state.message.emit("info", words)
             return

@@ -75,8 +75,6 @@ class PlanPresenter(QObject):
     @Slot(tuple)
     def _take_outline(self, corners_um: tuple[tuple[float, float], ...]) -> None:
         """Use an outline for the random fields of the next section; empty for none."""
-        if self._run.active:
-            return  # of a section by hand, whose fields are not drawn yet
         self._setup.change(plan=self._setup.request.plan.with_outline(corners_um))
         if corners_um:
             self._state.message.emit("info", _INSIDE)

@@ -12,6 +12,7 @@ from ui.devices.properties import PropertyBrowser
 from ui.hand.hand_tab import HandTab
 from ui.kit.scrolled import scrolled
 from ui.live.live_tab import LiveTab
+from ui.map.hand_view import HandMapView
 from ui.map.map_tab import SectionMapTab
 from ui.replay.replay_tab import ReplayTab
 from ui.score.focus_panel import FocusPanel
@@ -69,9 +70,10 @@ class Views(QObject):
         window = self._window
         self.live, self.map, self.tiles = LiveTab(), SectionMapTab(), TilesTab(jobs)
         self.replay = ReplayTab(jobs, allow_phantom_model=allow_phantom_model)
-        self.hand = HandTab([window.actions_[name] for name in ("start", "pause", "stop", "panels")])
+        self.hand_map = HandMapView(self.map)
+        self.hand = HandTab([window.actions_[name] for name in ("start", "pause", "stop", "panels")], self.hand_map)
         self.by_hand = False
-        """Whether the window is that of a stand that is moved by hand: the map lies beside its live picture."""
+        """Whether the window is that of a stand that is moved by hand."""
         window.add_tab(self.live, "Live", "The image of the camera, and the model's predictions")
         window.add_tab(self.map, "Section map", "All fields at their stage positions")
         window.add_tab(self.tiles, "Tiles", "All tiles of the section, sorted by the model's predictions")
@@ -82,7 +84,7 @@ class Views(QObject):
     @Slot(str)
     def set_theme(self, theme: ThemeName) -> None:
         """Take a theme's colours; the panels follow the palette by themselves."""
-        for tab in (self.live, self.map, self.tiles, self.replay, self.hand):
+        for tab in (self.live, self.map, self.tiles, self.replay, self.hand, self.hand_map):
             tab.set_theme(theme)
 
     def set_by_hand(self, on: bool) -> None:
@@ -90,13 +92,8 @@ class Views(QObject):
         if on == self.by_hand:
             return
         self.by_hand = on
-        self.map.set_by_hand(on)
-        if on:
-            self._window.offer_views(self.hand, self.live, self.tiles, self.replay)
-            self.hand.place_map(self.map)
-        else:
-            self.hand.give_map()
-            self._window.offer_views(self.live, self.map, self.tiles, self.replay)
+        views = (self.live, self.map, self.tiles, self.replay)
+        self._window.offer_views(*((self.hand, *views) if on else views))
         self._window.show_panels(not on)
 
     def make_room(self, height_px: int) -> None:

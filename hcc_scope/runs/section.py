@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from hcc_scope.microscope.hand_source import HandSource
     from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.microscope.plan_source import MicroManagerSource
     from hcc_scope.phantom import Specimen
@@ -185,12 +186,12 @@ def check_section(
     return grid
 
 
-def earlier_readings_out(source: MicroManagerSource, out_dir: Path) -> list[str]:
+def earlier_readings_out(source: MicroManagerSource | HandSource, out_dir: Path) -> list[str]:
     """Return what was out of its limits when this rig was last used with this objective, a sentence each.
 
     Parameters
     ----------
-    source : MicroManagerSource
+    source : MicroManagerSource or HandSource
         Of the section that is about to begin.
     out_dir : Path
         Where earlier ones are.

@@ -97,6 +97,19 @@ class HandControl(QObject):
         if (commands := self._commands) is not None:
             self._jobs.submit(_WORKER, commands.close_outline, self.outline_closed.emit)
 
+    def mark_corner(self) -> None:
+        """Take the present place as the next corner of the outline, or report why not."""
+        if (commands := self._commands) is not None:
+            self._jobs.submit(_WORKER, commands.mark_corner)
+
+    def drive_again(self) -> None:
+        """Forget the outline: the operator drives round the section anew."""
+        if (commands := self._commands) is not None:
+            self._jobs.submit(_WORKER, commands.drive_again, self._forgotten)
+
+    def _forgotten(self, _nothing: None) -> None:
+        self.outline_closed.emit(())
+
     def draw_fields(self, outline_um: tuple[tuple[float, float], ...] | None) -> None:
         """Draw the random fields inside an outline that was mended; None: inside the one that was driven."""
         if (commands := self._commands) is not None:

@@ -13,6 +13,7 @@ from ui.hand.readout import Readout
 from ui.hand.state import NO_SECTION, state_of
 from ui.hand.steps import Steps
 from ui.kit.controls import style_buttons
+from ui.kit.low_page import scrolling_column
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ __all__ = ["HandTab"]
 
 CAPTURED_MS = 1200
 """For so long the state word is *captured*."""
-_LEAST_MAP_PX = 120
+_LEAST_MAP_PX = 240
 _LEAST_SIDE_PX = 320
 _MOST_PICTURE = 0.6
 """Share of the width that the picture takes at most."""
@@ -42,12 +43,14 @@ class HandTab(QWidget):
     ----------
     actions : sequence of QAction
         Start, pause and stop: those of the window.
+    hand_map : QWidget
+        The map beside the picture.
     """
 
     capture_seen = Signal(int)
     """The number in the store of a field that was captured just now."""
 
-    def __init__(self, actions: Sequence[QAction]) -> None:
+    def __init__(self, actions: Sequence[QAction], hand_map: QWidget) -> None:
         super().__init__()
         self.setAccessibleName("By hand")
         self._view: HandView | None = None
@@ -62,13 +65,13 @@ class HandTab(QWidget):
         side = QWidget()
         side.setAccessibleName("State, steps and map")
         side.setMinimumWidth(_LEAST_SIDE_PX)
-        self._side = QVBoxLayout(side)
-        self._side.setContentsMargins(GRID_PX, 0, 0, 0)
-        self._side.setSpacing(GRID_PX)
-        self._side.addWidget(self.readout)
-        self._side.addWidget(self.steps)
-        self._side.addStretch(0)
-        self._map: QWidget | None = None
+        column = scrolling_column(side)
+        column.setContentsMargins(GRID_PX, 0, 0, 0)
+        column.setSpacing(GRID_PX)
+        column.addWidget(self.readout)
+        column.addWidget(self.steps)
+        column.addWidget(hand_map, 1)
+        hand_map.setMinimumHeight(_LEAST_MAP_PX)
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._split.addWidget(self.picture)
         self._split.addWidget(side)
@@ -97,21 +100,6 @@ class HandTab(QWidget):
     def _least_side_px(self) -> int:
         side = self._split.widget(1)
         return _LEAST_SIDE_PX if side is None else max(_LEAST_SIDE_PX, side.minimumSizeHint().width())
-
-    def place_map(self, section_map: QWidget) -> None:
-        """Take the map of the section beside the picture, until `give_map`."""
-        self._map = section_map
-        section_map.setMinimumHeight(_LEAST_MAP_PX)
-        self._side.addWidget(section_map, 1)
-        section_map.show()
-
-    def give_map(self) -> QWidget | None:
-        """Give the map back; None if it is not here."""
-        section_map, self._map = self._map, None
-        if section_map is not None:
-            self._side.removeWidget(section_map)
-            section_map.setMinimumHeight(0)
-        return section_map
 
     # -- what it shows -------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["StepName", "Steps"]
 
-StepName = Literal["capture", "undo", "keep", "automatic", "island", "close_outline", "draw_fields"]
+StepName = Literal[
+    "capture", "undo", "keep", "automatic", "island", "corner", "close_outline", "draw_fields", "drive_again"
+]
 """What an operator asks for by one button; skipping has a reason with it."""
 
 _TEXTS: dict[StepName, tuple[str, str, str]] = {
@@ -42,8 +44,10 @@ _TEXTS: dict[StepName, tuple[str, str, str]] = {
     ),
     "automatic": ("Automatic", "Capture a field by itself once it is fit; off: on request alone", "A"),
     "island": ("New island", "Begin a new coordinate frame here: the way from the captured fields is not known", "I"),
-    "close_outline": ("Outline is closed", "End the drive round the section", "C"),
+    "corner": ("Mark corner", "Take this place as a corner: three or more replace the drive round the section", "M"),
+    "close_outline": ("Outline is closed", "End the drive round the section", "O"),
     "draw_fields": ("Draw fields", "Draw the random fields inside the outline; the arrow then leads to each", "D"),
+    "drive_again": ("Drive round again", "Forget the outline, and drive round the section anew", "R"),
 }
 _WHEN: dict[StepName, tuple[HandPhase, ...]] = {
     "capture": ("free", "targets", "done"),
@@ -51,11 +55,13 @@ _WHEN: dict[StepName, tuple[HandPhase, ...]] = {
     "keep": ("free", "targets", "done"),
     "automatic": ("free", "targets", "done"),
     "island": ("free", "outline", "targets", "done"),
+    "corner": ("outline",),
     "close_outline": ("outline",),
     "draw_fields": ("mend",),
+    "drive_again": ("mend",),
 }
-_NEXT: tuple[StepName, ...] = ("close_outline", "draw_fields")
-"""The steps that lead to the next phase."""
+_NEXT: tuple[StepName, ...] = ("close_outline", "draw_fields", "corner", "drive_again")
+"""The steps to the drawn fields."""
 _HEIGHT_PX = 5 * GRID_PX
 
 
@@ -94,10 +100,10 @@ class Steps(QWidget):
         rows.addWidget(control_row(*(button for name, button in self._steps.items() if name not in _NEXT)))
         self.show_phase(None)
 
-    def _ask(self, name: StepName, _down: bool) -> None:
+    def _ask(self, name: StepName, _down: bool = False) -> None:
         self.asked.emit(name)
 
-    def _skip(self, reason: SkipReason, _down: bool) -> None:
+    def _skip(self, reason: SkipReason, _down: bool = False) -> None:
         self.skipped.emit(reason)
 
     @property

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from hcc_scope.errors import StoreError
+from hcc_scope.position_tags import position_origin
 from ui.control.growing_store import StoredFields, small
 
 if TYPE_CHECKING:
@@ -102,7 +103,12 @@ class MapFiller:
             self._fill()
 
     def _is_new_place(self, frame: Frame) -> bool:
-        """Return whether a field is the first at its place: a stage at rest would pile up thousands on one spot."""
+        """Return whether a field is the first at its place: a stage at rest would pile up thousands on one spot.
+
+        Fields that are captured by hand are few, and equal numbers in two coordinate frames are two places.
+        """
+        if self._run is not None and self._run.hand is not None:
+            return True
         place = _rounded(frame.stage_um)
         if place is None:
             self._n_placeless += 1
@@ -121,7 +127,8 @@ class MapFiller:
         run = self._run
         if run is None or fields is not self.fields or (self._over and frame.seq >= self._n_stored):
             return
-        self._map.add_field(frame.seq, thumbnail, frame.stage_um, run.results.get(frame.seq), run.grid)
+        origin = position_origin(frame.tags, has_position=frame.stage_um is not None)
+        self._map.add_field(frame.seq, thumbnail, frame.stage_um, run.results.get(frame.seq), run.grid, origin=origin)
         if self._control.is_excluded(frame.seq):
             self._map.set_excluded(frame.seq, True)
 
@@ -146,7 +153,8 @@ class MapFiller:
         self._asked_s = time.monotonic()
         fields = self.fields
         full = self._n_placeless >= MAX_PLACELESS
-        taken = frozenset(self._places | ({None} if full else set()))
+        by_hand = self._run.hand is not None
+        taken = frozenset() if by_hand else frozenset(self._places | ({None} if full else set()))
         self._jobs.submit(
             "map",
             partial(_look, fields, missing[:_AT_ONCE], taken),
