@@ -68,6 +68,12 @@ class HandPlaces:
         self._kept: list[bool] = []
         """Of each capture: whether the tracker measures by it."""
 
+    @property
+    def reduced(self) -> NDArray[np.float32]:
+        """The picture that the tracker saw last, (y, x) at reduced size; empty before the first."""
+        small = self._tracker.reduced
+        return np.empty((0, 0), np.float32) if small is None else small
+
     def see(self, live: LiveShot, seq: int, number: int) -> SeenFrame:
         """Return the frame of a live image, with its place.
 

@@ -29,6 +29,7 @@ from hcc_scope.microscope.live_section import LiveSection
 from hcc_scope.position_tags import DRAWN_TAG, FORCED_TAG
 from hcc_scope.tiling import TileGrid
 from hcc_scope.tracking import Tracker
+from hcc_scope.tracking.mosaic import SeenMosaic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -78,6 +79,9 @@ class HandSource:
         Replaces the demo camera's pixels; refused for any other camera.
     operator : HandOperator, optional
         Moves the specimen in place of a person. The section ends when it is done.
+    end_after : int, optional
+        The section ends by itself after so many captured fields, or a guided one after its last drawn field; without
+        it, it ends on request.
 
     Raises
     ------
@@ -107,6 +111,7 @@ class HandSource:
         provenance: Mapping[str, TagValue] | None = None,
         scene: Scene | None = None,
         operator: HandOperator | None = None,
+        end_after: int | None = None,
     ) -> None:
         rules = rig.handling.capture if rules is None else rules
         self._section = LiveSection(rig, exposure_ms=exposure_ms, scene=scene)
@@ -122,12 +127,16 @@ class HandSource:
             section_id=section_id,
             tile_px=tile_px,
             sampling="chosen" if guided is None else "guided",
-            expected_frames=None,
+            # a guided section skips fields, and a simulated operator ends when it is done
+            expected_frames=end_after if guided is None and operator is None else None,
             model_sha256=model_sha256,
             software=software,
             provenance=provenance,
             how=how,
         )
+        self.mosaic = SeenMosaic(facts.shape_yx, facts.pixel_size_um, facts.orientation, bit_depth=facts.bit_depth)
+        """Everything that was seen so far, captured or not."""
+        self._end_after = end_after
         self._desk = HandDesk()
         self._live = LiveFrames(self._section, operator, self._desk.view)
         self._places = HandPlaces(
@@ -174,7 +183,7 @@ class HandSource:
         """Run the camera, and yield the frames that are captured.
 
         A pause stops the camera; where the field is then has to be found again, as the specimen may have been moved
-        meanwhile. Ends when stop is requested, or the simulated operator is done.
+        meanwhile. Ends when stop is requested, everything asked for is captured, or the simulated operator is done.
 
         Raises
         ------
@@ -186,6 +195,15 @@ class HandSource:
             with closing(self._live.shots(stop)) as shots:
                 for live in shots:
                     yield from self._look(live)
+                    if self._is_over():
+                        return
+
+    def _is_over(self) -> bool:
+        """Return whether everything that was asked for is captured."""
+        if self._end_after is None:
+            return False
+        phase = self._guiding.phase
+        return len(self._captures.captures) >= self._end_after if phase == "free" else phase == "done"
 
     def _look(self, live: LiveShot) -> Iterator[Frame]:
         """Locate and judge one live frame, yield it if it is captured, and show what is known after it."""
@@ -195,6 +213,7 @@ class HandSource:
             self._log.add("island", island=self._places.new_island(), before_seq=self._captures.next_seq)
         seen = self._places.see(live, self._captures.next_seq, self._n_seen)
         self._n_seen += 1
+        self.mosaic.see(seen.track, self._places.reduced)
         self._guiding.see(seen.track.place)
         drawn_field = self._guiding.drawn_at(seen.track.place)
         asked = self._still_asked(wishes, seen.t_s)

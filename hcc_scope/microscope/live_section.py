@@ -277,9 +277,9 @@ class LiveSection:
         number : int
             Of the exposure in the run, which decides its noise.
         """
-        if self.scene is None:
-            return pixels
         readback = shot.readback
+        if self.scene is None or not readback.pixel_size_um:
+            return pixels
         height, width = pixels.shape
         seen = self.scene.paint(
             (height, width),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.runs.section import SectionRun
     from hcc_scope.shading.correction import Shading
+    from hcc_scope.tracking.mosaic import SeenMosaic
     from hcc_scope.types import TagValue
     from hcc_scope.workers import StopToken
 
@@ -56,6 +57,11 @@ class HandRun:
     def sample(self) -> DrawnSample | None:
         """The drawn fields of a guided section and what became of them; None before they are drawn."""
         return self.source.sample
+
+    @property
+    def mosaic(self) -> SeenMosaic:
+        """Everything that was seen so far, captured or not."""
+        return self.source.mosaic
 
     def undo(self) -> int | None:
         """Take the last capture back: it is excluded from the score, durably, and its place may be captured again.
@@ -89,6 +95,7 @@ def hand_source(
     specimen: Specimen | None = None,
     scene: Scene | None = None,
     operator: HandOperator | None = None,
+    end_after: int | None = None,
 ) -> HandSource:
     """Return the frames of a section by hand, with what its store has to know to be scored again.
 
@@ -112,6 +119,8 @@ def hand_source(
         What the demo camera shows; the specimen in focus, without it.
     operator : HandOperator, optional
         Moves the demo rig's specimen in place of a person.
+    end_after : int, optional
+        The section ends by itself after so many captured fields, or a guided one after its last drawn field.
 
     Raises
     ------
@@ -139,6 +148,7 @@ def hand_source(
             provenance={**scoring_model.facts, **({} if specimen is None else phantom_facts(specimen))},
             scene=scene,
             operator=operator,
+            end_after=end_after,
         )
         refused.pop_all()
     return source

@@ -239,6 +239,7 @@ def start_section(
         outcome.
     """
     from hcc_scope.session import Session
+    from hcc_scope.storage.drawn_sample import SampleWriter
     from hcc_scope.storage.notes import NotesWriter
     from hcc_scope.storage.predictions import PredictionWriter
     from hcc_scope.storage.run_log import RunLogWriter
@@ -299,6 +300,7 @@ def start_section(
             limits=QualityLimits(),
             results=results,
             notes=NotesWriter(sink.path),
+            sample=SampleWriter(sink.path) if spec.sampling == "guided" else None,
             stop=stop,
             finalise=finalise,
             store=str(sink.path),

@@ -1,7 +1,8 @@
 """The live mosaic of everything that was seen, by island: small pictures laid where the field was when they were taken.
 
 It is for the eye: nothing is measured in it. What was seen is kept in square tiles of one byte a pixel. If a section
-grows beyond the memory that is allowed, every tile is reduced to half its side, and the mosaic goes on coarser.
+grows beyond the memory that is allowed, every tile is reduced to half its side, and the mosaic goes on coarser; where
+that frees too little, what changed longest ago is forgotten.
 
 Where ground is seen again, the newer picture replaces the older one unless it is less sharp there. Sharpness is
 compared on the same ground, cell by cell, so that it needs no threshold for kinds of tissue, and it is relative to the
@@ -29,6 +30,8 @@ from hcc_scope.orientation import Orientation
 from hcc_scope.tracking.course import Course
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from hcc_scope.tracking.course import Stretch
@@ -51,6 +54,10 @@ _AS_SHARP = 0.8
 """A picture replaces another one from this share of its sharpness on: noise alone must not keep the older one."""
 _TILE_BYTES = TILE_PX**2 + 4 * (TILE_PX // _CELL_PX) ** 2
 _LEAST_TILES = 16
+_WORTH_IT = 0.75
+"""A coarser mosaic takes at most this share of the tiles, or it is not made."""
+_LEAST_FIELD_PX = 16
+"""A field is at least so long, however large the section is: smaller, it could not be recognised."""
 _TILTED_DEG = 0.1
 """From this tilt of the camera on the picture is turned back: a quarter of a pixel at a field's corner."""
 
@@ -85,8 +92,12 @@ class MosaicChange:
     um_per_px: float
     """Of every tile."""
     anew: bool
-    """Whether earlier tiles are void: the mosaic has become coarser, or has forgotten an island."""
+    """Whether earlier tiles are void: the mosaic has become coarser, or has forgotten a part."""
     tiles: tuple[MosaicTile, ...]
+
+
+Key = tuple[int, int, int]
+"""Island, row and column of a tile."""
 
 
 class SeenMosaic:
@@ -129,8 +140,8 @@ class SeenMosaic:
         self._full_scale = float(2**bit_depth - 1)
         self._most_tiles = max_bytes // _TILE_BYTES
         self._lock = threading.Lock()
-        self._tiles: dict[tuple[int, int, int], MosaicTile] = {}
-        self._sharpness: dict[tuple[int, int, int], NDArray[np.float32]] = {}
+        self._tiles: dict[Key, MosaicTile] = {}
+        self._sharpness: dict[Key, NDArray[np.float32]] = {}
         """(cells, cells) of each tile; 0 where no picture covered the whole cell."""
         self._boxes: dict[int, tuple[float, float, float, float]] = {}
         self._version = self._anew = 0
@@ -188,7 +199,7 @@ class SeenMosaic:
                 keys = _keys(place.island, top, left, small.shape)
                 if len(self._tiles) + sum(key not in self._tiles for key in keys) <= self._most_tiles:
                     break
-                self._make_room(place.island)
+                self._make_room(keys)
             self._lay(keys, top, left, small)
             c = self._um_per_px
             self._grow(place.island, (left * c, top * c, small.shape[1] * c, small.shape[0] * c))
@@ -220,7 +231,7 @@ class SeenMosaic:
         c = self._um_per_px
         return round(place.y_um / c - height / 2), round(place.x_um / c - width / 2)
 
-    def _lay(self, keys: list[tuple[int, int, int]], top: int, left: int, small: NDArray[np.uint8]) -> None:
+    def _lay(self, keys: list[Key], top: int, left: int, small: NDArray[np.uint8]) -> None:
         height, width = small.shape
         rows, columns = _whole_cells(top, height), _whole_cells(left, width)
         sharp = _sharpness(small[_of_cells(rows, top), _of_cells(columns, left)])
@@ -243,7 +254,7 @@ class SeenMosaic:
             self._take_sharpness(key, rows, columns, sharp, wins)
             self._put(island, row, column, pixels)
 
-    def _known_sharpness(self, keys: list[tuple[int, int, int]], rows: range, columns: range) -> NDArray[np.float32]:
+    def _known_sharpness(self, keys: list[Key], rows: range, columns: range) -> NDArray[np.float32]:
         """Return the sharpness of what lies in the cells (rows, columns) now."""
         known = np.zeros((len(rows), len(columns)), np.float32)
         for key in keys:
@@ -257,7 +268,7 @@ class SeenMosaic:
 
     def _take_sharpness(
         self,
-        key: tuple[int, int, int],
+        key: Key,
         rows: range,
         columns: range,
         sharp: NDArray[np.float32],
@@ -283,16 +294,18 @@ class SeenMosaic:
 
     # -- the bound -----------------------------------------------------------------------------------------------------
 
-    def _make_room(self, island: int) -> None:
-        """Make the mosaic coarser; if that frees nothing, forget the oldest island besides the present one."""
-        n = len(self._tiles)
-        self._halve()
-        if len(self._tiles) >= n:
-            oldest = min(key[0] for key in self._tiles if key[0] != island)
-            for key in [key for key in self._tiles if key[0] == oldest]:
-                del self._tiles[key]
-                self._sharpness.pop(key, None)
-            self._boxes.pop(oldest, None)
+    def _make_room(self, needed: Collection[Key]) -> None:
+        """Make the mosaic coarser; where that frees too little, forget the tile that changed longest ago."""
+        coarser = {(island, row >> 1, column >> 1) for island, row, column in self._tiles}
+        field_px = max(self._shape_yx) * self._frame_um_per_px / self._um_per_px
+        if len(coarser) <= _WORTH_IT * len(self._tiles) and field_px >= 2 * _LEAST_FIELD_PX:
+            self._halve()
+        else:
+            oldest = min((tile for tile in self._tiles.values() if tile.key not in needed), key=lambda t: t.version)
+            del self._tiles[oldest.key]
+            self._sharpness.pop(oldest.key, None)
+            if all(island != oldest.island for island, _, _ in self._tiles):
+                self._boxes.pop(oldest.island, None)
         self._version += 1
         self._anew = self._version
 
@@ -301,7 +314,7 @@ class SeenMosaic:
         self._um_per_px *= 2
         self._halvings += 1
         half = TILE_PX // 2
-        merged: dict[tuple[int, int, int], NDArray[np.uint8]] = {}
+        merged: dict[Key, NDArray[np.uint8]] = {}
         for (island, row, column), tile in old.items():
             key = (island, row >> 1, column >> 1)
             pixels = merged.setdefault(key, np.full((TILE_PX, TILE_PX), NOT_SEEN, np.uint8))
@@ -436,9 +449,7 @@ def _overlap(offset: int, n: int, room: int) -> tuple[slice, slice]:
     return slice(start, stop), slice(start - offset, max(start, stop) - offset)
 
 
-def _cells_of(
-    key: tuple[int, int, int], rows: range, columns: range
-) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+def _cells_of(key: Key, rows: range, columns: range) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     cells = TILE_PX // _CELL_PX
     _, row, column = key
     return (
@@ -447,7 +458,7 @@ def _cells_of(
     )
 
 
-def _keys(island: int, top: int, left: int, shape_yx: tuple[int, ...]) -> list[tuple[int, int, int]]:
+def _keys(island: int, top: int, left: int, shape_yx: tuple[int, ...]) -> list[Key]:
     height, width = shape_yx
     return [
         (island, row, column)

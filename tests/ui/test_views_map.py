@@ -285,7 +285,7 @@ def test_every_action_does_something_visible(tab: SectionMapTab, picture: NDArra
     for action in actions:
         before = tab.grab().toImage()
         action.trigger()
-        if action.isCheckable():
+        if action.isCheckable() and action.isVisible():  # those of a section by hand are not
             assert tab.grab().toImage() != before, action.text()
         action.trigger()
     for button in tab.findChildren(QAbstractButton):
