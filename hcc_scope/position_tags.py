@@ -23,6 +23,7 @@ __all__ = [
     "describe_island",
     "describe_position",
     "drawn_field",
+    "island_and_place",
     "position_origin",
     "position_tags",
 ]
@@ -86,6 +87,21 @@ def drawn_field(tags: Mapping[str, TagValue]) -> int | None:
     """
     k = tags.get(DRAWN_TAG)
     return k if isinstance(k, int) and not isinstance(k, bool) else None
+
+
+def island_and_place(
+    stage_um: tuple[float, float, float | None] | None, tags: Mapping[str, TagValue]
+) -> tuple[int, float, float] | None:
+    """Return the coordinate frame of a frame's position, and x and y in it; None if the position is not known.
+
+    Examples
+    --------
+    >>> island_and_place((1.0, 2.0, None), position_tags(PositionOrigin("tracked", 1, 0.3)))
+    (1, 1.0, 2.0)
+    """
+    if stage_um is None:
+        return None
+    return position_origin(tags, has_position=True).island, stage_um[0], stage_um[1]
 
 
 def describe_position(

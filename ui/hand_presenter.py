@@ -98,7 +98,7 @@ class HandPresenter(QObject):
         self._outline_um = ()
         if self._shown is not None:
             self._views.hand.begin()
-            self._views.map.begin_hand(None)
+            self._views.map.begin_hand(run.hand.mosaic if run.hand is not None else None)
             self._window.show_view(self._views.hand)
 
     @Slot(str)

@@ -37,7 +37,7 @@ class CourseLayer:
         self.visible = True
         self.stretches: tuple[Stretch, ...] = ()
 
-    def summary(self, _view: Viewport) -> str:
+    def summary(self, _view: Viewport | None = None) -> str:
         """Return nothing: the course is for the eye."""
         return ""
 
@@ -71,7 +71,7 @@ class TargetsLayer:
         self.here: Place | None = None
         """Where the field is; None while that is not known."""
 
-    def summary(self, _view: Viewport) -> str:
+    def summary(self, _view: Viewport | None = None) -> str:
         """Return how far the sample is."""
         sample = self.sample
         if not self.visible or sample is None:
@@ -203,7 +203,7 @@ class HandFieldLayer:
         self.known = False
         """Whether the field is there now."""
 
-    def summary(self, _view: Viewport) -> str:
+    def summary(self, _view: Viewport | None = None) -> str:
         """Return where the field is."""
         if self.place is None:
             return ""
@@ -241,7 +241,7 @@ class IslandLabels:
     def __init__(self) -> None:
         self.layout = IslandLayout()
 
-    def summary(self, _view: Viewport) -> str:
+    def summary(self, _view: Viewport | None = None) -> str:
         """Return that islands are apart, and what that means."""
         if not self.layout.apart:
             return ""

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from hcc_scope.errors import StoreError
-from hcc_scope.position_tags import position_origin
+from hcc_scope.position_tags import island_and_place, position_origin
 from ui.control.growing_store import StoredFields, small
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ _AT_ONCE = 2000
 _REST_S, _REST_SHARE = 0.5, 10.0
 """At least so long, and so many times as long as it took, between two looks into the store of a run under way."""
 
-Place = tuple[int, int] | None
+Place = tuple[int, int, int] | None
+"""Island, and x and y in whole um."""
 
 
 class _Found(NamedTuple):
@@ -103,13 +104,8 @@ class MapFiller:
             self._fill()
 
     def _is_new_place(self, frame: Frame) -> bool:
-        """Return whether a field is the first at its place: a stage at rest would pile up thousands on one spot.
-
-        Fields that are captured by hand are few, and equal numbers in two coordinate frames are two places.
-        """
-        if self._run is not None and self._run.hand is not None:
-            return True
-        place = _rounded(frame.stage_um)
+        """Return whether a field is the first at its place: a stage at rest would pile up thousands on one spot."""
+        place = _rounded(island_and_place(frame.stage_um, frame.tags))
         if place is None:
             self._n_placeless += 1
             return self._n_placeless <= MAX_PLACELESS
@@ -153,8 +149,7 @@ class MapFiller:
         self._asked_s = time.monotonic()
         fields = self.fields
         full = self._n_placeless >= MAX_PLACELESS
-        by_hand = self._run.hand is not None
-        taken = frozenset() if by_hand else frozenset(self._places | ({None} if full else set()))
+        taken = frozenset(self._places | ({None} if full else set()))
         self._jobs.submit(
             "map",
             partial(_look, fields, missing[:_AT_ONCE], taken),
@@ -207,8 +202,8 @@ def _look(fields: StoredFields, missing: Sequence[int], taken: AbstractSet[Place
     return _Found(passed, None)
 
 
-def _rounded(stage_um: tuple[float, float, float | None] | None) -> Place:
-    return None if stage_um is None else (round(stage_um[0]), round(stage_um[1]))
+def _rounded(place: tuple[int, float, float] | None) -> Place:
+    return None if place is None else (place[0], round(place[1]), round(place[2]))
 
 
 def _with_small(frame: Frame) -> tuple[Frame, NDArray[np.uint16]]:
