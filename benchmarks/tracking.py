@@ -166,7 +166,8 @@ def play(number: int, seed: int) -> SessionResult:
         result.cost_ms.append(1e3 * (time.thread_time() - began))
         place = view.place if view.state == "tracking" else None
         at = None if place is None else (place.island, place.x_um, place.y_um, place.se_um)
-        if judge.see(pose, view.state, at):
+        x_um, y_um = picture.painted_um(pose, EXPOSURE_MS)
+        if judge.see(replace(pose, x_um=x_um, y_um=y_um), view.state, at):
             tracker.capture()
     judge.end()
     return result

@@ -121,15 +121,35 @@ class LivePicture:
     def field(self, pose: Pose, exposure_ms: float) -> NDArray[np.float32]:
         """Return the transmitted light (y, x) relative to bare glass, averaged over the exposure."""
         um_per_px = self.um_per_px * pose.lens
-        path_px = np.array([pose.vy_um_s, pose.vx_um_s]) * exposure_ms / 1e3 / um_per_px
-        steps = _halved_steps(path_px)
-        reach = np.abs(steps).sum(axis=0) if len(steps) else np.zeros(2, dtype=np.int64)
-        height, width = (int(side + more) for side, more in zip(self.shape_yx, reach, strict=True))
+        steps = self._steps(pose, exposure_ms)
+        height, width = (side + more for side, more in zip(self.shape_yx, _reach(steps), strict=True))
         field = self.specimen.render(pose.x_um, pose.y_um, pose.z_um, (height, width), um_per_px)
         for down, right in steps:
             field = field[_first(-down), _first(-right)] + field[_first(down), _first(right)]
             field *= np.float32(0.5)
         return field
+
+    def painted_um(self, pose: Pose, exposure_ms: float = 10.0) -> tuple[float, float]:
+        """Return where the middle of the exposure's path is in the picture: the pose, rounded as `field` does.
+
+        The specimen is painted in whole pixels, and an error of half a pixel is not one of who locates the picture.
+        """
+        um_per_px = self.um_per_px * (pose.lens or 1.0)
+        down, right = _reach(self._steps(pose, exposure_ms))
+        place = []
+        for at_um, side, more in ((pose.x_um, self.shape_yx[1], right), (pose.y_um, self.shape_yx[0], down)):
+            centre_px = math.floor(at_um / um_per_px + 0.5 + 1e-6) - (side + more) // 2 + side // 2 + more / 2
+            place.append(centre_px * um_per_px)
+        return place[0], place[1]
+
+    def _steps(self, pose: Pose, exposure_ms: float) -> list[tuple[int, int]]:
+        um_per_px = self.um_per_px * (pose.lens or 1.0)
+        return _halved_steps(np.array([pose.vy_um_s, pose.vx_um_s]) * exposure_ms / 1e3 / um_per_px)
+
+
+def _reach(steps: list[tuple[int, int]]) -> tuple[int, int]:
+    """Return how many rows and columns a picture loses by being averaged with itself at those steps."""
+    return sum(abs(down) for down, _ in steps), sum(abs(right) for _, right in steps)
 
 
 def _first(step: int) -> slice:
