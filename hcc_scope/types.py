@@ -147,7 +147,7 @@ class CaptureRules:
 
     still_um_s: float = 40.0
     """A field that moves no faster is still; at an exposure of 10 ms it smears by 0.4 um."""
-    still_ms: float = 200.0
+    still_ms: float = 400.0
     """How long it is still before it is captured."""
     focus_min: float = 0.6
     """Least sharpness, as a share of the recent best."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import yaml
 
 from hcc_scope.by_hand import EXPLANATIONS, CaptureJudge, CaptureRules
 from hcc_scope.orientation import Orientation
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 SHAPE_YX = (512, 512)
 UM_PER_PX = 0.325
 SIDE_UM = 512 * UM_PER_PX
-RULES = CaptureRules()
+RULES = CaptureRules(still_ms=200.0)
 STILL = TrackView("tracking", Place(0, 0.0, 0.0, 0.1), (0.0, 0.0), 0.0, 0.95)
 DT_S = 0.125
 
@@ -90,7 +93,7 @@ def at(x_um: float, y_um: float = 0.0, island: int = 0) -> TrackView:
 
 
 def test_a_field_is_captured_once_it_was_still_for_long_enough_and_only_once(by_focus: dict):
-    assert Bench().halt(by_focus[0.0], n=5) == ["waiting", "waiting", "", "already here", "already here"]
+    assert Bench().halt(by_focus[0.0], n=5) == ["waiting", "waiting", "", "captured", "captured"]
 
 
 def test_a_key_captures_a_still_field_at_once_and_a_moving_one_never(by_focus: dict):
@@ -158,10 +161,10 @@ def test_a_field_of_less_detail_is_kept_once_the_focus_was_turned_through_its_be
 
 
 def test_a_field_that_gets_sharper_is_not_captured_before_it_is_sharp(by_focus: dict):
-    bench = Bench(replace(RULES, still_ms=0.0, focus_min=0.01))
-    bench.see(by_focus[3.0])
-    bench.judge.undone()  # nothing to undo: no harm
-    assert [bench.see(by_focus[z_um]) for z_um in (3.0, 1.0)][-1] != ""
+    bench = Bench(replace(RULES, focus_min=0.01))
+    words = [bench.see(by_focus[z_um]) for z_um in (3.0, 3.0, 1.0, 0.0, 0.0, 0.0)]
+    assert words[2:4] == ["focusing"] * 2
+    assert words[-1] == ""
 
 
 def test_a_field_is_new_unless_a_captured_one_covers_too_much_of_it(by_focus: dict):
@@ -187,7 +190,7 @@ def test_an_undone_field_can_be_captured_again_after_a_move_and_not_by_itself_be
     bench = Bench()
     assert bench.halt(by_focus[0.0])[2] == ""
     bench.judge.undone()
-    assert [bench.see(by_focus[0.0]) for _ in range(5)] == ["already here"] * 5
+    assert [bench.see(by_focus[0.0]) for _ in range(5)] == ["undone"] * 5
     assert bench.see(by_focus[0.0], asked=True) == ""
     assert bench.halt(by_focus[0.0])[2] == ""
 
@@ -201,6 +204,9 @@ def test_a_drawn_field_is_captured_whatever_it_shows_and_nothing_off_the_target(
         bench.see(pixels, replace(STILL, speed_um_s=500.0))
         assert [bench.see(pixels, at_target=False) for _ in range(4)][-1] == "off target"
         assert bench.see(pixels, at_target=True) == ""
+        bench.judge.captured(STILL.place)
+        assert bench.see(pixels, at_target=True) == "captured"
+    bench.see(glass, replace(STILL, speed_um_s=500.0))
     assert [bench.see(by_focus[8.0], at_target=True) for _ in range(3)][-1] == "blurred"
     assert bench.see(by_focus[0.0], at(2000.0), at_target=False, asked=True) in ("", "focusing")
 
@@ -209,6 +215,16 @@ def test_the_stage_of_a_motorised_stand_gives_the_place(by_focus: dict):
     bench = Bench()
     track = replace(STILL, place=None)
     assert [bench.see(by_focus[0.0], track, stage_um=(5.0, 5.0, None)) for _ in range(3)][-1] == ""
+
+
+def test_the_page_explains_every_word_and_states_every_rule():
+    page = (Path(__file__).resolve().parent.parent / "docs" / "by-hand.md").read_text(encoding="utf-8")
+    table = page.split("## The words", 1)[1].split("## The rules", 1)[0]
+    documented = {word for cell in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE) for word in cell.split(", ")}
+    assert documented == {*EXPLANATIONS, "word"}
+    rules = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])
+    assert CaptureRules(**rules["capture"]) == CaptureRules()
+    assert rules["capture"].keys() == {field.name for field in fields(CaptureRules)}
 
 
 def test_every_word_is_short_and_explained():

@@ -84,7 +84,8 @@ class CaptureJudge:
         self._captured: list[Place | None] = []
         self._halt_place: Place | None = None
         """Where a field was captured, or undone, while the stage has not moved away yet."""
-        self._must_move = False
+        self._halt_word = ""
+        """What happened in this halt: ``captured`` or ``undone``; empty if nothing, or once the stage has moved."""
         self._objective: str | None = None
         self._recent = _RecentBest()
         self._halt = _Halt()
@@ -128,18 +129,17 @@ class CaptureJudge:
     def captured(self, place: Place | None) -> None:
         """Take note that the frame that was judged last is captured, at a place or without one."""
         self._captured.append(place)
-        self._must_move, self._halt_place = True, place
+        self._halt_word, self._halt_place = "captured", place
 
     def undone(self) -> None:
         """Take note that the last capture is undone: its place may be captured again, after the stage has moved."""
         if self._captured:
-            self._halt_place = self._captured.pop()
-        self._must_move = True
+            self._halt_word, self._halt_place = "undone", self._captured.pop()
 
     def _word(self, frame: Frame, track: TrackView, t_s: float, *, asked: bool, at_target: bool | None) -> str:
         rules, speed_um_s, place = self._rules, track.speed_um_s, _place(frame, track)
         if speed_um_s is None or speed_um_s > _OFF_HALT * rules.still_um_s:
-            self._must_move = False
+            self._halt_word = ""
         still = speed_um_s is not None and speed_um_s <= rules.still_um_s
         if not still:
             self._halt = _Halt()
@@ -154,6 +154,8 @@ class CaptureJudge:
         if not still:
             return "waiting" if speed_um_s is None else "moving"
         self._halt.add(t_s, sharpness, rules.still_ms / 1000)
+        if not asked and self._halt_word and (self._halt_place is None or self._covered(place, [self._halt_place])):
+            return self._halt_word
         if at_target is False and not asked:
             return "off target"
         if not at_target:
@@ -166,11 +168,8 @@ class CaptureJudge:
                 return "focusing"
             if not self._in_focus(sharpness):
                 return "blurred"
-        if not asked:
-            if self._must_move and (self._halt_place is None or self._covered(place, [self._halt_place])):
-                return "already here"
-            if t_s - self._halt.since_s < rules.still_ms / 1000:
-                return "waiting"
+        if not asked and t_s - self._halt.since_s < rules.still_ms / 1000:
+            return "waiting"
         return ""
 
     def _exposure_word(self, frame: Frame) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.by_hand.view import HandPhase, HandView
 
-__all__ = ["EXPLANATIONS", "FIT", "PHASE_WORDS", "screen_word", "verdict"]
+__all__ = ["EXPLANATIONS", "FIT", "PHASE_WORDS", "UNDONE", "screen_word", "verdict"]
 
 EXPLANATIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -30,6 +30,8 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType(
         "focusing": "The picture is getting sharper: go on until it does not.",
         "blurred": "The picture is less sharp than the best seen lately: turn the focus to its best and past it once.",
         "already here": "A captured field covers too much of this one: move on.",
+        "captured": "This field is captured: move on.",
+        "undone": "The capture of this field was undone: move on, or press the key to capture it again.",
         "objective": "Another objective is in use than at the beginning of the section: turn back to it.",
         "frozen": "The camera delivers the same picture again and again: check it, and the light.",
         "off target": "This is not the target: follow the arrow.",
@@ -39,7 +41,10 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType(
 """Each word for not capturing a frame, with what it means and what to do."""
 
 FIT = "captured"
-"""What a frame is called that is captured."""
+"""What a frame is called that is captured, and its field for as long as it stays there."""
+
+UNDONE = "undone by the operator"
+"""The reason with which an undone field is excluded from the score."""
 
 PHASE_WORDS: Mapping[HandPhase, tuple[str, str]] = MappingProxyType(
     {
@@ -50,7 +55,9 @@ PHASE_WORDS: Mapping[HandPhase, tuple[str, str]] = MappingProxyType(
 )
 """Word and sentence of the phases in which nothing is captured by itself."""
 
-_TRACKING_WORDS = frozenset({"lost", "too fast", "no structure", "too dark", "too bright"})
+_OF_TRACKING = frozenset({"lost", "too fast", "no structure", "objective", "frozen"})
+"""Words for a position that is not known: what the tracker remarks explains them best."""
+_ALWAYS = _OF_TRACKING | {"too dark", "too bright"}
 """Words that matter in every phase."""
 
 
@@ -61,8 +68,10 @@ def verdict(word: str) -> Verdict:
 
 def screen_word(view: HandView) -> tuple[str, str]:
     """Return the one word that a screen shows, and the sentence that explains it."""
-    if view.phase in PHASE_WORDS and view.verdict.word not in _TRACKING_WORDS:
+    if view.phase in PHASE_WORDS and view.verdict.word not in _ALWAYS:
         return PHASE_WORDS[view.phase]
     if view.verdict.fit:
-        return FIT, "The field is captured."
-    return view.verdict.word, view.track.remark or view.verdict.explanation
+        return FIT, EXPLANATIONS[FIT]
+    word = view.verdict.word
+    remark = view.track.remark if word in _OF_TRACKING else ""
+    return word, remark or view.verdict.explanation

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from hcc_scope.report.hand_account import HandAccount
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.recorded_run import Provenance
@@ -64,6 +65,8 @@ class PageFacts:
     picture: str
     """The overview as a PNG in base64."""
     made_utc: datetime
+    by_hand: HandAccount | None = None
+    """How the fields were captured by hand; None for a section that was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ def render(facts: PageFacts) -> str:
             research_use=research_use(trained_on),
             alarm=phantom_alarm(trained_on, facts.store.spec.provenance),
             warnings=[
+                *([] if facts.by_hand is None else map(sentence, facts.by_hand.remarks())),
                 *([f"The specimen: {specimen}."] if specimen else []),
                 *(sentence(problem) for problem in facts.problems),
             ],
@@ -101,6 +105,7 @@ def render(facts: PageFacts) -> str:
             stability=_stability(facts.score),
             score_warnings=_score_warnings(facts),
             coverage=_coverage(facts),
+            by_hand=[] if facts.by_hand is None else facts.by_hand.rows(),
             excluded=[(f"field {seq}", why or "no reason given") for seq, why in facts.excluded.items()],
             score_of_all=_score_of_all(facts.score_of_all),
             picture=facts.picture,

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hcc_scope.by_hand.words import UNDONE
 from hcc_scope.runs.phantoms import phantom_facts
 from hcc_scope.runs.section import start_section
 
@@ -35,11 +36,7 @@ if TYPE_CHECKING:
     from hcc_scope.types import TagValue
     from hcc_scope.workers import StopToken
 
-__all__ = ["UNDONE", "HandRun", "hand_source", "start_hand_section"]
-
-UNDONE = "undone by the operator"
-"""Why a field is excluded whose capture was undone, in the notes of its store."""
-
+__all__ = ["HandRun", "hand_source", "start_hand_section"]
 
 @dataclass(frozen=True, slots=True)
 class HandRun:

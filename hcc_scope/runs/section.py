@@ -17,6 +17,7 @@ import numpy as np
 
 from hcc_scope.protocols import EventfulSource
 from hcc_scope.quality import QualityLimits
+from hcc_scope.report.hand_account import stored_hand_account
 from hcc_scope.report.summary import SectionReport, section_account
 from hcc_scope.run_events import RunEvents
 from hcc_scope.runs.model_shading import check_wish, wanted_shading
@@ -65,7 +66,8 @@ class SectionRun:
         store = str(self.store_path) if self.store_path.exists() else None
         shading = self.session.shading
         account = None if shading is None else shading.account
-        return SectionReport(self.spec.animal_id, self.spec.section_id, store, outcome, n, account)
+        by_hand = stored_hand_account(self.store_path, self.spec.sampling)
+        return SectionReport(self.spec.animal_id, self.spec.section_id, store, outcome, n, account, by_hand)
 
 
 def unlike_scored(results: Mapping[int, FrameResult], outcome: RunOutcome, beyond: float | None) -> int | None:
@@ -260,7 +262,8 @@ def start_section(
             return  # no frame: the same command can be given again
         n = unlike_scored(results, outcome, scoring_model.scored_beyond)
         account = None if shading is None else shading.account
-        report = SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome, n, account)
+        by_hand = stored_hand_account(sink.path, spec.sampling)
+        report = SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome, n, account, by_hand)
         sink.finalise(section_account(report))
 
     problems: list[str] = []
