@@ -12,6 +12,7 @@ MEASUREMENTS = {
     "bench_datasets": "milliseconds that looking at one labelled image costs",
     "bench_display": "milliseconds that showing a frame costs the app",
     "bench_phantom": "fields per second that the phantom delivers",
+    "capture": "milliseconds that judging a live frame of a hand-moved stand costs",
     "focus": "how near the autofocus comes, and that it never makes things worse",
     "fuzz": "damaged inputs of every kind, with fixed seeds: each is read or refused in words",
     "interval_coverage": "how often the intervals of an evaluation hold the truth, by the number of animals",

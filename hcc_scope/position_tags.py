@@ -23,6 +23,7 @@ __all__ = [
     "describe_island",
     "describe_origin",
     "describe_position",
+    "drawn_field",
     "island_and_place",
     "position_origin",
     "position_tags",
@@ -75,6 +76,18 @@ def position_origin(tags: Mapping[str, TagValue], *, has_position: bool) -> Posi
         island if isinstance(island, int) else 0,
         float(se_um) if isinstance(se_um, int | float) else None,
     )
+
+
+def drawn_field(tags: Mapping[str, TagValue]) -> int | None:
+    """Return which field of the drawn sample a frame shows, from its tags; None if it shows none.
+
+    Examples
+    --------
+    >>> drawn_field({"drawn_field": 3}), drawn_field({})
+    (3, None)
+    """
+    k = tags.get(DRAWN_TAG)
+    return k if isinstance(k, int) and not isinstance(k, bool) else None
 
 
 def island_and_place(

@@ -16,6 +16,8 @@ Design notes
   are counted nowhere. To exclude one that was added, feed a fresh scorer with all others.
 - The interval (see `hcc_scope.confidence`) holds for fields sampled at random, and for the part of the section that can
   be classified: fields without tissue or out of focus reveal nothing about the tumour.
+- In a *guided* section only frames that show a drawn field enter, and the interval takes them in the order of the draw,
+  whatever the order of the visits (`hcc_scope.drawn_fields`). It is valid once all drawn fields are visited.
 
 Examples
 --------
@@ -38,6 +40,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.confidence import ConfidenceSequence
+from hcc_scope.drawn_fields import DrawnFields
 from hcc_scope.exact_sum import ExactSum
 from hcc_scope.formatting import counted
 from hcc_scope.quality import FLAG_TEXTS
@@ -70,7 +73,6 @@ _NOT_RANDOM = {
     "positions": "fields were chosen from a list",
     "time_series": "fields are a time series of one place",
     "sequence": "fields are a continuous sequence",
-    "guided": "the drawn fields are not all visited",
     "chosen": "fields were chosen by the operator",
 }
 
@@ -193,7 +195,8 @@ class SectionScorer:
     temperature : float
         The one that the results' probabilities were calibrated with; only kept beside the score.
     sampling : str
-        How the fields were chosen: the interval is valid for ``"random"`` alone.
+        How the fields were chosen: the interval is valid for ``"random"``, and for ``"guided"`` once all drawn fields
+        are visited.
     confidence : float
         Of the interval, at all times together.
     half_width_target : float
@@ -227,9 +230,17 @@ class SectionScorer:
         """Resolved frames beyond the first open one: their score, None if they have none."""
         self._excluded: set[int] = set()
         self._spoilt = ""
+        self._drawn = DrawnFields(confidence) if sampling == "guided" else None
+        self._entries: dict[int, FieldEntry] = {}
+        """Of a guided section: which frames enter is known at the end only."""
+
+    @property
+    def drawn(self) -> DrawnFields | None:
+        """The drawn fields of a guided section, to be told what happens to them; None for any other."""
+        return self._drawn
 
     def fresh(self) -> SectionScorer:
-        """Return a scorer with the same parameters and without a frame."""
+        """Return a scorer with the same parameters, and the same drawn fields, and without a result."""
         fresh = SectionScorer(
             self.threshold,
             self.temperature,
@@ -239,6 +250,8 @@ class SectionScorer:
             min_fields=self.min_fields,
         )
         fresh._spoilt = self._spoilt
+        if self._drawn is not None:
+            fresh._drawn = self._drawn.fresh()
         return fresh
 
     def spoil(self, why: str) -> None:
@@ -270,16 +283,21 @@ class SectionScorer:
             If the frame was already resolved.
         """
         self._check_open(entry.seq)
-        value = None
-        if entry.seq not in self._excluded:
-            value = entry.score
-            for flag, n in zip(QualityFlag, entry.n_flagged, strict=True):
-                self._tiles_excluded[flag] += n
-        if value is not None:
-            self._sum.add(value)
+        value = None if entry.seq in self._excluded else entry.score
+        if self._drawn is not None:
+            if entry.seq not in self._excluded:
+                self._entries[entry.seq] = entry
+        elif entry.seq not in self._excluded:
+            self._count(entry)
+        self._resolve(entry.seq, value)
+
+    def _count(self, entry: FieldEntry) -> None:
+        for flag, n in zip(QualityFlag, entry.n_flagged, strict=True):
+            self._tiles_excluded[flag] += n
+        if entry.score is not None:
+            self._sum.add(entry.score)
             self._frames += 1
             self._tiles += entry.n_included
-        self._resolve(entry.seq, value)
 
     def exclude(self, seq: int) -> None:
         """Declare that a person takes a frame out: its result, when it comes, enters nothing but the count of these.
@@ -303,16 +321,22 @@ class SectionScorer:
         self._check_open(seq)
         self._resolve(seq, None)
 
+    def is_open(self, seq: int) -> bool:
+        """Return whether a frame has neither a result nor was skipped."""
+        return seq >= self._next_seq and seq not in self._ahead
+
     def score(self) -> SectionScore:
-        """Return the present score; costs the same for any number of frames."""
+        """Return the present score; costs the same for any number of frames, of a guided section some us for each."""
+        if self._drawn is not None:
+            self._count_drawn(self._drawn)
         valid, reason = self._validity()
         stabilised = False
         if valid:
             stabilised, reason = self._stability()
         return SectionScore(
             score=self._sum.value() / self._frames if self._frames else None,
-            interval=self._sequence.interval,
-            interval_frames=self._sequence.n,
+            interval=self._rests_on.interval,
+            interval_frames=self._rests_on.n,
             interval_valid=valid,
             confidence=self._sequence.confidence,
             threshold=self.threshold,
@@ -323,36 +347,58 @@ class SectionScorer:
             tiles_excluded={FLAG_TEXTS[flag].key: n for flag, n in self._tiles_excluded.items() if n},
             fields_excluded_by_operator=len(self._excluded),
             spoilt=self._spoilt or None,
+            sample=None if self._drawn is None else self._drawn.counts(self._excluded),
         )
+
+    @property
+    def _rests_on(self) -> ConfidenceSequence | DrawnFields:
+        return self._sequence if self._drawn is None else self._drawn
+
+    def _count_drawn(self, drawn: DrawnFields) -> None:
+        """Count the frames that show a drawn field, and no others."""
+        self._sum, self._frames, self._tiles = ExactSum(), 0, 0
+        self._tiles_excluded = dict.fromkeys(QualityFlag, 0)
+        for seq in drawn.frames:
+            if seq in self._entries:
+                self._count(self._entries[seq])
 
     def _check_open(self, seq: int) -> None:
         if seq < 0:
             raise ValueError(f"a frame's number cannot be negative ({seq})")
-        if seq < self._next_seq or seq in self._ahead:
+        if not self.is_open(seq):
             raise ValueError(f"frame {seq} was already scored or skipped")
 
     def _resolve(self, seq: int, value: float | None) -> None:
+        if self._drawn is not None:
+            self._drawn.resolve(seq, value)
         self._ahead[seq] = value
         while self._next_seq in self._ahead:
             next_value = self._ahead.pop(self._next_seq)
             self._next_seq += 1
-            if next_value is not None:
+            if next_value is not None and self._drawn is None:
                 self._sequence.add(next_value)
 
     def _validity(self) -> tuple[bool, str]:
-        if self.sampling != "random":
+        if self.sampling not in ("random", "guided"):
             return False, f"{NOT_VALID}{_NOT_RANDOM[self.sampling]}, not at random"
         if self._spoilt:
             return False, f"{NOT_VALID}{self._spoilt}"
-        if self._sequence.emptied:
+        if self._drawn is not None and (why := self._drawn.why_not_valid()):
+            return False, f"{NOT_VALID}{why}"
+        if self._rests_on.emptied:
             return False, f"{NOT_VALID}the fields' scores drift, no single mean fits them all"
         return True, ""
 
     def _stability(self) -> tuple[bool, str]:
-        n_fields, half_width = self._sequence.n, self._sequence.half_width
-        if self._ahead:  # the score rests on frames that the interval does not: it may even lie outside
-            of = counted(self._frames, "frame")
-            return False, f"interval over the first {n_fields} of {of}; frame {self._next_seq} is still open"
+        n_fields, half_width = self._rests_on.n, self._rests_on.half_width
+        waits = f"frame {self._next_seq}" if self._ahead else ""
+        if self._drawn is not None:
+            waits = "" if self._drawn.waits_for is None else f"drawn field {self._drawn.waits_for}"
+        if waits:  # the score rests on frames that the interval does not: it may even lie outside
+            return (
+                False,
+                f"interval over the first {n_fields} of {counted(self._frames, 'frame')}; {waits} is still open",
+            )
         if n_fields == 0:
             return False, "no field classified yet"
         if n_fields < self.min_fields:

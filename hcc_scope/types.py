@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "CaptureRules",
     "Classification",
     "Counts",
     "Frame",
@@ -141,6 +142,26 @@ class RigRoles:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptureRules:
+    """When a field of a hand-moved stand is captured by itself (`hcc_scope.by_hand.CaptureJudge`)."""
+
+    still_um_s: float = 40.0
+    """A field that moves no faster is still; at an exposure of 10 ms it smears by 0.4 um."""
+    still_ms: float = 400.0
+    """How long it is still before it is captured."""
+    focus_min: float = 0.6
+    """Least sharpness, as a share of the recent best."""
+    tissue_min: float = 0.2
+    """Least share of the field that is textured as tissue is."""
+    saturated_max: float = 0.01
+    """Largest share of pixels at full scale."""
+    level_min: float = 0.05
+    """Least mean level, as a share of full scale."""
+    overlap_max: float = 0.25
+    """Largest share of the field that a captured one may cover."""
+
+
+@dataclass(frozen=True, slots=True)
 class RigHandling:
     """How the devices of a rig are handled: limits, and what a real stage, turret and lamp need."""
 
@@ -164,6 +185,8 @@ class RigHandling:
     """Its property."""
     auto_shutter: bool | None = None
     """Whether a section uses the automatic shutter; None leaves it as it is found."""
+    capture: CaptureRules = CaptureRules()
+    """When a field is captured by itself on a hand-moved stand."""
 
 
 @dataclass(frozen=True, slots=True)

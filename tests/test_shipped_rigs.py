@@ -20,6 +20,7 @@ from hcc_scope.rig.rig_linter import lint_rig, lint_rig_file
 from hcc_scope.rig.rigfile import load_rig
 from hcc_scope.rig.rigfile_model import RigFile, rig_schema
 from hcc_scope.runs.rigs import attach_rig, check_rig, open_rig
+from hcc_scope.types import CaptureRules
 from tests.test_open_rig import CAMERA, rig_file
 
 if TYPE_CHECKING:
@@ -225,6 +226,7 @@ PARTS: dict[str, tuple[str, dict[str, object]]] = {
     "limits": ("_CameraLimits", {}),
     "approach": ("_Approach", {}),
     "light": ("_Light", {"lamp": "Lamp", "lamp_level": "Level"}),
+    "capture": ("_Capture", {}),
 }
 
 
@@ -291,12 +293,19 @@ PAIRS = {
     ),
     "manual": (("stand: manual",), STAGE, 2, "warning", "the stand is manual, and 'XY' is the configuration's"),
     "motorised": (("stand: motorised",), CAMERA, 2, "warning", "the stand is motorised, and .* declares no XY stage"),
+    "capture": (
+        ("stand: motorised", "capture: {overlap_max: 0.5}"),
+        STAGE,
+        3,
+        "warning",
+        "the stand is motorised, and capture holds the rules of a stand that is moved by hand: they are not used",
+    ),
     "camera": (("camera: andor",), CAMERA, 2, "warning", "those of 'andor', and the camera 'Cam' .*Set camera: demo"),
     "placeholder": (("um_per_px: {10x: '<size: see>'}",), CAMERA, 2, "to be filled in", "size is not filled in yet"),
 }
 SOUND = {
     "the same size": (("roles: {objective: Obj}", "um_per_px: {10x: 1.3, 20x: 0.65}"), TURRET),
-    "manual": (("stand: manual",), CAMERA),
+    "manual": (("stand: manual", "capture: {overlap_max: 0.5}"), CAMERA),
     "motorised": (("stand: motorised",), STAGE),
     "the device's own labels": (
         ("roles: {objective: Obj}", "um_per_px: {Objective-C: 1.0}"),
@@ -322,6 +331,25 @@ def test_a_rig_file_that_does_not_fit_its_configuration(
 @pytest.mark.parametrize(("lines", "cfg"), SOUND.values(), ids=SOUND)
 def test_a_rig_file_that_fits_its_configuration(tmp_path: Path, lines: tuple[str, ...], cfg: str):
     assert lint_rig_file(load_rig(rig_file(tmp_path, *lines, cfg=cfg))) == []
+
+
+def test_the_rules_of_capture_are_read_from_the_rig_file(tmp_path: Path):
+    given = load_rig(rig_file(tmp_path, "capture:", "  still_um_s: 12.5", "  overlap_max: 0.1"))
+    assert given.handling.capture == CaptureRules(still_um_s=12.5, overlap_max=0.1)
+    assert load_rig(rig_file(tmp_path)).handling.capture == CaptureRules()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("overlap_max: 25", r":3: .*capture.overlap_max.*1"),
+        ("still_um_s: 0", r":3: .*capture.still_um_s.*greater than 0"),
+        ("still_s: 1", r":3: .*capture.still_s.*still_ms"),
+    ],
+)
+def test_a_rule_of_capture_that_cannot_be_is_refused_with_its_line(tmp_path: Path, value: str, message: str):
+    with pytest.raises(ConfigError, match=message):
+        load_rig(rig_file(tmp_path, "capture:", f"  {value}"))
 
 
 def test_what_a_device_offers_is_listed_before_its_presets_are_filled_in(tmp_path: Path, adapters_dir: Path):

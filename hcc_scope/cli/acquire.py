@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast
 
+from hcc_scope.cli.acquire_options import AcquireOptions, check_options, open_chosen_rig, rig_of
 from hcc_scope.cli.console import people
-from hcc_scope.cli.option_checks import check_count, check_exposure, check_focus, parse_size
+from hcc_scope.cli.option_checks import check_focus, parse_size
 from hcc_scope.cli.prescan import prescan_area, scanned
-from hcc_scope.cli.rigs import attach_rig, open_rig
 from hcc_scope.cli.runs import (
     RUN_IS_OVER,
     Interrupted,
@@ -21,15 +20,14 @@ from hcc_scope.cli.runs import (
     stop_on_signals,
     summarise,
 )
-from hcc_scope.errors import HccScopeError, UsageError
 from hcc_scope.microscope.limits import check_plan_exposure
 from hcc_scope.plans import PositionList, TimeSeries, check_plan, load_plan
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
 from hcc_scope.runs.plan_options import DEFAULT_FIELDS, KnownOutline, PlanHints, PlanOptions, plan_of_options
 from hcc_scope.runs.prescan import PrescanRequest
-from hcc_scope.runs.references import SHADING_CHOICES, section_references
-from hcc_scope.runs.rigs import check_rig, split_assignment
+from hcc_scope.runs.references import section_references
+from hcc_scope.runs.rigs import check_rig
 from hcc_scope.runs.section import check_section, earlier_readings_out, section_source
 from hcc_scope.storage.folders import leave_none_empty
 from hcc_scope.storage.naming import check_id, refuse_taken, store_path
@@ -37,11 +35,9 @@ from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from pathlib import Path
-
     from hcc_scope.cli.console import People
     from hcc_scope.cli.rigs import OpenRig
+    from hcc_scope.errors import HccScopeError
     from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
     from hcc_scope.runs.references import ShadingChoice
@@ -50,38 +46,9 @@ __all__ = ["AcquireOptions", "run_acquire"]
 
 _HINTS = PlanHints(
     where="the options",
-    no_stage="Give --frames N, or a plan of kind time_series, and move the specimen by hand.",
+    no_stage="Give --by-hand to move from field to field yourself, or --frames N for frames at full rate.",
     no_area="Give --area-um WIDTHxHEIGHT around the stage's present position, or a plan file with an outline.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class AcquireOptions:
-    """The options of the command line."""
-
-    animal_id: str
-    section_id: str
-    out: Path
-    rig: str | None
-    config: Path | None
-    adapters: Path | None
-    attach_port: int | None
-    plan: Path | None
-    n_fields: int | None
-    n_frames: int | None
-    area_um: str | None
-    exposure_ms: float | None
-    properties: tuple[str, ...]
-    seed: int
-    phantom: str | None
-    model_name: str
-    engine: str
-    json_mode: bool
-    score_unlike: bool = False
-    allow_phantom_model: bool = False
-    focus: str | None = None
-    prescan: bool = False
-    shading: str = "auto"
 
 
 def run_acquire(options: AcquireOptions) -> None:
@@ -92,7 +59,12 @@ def run_acquire(options: AcquireOptions) -> None:
     HccScopeError
         See docs/errors.md.
     """
-    _check_options(options)
+    check_options(options)
+    if options.by_hand:
+        from hcc_scope.cli.by_hand import run_by_hand
+
+        run_by_hand(options)
+        return
     animal = check_id(options.animal_id, "animal id")
     section = check_id(options.section_id, "section id")
     refuse_taken(store_path(options.out, animal, section))
@@ -100,7 +72,7 @@ def run_acquire(options: AcquireOptions) -> None:
     planned = None if options.plan is None else load_plan(options.plan)
     if isinstance(planned, PositionList):
         check_plan(planned, (1.0, 1.0))  # positions are there or not, whatever the size of a field
-    if (rig_or_cfg := _rig_of(options)) is not None:
+    if (rig_or_cfg := rig_of(options)) is not None:
         checked = check_rig(rig_or_cfg, adapters_dir=options.adapters)
         exposure_ms = options.exposure_ms if planned is None else planned.exposure_ms
         check_plan_exposure(exposure_ms, checked.rig.handling)
@@ -120,7 +92,7 @@ def run_acquire(options: AcquireOptions) -> None:
     with (
         interruptible("nothing was acquired") as meaning,
         leave_none_empty(options.out),
-        _open(options, console) as rig,
+        open_chosen_rig(options, console) as rig,
         stop_on_signals(stop, console),
     ):
         rig.set_properties(options.properties)
@@ -157,51 +129,6 @@ def run_acquire(options: AcquireOptions) -> None:
         finish(summary, [report], console, json_mode=options.json_mode, paths=paths, troubles=troubles)
 
 
-def _check_options(options: AcquireOptions) -> None:
-    named = [name for name, value in (("--rig", options.rig), ("--config", options.config)) if value is not None]
-    if options.attach_port is not None and options.config is not None:
-        raise UsageError("--attach uses the configuration that is loaded there", hint="Leave out --config.")
-    if options.attach_port is not None and options.adapters is not None:
-        raise UsageError("--attach uses the adapters that are loaded there", hint="Leave out --adapters.")
-    if len(named) == 2:
-        raise UsageError("--rig and --config exclude each other", hint="A rig file names its .cfg itself.")
-    if not named and options.attach_port is None:
-        raise UsageError(
-            "no microscope is given", hint="Use --rig FILE (or 'demo'), --config FILE.cfg or --attach PORT."
-        )
-    set_by_plan = (options.n_fields, options.n_frames, options.exposure_ms, options.focus)
-    if options.plan is not None and set_by_plan != (None,) * len(set_by_plan):
-        raise UsageError("a plan file sets fields, frames, exposure and focus itself", hint="Leave those options out.")
-    if options.n_fields is not None and options.n_frames is not None:
-        raise UsageError("--fields and --frames exclude each other")
-    known = None if options.prescan else options.phantom
-    if options.area_um is not None and (options.plan, options.n_frames, known) != (None, None, None):
-        raise UsageError("--area-um is for random fields of a real section", hint="Leave it out.")
-    if options.prescan and (options.plan, options.n_frames) != (None, None):
-        raise UsageError("--prescan is for random fields", hint="Leave out --plan and --frames.")
-    if options.shading not in SHADING_CHOICES:
-        raise UsageError(f"--shading is 'auto' or 'none', not '{options.shading}'")
-    if options.phantom not in (None, "low", "high"):
-        raise UsageError(f"--phantom is 'low' or 'high', not '{options.phantom}'")
-    _check_values(options)
-
-
-def _check_values(options: AcquireOptions) -> None:
-    """Refuse numbers that no plan and no rig could make sense of, by the name of the option."""
-    if options.area_um is not None:
-        parse_size(options.area_um)
-    for assignment in options.properties:
-        split_assignment(assignment)
-    check_count("--fields", options.n_fields)
-    check_count("--frames", options.n_frames)
-    check_exposure(options.exposure_ms)
-    check_focus(options.focus)
-
-
-def _rig_of(options: AcquireOptions) -> str | Path | None:
-    return options.rig if options.rig is not None else options.config
-
-
 def _specimen(options: AcquireOptions) -> Specimen | None:
     if options.phantom is None:
         return None
@@ -209,12 +136,6 @@ def _specimen(options: AcquireOptions) -> Specimen | None:
 
     tumour_class = cast("Literal['low', 'high']", options.phantom)
     return Specimen(options.seed, options.animal_id, options.section_id, tumour_class, day="acquire")
-
-
-def _open(options: AcquireOptions, console: People) -> AbstractContextManager[OpenRig]:
-    if options.attach_port is not None:
-        return attach_rig(options.attach_port, options.rig, lambda text: console.note(text, "yellow"))
-    return open_rig(cast("str | Path", _rig_of(options)), console, adapters_dir=options.adapters)
 
 
 def _default_plan(

@@ -111,7 +111,11 @@ def acquire(
     attach: Attach = None,
     plan: Annotated[Path | None, typer.Option("--plan", help="Plan file (YAML, or a .pos of Micro-Manager).")] = None,
     fields: Annotated[
-        int | None, typer.Option("--fields", help="Without a plan: this many random fields. Default: 24.")
+        int | None,
+        typer.Option(
+            "--fields",
+            help="Without a plan: this many random fields, 24 by default. By hand: the run ends after so many.",
+        ),
     ] = None,
     frames: Annotated[
         int | None, typer.Option("--frames", help="Without a plan: this many frames at full rate, stage at rest.")
@@ -127,6 +131,14 @@ def acquire(
         str | None,
         typer.Option("--focus", help="Without a plan: focus 'none', 'once', 'every_k:5' (fields) or by a 'plane'."),
     ] = None,
+    by_hand: Annotated[
+        bool,
+        typer.Option("--by-hand", help="The operator moves stage and focus; fields are captured where they rest."),
+    ] = False,
+    guided: Annotated[
+        bool,
+        typer.Option("--guided", help="By hand: drive round the section, then go to random fields drawn inside."),
+    ] = False,
     prop: Properties = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Seed of the random fields (and the phantom). Default: random.")
@@ -170,6 +182,8 @@ def acquire(
             json_mode=json_mode,
             score_unlike=score_unlike,
             allow_phantom_model=allow_phantom_model,
+            by_hand=by_hand,
+            guided=guided,
         )
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.columns import Columns
 from rich.live import Live
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hcc_scope.session import Session
     from hcc_scope.types import Snapshot
 
-__all__ = ["watch"]
+__all__ = ["Beside", "watch"]
 
 _REFRESH_S = 0.25
 _PLAIN_LINE_EVERY_S = 5.0
@@ -45,10 +45,22 @@ def _coverage(snap: Snapshot) -> str:
     )
 
 
-def _panel(title: str, snap: Snapshot) -> Table:
+class Beside(Protocol):
+    """What a display shows besides the session."""
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return names and texts, in order."""
+
+    def news(self) -> list[str]:
+        """Return lines for a display that cannot be redrawn: what happened since it was asked last."""
+
+
+def _panel(title: str, snap: Snapshot, beside: Beside | None) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 1), title=Text(title, style="bold"), title_justify="left")
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
+    for name, text in [] if beside is None else beside.rows():
+        table.add_row(name, Text(text, style="bold" if name == "state" else ""))
     table.add_row("progress", _progress(snap))
     table.add_row("score", Text(describe_score(snap.score), style="bold"))
     if stability := describe_stability(snap.score):
@@ -71,22 +83,28 @@ def _panel(title: str, snap: Snapshot) -> Table:
     return table
 
 
-def watch(session: Session, console: People, title: str) -> None:
+def watch(session: Session, console: People, title: str, beside: Beside | None = None) -> None:
     """Show a session that was started until it ends; a display that breaks is dropped, and the session continues."""
-    console.attempt(lambda: (_watch_live if console.is_terminal else _watch_plainly)(session, console, title))
+    paint = _watch_live if console.is_terminal else _watch_plainly
+    console.attempt(lambda: paint(session, console, title, beside))
 
 
-def _watch_live(session: Session, console: People, title: str) -> None:
+def _watch_live(session: Session, console: People, title: str, beside: Beside | None) -> None:
     # refreshed here, not by rich's own thread, which would end with its own traceback
     with Live(console=console.console, auto_refresh=False, transient=True) as live:
         while not session.wait(_REFRESH_S):
-            live.update(_panel(title, session.snapshot()), refresh=True)
+            live.update(_panel(title, session.snapshot(), beside), refresh=True)
 
 
-def _watch_plainly(session: Session, console: People, title: str) -> None:
+def _watch_plainly(session: Session, console: People, title: str, beside: Beside | None) -> None:
     next_line = time.monotonic() + _PLAIN_LINE_EVERY_S
     while not session.wait(_REFRESH_S):
+        for line in [] if beside is None else beside.news():
+            console.note(f"{title}: {line}")
         if time.monotonic() >= next_line:
             next_line += _PLAIN_LINE_EVERY_S
             snap = session.snapshot()
-            console.note(f"{title}: {describe_score(snap.score)}; {_coverage(snap)}; ETA {format_duration(snap.eta_s)}")
+            more = "" if beside is None else "".join(f"; {text}" for _, text in beside.rows())
+            console.note(
+                f"{title}: {describe_score(snap.score)}; {_coverage(snap)}; ETA {format_duration(snap.eta_s)}{more}"
+            )

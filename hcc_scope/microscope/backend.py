@@ -18,7 +18,7 @@ from hcc_scope.errors import CameraError, DeviceError
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -99,6 +99,10 @@ class Backend:
         """Return a copy of the newest image in the camera's buffer, which stays there: pixels (y, x)."""
         raise NotImplementedError
 
+    def newest(self) -> tuple[NDArray[Any], Mapping[str, TagValue]]:
+        """Return pixels (y, x) and tags of the newest image in the camera's buffer, which stays there."""
+        raise NotImplementedError
+
     def labels(self, name: str, *arguments: object) -> tuple[str, ...]:
         """Call a method that returns a list of strings."""
         raise NotImplementedError
@@ -121,7 +125,18 @@ class Backend:
 
 
 class PythonBackend(Backend):
-    """pymmcore in this process: arrays come shaped and owned, snapped ones without tags."""
+    """pymmcore in this process: arrays come shaped and owned, snapped ones without tags.
+
+    Parameters
+    ----------
+    core
+    new_metadata : callable
+        Returns an empty ``pymmcore.Metadata``, which the core fills with an image's tags.
+    """
+
+    def __init__(self, core: Any, new_metadata: Callable[[], Any]) -> None:  # noqa: ANN401 - as its base
+        super().__init__(core)
+        self._new_metadata = new_metadata
 
     def snapped(self) -> tuple[NDArray[Any], Mapping[str, TagValue]]:
         """Return pixels and no tags (the core keeps none for a snapped image here)."""
@@ -135,6 +150,12 @@ class PythonBackend(Backend):
     def last(self) -> NDArray[Any]:
         """Return the core's copy."""
         return np.asarray(self.ask("looking at the newest image", "get_last_image"))
+
+    def newest(self) -> tuple[NDArray[Any], Mapping[str, TagValue]]:
+        """Return the core's copy and its tags, all of them strings."""
+        metadata = self._new_metadata()
+        pixels = np.asarray(self.ask("looking at the newest image", "get_last_image_md", metadata))
+        return pixels, {key: metadata.GetSingleTag(key).GetValue() for key in metadata.GetKeys()}
 
     def labels(self, name: str, *arguments: object) -> tuple[str, ...]:
         """Return the core's tuple."""
@@ -192,7 +213,11 @@ class JavaBackend(Backend):
 
     def last(self) -> NDArray[Any]:
         """Return pixels without their tags."""
-        return self._shaped(self.ask("looking at the newest image", "get_last_tagged_image"))[0]
+        return self.newest()[0]
+
+    def newest(self) -> tuple[NDArray[Any], Mapping[str, TagValue]]:
+        """Return pixels and tags."""
+        return self._shaped(self.ask("looking at the newest image", "get_last_tagged_image"))
 
     def number(self, name: str, *arguments: object) -> int:
         """Unwrap a Java enumeration's constant."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hcc_scope.clocks import RunClock
 
 if TYPE_CHECKING:
@@ -71,6 +73,8 @@ class Camera:
         self._last_ns = 0
         """When the last frame of a sequence was complete, or the sequence began, on the monotonic clock."""
         self._clock = RunClock()
+        self._seen: tuple[int, TagValue, NDArray[Any] | None] = (0, None, None)
+        """Images in the overwriting buffer at the last look, and the newest one's number and pixels."""
 
     def begin_run(self) -> None:
         """Read the time of day again; until the next run it is reckoned from the monotonic clock."""
@@ -93,6 +97,13 @@ class Camera:
         what = f"starting camera '{self._hardware.camera}'"
         self._backend.ask(what, "start_sequence_acquisition", n_frames or _ENDLESS, 0.0, True)
 
+    def start_overwriting(self) -> None:
+        """Start a sequence without end whose buffer overwrites its oldest images: see `newest`."""
+        self._hardware.same_camera()
+        self._last_ns = time.monotonic_ns()
+        self._seen = (0, None, None)
+        self._backend.ask(f"starting camera '{self._hardware.camera}'", "start_continuous_sequence_acquisition", 0.0)
+
     def stop(self) -> None:
         """Stop the sequence. Needed also when it has ended by itself: this closes the shutter."""
         self._backend.ask(f"stopping camera '{self._hardware.camera}'", "stop_sequence_acquisition")
@@ -101,13 +112,49 @@ class Camera:
         """Take the oldest image out of the buffer; None if there is none within `wait_s`, or none to come."""
         what = f"reading from camera '{self._hardware.camera}'"
         deadline = time.monotonic() + wait_s
-        next_s = self._last_ns / 1e9 + _SURELY_EMPTY * self._hardware.exposure_ms / 1e3
         while self._backend.ask(what, "get_remaining_image_count") == 0:
-            if time.monotonic() >= deadline or not self._backend.ask(what, "is_sequence_running"):
+            if not self._wait_for_image(what, deadline):
                 return None
-            now = time.monotonic()
-            time.sleep(max(_LOOK_S, min(next_s, deadline) - now))
-        pixels, tags = self._backend.popped()
+        return self._shot(*self._backend.popped())
+
+    def newest(self, wait_s: float) -> Shot | None:
+        """Return the newest image, which stays in the overwriting buffer; none is returned twice.
+
+        None if there is no newer one within `wait_s`, or none to come.
+        """
+        what = f"looking through camera '{self._hardware.camera}'"
+        deadline = time.monotonic() + wait_s
+        while (image := self._newer(what)) is None:
+            if not self._wait_for_image(what, deadline):
+                return None
+        return self._shot(*image)
+
+    def _newer(self, what: str) -> tuple[NDArray[Any], Mapping[str, TagValue]] | None:
+        """Return the newest image in the buffer; None if it was returned before. To copy it takes some ms."""
+        n_before, number_before, pixels_before = self._seen
+        n = int(self._backend.ask(what, "get_remaining_image_count"))
+        # a buffer that has room for one image only always holds one
+        if n == 0 or (n == n_before and n > 1):
+            return None
+        pixels, tags = self._backend.newest()
+        number = tags.get("ImageNumber")
+        if number is None:  # a core that does not count: by its pixels, of which no two exposures have the same
+            same = pixels_before is not None and np.array_equal(pixels, pixels_before)
+        else:
+            same = number == number_before
+        self._seen = n, number, pixels if number is None else None
+        return None if same else (pixels, tags)
+
+    def _wait_for_image(self, what: str, deadline: float) -> bool:
+        """Wait a little; return False if the deadline is over, or the camera no longer runs."""
+        if time.monotonic() >= deadline or not self._backend.ask(what, "is_sequence_running"):
+            return False
+        next_s = self._last_ns / 1e9 + _SURELY_EMPTY * self._hardware.exposure_ms / 1e3
+        time.sleep(max(_LOOK_S, min(next_s, deadline) - time.monotonic()))
+        return True
+
+    def _shot(self, pixels: NDArray[Any], tags: Mapping[str, TagValue]) -> Shot:
+        """Return an image of a sequence with what is known about it."""
         # no image is older than the one before it, whatever happened to the computer's clock, which stamps them
         t_mono_ns = max(time.monotonic_ns() - int(age_s(tags) * 1e9), self._last_ns)
         self._last_ns = t_mono_ns

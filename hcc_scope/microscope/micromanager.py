@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mmpycorex import is_pymmcore_active
 from pycromanager import Core, start_headless
+from pymmcore import Metadata
 
 from hcc_scope.errors import ConfigError, DeviceError, RigError
 from hcc_scope.microscope.backend import Backend, JavaBackend, PythonBackend
@@ -263,7 +264,7 @@ class MicroManager:
         hardware_of: Callable[[Backend], Hardware],
     ) -> MicroManager:
         core = _python_core(adapters_dir, buffer_size_mb)
-        backend = PythonBackend(core)
+        backend = PythonBackend(core, Metadata)
         # Loading adds to what is there: without this a second configuration fails on its first device.
         _unload(backend)
         loaded = attempt(lambda: core.load_system_configuration(str(readable)))

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from hcc_scope.errors import CameraError, FramesLost
 from hcc_scope.microscope.autofocus import Autofocus
-from hcc_scope.microscope.backend import own_pixels
-from hcc_scope.microscope.cleanup import ALREADY, Finally
-from hcc_scope.microscope.core_thread import Stopped
-from hcc_scope.microscope.demo_scene import refuse_to_paint
-from hcc_scope.microscope.limits import check_plan_exposure, em_gain_warning
+from hcc_scope.microscope.cleanup import Finally
+from hcc_scope.microscope.live_section import GRACE_S, LiveSection
 from hcc_scope.microscope.moves import PlaceMissedError
 from hcc_scope.microscope.plan_focus import PlanFocus
-from hcc_scope.microscope.section_ends import abandon_section, begin_section, end_section
-from hcc_scope.microscope.sensor_care import cooler_concern, report_cooler
-from hcc_scope.microscope.shot_frames import check_unchanged, frame_of, tags_of
+from hcc_scope.microscope.shot_frames import frame_of, tags_of
 from hcc_scope.microscope.skips import SkippedFields
 from hcc_scope.microscope.stall import FrameWatch
-from hcc_scope.number_text import plain_number
 from hcc_scope.orientation import Orientation
 from hcc_scope.plans import PositionList, check_plan, field_of
-from hcc_scope.readings import LAMP_TAG
-from hcc_scope.types import Frame, RunSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -41,15 +33,13 @@ if TYPE_CHECKING:
     from hcc_scope.plans import Plan
     from hcc_scope.protocols import SourceListener, StopSignal
     from hcc_scope.run_events import RunEvents
-    from hcc_scope.types import TagValue
+    from hcc_scope.types import Frame, TagValue
 
 __all__ = ["MicroManagerSource", "need_what_moves"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_GRACE_S = 0.5
-"""How long an exposure that is under way may still take once stop was requested."""
 _LOOK_S = 0.05
 """Longest a wait for the next frame of a sequence keeps the core's thread."""
 
@@ -131,73 +121,36 @@ class MicroManagerSource:
     ) -> None:
         self._rig = rig
         self._plan = plan
-        self._scene = scene
         self._was_paused = False
-        self._remark: Callable[[str], None] = _log.warning
         self.skipped = SkippedFields(rig.events)
         """Fields that the stage does not reach."""
-        check_plan_exposure(plan.exposure_ms, rig.handling)
-        self._lamp_level: TagValue = None
-        self._halts = rig.hardware.halts
-        """An emergency stop from now on counts, also one before the first move."""
-        rig.use.release_for_section()
-        self._prepared = True
-        begin_section(rig)
-        rig.thread.call("preparing the devices", partial(rig.hardware.prepare, plan.config_group, plan.exposure_ms))
-        facts = rig.facts()
-        self._refuse_to_paint(facts.library)
+        self._section = LiveSection(rig, config_group=plan.config_group, exposure_ms=plan.exposure_ms, scene=scene)
+        facts = self._section.facts
         self._field_um = field_of(plan, facts.orientation, facts.shape_yx, facts.pixel_size_um)
         expected_frames = check_plan(plan, self._field_um, limits=rig.limits, outline_um=outline_um)
         need_what_moves(rig.hardware, plan, self._field_um)
-        self.warnings = self._check_camera_limits()
+        self.warnings = self._section.check_camera_limits()
         """Sentences for the operator about the state in which the run begins."""
-        rig.scene = scene
+        self._section.show_scene()
         autofocus = Autofocus(rig, scene=scene, tile_px=tile_px)
         self._focus = PlanFocus(rig, plan.focus, autofocus, expected_frames)
-        self.spec = RunSpec(
-            frame_shape_yx=facts.shape_yx,
-            bit_depth=facts.bit_depth,
-            pixel_size_um=facts.pixel_size_um,
+        self.spec = self._section.spec(
             animal_id=animal_id,
             section_id=section_id,
             tile_px=tile_px,
-            camera_axes=facts.orientation.matrix,
             sampling=plan.sampling,
             expected_frames=expected_frames,
             model_sha256=model_sha256,
-            rig_sha256=rig.rig_sha256,
-            software={**rig.versions, **(software or {})},
-            provenance={
-                **(provenance or {}),
-                **({} if rig.rig_name is None else {"rig": rig.rig_name}),
-                "camera": facts.label,
-                "camera_library": facts.library,
-                "plan": plan.model_dump_json(),
-            },
+            software=software,
+            provenance=provenance,
+            how={"plan": plan.model_dump_json()},
         )
-
-    def _check_camera_limits(self) -> tuple[str, ...]:
-        """Refuse an exposure beyond the rig file's limits that the plan leaves; return what a person must know."""
-        rig = self._rig
-        now = rig.thread.call("asking the camera", rig.hardware.read)
-        check_plan_exposure(now.exposure_ms, rig.handling, as_taken=True)
-        warnings = [cooler_concern(now.temperature_c, now.temperature_set_point_c)]
-        warning = em_gain_warning(now.em_gain, rig.handling)
-        if warning is not None:
-            rig.events.add("reading", name="em_gain", value=now.em_gain, warning=warning)
-        warnings.append(warning)
-        return tuple(one for one in warnings if one is not None)
-
-    def _refuse_to_paint(self, library: str) -> None:
-        """Refuse to paint tissue onto a real rig."""
-        if self._scene is not None:
-            refuse_to_paint(library)
 
     def report_to(self, listener: SourceListener) -> None:
         """Report what is done besides frames, fields that are left out, and what an operator must know."""
         self._focus.report_to(listener)
         self.skipped.report = listener.skip
-        self._remark = listener.remark
+        self._section.remark = listener.remark
 
     @property
     def remark(self) -> str | None:
@@ -223,24 +176,12 @@ class MicroManagerSource:
         CameraError, DeviceError
             If the camera delivers nothing in time, a device fails, or another section has the camera.
         """
-        try:
-            with self._rig.use.section(), Finally(self._end, "putting settings back"):
-                yield from self._executed(stop)
-        except Stopped:
-            return
-        finally:
-            if self._scene is not None:
-                self._scene.close()
-
-    def _end(self) -> None:
-        self._prepared = False
-        end_section(self._rig, self._remark)
+        with self._section.in_use():
+            yield from self._executed(stop)
 
     def put_back(self) -> None:
         """Put back the settings that this section has changed; for one that never began. Idempotent."""
-        if self._prepared:
-            self._prepared = False
-            abandon_section(self._rig)
+        self._section.put_back()
 
     @property
     def events(self) -> RunEvents:
@@ -248,19 +189,7 @@ class MicroManagerSource:
         return self._rig.events
 
     def _executed(self, stop: StopSignal) -> Iterator[Frame]:
-        # Somebody may have changed something since this source was made: look again, before anything is painted.
-        plan, hardware = self._plan, self._rig.hardware
-        prepare = partial(hardware.prepare, plan.config_group, plan.exposure_ms, self._halts)
-        self._rig.thread.call("preparing the devices", prepare, stop=stop)
-        facts = self._rig.thread.call("asking the camera", self._rig.hardware.facts, stop=stop)
-        self._refuse_to_paint(facts.library)
-        self._lamp_level = self._rig.thread.call("reading the lamp", self._read_lamp, stop=stop)
-        report_cooler(self._rig)
-        self._rig.camera.begin_run()
-        spec = self.spec
-        promised = spec.frame_shape_yx, spec.pixel_size_um, spec.camera_axes, spec.bit_depth
-        if (facts.shape_yx, facts.pixel_size_um, facts.orientation.matrix, facts.bit_depth) != promised:
-            raise CameraError("the camera's image or pixel size or bit depth has changed since the run was prepared")
+        self._section.begin(stop)
         if self._focus.needs_plane() and not self._lay_plane(stop):
             return
         shots = self._sequence(stop) if self._plan.sampling == "sequence" else self._snaps(stop)
@@ -270,34 +199,12 @@ class MicroManagerSource:
 
     def objective(self) -> str | None:
         """Return the label of the objective in use; None if no device reports it."""
-        return self._rig.thread.call("reading the objective", self._rig.hardware.objective)
-
-    def _read_lamp(self) -> TagValue:
-        """Return the level of the lamp that the rig file names; None where it names none, or the rig has none."""
-        handling, ask = self._rig.handling, self._rig.backend.ask
-        device, name = handling.lamp, handling.lamp_level
-        what = "reading the lamp"
-        if device is None or name is None or device not in self._rig.backend.labels("get_loaded_devices"):
-            return None
-        if not ask(what, "has_property", device, name):
-            return None
-        text = str(ask(what, "get_property", device, name))
-        number = plain_number(text)
-        return text if number is None else number
-
-    def _hold(self, stop: StopSignal) -> float:
-        """Stand still while the run is paused, and let others look through the camera; return for how many s."""
-        if not stop.paused:
-            return 0.0
-        began = time.monotonic()
-        with self._rig.use.pause():
-            stop.wait_while_paused()
-        return time.monotonic() - began
+        return self._section.objective()
 
     def _move(self, event: _Event, stop: StopSignal) -> bool:
         """Bring the devices to the positions of an event; return False if stop was requested on the way."""
         move = partial(self._rig.hardware.apply, event, stop)
-        return self._rig.thread.call("moving", move, stop=stop, grace_s=_GRACE_S)
+        return self._rig.thread.call("moving", move, stop=stop, grace_s=GRACE_S)
 
     # --- focusing ---
 
@@ -306,13 +213,13 @@ class MicroManagerSource:
         settings = self._plan.settings()
         places = list(self._plan.places(self._field_um))
         go = lambda x_um, y_um: self._move({**settings, "x": x_um, "y": y_um}, stop)  # noqa: E731
-        return self._focus.lay_plane(places, go, partial(self._hold, stop), stop)
+        return self._focus.lay_plane(places, go, partial(self._section.hold, stop), stop)
 
     def _focused(self, index: int, event: _Event, stop: StopSignal) -> float | None:
         """Focus at a field; return for how many s the run was paused meanwhile, None if stop was requested."""
         held_s = 0.0
         while True:
-            held_s += self._hold(stop)
+            held_s += self._section.hold(stop)
             if stop.requested or not self._move(event, stop):
                 return None
             if self._focus.focus_at(index, event, stop):
@@ -344,7 +251,7 @@ class MicroManagerSource:
                 if stop.wait(max(0.0, wait_s)):
                     return
                 began += max(0.0, -wait_s)  # nor after a delay: an exposure begins no sooner than after the interval
-                began += self._hold(stop)  # a time series continues at its own pace, and does not catch up
+                began += self._section.hold(stop)  # a time series continues at its own pace, and does not catch up
                 if stop.requested or not self._move(event, stop):
                     return
             except PlaceMissedError as why:
@@ -355,30 +262,20 @@ class MicroManagerSource:
             n_taken += 1
             self._announce(coming)
             watch.begin("being asked for its settings")
-            self._camera("asking", rig.hardware.slow, watch, stop)
+            self._section.camera("asking", rig.hardware.slow, watch, stop)
             watch.begin("exposing")
-            shot = self._camera("the exposure of", rig.camera.snap, watch, stop)
+            shot = self._section.camera("the exposure of", rig.camera.snap, watch, stop)
             watch.frame(shot.t_mono_ns)
             yield shot, event, 0
         self.skipped.check_any(n_taken)
 
-    def _camera(self, what: str, body: Callable[[], T], watch: FrameWatch, stop: StopSignal | None = None) -> T:
-        """Have the camera do something; `what` is the first half of a sentence about it."""
-        return self._rig.thread.call(
-            f"{what} camera '{self._rig.hardware.camera}'",
-            body,
-            stop=stop,
-            grace_s=_GRACE_S,
-            timeout_s=watch.limit_s,
-            last_state=watch.last_state,
-        )
-
     def _announce(self, event: _Event | None) -> None:
         """Let the scene prepare the next field while this one is exposed and looked at."""
-        if self._scene is not None and event is not None and "x" in event:
+        scene = self._section.scene
+        if scene is not None and event is not None and "x" in event:
             where = (event["x"], event["y"], event.get("z", 0.0))
             orientation = Orientation(self.spec.camera_axes)
-            self._scene.expect(self.spec.frame_shape_yx, where, self.spec.pixel_size_um, orientation)
+            scene.expect(self.spec.frame_shape_yx, where, self.spec.pixel_size_um, orientation)
 
     # --- as fast as the camera goes ---
 
@@ -393,20 +290,20 @@ class MicroManagerSource:
             return
         watch = FrameWatch(rig.hardware)
         while event is not None:
-            self._hold(stop)
+            self._section.hold(stop)
             if stop.requested:
                 return
             # after a pause too: the stage may have been moved meanwhile
             if not self._move(event, stop):
                 return
             watch.begin("being asked for its settings")
-            self._camera("asking", rig.hardware.slow, watch, stop)
+            self._section.camera("asking", rig.hardware.slow, watch, stop)
             watch.begin("starting a sequence")
-            with Finally(self._stop_sequence, "stopping the camera"):
+            with Finally(self._section.stop_camera, "stopping the camera"):
                 # Not to be left half-way: what starts the camera must be there to stop it.
                 n_wanted = None if planned is None else planned - taken
                 start = partial(rig.camera.start, n_wanted)
-                self._camera("starting", start, watch)
+                self._section.camera("starting", start, watch)
                 for shot in self._pops(n_wanted, taken, watch, stop):
                     assert event is not None  # there are as many events as frames
                     yield shot, event, part
@@ -427,12 +324,12 @@ class MicroManagerSource:
                 ending = True
                 # A long exposure cannot be cut short (the driver blocks until it ends) and must not hold up the stop;
                 # a short one ends at once, and what the buffer then holds is complete.
-                if rig.hardware.exposure_ms / 1000 < _GRACE_S / 2:
-                    self._stop_sequence()
+                if rig.hardware.exposure_ms / 1000 < GRACE_S / 2:
+                    self._section.stop_camera()
             elif not ending and stop.paused:
                 ending = self._was_paused = True
-                self._camera("stopping", rig.camera.stop, watch, stop)
-            shot = self._camera("reading from", partial(rig.camera.pop, 0.0 if ending else _LOOK_S), watch)
+                self._section.camera("stopping", rig.camera.stop, watch, stop)
+            shot = self._section.camera("reading from", partial(rig.camera.pop, 0.0 if ending else _LOOK_S), watch)
             if shot is None:
                 if not self._more_to_come(n_before + n, watch, stopping=ending):
                     return
@@ -448,15 +345,10 @@ class MicroManagerSource:
             n += 1
             yield shot
 
-    def _stop_sequence(self) -> None:
-        """Stop the camera; one in the middle of a long exposure is left to end it, and the next call waits for it."""
-        with suppress(Stopped):
-            self._rig.thread.call("stopping the camera", self._rig.camera.stop, stop=ALREADY, grace_s=_GRACE_S)
-
     def _more_to_come(self, n_received: int, watch: FrameWatch, *, stopping: bool) -> bool:
         """Return whether to go on when the buffer was empty; raise if frames were lost or none can be hoped for."""
         camera = self._rig.hardware.camera
-        waiting, running, overflowed = self._camera("asking", self._rig.camera.state, watch)
+        waiting, running, overflowed = self._section.camera("asking", self._rig.camera.state, watch)
         if waiting and not stopping:
             return True
         if overflowed:
@@ -476,30 +368,13 @@ class MicroManagerSource:
     # --- putting a frame together ---
 
     def _frame(self, seq: int, shot: Shot, event: _Event, part: int) -> Frame:
-        readback = shot.readback
-        check_unchanged(readback, self.spec)
-        pixels = own_pixels(shot.pixels, readback.bit_depth)
-        if pixels.shape != self.spec.frame_shape_yx:
-            raise CameraError(
-                f"the image size changed from {self.spec.frame_shape_yx} to {pixels.shape} during the run"
-            )
+        pixels = self._section.checked_pixels(shot, self.spec)
         if self._plan.sampling != "sequence":  # there the position is read only now and then
             self._rig.hardware.must_still_be_there(event, shot.stage_um)
-        if self._scene is not None:
-            pixels = self._scene.paint(
-                self.spec.frame_shape_yx,
-                stage_um=shot.stage_um,
-                exposure_ms=readback.exposure_ms,
-                em_gain=readback.em_gain,
-                um_per_px=readback.pixel_size_um,
-                orientation=readback.orientation,
-                seq=seq,
-            )
-            pixels.flags.writeable = False
+        pixels = self._section.painted(pixels, shot, seq)
         tags = tags_of(shot, event)
         tags.update(self._focus.tags(event, None if shot.stage_um is None else shot.stage_um[2]))
         if part:
             tags["sequence_part"] = part
-        if self._lamp_level is not None:
-            tags[LAMP_TAG] = self._lamp_level
+        tags.update(self._section.tags)
         return frame_of(seq, shot, pixels, self.spec.section_id, tags)

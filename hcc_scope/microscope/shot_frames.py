@@ -55,11 +55,12 @@ def check_unchanged(readback: Readback, spec: RunSpec) -> None:
         )
 
 
-def tags_of(shot: Shot, event: Mapping[str, Any]) -> dict[str, TagValue]:
+def tags_of(shot: Shot, event: Mapping[str, Any] | None = None) -> dict[str, TagValue]:
     """Return the tags of an exposure: the camera's own, those of the plan's event, and what was read back."""
     readback = shot.readback
+    event = {} if event is None else event
     tags: dict[str, TagValue] = dict(shot.camera_tags)
-    tags.update({f"axis_{name}": value for name, value in event["axes"].items()})
+    tags.update({f"axis_{name}": value for name, value in event.get("axes", {}).items()})
     tags.update(event.get("tags", {}))
     tags.update({f"planned_{axis}_um": event[axis] for axis in ("x", "y", "z") if axis in event})
     if readback.readout is not None:

@@ -123,6 +123,11 @@ class Specimen:
         """Return the truth at a place: 0 is trabecular with regular nuclei, 1 solid with pleomorphic ones."""
         return float(self._tissue().architecture_on_grid(np.array([x_um]), np.array([y_um])).phenotype[0, 0])
 
+    def tissue_share(self, x_um: float, y_um: float, side_um: float) -> float:
+        """Return the share, 0 to 1, of a square field around a place that tissue covers."""
+        axis = np.linspace(-0.5, 0.5, 17) * side_um
+        return float(self._tissue().architecture_on_grid(x_um + axis, y_um + axis).inside.mean())
+
     def render(
         self, x_um: float, y_um: float, z_um: float, shape_yx: tuple[int, int], um_per_px: float
     ) -> NDArray[np.float32]:

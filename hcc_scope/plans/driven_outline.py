@@ -123,7 +123,8 @@ def _dense(course: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     start = np.repeat(course, n, axis=0)
     way = np.repeat((ends - course) / n[:, None], n, axis=0)
     i = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
-    return start + i[:, None] * way
+    points: NDArray[np.float64] = start + i[:, None] * way
+    return points
 
 
 def _bridged_share(pieces: Sequence[NDArray[np.float64]]) -> float:

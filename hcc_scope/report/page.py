@@ -23,6 +23,7 @@ from hcc_scope.position_tags import POSITION_TAG, describe_origin, position_orig
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.score_text import (
+    SAMPLING_TEXTS,
     SCORE_DECIMALS,
     describe_assumed_threshold,
     describe_interval,
@@ -38,11 +39,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from hcc_scope.report.hand_account import HandAccount
     from hcc_scope.storage.journal import JournalEntry
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.recorded_run import Provenance
-    from hcc_scope.types import FrameResult, SectionScore
+    from hcc_scope.types import FrameResult, SampleCounts, SectionScore
 
 __all__ = ["PageFacts", "render"]
 
@@ -65,6 +67,8 @@ class PageFacts:
     picture: str
     """The overview as a PNG in base64."""
     made_utc: datetime
+    by_hand: HandAccount | None = None
+    """How the fields were captured by hand; None for a section that was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ def render(facts: PageFacts) -> str:
             research_use=research_use(trained_on),
             alarm=phantom_alarm(trained_on, facts.store.spec.provenance),
             warnings=[
+                *([] if facts.by_hand is None else map(sentence, facts.by_hand.remarks())),
                 *([f"The specimen: {specimen}."] if specimen else []),
                 *(sentence(problem) for problem in facts.problems),
             ],
@@ -102,6 +107,7 @@ def render(facts: PageFacts) -> str:
             stability=_stability(facts.score),
             score_warnings=_score_warnings(facts),
             coverage=_coverage(facts),
+            by_hand=[] if facts.by_hand is None else facts.by_hand.rows(),
             excluded=[(f"field {seq}", why or "no reason given") for seq, why in facts.excluded.items()],
             score_of_all=_score_of_all(facts.score_of_all),
             picture=facts.picture,
@@ -167,6 +173,8 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
         ("fields that the interval rests on", str(score.interval_frames)),
         ("tiles in the score", str(score.tiles)),
     ]
+    if score.sample is not None:
+        rows += _sample_rows(score.sample)
     if lost:
         rows.append(("lost before they could be stored", str(lost)))
     if outcome is not None and outcome.skipped_fields:
@@ -176,6 +184,15 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
         for text in FLAG_TEXTS.values()
         if text.key in score.tiles_excluded
     ]
+    return rows
+
+
+def _sample_rows(sample: SampleCounts) -> list[tuple[str, str]]:
+    """Return what became of the drawn fields of a guided section."""
+    rows = [("random fields drawn", str(sample.drawn)), ("drawn fields captured", str(sample.reached))]
+    rows += [(f"drawn fields skipped: {reason}", str(n)) for reason, n in sample.skipped.items()]
+    if sample.not_of_sample:
+        rows.append(("frames that show no drawn field, not in the score", str(sample.not_of_sample)))
     return rows
 
 
@@ -254,7 +271,7 @@ def _provenance(facts: PageFacts) -> list[tuple[str, str]]:
         ("store", facts.store.path.name),
         ("frames", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
         ("pixel size", f"{significant(spec.pixel_size_um, 4)} um"),
-        ("fields chosen", spec.sampling.replace("_", " ")),
+        ("fields", SAMPLING_TEXTS[spec.sampling]),
         ("model", provenance.model or "not recorded"),
         ("model sha256", spec.model_sha256 or "not recorded"),
         ("engine", "; ".join(engines) or "none"),

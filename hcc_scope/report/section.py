@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.atomic_file import replace_file, replacing
 from hcc_scope.errors import StoreError, StoreUnwritableError
+from hcc_scope.report.hand_account import hand_account
 from hcc_scope.report.overview import draw_overview
 from hcc_scope.report.page import PageFacts, render
 from hcc_scope.report.pictures import section_picture
@@ -93,6 +94,7 @@ def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
             problems=tuple(filter(None, (*store.problems, *notes.problems, predictions.problem))),
             picture=base64.b64encode(picture.read_bytes()).decode("ascii"),
             made_utc=datetime.now(UTC),
+            by_hand=hand_account(store.spec.sampling, store.journal, notes.notes),
         )
         text = render(facts)
         # half of a surrogate pair, which JSON can hold and UTF-8 cannot, is shown as its code

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from hcc_scope.report.hand_account import HandAccount
     from hcc_scope.types import RunOutcome, RunState
 
 __all__ = ["SectionReport", "build_summary", "section_account", "software_versions", "write_summary"]
@@ -46,6 +47,8 @@ class SectionReport:
     """Tiles in the score that are unlike the model's training tiles; None unless these are scored and counted."""
     shading: Mapping[str, str | bool] | None = None
     """By what frames were corrected before they were classified (`hcc_scope.shading.correction.Shading.account`)."""
+    by_hand: HandAccount | None = None
+    """How its fields were captured by hand; None for a section that was not."""
 
 
 def software_versions(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -76,6 +79,7 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "interval_frames": score.interval_frames,
         "interval_valid": score.interval_valid,
         "spoilt": score.spoilt,
+        "drawn_sample": None if score.sample is None else dataclasses.asdict(score.sample),
         "confidence": score.confidence,
         "threshold": score.threshold,
         "decision": decision(score),
@@ -84,6 +88,7 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "tiles_excluded": dict(score.tiles_excluded),
         "tiles_unlike_training_scored": report.unlike_scored,
         "shading": None if report.shading is None else dict(report.shading),
+        "by_hand": None if report.by_hand is None else report.by_hand.as_json(),
         "fields_excluded_by_operator": score.fields_excluded_by_operator,
         "excluded_by_operator": list(outcome.excluded_by_operator),
         "stabilised": score.stabilised,

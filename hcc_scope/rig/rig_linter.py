@@ -104,6 +104,12 @@ def _judge(rig: Rig, config: ConfigDescription, labels: Mapping[str, Mapping[str
             "the stand is motorised, and the configuration declares no XY stage: no plan can send it to fields",
             "Correct the stand, or add the stage to the configuration.",
         )
+    if rig.handling.stand == "motorised" and "capture" in rig.key_lines:
+        findings.warn(
+            rig.key_lines["capture"],
+            "the stand is motorised, and capture holds the rules of a stand that is moved by hand: they are not used",
+            "Correct the stand, or remove the key.",
+        )
     cameras = [device for device in config.devices if "Camera" in device.roles]
     if rig.camera is not None and cameras and cameras[-1].library not in LIBRARIES[rig.camera]:
         findings.warn(

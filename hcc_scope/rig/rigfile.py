@@ -22,6 +22,7 @@
     um_per_px: {10X: 1.3, 20X: 0.65}           # or, in the place of pixel_size_um, by label of the objective
     approach: {settle_ms: 50, backlash_xy_um: 20, backlash_z_um: 5}
     light: {lamp: Lamp, lamp_level: Level, auto_shutter: true}
+    capture: {still_um_s: 40, still_ms: 400, overlap_max: 0.25}   # when a hand-moved field is captured by itself
     references_dir: references    # dark and flat fields, beside this file
     warnings: ["The turret is turned by hand: set the objective in the window."]   # shown when the rig opens
 """
@@ -185,6 +186,7 @@ def load_rig(path_or_name: str | Path) -> Rig:
             um_per_px=parsed.um_per_px,
             **parsed.approach.model_dump(),
             **parsed.light.model_dump(),
+            capture=parsed.capture.rules(),
         ),
         references_dir=None if parsed.references_dir is None else path.parent / expanded(parsed.references_dir),
         warnings=parsed.warnings,

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from hcc_scope.rig.camera_roles import CAMERA_KINDS, CameraKind
-from hcc_scope.types import RigRoles
+from hcc_scope.types import CaptureRules, RigRoles
 
 __all__ = ["RigFile", "rig_schema"]
 
@@ -175,6 +175,46 @@ class _Light(_Strict):
         return self
 
 
+_Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
+_RULES = CaptureRules()
+
+
+class _Capture(_Strict):
+    """When a field is captured by itself on a stand that is moved by hand."""
+
+    still_um_s: _Positive = Field(
+        default=_RULES.still_um_s,
+        description="Largest speed at which a field is still, in um/s.",
+    )
+    still_ms: Annotated[FiniteFloat, Field(ge=0, le=60_000)] = Field(
+        default=_RULES.still_ms,
+        description="How long a field is still before it is captured, in ms.",
+    )
+    focus_min: _Share = Field(
+        default=_RULES.focus_min,
+        description="Least sharpness, as a share of the best of the last minute.",
+    )
+    tissue_min: _Share = Field(
+        default=_RULES.tissue_min,
+        description="Least share of the field that is textured as tissue is.",
+    )
+    saturated_max: _Share = Field(
+        default=_RULES.saturated_max,
+        description="Largest share of pixels at full scale.",
+    )
+    level_min: _Share = Field(
+        default=_RULES.level_min,
+        description="Least mean level, as a share of full scale.",
+    )
+    overlap_max: _Share = Field(
+        default=_RULES.overlap_max,
+        description="Largest share of the field that a captured one may cover.",
+    )
+
+    def rules(self) -> CaptureRules:
+        return CaptureRules(**self.model_dump())
+
+
 class RigFile(_Strict):
     """What a Micro-Manager configuration cannot state about a microscope. Lengths are in um, times in ms."""
 
@@ -226,6 +266,10 @@ class RigFile(_Strict):
         description="How stage and focus drive come to a place.",
     )
     light: _Light = Field(default=_Light(), description="Lamp and shutter.")
+    capture: _Capture = Field(
+        default=_Capture(),
+        description="Rules by which fields are captured on a stand that is moved by hand.",
+    )
     references_dir: _Text | None = Field(
         default=None,
         description="Folder of dark and flat fields: beside this file, or an absolute path.",

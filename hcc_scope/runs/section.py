@@ -17,6 +17,7 @@ import numpy as np
 
 from hcc_scope.protocols import EventfulSource
 from hcc_scope.quality import QualityLimits
+from hcc_scope.report.hand_account import stored_hand_account
 from hcc_scope.report.summary import SectionReport, section_account
 from hcc_scope.run_events import RunEvents
 from hcc_scope.runs.model_shading import check_wish, wanted_shading
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from hcc_scope.microscope.hand_source import HandSource
     from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.microscope.plan_source import MicroManagerSource
     from hcc_scope.phantom import Specimen
@@ -64,7 +66,8 @@ class SectionRun:
         store = str(self.store_path) if self.store_path.exists() else None
         shading = self.session.shading
         account = None if shading is None else shading.account
-        return SectionReport(self.spec.animal_id, self.spec.section_id, store, outcome, n, account)
+        by_hand = stored_hand_account(self.store_path, self.spec.sampling)
+        return SectionReport(self.spec.animal_id, self.spec.section_id, store, outcome, n, account, by_hand)
 
 
 def unlike_scored(results: Mapping[int, FrameResult], outcome: RunOutcome, beyond: float | None) -> int | None:
@@ -185,12 +188,12 @@ def check_section(
     return grid
 
 
-def earlier_readings_out(source: MicroManagerSource, out_dir: Path) -> list[str]:
+def earlier_readings_out(source: MicroManagerSource | HandSource, out_dir: Path) -> list[str]:
     """Return what was out of its limits when this rig was last used with this objective, a sentence each.
 
     Parameters
     ----------
-    source : MicroManagerSource
+    source : MicroManagerSource or HandSource
         Of the section that is about to begin.
     out_dir : Path
         Where earlier ones are.
@@ -238,6 +241,7 @@ def start_section(
         outcome.
     """
     from hcc_scope.session import Session
+    from hcc_scope.storage.drawn_sample import SampleWriter
     from hcc_scope.storage.notes import NotesWriter
     from hcc_scope.storage.predictions import PredictionWriter
     from hcc_scope.storage.run_log import RunLogWriter
@@ -258,7 +262,8 @@ def start_section(
             return  # no frame: the same command can be given again
         n = unlike_scored(results, outcome, scoring_model.scored_beyond)
         account = None if shading is None else shading.account
-        report = SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome, n, account)
+        by_hand = stored_hand_account(sink.path, spec.sampling)
+        report = SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome, n, account, by_hand)
         sink.finalise(section_account(report))
 
     problems: list[str] = []
@@ -298,6 +303,7 @@ def start_section(
             limits=QualityLimits(),
             results=results,
             notes=NotesWriter(sink.path),
+            sample=SampleWriter(sink.path) if spec.sampling == "guided" else None,
             stop=stop,
             finalise=finalise,
             store=str(sink.path),

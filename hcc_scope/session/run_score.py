@@ -11,10 +11,12 @@ from hcc_scope.scoring import FieldEntry, field_entry
 from hcc_scope.types import FrameOutcome, QualityFlag
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
+    from hcc_scope.drawn_fields import DrawnFields
+    from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.scoring import SectionScorer
-    from hcc_scope.types import FrameResult, SectionScore
+    from hcc_scope.types import FrameResult, SectionScore, SkipReason
 
 __all__ = ["RunScore"]
 
@@ -102,6 +104,14 @@ class RunScore:
             self._scorer.skip(seq)
             self._entries.add(seq, None)
 
+    def skip_missing(self, n_frames: int) -> SectionScore:
+        """Note that no frame below `n_frames` will have a result that has none yet; return the score after it."""
+        with self.lock:
+            for seq in range(n_frames):
+                if self._scorer.is_open(seq):
+                    self.skip(seq)
+            return self._scorer.score()
+
     def exclude(self, seq: int) -> SectionScore:
         """Take a field out; return the score without it."""
         with self.lock:
@@ -124,6 +134,29 @@ class RunScore:
             self._scorer.spoil(why)
             return self._scorer.score()
 
+    def draw(self, sample: DrawnSample) -> SectionScore:
+        """Take the drawn sample of a guided section; return the score after it."""
+        return self._told(lambda drawn: drawn.draw(sample))
+
+    def place(self, seq: int, field: int | None) -> SectionScore:
+        """Take which drawn field a frame shows, None if it shows none; return the score after it."""
+        return self._told(lambda drawn: drawn.place(seq, field))
+
+    def skip_drawn(self, field: int, reason: SkipReason) -> SectionScore:
+        """Take that a drawn field is skipped; return the score after it."""
+        return self._told(lambda drawn: drawn.skip(field, reason))
+
+    def undo(self, seq: int) -> SectionScore:
+        """Take that a frame shows no drawn field after all; return the score after it."""
+        return self._told(lambda drawn: drawn.undo(seq))
+
+    def _told(self, change: Callable[[DrawnFields], None]) -> SectionScore:
+        """Change the drawn fields; nothing happens in a section that is not guided."""
+        with self.lock:
+            if self._scorer.drawn is not None:
+                change(self._scorer.drawn)
+            return self._scorer.score()
+
     def keep_below(self, n_frames: int) -> tuple[SectionScore, list[FrameOutcome]]:
         """Drop frames from number `n_frames` on, which are not on disk; return the score and their outcomes."""
         with self.lock:
@@ -135,6 +168,8 @@ class RunScore:
                     gone.append(entry.outcome)
             self._entries = kept
             self._excluded = {seq for seq in self._excluded if seq < n_frames}
+            if self._scorer.drawn is not None:
+                self._scorer.drawn.forget_from(n_frames)
             self._rebuild()
             return self._scorer.score(), gone
 

@@ -21,6 +21,8 @@ Live, replay and import differ only in what is plugged in. What holds for each:
   counts as cancelled if planned frames are missing or frames are left unclassified; an open-ended one has no other end.
 - *Pause*: the source stops between two frames (a camera's running sequence is stopped, emptied, and started
   again for the rest); storage and analysis continue, and the time in which a stage had no work counts for no rate.
+- *Guided sections*: the drawn fields and the skips are written down before they take effect, and each frame states by
+  its tag which field it shows, live and in a replay (`hcc_scope.drawn_fields`).
 - *Operator's exclusions*: a field is never deleted; the score becomes that of a fresh scorer without it, after the mark
   was written into the store's notes.
 - *Score*: that of the frames on disk. If storage breaks down, analysis may have been ahead of it: those frames have
@@ -36,6 +38,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hcc_scope.by_hand.keeper import GuidedSource
 from hcc_scope.errors import DeviceError
 from hcc_scope.protocols import ReportingSource
 from hcc_scope.readings import ReadingsLog
@@ -44,6 +47,7 @@ from hcc_scope.session.acquisition import AcquisitionWorker
 from hcc_scope.session.analysis import AnalysisWorker
 from hcc_scope.session.cadence import Cadence
 from hcc_scope.session.deferred_cache import DeferredCache
+from hcc_scope.session.drawn_sampling import DrawnSampling
 from hcc_scope.session.exclusions import Exclusions
 from hcc_scope.session.frame_analysis import FrameAnalyser, failed_result
 from hcc_scope.session.ledger import FrameLedger
@@ -66,6 +70,7 @@ from hcc_scope.workers import Channel, ErrorLatch, LatestSlot, StopToken, Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from hcc_scope.by_hand.keeper import SampleKeeper
     from hcc_scope.protocols import Classifier, FrameSink, FrameSource, NoteSink, ResultSink
     from hcc_scope.quality import QualityLimits
     from hcc_scope.scoring import SectionScorer
@@ -98,6 +103,8 @@ class Session:
         Where results are kept; the session closes it.
     notes : NoteSink, optional
         Where exclusions of fields are kept. Without it they end with the session.
+    sample : SampleKeeper, optional
+        Where the drawn sample of a guided section is kept. Without it it ends with the session.
     excluded : collection of int, optional
         Fields that an operator excluded from the score before.
     stop : StopToken, optional
@@ -139,6 +146,7 @@ class Session:
         limits: QualityLimits,
         results: ResultSink | None = None,
         notes: NoteSink | None = None,
+        sample: SampleKeeper | None = None,
         excluded: Collection[int] = (),
         stop: StopToken | None = None,
         finalise: Callable[[RunOutcome], None] | None = None,
@@ -184,6 +192,10 @@ class Session:
         )
         n_planned = 0 if source.live else spec.expected_frames or 0
         self._exclusions = Exclusions(self._score, self._ledger, notes, n_planned)
+        self._sampling = DrawnSampling(self._score, self._ledger, sample)
+        self._guided = spec.sampling == "guided"
+        if isinstance(source, GuidedSource):
+            source.keep_sample_with(self._sampling)
         self._errors = ErrorLatch()
         self._outcome: RunOutcome | None = None
         self._finished = threading.Event()
@@ -195,7 +207,7 @@ class Session:
         self._acquisition = AcquisitionWorker(
             source=source,
             cadence=self._cadence,
-            on_frame=self._check_fit,
+            on_frame=self._look_at,
             store_queue=None if sink is None else self._store_queue,
             analyse_queue=None if classifier is None else self._analyse_queue,
             cache=self._cache,
@@ -267,6 +279,16 @@ class Session:
         self._exclusions.include(seq, reason)
         self._events.add("action", action="include", seq=int(seq), reason=reason)
 
+    def undo(self, seq: int, reason: str) -> None:
+        """Undo the capture of a field: it leaves the score, and the drawn field that it shows is open again.
+
+        In a section that is not guided it is an exclusion. The frame stays stored. Raises like `exclude`.
+        """
+        self._exclusions.check(seq)
+        if self._guided:
+            self._sampling.undone(seq)
+        self.exclude(seq, reason)
+
     def _skip(self, why: str) -> None:
         """Count a field that the source leaves out; the others are then no random choice of the section."""
         first = not self._why_skipped
@@ -275,6 +297,12 @@ class Session:
         if first and self._source.spec.sampling == "random":
             spoil = partial(self._exclusions.spoil, SKIPPED_SPOILS)
             guard("marks", spoil, self._on_error)
+
+    def _look_at(self, frame: Frame) -> None:
+        """Take what a new frame states about itself, before it is analysed."""
+        if self._guided:
+            self._sampling.place(frame)
+        self._check_fit(frame)
 
     def _check_fit(self, frame: Frame) -> None:
         """Say during the run that a setting is no longer that of the references; the remark at the end counts."""
@@ -399,8 +427,9 @@ class Session:
 
     def _on_error(self, error: BaseException, where: str) -> None:
         self._errors.set(error, where)
-        if isinstance(error, DeviceError):
-            # which fields are there depends on where the device failed, and no longer on chance alone
+        if isinstance(error, DeviceError) and not self._guided:
+            # which fields are there depends on where the device failed, and no longer on chance alone. A guided section
+            # rests on all of its drawn fields or has no valid interval, wherever it was interrupted
             guard("marks", lambda: self._exclusions.spoil("a device failed during the run"), self._errors.set)
         self._ledger.set_message(str(self._errors.error))
         self._stop.abort()
@@ -426,6 +455,11 @@ class Session:
     def _settle(self) -> None:
         """Give every frame its final state: deferred if it is still pending, failed if it is not on disk."""
         self._ledger.defer_pending()
+        whole = not (self._acquisition.cut_short or self._errors.error or self._ledger.counts.deferred)
+        if self._guided and self._storage is None and whole:
+            # the last frames of a damaged store: the drawn fields that they show are resolved without a result
+            with self._score.lock:
+                self._ledger.rescore(self._score.skip_missing(self._source.spec.expected_frames or 0))
         if self._storage is None or self._n_stored() == self._ledger.counts.acquired:
             return
         with self._score.lock:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.storage import values
+from hcc_scope.storage.drawn_sample import SAMPLE
 from hcc_scope.storage.files import check_plain, read_plain
 from hcc_scope.storage.lines import parse_object
 from hcc_scope.storage.metadata import (
@@ -69,7 +70,7 @@ CONSOLIDATED = "consolidated_metadata"
 MAX_METADATA_BYTES = 64 * 2**20
 """Of one JSON file; a plan with its outline has some kilobytes."""
 
-_FILES = (ROOT, MANIFEST_COPY, JOURNAL, NOTES, PREDICTIONS, RUN_LOG, *SHADING_FILES.values())
+_FILES = (ROOT, MANIFEST_COPY, JOURNAL, NOTES, SAMPLE, PREDICTIONS, RUN_LOG, *SHADING_FILES.values())
 """How the names of our files start."""
 _METADATA = (f"frames/{ROOT}", f"{ARRAY_PATH}/{ROOT}")
 _FOLDERS = ("frames", ARRAY_PATH, f"{ARRAY_PATH}/c")

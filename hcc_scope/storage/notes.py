@@ -10,17 +10,14 @@ finished store too; its frames are not touched.
 
 from __future__ import annotations
 
-import os
-import time
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast, get_args
 
-from hcc_scope.atomic_file import sync_folder, write_all
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.storage import values
-from hcc_scope.storage.files import cannot_read, check_plain, explain, lock, open_own, read_plain
+from hcc_scope.storage.appended import append_line
+from hcc_scope.storage.files import cannot_read, explain, read_plain
 from hcc_scope.storage.lines import fields_of, sealed_line
 from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.types import NoteKind
@@ -38,9 +35,6 @@ _KINDS = frozenset(get_args(NoteKind))
 _OF_SECTIONS = ("note", "spoilt")
 _KEYS = frozenset({"t_utc", "seq", "kind", "text"})
 _MAX_BYTES = 256 * 2**20
-_HOLD_S = 2.0
-"""How long another writer may take for its line."""
-_LOOK_AGAIN_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,42 +187,7 @@ class NotesWriter:
         try:
             if not (self._store / JOURNAL).is_file():
                 raise StoreError(f"There is no store at {self._store} to add a note to")
-            self._append(sealed_line(fields))
+            append_line(self.path, sealed_line(fields))
         except OSError as error:
             raise explain(error, f"The note could not be added to {self.path}") from error
         return note
-
-    def _append(self, line: bytes) -> None:
-        is_new = False
-        try:
-            check_plain(self.path)
-        except FileNotFoundError:
-            is_new = True
-            with suppress(FileExistsError):  # another writer was faster
-                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        handle = open_own(self.path, os.O_RDWR | os.O_APPEND)
-        try:
-            deadline_s = time.monotonic() + _HOLD_S
-            while not lock(handle):
-                if time.monotonic() > deadline_s:
-                    raise StoreError(f"{self.path} is held by another program", hint="Close it and try again.")
-                time.sleep(_LOOK_AGAIN_S)
-            end = os.lseek(handle, 0, os.SEEK_END)
-            try:
-                write_all(handle, (b"" if _ends_whole(handle, end) else b"\n") + line)
-                os.fsync(handle)
-            except OSError:
-                os.ftruncate(handle, end)  # half a line would make the next one unreadable
-                raise
-        finally:
-            os.close(handle)
-        if is_new:
-            sync_folder(self._store)
-
-
-def _ends_whole(handle: int, end: int) -> bool:
-    """Return whether the file's last line has its end; a crash may have cut it short."""
-    if end == 0:
-        return True
-    os.lseek(handle, end - 1, os.SEEK_SET)
-    return os.read(handle, 1) == b"\n"

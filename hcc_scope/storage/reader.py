@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.shading.correction import analysed_pixels
+from hcc_scope.storage.drawn_sample import sample_problems
 from hcc_scope.storage.facts import (
     ROOT,
     check_folders,
@@ -172,6 +173,7 @@ class SectionStore:
         n = max(self.n_frames, self.recorded_frames or 0)
         try:
             problems = [*metadata_problems(self.path, self.facts, n), *shading_problems(self.path, self.spec)]
+            problems += sample_problems(self.path, self.spec, self.journal)
             if self.complete:
                 problems += lost_notes(self.path, self.recorded.excluded_by_operator)
             for log in log_files(self.path):

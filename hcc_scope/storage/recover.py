@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import TEMPORARY_SUFFIX, json_bytes, replace_file, sync_folder, write_all
 from hcc_scope.errors import StoreDamagedError, StoreError
+from hcc_scope.storage.drawn_sample import SAMPLE, read_sample_log, sample_problems
 from hcc_scope.storage.facts import (
     CONSOLIDATED,
     ROOT,
@@ -75,8 +76,9 @@ class RecoverReport:
     damaged: tuple[StoreDamagedError, ...]
     """Committed frames that are missing or damaged, and why."""
     problems: tuple[str, ...]
-    """What is wrong with the journal, the predictions, the notes and the references: unreadable lines, left as they
-    are, lines that the journal has lost, and damaged dark or flat fields, which nothing can make again."""
+    """What is wrong with the journal, the predictions, the notes, the drawn sample and the references: unreadable
+    lines, left as they are, lines that the journal has lost, and damaged dark or flat fields, which nothing can make
+    again."""
     unacknowledged: int
     """Frames that reached the disk but not the journal; left as they are, behind the end of the array."""
 
@@ -109,7 +111,7 @@ def recover(path: Path) -> RecoverReport:
             open_store(path)  # reports what is missing
         settled = settle(path)
         with ExitStack() as stack:
-            for file in (path / JOURNAL, *log_files(path), *path.glob(NOTES)):
+            for file in (path / JOURNAL, *log_files(path), *path.glob(NOTES), *path.glob(SAMPLE)):
                 handle = open_own(file, os.O_RDWR)
                 stack.callback(os.close, handle)
                 if not lock(handle):
@@ -156,7 +158,7 @@ def _recover(path: Path, settled: SettledFacts) -> RecoverReport:
     changes += [*_remove_temporary_files(path), *_mend_journal(path / JOURNAL)]
     store = open_store(path)
     problems = [*store.journal_problems, *shading_problems(path, store.spec)]
-    changes += [*_mend_notes(path, problems), *_mend_run_log(path, problems)]
+    changes += [*_mend_notes(path, problems), *_mend_sample(store, problems), *_mend_run_log(path, problems)]
     if store.complete:
         problems += lost_notes(path, store.recorded.excluded_by_operator)
     wanted = {
@@ -266,6 +268,13 @@ def _mend_notes(store: Path, problems: list[str]) -> list[str]:
     log = read_notes_log(store)
     problems += log.problems
     return [_cut(store / NOTES, log.torn)] if log.torn else []
+
+
+def _mend_sample(store: SectionStore, problems: list[str]) -> list[str]:
+    """Cut an unfinished last line: that draw or skip was never acknowledged, and never took effect."""
+    problems += sample_problems(store.path, store.spec, store.journal)
+    torn = read_sample_log(store.path).torn
+    return [_cut(store.path / SAMPLE, torn)] if torn else []
 
 
 def _mend_run_log(store: Path, problems: list[str]) -> list[str]:

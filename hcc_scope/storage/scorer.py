@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.scoring import SectionScorer
+from hcc_scope.storage.drawn_sample import give_sample
 from hcc_scope.storage.notes import read_notes
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ def store_scorer(store: SectionStore, threshold: float, temperature: float = 1.0
     Raises
     ------
     StoreError
-        If the store's notes are there and cannot be read.
+        If the store's notes or its drawn sample are there and cannot be read.
     """
     scorer = SectionScorer(threshold, temperature, store.spec.sampling)
+    give_sample(scorer, store.path, store.spec, store.journal)
     noted = [note.text for note in read_notes(store.path) if note.kind == "spoilt"]
     for why in (store.recorded.lasting_reason, *noted):
         if why:

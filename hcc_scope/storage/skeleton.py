@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import create_file, json_bytes, patiently, sync_folder
 from hcc_scope.errors import StoreError
+from hcc_scope.storage.drawn_sample import SAMPLE
 from hcc_scope.storage.metadata import (
     ARRAY_PATH,
     JOURNAL,
@@ -41,7 +42,7 @@ def remove_empty(path: Path) -> bool:
     """
     try:
         logs = log_files(path)
-        ours = {"frames", "zarr.json", MANIFEST_COPY, JOURNAL, RUN_LOG, *(log.name for log in logs)}
+        ours = {"frames", "zarr.json", MANIFEST_COPY, JOURNAL, RUN_LOG, SAMPLE, *(log.name for log in logs)}
         ours |= {table_path(log).name for log in logs} | set(SHADING_FILES.values())
         if all(note.kind == "spoilt" for note in read_notes(path)):  # by the run itself
             ours.add(NOTES)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
+    from hcc_scope.runs.hand_section import HandRun
+    from hcc_scope.runs.references import SectionReferences
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.runs.section import SectionRun
     from hcc_scope.session.session import Session
@@ -58,6 +60,8 @@ class Running:
     """Whether its frames are corrected by dark and flat fields, as a sentence."""
     references_stale: bool = False
     """Whether they would be, if the references were fresh."""
+    hand: HandRun | None = None
+    """Of a section whose stage is moved by hand."""
 
     @property
     def corrected(self) -> bool:
@@ -108,6 +112,8 @@ def start_section_on(
         with control.doing(DRAWING):
             specimen = specimen_of(request, card.pixel_size_um)
     outline = None if specimen is None else outline_points(specimen)
+    if request.plan.by_hand:
+        return _start_by_hand(request, loaded, stop, scoring_model, specimen)
     plan = plan_of_request(request, loaded, outline)
     with _plan_errors_for_window(request, on_phantom=specimen is not None):
         microscope = loaded.rig.microscope
@@ -132,9 +138,53 @@ def start_section_on(
         _positions(plan, field_um),
         _outline_of(plan, specimen),
         (*source.warnings, *warnings),
-        references.note if references.shading is None else f"{references.note} {_PICTURES}",
+        _note_of(references),
         references.stale,
     )
+
+
+def _start_by_hand(
+    request: SectionRequest,
+    loaded: LoadedRig,
+    stop: StopToken,
+    scoring_model: ScoringModel,
+    specimen: Specimen | None,
+) -> Running:
+    """Start a section whose stage is moved by hand: its fields are captured as the operator goes."""
+    from hcc_scope.microscope.hand_source import Guided
+    from hcc_scope.runs.hand_section import hand_source, start_hand_section
+    from hcc_scope.runs.references import section_references
+    from hcc_scope.runs.section import earlier_readings_out
+
+    card = scoring_model.model.card
+    source = hand_source(
+        loaded.rig.microscope,
+        scoring_model,
+        request.animal_id,
+        request.section_id,
+        guided=Guided(request.plan.n_fields, request.seed) if request.plan.kind == "guided" else None,
+        specimen=specimen,
+    )
+    warnings = earlier_readings_out(source, request.out_dir)
+    references = section_references(loaded.rig, card, request.shading, painted=specimen is not None)
+    hand = start_hand_section(
+        source, scoring_model, request.out_dir, stop, shading=references.shading, facts=references.facts
+    )
+    return Running(
+        hand.section,
+        card.decision_threshold,
+        None,
+        None,
+        (*source.warnings, *warnings),
+        _note_of(references),
+        references.stale,
+        hand,
+    )
+
+
+def _note_of(references: SectionReferences) -> str:
+    """Return whether frames are corrected, and where they are seen so, as sentences."""
+    return references.note if references.shading is None else f"{references.note} {_PICTURES}"
 
 
 def _outline_of(plan: Plan, specimen: Specimen | None) -> NDArray[np.float64] | None:

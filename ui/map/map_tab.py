@@ -211,6 +211,11 @@ class SectionMapTab(QWidget):
         if not self.hand.on:
             self._tools.set_allowed(allowed)
 
+    @property
+    def outline_open(self) -> bool:
+        """Whether the outline is being edited."""
+        return self._tools.outline.active
+
     def set_search(self, words: str) -> None:
         """Show how far the search for tissue is; empty when it has ended."""
         self._tools.set_words(words)

@@ -1,0 +1,166 @@
+"""How far one field lies from another, from their pictures: a shift, or the answer that there is none.
+
+A windowed phase correlation proposes shifts; the correlation of the two pictures over their true overlap accepts one
+of them or none. The height of the peak decides nothing: peaks of fields that share nothing can be higher than true
+ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hcc_scope.tracking.picture import Picture
+    from hcc_scope.tracking.settings import TrackSettings
+
+__all__ = ["Match", "correlation_at", "match", "refine", "threshold"]
+
+F32 = NDArray[np.float32]
+
+_WHITENING = 0.4
+"""Power of the cross-spectrum's squared magnitude by which it is divided: 0.5 is phase correlation, 0 is plain."""
+_N_PEAKS = 3
+_PEAK_PX = 3
+"""Neighbourhood of a peak, in reduced px, in which there is no second one."""
+_AMBIGUOUS = 0.7
+"""A shift whose correlation is this share of the best one's makes the picture ambiguous: a repeating pattern."""
+_SE_FACTOR = 3.0
+_SE_FLOOR_PX = 0.03
+_MAX_STEPS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where a field lies relative to another one."""
+
+    offset_yx: tuple[float, float]
+    """In reduced px: a point of the specimen is at ``p`` in the first picture and at ``p - offset`` in the second."""
+    correlation: float
+    """Over the true overlap, -1 to 1."""
+    overlap: float
+    """Share of the field, 0 to 1."""
+    se_px: float
+    """Standard error of each coordinate of the offset, in reduced px."""
+
+
+def threshold(overlap: float, least: float) -> float:
+    """Return the smallest correlation that is accepted at an overlap; chance correlates small overlaps more."""
+    return least + 0.08 / max(overlap, 0.01) ** 0.5
+
+
+def match(first: Picture, second: Picture, settings: TrackSettings) -> Match | None:
+    """Return where the second field lies relative to the first, without knowing anything before; None if unknown."""
+    a, b = first.structure, second.structure
+    found: list[tuple[float, int, int]] = []
+    for dy, dx in _candidates(first, second):
+        if _overlap(dy, dx, a.shape) >= settings.min_overlap:
+            found.append((correlation_at(a, b, dy, dx, step=2), dy, dx))
+    if not found:
+        return None
+    best, dy, dx = max(found)
+    if best <= 0.0:
+        return None
+    for other, y, x in found:
+        if other > _AMBIGUOUS * best and max(abs(y - dy), abs(x - dx)) > 2 * _PEAK_PX:
+            return None
+    return refine(a, b, (dy, dx), settings)
+
+
+def refine(
+    a: F32, b: F32, near_yx: tuple[float, float], settings: TrackSettings, reach_px: float = 3.0
+) -> Match | None:
+    """Return the offset near a presumed one, to a fraction of a px; None if the pictures do not agree there.
+
+    Least squares of the difference of the overlaps on their mean gradient, repeated until the shift left is below
+    half a px (Lucas and Kanade 1981, symmetric in both pictures).
+    """
+    dy, dx = round(near_yx[0]), round(near_yx[1])
+    for _ in range(_MAX_STEPS):
+        share = _overlap(dy, dx, a.shape)
+        if share < settings.min_overlap:
+            return None
+        one, two = _overlapping(a, b, dy, dx)
+        one, two = _standard(one), _standard(two)
+        correlation = float(np.vdot(one, two)) / one.size
+        mean = one + two
+        gy = mean[2:, 1:-1] - mean[:-2, 1:-1]
+        gx = mean[1:-1, 2:] - mean[1:-1, :-2]
+        gy *= np.float32(0.25)
+        gx *= np.float32(0.25)
+        error = (two - one)[1:-1, 1:-1]
+        yy, xx, xy = float(np.vdot(gy, gy)), float(np.vdot(gx, gx)), float(np.vdot(gy, gx))
+        ey, ex = float(np.vdot(gy, error)), float(np.vdot(gx, error))
+        determinant = yy * xx - xy * xy
+        if determinant <= 0.01 * yy * xx:  # an edge, not a texture: the shift along it is not known
+            return None
+        y, x = (xx * ey - xy * ex) / determinant, (yy * ex - xy * ey) / determinant
+        if abs(y) <= 0.75 and abs(x) <= 0.75:
+            break
+        dy, dx = dy + int(np.clip(round(y), -2, 2)), dx + int(np.clip(round(x), -2, 2))
+        if max(abs(dy - near_yx[0]), abs(dx - near_yx[1])) > reach_px:
+            return None
+    else:
+        return None
+    if correlation < threshold(share, settings.min_correlation):
+        return None
+    left = max(float(np.vdot(error, error)) - y * ey - x * ex, 0.0) / error.size
+    variance = left * max(yy, xx) / determinant
+    se_px = (_SE_FLOOR_PX**2 + _SE_FACTOR**2 * variance) ** 0.5
+    return Match((dy + y, dx + x), correlation, share, se_px)
+
+
+def correlation_at(a: F32, b: F32, dy: int, dx: int, *, step: int = 1) -> float:
+    """Return the correlation of two pictures over their overlap at a whole offset, from every ``step``-th px."""
+    one, two = _overlapping(a, b, dy, dx)
+    one, two = one[::step, ::step], two[::step, ::step]
+    n = one.size
+    mean_1, mean_2 = float(one.mean()), float(two.mean())
+    covariance = float(np.einsum("ij,ij->", one, two)) / n - mean_1 * mean_2
+    variance_1 = float(np.einsum("ij,ij->", one, one)) / n - mean_1**2
+    variance_2 = float(np.einsum("ij,ij->", two, two)) / n - mean_2**2
+    if variance_1 <= 1e-6 or variance_2 <= 1e-6:
+        return 0.0
+    return covariance / (variance_1 * variance_2) ** 0.5
+
+
+def _candidates(first: Picture, second: Picture) -> Iterator[tuple[int, int]]:
+    """Yield the offsets at which the highest peaks may lie: a peak does not know how often it was wrapped round."""
+    cross = first.spectrum * second.spectrum.conj()
+    power = cross.real**2 + cross.imag**2
+    power += np.float32(1e-6 * float(power.max()) + 1e-12)
+    cross *= power ** np.float32(-_WHITENING)
+    height, width = first.structure.shape
+    surface = fft.irfft2(cross, s=(height, width), workers=1, overwrite_x=True)
+    for _ in range(_N_PEAKS):
+        y, x = divmod(int(surface.argmax()), width)
+        for dy in (y, y - height):
+            for dx in (x, x - width):
+                yield dy, dx
+        rows = np.arange(y - _PEAK_PX, y + _PEAK_PX + 1) % height
+        columns = np.arange(x - _PEAK_PX, x + _PEAK_PX + 1) % width
+        surface[np.ix_(rows, columns)] = -np.inf
+
+
+def _overlap(dy: float, dx: float, shape_yx: tuple[int, ...]) -> float:
+    return max(0.0, 1.0 - abs(dy) / shape_yx[0]) * max(0.0, 1.0 - abs(dx) / shape_yx[1])
+
+
+def _overlapping(a: F32, b: F32, dy: int, dx: int) -> tuple[F32, F32]:
+    height, width = a.shape
+    one = a[max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
+    two = b[max(-dy, 0) : height + min(-dy, 0), max(-dx, 0) : width + min(-dx, 0)]
+    return one, two
+
+
+def _standard(part: F32) -> F32:
+    scaled: F32 = part - part.mean()
+    spread = float(np.vdot(scaled, scaled)) / scaled.size
+    scaled *= np.float32(1.0 / max(spread, 1e-12) ** 0.5)
+    return scaled

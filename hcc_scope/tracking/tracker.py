@@ -1,0 +1,321 @@
+"""The position of the field, frame after frame, from the pictures alone."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hcc_scope.orientation import Orientation
+from hcc_scope.tracking.fixed_pattern import FixedPattern
+from hcc_scope.tracking.key_frames import KeyFrame, KeyFrames
+from hcc_scope.tracking.picture import Picture, reduced, reduction_factor, relative
+from hcc_scope.tracking.registration import Match, correlation_at, match, refine
+from hcc_scope.tracking.settings import TrackSettings
+from hcc_scope.tracking.view import Place, TrackState, TrackView
+
+if TYPE_CHECKING:
+    from hcc_scope.tracking.picture import F32
+
+__all__ = ["Tracker"]
+
+F64 = NDArray[np.float64]
+
+_N_UNTIL_LOST = 3
+_MIN_COVERED = 0.12
+_MAX_DOUBT = 3
+_FROZEN = "The camera delivers the same picture again and again. Check the camera."
+_DARK = "There is no light: the lamp is off, or the path to the camera is closed."
+_NOTHING = "The picture shows nothing to measure by: bare glass, or out of focus."
+_AWAY = "The position is not known. Move back over a place that was seen, or begin a new island."
+
+
+class Tracker:
+    """Follows a specimen that is moved by hand.
+
+    Parameters
+    ----------
+    shape_yx : tuple of int
+        Rows and columns of a frame, in px.
+    um_per_px : float
+        Size of a px at the specimen.
+    orientation : Orientation
+        How the camera lies over the stage's axes.
+    settings : TrackSettings
+
+    Examples
+    --------
+    >>> tracker = Tracker((64, 64), 0.5)
+    >>> tracker.see(np.zeros((64, 64), np.uint16), 0.0).state
+    'no_structure'
+    """
+
+    def __init__(
+        self,
+        shape_yx: tuple[int, int],
+        um_per_px: float,
+        orientation: Orientation | None = None,
+        settings: TrackSettings | None = None,
+    ) -> None:
+        self._settings = settings or TrackSettings()
+        self._orientation = orientation or Orientation()
+        self._shape_yx = shape_yx
+        self._factor = reduction_factor(shape_yx, self._settings.reduced_px)
+        self._um = um_per_px * self._factor
+        small_yx = (shape_yx[0] // self._factor, shape_yx[1] // self._factor)
+        self._keys = KeyFrames(small_yx, self._settings.max_key_frames)
+        self._fixed = FixedPattern()
+        self._learnt: tuple[F32, F64 | None] | None = None
+        self._small: F32 | None = None
+        self._picture: Picture | None = None
+        self._t_s = 0.0
+        self._island = 0
+        self._islands = 1
+        self._position: F64 | None = None
+        self._variance = 0.0
+        self._begin = True
+        self._missed = 0
+        self._doubt = 0
+        self._light = 0.0
+        self._cursor = 0
+        self._captures: list[tuple[KeyFrame | None, tuple[F64, float]]] = []
+        self._course: list[tuple[int, float, float]] = []
+        self._view = TrackView("no_structure")
+
+    # -- what is known -----------------------------------------------------------------------------------------------
+
+    @property
+    def view(self) -> TrackView:
+        """What is known after the newest frame."""
+        return self._view
+
+    @property
+    def reduced(self) -> F32 | None:
+        """The newest frame at reduced size, (y, x) mean counts; one px of it stands for `factor` px of the frame."""
+        return self._small
+
+    @property
+    def factor(self) -> int:
+        """Px of a frame along each side of one px of `reduced`."""
+        return self._factor
+
+    @property
+    def course_um(self) -> tuple[tuple[int, float, float], ...]:
+        """(island, x, y) of the positions so far, in order; thinned once there are many."""
+        return tuple(self._course)
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+
+    def see(self, pixels: NDArray[Any], t_s: float) -> TrackView:
+        """Follow the specimen to the newest frame.
+
+        Parameters
+        ----------
+        pixels : (y, x) ndarray of uint8 or uint16
+            Raw counts; not kept.
+        t_s : float
+            Time of the exposure.
+
+        Returns
+        -------
+        TrackView
+
+        Raises
+        ------
+        ValueError
+            If the frame has another shape than the ones before.
+        """
+        if pixels.shape != self._shape_yx:
+            raise ValueError(f"the frame is {pixels.shape} px, but the tracker follows frames of {self._shape_yx} px")
+        small = reduced(pixels, self._factor)
+        repeated = self._small is not None and np.array_equal(small, self._small)
+        before, elapsed_s = self._picture, t_s - self._t_s
+        self._small, self._t_s = small, t_s
+        if repeated and small.min() < small.max():
+            self._view = self._unknown("lost", _FROZEN)
+            return self._view
+        picture = Picture.of(small, self._fixed.pattern)
+        self._picture = picture
+        if picture.covered < _MIN_COVERED:
+            self._view = self._unknown("no_structure", self._why_nothing(small))
+            return self._view
+        self._light = max(self._light * 0.999, float(small.mean()))
+        step = None
+        if before is not None and before.covered >= _MIN_COVERED:
+            step = match(before, picture, self._settings)
+        self._view = self._followed(picture, step, elapsed_s)
+        self._learn(small)
+        return self._view
+
+    def capture(self) -> Place | None:
+        """Make the newest frame a captured field, which later ones are measured against; None without a position."""
+        place = self._view.place
+        if place is None or self._picture is None or self._position is None:
+            return None
+        key = self._keys.add(self._picture, self._island, self._position, 0.0, captured=True)
+        self._captures.append((key, (self._position, self._variance)))
+        self._variance = 0.0
+        return place
+
+    def undo_capture(self) -> None:
+        """Take back the last `capture`: the field stays known, but its position is no longer a stated one."""
+        if not self._captures:
+            return
+        key, (_, variance) = self._captures.pop()
+        if key is not None:
+            key.captured, key.variance = False, variance
+
+    def new_island(self) -> int:
+        """Begin a new coordinate frame at the next frame with structure.
+
+        Returns
+        -------
+        int
+            Its number.
+        """
+        if len(self._keys) or self._begin is False:
+            self._island = self._islands
+            self._islands += 1
+        self._begin = True
+        self._position = None
+        return self._island
+
+    def interrupted(self) -> None:
+        """Forget where the field is, because frames were missed: it is known again once it is recognised."""
+        self._position = None
+        self._picture = None
+        self._small = None
+        self._missed = _N_UNTIL_LOST
+
+    def add_known(self, pixels: NDArray[Any], place: Place) -> None:
+        """Add a captured field of an earlier session: the position is known once the field comes over one of them."""
+        picture = Picture.of(reduced(pixels, self._factor))
+        if picture.covered >= _MIN_COVERED:
+            self._keys.add(picture, place.island, self._from_um(place.x_um, place.y_um), 0.0, captured=True)
+        self._islands = max(self._islands, place.island + 1)
+        if self._position is None:
+            self._begin = False
+            self._missed = _N_UNTIL_LOST
+
+    # -- how it is done ----------------------------------------------------------------------------------------------
+
+    def _followed(self, picture: Picture, step: Match | None, elapsed_s: float) -> TrackView:
+        if self._begin:
+            self._begin = False
+            self._position, self._variance = np.zeros(2), 0.0
+            self._keys.add(picture, self._island, self._position, 0.0, captured=False)
+            self._missed = self._doubt = 0
+            return self._known(step, elapsed_s, 1.0)
+        predicted = None
+        if self._position is not None and step is not None:
+            predicted = self._position + step.offset_yx
+        if predicted is not None and step is not None:
+            return self._corrected(picture, step, predicted, elapsed_s)
+        found = self._recognised(picture)
+        if found is not None:
+            key, seen = found
+            self._island = key.island
+            self._position = key.position + seen.offset_yx
+            self._variance = key.variance + seen.se_px**2
+            self._missed = self._doubt = 0
+            return self._known(step, elapsed_s, seen.correlation)
+        self._missed += 1
+        state: TrackState = "lost" if self._missed >= _N_UNTIL_LOST else "too_fast"
+        return self._unknown(state, _AWAY if state == "lost" else "", step, elapsed_s)
+
+    def _corrected(self, picture: Picture, step: Match, predicted: F64, elapsed_s: float) -> TrackView:
+        settings = self._settings
+        variance = self._variance + step.se_px**2
+        near = self._keys.overlaps(self._island, predicted)
+        best: tuple[KeyFrame, Match] | None = None
+        for _, key in near[:2]:
+            seen = refine(
+                self._keys.picture(key).structure, picture.structure, tuple(predicted - key.position), settings
+            )
+            if seen is not None:
+                best = key, seen
+                break
+        if best is not None:
+            key, seen = best
+            self._doubt = 0
+            self._position = key.position + seen.offset_yx
+            self._variance = key.variance + seen.se_px**2
+            if seen.overlap < settings.key_overlap:
+                self._new_key(picture, key, seen)
+            return self._known(step, elapsed_s, seen.correlation)
+        if near and near[0][0] > 0.5:
+            self._doubt += 1
+            if self._doubt >= _MAX_DOUBT:
+                self._missed = _N_UNTIL_LOST
+                return self._unknown("lost", _AWAY, step, elapsed_s)
+        self._position, self._variance = predicted, variance
+        if not near or near[0][0] < settings.key_overlap:
+            self._keys.add(picture, self._island, predicted, variance, captured=False)
+        return self._known(step, elapsed_s, step.correlation)
+
+    def _new_key(self, picture: Picture, key: KeyFrame, seen: Match) -> None:
+        assert self._position is not None
+        new = self._keys.add(picture, self._island, self._position, self._variance, captured=False)
+        self._keys.connect(key, new, np.array(seen.offset_yx), seen.se_px**2)
+
+    def _recognised(self, picture: Picture) -> tuple[KeyFrame, Match] | None:
+        """Look for the field among a few of the key frames; with every frame, among others."""
+        frames = list(self._keys)
+        settings = self._settings
+        for _ in range(min(3, len(frames))):
+            self._cursor = (self._cursor - 1) % len(frames)
+            key = frames[self._cursor]
+            seen = match(self._keys.picture(key), picture, settings)
+            if (
+                seen is not None
+                and seen.correlation >= settings.relocalise_correlation
+                and seen.overlap >= settings.relocalise_overlap
+            ):
+                return key, seen
+        return None
+
+    def _learn(self, small: F32) -> None:
+        """Let the fixed pattern learn from a field that shares little with the one it learnt from before."""
+        structure = relative(small)
+        if self._learnt is not None and correlation_at(self._learnt[0], structure, 0, 0, step=2) > 0.5:
+            return
+        self._learnt = structure, None
+        self._fixed.learn(structure)
+
+    def _known(self, step: Match | None, elapsed_s: float, correlation: float) -> TrackView:
+        assert self._position is not None
+        x_um, y_um = self._to_um(self._position)
+        self._missed = 0
+        self._remember((self._island, x_um, y_um))
+        place = Place(self._island, x_um, y_um, math.sqrt(self._variance) * self._um)
+        step_um, speed = self._moved(step, elapsed_s)
+        return TrackView("tracking", place, step_um, speed, correlation, self._island)
+
+    def _unknown(self, state: TrackState, remark: str, step: Match | None = None, elapsed_s: float = 0.0) -> TrackView:
+        self._position = None
+        step_um, speed = self._moved(step, elapsed_s)
+        return TrackView(state, None, step_um, speed, 0.0, self._island, remark)
+
+    def _moved(self, step: Match | None, elapsed_s: float) -> tuple[tuple[float, float] | None, float | None]:
+        if step is None:
+            return None, None
+        step_um = self._to_um(np.array(step.offset_yx))
+        return step_um, math.hypot(*step_um) / elapsed_s if elapsed_s > 0.0 else None
+
+    def _why_nothing(self, small: F32) -> str:
+        return _DARK if float(small.mean()) < 0.3 * self._light else _NOTHING
+
+    def _remember(self, where: tuple[int, float, float]) -> None:
+        self._course.append(where)
+        if len(self._course) > self._settings.max_course:
+            self._course = self._course[::2]
+
+    def _to_um(self, offset_yx: F64) -> tuple[float, float]:
+        x_um, y_um = self._orientation.to_stage_um(offset_yx[::-1], self._um).tolist()
+        return x_um, y_um
+
+    def _from_um(self, x_um: float, y_um: float) -> F64:
+        inverse = np.linalg.inv(np.reshape(self._orientation.matrix, (2, 2)))
+        return (inverse @ np.array([x_um, y_um]) / self._um)[::-1].copy()
