@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from numpy.typing import NDArray
 
+    from hcc_scope.plans.drawn_sample import DrawnSample
+
 __all__ = ["FieldPicture", "SectionPicture", "draw_overview"]
 
 _LOW_COLOUR, _HIGH_COLOUR = "#2166ac", "#b2182b"  # both ends of the colour-blind-safe RdBu map
@@ -62,8 +64,13 @@ class SectionPicture:
     threshold: float
     interval_valid: bool
     outline_um: NDArray[np.float64] | None = None
-    outline_island: int = 0
-    """The coordinate frame of the outline."""
+    sample: DrawnSample | None = None
+    """The drawn fields of a guided section, whose outline is that of `outline_um`; None for any other."""
+
+    @property
+    def outline_island(self) -> int:
+        """The coordinate frame of the outline."""
+        return 0 if self.sample is None else self.sample.island
 
 
 def draw_overview(sections: Sequence[SectionPicture], path: Path, *, subtitle: str) -> Path:
@@ -155,7 +162,9 @@ def _placed(section: SectionPicture) -> _Placed:
         row = [(field, _extent((i * 1.1 * field.size_um[0], 0.0), field)) for i, field in enumerate(section.fields)]
         return _Placed(IslandLayout(), row, 0, tracked=False)
     size_um = section.fields[0].size_um
-    layout = lay_out_islands(boxes_of_fields(known, size_um), max(size_um))
+    corners = [] if section.outline_um is None else section.outline_um.tolist()
+    edge = [(section.outline_island, (x, y)) for x, y in corners]
+    layout = lay_out_islands(boxes_of_fields([*known, *edge], size_um), max(size_um))
     drawn = [
         (field, _extent(layout.drawn_um(field.origin.island, *field.centre_um), field))
         for field in section.fields
@@ -190,6 +199,8 @@ def _frame_axes(axes: Axes, section: SectionPicture, placed: _Placed, title: str
             axes.annotate(describe_island(island), (left, top), (0, 3), textcoords="offset points", fontsize=8)
         axes.tick_params(labelbottom=False, labelleft=False)  # no one scale of coordinates holds for all
         axes.set_xlabel("islands are drawn apart: where they lie to each other is not known", fontsize=8)
+    elif not placed.layout.boxes_um:
+        axes.set_xlabel("um; no positions: in the order in which they were taken" if section.fields else "")
     else:
         axes.set_xlabel(f"{axis} x (um)")
         axes.set_ylabel(f"{axis} y (um)")
@@ -201,7 +212,19 @@ def _frame_axes(axes: Axes, section: SectionPicture, placed: _Placed, title: str
 def _draw_fields(axes: Axes, section: SectionPicture, placed: _Placed, display: tuple[float, float]) -> None:
     for field, extent in placed.extents:
         axes.imshow(field.image, cmap="gray", vmin=display[0], vmax=display[1], extent=extent, zorder=2)
+    if section.sample is not None:
+        _draw_unreached(axes, section.sample, placed.layout)
     _frame_axes(axes, section, placed, section.title)
+
+
+def _draw_unreached(axes: Axes, sample: DrawnSample, layout: IslandLayout) -> None:
+    """Mark the drawn fields that no frame shows: a ring where it is open, a cross where it was skipped."""
+    for marker, numbers, label in (("o", sample.open_fields, "open"), ("x", tuple(sample.skipped), "skipped")):
+        places = [layout.drawn_um(sample.island, *sample.fields_um[number]) for number in numbers]
+        if places:
+            x, y = zip(*places, strict=True)
+            axes.plot(x, y, marker, color="tab:orange", fillstyle="none", label=f"drawn, {label}", zorder=3)
+            axes.legend(fontsize=8, loc="best")
 
 
 def _draw_heat(axes: Axes, section: SectionPicture, placed: _Placed) -> ScalarMappable:

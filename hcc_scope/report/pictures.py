@@ -10,6 +10,7 @@ from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import position_origin
 from hcc_scope.report.overview import FieldPicture, SectionPicture
 from hcc_scope.scoring import frame_score, rescored
+from hcc_scope.storage.drawn_sample import stored_sample
 from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
@@ -103,7 +104,7 @@ def section_picture(
     threshold : float
         The model's decision threshold.
     outline_um : (n, 2), optional
-        The section's outline in stage um, if it is known.
+        The section's outline in stage um, if it is known; that of a drawn sample is in the store.
     results : mapping, optional
         By `seq`; those that the run recorded, if not given.
     """
@@ -126,6 +127,9 @@ def section_picture(
         for frame in store.read_ahead(range(0, store.n_frames, step), ahead=2)
         if not isinstance(frame, Exception)
     ]
+    sample = stored_sample(store.path, store.journal)
+    if sample is not None:
+        outline_um = sample.outline_um
     return SectionPicture(
         title=f"animal {spec.animal_id}, section {spec.section_id}",
         fields=fields,
@@ -135,4 +139,5 @@ def section_picture(
             results, scorer, store.n_frames, [seq for seq in excluded if seq < store.n_frames]
         ).interval_valid,
         outline_um=None if outline_um is None else np.asarray(outline_um, dtype=np.float64),
+        sample=sample,
     )
