@@ -187,17 +187,22 @@ def _frame_axes(axes: Axes, section: SectionPicture, placed: _Placed, title: str
         outline = np.array([*corners, *corners[:1]])
         axes.plot(outline[:, 0], outline[:, 1], color="0.5", linewidth=1)
         points = [np.concatenate([points[0], outline[:, 0]]), np.concatenate([points[1], outline[:, 1]])]
+    boxes = placed.layout.boxes_um if placed.layout.apart else {}
+    for left, top, width, height in boxes.values():
+        points = [np.append(points[0], (left, left + width)), np.append(points[1], (top, top + height))]
     if points[0].size:
         margin = 0.03 * max(np.ptp(points[0]), np.ptp(points[1]), 1.0)
+        above = 2 * margin if boxes else margin  # room for the names of islands
         axes.set_xlim(points[0].min() - margin, points[0].max() + margin)
-        axes.set_ylim(points[1].max() + margin, points[1].min() - margin)  # stage y grows downwards, like rows
+        axes.set_ylim(points[1].max() + margin, points[1].min() - above)  # stage y grows downwards, like rows
     axes.set_aspect("equal")
     axes.locator_params(nbins=5)
     axis = "tracked" if placed.tracked else "stage"
-    if placed.layout.apart:
-        for island, (left, top, _width, _height) in placed.layout.boxes_um.items():
-            axes.annotate(describe_island(island), (left, top), (0, 3), textcoords="offset points", fontsize=8)
-        axes.tick_params(labelbottom=False, labelleft=False)  # no one scale of coordinates holds for all
+    if boxes:
+        for island, (left, top, _width, _height) in boxes.items():
+            axes.annotate(describe_island(island), (left, top), (0, 2), textcoords="offset points", fontsize=8)
+        axes.set_xticks([])  # no one scale of coordinates holds for all
+        axes.set_yticks([])
         axes.set_xlabel("islands are drawn apart: where they lie to each other is not known", fontsize=8)
     elif not placed.layout.boxes_um:
         axes.set_xlabel("um; no positions: in the order in which they were taken" if section.fields else "")
