@@ -94,6 +94,7 @@ class HandMapView(QWidget):
 
     @Slot(tuple)
     def _mended(self, drawn: tuple[tuple[float, float], ...]) -> None:
+        self._map.hand.mended_elsewhere = False
         self._map.mend_outline(drawn)
 
     @Slot(float, float)
