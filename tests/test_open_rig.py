@@ -170,7 +170,7 @@ def test_a_rig_without_a_stage(tmp_path: Path):
     with open_rig(path) as rig:
         assert not rig.has_xy_stage
         for changed in ({}, {"area_um": "10x10"}):
-            with pytest.raises(PlanError, match=r"need a motorised XY stage.* Give --frames N"):
+            with pytest.raises(PlanError, match=r"need a motorised XY stage.* Give --by-hand"):
                 _default_plan(options(tmp_path, **changed), rig, None)
         assert _default_plan(options(tmp_path, n_frames=3), rig, None).kind == "sequence"
 

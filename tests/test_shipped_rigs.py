@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FOLDER = hardware_configs_dir()
 NAMES = sorted(path.name.removesuffix(".rig.yaml") for path in FOLDER.glob("*.rig.yaml"))
-DEMOS = ("demo", "demo-emccd")
+DEMOS = ("demo", "demo-by-hand", "demo-emccd")
 ANSWERS = {
     "COM port": "COM3",
     "folder of Micro-Manager": "/mm",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hcc_scope.microscope.hardware import StageUm
     from hcc_scope.orientation import Orientation
 
-__all__ = ["Scene", "refuse_to_paint"]
+__all__ = ["Scene", "is_demo", "refuse_to_paint"]
 
 _DEMO_LIBRARY = "DemoCamera"
 
@@ -41,6 +41,11 @@ class Scene(Protocol):
         """End what prepares fields in the background; it begins again when needed. Idempotent."""
 
 
+def is_demo(library: str) -> bool:
+    """Return whether a device adapter library is Micro-Manager's demo."""
+    return library == _DEMO_LIBRARY
+
+
 def refuse_to_paint(library: str) -> None:
     """Refuse to paint tissue onto a real rig.
 
@@ -49,7 +54,7 @@ def refuse_to_paint(library: str) -> None:
     RigError
         If the camera's adapter is not the demo's.
     """
-    if library != _DEMO_LIBRARY:
+    if not is_demo(library):
         raise RigError(
             f"a phantom scene can only be shown to the DemoCamera, and this camera is a '{library}'",
             hint="Leave the phantom out to acquire from a real camera.",

@@ -26,8 +26,9 @@ StopKind = Literal["field", "blurred", "glass", "seen", "short", "lens"]
 captured. At the others nothing is: out of focus, beside the tissue, over a field that was captured, at rest for less
 than `SHORT_S`, with another objective than the program knows of."""
 
-SHORT_S = 0.15
-"""The longest rest between two strokes that is no stop."""
+SHORT_S = 0.05
+"""The longest rest between two strokes that is no stop: with the slow ends of both the stand seems to rest for up to
+0.2 s."""
 IN_FOCUS_UM = 2.0
 """A field that is captured at a stop is in focus up to this distance."""
 AT_REST_UM_S = 60.0
@@ -129,7 +130,8 @@ class Hand:
         """When the last movement that was begun ends."""
         self.stops: list[Stop] = []
 
-    def _between(self, low_high: tuple[float, float]) -> float:
+    def between(self, low_high: tuple[float, float]) -> float:
+        """Draw a number."""
         return float(self.rng.uniform(*low_high))
 
     def here(self) -> Pose:
@@ -142,7 +144,7 @@ class Hand:
 
     def push(self, dx_um: float, dy_um: float, peak_um_s: float | None = None) -> None:
         """Make one stroke, with the error of its length and direction."""
-        peak = self._between(self.habits.peak_um_s) if peak_um_s is None else peak_um_s
+        peak = self.between(self.habits.peak_um_s) if peak_um_s is None else peak_um_s
         length = math.hypot(dx_um, dy_um)
         if length == 0.0:
             return
@@ -152,56 +154,66 @@ class Hand:
         self.motion.stroke(self.now_s, time_s, along * dx_um - across * dy_um, along * dy_um + across * dx_um)
         self.now_s += time_s
 
-    def reach(self, x_um: float, y_um: float, aim_um: float | None = None) -> None:
-        """Go to a place: as many strokes as grips of the knobs, then corrections until it is as near as `aim_um`."""
+    def reach(self, x_um: float, y_um: float, aim_um: float | None = None) -> float:
+        """Go to a place: as many strokes as grips of the knobs, then corrections until it is as near as `aim_um`.
+
+        Returns
+        -------
+        float
+            When the stand was there for the first time, before the corrections.
+        """
         aim_um = self.habits.aim_um if aim_um is None else aim_um
+        arrived_s = math.inf
         for _ in range(200):
             here = self.here()
             dx, dy = x_um - here.x_um, y_um - here.y_um
             far = math.hypot(dx, dy)
             if far <= aim_um:
-                return
-            share = min(1.0, self._between(self.habits.turn_um) / far)
+                break
+            share = min(1.0, self.between(self.habits.turn_um) / far)
             self.push(share * dx, share * dy)
+            if share == 1.0:
+                arrived_s = min(arrived_s, self.now_s)
             # a grip is changed at once; that a stroke has missed is seen first
-            self.rest(self._between(self.habits.react_s) if share == 1.0 else self._between((0.0, SHORT_S)))
+            self.rest(self.between(self.habits.react_s) if share == 1.0 else self.between((0.0, SHORT_S)))
+        return min(arrived_s, self.now_s) - SHORT_S
 
     def focus(self, blurred_um: float = 0.8) -> None:
         """Turn the focus beyond the sharpest picture and back to it, if the picture is blurred by that defocus."""
         off_um = self.here().z_um
         if abs(off_um) < blurred_um:
             return
-        beyond = self._between((0.05, 0.35))
-        time_s = self._between((0.4, 0.8))
+        beyond = self.between((0.05, 0.35))
+        time_s = self.between((0.4, 0.8))
         self.motion.stroke(self.now_s, time_s, dz_um=-off_um * (1.0 + beyond))
-        self.now_s += time_s + self._between(self.habits.react_s)
+        self.now_s += time_s + self.between(self.habits.react_s)
         left_um = self.habits.focus_sd_um * float(self.rng.standard_normal())
-        time_s = self._between((0.25, 0.45))
+        time_s = self.between((0.25, 0.45))
         self.motion.stroke(self.now_s, time_s, dz_um=-self.here().z_um + left_um)
         self.now_s += time_s
 
     def defocus(self, dz_um: float) -> None:
         """Turn the focus away."""
-        time_s = self._between((0.3, 0.6))
+        time_s = self.between((0.3, 0.6))
         self.motion.stroke(self.now_s, time_s, dz_um=dz_um)
         self.now_s += time_s
 
     def bump(self, size_um: float) -> None:
         """Knock against the table."""
-        angle = self._between((0.0, 2.0 * math.pi))
+        angle = self.between((0.0, 2.0 * math.pi))
         self.motion.bump(self.now_s, size_um * math.cos(angle), size_um * math.sin(angle))
         self.rest(0.6)
 
     def swap_lens(self, factor: float, time_s: float) -> None:
         """Turn another objective in, and begin a rest with it of that time."""
-        turning_s = self._between((0.4, 0.8))
+        turning_s = self.between((0.4, 0.8))
         self.motion.lens(self.now_s, self.now_s + turning_s, 0.0)
         self.now_s += turning_s
         self.motion.lens(self.now_s, self.now_s + time_s, factor)
 
     def swap_back(self) -> None:
         """Turn the usual objective in again."""
-        turning_s = self._between((0.4, 0.8))
+        turning_s = self.between((0.4, 0.8))
         self.motion.lens(self.now_s, self.now_s + turning_s, 0.0)
         self.now_s += turning_s
 

@@ -19,7 +19,7 @@ from hcc_scope.phantom.hand import SHORT_S, Habits, Hand, HandScript
 if TYPE_CHECKING:
     from hcc_scope.phantom.specimen import Specimen
 
-__all__ = ["Events", "free_fields", "outline_drive", "travel"]
+__all__ = ["FIELD_UM", "Events", "edge_places", "free_fields", "outline_drive", "travel"]
 
 FIELD_UM = (332.8, 332.8)
 """1024 x 1024 pixels of 0.325 um."""
@@ -126,42 +126,37 @@ class _Session:
         return x + dx * self.field_um[0], y + dy * self.field_um[1]
 
     def fields(self) -> None:
-        self.hand.reach(*self._new_place())
-        begin_s = self.hand.now_s - SHORT_S
+        begin_s = self.hand.reach(*self._new_place())
         self.hand.focus()
-        self.hand.rest(float(self.hand.rng.uniform(*self.hand.habits.rest_s)))
+        self.hand.rest(self.hand.between(self.hand.habits.rest_s))
         self.hand.add_stop("field", begin_s)
         self.captured.append((self.hand.stops[-1].x_um, self.hand.stops[-1].y_um))
 
     def blurred(self) -> None:
         hand = self.hand
-        away = float(hand.rng.uniform(8.0, 14.0)) * (1 if hand.rng.random() < 0.5 else -1)
+        away = hand.between((8.0, 14.0)) * (1 if hand.rng.random() < 0.5 else -1)
         hand.defocus(away - hand.here().z_um)
-        hand.reach(*self._new_place())
-        begin_s = hand.now_s
-        hand.rest(float(hand.rng.uniform(*hand.habits.rest_s)))
+        begin_s = hand.reach(*self._new_place())
+        hand.rest(hand.between(hand.habits.rest_s))
         hand.add_stop("blurred", begin_s)
 
     def glass(self) -> None:
-        self.hand.reach(*self._beside_tissue())
-        begin_s = self.hand.now_s
-        self.hand.rest(float(self.hand.rng.uniform(*self.hand.habits.rest_s)))
+        begin_s = self.hand.reach(*self._beside_tissue())
+        self.hand.rest(self.hand.between(self.hand.habits.rest_s))
         self.hand.add_stop("glass", begin_s)
         self._back()
 
     def _back(self) -> None:
         """Go back to the field that was captured last, and rest there."""
-        self.hand.reach(*self.captured[-1])
-        begin_s = self.hand.now_s
+        begin_s = self.hand.reach(*self.captured[-1])
         self.hand.focus()
-        self.hand.rest(float(self.hand.rng.uniform(0.8, 1.4)))
+        self.hand.rest(self.hand.between((0.8, 1.4)))
         self.hand.add_stop("seen", begin_s)
 
     def seen(self) -> None:
-        self.hand.reach(*self._seen_place())
-        begin_s = self.hand.now_s
+        begin_s = self.hand.reach(*self._seen_place())
         self.hand.focus()
-        self.hand.rest(float(self.hand.rng.uniform(*self.hand.habits.rest_s)))
+        self.hand.rest(self.hand.between(self.hand.habits.rest_s))
         self.hand.add_stop("seen", begin_s)
 
     def short(self) -> None:
@@ -169,13 +164,13 @@ class _Session:
         here = self.hand.here()
         begin_s = self.hand.now_s
         self.hand.push(x - here.x_um, y - here.y_um)
-        self.hand.rest(float(self.hand.rng.uniform(0.0, SHORT_S)))
+        self.hand.rest(self.hand.between((0.0, SHORT_S)))
         self.hand.add_stop("short", begin_s)
 
     def bumps(self) -> None:
         self._back()
         begin_s = self.hand.now_s
-        self.hand.bump(float(self.hand.rng.uniform(5.0, 40.0)))
+        self.hand.bump(self.hand.between((5.0, 40.0)))
         self.hand.rest(0.6)
         self.hand.add_stop("seen", begin_s)
 
@@ -183,10 +178,10 @@ class _Session:
         self._back()
         begin_s, hand = self.hand.now_s, self.hand
         hand.swap_lens(2.0, 60.0)
-        hand.rest(float(hand.rng.uniform(0.5, 1.0)))
-        angle = float(hand.rng.uniform(0.0, 2.0 * math.pi))
+        hand.rest(hand.between((0.5, 1.0)))
+        angle = hand.between((0.0, 2.0 * math.pi))
         hand.push(0.6 * self.field_um[0] * math.cos(angle), 0.6 * self.field_um[1] * math.sin(angle))
-        hand.rest(float(hand.rng.uniform(0.8, 1.5)))
+        hand.rest(hand.between((0.8, 1.5)))
         hand.add_stop("lens", begin_s)
         hand.swap_back()
         self._back()
@@ -194,16 +189,16 @@ class _Session:
     def dark(self) -> None:
         self._back()
         begin_s = self.hand.now_s
-        self.hand.light_off(float(self.hand.rng.uniform(0.8, 1.5)))
+        self.hand.light_off(self.hand.between((0.8, 1.5)))
         self.hand.rest(0.8)
         self.hand.add_stop("seen", begin_s)
 
     def fast(self) -> None:
         self._back()
         hand = self.hand
-        angle, far = float(hand.rng.uniform(0.0, 2.0 * math.pi)), float(hand.rng.uniform(1.5, 3.0))
+        angle, far = hand.between((0.0, 2.0 * math.pi)), hand.between((1.5, 3.0))
         begin_s = hand.now_s
-        peak_um_s = float(hand.rng.uniform(5000.0, 9000.0))
+        peak_um_s = hand.between((5000.0, 9000.0))
         hand.push(far * self.field_um[0] * math.cos(angle), far * self.field_um[1] * math.sin(angle), peak_um_s)
         hand.add_stop("short", begin_s)
         self._back()
@@ -211,7 +206,7 @@ class _Session:
     def coffee(self) -> None:
         self._back()
         begin_s = self.hand.now_s
-        self.hand.rest(float(self.hand.rng.uniform(4.0, 8.0)))
+        self.hand.rest(self.hand.between((4.0, 8.0)))
         self.hand.add_stop("seen", begin_s)
 
     def script(self, fps: float) -> HandScript:
@@ -266,17 +261,18 @@ def outline_drive(
     inside_um : float
         How far from the edge, so that most of each field is tissue.
     """
-    hand = Hand(specimen, seed, _ring(specimen, inside_um)[0], habits)
+    start, *ring = edge_places(specimen, inside_um)
+    hand = Hand(specimen, seed, start, habits)
     hand.rest(0.5)
-    for place in _ring(specimen, inside_um)[1:]:
+    for place in ring:
         hand.reach(*place, aim_um=80.0)
         hand.focus(blurred_um=4.0)
     hand.rest(0.5)
     return hand.script(seed, fps, field_um)
 
 
-def _ring(specimen: Specimen, inside_um: float) -> list[tuple[float, float]]:
-    """Return places along the edge, the first one again at the end."""
+def edge_places(specimen: Specimen, inside_um: float = 120.0) -> list[tuple[float, float]]:
+    """Return places along the edge of a section, that far inside it; the first one again at the end."""
     outline = specimen.outline_um[::6]
     ring = [tuple((at * (1 - inside_um / math.hypot(*at))).tolist()) for at in outline]
     return [(x, y) for x, y in (*ring, ring[0])]

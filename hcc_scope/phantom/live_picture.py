@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.orientation import Orientation
 from hcc_scope.phantom.camera import CameraPhysics
 from hcc_scope.phantom.effects import stable_rng
 
@@ -72,6 +73,8 @@ class LivePicture:
     optics : Optics, optional
         Perfect without it, but for the specimen's day.
     physics : CameraPhysics, optional
+    orientation : Orientation, optional
+        How the camera lies over the axes of the poses: turned by quarters or mirrored; a tilt is left out.
     """
 
     def __init__(
@@ -82,7 +85,11 @@ class LivePicture:
         *,
         optics: Optics | None = None,
         physics: CameraPhysics | None = None,
+        orientation: Orientation | None = None,
     ) -> None:
+        self._orientation = Orientation() if orientation is None else orientation
+        height, width = shape_yx
+        self._upright_yx = (width, height) if self._orientation.swaps_axes else (height, width)
         self.specimen = specimen
         self.shape_yx = shape_yx
         self.um_per_px = um_per_px
@@ -110,7 +117,7 @@ class LivePicture:
         if pose.lens <= 0.0 or pose.light <= 0.0:
             field = np.zeros(self.shape_yx, dtype=np.float32)
         else:
-            field = self.field(pose, exposure_ms)
+            field = np.ascontiguousarray(self._orientation.as_seen(self.field(pose, exposure_ms)))
             field *= self._light
             if pose.light != 1.0:
                 field *= np.float32(pose.light)
@@ -119,10 +126,10 @@ class LivePicture:
         )
 
     def field(self, pose: Pose, exposure_ms: float) -> NDArray[np.float32]:
-        """Return the transmitted light (y, x) relative to bare glass, averaged over the exposure."""
+        """Return the transmitted light relative to bare glass, averaged over the exposure, in the axes of the poses."""
         um_per_px = self.um_per_px * pose.lens
         steps = self._steps(pose, exposure_ms)
-        height, width = (side + more for side, more in zip(self.shape_yx, _reach(steps), strict=True))
+        height, width = (side + more for side, more in zip(self._upright_yx, _reach(steps), strict=True))
         field = self.specimen.render(pose.x_um, pose.y_um, pose.z_um, (height, width), um_per_px)
         for down, right in steps:
             field = field[_first(-down), _first(-right)] + field[_first(down), _first(right)]
@@ -137,7 +144,7 @@ class LivePicture:
         um_per_px = self.um_per_px * (pose.lens or 1.0)
         down, right = _reach(self._steps(pose, exposure_ms))
         place = []
-        for at_um, side, more in ((pose.x_um, self.shape_yx[1], right), (pose.y_um, self.shape_yx[0], down)):
+        for at_um, side, more in ((pose.x_um, self._upright_yx[1], right), (pose.y_um, self._upright_yx[0], down)):
             centre_px = math.floor(at_um / um_per_px + 0.5 + 1e-6) - (side + more) // 2 + side // 2 + more / 2
             place.append(centre_px * um_per_px)
         return place[0], place[1]

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HandRun", "hand_source", "start_hand_section"]
 
+
 @dataclass(frozen=True, slots=True)
 class HandRun:
     """A section by hand that has been started."""

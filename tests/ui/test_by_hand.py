@@ -71,9 +71,7 @@ def test_each_reason_for_not_capturing_is_the_state_word_with_its_explanation():
     assert len(set(signs.values())) == 4, "a state is told from the others without its colour"
 
 
-def test_right_after_a_capture_the_word_is_captured_unless_the_position_is_lost():
-    assert state_of(view("already here"), captured=True).word == "captured"
-    assert state_of(view("lost"), captured=True).word == "lost"
+def test_a_pause_states_how_to_go_on_and_a_start_that_no_picture_is_there():
     assert state_of(view("moving"), paused=True).word == "paused"
     assert "known place" in state_of(view("moving"), paused=True).explanation
     assert state_of(None).word == "starting"

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 if TYPE_CHECKING:
-    from hcc_scope.runs.hand_section import HandRun
-
     from hcc_scope.by_hand import HandCommands, SkipReason
+    from hcc_scope.runs.hand_section import HandRun
     from ui.control.app_state import AppState
     from ui.control.run_control import RunControl
     from ui.control.running import Running

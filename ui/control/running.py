@@ -16,6 +16,7 @@ from hcc_scope.storage.naming import refuse_taken
 from hcc_scope.storage.space import check_out_dir
 from ui.control.demo_specimen import specimen_of
 from ui.control.loaded_rig import DRAWING, end_preview
+from ui.control.paced_operator import PacedOperator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -155,16 +156,25 @@ def _start_by_hand(
     from hcc_scope.runs.hand_section import hand_source, start_hand_section
     from hcc_scope.runs.references import section_references
     from hcc_scope.runs.section import earlier_readings_out
+    from hcc_scope.runs.simulated_hand import simulated_hand
 
-    card = scoring_model.model.card
+    card, microscope, n_fields = scoring_model.model.card, loaded.rig.microscope, request.plan.n_fields
+    guided = Guided(n_fields, request.seed) if request.plan.kind == "guided" else None
+    played = None
+    if specimen is not None and request.specimen == "hand":
+        played = simulated_hand(microscope, specimen, request.seed, n_fields=n_fields, guided=guided is not None)
     source = hand_source(
-        loaded.rig.microscope,
+        microscope,
         scoring_model,
         request.animal_id,
         request.section_id,
-        guided=Guided(request.plan.n_fields, request.seed) if request.plan.kind == "guided" else None,
+        guided=guided,
         specimen=specimen,
+        scene=None if played is None else played.scene,
+        operator=None if played is None else PacedOperator(played.operator),
     )
+    if played is not None:
+        played.operator.commands = source  # it presses the buttons of the steps as well
     warnings = earlier_readings_out(source, request.out_dir)
     references = section_references(loaded.rig, card, request.shading, painted=specimen is not None)
     hand = start_hand_section(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QElapsedTimer, Qt, Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QApplication, QSplitter, QVBoxLayout, QWidget
 
 from ui.canvas.save_view import save_picture
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HandTab"]
 
-CAPTURED_MS = 1200
-"""For so long the state word is *captured*."""
 _LEAST_MAP_PX = 240
 _LEAST_SIDE_PX = 320
 _MOST_PICTURE = 0.6
@@ -56,7 +54,6 @@ class HandTab(QWidget):
         self._view: HandView | None = None
         self._paused = False
         self._captured_seq: int | None = None
-        self._since_capture = QElapsedTimer()
         self.sound = self.flashes = True
         """Whether a capture is heard, and seen at the border of the picture."""
         self.picture = HandPicture()
@@ -107,7 +104,6 @@ class HandTab(QWidget):
         """Begin a section: nothing of an earlier one stays."""
         self._view = None
         self._captured_seq = None
-        self._since_capture.invalidate()
         self.picture.show_frame(None)
         self.picture.setFocus(Qt.FocusReason.OtherFocusReason)  # the keys of the buttons work from here on
         self._show()
@@ -123,7 +119,6 @@ class HandTab(QWidget):
         self._view, self._paused = view, paused
         self.picture.show_frame(view.frame)
         if new and view.captured_seq is not None and (before is None or view.captured_seq > before):
-            self._since_capture.start()
             if self.flashes:
                 self.picture.flash()
             if self.sound:
@@ -151,8 +146,7 @@ class HandTab(QWidget):
 
     def _show(self) -> None:
         view = self._view
-        captured = self._since_capture.isValid() and not self._since_capture.hasExpired(CAPTURED_MS)
-        self.readout.show_view(view, state_of(view, paused=self._paused, captured=captured))
+        self.readout.show_view(view, state_of(view, paused=self._paused))
         self.steps.show_phase(None if view is None else view.phase, paused=self._paused)
 
     # -- the look ------------------------------------------------------------------------------------------------------

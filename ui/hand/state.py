@@ -23,12 +23,14 @@ _SIGNS: dict[str, Shape] = {
     "no structure": "warning",
     "too dark": "warning",
     "too bright": "warning",
+    "objective": "warning",
+    "frozen": "warning",
     "blurred": "warning",
     "no tissue": "unknown",
     "by key": "good",
 }
 """Any other word is of something that goes on: moving, waiting ..."""
-_URGENT = frozenset({"lost", "too fast", "no structure", "too dark", "too bright"})
+_URGENT = frozenset({"lost", "too fast", "no structure", "too dark", "too bright", "objective", "frozen"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,9 @@ class HandState:
 NO_SECTION = HandState("no section", "Type the ids, choose the plan, and start the section.", "unknown")
 _STARTING = HandState("starting", "The first picture is on its way.", "busy")
 _PAUSED = HandState("paused", "Nothing is captured. When it goes on, go back to a known place first.", "busy")
-_CAPTURED = HandState(FIT, "The field is captured: move on.", "good")
 
 
-def state_of(view: HandView | None, *, paused: bool = False, captured: bool = False) -> HandState:
+def state_of(view: HandView | None, *, paused: bool = False) -> HandState:
     """Return the state after the newest live frame.
 
     Parameters
@@ -58,16 +59,12 @@ def state_of(view: HandView | None, *, paused: bool = False, captured: bool = Fa
         None before the first frame of a section.
     paused : bool
         Whether the section is paused.
-    captured : bool
-        Whether a field was captured a moment ago: that what is still under the lens is there already is no news then.
     """
     if paused:
         return _PAUSED
     if view is None:
         return _STARTING
     word, explanation = screen_word(view)
-    if captured and word not in _URGENT:
-        return _CAPTURED
     return HandState(word, explanation, _SIGNS.get(word, "busy"), word in _URGENT)
 
 

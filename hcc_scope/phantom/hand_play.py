@@ -1,0 +1,249 @@
+"""A hand that is played frame by frame: from a script, or along the arrow on the screen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+
+from hcc_scope.phantom.hand import Hand, Stop
+from hcc_scope.phantom.hand_scripts import FIELD_UM, edge_places
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hcc_scope.phantom.hand import Habits, HandScript
+    from hcc_scope.phantom.hand_motion import Pose
+    from hcc_scope.phantom.specimen import Specimen
+
+__all__ = ["Ask", "GuidedHand", "PlayedHand", "PlayedScript", "Screen"]
+
+Ask = Literal["close outline", "draw fields", "skip: bare glass", "skip: not reachable"]
+"""What a hand presses a button for."""
+
+_PATIENCE_S = 4.0
+"""How long a hand waits at a target for it to be captured, before it skips it."""
+_TISSUE = 0.1
+"""Share of tissue below which a target is skipped as bare glass."""
+_MOST_STROKES = 60
+"""To one target: one that is not reached after so many is skipped."""
+_MOST_RETURNS = 3
+"""Likewise for one on whose way the position was lost so often."""
+_LOOK_S = (0.25, 0.4)
+"""From the end of a stroke until the hand has read the arrow and begins the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What a person sees of the program."""
+
+    phase: str = "free"
+    """As `hcc_scope.by_hand.HandPhase`."""
+    known: bool = False
+    """Whether the position is known."""
+    n_captured: int = 0
+    target: int | None = None
+    """Number of the target, if there is one."""
+    arrow_fields: tuple[float, float] | None = None
+    """(right, down) to it, in fields."""
+    within: bool = False
+
+
+class PlayedHand(Protocol):
+    """A hand that is asked for the pose of one live frame after the other."""
+
+    def next(self, screen: Screen) -> Pose:
+        """Return the pose of the next live frame; the screen is as after the frame before."""
+
+    @property
+    def over(self) -> bool:
+        """Whether the hand is done."""
+
+    @property
+    def stops(self) -> Sequence[Stop]:
+        """The stops so far."""
+
+    def take_asks(self) -> list[Ask]:
+        """Return what the hand has asked for since it was last asked."""
+
+
+class PlayedScript:
+    """A hand that looks at nothing and follows a script."""
+
+    def __init__(self, script: HandScript) -> None:
+        self._script = script
+        self._n = 0
+
+    def next(self, screen: Screen) -> Pose:
+        """Return the script's next pose."""
+        pose = self._script.poses[self._n]
+        self._n += 1
+        return pose
+
+    @property
+    def over(self) -> bool:
+        """Whether the script has ended."""
+        return self._n == len(self._script.poses)
+
+    @property
+    def stops(self) -> Sequence[Stop]:
+        """All stops of the script, also those to come."""
+        return self._script.stops
+
+    def take_asks(self) -> list[Ask]:
+        """Return nothing: this hand presses no button."""
+        return []
+
+
+class GuidedHand:
+    """A hand that drives round the section and then goes where the arrow points, as a person would.
+
+    It looks at the screen between strokes. It does not learn: an arrow to the right makes it push the same way each
+    time, whatever the picture does.
+
+    Parameters
+    ----------
+    specimen : Specimen
+    seed : int
+    fps : float
+        Live frames per second.
+    axes : (a, b, c, d)
+        An arrow (right, down) makes the hand move the field by (a right + b down, c right + d down): (-1, 0, 0, 1) is
+        mirrored, (0, 1, 1, 0) has its knobs swapped.
+    field_um : (width, height)
+    habits : Habits, optional
+    """
+
+    def __init__(
+        self,
+        specimen: Specimen,
+        seed: int,
+        *,
+        fps: float,
+        axes: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0),
+        field_um: tuple[float, float] = FIELD_UM,
+        habits: Habits | None = None,
+    ) -> None:
+        self._specimen = specimen
+        self._fps = fps
+        self._axes = np.reshape(axes, (2, 2))
+        self._field_um = np.array(field_um)
+        self._ring = edge_places(specimen)
+        self._hand = Hand(specimen, seed, self._ring.pop(0), habits)
+        self._hand.rest(0.5)
+        self._n = 0
+        self._asks: list[Ask] = []
+        self._rest_s = 0.0
+        """Since when the hand has not pushed."""
+        self._seen_within = False
+        self._n_captured = 0
+        self._target: int | None = None
+        self._strokes = self._returns = 0
+        self._known_um: list[tuple[float, float]] = [(self._hand.here().x_um, self._hand.here().y_um)]
+        self._over = False
+
+    @property
+    def over(self) -> bool:
+        """Whether no target is left."""
+        return self._over
+
+    @property
+    def stops(self) -> Sequence[Stop]:
+        """The stops so far: each at which the screen showed that the target is reached."""
+        return self._hand.stops
+
+    def take_asks(self) -> list[Ask]:
+        """Return what the hand has asked for since it was last asked."""
+        asks, self._asks = self._asks, []
+        return asks
+
+    def next(self, screen: Screen) -> Pose:
+        """Return the pose of the next live frame."""
+        t_s = self._n / self._fps
+        self._n += 1
+        self._seen_within |= screen.within
+        if t_s >= self._hand.now_s:
+            self._hand.now_s = t_s
+            self._decide(screen)
+        return self._hand.motion.pose(t_s)
+
+    def _decide(self, screen: Screen) -> None:
+        """Begin the next movement."""
+        hand = self._hand
+        if screen.n_captured > self._n_captured or screen.target != self._target:
+            self._leave(screen)
+        if not screen.known and screen.phase in ("outline", "targets") and self._n > 5:
+            self._go_back()
+            return
+        here = hand.here()
+        if screen.known:
+            self._known_um.append((here.x_um, here.y_um))
+        match screen.phase:
+            case "outline":
+                self._drive()
+            case "mend":
+                self._asks.append("draw fields")
+                hand.rest(0.5)
+            case "targets":
+                self._follow(screen)
+            case _:
+                self._over = screen.phase == "done"
+                hand.rest(0.3)
+
+    def _leave(self, screen: Screen) -> None:
+        """Go on to the next target."""
+        if self._seen_within:
+            self._hand.add_stop("field", self._rest_s)
+        self._n_captured, self._target = screen.n_captured, screen.target
+        self._seen_within, self._strokes, self._returns = screen.within, 0, 0
+
+    def _drive(self) -> None:
+        if not self._ring:
+            self._asks.append("close outline")
+            self._hand.rest(0.5)
+            return
+        self._hand.reach(*self._ring.pop(0), aim_um=80.0)
+        self._hand.focus(blurred_um=4.0)
+
+    def _follow(self, screen: Screen) -> None:
+        hand = self._hand
+        if screen.within:
+            hand.focus()
+            waited_s = hand.now_s - self._rest_s
+            if waited_s > _PATIENCE_S:
+                self._skip()
+            hand.rest(0.1)
+            return
+        if screen.arrow_fields is None or self._strokes >= _MOST_STROKES or self._returns >= _MOST_RETURNS:
+            self._skip()
+            hand.rest(0.3)
+            return
+        way_um = self._axes @ (np.array(screen.arrow_fields) * self._field_um)
+        length = math.hypot(*way_um)
+        share = min(1.0, hand.between(hand.habits.turn_um) / max(length, 1.0))
+        hand.push(float(share * way_um[0]), float(share * way_um[1]))
+        self._strokes += 1
+        self._rest_s = hand.now_s
+        self._seen_within = False
+        if length < self._field_um[0]:
+            hand.focus(blurred_um=3.0)
+        hand.rest(hand.between(_LOOK_S))
+
+    def _skip(self) -> None:
+        here = self._hand.here()
+        glass = self._specimen.tissue_share(here.x_um, here.y_um, float(self._field_um.max())) < _TISSUE
+        self._asks.append("skip: bare glass" if glass else "skip: not reachable")
+        self._seen_within, self._rest_s = False, self._hand.now_s
+
+    def _go_back(self) -> None:
+        """Go back over what is known: to where the position was known last, then farther."""
+        self._returns += 1
+        x_um, y_um = self._known_um[-1]
+        if len(self._known_um) > 1:
+            self._known_um.pop()
+        self._hand.reach(x_um, y_um)
+        self._hand.focus(blurred_um=2.0)
+        self._hand.rest(0.6)
+        self._rest_s = self._hand.now_s
