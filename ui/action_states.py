@@ -110,7 +110,7 @@ class ActionStates(QObject):
     def _setup_changed(self) -> None:
         loaded, request, top = self._rig.loaded, self._setup.request, self._window.top
         demo = loaded is not None and loaded.is_demo
-        top.show_specimen(demo)
+        top.show_specimen(demo, by_hand=loaded is not None and not loaded.has_stage)
         top.set_plan(request.plan.describe(outlined=demo and request.specimen != "none"))
         self._store_exists = None
         self._timer.start()

@@ -145,6 +145,7 @@ class Commands(QObject):
         actions["live"].triggered.connect(self.live)
         actions["pause"].triggered.connect(self._run.pause)
         actions["theme"].triggered.connect(self.change_theme)
+        actions["panels"].triggered.connect(self._window.show_panels)
         actions["full_screen"].triggered.connect(self.full_screen)
         actions["theme"].setChecked(self._settings_store.settings.theme == "light")
 
@@ -297,7 +298,8 @@ class Commands(QObject):
     def _rig_opened(self, loaded: LoadedRig) -> None:
         if self._setup.fit_rig(has_stage=loaded.has_stage, has_focus=loaded.has_focus):
             self._state.message.emit(
-                "info", "This rig has no motorised stage, so the plan is a sequence with the stage at rest."
+                "info",
+                "This rig has no motorised stage, so you move the specimen by hand: Section > Plan has the choice.",
             )
         recent = with_recent(self._settings_store.settings.recent_rigs, loaded.name)
         self._settings_store.change(recent_rigs=recent)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hcc_scope.by_hand import Guidance, HandPhase, SampleKeeper, SkipReason
     from hcc_scope.microscope.hand_log import HandLog
     from hcc_scope.orientation import Orientation
+    from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.tracking import Place
 
 __all__ = ["Guided", "HandGuiding"]
@@ -72,6 +73,12 @@ class HandGuiding:
         """The way to the target; None if there is none."""
         with self._lock:
             return self._guide.guidance() if self.phase == "targets" else None
+
+    @property
+    def sample(self) -> DrawnSample | None:
+        """The drawn fields; None before they are drawn."""
+        with self._lock:
+            return self._guide.sample
 
     # --- in the thread of the live frames ---
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from hcc_scope.microscope.hand_places import SeenFrame
     from hcc_scope.microscope.live_frames import LiveShot
     from hcc_scope.microscope.micromanager import MicroManager
+    from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.protocols import SourceListener, StopSignal
     from hcc_scope.run_events import RunEvents
     from hcc_scope.types import Frame, TagValue
@@ -338,6 +339,11 @@ class HandSource:
         return seq
 
     # --- a guided section ---
+
+    @property
+    def sample(self) -> DrawnSample | None:
+        """The drawn fields and what became of them; None before they are drawn."""
+        return self._guiding.sample
 
     def keep_sample_with(self, keeper: SampleKeeper) -> None:
         """Write down what happens to the drawn sample with this keeper, from now on."""

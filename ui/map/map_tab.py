@@ -77,9 +77,9 @@ class SectionMapTab(QWidget):
         self._n_not_shown = 0
         self._outline_allowed = True
         self.fields = FieldsLayer()
-        self.hand = HandMap(self.fields)
-        """The section by hand, if one is shown."""
         self._outline = OutlineLayer()
+        self.hand = HandMap(self.fields, self._outline)
+        """The section by hand, if one is shown."""
         self._plan = PlanLayer()
         self._stage = StageLayer()
         self._scale_bar = ScaleBarLayer()
@@ -128,6 +128,9 @@ class SectionMapTab(QWidget):
         before.setAccessibleName("Field before")
         after.setAccessibleName("Field after")
         self._set_stage_controls(False)
+        self._plan_control = controls.toggle(
+            self._plan, "visible", "Plan", "Fields that are still to be taken, dashed", "N"
+        )
         self._hand_controls = (
             controls.toggle(self.hand.mosaic, "visible", "Seen", "Pictures of everything that was seen", "S"),
             controls.toggle(self.hand.course, "visible", "Course", "The way that the field went", "C"),
@@ -146,7 +149,7 @@ class SectionMapTab(QWidget):
             ),
             controls.toggle(self.fields, "shows_words", "Words", "Write each field's number and score", "V"),
             controls.toggle(self._outline, "visible", "Outline", "Edge of the section", "O"),
-            controls.toggle(self._plan, "visible", "Plan", "Fields that are still to be taken, dashed", "N"),
+            self._plan_control,
             controls.share(self.fields, "opacity", "Opacity", "Opacity of the heatmap in %"),
             self._to_stage,
             self._move,
@@ -207,6 +210,11 @@ class SectionMapTab(QWidget):
         self._outline_allowed = allowed
         if not self.hand.on:
             self._tools.set_allowed(allowed)
+
+    @property
+    def outline_open(self) -> bool:
+        """Whether the outline is being edited."""
+        return self._tools.outline.active
 
     def set_search(self, words: str) -> None:
         """Show how far the search for tissue is; empty when it has ended."""
@@ -422,6 +430,10 @@ class SectionMapTab(QWidget):
             self._progress.hide()
             self._about.set_text(words)
             return
+        if self.hand.on:
+            self._progress.hide()
+            self._about.set_text(self.hand.describe())
+            return
         n_done, n_planned = int(self._plan.done.sum()), len(self._plan.positions_um)
         self._progress.setVisible(n_planned > 0)
         if n_planned:
@@ -540,10 +552,10 @@ class SectionMapTab(QWidget):
 
     def _show_hand_controls(self) -> None:
         """Show what belongs to a section by hand, or what belongs to a plan."""
-        on = self.hand.on
-        for button in self._hand_controls:
-            button.defaultAction().setVisible(on)
-            button.setVisible(on)
+        for button in (*self._hand_controls, self._plan_control):
+            shown = self.hand.on is (button is not self._plan_control)
+            button.defaultAction().setVisible(shown)
+            button.setVisible(shown)
 
     # -- controls ----------------------------------------------------------------------------------------------------
 

@@ -101,7 +101,7 @@ class MosaicLayer:
         self._greys[NOT_SEEN] = 0  # transparent
         self._images.clear()
 
-    def summary(self, _view: Viewport) -> str:
+    def summary(self, _view: Viewport | None = None) -> str:
         """Return how much was seen."""
         if not self.visible or not self._tiles:
             return ""
