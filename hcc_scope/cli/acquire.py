@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
-from hcc_scope.cli.acquire_options import AcquireOptions, check_options, open_chosen_rig, rig_of
+from hcc_scope.cli.acquire_options import AcquireOptions, check_options, open_chosen_rig, rig_of, specimen_of
 from hcc_scope.cli.console import people
 from hcc_scope.cli.option_checks import check_focus, parse_size
 from hcc_scope.cli.prescan import prescan_area, scanned
@@ -87,7 +87,7 @@ def run_acquire(options: AcquireOptions) -> None:
             score_unlike=options.score_unlike,
             allow_phantom_model=options.allow_phantom_model,
         )
-    specimen = _specimen(options)
+    specimen = specimen_of(options)
     stop = StopToken()
     with (
         interruptible("nothing was acquired") as meaning,
@@ -127,15 +127,6 @@ def run_acquire(options: AcquireOptions) -> None:
         paths = save_account(summary, [report], options.out, troubles)
         # here, before the rig is closed: that may have to wait for a long exposure
         finish(summary, [report], console, json_mode=options.json_mode, paths=paths, troubles=troubles)
-
-
-def _specimen(options: AcquireOptions) -> Specimen | None:
-    if options.phantom is None:
-        return None
-    from hcc_scope.phantom import Specimen
-
-    tumour_class = cast("Literal['low', 'high']", options.phantom)
-    return Specimen(options.seed, options.animal_id, options.section_id, tumour_class, day="acquire")
 
 
 def _default_plan(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from hcc_scope.cli.option_checks import check_count, check_exposure, check_focus, parse_size
 from hcc_scope.cli.rigs import attach_rig, open_rig
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from hcc_scope.cli.console import People
     from hcc_scope.cli.rigs import OpenRig
+    from hcc_scope.phantom import Specimen
 
-__all__ = ["AcquireOptions", "check_options", "open_chosen_rig", "rig_of"]
+__all__ = ["AcquireOptions", "check_options", "open_chosen_rig", "rig_of", "specimen_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,8 @@ def _check_by_hand(options: AcquireOptions) -> None:
         )
     if options.phantom is not None and options.simulate_hand is None:
         raise UsageError("no hand moves a phantom", hint="Add --simulate-hand SEED, or leave out --phantom.")
+    if options.simulate_hand is not None and options.phantom is None:
+        raise UsageError("a simulated hand moves a phantom", hint="Add --phantom low or --phantom high.")
 
 
 def _check_values(options: AcquireOptions) -> None:
@@ -132,6 +135,16 @@ def _check_values(options: AcquireOptions) -> None:
 def rig_of(options: AcquireOptions) -> str | Path | None:
     """Return the rig file or .cfg that is to be loaded; None where only a running Micro-Manager is given."""
     return options.rig if options.rig is not None else options.config
+
+
+def specimen_of(options: AcquireOptions) -> Specimen | None:
+    """Return the phantom that the demo camera shows; None for a real section."""
+    if options.phantom is None:
+        return None
+    from hcc_scope.phantom import Specimen
+
+    tumour_class = cast("Literal['low', 'high']", options.phantom)
+    return Specimen(options.seed, options.animal_id, options.section_id, tumour_class, day="acquire")
 
 
 def open_chosen_rig(options: AcquireOptions, console: People) -> AbstractContextManager[OpenRig]:

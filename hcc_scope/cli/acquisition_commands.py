@@ -67,13 +67,19 @@ def demo(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the phantom animals, fields and noise.")] = 1,
     fields: Annotated[int, typer.Option("--fields", min=1, help="Random fields per section.")] = 24,
+    by_hand: Annotated[
+        bool, typer.Option("--by-hand", help="One section, with a simulated hand in the place of a motorised stage.")
+    ] = False,
     model: Model = DEFAULT_MODEL,
     engine: Engine = "auto",
     score_unlike: ScoreUnlike = False,
     json_mode: Json = False,
 ) -> None:
     """Acquire and classify two phantom sections on Micro-Manager's demo camera, one of each class."""
-    from hcc_scope.cli.demo import run_demo
+    if by_hand:
+        from hcc_scope.cli.demo_by_hand import run_demo_by_hand as run_demo
+    else:
+        from hcc_scope.cli.demo import run_demo
 
     run_demo(
         out=out,
@@ -139,6 +145,10 @@ def acquire(
         bool,
         typer.Option("--guided", help="By hand: drive round the section, then go to random fields drawn inside."),
     ] = False,
+    simulate_hand: Annotated[
+        int | None,
+        typer.Option("--simulate-hand", min=0, metavar="SEED", help="By hand, with --phantom: a simulated operator."),
+    ] = None,
     prop: Properties = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Seed of the random fields (and the phantom). Default: random.")
@@ -184,6 +194,7 @@ def acquire(
             allow_phantom_model=allow_phantom_model,
             by_hand=by_hand,
             guided=guided,
+            simulate_hand=simulate_hand,
         )
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
-from hcc_scope.cli.acquire_options import open_chosen_rig, rig_of
+from hcc_scope.cli.acquire_options import open_chosen_rig, rig_of, specimen_of
 from hcc_scope.cli.console import people
 from hcc_scope.cli.display import watch
 from hcc_scope.cli.hand_display import KEYS_HELP, HandScreen
@@ -24,6 +24,7 @@ from hcc_scope.microscope.hand_guiding import Guided
 from hcc_scope.microscope.limits import check_plan_exposure
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.hand_section import hand_source, start_hand_section
+from hcc_scope.runs.phantoms import grown
 from hcc_scope.runs.plan_options import DEFAULT_FIELDS
 from hcc_scope.runs.references import section_references
 from hcc_scope.runs.rigs import check_rig
@@ -36,10 +37,12 @@ from hcc_scope.workers import StopToken
 if TYPE_CHECKING:
     from hcc_scope.cli.acquire_options import AcquireOptions
     from hcc_scope.cli.console import People
+    from hcc_scope.cli.rigs import OpenRig
     from hcc_scope.errors import HccScopeError
     from hcc_scope.report.summary import SectionReport
     from hcc_scope.runs.hand_section import HandRun
     from hcc_scope.runs.references import ShadingChoice
+    from hcc_scope.runs.simulated_hand import SimulatedHand
 
 __all__ = ["follow_hand", "run_by_hand"]
 
@@ -76,6 +79,7 @@ def run_by_hand(options: AcquireOptions) -> None:
         stop_on_signals(stop, console),
     ):
         rig.set_properties(options.properties)
+        played = _played(options, rig)
         n_drawn = DEFAULT_FIELDS if options.n_fields is None else options.n_fields
         source = hand_source(
             rig.microscope,
@@ -84,12 +88,17 @@ def run_by_hand(options: AcquireOptions) -> None:
             section,
             exposure_ms=options.exposure_ms,
             guided=Guided(n_drawn, options.seed) if options.guided else None,
+            specimen=None if played is None else played.scene.specimen,
+            scene=None if played is None else played.scene,
+            operator=None if played is None else played.operator,
             end_after=n_drawn if options.guided else options.n_fields,
         )
+        if played is not None:
+            played.operator.commands = source
         for warning in source.warnings:
             console.note(f"Warning: {warning}", "yellow")
         references = section_references(
-            rig, scoring_model.model.card, cast("ShadingChoice", options.shading), painted=False
+            rig, scoring_model.model.card, cast("ShadingChoice", options.shading), painted=played is not None
         )
         check_section(source, scoring_model, options.out, references.shading)
         console.note(references.note, "yellow" if references.stale else "dim")
@@ -106,6 +115,18 @@ def run_by_hand(options: AcquireOptions) -> None:
         paths = save_account(summary, [report], options.out, troubles)
         # here, before the rig is closed: that may have to wait for a long exposure
         finish(summary, [report], console, json_mode=options.json_mode, paths=paths, troubles=troubles)
+
+
+def _played(options: AcquireOptions, rig: OpenRig) -> SimulatedHand | None:
+    """Return the simulated hand that was asked for; None if a person moves the stand."""
+    specimen = specimen_of(options)
+    if specimen is None or options.simulate_hand is None:
+        return None
+    from hcc_scope.runs.simulated_hand import simulated_hand
+
+    n_fields = DEFAULT_FIELDS if options.n_fields is None else options.n_fields
+    grown(specimen, rig.microscope.facts().pixel_size_um)
+    return simulated_hand(rig.microscope, specimen, options.simulate_hand, n_fields=n_fields, guided=options.guided)
 
 
 def follow_hand(run: HandRun, console: People, title: str) -> SectionReport:

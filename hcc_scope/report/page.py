@@ -22,6 +22,7 @@ from hcc_scope.formatting import (
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.score_text import (
+    SAMPLING_TEXTS,
     SCORE_DECIMALS,
     describe_assumed_threshold,
     describe_interval,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.recorded_run import Provenance
-    from hcc_scope.types import FrameResult, SectionScore
+    from hcc_scope.types import FrameResult, SampleCounts, SectionScore
 
 __all__ = ["PageFacts", "render"]
 
@@ -170,6 +171,8 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
         ("fields that the interval rests on", str(score.interval_frames)),
         ("tiles in the score", str(score.tiles)),
     ]
+    if score.sample is not None:
+        rows += _sample_rows(score.sample)
     if lost:
         rows.append(("lost before they could be stored", str(lost)))
     if outcome is not None and outcome.skipped_fields:
@@ -179,6 +182,15 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
         for text in FLAG_TEXTS.values()
         if text.key in score.tiles_excluded
     ]
+    return rows
+
+
+def _sample_rows(sample: SampleCounts) -> list[tuple[str, str]]:
+    """Return what became of the drawn fields of a guided section."""
+    rows = [("random fields drawn", str(sample.drawn)), ("drawn fields captured", str(sample.reached))]
+    rows += [(f"drawn fields skipped: {reason}", str(n)) for reason, n in sample.skipped.items()]
+    if sample.not_of_sample:
+        rows.append(("frames that show no drawn field, not in the score", str(sample.not_of_sample)))
     return rows
 
 
@@ -249,7 +261,7 @@ def _provenance(facts: PageFacts) -> list[tuple[str, str]]:
         ("store", facts.store.path.name),
         ("frames", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
         ("pixel size", f"{significant(spec.pixel_size_um, 4)} um"),
-        ("fields chosen", spec.sampling.replace("_", " ")),
+        ("fields", SAMPLING_TEXTS[spec.sampling]),
         ("model", provenance.model or "not recorded"),
         ("model sha256", spec.model_sha256 or "not recorded"),
         ("engine", "; ".join(engines) or "none"),

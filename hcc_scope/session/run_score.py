@@ -104,6 +104,14 @@ class RunScore:
             self._scorer.skip(seq)
             self._entries.add(seq, None)
 
+    def skip_missing(self, n_frames: int) -> SectionScore:
+        """Note that no frame below `n_frames` will have a result that has none yet; return the score after it."""
+        with self.lock:
+            for seq in range(n_frames):
+                if self._scorer.is_open(seq):
+                    self.skip(seq)
+            return self._scorer.score()
+
     def exclude(self, seq: int) -> SectionScore:
         """Take a field out; return the score without it."""
         with self.lock:

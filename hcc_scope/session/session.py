@@ -455,6 +455,11 @@ class Session:
     def _settle(self) -> None:
         """Give every frame its final state: deferred if it is still pending, failed if it is not on disk."""
         self._ledger.defer_pending()
+        whole = not (self._acquisition.cut_short or self._errors.error or self._ledger.counts.deferred)
+        if self._guided and self._storage is None and whole:
+            # the last frames of a damaged store: the drawn fields that they show are resolved without a result
+            with self._score.lock:
+                self._ledger.rescore(self._score.skip_missing(self._source.spec.expected_frames or 0))
         if self._storage is None or self._n_stored() == self._ledger.counts.acquired:
             return
         with self._score.lock:

@@ -88,6 +88,8 @@ def read_sample_log(store: Path) -> SampleLog:
             sample = _after(sample, line)
         except ValueError as error:
             problems.append(f"line {number} of {path} is unreadable: {error}")
+            if sample is None:
+                break  # without the draw, no other line has a meaning
     return SampleLog(sample, tuple(problems), torn)
 
 

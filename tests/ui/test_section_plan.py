@@ -88,7 +88,7 @@ def test_without_a_stage_both_refuse_random_fields_and_each_advises_what_it_has(
             plan(Stage(has_stage=False), outlined=outlined)
         refused.append(caught.value)
     assert refused[0].message == refused[1].message == "random fields need a motorised XY stage, and this rig has none"
-    assert str(refused[0].hint).startswith("Give --frames N")
+    assert str(refused[0].hint).startswith("Give --by-hand")
     assert str(refused[1].hint).startswith("Choose a sequence")
 
 
