@@ -45,7 +45,7 @@ class DrawnFields:
         Of the interval, at all times together.
     """
 
-    def __init__(self, confidence: float) -> None:
+    def __init__(self, confidence: float = 0.95) -> None:
         self._confidence = confidence
         self._n_drawn = 0
         self._skipped_share = 0.0

@@ -49,18 +49,18 @@ class GuidedSource:
         """The steps are done, or the next one is to wait."""
         self.go_on = threading.Event()
         self._steps, self._black = steps, black
-        self._keeper: SampleKeeper | None = None
+        self.keeper: SampleKeeper | None = None
 
     def keep_sample_with(self, keeper: SampleKeeper) -> None:
-        self._keeper = keeper
+        self.keeper = keeper
 
     def frames(self, stop: StopSignal) -> Iterator[Frame]:
-        assert self._keeper is not None
-        self._keeper.drawn(SAMPLE)
+        assert self.keeper is not None
+        self.keeper.drawn(SAMPLE)
         seq = 0
         for step in self._steps:
             if isinstance(step, tuple):
-                self._keeper.skipped(*step)
+                self.keeper.skipped(*step)
                 continue
             if isinstance(step, str):
                 self._wait()
@@ -104,6 +104,12 @@ class LiveSection:
 
     def _finalise(self, outcome: RunOutcome) -> None:
         self.sink.finalise(section_account(SectionReport("a1", "s1", self.path.name, outcome)))
+
+    def undo(self, seq: int) -> None:
+        """Undo a capture as the source of a section by hand does."""
+        assert self.source.keeper is not None
+        self.source.keeper.undone(seq)
+        self.session.exclude(seq, "undone")
 
     def finish(self) -> RunOutcome:
         self.source.go_on.set()

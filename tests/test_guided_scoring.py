@@ -25,7 +25,7 @@ from hcc_scope.score_text import describe_score, why_not_valid
 from hcc_scope.scoring import FieldEntry, SectionScorer
 from hcc_scope.session.run_score import RunScore
 from hcc_scope.storage.drawn_sample import SampleWriter, read_sample_log, stored_sample
-from hcc_scope.storage.predictions import read_predictions
+from hcc_scope.storage.predictions import read_predictions, read_predictions_table
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
 from hcc_scope.types import FrameResult, SampleCounts
@@ -200,6 +200,9 @@ def test_live_and_replay_have_the_same_bits(whole: tuple[Path, SectionScore]):
     assert store.recorded.outcome.section_score == live
     assert stored_sample(path, store.journal) == drawn_sample_after(ALL_BUT_THREE)
     assert recover(path).changes == ()
+    rows = read_predictions_table(path).to_pydict()
+    included = {seq for seq, enters in zip(rows["seq"], rows["included"], strict=True) if enters}
+    assert included == set(range(10)) - {2, 8}  # not the frame that shows no drawn field, nor the black one
 
 
 def test_scoring_again_without_a_field_is_the_replay_without_it(tmp_path: Path):
@@ -223,7 +226,7 @@ def test_an_undone_capture_is_taken_again(tmp_path: Path):
     assert source.at_end.wait(PATIENCE_S)
     wait_until(lambda: section.session.snapshot().counts.classified == 10)
     assert section.session.snapshot().score.interval_valid
-    section.session.undo(9, "undone")
+    section.undo(9)
     score = section.session.snapshot().score
     assert why_not_valid(score) == "11 of 12 drawn fields visited"
     assert (score.frames, score.fields_excluded_by_operator) == (8, 1)
@@ -243,7 +246,7 @@ def test_what_cannot_be_written_down_takes_no_effect(tmp_path: Path):
     (section.path / "sample.jsonl").rename(tmp_path / "kept")
     (section.path / "sample.jsonl").mkdir()
     with pytest.raises(StoreError, match=r"sample\.jsonl is a folder; in a store, a file belongs there"):
-        section.session.undo(3, "undone")
+        section.undo(3)
     assert section.session.snapshot().score == score
 
 
@@ -281,7 +284,7 @@ def test_a_kill_loses_neither_fields_nor_skips(tmp_path: Path):
         (0, lambda text: text.replace('"seed":3', '"seed":4'), "line 1 of .* is unreadable: its checksum is wrong"),
         (1, lambda text: text.replace('"fold"', '"wrong"'), "line 2 of .* is unreadable: its checksum is wrong"),
         (1, lambda text: "", "line 2 of .* is unreadable: it is no JSON"),
-        (None, lambda text: "", "sample.jsonl is missing, which states the fields that were drawn"),
+        (None, lambda text: "", "sample.jsonl is missing or empty, which states the fields that were drawn"),
     ],
 )
 def test_a_damaged_record_is_said_and_makes_no_interval_valid(

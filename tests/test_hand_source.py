@@ -11,7 +11,8 @@ import pytest
 
 from hcc_scope.by_hand import CaptureRules, GuidedSource, screen_word
 from hcc_scope.errors import CameraError, DeviceError, PlanError, RigError, StoreError
-from hcc_scope.microscope import stall
+from hcc_scope.microscope import hardware, stall
+from hcc_scope.microscope.hand_captures import Capture, HandCaptures
 from hcc_scope.microscope.hand_source import Guided, HandSource
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.position_tags import DRAWN_TAG, FORCED_TAG, PositionOrigin, position_origin
@@ -244,6 +245,24 @@ def test_another_objective_is_neither_located_nor_captured_until_it_is_turned_ba
     assert all(view.track.place is None and view.frame.stage_um is None for view in shown)
     assert "pixel size" in screen_word(shown[0])[1]
     assert walk.views[-1].n_forced == 0
+
+
+def test_an_objective_that_was_turned_just_before_is_noticed_before_the_frame_is_kept(
+    rig: MicroManager, monkeypatch: pytest.MonkeyPatch
+):
+    """In a running sequence, the state of the devices is read now and then; here only once at the beginning."""
+    monkeypatch.setattr(hardware, "_FRESH_S", 1e9)
+    core, source = rig.backend.core, by_hand(rig)
+    source.set_automatic(on=False)
+    taken = Taken(source)
+    wait_until(lambda: seen(source) > 2)
+    before = core.get_state_label("Objective")
+    core.set_state_label("Objective", next(one for one in core.get_state_labels("Objective") if one != before))
+    source.keep_anyway()
+    wait_until(lambda: (view := source.view()) is not None and view.verdict.word == "objective")
+    taken.stop.request()
+    assert taken.join() == []
+    assert taken.error is None
 
 
 def test_pictures_that_do_not_change_give_no_position(rig: MicroManager):
@@ -518,3 +537,15 @@ def test_random_fields_are_drawn_in_the_outline_that_was_driven_and_visited(rig:
         source.skip_target("fold")
     assert source.undo(lambda _seq: None) == 1
     assert kept.lines[-1] == ("undone", 1)
+
+
+def test_an_undo_that_comes_while_the_next_field_is_handed_over_is_that_of_the_one_before():
+    """Tracker and judge can take back their last capture alone: they must follow in this order."""
+    order: list[tuple[str, int]] = []
+    captures = HandCaptures(lambda capture: order.append(("undone", capture.seq)))
+    captures.add(Capture(0, None), lambda: order.append(("captured", 0)))
+    assert captures.undo(lambda seq: order.append(("excluded", seq))) == 0
+    assert captures.captures == ()
+    captures.add(Capture(1, None, "moving"), lambda: order.append(("captured", 1)))
+    assert order == [("captured", 0), ("excluded", 0), ("undone", 0), ("captured", 1)]
+    assert ([one.seq for one in captures.captures], captures.n_forced, captures.next_seq) == ([1], 1, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ _OVER_NOISE = 2.0
 
 def reduction_factor(shape_yx: tuple[int, int], reduced_px: int) -> int:
     """Return the px of a frame, along each side, that one px of the reduced picture stands for."""
-    side = float(shape_yx[0] * shape_yx[1]) ** 0.5
+    side = math.sqrt(shape_yx[0] * shape_yx[1])
     return max(1, round(side / reduced_px))
 
 
