@@ -57,7 +57,7 @@ def run_by_hand(options: AcquireOptions) -> None:
     HccScopeError
         See docs/errors.md.
     """
-    store, guided = None, Guided(_n_drawn(options), options.seed) if options.guided else None
+    store, guided = None, Guided(_n_drawn(options), options.seed, draws_itself=True) if options.guided else None
     if options.continue_store is not None:
         options, store, guided = continued_options(options, options.continue_store)
     animal = check_id(options.animal_id, "animal id")
