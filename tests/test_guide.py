@@ -280,10 +280,11 @@ def follow(guide: Guide, hand: tuple[int, int, int, int], seed: int, strokes: in
         if rng.random() < 0.1:  # a stroke for a reason of its own
             moved, turn = rng.normal(0, 900, 2), 0.0
         moved = reach * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ moved
-        for share in (0.0, 0.1, 0.5, 0.9, 1.0, 1.0):
+        for share in (0.0, 0.1, 0.5, 0.9, 1.0):
             guide.see(at(*(here + share * moved)))
         here = here + moved
-        guide.see(at(*here))
+        for tremor in rng.normal(0, 3, (6, 2)):
+            guide.see(at(*(here + tremor)))
         shown.append(guide._axes.shown((1.0, 2.0)))
         if (k := guide.drawn_at(at(*here))) is not None:
             guide.reached(k, seq)
